@@ -1,0 +1,76 @@
+//! Names of what the bundle store keeps.
+
+use std::fmt;
+
+use crate::digest::Digest;
+
+/// The name of an object in the bundle store; all are content-addressed (`design/bundling.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectKey {
+    /// `bundles/<aa>/<sha256>.js`: the code of one extension entry point.
+    Extension(Digest),
+    /// `bundles/vendor/<sha256>/`: a directory of chunks built from one package.
+    Vendor(Digest),
+}
+
+impl ObjectKey {
+    /// The digest of the content.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        match self {
+            ObjectKey::Extension(digest) | ObjectKey::Vendor(digest) => *digest,
+        }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectKey::Extension(digest) => write!(out, "bundle {}", digest.short()),
+            ObjectKey::Vendor(digest) => write!(out, "vendor bundle {}", digest.short()),
+        }
+    }
+}
+
+/// An object of the store and how large it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoredObject {
+    /// Its name.
+    pub key: ObjectKey,
+    /// Bytes of content; of a vendor directory, of all its files.
+    pub size_bytes: u64,
+}
+
+/// What a row runs: its own bundle and everything that it imports from the store (I7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleRef {
+    /// The extension's own code.
+    pub entry: StoredObject,
+    /// The vendor bundles in its closure, sorted.
+    pub vendors: Vec<StoredObject>,
+}
+
+impl BundleRef {
+    /// The entry and its vendors.
+    pub fn closure(&self) -> impl Iterator<Item = &StoredObject> {
+        std::iter::once(&self.entry).chain(&self.vendors)
+    }
+}
+
+/// What a look into the store says of a bundle's closure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// All there, of the recorded sizes.
+    Present,
+    /// This object is not there.
+    Missing(ObjectKey),
+    /// This object is there with another size.
+    WrongSize {
+        /// Which one.
+        key: ObjectKey,
+        /// The size that was recorded.
+        recorded_bytes: u64,
+        /// The size that was found.
+        found_bytes: u64,
+    },
+}

@@ -1,0 +1,189 @@
+//! Failures as data: class, code, cause, history and the time of the next try.
+//!
+//! Class and code come from typed errors where the failure is born, never from matching text.
+//! The classes and their timers are documented in `design/errors.md`.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::time::Timestamp;
+
+/// What kind of failure it is, which decides when it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureClass {
+    /// Heals by itself: network, time-outs, 5xx, a busy catalog. 1 s doubling to 60 s, full jitter.
+    Transient,
+    /// Heals when somebody changes the environment: a missing program, a full disk, a 404. 30 s doubling
+    /// to 10 min. Whatever is not classified belongs here.
+    Environment,
+    /// The same inputs fail again: a syntax error, a top-level throw. No timer; tried when an input
+    /// changes, at a scan, or on an explicit retry.
+    Deterministic,
+}
+
+impl FailureClass {
+    /// Every class.
+    pub const ALL: [FailureClass; 3] =
+        [FailureClass::Transient, FailureClass::Environment, FailureClass::Deterministic];
+
+    /// `Transient`, `Environment` or `Deterministic`, as JSON documents and the catalog spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FailureClass::Transient => "Transient",
+            FailureClass::Environment => "Environment",
+            FailureClass::Deterministic => "Deterministic",
+        }
+    }
+
+    /// The longest time between two tries; `None` where there is no timer.
+    #[must_use]
+    pub const fn longest_delay(self) -> Option<Duration> {
+        match self {
+            FailureClass::Transient => Some(Duration::from_secs(60)),
+            FailureClass::Environment => Some(Duration::from_secs(600)),
+            FailureClass::Deterministic => None,
+        }
+    }
+
+    /// The delay after the given number of failed attempts (1 for the first).
+    ///
+    /// `jitter` lies in 0..=1 and spreads [`Transient`](Self::Transient) delays over the whole interval
+    /// from zero ("full jitter"), so that many rows do not come back at the same moment (fault 50).
+    #[must_use]
+    pub fn delay(self, attempts: u32, jitter: f64) -> Option<Duration> {
+        let longest = self.longest_delay()?;
+        let first = match self {
+            FailureClass::Transient => Duration::from_secs(1),
+            FailureClass::Environment | FailureClass::Deterministic => Duration::from_secs(30),
+        };
+        let doubled = first.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1).min(30)).unwrap_or(u32::MAX));
+        let capped = doubled.min(longest);
+        Some(if self == FailureClass::Transient { capped.mul_f64(jitter.clamp(0.0, 1.0)) } else { capped })
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// What is shared by failures that heal together, such as `registry:host:port` or `program:deno`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CauseKey(pub Arc<str>);
+
+/// Where in a text file something is. Lines and columns count from 1; columns are characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The file, as a person names it (usually relative to the repository).
+    pub file: String,
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One thing that went wrong, as an adapter reports it: a failure without history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Decides about retries.
+    pub class: FailureClass,
+    /// Names the page that explains it.
+    pub code: crate::problem::Code,
+    /// What it shares with others.
+    pub cause: CauseKey,
+    /// One sentence for people: what was being done to what, and what came back.
+    pub message: String,
+    /// Where in the sources it is, if it is in them.
+    pub position: Option<Position>,
+}
+
+impl Fault {
+    /// A fault without a position.
+    pub fn new(
+        class: FailureClass,
+        code: crate::problem::Code,
+        cause: impl Into<Arc<str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { class, code, cause: CauseKey(cause.into()), message: message.into(), position: None }
+    }
+
+    /// The same fault at a place in a file.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        self.position = Some(position);
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.position {
+            Some(position) => write!(out, "{position}: {}", self.message),
+            None => out.write_str(&self.message),
+        }
+    }
+}
+
+/// A failure as a row carries it: a fault with its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Of the latest fault.
+    pub class: FailureClass,
+    /// Of the latest fault.
+    pub code: crate::problem::Code,
+    /// Of the latest fault.
+    pub cause: CauseKey,
+    /// What the first fault of this series said: later ones often only echo it (fault 43).
+    pub first_message: String,
+    /// What the latest fault said.
+    pub latest_message: String,
+    /// When this series began.
+    pub first_seen: Timestamp,
+    /// When it was seen last.
+    pub last_seen: Timestamp,
+    /// Failed attempts in this series, at least 1.
+    pub attempts: u32,
+    /// When a timer tries again; `None` where none does.
+    pub next_retry: Option<Timestamp>,
+}
+
+impl Failure {
+    /// The failure after one more fault. `previous` is continued only if class, code and cause are the
+    /// same; otherwise a new series begins. `jitter` lies in 0..=1.
+    #[must_use]
+    pub fn record(previous: Option<&Failure>, fault: Fault, now: Timestamp, jitter: f64) -> Failure {
+        let message = fault.to_string();
+        let continued =
+            previous.filter(|old| old.class == fault.class && old.code == fault.code && old.cause == fault.cause);
+        let attempts = continued.map_or(1, |old| old.attempts.saturating_add(1));
+        Failure {
+            class: fault.class,
+            code: fault.code,
+            cause: fault.cause,
+            first_message: continued.map_or_else(|| message.clone(), |old| old.first_message.clone()),
+            latest_message: message,
+            first_seen: continued.map_or(now, |old| old.first_seen),
+            last_seen: now,
+            attempts,
+            next_retry: fault.class.delay(attempts, jitter).map(|delay| now.plus(delay)),
+        }
+    }
+
+    /// True if a timer should try now: the time has come, or lies further ahead than the class ever
+    /// waits, because the clock jumped.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let (Some(next), Some(longest)) = (self.next_retry, self.class.longest_delay()) else {
+            return false;
+        };
+        now >= next || next > now.plus(longest)
+    }
+}

@@ -1,0 +1,204 @@
+//! Fingerprints: what a bundle was made from, in four parts that are kept apart.
+//!
+//! Each part is a set of sorted, length-prefixed lines with a format version; its digest is the SHA-256
+//! of exactly those bytes, and the bytes are kept, so that what differs can be named instead of guessed.
+//! Rules: `design/freshness.md`.
+
+use std::{fmt, sync::Arc};
+
+use crate::digest::Digest;
+
+/// The version of the encoding. A change makes every fingerprint differ, hence every source stale.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One fact that goes into a part: what it is about, and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Line {
+    /// What it is about: a path, a package name, an option. Any text, injectively encoded.
+    pub key: String,
+    /// A digest, a version, a value.
+    pub value: String,
+}
+
+impl Line {
+    /// A line from its two texts.
+    pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.into() }
+    }
+}
+
+/// One part of a fingerprint.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Part {
+    digest: Digest,
+    encoded: Arc<[u8]>,
+}
+
+/// The stored bytes are not an encoded part.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not an encoded fingerprint part")]
+pub struct DecodePartError;
+
+impl Part {
+    /// The part of these lines, in any order; equal lines count once.
+    pub fn of(lines: impl IntoIterator<Item = Line>) -> Self {
+        let mut lines: Vec<Line> = lines.into_iter().collect();
+        lines.sort();
+        lines.dedup();
+        let mut encoded = format!("mangrove-fingerprint {FORMAT_VERSION}\n").into_bytes();
+        for line in &lines {
+            for text in [&line.key, &line.value] {
+                encoded.extend_from_slice(format!("{}:", text.len()).as_bytes());
+                encoded.extend_from_slice(text.as_bytes());
+            }
+            encoded.push(b'\n');
+        }
+        Self { digest: Digest::of(&encoded), encoded: encoded.into() }
+    }
+
+    /// A part from the bytes that [`encoded`](Self::encoded) gave, not looked into yet.
+    #[must_use]
+    pub fn from_encoded(encoded: Arc<[u8]>) -> Self {
+        Self { digest: Digest::of(&encoded), encoded }
+    }
+
+    /// A part from its digest and bytes that storage keeps under this digest; not verified.
+    #[must_use]
+    pub fn from_stored(digest: Digest, encoded: Arc<[u8]>) -> Self {
+        Self { digest, encoded }
+    }
+
+    /// The digest of the encoded lines.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The encoded lines.
+    #[must_use]
+    pub fn encoded(&self) -> &Arc<[u8]> {
+        &self.encoded
+    }
+
+    /// The lines, sorted.
+    ///
+    /// # Errors
+    /// [`DecodePartError`] if the bytes came from elsewhere and are no encoded part.
+    pub fn lines(&self) -> Result<Vec<Line>, DecodePartError> {
+        let header = self.encoded.iter().position(|byte| *byte == b'\n').ok_or(DecodePartError)?;
+        let mut rest = &self.encoded[header + 1..];
+        let mut lines = Vec::new();
+        while !rest.is_empty() {
+            let key = take_text(&mut rest)?;
+            let value = take_text(&mut rest)?;
+            rest = rest.strip_prefix(b"\n").ok_or(DecodePartError)?;
+            lines.push(Line { key, value });
+        }
+        Ok(lines)
+    }
+
+    /// What differs between this part and a later one, sorted by key. Empty if they are equal or one of
+    /// them cannot be decoded.
+    #[must_use]
+    pub fn changes(&self, later: &Part) -> Vec<Change> {
+        if self.digest == later.digest {
+            return Vec::new();
+        }
+        let (Ok(before), Ok(after)) = (self.lines(), later.lines()) else {
+            return Vec::new();
+        };
+        let mut changes: Vec<Change> = Vec::new();
+        for line in &before {
+            if !after.contains(line) {
+                let now = after.iter().find(|other| other.key == line.key).map(|other| other.value.clone());
+                changes.push(Change { key: line.key.clone(), before: Some(line.value.clone()), after: now });
+            }
+        }
+        for line in &after {
+            if !before.iter().any(|other| other.key == line.key) {
+                changes.push(Change { key: line.key.clone(), before: None, after: Some(line.value.clone()) });
+            }
+        }
+        changes.sort();
+        changes
+    }
+}
+
+fn take_text(rest: &mut &[u8]) -> Result<String, DecodePartError> {
+    let colon = rest.iter().position(|byte| *byte == b':').ok_or(DecodePartError)?;
+    let length: usize =
+        std::str::from_utf8(&rest[..colon]).ok().and_then(|text| text.parse().ok()).ok_or(DecodePartError)?;
+    let start = colon + 1;
+    let end = start.checked_add(length).filter(|end| *end <= rest.len()).ok_or(DecodePartError)?;
+    let text = std::str::from_utf8(&rest[start..end]).map_err(|_| DecodePartError)?.to_owned();
+    *rest = &rest[end..];
+    Ok(text)
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Part({})", self.digest.short())
+    }
+}
+
+/// One difference between two parts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Change {
+    /// What it is about.
+    pub key: String,
+    /// The value before; `None` if it is new.
+    pub before: Option<String>,
+    /// The value now; `None` if it is gone.
+    pub after: Option<String>,
+}
+
+/// All that a bundle is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Inputs {
+    /// The entry and every local file that its module graph reaches, with their digests.
+    pub source: Part,
+    /// The settings that govern this entry and change output.
+    pub config: Part,
+    /// The resolved package closure: `name@version` and integrity.
+    pub packages: Part,
+    /// The bundler's identity: adapter, version, options, our own formats.
+    pub bundler: Part,
+}
+
+/// The four parts by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PartName {
+    /// [`Inputs::source`]
+    Source,
+    /// [`Inputs::config`]
+    Config,
+    /// [`Inputs::packages`]
+    Packages,
+    /// [`Inputs::bundler`]
+    Bundler,
+}
+
+impl PartName {
+    /// Every part, in the order in which differences are reported.
+    pub const ALL: [PartName; 4] = [PartName::Source, PartName::Config, PartName::Packages, PartName::Bundler];
+}
+
+impl Inputs {
+    /// The part of this name.
+    #[must_use]
+    pub fn part(&self, name: PartName) -> &Part {
+        match name {
+            PartName::Source => &self.source,
+            PartName::Config => &self.config,
+            PartName::Packages => &self.packages,
+            PartName::Bundler => &self.bundler,
+        }
+    }
+
+    /// One digest over the four.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let parts = PartName::ALL.map(|name| *self.part(name).digest().as_bytes());
+        Digest::of(&parts.concat())
+    }
+}

@@ -1,0 +1,22 @@
+//! The rules of Mangrove: states, freshness, plan, claims, fingerprints, and the ports to the world.
+//!
+//! Pure code: no file system, no clock, no database, no async runtime. Time, digests, listings and random
+//! numbers come in as values. The why is in `design/freshness.md` and its neighbours.
+
+pub mod bundle;
+pub mod description;
+pub mod digest;
+pub mod failure;
+pub mod fingerprint;
+pub mod json;
+pub mod observation;
+pub mod ports;
+pub mod problem;
+pub mod row;
+pub mod run;
+pub mod settle;
+pub mod shape;
+pub mod source;
+pub mod state;
+pub mod time;
+pub mod type_name;

@@ -1,0 +1,94 @@
+//! What a look at the disk says, before anything is decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    bundle::Presence,
+    digest::Digest,
+    failure::Fault,
+    fingerprint::Inputs,
+    problem::Problem,
+    row::Row,
+    source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
+    type_name::TypeName,
+};
+
+/// One entry point as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Which one.
+    pub source: SourceId,
+    /// Where its root comes from.
+    pub origin: Origin,
+    /// The extension it belongs to.
+    pub extension: Extension,
+    /// Its kind.
+    pub kind: Kind,
+    /// The type that its text names.
+    pub claimed_type: Option<TypeName>,
+    /// Whether it could be read.
+    pub entry: Entry,
+}
+
+/// Whether an entry point could be read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// It could.
+    Readable {
+        /// The digest of its bytes.
+        digest: Digest,
+        /// What a bundle would be made from.
+        inputs: Inputs,
+    },
+    /// It could not. The fault's cause key names the operating system's error, so that the same error
+    /// is recognised again.
+    Unreadable(Fault),
+}
+
+/// What one root looks like now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RootView {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Whether it could be looked into.
+    pub access: RootAccess,
+    /// Directories, relative to the root, whose listing failed or broke off; nothing below them counts
+    /// as gone.
+    pub incomplete: BTreeSet<String>,
+    /// Files that the lockfile names for this root.
+    pub locked_files: BTreeSet<RelativePath>,
+}
+
+/// Whether a configured root could be looked into.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RootAccess {
+    /// It was listed.
+    Reachable,
+    /// It is configured and not there, or cannot be entered.
+    Unreachable(Fault),
+}
+
+/// Everything that a scan saw: one side of the plan.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct DiskView {
+    /// The entry points, in any order.
+    pub observations: Vec<Observation>,
+    /// The configured roots that this scan looked at.
+    pub roots: BTreeMap<RootId, RootView>,
+    /// Why the lockfile of pulled extensions could not be read, if it could not.
+    pub lockfile_fault: Option<Fault>,
+    /// Files that are there and export none of the known names.
+    pub helpers: BTreeSet<SourceId>,
+    /// What the store says of the bundles that rows name; a row without an entry here was not looked up
+    /// and counts as present.
+    pub presence: BTreeMap<SourceId, Presence>,
+    /// What is wrong outside the entry points: unreadable directories, malformed manifests, ….
+    pub problems: Vec<Problem>,
+}
+
+/// Everything that the catalog knows: the other side of the plan.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct CatalogView {
+    /// All rows, in any order.
+    pub rows: Vec<Row>,
+}

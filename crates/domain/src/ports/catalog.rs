@@ -1,0 +1,130 @@
+//! What is remembered between scans.
+
+use async_trait::async_trait;
+
+use crate::{
+    description::Description, digest::Digest, failure::Fault, observation::CatalogView, row::Row, settle::Transition,
+    source::SourceId,
+};
+
+/// The rows, their descriptions and their history.
+///
+/// Implementations MUST apply a [`Commit`] in one transaction; MUST refuse a change whose expected revision is
+/// not the row's (I9) and report it without failing the others; MUST delete tombstoned rows in the transaction
+/// that records them (I4); MUST hold I2 by an index; MUST NOT store a `Bundled` row. Rows are keyed by (root,
+/// relative path). Contract: `testkit::contract::catalog`.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// All rows.
+    async fn snapshot(&self) -> Result<CatalogView, CatalogError>;
+
+    /// Applies one batch.
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError>;
+
+    /// The description that a row names; `None` if no row ever named it.
+    async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError>;
+
+    /// The history of one source, oldest first.
+    async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError>;
+
+    /// A remembered inspection by its key; see `design/inspection.md`.
+    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError>;
+
+    /// Remembers an inspection.
+    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError>;
+}
+
+/// One batch of changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Commit {
+    /// The changes; losers of a claim come before its winner.
+    pub changes: Vec<Change>,
+    /// Descriptions that the rows name.
+    pub descriptions: Vec<Description>,
+}
+
+/// One change of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Which row.
+    pub source: SourceId,
+    /// The revision that it must have now; 0 if it must not exist.
+    pub expected_revision: u64,
+    /// What to do.
+    pub write: Write,
+    /// The audit line, if the state changed.
+    pub transition: Option<Transition>,
+}
+
+/// What happens to a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Written as given, with the next revision.
+    Put(Box<Row>),
+    /// Deleted.
+    Delete,
+}
+
+/// What a commit did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommitOutcome {
+    /// Rows that somebody else changed meanwhile; nothing was written for them.
+    pub conflicts: Vec<SourceId>,
+    /// The revisions of the rows that were put, in the order of the changes.
+    pub revisions: Vec<(SourceId, u64)>,
+}
+
+/// One line of a source's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Whose.
+    pub source: SourceId,
+    /// What happened.
+    pub transition: Transition,
+}
+
+/// The catalog failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Others hold the lock for longer than our patience.
+    #[error("the catalog is locked by another process: {fault}")]
+    Busy {
+        /// What came back.
+        fault: Fault,
+    },
+    /// A newer version wrote it; it is left untouched.
+    #[error("{fault}")]
+    Newer {
+        /// Both versions.
+        fault: Fault,
+    },
+    /// A row cannot be understood; the others can.
+    #[error("row {source_id} cannot be read: {fault}")]
+    Row {
+        /// Which one.
+        source_id: String,
+        /// In what way.
+        fault: Fault,
+    },
+    /// Anything else: the file, the disk, the engine.
+    #[error("cannot {operation} the catalog: {fault}")]
+    Access {
+        /// What was being done.
+        operation: &'static str,
+        /// What came back, with the path.
+        fault: Fault,
+    },
+}
+
+impl CatalogError {
+    /// The fault behind it.
+    #[must_use]
+    pub const fn fault(&self) -> &Fault {
+        match self {
+            CatalogError::Busy { fault }
+            | CatalogError::Newer { fault }
+            | CatalogError::Row { fault, .. }
+            | CatalogError::Access { fault, .. } => fault,
+        }
+    }
+}

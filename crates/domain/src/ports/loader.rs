@@ -1,0 +1,40 @@
+//! The extension point: one loader per kind.
+
+use super::KindLayout;
+use crate::{
+    description::{Description, Violation},
+    shape::Shape,
+    source::SourceId,
+};
+
+/// What one kind of extension is: where it lies, how it is recognised, what it must look like.
+///
+/// Implementations MUST be pure; MUST report all violations at once, each with its path; MUST raise
+/// [`rule_version`](Self::rule_version) whenever the same shape may be judged differently.
+/// Contract: `testkit::contract::loader`.
+pub trait Loader: Send + Sync {
+    /// Kind, directory, export names and type-name rule.
+    fn layout(&self) -> KindLayout;
+
+    /// The version of this loader's rules.
+    fn rule_version(&self) -> u32;
+
+    /// Judges an export.
+    ///
+    /// # Errors
+    /// Every violation, never an empty list.
+    fn describe(&self, shape: &Shape, site: &Site) -> Result<Description, Vec<Violation>>;
+}
+
+/// Where a shape comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The source.
+    pub source: SourceId,
+    /// The name of the export.
+    pub export_name: String,
+    /// What the module needs from its engine; goes into the description as it is.
+    pub requirements: Vec<String>,
+    /// Remarks of the inspector; go into the description as they are.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,43 @@
+//! The ports: what the use cases need from the world, one file each.
+//!
+//! Every port is `dyn`-safe. Its documentation says what implementations MUST do; the contract suite of
+//! the same name in `testkit` holds the fake and every adapter to it. Errors of a port mean that the
+//! adapter failed; a broken extension comes back as data (a [`Fault`](crate::failure::Fault) or a
+//! [`Problem`](crate::problem::Problem)), and "not found" as `None`.
+
+mod bundle_store;
+mod bundler;
+mod catalog;
+mod clock;
+mod data_store;
+mod documents;
+mod entropy;
+mod export_inspector;
+mod expressions;
+mod loader;
+mod method_runner;
+mod packages;
+mod progress;
+mod run_store;
+mod schema_validator;
+mod source_tree;
+
+pub use bundle_store::{BundleFile, BundleStore, LoadedBundle, StoreError};
+pub use bundler::{BuildFailure, Bundle, BundleRequest, Bundler};
+pub use catalog::{AuditRecord, Catalog, CatalogError, Change, Commit, CommitOutcome, Write};
+pub use clock::Clock;
+pub use data_store::{DataError, DataHandle, DataKind, DataStore, NewData};
+pub use documents::{Document, DocumentError, Documents, Node, NodeValue};
+pub use entropy::Entropy;
+pub use export_inspector::{ExportInspector, InspectRequest, Inspection};
+pub use expressions::{ExpressionError, Expressions};
+pub use loader::{Loader, Site};
+pub use method_runner::{HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
+pub use packages::{PackageRequest, Packages, PreparedPackages};
+pub use progress::{Event, Phase, Progress};
+pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
+pub use schema_validator::{SchemaError, SchemaValidator};
+pub use source_tree::{
+    Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
+    SurveyStatistics, SurveyedEntry,
+};

@@ -1,0 +1,43 @@
+//! Packages from a registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+
+use crate::{bundle::StoredObject, failure::Fault, fingerprint::Part};
+
+/// Resolution, fetching and pre-bundling of packages.
+///
+/// Implementations MUST answer [`closure`](Self::closure) from lock files and caches alone, without a
+/// network; MUST resolve a range the same way tomorrow; MUST verify the integrity of everything fetched and
+/// never leave half an entry in the cache; MUST share one attempt among simultaneous requests for one package.
+/// A failure is never remembered as an answer. Contract: `testkit::contract::packages`.
+#[async_trait]
+pub trait Packages: Send + Sync {
+    /// The packages part of a fingerprint: the locked closure of these specifiers. What is not locked yet
+    /// contributes a line that says so, so that a later lock makes a difference.
+    async fn closure(&self, request: &PackageRequest) -> Result<Part, Fault>;
+
+    /// Makes the packages ready to import: resolves, fetches, verifies, builds vendor bundles and puts them
+    /// into the store.
+    async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault>;
+}
+
+/// The specifiers of one module graph that are no local files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct PackageRequest {
+    /// As surveyed; `node:` built-ins and unsupported schemes included.
+    pub specifiers: BTreeSet<String>,
+}
+
+/// Packages that are ready to import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreparedPackages {
+    /// From specifier to what an extension bundle imports instead: `../vendor/<digest>/<entry>.js`, or the
+    /// specifier itself for `node:` built-ins.
+    pub imports: BTreeMap<String, String>,
+    /// The vendor bundles behind the imports, with everything that they import, sorted.
+    pub vendors: Vec<StoredObject>,
+    /// The packages part as it resolved.
+    pub packages: Part,
+}

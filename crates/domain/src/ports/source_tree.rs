@@ -1,0 +1,165 @@
+//! Finding sources and what they import.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    digest::Digest,
+    failure::Fault,
+    fingerprint::Part,
+    observation::{DiskView, Observation},
+    source::{Kind, RelativePath, SourceId},
+};
+
+/// The files of a repository and its other roots: discovery, digests and module graphs.
+///
+/// Implementations MUST follow the discovery rules of `design/discovery.md` for every origin; MUST NOT
+/// open a file or list a directory whose stat equals the remembered one, except the racy ones; MUST report
+/// what cannot be read as data; MUST give entries and problems in an order that does not depend on threads.
+/// Contract: `testkit::contract::source_tree`.
+#[async_trait]
+pub trait SourceTree: Send + Sync {
+    /// Looks at everything in scope. Packages and bundler parts are not known here: the observations'
+    /// `packages` and `bundler` parts are left as the empty [`Part`], to be filled by the caller from
+    /// [`SurveyedEntry::specifiers`].
+    async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError>;
+
+    /// The module graph of one entry with the bytes of its files, read now. `None` if the entry cannot be
+    /// read. The caller compares the digests with those it observed.
+    async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError>;
+}
+
+/// What to look at.
+#[derive(Clone, Debug, Default)]
+pub struct ObserveRequest {
+    /// The kinds to look for, with what the loaders say of them.
+    pub kinds: Vec<KindLayout>,
+    /// Read every file, whatever its stat says.
+    pub rehash: bool,
+    /// Only these sources (and what they import); everything if empty.
+    pub only: BTreeSet<SourceId>,
+}
+
+/// Where sources of one kind lie and how they are recognised.
+#[derive(Clone, Debug)]
+pub struct KindLayout {
+    /// The kind.
+    pub kind: Kind,
+    /// Its directory below `extensions/`, such as `models`.
+    pub directory: Arc<str>,
+    /// The export names that make a file an entry point, first in precedence first.
+    pub export_names: Vec<Arc<str>>,
+    /// The key of the export whose literal value is the claimed type: `type`, or `name` for reports.
+    pub type_key: Arc<str>,
+    /// Turns the text of a type into its normalised name.
+    pub normalise: fn(&str) -> Result<crate::type_name::TypeName, crate::type_name::TypeNameError>,
+}
+
+/// What a survey found.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// The view that plans are made of, without packages and bundler parts.
+    pub disk: DiskView,
+    /// Per observed entry, in the order of `disk.observations`, what it needs from outside.
+    pub entries: Vec<SurveyedEntry>,
+    /// What the survey cost.
+    pub statistics: SurveyStatistics,
+}
+
+/// What one entry's module graph needs from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SurveyedEntry {
+    /// Specifiers that are no local files, sorted: `npm:zod@4`, `node:fs`, `jsr:…`, `https:…`, bare names
+    /// after import maps have been applied.
+    pub specifiers: BTreeSet<String>,
+}
+
+/// What a survey cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SurveyStatistics {
+    /// Source and configuration files that were opened.
+    pub files_read: u64,
+    /// Directories that were listed.
+    pub directories_listed: u64,
+}
+
+/// A local module graph: files and the edges between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleGraph {
+    /// The entry's path.
+    pub entry: RelativePath,
+    /// Every file that the entry reaches, itself included, sorted by path.
+    pub files: Vec<SourceFile>,
+    /// Every import of every file.
+    pub edges: Vec<Edge>,
+    /// The source part that these bytes make.
+    pub source: Part,
+    /// The config part in force.
+    pub config: Part,
+    /// Settings in force that the bundler applies, as JSON text of `{jsx…}`; `{}` where there are none.
+    pub compiler_options: String,
+}
+
+/// One file with the bytes that were hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path below the root of the entry.
+    pub path: RelativePath,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+/// One import, re-export or literal `import()`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Edge {
+    /// The importing file.
+    pub importer: RelativePath,
+    /// The specifier as it is written.
+    pub specifier: String,
+    /// Where it leads.
+    pub target: EdgeTarget,
+}
+
+/// Where an import leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EdgeTarget {
+    /// A local file.
+    File(RelativePath),
+    /// Something from outside, by its specifier after import maps: `npm:zod@4`, `node:fs`, `jsr:…`.
+    External(String),
+    /// A local path where nothing is.
+    Missing,
+    /// A local path outside the root.
+    OutsideRoot,
+}
+
+/// The survey itself failed; nothing is known of the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// The root directory or its configuration cannot be read.
+    #[error("cannot look at the repository: {fault}")]
+    Repository {
+        /// What went wrong.
+        fault: Fault,
+    },
+}
+
+impl ObserveError {
+    /// The fault behind it.
+    #[must_use]
+    pub const fn fault(&self) -> &Fault {
+        match self {
+            ObserveError::Repository { fault } => fault,
+        }
+    }
+}
+
+impl Survey {
+    /// The observations together with what they need.
+    pub fn observed(&self) -> impl Iterator<Item = (&Observation, &SurveyedEntry)> {
+        self.disk.observations.iter().zip(&self.entries)
+    }
+}

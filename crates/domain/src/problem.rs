@@ -1,0 +1,212 @@
+//! Problems: what is wrong with an extension, a definition or the installation, as data.
+//!
+//! A broken extension is a [`Problem`], never an `Err`; `Err` means that Mangrove itself failed
+//! (`design/errors.md`).
+
+use std::fmt;
+
+use crate::failure::Position;
+
+/// A stable problem code, shown as `MG0101`. Each has a page `design/problems/MG….md`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Code(u16);
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $title:literal;)+) => {
+        impl Code {
+            $($(#[doc = $doc])+ pub const $name: Code = Code($number);)+
+
+            /// Every code, in the order of their numbers.
+            pub const ALL: &'static [Code] = &[$(Code::$name),+];
+
+            /// What the code stands for, in a few words.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self.0 {
+                    $($number => $title,)+
+                    _ => "unknown problem",
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Nothing resolvable claims the type that was asked for.
+    UNKNOWN_TYPE = 101, "unknown type";
+    /// A type exists, the method does not.
+    UNKNOWN_METHOD = 102, "unknown method";
+    /// No definition or workflow of that name.
+    UNKNOWN_NAME = 103, "unknown definition or workflow";
+    /// Two rows of equal origin claim one type.
+    TYPE_CONFLICT = 110, "two sources claim one type";
+    /// A lower row resolves because a higher one has no bundle.
+    SHADOW_FALLBACK = 111, "a shadowed source stands in for a failed one";
+    /// The export breaks the rules of its kind.
+    EXPORT_REJECTED = 120, "the export breaks the rules of its kind";
+    /// The export would be rejected by the rules of this version, but its inputs did not change.
+    RULES_TIGHTENED = 121, "rules have tightened since the export was accepted";
+    /// An export of another kind than its directory says.
+    WRONG_KIND = 122, "the export belongs into another directory";
+    /// A method name of an add-on exists on the target already.
+    METHOD_COLLISION = 123, "an add-on's method exists already";
+    /// The file does not parse.
+    SYNTAX = 201, "syntax error";
+    /// A local import leads nowhere.
+    UNRESOLVED_IMPORT = 202, "an import cannot be resolved";
+    /// A local import leads out of its root.
+    IMPORT_OUTSIDE_ROOT = 203, "an import leads outside the root";
+    /// A specifier that nobody can read.
+    MALFORMED_SPECIFIER = 204, "malformed import specifier";
+    /// The bundler reported an error that is none of the others.
+    BUNDLE_FAILED = 205, "the bundle could not be built";
+    /// A kind of import that the embedded bundler cannot serve.
+    UNSUPPORTED_SPECIFIER = 206, "an import that the embedded bundler cannot serve";
+    /// The worker process died while it worked on this input.
+    WORKER_CRASHED = 210, "the worker crashed on this input";
+    /// The worker was killed because it took too long.
+    WORKER_TIMED_OUT = 211, "the worker ran out of time";
+    /// The worker could not be started.
+    WORKER_UNAVAILABLE = 212, "the worker could not be started";
+    /// The module threw while it loaded.
+    THREW_WHILE_LOADING = 220, "the module throws while it loads";
+    /// The module used up its processor time while it loaded.
+    CPU_LIMIT = 221, "the module never stops loading";
+    /// The module used up its memory.
+    MEMORY_LIMIT = 222, "the module uses too much memory";
+    /// The module recursed too deep.
+    STACK_LIMIT = 223, "the module recurses without end";
+    /// Too many pending promises.
+    JOB_LIMIT = 224, "the module queues promises without end";
+    /// The module needs something that this engine does not have.
+    REQUIREMENT_MISSING = 225, "the module needs something that this engine lacks";
+    /// The package registry cannot be reached.
+    REGISTRY_UNREACHABLE = 301, "the package registry cannot be reached";
+    /// The package registry answered with an error of its own (408, 425, 429, 5xx) or with garbage.
+    REGISTRY_FAILED = 302, "the package registry failed";
+    /// The package registry refused (401, 403, 407).
+    REGISTRY_REFUSED = 303, "the package registry refused";
+    /// The package or version does not exist (404, 410, nothing matches).
+    PACKAGE_NOT_FOUND = 304, "no such package or version";
+    /// A tarball does not have the digest that the registry promised.
+    INTEGRITY_MISMATCH = 305, "a package does not match its integrity";
+    /// Not cached, and the network may not be used.
+    OFFLINE = 306, "not cached, and offline";
+    /// The package needs what this version of Mangrove does not do.
+    PACKAGE_UNSUPPORTED = 307, "a package that cannot be used";
+    /// A package archive that is malformed or tries to leave its folder.
+    PACKAGE_MALFORMED = 308, "a malformed package archive";
+    /// The bundle's package closure would have to move, and `--locked` forbids it.
+    LOCK_OUTDATED = 309, "the lock would have to change";
+    /// A file or directory cannot be read.
+    UNREADABLE = 401, "a file cannot be read";
+    /// The disk is full or a quota is used up.
+    DISK_FULL = 402, "no space left";
+    /// Writing is not permitted.
+    NOT_WRITABLE = 403, "not writable";
+    /// A file name is not UTF-8.
+    NAME_NOT_UTF8 = 404, "a file name is not UTF-8";
+    /// A symbolic link leads out of its root.
+    LINK_OUTSIDE_ROOT = 405, "a link leads outside the root";
+    /// A root is not reachable.
+    ROOT_UNREACHABLE = 406, "a source root cannot be reached";
+    /// Most of a root's rows vanished at once.
+    MASS_REMOVAL = 407, "most sources of a root vanished at once";
+    /// A bundle is missing from the store.
+    BUNDLE_MISSING = 410, "a bundle is missing from the store";
+    /// A bundle is not what it was.
+    BUNDLE_CORRUPT = 411, "a bundle is damaged";
+    /// The catalog is locked by others for longer than its patience.
+    CATALOG_BUSY = 501, "the catalog is busy";
+    /// The catalog file is damaged; it was set aside.
+    CATALOG_CORRUPT = 502, "the catalog was damaged";
+    /// The catalog was written by a newer version.
+    CATALOG_NEWER = 503, "the catalog belongs to a newer version";
+    /// A row of the catalog cannot be understood.
+    CATALOG_ROW = 504, "a catalog row cannot be read";
+    /// The catalog failed otherwise.
+    CATALOG_FAILED = 505, "the catalog failed";
+    /// No repository here.
+    NO_REPOSITORY = 601, "no repository here";
+    /// A YAML or JSON file cannot be parsed.
+    MALFORMED_DOCUMENT = 602, "a document cannot be parsed";
+    /// A document has the wrong form.
+    INVALID_DOCUMENT = 603, "a document has the wrong form";
+    /// A setting that nobody knows.
+    UNKNOWN_SETTING = 604, "an unknown setting";
+    /// Inputs that break their schema.
+    INVALID_INPUT = 605, "inputs break their schema";
+    /// An expression that cannot be evaluated.
+    INVALID_EXPRESSION = 606, "an expression cannot be evaluated";
+    /// Jobs or steps that wait for each other.
+    WORKFLOW_CYCLE = 607, "jobs or steps wait for each other";
+    /// A method ended with an error.
+    METHOD_FAILED = 701, "a method failed";
+    /// A run ended because a type it needs is not ready.
+    RUN_BLOCKED = 702, "a run is blocked by a type";
+}
+
+impl Code {
+    /// The number without its letters.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The code that `text` spells, such as `MG0101`, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Code> {
+        let digits = text.trim().to_ascii_uppercase();
+        let number = digits.strip_prefix("MG")?.parse().ok()?;
+        Code::ALL.iter().copied().find(|code| code.0 == number)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "MG{:04}", self.0)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Works, but somebody should look.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Severity {
+    /// `warning` or `error`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// Something that is wrong outside of Mangrove, told to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Names the page that explains it.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about: a path relative to the repository, or a name.
+    pub subject: String,
+    /// Where exactly, if it is in a file.
+    pub position: Option<Position>,
+    /// One sentence: what is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}

@@ -1,0 +1,81 @@
+//! One row of the catalog: everything that is remembered of one source.
+
+use crate::{
+    bundle::BundleRef,
+    digest::Digest,
+    failure::Failure,
+    fingerprint::Inputs,
+    source::{Extension, Kind, Origin, SourceId},
+    state::State,
+    type_name::TypeName,
+};
+
+/// What is remembered of one source. `design/freshness.md` explains `built` and `attempted`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The key.
+    pub source: SourceId,
+    /// Where its root comes from.
+    pub origin: Origin,
+    /// The extension it belongs to.
+    pub extension: Extension,
+    /// Its kind.
+    pub kind: Kind,
+    /// The type that the source's text names, kept even when no build ever succeeded, so that
+    /// "unknown type" can point here (fault 28).
+    pub claimed_type: Option<TypeName>,
+    /// The digest of the entry file's bytes when it was last read.
+    pub entry_digest: Option<Digest>,
+    /// What is known.
+    pub state: State,
+    /// The inputs that the row's bundle was made from.
+    pub built: Option<Inputs>,
+    /// The inputs of the latest attempt that failed since.
+    pub attempted: Option<Inputs>,
+    /// Beside [`State::Indexed`]: the failure in spite of which the last good bundle is kept.
+    pub degraded: Option<Failure>,
+    /// The violations of an earlier rejection, kept when a later build failed.
+    pub rejected_before: Vec<crate::description::Violation>,
+    /// The version of the kind's rules that judged the export.
+    pub rule_version: u32,
+    /// The row that resolves the type instead of this one.
+    pub shadowed_by: Option<SourceId>,
+    /// True if it resolves only because a higher row failed without a bundle.
+    pub shadow_fallback: bool,
+    /// Grows with each commit of this row; commits are conditional on it (I9). 0 = never committed.
+    pub revision: u64,
+}
+
+impl Row {
+    /// True if the row resolves its type: indexed, not shadowed, no add-on.
+    #[must_use]
+    pub fn is_resolvable(&self) -> bool {
+        matches!(&self.state, State::Indexed(indexed) if !indexed.is_add_on) && self.shadowed_by.is_none()
+    }
+
+    /// The failure that the row carries, in its state or beside it.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.state.failure().or(self.degraded.as_ref())
+    }
+
+    /// The bundle that the row keeps.
+    #[must_use]
+    pub fn bundle(&self) -> Option<&BundleRef> {
+        self.state.bundle()
+    }
+
+    /// The type that the row defines, or the one that its source claims.
+    #[must_use]
+    pub fn type_name(&self) -> Option<&TypeName> {
+        match &self.state {
+            State::Indexed(indexed) => Some(&indexed.type_name),
+            State::Bundled { .. }
+            | State::BundleBuildFailed { .. }
+            | State::ValidationFailed { .. }
+            | State::EntryPointUnreadable { .. }
+            | State::OrphanedBundleOnly { .. }
+            | State::Tombstoned { .. } => self.claimed_type.as_ref(),
+        }
+    }
+}

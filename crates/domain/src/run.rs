@@ -1,0 +1,161 @@
+//! Runs: what happened when a method or a workflow ran.
+
+use crate::{failure::Failure, json::Json, time::Timestamp};
+
+/// How far a run, job or step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RunStatus {
+    /// Not started.
+    Pending,
+    /// Going on.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Not started, because a condition did not hold.
+    Skipped,
+    /// Stopped from outside.
+    Cancelled,
+    /// Not possible, because a type that it needs is not ready (fault 48).
+    Blocked,
+}
+
+impl RunStatus {
+    /// Every status.
+    pub const ALL: [RunStatus; 7] = [
+        RunStatus::Pending,
+        RunStatus::Running,
+        RunStatus::Succeeded,
+        RunStatus::Failed,
+        RunStatus::Skipped,
+        RunStatus::Cancelled,
+        RunStatus::Blocked,
+    ];
+
+    /// The spelling in JSON documents: `pending`, `running`, ….
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RunStatus::Pending => "pending",
+            RunStatus::Running => "running",
+            RunStatus::Succeeded => "succeeded",
+            RunStatus::Failed => "failed",
+            RunStatus::Skipped => "skipped",
+            RunStatus::Cancelled => "cancelled",
+            RunStatus::Blocked => "blocked",
+        }
+    }
+
+    /// The status of this spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        RunStatus::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// One run with everything that is kept of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// Unique; later ones sort after earlier ones.
+    pub id: String,
+    /// The workflow's name, or `definition.method` for a single method.
+    pub name: String,
+    /// Who or what started it: `command-line`, `schedule`, ….
+    pub trigger: String,
+    /// How far it is.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The inputs, secrets masked.
+    pub inputs: Json,
+    /// The jobs in the order of the workflow.
+    pub jobs: Vec<JobRecord>,
+    /// Why it failed or is blocked.
+    pub error: Option<RunProblem>,
+}
+
+/// One job of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRecord {
+    /// Its name.
+    pub name: String,
+    /// How far it is.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The steps in the order of the job.
+    pub steps: Vec<StepRecord>,
+}
+
+/// One step of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRecord {
+    /// Its name.
+    pub name: String,
+    /// What it runs: `definition.method`.
+    pub task: String,
+    /// How far it is.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// What the method wrote, as data handles.
+    pub data_handles: Vec<Json>,
+    /// What the method logged, one entry a line: level and text.
+    pub logs: Vec<LogLine>,
+    /// Why it failed or is blocked.
+    pub error: Option<RunProblem>,
+    /// What exactly ran.
+    pub provenance: Option<Provenance>,
+}
+
+/// One line of a method's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    /// The text, secrets masked.
+    pub text: String,
+}
+
+/// Why something did not succeed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunProblem {
+    /// Names the page that explains it.
+    pub code: crate::problem::Code,
+    /// What happened, for people.
+    pub message: String,
+    /// The type whose failure blocks the run.
+    pub blocked_by: Option<String>,
+    /// That type's failure.
+    pub failure: Option<Failure>,
+}
+
+/// What exactly ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// The digest of the definition file's bytes.
+    pub definition_digest: Option<String>,
+    /// The type.
+    pub type_name: String,
+    /// The version that the export declares.
+    pub type_version: Option<String>,
+    /// The digest of the bundle that ran.
+    pub bundle_digest: String,
+    /// The digest over the inputs that the bundle was made from.
+    pub fingerprint: String,
+    /// The extension's name and version, `name@version`.
+    pub extension: String,
+    /// The source, as people name it.
+    pub source: String,
+    /// True if a lower row stood in for a failed one.
+    pub shadow_fallback: bool,
+}

@@ -1,0 +1,3 @@
+//! The embedded bundler.
+
+pub mod vendor;

@@ -1,0 +1,27 @@
+//! Adapters of Mangrove: everything that touches the world. Heavy parts stand behind Cargo features, so
+//! that a service that wants the catalog alone does not compile a bundler.
+
+#[cfg(feature = "bundler-embedded")]
+pub mod bundler;
+#[cfg(feature = "sqlite")]
+pub mod catalog;
+#[cfg(feature = "sqlite")]
+pub mod data;
+#[cfg(feature = "documents")]
+pub mod documents;
+#[cfg(feature = "engine-quickjs")]
+pub mod engine;
+#[cfg(feature = "documents")]
+pub mod expressions;
+#[cfg(feature = "npm")]
+pub mod npm;
+#[cfg(feature = "sqlite")]
+pub mod runs;
+#[cfg(feature = "documents")]
+pub mod schema;
+#[cfg(feature = "sources")]
+pub mod sources;
+pub mod store;
+pub mod system;
+#[cfg(feature = "worker")]
+pub mod worker;

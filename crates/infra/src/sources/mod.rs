@@ -1,0 +1,3 @@
+//! Discovery, digests and module graphs.
+
+pub mod parser;

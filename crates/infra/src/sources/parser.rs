@@ -1,0 +1,65 @@
+//! What a parser tells of one module; implemented in process and by the worker pool.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mangrove_domain::failure::Fault;
+use serde::{Deserialize, Serialize};
+
+/// Parses one module. Hostile input costs the one call at most.
+#[async_trait]
+pub trait ModuleParser: Send + Sync {
+    /// The module record of `bytes`, whose file is called `path` (its extension decides the dialect).
+    /// `Err` if the parser died or could not be started; a syntax error is part of the answer.
+    async fn parse(&self, path: &str, bytes: Arc<[u8]>) -> Result<ParsedModule, Fault>;
+}
+
+/// What one module imports and exports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParsedModule {
+    /// The first syntax error, if it does not parse.
+    pub syntax_error: Option<SyntaxError>,
+    /// Static imports, side-effect imports, re-exports and literal `import()`, in their order, without
+    /// type-only ones.
+    pub imports: Vec<Import>,
+    /// The names it exports, sorted; `export *` is not followed. Of a file that does not parse, the names
+    /// that a scan of its tokens finds.
+    pub exports: Vec<String>,
+    /// For exports that are object literals: the literal values of `type` and `name` at their first depth.
+    pub literals: Vec<ExportLiteral>,
+}
+
+/// A place that does not parse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyntaxError {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// What the parser says.
+    pub message: String,
+}
+
+/// One import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// As it is written.
+    pub specifier: String,
+    /// True for a literal `import()`.
+    pub is_dynamic: bool,
+    /// The import attribute `type`: `json`, `text`, ….
+    pub attribute: Option<String>,
+}
+
+/// The literal value of a key of an exported object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportLiteral {
+    /// The export.
+    pub export: String,
+    /// `type` or `name`.
+    pub key: String,
+    /// The text.
+    pub value: String,
+    /// The line of the export, from 1.
+    pub line: u32,
+}

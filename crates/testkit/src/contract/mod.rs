@@ -1,0 +1,1 @@
+//! Contract suites: one per port, run by the fake and by every adapter.

@@ -1,0 +1,4 @@
+//! Fixtures, strict fakes, faults and contract suites. A development dependency only.
+
+pub mod contract;
+pub mod fakes;
