@@ -124,7 +124,7 @@ impl<'a> Next<'a> {
                 attempted: None,
                 degraded: None,
                 rejected_before: Vec::new(),
-                rule_version: self.rule_version,
+                rule_version: 0,
                 shadowed_by: None,
                 shadow_fallback: false,
                 revision,
