@@ -9,6 +9,7 @@ pub mod digest;
 pub mod failure;
 pub mod fingerprint;
 pub mod json;
+pub mod nearest;
 pub mod observation;
 pub mod ports;
 pub mod problem;
