@@ -1,1 +1,5 @@
 //! Contract suites: one per port, run by the fake and by every adapter.
+
+mod documents;
+
+pub use documents::documents;
