@@ -1,1 +1,9 @@
 //! Contract suites: one per port, run by the fake and by every adapter.
+
+mod documents;
+mod expressions;
+mod schema_validator;
+
+pub use documents::documents;
+pub use expressions::expressions;
+pub use schema_validator::schema_validator;
