@@ -1,3 +1,5 @@
-//! Discovery, digests and module graphs.
+//! Discovery, digests and module graphs. The rules are in `design/discovery.md`.
 
+pub mod parse;
 pub mod parser;
+mod tokens;
