@@ -107,11 +107,7 @@ fn look<'js>(machine: &Machine, context: &Ctx<'js>, request: &InspectRequest) ->
         let converters = converters(machine, context, &kit)?;
         let mut walk = Walk::new(machine, context, kit, converters).map_err(stop)?;
         let shape = walk.shape(&value)?;
-        return Ok(Found {
-            export: Some((name.clone(), shape)),
-            notes: walk.notes,
-            met_stand_in: walk.met_stand_in,
-        });
+        return Ok(Found { export: Some((name.clone(), shape)), notes: walk.notes, met_stand_in: walk.met_stand_in });
     }
     Ok(Found { export: None, notes: Vec::new(), met_stand_in: false })
 }
@@ -148,10 +144,7 @@ mod tests {
     fn request(code: &str, vendor: Option<&str>) -> InspectRequest {
         let file = |name: &str, code: &str| BundleFile { path: format!("../vendor/aa/{name}"), code: code.into() };
         let vendor_files = vendor.map_or(Vec::new(), |vendor| {
-            vec![
-                file("sdk.js", vendor),
-                file("unit.json", r#"{"package":"sdk@1.0.0","entries":{"sdk":"sdk.js"}}"#),
-            ]
+            vec![file("sdk.js", vendor), file("unit.json", r#"{"package":"sdk@1.0.0","entries":{"sdk":"sdk.js"}}"#)]
         });
         InspectRequest {
             bundle: LoadedBundle { code: code.into(), vendor_files },

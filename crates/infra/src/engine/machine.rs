@@ -67,6 +67,8 @@ pub(super) enum Nature {
     Own,
     /// The engine ran out of memory.
     Memory,
+    /// `null`: the engine ran out of memory and could not even make an error of it, or the extension threw `null`.
+    Null,
     /// The engine ran out of stack.
     Stack,
     /// Something that this engine lacks was used.
@@ -100,7 +102,8 @@ impl Machine {
         runtime.set_loader(Lookup(modules.clone()), Lookup(modules.clone()));
         let context = Context::full(&runtime).map_err(|error| broken(&error))?;
         let ledger = Ledger::new();
-        context.with(|context| install(&context, mode, &ledger).catch(&context).map_err(|error| error.to_string()))
+        context
+            .with(|context| install(&context, mode, &ledger).catch(&context).map_err(|error| error.to_string()))
             .map_err(|error| {
                 Fault::new(
                     FailureClass::Environment,
@@ -133,8 +136,7 @@ impl Machine {
     /// Evaluates the bundle, once, and gives its exports.
     pub(super) fn load<'js>(&self, context: &Ctx<'js>) -> std::result::Result<Object<'js>, Stop> {
         let kit = kit(context).map_err(|error| self.stop(context, error))?;
-        let module =
-            declare(context, ENTRY, self.modules.entry_code()).map_err(|error| self.stop(context, error))?;
+        let module = declare(context, ENTRY, self.modules.entry_code()).map_err(|error| self.stop(context, error))?;
         let (module, promise) = module.eval().map_err(|error| self.stop(context, error))?;
         self.drive(context, &kit, &promise, &mut |_| Ok(false))?;
         match promise.result::<Value>() {
@@ -192,12 +194,7 @@ impl Machine {
         if *jobs > self.limits.pending_jobs { Err(Stop::Jobs) } else { Ok(()) }
     }
 
-    fn run_timer<'js>(
-        &self,
-        context: &Ctx<'js>,
-        kit: &Object<'js>,
-        jobs: &mut u32,
-    ) -> std::result::Result<bool, Stop> {
+    fn run_timer<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>, jobs: &mut u32) -> std::result::Result<bool, Stop> {
         let ask = |name: &str| kit.get::<_, Function>(name).map_err(|error| self.stop(context, error));
         let due: Option<f64> = ask("nextTimer")?.call(()).map_err(|error| self.stop(context, error))?;
         let Some(due) = due else { return Ok(false) };
@@ -252,7 +249,8 @@ impl Machine {
             }
         };
         let ask = |question: &str| -> Option<String> {
-            let answer = kit.get::<_, Function>(question).and_then(|ask| ask.call::<_, Option<String>>((thrown.clone(),)));
+            let answer =
+                kit.get::<_, Function>(question).and_then(|ask| ask.call::<_, Option<String>>((thrown.clone(),)));
             answer.unwrap_or_else(|_| {
                 context.catch();
                 None
@@ -281,6 +279,7 @@ impl Machine {
         let nature = match ask("limitBehind").as_deref() {
             Some("memory") => Nature::Memory,
             Some(_) => Nature::Stack,
+            None if thrown.is_null() => Nature::Null,
             None => ask("requirementOf").map_or(Nature::Own, Nature::Requirement),
         };
         if self.watch.is_spent() {
@@ -302,17 +301,18 @@ impl Machine {
     pub(super) fn fault(&self, subject: &str, doing: &str, stop: &Stop) -> Fault {
         let is_full = self.is_full();
         let megabytes = self.limits.memory_bytes / (1024 * 1024);
-        let memory = || {
+        let memory = |otherwise: &str| {
             Fault::new(
                 FailureClass::Environment,
                 Code::MEMORY_LIMIT,
                 "limit:memory",
-                format!("{subject} needs more than {megabytes} MiB of memory {doing}"),
+                format!("{subject} needs more than {megabytes} MiB of memory {doing}{otherwise}"),
             )
         };
         match stop {
-            Stop::Threw(Thrown { nature: Nature::Memory, .. }) => memory(),
-            Stop::Threw(_) | Stop::Engine(_) if is_full => memory(),
+            Stop::Threw(Thrown { nature: Nature::Memory, .. }) => memory(""),
+            Stop::Threw(_) | Stop::Engine(_) if is_full => memory(""),
+            Stop::Threw(Thrown { nature: Nature::Null, .. }) => memory(", or throws null"),
             Stop::Cpu => Fault::new(
                 FailureClass::Environment,
                 Code::CPU_LIMIT,
@@ -349,7 +349,9 @@ impl Machine {
                 FailureClass::Environment,
                 Code::REQUIREMENT_MISSING,
                 format!("engine:{names}"),
-                format!("{subject} fails {doing}, and it uses {names}, which the embedded engine lacks: {message}{place}"),
+                format!(
+                    "{subject} fails {doing}, and it uses {names}, which the embedded engine lacks: {message}{place}"
+                ),
             )
         };
         match &thrown.nature {
@@ -365,7 +367,7 @@ impl Machine {
                 format!("engine:{name}"),
                 format!("{subject} needs {name} {doing}, which the embedded engine lacks{place}"),
             ),
-            Nature::Own | Nature::Memory => {
+            Nature::Own | Nature::Memory | Nature::Null => {
                 let ledger = locked(&self.ledger);
                 if ledger.engine_was_opaque {
                     let names: Vec<&str> = ledger.touched.iter().map(String::as_str).collect();

@@ -286,7 +286,8 @@ fn fixed_bytes(state: &mut u64, count: usize) -> Vec<u8> {
 fn random_bytes(count: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(count + 32);
     while bytes.len() < count {
-        let seed = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()];
+        let seed =
+            [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()];
         bytes.extend_from_slice(&Sha256::digest(seed.concat()));
     }
     bytes.truncate(count);

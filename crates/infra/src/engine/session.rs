@@ -24,6 +24,8 @@ pub struct EngineSession {
     machine: Machine,
     subject: String,
     export_name: String,
+    /// The limit that ended this session.
+    ended_by: Option<Fault>,
 }
 
 /// The result of a call inside the engine.
@@ -39,8 +41,7 @@ impl EngineSession {
     /// [`RunError::Fault`] if the module throws while it loads, hits a limit, lacks the export, or needs a richer
     /// engine.
     pub fn open(request: &OpenRequest, limits: &Limits) -> Result<Self, RunError> {
-        let machine =
-            Machine::new(&request.bundle, Vendors::All, Mode::Run, limits).map_err(RunError::Fault)?;
+        let machine = Machine::new(&request.bundle, Vendors::All, Mode::Run, limits).map_err(RunError::Fault)?;
         let has_export = machine.context.with(|context| -> Result<bool, Stop> {
             let namespace = machine.load(&context)?;
             let stop = |error| machine.stop(&context, error);
@@ -52,9 +53,12 @@ impl EngineSession {
             Ok(true)
         });
         match has_export {
-            Ok(true) => {
-                Ok(Self { machine, subject: request.subject.clone(), export_name: request.export_name.clone() })
-            }
+            Ok(true) => Ok(Self {
+                machine,
+                subject: request.subject.clone(),
+                export_name: request.export_name.clone(),
+                ended_by: None,
+            }),
             Ok(false) => Err(RunError::Fault(Fault::new(
                 FailureClass::Deterministic,
                 Code::UNKNOWN_METHOD,
@@ -71,7 +75,8 @@ impl EngineSession {
     ///
     /// # Errors
     /// [`RunError::Threw`] if the function throws or rejects; [`RunError::Fault`] if it is not there, hits a limit,
-    /// or uses what this engine lacks.
+    /// or uses what this engine lacks. A limit of processor time, memory or jobs ends the session: what was going
+    /// on cannot be taken out of the engine, and every later call gives the same fault.
     pub fn call(
         &mut self,
         path: &[String],
@@ -79,6 +84,9 @@ impl EngineSession {
         context: &Json,
         host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
     ) -> Result<Json, RunError> {
+        if let Some(fault) = &self.ended_by {
+            return Err(RunError::Fault(fault.clone()));
+        }
         let machine = &self.machine;
         machine.watch.begin(machine.limits.cpu);
         let ended = machine.context.with(|engine| {
@@ -106,7 +114,15 @@ impl EngineSession {
                 "module",
                 format!("{} has no function {}: found {found}", self.subject, location()),
             ))),
-            Err(stop) => Err(self.error(&location(), stop)),
+            Err(stop) => {
+                let error = self.error(&location(), stop);
+                if let RunError::Fault(fault) = &error
+                    && [Code::CPU_LIMIT, Code::MEMORY_LIMIT, Code::JOB_LIMIT].contains(&fault.code)
+                {
+                    self.ended_by = Some(fault.clone());
+                }
+                Err(error)
+            }
         }
     }
 
@@ -148,8 +164,7 @@ fn call<'js>(
         return Ok(Ended::NoSuchFunction(target.type_name().to_owned()));
     };
     let start: Function = kit.get("start").map_err(stop)?;
-    let promise: Promise =
-        start.call((function.clone(), parent, args.to_string(), data.to_string())).map_err(stop)?;
+    let promise: Promise = start.call((function.clone(), parent, args.to_string(), data.to_string())).map_err(stop)?;
     machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
     // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
     let mut jobs = 0;

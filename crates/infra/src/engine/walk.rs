@@ -4,7 +4,7 @@ use mangrove_domain::{
     json::{Json, Number},
     shape::Shape,
 };
-use rquickjs::{Array, Atom, Ctx, Error, Function, Object, Type, Value};
+use rquickjs::{Atom, Ctx, Error, Function, Object, Type, Value};
 
 use super::machine::{Machine, Nature, Stop, Thrown};
 
@@ -41,7 +41,7 @@ pub(super) struct Walk<'m, 'js> {
 enum Kind<'js> {
     Plain(Shape),
     Schema(Object<'js>),
-    Array(Array<'js>),
+    Array(Object<'js>),
     Object(Object<'js>),
 }
 
@@ -131,10 +131,8 @@ impl<'m, 'js> Walk<'m, 'js> {
                 if with_schemas && self.is_schema(object)? {
                     return Ok(Kind::Schema(object.clone()));
                 }
-                return Ok(match value.as_array() {
-                    Some(array) => Kind::Array(array.clone()),
-                    None => Kind::Object(object.clone()),
-                });
+                let is_array = value.is_array() || (value.is_proxy() && self.is_array_behind_proxy(value)?);
+                return Ok(if is_array { Kind::Array(object.clone()) } else { Kind::Object(object.clone()) });
             }
         }))
     }
@@ -191,24 +189,32 @@ impl<'m, 'js> Walk<'m, 'js> {
         shape
     }
 
-    fn array(&mut self, array: &Array<'js>, with_schemas: bool) -> Result<Shape, Stop> {
+    /// `Array.isArray` of a proxy. A revoked one has no answer: reading its members will tell.
+    fn is_array_behind_proxy(&self, value: &Value<'js>) -> Result<bool, Stop> {
+        let question: Function = self.kit.get("isArray").map_err(|error| self.stop(error))?;
+        match question.call((value.clone(),)) {
+            Ok(answer) => Ok(answer),
+            Err(error) => self.thrown(error).map(|_| false),
+        }
+    }
+
+    fn array(&mut self, array: &Object<'js>, with_schemas: bool) -> Result<Shape, Stop> {
         let mut items = Vec::new();
         // The length of a proxy is whatever its trap says; of a sparse array it may be four billion.
-        let length = match array.as_object().get::<_, Value>("length") {
+        let length = match array.get::<_, Value>("length") {
             Ok(length) => length.as_number().unwrap_or_default(),
             Err(error) => return Ok(Shape::Threw { message: self.thrown(error)? }),
         };
         let mut index = 0_u32;
         while f64::from(index) < length {
-            self.path.push(index.to_string());
-            let item = self.member(array.as_object(), index, with_schemas);
-            self.path.pop();
-            let item = item?;
-            let ends = self.is_used_up();
-            items.push(item);
-            if ends {
+            if self.cut_off() {
+                items.push(Shape::Truncated);
                 break;
             }
+            self.path.push(index.to_string());
+            let item = self.member(array, index, with_schemas);
+            self.path.pop();
+            items.push(item?);
             index += 1;
         }
         Ok(Shape::Array(items))
@@ -223,14 +229,15 @@ impl<'m, 'js> Walk<'m, 'js> {
         for key in keys {
             let name = key.to_js_string().map_err(|error| self.stop(error))?;
             let Some(name) = self.machine.text(&self.kit, name.as_value()) else { continue };
+            if self.cut_off() {
+                members.push((name, Shape::Truncated));
+                break;
+            }
             self.bytes += name.len();
             self.path.push(name.clone());
             let member = self.member(object, key, with_schemas);
             self.path.pop();
             members.push((name, member?));
-            if self.is_used_up() {
-                break;
-            }
         }
         Ok(Shape::Object(members))
     }
@@ -247,8 +254,10 @@ impl<'m, 'js> Walk<'m, 'js> {
         }
     }
 
-    const fn is_used_up(&self) -> bool {
-        self.nodes > NODES || self.bytes > BYTES
+    /// True if nothing more is looked at.
+    const fn cut_off(&mut self) -> bool {
+        self.truncated |= self.nodes >= NODES || self.bytes > BYTES;
+        self.nodes >= NODES || self.bytes > BYTES
     }
 
     fn stop(&self, error: Error) -> Stop {
@@ -258,9 +267,10 @@ impl<'m, 'js> Walk<'m, 'js> {
     /// What a read threw, as text, unless a limit was the reason.
     fn thrown(&self, error: Error) -> Result<String, Stop> {
         match self.stop(error) {
-            Stop::Threw(Thrown { nature: Nature::Own | Nature::Requirement(_) | Nature::Stack, message, .. }) => {
-                Ok(message)
+            Stop::Threw(Thrown { nature: Nature::Memory, message, place }) => {
+                Err(Stop::Threw(Thrown { nature: Nature::Memory, message, place }))
             }
+            Stop::Threw(Thrown { message, .. }) => Ok(message),
             stop => Err(stop),
         }
     }

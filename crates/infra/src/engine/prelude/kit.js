@@ -237,6 +237,7 @@ export const runTimer = () => {
 // ---------------------------------------------------------------------------------------------------------------
 // What the host asks about values.
 
+export const { isArray } = Array;
 /** True for a stand-in. */
 export const isStandIn = (value) => mapGet(labels, value) !== undefined;
 /** The name of what is missing, if that is why this was thrown, also as the cause of another error. */
@@ -293,9 +294,10 @@ export const settle = (id, succeeded, text) => {
   else reject(new ErrorIntrinsic(text));
 };
 
+const isRecord = (value) => typeof value === "object" && value !== null && !(value instanceof ErrorIntrinsic);
 const show = (value) => {
   if (typeof value === "string") return value;
-  if (typeof value === "object" && value !== null && !(value instanceof ErrorIntrinsic)) {
+  if (isRecord(value)) {
     try {
       return encode(value);
     } catch {
@@ -304,12 +306,19 @@ const show = (value) => {
   }
   return `${typeof value === "symbol" ? "symbol" : value}`;
 };
+// `info("made {count} zones", { count: 2, zone: "a" })` says `made 2 zones {"zone":"a"}`: nothing is lost.
 const log = (level, parts) => {
   let text = parts.length > 0 ? show(parts[0]) : "";
   let next = 1;
-  const properties = parts.length === 2 ? parts[1] : undefined;
-  if (typeof properties === "object" && properties !== null && typeof parts[0] === "string") {
-    text = replace(text, /\{([\w.]+)\}/g, (whole, key) => (key in properties ? show(properties[key]) : whole));
+  if (parts.length === 2 && typeof parts[0] === "string" && isRecord(parts[1])) {
+    const unused = { ...parts[1] };
+    text = replace(text, /\{([\w.]+)\}/g, (whole, key) => {
+      if (!(key in parts[1])) return whole;
+      delete unused[key];
+      return show(parts[1][key]);
+    });
+    const rest = show(unused);
+    if (rest !== "{}") text += ` ${rest}`;
     next = 2;
   }
   for (; next < parts.length; next += 1) text += ` ${show(parts[next])}`;
