@@ -1,3 +1,4 @@
 //! Discovery, digests and module graphs.
 
+pub mod parse;
 pub mod parser;
