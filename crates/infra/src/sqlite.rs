@@ -12,7 +12,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{Fault, FailureClass},
+    failure::{FailureClass, Fault},
     problem::Code,
 };
 use sqlx::{
@@ -175,8 +175,7 @@ async fn open_to_write(
     patience: Patience,
 ) -> Result<(Database, Option<PathBuf>), Trouble> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| Trouble::Other(io_fault(Operation::Create, parent, &error)))?;
+        std::fs::create_dir_all(parent).map_err(|error| Trouble::Other(io_fault(Operation::Create, parent, &error)))?;
     }
     let options = connect_options(path, layout, patience).create_if_missing(false);
     let attempt = || async {
@@ -217,7 +216,12 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
         .map_err(|error| trouble("prepare", path, &error))?;
     if journal != "wal" {
         let message = format!("{}: the file system does not allow write-ahead logging", path.display());
-        return Err(Trouble::Other(Fault::new(FailureClass::Environment, Code::CATALOG_FAILED, "catalog:wal", message)));
+        return Err(Trouble::Other(Fault::new(
+            FailureClass::Environment,
+            Code::CATALOG_FAILED,
+            "catalog:wal",
+            message,
+        )));
     }
     layout.migrator.run(writer).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => newer(path, "another", layout.version),
@@ -484,8 +488,8 @@ fn suspect_path(path: &Path) -> PathBuf {
 /// holder dies, so a lock file that is left behind locks nobody out (fault 39).
 async fn lock_setup(path: &Path, patience: Patience) -> Result<File, Trouble> {
     let lock_path = with_suffix(path, "-lock");
-    let file = File::create(&lock_path)
-        .map_err(|error| Trouble::Other(io_fault(Operation::Create, &lock_path, &error)))?;
+    let file =
+        File::create(&lock_path).map_err(|error| Trouble::Other(io_fault(Operation::Create, &lock_path, &error)))?;
     let pause = Duration::from_millis(10);
     let mut left = patience.busy_timeout.saturating_mul(patience.attempts.max(1));
     loop {
@@ -525,8 +529,7 @@ fn move_aside(path: &Path) -> Result<PathBuf, Trouble> {
         target = with_suffix(path, &format!("{stamp}-{counter}"));
         counter += 1;
     }
-    std::fs::rename(path, &target)
-        .map_err(|error| Trouble::Other(io_fault(Operation::Rename, path, &error)))?;
+    std::fs::rename(path, &target).map_err(|error| Trouble::Other(io_fault(Operation::Rename, path, &error)))?;
     for suffix in ["-wal", "-shm", "-suspect"] {
         let from = with_suffix(path, suffix);
         match std::fs::rename(&from, with_suffix(&target, suffix)) {

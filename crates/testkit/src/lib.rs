@@ -4,3 +4,4 @@ pub mod contract;
 pub mod fakes;
 pub mod fixture;
 pub mod registry;
+pub mod rows;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     description::Description,
     digest::Digest,
-    failure::{Fault, FailureClass},
+    failure::{FailureClass, Fault},
     observation::CatalogView,
     ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
     problem::{Code, Problem, Severity},

@@ -234,10 +234,7 @@ fn store_failure(failure: &Failure) -> StoredFailure<'_> {
 }
 
 fn store_violations(violations: &[Violation]) -> Vec<StoredViolation<'_>> {
-    violations
-        .iter()
-        .map(|violation| StoredViolation { path: &violation.path, message: &violation.message })
-        .collect()
+    violations.iter().map(|violation| StoredViolation { path: &violation.path, message: &violation.message }).collect()
 }
 
 /// Reads rows of one snapshot; texts that many rows share are kept once.
@@ -268,10 +265,7 @@ impl Decoder {
     }
 
     fn part(&self, digest: Bytes) -> Result<Part, RecordError> {
-        self.parts
-            .get(&digest)
-            .cloned()
-            .ok_or_else(|| RecordError::PartMissing(Digest::from_bytes(digest).short()))
+        self.parts.get(&digest).cloned().ok_or_else(|| RecordError::PartMissing(Digest::from_bytes(digest).short()))
     }
 
     fn inputs(&self, stored: Option<StoredInputs<'_>>) -> Result<Option<Inputs>, RecordError> {
@@ -343,10 +337,9 @@ fn load_state(stored: StoredState<'_>) -> Result<State, RecordError> {
             description: Digest::from_bytes(description),
             bundle: load_bundle(&bundle),
         }),
-        StoredState::BundleBuildFailed { failure, bundle } => State::BundleBuildFailed {
-            failure: load_failure(failure)?,
-            bundle: bundle.as_ref().map(load_bundle),
-        },
+        StoredState::BundleBuildFailed { failure, bundle } => {
+            State::BundleBuildFailed { failure: load_failure(failure)?, bundle: bundle.as_ref().map(load_bundle) }
+        }
         StoredState::ValidationFailed { bundle, violations } => {
             State::ValidationFailed { bundle: load_bundle(&bundle), violations: load_violations(violations) }
         }

@@ -12,3 +12,14 @@ mod method_runner;
 
 pub use export_inspector::export_inspector;
 pub use method_runner::method_runner;
+//!
+//! Each suite is an async function that takes a factory; every case asks it for a fresh, empty instance:
+//!
+//! ```text
+//! contract::catalog::run(async || MemoryCatalog::new().for_many_writers()).await;
+//! ```
+
+pub mod bundle_store;
+pub mod catalog;
+pub mod data_store;
+pub mod run_store;
