@@ -4,10 +4,12 @@
 //! numbers come in as values. The why is in `design/freshness.md` and its neighbours.
 
 pub mod bundle;
+pub mod definition;
 pub mod description;
 pub mod digest;
 pub mod failure;
 pub mod fingerprint;
+pub mod form;
 pub mod json;
 pub mod nearest;
 pub mod observation;
@@ -21,3 +23,4 @@ pub mod source;
 pub mod state;
 pub mod time;
 pub mod type_name;
+pub mod workflow;
