@@ -10,12 +10,14 @@
 
 pub mod bundle;
 pub mod claims;
+pub mod definition;
 pub mod description;
 pub mod digest;
 pub mod failure;
 pub mod fingerprint;
 pub mod freshness;
 pub mod index;
+pub mod form;
 pub mod json;
 pub mod nearest;
 pub mod not_met;
@@ -31,3 +33,4 @@ pub mod source;
 pub mod state;
 pub mod time;
 pub mod type_name;
+pub mod workflow;
