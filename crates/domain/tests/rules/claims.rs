@@ -59,7 +59,15 @@ fn origin_then_extension_then_path() {
         y/b.ts: Indexed
         y/a.ts: Indexed
         "
-    ));
+    ), @r#"
+    pulled/x/a.ts: behind y/a.ts
+    mounted/b/a.ts: behind y/a.ts
+    z/a.ts: behind y/a.ts
+    y/b.ts: behind y/a.ts
+    y/a.ts: resolves
+    MG0110 error: y/a.ts claims the model type @acme/dns before y/b.ts
+    MG0110 error: y/a.ts claims the model type @acme/dns before z/a.ts
+    "#);
 }
 
 /// Fault 14: the shadowed row comes back by itself when the first goes.
@@ -92,7 +100,23 @@ fn a_failed_row_lets_a_lower_one_stand_in_and_a_rejected_one_does_not() {
         x/j.ts: Indexed origin=pulled type=@acme/degraded
         x/k.ts: BundleBuildFailed attempted=s1 type=@acme/alone
         "
-    ));
+    ), @r#"
+    x/a.ts: does not resolve
+    pulled/x/b.ts: resolves, as a fallback
+    x/c.ts: does not resolve
+    pulled/x/d.ts: behind x/c.ts
+    x/e.ts: does not resolve
+    pulled/x/f.ts: resolves, as a fallback
+    x/g.ts: does not resolve
+    pulled/x/h.ts: behind x/g.ts
+    x/i.ts: resolves
+    pulled/x/j.ts: behind x/i.ts
+    x/k.ts: does not resolve
+    MG0111 warning: pulled/x/b.ts resolves the model type @acme/failed only because x/a.ts failed: registry unreachable: connection refused
+    MG0120 error: the model type @acme/history does not resolve: x/g.ts is rejected, and pulled/x/h.ts must not silently run in its place
+    MG0120 error: the model type @acme/rejected does not resolve: x/c.ts is rejected, and pulled/x/d.ts must not silently run in its place
+    MG0111 warning: pulled/x/f.ts resolves the model type @acme/unreadable only because x/e.ts failed: permission denied
+    "#);
 }
 
 /// Fault 24: a failed or rejected add-on never stands in the way of its target.
@@ -105,7 +129,12 @@ fn fault_24_add_ons_take_no_part() {
         x/add3.ts: Indexed add-on
         x/base.ts: Indexed origin=pulled
         "
-    ));
+    ), @r#"
+    x/add.ts: does not resolve
+    x/add2.ts: does not resolve
+    x/add3.ts: does not resolve
+    pulled/x/base.ts: resolves
+    "#);
 }
 
 fn claimant() -> impl Strategy<Value = String> {
@@ -131,9 +160,9 @@ proptest! {
         states in prop::collection::vec(claimant(), 1..8),
         order in Just((0..8_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
-        let text: String =
-            states.iter().enumerate().map(|(index, words)| format!("x/{index}.ts: {words}\n")).collect();
-        let mut rows = rows(&text);
+        let text: Vec<String> =
+            states.iter().enumerate().map(|(index, words)| format!("x/{index}.ts: {words}")).collect();
+        let mut rows = rows(&text.join("\n"));
         let claims = resolve(&rows);
         let shuffled: Vec<&Row> = order.iter().filter_map(|index| rows.get(*index)).collect();
         prop_assert_eq!(&resolve(shuffled), &claims);

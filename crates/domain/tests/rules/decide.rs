@@ -54,7 +54,78 @@ fn every_line_of_the_table() {
         Bundled -> s1
         Indexed -> s1
         "
-    ));
+    ), @r#"
+    none -> s1
+        New, build: never seen before
+    none -> EACCES
+        New, mark-unreadable: never seen before
+    EntryPointUnreadable failure=EACCES -> EACCES
+        StillUnreadable, keep: still the same as recorded: permission denied
+    Indexed degraded=EACCES -> EACCES
+        StillUnreadable, keep: still the same as recorded: permission denied
+    Indexed -> EACCES
+        Unreadable, degrade: the entry cannot be read: permission denied
+    EntryPointUnreadable failure=EACCES -> EIO
+        Unreadable, mark-unreadable: the entry cannot be read: input/output error (before: permission denied)
+    Indexed degraded=EACCES -> EACCES bundle=missing
+        Unreadable, mark-unreadable: the entry cannot be read: permission denied (before: permission denied)
+    EntryPointUnreadable built=s1 -> s1
+        SourceReappeared, adopt: the source is back, unchanged since its bundle was built
+    OrphanedBundleOnly built=s1 -> s1
+        SourceReappeared, adopt: the source is back, unchanged since its bundle was built
+    OrphanedBundleOnly built=s1 -> s2
+        SourceReappeared, build: the source is back
+    OrphanedBundleOnly built=s1 -> s1 bundle=missing
+        SourceReappeared, build: the source is back
+    EntryPointUnreadable -> s1
+        SourceReappeared, build: the source is back
+    Indexed attempted=s2 degraded=registry -> s1
+        Recovered, recover: what failed is no longer asked for: the last good bundle fits the sources again
+    Indexed degraded=EACCES -> s1
+        Recovered, recover: what failed is no longer asked for: the last good bundle fits the sources again
+    Indexed attempted=s2 degraded=registry -> s2
+        RetryFailedBuild, build: the last attempt failed and is never taken for an answer (1 attempt so far): registry unreachable: connection refused
+    BundleBuildFailed attempted=s1 -> s1
+        RetryFailedBuild, build: the last attempt failed and is never taken for an answer (1 attempt so far): registry unreachable: connection refused
+    BundleBuildFailed built=s1 attempted=s1 failure=throws -> s1
+        RetryFailedBuild, inspect: the last attempt failed and is never taken for an answer (1 attempt so far): TypeError: x is undefined
+    BundleBuildFailed built=s1 attempted=s1 failure=throws -> s1 bundle=missing
+        RetryFailedBuild, build: the last attempt failed and is never taken for an answer (1 attempt so far): TypeError: x is undefined
+    Indexed -> s2
+        SourceChanged, build: a source file changed: models/a.ts from 1 to 2
+    Indexed attempted=s2 degraded=syntax -> s3
+        SourceChanged, build: a source file changed: models/a.ts from 1 to 3
+    BundleBuildFailed attempted=s1 -> s2
+        SourceChanged, build: a source file changed: models/a.ts from 1 to 2
+    ValidationFailed -> s2
+        SourceChanged, build: a source file changed: models/a.ts from 1 to 2
+    Indexed -> s1/c2
+        ConfigChanged, build: the configuration changed: compilerOptions from 1 to 2
+    Indexed -> s1/p2
+        PackagesChanged, build: a package changed: zod from 1 to 2
+    Indexed -> s1/b2
+        BundlerChanged, build: the bundler changed: rolldown from 1 to 2
+    ValidationFailed -> s1
+        StillRejected, keep: the same inputs were rejected by the same rules
+    ValidationFailed -> s1 bundle=missing
+        StillRejected, keep: the same inputs were rejected by the same rules
+    ValidationFailed -> s1 rules=2
+        RulesChanged, inspect: the rules of its kind changed from version 1 to 2
+    ValidationFailed -> s1 rules=2 bundle=missing
+        RulesChanged, build: the rules of its kind changed from version 1 to 2
+    Indexed -> s1 rules=2
+        RulesChanged, inspect: the rules of its kind changed from version 1 to 2
+    Indexed -> s1 rules=2 bundle=missing
+        RulesChanged, build: the rules of its kind changed from version 1 to 2
+    Indexed -> s1 bundle=missing
+        BundleMissing, build: bundle 2958d416d08a is missing from the store
+    Indexed -> s1 bundle=truncated
+        BundleCorrupt, build: bundle 2958d416d08a should have 100 bytes and has 0
+    Bundled -> s1
+        InspectionPending, inspect: built, and never inspected
+    Indexed -> s1
+        Unchanged, keep: nothing changed since it was accepted
+    "#);
 }
 
 #[test]
@@ -71,7 +142,26 @@ fn refinements_of_the_table() {
         Tombstoned -> s1
         Indexed kind=vault -> s1
         "
-    ));
+    ), @r#"
+    Indexed attempted=s1 degraded=registry -> s1
+        RetryFailedBuild, inspect: the last attempt failed and is never taken for an answer (1 attempt so far): registry unreachable: connection refused
+    Indexed degraded=tightened rules=2 -> s1 rules=2
+        StillRejected, keep: the same inputs were rejected by the same rules
+    Indexed degraded=tightened rules=2 -> s1 rules=3
+        RulesChanged, inspect: the rules of its kind changed from version 2 to 3
+    Indexed degraded=tightened rules=2 -> s2 rules=2
+        SourceChanged, build: a source file changed: models/a.ts from 1 to 2
+    Indexed attempted=s1/b2 degraded=tightened rules=2 -> s1/b2 rules=2
+        StillRejected, keep: the same inputs were rejected by the same rules
+    Indexed attempted=s1/b2 degraded=tightened rules=2 -> s1/b2 rules=2 bundle=missing
+        BundlerChanged, build: the bundler changed: rolldown from 1 to 2
+    Indexed attempted=s1/b2 degraded=tightened rules=2 -> s1/b2 rules=3
+        BundlerChanged, build: the bundler changed: rolldown from 1 to 2
+    Tombstoned -> s1
+        New, build: never seen before
+    Indexed kind=vault -> s1
+        New, build: no longer an entry point of the kind vault, and new in its present kind
+    "#);
 }
 
 const ROWS: [&str; 15] = [

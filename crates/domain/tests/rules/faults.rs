@@ -5,6 +5,7 @@ use mangrove_domain::{
     problem::Code,
     settle::{Moment, Outcome, Settled, settle},
     state::StateName,
+    type_name::TypeName,
 };
 
 use crate::{
@@ -214,9 +215,9 @@ fn fault_28_a_lost_type_is_still_claimed() {
     world.network = false;
     world.scan(Retry::All);
     assert_eq!(world.state("a.ts"), StateName::BundleBuildFailed);
-    assert_eq!(world.row("a.ts").type_name().map(|name| name.as_str()), Some("@acme/a"));
+    assert_eq!(world.row("a.ts").type_name().map(TypeName::as_str), Some("@acme/a"));
     world.files.insert("a.ts".to_owned(), Content::Unreadable);
     world.scan(Retry::All);
     assert_eq!(world.state("a.ts"), StateName::EntryPointUnreadable);
-    assert_eq!(world.row("a.ts").type_name().map(|name| name.as_str()), Some("@acme/a"));
+    assert_eq!(world.row("a.ts").type_name().map(TypeName::as_str), Some("@acme/a"));
 }

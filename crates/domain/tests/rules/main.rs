@@ -3,6 +3,8 @@
 //! Tables are snapshots; `INSTA_UPDATE=always cargo test -p mangrove-domain` writes those that are files.
 //! `design/states.md` is rewritten by `UPDATE_DESIGN=1 cargo test -p mangrove-domain`.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod claims;
 mod decide;
 mod faults;

@@ -125,7 +125,26 @@ fn fault_45_nothing_is_gone_unless_somebody_looked_there_completely() {
             table.push('\n');
         }
     }
-    insta::assert_snapshot!(table);
+    insta::assert_snapshot!(table, @r#"
+    local    listed completely    | SourceDeleted, tombstone | no export: NoLongerEntryPoint, tombstone
+    local    parent incomplete    | IncompleteListing, keep | no export: IncompleteListing, keep
+    local    sibling incomplete   | SourceDeleted, tombstone | no export: NoLongerEntryPoint, tombstone
+    local    root incomplete      | IncompleteListing, keep | no export: IncompleteListing, keep
+    local    root unreachable     | Unavailable, degrade | no export: NoLongerEntryPoint, tombstone
+    local    root not configured  | OutOfScope, keep | no export: OutOfScope, keep
+    mounted  listed completely    | SourceDeleted, tombstone | no export: NoLongerEntryPoint, tombstone
+    mounted  parent incomplete    | IncompleteListing, keep | no export: IncompleteListing, keep
+    mounted  sibling incomplete   | SourceDeleted, tombstone | no export: NoLongerEntryPoint, tombstone
+    mounted  root incomplete      | IncompleteListing, keep | no export: IncompleteListing, keep
+    mounted  root unreachable     | Unavailable, degrade | no export: NoLongerEntryPoint, tombstone
+    mounted  root not configured  | ExtensionRemoved, tombstone | no export: ExtensionRemoved, tombstone
+    pulled   listed completely    | SourceDeleted, tombstone | locked: Unavailable, degrade | no export: NoLongerEntryPoint, tombstone | lockfile unreadable: LockfileUnreadable, keep
+    pulled   parent incomplete    | IncompleteListing, keep | locked: IncompleteListing, keep | no export: IncompleteListing, keep | lockfile unreadable: IncompleteListing, keep
+    pulled   sibling incomplete   | SourceDeleted, tombstone | locked: Unavailable, degrade | no export: NoLongerEntryPoint, tombstone | lockfile unreadable: LockfileUnreadable, keep
+    pulled   root incomplete      | IncompleteListing, keep | locked: IncompleteListing, keep | no export: IncompleteListing, keep | lockfile unreadable: IncompleteListing, keep
+    pulled   root unreachable     | Unavailable, degrade | locked: Unavailable, degrade | no export: NoLongerEntryPoint, tombstone | lockfile unreadable: LockfileUnreadable, keep
+    pulled   root not configured  | ExtensionRemoved, tombstone | locked: ExtensionRemoved, tombstone | no export: ExtensionRemoved, tombstone | lockfile unreadable: LockfileUnreadable, keep
+    "#);
 }
 
 /// What becomes of rows in each state when their source is lost for now.
@@ -152,5 +171,46 @@ fn lost_for_now() {
             .unwrap();
         }
     }
-    insta::assert_snapshot!(table);
+    insta::assert_snapshot!(table, @r#"
+    Indexed
+        bundle present  mount unreachable: Unavailable, degrade
+        bundle present  missing but locked: Unavailable, degrade
+        bundle missing  mount unreachable: Unavailable, mark-unreadable
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    Indexed degraded=root
+        bundle present  mount unreachable: StillUnreadable, keep
+        bundle present  missing but locked: Unavailable, degrade
+        bundle missing  mount unreachable: Unavailable, mark-unreadable
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    BundleBuildFailed attempted=s1
+        bundle present  mount unreachable: Unavailable, mark-unreadable
+        bundle present  missing but locked: Unavailable, mark-unreadable
+        bundle missing  mount unreachable: Unavailable, mark-unreadable
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    BundleBuildFailed attempted=s1 built=s1 failure=throws
+        bundle present  mount unreachable: Unavailable, orphan
+        bundle present  missing but locked: Unavailable, mark-unreadable
+        bundle missing  mount unreachable: Unavailable, mark-unreadable
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    ValidationFailed
+        bundle present  mount unreachable: Unavailable, orphan
+        bundle present  missing but locked: Unavailable, mark-unreadable
+        bundle missing  mount unreachable: Unavailable, mark-unreadable
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    EntryPointUnreadable failure=root
+        bundle present  mount unreachable: StillUnreadable, keep
+        bundle present  missing but locked: Unavailable, mark-unreadable
+        bundle missing  mount unreachable: StillUnreadable, keep
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    EntryPointUnreadable failure=EIO built=s1
+        bundle present  mount unreachable: Unavailable, orphan
+        bundle present  missing but locked: Unavailable, mark-unreadable
+        bundle missing  mount unreachable: Unavailable, mark-unreadable
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    OrphanedBundleOnly
+        bundle present  mount unreachable: StillOrphaned, keep
+        bundle present  missing but locked: StillOrphaned, keep
+        bundle missing  mount unreachable: Unavailable, mark-unreadable
+        bundle missing  missing but locked: Unavailable, mark-unreadable
+    "#);
 }

@@ -8,6 +8,8 @@
 //! - A look at the disk: inputs, or a fault if the entry cannot be read; then `bundle=missing`, `bundle=truncated` or
 //!   nothing, and `rules=2` if our rules moved on.
 
+use std::fmt::Write as _;
+
 use mangrove_domain::{
     bundle::{BundleRef, ObjectKey, Presence, StoredObject},
     description::Violation,
@@ -59,7 +61,7 @@ pub(crate) fn inputs_text(inputs: &Inputs) -> String {
     for (letter, part) in [('c', &inputs.config), ('p', &inputs.packages), ('b', &inputs.bundler)] {
         let value = value(part);
         if value != "1" {
-            text.push_str(&format!("/{letter}{value}"));
+            write!(text, "/{letter}{value}").unwrap();
         }
     }
     text

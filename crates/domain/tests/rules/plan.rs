@@ -60,7 +60,10 @@ fn text(plan: &Plan) -> String {
 #[test]
 fn a_cold_start_is_a_plan_over_an_empty_catalog() {
     let plan = plan(&disk(&[("b.ts", "s1"), ("a.ts", "EACCES")]), &CatalogView::default(), &policy());
-    insta::assert_snapshot!(text(&plan));
+    insta::assert_snapshot!(text(&plan), @r#"
+    a.ts New mark-unreadable: never seen before
+    b.ts New build: never seen before
+    "#);
 }
 
 fn failed_action(retry: Retry, observed: &str) -> Action {
@@ -120,7 +123,12 @@ fn kinds_without_a_loader_are_untouched() {
 fn a_rename_is_a_tombstone_and_a_new_row() {
     let rows = catalog(&[("old.ts", "Indexed"), ("older.ts", "Indexed"), ("other.ts", "Indexed built=s9")]);
     let plan = plan(&disk(&[("new.ts", "s1"), ("other.ts", "s9")]), &rows, &policy());
-    insta::assert_snapshot!(text(&plan));
+    insta::assert_snapshot!(text(&plan), @r#"
+    new.ts New build: never seen before
+    old.ts Renamed tombstone: the source was renamed to new.ts
+    older.ts SourceDeleted tombstone: the source was deleted
+    other.ts Unchanged keep: nothing changed since it was accepted
+    "#);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn happen(world: &mut World, happening: &Happening) {
             world.rules += 1;
             world.bundler += u8::from(*bundler);
         }
-        Happening::Wait => world.now = world.now.plus(std::time::Duration::from_secs(3600)),
+        Happening::Wait => world.now = world.now.plus(std::time::Duration::from_hours(1)),
         Happening::Scan(retrying) => checked_scan(world, *retrying),
     }
 }

@@ -99,7 +99,70 @@ fn every_line_of_the_settling_table() {
         Tombstoned -> s1: accepted
         Indexed kind=vault -> s1: build:registry
         "
-    ));
+    ), @r#"
+    none -> s1: accepted
+        Indexed built=s1
+    BundleBuildFailed attempted=s1 -> s1: accepted
+        Indexed built=s1
+    ValidationFailed -> s2: accepted
+        Indexed built=s2
+    Indexed attempted=s2 degraded=registry -> s2: accepted
+        Indexed built=s2
+    EntryPointUnreadable built=s1 -> s1: accepted
+        Indexed built=s1
+    none -> s1: rejected
+        ValidationFailed built=s1
+    Indexed -> s2: rejected
+        ValidationFailed built=s2
+    Indexed -> s1 rules=2: rejected
+        Indexed built=s1 degraded=tightened rules=2
+    Indexed -> s1/b2 rules=2: rejected
+        Indexed built=s1 attempted=s1/b2 degraded=tightened rules=2
+    Indexed -> s1/b2 rules=2 bundle=missing: rejected
+        ValidationFailed built=s1/b2 rules=2
+    Indexed -> s2: build:registry
+        Indexed built=s1 attempted=s2 degraded=registry
+    Indexed -> s2: inspection:throws
+        Indexed built=s1 attempted=s2 degraded=throws
+    Indexed attempted=s2 degraded=registry -> s2: build:registry
+        Indexed built=s1 attempted=s2 degraded=registry (2 attempts)
+    Indexed -> s1 bundle=missing: build:registry
+        BundleBuildFailed attempted=s1 failure=registry
+    Indexed -> s2 bundle=missing: build:registry
+        BundleBuildFailed attempted=s2 failure=registry
+    Indexed -> s1 bundle=missing: inspection:throws
+        Indexed built=s1 attempted=s1 degraded=throws
+    Indexed -> s2 bundle=missing: inspection:throws
+        BundleBuildFailed built=s2 attempted=s2 failure=throws
+    none -> s1: build:syntax
+        BundleBuildFailed attempted=s1 failure=syntax rules=0
+    BundleBuildFailed attempted=s1 -> s1: build:registry
+        BundleBuildFailed attempted=s1 failure=registry (2 attempts)
+    BundleBuildFailed attempted=s1 -> s2: build:syntax
+        BundleBuildFailed attempted=s2 failure=syntax
+    none -> s1: inspection:throws
+        BundleBuildFailed built=s1 attempted=s1 failure=throws rules=0
+    BundleBuildFailed attempted=s1 -> s1: inspection:throws
+        BundleBuildFailed built=s1 attempted=s1 failure=throws
+    ValidationFailed -> s2: build:registry
+        BundleBuildFailed attempted=s2 failure=registry rejected-before
+    BundleBuildFailed attempted=s2 rejected-before -> s2: build:registry
+        BundleBuildFailed attempted=s2 failure=registry (2 attempts) rejected-before
+    OrphanedBundleOnly -> s2: build:registry
+        BundleBuildFailed attempted=s2 failure=registry
+    EntryPointUnreadable -> s1: build:registry
+        BundleBuildFailed attempted=s1 failure=registry
+    Indexed -> s2: moved
+        nothing is stored, observe again
+    none -> s1: moved
+        nothing is stored, observe again
+    none -> EACCES: build:registry
+        nothing is stored, observe again
+    Tombstoned -> s1: accepted
+        Indexed built=s1
+    Indexed kind=vault -> s1: build:registry
+        BundleBuildFailed attempted=s1 failure=registry rules=0
+    "#);
 }
 
 #[test]
@@ -132,7 +195,42 @@ fn every_other_action() {
         let settled = apply(row.as_ref(), Some(&look(look_words).observation), &action(action_words), MOMENT);
         writeln!(out, "{line}\n    {}", settled_text(&settled)).unwrap();
     }
-    insta::assert_snapshot!(out);
+    insta::assert_snapshot!(out, @r#"
+    Indexed -> EACCES: degrade:EACCES
+        Indexed built=s1 degraded=EACCES
+    Indexed attempted=s2 degraded=registry -> EACCES: degrade:EACCES
+        Indexed built=s1 attempted=s2 degraded=EACCES
+    Indexed -> EACCES: unreadable:EACCES
+        EntryPointUnreadable built=s1 failure=EACCES
+    BundleBuildFailed attempted=s1 -> EACCES: unreadable:EACCES
+        EntryPointUnreadable attempted=s1 failure=EACCES
+    ValidationFailed -> EACCES: unreadable:EACCES
+        EntryPointUnreadable built=s1 failure=EACCES rejected-before
+    OrphanedBundleOnly -> EACCES: unreadable:EACCES
+        EntryPointUnreadable built=s1 failure=EACCES
+    none -> EACCES: unreadable:EACCES
+        EntryPointUnreadable failure=EACCES rules=0
+    Indexed degraded=EACCES -> s1: recover
+        Indexed built=s1
+    Indexed attempted=s2 degraded=registry -> s1: recover
+        Indexed built=s1
+    ValidationFailed -> s1: orphan
+        OrphanedBundleOnly built=s1 rejected-before
+    BundleBuildFailed built=s1 attempted=s1 -> s1: orphan
+        OrphanedBundleOnly built=s1 attempted=s1
+    Indexed -> s1: keep
+        nothing is written
+    BundleBuildFailed attempted=s1 -> s1: defer
+        nothing is written
+    Indexed -> s1: orphan
+        nothing is stored, observe again
+    BundleBuildFailed attempted=s1 -> s1: degrade:EACCES
+        nothing is stored, observe again
+    BundleBuildFailed attempted=s1 -> s1: orphan
+        nothing is stored, observe again
+    BundleBuildFailed attempted=s1 -> s1: recover
+        nothing is stored, observe again
+    "#);
 }
 
 /// `settle` has an answer for everything: states × outcomes × inputs × presence × rule version.
