@@ -27,8 +27,6 @@
 //! # Known holes
 //! - Code that depends on more than its inputs (the time of day while it loads) may be accepted once and rejected
 //!   the next time. It is looked at again only when an input changes.
-//! - A row that is degraded because rules tightened forgets this when another failure degrades it and then heals.
-//!   The next change of inputs or rules brings it back.
 
 mod verdict;
 

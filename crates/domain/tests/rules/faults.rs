@@ -160,6 +160,22 @@ fn fault_12_an_upgrade_of_ours_takes_no_type_away() {
     }
 }
 
+/// A failure that comes and goes does not make one forget that rules have tightened.
+#[test]
+fn fault_43_a_later_failure_does_not_hide_that_rules_tightened() {
+    let mut world = World::new([("a.ts", Content::RejectedLater)]);
+    world.scan(Retry::All);
+    world.rules += 1;
+    world.scan(Retry::All);
+    world.root_is_there = false;
+    world.scan(Retry::All);
+    assert_eq!(world.row("a.ts").degraded.as_ref().map(|failure| failure.code), Some(Code::ROOT_UNREACHABLE));
+    world.root_is_there = true;
+    world.scan(Retry::All);
+    assert_eq!(world.row("a.ts").degraded.as_ref().map(|failure| failure.code), Some(Code::RULES_TIGHTENED));
+    assert_eq!(world.attempts, [("a.ts".to_owned(), false)], "judged again without a build");
+}
+
 /// Loading again what was accepted before, without network and without a build.
 #[test]
 fn fault_20_a_root_that_comes_back_recovers_without_a_build() {

@@ -148,7 +148,7 @@ fn assert_transitions_are_legal(world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn every_history_keeps_the_invariants_and_heals(happenings in prop::collection::vec(happening(), 1..40)) {
