@@ -1,4 +1,4 @@
-//! The catalog in an SQLite file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
+//! The catalog in an `SQLite` file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
 
 mod record;
 mod write;
@@ -46,7 +46,8 @@ const LAYOUT: Layout = Layout {
     probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts) FROM sources",
 };
 
-/// The catalog in one SQLite file. Cheap to read from many tasks; writes queue.
+/// The catalog in one `SQLite` file. Cheap to read from many tasks; writes queue.
+#[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
 #[derive(Debug)]
 pub struct SqliteCatalog {
     database: Database,
