@@ -43,7 +43,8 @@ const LAYOUT: Layout = Layout {
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,
-    probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts) FROM sources",
+    probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts), \
+            (SELECT count(*) FROM descriptions) FROM sources",
 };
 
 /// The catalog in one `SQLite` file. Cheap to read from many tasks; writes queue.
@@ -79,16 +80,30 @@ impl SqliteCatalog {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_with(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
+        let opened = Self::open_once(path, mode, patience).await?;
+        let Err(error) = opened.catalog.keep_tidy(mode).await else { return Ok(opened) };
+        if error.fault().code != Code::CATALOG_CORRUPT {
+            return Err(error);
+        }
+        // Damage beyond what opening looks at. It left its mark, so opening again checks the whole file.
+        opened.catalog.close().await;
+        Self::open_once(path, mode, patience).await
+    }
+
+    async fn open_once(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
         let (database, set_aside) =
             sqlite::open(path, mode, &LAYOUT, patience).await.map_err(|trouble| error("open", trouble))?;
         if let Some(aside) = &set_aside {
             tracing::warn!(path = %path.display(), aside = %aside.display(), "the catalog was damaged and set aside");
         }
-        let catalog = Self { database, damaged: Mutex::default() };
-        if mode == OpenMode::ReadWrite && catalog.holds_much_garbage().await? {
-            catalog.sweep().await?;
+        Ok(Opened { catalog: Self { database, damaged: Mutex::default() }, set_aside })
+    }
+
+    async fn keep_tidy(&self, mode: OpenMode) -> Result<(), CatalogError> {
+        if mode == OpenMode::ReadWrite && self.holds_much_garbage().await? {
+            self.sweep().await?;
         }
-        Ok(Opened { catalog, set_aside })
+        Ok(())
     }
 
     /// The identifier of this catalog, made when its file was: a bundle store remembers whose it is by it.
