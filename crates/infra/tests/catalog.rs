@@ -1,4 +1,4 @@
-//! What the catalog in SQLite does beyond its contract: other processes, damage, versions, read-only places.
+//! What the catalog in `SQLite` does beyond its contract: other processes, damage, versions, read-only places.
 
 #![cfg(unix)]
 
@@ -16,6 +16,7 @@ use mangrove_domain::{
     problem::Code,
     row::Row,
     state::{State, StateName},
+    type_name::TypeName,
 };
 use mangrove_infra::catalog::{LAYOUT_VERSION, OpenMode, Opened, Patience, SqliteCatalog};
 use mangrove_testkit::rows;
@@ -140,14 +141,14 @@ async fn fault_17_every_write_sets_every_column() {
         let row = Row { revision, ..state };
         revision = catalog.commit(rows::put_all([&row])).await.expect("committed").revisions[0].1;
         let row = Row { revision, ..row };
-        assert_eq!(stored(&catalog).await, [row.clone()]);
+        assert_eq!(stored(&catalog).await, std::slice::from_ref(&row));
         let columns = sqlx::query("SELECT kind, state, type_name, resolvable, description, revision FROM sources")
             .fetch_one(&mut raw)
             .await
             .expect("a row");
         assert_eq!(columns.get::<String, _>(0), row.kind.as_str());
         assert_eq!(columns.get::<String, _>(1), row.state.name().as_str());
-        assert_eq!(columns.get::<Option<String>, _>(2).as_deref(), row.type_name().map(|name| name.as_str()));
+        assert_eq!(columns.get::<Option<String>, _>(2).as_deref(), row.type_name().map(TypeName::as_str));
         assert_eq!(columns.get::<i64, _>(3) == 1, row.is_resolvable());
         let description = match &row.state {
             State::Indexed(indexed) => Some(indexed.description.as_bytes().to_vec()),
