@@ -407,7 +407,10 @@ pub(crate) fn trouble(operation: &str, path: &Path, error: &sqlx::Error) -> Trou
             let number = database.code().and_then(|text| text.parse::<i32>().ok()).map_or(0, |code| code & 0xff);
             let cause = format!("sqlite:{number}");
             match number {
-                5 | 6 => Trouble::Busy(fault(FailureClass::Transient, Code::CATALOG_BUSY, cause)),
+                5 | 6 => {
+                    let message = format!("cannot {operation} {}: another process is writing it", path.display());
+                    Trouble::Busy(Fault::new(FailureClass::Transient, Code::CATALOG_BUSY, cause, message))
+                }
                 11 | 26 => Trouble::Corrupt(fault(FailureClass::Environment, Code::CATALOG_CORRUPT, cause)),
                 13 => other(Code::DISK_FULL, cause),
                 3 | 8 | 23 => other(Code::NOT_WRITABLE, cause),
