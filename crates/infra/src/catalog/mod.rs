@@ -1,5 +1,6 @@
 //! The catalog in an `SQLite` file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
 
+mod read;
 mod record;
 mod write;
 
@@ -144,17 +145,16 @@ impl SqliteCatalog {
                 decoder.add_part(digest, encoded.into());
             }
         }
-        let stored =
-            sqlx::query("SELECT root, path, revision, record FROM sources").fetch_all(&mut *transaction).await?;
+        let chunks = read::chunks(&mut transaction).await?;
         transaction.commit().await?;
-        let mut rows = Vec::with_capacity(stored.len());
-        let mut damaged = Vec::new();
-        for row in &stored {
-            let (root, path): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-            let revision = u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
-            match decoder.row(root, path, revision, row.try_get(3)?) {
-                Ok(row) => rows.push(row),
-                Err(error) => damaged.push(damaged_row(root, path, &error)),
+        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
+        for chunk in &chunks {
+            for stored in read::rows(chunk) {
+                let stored = stored?;
+                match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
+                    Ok(row) => rows.push(row),
+                    Err(error) => damaged.push(damaged_row(&stored.root, &stored.path, &error)),
+                }
             }
         }
         Ok((CatalogView { rows }, damaged))
