@@ -1,5 +1,6 @@
 //! Fixtures, strict fakes, faults and contract suites. A development dependency only.
 
 pub mod contract;
+pub mod corpus;
 pub mod fakes;
 pub mod fixture;
