@@ -4,3 +4,5 @@ pub mod contract;
 pub mod corpus;
 pub mod fakes;
 pub mod fixture;
+pub mod registry;
+pub mod rows;
