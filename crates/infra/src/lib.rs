@@ -13,6 +13,7 @@ pub mod documents;
 pub mod engine;
 #[cfg(feature = "documents")]
 pub mod expressions;
+pub mod files;
 #[cfg(feature = "npm")]
 pub mod npm;
 #[cfg(feature = "sqlite")]
