@@ -18,6 +18,7 @@ mod loader;
 mod method_runner;
 mod packages;
 mod progress;
+mod repository_files;
 mod run_store;
 mod schema_validator;
 mod source_tree;
@@ -35,6 +36,7 @@ pub use loader::{Loader, Site};
 pub use method_runner::{HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
 pub use packages::{PackageRequest, Packages, PreparedPackages};
 pub use progress::{Event, Phase, Progress};
+pub use repository_files::{FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use source_tree::{
