@@ -168,13 +168,12 @@ impl Process {
 
     /// Finds out how a child ended that closed its pipes.
     async fn mourn(&mut self, accepted: bool) -> Death {
-        let status = match tokio::time::timeout(MOURNING, self.child.wait()).await {
-            Ok(status) => status.ok(),
-            Err(_) => {
-                // It closed its pipes and lives on.
-                self.kill().await;
-                None
-            }
+        let status = if let Ok(status) = tokio::time::timeout(MOURNING, self.child.wait()).await {
+            status.ok()
+        } else {
+            // It closed its pipes and lives on.
+            self.kill().await;
+            None
         };
         let _ = tokio::time::timeout(MOURNING, &mut self.listener).await;
         let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);

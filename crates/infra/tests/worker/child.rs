@@ -64,10 +64,11 @@ fn parse(path: &str, bytes: &[u8]) -> ParsedModule {
         "hang" => hang(),
         "hang with a child" => {
             // Its standard error must not be ours, or the parent would wait for it as well.
-            let child = Command::new("/bin/sleep").arg("1000").stderr(std::process::Stdio::null()).spawn().unwrap();
+            let mut child = Command::new("/bin/sleep").arg("1000").stderr(std::process::Stdio::null()).spawn().unwrap();
             let whole = format!("{text}.part");
             std::fs::write(&whole, child.id().to_string()).unwrap();
             std::fs::rename(&whole, &*text).unwrap();
+            child.wait().unwrap();
             hang()
         }
         "eat memory" => {
