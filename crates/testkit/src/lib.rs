@@ -2,3 +2,6 @@
 
 pub mod contract;
 pub mod fakes;
+pub mod fixture;
+pub mod registry;
+pub mod rows;

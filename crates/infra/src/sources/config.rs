@@ -1,0 +1,304 @@
+//! The configuration in force for an entry, and what it does to specifiers.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    fingerprint::{Line, Part},
+    json::Json,
+    ports::{Document, Documents, Node},
+    problem::{Code, Problem, Severity},
+    source::RelativePath,
+};
+
+use super::{
+    view::View,
+    walk::{join, parent},
+};
+
+/// Settings of `compilerOptions` that the bundler applies.
+const APPLIED_OPTIONS: [&str; 4] = ["jsx", "jsxImportSource", "jsxFactory", "jsxFragmentFactory"];
+
+/// What governs the entries of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Config {
+    /// Of deno.json or deno.jsonc.
+    pub(super) imports: ImportMap,
+    lines: Vec<Line>,
+    /// Of the nearest package.json, if there is no deno.json: counts only for graphs with bare specifiers.
+    pub(super) packages: ImportMap,
+    package_lines: Vec<Line>,
+    /// JSON text.
+    pub(super) compiler_options: String,
+}
+
+/// An import map whose local addresses are paths below the root with a leading slash.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ImportMap {
+    imports: BTreeMap<String, String>,
+    scopes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Config {
+    /// The config part of an entry.
+    pub(super) fn part(&self, has_bare_specifiers: bool) -> Part {
+        let packages: &[Line] = if has_bare_specifiers { &self.package_lines } else { &[] };
+        Part::of(self.lines.iter().chain(packages).cloned())
+    }
+}
+
+impl ImportMap {
+    pub(super) fn is_empty(&self) -> bool {
+        self.imports.is_empty() && self.scopes.is_empty()
+    }
+
+    /// What `specifier` stands for in `importer` (a path below the root), if the map says so. Scopes come
+    /// before imports, longer keys before shorter ones.
+    pub(super) fn apply(&self, importer: &str, specifier: &str) -> Option<String> {
+        let address = format!("/{importer}");
+        let applies = |scope: &str| scope == address || (scope.ends_with('/') && address.starts_with(scope));
+        let mut scopes: Vec<_> = self.scopes.iter().filter(|(scope, _)| applies(scope)).collect();
+        scopes.sort_by_key(|(scope, _)| std::cmp::Reverse(scope.len()));
+        scopes.into_iter().map(|(_, imports)| imports).chain([&self.imports]).find_map(|map| look_up(map, specifier))
+    }
+
+    fn lines(&self, lines: &mut Vec<Line>) {
+        lines.extend(self.imports.iter().map(|(key, target)| Line::new(format!("imports {key}"), target)));
+        for (scope, imports) in &self.scopes {
+            lines.push(Line::new(format!("scopes {scope}"), ""));
+            lines.extend(imports.iter().map(|(key, target)| Line::new(format!("scopes {scope} {key}"), target)));
+        }
+    }
+}
+
+fn look_up(map: &BTreeMap<String, String>, specifier: &str) -> Option<String> {
+    if let Some(target) = map.get(specifier) {
+        return Some(target.clone());
+    }
+    let longest = map
+        .iter()
+        .filter(|(key, _)| key.ends_with('/') && specifier.starts_with(key.as_str()))
+        .max_by_key(|(key, _)| key.len());
+    if let Some((key, target)) = longest {
+        return Some(format!("{target}{}", &specifier[key.len()..]));
+    }
+    // `"chalk": "npm:chalk@5"` also serves `chalk/sub`, as Deno expands it.
+    map.iter().find_map(|(key, target)| {
+        let rest = specifier.strip_prefix(key.as_str())?.strip_prefix('/')?;
+        (target.starts_with("npm:") || target.starts_with("jsr:")).then(|| format!("{target}/{rest}"))
+    })
+}
+
+/// The configurations of one survey, each read once.
+pub(super) struct Configs {
+    documents: Arc<dyn Documents>,
+    /// Distinct configurations; their index names them.
+    pub(super) all: Vec<Config>,
+    by_directory: HashMap<String, usize>,
+    by_file: HashMap<String, usize>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Configs {
+    pub(super) fn new(documents: Arc<dyn Documents>) -> Self {
+        let none = Config { compiler_options: "{}".to_owned(), ..Config::default() };
+        let by_file = HashMap::from([(String::new(), 0)]);
+        Self { documents, all: vec![none], by_directory: HashMap::new(), by_file, problems: Vec::new() }
+    }
+
+    /// The index of the configuration that governs `directory`: the nearest deno.json or deno.jsonc up to and
+    /// including the root, else the nearest package.json.
+    pub(super) fn in_force(&mut self, view: &mut View, directory: &str) -> usize {
+        if let Some(known) = self.by_directory.get(directory) {
+            return *known;
+        }
+        let file = nearest(view, directory, &["deno.json", "deno.jsonc"])
+            .or_else(|| nearest(view, directory, &["package.json"]))
+            .unwrap_or_default();
+        let index = if let Some(known) = self.by_file.get(&file) {
+            *known
+        } else {
+            let config = self.read(view, &file);
+            self.all.push(config);
+            self.by_file.insert(file, self.all.len() - 1);
+            self.all.len() - 1
+        };
+        self.by_directory.insert(directory.to_owned(), index);
+        index
+    }
+
+    fn read(&mut self, view: &mut View, file: &str) -> Config {
+        let mut config = Config { compiler_options: "{}".to_owned(), ..Config::default() };
+        let Some(document) = self.document(view, file, &mut config.lines) else {
+            return config;
+        };
+        if file.ends_with("package.json") {
+            config.packages = package_map(&document.root);
+            config.packages.lines(&mut config.package_lines);
+            return config;
+        }
+        let directory = parent(file);
+        let external = document.root.get("importMap").and_then(Node::as_str).map(str::to_owned);
+        match external.as_deref() {
+            None => config.imports = import_map(&document.root, directory),
+            Some(address) if address.contains("://") => config.lines.push(Line::new("importMap", address)),
+            Some(address) => match RelativePath::parse(&join(directory, address)) {
+                Ok(path) => {
+                    if let Some(map) = self.document(view, path.as_str(), &mut config.lines) {
+                        config.imports = import_map(&map.root, parent(path.as_str()));
+                    } else {
+                        config.lines.push(Line::new(format!("importMap {path}"), "missing"));
+                    }
+                }
+                Err(_) => config.lines.push(Line::new(format!("importMap {address}"), "outside")),
+            },
+        }
+        config.imports.lines(&mut config.lines);
+        if let Some(options) = document.root.get("compilerOptions").and_then(Node::as_map) {
+            let mut applied = Vec::new();
+            for (key, value) in options {
+                let key = key.as_str().unwrap_or_default();
+                config.lines.push(Line::new(format!("compilerOptions {key}"), canonical(&value.to_json()).to_string()));
+                if APPLIED_OPTIONS.contains(&key) {
+                    applied.push((key.to_owned(), value.to_json()));
+                }
+            }
+            applied.sort_by(|left, right| left.0.cmp(&right.0));
+            config.compiler_options = Json::Object(applied).to_string();
+        }
+        if let Some(value) = document.root.get("nodeModulesDir") {
+            config.lines.push(Line::new("nodeModulesDir", value.to_json().to_string()));
+        }
+        config
+    }
+
+    /// A parsed configuration file; one that cannot be used is reported, and its bytes count instead.
+    fn document(&mut self, view: &mut View, file: &str, lines: &mut Vec<Line>) -> Option<Document> {
+        if file.is_empty() {
+            return None;
+        }
+        let record = view.document(file)?;
+        let problem = match record.text() {
+            Some(text) => match self.parse(file, text) {
+                Ok(document) => return Some(document),
+                Err(problem) => problem,
+            },
+            None => problem(Code::UNREADABLE, file, "the file cannot be read as text".to_owned()),
+        };
+        let value = record.digest().map_or_else(|| "unreadable".to_owned(), |digest| digest.to_string());
+        lines.push(Line::new(format!("malformed {file}"), value));
+        self.problems.push(problem);
+        None
+    }
+
+    fn parse(&self, file: &str, text: &str) -> Result<Document, Problem> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        self.documents.parse(file, text).or_else(|error| {
+            // Deno reads comments in deno.json too.
+            self.documents.parse(&format!("{file}c"), text).map_err(|_| Problem {
+                position: Some(error.position.clone()),
+                ..problem(Code::MALFORMED_DOCUMENT, file, error.message)
+            })
+        })
+    }
+}
+
+fn problem(code: Code, file: &str, message: String) -> Problem {
+    let hint = Some("its settings are ignored until it can be read".to_owned());
+    Problem { code, severity: Severity::Error, subject: file.to_owned(), position: None, message, hint }
+}
+
+/// The nearest file of one of these names, first name first; listings on the way are watched.
+fn nearest(view: &mut View, directory: &str, names: &[&str]) -> Option<String> {
+    let mut directory = directory;
+    loop {
+        for name in names {
+            let path = join(directory, name);
+            if view.node(&path) == super::view::Node::File {
+                return Some(path);
+            }
+        }
+        if directory.is_empty() {
+            return None;
+        }
+        directory = parent(directory);
+    }
+}
+
+fn import_map(root: &Node, directory: &str) -> ImportMap {
+    let read = |node: Option<&Node>| -> BTreeMap<String, String> {
+        let members = node.and_then(Node::as_map).unwrap_or_default();
+        members
+            .iter()
+            .filter_map(|(key, value)| Some((address(directory, key.as_str()?)?, address(directory, value.as_str()?)?)))
+            .collect()
+    };
+    let scopes = root.get("scopes").and_then(Node::as_map).unwrap_or_default();
+    ImportMap {
+        imports: read(root.get("imports")),
+        scopes: scopes
+            .iter()
+            .filter_map(|(scope, imports)| {
+                let scope = scope.as_str()?;
+                let is_path = is_local(scope);
+                let scope = if is_path { scope.to_owned() } else { format!("./{scope}") };
+                Some((address(directory, &scope)?, read(Some(imports))))
+            })
+            .collect(),
+    }
+}
+
+/// True for `./x`, `../x`, `.`, `..` and `/x`.
+pub(super) fn is_local(specifier: &str) -> bool {
+    specifier.starts_with("./")
+        || specifier.starts_with("../")
+        || specifier.starts_with('/')
+        || matches!(specifier, "." | "..")
+}
+
+/// A key or target of an import map: local ones as paths below the root with a leading slash (and a trailing
+/// one if written so), others as they are. `None` for what leads outside the root.
+fn address(directory: &str, text: &str) -> Option<String> {
+    if !is_local(text) || text.starts_with('/') {
+        return Some(text.to_owned());
+    }
+    let path = match RelativePath::parse(&join(directory, text)) {
+        Ok(path) => path.as_str().to_owned(),
+        Err(mangrove_domain::source::PathError::Empty) => return Some("/".to_owned()),
+        Err(_) => return None,
+    };
+    Some(format!("/{path}{}", if text.ends_with('/') { "/" } else { "" }))
+}
+
+/// Dependencies of a package.json as an import map.
+fn package_map(root: &Node) -> ImportMap {
+    let mut imports = BTreeMap::new();
+    for key in ["devDependencies", "dependencies"] {
+        for (name, range) in root.get(key).and_then(Node::as_map).unwrap_or_default() {
+            if let (Some(name), Some(range)) = (name.as_str(), range.as_str()) {
+                let target = match range.strip_prefix("npm:") {
+                    Some(alias) => format!("npm:{alias}"),
+                    None if range.contains(':') || range.contains('/') => continue,
+                    None => format!("npm:{name}@{range}"),
+                };
+                imports.insert(name.to_owned(), target);
+            }
+        }
+    }
+    ImportMap { imports, scopes: BTreeMap::new() }
+}
+
+/// The same value with sorted keys.
+fn canonical(value: &Json) -> Json {
+    match value {
+        Json::Object(members) => {
+            let mut members: Vec<_> = members.iter().map(|(key, value)| (key.clone(), canonical(value))).collect();
+            members.sort_by(|left, right| left.0.cmp(&right.0));
+            Json::Object(members)
+        }
+        Json::Array(items) => Json::Array(items.iter().map(canonical).collect()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
+    }
+}

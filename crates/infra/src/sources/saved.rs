@@ -1,0 +1,239 @@
+//! A survey in the form in which it is stored. Domain types have no serde; these are their images.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mangrove_domain::{
+    digest::Digest,
+    failure::{FailureClass, Fault, Position},
+    fingerprint::{Inputs, Part},
+    observation::{DiskView, Entry, Observation, RootAccess, RootView},
+    ports::{Survey, SurveyStatistics, SurveyedEntry},
+    problem::{Code, Problem, Severity},
+    source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
+    type_name::TypeName,
+};
+use serde::{Deserialize, Serialize};
+
+use super::stat_cache::Blob;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SavedSurvey {
+    /// Texts that repeat: roots, kinds, names and versions of extensions, specifiers.
+    texts: Vec<String>,
+    parts: Vec<([u8; 32], Blob)>,
+    entries: Vec<SavedEntry>,
+    roots: Vec<SavedRoot>,
+    helpers: Vec<(u32, String)>,
+    problems: Vec<SavedProblem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedEntry {
+    root: u32,
+    path: String,
+    origin: u8,
+    extension: (u32, u32),
+    kind: u32,
+    claimed_type: Option<String>,
+    state: SavedState,
+    specifiers: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SavedState {
+    Readable { digest: [u8; 32], source: u32, config: u32 },
+    Unreadable(SavedFault),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedFault {
+    class: u8,
+    code: u16,
+    cause: String,
+    message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedRoot {
+    id: u32,
+    origin: u8,
+    incomplete: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedProblem {
+    code: u16,
+    is_error: bool,
+    subject: String,
+    position: Option<(String, u32, u32)>,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Default)]
+struct Interner {
+    texts: Vec<String>,
+    by_text: HashMap<String, u32>,
+    parts: Vec<([u8; 32], Blob)>,
+    by_digest: HashMap<Digest, u32>,
+}
+
+impl Interner {
+    fn text(&mut self, text: &str) -> u32 {
+        if let Some(known) = self.by_text.get(text) {
+            return *known;
+        }
+        let index = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.texts.push(text.to_owned());
+        self.by_text.insert(text.to_owned(), index);
+        index
+    }
+
+    fn part(&mut self, part: &Part) -> u32 {
+        *self.by_digest.entry(part.digest()).or_insert_with(|| {
+            self.parts.push((*part.digest().as_bytes(), Blob(part.encoded().to_vec())));
+            u32::try_from(self.parts.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+}
+
+impl SavedSurvey {
+    /// The image of a survey. Lockfile faults and bundle presence are no part of it: they are not stat-cached.
+    pub(super) fn of(survey: &Survey) -> Self {
+        let mut interner = Interner::default();
+        let entries = survey.observed().map(|(observation, entry)| save_entry(&mut interner, observation, entry));
+        let entries = entries.collect();
+        let roots = survey.disk.roots.iter().map(|(id, view)| SavedRoot {
+            id: interner.text(id.as_str()),
+            origin: save_origin(view.origin),
+            incomplete: view.incomplete.iter().cloned().collect(),
+        });
+        let roots = roots.collect();
+        let helpers = survey
+            .disk
+            .helpers
+            .iter()
+            .map(|source| (interner.text(source.root.as_str()), source.path.as_str().to_owned()));
+        let helpers = helpers.collect();
+        let problems = survey.disk.problems.iter().map(|problem| SavedProblem {
+            code: problem.code.number(),
+            is_error: problem.severity == Severity::Error,
+            subject: problem.subject.clone(),
+            position: problem.position.as_ref().map(|place| (place.file.clone(), place.line, place.column)),
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        });
+        Self { entries, roots, helpers, problems: problems.collect(), texts: interner.texts, parts: interner.parts }
+    }
+
+    /// The survey; `None` if an index or a name leads nowhere.
+    pub(super) fn restore(self) -> Option<Survey> {
+        let texts: Vec<Arc<str>> = self.texts.into_iter().map(Arc::from).collect();
+        let text = |index: u32| texts.get(index as usize).cloned();
+        let parts: Vec<Part> = self
+            .parts
+            .into_iter()
+            .map(|(digest, encoded)| Part::from_stored(Digest::from_bytes(digest), encoded.0.into()))
+            .collect();
+        let part = |index: u32| parts.get(index as usize).cloned();
+        let empty = Part::of([]);
+        let mut disk = DiskView::default();
+        let mut entries = Vec::with_capacity(self.entries.len());
+        for saved in self.entries {
+            let entry = match saved.state {
+                SavedState::Readable { digest, source, config } => Entry::Readable {
+                    digest: Digest::from_bytes(digest),
+                    inputs: Inputs {
+                        source: part(source)?,
+                        config: part(config)?,
+                        packages: empty.clone(),
+                        bundler: empty.clone(),
+                    },
+                },
+                SavedState::Unreadable(fault) => Entry::Unreadable(fault.restore()?),
+            };
+            disk.observations.push(Observation {
+                source: SourceId { root: RootId::new(text(saved.root)?), path: RelativePath::parse(&saved.path).ok()? },
+                origin: *Origin::ALL.get(usize::from(saved.origin))?,
+                extension: Extension { name: text(saved.extension.0)?, version: text(saved.extension.1)? },
+                kind: Kind::new(text(saved.kind)?),
+                claimed_type: saved.claimed_type.map(TypeName::stored),
+                entry,
+            });
+            let specifiers: Option<_> =
+                saved.specifiers.into_iter().map(|index| text(index).map(|text| text.to_string())).collect();
+            entries.push(SurveyedEntry { specifiers: specifiers? });
+        }
+        for saved in self.roots {
+            let view = RootView {
+                origin: *Origin::ALL.get(usize::from(saved.origin))?,
+                access: RootAccess::Reachable,
+                incomplete: saved.incomplete.into_iter().collect(),
+                locked_files: std::collections::BTreeSet::new(),
+            };
+            disk.roots.insert(RootId::new(text(saved.id)?), view);
+        }
+        for (root, path) in self.helpers {
+            disk.helpers.insert(SourceId { root: RootId::new(text(root)?), path: RelativePath::parse(&path).ok()? });
+        }
+        for saved in self.problems {
+            disk.problems.push(Problem {
+                code: code(saved.code)?,
+                severity: if saved.is_error { Severity::Error } else { Severity::Warning },
+                subject: saved.subject,
+                position: saved.position.map(|(file, line, column)| Position { file, line, column }),
+                message: saved.message,
+                hint: saved.hint,
+            });
+        }
+        Some(Survey { disk, entries, statistics: SurveyStatistics::default() })
+    }
+}
+
+fn save_entry(interner: &mut Interner, observation: &Observation, entry: &SurveyedEntry) -> SavedEntry {
+    SavedEntry {
+        root: interner.text(observation.source.root.as_str()),
+        path: observation.source.path.as_str().to_owned(),
+        origin: save_origin(observation.origin),
+        extension: (interner.text(&observation.extension.name), interner.text(&observation.extension.version)),
+        kind: interner.text(observation.kind.as_str()),
+        claimed_type: observation.claimed_type.as_ref().map(|name| name.as_str().to_owned()),
+        state: match &observation.entry {
+            Entry::Readable { digest, inputs } => SavedState::Readable {
+                digest: *digest.as_bytes(),
+                source: interner.part(&inputs.source),
+                config: interner.part(&inputs.config),
+            },
+            Entry::Unreadable(fault) => SavedState::Unreadable(SavedFault {
+                class: FailureClass::ALL
+                    .iter()
+                    .position(|class| *class == fault.class)
+                    .and_then(|index| u8::try_from(index).ok())
+                    .unwrap_or(u8::MAX),
+                code: fault.code.number(),
+                cause: fault.cause.0.to_string(),
+                message: fault.message.clone(),
+            }),
+        },
+        specifiers: entry.specifiers.iter().map(|specifier| interner.text(specifier)).collect(),
+    }
+}
+
+impl SavedFault {
+    fn restore(self) -> Option<Fault> {
+        let class = *FailureClass::ALL.get(usize::from(self.class))?;
+        Some(Fault::new(class, code(self.code)?, self.cause, self.message))
+    }
+}
+
+fn code(number: u16) -> Option<Code> {
+    Code::ALL.iter().copied().find(|code| code.number() == number)
+}
+
+const fn save_origin(origin: Origin) -> u8 {
+    match origin {
+        Origin::Local => 0,
+        Origin::Mounted => 1,
+        Origin::Pulled => 2,
+    }
+}

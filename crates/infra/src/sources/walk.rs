@@ -1,0 +1,151 @@
+//! Which files below a directory are candidates for entry points.
+
+use std::collections::BTreeSet;
+
+use mangrove_domain::problem::{Code, Problem, Severity};
+
+use super::{
+    stamp::{NodeKind, Seen},
+    view::{Listing, View},
+};
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// Candidates, by their path below the root.
+    pub(super) files: BTreeSet<String>,
+    /// Directories whose listing failed.
+    pub(super) incomplete: BTreeSet<String>,
+    pub(super) problems: Vec<Problem>,
+    /// Real paths of what was walked, so that nothing is walked twice.
+    visited: BTreeSet<String>,
+    /// Links met on the way; they are followed after everything real, so that real paths win.
+    links: BTreeSet<String>,
+}
+
+/// True for names that the discovery rules accept.
+pub(super) fn is_candidate(name: &str) -> bool {
+    let is_script = [".ts", ".tsx", ".mts"].iter().any(|extension| name.ends_with(extension));
+    is_script && ![".d.ts", "_test.ts", ".test.ts"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// True for directories that are not looked into.
+pub(super) fn is_skipped_directory(name: &str) -> bool {
+    name.starts_with('_') || name.starts_with('.') || name == "node_modules"
+}
+
+/// Walks the directories in `starts`; those that are missing are skipped.
+pub(super) fn walk(view: &mut View, starts: &BTreeSet<String>) -> Walk {
+    let mut walk = Walk::default();
+    for start in starts {
+        match view.root.canonical(start) {
+            Ok(Some(real)) => walk.descend(view, start.clone(), real),
+            Ok(None) => walk.problem(Code::LINK_OUTSIDE_ROOT, start, "the directory lies outside the root"),
+            // Missing or unreachable; the listing says which, and is watched.
+            Err(_) => walk.descend(view, start.clone(), start.clone()),
+        }
+    }
+    while let Some(link) = walk.links.pop_first() {
+        walk.follow(view, link);
+    }
+    walk.problems.sort_by(|left, right| (&left.subject, &left.message).cmp(&(&right.subject, &right.message)));
+    walk
+}
+
+impl Walk {
+    /// Lists `path`, which really lies at `real`, and everything below it.
+    fn descend(&mut self, view: &mut View, path: String, real: String) {
+        let mut pending = vec![(path, real)];
+        while let Some((path, real)) = pending.pop() {
+            if !self.visited.insert(real.clone()) {
+                continue;
+            }
+            match &view.directory(&path).listing {
+                Listing::Names { names, undecodable } => {
+                    for name in undecodable {
+                        self.problem(Code::NAME_NOT_UTF8, &join(&path, name), "the name is not UTF-8, it is skipped");
+                    }
+                    for name in names {
+                        let below = join(&path, &name.name);
+                        match name.kind {
+                            NodeKind::File if is_candidate(&name.name) => {
+                                self.files.insert(below);
+                            }
+                            NodeKind::Directory if !is_skipped_directory(&name.name) => {
+                                pending.push((below, join(&real, &name.name)));
+                            }
+                            NodeKind::Link if is_candidate(&name.name) || !is_skipped_directory(&name.name) => {
+                                self.links.insert(below);
+                            }
+                            NodeKind::File | NodeKind::Directory | NodeKind::Link | NodeKind::Other => {}
+                        }
+                    }
+                }
+                Listing::Absent => {}
+                Listing::Outside => {
+                    self.problem(Code::LINK_OUTSIDE_ROOT, &path, "the directory leads outside the root")
+                }
+                Listing::Failed(trouble) => {
+                    let message = format!("the directory cannot be listed: {}", trouble.message);
+                    self.problem(Code::UNREADABLE, &path, &message);
+                    self.incomplete.insert(path);
+                }
+            }
+        }
+    }
+
+    /// Follows one link, once: what it leads to is skipped if it was met already.
+    fn follow(&mut self, view: &mut View, link: String) {
+        let name = link.rsplit('/').next().unwrap_or(&link).to_owned();
+        let seen = view.look(&link);
+        if seen.kind() == Some(NodeKind::Directory) && is_skipped_directory(&name) {
+            return;
+        }
+        match (seen, view.root.canonical(&link)) {
+            (Seen::There(stat), Ok(Some(real))) => match stat.kind {
+                NodeKind::Directory => self.descend(view, link, real),
+                NodeKind::File if is_candidate(&name) => {
+                    if !self.files.contains(&real) && self.visited.insert(real) {
+                        self.files.insert(link);
+                    }
+                }
+                NodeKind::File | NodeKind::Link | NodeKind::Other => {}
+            },
+            (Seen::There(stat), Ok(None)) if stat.kind == NodeKind::Directory || is_candidate(&name) => {
+                self.problem(Code::LINK_OUTSIDE_ROOT, &link, "the link leads outside the root, it is not followed");
+                // Watched: the file there may change into one that may be followed.
+                view.node(&link);
+            }
+            (Seen::There(_), Ok(None)) => {}
+            // Editors mark open files with dangling links called `.#name`.
+            (Seen::Failed(_), _) | (_, Err(_)) => {
+                if is_candidate(&name) && !name.starts_with('.') {
+                    self.files.insert(link);
+                } else {
+                    view.node(&link);
+                }
+            }
+        }
+    }
+
+    fn problem(&mut self, code: Code, path: &str, message: &str) {
+        self.problems.push(Problem {
+            code,
+            severity: Severity::Warning,
+            subject: path.to_owned(),
+            position: None,
+            message: message.to_owned(),
+            hint: None,
+        });
+    }
+}
+
+/// `name` below `directory`, where the empty text is the root.
+pub(super) fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+/// The directory that holds `path`.
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
