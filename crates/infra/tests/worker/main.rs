@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod child;
+mod contracts;
 mod pool;
 mod session;
 mod support;
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("worker") {
         return mangrove_infra::worker::child::run_with(child::jobs());
     }
-    let tests = pool::tests().into_iter().chain(session::tests());
+    let tests = pool::tests().into_iter().chain(session::tests()).chain(contracts::tests());
     let trials = tests.map(|(name, test)| {
         Trial::test(name, move || {
             test();

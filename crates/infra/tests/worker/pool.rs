@@ -31,6 +31,7 @@ use mangrove_infra::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::child::FAKE;
 use crate::support::{PATIENCE, SHORT, Test, ask, block_on, has_ended, options, pid, until};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -340,7 +341,7 @@ fn inspections_come_through() {
         let pool = Pool::new(options(1));
         let request = InspectRequest {
             bundle: LoadedBundle {
-                code: "code".into(),
+                code: FAKE.into(),
                 vendor_files: vec![BundleFile { path: "../vendor/a/z.js".to_owned(), code: "".into() }],
             },
             export_names: vec!["model".into(), "extension".into()],
@@ -350,6 +351,6 @@ fn inspections_come_through() {
         let (name, shape) = inspection.export.unwrap();
         assert_eq!((&*name, shape.get("execute")), ("model", Some(&Shape::Function)));
         assert_eq!(inspection.touched, ["../vendor/a/z.js"]);
-        assert_eq!(inspection.notes, ["code", "extensions/models/a.ts"]);
+        assert_eq!(inspection.notes, [FAKE, "extensions/models/a.ts"]);
     });
 }

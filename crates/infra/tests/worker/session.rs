@@ -11,6 +11,7 @@ use mangrove_domain::{
 };
 use mangrove_infra::worker::Pool;
 
+use crate::child::FAKE;
 use crate::support::{PATIENCE, SHORT, Test, block_on, has_ended, options, pid, until};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -45,7 +46,7 @@ impl MethodHost for Host {
 }
 
 async fn open(pool: &Pool, code: &str) -> Result<Box<dyn Session>, RunError> {
-    let bundle = LoadedBundle { code: code.into(), vendor_files: Vec::new() };
+    let bundle = LoadedBundle { code: format!("{FAKE}{code}").into(), vendor_files: Vec::new() };
     pool.open(OpenRequest { bundle, export_name: "model".to_owned(), subject: "a.ts".to_owned() }).await
 }
 
@@ -86,7 +87,7 @@ fn a_throw_is_told_with_its_stack() {
         let expected = RunError::Threw { message: "no such method".to_owned(), stack: Some("at line 1".to_owned()) };
         assert_eq!(call(session.as_mut(), "gone").await.unwrap_err(), expected);
         assert!(call(session.as_mut(), "echo").await.is_ok());
-        let opened = open(&Pool::new(options(1)), "throw").await;
+        let opened = open(&Pool::new(options(1)), " throw").await;
         assert!(matches!(opened, Err(RunError::Threw { message, .. }) if message == "not today"));
     });
 }

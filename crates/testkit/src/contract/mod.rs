@@ -1,17 +1,4 @@
 //! Contract suites: one per port, run by the fake and by every adapter.
-
-mod documents;
-mod expressions;
-mod schema_validator;
-
-pub use documents::documents;
-pub use expressions::expressions;
-pub use schema_validator::schema_validator;
-mod export_inspector;
-mod method_runner;
-
-pub use export_inspector::export_inspector;
-pub use method_runner::method_runner;
 //!
 //! Each suite is an async function that takes a factory; every case asks it for a fresh, empty instance:
 //!
@@ -20,6 +7,19 @@ pub use method_runner::method_runner;
 //! ```
 
 pub mod bundle_store;
+mod bundler;
 pub mod catalog;
 pub mod data_store;
+mod documents;
+mod export_inspector;
+mod expressions;
+mod method_runner;
 pub mod run_store;
+mod schema_validator;
+
+pub use bundler::bundler;
+pub use documents::documents;
+pub use export_inspector::export_inspector;
+pub use expressions::expressions;
+pub use method_runner::method_runner;
+pub use schema_validator::schema_validator;

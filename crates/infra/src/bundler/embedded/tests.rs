@@ -306,3 +306,8 @@ fn the_identity_names_adapter_and_version() {
         "the identity names another version than the lock"
     );
 }
+
+#[tokio::test]
+async fn the_contract_holds() {
+    mangrove_testkit::contract::bundler(&|| Box::new(InProcess)).await;
+}
