@@ -50,10 +50,6 @@ impl Config {
 }
 
 impl ImportMap {
-    pub(super) fn is_empty(&self) -> bool {
-        self.imports.is_empty() && self.scopes.is_empty()
-    }
-
     /// What `specifier` stands for in `importer` (a path below the root), if the map says so. Scopes come
     /// before imports, longer keys before shorter ones.
     pub(super) fn apply(&self, importer: &str, specifier: &str) -> Option<String> {
