@@ -3,16 +3,14 @@
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 
 use mangrove_domain::{
-    failure::FailureClass,
-    observation::Entry,
-    ports::SourceTree as _,
-    problem::Code,
-    source::RootId,
+    failure::FailureClass, observation::Entry, ports::SourceTree as _, problem::Code, source::RootId,
 };
 use mangrove_infra::sources::find_repository;
 use mangrove_testkit::fixture::Tree;
 
-use crate::support::{CountingParser, Repository, Result, SMALL, claimed, local, observation, open, render, request, sources};
+use crate::support::{
+    CountingParser, Repository, Result, SMALL, claimed, local, observation, open, render, request, sources,
+};
 
 #[tokio::test]
 async fn discovery_follows_its_rules() -> Result {
@@ -68,7 +66,20 @@ export const report = { name: "@acme/r" };
 "#,
     )?;
     let survey = repository.survey().await?;
-    insta::assert_snapshot!(render(&survey), @"");
+    insta::assert_snapshot!(render(&survey), @r#"
+    model extensions/models/a.ts acme/a @local/rules@0.0.0 []
+    model extensions/models/b.tsx @acme/b @local/rules@0.0.0 []
+    model extensions/models/both.ts @acme/both @local/rules@0.0.0 []
+    model extensions/models/c.mts - @local/rules@0.0.0 []
+    model extensions/models/dns/deep/zone.ts @acme/zone @acme/dns@2026.01.02.3 []
+    model extensions/models/nameless/x.ts - @local/rules@0.0.0 []
+    report extensions/reports/r.ts @acme/r @local/rules@0.0.0 []
+    vault extensions/vaults/v.ts @acme/v @local/rules@0.0.0 []
+    helper extensions/models/default.ts
+    helper extensions/models/misplaced.ts
+    helper extensions/models/star.ts
+    MG0122 extensions/models/misplaced.ts
+    "#);
     assert_eq!(repository.tree.repository_id(), Some("rules"));
     assert_eq!(repository.warm_up().await?.disk, survey.disk);
     Ok(())
@@ -95,7 +106,10 @@ export const model = { type: "@acme/ignored" };
     let environment = [("SWAMP_VAULTS_DIR", "nowhere"), ("MANGROVE_VAULTS_DIR", "./elsewhere")];
     let tree = open(&files, files.path(".mangrove"), &environment, Arc::new(CountingParser::default()))?;
     let cold = render(&tree.survey(&request()).await?);
-    insta::assert_snapshot!(cold, @"");
+    insta::assert_snapshot!(cold, @r#"
+    vault elsewhere/b.ts @acme/b @local/repository@0.0.0 []
+    model src/models/a.ts @acme/a @local/repository@0.0.0 []
+    "#);
     for _ in 0..3 {
         assert_eq!(render(&tree.survey(&request()).await?), cold);
     }
@@ -111,7 +125,10 @@ async fn directories_outside_the_repository_are_refused_and_said() -> Result {
     let files = Tree::new("//- /mangrove.yaml\nrepoID: x\nmodelsDir: ../models\n")?;
     let tree = open(&files, files.path(".mangrove"), &[], Arc::default())?;
     let survey = tree.survey(&request()).await?;
-    insta::assert_snapshot!(render(&survey), @"");
+    insta::assert_snapshot!(render(&survey), @r#"
+    MG0604 mangrove.yaml
+    MG0603 modelsDir
+    "#);
     let hint = tree.problems().first().and_then(|problem| problem.hint.clone());
     assert_eq!(hint.as_deref(), Some("the nearest known setting is `repoId`"));
     Ok(())
@@ -174,8 +191,23 @@ export const model = { type: "@acme/c" };
     link(Path::new("someone@host"), "extensions/models/.#a.ts")?;
     link(Path::new("self.ts"), "extensions/models/self.ts")?;
     let survey = repository.warm_up().await?;
-    insta::assert_snapshot!(render(&survey), @"");
-    insta::assert_snapshot!(sources(&survey, "extensions/models/importer.ts").join("\n"), @"");
+    insta::assert_snapshot!(render(&survey), @r#"
+    model extensions/models/dangling.ts - @local/links@0.0.0 [] unreadable MG0401 os:dangling-link
+    model extensions/models/importer.ts - @local/links@0.0.0 []
+    model extensions/models/real/a.ts @acme/a @local/links@0.0.0 []
+    model extensions/models/self.ts - @local/links@0.0.0 [] unreadable MG0401 os:40
+    model extensions/models/shared/b.ts @acme/b @local/links@0.0.0 []
+    model extensions/models/shared/deep/c.ts @acme/c @local/links@0.0.0 []
+    MG0405 extensions/models/secret.ts
+    MG0405 extensions/models/secrets
+    "#);
+    insta::assert_snapshot!(sources(&survey, "extensions/models/importer.ts").join("\n"), @r#"
+    extensions/models/alias.ts
+    extensions/models/importer.ts
+    extensions/models/importer.ts -> ./dangling.ts missing
+    extensions/models/importer.ts -> ./secret.ts outside
+    extensions/models/importer.ts -> ./secrets/secret.ts outside
+    "#);
     repository.files.write("extensions/models/nowhere", "export const model = { type: '@acme/appeared' };")?;
     let survey = repository.survey().await?;
     assert_eq!(claimed(&survey, "extensions/models/dangling.ts").as_deref(), Some("@acme/appeared"));

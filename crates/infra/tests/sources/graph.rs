@@ -56,15 +56,37 @@ export const x = 1;
     )?;
     let path = "extensions/models/a.ts";
     let survey = repository.survey().await?;
-    insta::assert_snapshot!(sources(&survey, path).join("\n"), @"");
-    insta::assert_snapshot!(render(&survey), @"");
+    insta::assert_snapshot!(sources(&survey, path).join("\n"), @r#"
+    extensions/models-old/sibling.ts
+    extensions/models/a.ts
+    extensions/models/a.ts -> ../../../etc/passwd outside
+    extensions/models/a.ts -> ./gone.ts missing
+    extensions/models/a.ts -> /etc/passwd outside
+    extensions/models/a.ts -> file:///etc/passwd outside
+    extensions/models/bare.ts
+    extensions/models/data.json
+    extensions/models/folder/index.tsx
+    extensions/models/lazy.mts
+    extensions/models/side.ts
+    extensions/models/twin.ts
+    lib/outside-kind.ts
+    "#);
+    insta::assert_snapshot!(render(&survey), @r#"
+    model extensions/models/a.ts @acme/a @local/graph@0.0.0 [https://example.com/x.ts left-pad node:fs npm:zod@4]
+    helper extensions/models/bare.ts
+    helper extensions/models/comment.ts
+    helper extensions/models/folder/index.tsx
+    helper extensions/models/lazy.mts
+    helper extensions/models/side.ts
+    helper extensions/models/twin.ts
+    helper extensions/models/types-only.ts
+    "#);
     let graph = repository.graph(path).await?;
     assert_eq!((&graph.source, &graph.config), parts(&survey, path));
     assert_eq!(graph.files.len(), 9);
     assert!(graph.files.iter().all(|file| mangrove_domain::digest::Digest::of(&file.bytes) == file.digest));
-    let edge = |specifier: &str| {
-        graph.edges.iter().find(|edge| edge.specifier == specifier).map(|edge| edge.target.clone())
-    };
+    let edge =
+        |specifier: &str| graph.edges.iter().find(|edge| edge.specifier == specifier).map(|edge| edge.target.clone());
     assert_eq!(edge("./twin.js"), Some(EdgeTarget::File(RelativePath::parse("extensions/models/twin.ts")?)));
     assert_eq!(edge("./gone.ts"), Some(EdgeTarget::Missing));
     assert_eq!(edge("file:///etc/passwd"), Some(EdgeTarget::OutsideRoot));
@@ -99,7 +121,7 @@ repoId: x
 //- /package.json
 { "dependencies": { "zod": "^4.0.0" } }
 //- /extensions/models/a.ts
-import { z } from "zod"; import "#lib/b.ts";
+import { z } from "zod"; import '#lib/b.ts';
 export const model = {};
 //- /extensions/models/plain.ts
 export const model = {};
@@ -113,7 +135,8 @@ export {};
     assert_eq!(settings(&survey, a), ["imports zod = npm:zod@^4.0.0"]);
     assert_eq!(settings(&survey, "extensions/models/plain.ts"), [""; 0], "no bare specifier, no package.json");
 
-    let top = "// c\n{ \"imports\": { \"zod\": \"npm:zod@4.3.6\", \"#lib/\": \"./lib/\" }, \"tasks\": { \"a\": \"b\" } }";
+    let top =
+        "// c\n{ \"imports\": { \"zod\": \"npm:zod@4.3.6\", \"#lib/\": \"./lib/\" }, \"tasks\": { \"a\": \"b\" } }";
     repository.files.write("deno.jsonc", top)?;
     let survey = repository.survey().await?;
     assert_eq!(specifiers(&survey, a), ["npm:zod@4.3.6"]);
@@ -127,7 +150,13 @@ export {};
     repository.files.write("extensions/map.json", r#"{ "scopes": { "./models/": { "zod": "npm:zod@5" } } }"#)?;
     let survey = repository.survey().await?;
     assert_eq!(specifiers(&survey, a), ["#lib/b.ts", "npm:zod@5"]);
-    insta::assert_snapshot!(settings(&survey, a).join("\n"), @"");
+    insta::assert_snapshot!(settings(&survey, a).join("\n"), @r#"
+    compilerOptions jsx = "react-jsx"
+    compilerOptions strict = true
+    nodeModulesDir = "auto"
+    scopes /extensions/models/ = 
+    scopes /extensions/models/ zod = npm:zod@5
+    "#);
     let graph = repository.graph(a).await?;
     assert_eq!(graph.compiler_options, r#"{"jsx":"react-jsx"}"#);
     assert_eq!(&graph.config, parts(&survey, a).1);
@@ -160,11 +189,11 @@ async fn import_maps_prefer_scopes_and_longer_keys() -> Result {
 repoId: x
 //- /deno.json
 { "imports": { "@/": "./lib/", "@/deep/": "./lib/other/", "chalk": "npm:chalk@5", "./lib/from.ts": "./lib/to.ts",
-               "std": "jsr:@std/x@1", "out": "../outside.ts", "abs": "/etc/passwd" },
+               "std": "jsr:@std/x@1", "out": "../outside.ts", "abs": "/etc/passwd", "/": "./lib/" },
   "scopes": { "./extensions/models/special/": { "@/a.ts": "./lib/special.ts" } } }
 //- /extensions/models/plain.ts
 import "@/a.ts"; import "@/deep/a.ts"; import "chalk/sub"; import "std/y"; import "../../lib/from.ts"; import "out";
-import "chalk"; import "abs";
+import "chalk"; import "abs"; import "/other/a.ts";
 export const model = {};
 //- /extensions/models/special/x.ts
 import "@/a.ts";
@@ -177,8 +206,15 @@ export const model = {};
 "#,
     )?;
     let survey = repository.survey().await?;
-    insta::assert_snapshot!(sources(&survey, "extensions/models/plain.ts").join("\n"), @"");
-    assert_eq!(specifiers(&survey, "extensions/models/plain.ts"), ["jsr:@std/x@1/y", "npm:chalk@5", "npm:chalk@5/sub", "out"]);
+    insta::assert_snapshot!(sources(&survey, "extensions/models/plain.ts").join("\n"), @r#"
+    extensions/models/plain.ts
+    extensions/models/plain.ts -> abs outside
+    extensions/models/plain.ts -> out outside
+    lib/a.ts
+    lib/other/a.ts
+    lib/to.ts
+    "#);
+    assert_eq!(specifiers(&survey, "extensions/models/plain.ts"), ["jsr:@std/x@1/y", "npm:chalk@5", "npm:chalk@5/sub"]);
     let special = sources(&survey, "extensions/models/special/x.ts");
     assert_eq!(special, ["extensions/models/special/x.ts", "lib/special.ts"]);
     Ok(())

@@ -98,7 +98,10 @@ async fn saves_by_renaming_deletions_and_renames_are_caught() -> Result {
     repository.warm_up().await?;
     fs::rename(files.path(DNS), files.path("extensions/models/aws/dns.ts"))?;
     files.remove("extensions/models/util.ts")?;
-    insta::assert_snapshot!(render(&repository.survey().await?), @"");
+    insta::assert_snapshot!(render(&repository.survey().await?), @r#"
+    model extensions/models/aws/dns.ts @acme/new @local/small@0.0.0 []
+    model extensions/models/aws/s3.ts @acme/s3 @local/small@0.0.0 [npm:zod@4]
+    "#);
     Ok(())
 }
 
