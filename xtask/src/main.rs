@@ -1,1 +1,85 @@
-fn main() {}
+//! The gate: `cargo xtask ci` is what a change has to pass, here and in continuous integration.
+//!
+//! Uses none of our crates, so that it works while they do not compile.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks to its terminal")]
+
+mod ci;
+mod layers;
+mod metadata;
+mod tidy;
+mod tree;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+
+/// One subcommand: its name, what it does in one line, and its code.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Path) -> Result<bool>,
+}
+
+/// Every subcommand. `run` answers whether all is well; an error means that the gate itself could not work.
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "ci",
+        about: "format, lint, layers, tidy, documents, tests: all that a change must pass",
+        run: ci::run,
+    },
+    Command { name: "layers", about: "who may depend on whom, and the list of ports", run: layers::run },
+    Command { name: "tidy", about: "rules about files that no compiler checks", run: tidy::run },
+];
+
+fn main() -> ExitCode {
+    let Some(name) = std::env::args().nth(1) else {
+        return usage("no subcommand given");
+    };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        print!("{}", overview());
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        return usage(&format!("unknown subcommand `{name}`"));
+    };
+    match repository_root().and_then(|root| (command.run)(&root)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn usage(message: &str) -> ExitCode {
+    eprintln!("error: {message}\n\n{}", overview());
+    ExitCode::from(2)
+}
+
+fn overview() -> String {
+    let lines = COMMANDS.iter().map(|command| format!("  {:<8}{}\n", command.name, command.about));
+    std::iter::once("usage: cargo xtask <subcommand>\n\n".to_owned()).chain(lines).collect()
+}
+
+/// The directory of the workspace: the parent of this crate.
+fn repository_root() -> Result<std::path::PathBuf> {
+    let manifest_directory = std::env::var("CARGO_MANIFEST_DIR")
+        .map_or_else(|_| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")), std::path::PathBuf::from);
+    let root = manifest_directory.parent().context("the crate of the gate has no parent directory")?;
+    Ok(root.to_path_buf())
+}
+
+/// Prints findings and says whether there were none.
+fn report(check: &str, findings: &[String]) -> bool {
+    for finding in findings {
+        println!("{check}: {finding}");
+    }
+    if findings.is_empty() {
+        println!("{check}: nothing found");
+    } else {
+        println!("{check}: {} found", findings.len());
+    }
+    findings.is_empty()
+}

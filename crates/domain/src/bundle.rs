@@ -23,6 +23,22 @@ impl ObjectKey {
     }
 }
 
+/// The digest of a vendor directory: over its (path, content) pairs sorted by path, each text with its length
+/// before it, after a header with the version of this encoding. Every store uses this one.
+#[must_use]
+pub fn vendor_digest<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Digest {
+    let mut files: Vec<(&str, &[u8])> = files.into_iter().collect();
+    files.sort_unstable();
+    let mut encoded = b"mangrove-vendor 1\n".to_vec();
+    for (path, content) in files {
+        for text in [path.as_bytes(), content] {
+            encoded.extend_from_slice(format!("{}:", text.len()).as_bytes());
+            encoded.extend_from_slice(text);
+        }
+    }
+    Digest::of(&encoded)
+}
+
 impl fmt::Display for ObjectKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -39,8 +39,8 @@ impl FailureClass {
     #[must_use]
     pub const fn longest_delay(self) -> Option<Duration> {
         match self {
-            FailureClass::Transient => Some(Duration::from_secs(60)),
-            FailureClass::Environment => Some(Duration::from_secs(600)),
+            FailureClass::Transient => Some(Duration::from_mins(1)),
+            FailureClass::Environment => Some(Duration::from_mins(10)),
             FailureClass::Deterministic => None,
         }
     }
@@ -178,12 +178,13 @@ impl Failure {
     }
 
     /// True if a timer should try now: the time has come, or lies further ahead than the class ever
-    /// waits, because the clock jumped.
+    /// waits, because the clock jumped. A class without a timer is never due; one with a timer whose time was
+    /// lost is due at once.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let (Some(next), Some(longest)) = (self.next_retry, self.class.longest_delay()) else {
+        let Some(longest) = self.class.longest_delay() else {
             return false;
         };
-        now >= next || next > now.plus(longest)
+        self.next_retry.is_none_or(|next| now >= next || next > now.plus(longest))
     }
 }

@@ -4,7 +4,7 @@
 //! of exactly those bytes, and the bytes are kept, so that what differs can be named instead of guessed.
 //! Rules: `design/freshness.md`.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::digest::Digest;
 
@@ -107,21 +107,28 @@ impl Part {
         let (Ok(before), Ok(after)) = (self.lines(), later.lines()) else {
             return Vec::new();
         };
-        let mut changes: Vec<Change> = Vec::new();
+        let mut by_key: BTreeMap<&str, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
         for line in &before {
-            if !after.contains(line) {
-                let now = after.iter().find(|other| other.key == line.key).map(|other| other.value.clone());
-                changes.push(Change { key: line.key.clone(), before: Some(line.value.clone()), after: now });
-            }
+            by_key.entry(&line.key).or_default().0.push(&line.value);
         }
         for line in &after {
-            if !before.iter().any(|other| other.key == line.key) {
-                changes.push(Change { key: line.key.clone(), before: None, after: Some(line.value.clone()) });
-            }
+            by_key.entry(&line.key).or_default().1.push(&line.value);
         }
-        changes.sort();
-        changes
+        by_key
+            .into_iter()
+            .filter(|(_, (before, after))| before != after)
+            .map(|(key, (before, after))| Change {
+                key: key.to_owned(),
+                before: joined(&before),
+                after: joined(&after),
+            })
+            .collect()
     }
+}
+
+/// The values of one key, which is one value for all parts that we make ourselves.
+fn joined(values: &[&str]) -> Option<String> {
+    if values.is_empty() { None } else { Some(values.join(", ")) }
 }
 
 fn take_text(rest: &mut &[u8]) -> Result<String, DecodePartError> {
@@ -133,6 +140,13 @@ fn take_text(rest: &mut &[u8]) -> Result<String, DecodePartError> {
     let text = std::str::from_utf8(&rest[start..end]).map_err(|_| DecodePartError)?.to_owned();
     *rest = &rest[end..];
     Ok(text)
+}
+
+/// The part without lines.
+impl Default for Part {
+    fn default() -> Self {
+        Self::of([])
+    }
 }
 
 impl fmt::Debug for Part {
@@ -183,7 +197,26 @@ impl PartName {
     pub const ALL: [PartName; 4] = [PartName::Source, PartName::Config, PartName::Packages, PartName::Bundler];
 }
 
+impl PartName {
+    /// `source`, `config`, `packages` or `bundler`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PartName::Source => "source",
+            PartName::Config => "config",
+            PartName::Packages => "packages",
+            PartName::Bundler => "bundler",
+        }
+    }
+}
+
 impl Inputs {
+    /// True if everything that the author decides is equal: all but the bundler, which is ours.
+    #[must_use]
+    pub fn same_author_parts(&self, other: &Inputs) -> bool {
+        self.source == other.source && self.config == other.config && self.packages == other.packages
+    }
+
     /// The part of this name.
     #[must_use]
     pub fn part(&self, name: PartName) -> &Part {

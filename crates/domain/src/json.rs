@@ -120,11 +120,10 @@ impl From<i64> for Json {
 impl fmt::Display for Json {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Json::Null => out.write_str("null"),
             Json::Bool(value) => write!(out, "{value}"),
             Json::Number(Number::Integer(value)) => write!(out, "{value}"),
             Json::Number(Number::Float(value)) if value.is_finite() => write!(out, "{value}"),
-            Json::Number(Number::Float(_)) => out.write_str("null"),
+            Json::Null | Json::Number(Number::Float(_)) => out.write_str("null"),
             Json::String(text) => write_string(out, text),
             Json::Array(items) => {
                 out.write_str("[")?;

@@ -3,13 +3,26 @@
 //! Pure code: no file system, no clock, no database, no async runtime. Time, digests, listings and random
 //! numbers come in as values. The why is in `design/freshness.md` and its neighbours.
 
+#![expect(
+    clippy::module_name_repetitions,
+    reason = "a few types are named so that they read well without their module: `TypeName`, `SourceId`, `RunRecord`"
+)]
+
 pub mod bundle;
+pub mod claims;
+pub mod definition;
 pub mod description;
 pub mod digest;
 pub mod failure;
 pub mod fingerprint;
+pub mod freshness;
+pub mod index;
+pub mod form;
 pub mod json;
+pub mod nearest;
+pub mod not_met;
 pub mod observation;
+pub mod plan;
 pub mod ports;
 pub mod problem;
 pub mod row;
@@ -20,3 +33,4 @@ pub mod source;
 pub mod state;
 pub mod time;
 pub mod type_name;
+pub mod workflow;

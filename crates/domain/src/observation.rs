@@ -26,6 +26,10 @@ pub struct Observation {
     pub kind: Kind,
     /// The type that its text names.
     pub claimed_type: Option<TypeName>,
+    /// True if its text exports an add-on to that type ([`KindLayout::add_on_export_names`]).
+    ///
+    /// [`KindLayout::add_on_export_names`]: crate::ports::KindLayout::add_on_export_names
+    pub claims_add_on: bool,
     /// Whether it could be read.
     pub entry: Entry,
 }
@@ -43,6 +47,26 @@ pub enum Entry {
     /// It could not. The fault's cause key names the operating system's error, so that the same error
     /// is recognised again.
     Unreadable(Fault),
+}
+
+impl Observation {
+    /// The inputs, if the entry could be read.
+    #[must_use]
+    pub fn inputs(&self) -> Option<&Inputs> {
+        match &self.entry {
+            Entry::Readable { inputs, .. } => Some(inputs),
+            Entry::Unreadable(_) => None,
+        }
+    }
+
+    /// The digest of the entry's bytes, if they could be read.
+    #[must_use]
+    pub fn entry_digest(&self) -> Option<Digest> {
+        match &self.entry {
+            Entry::Readable { digest, .. } => Some(*digest),
+            Entry::Unreadable(_) => None,
+        }
+    }
 }
 
 /// What one root looks like now.
@@ -84,6 +108,14 @@ pub struct DiskView {
     pub presence: BTreeMap<SourceId, Presence>,
     /// What is wrong outside the entry points: unreadable directories, malformed manifests, ….
     pub problems: Vec<Problem>,
+}
+
+impl DiskView {
+    /// What the store says of this source's bundle.
+    #[must_use]
+    pub fn presence_of(&self, source: &SourceId) -> Presence {
+        self.presence.get(source).copied().unwrap_or(Presence::Present)
+    }
 }
 
 /// Everything that the catalog knows: the other side of the plan.

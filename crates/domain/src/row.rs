@@ -11,6 +11,9 @@ use crate::{
 };
 
 /// What is remembered of one source. `design/freshness.md` explains `built` and `attempted`.
+///
+/// Rows come out of [`settle`](crate::settle) and of storage; nothing else makes them, so that state, inputs and
+/// failure always fit together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The key.
@@ -24,11 +27,14 @@ pub struct Row {
     /// The type that the source's text names, kept even when no build ever succeeded, so that
     /// "unknown type" can point here (fault 28).
     pub claimed_type: Option<TypeName>,
+    /// True if the source's text exports an add-on to that type instead of the type itself. A failed or rejected
+    /// add-on never stands in the way of its target (fault 24).
+    pub claims_add_on: bool,
     /// The digest of the entry file's bytes when it was last read.
     pub entry_digest: Option<Digest>,
     /// What is known.
     pub state: State,
-    /// The inputs that the row's bundle was made from.
+    /// The inputs that the row's bundle was made from; there exactly if the state has a bundle.
     pub built: Option<Inputs>,
     /// The inputs of the latest attempt that failed since.
     pub attempted: Option<Inputs>,
@@ -63,6 +69,20 @@ impl Row {
     #[must_use]
     pub fn bundle(&self) -> Option<&BundleRef> {
         self.state.bundle()
+    }
+
+    /// True if the row adds to the type of another source, or tries to.
+    #[must_use]
+    pub fn is_add_on(&self) -> bool {
+        match &self.state {
+            State::Indexed(indexed) => indexed.is_add_on,
+            State::Bundled { .. }
+            | State::BundleBuildFailed { .. }
+            | State::ValidationFailed { .. }
+            | State::EntryPointUnreadable { .. }
+            | State::OrphanedBundleOnly { .. }
+            | State::Tombstoned { .. } => self.claims_add_on,
+        }
     }
 
     /// The type that the row defines, or the one that its source claims.

@@ -13,6 +13,8 @@ pub mod documents;
 pub mod engine;
 #[cfg(feature = "documents")]
 pub mod expressions;
+pub mod faults;
+pub mod json_text;
 #[cfg(feature = "npm")]
 pub mod npm;
 #[cfg(feature = "sqlite")]
@@ -21,6 +23,8 @@ pub mod runs;
 pub mod schema;
 #[cfg(feature = "sources")]
 pub mod sources;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod store;
 pub mod system;
 #[cfg(feature = "worker")]

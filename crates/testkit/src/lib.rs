@@ -3,3 +3,5 @@
 pub mod contract;
 pub mod fakes;
 pub mod fixture;
+pub mod registry;
+pub mod rows;

@@ -1,1 +1,290 @@
-//! Stub.
+//! The catalog in an SQLite file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
+
+mod record;
+mod write;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    description::Description,
+    digest::Digest,
+    failure::{FailureClass, Fault},
+    observation::CatalogView,
+    ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
+    problem::{Code, Problem, Severity},
+    settle::Transition,
+    source::{RelativePath, RootId, SourceId},
+    state::StateName,
+    time::Timestamp,
+};
+use sqlx::{
+    Row as _,
+    migrate::Migrator,
+    sqlite::{SqliteRow, SqliteSynchronous},
+};
+
+use crate::sqlite::{self, Database, Layout, Trouble};
+pub use crate::sqlite::{OpenMode, Patience};
+
+static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
+
+/// The newest layout that this version reads and writes.
+pub const LAYOUT_VERSION: i64 = 1;
+
+/// How many inspections are remembered; the oldest leave first.
+pub const REMEMBERED_INSPECTIONS: i64 = 20_000;
+
+const LAYOUT: Layout = Layout {
+    version: LAYOUT_VERSION,
+    migrator: &MIGRATOR,
+    // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
+    synchronous: SqliteSynchronous::Normal,
+    probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts) FROM sources",
+};
+
+/// The catalog in one SQLite file. Cheap to read from many tasks; writes queue.
+#[derive(Debug)]
+pub struct SqliteCatalog {
+    database: Database,
+    damaged: Mutex<Vec<Problem>>,
+}
+
+/// An open catalog and what had to be done to open it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The catalog.
+    pub catalog: SqliteCatalog,
+    /// Where a damaged file was moved; the catalog is then a new, empty one.
+    pub set_aside: Option<PathBuf>,
+}
+
+impl SqliteCatalog {
+    /// Opens the catalog at `path` with the default [`Patience`].
+    ///
+    /// # Errors
+    /// [`CatalogError::Newer`] if a newer version wrote it (the file is untouched), [`CatalogError::Busy`] if
+    /// others hold it for too long, [`CatalogError::Access`] for anything else; a damaged file is an error only
+    /// for [`OpenMode::ReadOnly`].
+    pub async fn open(path: &Path, mode: OpenMode) -> Result<Opened, CatalogError> {
+        Self::open_with(path, mode, Patience::default()).await
+    }
+
+    /// Opens the catalog at `path`, waiting for other processes as long as `patience` says.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
+        let (database, set_aside) =
+            sqlite::open(path, mode, &LAYOUT, patience).await.map_err(|trouble| error("open", trouble))?;
+        if let Some(aside) = &set_aside {
+            tracing::warn!(path = %path.display(), aside = %aside.display(), "the catalog was damaged and set aside");
+        }
+        let catalog = Self { database, damaged: Mutex::default() };
+        if mode == OpenMode::ReadWrite && catalog.holds_much_garbage().await? {
+            catalog.sweep().await?;
+        }
+        Ok(Opened { catalog, set_aside })
+    }
+
+    /// The identifier of this catalog, made when its file was: a bundle store remembers whose it is by it.
+    /// `None` if there is no file (read-only).
+    ///
+    /// # Errors
+    /// [`CatalogError`] if it cannot be read.
+    pub async fn identity(&self) -> Result<Option<String>, CatalogError> {
+        self.read("read", async || {
+            let Some(readers) = self.database.readers() else { return Ok(None) };
+            let mut connection = readers.acquire().await?;
+            sqlite::meta(&mut connection, "identity").await
+        })
+        .await
+    }
+
+    /// The rows that the latest [`snapshot`](Catalog::snapshot) left out because they cannot be understood.
+    /// Their sources count as new; the next commit replaces them.
+    #[must_use]
+    pub fn damaged_rows(&self) -> Vec<Problem> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Folds the write-ahead log into the file and closes every connection.
+    pub async fn close(self) {
+        self.database.close().await;
+    }
+
+    async fn snapshot_once(&self) -> Result<(CatalogView, Vec<Problem>), sqlx::Error> {
+        let Some(readers) = self.database.readers() else { return Ok((CatalogView::default(), Vec::new())) };
+        // One read transaction, so that the parts are those of the rows.
+        let mut transaction = readers.begin().await?;
+        let mut decoder = record::Decoder::default();
+        for part in sqlx::query("SELECT digest, encoded FROM parts").fetch_all(&mut *transaction).await? {
+            let digest: &[u8] = part.try_get(0)?;
+            let encoded: &[u8] = part.try_get(1)?;
+            if let Ok(digest) = digest.try_into() {
+                decoder.add_part(digest, encoded.into());
+            }
+        }
+        let stored =
+            sqlx::query("SELECT root, path, revision, record FROM sources").fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        let mut rows = Vec::with_capacity(stored.len());
+        let mut damaged = Vec::new();
+        for row in &stored {
+            let (root, path): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+            let revision = u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
+            match decoder.row(root, path, revision, row.try_get(3)?) {
+                Ok(row) => rows.push(row),
+                Err(error) => damaged.push(damaged_row(root, path, &error)),
+            }
+        }
+        Ok((CatalogView { rows }, damaged))
+    }
+
+    /// Runs a read again while the file is busy.
+    async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(
+        &self,
+        operation: &'static str,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, CatalogError> {
+        self.database
+            .patiently(|| {
+                let attempt = attempt();
+                async { attempt.await.map_err(|error| self.database.trouble(operation, &error)) }
+            })
+            .await
+            .map_err(|trouble| error(operation, trouble))
+    }
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
+        let (view, damaged) = self.read("read", || self.snapshot_once()).await?;
+        for problem in &damaged {
+            tracing::warn!(row = %problem.subject, "{}", problem.message);
+        }
+        *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = damaged;
+        Ok(view)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
+        let batch = write::Batch::prepare(&commit).map_err(|refused| CatalogError::Row {
+            source_id: refused.source.to_string(),
+            fault: Fault::new(
+                FailureClass::Deterministic,
+                Code::CATALOG_ROW,
+                "catalog:row",
+                format!("cannot write {}: {}", refused.source, refused.why),
+            ),
+        })?;
+        self.database.patiently(|| self.write(&batch)).await.map_err(|trouble| error("write", trouble))
+    }
+
+    async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError> {
+        let json: Option<String> = self
+            .read("read", async || {
+                let Some(readers) = self.database.readers() else { return Ok(None) };
+                sqlx::query_scalar("SELECT json FROM descriptions WHERE digest = ?1")
+                    .bind(digest.as_bytes().as_slice())
+                    .fetch_optional(readers)
+                    .await
+            })
+            .await?;
+        let Some(json) = json else { return Ok(None) };
+        let parsed = crate::json_text::parse(&json).ok().and_then(|json| Description::from_json(&json));
+        parsed.map(Some).ok_or_else(|| CatalogError::Row {
+            source_id: format!("description {}", digest.short()),
+            fault: Fault::new(
+                FailureClass::Environment,
+                Code::CATALOG_ROW,
+                "catalog:row",
+                format!("the stored description {} cannot be understood", digest.short()),
+            ),
+        })
+    }
+
+    async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
+        let rows = self
+            .read("read", async || {
+                let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
+                sqlx::query(
+                    "SELECT from_state, to_state, reason, entry_digest, at_millis FROM transitions \
+                     WHERE root = ?1 AND path = ?2 ORDER BY id",
+                )
+                .bind(source.root.as_str())
+                .bind(source.path.as_str())
+                .fetch_all(readers)
+                .await
+            })
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let transition = transition(row)
+                    .map_err(|problem| error("read", self.database.trouble("read", &problem)))?
+                    .ok_or_else(|| CatalogError::Row {
+                        source_id: source.to_string(),
+                        fault: sqlite::failed("read", self.database.path(), "an audit line names an unknown state"),
+                    })?;
+                Ok(AuditRecord { source: source.clone(), transition })
+            })
+            .collect()
+    }
+
+    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
+        self.read("read", async || {
+            let Some(readers) = self.database.readers() else { return Ok(None) };
+            sqlx::query_scalar("SELECT inspection FROM inspections WHERE key = ?1")
+                .bind(key.as_bytes().as_slice())
+                .fetch_optional(readers)
+                .await
+        })
+        .await
+    }
+
+    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
+        self.database
+            .patiently(|| self.write_inspection(key, inspection))
+            .await
+            .map_err(|trouble| error("write", trouble))
+    }
+}
+
+/// `None` if a state is none of ours.
+fn transition(row: &SqliteRow) -> Result<Option<Transition>, sqlx::Error> {
+    let from = row.try_get::<Option<&str>, _>(0)?.map(StateName::parse);
+    let to = StateName::parse(row.try_get(1)?);
+    let digest = row.try_get::<Option<&[u8]>, _>(3)?.map(|bytes| bytes.try_into().map(Digest::from_bytes));
+    let (Some(to), false, Ok(entry_digest)) = (to, from == Some(None), digest.transpose()) else { return Ok(None) };
+    Ok(Some(Transition {
+        from: from.flatten(),
+        to,
+        reason: row.try_get(2)?,
+        entry_digest,
+        at: Timestamp::from_millis(row.try_get(4)?),
+    }))
+}
+
+fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {
+    let subject = RelativePath::parse(path)
+        .map_or_else(|_| format!("{root}/{path}"), |path| SourceId { root: RootId::new(root), path }.to_string());
+    Problem {
+        code: Code::CATALOG_ROW,
+        severity: Severity::Warning,
+        message: format!("the catalog row of {subject} cannot be read: {error}"),
+        subject,
+        position: None,
+        hint: Some("the next `mangrove scan` makes it anew".to_owned()),
+    }
+}
+
+fn error(operation: &'static str, trouble: Trouble) -> CatalogError {
+    match trouble {
+        Trouble::Busy(fault) => CatalogError::Busy { fault },
+        Trouble::Newer(fault) => CatalogError::Newer { fault },
+        Trouble::Corrupt(fault) | Trouble::Other(fault) => CatalogError::Access { operation, fault },
+    }
+}

@@ -1,1 +1,19 @@
-//! Stub.
+//! The embedded JavaScript engine: looking at what a bundle exports, and running it if it is pure.
+//!
+//! Both are plain functions that block their thread; worker processes call them (`design/inspection.md`). One
+//! runtime per entry, dropped afterwards: modules are never freed while a runtime lives.
+
+mod in_process;
+mod inspect;
+mod json;
+mod limits;
+mod machine;
+mod modules;
+mod natives;
+mod session;
+mod walk;
+
+pub use in_process::InProcess;
+pub use inspect::inspect;
+pub use limits::Limits;
+pub use session::EngineSession;

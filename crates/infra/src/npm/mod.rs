@@ -1,1 +1,56 @@
-//! Stub.
+//! Packages from an npm registry: resolved, locked, fetched, verified, cached, and built once into vendor
+//! bundles. How the parts fit together and what each file on disk means: `design/packages.md`; why there is
+//! a resolver of our own: `design/decisions/0004-npm-resolver.md`.
+
+pub mod archive;
+pub mod cache;
+mod fetch;
+mod flight;
+pub mod lock;
+mod packages;
+pub mod packument;
+pub mod registry;
+pub mod resolve;
+pub mod settings;
+pub mod specifier;
+pub mod tree;
+mod unit;
+
+#[allow(clippy::module_name_repetitions, reason = "the port is called `Packages`")]
+pub use packages::NpmPackages;
+pub use packages::Options;
+
+#[cfg(test)]
+mod tests;
+
+use std::{error::Error, fmt::Write as _, io, path::Path};
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    problem::Code,
+};
+
+/// The message of an error with those of its sources, joined by colons: what a fault tells people.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let _ = write!(text, ": {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// The fault of a file operation, classified by what the operating system said.
+fn file_fault(operation: &str, path: &Path, error: &io::Error) -> Fault {
+    let code = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DISK_FULL,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::NOT_WRITABLE,
+        _ => Code::UNREADABLE,
+    };
+    let cause = match code {
+        Code::DISK_FULL => "disk:full".to_owned(),
+        _ => format!("file:{}", path.display()),
+    };
+    Fault::new(FailureClass::Environment, code, cause, format!("cannot {operation} {}: {error}", path.display()))
+}

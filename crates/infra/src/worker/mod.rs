@@ -1,1 +1,13 @@
-//! Stub.
+//! Child processes for hostile or unlucky input: a pool of them, what goes over their pipes, and their main loop.
+//!
+//! A child takes one job at a time. If it dies, takes too long or grows too large, that one job fails and the next
+//! one gets a fresh child. The why is in `design/bundling.md`.
+
+pub mod child;
+mod death;
+mod pool;
+mod process;
+mod session;
+pub mod wire;
+
+pub use pool::{Pool, PoolOptions, TimeLimits};

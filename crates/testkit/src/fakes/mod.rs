@@ -1,1 +1,21 @@
-//! Strict in-memory fakes of the ports.
+//! Strict in-memory fakes of the ports. Where a real adapter would return an error for a mistake of its
+//! caller, a fake panics, so that the mistake is found by the test that makes it.
+
+mod catalog;
+mod chance;
+mod data;
+mod runs;
+mod store;
+
+pub use catalog::MemoryCatalog;
+pub use chance::{ManualClock, SeededEntropy};
+pub use data::MemoryData;
+pub use runs::MemoryRuns;
+pub use store::MemoryStore;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A lock that stays usable after a fake panicked on purpose.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

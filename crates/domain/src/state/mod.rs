@@ -1,7 +1,11 @@
 //! The seven states of a row and the transitions between them. The table is rendered into
 //! `design/states.md` and compared with it by a test.
 
+mod transition;
+
 use std::{fmt, sync::Arc};
+
+pub use transition::{Event, IllegalTransition, next};
 
 use crate::{bundle::BundleRef, description::Violation, digest::Digest, failure::Failure, type_name::TypeName};
 
@@ -33,6 +37,9 @@ pub enum State {
     EntryPointUnreadable {
         /// Why.
         failure: Failure,
+        /// A bundle that is left over from before and was never accepted, or is not in the store now. It can be
+        /// adopted if the entry comes back unchanged.
+        bundle: Option<BundleRef>,
     },
     /// The source is gone, a bundle is left.
     OrphanedBundleOnly {
@@ -168,8 +175,8 @@ impl State {
             State::Bundled { bundle }
             | State::ValidationFailed { bundle, .. }
             | State::OrphanedBundleOnly { bundle } => Some(bundle),
-            State::BundleBuildFailed { bundle, .. } => bundle.as_ref(),
-            State::EntryPointUnreadable { .. } | State::Tombstoned { .. } => None,
+            State::BundleBuildFailed { bundle, .. } | State::EntryPointUnreadable { bundle, .. } => bundle.as_ref(),
+            State::Tombstoned { .. } => None,
         }
     }
 
@@ -177,7 +184,7 @@ impl State {
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         match self {
-            State::BundleBuildFailed { failure, .. } | State::EntryPointUnreadable { failure } => Some(failure),
+            State::BundleBuildFailed { failure, .. } | State::EntryPointUnreadable { failure, .. } => Some(failure),
             State::Indexed(_)
             | State::Bundled { .. }
             | State::ValidationFailed { .. }

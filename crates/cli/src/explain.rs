@@ -1,0 +1,113 @@
+//! The pages of the problem codes, compiled in, so that `mangrove explain` works without any file.
+
+use mangrove_domain::problem::Code;
+
+macro_rules! pages {
+    ($($number:literal: $name:literal,)+) => {
+        const fn find(number: u16) -> Option<&'static str> {
+            match number {
+                $($number => Some(include_str!(concat!("../../../design/problems/", $name, ".md"))),)+
+                _ => None,
+            }
+        }
+    };
+}
+
+pages! {
+    101: "MG0101",
+    102: "MG0102",
+    103: "MG0103",
+    110: "MG0110",
+    111: "MG0111",
+    120: "MG0120",
+    121: "MG0121",
+    122: "MG0122",
+    123: "MG0123",
+    201: "MG0201",
+    202: "MG0202",
+    203: "MG0203",
+    204: "MG0204",
+    205: "MG0205",
+    206: "MG0206",
+    210: "MG0210",
+    211: "MG0211",
+    212: "MG0212",
+    220: "MG0220",
+    221: "MG0221",
+    222: "MG0222",
+    223: "MG0223",
+    224: "MG0224",
+    225: "MG0225",
+    301: "MG0301",
+    302: "MG0302",
+    303: "MG0303",
+    304: "MG0304",
+    305: "MG0305",
+    306: "MG0306",
+    307: "MG0307",
+    308: "MG0308",
+    309: "MG0309",
+    401: "MG0401",
+    402: "MG0402",
+    403: "MG0403",
+    404: "MG0404",
+    405: "MG0405",
+    406: "MG0406",
+    407: "MG0407",
+    410: "MG0410",
+    411: "MG0411",
+    501: "MG0501",
+    502: "MG0502",
+    503: "MG0503",
+    504: "MG0504",
+    505: "MG0505",
+    601: "MG0601",
+    602: "MG0602",
+    603: "MG0603",
+    604: "MG0604",
+    605: "MG0605",
+    606: "MG0606",
+    607: "MG0607",
+    701: "MG0701",
+    702: "MG0702",
+}
+
+/// The page that explains `code`: Markdown, its first line the title `# MG0101: …`.
+#[must_use]
+pub fn page(code: Code) -> Option<&'static str> {
+    find(code.number())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_the_page_of_its_title() {
+        for code in Code::ALL {
+            let page = page(*code).unwrap_or_else(|| panic!("{code} has no page"));
+            assert_eq!(page.lines().next(), Some(format!("# {code}: {}", code.title()).as_str()));
+        }
+    }
+
+    #[test]
+    fn every_page_says_what_to_do() {
+        for code in Code::ALL {
+            let page = page(*code).unwrap_or_default();
+            for heading in ["## What happened", "## Why", "## What to do"] {
+                assert!(page.contains(heading), "{code} lacks `{heading}`");
+            }
+        }
+    }
+
+    #[test]
+    fn pages_link_only_to_other_pages() {
+        for code in Code::ALL {
+            for link in page(*code).unwrap_or_default().split("](").skip(1) {
+                let target = link.split(')').next().unwrap_or_default();
+                let named = target.strip_suffix(".md").and_then(Code::parse);
+                assert!(named.is_some(), "{code} links to {target}, which a terminal cannot open");
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Sources that the walk did not meet: kept, lost for now, or gone (`design/freshness.md`).
+//!
+//! Nothing counts as gone unless somebody looked exactly there and completely (faults 15, 20, 45).
+
+use crate::{
+    bundle::Presence,
+    failure::{FailureClass, Fault},
+    freshness::{Fresh, NotLookedAt, Stale, Verdict, has_bundle, repeats_recorded_loss},
+    observation::{DiskView, RootAccess},
+    plan::Action,
+    problem::Code,
+    row::Row,
+    source::Origin,
+    state::{State, StateName, TombstoneReason},
+};
+
+/// The verdict on a row in scope, of a registered kind, whose source was not among the observations. First match:
+///
+/// 1. a directory on the way was listed incompletely → kept;
+/// 2. the lockfile cannot be read → everything pulled is kept;
+/// 3. the root is no longer configured or locked → removed with its extension;
+/// 4. the file is there and exports none of the kind's names → no longer an entry point;
+/// 5. the root is unreachable, or the file is missing but still locked → lost for now;
+/// 6. the parent was completely listed and the file is not there → deleted.
+#[must_use]
+pub fn judge(row: &Row, disk: &DiskView, presence: Presence) -> Verdict {
+    if let State::Tombstoned { reason } = row.state {
+        return removed(reason);
+    }
+    let root = disk.roots.get(&row.source.root);
+    if let Some(directory) =
+        root.and_then(|root| root.incomplete.iter().find(|directory| row.source.path.is_inside(directory)))
+    {
+        return Fresh::NotLookedAt(NotLookedAt::IncompleteListing { directory: directory.clone() }).into();
+    }
+    if let (Origin::Pulled, Some(fault)) = (row.origin, &disk.lockfile_fault) {
+        return Fresh::NotLookedAt(NotLookedAt::LockfileUnreadable { fault: fault.clone() }).into();
+    }
+    let Some(root) = root else {
+        // The repository itself is always configured: without a view of it, nobody looked.
+        return match row.origin {
+            Origin::Local => Fresh::NotLookedAt(NotLookedAt::OutOfScope).into(),
+            Origin::Mounted | Origin::Pulled => removed(TombstoneReason::ExtensionRemoved),
+        };
+    };
+    if disk.helpers.contains(&row.source) {
+        return removed(TombstoneReason::NoLongerEntryPoint);
+    }
+    let is_locked = root.locked_files.contains(&row.source.path);
+    match &root.access {
+        RootAccess::Unreachable(fault) => unavailable(row, fault.clone(), presence),
+        RootAccess::Reachable if is_locked => unavailable(row, missing_locked_file(row), presence),
+        RootAccess::Reachable => removed(TombstoneReason::SourceDeleted),
+    }
+}
+
+fn removed(reason: TombstoneReason) -> Verdict {
+    Stale::Removed { reason, renamed_to: None }.into()
+}
+
+fn missing_locked_file(row: &Row) -> Fault {
+    Fault::new(
+        FailureClass::Environment,
+        Code::UNREADABLE,
+        "locked-file-missing",
+        format!("{} is named by the lockfile and is not there", row.source),
+    )
+}
+
+fn unavailable(row: &Row, fault: Fault, presence: Presence) -> Verdict {
+    if row.state.name() == StateName::OrphanedBundleOnly && has_bundle(row, presence) {
+        Fresh::StillOrphaned.into()
+    } else if repeats_recorded_loss(row, &fault, presence) {
+        Fresh::StillUnreadable { fault }.into()
+    } else {
+        Stale::Unavailable { fault }.into()
+    }
+}
+
+/// What to do about a source that is lost for now. A working type stays, degraded. Of the others, a bundle that was
+/// never accepted makes an orphan of a row whose file nobody promised; without a bundle there is nothing to be an
+/// orphan of.
+pub(crate) fn loss_action(row: &Row, disk: &DiskView, presence: Presence, fault: &Fault) -> Action {
+    let is_locked = disk.roots.get(&row.source.root).is_some_and(|root| root.locked_files.contains(&row.source.path));
+    let keeps_bundle = has_bundle(row, presence);
+    match row.state.name() {
+        StateName::Indexed if keeps_bundle => Action::Degrade(fault.clone()),
+        StateName::Indexed => Action::MarkUnreadable(fault.clone()),
+        StateName::Bundled
+        | StateName::BundleBuildFailed
+        | StateName::ValidationFailed
+        | StateName::EntryPointUnreadable
+        | StateName::OrphanedBundleOnly => {
+            if keeps_bundle && !is_locked {
+                Action::Orphan
+            } else {
+                Action::MarkUnreadable(fault.clone())
+            }
+        }
+        StateName::Tombstoned => Action::Keep,
+    }
+}

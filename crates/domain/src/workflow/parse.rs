@@ -1,0 +1,301 @@
+//! From a document to a workflow, with all problems at once.
+
+use std::time::Duration;
+
+use super::{Condition, Dependency, ForEach, Job, Step, Target, Task, Trigger, Workflow, graph};
+use crate::{
+    definition::is_uuid,
+    form::{Form, Located, Members, Parsed},
+    json::Number,
+    nearest,
+    ports::{Document, Node, NodeValue},
+    problem::{Code, Severity},
+};
+
+/// How deep conditions may be nested.
+const MAX_CONDITION_DEPTH: usize = 16;
+
+const WORKFLOW_KEYS: [&str; 11] =
+    ["id", "name", "description", "version", "tags", "inputs", "trigger", "concurrency", "reports", "driver", "jobs"];
+const STEP_KEYS: [&str; 11] = [
+    "name",
+    "description",
+    "task",
+    "forEach",
+    "dependsOn",
+    "weight",
+    "allowFailure",
+    "driver",
+    "driverConfig",
+    "dataOutputOverrides",
+    "timeout",
+];
+
+/// Reads a workflow.
+#[must_use]
+pub fn parse(document: &Document) -> Parsed<Workflow> {
+    let mut form = Form::new(document);
+    let value = read_workflow(&mut form, document);
+    form.finish(value)
+}
+
+fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
+    let keys: Vec<&str> = WORKFLOW_KEYS.into_iter().chain(["driverConfig"]).collect();
+    let members = form.members(&document.root, "workflow", &keys)?;
+    let id = form.required_text(members, "id");
+    if let (Some(id), Some(node)) = (&id, members.node.get("id"))
+        && !is_uuid(&id.value)
+    {
+        form.error(node, format!("`id`: expected a UUID, found `{}`", id.value), None);
+    }
+    let name = form.required_text(members, "name");
+    let description = form.optional_text(members, "description").map(|text| text.value);
+    if form.optional_count(members, "version", 1).is_some_and(|version| version > 1) {
+        let node = members.node.get("version").unwrap_or(members.node);
+        form.error(node, "`version`: this program knows version 1 only", None);
+    }
+    let tags = form.labels(members, "tags");
+    let inputs = form.mapping(members, "inputs").cloned();
+    let trigger = read_trigger(form, members);
+    let concurrency = form.optional_count(members, "concurrency", 1);
+    let driver = form.optional_text(members, "driver");
+    let job_nodes = non_empty_list(form, members, "jobs");
+    let jobs: Vec<Option<Job>> = job_nodes.iter().map(|node| read_job(form, node)).collect();
+    let names: Vec<Option<&Located<String>>> = jobs.iter().map(|job| job.as_ref().map(|job| &job.name)).collect();
+    check_names(form, "job", job_nodes, &names);
+    let jobs: Option<Vec<Job>> = jobs.into_iter().collect();
+    if let Some(jobs) = &jobs {
+        let names: Vec<&str> = jobs.iter().map(|job| job.name.value.as_str()).collect();
+        let dependencies: Vec<&[Dependency]> = jobs.iter().map(|job| job.depends_on.as_slice()).collect();
+        check_dependencies(form, "job", job_nodes, &names, &dependencies, &graph::jobs(jobs));
+    }
+    Some(Workflow {
+        file: document.name.clone(),
+        id: id?.value,
+        name: name?,
+        description,
+        tags,
+        inputs,
+        trigger,
+        concurrency,
+        driver,
+        jobs: jobs?,
+    })
+}
+
+fn read_trigger(form: &mut Form<'_>, members: Members<'_>) -> Option<Trigger> {
+    let node = form.optional(members, "trigger")?;
+    let members = form.members(node, "trigger", &["schedule", "timezone", "inputs", "overlap", "misfire"])?;
+    Some(Trigger {
+        schedule: form.optional_text(members, "schedule"),
+        timezone: form.optional_text(members, "timezone"),
+        inputs: form.mapping(members, "inputs").cloned(),
+    })
+}
+
+fn read_job(form: &mut Form<'_>, node: &Node) -> Option<Job> {
+    let keys = ["name", "description", "steps", "dependsOn", "weight", "concurrency", "driver", "driverConfig"];
+    let members = form.members(node, "job", &keys)?;
+    let name = form.required_text(members, "name");
+    let description = form.optional_text(members, "description").map(|text| text.value);
+    let depends_on = read_dependencies(form, members, "job");
+    let weight = form.optional_integer(members, "weight").unwrap_or(0);
+    let concurrency = form.optional_count(members, "concurrency", 1);
+    let driver = form.optional_text(members, "driver");
+    let step_nodes = non_empty_list(form, members, "steps");
+    let steps: Vec<Option<Step>> = step_nodes.iter().map(|node| read_step(form, node)).collect();
+    let names: Vec<Option<&Located<String>>> = steps.iter().map(|step| step.as_ref().map(|step| &step.name)).collect();
+    check_names(form, "step", step_nodes, &names);
+    let steps: Option<Vec<Step>> = steps.into_iter().collect();
+    if let Some(steps) = &steps {
+        let names: Vec<&str> = steps.iter().map(|step| step.name.value.as_str()).collect();
+        let dependencies: Vec<&[Dependency]> = steps.iter().map(|step| step.depends_on.as_slice()).collect();
+        check_dependencies(form, "step", step_nodes, &names, &dependencies, &graph::steps(steps));
+    }
+    Some(Job { name: name?, description, depends_on, weight, concurrency, driver, steps: steps? })
+}
+
+fn read_step(form: &mut Form<'_>, node: &Node) -> Option<Step> {
+    let members = form.members(node, "step", &STEP_KEYS)?;
+    let name = form.required_text(members, "name");
+    let description = form.optional_text(members, "description").map(|text| text.value);
+    let task = form.required(members, "task").and_then(|node| read_task(form, node));
+    let for_each = form.optional(members, "forEach").and_then(|node| read_for_each(form, node));
+    let depends_on = read_dependencies(form, members, "step");
+    let weight = form.optional_integer(members, "weight").unwrap_or(0);
+    let allow_failure = form.flag(members, "allowFailure");
+    let driver = form.optional_text(members, "driver");
+    let timeout = form.optional(members, "timeout").and_then(|node| {
+        let duration = read_duration(node);
+        if duration.is_none() {
+            form.expected(node, "timeout", "seconds, or a duration such as 90s, 5m or 1h");
+        }
+        duration
+    });
+    Some(Step { name: name?, description, task: task?, for_each, depends_on, weight, allow_failure, timeout, driver })
+}
+
+fn read_task(form: &mut Form<'_>, node: &Node) -> Option<Task> {
+    let keys = ["type", "methodName", "inputs", "modelIdOrName", "modelType", "modelName", "workflowIdOrName"];
+    let members = form.members(node, "task", &keys)?;
+    let kind = form.required_text(members, "type")?;
+    let kinds = ["model_method", "workflow"];
+    if !kinds.contains(&kind.value.as_str()) {
+        let node = members.node.get("type").unwrap_or(members.node);
+        let hint = nearest::hint(&kind.value, kinds)
+            .unwrap_or_else(|| "this version runs `model_method` and `workflow` tasks".to_owned());
+        form.error(node, format!("`type`: there is no task `{}`", kind.value), Some(hint));
+        return None;
+    }
+    let inputs = form.mapping(members, "inputs").cloned();
+    if kind.value == "workflow" {
+        let name = form.required_text(members, "workflowIdOrName")?;
+        return Some(Task::Workflow { name, inputs });
+    }
+    let method = form.required_text(members, "methodName");
+    let definition = form.optional_text(members, "modelIdOrName");
+    let type_name = form.optional_text(members, "modelType");
+    let instance = form.optional_text(members, "modelName");
+    let target = match (definition, type_name, instance) {
+        (Some(name), None, None) => Target::Definition(name),
+        (None, Some(type_name), Some(name)) => Target::Instance { type_name, name },
+        _ => {
+            let message = "a task needs either `modelIdOrName`, or `modelType` and `modelName`";
+            form.error(members.node, message, None);
+            return None;
+        }
+    };
+    Some(Task::ModelMethod { target, method: method?, inputs })
+}
+
+fn read_for_each(form: &mut Form<'_>, node: &Node) -> Option<ForEach> {
+    let members = form.members(node, "repetition", &["item", "in"])?;
+    let item = form.required_text(members, "item");
+    let over = form.required(members, "in").cloned();
+    Some(ForEach { item: item?, over: over? })
+}
+
+fn read_dependencies(form: &mut Form<'_>, members: Members<'_>, key: &'static str) -> Vec<Dependency> {
+    let mut dependencies = Vec::new();
+    for node in form.list(members, "dependsOn") {
+        // A name alone is read too: it is what people write first.
+        if node.as_str().is_some() {
+            let on = form.text(node, key);
+            dependencies.extend(on.map(|on| Dependency { on, condition: Condition::Succeeded }));
+            continue;
+        }
+        let Some(members) = form.members(node, "dependency", &[key, "condition"]) else { continue };
+        let on = form.required_text(members, key);
+        let condition = match form.optional(members, "condition") {
+            Some(node) => read_condition(form, node, 0),
+            None => Some(Condition::Succeeded),
+        };
+        if let (Some(on), Some(condition)) = (on, condition) {
+            dependencies.push(Dependency { on, condition });
+        }
+    }
+    dependencies
+}
+
+fn read_condition(form: &mut Form<'_>, node: &Node, depth: usize) -> Option<Condition> {
+    if depth > MAX_CONDITION_DEPTH {
+        form.error(node, format!("conditions are nested deeper than {MAX_CONDITION_DEPTH} levels"), None);
+        return None;
+    }
+    let members = form.members(node, "condition", &["type", "conditions", "condition"])?;
+    let kind = form.required_text(members, "type")?;
+    let kinds = ["always", "succeeded", "failed", "completed", "skipped", "and", "or", "not"];
+    match kind.value.as_str() {
+        "always" => Some(Condition::Always),
+        "succeeded" => Some(Condition::Succeeded),
+        "failed" => Some(Condition::Failed),
+        "completed" => Some(Condition::Completed),
+        "skipped" => Some(Condition::Skipped),
+        "not" => {
+            let inner = form.required(members, "condition")?;
+            read_condition(form, inner, depth + 1).map(|inner| Condition::Not(Box::new(inner)))
+        }
+        "and" | "or" => {
+            let nodes = non_empty_list(form, members, "conditions");
+            let parts: Vec<Option<Condition>> =
+                nodes.iter().map(|node| read_condition(form, node, depth + 1)).collect();
+            let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+            Some(if kind.value == "and" { Condition::All(parts) } else { Condition::Any(parts) })
+        }
+        unknown => {
+            let hint = nearest::hint(unknown, kinds).unwrap_or_else(|| format!("there are {}", kinds.join(", ")));
+            form.error(
+                members.node.get("type").unwrap_or(members.node),
+                format!("`type`: there is no condition `{unknown}`"),
+                Some(hint),
+            );
+            None
+        }
+    }
+}
+
+/// A list with at least one element that must be there; empty where it is not.
+fn non_empty_list<'n>(form: &mut Form<'_>, members: Members<'n>, key: &str) -> &'n [Node] {
+    let Some(node) = form.required(members, key) else { return &[] };
+    let items = form.list(members, key);
+    if node.as_list().is_some() && items.is_empty() {
+        form.error(node, format!("`{key}` must have at least one element"), None);
+    }
+    items
+}
+
+fn check_names(form: &mut Form<'_>, what: &str, nodes: &[Node], names: &[Option<&Located<String>>]) {
+    for (index, name) in names.iter().enumerate() {
+        let Some(name) = name else { continue };
+        let first = names[..index].iter().flatten().find(|earlier| earlier.value == name.value);
+        if let Some(first) = first {
+            let node = nodes[index].get("name").unwrap_or(&nodes[index]);
+            let message = format!("there is a {what} `{}` already, in line {}", name.value, first.line);
+            form.error(node, message, None);
+        }
+    }
+}
+
+fn check_dependencies(
+    form: &mut Form<'_>,
+    what: &str,
+    nodes: &[Node],
+    names: &[&str],
+    dependencies: &[&[Dependency]],
+    members: &[graph::Member],
+) {
+    for dependency in dependencies.iter().copied().flatten() {
+        let on = &dependency.on;
+        if !names.contains(&on.value.as_str()) {
+            let node = Node { line: on.line, column: on.column, value: NodeValue::String(on.value.clone()) };
+            let hint = nearest::hint(&on.value, names.iter().copied());
+            form.error(&node, format!("there is no {what} `{}` here", on.value), hint);
+        }
+    }
+    for cycle in graph::cycles(members) {
+        let path: Vec<String> = cycle.iter().map(|index| format!("`{}`", names[*index])).collect();
+        let message = format!("{what}s wait for each other: {}", path.join(" → "));
+        let hint = Some("take one of these out of `dependsOn`".to_owned());
+        form.report(Severity::Error, Code::WORKFLOW_CYCLE, &nodes[cycle[0]], message, hint);
+    }
+}
+
+/// Whole seconds, or digits with `ms`, `s`, `m` or `h`; longer than zero.
+fn read_duration(node: &Node) -> Option<Duration> {
+    let millis = match &node.value {
+        NodeValue::Number(Number::Integer(seconds)) => u64::try_from(*seconds).ok()?.checked_mul(1000)?,
+        NodeValue::String(text) => {
+            let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
+            let factor = match &text[unit_at..] {
+                "ms" => 1,
+                "s" => 1000,
+                "m" => 60_000,
+                "h" => 3_600_000,
+                _ => return None,
+            };
+            text[..unit_at].parse::<u64>().ok()?.checked_mul(factor)?
+        }
+        _ => return None,
+    };
+    (millis > 0).then(|| Duration::from_millis(millis))
+}

@@ -1,0 +1,58 @@
+//! From `compilerOptions` to the bundler's transform options.
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    problem::Code,
+};
+use rolldown_common::{
+    BundlerTransformOptions,
+    bundler_options::{DecoratorOptions, Either, JsxOptions},
+};
+use serde::Deserialize;
+
+/// The settings of `compilerOptions` that change output. Others are of no concern here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CompilerOptions {
+    jsx: Option<String>,
+    jsx_factory: Option<String>,
+    jsx_fragment_factory: Option<String>,
+    jsx_import_source: Option<String>,
+    experimental_decorators: Option<bool>,
+    emit_decorator_metadata: Option<bool>,
+}
+
+/// The transform options that the JSON text of `compilerOptions` asks for. Without a `jsx` setting JSX calls
+/// `React.createElement`, as Deno has it.
+pub(super) fn transform(compiler_options: &str) -> Result<BundlerTransformOptions, Fault> {
+    let text = if compiler_options.trim().is_empty() { "{}" } else { compiler_options };
+    let options: CompilerOptions = serde_json::from_str(text).map_err(|error| {
+        Fault::new(
+            FailureClass::Deterministic,
+            Code::INVALID_DOCUMENT,
+            "config",
+            format!("compilerOptions cannot be understood: {error}"),
+        )
+    })?;
+    let (runtime, development) = match options.jsx.as_deref() {
+        Some("react-jsx" | "precompile") => ("automatic", false),
+        Some("react-jsxdev") => ("automatic", true),
+        _ => ("classic", false),
+    };
+    Ok(BundlerTransformOptions {
+        jsx: Some(Either::Right(JsxOptions {
+            runtime: Some(runtime.to_owned()),
+            development: Some(development),
+            import_source: options.jsx_import_source.filter(|_| runtime == "automatic"),
+            pragma: options.jsx_factory.filter(|_| runtime == "classic"),
+            pragma_frag: options.jsx_fragment_factory.filter(|_| runtime == "classic"),
+            ..JsxOptions::default()
+        })),
+        decorator: Some(DecoratorOptions {
+            legacy: options.experimental_decorators,
+            emit_decorator_metadata: options.emit_decorator_metadata,
+            strict_null_checks: None,
+        }),
+        ..BundlerTransformOptions::default()
+    })
+}

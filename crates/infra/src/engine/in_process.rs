@@ -1,0 +1,78 @@
+//! The engine behind its ports, in this process: for tests and for whoever trusts the code.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    json::Json,
+    ports::{ExportInspector, InspectRequest, Inspection, MethodHost, MethodRunner, OpenRequest, RunError, Session},
+    problem::Code,
+};
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+use super::{EngineSession, Limits, inspect};
+
+/// Runs the engine on blocking threads of this process. It cannot end code that ignores interrupts: only a worker
+/// process can (`design/inspection.md`).
+#[derive(Clone, Debug, Default)]
+pub struct InProcess {
+    limits: Limits,
+}
+
+impl InProcess {
+    /// An engine with these limits.
+    #[must_use]
+    pub const fn new(limits: Limits) -> Self {
+        Self { limits }
+    }
+}
+
+#[async_trait]
+impl ExportInspector for InProcess {
+    async fn inspect(&self, request: InspectRequest) -> Result<Inspection, Fault> {
+        let limits = self.limits.clone();
+        spawn_blocking(move || inspect(&request, &limits)).await.unwrap_or_else(|_| Err(crashed()))
+    }
+}
+
+#[async_trait]
+impl MethodRunner for InProcess {
+    async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        let limits = self.limits.clone();
+        let session = spawn_blocking(move || EngineSession::open(&request, &limits)).await;
+        let session = session.unwrap_or_else(|_| Err(RunError::Fault(crashed())))?;
+        Ok(Box::new(Local { session: Some(session) }))
+    }
+}
+
+struct Local {
+    /// Gone if a call panicked or was given up on.
+    session: Option<EngineSession>,
+}
+
+#[async_trait]
+impl Session for Local {
+    async fn call(
+        &mut self,
+        path: &[String],
+        args: &Json,
+        context: &Json,
+        host: Arc<dyn MethodHost>,
+    ) -> Result<Json, RunError> {
+        let mut session = self.session.take().ok_or_else(|| RunError::Fault(crashed()))?;
+        let (path, args, context) = (path.to_vec(), args.clone(), context.clone());
+        let runtime = Handle::current();
+        let called = spawn_blocking(move || {
+            let result = session.call(&path, &args, &context, &mut |call| runtime.block_on(host.call(call)));
+            (session, result)
+        });
+        let (session, result) = called.await.map_err(|_| RunError::Fault(crashed()))?;
+        self.session = Some(session);
+        result
+    }
+}
+
+fn crashed() -> Fault {
+    Fault::new(FailureClass::Deterministic, Code::WORKER_CRASHED, "engine", "the engine crashed on this input")
+}

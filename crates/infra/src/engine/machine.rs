@@ -1,0 +1,409 @@
+//! One runtime with one bundle in it: set up, load, run jobs, and tell why something stopped.
+
+use std::sync::{Arc, Mutex};
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    ports::LoadedBundle,
+    problem::Code,
+};
+use rquickjs::{
+    CatchResultExt, Context, Ctx, Error, Function, Module, Object, Promise, Result, Runtime, Value,
+    promise::PromiseState,
+};
+
+use super::{
+    limits::{Limits, Watch},
+    modules::{ENTRY, KIT, Lookup, Modules, Vendors, declare},
+    natives::{Ledger, Mode, Request, host_object, locked, now_millis},
+};
+
+/// How much of a thrown message is kept, in characters.
+const MESSAGE_CHARACTERS: usize = 2000;
+/// From this share of its memory on, in eighths, a failed module is taken to have failed for want of memory.
+const FULL_EIGHTHS: u64 = 7;
+
+/// A runtime for one bundle. Dropped with everything in it.
+pub(super) struct Machine {
+    pub(super) context: Context,
+    runtime: Runtime,
+    pub(super) watch: Arc<Watch>,
+    pub(super) ledger: Arc<Mutex<Ledger>>,
+    pub(super) modules: Arc<Modules>,
+    pub(super) limits: Limits,
+    mode: Mode,
+}
+
+/// Why code stopped without a value.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It used up its processor time.
+    Cpu,
+    /// It ran too many jobs.
+    Jobs,
+    /// It waits for something that cannot come.
+    Stuck,
+    /// It threw.
+    Threw(Thrown),
+    /// The engine could not be asked.
+    Engine(String),
+}
+
+/// What was thrown, read within the limits.
+#[derive(Debug)]
+pub(super) struct Thrown {
+    /// Name and message.
+    pub(super) message: String,
+    /// The first line of the stack.
+    pub(super) place: Option<String>,
+    /// What it really is.
+    pub(super) nature: Nature,
+}
+
+/// What a thrown value really is.
+#[derive(Debug)]
+pub(super) enum Nature {
+    /// The extension's own error.
+    Own,
+    /// The engine ran out of memory.
+    Memory,
+    /// `null`: the engine ran out of memory and could not even make an error of it, or the extension threw `null`.
+    Null,
+    /// The engine ran out of stack.
+    Stack,
+    /// Something that this engine lacks was used.
+    Requirement(String),
+}
+
+impl Machine {
+    /// A runtime with the prelude in it; nothing of the bundle has run.
+    pub(super) fn new(
+        bundle: &LoadedBundle,
+        vendors: Vendors,
+        mode: Mode,
+        limits: &Limits,
+    ) -> std::result::Result<Self, Fault> {
+        let broken = |error: &Error| {
+            Fault::new(
+                FailureClass::Environment,
+                Code::MEMORY_LIMIT,
+                "engine",
+                format!("the JavaScript engine cannot be started: {error}"),
+            )
+        };
+        let runtime = Runtime::new().map_err(|error| broken(&error))?;
+        runtime.set_memory_limit(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX));
+        runtime.set_max_stack_size(limits.stack_bytes);
+        let watch = Arc::new(Watch::new());
+        watch.begin(limits.cpu);
+        let handler = watch.clone();
+        runtime.set_interrupt_handler(Some(Box::new(move || handler.check())));
+        let modules = Arc::new(Modules::new(bundle, vendors));
+        runtime.set_loader(Lookup(modules.clone()), Lookup(modules.clone()));
+        let context = Context::full(&runtime).map_err(|error| broken(&error))?;
+        let ledger = Ledger::new();
+        context
+            .with(|context| install(&context, mode, &ledger).catch(&context).map_err(|error| error.to_string()))
+            .map_err(|error| {
+                Fault::new(
+                    FailureClass::Environment,
+                    Code::MEMORY_LIMIT,
+                    "engine",
+                    format!("the JavaScript engine cannot be prepared: {error}"),
+                )
+            })?;
+        Ok(Self { context, runtime, watch, ledger, modules, limits: limits.clone(), mode })
+    }
+
+    /// Keeps a value until the machine is dropped.
+    #[expect(clippy::unused_self, reason = "it is this machine's context")]
+    pub(super) fn keep<'js>(&self, context: &Ctx<'js>, value: Value<'js>) -> Result<()> {
+        context.store_userdata(value).map(|_| ()).map_err(|_| Error::Unknown)
+    }
+
+    /// The value that was kept.
+    #[expect(clippy::unused_self, reason = "it is this machine's context")]
+    pub(super) fn kept<'js>(&self, context: &Ctx<'js>) -> Result<Value<'js>> {
+        context.userdata::<Value>().map(|value| value.clone()).ok_or(Error::Unknown)
+    }
+
+    /// True if its memory is about used up. Not inside the engine: it takes the engine's lock.
+    pub(super) fn is_full(&self) -> bool {
+        let used = u64::try_from(self.runtime.memory_usage().malloc_size).unwrap_or_default();
+        used >= self.limits.memory_bytes / 8 * FULL_EIGHTHS
+    }
+
+    /// Evaluates the bundle, once, and gives its exports.
+    pub(super) fn load<'js>(&self, context: &Ctx<'js>) -> std::result::Result<Object<'js>, Stop> {
+        let kit = kit(context).map_err(|error| self.stop(context, error))?;
+        let module = declare(context, ENTRY, self.modules.entry_code()).map_err(|error| self.stop(context, error))?;
+        let (module, promise) = module.eval().map_err(|error| self.stop(context, error))?;
+        self.drive(context, &kit, &promise, &mut |_| Ok(false))?;
+        match promise.result::<Value>() {
+            Some(Ok(_)) | None => module.namespace().map_err(|error| self.stop(context, error)),
+            Some(Err(error)) => Err(self.stop(context, error)),
+        }
+    }
+
+    /// Runs jobs until a promise is settled. `answer` serves what waits for the host and says whether it did
+    /// anything. Timers run when nothing else is left: in a run after sleeping, in an inspection at once, by moving
+    /// its clock.
+    pub(super) fn drive<'js>(
+        &self,
+        context: &Ctx<'js>,
+        kit: &Object<'js>,
+        promise: &Promise<'js>,
+        answer: &mut dyn FnMut(Vec<Request>) -> std::result::Result<bool, Stop>,
+    ) -> std::result::Result<(), Stop> {
+        let mut jobs = 0;
+        while promise.state() == PromiseState::Pending {
+            if self.run_jobs(context, &mut jobs, Some(promise))? {
+                continue;
+            }
+            let requests = locked(&self.ledger).take_requests();
+            if answer(requests)? {
+                continue;
+            }
+            if !self.run_timer(context, kit, &mut jobs)? {
+                return Err(Stop::Stuck);
+            }
+        }
+        if self.watch.is_spent() { Err(Stop::Cpu) } else { Ok(()) }
+    }
+
+    /// Runs what is ready. True if anything was.
+    pub(super) fn run_jobs<'js>(
+        &self,
+        context: &Ctx<'js>,
+        jobs: &mut u32,
+        until: Option<&Promise<'js>>,
+    ) -> std::result::Result<bool, Stop> {
+        let mut ran = false;
+        while until.is_none_or(|promise| promise.state() == PromiseState::Pending) && context.execute_pending_job() {
+            ran = true;
+            self.count_job(jobs)?;
+        }
+        Ok(ran)
+    }
+
+    fn count_job(&self, jobs: &mut u32) -> std::result::Result<(), Stop> {
+        *jobs += 1;
+        if self.watch.is_spent() || (jobs.is_multiple_of(64) && self.watch.check()) {
+            return Err(Stop::Cpu);
+        }
+        if *jobs > self.limits.pending_jobs { Err(Stop::Jobs) } else { Ok(()) }
+    }
+
+    fn run_timer<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>, jobs: &mut u32) -> std::result::Result<bool, Stop> {
+        let ask = |name: &str| kit.get::<_, Function>(name).map_err(|error| self.stop(context, error));
+        let due: Option<f64> = ask("nextTimer")?.call(()).map_err(|error| self.stop(context, error))?;
+        let Some(due) = due else { return Ok(false) };
+        match self.mode {
+            Mode::Inspect => locked(&self.ledger).advance_clock(due),
+            Mode::Run => {
+                let wait = (due - now_millis()).clamp(0.0, f64::from(u32::MAX));
+                std::thread::sleep(std::time::Duration::from_secs_f64(wait / 1000.0));
+            }
+        }
+        self.count_job(jobs)?;
+        let ran: Result<()> = ask("runTimer")?.call(());
+        if ran.is_err() {
+            // A callback that throws harms nobody but itself (fault 31).
+            context.catch();
+        }
+        if self.watch.is_spent() { Err(Stop::Cpu) } else { Ok(true) }
+    }
+
+    /// Why an engine operation failed.
+    pub(super) fn stop<'js>(&self, context: &Ctx<'js>, error: Error) -> Stop {
+        if self.watch.is_spent() {
+            context.catch();
+            return Stop::Cpu;
+        }
+        match error {
+            Error::Exception => {
+                let thrown = context.catch();
+                self.describe(context, &thrown)
+            }
+            Error::Allocation => {
+                Stop::Threw(Thrown { message: "out of memory".to_owned(), place: None, nature: Nature::Memory })
+            }
+            other => Stop::Engine(other.to_string()),
+        }
+    }
+
+    /// Reads a thrown value. Its members may be getters that throw or never end: they run within the limits.
+    pub(super) fn describe<'js>(&self, context: &Ctx<'js>, thrown: &Value<'js>) -> Stop {
+        let kit = match kit(context) {
+            Ok(kit) => kit,
+            Err(error) => return Stop::Engine(error.to_string()),
+        };
+        let member = |name: &str| -> Option<String> {
+            let value = thrown.as_object()?.get::<_, Value>(name);
+            match value {
+                Ok(value) => self.text(&kit, &value),
+                Err(_) => {
+                    context.catch();
+                    None
+                }
+            }
+        };
+        let ask = |question: &str| -> Option<String> {
+            let answer =
+                kit.get::<_, Function>(question).and_then(|ask| ask.call::<_, Option<String>>((thrown.clone(),)));
+            answer.unwrap_or_else(|_| {
+                context.catch();
+                None
+            })
+        };
+        let message = if thrown.is_object() {
+            match (member("name"), member("message")) {
+                (Some(name), Some(message)) if !message.is_empty() => format!("{name}: {message}"),
+                (_, Some(message)) if !message.is_empty() => message,
+                (Some(name), _) => name,
+                (None, _) => "something that is no error".to_owned(),
+            }
+        } else if let Some(text) = self.text(&kit, thrown) {
+            text
+        } else if let Some(number) = thrown.as_number() {
+            number.to_string()
+        } else if let Some(value) = thrown.as_bool() {
+            value.to_string()
+        } else {
+            thrown.type_name().to_owned()
+        };
+        let place = member("stack").and_then(|stack| {
+            let line = stack.lines().map(str::trim).find(|line| line.starts_with("at "))?;
+            Some(shortened(line))
+        });
+        let nature = match ask("limitBehind").as_deref() {
+            Some("memory") => Nature::Memory,
+            Some(_) => Nature::Stack,
+            None if thrown.is_null() => Nature::Null,
+            None => ask("requirementOf").map_or(Nature::Own, Nature::Requirement),
+        };
+        if self.watch.is_spent() {
+            return Stop::Cpu;
+        }
+        Stop::Threw(Thrown { message: shortened(&message), place, nature })
+    }
+
+    /// A string of the engine's as text; lone surrogates are replaced. `None` for other values.
+    pub(super) fn text<'js>(&self, kit: &Object<'js>, value: &Value<'js>) -> Option<String> {
+        let string = value.as_string()?;
+        string.to_string().ok().or_else(|| {
+            let repaired = kit.get::<_, Function>("wellFormed").and_then(|repair| repair.call((string.clone(),)));
+            repaired.ok()
+        })
+    }
+
+    /// The fault behind a stop, after the engine was left. `doing` completes "`subject` …".
+    pub(super) fn fault(&self, subject: &str, doing: &str, stop: &Stop) -> Fault {
+        let is_full = self.is_full();
+        let megabytes = self.limits.memory_bytes / (1024 * 1024);
+        let memory = |otherwise: &str| {
+            Fault::new(
+                FailureClass::Environment,
+                Code::MEMORY_LIMIT,
+                "limit:memory",
+                format!("{subject} needs more than {megabytes} MiB of memory {doing}{otherwise}"),
+            )
+        };
+        match stop {
+            Stop::Threw(Thrown { nature: Nature::Memory, .. }) => memory(""),
+            Stop::Threw(_) | Stop::Engine(_) if is_full => memory(""),
+            Stop::Threw(Thrown { nature: Nature::Null, .. }) => memory(", or throws null"),
+            Stop::Cpu => Fault::new(
+                FailureClass::Environment,
+                Code::CPU_LIMIT,
+                "limit:cpu",
+                format!("{subject} used up {:.1} s of processor time {doing}", self.limits.cpu.as_secs_f64()),
+            ),
+            Stop::Jobs => Fault::new(
+                FailureClass::Deterministic,
+                Code::JOB_LIMIT,
+                "limit:jobs",
+                format!("{subject} ran more than {} promise jobs {doing}", self.limits.pending_jobs),
+            ),
+            Stop::Stuck => Fault::new(
+                FailureClass::Deterministic,
+                Code::THREW_WHILE_LOADING,
+                "module",
+                format!("{subject} waits for a promise that nothing will settle {doing}"),
+            ),
+            Stop::Threw(thrown) => self.thrown_fault(subject, doing, thrown),
+            Stop::Engine(message) => Fault::new(
+                FailureClass::Deterministic,
+                Code::THREW_WHILE_LOADING,
+                "module",
+                format!("{subject} fails {doing}: {message}"),
+            ),
+        }
+    }
+
+    fn thrown_fault(&self, subject: &str, doing: &str, thrown: &Thrown) -> Fault {
+        let place = thrown.place.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
+        let message = &thrown.message;
+        let missing = |names: &str| {
+            Fault::new(
+                FailureClass::Environment,
+                Code::REQUIREMENT_MISSING,
+                format!("engine:{names}"),
+                format!(
+                    "{subject} fails {doing}, and it uses {names}, which the embedded engine lacks: {message}{place}"
+                ),
+            )
+        };
+        match &thrown.nature {
+            Nature::Stack => Fault::new(
+                FailureClass::Deterministic,
+                Code::STACK_LIMIT,
+                "limit:stack",
+                format!("{subject} recurses too deep {doing}{place}"),
+            ),
+            Nature::Requirement(name) => Fault::new(
+                FailureClass::Environment,
+                Code::REQUIREMENT_MISSING,
+                format!("engine:{name}"),
+                format!("{subject} needs {name} {doing}, which the embedded engine lacks{place}"),
+            ),
+            Nature::Own | Nature::Memory | Nature::Null => {
+                let ledger = locked(&self.ledger);
+                if ledger.engine_was_opaque {
+                    let names: Vec<&str> = ledger.touched.iter().map(String::as_str).collect();
+                    return missing(&names.join(", "));
+                }
+                Fault::new(
+                    FailureClass::Deterministic,
+                    Code::THREW_WHILE_LOADING,
+                    "module",
+                    format!("{subject} throws {doing}: {message}{place}"),
+                )
+            }
+        }
+    }
+}
+
+/// Evaluates the prelude and keeps its kit where only the host finds it.
+fn install(context: &Ctx<'_>, mode: Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<()> {
+    context.globals().set("__mangroveHost", host_object(context, mode, ledger)?)?;
+    let source = Lookup::kit_source();
+    let (module, promise) = Module::declare(context.clone(), KIT, source)?.eval()?;
+    promise.finish::<()>()?;
+    let namespace = module.namespace()?;
+    context.store_userdata(namespace).map_err(|_| Error::Unknown)?;
+    Ok(())
+}
+
+/// The kit of this context.
+pub(super) fn kit<'js>(context: &Ctx<'js>) -> Result<Object<'js>> {
+    context.userdata::<Object>().map(|kit| kit.clone()).ok_or(Error::Unknown)
+}
+
+/// At most [`MESSAGE_CHARACTERS`] of a text.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MESSAGE_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,214 @@
+//! Calling what a bundle exports.
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    json::Json,
+    ports::{HostCall, OpenRequest, RunError},
+    problem::Code,
+};
+use rquickjs::{Ctx, Function, Promise, Value};
+
+use super::{
+    json,
+    limits::Limits,
+    machine::{Machine, Nature, Stop, Thrown, kit},
+    modules::Vendors,
+    natives::{Mode, Request, locked},
+};
+
+/// A bundle loaded for calls. It keeps its engine, and whatever the module remembers, until it is dropped.
+///
+/// Calls need a thread with [`Limits::stack_bytes`] and about 1 MiB more of stack. Sleeping (`setTimeout`) blocks the
+/// thread; whoever needs a limit of wall time ends the process that runs the session.
+pub struct EngineSession {
+    machine: Machine,
+    subject: String,
+    export_name: String,
+    /// The limit that ended this session.
+    ended_by: Option<Fault>,
+}
+
+/// The result of a call inside the engine.
+enum Ended {
+    Value(String),
+    NoSuchFunction(String),
+}
+
+impl EngineSession {
+    /// Evaluates a bundle with its real packages. What the engine lacks throws when it is used.
+    ///
+    /// # Errors
+    /// [`RunError::Fault`] if the module throws while it loads, hits a limit, lacks the export, or needs a richer
+    /// engine.
+    pub fn open(request: &OpenRequest, limits: &Limits) -> Result<Self, RunError> {
+        let machine = Machine::new(&request.bundle, Vendors::All, Mode::Run, limits).map_err(RunError::Fault)?;
+        let has_export = machine.context.with(|context| -> Result<bool, Stop> {
+            let namespace = machine.load(&context)?;
+            let stop = |error| machine.stop(&context, error);
+            if !namespace.contains_key(&*request.export_name).map_err(stop)? {
+                return Ok(false);
+            }
+            let export: Value = namespace.get(&*request.export_name).map_err(stop)?;
+            machine.keep(&context, export).map_err(stop)?;
+            Ok(true)
+        });
+        match has_export {
+            Ok(true) => Ok(Self {
+                machine,
+                subject: request.subject.clone(),
+                export_name: request.export_name.clone(),
+                ended_by: None,
+            }),
+            Ok(false) => Err(RunError::Fault(Fault::new(
+                FailureClass::Deterministic,
+                Code::UNKNOWN_METHOD,
+                "module",
+                format!("{} exports no {}", request.subject, request.export_name),
+            ))),
+            Err(stop) => Err(RunError::Fault(machine.fault(&request.subject, "while it loads", &stop))),
+        }
+    }
+
+    /// Calls the function at `path` below the export with `args` and a context, and gives what it returns or
+    /// resolves to. Functions keep their object as `this`. `host` answers the context's functions
+    /// (`design/inspection.md` lists them); its errors reject the call of the context function.
+    ///
+    /// # Errors
+    /// [`RunError::Threw`] if the function throws or rejects; [`RunError::Fault`] if it is not there, hits a limit,
+    /// or uses what this engine lacks. A limit of processor time, memory or jobs ends the session: what was going
+    /// on cannot be taken out of the engine, and every later call gives the same fault.
+    pub fn call(
+        &mut self,
+        path: &[String],
+        args: &Json,
+        context: &Json,
+        host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+    ) -> Result<Json, RunError> {
+        if let Some(fault) = &self.ended_by {
+            return Err(RunError::Fault(fault.clone()));
+        }
+        let machine = &self.machine;
+        machine.watch.begin(machine.limits.cpu);
+        let ended = machine.context.with(|engine| {
+            let ended = call(machine, &engine, path, args, context, host);
+            // What was said before a throw is heard, and what was written is kept.
+            let _ = serve(machine, &engine, host, locked(&machine.ledger).take_requests());
+            ended
+        });
+        let location = || {
+            let mut location = self.export_name.clone();
+            for segment in path {
+                location.push('.');
+                location.push_str(segment);
+            }
+            location
+        };
+        match ended {
+            Ok(Ended::Value(text)) => json::parse(&text).map_err(|error| RunError::Threw {
+                message: format!("{} of {} gives a value that cannot be used: {error}", location(), self.subject),
+                stack: None,
+            }),
+            Ok(Ended::NoSuchFunction(found)) => Err(RunError::Fault(Fault::new(
+                FailureClass::Deterministic,
+                Code::UNKNOWN_METHOD,
+                "module",
+                format!("{} has no function {}: found {found}", self.subject, location()),
+            ))),
+            Err(stop) => {
+                let error = self.error(&location(), stop);
+                if let RunError::Fault(fault) = &error
+                    && [Code::CPU_LIMIT, Code::MEMORY_LIMIT, Code::JOB_LIMIT].contains(&fault.code)
+                {
+                    self.ended_by = Some(fault.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn error(&self, location: &str, stop: Stop) -> RunError {
+        let doing = format!("in {location}");
+        match stop {
+            Stop::Stuck => RunError::Threw {
+                message: format!("{location} waits for a promise that nothing will settle"),
+                stack: None,
+            },
+            Stop::Threw(Thrown { message, place, nature: Nature::Own }) if !self.machine.is_full() => {
+                RunError::Threw { message, stack: place }
+            }
+            other => RunError::Fault(self.machine.fault(&self.subject, &doing, &other)),
+        }
+    }
+}
+
+fn call<'js>(
+    machine: &Machine,
+    context: &Ctx<'js>,
+    path: &[String],
+    args: &Json,
+    data: &Json,
+    host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+) -> Result<Ended, Stop> {
+    let stop = |error| machine.stop(context, error);
+    let kit = kit(context).map_err(stop)?;
+    let mut parent = Value::new_undefined(context.clone());
+    let mut target: Value = machine.kept(context).map_err(stop)?;
+    for segment in path {
+        let Some(object) = target.as_object() else {
+            return Ok(Ended::NoSuchFunction(target.type_name().to_owned()));
+        };
+        let member = object.get::<_, Value>(segment.as_str()).map_err(stop)?;
+        parent = std::mem::replace(&mut target, member);
+    }
+    let Some(function) = target.as_function() else {
+        return Ok(Ended::NoSuchFunction(target.type_name().to_owned()));
+    };
+    let start: Function = kit.get("start").map_err(stop)?;
+    let promise: Promise = start.call((function.clone(), parent, args.to_string(), data.to_string())).map_err(stop)?;
+    machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
+    // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
+    let mut jobs = 0;
+    loop {
+        let requests = locked(&machine.ledger).take_requests();
+        let served = serve(machine, context, host, requests)?;
+        if !machine.run_jobs(context, &mut jobs, None)? && !served {
+            break;
+        }
+    }
+    match promise.result::<Value>() {
+        Some(Ok(text)) => match machine.text(&kit, &text) {
+            Some(text) => Ok(Ended::Value(text)),
+            None => Ok(Ended::Value("null".to_owned())),
+        },
+        Some(Err(error)) => Err(stop(error)),
+        None => Err(Stop::Stuck),
+    }
+}
+
+/// Lets the host answer what waits for it. True if there was anything.
+fn serve<'js>(
+    machine: &Machine,
+    context: &Ctx<'js>,
+    host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+    requests: Vec<Request>,
+) -> Result<bool, Stop> {
+    let stop = |error| machine.stop(context, error);
+    let served = !requests.is_empty();
+    for request in requests {
+        let answer = match json::parse(&request.arguments) {
+            Ok(Json::Array(arguments)) => host(HostCall { function: request.function, arguments }),
+            Ok(_) => Err("the arguments are no list".to_owned()),
+            Err(error) => Err(format!("the arguments cannot be used: {error}")),
+        };
+        if request.id == 0 {
+            continue;
+        }
+        let settle: Function = kit(context).and_then(|kit| kit.get("settle")).map_err(stop)?;
+        let (succeeded, text) = match answer {
+            Ok(value) => (true, value.to_string()),
+            Err(message) => (false, message),
+        };
+        settle.call::<_, ()>((request.id, succeeded, text)).map_err(stop)?;
+    }
+    Ok(served)
+}

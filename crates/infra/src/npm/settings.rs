@@ -1,0 +1,206 @@
+//! Which registry serves a package and what identifies us there: `.npmrc` files and variables.
+//!
+//! Read again for every conversation with a registry, so that a corrected token needs no restart.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    problem::Code,
+};
+use reqwest::Url;
+
+/// Where packages come from unless something else is configured.
+pub const DEFAULT_REGISTRY: &str = "https://registry.npmjs.org/";
+
+/// Where settings are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Locations {
+    /// The repository root; its `.npmrc` comes first.
+    pub repository: PathBuf,
+    /// The environment variables of the process. `HOME` names the directory of the second `.npmrc`;
+    /// `MANGROVE_NPM_REGISTRY` and then `NPM_CONFIG_REGISTRY` override the default registry of both files.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The registries in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    default: Url,
+    scopes: BTreeMap<String, Url>,
+    credentials: BTreeMap<String, Credential>,
+}
+
+/// What an `Authorization` header carries. Its `Debug` output hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential(String);
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file is there and cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A registry's address is none.
+    #[error("{origin}: expected the address of a registry such as {DEFAULT_REGISTRY}, found {found:?}")]
+    Address {
+        /// The file and line, or the variable.
+        origin: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A line uses a variable that is not set.
+    #[error("{origin}: the variable {name} is not set")]
+    Variable {
+        /// The file and line.
+        origin: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let code = match error {
+            Error::Read { .. } => Code::UNREADABLE,
+            Error::Address { .. } | Error::Variable { .. } => Code::INVALID_DOCUMENT,
+        };
+        Fault::new(FailureClass::Environment, code, "settings:npmrc", super::chain(&error))
+    }
+}
+
+impl Settings {
+    /// Reads the files and variables.
+    ///
+    /// # Errors
+    /// [`Error`]; a missing file is none.
+    pub fn load(locations: &Locations) -> Result<Self, Error> {
+        let mut lines: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let home = locations.environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let directories = home.iter().map(PathBuf::as_path).chain([locations.repository.as_path()]);
+        for directory in directories {
+            let path = directory.join(".npmrc");
+            for (number, key, value) in read_lines(&path)? {
+                lines.insert(key, (value, format!("{}:{number}", path.display())));
+            }
+        }
+        for variable in ["npm_config_registry", "NPM_CONFIG_REGISTRY", "MANGROVE_NPM_REGISTRY"] {
+            if let Some(value) = locations.environment.get(variable).filter(|value| !value.is_empty()) {
+                lines.insert("registry".to_owned(), (value.clone(), variable.to_owned()));
+            }
+        }
+        let mut settings = Self {
+            default: address(DEFAULT_REGISTRY, "default")?,
+            scopes: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+        };
+        for (key, (value, origin)) in &lines {
+            let expanded = || expand(value, origin, &locations.environment);
+            if key == "registry" {
+                settings.default = address(&expanded()?, origin)?;
+            } else if let Some(scope) = key.strip_suffix(":registry").filter(|scope| scope.starts_with('@')) {
+                settings.scopes.insert(scope.to_owned(), address(&expanded()?, origin)?);
+            } else if let Some(place) = key.strip_suffix(":_authToken") {
+                settings.credentials.insert(with_slash(place), Credential(format!("Bearer {}", expanded()?)));
+            } else if let Some(place) = key.strip_suffix(":_auth") {
+                settings.credentials.insert(with_slash(place), Credential(format!("Basic {}", expanded()?)));
+            }
+        }
+        Ok(settings)
+    }
+
+    /// The registry that serves this package: that of its scope, else the default one. Ends in a slash.
+    #[must_use]
+    pub fn registry(&self, package: &str) -> &Url {
+        package.split_once('/').and_then(|(scope, _)| self.scopes.get(scope)).unwrap_or(&self.default)
+    }
+
+    /// What to send to this address: the credential of the longest configured place that it lies below.
+    #[must_use]
+    pub fn credential(&self, url: &Url) -> Option<&Credential> {
+        let host = url.host_str()?;
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let place = format!("//{host}{port}{}", url.path());
+        self.credentials
+            .iter()
+            .filter(|(prefix, _)| place.starts_with(prefix.as_str()))
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, credential)| credential)
+    }
+}
+
+impl Credential {
+    /// The value of the header.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Credential(***)")
+    }
+}
+
+fn read_lines(path: &Path) -> Result<Vec<(usize, String, String)>, Error> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with([';', '#']) {
+            continue;
+        }
+        if let Some((key, value)) = line.split_once('=') {
+            let value = value.trim();
+            let unquoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+            lines.push((index + 1, key.trim().to_owned(), unquoted.to_owned()));
+        }
+    }
+    Ok(lines)
+}
+
+/// Replaces `${NAME}` by the variable's value.
+fn expand(value: &str, origin: &str, environment: &BTreeMap<String, String>) -> Result<String, Error> {
+    let mut expanded = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, tail)) = after.split_once('}') else { break };
+        let found = environment
+            .get(name)
+            .ok_or_else(|| Error::Variable { origin: origin.to_owned(), name: name.to_owned() })?;
+        expanded.push_str(before);
+        expanded.push_str(found);
+        rest = tail;
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+fn with_slash(text: &str) -> String {
+    if text.ends_with('/') { text.to_owned() } else { format!("{text}/") }
+}
+
+fn address(text: &str, origin: &str) -> Result<Url, Error> {
+    Url::parse(&with_slash(text.trim()))
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
+        .ok_or_else(|| Error::Address { origin: origin.to_owned(), found: text.to_owned() })
+}

@@ -1,0 +1,244 @@
+//! The child's side: the main loop of `mangrove worker`.
+
+use std::{
+    any::Any,
+    io::{self, Write as _},
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+    sync::mpsc::{self, Receiver},
+    thread,
+};
+
+use mangrove_domain::{
+    failure::Fault,
+    json::Json,
+    ports::{BuildFailure, Bundle, BundleRequest, HostCall, InspectRequest, Inspection, OpenRequest, RunError},
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::wire::{self, Reply, Request, Value, WireError, WireFault, WireInspection, WireRunError, to_limits};
+use crate::{
+    bundler::{
+        embedded::bundle_in_process,
+        vendor::{VendorOutput, VendorRequest, build_vendor_in_process},
+    },
+    engine::{self, EngineSession, Limits},
+    sources::{parse::parse_module, parser::ParsedModule},
+};
+
+/// Parser and engine recurse on this stack; the engine's own limit must lie well below it.
+const STACK_BYTES: usize = 32 << 20;
+
+/// The name of the thread whose panics cost a job; a panic on any other one ends the process.
+const JOB_THREAD: &str = "job";
+
+/// What a child can do. [`Jobs::default`] is what the product does; tests put other functions in.
+#[derive(Clone, Copy)]
+pub struct Jobs {
+    /// Reads one module.
+    pub parse: fn(&str, &[u8]) -> ParsedModule,
+    /// Builds one bundle.
+    pub bundle: fn(&BundleRequest) -> Result<Bundle, BuildFailure>,
+    /// Builds one vendor directory.
+    pub vendor: fn(&VendorRequest) -> Result<VendorOutput, Fault>,
+    /// Looks at one bundle.
+    pub inspect: fn(&InspectRequest, &Limits) -> Result<Inspection, Fault>,
+    /// Loads one bundle for calls.
+    pub open: fn(&OpenRequest, &Limits) -> Result<Box<dyn Callable>, RunError>,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            parse: parse_module,
+            bundle: bundle_in_process,
+            vendor: build_vendor_in_process,
+            inspect: engine::inspect,
+            open: |request, limits| Ok(Box::new(EngineSession::open(request, limits)?)),
+        }
+    }
+}
+
+/// A loaded bundle in the child.
+pub trait Callable {
+    /// Calls one function of the export; `host` answers what it asks meanwhile.
+    fn call(
+        &mut self,
+        path: &[String],
+        args: &Json,
+        context: &Json,
+        host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+    ) -> Result<Json, RunError>;
+}
+
+impl Callable for EngineSession {
+    fn call(
+        &mut self,
+        path: &[String],
+        args: &Json,
+        context: &Json,
+        host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+    ) -> Result<Json, RunError> {
+        EngineSession::call(self, path, args, context, host)
+    }
+}
+
+/// Serves jobs from standard input until it closes. Needs neither environment nor home nor working directory.
+#[must_use]
+pub fn run() -> ExitCode {
+    run_with(Jobs::default())
+}
+
+/// Serves jobs with these functions.
+#[must_use]
+pub fn run_with(jobs: Jobs) -> ExitCode {
+    install_panic_hook();
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::Builder::new().name(JOB_THREAD.to_owned()).stack_size(STACK_BYTES);
+    if let Err(error) = thread.spawn(move || serve(jobs, &receiver)) {
+        report(&format!("cannot start the job thread: {error}"));
+        return ExitCode::FAILURE;
+    }
+    let mut input = io::stdin().lock();
+    while let Ok(frame) = wire::read_frame_blocking(&mut input) {
+        if sender.send(frame).is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    // The parent is gone or wants no more: leave, even if a job never ends. Returning from `main` ends the process
+    // whatever its other threads do.
+    ExitCode::SUCCESS
+}
+
+fn report(line: &str) {
+    // Nobody reads this but the parent; if it is gone there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// A panic on the job thread is caught and costs its job. One on a thread of the bundler would leave the job
+/// waiting for ever, so it ends the process.
+fn install_panic_hook() {
+    panic::set_hook(Box::new(|info| {
+        report(&info.to_string());
+        if thread::current().name() != Some(JOB_THREAD) {
+            std::process::abort();
+        }
+    }));
+}
+
+fn serve(jobs: Jobs, frames: &Receiver<Vec<u8>>) {
+    let mut session: Option<Box<dyn Callable>> = None;
+    while let Ok(frame) = frames.recv() {
+        let request = match wire::message::<Request<'_>>(&frame) {
+            Ok(Request::Configure { memory_limit_bytes }) => {
+                limit_memory(memory_limit_bytes);
+                continue;
+            }
+            Ok(request) => request,
+            Err(error) => {
+                send(&Reply::Refused(error.to_string()));
+                continue;
+            }
+        };
+        send(&Reply::Accepted);
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| answer(jobs, &mut session, frames, request)));
+        send(&outcome.unwrap_or_else(|payload| Reply::Panicked(panic_text(payload.as_ref()))));
+    }
+}
+
+fn send(reply: &Reply) {
+    if let Err(error) = wire::write_blocking(&mut io::stdout().lock(), reply) {
+        report(&format!("cannot answer: {error}"));
+        // The parent waits for this answer or is gone; either way this process is of no more use.
+        std::process::abort();
+    }
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic without text").to_owned()
+}
+
+fn answer(
+    jobs: Jobs,
+    session: &mut Option<Box<dyn Callable>>,
+    frames: &Receiver<Vec<u8>>,
+    request: Request<'_>,
+) -> Reply {
+    match request {
+        Request::Parse { path, bytes } => Reply::Parsed((jobs.parse)(path, bytes)),
+        Request::Bundle(request) => match BundleRequest::try_from(&request) {
+            Ok(request) => Reply::Bundled((jobs.bundle)(&request).map(Into::into).map_err(Into::into)),
+            Err(error) => Reply::Refused(error.to_string()),
+        },
+        Request::Vendor(request) => {
+            let output = (jobs.vendor)(&request).map_err(|fault| WireFault::from(&fault));
+            let pairs = |output: VendorOutput| {
+                output.files.into_iter().map(|file| (file.path, file.code.to_string())).collect()
+            };
+            Reply::Vendored(output.map(pairs))
+        }
+        Request::Inspect { bundle, export_names, subject, limits } => {
+            let request = wire::inspect_request(&bundle, &export_names, subject);
+            let outcome = (jobs.inspect)(&request, &to_limits(limits));
+            Reply::Inspected(
+                outcome.map(|inspection| WireInspection::from(&inspection)).map_err(|fault| WireFault::from(&fault)),
+            )
+        }
+        Request::Open { bundle, export_name, subject, limits } => {
+            let request = OpenRequest {
+                bundle: (&bundle).into(),
+                export_name: export_name.to_owned(),
+                subject: subject.to_owned(),
+            };
+            match (jobs.open)(&request, &to_limits(limits)) {
+                Ok(opened) => {
+                    *session = Some(opened);
+                    Reply::Opened(Ok(()))
+                }
+                Err(error) => Reply::Opened(Err(error.into())),
+            }
+        }
+        Request::Call { path, args, context } => match session {
+            Some(session) => call(session.as_mut(), frames, &path, args, context),
+            None => Reply::Refused("a call without a session".to_owned()),
+        },
+        Request::Close => {
+            *session = None;
+            Reply::Closed
+        }
+        Request::HostAnswer(_) | Request::Configure { .. } => Reply::Refused("an answer to no question".to_owned()),
+    }
+}
+
+fn call(session: &mut dyn Callable, frames: &Receiver<Vec<u8>>, path: &[&str], args: Value, context: Value) -> Reply {
+    let (args, context) = match (args.into_json(), context.into_json()) {
+        (Ok(args), Ok(context)) => (args, context),
+        (Err(error), _) | (_, Err(error)) => return Reply::Refused(error.to_string()),
+    };
+    let path: Vec<String> = path.iter().map(|segment| (*segment).to_owned()).collect();
+    let mut host = |call: HostCall| -> Result<Json, String> {
+        let arguments = call.arguments.iter().map(Value::from).collect();
+        send(&Reply::HostCall { function: call.function, arguments });
+        let frame = frames.recv().map_err(|_| "the host is gone".to_owned())?;
+        match wire::message::<Request<'_>>(&frame) {
+            Ok(Request::HostAnswer(answer)) => {
+                answer.and_then(|value| value.into_json().map_err(|error: WireError| error.to_string()))
+            }
+            Ok(_) => Err("the host did not answer".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    let outcome = session.call(&path, &args, &context, &mut host);
+    Reply::Returned(outcome.map(|value| Value::from(&value)).map_err(WireRunError::from))
+}
+
+/// A backstop behind the parent's watcher, for an allocation that is too large to be watched: twice the ceiling,
+/// because it counts what is reserved (stacks of idle threads, say), not what is used. Best effort: where the
+/// system refuses, the watcher remains.
+fn limit_memory(ceiling_bytes: u64) {
+    let limit = Some(ceiling_bytes.saturating_mul(2));
+    let _ = setrlimit(Resource::Data, Rlimit { current: limit, maximum: limit });
+    // A crash of the child is expected business; its memory is of no interest to anyone.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}

@@ -1,0 +1,170 @@
+//! How a child can fail its parent, and what that means for the job in flight.
+
+use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Duration};
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    problem::Code,
+};
+
+/// The cause key of everything that is the workers' own trouble.
+const CAUSE: &str = "worker";
+
+/// What became of a child.
+#[derive(Debug)]
+pub(super) enum Death {
+    /// It ended by itself or by somebody else's signal.
+    Gone {
+        /// How it ended, if that could be found out.
+        status: Option<ExitStatus>,
+        /// The last it wrote to standard error.
+        last_words: String,
+        /// True if it had begun with the job.
+        accepted: bool,
+    },
+    /// It was killed for taking too long.
+    TimedOut(Duration),
+    /// It was killed for growing too large.
+    TooLarge { used_bytes: u64, limit_bytes: u64 },
+    /// The job panicked.
+    Panicked(String),
+    /// It said what cannot be understood.
+    Confused(String),
+}
+
+impl Death {
+    /// True if the job cannot be to blame, because the child had not begun with it.
+    pub(super) const fn is_stale(&self) -> bool {
+        matches!(self, Death::Gone { accepted: false, .. })
+    }
+
+    /// What the death means for the job, which is called `task` ("parsing `a.ts`").
+    pub(super) fn fault(self, task: &str) -> Fault {
+        match self {
+            Death::Gone { accepted: false, status, last_words } => Fault::new(
+                FailureClass::Environment,
+                Code::WORKER_UNAVAILABLE,
+                CAUSE,
+                format!("the worker for {task} {} before it began{}", ending(status), quoted(&last_words)),
+            ),
+            Death::Gone { accepted: true, status, last_words } => Fault::new(
+                class_of(status),
+                Code::WORKER_CRASHED,
+                CAUSE,
+                format!("the worker {} while {task}{}", ending(status), quoted(&last_words)),
+            ),
+            Death::TimedOut(limit) => Fault::new(
+                FailureClass::Environment,
+                Code::WORKER_TIMED_OUT,
+                CAUSE,
+                format!("the worker was killed after {limit:?} while {task}"),
+            ),
+            Death::TooLarge { used_bytes, limit_bytes } => Fault::new(
+                FailureClass::Environment,
+                Code::MEMORY_LIMIT,
+                CAUSE,
+                format!(
+                    "the worker was killed while {task}: it used {} MB of at most {} MB",
+                    used_bytes >> 20,
+                    limit_bytes >> 20
+                ),
+            ),
+            Death::Panicked(message) => Fault::new(
+                FailureClass::Deterministic,
+                Code::WORKER_CRASHED,
+                CAUSE,
+                format!("the worker panicked while {task}: {message}"),
+            ),
+            Death::Confused(message) => Fault::new(
+                FailureClass::Environment,
+                Code::WORKER_UNAVAILABLE,
+                CAUSE,
+                format!("the worker answered nonsense while {task}: {message}"),
+            ),
+        }
+    }
+}
+
+/// The program could not be started.
+pub(super) fn spawn_failure(program: &std::path::Path, error: &std::io::Error) -> Fault {
+    Fault::new(
+        FailureClass::Environment,
+        Code::WORKER_UNAVAILABLE,
+        CAUSE,
+        format!("cannot start {}: {error}", program.display()),
+    )
+}
+
+/// An input cannot make its child end by these signals; somebody outside (the out-of-memory killer, an operator)
+/// sent them, and the next try may go well.
+fn class_of(status: Option<ExitStatus>) -> FailureClass {
+    match status.and_then(|status| status.signal()) {
+        Some(1 | 2 | 9 | 15) => FailureClass::Environment,
+        Some(_) | None => FailureClass::Deterministic,
+    }
+}
+
+fn ending(status: Option<ExitStatus>) -> String {
+    match status {
+        None => "went away".to_owned(),
+        Some(status) => match (status.signal(), status.code()) {
+            (Some(number), _) => format!("died of {}", signal_name(number)),
+            (None, Some(code)) => format!("exited with {code}"),
+            (None, None) => format!("ended ({status})"),
+        },
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        31 => "SIGSYS",
+        other => return format!("signal {other}"),
+    };
+    name.to_owned()
+}
+
+fn quoted(last_words: &str) -> String {
+    let last_words = last_words.trim();
+    if last_words.is_empty() { String::new() } else { format!(": {last_words}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gone(raw: i32, accepted: bool) -> Fault {
+        let status = Some(ExitStatus::from_raw(raw));
+        Death::Gone { status, last_words: "bye\n".to_owned(), accepted }.fault("parsing `a.ts`")
+    }
+
+    #[test]
+    fn a_crash_is_the_inputs_doing_and_a_kill_from_outside_is_not() {
+        let crash = gone(11, true);
+        assert_eq!((crash.class, crash.code), (FailureClass::Deterministic, Code::WORKER_CRASHED));
+        assert_eq!(crash.message, "the worker died of SIGSEGV while parsing `a.ts`: bye");
+        let killed = gone(9, true);
+        assert_eq!((killed.class, killed.code), (FailureClass::Environment, Code::WORKER_CRASHED));
+        let early = gone(11, false);
+        assert_eq!((early.class, early.code), (FailureClass::Environment, Code::WORKER_UNAVAILABLE));
+    }
+
+    #[test]
+    fn limits_are_the_environments_doing() {
+        let slow = Death::TimedOut(Duration::from_secs(5)).fault("bundling `a.ts`");
+        assert_eq!((slow.class, slow.code), (FailureClass::Environment, Code::WORKER_TIMED_OUT));
+        assert_eq!(slow.message, "the worker was killed after 5s while bundling `a.ts`");
+        let large = Death::TooLarge { used_bytes: 600 << 20, limit_bytes: 512 << 20 }.fault("x");
+        assert_eq!((large.class, large.code), (FailureClass::Environment, Code::MEMORY_LIMIT));
+    }
+}

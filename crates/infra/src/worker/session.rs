@@ -1,0 +1,119 @@
+//! A child that is reserved for the calls of one loaded bundle.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    json::Json,
+    ports::{HostCall, MethodHost, RunError, Session},
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    death::Death,
+    pool::Inner,
+    process::Process,
+    wire::{self, Reply, Request, Value, WireError},
+};
+
+/// How long a child may take to let go of a session before it is killed instead.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+tokio::task_local! {
+    static NESTED: ();
+}
+
+/// True inside of a host's answer to a session of ours.
+pub(super) fn is_nested() -> bool {
+    NESTED.try_with(|()| ()).is_ok()
+}
+
+pub(super) struct PooledSession {
+    pool: Arc<Inner>,
+    /// `None` while a call is under way and after one that the child did not survive.
+    process: Option<Process>,
+    place: Option<OwnedSemaphorePermit>,
+    subject: String,
+}
+
+impl PooledSession {
+    pub(super) fn new(
+        pool: Arc<Inner>,
+        process: Process,
+        place: Option<OwnedSemaphorePermit>,
+        subject: String,
+    ) -> Self {
+        Self { pool, process: Some(process), place, subject }
+    }
+}
+
+#[async_trait]
+impl Session for PooledSession {
+    async fn call(
+        &mut self,
+        path: &[String],
+        args: &Json,
+        context: &Json,
+        host: Arc<dyn MethodHost>,
+    ) -> Result<Json, RunError> {
+        let task = format!("running {} of {}", path.join("."), self.subject);
+        let fail = |death: Death| RunError::Fault(death.fault(&task));
+        let nonsense = |error: WireError| fail(Death::Confused(error.to_string()));
+        // If this call is cancelled, the process goes with it: nobody could tell where it stands.
+        let mut process =
+            self.process.take().ok_or_else(|| fail(Death::Confused("the session has ended".to_owned())))?;
+        let mut budget = self.pool.options().time_limits.call;
+        let mut frame = wire::frame(&Request::Call {
+            path: path.iter().map(String::as_str).collect(),
+            args: Value::from(args),
+            context: Value::from(context),
+        })
+        .map_err(nonsense)?;
+        loop {
+            match process.exchange(&frame, &mut budget).await.map_err(fail)? {
+                Reply::HostCall { function, arguments } => {
+                    let arguments: Result<Vec<Json>, WireError> = arguments.into_iter().map(Value::into_json).collect();
+                    let answer = match arguments {
+                        Ok(arguments) => NESTED.scope((), host.call(HostCall { function, arguments })).await,
+                        Err(error) => Err(error.to_string()),
+                    };
+                    let answer = answer.map(|value| Value::from(&value));
+                    frame = wire::frame(&Request::HostAnswer(answer)).map_err(nonsense)?;
+                }
+                Reply::Returned(outcome) => {
+                    self.process = Some(process);
+                    return match outcome {
+                        Ok(value) => value.into_json().map_err(nonsense),
+                        Err(error) => Err(error.try_into().unwrap_or_else(nonsense)),
+                    };
+                }
+                Reply::Accepted
+                | Reply::Parsed(_)
+                | Reply::Bundled(_)
+                | Reply::Vendored(_)
+                | Reply::Inspected(_)
+                | Reply::Opened(_)
+                | Reply::Closed
+                | Reply::Panicked(_)
+                | Reply::Refused(_) => return Err(fail(Death::Confused("an answer to another question".to_owned()))),
+            }
+        }
+    }
+}
+
+impl Drop for PooledSession {
+    fn drop(&mut self) {
+        let (Some(mut process), place) = (self.process.take(), self.place.take()) else { return };
+        // Outside of a runtime the process is killed instead of cleaned.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let pool = Arc::clone(&self.pool);
+        runtime.spawn(async move {
+            let Ok(frame) = wire::frame(&Request::Close) else { return };
+            let mut budget = CLOSE_LIMIT;
+            if let Ok(Reply::Closed) = process.exchange(&frame, &mut budget).await {
+                pool.give_back(process);
+            }
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,300 @@
+//! Mirrors of domain types that can be written and read.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use mangrove_domain::{
+    digest::Digest,
+    failure::{FailureClass, Fault, Position},
+    fingerprint::Part,
+    ports::{
+        BuildFailure, Bundle, BundleFile, BundleRequest, Edge, EdgeTarget, Inspection, LoadedBundle, ModuleGraph,
+        RunError, SourceFile,
+    },
+    problem::Code,
+    source::{PathError, RelativePath},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Value, WireError};
+use crate::engine::Limits;
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum WireClass {
+    Transient,
+    Environment,
+    Deterministic,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireFault {
+    class: WireClass,
+    code: u16,
+    cause: String,
+    message: String,
+    position: Option<(String, u32, u32)>,
+}
+
+impl From<&Fault> for WireFault {
+    fn from(fault: &Fault) -> Self {
+        Self {
+            class: match fault.class {
+                FailureClass::Transient => WireClass::Transient,
+                FailureClass::Environment => WireClass::Environment,
+                FailureClass::Deterministic => WireClass::Deterministic,
+            },
+            code: fault.code.number(),
+            cause: fault.cause.0.to_string(),
+            message: fault.message.clone(),
+            position: fault.position.as_ref().map(|at| (at.file.clone(), at.line, at.column)),
+        }
+    }
+}
+
+impl TryFrom<WireFault> for Fault {
+    type Error = WireError;
+
+    fn try_from(wire: WireFault) -> Result<Self, WireError> {
+        let code = Code::ALL.iter().copied().find(|code| code.number() == wire.code);
+        let class = match wire.class {
+            WireClass::Transient => FailureClass::Transient,
+            WireClass::Environment => FailureClass::Environment,
+            WireClass::Deterministic => FailureClass::Deterministic,
+        };
+        let fault = Fault::new(class, code.ok_or(WireError::UnknownCode(wire.code))?, wire.cause, wire.message);
+        Ok(match wire.position {
+            Some((file, line, column)) => fault.at(Position { file, line, column }),
+            None => fault,
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum WireTarget<'a> {
+    File(&'a str),
+    External(&'a str),
+    Missing,
+    OutsideRoot,
+}
+
+/// A bundle request. Digests and fingerprint parts stay at home: the bundler does not look at them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireBundleRequest<'a> {
+    entry: &'a str,
+    #[serde(borrow)]
+    files: Vec<(&'a str, &'a [u8])>,
+    edges: Vec<(&'a str, &'a str, WireTarget<'a>)>,
+    compiler_options: &'a str,
+    imports: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> From<&'a BundleRequest> for WireBundleRequest<'a> {
+    fn from(request: &'a BundleRequest) -> Self {
+        let graph = &request.graph;
+        let target = |target: &'a EdgeTarget| match target {
+            EdgeTarget::File(path) => WireTarget::File(path.as_str()),
+            EdgeTarget::External(specifier) => WireTarget::External(specifier),
+            EdgeTarget::Missing => WireTarget::Missing,
+            EdgeTarget::OutsideRoot => WireTarget::OutsideRoot,
+        };
+        Self {
+            entry: graph.entry.as_str(),
+            files: graph.files.iter().map(|file| (file.path.as_str(), &*file.bytes)).collect(),
+            edges: graph
+                .edges
+                .iter()
+                .map(|edge| (edge.importer.as_str(), edge.specifier.as_str(), target(&edge.target)))
+                .collect(),
+            compiler_options: &graph.compiler_options,
+            imports: request.imports.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        }
+    }
+}
+
+impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
+    type Error = PathError;
+
+    fn try_from(wire: &WireBundleRequest<'_>) -> Result<Self, PathError> {
+        let mut files = Vec::with_capacity(wire.files.len());
+        for (path, bytes) in &wire.files {
+            files.push(SourceFile {
+                path: RelativePath::parse(path)?,
+                bytes: Arc::from(*bytes),
+                digest: Digest::from_bytes([0; 32]),
+            });
+        }
+        let mut edges = Vec::with_capacity(wire.edges.len());
+        for (importer, specifier, target) in &wire.edges {
+            edges.push(Edge {
+                importer: RelativePath::parse(importer)?,
+                specifier: (*specifier).to_owned(),
+                target: match target {
+                    WireTarget::File(path) => EdgeTarget::File(RelativePath::parse(path)?),
+                    WireTarget::External(mapped) => EdgeTarget::External((*mapped).to_owned()),
+                    WireTarget::Missing => EdgeTarget::Missing,
+                    WireTarget::OutsideRoot => EdgeTarget::OutsideRoot,
+                },
+            });
+        }
+        Ok(Self {
+            graph: ModuleGraph {
+                entry: RelativePath::parse(wire.entry)?,
+                files,
+                edges,
+                source: Part::of([]),
+                config: Part::of([]),
+                compiler_options: wire.compiler_options.to_owned(),
+            },
+            imports: wire.imports.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireBundle {
+    code: String,
+    source_map: Option<String>,
+    requirements: Vec<String>,
+}
+
+impl From<Bundle> for WireBundle {
+    fn from(bundle: Bundle) -> Self {
+        Self { code: bundle.code, source_map: bundle.source_map, requirements: bundle.requirements }
+    }
+}
+
+impl From<WireBundle> for Bundle {
+    fn from(wire: WireBundle) -> Self {
+        Self { code: wire.code, source_map: wire.source_map, requirements: wire.requirements }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireBuildFailure {
+    fault: WireFault,
+    diagnostics: Vec<String>,
+}
+
+impl From<BuildFailure> for WireBuildFailure {
+    fn from(failure: BuildFailure) -> Self {
+        Self { fault: WireFault::from(&failure.fault), diagnostics: failure.diagnostics }
+    }
+}
+
+impl TryFrom<WireBuildFailure> for BuildFailure {
+    type Error = WireError;
+
+    fn try_from(wire: WireBuildFailure) -> Result<Self, WireError> {
+        Ok(Self { fault: wire.fault.try_into()?, diagnostics: wire.diagnostics })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireLoadedBundle<'a> {
+    code: &'a str,
+    #[serde(borrow)]
+    vendor_files: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> From<&'a LoadedBundle> for WireLoadedBundle<'a> {
+    fn from(bundle: &'a LoadedBundle) -> Self {
+        Self {
+            code: &bundle.code,
+            vendor_files: bundle.vendor_files.iter().map(|file| (file.path.as_str(), &*file.code)).collect(),
+        }
+    }
+}
+
+impl From<&WireLoadedBundle<'_>> for LoadedBundle {
+    fn from(wire: &WireLoadedBundle<'_>) -> Self {
+        let files = wire.vendor_files.iter();
+        Self {
+            code: wire.code.into(),
+            vendor_files: files
+                .map(|(path, code)| BundleFile { path: (*path).to_owned(), code: (*code).into() })
+                .collect(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireInspection {
+    export: Option<(String, Value)>,
+    touched: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl From<&Inspection> for WireInspection {
+    fn from(inspection: &Inspection) -> Self {
+        Self {
+            export: inspection.export.as_ref().map(|(name, shape)| (name.to_string(), Value::from(shape))),
+            touched: inspection.touched.clone(),
+            notes: inspection.notes.clone(),
+        }
+    }
+}
+
+impl TryFrom<WireInspection> for Inspection {
+    type Error = WireError;
+
+    fn try_from(wire: WireInspection) -> Result<Self, WireError> {
+        let export = match wire.export {
+            Some((name, value)) => Some((Arc::from(name), value.into_shape()?)),
+            None => None,
+        };
+        Ok(Self { export, touched: wire.touched, notes: wire.notes })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) enum WireRunError {
+    Threw { message: String, stack: Option<String> },
+    Fault(WireFault),
+}
+
+impl From<RunError> for WireRunError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Threw { message, stack } => WireRunError::Threw { message, stack },
+            RunError::Fault(fault) => WireRunError::Fault(WireFault::from(&fault)),
+        }
+    }
+}
+
+impl TryFrom<WireRunError> for RunError {
+    type Error = WireError;
+
+    fn try_from(wire: WireRunError) -> Result<Self, WireError> {
+        Ok(match wire {
+            WireRunError::Threw { message, stack } => RunError::Threw { message, stack },
+            WireRunError::Fault(fault) => RunError::Fault(fault.try_into()?),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireLimits {
+    cpu: Duration,
+    memory_bytes: u64,
+    stack_bytes: u64,
+    pending_jobs: u32,
+}
+
+impl From<&Limits> for WireLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            cpu: limits.cpu,
+            memory_bytes: limits.memory_bytes,
+            stack_bytes: limits.stack_bytes as u64,
+            pending_jobs: limits.pending_jobs,
+        }
+    }
+}
+
+pub(in crate::worker) fn to_limits(wire: WireLimits) -> Limits {
+    Limits {
+        cpu: wire.cpu,
+        memory_bytes: wire.memory_bytes,
+        stack_bytes: usize::try_from(wire.stack_bytes).unwrap_or(usize::MAX),
+        pending_jobs: wire.pending_jobs,
+    }
+}

@@ -1,0 +1,298 @@
+//! What every [`Catalog`] must do.
+
+use mangrove_domain::{
+    description::Violation,
+    digest::Digest,
+    ports::{Catalog, Change, Commit, CommitOutcome},
+    row::Row,
+    source::{Extension, Kind, Origin},
+    state::{State, StateName},
+};
+
+use crate::rows;
+
+/// Runs every case on a fresh catalog.
+///
+/// # Panics
+/// If the catalog breaks the contract.
+pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
+    starts_empty(factory().await).await;
+    gives_back_every_state_as_it_was(factory().await).await;
+    refuses_a_stale_revision_and_writes_the_rest(factory().await).await;
+    expects_what_is_not_there_to_be_not_there(factory().await).await;
+    deletes_and_records_in_one_commit(factory().await).await;
+    a_source_that_comes_back_does_not_get_an_old_revision(factory().await).await;
+    hands_a_type_over_within_one_batch(factory().await).await;
+    swaps_two_types_within_one_batch(factory().await).await;
+    a_type_that_somebody_else_took_is_a_conflict(factory().await).await;
+    a_winner_whose_loser_was_refused_is_refused_too(factory().await).await;
+    add_ons_and_shadowed_rows_share_a_type(factory().await).await;
+    one_path_in_two_roots_is_two_rows(factory().await).await;
+    keeps_descriptions_by_digest(factory().await).await;
+    keeps_history_oldest_first(factory().await).await;
+    remembers_inspections(factory().await).await;
+    keeps_unusual_names(factory().await).await;
+}
+
+async fn commit(catalog: &impl Catalog, commit: Commit) -> CommitOutcome {
+    catalog.commit(commit).await.expect("a commit")
+}
+
+/// Puts rows that are new and gives them back with their revisions.
+async fn put(catalog: &impl Catalog, rows: &[Row]) -> Vec<Row> {
+    let outcome = commit(catalog, rows::put_all(rows)).await;
+    assert_eq!(outcome.conflicts, [], "new rows have no conflicts");
+    assert_eq!(outcome.revisions.len(), rows.len());
+    rows.iter()
+        .zip(outcome.revisions)
+        .map(|(row, (source, revision))| {
+            assert_eq!(row.source, source, "revisions come in the order of the changes");
+            Row { revision, ..row.clone() }
+        })
+        .collect()
+}
+
+async fn stored(catalog: &impl Catalog) -> Vec<Row> {
+    let mut rows = catalog.snapshot().await.expect("a snapshot").rows;
+    rows.sort_by(|one, other| one.source.cmp(&other.source));
+    rows
+}
+
+async fn starts_empty(catalog: impl Catalog) {
+    assert_eq!(stored(&catalog).await, []);
+    assert_eq!(commit(&catalog, Commit::default()).await, CommitOutcome::default());
+}
+
+async fn gives_back_every_state_as_it_was(catalog: impl Catalog) {
+    let with_vendor = {
+        let mut row = rows::indexed("models/b.ts", "@acme/b");
+        let State::Indexed(indexed) = &mut row.state else { unreachable!("an indexed row") };
+        let key = mangrove_domain::bundle::ObjectKey::Vendor(Digest::of(b"vendor"));
+        indexed.bundle.vendors =
+            vec![mangrove_domain::bundle::StoredObject { key, size_bytes: u64::from(u32::MAX) + 7 }];
+        row
+    };
+    let half_built = {
+        let mut row = rows::failed("models/e.ts", "@acme/e");
+        let State::BundleBuildFailed { bundle, failure } = &mut row.state else { unreachable!("a failed row") };
+        *bundle = Some(rows::bundle("half"));
+        failure.next_retry = None;
+        row.rejected_before = vec![Violation { path: String::new(), message: "was no model".to_owned() }];
+        row
+    };
+    let other = Row {
+        origin: Origin::Pulled,
+        extension: Extension { name: "@acme/pulled".into(), version: "2026.01.02.3".into() },
+        kind: Kind::new("vault"),
+        entry_digest: None,
+        rule_version: 7,
+        shadow_fallback: true,
+        source: rows::source_in("pulled:@acme/pulled", "vaults/v.ts"),
+        ..rows::indexed("vaults/v.ts", "@acme/v")
+    };
+    let shadowed = rows::shadowed(rows::indexed("models/z.ts", "@acme/b"), &with_vendor.source);
+    let mut rows = vec![
+        rows::indexed("models/a.ts", "@acme/a"),
+        with_vendor,
+        rows::degraded("models/c.ts", "@acme/c"),
+        rows::failed("models/d.ts", "@acme/d"),
+        half_built,
+        rows::rejected("models/f.ts", "@acme/f"),
+        rows::unreadable("models/g.ts"),
+        rows::orphaned("models/h.ts", "@acme/h"),
+        other,
+        shadowed,
+    ];
+    rows.sort_by(|one, other| one.source.cmp(&other.source));
+    let written = put(&catalog, &rows).await;
+    assert!(written.iter().all(|row| row.revision > 0));
+    let read = stored(&catalog).await;
+    assert_eq!(read, written);
+    for (read, written) in read.iter().zip(&written) {
+        let lines = |row: &Row| row.built.as_ref().map(|inputs| inputs.source.lines().expect("lines"));
+        assert_eq!(lines(read), lines(written), "what differs can be named later");
+    }
+}
+
+async fn refuses_a_stale_revision_and_writes_the_rest(catalog: impl Catalog) {
+    let first = put(&catalog, &[rows::failed("models/a.ts", "@acme/a"), rows::failed("models/b.ts", "@acme/b")]).await;
+    let won = Row { revision: first[0].revision, ..rows::indexed("models/a.ts", "@acme/a") };
+    assert_eq!(commit(&catalog, rows::put_all([&won])).await.conflicts, []);
+    // I9: a failure that was planned on the old row comes too late.
+    let late = Change {
+        transition: Some(rows::transition(None, StateName::BundleBuildFailed, "late")),
+        ..rows::put(&first[0])
+    };
+    let outcome = commit(&catalog, rows::batch([late, rows::put(&first[1])])).await;
+    assert_eq!(outcome.conflicts, [first[0].source.clone()]);
+    assert_eq!(outcome.revisions.len(), 1);
+    assert_eq!(outcome.revisions[0].0, first[1].source);
+    assert!(outcome.revisions[0].1 > first[1].revision, "each commit of a row has a higher revision");
+    let rows = stored(&catalog).await;
+    assert_eq!(rows[0].state, won.state, "the success stands");
+    assert_eq!(catalog.transitions(&first[0].source).await.expect("history"), [], "what was refused left no trace");
+}
+
+async fn expects_what_is_not_there_to_be_not_there(catalog: impl Catalog) {
+    let row = rows::failed("models/a.ts", "@acme/a");
+    let first = put(&catalog, std::slice::from_ref(&row)).await;
+    assert_eq!(commit(&catalog, rows::put_all([&row])).await.conflicts, std::slice::from_ref(&row.source));
+    let ghost = Row { revision: 3, ..rows::failed("models/ghost.ts", "@acme/ghost") };
+    assert_eq!(commit(&catalog, rows::put_all([&ghost])).await.conflicts, std::slice::from_ref(&ghost.source));
+    assert_eq!(commit(&catalog, rows::batch([rows::delete(&ghost)])).await.conflicts, [ghost.source]);
+    assert_eq!(stored(&catalog).await, first);
+}
+
+async fn deletes_and_records_in_one_commit(catalog: impl Catalog) {
+    let first = put(&catalog, &[rows::indexed("models/a.ts", "@acme/a")]).await;
+    let outcome = commit(&catalog, rows::batch([rows::delete(&first[0])])).await;
+    assert_eq!((outcome.conflicts.len(), outcome.revisions.len()), (0, 0));
+    assert_eq!(stored(&catalog).await, [], "I4: a tombstoned row is gone at commit");
+    let history = catalog.transitions(&first[0].source).await.expect("history");
+    assert_eq!(history.iter().map(|record| record.transition.to).collect::<Vec<_>>(), [StateName::Tombstoned]);
+}
+
+async fn a_source_that_comes_back_does_not_get_an_old_revision(catalog: impl Catalog) {
+    let row = rows::failed("models/a.ts", "@acme/a");
+    let first = put(&catalog, std::slice::from_ref(&row)).await;
+    commit(&catalog, rows::batch([rows::delete(&first[0])])).await;
+    let again = put(&catalog, &[rows::indexed("models/a.ts", "@acme/a")]).await;
+    assert!(again[0].revision > first[0].revision);
+    assert_eq!(commit(&catalog, rows::put_all([&first[0]])).await.conflicts, std::slice::from_ref(&row.source));
+    assert_eq!(stored(&catalog).await, again);
+}
+
+async fn hands_a_type_over_within_one_batch(catalog: impl Catalog) {
+    let low = put(&catalog, &[rows::indexed("models/low.ts", "@acme/a")]).await.remove(0);
+    let high = rows::indexed("models/high.ts", "@acme/a");
+    let loser = rows::shadowed(low, &high.source);
+    let outcome = commit(&catalog, rows::put_all([&loser, &high])).await;
+    assert_eq!(outcome.conflicts, []);
+    let rows = stored(&catalog).await;
+    assert_eq!(rows.iter().map(Row::is_resolvable).collect::<Vec<_>>(), [true, false]);
+    // And back, by deletion of the winner in the same batch (fault 14).
+    let back = Row { shadowed_by: None, ..rows[1].clone() };
+    let outcome = commit(&catalog, rows::batch([rows::delete(&rows[0]), rows::put(&back)])).await;
+    assert_eq!(outcome.conflicts, []);
+    assert!(stored(&catalog).await[0].is_resolvable());
+}
+
+async fn swaps_two_types_within_one_batch(catalog: impl Catalog) {
+    let rows = [rows::indexed("models/a.ts", "@acme/a"), rows::indexed("models/b.ts", "@acme/b")];
+    let first = put(&catalog, &rows).await;
+    let swapped = [
+        Row { revision: first[0].revision, ..rows::indexed("models/a.ts", "@acme/b") },
+        Row { revision: first[1].revision, ..rows::indexed("models/b.ts", "@acme/a") },
+    ];
+    let outcome = commit(&catalog, rows::put_all(&swapped)).await;
+    assert_eq!(outcome.conflicts, []);
+    assert_eq!(stored(&catalog).await[0].type_name(), swapped[0].type_name());
+}
+
+async fn a_type_that_somebody_else_took_is_a_conflict(catalog: impl Catalog) {
+    let first = put(&catalog, &[rows::indexed("models/a.ts", "@acme/a")]).await;
+    let late = rows::indexed("models/late.ts", "@acme/a");
+    let other = rows::indexed("models/other.ts", "@acme/other");
+    let outcome = commit(&catalog, rows::put_all([&late, &other])).await;
+    assert_eq!(outcome.conflicts, [late.source]);
+    assert_eq!(outcome.revisions.len(), 1, "the rest is written");
+    let rows = stored(&catalog).await;
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0], first[0], "the first stays as it is");
+}
+
+async fn a_winner_whose_loser_was_refused_is_refused_too(catalog: impl Catalog) {
+    let low = put(&catalog, &[rows::indexed("models/low.ts", "@acme/a")]).await.remove(0);
+    let moved = commit(&catalog, rows::put_all([&low])).await;
+    assert_eq!(moved.conflicts, []);
+    let high = rows::indexed("models/high.ts", "@acme/a");
+    let loser = rows::shadowed(low.clone(), &high.source);
+    let mut conflicts = commit(&catalog, rows::put_all([&loser, &high])).await.conflicts;
+    conflicts.sort();
+    assert_eq!(conflicts, [high.source, low.source]);
+    let rows = stored(&catalog).await;
+    assert_eq!((rows.len(), rows[0].is_resolvable()), (1, true));
+}
+
+async fn add_ons_and_shadowed_rows_share_a_type(catalog: impl Catalog) {
+    let add_on = |path: &str| {
+        let mut row = rows::indexed(path, "@acme/a");
+        if let State::Indexed(indexed) = &mut row.state {
+            indexed.is_add_on = true;
+        }
+        row
+    };
+    let base = rows::indexed("models/a.ts", "@acme/a");
+    let shadowed = rows::shadowed(rows::indexed("models/b.ts", "@acme/a"), &base.source);
+    let written = put(&catalog, &[base, shadowed, add_on("models/x.ts"), add_on("models/y.ts")]).await;
+    assert_eq!(stored(&catalog).await, written);
+}
+
+async fn one_path_in_two_roots_is_two_rows(catalog: impl Catalog) {
+    let local = rows::failed("models/a.ts", "@acme/a");
+    let mounted = Row {
+        source: rows::source_in("mount:other", "models/a.ts"),
+        origin: Origin::Mounted,
+        ..rows::failed("models/a.ts", "@acme/a")
+    };
+    let record = |row: &Row, reason: &str| Change {
+        transition: Some(rows::transition(None, StateName::BundleBuildFailed, reason)),
+        ..rows::put(row)
+    };
+    commit(&catalog, rows::batch([record(&local, "local"), record(&mounted, "mounted")])).await;
+    assert_eq!(stored(&catalog).await.len(), 2);
+    let history = catalog.transitions(&mounted.source).await.expect("history");
+    assert_eq!(history.len(), 1);
+    assert_eq!(history[0].transition.reason, "mounted");
+}
+
+async fn keeps_descriptions_by_digest(catalog: impl Catalog) {
+    let row = rows::indexed("models/a.ts", "@acme/a");
+    let description = rows::description("@acme/a");
+    let digest = description.digest();
+    assert_eq!(catalog.description(digest).await.expect("no description"), None);
+    put(&catalog, &[row]).await;
+    assert_eq!(catalog.description(digest).await.expect("a description"), Some(description));
+    // A second row that names it need not bring it again.
+    let again = Commit {
+        descriptions: Vec::new(),
+        ..rows::put_all([&rows::shadowed(rows::indexed("models/b.ts", "@acme/a"), &rows::source("models/a.ts"))])
+    };
+    assert_eq!(commit(&catalog, again).await.conflicts, []);
+}
+
+async fn keeps_history_oldest_first(catalog: impl Catalog) {
+    let mut row = rows::failed("models/a.ts", "@acme/a");
+    for reason in ["first", "second", "third"] {
+        let mut line = rows::transition(Some(StateName::Indexed), StateName::BundleBuildFailed, reason);
+        line.entry_digest = Some(Digest::of(reason.as_bytes()));
+        let change = Change { transition: Some(line), ..rows::put(&row) };
+        row.revision = commit(&catalog, rows::batch([change])).await.revisions[0].1;
+    }
+    let history = catalog.transitions(&row.source).await.expect("history");
+    let reasons: Vec<&str> = history.iter().map(|record| record.transition.reason.as_str()).collect();
+    assert_eq!(reasons, ["first", "second", "third"]);
+    assert_eq!(history[2].transition.entry_digest, Some(Digest::of(b"third")));
+    assert_eq!(history[2].transition.from, Some(StateName::Indexed));
+    assert_eq!(history[2].source, row.source);
+}
+
+async fn remembers_inspections(catalog: impl Catalog) {
+    let key = Digest::of(b"bundle and inspector");
+    assert_eq!(catalog.cached_inspection(key).await.expect("nothing"), None);
+    catalog.cache_inspection(key, &[0, 159, 255]).await.expect("remembered");
+    assert_eq!(catalog.cached_inspection(key).await.expect("one"), Some(vec![0, 159, 255]));
+    catalog.cache_inspection(key, b"again").await.expect("remembered");
+    assert_eq!(catalog.cached_inspection(key).await.expect("one"), Some(b"again".to_vec()));
+}
+
+async fn keeps_unusual_names(catalog: impl Catalog) {
+    let paths = ["models/it's \"quoted\"\\.ts", "models/two\nlines.ts", "models/größe-模型.ts", "models/%_[a].ts"];
+    let rows: Vec<Row> = paths.iter().map(|path| rows::indexed(path, path)).collect();
+    let mut written = put(&catalog, &rows).await;
+    written.sort_by(|one, other| one.source.cmp(&other.source));
+    assert_eq!(stored(&catalog).await, written);
+    let outcome = commit(&catalog, rows::batch(written.iter().map(rows::delete))).await;
+    assert_eq!(outcome.conflicts, []);
+    assert_eq!(stored(&catalog).await, []);
+}

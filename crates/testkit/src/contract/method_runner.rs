@@ -1,0 +1,106 @@
+//! What every [`MethodRunner`] must do.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    json::Json,
+    ports::{HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, Session},
+    problem::Code,
+};
+
+/// The contract of [`MethodRunner`]. `make` gives a runner whose limit of processor time is a few hundred
+/// milliseconds or more.
+///
+/// # Panics
+/// If the implementation breaks the contract.
+pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
+    let runner = make();
+    let host = Arc::new(Recorder::default());
+    let code = "let count = 0;
+        export const model = { methods: {
+            add: { execute: async ({ n }, ctx) => { count += n; await ctx.writeResource('sum', ctx.modelId, { count }); return { count }; } },
+            say: { execute: (_args, ctx) => { ctx.logger.info('hello'); } },
+            read: { execute: (_args, ctx) => ctx.readResource('none') },
+            fail: { execute: () => { throw new Error('as asked'); } },
+            loose: { execute: () => { Promise.reject(new Error('detached')); return 1; } },
+            need: { execute: () => Deno.mainModule.length },
+            loop: { execute: () => { for (;;); } },
+        } };";
+    let mut session = open(&*runner, code).await.expect("a model opens");
+
+    let sum = call(&mut *session, "add", &host).await.expect("a method runs");
+    assert_eq!(sum.to_string(), r#"{"count":2}"#);
+    let sum = call(&mut *session, "add", &host).await.expect("a session keeps its state");
+    assert_eq!(sum.to_string(), r#"{"count":4}"#);
+    assert_eq!(call(&mut *session, "say", &host).await.expect("logging works"), Json::Null);
+    assert_eq!(
+        host.taken(),
+        [
+            r#"writeResource["sum","m",{"count":2}]"#,
+            r#"writeResource["sum","m",{"count":4}]"#,
+            r#"log["info","hello"]"#
+        ]
+    );
+
+    let error = call(&mut *session, "read", &host).await.expect_err("the host's error rejects the call");
+    assert!(error.to_string().contains("there is none"), "{error}");
+    let error = call(&mut *session, "fail", &host).await.expect_err("a throw is an error");
+    assert!(matches!(&error, RunError::Threw { message, .. } if message.contains("as asked")), "{error:?}");
+    let value = call(&mut *session, "loose", &host).await.expect("fault 31: a detached rejection ends nothing");
+    assert_eq!(value, Json::from(1));
+    assert_fault(call(&mut *session, "none", &host).await, &[Code::UNKNOWN_METHOD]);
+
+    let error = open(&*runner, "throw new Error('at the top')").await.err().expect("a throw at the top is an error");
+    assert_fault(Err(error), &[Code::THREW_WHILE_LOADING]);
+    assert_fault(call(&mut *session, "loop", &host).await, &[Code::CPU_LIMIT, Code::WORKER_TIMED_OUT]);
+
+    // An engine has what a method asks for, or says what it lacks.
+    let mut session = open(&*runner, code).await.expect("a model opens again");
+    match call(&mut *session, "need", &host).await {
+        Ok(value) => assert!(value.as_integer().is_some_and(|length| length > 0), "work is never pretended: {value}"),
+        Err(error) => assert_fault(Err(error), &[Code::REQUIREMENT_MISSING]),
+    }
+}
+
+#[track_caller]
+fn assert_fault(result: Result<Json, RunError>, codes: &[Code]) {
+    match result {
+        Err(RunError::Fault(fault)) => assert!(codes.contains(&fault.code), "{fault:?}"),
+        other => panic!("expected one of {codes:?}, found {other:?}"),
+    }
+}
+
+async fn open(runner: &dyn MethodRunner, code: &str) -> Result<Box<dyn Session>, RunError> {
+    let bundle = LoadedBundle { code: code.into(), vendor_files: Vec::new() };
+    runner.open(OpenRequest { bundle, export_name: "model".to_owned(), subject: "a.ts".to_owned() }).await
+}
+
+async fn call(session: &mut dyn Session, method: &str, host: &Arc<Recorder>) -> Result<Json, RunError> {
+    let path = ["methods", method, "execute"].map(str::to_owned);
+    let args = Json::object([("n", Json::from(2))]);
+    let context = Json::object([("modelId", Json::from("m"))]);
+    session.call(&path, &args, &context, host.clone()).await
+}
+
+/// A host that writes down what it is asked.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<String>>);
+
+impl Recorder {
+    fn taken(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl MethodHost for Recorder {
+    async fn call(&self, call: HostCall) -> Result<Json, String> {
+        if call.function == "readResource" {
+            return Err("there is none".to_owned());
+        }
+        let line = format!("{}{}", call.function, Json::Array(call.arguments));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        Ok(Json::Null)
+    }
+}

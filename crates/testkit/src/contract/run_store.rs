@@ -1,0 +1,135 @@
+//! What every [`RunStore`] must do.
+
+use mangrove_domain::{
+    json::{Json, Number},
+    ports::{RunFilter, RunStore},
+    problem::Code,
+    run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus, StepRecord},
+    time::Timestamp,
+};
+
+use crate::rows;
+
+/// Runs every case on a fresh history.
+///
+/// # Panics
+/// If the history breaks the contract.
+pub async fn run<S: RunStore>(factory: impl AsyncFn() -> S) {
+    gives_a_record_back_as_it_was(factory().await).await;
+    replaces_a_record(factory().await).await;
+    finds_by_the_start_of_an_identifier(factory().await).await;
+    lists_newest_first(factory().await).await;
+}
+
+/// A record with every field set.
+#[must_use]
+pub fn full_record(id: &str) -> RunRecord {
+    let at = Timestamp::from_millis;
+    let problem = RunProblem {
+        code: Code::RUN_BLOCKED,
+        message: "blocked by `@acme/dns`".to_owned(),
+        blocked_by: Some("@acme/dns".to_owned()),
+        failure: Some(rows::failure("registry unreachable")),
+    };
+    let step = StepRecord {
+        name: "create".to_owned(),
+        task: "zone.create".to_owned(),
+        status: RunStatus::Failed,
+        started_at: Some(at(1_100)),
+        finished_at: Some(at(1_200)),
+        data_handles: vec![Json::object([("name", Json::from("zone")), ("version", Json::from(1))])],
+        logs: vec![LogLine { at: at(1_150), level: "info".to_owned(), text: "creating \"zone\"\n".to_owned() }],
+        error: Some(problem.clone()),
+        provenance: Some(Provenance {
+            definition_digest: Some("d".repeat(64)),
+            type_name: "@acme/zone".to_owned(),
+            type_version: None,
+            bundle_digest: "b".repeat(64),
+            fingerprint: "f".repeat(64),
+            extension: "@local/test@0.0.0".to_owned(),
+            source: "models/zone.ts".to_owned(),
+            shadow_fallback: true,
+        }),
+    };
+    RunRecord {
+        id: id.to_owned(),
+        name: "deploy".to_owned(),
+        trigger: "command-line".to_owned(),
+        status: RunStatus::Blocked,
+        started_at: at(1_000),
+        finished_at: Some(at(1_300)),
+        inputs: Json::object([
+            ("größe", Json::Number(Number::Float(0.5))),
+            ("count", Json::from(i64::MAX)),
+            ("token", Json::from("***")),
+            ("list", Json::Array(vec![Json::Null, Json::Bool(true)])),
+        ]),
+        jobs: vec![JobRecord {
+            name: "main".to_owned(),
+            status: RunStatus::Failed,
+            started_at: Some(at(1_050)),
+            finished_at: None,
+            steps: vec![step],
+        }],
+        error: Some(problem),
+    }
+}
+
+fn record(id: &str, name: &str, started_at: i64) -> RunRecord {
+    RunRecord {
+        name: name.to_owned(),
+        status: RunStatus::Running,
+        started_at: Timestamp::from_millis(started_at),
+        finished_at: None,
+        jobs: Vec::new(),
+        error: None,
+        ..full_record(id)
+    }
+}
+
+async fn save(store: &impl RunStore, record: &RunRecord) {
+    store.save(record).await.expect("saved");
+}
+
+async fn gives_a_record_back_as_it_was(store: impl RunStore) {
+    assert_eq!(store.get("01").await.expect("nothing"), None);
+    let record = full_record("01");
+    save(&store, &record).await;
+    assert_eq!(store.get("01").await.expect("a record"), Some(record));
+}
+
+async fn replaces_a_record(store: impl RunStore) {
+    save(&store, &record("01", "deploy", 1)).await;
+    let ended = RunRecord { status: RunStatus::Succeeded, ..record("01", "deploy", 1) };
+    save(&store, &ended).await;
+    assert_eq!(store.list(&RunFilter::default()).await.expect("records"), [ended]);
+}
+
+async fn finds_by_the_start_of_an_identifier(store: impl RunStore) {
+    for id in ["0a1", "0a2", "0b", "0b2", "0%"] {
+        save(&store, &record(id, "deploy", 1)).await;
+    }
+    let id = async |prefix: &str| store.get(prefix).await.expect("looked").map(|record| record.id);
+    assert_eq!(id("0a1").await.as_deref(), Some("0a1"));
+    assert_eq!(id("0a").await, None, "two of them");
+    assert_eq!(id("0b").await.as_deref(), Some("0b"), "the whole identifier beats a start");
+    assert_eq!(id("0b2").await.as_deref(), Some("0b2"));
+    assert_eq!(id("0%").await.as_deref(), Some("0%"));
+    assert_eq!(id("%").await, None, "no pattern");
+    assert_eq!(id("0c").await, None);
+}
+
+async fn lists_newest_first(store: impl RunStore) {
+    for (id, name, at) in [("01", "deploy", 10), ("02", "check", 20), ("03", "deploy", 20), ("04", "deploy", 5)] {
+        save(&store, &record(id, name, at)).await;
+    }
+    let ids = async |name: Option<&str>, limit| {
+        let filter = RunFilter { name: name.map(str::to_owned), limit };
+        let records = store.list(&filter).await.expect("records");
+        records.into_iter().map(|record| record.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, None).await, ["03", "02", "01", "04"]);
+    assert_eq!(ids(None, Some(2)).await, ["03", "02"]);
+    assert_eq!(ids(Some("deploy"), Some(2)).await, ["03", "01"]);
+    assert_eq!(ids(Some("nothing"), None).await, Vec::<String>::new());
+}

@@ -1,0 +1,209 @@
+//! The catalog in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    description::Description,
+    digest::Digest,
+    observation::CatalogView,
+    ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome, Write},
+    row::Row,
+    source::SourceId,
+    state::State,
+};
+
+use super::{MemoryStore, lock};
+
+/// A catalog in memory that panics on whatever its callers must not do:
+///
+/// - a row that is `Bundled` or `Tombstoned`, or stands in a change of another source, or twice in one batch;
+/// - an `Indexed` row without its description, or, [with a store](Self::with_store), with a bundle whose
+///   closure was not put and synced before (I7);
+/// - two resolvable rows of one kind and type (I2), unless a refused change of the same batch is the reason,
+///   or [many write](Self::for_many_writers).
+#[derive(Debug, Default)]
+pub struct MemoryCatalog {
+    content: Mutex<Content>,
+    store: Option<Arc<MemoryStore>>,
+    for_many_writers: bool,
+    failures: Mutex<VecDeque<CatalogError>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Content {
+    rows: BTreeMap<SourceId, Row>,
+    departed: BTreeMap<SourceId, u64>,
+    descriptions: HashMap<Digest, Description>,
+    transitions: Vec<AuditRecord>,
+    inspections: HashMap<Digest, Vec<u8>>,
+    commits: usize,
+}
+
+impl MemoryCatalog {
+    /// An empty catalog that one process writes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty catalog that checks bundles against this store.
+    #[must_use]
+    pub fn with_store(store: Arc<MemoryStore>) -> Self {
+        Self { store: Some(store), ..Self::default() }
+    }
+
+    /// The same catalog, written by several processes that do not know of each other: a type that is taken is
+    /// a conflict.
+    #[must_use]
+    pub fn for_many_writers(self) -> Self {
+        Self { for_many_writers: true, ..self }
+    }
+
+    /// Makes the next commit fail; several queue up.
+    pub fn fail_next_commit(&self, error: CatalogError) {
+        lock(&self.failures).push_back(error);
+    }
+
+    /// How many commits were applied.
+    #[must_use]
+    pub fn commits(&self) -> usize {
+        lock(&self.content).commits
+    }
+
+    /// All rows, sorted by source.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        lock(&self.content).rows.values().cloned().collect()
+    }
+
+    /// Every transition in the order of the commits.
+    #[must_use]
+    pub fn audit(&self) -> Vec<AuditRecord> {
+        lock(&self.content).transitions.clone()
+    }
+
+    fn check(&self, commit: &Commit, content: &Content) {
+        let mut seen = BTreeSet::new();
+        for change in &commit.changes {
+            assert!(seen.insert(&change.source), "{} stands twice in one batch", change.source);
+            let Write::Put(row) = &change.write else { continue };
+            assert_eq!(row.source, change.source, "a change carries the row of another source");
+            match &row.state {
+                State::Bundled { .. } | State::Tombstoned { .. } => {
+                    panic!("{} is {} and must not be stored", row.source, row.state.name());
+                }
+                State::Indexed(indexed) => {
+                    assert!(
+                        content.descriptions.contains_key(&indexed.description)
+                            || commit.descriptions.iter().any(|known| known.digest() == indexed.description),
+                        "{} is Indexed and its description is nowhere",
+                        row.source
+                    );
+                    for object in self.store.iter().flat_map(|_| indexed.bundle.closure()) {
+                        assert!(
+                            self.store.as_ref().is_none_or(|store| store.is_durable(object)),
+                            "{} is Indexed (I7), but {} was not put and synced before",
+                            row.source,
+                            object.key
+                        );
+                    }
+                }
+                State::BundleBuildFailed { .. }
+                | State::ValidationFailed { .. }
+                | State::EntryPointUnreadable { .. }
+                | State::OrphanedBundleOnly { .. } => {}
+            }
+        }
+    }
+}
+
+/// The rows that hold a type that another resolvable row of the batch wants too.
+fn taken(rows: &BTreeMap<SourceId, Row>, written: &[SourceId]) -> Option<SourceId> {
+    let mut holders: BTreeMap<_, &SourceId> = BTreeMap::new();
+    // Rows that are not of this batch hold first.
+    let (foreign, own): (Vec<&Row>, Vec<&Row>) = rows.values().partition(|row| !written.contains(&row.source));
+    for row in foreign.into_iter().chain(own).filter(|row| row.is_resolvable()) {
+        if holders.insert((&row.kind, row.type_name()), &row.source).is_some() {
+            return Some(row.source.clone());
+        }
+    }
+    None
+}
+
+#[async_trait]
+impl Catalog for MemoryCatalog {
+    async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
+        Ok(CatalogView { rows: self.rows() })
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
+        if let Some(error) = lock(&self.failures).pop_front() {
+            return Err(error);
+        }
+        let mut content = lock(&self.content);
+        self.check(&commit, &content);
+        let mut refused: BTreeSet<SourceId> = commit
+            .changes
+            .iter()
+            .filter(|change| content.rows.get(&change.source).map_or(0, |row| row.revision) != change.expected_revision)
+            .map(|change| change.source.clone())
+            .collect();
+        let (next, revisions) = loop {
+            let mut next = content.clone();
+            let mut revisions = Vec::new();
+            for change in commit.changes.iter().filter(|change| !refused.contains(&change.source)) {
+                match &change.write {
+                    Write::Put(row) => {
+                        let departed = next.departed.get(&change.source).copied().unwrap_or(0);
+                        let revision = change.expected_revision.max(departed) + 1;
+                        next.rows.insert(change.source.clone(), Row { revision, ..(**row).clone() });
+                        revisions.push((change.source.clone(), revision));
+                    }
+                    Write::Delete => {
+                        if let Some(row) = next.rows.remove(&change.source) {
+                            next.departed.insert(change.source.clone(), row.revision);
+                        }
+                    }
+                }
+                if let Some(transition) = &change.transition {
+                    let transition = transition.clone();
+                    next.transitions.push(AuditRecord { source: change.source.clone(), transition });
+                }
+            }
+            let written: Vec<SourceId> = revisions.iter().map(|(source, _)| source.clone()).collect();
+            let Some(loser) = taken(&next.rows, &written) else { break (next, revisions) };
+            assert!(
+                self.for_many_writers || !refused.is_empty(),
+                "{loser} takes a type that another resolvable row holds (I2)"
+            );
+            refused.insert(loser);
+        };
+        *content = next;
+        content.descriptions.extend(commit.descriptions.iter().map(|known| (known.digest(), known.clone())));
+        content.commits += 1;
+        let conflicts = commit.changes.iter().map(|change| &change.source).filter(|source| refused.contains(*source));
+        Ok(CommitOutcome { conflicts: conflicts.cloned().collect(), revisions })
+    }
+
+    async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError> {
+        Ok(lock(&self.content).descriptions.get(&digest).cloned())
+    }
+
+    async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
+        let content = lock(&self.content);
+        Ok(content.transitions.iter().filter(|record| record.source == *source).cloned().collect())
+    }
+
+    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
+        Ok(lock(&self.content).inspections.get(&key).cloned())
+    }
+
+    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
+        lock(&self.content).inspections.insert(key, inspection.to_vec());
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! The run history in memory.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    ports::{RunFilter, RunStore, RunStoreError},
+    run::RunRecord,
+};
+
+use super::lock;
+
+/// A run history in memory. Panics on a record without an identifier.
+#[derive(Debug, Default)]
+pub struct MemoryRuns(Mutex<BTreeMap<String, RunRecord>>);
+
+impl MemoryRuns {
+    /// An empty history.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl RunStore for MemoryRuns {
+    async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        assert!(!record.id.is_empty(), "a run without an identifier");
+        lock(&self.0).insert(record.id.clone(), record.clone());
+        Ok(())
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<RunRecord>, RunStoreError> {
+        let runs = lock(&self.0);
+        if let Some(record) = runs.get(id) {
+            return Ok(Some(record.clone()));
+        }
+        let mut matching = runs.values().filter(|record| record.id.starts_with(id));
+        Ok(matching.next().filter(|_| matching.next().is_none()).cloned())
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
+        let mut records: Vec<RunRecord> = lock(&self.0)
+            .values()
+            .filter(|record| filter.name.as_ref().is_none_or(|name| *name == record.name))
+            .cloned()
+            .collect();
+        records.sort_by(|one, other| (other.started_at, &other.id).cmp(&(one.started_at, &one.id)));
+        let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        records.truncate(limit);
+        Ok(records)
+    }
+}

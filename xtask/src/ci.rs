@@ -1,0 +1,144 @@
+//! All steps that a change has to pass, one after the other; the first failure ends it.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{layers, tidy};
+
+/// How a step is done.
+enum Work {
+    /// A program with its arguments and further environment variables.
+    Program { arguments: Vec<&'static str>, environment: Vec<(&'static str, &'static str)> },
+    /// A check of this crate.
+    Check(fn(&Path) -> Result<bool>),
+}
+
+struct Step {
+    name: &'static str,
+    work: Work,
+}
+
+fn cargo(name: &'static str, arguments: &[&'static str]) -> Step {
+    Step { name, work: Work::Program { arguments: arguments.to_vec(), environment: Vec::new() } }
+}
+
+fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
+    let mut steps = vec![
+        cargo("format", &["fmt", "--all", "--check"]),
+        Step { name: "layers", work: Work::Check(layers::run) },
+        Step { name: "tidy", work: Work::Check(tidy::run) },
+        cargo("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        // A service that wants the catalog alone must not need the bundler.
+        cargo("slices", &["check", "--package", "mangrove-infra", "--no-default-features", "--features", "sqlite"]),
+        Step {
+            name: "documents",
+            work: Work::Program {
+                arguments: vec!["doc", "--workspace", "--no-deps", "--document-private-items"],
+                environment: vec![("RUSTDOCFLAGS", "-D warnings")],
+            },
+        },
+    ];
+    if has_nextest {
+        let profile = if is_ci { "ci" } else { "default" };
+        steps.push(cargo("tests", &["nextest", "run", "--workspace", "--profile", profile]));
+    } else {
+        steps.push(cargo("tests", &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]));
+    }
+    steps.push(cargo("doc tests", &["test", "--workspace", "--doc"]));
+    steps
+}
+
+/// Runs every step.
+pub(crate) fn run(root: &Path) -> Result<bool> {
+    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    let steps = steps(has_nextest(root), is_ci);
+    let mut durations: Vec<(&str, Duration)> = Vec::new();
+    let mut failed = None;
+    for step in &steps {
+        println!("\n==> {}", step.name);
+        let start = Instant::now();
+        let passed = step.work.run(root).with_context(|| format!("step `{}`", step.name))?;
+        let duration = start.elapsed();
+        durations.push((step.name, duration));
+        println!("<== {} {} in {}", step.name, if passed { "passed" } else { "FAILED" }, seconds(duration));
+        if !passed {
+            failed = Some(step.name);
+            break;
+        }
+    }
+    println!();
+    for (name, duration) in &durations {
+        let outcome = if failed == Some(*name) { "FAILED" } else { "passed" };
+        println!("{outcome}  {:>9}  {name}", seconds(*duration));
+    }
+    for step in steps.iter().skip(durations.len()) {
+        println!("not run             {}", step.name);
+    }
+    Ok(failed.is_none())
+}
+
+impl Work {
+    fn run(&self, root: &Path) -> Result<bool> {
+        match self {
+            Work::Check(check) => check(root),
+            Work::Program { arguments, environment } => {
+                println!("    cargo {}", arguments.join(" "));
+                let status = Command::new("cargo")
+                    .args(arguments)
+                    .envs(environment.iter().copied())
+                    .current_dir(root)
+                    .status()
+                    .context("cannot run cargo")?;
+                Ok(status.success())
+            }
+        }
+    }
+}
+
+fn has_nextest(root: &Path) -> bool {
+    Command::new("cargo")
+        .args(["nextest", "--version"])
+        .current_dir(root)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn programs(steps: &[Step]) -> Vec<String> {
+        let mut programs = Vec::new();
+        for step in steps {
+            if let Work::Program { arguments, .. } = &step.work {
+                programs.push(arguments.join(" "));
+            }
+        }
+        programs
+    }
+
+    #[test]
+    fn a_failing_program_fails_its_step() {
+        let work = Work::Program { arguments: vec!["no-such-subcommand"], environment: Vec::new() };
+        assert!(!work.run(Path::new(".")).expect("cargo itself runs"));
+    }
+
+    #[test]
+    fn lints_are_errors_and_every_test_is_run() {
+        let with = programs(&steps(true, true));
+        assert!(with.iter().any(|line| line.starts_with("clippy") && line.ends_with("-D warnings")));
+        assert!(with.contains(&"nextest run --workspace --profile ci".to_owned()));
+        assert!(with.contains(&"test --workspace --doc".to_owned()), "nextest runs no doc tests");
+        let without = programs(&steps(false, false));
+        assert!(without.iter().any(|line| line.starts_with("test --workspace --lib")));
+    }
+}

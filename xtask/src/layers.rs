@@ -1,0 +1,225 @@
+//! Who may depend on whom. The tables below are the architecture; `ARCHITECTURE.md` explains them.
+
+use std::{collections::BTreeSet, path::Path};
+
+use anyhow::Result;
+
+use crate::{
+    metadata::{self, Package},
+    report,
+    tree::Tree,
+};
+
+/// What one crate may use.
+struct Layer {
+    name: &'static str,
+    /// Our crates that its code may use.
+    ours: &'static [&'static str],
+    /// Our crates that its tests may use in addition.
+    ours_in_tests: &'static [&'static str],
+    /// The outside crates that its code may use; `None` where any will do.
+    outside: Option<&'static [&'static str]>,
+}
+
+const LAYERS: &[Layer] = &[
+    Layer {
+        name: "mangrove-domain",
+        ours: &[],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: Some(&["async-trait", "mockall", "sha2", "thiserror", "unicode-normalization"]),
+    },
+    Layer {
+        name: "mangrove-app",
+        ours: &["mangrove-domain"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: Some(&["arc-swap", "async-trait", "futures", "thiserror", "tokio", "tracing"]),
+    },
+    Layer { name: "mangrove-infra", ours: &["mangrove-domain"], ours_in_tests: &["mangrove-testkit"], outside: None },
+    Layer {
+        name: "mangrove-cli",
+        ours: &["mangrove-app", "mangrove-domain", "mangrove-infra"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: None,
+    },
+    Layer { name: "mangrove-testkit", ours: &["mangrove-domain"], ours_in_tests: &[], outside: None },
+    Layer { name: "xtask", ours: &[], ours_in_tests: &[], outside: Some(&["anyhow", "serde_json"]) },
+];
+
+/// Outside crates that only some of ours may use, in code or tests. A name that ends in `*` is a prefix.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("anyhow", &["mangrove-cli", "xtask"]),
+    ("axum", &["mangrove-daemon"]),
+    ("clap*", &["mangrove-cli"]),
+    ("indicatif", &["mangrove-cli"]),
+    ("oxc*", &["mangrove-infra"]),
+    ("reqwest", &["mangrove-infra"]),
+    ("rolldown*", &["mangrove-infra"]),
+    ("rquickjs*", &["mangrove-infra"]),
+    ("sqlx*", &["mangrove-infra"]),
+    ("string_wizard", &["mangrove-infra"]),
+];
+
+/// Checks the workspace.
+pub(crate) fn run(root: &Path) -> Result<bool> {
+    let mut findings = dependencies(&metadata::packages(root)?);
+    findings.extend(ports(&Tree::read(root)?));
+    Ok(report("layers", &findings))
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("mangrove-") || name == "xtask"
+}
+
+fn dependencies(packages: &[Package]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in packages {
+        let Some(layer) = LAYERS.iter().find(|layer| layer.name == package.name) else {
+            findings.push(format!("{} has no row in the table of xtask/src/layers.rs", package.name));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let name = dependency.name.as_str();
+            if is_ours(name) {
+                let allowed = layer.ours.contains(&name) || dependency.is_dev && layer.ours_in_tests.contains(&name);
+                if !allowed {
+                    let place = if dependency.is_dev { "tests of " } else { "" };
+                    findings.push(format!("{place}{} must not use {name}", package.name));
+                }
+                continue;
+            }
+            if !dependency.is_dev && layer.outside.is_some_and(|outside| !outside.contains(&name)) {
+                findings.push(format!("{} must not use the outside crate {name}", package.name));
+            }
+            for (owned, owners) in OWNERS {
+                let matches = owned.strip_suffix('*').map_or(*owned == name, |prefix| name.starts_with(prefix));
+                if matches && !owners.contains(&package.name.as_str()) {
+                    findings.push(format!(
+                        "{} must not use {name}, which only {} may",
+                        package.name,
+                        owners.join(", ")
+                    ));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// The list in `ARCHITECTURE.md` is exhaustive: the traits that the domain's ports export, no more, no fewer.
+fn ports(tree: &Tree) -> Vec<String> {
+    let folder = "crates/domain/src/ports/";
+    let Some(exports) = tree.text("crates/domain/src/ports/mod.rs") else {
+        return vec![format!("{folder}mod.rs is missing")];
+    };
+    let exported: BTreeSet<&str> = words(exports).collect();
+    let mut traits = BTreeSet::new();
+    for (path, text) in tree.files().filter(|(path, _)| path.starts_with(folder)) {
+        for line in text.lines() {
+            let Some(name) = line.strip_prefix("pub trait ").and_then(|rest| words(rest).next()) else { continue };
+            if !exported.contains(name) {
+                return vec![format!("{path}: {name} is not exported by {folder}mod.rs")];
+            }
+            traits.insert(name);
+        }
+    }
+    let architecture = tree.text("ARCHITECTURE.md").unwrap_or_default();
+    let listed: BTreeSet<&str> = section(architecture, "## Ports")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let missing = traits.difference(&listed).map(|name| format!("ARCHITECTURE.md does not list the port {name}"));
+    let surplus = listed.difference(&traits).map(|name| format!("ARCHITECTURE.md lists {name}, which is no port"));
+    missing.chain(surplus).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|character: char| !character.is_alphanumeric() && character != '_').filter(|word| !word.is_empty())
+}
+
+/// The lines below `heading` up to the next heading of level two.
+pub(crate) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let Some(start) = text.find(&format!("{heading}\n")) else { return "" };
+    let body = &text[start + heading.len()..];
+    body.find("\n## ").map_or(body, |end| &body[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::Dependency;
+
+    fn package(name: &str, code: &[&str], tests: &[&str]) -> Package {
+        let dependency = |is_dev| move |name: &&str| Dependency { name: (*name).to_owned(), is_dev };
+        let code = code.iter().map(dependency(false));
+        Package { name: name.to_owned(), dependencies: code.chain(tests.iter().map(dependency(true))).collect() }
+    }
+
+    #[test]
+    fn the_table_lets_the_right_arrows_pass() {
+        let packages = [
+            package("mangrove-domain", &["sha2", "thiserror"], &["proptest", "mangrove-testkit"]),
+            package("mangrove-app", &["mangrove-domain", "tokio"], &["mangrove-testkit"]),
+            package("mangrove-infra", &["mangrove-domain", "sqlx", "rolldown_common", "oxc_ast"], &[]),
+            package("mangrove-cli", &["mangrove-infra", "mangrove-app", "clap", "anyhow"], &[]),
+        ];
+        assert_eq!(dependencies(&packages), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_wrong_arrow_is_found() {
+        let packages = [
+            package("mangrove-domain", &["tokio", "mangrove-app"], &["mangrove-infra"]),
+            package("mangrove-app", &["mangrove-infra", "mangrove-testkit", "serde"], &[]),
+            package("mangrove-infra", &["clap", "anyhow"], &[]),
+            package("mangrove-cli", &["rolldown"], &["sqlx"]),
+            package("mangrove-stranger", &[], &[]),
+        ];
+        assert_eq!(
+            dependencies(&packages),
+            [
+                "mangrove-domain must not use the outside crate tokio",
+                "mangrove-domain must not use mangrove-app",
+                "tests of mangrove-domain must not use mangrove-infra",
+                "mangrove-app must not use mangrove-infra",
+                "mangrove-app must not use mangrove-testkit",
+                "mangrove-app must not use the outside crate serde",
+                "mangrove-infra must not use clap, which only mangrove-cli may",
+                "mangrove-infra must not use anyhow, which only mangrove-cli, xtask may",
+                "mangrove-cli must not use rolldown, which only mangrove-infra may",
+                "mangrove-cli must not use sqlx, which only mangrove-infra may",
+                "mangrove-stranger has no row in the table of xtask/src/layers.rs",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_list_of_ports_is_exhaustive() {
+        let tree = |architecture| {
+            Tree::from([
+                (
+                    "crates/domain/src/ports/mod.rs",
+                    "mod clock;\npub use clock::Clock;\npub use store::{Store, NotATrait};\n",
+                ),
+                ("crates/domain/src/ports/clock.rs", "pub trait Clock: Send {\n}\n"),
+                ("crates/domain/src/ports/store.rs", "pub struct NotATrait;\npub trait Store {}\n"),
+                ("ARCHITECTURE.md", architecture),
+            ])
+        };
+        let good = "# A\n\n## Ports\n\n| port |\n|---|\n| `Clock` | x |\n| `Store` | y |\n\n## Next\n\n| `Other` |\n";
+        assert_eq!(ports(&tree(good)), Vec::<String>::new());
+        let bad = "# A\n\n## Ports\n\n| `Clock` | x |\n| `Ghost` | y |\n";
+        assert_eq!(
+            ports(&tree(bad)),
+            ["ARCHITECTURE.md does not list the port Store", "ARCHITECTURE.md lists Ghost, which is no port"]
+        );
+    }
+
+    #[test]
+    fn a_port_that_is_not_exported_is_found() {
+        let tree = Tree::from([
+            ("crates/domain/src/ports/mod.rs", "mod clock;\n"),
+            ("crates/domain/src/ports/clock.rs", "pub trait Clock {}\n"),
+        ]);
+        assert_eq!(ports(&tree).len(), 1);
+    }
+}
