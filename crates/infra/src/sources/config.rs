@@ -10,7 +10,7 @@ use mangrove_domain::{
     json::Json,
     ports::{Document, Documents, Node},
     problem::{Code, Problem, Severity},
-    source::RelativePath,
+    source::{PathError, RelativePath},
 };
 
 use super::{
@@ -50,10 +50,6 @@ impl Config {
 }
 
 impl ImportMap {
-    pub(super) fn is_empty(&self) -> bool {
-        self.imports.is_empty() && self.scopes.is_empty()
-    }
-
     /// What `specifier` stands for in `importer` (a path below the root), if the map says so. Scopes come
     /// before imports, longer keys before shorter ones.
     pub(super) fn apply(&self, importer: &str, specifier: &str) -> Option<String> {
@@ -232,7 +228,7 @@ fn import_map(root: &Node, directory: &str) -> ImportMap {
         let members = node.and_then(Node::as_map).unwrap_or_default();
         members
             .iter()
-            .filter_map(|(key, value)| Some((address(directory, key.as_str()?)?, address(directory, value.as_str()?)?)))
+            .filter_map(|(key, value)| Some((address(directory, key.as_str()?), address(directory, value.as_str()?))))
             .collect()
     };
     let scopes = root.get("scopes").and_then(Node::as_map).unwrap_or_default();
@@ -244,7 +240,7 @@ fn import_map(root: &Node, directory: &str) -> ImportMap {
                 let scope = scope.as_str()?;
                 let is_path = is_local(scope);
                 let scope = if is_path { scope.to_owned() } else { format!("./{scope}") };
-                Some((address(directory, &scope)?, read(Some(imports))))
+                Some((address(directory, &scope), read(Some(imports))))
             })
             .collect(),
     }
@@ -258,18 +254,20 @@ pub(super) fn is_local(specifier: &str) -> bool {
         || matches!(specifier, "." | "..")
 }
 
-/// A key or target of an import map: local ones as paths below the root with a leading slash (and a trailing
-/// one if written so), others as they are. `None` for what leads outside the root.
-fn address(directory: &str, text: &str) -> Option<String> {
-    if !is_local(text) || text.starts_with('/') {
-        return Some(text.to_owned());
+/// A key or target of an import map: paths below the root get a leading slash (and a trailing one if written
+/// so), paths of the file system become `file:`, others stay. What leads outside stays recognisable as such.
+fn address(directory: &str, text: &str) -> String {
+    if text.starts_with('/') {
+        return format!("file:{text}");
     }
-    let path = match RelativePath::parse(&join(directory, text)) {
-        Ok(path) => path.as_str().to_owned(),
-        Err(mangrove_domain::source::PathError::Empty) => return Some("/".to_owned()),
-        Err(_) => return None,
-    };
-    Some(format!("/{path}{}", if text.ends_with('/') { "/" } else { "" }))
+    if !is_local(text) {
+        return text.to_owned();
+    }
+    match RelativePath::parse(&join(directory, text)) {
+        Ok(path) => format!("/{path}{}", if text.ends_with('/') { "/" } else { "" }),
+        Err(PathError::Empty) => "/".to_owned(),
+        Err(PathError::Outside(_) | PathError::Absolute(_)) => format!("/../{text}"),
+    }
 }
 
 /// Dependencies of a package.json as an import map.

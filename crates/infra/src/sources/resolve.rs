@@ -25,12 +25,14 @@ pub(super) fn resolve(view: &mut View, config: &Config, importer: &str, specifie
     let local = is_local(specifier).then(|| local_path(view, parent(importer), specifier));
     let key = match &local {
         Some(Ok(path)) => format!("/{path}"),
+        // Import maps may give a meaning to paths of the file system.
+        Some(Err(_)) if specifier.starts_with('/') => format!("file:{specifier}"),
         Some(Err(target)) => return target.clone(),
         None => specifier.to_owned(),
     };
     let mapped = config.imports.apply(importer, &key).or_else(|| config.packages.apply(importer, &key));
     match (mapped, local) {
-        (Some(target), _) if target.starts_with('/') => match below_root(view, &target) {
+        (Some(target), _) if target.starts_with('/') => match normalise(&target) {
             Ok(path) => probe(view, &path),
             Err(target) => target,
         },
@@ -51,20 +53,14 @@ fn local_path(view: &View, directory: &str, specifier: &str) -> Result<String, E
         // In a source, such a path is one of the file system.
         let root = view.root.directory.to_string_lossy();
         return match specifier.strip_prefix(root.as_ref()) {
-            Some(rest) if rest.starts_with('/') => below_root(view, rest),
+            Some(rest) if rest.starts_with('/') => normalise(rest),
             _ => Err(EdgeTarget::OutsideRoot),
         };
     }
     normalise(&format!("{directory}/{specifier}"))
 }
 
-/// A path below the root from an address with a leading slash.
-fn below_root(view: &View, address: &str) -> Result<String, EdgeTarget> {
-    let root = view.root.directory.to_string_lossy();
-    let rest = address.strip_prefix(root.as_ref()).filter(|rest| rest.starts_with('/')).unwrap_or(address);
-    normalise(rest)
-}
-
+/// A path below the root from one with or without a leading slash.
 fn normalise(path: &str) -> Result<String, EdgeTarget> {
     match RelativePath::parse(path.trim_start_matches('/')) {
         Ok(path) => Ok(path.as_str().to_owned()),

@@ -27,7 +27,7 @@ use super::{
     parser::ModuleParser,
     session::{Session, blocking},
     stamp::Seen,
-    stat_cache::{self, Remembered, RememberedRoot},
+    stat_cache::{self, Remembered, RememberedRoot, Stamp},
     survey,
     view::{Content, Memo, Root, View},
     walk::parent,
@@ -151,13 +151,10 @@ impl SourceTree for LocalTree {
         let key = self.key(request);
         let remembered = self.remembered();
         let specs = self.roots();
+        let usable = !request.rehash && remembered.as_ref().is_some_and(|remembered| remembered.key == key);
         let earlier = remembered.clone();
-        let (starts, is_unchanged) = blocking(move || look_ahead(&specs, earlier.as_deref())).await??;
-        if let Some(remembered) = remembered
-            && is_unchanged
-            && remembered.key == key
-            && !request.rehash
-        {
+        let (starts, is_unchanged) = blocking(move || look_ahead(&specs, earlier.as_deref(), usable)).await??;
+        if let (Some(remembered), true) = (remembered, is_unchanged) {
             return Ok(only(remembered.survey.clone(), request));
         }
         let mut survey = Survey::default();
@@ -257,46 +254,48 @@ fn unreachable_root(directory: &Path, error: &io::Error) -> ObserveError {
     ObserveError::Repository { fault: Fault::new(FailureClass::Environment, Code::ROOT_UNREACHABLE, cause, message) }
 }
 
-/// Opens the roots and looks at everything that is remembered of them, on two threads. The flag is true if all
-/// of it is as it was.
-fn look_ahead(specs: &[RootSpec], earlier: Option<&Remembered>) -> Result<(Vec<Start>, bool), ObserveError> {
-    let mut starts = Vec::new();
-    let mut is_unchanged = earlier.is_some_and(|earlier| earlier.roots.len() == specs.len());
+/// Opens the roots and looks at everything that is remembered of them, on two threads. The flag is true if the
+/// remembered outcome is `usable` and all of it is as it was; only then the starts are empty.
+fn look_ahead(
+    specs: &[RootSpec],
+    earlier: Option<&Remembered>,
+    usable: bool,
+) -> Result<(Vec<Start>, bool), ObserveError> {
+    let mut looks = Vec::new();
+    let mut is_unchanged = usable && earlier.is_some_and(|earlier| earlier.roots.len() == specs.len());
     for spec in specs {
         let root = open(spec)?;
         let remembered = earlier.and_then(|earlier| earlier.roots.iter().find(|known| known.id == spec.id));
-        let Some(remembered) = remembered else {
-            is_unchanged = false;
-            starts.push(Start { root, memo: Arc::default(), looked: HashMap::new() });
-            continue;
-        };
-        let (left, right) = remembered.stamps.split_at(remembered.stamps.len() / 2);
-        let look = |stamps: &[stat_cache::Stamp]| -> Vec<Seen> {
-            stamps.iter().map(|stamp| Seen::look(&root.handle, &stamp.path)).collect()
-        };
-        let seen = thread::scope(|scope| {
-            let other = scope.spawn(|| look(right));
-            let mut seen = look(left);
-            seen.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            seen
-        });
-        let is_same = remembered.stamps.iter().zip(&seen).all(|(stamp, seen)| !stamp.is_racy && stamp.seen == *seen);
-        is_unchanged &= is_same;
-        if is_same {
-            starts.push(Start { root, memo: Arc::default(), looked: HashMap::new() });
-            continue;
-        }
-        let looked = remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen).collect();
-        starts.push(Start { root, memo: Arc::default(), looked });
+        let stamps = remembered.map_or(&[][..], |remembered| &remembered.stamps);
+        let seen = look_at(&root, stamps);
+        is_unchanged &=
+            remembered.is_some() && stamps.iter().zip(&seen).all(|(stamp, seen)| !stamp.is_racy && stamp.seen == *seen);
+        looks.push((root, remembered, seen));
     }
-    if !is_unchanged && let Some(earlier) = earlier {
-        for start in &mut starts {
-            if let Some(known) = earlier.roots.iter().find(|known| known.id == start.root.id) {
-                start.memo = known.memo();
-            }
-        }
+    if is_unchanged {
+        return Ok((Vec::new(), true));
     }
-    Ok((starts, is_unchanged))
+    let starts = looks.into_iter().map(|(root, remembered, seen)| match remembered {
+        Some(remembered) => Start {
+            root,
+            memo: remembered.memo(),
+            looked: remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen).collect(),
+        },
+        None => Start { root, memo: Arc::default(), looked: HashMap::new() },
+    });
+    Ok((starts.collect(), false))
+}
+
+fn look_at(root: &Root, stamps: &[Stamp]) -> Vec<Seen> {
+    let look =
+        |stamps: &[Stamp]| -> Vec<Seen> { stamps.iter().map(|stamp| Seen::look(&root.handle, &stamp.path)).collect() };
+    let (left, right) = stamps.split_at(stamps.len() / 2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| look(right));
+        let mut seen = look(left);
+        seen.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        seen
+    })
 }
 
 /// Leaves the sources that were asked for.

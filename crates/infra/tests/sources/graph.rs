@@ -1,0 +1,221 @@
+//! What an entry reaches, and which settings govern it.
+
+use mangrove_domain::{ports::EdgeTarget, source::RelativePath};
+
+use mangrove_domain::ports::SourceTree as _;
+
+use crate::support::{Repository, Result, local, parts, render, settings, sources, specifiers};
+
+#[tokio::test]
+async fn fault_06_the_graph_reaches_everything_inside_the_root() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: graph
+//- /extensions/models/a.ts
+import "./side.ts";
+import{x}from"../../lib/outside-kind.ts";
+import data from "./data.json" with { type: "json" };
+import type { T } from "./types-only.ts";
+// import "./comment.ts";
+const lazy = () => import("./lazy.mts");
+import "./twin.js";
+import "./folder";
+import "./bare";
+import "./gone.ts";
+import "../../../etc/passwd";
+import "file:///etc/passwd";
+import "/etc/passwd";
+import fs from "node:fs";
+import { z } from "npm:/zod@4";
+import "https://example.com/x.ts";
+import "left-pad";
+import "../models-old/sibling.ts";
+export const model = { type: "@acme/a" };
+//- /extensions/models/side.ts
+import "./a.ts";
+//- /extensions/models/lazy.mts
+export {};
+//- /extensions/models/types-only.ts
+export type T = 1;
+//- /extensions/models/comment.ts
+export {};
+//- /extensions/models/twin.ts
+export {};
+//- /extensions/models/folder/index.tsx
+export {};
+//- /extensions/models/bare.ts
+export {};
+//- /extensions/models/data.json
+[1]
+//- /extensions/models-old/sibling.ts
+export {};
+//- /lib/outside-kind.ts
+export const x = 1;
+"#,
+    )?;
+    let path = "extensions/models/a.ts";
+    let survey = repository.survey().await?;
+    insta::assert_snapshot!(sources(&survey, path).join("\n"), @r#"
+    extensions/models-old/sibling.ts
+    extensions/models/a.ts
+    extensions/models/a.ts -> ../../../etc/passwd outside
+    extensions/models/a.ts -> ./gone.ts missing
+    extensions/models/a.ts -> /etc/passwd outside
+    extensions/models/a.ts -> file:///etc/passwd outside
+    extensions/models/bare.ts
+    extensions/models/data.json
+    extensions/models/folder/index.tsx
+    extensions/models/lazy.mts
+    extensions/models/side.ts
+    extensions/models/twin.ts
+    lib/outside-kind.ts
+    "#);
+    insta::assert_snapshot!(render(&survey), @r#"
+    model extensions/models/a.ts @acme/a @local/graph@0.0.0 [https://example.com/x.ts left-pad node:fs npm:zod@4]
+    helper extensions/models/bare.ts
+    helper extensions/models/comment.ts
+    helper extensions/models/folder/index.tsx
+    helper extensions/models/lazy.mts
+    helper extensions/models/side.ts
+    helper extensions/models/twin.ts
+    helper extensions/models/types-only.ts
+    "#);
+    let graph = repository.graph(path).await?;
+    assert_eq!((&graph.source, &graph.config), parts(&survey, path));
+    assert_eq!(graph.files.len(), 9);
+    assert!(graph.files.iter().all(|file| mangrove_domain::digest::Digest::of(&file.bytes) == file.digest));
+    let edge =
+        |specifier: &str| graph.edges.iter().find(|edge| edge.specifier == specifier).map(|edge| edge.target.clone());
+    assert_eq!(edge("./twin.js"), Some(EdgeTarget::File(RelativePath::parse("extensions/models/twin.ts")?)));
+    assert_eq!(edge("./gone.ts"), Some(EdgeTarget::Missing));
+    assert_eq!(edge("file:///etc/passwd"), Some(EdgeTarget::OutsideRoot));
+    assert_eq!(edge("npm:/zod@4"), Some(EdgeTarget::External("npm:zod@4".into())));
+    assert!(repository.tree.graph(&local("extensions/models/none.ts")).await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_missing_import_that_appears_is_noticed() -> Result {
+    let path = "extensions/models/a.ts";
+    let repository = Repository::new(
+        "//- /.swamp.yaml\nrepoId: x\n//- /extensions/models/a.ts\n\
+         import '../../lib/deep/b.ts';\nexport const model = {};\n",
+    )?;
+    let before = sources(&repository.warm_up().await?, path);
+    assert_eq!(before, [path, "extensions/models/a.ts -> ../../lib/deep/b.ts missing"]);
+    repository.files.write("lib/deep/b.ts", "export {};")?;
+    assert_eq!(sources(&repository.survey().await?, path), [path, "lib/deep/b.ts"]);
+    repository.warm_up().await?;
+    repository.files.remove("lib")?;
+    assert_eq!(sources(&repository.survey().await?, path), before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn fault_07_configuration_that_appears_changes_or_goes_is_noticed() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: x
+//- /package.json
+{ "dependencies": { "zod": "^4.0.0" } }
+//- /extensions/models/a.ts
+import { z } from "zod"; import '#lib/b.ts';
+export const model = {};
+//- /extensions/models/plain.ts
+export const model = {};
+//- /lib/b.ts
+export {};
+"#,
+    )?;
+    let a = "extensions/models/a.ts";
+    let survey = repository.warm_up().await?;
+    assert_eq!(specifiers(&survey, a), ["#lib/b.ts", "npm:zod@^4.0.0"]);
+    assert_eq!(settings(&survey, a), ["imports zod = npm:zod@^4.0.0"]);
+    assert_eq!(settings(&survey, "extensions/models/plain.ts"), [""; 0], "no bare specifier, no package.json");
+
+    let top =
+        "// c\n{ \"imports\": { \"zod\": \"npm:zod@4.3.6\", \"#lib/\": \"./lib/\" }, \"tasks\": { \"a\": \"b\" } }";
+    repository.files.write("deno.jsonc", top)?;
+    let survey = repository.survey().await?;
+    assert_eq!(specifiers(&survey, a), ["npm:zod@4.3.6"]);
+    assert_eq!(sources(&survey, a), [a, "lib/b.ts"]);
+    assert_eq!(settings(&survey, a), ["imports #lib/ = /lib/", "imports zod = npm:zod@4.3.6"]);
+
+    repository.warm_up().await?;
+    let nearer = r#"{ "importMap": "./map.json", "compilerOptions": { "strict": true, "jsx": "react-jsx" },
+                      "nodeModulesDir": "auto", "fmt": {} }"#;
+    repository.files.write("extensions/deno.json", nearer)?;
+    repository.files.write("extensions/map.json", r#"{ "scopes": { "./models/": { "zod": "npm:zod@5" } } }"#)?;
+    let survey = repository.survey().await?;
+    assert_eq!(specifiers(&survey, a), ["#lib/b.ts", "npm:zod@5"]);
+    insta::assert_snapshot!(settings(&survey, a).join("\n"), @r#"
+    compilerOptions jsx = "react-jsx"
+    compilerOptions strict = true
+    nodeModulesDir = "auto"
+    scopes /extensions/models/ = 
+    scopes /extensions/models/ zod = npm:zod@5
+    "#);
+    let graph = repository.graph(a).await?;
+    assert_eq!(graph.compiler_options, r#"{"jsx":"react-jsx"}"#);
+    assert_eq!(&graph.config, parts(&survey, a).1);
+
+    let before = repository.warm_up().await?;
+    repository.files.write("extensions/map.json", r#"{ "scopes": { "./models/": { "zod": "npm:zod@6" } } }"#)?;
+    let after = repository.survey().await?;
+    assert_eq!(after.statistics.files_read, 1);
+    assert_ne!(parts(&after, a).1, parts(&before, a).1);
+
+    repository.files.write("extensions/deno.json", nearer.replace("\"fmt\": {}", "\"fmt\": { \"lineWidth\": 80 }"))?;
+    assert_eq!(parts(&repository.survey().await?, a), parts(&after, a), "formatting options change nothing");
+
+    repository.files.write("extensions/deno.json", "{ nonsense")?;
+    let broken = repository.survey().await?;
+    assert_eq!(render(&broken).lines().last(), Some("MG0602 extensions/deno.json"));
+    assert_ne!(parts(&broken, a).1, parts(&after, a).1);
+    repository.files.remove("extensions/deno.json")?;
+    let survey = repository.survey().await?;
+    assert_eq!(specifiers(&survey, a), ["npm:zod@4.3.6"]);
+    assert_eq!(survey.disk, repository.from_scratch().await?.disk);
+    Ok(())
+}
+
+#[tokio::test]
+async fn import_maps_prefer_scopes_and_longer_keys() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: x
+//- /deno.json
+{ "imports": { "@/": "./lib/", "@/deep/": "./lib/other/", "chalk": "npm:chalk@5", "./lib/from.ts": "./lib/to.ts",
+               "std": "jsr:@std/x@1", "out": "../outside.ts", "abs": "/etc/passwd", "/": "./lib/" },
+  "scopes": { "./extensions/models/special/": { "@/a.ts": "./lib/special.ts" } } }
+//- /extensions/models/plain.ts
+import "@/a.ts"; import "@/deep/a.ts"; import "chalk/sub"; import "std/y"; import "../../lib/from.ts"; import "out";
+import "chalk"; import "abs"; import "/other/a.ts";
+export const model = {};
+//- /extensions/models/special/x.ts
+import "@/a.ts";
+export const model = {};
+//- /lib/a.ts
+//- /lib/from.ts
+//- /lib/to.ts
+//- /lib/special.ts
+//- /lib/other/a.ts
+"#,
+    )?;
+    let survey = repository.survey().await?;
+    insta::assert_snapshot!(sources(&survey, "extensions/models/plain.ts").join("\n"), @r#"
+    extensions/models/plain.ts
+    extensions/models/plain.ts -> abs outside
+    extensions/models/plain.ts -> out outside
+    lib/a.ts
+    lib/other/a.ts
+    lib/to.ts
+    "#);
+    assert_eq!(specifiers(&survey, "extensions/models/plain.ts"), ["jsr:@std/x@1/y", "npm:chalk@5", "npm:chalk@5/sub"]);
+    let special = sources(&survey, "extensions/models/special/x.ts");
+    assert_eq!(special, ["extensions/models/special/x.ts", "lib/special.ts"]);
+    Ok(())
+}

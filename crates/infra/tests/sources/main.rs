@@ -1,0 +1,7 @@
+//! Discovery, module graphs and the stat cache, over real directories.
+
+mod discovery;
+mod graph;
+mod random;
+mod support;
+mod warm;

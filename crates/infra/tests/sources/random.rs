@@ -1,0 +1,99 @@
+//! Random edits: a survey that remembers says the same as one that does not.
+
+use std::{fs, io, os::unix::fs::symlink};
+
+use mangrove_domain::{observation::Entry, ports::SourceTree as _};
+use mangrove_testkit::fixture::Tree;
+use proptest::prelude::*;
+
+use crate::support::{Repository, render};
+
+/// One random edit, by indexes into [`PATHS`] and [`CONTENTS`].
+#[derive(Clone, Debug)]
+enum Edit {
+    Write(usize, usize),
+    Remove(usize),
+    Rename(usize, usize),
+    Link(usize, usize),
+}
+
+const PATHS: [&str; 14] = [
+    "extensions/models/a.ts",
+    "extensions/models/b.ts",
+    "extensions/models/sub/a.ts",
+    "extensions/models/_lib/a.ts",
+    "extensions/models/sub/manifest.yaml",
+    "extensions/vaults/a.ts",
+    "extensions/vaults/sub",
+    "extensions/models/sub",
+    "extensions/deno.json",
+    "deno.json",
+    "package.json",
+    "lib/a.ts",
+    "lib/index.ts",
+    "lib",
+];
+
+const CONTENTS: [&str; 10] = [
+    "export const model = { type: '@acme/a' }; import './b.ts'; import '../../lib'; import 'x';",
+    "export const vault = { type: '@acme/v' }; import '../_lib/a'; import './a.js';",
+    "export const helper = 1; import '#l/a.ts'; export * from '../models/sub/a.ts';",
+    "export const model = { type: '@acme/broken', {{{",
+    "{ \"imports\": { \"x\": \"npm:x@1\", \"#l/\": \"./lib/\" } }",
+    "{ \"dependencies\": { \"x\": \"2\" } }",
+    "{ \"imports\": { \"x\": \"./lib/a.ts\" }, \"compilerOptions\": { \"jsx\": \"react\" } }",
+    "name: '@acme/sub'\nversion: '2026.01.01.1'\n",
+    "name: [",
+    "",
+];
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let path = || 0..PATHS.len();
+    let edit = prop_oneof![
+        6 => (path(), 0..CONTENTS.len()).prop_map(|(path, content)| Edit::Write(path, content)),
+        1 => path().prop_map(Edit::Remove),
+        2 => (path(), path()).prop_map(|(from, to)| Edit::Rename(from, to)),
+        1 => (path(), path()).prop_map(|(from, to)| Edit::Link(from, to)),
+    ];
+    proptest::collection::vec(edit, 1..12)
+}
+
+fn apply(files: &Tree, edit: &Edit) -> io::Result<()> {
+    match edit {
+        Edit::Write(path, content) => files.write(PATHS[*path], CONTENTS[*content]),
+        Edit::Remove(path) => files.remove(PATHS[*path]),
+        Edit::Rename(from, to) => fs::rename(files.path(PATHS[*from]), files.path(PATHS[*to])),
+        Edit::Link(from, to) => symlink(files.path(PATHS[*from]), files.path(PATHS[*to])),
+    }
+}
+
+async fn compare(edits: &[Edit]) {
+    let repository = Repository::new("//- /.swamp.yaml\nrepoId: random\n").expect("a repository");
+    for (round, edit) in edits.iter().enumerate() {
+        // An edit that the file system refuses changes nothing, which is fine.
+        let _ = apply(&repository.files, edit);
+        if round % 3 == 0 {
+            continue;
+        }
+        let incremental = repository.survey().await.expect("a survey");
+        let scratch = repository.from_scratch().await.expect("a survey");
+        let (left, right) = (render(&incremental), render(&scratch));
+        assert_eq!(incremental.disk, scratch.disk, "after {edit:?}\n{left}\n---\n{right}");
+        assert_eq!(incremental.entries, scratch.entries);
+        for seen in &scratch.disk.observations {
+            let Entry::Readable { inputs, .. } = &seen.entry else { continue };
+            let graph = repository.tree.graph(&seen.source).await.expect("a graph").expect("readable");
+            assert_eq!((&graph.source, &graph.config), (&inputs.source, &inputs.config));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn incremental_equals_from_scratch(edits in edits()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(compare(&edits));
+    }
+}

@@ -1,0 +1,255 @@
+//! A repository under test, and how a survey is shown.
+
+use std::{
+    error::Error,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::{FailureClass, Fault, Position},
+    fingerprint::Part,
+    json::Number,
+    observation::{Entry, Observation},
+    ports::{
+        Document, DocumentError, Documents, KindLayout, ModuleGraph, Node, NodeValue, ObserveError, ObserveRequest,
+        SourceTree, Survey, SurveyStatistics,
+    },
+    problem::Code,
+    source::{Kind, RelativePath, RootId, SourceId},
+    type_name::TypeName,
+};
+use mangrove_infra::sources::{
+    LocalTree, TreeOptions,
+    parse::InProcessParser,
+    parser::{ModuleParser, ParsedModule},
+};
+use mangrove_testkit::fixture::Tree;
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// Reads YAML and JSON without the positions of nodes: enough for these tests.
+pub(crate) struct PlainDocuments;
+
+impl Documents for PlainDocuments {
+    fn parse(&self, name: &str, text: &str) -> std::result::Result<Document, DocumentError> {
+        let error = |line: u64, column: u64, message: String| {
+            let (line, column) = (u32::try_from(line).unwrap_or(0), u32::try_from(column).unwrap_or(0));
+            DocumentError { position: Position { file: name.to_owned(), line, column }, message }
+        };
+        let value: serde_json::Value = if name.ends_with(".yaml") {
+            serde_saphyr::from_str(text).map_err(|cause| {
+                let (line, column) = cause.location().map_or((1, 1), |place| (place.line(), place.column()));
+                error(line, column, cause.to_string())
+            })?
+        } else {
+            let is_comment = |line: &&str| name.ends_with('c') && line.trim_start().starts_with("//");
+            let text = text.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n");
+            serde_json::from_str(&text)
+                .map_err(|cause| error(cause.line() as u64, cause.column() as u64, cause.to_string()))?
+        };
+        Ok(Document { name: name.to_owned(), root: node(value) })
+    }
+}
+
+fn node(value: serde_json::Value) -> Node {
+    let text = |text| node(serde_json::Value::String(text));
+    let value = match value {
+        serde_json::Value::Null => NodeValue::Null,
+        serde_json::Value::Bool(value) => NodeValue::Bool(value),
+        serde_json::Value::Number(value) => NodeValue::Number(Number::Integer(value.as_i64().unwrap_or(0))),
+        serde_json::Value::String(text) => NodeValue::String(text),
+        serde_json::Value::Array(items) => NodeValue::List(items.into_iter().map(node).collect()),
+        serde_json::Value::Object(members) => {
+            NodeValue::Map(members.into_iter().map(|(key, value)| (text(key), node(value))).collect())
+        }
+    };
+    Node { line: 1, column: 1, value }
+}
+
+/// Counts what it parses; dies of files called `kills-the-worker.ts`.
+#[derive(Default)]
+pub(crate) struct CountingParser(AtomicUsize);
+
+impl CountingParser {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl ModuleParser for CountingParser {
+    async fn parse(&self, path: &str, bytes: Arc<[u8]>) -> std::result::Result<ParsedModule, Fault> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        if path.ends_with("/kills-the-worker.ts") {
+            let message = "the worker crashed";
+            return Err(Fault::new(FailureClass::Deterministic, Code::WORKER_CRASHED, "worker", message));
+        }
+        InProcessParser.parse(path, bytes).await
+    }
+}
+
+pub(crate) fn open(
+    files: &Tree,
+    state_directory: PathBuf,
+    environment: &[(&str, &str)],
+    parser: Arc<CountingParser>,
+) -> std::result::Result<LocalTree, ObserveError> {
+    LocalTree::new(TreeOptions {
+        repository: files.root(),
+        state_directory,
+        environment: environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        parser,
+        documents: Arc::new(PlainDocuments),
+    })
+}
+
+pub(crate) struct Repository {
+    pub(crate) files: Tree,
+    pub(crate) tree: LocalTree,
+    pub(crate) parser: Arc<CountingParser>,
+}
+
+impl Repository {
+    pub(crate) fn new(text: &str) -> Result<Self> {
+        let files = Tree::new(text)?;
+        let parser = Arc::new(CountingParser::default());
+        let tree = open(&files, files.path(".mangrove"), &[], Arc::clone(&parser))?;
+        Ok(Self { files, tree, parser })
+    }
+
+    /// The same repository in a new process.
+    pub(crate) fn restarted(&self) -> Result<LocalTree> {
+        Ok(open(&self.files, self.files.path(".mangrove"), &[], Arc::clone(&self.parser))?)
+    }
+
+    pub(crate) async fn survey(&self) -> Result<Survey> {
+        Ok(self.tree.survey(&request()).await?)
+    }
+
+    /// Surveys until nothing is racy any more: until the file system's clock has moved on.
+    pub(crate) async fn warm_up(&self) -> Result<Survey> {
+        let start = std::time::Instant::now();
+        loop {
+            let survey = self.survey().await?;
+            if survey.statistics == SurveyStatistics::default() {
+                return Ok(survey);
+            }
+            assert!(start.elapsed().as_secs() < 20, "never warm: {:?}", survey.statistics);
+        }
+    }
+
+    /// What a tree that remembers nothing sees.
+    pub(crate) async fn from_scratch(&self) -> Result<Survey> {
+        let state = tempfile::tempdir()?;
+        let tree = open(&self.files, state.path().to_owned(), &[], Arc::clone(&self.parser))?;
+        Ok(tree.survey(&request()).await?)
+    }
+
+    pub(crate) async fn graph(&self, path: &str) -> Result<ModuleGraph> {
+        Ok(self.tree.graph(&local(path)).await?.ok_or("the entry cannot be read")?)
+    }
+}
+
+fn kind(name: &str, exports: &[&str], type_key: &str) -> KindLayout {
+    KindLayout {
+        kind: Kind::new(name),
+        directory: format!("{name}s").into(),
+        export_names: exports.iter().map(|export| Arc::from(*export)).collect(),
+        type_key: type_key.into(),
+        normalise: if name == "report" { TypeName::report } else { TypeName::model },
+    }
+}
+
+pub(crate) fn request() -> ObserveRequest {
+    let kinds = vec![
+        kind("model", &["model", "extension"], "type"),
+        kind("vault", &["vault"], "type"),
+        kind("report", &["report"], "name"),
+    ];
+    ObserveRequest { kinds, ..ObserveRequest::default() }
+}
+
+/// One line per entry, helper and problem.
+pub(crate) fn render(survey: &Survey) -> String {
+    let mut lines = Vec::new();
+    for (seen, entry) in survey.observed() {
+        let claimed = seen.claimed_type.as_ref().map_or("-", TypeName::as_str);
+        let outside: Vec<&str> = entry.specifiers.iter().map(String::as_str).collect();
+        let state = match &seen.entry {
+            Entry::Readable { .. } => String::new(),
+            Entry::Unreadable(fault) => format!(" unreadable {} {}", fault.code, fault.cause.0),
+        };
+        let (name, version) = (&seen.extension.name, &seen.extension.version);
+        let outside = outside.join(" ");
+        lines.push(format!("{} {} {claimed} {name}@{version} [{outside}]{state}", seen.kind, seen.source));
+    }
+    lines.extend(survey.disk.helpers.iter().map(|helper| format!("helper {helper}")));
+    lines.extend(survey.disk.problems.iter().map(|problem| format!("{} {}", problem.code, problem.subject)));
+    lines.join("\n")
+}
+
+pub(crate) fn observation<'a>(survey: &'a Survey, path: &str) -> &'a Observation {
+    let found = survey.disk.observations.iter().find(|seen| seen.source.path.as_str() == path);
+    found.unwrap_or_else(|| panic!("no entry {path} in\n{}", render(survey)))
+}
+
+pub(crate) fn claimed(survey: &Survey, path: &str) -> Option<String> {
+    observation(survey, path).claimed_type.as_ref().map(ToString::to_string)
+}
+
+/// The source and the config part of an entry.
+pub(crate) fn parts<'a>(survey: &'a Survey, path: &str) -> (&'a Part, &'a Part) {
+    match &observation(survey, path).entry {
+        Entry::Readable { inputs, .. } => (&inputs.source, &inputs.config),
+        Entry::Unreadable(fault) => panic!("{path}: {fault}"),
+    }
+}
+
+/// The lines of a source part; digests are left out.
+pub(crate) fn sources(survey: &Survey, path: &str) -> Vec<String> {
+    let lines = parts(survey, path).0.lines().expect("our own part");
+    let show = |line: mangrove_domain::fingerprint::Line| match line.value.len() {
+        64 => line.key,
+        _ => format!("{} {}", line.key, line.value),
+    };
+    lines.into_iter().map(show).collect()
+}
+
+/// The lines of a config part.
+pub(crate) fn settings(survey: &Survey, path: &str) -> Vec<String> {
+    let lines = parts(survey, path).1.lines().expect("our own part");
+    lines.into_iter().map(|line| format!("{} = {}", line.key, line.value)).collect()
+}
+
+pub(crate) fn specifiers(survey: &Survey, path: &str) -> Vec<String> {
+    let entry = survey.observed().find(|(seen, _)| seen.source.path.as_str() == path);
+    entry.map(|(_, entry)| entry.specifiers.iter().cloned().collect()).unwrap_or_default()
+}
+
+pub(crate) fn local(path: &str) -> SourceId {
+    SourceId { root: RootId::local(), path: RelativePath::parse(path).expect("a path") }
+}
+
+/// Two models of which one has helpers, and a helper among the models.
+pub(crate) const SMALL: &str = r#"
+//- /.swamp.yaml
+repoId: small
+//- /extensions/models/aws/s3.ts
+import { helper } from "../_lib/helper.ts";
+import { z } from "npm:zod@4";
+export const model = { type: "@acme/s3", methods: {} };
+//- /extensions/models/dns.ts
+export const model = { type: "@acme/dns" };
+//- /extensions/models/util.ts
+export const answer = 42;
+//- /extensions/models/_lib/helper.ts
+import data from "./data.json" with { type: "json" };
+export const helper = data;
+//- /extensions/models/_lib/data.json
+{ "a": 1 }
+"#;
