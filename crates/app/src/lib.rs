@@ -1,6 +1,14 @@
-//! The use cases of Mangrove, over the ports of the domain.
+//! The use cases of Mangrove, over the ports of the domain: scan, types on demand, loaders, doctor, workflows.
 
+pub mod catalogue;
+pub mod doctor;
+pub mod health;
+pub mod loaders;
 pub mod method;
+pub mod on_demand;
+pub mod scan;
 pub mod secrets;
+pub mod single;
 pub mod types;
+pub mod why;
 pub mod workflow;

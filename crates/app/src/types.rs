@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    index::TypeIndex,
     description::Description, failure::Failure, ports::LoadedBundle, row::Row, source::Kind, type_name::TypeName,
 };
 
@@ -40,4 +41,15 @@ pub struct NotReady {
     pub nearest: Vec<TypeName>,
     /// What else went wrong on the way, such as a damaged store.
     pub remark: Option<String>,
+}
+
+impl NotReady {
+    /// What the published snapshot knows of a type that does not resolve.
+    #[must_use]
+    pub fn explain(index: &TypeIndex, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> Self {
+        let claimed_by = index.claimants(kind, type_name);
+        let failure = claimed_by.iter().find_map(|row| row.failure().cloned());
+        let nearest = if claimed_by.is_empty() { index.nearest(kind, type_name) } else { Vec::new() };
+        Self { kind: kind.clone(), type_name: type_name.clone(), claimed_by, failure, nearest, remark }
+    }
 }

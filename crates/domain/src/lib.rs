@@ -34,3 +34,4 @@ pub mod state;
 pub mod time;
 pub mod type_name;
 pub mod workflow;
+pub mod version;

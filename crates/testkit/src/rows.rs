@@ -106,6 +106,7 @@ pub fn row(path: &str, type_name: &str, state: State) -> Row {
         extension: Extension { name: Arc::from("@local/test"), version: Arc::from("0.0.0") },
         kind: Kind::new("model"),
         claimed_type: Some(TypeName::stored(type_name)),
+        claims_add_on: false,
         entry_digest: Some(Digest::of(path.as_bytes())),
         state,
         built: None,
@@ -163,7 +164,7 @@ pub fn rejected(path: &str, type_name: &str) -> Row {
 /// A row whose entry cannot be read.
 #[must_use]
 pub fn unreadable(path: &str) -> Row {
-    Row { claimed_type: None, ..row(path, "@acme/unknown", State::EntryPointUnreadable { failure: failure("EACCES") }) }
+    Row { claimed_type: None, ..row(path, "@acme/unknown", State::EntryPointUnreadable { failure: failure("EACCES"), bundle: None }) }
 }
 
 /// A row whose source is gone and whose bundle is left.

@@ -53,6 +53,7 @@ struct Record<'a> {
     extension_version: &'a str,
     kind: &'a str,
     claimed_type: Option<&'a str>,
+    claims_add_on: bool,
     entry_digest: Option<Bytes>,
     state: StoredState<'a>,
     built: Option<StoredInputs<'a>>,
@@ -91,6 +92,7 @@ enum StoredState<'a> {
     },
     EntryPointUnreadable {
         failure: StoredFailure<'a>,
+        bundle: Option<StoredBundle>,
     },
     OrphanedBundleOnly {
         bundle: StoredBundle,
@@ -160,6 +162,7 @@ pub(super) fn encode(row: &Row) -> Result<Vec<u8>, RecordError> {
         extension_version: &row.extension.version,
         kind: row.kind.as_str(),
         claimed_type: row.claimed_type.as_ref().map(TypeName::as_str),
+        claims_add_on: row.claims_add_on,
         entry_digest: row.entry_digest.map(|digest| *digest.as_bytes()),
         state: store_state(&row.state)?,
         built: row.built.as_ref().map(store_inputs),
@@ -189,9 +192,10 @@ fn store_state(state: &State) -> Result<StoredState<'_>, RecordError> {
         State::ValidationFailed { bundle, violations } => {
             StoredState::ValidationFailed { bundle: store_bundle(bundle), violations: store_violations(violations) }
         }
-        State::EntryPointUnreadable { failure } => {
-            StoredState::EntryPointUnreadable { failure: store_failure(failure) }
-        }
+        State::EntryPointUnreadable { failure, bundle } => StoredState::EntryPointUnreadable {
+            failure: store_failure(failure),
+            bundle: bundle.as_ref().map(store_bundle),
+        },
         State::OrphanedBundleOnly { bundle } => StoredState::OrphanedBundleOnly { bundle: store_bundle(bundle) },
         State::Bundled { .. } | State::Tombstoned { .. } => return Err(RecordError::NotStorable(state.name())),
     })
@@ -298,6 +302,7 @@ impl Decoder {
             },
             kind: Kind::new(self.text(record.kind)),
             claimed_type: record.claimed_type.map(TypeName::stored),
+            claims_add_on: record.claims_add_on,
             entry_digest: record.entry_digest.map(Digest::from_bytes),
             state: load_state(record.state)?,
             built: self.inputs(record.built)?,
@@ -343,8 +348,8 @@ fn load_state(stored: StoredState<'_>) -> Result<State, RecordError> {
         StoredState::ValidationFailed { bundle, violations } => {
             State::ValidationFailed { bundle: load_bundle(&bundle), violations: load_violations(violations) }
         }
-        StoredState::EntryPointUnreadable { failure } => {
-            State::EntryPointUnreadable { failure: load_failure(&failure)? }
+        StoredState::EntryPointUnreadable { failure, bundle } => {
+            State::EntryPointUnreadable { failure: load_failure(&failure)?, bundle: bundle.as_ref().map(load_bundle) }
         }
         StoredState::OrphanedBundleOnly { bundle } => State::OrphanedBundleOnly { bundle: load_bundle(&bundle) },
     })

@@ -1,19 +1,4 @@
 //! Contract suites: one per port, run by the fake and by every adapter.
-
-mod documents;
-mod expressions;
-mod repository_files;
-mod schema_validator;
-
-pub use documents::documents;
-pub use expressions::expressions;
-pub use repository_files::{REPOSITORY_FILES, repository_files};
-pub use schema_validator::schema_validator;
-mod export_inspector;
-mod method_runner;
-
-pub use export_inspector::export_inspector;
-pub use method_runner::method_runner;
 //!
 //! Each suite is an async function that takes a factory; every case asks it for a fresh, empty instance:
 //!
@@ -21,20 +6,21 @@ pub use method_runner::method_runner;
 //! contract::catalog::run(async || MemoryCatalog::new().for_many_writers()).await;
 //! ```
 
-pub mod bundle_store;
 mod bundler;
-pub mod catalog;
-pub mod data_store;
 mod documents;
 mod export_inspector;
 mod expressions;
 mod method_runner;
-pub mod run_store;
+mod repository_files;
 mod schema_validator;
-
+pub mod bundle_store;
+pub mod catalog;
+pub mod data_store;
+pub mod run_store;
 pub use bundler::bundler;
 pub use documents::documents;
 pub use export_inspector::export_inspector;
 pub use expressions::expressions;
 pub use method_runner::method_runner;
+pub use repository_files::{REPOSITORY_FILES, repository_files};
 pub use schema_validator::schema_validator;

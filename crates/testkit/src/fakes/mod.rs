@@ -19,3 +19,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+mod builders;
+mod tree;
+
+pub use builders::{ScriptedBundler, ScriptedInspector, ScriptedPackages};
+pub use tree::MemoryTree;

@@ -1,0 +1,94 @@
+//! Is a row healthy, and if not, what does a person need to know.
+
+use std::collections::BTreeMap;
+
+use mangrove_domain::{
+    failure::{Failure, FailureClass},
+    problem::{Code, Problem, Severity},
+    row::Row,
+    source::Kind,
+    state::{State, StateName},
+};
+
+/// How many rows of one kind are in which condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows by state; every state is there.
+    pub states: BTreeMap<StateName, u64>,
+    /// Rows that run on an earlier bundle.
+    pub degraded: u64,
+    /// Rows whose type another row resolves.
+    pub shadowed: u64,
+}
+
+impl Summary {
+    /// True if every row works on its newest source.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.degraded == 0
+            && self.states.iter().all(|(state, count)| *count == 0 || *state == StateName::Indexed)
+    }
+}
+
+/// The health of every kind that has rows.
+pub fn by_kind<'a>(rows: impl IntoIterator<Item = &'a Row>) -> BTreeMap<Kind, Summary> {
+    let mut kinds: BTreeMap<Kind, Summary> = BTreeMap::new();
+    for row in rows {
+        let health = kinds.entry(row.kind.clone()).or_insert_with(|| Summary {
+            states: StateName::ALL.into_iter().map(|state| (state, 0)).collect(),
+            ..Summary::default()
+        });
+        *health.states.entry(row.state.name()).or_default() += 1;
+        health.degraded += u64::from(row.degraded.is_some());
+        health.shadowed += u64::from(row.shadowed_by.is_some());
+    }
+    kinds
+}
+
+/// What is wrong with a row; `None` if nothing is. A shadowed row is not wrong.
+#[must_use]
+pub fn problem(row: &Row) -> Option<Problem> {
+    let subject = row.source.to_string();
+    let describe = |code, severity, message, hint: Option<String>| Problem {
+        code,
+        severity,
+        subject: subject.clone(),
+        position: None,
+        message,
+        hint,
+    };
+    match &row.state {
+        State::Indexed(_) => {
+            let failure = row.degraded.as_ref()?;
+            let message = format!("runs on its last good bundle: {}", failure.latest_message);
+            Some(describe(failure.code, Severity::Warning, message, Some(hint(failure, &subject))))
+        }
+        State::BundleBuildFailed { failure, .. } | State::EntryPointUnreadable { failure, .. } => {
+            Some(describe(failure.code, Severity::Error, failure.latest_message.clone(), Some(hint(failure, &subject))))
+        }
+        State::ValidationFailed { violations, .. } => {
+            let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
+            let hint = "change the export; it is looked at again as soon as the file changes".to_owned();
+            Some(describe(Code::EXPORT_REJECTED, Severity::Error, all.join("; "), Some(hint)))
+        }
+        State::OrphanedBundleOnly { .. } => Some(describe(
+            Code::ROOT_UNREACHABLE,
+            Severity::Warning,
+            "its source is gone, only its bundle is left".to_owned(),
+            Some("bring the source back, or remove what refers to it".to_owned()),
+        )),
+        State::Bundled { .. } | State::Tombstoned { .. } => None,
+    }
+}
+
+/// What to do about a failure.
+#[must_use]
+pub fn hint(failure: &Failure, subject: &str) -> String {
+    match failure.class {
+        FailureClass::Transient => format!("it is tried again by itself; `mangrove why {subject}` tells when"),
+        FailureClass::Environment => {
+            format!("`mangrove explain {}` says what it needs; then `mangrove scan`", failure.code)
+        }
+        FailureClass::Deterministic => format!("correct the source; `mangrove explain {}` says more", failure.code),
+    }
+}

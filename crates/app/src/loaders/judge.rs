@@ -1,0 +1,165 @@
+//! What loaders have in common: walking a shape and collecting every violation with its path.
+
+use mangrove_domain::{description::Violation, json::Json, shape::Shape};
+
+/// A place in a shape that may be empty.
+#[derive(Clone, Debug)]
+pub struct Field<'a> {
+    shape: Option<&'a Shape>,
+    path: String,
+}
+
+impl<'a> Field<'a> {
+    /// The export itself.
+    #[must_use]
+    pub const fn root(shape: &'a Shape) -> Self {
+        Self { shape: Some(shape), path: String::new() }
+    }
+
+    /// The member `key` of an object.
+    #[must_use]
+    pub fn member(&self, key: &str) -> Field<'a> {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Field { shape: self.shape.and_then(|shape| shape.get(key)), path }
+    }
+
+    /// What is there; an `undefined` member counts as absent.
+    #[must_use]
+    pub const fn shape(&self) -> Option<&'a Shape> {
+        self.shape
+    }
+
+    /// True if something is there.
+    #[must_use]
+    pub const fn is_present(&self) -> bool {
+        self.shape.is_some()
+    }
+}
+
+/// Collects violations. Each check gives the value if it holds and notes a violation if not.
+#[derive(Debug, Default)]
+pub struct Judge {
+    violations: Vec<Violation>,
+}
+
+impl Judge {
+    /// Notes a violation at a field.
+    pub fn reject(&mut self, field: &Field<'_>, message: impl Into<String>) {
+        self.violations.push(Violation { path: field.path.clone(), message: message.into() });
+    }
+
+    /// All violations, in the order in which they were found.
+    #[must_use]
+    pub fn into_violations(self) -> Vec<Violation> {
+        self.violations
+    }
+
+    /// True as long as nothing was rejected.
+    #[must_use]
+    pub fn is_content(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    fn expected<T>(&mut self, field: &Field<'_>, what: &str) -> Option<T> {
+        let found = match field.shape {
+            None => "nothing".to_owned(),
+            Some(Shape::Threw { message }) => format!("a getter that throws ({message})"),
+            Some(shape) => shape.type_name().to_owned(),
+        };
+        self.reject(field, format!("expected {what}, found {found}"));
+        None
+    }
+
+    /// A string.
+    pub fn string<'a>(&mut self, field: &Field<'a>) -> Option<&'a str> {
+        match field.shape {
+            Some(Shape::String(text)) => Some(text),
+            _ => self.expected(field, "a string"),
+        }
+    }
+
+    /// A string that is one of `choices`.
+    pub fn choice<'a>(&mut self, field: &Field<'a>, choices: &[&str]) -> Option<&'a str> {
+        let text = self.string(field)?;
+        if choices.contains(&text) {
+            return Some(text);
+        }
+        self.reject(field, format!("expected one of {}, found {text:?}", choices.join(", ")));
+        None
+    }
+
+    /// A function.
+    pub fn function(&mut self, field: &Field<'_>) -> Option<()> {
+        match field.shape {
+            Some(Shape::Function) => Some(()),
+            _ => self.expected(field, "a function"),
+        }
+    }
+
+    /// A boolean.
+    pub fn boolean(&mut self, field: &Field<'_>) -> Option<bool> {
+        match field.shape {
+            Some(Shape::Bool(value)) => Some(*value),
+            _ => self.expected(field, "a boolean"),
+        }
+    }
+
+    /// A schema; gives its JSON Schema.
+    pub fn schema<'a>(&mut self, field: &Field<'a>) -> Option<&'a Json> {
+        match field.shape {
+            Some(Shape::Schema { json_schema }) => Some(json_schema),
+            _ => self.expected(field, "a schema"),
+        }
+    }
+
+    /// An object used as a record; gives its members that are not `undefined`.
+    pub fn record<'a>(&mut self, field: &Field<'a>) -> Option<Vec<(&'a str, Field<'a>)>> {
+        match field.shape {
+            Some(Shape::Object(members)) => Some(
+                members
+                    .iter()
+                    .filter(|(_, value)| !matches!(value, Shape::Undefined))
+                    .map(|(key, _)| (key.as_str(), field.member(key)))
+                    .collect(),
+            ),
+            _ => self.expected(field, "an object"),
+        }
+    }
+
+    /// An array; gives its items.
+    pub fn list<'a>(&mut self, field: &Field<'a>) -> Option<Vec<Field<'a>>> {
+        match field.shape {
+            Some(Shape::Array(items)) => Some(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| Field {
+                        shape: Some(item).filter(|item| !matches!(item, Shape::Undefined)),
+                        path: format!("{}[{index}]", field.path),
+                    })
+                    .collect(),
+            ),
+            _ => self.expected(field, "a list"),
+        }
+    }
+
+    /// A list of strings.
+    pub fn strings(&mut self, field: &Field<'_>) -> Option<Vec<String>> {
+        let items = self.list(field)?;
+        let mut texts = Vec::with_capacity(items.len());
+        for item in &items {
+            texts.push(self.string(item)?.to_owned());
+        }
+        Some(texts)
+    }
+
+    /// A record of strings, such as tags.
+    pub fn string_record(&mut self, field: &Field<'_>) -> Option<Json> {
+        let members = self.record(field)?;
+        let mut texts = Vec::with_capacity(members.len());
+        for (key, member) in &members {
+            texts.push((*key, Json::from(self.string(member)?)));
+        }
+        Some(Json::object(texts))
+    }
+}

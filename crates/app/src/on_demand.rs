@@ -1,0 +1,161 @@
+//! Types on demand: what is asked for is brought up to date first, once for all who ask at the same time.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+use mangrove_domain::{
+    plan::Scope,
+    ports::StoreError,
+    row::Row,
+    source::{Kind, SourceId},
+    state::State,
+    type_name::TypeName,
+};
+
+use crate::{
+    scan::{self, Request, RetryMode, Scanner},
+    types::{NotReady, ReadyType, Types},
+};
+
+/// One shared attempt; its error is shared too.
+type SharedAttempt = Shared<BoxFuture<'static, Result<(), Arc<scan::Error>>>>;
+
+/// Gives out types of a repository, building what is needed and nothing else.
+pub struct OnDemand {
+    scanner: Arc<Scanner>,
+    attempts: Mutex<HashMap<(Kind, TypeName), SharedAttempt>>,
+}
+
+impl OnDemand {
+    /// Types as this scanner builds them.
+    #[must_use]
+    pub fn new(scanner: Arc<Scanner>) -> Self {
+        Self { scanner, attempts: Mutex::default() }
+    }
+
+    /// Brings one type up to date. Simultaneous requests share one attempt, which runs to its end even if
+    /// all of them go away.
+    async fn refresh(&self, kind: &Kind, type_name: &TypeName) -> Result<(), Arc<scan::Error>> {
+        let key = (kind.clone(), type_name.clone());
+        let attempt = {
+            let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+            match attempts.get(&key).filter(|attempt| attempt.peek().is_none()) {
+                Some(attempt) => attempt.clone(),
+                None => {
+                    let scanner = Arc::clone(&self.scanner);
+                    let (kind, type_name) = key.clone();
+                    let task = tokio::spawn(async move { refresh(&scanner, &kind, &type_name).await });
+                    let attempt: SharedAttempt = async move {
+                        match task.await {
+                            Ok(outcome) => outcome.map_err(Arc::new),
+                            Err(error) => std::panic::resume_unwind(error.into_panic()),
+                        }
+                    }
+                    .boxed()
+                    .shared();
+                    attempts.insert(key, attempt.clone());
+                    attempt
+                }
+            }
+        };
+        attempt.await
+    }
+
+    fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
+        NotReady::explain(&self.scanner.index(), kind, type_name, remark)
+    }
+
+    /// Description and verified code of a row.
+    async fn open(&self, row: &Arc<Row>) -> Result<ReadyType, OpenError> {
+        let State::Indexed(indexed) = &row.state else {
+            return Err(OpenError::Remark("the row is no longer indexed".to_owned()));
+        };
+        let ports = self.scanner.ports();
+        let description = match ports.catalog.description(indexed.description).await {
+            Ok(Some(description)) => description,
+            Ok(None) => return Err(OpenError::Remark("the catalog has lost the description".to_owned())),
+            Err(error) => return Err(OpenError::Remark(error.to_string())),
+        };
+        let bundle = ports.store.load(&indexed.bundle).await.map_err(OpenError::Store)?;
+        Ok(ReadyType { row: Arc::clone(row), description: Arc::new(description), bundle })
+    }
+}
+
+enum OpenError {
+    Store(StoreError),
+    Remark(String),
+}
+
+#[async_trait]
+impl Types for OnDemand {
+    async fn ready(&self, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
+        let mut is_second_try = false;
+        loop {
+            if let Err(error) = self.refresh(kind, type_name).await {
+                return Err(self.not_ready(kind, type_name, Some(explain(&error))));
+            }
+            let index = self.scanner.index();
+            let Some(row) = index.resolve(kind, type_name).map(Arc::clone) else {
+                return Err(self.not_ready(kind, type_name, None));
+            };
+            match self.open(&row).await {
+                Ok(ready) => return Ok(ready),
+                // Found damaged only now, by its digest: taken away, so that the second try builds it again.
+                Err(OpenError::Store(error)) if !is_second_try => {
+                    self.scanner.ports().discard_unusable(&error).await;
+                    is_second_try = true;
+                }
+                Err(OpenError::Store(error)) => {
+                    return Err(self.not_ready(kind, type_name, Some(error.to_string())));
+                }
+                Err(OpenError::Remark(remark)) => return Err(self.not_ready(kind, type_name, Some(remark))),
+            }
+        }
+    }
+}
+
+/// The chain of causes as one sentence.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Scans the sources that are, claim or might be this type.
+async fn refresh(scanner: &Scanner, kind: &Kind, type_name: &TypeName) -> Result<(), scan::Error> {
+    let look = Request { retry: RetryMode::None, ..Request::default() };
+    let (disk, catalog, _) = scanner.look(&look).await?;
+    let rows = catalog.rows.iter().filter(|row| row.kind == *kind && row.type_name() == Some(type_name));
+    let mut claimants: BTreeSet<SourceId> = rows.map(|row| row.source.clone()).collect();
+    let observed = || disk.observations.iter().filter(|observation| observation.kind == *kind);
+    claimants.extend(
+        observed()
+            .filter(|observation| observation.claimed_type.as_ref() == Some(type_name))
+            .map(|observation| observation.source.clone()),
+    );
+    if claimants.is_empty() {
+        // A type whose name is computed says so only when it is inspected.
+        claimants.extend(
+            observed()
+                .filter(|observation| observation.claimed_type.is_none())
+                .map(|observation| observation.source.clone()),
+        );
+    }
+    if claimants.is_empty() {
+        scanner.load().await?;
+        return Ok(());
+    }
+    let request = Request { retry: RetryMode::Scope, scope: Scope::Sources(claimants), ..Request::default() };
+    scanner.scan(&request).await.map(|_| ())
+}

@@ -1,0 +1,149 @@
+//! One attempt for one source: build, inspect, judge. Never an `Err`: whatever happens is an outcome.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use mangrove_domain::{
+    bundle::BundleRef,
+    description::Description,
+    failure::Fault,
+    fingerprint::Inputs,
+    observation::{Entry, Observation},
+    plan::Action,
+    ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, Site},
+    row::Row,
+    settle::Outcome,
+    state::Indexed,
+};
+
+use super::Ports;
+use crate::loaders::Registry;
+
+/// What one attempt works with.
+pub(super) struct Attempt<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) loaders: &'a Registry,
+    pub(super) observation: &'a Observation,
+    pub(super) row: Option<Row>,
+    pub(super) specifiers: BTreeSet<String>,
+}
+
+/// How it ended.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) description: Option<Description>,
+    pub(super) built: bool,
+    pub(super) inspected: bool,
+}
+
+impl Ended {
+    const fn without_inspection(outcome: Outcome) -> Self {
+        Self { outcome, description: None, built: true, inspected: false }
+    }
+}
+
+impl Attempt<'_> {
+    pub(super) async fn run(&self, action: &Action) -> Ended {
+        let Entry::Readable { inputs, .. } = &self.observation.entry else {
+            return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
+        };
+        if matches!(action, Action::Inspect | Action::Adopt)
+            && let Some(bundle) = self.row.as_ref().and_then(Row::bundle)
+        {
+            match self.ports.store.load(bundle).await {
+                Ok(loaded) => {
+                    let mut ended = self.inspect(bundle.clone(), loaded, self.kept_inputs(inputs)).await;
+                    ended.built = false;
+                    return ended;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the kept bundle cannot be used, building again");
+                    self.ports.discard_unusable(&error).await;
+                }
+            }
+        }
+        self.build(inputs).await
+    }
+
+    /// The inputs of the bundle that is there: the row's, unless only our rules moved and they are equal anyway.
+    fn kept_inputs(&self, observed: &Inputs) -> Inputs {
+        self.row.as_ref().and_then(|row| row.built.clone()).unwrap_or_else(|| observed.clone())
+    }
+
+    async fn build(&self, observed: &Inputs) -> Ended {
+        let graph = match self.ports.tree.graph(&self.observation.source).await {
+            Ok(Some(graph)) => graph,
+            Ok(None) => return Ended::without_inspection(Outcome::InputsMoved),
+            Err(error) => return Ended::without_inspection(failed(error.fault().clone())),
+        };
+        if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
+            return Ended::without_inspection(Outcome::InputsMoved);
+        }
+        let request = PackageRequest { specifiers: self.specifiers.clone() };
+        let prepared = match self.ports.packages.prepare(&request).await {
+            Ok(prepared) => prepared,
+            Err(fault) => return Ended::without_inspection(failed(fault)),
+        };
+        let bundle = match self.ports.bundler.bundle(BundleRequest { graph, imports: prepared.imports }).await {
+            Ok(bundle) => bundle,
+            Err(failure) => return Ended::without_inspection(failed(failure.fault)),
+        };
+        let stored = match self.ports.store.put(&bundle.code).await {
+            Ok(stored) => stored,
+            Err(error) => return Ended::without_inspection(failed(error.fault().clone())),
+        };
+        let reference = BundleRef { entry: stored, vendors: prepared.vendors };
+        let inputs = Inputs { packages: prepared.packages, ..observed.clone() };
+        match self.ports.store.load(&reference).await {
+            Ok(loaded) => self.inspect(reference, loaded, inputs).await,
+            Err(error) => Ended::without_inspection(failed(error.fault().clone())),
+        }
+    }
+
+    async fn inspect(&self, bundle: BundleRef, loaded: LoadedBundle, inputs: Inputs) -> Ended {
+        let Some(judging) = self.loaders.get(&self.observation.kind) else {
+            return Ended { outcome: Outcome::InputsMoved, description: None, built: true, inspected: false };
+        };
+        let layout = judging.layout();
+        let request = InspectRequest {
+            bundle: loaded,
+            export_names: layout.export_names.clone(),
+            subject: self.observation.source.to_string(),
+        };
+        let ended = |outcome, description| Ended { outcome, description, built: true, inspected: true };
+        let inspection = match self.ports.inspector.inspect(request).await {
+            Ok(inspection) => inspection,
+            Err(fault) => return ended(Outcome::InspectionFailed { fault, bundle, inputs }, None),
+        };
+        let Some((export_name, shape)) = inspection.export else {
+            let names: Vec<&str> = layout.export_names.iter().map(AsRef::as_ref).collect();
+            let violations = vec![mangrove_domain::description::Violation {
+                path: String::new(),
+                message: format!("expected a value exported as {}, found none", names.join(" or ")),
+            }];
+            return ended(Outcome::Rejected { bundle, violations, inputs }, None);
+        };
+        let site = Site {
+            source: self.observation.source.clone(),
+            export_name: export_name.to_string(),
+            requirements: inspection.touched,
+            notes: inspection.notes,
+        };
+        match judging.describe(&shape, &site) {
+            Ok(description) => {
+                let indexed = Indexed {
+                    type_name: description.type_name.clone(),
+                    version: description.version.as_ref().map(Arc::clone),
+                    is_add_on: description.is_add_on,
+                    description: description.digest(),
+                    bundle,
+                };
+                ended(Outcome::Accepted { indexed, inputs }, Some(description))
+            }
+            Err(violations) => ended(Outcome::Rejected { bundle, violations, inputs }, None),
+        }
+    }
+}
+
+const fn failed(fault: Fault) -> Outcome {
+    Outcome::BuildFailed { fault }
+}

@@ -1,0 +1,379 @@
+//! The one pipeline: observe → plan → build → inspect → settle + claims → commit → publish.
+//!
+//! Cold start, warm start, reconcile, dry run, `retry` and "this type was asked for and is not ready" are all
+//! calls of [`Scanner::scan`] with another [`Request`]; there is no second path (`design/freshness.md`).
+
+mod attempt;
+mod observe;
+mod writer;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use futures::{StreamExt as _, stream};
+use mangrove_domain::{
+    bundle::Presence,
+    index::TypeIndex,
+    observation::{CatalogView, DiskView, Observation},
+    plan::{self, Action, Plan, Policy, Retry, Scope, Step},
+    ports::{
+        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, Packages,
+        Phase, Progress, SourceTree, StoreError,
+    },
+    problem::Problem,
+    row::Row,
+    settle::{self, Moment, Settled},
+    source::SourceId,
+};
+
+use crate::loaders::Registry;
+use attempt::{Attempt, Ended};
+use observe::Observed;
+use writer::Writer;
+
+/// The adapters that the pipeline works through.
+#[derive(Clone)]
+pub struct Ports {
+    /// Sources and module graphs.
+    pub tree: Arc<dyn SourceTree>,
+    /// Packages.
+    pub packages: Arc<dyn Packages>,
+    /// Bundles are built by it.
+    pub bundler: Arc<dyn Bundler>,
+    /// Bundles are kept in it.
+    pub store: Arc<dyn BundleStore>,
+    /// Looks at exports.
+    pub inspector: Arc<dyn ExportInspector>,
+    /// Rows are kept in it.
+    pub catalog: Arc<dyn Catalog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for retry timers.
+    pub entropy: Arc<dyn Entropy>,
+    /// Hears how far a scan is.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Ports {
+    /// Takes a damaged object out of the store, so that the next build puts a good one there. Failing to
+    /// do so is no error here: the build that follows meets the same obstacle and reports it.
+    pub(crate) async fn discard_unusable(&self, error: &StoreError) {
+        if let StoreError::Unusable { key, .. } = error
+            && let Err(error) = self.store.remove(*key).await
+        {
+            tracing::debug!(%error, "a damaged object could not be removed");
+        }
+    }
+}
+
+/// What a scan shall do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which failed rows with unchanged inputs are tried.
+    pub retry: RetryMode,
+    /// Which sources are in scope.
+    pub scope: Scope,
+    /// Plan and report, write nothing.
+    pub dry_run: bool,
+    /// Read every file, whatever its stat says.
+    pub rehash: bool,
+    /// Let removals pass that the guardrail would withhold.
+    pub allow_mass_removal: bool,
+}
+
+/// Which failed rows with unchanged inputs are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RetryMode {
+    /// All of them: a scan on the command line, the start of a daemon.
+    All,
+    /// Those whose time has come.
+    Due,
+    /// Those of the scope: a type that was asked for, `retry`.
+    Scope,
+    /// None: dry runs and looks.
+    None,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            retry: RetryMode::All,
+            scope: Scope::Everything,
+            dry_run: false,
+            rehash: false,
+            allow_mass_removal: false,
+        }
+    }
+}
+
+/// What a scan did and found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// All rows as they are now, sorted by source.
+    pub rows: Vec<Arc<Row>>,
+    /// What was decided for each source, sorted.
+    pub steps: Vec<Step>,
+    /// Steps that the guardrail withheld.
+    pub withheld: Vec<Step>,
+    /// Sources whose row was written, deleted, or could not be.
+    pub changed: BTreeSet<SourceId>,
+    /// What is wrong besides the rows' own failures.
+    pub problems: Vec<Problem>,
+    /// What it cost.
+    pub statistics: Statistics,
+}
+
+/// What a scan cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Builds that were started.
+    pub built: u64,
+    /// Inspections that were started.
+    pub inspected: u64,
+    /// Files that were opened.
+    pub files_read: u64,
+    /// Directories that were listed.
+    pub directories_listed: u64,
+    /// From start to end.
+    pub duration: Duration,
+}
+
+/// A scan that could not be carried out. A broken extension never is a reason.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository could not be looked at.
+    #[error("scan: looking at the sources")]
+    Observe(#[source] ObserveError),
+    /// The catalog could not be read or written.
+    #[error("scan: {doing} the catalog")]
+    Catalog {
+        /// What was being done.
+        doing: &'static str,
+        /// What came back.
+        #[source]
+        source: CatalogError,
+    },
+    /// The bundle store could not be read or written.
+    #[error("scan: {doing} the bundle store")]
+    Store {
+        /// What was being done.
+        doing: &'static str,
+        /// What came back.
+        #[source]
+        source: StoreError,
+    },
+    /// Sources changed at every look.
+    #[error("the sources kept changing while they were scanned ({paths})")]
+    Unsettled {
+        /// Some of them.
+        paths: String,
+    },
+}
+
+/// How often sources that move under a scan, or rows that others write, are looked at again.
+const MAXIMUM_PASSES: usize = 4;
+
+/// Carries scans out and publishes their outcome.
+pub struct Scanner {
+    ports: Ports,
+    loaders: Registry,
+    index: ArcSwap<TypeIndex>,
+    parallel_builds: usize,
+}
+
+impl Scanner {
+    /// A scanner over these adapters that runs at most `parallel_builds` builds at once.
+    #[must_use]
+    pub fn new(ports: Ports, loaders: Registry, parallel_builds: usize) -> Self {
+        Self {
+            ports,
+            loaders,
+            index: ArcSwap::from_pointee(TypeIndex::default()),
+            parallel_builds: parallel_builds.max(1),
+        }
+    }
+
+    /// The adapters.
+    #[must_use]
+    pub const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The loaders in force.
+    #[must_use]
+    pub const fn loaders(&self) -> &Registry {
+        &self.loaders
+    }
+
+    /// The snapshot that was published last.
+    #[must_use]
+    pub fn index(&self) -> Arc<TypeIndex> {
+        self.index.load_full()
+    }
+
+    /// Publishes what the catalog says now, without looking at sources.
+    pub async fn load(&self) -> Result<Arc<TypeIndex>, Error> {
+        let view = self.snapshot().await?;
+        self.publish(view.rows.into_iter().map(Arc::new));
+        Ok(self.index())
+    }
+
+    /// Looks at sources and catalog and plans, without doing anything.
+    pub async fn look(&self, request: &Request) -> Result<(DiskView, CatalogView, Plan), Error> {
+        let observed = observe::observe(&self.ports, &self.loaders, request).await?;
+        let plan = plan::plan(&observed.disk, &observed.catalog, &self.policy(request));
+        Ok((observed.disk, observed.catalog, plan))
+    }
+
+    /// Carries a scan out.
+    pub async fn scan(&self, request: &Request) -> Result<Report, Error> {
+        let started = self.ports.clock.now();
+        let mut report = Report::default();
+        let mut request = request.clone();
+        for pass in 1.. {
+            let again = self.pass(&request, &mut report).await?;
+            if again.is_empty() {
+                break;
+            }
+            if pass == MAXIMUM_PASSES {
+                let paths: Vec<String> = again.iter().take(3).map(ToString::to_string).collect();
+                return Err(Error::Unsettled { paths: paths.join(", ") });
+            }
+            tracing::debug!(sources = again.len(), "looking again at sources that moved");
+            request.scope = Scope::Sources(again);
+            request.retry = RetryMode::Scope;
+        }
+        report.statistics.duration = self.ports.clock.now().since(started);
+        Ok(report)
+    }
+
+    /// One round of the pipeline; gives the sources that must be looked at again.
+    async fn pass(&self, request: &Request, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
+        self.ports.progress.event(&Event::Started { phase: Phase::Observe, total: None });
+        let Observed { disk, catalog, specifiers, statistics } =
+            observe::observe(&self.ports, &self.loaders, request).await?;
+        self.ports.progress.event(&Event::Finished { phase: Phase::Observe });
+        report.statistics.files_read += statistics.files_read;
+        report.statistics.directories_listed += statistics.directories_listed;
+
+        let plan = plan::plan(&disk, &catalog, &self.policy(request));
+        let mut writer = Writer::new(self, catalog.rows);
+        report.merge(&plan, disk.problems.clone());
+
+        if !request.dry_run {
+            self.carry_out(&plan, &disk, &specifiers, &mut writer, report).await?;
+        }
+        let again = writer.finish(report).await?;
+        Ok(again)
+    }
+
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        disk: &DiskView,
+        specifiers: &BTreeMap<SourceId, BTreeSet<String>>,
+        writer: &mut Writer<'_>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let observations: BTreeMap<&SourceId, &Observation> =
+            disk.observations.iter().map(|observation| (&observation.source, observation)).collect();
+        let mut attempts = Vec::new();
+        for step in &plan.steps {
+            let observation = observations.get(&step.source).copied();
+            if step.action.is_attempt() {
+                if let Some(observation) = observation {
+                    attempts.push((step, observation, writer.row(&step.source).cloned()));
+                }
+            } else {
+                let settled = settle::apply(writer.row(&step.source), observation, &step.action, self.moment());
+                writer.accept(step, settled, None, report).await?;
+            }
+        }
+        if attempts.is_empty() {
+            return Ok(());
+        }
+        let total = u64::try_from(attempts.len()).ok();
+        self.ports.progress.event(&Event::Started { phase: Phase::Build, total });
+        let mut futures = Vec::with_capacity(attempts.len());
+        for (step, observation, row) in attempts {
+            let specifiers = specifiers.get(&step.source).cloned().unwrap_or_default();
+            futures.push(self.attempt(step, observation, row, specifiers));
+        }
+        let mut running = stream::iter(futures).buffer_unordered(self.parallel_builds);
+        while let Some((step, observation, ended)) = running.next().await {
+            report.statistics.built += u64::from(ended.built);
+            report.statistics.inspected += u64::from(ended.inspected);
+            let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
+            let row = writer.row(&step.source);
+            let presence = disk.presence.get(&step.source).copied().unwrap_or(Presence::Present);
+            let settled = settle::settle(row, observation, presence, ended.outcome, rule_version, self.moment());
+            let healthy = matches!(&settled, Settled::Write(row) if row.failure().is_none()
+                && matches!(row.state, mangrove_domain::state::State::Indexed(_)));
+            self.ports.progress.event(&Event::Done { source: &step.source, healthy });
+            writer.accept(step, settled, ended.description, report).await?;
+        }
+        self.ports.progress.event(&Event::Finished { phase: Phase::Build });
+        Ok(())
+    }
+
+    async fn attempt<'a>(
+        &self,
+        step: &'a Step,
+        observation: &'a Observation,
+        row: Option<Row>,
+        specifiers: BTreeSet<String>,
+    ) -> (&'a Step, &'a Observation, Ended) {
+        let attempt = Attempt { ports: &self.ports, loaders: &self.loaders, observation, row, specifiers };
+        (step, observation, attempt.run(&step.action).await)
+    }
+
+    fn policy(&self, request: &Request) -> Policy {
+        let retry = match (&request.retry, &request.scope) {
+            (RetryMode::All, _) | (RetryMode::Scope, Scope::Everything | Scope::Kinds(_)) => Retry::All,
+            (RetryMode::Due, _) => Retry::Due(self.ports.clock.now()),
+            (RetryMode::Scope, Scope::Sources(sources)) => Retry::Only(sources.clone()),
+            (RetryMode::None, _) => Retry::None,
+        };
+        Policy {
+            retry,
+            kinds: self.loaders.rule_versions(),
+            scope: request.scope.clone(),
+            allow_mass_removal: request.allow_mass_removal,
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: self.ports.clock.now(), jitter: self.ports.entropy.fraction() }
+    }
+
+    async fn snapshot(&self) -> Result<CatalogView, Error> {
+        self.ports.catalog.snapshot().await.map_err(|source| Error::Catalog { doing: "reading", source })
+    }
+
+    fn publish(&self, rows: impl Iterator<Item = Arc<Row>>) {
+        self.index.store(Arc::new(TypeIndex::build(rows)));
+    }
+}
+
+impl Report {
+    /// A later pass replaces what an earlier one said of the same sources.
+    fn merge(&mut self, plan: &Plan, problems: Vec<Problem>) {
+        if self.steps.is_empty() {
+            self.steps.clone_from(&plan.steps);
+        } else {
+            for step in plan.steps.iter().filter(|step| !matches!(step.action, Action::Keep)) {
+                match self.steps.binary_search_by(|known| known.source.cmp(&step.source)) {
+                    Ok(index) => self.steps[index] = step.clone(),
+                    Err(index) => self.steps.insert(index, step.clone()),
+                }
+            }
+        }
+        self.withheld.clone_from(&plan.withheld);
+        self.problems = problems;
+        self.problems.extend(plan.problems.iter().cloned());
+    }
+}

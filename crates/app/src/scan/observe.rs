@@ -1,0 +1,105 @@
+//! The first half of the pipeline: everything that a plan is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use mangrove_domain::{
+    bundle::{BundleRef, Presence, StoredObject},
+    fingerprint::Part,
+    observation::{CatalogView, DiskView, Entry},
+    plan::Scope,
+    ports::{ObserveRequest, PackageRequest, SurveyStatistics},
+    row::Row,
+    source::SourceId,
+};
+
+use super::{Ports, Request, Error};
+use crate::loaders::Registry;
+
+/// Both sides of a plan, and what each source needs from outside.
+pub(super) struct Observed {
+    pub(super) disk: DiskView,
+    pub(super) catalog: CatalogView,
+    pub(super) specifiers: BTreeMap<SourceId, BTreeSet<String>>,
+    pub(super) statistics: SurveyStatistics,
+}
+
+pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request) -> Result<Observed, Error> {
+    let observe = ObserveRequest {
+        kinds: loaders.layouts(),
+        rehash: request.rehash,
+        only: match &request.scope {
+            Scope::Sources(sources) => sources.clone(),
+            Scope::Everything | Scope::Kinds(_) => BTreeSet::new(),
+        },
+    };
+    let (survey, catalog) = futures::join!(ports.tree.survey(&observe), ports.catalog.snapshot());
+    let survey = survey.map_err(Error::Observe)?;
+    let catalog = catalog.map_err(|source| Error::Catalog { doing: "reading", source })?;
+
+    let mut disk = survey.disk;
+    let mut specifiers = BTreeMap::new();
+    let mut closures: BTreeMap<BTreeSet<String>, Part> = BTreeMap::new();
+    let identity = ports.bundler.identity();
+    for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
+        if let Entry::Readable { inputs, .. } = &mut observation.entry {
+            inputs.bundler = identity.clone();
+            inputs.packages = match closures.get(&entry.specifiers) {
+                Some(part) => part.clone(),
+                None => {
+                    let part = closure(ports, &entry.specifiers).await;
+                    closures.insert(entry.specifiers.clone(), part.clone());
+                    part
+                }
+            };
+        }
+        specifiers.insert(observation.source.clone(), entry.specifiers);
+    }
+
+    if request.rehash && !request.dry_run {
+        discard_damaged(ports, &catalog).await?;
+    }
+    disk.presence = presence(ports, &catalog).await?;
+    Ok(Observed { disk, catalog, specifiers, statistics: survey.statistics })
+}
+
+/// What the store says of every row's bundle.
+fn presence<'a>(
+    ports: &'a Ports,
+    catalog: &'a CatalogView,
+) -> BoxFuture<'a, Result<BTreeMap<SourceId, Presence>, Error>> {
+    async move {
+        let rows: Vec<(&SourceId, &BundleRef)> =
+            catalog.rows.iter().filter_map(|row| Some((&row.source, row.bundle()?))).collect();
+        let references: Vec<&BundleRef> = rows.iter().map(|(_, bundle)| *bundle).collect();
+        let presence = ports.store.presence(&references).await;
+        let presence = presence.map_err(|source| Error::Store { doing: "reading", source })?;
+        Ok(rows.into_iter().map(|(source, _)| source.clone()).zip(presence).collect())
+    }
+    .boxed()
+}
+
+/// A look at existence and size does not see flipped bits; this one reads every byte, and takes damaged
+/// objects away, so that they count as missing.
+async fn discard_damaged(ports: &Ports, catalog: &CatalogView) -> Result<(), Error> {
+    let store_error = |source| Error::Store { doing: "verifying", source };
+    let closures = catalog.rows.iter().filter_map(Row::bundle);
+    let objects: BTreeSet<StoredObject> = closures.flat_map(|bundle| bundle.closure().copied()).collect();
+    for object in objects {
+        if matches!(ports.store.verify(&object).await.map_err(store_error)?, Presence::WrongSize { .. }) {
+            ports.store.remove(object.key).await.map_err(store_error)?;
+        }
+    }
+    Ok(())
+}
+
+/// A closure that cannot be told counts as one of its own: the build that follows says why.
+async fn closure(ports: &Ports, specifiers: &BTreeSet<String>) -> Part {
+    match ports.packages.closure(&PackageRequest { specifiers: specifiers.clone() }).await {
+        Ok(part) => part,
+        Err(fault) => {
+            tracing::debug!(%fault, "the package closure is not known");
+            Part::of([mangrove_domain::fingerprint::Line::new("closure", "unknown")])
+        }
+    }
+}

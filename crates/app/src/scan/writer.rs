@@ -1,0 +1,172 @@
+//! The second half of the pipeline: settled rows go to the catalog in batches and are published.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use mangrove_domain::{
+    claims,
+    description::Description,
+    plan::Step,
+    ports::{Change, Commit, Write},
+    row::Row,
+    settle::{self, Settled},
+    source::SourceId,
+    time::Timestamp,
+};
+
+use super::{Report, Error, Scanner};
+
+/// A batch is committed when it has this many rows …
+const BATCH_ROWS: usize = 256;
+/// … or its oldest row is this old.
+const BATCH_AGE: Duration = Duration::from_secs(1);
+
+/// Collects settled rows and commits them.
+pub(super) struct Writer<'a> {
+    scanner: &'a Scanner,
+    /// The rows as they are after everything accepted so far.
+    rows: BTreeMap<SourceId, Row>,
+    pending: BTreeMap<SourceId, Pending>,
+    descriptions: Vec<Description>,
+    opened: Option<Timestamp>,
+    again: BTreeSet<SourceId>,
+    has_published: bool,
+}
+
+/// What the next batch does to one row.
+struct Pending {
+    before: Option<Row>,
+    settled: Settled,
+    reason: String,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(scanner: &'a Scanner, rows: Vec<Row>) -> Self {
+        Self {
+            scanner,
+            rows: rows.into_iter().map(|row| (row.source.clone(), row)).collect(),
+            pending: BTreeMap::new(),
+            descriptions: Vec::new(),
+            opened: None,
+            again: BTreeSet::new(),
+            has_published: false,
+        }
+    }
+
+    /// The row as it is now.
+    pub(super) fn row(&self, source: &SourceId) -> Option<&Row> {
+        self.rows.get(source)
+    }
+
+    /// Takes the outcome of one step; commits when a batch is full or old.
+    pub(super) async fn accept(
+        &mut self,
+        step: &Step,
+        settled: Settled,
+        description: Option<Description>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        match &settled {
+            Settled::Unchanged => return Ok(()),
+            Settled::ObserveAgain => {
+                self.again.insert(step.source.clone());
+                return Ok(());
+            }
+            Settled::Write(_) | Settled::Delete(_) => {}
+        }
+        let before = self.rows.remove(&step.source);
+        if let Settled::Write(row) = &settled {
+            self.rows.insert(step.source.clone(), (**row).clone());
+        }
+        self.descriptions.extend(description);
+        self.pending.insert(step.source.clone(), Pending { before, settled, reason: step.verdict.to_string() });
+        let now = self.scanner.ports.clock.now();
+        let opened = *self.opened.get_or_insert(now);
+        if self.pending.len() >= BATCH_ROWS || now.since(opened) >= BATCH_AGE {
+            self.commit(report).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits what is left, publishes, and gives the sources that must be looked at again.
+    pub(super) async fn finish(mut self, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
+        if !self.pending.is_empty() {
+            self.commit(report).await?;
+        }
+        if !self.has_published {
+            self.publish();
+        }
+        report.rows = self.scanner.index().rows().cloned().collect();
+        report.problems.extend(claims::resolve(self.rows.values()).problems);
+        Ok(self.again)
+    }
+
+    /// Files first, then the rows that name them, then the readers.
+    async fn commit(&mut self, report: &mut Report) -> Result<(), Error> {
+        let scanner = self.scanner;
+        scanner.ports.store.sync().await.map_err(|source| Error::Store { doing: "writing", source })?;
+        self.apply_claims();
+        let pending = std::mem::take(&mut self.pending);
+        let now = scanner.ports.clock.now();
+        let mut changes: Vec<Change> = pending
+            .into_iter()
+            .map(|(source, pending)| {
+                let transition = settle::transition(pending.before.as_ref(), &pending.settled, &pending.reason, now);
+                let write = match pending.settled {
+                    Settled::Write(_) => self
+                        .rows
+                        .get(&source)
+                        .map_or(Write::Delete, |row| Write::Put(Box::new(row.clone()))),
+                    Settled::Delete(_) | Settled::Unchanged | Settled::ObserveAgain => Write::Delete,
+                };
+                let expected_revision = pending.before.map_or(0, |row| row.revision);
+                Change { source, expected_revision, write, transition }
+            })
+            .collect();
+        changes.sort_by_key(|change| match &change.write {
+            Write::Delete => 0,
+            Write::Put(row) => 1 + u8::from(row.is_resolvable()),
+        });
+        report.changed.extend(changes.iter().map(|change| change.source.clone()));
+        let commit = Commit { changes, descriptions: std::mem::take(&mut self.descriptions) };
+        let outcome = scanner
+            .ports
+            .catalog
+            .commit(commit)
+            .await
+            .map_err(|source| Error::Catalog { doing: "writing", source })?;
+        for (source, revision) in outcome.revisions {
+            if let Some(row) = self.rows.get_mut(&source) {
+                row.revision = revision;
+            }
+        }
+        self.again.extend(outcome.conflicts);
+        self.opened = None;
+        self.publish();
+        Ok(())
+    }
+
+    /// Who resolves is known only now that types are: rows whose claim changed join the batch.
+    fn apply_claims(&mut self) {
+        let claims = claims::resolve(self.rows.values());
+        for row in self.rows.values_mut() {
+            let before = row.clone();
+            if claims.mark(row) {
+                let settled = Settled::Write(Box::new(row.clone()));
+                let reason = row.shadowed_by.as_ref().map_or_else(
+                    || "no other source claims its type before it".to_owned(),
+                    |winner| format!("{winner} claims its type before it"),
+                );
+                self.pending.entry(row.source.clone()).or_insert(Pending { before: Some(before), settled, reason });
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        self.has_published = true;
+        self.scanner.publish(self.rows.values().map(|row| Arc::new(row.clone())));
+    }
+}

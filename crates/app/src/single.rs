@@ -1,0 +1,45 @@
+//! Bundling one file by hand, outside the catalog, by the same steps as the pipeline.
+
+use std::collections::BTreeSet;
+
+use mangrove_domain::{
+    failure::Fault,
+    ports::{BuildFailure, Bundle, BundleRequest, EdgeTarget, PackageRequest},
+    source::SourceId,
+};
+
+use crate::scan::Ports;
+
+/// Why a file could not be bundled.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// There is no such file, or it cannot be read.
+    #[error("{0} cannot be read")]
+    Unreadable(SourceId),
+    /// Something on the way failed.
+    #[error("{}", .0.fault)]
+    Failed(BuildFailure),
+}
+
+impl From<Fault> for BundleError {
+    fn from(fault: Fault) -> Self {
+        BundleError::Failed(fault.into())
+    }
+}
+
+/// The bundle of one source.
+pub async fn bundle(ports: &Ports, source: &SourceId) -> Result<Bundle, BundleError> {
+    let graph = ports.tree.graph(source).await.map_err(|error| error.fault().clone())?;
+    let graph = graph.ok_or_else(|| BundleError::Unreadable(source.clone()))?;
+    let specifiers: BTreeSet<String> = graph
+        .edges
+        .iter()
+        .filter_map(|edge| match &edge.target {
+            EdgeTarget::External(specifier) => Some(specifier.clone()),
+            EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
+        })
+        .collect();
+    let prepared = ports.packages.prepare(&PackageRequest { specifiers }).await?;
+    let request = BundleRequest { graph, imports: prepared.imports };
+    ports.bundler.bundle(request).await.map_err(BundleError::Failed)
+}

@@ -1,0 +1,308 @@
+//! The pipeline over fakes: what becomes of rows when the world changes.
+
+mod world;
+
+use insta::assert_snapshot;
+use mangrove_app::scan::{Request, RetryMode};
+use mangrove_app::types::Types as _;
+use mangrove_domain::{
+    ports::{BundleStore as _, Catalog as _},
+    source::Kind,
+    type_name::TypeName,
+};
+use world::{World, model, network_down, render};
+
+#[tokio::test]
+async fn fault_01_a_transient_failure_is_retried_although_nothing_changed() {
+    let mut world = World::new();
+    world.tree.write("models/dns.ts", &model("@acme/dns", "import npm:undici@7"));
+    world.packages.fail(Some(network_down()));
+    assert_snapshot!(render(&world.scan().await), @"models/dns.ts BundleBuildFailed @acme/dns [Transient MG0301 x1]");
+    assert_snapshot!(render(&world.scan().await), @"models/dns.ts BundleBuildFailed @acme/dns [Transient MG0301 x2]");
+    world.restart();
+    assert_snapshot!(render(&world.scan().await), @"models/dns.ts BundleBuildFailed @acme/dns [Transient MG0301 x3]");
+    world.packages.fail(None);
+    assert_snapshot!(render(&world.scan().await), @"models/dns.ts Indexed @acme/dns");
+}
+
+#[tokio::test]
+async fn fault_01_the_first_request_after_the_outage_succeeds_without_a_scan() {
+    let world = World::new();
+    world.tree.write("models/dns.ts", &model("@acme/dns", "import npm:undici@7"));
+    world.packages.fail(Some(network_down()));
+    world.scan().await;
+    let types = world.types();
+    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/dns"));
+    let refused = types.ready(&kind, &name).await.expect_err("the network is down");
+    assert_eq!(refused.claimed_by.len(), 1, "fault 28: the failed row is named");
+    assert_eq!(refused.failure.expect("its failure is told").attempts, 2);
+    world.packages.fail(None);
+    let ready = types.ready(&kind, &name).await.expect("the network is back");
+    assert_eq!(ready.description.methods.len(), 1);
+}
+
+#[tokio::test]
+async fn fault_03_a_rejected_export_is_judged_again_when_its_source_changes() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", "reject"));
+    assert_snapshot!(render(&world.scan().await), @"models/a.ts ValidationFailed @acme/a");
+    world.tree.write("models/a.ts", &model("@acme/a", "fixed"));
+    assert_snapshot!(render(&world.scan().await), @"models/a.ts Indexed @acme/a");
+}
+
+#[tokio::test]
+async fn a_rejected_export_is_a_cached_answer() {
+    let mut world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", "reject"));
+    world.scan().await;
+    world.bundler.take_calls();
+    world.inspector.take_calls();
+    world.scan().await;
+    world.restart();
+    world.scan().await;
+    assert_eq!(world.bundler.take_calls(), Vec::<String>::new());
+    assert_eq!(world.inspector.take_calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn fault_04_a_failed_rebuild_keeps_the_old_inputs_beside_the_old_bundle() {
+    let world = World::new();
+    let good = model("@acme/a", "one");
+    world.tree.write("models/a.ts", &good);
+    let before = world.scan().await.rows[0].clone();
+    world.tree.write("models/a.ts", &model("@acme/a", "broken"));
+    let report = world.scan().await;
+    assert_snapshot!(render(&report), @"models/a.ts Indexed @acme/a [Deterministic MG0201 x1] degraded");
+    assert_eq!(report.rows[0].bundle(), before.bundle());
+    assert_eq!(report.rows[0].built, before.built);
+    world.tree.write("models/a.ts", &model("@acme/a", "two"));
+    let after = world.scan().await;
+    assert_snapshot!(render(&after), @"models/a.ts Indexed @acme/a");
+    assert_ne!(after.rows[0].bundle(), before.bundle());
+}
+
+#[tokio::test]
+async fn a_reverted_edit_clears_degraded_without_a_build() {
+    let world = World::new();
+    let good = model("@acme/a", "one");
+    world.tree.write("models/a.ts", &good);
+    world.scan().await;
+    world.tree.write("models/a.ts", &model("@acme/a", "broken"));
+    world.scan().await;
+    world.bundler.take_calls();
+    world.tree.write("models/a.ts", &good);
+    assert_snapshot!(render(&world.scan().await), @"models/a.ts Indexed @acme/a");
+    assert_eq!(world.bundler.take_calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn fault_08_a_file_without_a_known_export_is_no_row_and_never_stale() {
+    let world = World::new();
+    world.tree.write("models/helper.ts", "just a helper");
+    assert_snapshot!(render(&world.scan().await), @"");
+    let report = world.scan().await;
+    assert_eq!((report.statistics.built, report.statistics.files_read), (0, 0));
+}
+
+#[tokio::test]
+async fn fault_09_a_new_broken_file_is_recorded_on_the_warm_path() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.scan().await;
+    world.tree.write("models/b.ts", &model("@acme/b", "broken"));
+    assert_snapshot!(render(&world.scan().await), @r"
+    models/a.ts Indexed @acme/a
+    models/b.ts BundleBuildFailed @acme/b [Deterministic MG0201 x1]
+    ");
+}
+
+#[tokio::test]
+async fn fault_10_a_bundle_that_is_gone_is_built_again() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let before = world.scan().await.rows[0].clone();
+    let key = before.bundle().expect("it is indexed").entry.key;
+    world.store.remove(key).await.expect("it is there");
+    world.bundler.take_calls();
+    let after = world.scan().await;
+    assert_snapshot!(render(&after), @"models/a.ts Indexed @acme/a");
+    assert_eq!(world.bundler.take_calls(), ["models/a.ts"]);
+    assert_eq!(after.rows[0].bundle(), before.bundle());
+}
+
+#[tokio::test]
+async fn fault_11_nothing_is_built_twice_by_the_next_scan_or_the_next_process() {
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        world.tree.write(&format!("models/{name}.ts"), &model(&format!("@acme/{name}"), "import npm:zod@4"));
+    }
+    assert_eq!(world.scan().await.statistics.built, 3);
+    assert_eq!(world.scan().await.statistics.built, 0, "the lock of the first build made no difference");
+    world.restart();
+    assert_eq!(world.scan().await.statistics.built, 0);
+}
+
+#[tokio::test]
+async fn an_edited_shared_file_rebuilds_its_dependents_and_nothing_else() {
+    let world = World::new();
+    world.tree.write("lib/shared.ts", "one");
+    world.tree.write("models/a.ts", &model("@acme/a", "import lib/shared.ts"));
+    world.tree.write("models/b.ts", &model("@acme/b", ""));
+    world.scan().await;
+    world.bundler.take_calls();
+    world.tree.write("lib/shared.ts", "two");
+    world.scan().await;
+    assert_eq!(world.bundler.take_calls(), ["models/a.ts"]);
+}
+
+#[tokio::test]
+async fn fault_07_configuration_and_bundler_changes_rebuild() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.scan().await;
+    world.bundler.take_calls();
+    world.tree.configure("{\"imports\": {}}");
+    world.scan().await;
+    assert_eq!(world.bundler.take_calls(), ["models/a.ts"]);
+    world.bundler.upgrade();
+    world.scan().await;
+    assert_eq!(world.bundler.take_calls(), ["models/a.ts"]);
+}
+
+#[tokio::test]
+async fn an_edit_between_look_and_build_voids_the_build_and_is_looked_at_again() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", "one"));
+    let edited = model("@acme/a", "two");
+    world.tree.edit_during_next_build("models/a.ts", &edited);
+    let report = world.scan().await;
+    assert_snapshot!(render(&report), @"models/a.ts Indexed @acme/a");
+    let bundle = report.rows[0].bundle().expect("it is indexed");
+    let loaded = world.store.load(bundle).await.expect("it is stored");
+    assert!(loaded.code.contains("two"));
+}
+
+#[tokio::test]
+async fn fault_13_two_files_that_claim_one_type_do_not_depend_on_history() {
+    let world = World::new();
+    world.tree.write("models/b.ts", &model("@acme/a", ""));
+    world.scan().await;
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.tree.write("models/other.ts", &model("@acme/other", ""));
+    let report = world.scan().await;
+    assert_snapshot!(render(&report), @r"
+    models/a.ts Indexed @acme/a
+    models/b.ts Indexed @acme/a shadowed by models/a.ts
+    models/other.ts Indexed @acme/other
+    ");
+    assert_eq!(report.problems.len(), 1, "the conflict is reported");
+    world.tree.remove("models/a.ts");
+    assert_snapshot!(render(&world.scan().await), @r"
+    models/b.ts Indexed @acme/a
+    models/other.ts Indexed @acme/other
+    ");
+}
+
+#[tokio::test]
+async fn fault_28_an_unknown_type_names_what_claims_it_or_what_is_near() {
+    let world = World::new();
+    world.tree.write("models/dns.ts", &model("@acme/dns", "broken"));
+    world.tree.write("models/zone.ts", &model("@acme/zone", ""));
+    world.scan().await;
+    let types = world.types();
+    let kind = Kind::new("model");
+    let failed = types.ready(&kind, &TypeName::stored("@acme/dns")).await.expect_err("it is broken");
+    assert_eq!(failed.claimed_by[0].source.to_string(), "models/dns.ts");
+    let unknown = types.ready(&kind, &TypeName::stored("@acme/zones")).await.expect_err("it does not exist");
+    assert!(unknown.claimed_by.is_empty());
+    assert_eq!(unknown.nearest[0].as_str(), "@acme/zone");
+}
+
+#[tokio::test]
+async fn simultaneous_requests_for_one_type_share_one_attempt() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.tree.write("models/b.ts", &model("@acme/b", ""));
+    let types = world.types();
+    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/a"));
+    let requests = (0..20).map(|_| types.ready(&kind, &name));
+    let answers = futures::future::join_all(requests).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(world.bundler.take_calls(), ["models/a.ts"], "and nothing that was not asked for");
+}
+
+#[tokio::test]
+async fn a_dry_run_plans_and_writes_nothing() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let report = world.scan_with(Request { dry_run: true, ..Request::default() }).await;
+    assert_eq!(report.steps.len(), 1);
+    assert_eq!(report.steps[0].verdict.name(), "New");
+    assert!(world.catalog.snapshot().await.expect("a fake").rows.is_empty());
+    assert_eq!(world.bundler.take_calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_deleted_source_leaves_and_its_history_stays() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let source = world.scan().await.rows[0].source.clone();
+    world.tree.remove("models/a.ts");
+    assert_snapshot!(render(&world.scan().await), @"");
+    let history = world.catalog.transitions(&source).await.expect("a fake");
+    let states: Vec<String> = history.iter().map(|record| record.transition.to.to_string()).collect();
+    assert_eq!(states, ["Indexed", "Tombstoned"]);
+}
+
+#[tokio::test]
+async fn the_outcome_does_not_depend_on_history_or_parallel_builds() {
+    let texts = [
+        ("lib/shared.ts", "one".to_owned()),
+        ("models/a.ts", model("@acme/a", "import lib/shared.ts")),
+        ("models/b.ts", model("@acme/b", "reject")),
+        ("models/c.ts", model("@acme/a", "")),
+        ("models/d.ts", model("@acme/d", "broken")),
+        ("models/e.ts", model("@acme/e", "throw")),
+    ];
+    let mut outcomes = Vec::new();
+    for jobs in [1, 8] {
+        let mut world = World::with_jobs(jobs);
+        for (path, text) in &texts {
+            world.tree.write(path, text);
+            world.scan().await;
+        }
+        world.lose_catalog();
+        outcomes.push(render(&world.scan().await));
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+    assert_snapshot!(outcomes[0], @r"
+    models/a.ts Indexed @acme/a
+    models/b.ts ValidationFailed @acme/b
+    models/c.ts Indexed @acme/a shadowed by models/a.ts
+    models/d.ts BundleBuildFailed @acme/d [Deterministic MG0201 x1]
+    models/e.ts BundleBuildFailed @acme/e [Deterministic MG0220 x1]
+    ");
+}
+
+#[tokio::test]
+async fn fault_37_a_timer_waits_and_a_scan_does_not() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", "import npm:x@1"));
+    world.packages.fail(Some(network_down()));
+    world.scan().await;
+    let due = Request { retry: RetryMode::Due, ..Request::default() };
+    world.clock.advance(std::time::Duration::from_secs(120));
+    let report = world.scan_with(due.clone()).await;
+    assert_eq!(report.statistics.built, 1, "the time has come");
+    let next = report.rows[0].failure().and_then(|failure| failure.next_retry).expect("a timer runs");
+    assert!(next <= world.now().plus(std::time::Duration::from_secs(60)));
+    assert_eq!(world.scan().await.statistics.built, 1, "a scan tries every failed build");
+}
+
+#[tokio::test]
+async fn fault_29_a_throwing_module_is_evaluated_once_per_attempt() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", "throw"));
+    world.scan().await;
+    assert_eq!(world.inspector.take_calls(), ["models/a.ts"]);
+}

@@ -1,0 +1,158 @@
+//! A repository in memory with the whole pipeline over it.
+
+use std::sync::Arc;
+
+use mangrove_app::{
+    loaders::Registry,
+    on_demand::OnDemand,
+    scan::{Ports, Report, Request, Scanner},
+};
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    ports::{Clock, Event, Progress},
+    problem::Code,
+    row::Row,
+};
+use mangrove_testkit::fakes::{
+    ManualClock, MemoryCatalog, MemoryStore, MemoryTree, ScriptedBundler, ScriptedInspector, ScriptedPackages,
+    SeededEntropy,
+};
+
+/// Everything that outlives a process, and a scanner that does not.
+pub struct World {
+    pub tree: Arc<MemoryTree>,
+    pub bundler: Arc<ScriptedBundler>,
+    pub packages: Arc<ScriptedPackages>,
+    pub inspector: Arc<ScriptedInspector>,
+    pub store: Arc<MemoryStore>,
+    pub catalog: Arc<MemoryCatalog>,
+    pub clock: Arc<ManualClock>,
+    pub scanner: Arc<Scanner>,
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _event: &Event<'_>) {}
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with_jobs(2)
+    }
+
+    pub fn with_jobs(jobs: usize) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        let world = WorldParts {
+            tree: Arc::default(),
+            bundler: Arc::default(),
+            packages: Arc::default(),
+            inspector: Arc::default(),
+            catalog: Arc::new(MemoryCatalog::default()),
+            store,
+            clock: Arc::new(ManualClock::default()),
+        };
+        let scanner = world.scanner(jobs);
+        let WorldParts { tree, bundler, packages, inspector, store, catalog, clock } = world;
+        Self { tree, bundler, packages, inspector, store, catalog, clock, scanner }
+    }
+
+    /// A new process over the same disk.
+    pub fn restart(&mut self) {
+        let parts = WorldParts {
+            tree: Arc::clone(&self.tree),
+            bundler: Arc::clone(&self.bundler),
+            packages: Arc::clone(&self.packages),
+            inspector: Arc::clone(&self.inspector),
+            store: Arc::clone(&self.store),
+            catalog: Arc::clone(&self.catalog),
+            clock: Arc::clone(&self.clock),
+        };
+        self.scanner = parts.scanner(2);
+    }
+
+    /// The catalog is lost; everything else stays.
+    pub fn lose_catalog(&mut self) {
+        self.catalog = Arc::new(MemoryCatalog::default());
+        self.restart();
+    }
+
+    pub async fn scan(&self) -> Report {
+        self.scan_with(Request::default()).await
+    }
+
+    pub async fn scan_with(&self, request: Request) -> Report {
+        self.scanner.scan(&request).await.expect("a scan over fakes cannot fail")
+    }
+
+    pub fn types(&self) -> OnDemand {
+        OnDemand::new(Arc::clone(&self.scanner))
+    }
+
+    pub fn now(&self) -> mangrove_domain::time::Timestamp {
+        self.clock.now()
+    }
+}
+
+struct WorldParts {
+    tree: Arc<MemoryTree>,
+    bundler: Arc<ScriptedBundler>,
+    packages: Arc<ScriptedPackages>,
+    inspector: Arc<ScriptedInspector>,
+    store: Arc<MemoryStore>,
+    catalog: Arc<MemoryCatalog>,
+    clock: Arc<ManualClock>,
+}
+
+impl WorldParts {
+    fn scanner(&self, jobs: usize) -> Arc<Scanner> {
+        let ports = Ports {
+            tree: Arc::clone(&self.tree) as _,
+            packages: Arc::clone(&self.packages) as _,
+            bundler: Arc::clone(&self.bundler) as _,
+            store: Arc::clone(&self.store) as _,
+            inspector: Arc::clone(&self.inspector) as _,
+            catalog: Arc::clone(&self.catalog) as _,
+            clock: Arc::clone(&self.clock) as _,
+            entropy: Arc::new(SeededEntropy::default()),
+            progress: Arc::new(Silent),
+        };
+        Arc::new(Scanner::new(ports, Registry::built_in(), jobs))
+    }
+}
+
+/// A model of this type, with more lines.
+pub fn model(type_name: &str, more: &str) -> String {
+    format!("type {type_name}\nexport model\n{more}")
+}
+
+pub fn network_down() -> Fault {
+    Fault::new(
+        FailureClass::Transient,
+        Code::REGISTRY_UNREACHABLE,
+        "registry:localhost:4873",
+        "npm registry unreachable: connection refused",
+    )
+}
+
+/// One line a row: path, state, type, and what else is notable.
+pub fn render(report: &Report) -> String {
+    report.rows.iter().map(|row| line(row)).collect::<Vec<_>>().join("\n")
+}
+
+fn line(row: &Row) -> String {
+    let mut text = format!("{} {}", row.source, row.state.name());
+    if let Some(name) = row.type_name() {
+        text.push_str(&format!(" {name}"));
+    }
+    if let Some(failure) = row.failure() {
+        text.push_str(&format!(" [{} {} x{}]", failure.class, failure.code, failure.attempts));
+    }
+    if row.degraded.is_some() {
+        text.push_str(" degraded");
+    }
+    if let Some(winner) = &row.shadowed_by {
+        text.push_str(&format!(" shadowed by {winner}"));
+    }
+    text
+}

@@ -1,0 +1,185 @@
+//! A bundler, packages and an inspector that do what a test tells them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    fingerprint::{Line, Part},
+    json::Json,
+    ports::{
+        BuildFailure, Bundle, BundleRequest, Bundler, ExportInspector, InspectRequest, Inspection, PackageRequest,
+        Packages, PreparedPackages,
+    },
+    problem::Code,
+    shape::Shape,
+};
+
+/// Joins the texts of a module graph. A file with a line `broken` is a syntax error; a test can add faults.
+#[derive(Debug, Default)]
+pub struct ScriptedBundler {
+    version: Mutex<u32>,
+    faults: Mutex<BTreeMap<String, Fault>>,
+    calls: Mutex<Vec<String>>,
+}
+
+impl ScriptedBundler {
+    /// A bundler that builds everything.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes every build of this entry fail until [`heal`](Self::heal).
+    pub fn fail(&self, entry: &str, fault: Fault) {
+        lock(&self.faults).insert(entry.to_owned(), fault);
+    }
+
+    /// Takes back every [`fail`](Self::fail).
+    pub fn heal(&self) {
+        lock(&self.faults).clear();
+    }
+
+    /// Becomes another version: its identity changes.
+    pub fn upgrade(&self) {
+        *lock(&self.version) += 1;
+    }
+
+    /// The entries of all builds since the last call, sorted.
+    pub fn take_calls(&self) -> Vec<String> {
+        let mut calls = std::mem::take(&mut *lock(&self.calls));
+        calls.sort();
+        calls
+    }
+}
+
+#[async_trait]
+impl Bundler for ScriptedBundler {
+    fn identity(&self) -> Part {
+        Part::of([Line::new("version", lock(&self.version).to_string())])
+    }
+
+    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
+        let entry = request.graph.entry.to_string();
+        lock(&self.calls).push(entry.clone());
+        if let Some(fault) = lock(&self.faults).get(&entry) {
+            return Err(fault.clone().into());
+        }
+        let mut code = String::new();
+        for file in &request.graph.files {
+            code.push_str(&String::from_utf8_lossy(&file.bytes));
+            code.push('\n');
+        }
+        if code.lines().any(|line| line == "broken") {
+            let fault = Fault::new(FailureClass::Deterministic, Code::SYNTAX, format!("source:{entry}"), "does not parse");
+            return Err(fault.into());
+        }
+        code.push_str(&format!("// built by version {}\n", lock(&self.version)));
+        Ok(Bundle { code, source_map: None, requirements: Vec::new() })
+    }
+}
+
+/// Resolves every package to version 1 unless told otherwise.
+#[derive(Debug, Default)]
+pub struct ScriptedPackages {
+    locked: Mutex<BTreeMap<String, String>>,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl ScriptedPackages {
+    /// A registry that answers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes every preparation of a package fail, or no longer.
+    pub fn fail(&self, fault: Option<Fault>) {
+        *lock(&self.fault) = fault;
+    }
+}
+
+#[async_trait]
+impl Packages for ScriptedPackages {
+    async fn closure(&self, request: &PackageRequest) -> Result<Part, Fault> {
+        let locked = lock(&self.locked);
+        Ok(Part::of(request.specifiers.iter().map(|specifier| {
+            Line::new(specifier, locked.get(specifier).map_or("unlocked", String::as_str))
+        })))
+    }
+
+    async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault> {
+        if !request.specifiers.is_empty()
+            && let Some(fault) = lock(&self.fault).clone()
+        {
+            return Err(fault);
+        }
+        for specifier in &request.specifiers {
+            lock(&self.locked).entry(specifier.clone()).or_insert_with(|| "1.0.0".to_owned());
+        }
+        Ok(PreparedPackages {
+            imports: request.specifiers.iter().map(|specifier| (specifier.clone(), specifier.clone())).collect(),
+            vendors: Vec::new(),
+            packages: self.closure(request).await?,
+        })
+    }
+}
+
+/// Reads the code of a [`ScriptedBundler`] as a model. A line `reject` gives a type that is no string, a line
+/// `throw` a module that throws.
+#[derive(Debug, Default)]
+pub struct ScriptedInspector {
+    calls: Mutex<Vec<String>>,
+}
+
+impl ScriptedInspector {
+    /// An inspector.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The subjects of all inspections since the last call, sorted.
+    pub fn take_calls(&self) -> Vec<String> {
+        let mut calls = std::mem::take(&mut *lock(&self.calls));
+        calls.sort();
+        calls
+    }
+}
+
+#[async_trait]
+impl ExportInspector for ScriptedInspector {
+    async fn inspect(&self, request: InspectRequest) -> Result<Inspection, Fault> {
+        lock(&self.calls).push(request.subject.clone());
+        let code = &request.bundle.code;
+        let has = |wanted: &str| code.lines().any(|line| line == wanted);
+        if has("throw") {
+            let cause = format!("source:{}", request.subject);
+            return Err(Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, cause, "throws"));
+        }
+        let name = request.export_names.iter().find(|name| has(&format!("export {name}")));
+        let Some(name) = name else {
+            return Ok(Inspection { export: None, touched: Vec::new(), notes: Vec::new() });
+        };
+        let type_name = code.lines().find_map(|line| line.strip_prefix("type ")).unwrap_or("@test/unnamed");
+        let type_shape = if has("reject") { Shape::Bool(true) } else { Shape::String(type_name.to_owned()) };
+        let method = Shape::Object(vec![
+            ("description".into(), Shape::String("runs".into())),
+            ("arguments".into(), Shape::Schema { json_schema: Json::object::<&str>([]) }),
+            ("execute".into(), Shape::Function),
+        ]);
+        let shape = Shape::Object(vec![
+            ("type".into(), type_shape),
+            ("version".into(), Shape::String("2026.01.01.1".into())),
+            ("methods".into(), Shape::Object(vec![("run".into(), method)])),
+        ]);
+        Ok(Inspection { export: Some((Arc::clone(name), shape)), touched: Vec::new(), notes: Vec::new() })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

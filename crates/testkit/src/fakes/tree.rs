@@ -1,0 +1,233 @@
+//! A source tree in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    digest::Digest,
+    failure::{FailureClass, Fault},
+    fingerprint::{Inputs, Line, Part},
+    observation::{DiskView, Entry, Observation, RootAccess, RootView},
+    ports::{
+        Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
+        SurveyStatistics, SurveyedEntry,
+    },
+    problem::Code,
+    source::{Extension, Origin, RelativePath, RootId, SourceId},
+};
+
+/// Files in memory, in a language of lines instead of TypeScript:
+///
+/// ```text
+/// type @acme/dns          the claimed type; what makes a file an entry point is a line `export model`
+/// export model
+/// import _lib/shared.ts   a local import, relative to the root
+/// import npm:zod@4        any other import
+/// ```
+///
+/// Entry points lie below `<directory of the kind>/`. A file whose text is [`MemoryTree::UNREADABLE`] cannot be read.
+#[derive(Debug, Default)]
+pub struct MemoryTree {
+    files: Mutex<BTreeMap<String, String>>,
+    config: Mutex<String>,
+    seen: Mutex<BTreeMap<String, String>>,
+    edits_on_graph: Mutex<Vec<(String, String)>>,
+}
+
+impl MemoryTree {
+    /// The text of a file that cannot be read.
+    pub const UNREADABLE: &'static str = "<unreadable>";
+
+    /// An empty tree.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: &str) {
+        lock(&self.files).insert(path.to_owned(), text.to_owned());
+    }
+
+    /// Removes a file.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn remove(&self, path: &str) {
+        assert!(lock(&self.files).remove(path).is_some(), "{path} is not there");
+    }
+
+    /// Sets the configuration that governs every entry.
+    pub fn configure(&self, text: &str) {
+        text.clone_into(&mut lock(&self.config));
+    }
+
+    /// At the next reading of a module graph, writes this file first: an edit between a look and a build.
+    pub fn edit_during_next_build(&self, path: &str, text: &str) {
+        lock(&self.edits_on_graph).push((path.to_owned(), text.to_owned()));
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        lock(&self.files).get(path).cloned()
+    }
+
+    /// The files that `entry` reaches, itself included; `None` marks one that is missing.
+    fn reach(&self, entry: &str) -> BTreeMap<String, Option<String>> {
+        let mut reached = BTreeMap::new();
+        let mut open = vec![entry.to_owned()];
+        while let Some(path) = open.pop() {
+            if reached.contains_key(&path) {
+                continue;
+            }
+            let text = self.text(&path);
+            open.extend(text.iter().flat_map(|text| imports(text)).filter(|import| is_local(import)).map(str::to_owned));
+            reached.insert(path, text);
+        }
+        reached
+    }
+
+    fn source_part(reached: &BTreeMap<String, Option<String>>) -> Part {
+        Part::of(reached.iter().map(|(path, text)| {
+            Line::new(path, text.as_ref().map_or_else(|| "missing".to_owned(), |text| Digest::of(text.as_bytes()).to_string()))
+        }))
+    }
+
+    fn config_part(&self) -> Part {
+        Part::of([Line::new("deno.json", lock(&self.config).as_str())])
+    }
+
+    fn observe(&self, path: &str, text: &str, layout: &KindLayout) -> (Observation, SurveyedEntry) {
+        let claimed = text.lines().find_map(|line| line.strip_prefix("type "));
+        let reached = self.reach(path);
+        let specifiers: BTreeSet<String> = reached
+            .values()
+            .flatten()
+            .flat_map(|text| imports(text))
+            .filter(|import| !is_local(import))
+            .map(str::to_owned)
+            .collect();
+        let entry = if text == Self::UNREADABLE {
+            Entry::Unreadable(Fault::new(FailureClass::Environment, Code::UNREADABLE, "errno:13", "permission denied"))
+        } else {
+            let inputs = Inputs {
+                source: Self::source_part(&reached),
+                config: self.config_part(),
+                packages: Part::of([]),
+                bundler: Part::of([]),
+            };
+            Entry::Readable { digest: Digest::of(text.as_bytes()), inputs }
+        };
+        let observation = Observation {
+            source: source(path),
+            origin: Origin::Local,
+            extension: Extension { name: "@local/test".into(), version: "0.0.0".into() },
+            kind: layout.kind.clone(),
+            claimed_type: claimed.and_then(|text| (layout.normalise)(text).ok()),
+            claims_add_on: false,
+            entry,
+        };
+        (observation, SurveyedEntry { specifiers })
+    }
+}
+
+#[async_trait]
+impl SourceTree for MemoryTree {
+    async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
+        let files = lock(&self.files).clone();
+        let mut statistics = SurveyStatistics::default();
+        {
+            let mut seen = lock(&self.seen);
+            for (path, text) in &files {
+                if request.rehash || seen.get(path) != Some(text) {
+                    statistics.files_read += 1;
+                }
+            }
+            seen.clone_from(&files);
+        }
+        let mut survey = Survey { statistics, ..Survey::default() };
+        let mut helpers = BTreeSet::new();
+        for layout in &request.kinds {
+            let directory = format!("{}/", layout.directory);
+            for (path, text) in files.iter().filter(|(path, _)| path.starts_with(&directory)) {
+                let is_entry = text == Self::UNREADABLE
+                    || layout.export_names.iter().any(|name| text.lines().any(|line| line == format!("export {name}")));
+                if is_entry {
+                    let (observation, entry) = self.observe(path, text, layout);
+                    survey.disk.observations.push(observation);
+                    survey.entries.push(entry);
+                } else {
+                    helpers.insert(source(path));
+                }
+            }
+        }
+        let root = RootView {
+            origin: Origin::Local,
+            access: RootAccess::Reachable,
+            incomplete: BTreeSet::new(),
+            locked_files: BTreeSet::new(),
+        };
+        survey.disk = DiskView { helpers, roots: [(RootId::local(), root)].into(), ..survey.disk };
+        Ok(survey)
+    }
+
+    async fn graph(&self, wanted: &SourceId) -> Result<Option<ModuleGraph>, ObserveError> {
+        for (path, text) in std::mem::take(&mut *lock(&self.edits_on_graph)) {
+            self.write(&path, &text);
+        }
+        let entry = wanted.path.as_str();
+        if self.text(entry).is_none_or(|text| text == Self::UNREADABLE) {
+            return Ok(None);
+        }
+        let reached = self.reach(entry);
+        let mut edges = Vec::new();
+        for (importer, text) in &reached {
+            for import in text.iter().flat_map(|text| imports(text)) {
+                let target = match reached.get(import) {
+                    Some(Some(_)) => EdgeTarget::File(relative(import)),
+                    Some(None) => EdgeTarget::Missing,
+                    None => EdgeTarget::External(import.to_owned()),
+                };
+                edges.push(Edge { importer: relative(importer), specifier: import.to_owned(), target });
+            }
+        }
+        let source = Self::source_part(&reached);
+        let files = reached
+            .into_iter()
+            .filter_map(|(path, text)| {
+                let bytes: Arc<[u8]> = text?.into_bytes().into();
+                Some(SourceFile { path: relative(&path), digest: Digest::of(&bytes), bytes })
+            })
+            .collect();
+        Ok(Some(ModuleGraph {
+            entry: wanted.path.clone(),
+            files,
+            edges,
+            source,
+            config: self.config_part(),
+            compiler_options: "{}".to_owned(),
+        }))
+    }
+}
+
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.strip_prefix("import "))
+}
+
+fn is_local(import: &str) -> bool {
+    !import.contains(':')
+}
+
+fn relative(path: &str) -> RelativePath {
+    RelativePath::parse(path).expect("fixture paths are relative")
+}
+
+fn source(path: &str) -> SourceId {
+    SourceId { root: RootId::local(), path: relative(path) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
