@@ -33,8 +33,6 @@ fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
         Step { name: "layers", work: Work::Check(layers::run) },
         Step { name: "tidy", work: Work::Check(tidy::run) },
         cargo("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-        // A service that wants the catalog alone must not need the bundler.
-        cargo("slices", &["check", "--package", "mangrove-infra", "--no-default-features", "--features", "sqlite"]),
         Step {
             name: "documents",
             work: Work::Program {
@@ -50,6 +48,11 @@ fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
         steps.push(cargo("tests", &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]));
     }
     steps.push(cargo("doc tests", &["test", "--workspace", "--doc"]));
+    // A service that wants the catalog alone must not need the bundler. Last, since it builds other features.
+    steps.push(cargo(
+        "slice",
+        &["check", "--package", "mangrove-infra", "--no-default-features", "--features", "sqlite"],
+    ));
     steps
 }
 

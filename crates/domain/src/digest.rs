@@ -56,7 +56,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || ParseDigestError(text.to_owned());
-        if text.len() != 64 || !text.is_ascii() {
+        // The number parser below would accept a sign.
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(error());
         }
         let mut bytes = [0; 32];

@@ -72,8 +72,7 @@ impl Scope {
 /// What to do about one source.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Nothing, but for a changed extension, origin or claimed type, which [`apply`](crate::settle::apply) carries
-    /// over.
+    /// Nothing, but for a changed extension or origin, which [`apply`](crate::settle::apply) carries over.
     Keep,
     /// Build and inspect.
     Build,

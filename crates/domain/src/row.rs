@@ -42,7 +42,8 @@ pub struct Row {
     pub degraded: Option<Failure>,
     /// The violations of an earlier rejection, kept when a later build failed.
     pub rejected_before: Vec<crate::description::Violation>,
-    /// The version of the kind's rules that judged the export.
+    /// The version of the kind's rules that judged the export; 0 if none ever did, or if they must do so
+    /// again.
     pub rule_version: u32,
     /// The row that resolves the type instead of this one.
     pub shadowed_by: Option<SourceId>,

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod expressions;
 pub mod faults;
 pub mod json_text;
+pub mod files;
 #[cfg(feature = "npm")]
 pub mod npm;
 #[cfg(feature = "sqlite")]

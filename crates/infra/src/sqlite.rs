@@ -1,4 +1,4 @@
-//! What the catalog and the run history share: opening, checking, setting aside and writing an SQLite file.
+//! What the catalog and the run history share: opening, checking, setting aside and writing an `SQLite` file.
 //!
 //! The rules are explained in `design/catalog.md`. In short: WAL is switched on once, under a file lock, and
 //! then only checked; one connection writes, a few read; every write is a transaction that begins as a
@@ -35,7 +35,7 @@ pub enum OpenMode {
 /// How long a busy file is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// How long SQLite waits for a lock within one attempt.
+    /// How long `SQLite` waits for a lock within one attempt.
     pub busy_timeout: Duration,
     /// Attempts before `Busy` is reported, at least 1.
     pub attempts: u32,
@@ -194,9 +194,9 @@ async fn open_to_write(
     let lock = lock_setup(path, patience).await?;
     let mut set_aside = None;
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-        let (look, writer) = attempt().await;
+        let (found, writer) = attempt().await;
         writer.close().await;
-        match look {
+        match found {
             Ok(Look::Ready | Look::Blank | Look::NeedsSetup) => {}
             Err(Trouble::Corrupt(_)) => set_aside = Some(move_aside(path)?),
             Err(trouble) => return Err(trouble),
@@ -397,7 +397,7 @@ impl Database {
     }
 }
 
-/// What an error of the engine means. The code numbers are SQLite's primary result codes.
+/// What an error of the engine means. The code numbers are `SQLite`'s primary result codes.
 pub(crate) fn trouble(operation: &str, path: &Path, error: &sqlx::Error) -> Trouble {
     let message = format!("cannot {operation} {}: {error}", path.display());
     let fault = |class, code, cause: String| Fault::new(class, code, cause, message.clone());
@@ -407,7 +407,10 @@ pub(crate) fn trouble(operation: &str, path: &Path, error: &sqlx::Error) -> Trou
             let number = database.code().and_then(|text| text.parse::<i32>().ok()).map_or(0, |code| code & 0xff);
             let cause = format!("sqlite:{number}");
             match number {
-                5 | 6 => Trouble::Busy(fault(FailureClass::Transient, Code::CATALOG_BUSY, cause)),
+                5 | 6 => {
+                    let message = format!("cannot {operation} {}: another process is writing it", path.display());
+                    Trouble::Busy(Fault::new(FailureClass::Transient, Code::CATALOG_BUSY, cause, message))
+                }
                 11 | 26 => Trouble::Corrupt(fault(FailureClass::Environment, Code::CATALOG_CORRUPT, cause)),
                 13 => other(Code::DISK_FULL, cause),
                 3 | 8 | 23 => other(Code::NOT_WRITABLE, cause),

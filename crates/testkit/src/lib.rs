@@ -1,6 +1,7 @@
 //! Fixtures, strict fakes, faults and contract suites. A development dependency only.
 
 pub mod contract;
+pub mod corpus;
 pub mod fakes;
 pub mod fixture;
 pub mod registry;

@@ -109,3 +109,14 @@ fn clock_moves_only_by_hand_and_chance_repeats() {
     let (first, second) = (entropy.identifier(), entropy.identifier());
     assert!(first < second && first.len() == 36, "{first} {second}");
 }
+
+#[test]
+fn vendor_digests_tell_paths_from_contents() {
+    let digest = |files: &[(&'static str, &'static str)]| {
+        mangrove_domain::bundle::vendor_digest(files.iter().map(|(path, code)| (*path, code.as_bytes())))
+    };
+    assert_eq!(digest(&[("a", "1"), ("b", "2")]), digest(&[("b", "2"), ("a", "1")]));
+    assert_ne!(digest(&[("a", "bc")]), digest(&[("ab", "c")]));
+    assert_ne!(digest(&[("a", "b"), ("c", "d")]), digest(&[("a", "b1:c1:d")]));
+    assert_ne!(digest(&[("a", "")]), digest(&[]));
+}

@@ -27,8 +27,6 @@
 //! # Known holes
 //! - Code that depends on more than its inputs (the time of day while it loads) may be accepted once and rejected
 //!   the next time. It is looked at again only when an input changes.
-//! - A row that is degraded because rules tightened forgets this when another failure degrades it and then heals.
-//!   The next change of inputs or rules brings it back.
 
 mod verdict;
 
@@ -114,9 +112,12 @@ fn readable(row: &Row, observed: &Inputs, presence: Presence, rule_version: u32)
     if is_tightened && is_as_attempted && !rules_moved && has_bundle(row, presence) {
         return Fresh::StillRejected.into();
     }
+    // A working row that has lost its bundle meanwhile cannot wait for its timer: it has nothing to run (I7).
+    let can_wait = row.state.name() != StateName::Indexed || has_bundle(row, presence);
     if let Some(failure) = row.failure()
         && is_as_attempted
         && !is_tightened
+        && can_wait
     {
         return Stale::RetryFailedBuild { failure: failure.clone() }.into();
     }

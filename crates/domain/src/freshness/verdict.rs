@@ -105,7 +105,7 @@ pub enum Stale {
     },
     /// The rules of the kind changed since the export was judged.
     RulesChanged {
-        /// The version that judged it.
+        /// The version that judged it; 0 if it is to be judged again.
         before: u32,
         /// The version now.
         after: u32,
@@ -268,6 +268,9 @@ impl fmt::Display for Stale {
             Stale::ConfigChanged { changes } => changed(out, "the configuration", changes),
             Stale::PackagesChanged { changes } => changed(out, "a package", changes),
             Stale::BundlerChanged { changes } => changed(out, "the bundler", changes),
+            Stale::RulesChanged { before: 0, after } => {
+                write!(out, "its export is still to be judged by version {after} of the rules of its kind")
+            }
             Stale::RulesChanged { before, after } => {
                 write!(out, "the rules of its kind changed from version {before} to {after}")
             }

@@ -13,6 +13,7 @@ use crate::{failure::Fault, fingerprint::Part};
 /// request; MUST keep an import of the request's map external under the name that the map gives; MUST end
 /// within their time limit; MUST survive hostile input at the price of that one request.
 /// Contract: `testkit::contract::bundler`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Bundler: Send + Sync {
     /// The bundler part of a fingerprint: adapter, version, options and formats that change output.

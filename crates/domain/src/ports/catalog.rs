@@ -13,6 +13,7 @@ use crate::{
 /// not the row's (I9) and report it without failing the others; MUST delete tombstoned rows in the transaction
 /// that records them (I4); MUST hold I2 by an index; MUST NOT store a `Bundled` row. Rows are keyed by (root,
 /// relative path). Contract: `testkit::contract::catalog`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Catalog: Send + Sync {
     /// All rows.

@@ -8,6 +8,7 @@ use crate::{failure::Fault, json::Json, time::Timestamp};
 ///
 /// Implementations MUST write atomically; MUST give every write a new version and never change an old one.
 /// Contract: `testkit::contract::data_store`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait DataStore: Send + Sync {
     /// Stores one item as the next version of its name.

@@ -9,6 +9,7 @@ use crate::{
 ///
 /// Implementations MUST keep the position of every node; MUST refuse duplicate keys and more than one
 /// document; MUST bound nesting, so that no input overflows the stack. Contract: `testkit::contract::documents`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Documents: Send + Sync {
     /// Parses `text`, which stands in the file that people call `name`.
     ///

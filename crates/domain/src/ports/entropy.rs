@@ -1,6 +1,7 @@
 //! Chance.
 
 /// Random values. Implementations MUST NOT repeat an identifier.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Entropy: Send + Sync {
     /// A number in 0..=1, evenly spread.
     fn fraction(&self) -> f64;

@@ -13,6 +13,7 @@ use crate::{failure::Fault, shape::Shape};
 /// their limits of time, memory, stack and pending jobs; MUST evaluate a module once (fault 29); MUST report the
 /// same shape for the same bundle. They say what is there and judge nothing.
 /// Contract: `testkit::contract::export_inspector`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait ExportInspector: Send + Sync {
     /// Looks at one bundle.

@@ -6,6 +6,7 @@ use crate::json::Json;
 ///
 /// Implementations MUST be free of side effects and MUST end in bounded time and depth.
 /// Contract: `testkit::contract::expressions`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Expressions: Send + Sync {
     /// Parses without evaluating.
     ///

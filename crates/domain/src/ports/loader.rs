@@ -12,6 +12,7 @@ use crate::{
 /// Implementations MUST be pure; MUST report all violations at once, each with its path; MUST raise
 /// [`rule_version`](Self::rule_version) whenever the same shape may be judged differently.
 /// Contract: `testkit::contract::loader`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Loader: Send + Sync {
     /// Kind, directory, export names and type-name rule.
     fn layout(&self) -> KindLayout;

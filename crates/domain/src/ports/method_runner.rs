@@ -12,6 +12,7 @@ use crate::{failure::Fault, json::Json};
 /// Implementations MUST make every call of a stand-in a typed failure that names the requirement: work is never
 /// pretended; MUST end a call within its time limit; MUST NOT let a rejection that nobody awaits end more than
 /// its own session (fault 31). Contract: `testkit::contract::method_runner`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait MethodRunner: Send + Sync {
     /// Loads a bundle for calls.
@@ -30,6 +31,7 @@ pub struct OpenRequest {
 }
 
 /// A loaded bundle.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Session: Send {
     /// Calls the function at `path` below the export, such as `["methods", "create", "execute"]`, with `args`
@@ -44,6 +46,7 @@ pub trait Session: Send {
 }
 
 /// What a method may ask of its host while it runs.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait MethodHost: Send + Sync {
     /// Answers one call of a context function.

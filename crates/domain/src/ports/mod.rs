@@ -18,6 +18,7 @@ mod loader;
 mod method_runner;
 mod packages;
 mod progress;
+mod repository_files;
 mod run_store;
 mod schema_validator;
 mod source_tree;
@@ -35,9 +36,24 @@ pub use loader::{Loader, Site};
 pub use method_runner::{HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
 pub use packages::{PackageRequest, Packages, PreparedPackages};
 pub use progress::{Event, Phase, Progress};
+pub use repository_files::{FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use source_tree::{
     Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
     SurveyStatistics, SurveyedEntry,
 };
+
+/// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about
+/// outcomes use the strict fakes of `testkit`. There is none of [`BundleStore`] and [`Progress`], whose methods borrow
+/// inside of slices and values.
+#[cfg(feature = "mocks")]
+pub mod mocks {
+    pub use super::{
+        bundler::MockBundler, catalog::MockCatalog, clock::MockClock, data_store::MockDataStore,
+        documents::MockDocuments, entropy::MockEntropy, export_inspector::MockExportInspector,
+        expressions::MockExpressions, loader::MockLoader, method_runner::MockMethodHost,
+        method_runner::MockMethodRunner, method_runner::MockSession, packages::MockPackages, run_store::MockRunStore,
+        schema_validator::MockSchemaValidator, source_tree::MockSourceTree,
+    };
+}

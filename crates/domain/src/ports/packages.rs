@@ -12,6 +12,7 @@ use crate::{bundle::StoredObject, failure::Fault, fingerprint::Part};
 /// network; MUST resolve a range the same way tomorrow; MUST verify the integrity of everything fetched and
 /// never leave half an entry in the cache; MUST share one attempt among simultaneous requests for one package.
 /// A failure is never remembered as an answer. Contract: `testkit::contract::packages`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Packages: Send + Sync {
     /// The packages part of a fingerprint: the locked closure of these specifiers. What is not locked yet

@@ -8,6 +8,7 @@ use crate::{failure::Fault, run::RunRecord};
 ///
 /// Implementations MUST make a record durable before [`save`](Self::save) returns; MUST replace an earlier
 /// record of the same identifier. Contract: `testkit::contract::run_store`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait RunStore: Send + Sync {
     /// Writes a record as it is now.

@@ -6,6 +6,7 @@ use crate::{description::Violation, json::Json};
 ///
 /// Implementations MUST report every violation with its path; MUST NOT fetch anything a schema refers to.
 /// Contract: `testkit::contract::schema_validator`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait SchemaValidator: Send + Sync {
     /// Every way in which `value` breaks `schema`, sorted by path; none if it does not.
     ///

@@ -18,6 +18,7 @@ use crate::{
 /// open a file or list a directory whose stat equals the remembered one, except the racy ones; MUST report
 /// what cannot be read as data; MUST give entries and problems in an order that does not depend on threads.
 /// Contract: `testkit::contract::source_tree`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait SourceTree: Send + Sync {
     /// Looks at everything in scope. Packages and bundler parts are not known here: the observations'

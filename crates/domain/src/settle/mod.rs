@@ -124,8 +124,8 @@ pub fn settle(
 
 /// The next row after an action that attempts nothing. `observation` is `None` for a source that the walk did not meet.
 ///
-/// [`Action::Keep`] and [`Action::Defer`] write only if the extension, the origin or the claimed type moved (an
-/// identity migration); so does an attempt, which [`settle`] is for. Gives [`Settled::ObserveAgain`] if the action does
+/// [`Action::Keep`] and [`Action::Defer`] write only if the extension or the origin moved (an identity migration);
+/// so does an attempt, which [`settle`] is for. Gives [`Settled::ObserveAgain`] if the action does
 /// not fit the row.
 #[must_use]
 pub fn apply(row: Option<&Row>, observation: Option<&Observation>, action: &Action, moment: Moment) -> Settled {

@@ -14,6 +14,9 @@ use crate::{
     type_name::TypeName,
 };
 
+/// The rule version of a row whose export no rules have judged, or that is to be judged again.
+const NEVER_JUDGED: u32 = 0;
+
 /// What the next row continues.
 #[derive(Clone, Copy)]
 enum Ground<'a> {
@@ -124,7 +127,7 @@ impl<'a> Next<'a> {
                 attempted: None,
                 degraded: None,
                 rejected_before: Vec::new(),
-                rule_version: self.rule_version,
+                rule_version: NEVER_JUDGED,
                 shadowed_by: None,
                 shadow_fallback: false,
                 revision,
@@ -233,7 +236,12 @@ impl<'a> Next<'a> {
         attempted: Option<Inputs>,
     ) -> Result<Row, IllegalTransition> {
         let row = self.row(State::Indexed(working.clone()).degraded()?);
-        Ok(Row { attempted: attempted.or(row.attempted), degraded: Some(failure), ..row })
+        // The new failure takes the place of the remark that rules have tightened: once it has healed, the export must
+        // be judged again, or the remark would be forgotten.
+        let is_tightened = |failure: &Failure| failure.code == Code::RULES_TIGHTENED;
+        let rule_version =
+            if row.degraded.as_ref().is_some_and(is_tightened) { NEVER_JUDGED } else { row.rule_version };
+        Ok(Row { attempted: attempted.or(row.attempted), degraded: Some(failure), rule_version, ..row })
     }
 
     /// The row with its failure cleared: nothing was attempted, the last good bundle fits again.

@@ -61,6 +61,9 @@ pub fn identity() -> Part {
 ///
 /// # Errors
 /// [`BuildFailure`] with every error that was found, sorted by place.
+///
+/// # Panics
+/// If it is called from async code; [`InProcess`] may be.
 pub fn bundle_in_process(request: &BundleRequest) -> Result<Bundle, BuildFailure> {
     bundle_on(runtime::shared()?, request)
 }

@@ -106,7 +106,7 @@ pub(super) fn of(code: &str) -> BTreeSet<String> {
         .module_record
         .requested_modules
         .keys()
-        .map(|specifier| specifier.to_string())
+        .map(ToString::to_string)
         .filter(|specifier| specifier.starts_with("node:"))
         .collect();
     for import in &parsed.module_record.dynamic_imports {

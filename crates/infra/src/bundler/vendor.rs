@@ -88,6 +88,7 @@ const BUILTINS: &[&str] = &[
 ];
 
 /// Builds vendor directories; implemented in process and by the worker pool.
+#[expect(clippy::module_name_repetitions, reason = "named beside `Bundler` in other modules")]
 #[async_trait]
 pub trait VendorBundler: Send + Sync {
     /// Builds the entries of one package into a directory of chunks.
@@ -95,6 +96,7 @@ pub trait VendorBundler: Send + Sync {
 }
 
 /// What to build.
+#[expect(clippy::module_name_repetitions, reason = "named beside `BundleRequest` in other modules")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VendorRequest {
     /// `name@version`, for messages and the unit's own record.
@@ -108,6 +110,7 @@ pub struct VendorRequest {
 }
 
 /// What came out. One of the files is `unit.json`: `{"package": "name@version", "entries": {specifier: file}}`.
+#[expect(clippy::module_name_repetitions, reason = "named with `VendorRequest`")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VendorOutput {
     /// The chunks and `unit.json`, sorted by path. Only the chunks import each other, as `./<file>`.
@@ -123,7 +126,7 @@ struct Unit<'a> {
 
 /// Builds one vendor directory in this process, blocking. Reads the package's files below the directory.
 ///
-/// The same files give the same bytes wherever the directory lies. An entry that is a CommonJS module exports its
+/// The same files give the same bytes wherever the directory lies. An entry that is a `CommonJS` module exports its
 /// `module.exports` as default and nothing else.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
-//! The catalog in an SQLite file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
+//! The catalog in an `SQLite` file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
 
+mod read;
 mod record;
 mod write;
 
@@ -43,10 +44,12 @@ const LAYOUT: Layout = Layout {
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,
-    probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts) FROM sources",
+    probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts), \
+            (SELECT count(*) FROM descriptions) FROM sources",
 };
 
-/// The catalog in one SQLite file. Cheap to read from many tasks; writes queue.
+/// The catalog in one `SQLite` file. Cheap to read from many tasks; writes queue.
+#[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
 #[derive(Debug)]
 pub struct SqliteCatalog {
     database: Database,
@@ -78,16 +81,30 @@ impl SqliteCatalog {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_with(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
+        let opened = Self::open_once(path, mode, patience).await?;
+        let Err(error) = opened.catalog.keep_tidy(mode).await else { return Ok(opened) };
+        if error.fault().code != Code::CATALOG_CORRUPT {
+            return Err(error);
+        }
+        // Damage beyond what opening looks at. It left its mark, so opening again checks the whole file.
+        opened.catalog.close().await;
+        Self::open_once(path, mode, patience).await
+    }
+
+    async fn open_once(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
         let (database, set_aside) =
             sqlite::open(path, mode, &LAYOUT, patience).await.map_err(|trouble| error("open", trouble))?;
         if let Some(aside) = &set_aside {
             tracing::warn!(path = %path.display(), aside = %aside.display(), "the catalog was damaged and set aside");
         }
-        let catalog = Self { database, damaged: Mutex::default() };
-        if mode == OpenMode::ReadWrite && catalog.holds_much_garbage().await? {
-            catalog.sweep().await?;
+        Ok(Opened { catalog: Self { database, damaged: Mutex::default() }, set_aside })
+    }
+
+    async fn keep_tidy(&self, mode: OpenMode) -> Result<(), CatalogError> {
+        if mode == OpenMode::ReadWrite && self.holds_much_garbage().await? {
+            self.sweep().await?;
         }
-        Ok(Opened { catalog, set_aside })
+        Ok(())
     }
 
     /// The identifier of this catalog, made when its file was: a bundle store remembers whose it is by it.
@@ -128,17 +145,16 @@ impl SqliteCatalog {
                 decoder.add_part(digest, encoded.into());
             }
         }
-        let stored =
-            sqlx::query("SELECT root, path, revision, record FROM sources").fetch_all(&mut *transaction).await?;
+        let chunks = read::chunks(&mut transaction).await?;
         transaction.commit().await?;
-        let mut rows = Vec::with_capacity(stored.len());
-        let mut damaged = Vec::new();
-        for row in &stored {
-            let (root, path): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-            let revision = u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
-            match decoder.row(root, path, revision, row.try_get(3)?) {
-                Ok(row) => rows.push(row),
-                Err(error) => damaged.push(damaged_row(root, path, &error)),
+        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
+        for chunk in &chunks {
+            for stored in read::rows(chunk) {
+                let stored = stored?;
+                match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
+                    Ok(row) => rows.push(row),
+                    Err(error) => damaged.push(damaged_row(&stored.root, &stored.path, &error)),
+                }
             }
         }
         Ok((CatalogView { rows }, damaged))

@@ -302,7 +302,7 @@ impl Decoder {
             state: load_state(record.state)?,
             built: self.inputs(record.built)?,
             attempted: self.inputs(record.attempted)?,
-            degraded: record.degraded.map(load_failure).transpose()?,
+            degraded: record.degraded.as_ref().map(load_failure).transpose()?,
             rejected_before: load_violations(record.rejected_before),
             rule_version: record.rule_version,
             shadowed_by,
@@ -338,13 +338,13 @@ fn load_state(stored: StoredState<'_>) -> Result<State, RecordError> {
             bundle: load_bundle(&bundle),
         }),
         StoredState::BundleBuildFailed { failure, bundle } => {
-            State::BundleBuildFailed { failure: load_failure(failure)?, bundle: bundle.as_ref().map(load_bundle) }
+            State::BundleBuildFailed { failure: load_failure(&failure)?, bundle: bundle.as_ref().map(load_bundle) }
         }
         StoredState::ValidationFailed { bundle, violations } => {
             State::ValidationFailed { bundle: load_bundle(&bundle), violations: load_violations(violations) }
         }
         StoredState::EntryPointUnreadable { failure } => {
-            State::EntryPointUnreadable { failure: load_failure(failure)? }
+            State::EntryPointUnreadable { failure: load_failure(&failure)? }
         }
         StoredState::OrphanedBundleOnly { bundle } => State::OrphanedBundleOnly { bundle: load_bundle(&bundle) },
     })
@@ -362,7 +362,7 @@ fn load_bundle(stored: &StoredBundle) -> BundleRef {
     BundleRef { entry: load(&stored.entry), vendors: stored.vendors.iter().map(load).collect() }
 }
 
-fn load_failure(stored: StoredFailure<'_>) -> Result<Failure, RecordError> {
+fn load_failure(stored: &StoredFailure<'_>) -> Result<Failure, RecordError> {
     Ok(Failure {
         class: match stored.class {
             StoredClass::Transient => FailureClass::Transient,

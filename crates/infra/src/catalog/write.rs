@@ -260,8 +260,8 @@ async fn write_rows(
         .collect();
     if !giving_up.is_empty() {
         sqlx::query(
-            "UPDATE sources SET resolvable = 0 FROM json_each(?1) AS k \
-             WHERE sources.root = k.value ->> 0 AND sources.path = k.value ->> 1",
+            "UPDATE sources SET resolvable = 0 WHERE rowid IN (SELECT s.rowid FROM json_each(?1) AS k \
+             CROSS JOIN sources AS s ON s.root = k.value ->> 0 AND s.path = k.value ->> 1)",
         )
         .bind(keys(giving_up))
         .execute(&mut *connection)
@@ -275,14 +275,14 @@ async fn write_rows(
         let keys = keys(leaving);
         sqlx::query(
             "INSERT OR REPLACE INTO departed (root, path, revision) SELECT s.root, s.path, s.revision \
-             FROM json_each(?1) AS k JOIN sources AS s ON s.root = k.value ->> 0 AND s.path = k.value ->> 1",
+             FROM json_each(?1) AS k CROSS JOIN sources AS s ON s.root = k.value ->> 0 AND s.path = k.value ->> 1",
         )
         .bind(&keys)
         .execute(&mut *connection)
         .await?;
         sqlx::query(
             "DELETE FROM sources WHERE rowid IN (SELECT s.rowid FROM json_each(?1) AS k \
-             JOIN sources AS s ON s.root = k.value ->> 0 AND s.path = k.value ->> 1)",
+             CROSS JOIN sources AS s ON s.root = k.value ->> 0 AND s.path = k.value ->> 1)",
         )
         .bind(&keys)
         .execute(&mut *connection)

@@ -1,1 +1,303 @@
-//! Stub.
+//! What methods write, as files.
+//!
+//! ```text
+//! <root>/<model id>/<spec>/<name>/<version>.json        the content
+//! <root>/<model id>/<spec>/<name>/<version>.meta.json   what is known of it
+//! ```
+//!
+//! A version is claimed by creating its metadata under a name that must not be there yet; the content follows
+//! under the same rule. Two writers therefore get two versions. A version whose content is missing belongs to a
+//! writer that died in between: it does not exist, and its number is not used again. Both files are complete and
+//! on the disk before they get their names. Names are escaped, so none leads anywhere else (`names`).
+
+mod names;
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    json::Json,
+    ports::{DataError, DataHandle, DataKind, DataStore, NewData},
+    problem::Code,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    faults::{Operation, io_fault},
+    json_text,
+};
+
+/// How often a writer tries the next version before it gives up.
+const CLAIM_ATTEMPTS: u32 = 10_000;
+
+/// Data in a local directory. Cheap to clone.
+#[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
+#[derive(Clone, Debug)]
+pub struct LocalData {
+    root: Arc<Path>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    data_id: String,
+    model_id: String,
+    spec_name: String,
+    name: String,
+    kind: String,
+    version: u32,
+    size_bytes: u64,
+    tags: Vec<(String, String)>,
+    run_id: String,
+    written_at: i64,
+}
+
+impl LocalData {
+    /// The store in this directory, such as `.mangrove/data`. Nothing is created before the first write.
+    pub fn new(root: impl AsRef<Path>) -> Self {
+        Self { root: root.as_ref().into() }
+    }
+
+    fn item(&self, model_id: &str, spec_name: &str, name: &str) -> PathBuf {
+        let mut path = self.root.join(names::escape(model_id));
+        path.push(names::escape(spec_name));
+        path.push(names::escape(name));
+        path
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, DataError> {
+        let this = self.clone();
+        let outcome = tokio::task::spawn_blocking(move || work(&this)).await;
+        outcome
+            .unwrap_or_else(|error| {
+                let message = format!("the task that wanted to {operation} data ended early: {error}");
+                Err(Fault::new(FailureClass::Environment, Code::NOT_WRITABLE, "data:task", message))
+            })
+            .map_err(|fault| DataError { operation, fault })
+    }
+
+    fn write_item(&self, data: NewData) -> Result<DataHandle, Fault> {
+        let content = data.content.to_string();
+        let directory = self.item(&data.model_id, &data.spec_name, &data.name);
+        fs::create_dir_all(&directory).map_err(|error| io_fault(Operation::Create, &directory, &error))?;
+        let mut handle = DataHandle {
+            data_id: uuid::Uuid::now_v7().to_string(),
+            model_id: data.model_id,
+            spec_name: data.spec_name,
+            name: data.name,
+            kind: data.kind,
+            version: 0,
+            size_bytes: content.len() as u64,
+            tags: data.tags,
+            run_id: data.run_id,
+            written_at: data.written_at,
+        };
+        let mut version = Versions::of(&directory)?.claimed;
+        for _ in 0..CLAIM_ATTEMPTS {
+            version = version.checked_add(1).ok_or_else(|| malformed(&directory, "all versions are used up"))?;
+            handle.version = version;
+            let metadata = serde_json::to_string(&store(&handle))
+                .map_err(|error| malformed(&directory, &format!("its metadata cannot be written: {error}")))?;
+            if place(&directory, &metadata_name(version), metadata.as_bytes())? {
+                if place(&directory, &content_name(version), content.as_bytes())? {
+                    sync_directory(&directory, &self.root)?;
+                    return Ok(handle);
+                }
+                return Err(malformed(&directory, &format!("version {version} has a content and had no metadata")));
+            }
+        }
+        Err(malformed(&directory, "too many others write the same item"))
+    }
+
+    fn read_item(directory: &Path, version: Option<u32>) -> Result<Option<(DataHandle, Json)>, Fault> {
+        let version = match version {
+            Some(version) => Some(version),
+            None => Versions::of(directory)?.latest,
+        };
+        let Some(version) = version else { return Ok(None) };
+        let path = directory.join(content_name(version));
+        let Some(content) = read_text(&path)? else { return Ok(None) };
+        let content = json_text::parse(&content).map_err(|error| malformed(&path, &error.to_string()))?;
+        Ok(Some((read_handle(directory, version)?, content)))
+    }
+
+    fn latest_items(&self, model_id: &str) -> Result<Vec<DataHandle>, Fault> {
+        let mut handles = Vec::new();
+        for spec in directories(&self.root.join(names::escape(model_id)))? {
+            for item in directories(&spec)? {
+                if let Some(version) = Versions::of(&item)?.latest {
+                    handles.push(read_handle(&item, version)?);
+                }
+            }
+        }
+        handles.sort_by(|one, other| (&one.spec_name, &one.name).cmp(&(&other.spec_name, &other.name)));
+        Ok(handles)
+    }
+}
+
+#[async_trait]
+impl DataStore for LocalData {
+    async fn write(&self, data: NewData) -> Result<DataHandle, DataError> {
+        self.blocking("write", move |this| this.write_item(data)).await
+    }
+
+    async fn read(
+        &self,
+        model_id: &str,
+        spec_name: &str,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<(DataHandle, Json)>, DataError> {
+        let directory = self.item(model_id, spec_name, name);
+        self.blocking("read", move |_| Self::read_item(&directory, version)).await
+    }
+
+    async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError> {
+        let model_id = model_id.to_owned();
+        self.blocking("list", move |this| this.latest_items(&model_id)).await
+    }
+}
+
+fn content_name(version: u32) -> String {
+    format!("{version}.json")
+}
+
+fn metadata_name(version: u32) -> String {
+    format!("{version}.meta.json")
+}
+
+/// What versions an item has.
+#[derive(Default)]
+struct Versions {
+    /// The highest number that somebody claimed; 0 if nobody did.
+    claimed: u32,
+    /// The highest one with a content.
+    latest: Option<u32>,
+}
+
+impl Versions {
+    fn of(directory: &Path) -> Result<Self, Fault> {
+        let mut versions = Self::default();
+        let fault = |error: io::Error| io_fault(Operation::List, directory, &error);
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(versions),
+            Err(error) => return Err(fault(error)),
+        };
+        for entry in entries {
+            let name = entry.map_err(fault)?.file_name();
+            // Temporary files have other names.
+            let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
+            let (number, is_content) = match stem.strip_suffix(".meta") {
+                Some(number) => (number, false),
+                None => (stem, true),
+            };
+            let Ok(number) = number.parse::<u32>() else { continue };
+            versions.claimed = versions.claimed.max(number);
+            if is_content {
+                versions.latest = versions.latest.max(Some(number));
+            }
+        }
+        Ok(versions)
+    }
+}
+
+/// Gives complete, durable content this name. False if the name is taken.
+fn place(directory: &Path, name: &str, content: &[u8]) -> Result<bool, Fault> {
+    let path = directory.join(name);
+    let fault = |error: &io::Error| io_fault(Operation::Write, &path, error);
+    let mut temporary =
+        tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(|error| fault(&error))?;
+    temporary.write_all(content).map_err(|error| fault(&error))?;
+    temporary.as_file().sync_all().map_err(|error| fault(&error))?;
+    match temporary.persist_noclobber(&path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(fault(&error.error)),
+    }
+}
+
+/// Makes the names in a directory durable, and its own up to the root.
+fn sync_directory(directory: &Path, root: &Path) -> Result<(), Fault> {
+    for path in directory.ancestors().take_while(|path| path.starts_with(root)) {
+        let synced = fs::File::open(path).and_then(|file| file.sync_all());
+        synced.map_err(|error| io_fault(Operation::Sync, path, &error))?;
+    }
+    Ok(())
+}
+
+fn read_text(path: &Path) -> Result<Option<String>, Fault> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_fault(Operation::Read, path, &error)),
+    }
+}
+
+fn read_handle(directory: &Path, version: u32) -> Result<DataHandle, Fault> {
+    let path = directory.join(metadata_name(version));
+    let text = read_text(&path)?.ok_or_else(|| malformed(&path, "it is missing beside its content"))?;
+    let metadata: Metadata = serde_json::from_str(&text).map_err(|error| malformed(&path, &error.to_string()))?;
+    let kind = [DataKind::Resource, DataKind::File].into_iter().find(|kind| kind.as_str() == metadata.kind);
+    Ok(DataHandle {
+        data_id: metadata.data_id,
+        model_id: metadata.model_id,
+        spec_name: metadata.spec_name,
+        name: metadata.name,
+        kind: kind.ok_or_else(|| malformed(&path, &format!("unknown kind {:?}", metadata.kind)))?,
+        version: metadata.version,
+        size_bytes: metadata.size_bytes,
+        tags: metadata.tags,
+        run_id: metadata.run_id,
+        written_at: Timestamp::from_millis(metadata.written_at),
+    })
+}
+
+fn store(handle: &DataHandle) -> Metadata {
+    Metadata {
+        data_id: handle.data_id.clone(),
+        model_id: handle.model_id.clone(),
+        spec_name: handle.spec_name.clone(),
+        name: handle.name.clone(),
+        kind: handle.kind.as_str().to_owned(),
+        version: handle.version,
+        size_bytes: handle.size_bytes,
+        tags: handle.tags.clone(),
+        run_id: handle.run_id.clone(),
+        written_at: handle.written_at.as_millis(),
+    }
+}
+
+/// The directories in a directory; none if it is not there.
+fn directories(path: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let fault = |error: io::Error| io_fault(Operation::List, path, &error);
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fault(error)),
+    };
+    let mut directories = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fault)?;
+        if entry.file_type().map_err(fault)?.is_dir() {
+            directories.push(entry.path());
+        }
+    }
+    Ok(directories)
+}
+
+fn malformed(path: &Path, what: &str) -> Fault {
+    let message = format!("{}: {what}", path.display());
+    Fault::new(FailureClass::Environment, Code::MALFORMED_DOCUMENT, "data:file", message)
+}

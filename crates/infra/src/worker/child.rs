@@ -44,8 +44,11 @@ pub struct Jobs {
     /// Looks at one bundle.
     pub inspect: fn(&InspectRequest, &Limits) -> Result<Inspection, Fault>,
     /// Loads one bundle for calls.
-    pub open: fn(&OpenRequest, &Limits) -> Result<Box<dyn Callable>, RunError>,
+    pub open: Open,
 }
+
+/// A function that loads a bundle for calls.
+pub type Open = fn(&OpenRequest, &Limits) -> Result<Box<dyn Callable>, RunError>;
 
 impl Default for Jobs {
     fn default() -> Self {

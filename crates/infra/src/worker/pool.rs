@@ -97,11 +97,11 @@ impl Default for TimeLimits {
     fn default() -> Self {
         Self {
             parse: Duration::from_secs(10),
-            bundle: Duration::from_secs(60),
-            vendor: Duration::from_secs(120),
+            bundle: Duration::from_mins(1),
+            vendor: Duration::from_mins(2),
             inspect: Duration::from_secs(30),
             open: Duration::from_secs(30),
-            call: Duration::from_secs(600),
+            call: Duration::from_mins(10),
         }
     }
 }

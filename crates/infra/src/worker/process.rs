@@ -92,9 +92,17 @@ impl Process {
     /// Sends one message and waits for the next one that is no mere acknowledgement. `budget` is the time this may
     /// take, and is reduced by what it took. After an error the process is dead or must be dropped.
     pub(super) async fn exchange(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
+        self.exchange_from(false, frame, budget).await
+    }
+
+    /// The same for a message in the middle of a job, which is not acknowledged.
+    pub(super) async fn resume(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
+        self.exchange_from(true, frame, budget).await
+    }
+
+    async fn exchange_from(&mut self, mut accepted: bool, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
         let started = Instant::now();
         let limit = *budget;
-        let mut accepted = false;
         let outcome = self.converse(frame, started + limit, limit, &mut accepted).await;
         *budget = limit.saturating_sub(started.elapsed());
         match outcome {
@@ -160,13 +168,12 @@ impl Process {
 
     /// Finds out how a child ended that closed its pipes.
     async fn mourn(&mut self, accepted: bool) -> Death {
-        let status = match tokio::time::timeout(MOURNING, self.child.wait()).await {
-            Ok(status) => status.ok(),
-            Err(_) => {
-                // It closed its pipes and lives on.
-                self.kill().await;
-                None
-            }
+        let status = if let Ok(status) = tokio::time::timeout(MOURNING, self.child.wait()).await {
+            status.ok()
+        } else {
+            // It closed its pipes and lives on.
+            self.kill().await;
+            None
         };
         let _ = tokio::time::timeout(MOURNING, &mut self.listener).await;
         let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);

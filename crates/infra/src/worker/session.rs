@@ -63,14 +63,15 @@ impl Session for PooledSession {
         let mut process =
             self.process.take().ok_or_else(|| fail(Death::Confused("the session has ended".to_owned())))?;
         let mut budget = self.pool.options().time_limits.call;
-        let mut frame = wire::frame(&Request::Call {
+        let frame = wire::frame(&Request::Call {
             path: path.iter().map(String::as_str).collect(),
             args: Value::from(args),
             context: Value::from(context),
         })
         .map_err(nonsense)?;
+        let mut reply = process.exchange(&frame, &mut budget).await.map_err(fail)?;
         loop {
-            match process.exchange(&frame, &mut budget).await.map_err(fail)? {
+            match reply {
                 Reply::HostCall { function, arguments } => {
                     let arguments: Result<Vec<Json>, WireError> = arguments.into_iter().map(Value::into_json).collect();
                     let answer = match arguments {
@@ -78,12 +79,16 @@ impl Session for PooledSession {
                         Err(error) => Err(error.to_string()),
                     };
                     let answer = answer.map(|value| Value::from(&value));
-                    frame = wire::frame(&Request::HostAnswer(answer)).map_err(nonsense)?;
+                    let frame = wire::frame(&Request::HostAnswer(answer)).map_err(nonsense)?;
+                    reply = process.resume(&frame, &mut budget).await.map_err(fail)?;
                 }
                 Reply::Returned(outcome) => {
                     self.process = Some(process);
                     return match outcome {
-                        Ok(value) => value.into_json().map_err(nonsense),
+                        Ok(value) => value.into_json().map_err(|error| RunError::Threw {
+                            message: format!("what the method returned cannot be passed on: {error}"),
+                            stack: None,
+                        }),
                         Err(error) => Err(error.try_into().unwrap_or_else(nonsense)),
                     };
                 }

@@ -2,10 +2,12 @@
 
 mod documents;
 mod expressions;
+mod repository_files;
 mod schema_validator;
 
 pub use documents::documents;
 pub use expressions::expressions;
+pub use repository_files::{REPOSITORY_FILES, repository_files};
 pub use schema_validator::schema_validator;
 mod export_inspector;
 mod method_runner;
@@ -20,6 +22,19 @@ pub use method_runner::method_runner;
 //! ```
 
 pub mod bundle_store;
+mod bundler;
 pub mod catalog;
 pub mod data_store;
+mod documents;
+mod export_inspector;
+mod expressions;
+mod method_runner;
 pub mod run_store;
+mod schema_validator;
+
+pub use bundler::bundler;
+pub use documents::documents;
+pub use export_inspector::export_inspector;
+pub use expressions::expressions;
+pub use method_runner::method_runner;
+pub use schema_validator::schema_validator;

@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::fmt::Write as _;
+
 use mangrove_domain::{
     digest::Digest,
     ports::{Edge, ModuleGraph, SourceFile},
@@ -92,7 +94,7 @@ fn the_same_request_gives_the_same_code_on_any_number_of_threads() {
     for index in 0..40 {
         files
             .push((format!("m/f{index}.ts"), format!("const local = {index}; export const v{index} = () => local;\n")));
-        entry.push_str(&format!("export {{ v{index} }} from \"./f{index}.ts\";\n"));
+        writeln!(entry, "export {{ v{index} }} from \"./f{index}.ts\";").unwrap();
     }
     files[0] = ("m/entry.ts".to_owned(), entry);
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -120,7 +122,7 @@ fn the_same_request_gives_the_same_code_on_any_number_of_threads() {
 #[test]
 fn a_file_of_types_only_is_an_empty_module() {
     let bundle = bundle(&[("a.ts", "export interface A { b: string }\nexport type C = A;\n")], &[]);
-    assert!(!bundle.code.contains("interface") && !bundle.code.contains("A"), "{}", bundle.code);
+    assert!(!bundle.code.contains("interface") && !bundle.code.contains('A'), "{}", bundle.code);
 }
 
 #[test]
@@ -225,7 +227,7 @@ fn broken_json_is_a_syntax_error() {
         &[("a.ts", "./d.json", "d.json")],
     );
     assert_eq!((failure.fault.class, failure.fault.code), (FailureClass::Deterministic, Code::SYNTAX));
-    assert!(failure.fault.to_string().contains("d.json"), "{:?}", failure);
+    assert!(failure.fault.to_string().contains("d.json"), "{failure:?}");
 }
 
 #[test]
@@ -303,4 +305,9 @@ fn the_identity_names_adapter_and_version() {
         lock.contains("name = \"rolldown\"\nversion = \"1.2.5\""),
         "the identity names another version than the lock"
     );
+}
+
+#[tokio::test]
+async fn the_contract_holds() {
+    mangrove_testkit::contract::bundler(&|| Box::new(InProcess)).await;
 }

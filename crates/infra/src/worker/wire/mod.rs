@@ -30,6 +30,7 @@ pub const MAX_FRAME_BYTES: usize = 256 << 20;
 pub const INSPECTION_FORMAT: u32 = 1;
 
 /// The bytes are not what this format says.
+#[expect(clippy::module_name_repetitions, reason = "`Error` alone would say nothing where it is used")]
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// Not the encoding of this type.

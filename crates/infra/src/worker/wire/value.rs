@@ -55,7 +55,9 @@ fn push_json(tokens: &mut Vec<Token>, json: &Json) {
         Json::String(text) => tokens.push(Token::String(text.clone())),
         Json::Array(items) => {
             tokens.push(Token::Array(count(items.len())));
-            items.iter().for_each(|item| push_json(tokens, item));
+            for item in items {
+                push_json(tokens, item);
+            }
         }
         Json::Object(members) => {
             tokens.push(Token::Object(count(members.len())));
@@ -76,7 +78,9 @@ fn push_shape(tokens: &mut Vec<Token>, shape: &Shape) {
         Shape::String(text) => tokens.push(Token::String(text.clone())),
         Shape::Array(items) => {
             tokens.push(Token::Array(count(items.len())));
-            items.iter().for_each(|item| push_shape(tokens, item));
+            for item in items {
+                push_shape(tokens, item);
+            }
         }
         Shape::Object(members) => {
             tokens.push(Token::Object(count(members.len())));

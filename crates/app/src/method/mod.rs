@@ -1,0 +1,299 @@
+//! Running one method of one definition.
+
+pub mod arguments;
+mod host;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use mangrove_domain::{
+    definition::Definition,
+    description::{Description, Violation},
+    digest::Digest,
+    json::Json,
+    nearest,
+    ports::{
+        Clock, DataStore, Entropy, Expressions, MethodRunner, Node, OpenRequest, RunError, RunStore, SchemaValidator,
+    },
+    problem::Code,
+    run::{LogLine, Provenance, RunProblem, RunStatus},
+    source::Kind,
+};
+
+use crate::{
+    secrets::Environment,
+    types::{NotReady, ReadyType, Types},
+    workflow::render::{Renderer, Scope},
+};
+
+pub(crate) use host::OnLine;
+use host::{Host, State};
+
+/// The ports that runs use.
+#[derive(Clone)]
+pub struct Services {
+    /// Gives out types that are ready.
+    pub types: Arc<dyn Types>,
+    /// Runs their methods.
+    pub runner: Arc<dyn MethodRunner>,
+    /// Keeps run records.
+    pub runs: Arc<dyn RunStore>,
+    /// Keeps what methods write.
+    pub data: Arc<dyn DataStore>,
+    /// Evaluates `${{ … }}`.
+    pub expressions: Arc<dyn Expressions>,
+    /// Checks arguments and resources.
+    pub schemas: Arc<dyn SchemaValidator>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers of runs.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// One call.
+pub(crate) struct Invocation<'a> {
+    pub(crate) definition: &'a Definition,
+    /// The digest of the definition's file.
+    pub(crate) digest: Option<Digest>,
+    pub(crate) method: &'a str,
+    /// The step's arguments, rendered.
+    pub(crate) inputs: &'a Json,
+    pub(crate) scope: &'a Scope,
+    pub(crate) environment: &'a Arc<Environment>,
+    /// Identifiers of all definitions by their names.
+    pub(crate) models: &'a Arc<BTreeMap<String, String>>,
+    pub(crate) run_id: &'a str,
+    /// The directory of the repository, as methods see it.
+    pub(crate) repository: &'a str,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) on_line: OnLine,
+}
+
+/// What became of a call. Secrets are masked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Invoked {
+    pub(crate) status: RunStatus,
+    pub(crate) error: Option<RunProblem>,
+    pub(crate) data_handles: Vec<Json>,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) provenance: Option<Provenance>,
+}
+
+impl Invoked {
+    pub(crate) fn ended(status: RunStatus, error: Option<RunProblem>) -> Self {
+        Self { status, error, data_handles: Vec::new(), logs: Vec::new(), provenance: None }
+    }
+
+    pub(crate) fn failed(error: RunProblem) -> Self {
+        Self::ended(RunStatus::Failed, Some(error))
+    }
+}
+
+/// Runs a method: asks for its type, checks the arguments, calls it, keeps what it wrote even if it throws.
+pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked {
+    let type_name = &call.definition.type_name.value;
+    let ready = match services.types.ready(&model_kind(), type_name).await {
+        Ok(ready) => ready,
+        Err(not_ready) => {
+            let problem = call.environment.mask_problem(blocked(&not_ready));
+            return Invoked::ended(RunStatus::Blocked, Some(problem));
+        }
+    };
+    let provenance = Some(provenance(&call, &ready));
+    let prepared = match prepare(services, &call, &ready.description) {
+        Ok(prepared) => prepared,
+        Err(error) => return Invoked { provenance, ..Invoked::failed(call.environment.mask_problem(error)) },
+    };
+    let host = Arc::new(Host {
+        data: Arc::clone(&services.data),
+        schemas: Arc::clone(&services.schemas),
+        clock: Arc::clone(&services.clock),
+        environment: Arc::clone(call.environment),
+        description: Arc::clone(&ready.description),
+        model_id: call.definition.id.clone(),
+        models: Arc::clone(call.models),
+        run_id: call.run_id.to_owned(),
+        on_line: Arc::clone(&call.on_line),
+        state: Mutex::default(),
+    });
+    let outcome = execute(services, &call, ready, &prepared, &host).await;
+    let State { handles, lines } = std::mem::take(&mut *host.state());
+    let error = outcome.err().map(|error| call.environment.mask_problem(error));
+    Invoked {
+        status: if error.is_some() { RunStatus::Failed } else { RunStatus::Succeeded },
+        error,
+        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle.to_json())).collect(),
+        logs: lines,
+        provenance,
+    }
+}
+
+/// What a method is called with.
+struct Prepared {
+    arguments: Json,
+    context: Json,
+}
+
+fn prepare(services: &Services, call: &Invocation<'_>, description: &Description) -> Result<Prepared, RunProblem> {
+    let definition = call.definition;
+    let Some(method) = description.method(call.method) else {
+        let known = description.methods.iter().map(|method| method.name.as_str());
+        let hint = nearest::hint(call.method, known.clone())
+            .unwrap_or_else(|| format!("there are: {}", known.collect::<Vec<_>>().join(", ")));
+        let message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
+        return Err(problem(Code::UNKNOWN_METHOD, message));
+    };
+    let about = definition_json(definition);
+    let scope = call.scope.with_self(about.clone());
+    let renderer = Renderer {
+        expressions: services.expressions.as_ref(),
+        environment: call.environment,
+        scope: &scope,
+        file: &definition.file,
+    };
+    let render = |node: Option<&Node>| node.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node));
+    let mut global = render(definition.global_arguments.as_ref())?;
+    if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
+        global = arguments::complete(schema, global);
+        let what = format!("the global arguments of `{}`", definition.name.value);
+        check(services, schema, &global, &what)?;
+    }
+    let given = render(definition.arguments_of(call.method))?;
+    let schema = &method.arguments;
+    let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, call.inputs]);
+    let merged = arguments::complete(schema, merged);
+    check(services, schema, &merged, &format!("the arguments of `{}.{}`", definition.name.value, call.method))?;
+    let context = Json::object([
+        ("repoDir", Json::from(call.repository)),
+        ("modelType", Json::from(description.type_name.as_str())),
+        ("modelId", Json::from(definition.id.as_str())),
+        ("globalArgs", global),
+        ("definition", about),
+        ("methodName", Json::from(call.method)),
+    ]);
+    Ok(Prepared { arguments: merged, context })
+}
+
+async fn execute(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: ReadyType,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let label = format!("{}.{}", call.definition.name.value, call.method);
+    let subject = ready.row.source.to_string();
+    let request = OpenRequest { bundle: ready.bundle, export_name: "model".to_owned(), subject };
+    let work = async {
+        let mut session = services.runner.open(request).await?;
+        let path = ["methods", call.method, "execute"].map(str::to_owned);
+        session.call(&path, &prepared.arguments, &prepared.context, Arc::clone(host) as _).await
+    };
+    let outcome = match call.timeout {
+        None => work.await,
+        Some(limit) => match tokio::time::timeout(limit, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let message = format!("`{label}` did not end within {} ms, the step's time limit", limit.as_millis());
+                return Err(problem(Code::METHOD_FAILED, message));
+            }
+        },
+    };
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(RunError::Threw { message, stack }) => {
+            if let Some(stack) = stack {
+                tracing::debug!(method = %label, stack = %call.environment.mask(&stack), "a method threw");
+            }
+            Err(problem(Code::METHOD_FAILED, format!("`{label}` failed: {message}")))
+        }
+        Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),
+    }
+}
+
+fn check(services: &Services, schema: &Json, value: &Json, what: &str) -> Result<(), RunProblem> {
+    let violations = services
+        .schemas
+        .validate(schema, value)
+        .map_err(|error| problem(Code::INVALID_INPUT, format!("{what} cannot be checked: {error}")))?;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = violations.iter().map(Violation::to_string).collect();
+    Err(problem(Code::INVALID_INPUT, format!("{what} break their schema: {}", list.join("; "))))
+}
+
+/// The definition as its own methods and expressions see it.
+fn definition_json(definition: &Definition) -> Json {
+    let tags = definition.tags.iter().map(|(name, value)| (name.as_str(), Json::from(value.as_str())));
+    Json::object([
+        ("id", Json::from(definition.id.as_str())),
+        ("name", Json::from(definition.name.value.as_str())),
+        ("version", Json::from(i64::from(definition.version))),
+        ("tags", Json::object(tags)),
+    ])
+}
+
+fn provenance(call: &Invocation<'_>, ready: &ReadyType) -> Provenance {
+    let row = &ready.row;
+    Provenance {
+        definition_digest: call.digest.map(|digest| digest.to_string()),
+        type_name: ready.description.type_name.to_string(),
+        type_version: ready.description.version.as_deref().map(str::to_owned),
+        bundle_digest: row.bundle().map_or_else(
+            || Digest::of(ready.bundle.code.as_bytes()).to_string(),
+            |bundle| bundle.entry.key.digest().to_string(),
+        ),
+        fingerprint: row.built.as_ref().map(|built| built.digest().to_string()).unwrap_or_default(),
+        extension: format!("{}@{}", row.extension.name, row.extension.version),
+        source: row.source.to_string(),
+        shadow_fallback: row.shadow_fallback,
+    }
+}
+
+/// Why a run cannot go on: what claims the type, what failed and when it is tried again (faults 28, 48).
+pub(crate) fn blocked(not_ready: &NotReady) -> RunProblem {
+    let mut message = format!("unknown {} type `{}`", not_ready.kind, not_ready.type_name);
+    let claims: Vec<String> = not_ready.claimed_by.iter().map(|row| row.source.to_string()).collect();
+    let mut code = Code::RUN_BLOCKED;
+    if claims.is_empty() {
+        code = Code::UNKNOWN_TYPE;
+        message.push_str("; nothing claims it");
+        if let Some(hint) = nearest_hint(not_ready) {
+            message.push_str("; ");
+            message.push_str(&hint);
+        }
+    } else {
+        let verb = if claims.len() == 1 { "claims" } else { "claim" };
+        message = format!("{message}; {} {verb} it", claims.join(", "));
+    }
+    if let Some(failure) = &not_ready.failure {
+        let attempts =
+            if failure.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", failure.attempts) };
+        message = format!("{message}, but its last build failed ({attempts}): {}", failure.latest_message);
+        if failure.first_message != failure.latest_message {
+            message = format!("{message}; the first one: {}", failure.first_message);
+        }
+    }
+    if let Some(remark) = &not_ready.remark {
+        message = format!("{message}; {remark}");
+    }
+    RunProblem { code, message, blocked_by: Some(not_ready.type_name.to_string()), failure: not_ready.failure.clone() }
+}
+
+fn nearest_hint(not_ready: &NotReady) -> Option<String> {
+    let names: Vec<String> = not_ready.nearest.iter().take(3).map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+}
+
+/// The kind of types whose methods run.
+pub(crate) fn model_kind() -> Kind {
+    Kind::new("model")
+}
+
+pub(crate) fn problem(code: Code, message: String) -> RunProblem {
+    RunProblem { code, message, blocked_by: None, failure: None }
+}

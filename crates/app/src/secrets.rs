@@ -1,0 +1,123 @@
+//! The environment as expressions see it, and the mask over what came out of it.
+//!
+//! Expressions get only the variables that they name. Each value that was given out is masked as `***` in
+//! everything that is logged, recorded or told afterwards. Values shorter than three characters are not: masking
+//! every `1` would make output unreadable and hide nothing.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use mangrove_domain::{
+    json::Json,
+    run::{LogLine, RunProblem},
+};
+
+/// What stands where a secret stood.
+pub const MASK: &str = "***";
+/// The shortest value that is masked, in characters.
+const SHORTEST: usize = 3;
+
+/// Environment variables, and which of their values were given out.
+#[derive(Debug, Default)]
+pub struct Environment {
+    variables: Vec<(String, String)>,
+    given: Mutex<BTreeSet<String>>,
+}
+
+impl Environment {
+    /// These variables, none of them given out yet.
+    #[must_use]
+    pub fn new(variables: Vec<(String, String)>) -> Self {
+        Self { variables, given: Mutex::default() }
+    }
+
+    /// The object `env` for an expression with these references. From now on its values are masked.
+    /// An expression that uses `env` other than by the name of a variable gets all of them.
+    #[must_use]
+    pub fn give(&self, references: &[Vec<String>]) -> Json {
+        let mut wanted = BTreeSet::new();
+        let mut everything = false;
+        for path in references.iter().filter(|path| path.first().is_some_and(|root| root == "env")) {
+            match path.get(1) {
+                Some(name) => {
+                    wanted.insert(name.as_str());
+                }
+                None => everything = true,
+            }
+        }
+        let given = self.variables.iter().filter(|(name, _)| everything || wanted.contains(name.as_str()));
+        let mut masked = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        Json::object(given.map(|(name, value)| {
+            if value.chars().count() >= SHORTEST {
+                masked.insert(value.clone());
+            }
+            (name.as_str(), Json::from(value.as_str()))
+        }))
+    }
+
+    /// The text with every given value masked, the longest first.
+    #[must_use]
+    pub fn mask(&self, text: &str) -> String {
+        let masked = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values: Vec<&String> = masked.iter().filter(|value| text.contains(value.as_str())).collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value.as_str(), MASK))
+    }
+
+    /// The value with every text in it masked, keys too.
+    #[must_use]
+    pub fn mask_json(&self, value: &Json) -> Json {
+        match value {
+            Json::String(text) => Json::String(self.mask(text)),
+            Json::Array(items) => Json::Array(items.iter().map(|item| self.mask_json(item)).collect()),
+            Json::Object(members) => {
+                Json::object(members.iter().map(|(key, value)| (self.mask(key), self.mask_json(value))))
+            }
+            Json::Number(_) => match self.mask(&value.to_string()) {
+                text if text.contains(MASK) => Json::String(text),
+                _ => value.clone(),
+            },
+            Json::Null | Json::Bool(_) => value.clone(),
+        }
+    }
+
+    /// The problem with its message masked.
+    #[must_use]
+    pub fn mask_problem(&self, problem: RunProblem) -> RunProblem {
+        RunProblem { message: self.mask(&problem.message), ..problem }
+    }
+
+    /// The line with its text masked.
+    #[must_use]
+    pub fn mask_line(&self, line: LogLine) -> LogLine {
+        LogLine { text: self.mask(&line.text), ..line }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        let pairs = [("TOKEN", "s3cret"), ("LONG", "s3cret-and-more"), ("SHORT", "ab"), ("OTHER", "unused")];
+        Environment::new(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+    }
+
+    fn path(parts: &[&str]) -> Vec<String> {
+        parts.iter().map(|part| (*part).to_owned()).collect()
+    }
+
+    #[test]
+    fn only_what_was_named_is_given_and_masked() {
+        let environment = environment();
+        let given = environment.give(&[path(&["env", "TOKEN"]), path(&["inputs", "OTHER"])]);
+        assert_eq!(given.to_string(), r#"{"TOKEN":"s3cret"}"#);
+        assert_eq!(environment.mask("Bearer s3cret, unused"), "Bearer ***, unused");
+        let _ = environment.give(&[path(&["env"])]);
+        assert_eq!(environment.mask("s3cret-and-more s3cret ab unused"), "*** *** ab ***");
+        let value = Json::object([("a s3cret", Json::Array(vec![Json::from("xs3cretx"), Json::from(3)]))]);
+        assert_eq!(environment.mask_json(&value).to_string(), r#"{"a ***":["x***x",3]}"#);
+    }
+}

@@ -1,0 +1,17 @@
+//! What is known of types without building any.
+
+use std::sync::Arc;
+
+use mangrove_domain::{description::Description, source::Kind, type_name::TypeName};
+
+/// A view of the catalog for validation: look-ups only, nothing is built.
+pub trait TypeCatalogue: Send + Sync {
+    /// The description of a type that resolves, or that resolved when it was last good.
+    fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>>;
+
+    /// Every name that resolves, for suggestions.
+    fn names(&self, kind: &Kind) -> Vec<TypeName>;
+
+    /// What claims a type that has no description, and why it has none, as one sentence; `None` if nothing does.
+    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<String>;
+}

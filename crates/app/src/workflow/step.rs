@@ -1,0 +1,216 @@
+//! Running one step: its repetitions, its task.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, future::BoxFuture, stream};
+use mangrove_domain::{
+    definition::Definition,
+    form::Located,
+    json::Json,
+    ports::Node,
+    problem::Code,
+    run::{RunProblem, RunStatus},
+    type_name::TypeName,
+    workflow::{Job, Step, Target, Task},
+};
+
+use super::{
+    engine::{Context, Request},
+    observer::Event,
+    render::{Renderer, Scope},
+};
+use crate::method::{self, Invocation, Invoked, OnLine, problem};
+
+/// What became of a step.
+pub(super) struct Outcome {
+    /// The task with its expressions resolved, masked.
+    pub(super) task: String,
+    pub(super) invoked: Invoked,
+}
+
+/// Runs a step to its end; never fails itself.
+pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> Outcome {
+    let about = [("name", Json::from(step.name.value.as_str())), ("job", Json::from(job.name.value.as_str()))];
+    let scope = context.scope.with_self(Json::object(about.clone()));
+    let Some(for_each) = &step.for_each else {
+        return once(context, job, step, &scope).await;
+    };
+    let unrepeated = |invoked| Outcome { task: step.task.label(), invoked };
+    let items = match context.renderer(&scope).value(&for_each.over) {
+        Ok(Json::Array(items)) => items,
+        Ok(other) => {
+            let position = for_each.over.position(&context.workflow.file);
+            let message = format!("{position}: `in` must yield a list, found {}", other.type_name());
+            return unrepeated(Invoked::failed(problem(Code::INVALID_EXPRESSION, message)));
+        }
+        Err(error) => return unrepeated(Invoked::failed(error)),
+    };
+    let limit = job.concurrency.map_or(context.engine.limits.steps, |limit| limit as usize).max(1);
+    let scopes: Vec<Scope> = items
+        .into_iter()
+        .map(|item| {
+            let members = about.clone().into_iter().chain([(for_each.item.value.as_str(), item)]);
+            context.scope.with_self(Json::object(members))
+        })
+        .collect();
+    let mut calls: Vec<BoxFuture<'_, Outcome>> = Vec::with_capacity(scopes.len());
+    for scope in &scopes {
+        calls.push(Box::pin(once(context, job, step, scope)));
+    }
+    let outcomes: Vec<Outcome> = stream::iter(calls).buffered(limit).collect().await;
+    unrepeated(combined(outcomes))
+}
+
+/// One outcome for all repetitions: the worst status, the first error, everything that was written and logged.
+fn combined(outcomes: Vec<Outcome>) -> Invoked {
+    let mut whole = Invoked::ended(RunStatus::Succeeded, None);
+    for Outcome { invoked, .. } in outcomes {
+        let rank = |status: RunStatus| match status {
+            RunStatus::Blocked => 3,
+            RunStatus::Cancelled => 2,
+            RunStatus::Failed => 1,
+            RunStatus::Pending | RunStatus::Running | RunStatus::Succeeded | RunStatus::Skipped => 0,
+        };
+        if rank(invoked.status) > rank(whole.status) {
+            whole.status = invoked.status;
+            whole.error = invoked.error;
+        }
+        whole.data_handles.extend(invoked.data_handles);
+        whole.logs.extend(invoked.logs);
+        whole.provenance = whole.provenance.or(invoked.provenance);
+    }
+    whole
+}
+
+async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope) -> Outcome {
+    let renderer = context.renderer(scope);
+    let mut task = step.task.label();
+    let invoked = match &step.task {
+        Task::ModelMethod { target, method, inputs } => {
+            match prepare(context, &renderer, target, method, inputs.as_ref()) {
+                Ok(call) => {
+                    let label = format!("{}.{}", call.definition.name.value, call.method);
+                    task = context.environment.mask(&label);
+                    call_method(context, job, step, scope, &call).await
+                }
+                Err(error) => Invoked::failed(error),
+            }
+        }
+        Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()) {
+            Ok(request) => Box::pin(run_nested(context, request)).await,
+            Err(error) => Invoked::failed(error),
+        },
+    };
+    Outcome { task, invoked }
+}
+
+/// A method call with everything resolved.
+struct Call {
+    definition: Arc<Definition>,
+    method: String,
+    inputs: Json,
+}
+
+fn prepare(
+    context: &Context<'_>,
+    renderer: &Renderer<'_>,
+    target: &Target,
+    method: &Located<String>,
+    inputs: Option<&Node>,
+) -> Result<Call, RunProblem> {
+    let file = &context.workflow.file;
+    let name = rendered_text(renderer, target.name(), file)?;
+    let method = rendered_text(renderer, method, file)?;
+    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let definition = match (context.library.definition(&name), target) {
+        (Some(definition), _) => Arc::clone(definition),
+        (None, Target::Definition(at)) => {
+            let unknown = context.library.unknown_definition(&name);
+            let hint = unknown.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            let message = format!("{}: {}{hint}", at.position(file), unknown.message);
+            return Err(context.environment.mask_problem(problem(unknown.code, message)));
+        }
+        (None, Target::Instance { type_name, name: at }) => {
+            let text = rendered_text(renderer, type_name, file)?;
+            let parsed = TypeName::model(&text)
+                .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
+            let name = Located { value: name, line: at.line, column: at.column };
+            let type_name = Located { value: parsed, line: type_name.line, column: type_name.column };
+            Arc::new(Definition::without_file(file, name, type_name))
+        }
+    };
+    Ok(Call { definition, method, inputs })
+}
+
+async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, call: &Call) -> Invoked {
+    let (observer, job_name, step_name) =
+        (Arc::clone(context.observer), job.name.value.clone(), step.name.value.clone());
+    let on_line: OnLine =
+        Arc::new(move |line| observer.observe(&Event::Log { job: &job_name, step: &step_name, line }));
+    let invocation = Invocation {
+        definition: &call.definition,
+        digest: context.library.digest(&call.definition.file),
+        method: &call.method,
+        inputs: &call.inputs,
+        scope,
+        environment: context.environment,
+        models: &context.models,
+        run_id: &context.run_id,
+        repository: &context.engine.repository,
+        timeout: step.timeout,
+        on_line,
+    };
+    method::invoke(&context.engine.services, invocation).await
+}
+
+fn nested(
+    context: &Context<'_>,
+    renderer: &Renderer<'_>,
+    name: &Located<String>,
+    inputs: Option<&Node>,
+) -> Result<Request, RunProblem> {
+    let file = &context.workflow.file;
+    let text = rendered_text(renderer, name, file)?;
+    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let Some(workflow) = context.library.workflow(&text) else {
+        let unknown = context.library.unknown_workflow(&text);
+        let hint = unknown.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        let message = format!("{}: {}{hint}", name.position(file), unknown.message);
+        return Err(context.environment.mask_problem(problem(unknown.code, message)));
+    };
+    Ok(Request { workflow: Arc::clone(workflow), inputs, trigger: format!("run {}", context.run_id) })
+}
+
+/// Runs another workflow as this step: a run of its own, whose outcome is the step's.
+async fn run_nested(context: &Context<'_>, request: Request) -> Invoked {
+    let name = request.workflow.name.value.clone();
+    let outcome =
+        context.engine.execute(context.library, request, context.environment, context.observer, &context.chain).await;
+    match outcome {
+        Ok(record) => {
+            let handles = record.jobs.iter().flat_map(|job| &job.steps).flat_map(|step| step.data_handles.clone());
+            let error = record.error.map(|error| RunProblem {
+                message: format!("workflow `{name}` (run {}): {}", record.id, error.message),
+                ..error
+            });
+            Invoked { data_handles: handles.collect(), ..Invoked::ended(record.status, error) }
+        }
+        Err(error) => {
+            let code = error.code();
+            let message = context.environment.mask(&format!("workflow `{name}`: {error}"));
+            Invoked::failed(problem(code, message))
+        }
+    }
+}
+
+/// The text of a name that may contain expressions.
+fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
+    match renderer.text(&text.value, &text.position(file))? {
+        Json::String(text) => Ok(text),
+        Json::Number(number) => Ok(Json::Number(number).to_string()),
+        other => {
+            let message = format!("{}: expected a text, found {}", text.position(file), other.type_name());
+            Err(problem(Code::INVALID_EXPRESSION, message))
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! What can be known to be wrong before anything runs.
+
+mod expressions;
+mod inputs;
+
+use std::collections::BTreeSet;
+
+use mangrove_domain::{
+    definition::Definition,
+    description::Description,
+    failure::Position,
+    form::Located,
+    json::Json,
+    nearest,
+    ports::{Expressions, Node, SchemaValidator},
+    problem::{Code, Problem, Severity},
+    type_name::TypeName,
+    workflow::{Step, Target, Task, Workflow},
+};
+
+use super::{Library, TypeCatalogue};
+use crate::method::model_kind;
+
+/// What validation looks things up in.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The types.
+    pub types: &'a dyn TypeCatalogue,
+    /// Parses expressions.
+    pub expressions: &'a dyn Expressions,
+    /// Checks inputs.
+    pub schemas: &'a dyn SchemaValidator,
+}
+
+/// Everything that is wrong with the definitions and workflows of a repository, what was found while they were
+/// loaded included, in the order of files and lines.
+#[must_use]
+pub fn validate(library: &Library, tools: Tools<'_>) -> Vec<Problem> {
+    let mut problems = library.problems.clone();
+    for definition in &library.definitions {
+        let mut findings = Findings::new(&definition.file);
+        check_definition(&mut findings, definition, tools);
+        problems.extend(findings.problems);
+    }
+    for workflow in &library.workflows {
+        problems.extend(check(library, workflow, tools, false));
+    }
+    sorted(problems)
+}
+
+/// What is wrong with one workflow, and with the definitions that it names.
+#[must_use]
+pub fn validate_workflow(library: &Library, workflow: &Workflow, tools: Tools<'_>) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = library.problems_of(&workflow.file).cloned().collect();
+    problems.extend(check(library, workflow, tools, true));
+    sorted(problems)
+}
+
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let key = |problem: &Problem| {
+        let place = problem.position.as_ref().map(|place| (place.file.clone(), place.line, place.column));
+        (place.unwrap_or_else(|| (problem.subject.clone(), 0, 0)), problem.code, problem.message.clone())
+    };
+    problems.sort_by_key(key);
+    problems.dedup();
+    problems
+}
+
+/// The problems of one file while it is checked.
+struct Findings<'a> {
+    file: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Findings<'a> {
+    fn new(file: &'a str) -> Self {
+        Self { file, problems: Vec::new() }
+    }
+
+    fn error(&mut self, code: Code, position: Position, message: String, hint: Option<String>) {
+        self.report(Severity::Error, code, position, message, hint);
+    }
+
+    fn report(&mut self, severity: Severity, code: Code, position: Position, message: String, hint: Option<String>) {
+        let subject = self.file.to_owned();
+        self.problems.push(Problem { code, severity, subject, position: Some(position), message, hint });
+    }
+
+    fn at<T>(&self, located: &Located<T>) -> Position {
+        located.position(self.file)
+    }
+
+    fn driver_is_left_out(&mut self, driver: Option<&Located<String>>) {
+        if let Some(driver) = driver {
+            let position = self.at(driver);
+            let message = format!("the driver `{}` is not used: this version runs methods in process", driver.value);
+            self.report(Severity::Warning, Code::INVALID_DOCUMENT, position, message, None);
+        }
+    }
+}
+
+fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools: Tools<'_>) {
+    findings.driver_is_left_out(definition.driver.as_ref());
+    let nodes = definition.methods.iter().filter_map(|method| method.arguments.as_ref());
+    for node in definition.global_arguments.iter().chain(nodes) {
+        expressions::check(findings, node, None, tools.expressions);
+    }
+    let Some(description) = describe(findings, &definition.type_name, tools) else { return };
+    if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
+        let at = findings.at(&definition.name);
+        let layers = [inputs::Layer { node: definition.global_arguments.as_ref(), is_own: true }];
+        let what = format!("the global arguments of `{}`", definition.name.value);
+        inputs::check(findings, definition, schema, &layers, &at, &what, tools.schemas);
+    }
+    for given in &definition.methods {
+        if description.method(&given.method.value).is_none() {
+            unknown_method(findings, &description, &given.method);
+        }
+    }
+}
+
+/// The description of a type; a problem if there is none.
+fn describe(
+    findings: &mut Findings<'_>,
+    type_name: &Located<TypeName>,
+    tools: Tools<'_>,
+) -> Option<std::sync::Arc<Description>> {
+    let kind = model_kind();
+    let name = &type_name.value;
+    if let Some(description) = tools.types.describe(&kind, name) {
+        return Some(description);
+    }
+    let position = findings.at(type_name);
+    if let Some(claim) = tools.types.claim(&kind, name) {
+        let hint = Some(format!("run `mangrove why {name}`"));
+        findings.error(Code::UNKNOWN_TYPE, position, format!("model type `{name}` is not ready: {claim}"), hint);
+    } else {
+        let known = tools.types.names(&kind);
+        let hint = nearest::hint(name.as_str(), known.iter().map(TypeName::as_str));
+        findings.error(Code::UNKNOWN_TYPE, position, format!("unknown model type `{name}`"), hint);
+    }
+    None
+}
+
+fn unknown_method(findings: &mut Findings<'_>, description: &Description, method: &Located<String>) {
+    let known = || description.methods.iter().map(|method| method.name.as_str());
+    let hint = nearest::hint(&method.value, known())
+        .or_else(|| Some(format!("there are: {}", known().collect::<Vec<_>>().join(", "))));
+    let position = findings.at(method);
+    let message = format!("`{}` has no method `{}`", description.type_name, method.value);
+    findings.error(Code::UNKNOWN_METHOD, position, message, hint);
+}
+
+fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definitions: bool) -> Vec<Problem> {
+    let mut findings = Findings::new(&workflow.file);
+    let mut problems = Vec::new();
+    check_inputs_schema(&mut findings, workflow, tools);
+    let drivers = workflow.jobs.iter().map(|job| job.driver.as_ref());
+    let steps = || workflow.jobs.iter().flat_map(|job| &job.steps);
+    for driver in drivers.chain([workflow.driver.as_ref()]).chain(steps().map(|step| step.driver.as_ref())) {
+        findings.driver_is_left_out(driver);
+    }
+    let mut named = BTreeSet::new();
+    for step in steps() {
+        check_step_expressions(&mut findings, workflow, step, tools.expressions);
+        match &step.task {
+            Task::ModelMethod { target, method, inputs } => {
+                let definition = check_target(&mut findings, library, target);
+                let Some(definition) = definition else { continue };
+                if let Some(known) = library.definition(&definition.name.value) {
+                    named.insert(known.name.value.clone());
+                }
+                check_call(&mut findings, &definition, method, inputs.as_ref(), library, tools);
+            }
+            Task::Workflow { name, inputs } => {
+                check_nested(&mut findings, library, workflow, name, inputs.as_ref(), tools);
+            }
+        }
+    }
+    if with_definitions {
+        for definition in named.iter().filter_map(|name| library.definition(name)) {
+            let mut findings = Findings::new(&definition.file);
+            check_definition(&mut findings, definition, tools);
+            problems.extend(findings.problems);
+            problems.extend(library.problems_of(&definition.file).cloned());
+        }
+    }
+    problems.extend(findings.problems);
+    problems
+}
+
+fn check_inputs_schema(findings: &mut Findings<'_>, workflow: &Workflow, tools: Tools<'_>) {
+    let schema = workflow.input_schema();
+    if let Some(node) = &workflow.inputs
+        && let Err(error) = tools.schemas.validate(&schema, &Json::Object(Vec::new()))
+    {
+        let position = node.position(findings.file);
+        findings.error(Code::INVALID_DOCUMENT, position, format!("`inputs`: {error}"), None);
+        return;
+    }
+    let Some(trigger) = &workflow.trigger else { return };
+    let at = trigger.schedule.as_ref().map_or_else(|| findings.at(&workflow.name), |schedule| findings.at(schedule));
+    let layers = [inputs::Layer { node: trigger.inputs.as_ref(), is_own: true }];
+    let what = "the inputs of scheduled runs";
+    inputs::check(findings, workflow, &schema, &layers, &at, what, tools.schemas);
+}
+
+fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step: &Step, port: &dyn Expressions) {
+    let names = match &step.task {
+        Task::ModelMethod { target: Target::Definition(name), method, .. } => vec![name, method],
+        Task::ModelMethod { target: Target::Instance { type_name, name }, method, .. } => vec![type_name, name, method],
+        Task::Workflow { name, .. } => vec![name],
+    };
+    for name in names {
+        let position = findings.at(name);
+        expressions::check_text(findings, &name.value, &position, Some(workflow), port);
+    }
+    let (Task::ModelMethod { inputs, .. } | Task::Workflow { inputs, .. }) = &step.task;
+    for node in inputs.iter().chain(step.for_each.as_ref().map(|for_each| &for_each.over)) {
+        expressions::check(findings, node, Some(workflow), port);
+    }
+}
+
+/// The definition that a step uses, as far as it can be known.
+fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target) -> Option<Definition> {
+    let name = target.name();
+    if name.value.contains("${{") {
+        return None;
+    }
+    if let Some(definition) = library.definition(&name.value) {
+        return Some(Definition::clone(definition));
+    }
+    match target {
+        Target::Definition(name) => {
+            let unknown = library.unknown_definition(&name.value);
+            let position = findings.at(name);
+            findings.error(unknown.code, position, unknown.message, unknown.hint);
+            None
+        }
+        Target::Instance { type_name, .. } if type_name.value.contains("${{") => None,
+        Target::Instance { type_name, name } => match TypeName::model(&type_name.value) {
+            Ok(parsed) => {
+                let at = Located { value: parsed, line: type_name.line, column: type_name.column };
+                Some(Definition::without_file(findings.file, name.clone(), at))
+            }
+            Err(error) => {
+                let position = findings.at(type_name);
+                findings.error(Code::INVALID_DOCUMENT, position, format!("`modelType`: {error}"), None);
+                None
+            }
+        },
+    }
+}
+
+fn check_call(
+    findings: &mut Findings<'_>,
+    definition: &Definition,
+    method: &Located<String>,
+    step_inputs: Option<&Node>,
+    library: &Library,
+    tools: Tools<'_>,
+) {
+    let description = if library.definition(&definition.name.value).is_some() {
+        // What is wrong with a definition is told where it is defined, once.
+        tools.types.describe(&model_kind(), &definition.type_name.value)
+    } else {
+        describe(findings, &definition.type_name, tools)
+    };
+    let Some(description) = description else { return };
+    if method.value.contains("${{") {
+        return;
+    }
+    let Some(described) = description.method(&method.value) else {
+        unknown_method(findings, &description, method);
+        return;
+    };
+    let layers = [
+        inputs::Layer { node: definition.global_arguments.as_ref(), is_own: false },
+        inputs::Layer { node: definition.arguments_of(&method.value), is_own: false },
+        inputs::Layer { node: step_inputs, is_own: true },
+    ];
+    let at = findings.at(method);
+    let what = format!("the arguments of `{}.{}`", definition.name.value, method.value);
+    inputs::check(findings, definition, &described.arguments, &layers, &at, &what, tools.schemas);
+}
+
+fn check_nested(
+    findings: &mut Findings<'_>,
+    library: &Library,
+    workflow: &Workflow,
+    name: &Located<String>,
+    step_inputs: Option<&Node>,
+    tools: Tools<'_>,
+) {
+    if name.value.contains("${{") {
+        return;
+    }
+    let position = findings.at(name);
+    let Some(called) = library.workflow(&name.value) else {
+        let unknown = library.unknown_workflow(&name.value);
+        findings.error(unknown.code, position, unknown.message, unknown.hint);
+        return;
+    };
+    let mut path = vec![workflow.name.value.as_str()];
+    if let Some(cycle) = cycle(library, called, &mut path) {
+        let message = format!("workflows call each other: {}", cycle.join(" → "));
+        findings.error(Code::WORKFLOW_CYCLE, position, message, None);
+        return;
+    }
+    let layers = [inputs::Layer { node: step_inputs, is_own: true }];
+    let what = format!("the inputs of workflow `{}`", called.name.value);
+    inputs::check(findings, called.as_ref(), &called.input_schema(), &layers, &position, &what, tools.schemas);
+}
+
+/// The way back to the first of `path`, or to a workflow on the way that calls itself again.
+fn cycle<'a>(library: &'a Library, at: &'a Workflow, path: &mut Vec<&'a str>) -> Option<Vec<String>> {
+    let name = at.name.value.as_str();
+    if path.contains(&name) {
+        let mut cycle: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+        cycle.push(name.to_owned());
+        return Some(cycle);
+    }
+    if path.len() > super::engine::MAX_NESTING {
+        return None;
+    }
+    path.push(name);
+    let called = at.jobs.iter().flat_map(|job| &job.steps).filter_map(|step| match &step.task {
+        Task::Workflow { name, .. } => library.workflow(&name.value),
+        Task::ModelMethod { .. } => None,
+    });
+    let mut seen = BTreeSet::new();
+    let found =
+        called.filter(|called| seen.insert(called.name.value.as_str())).find_map(|called| cycle(library, called, path));
+    path.pop();
+    found
+}

@@ -1,0 +1,106 @@
+//! Expressions that cannot work.
+
+use mangrove_domain::{
+    failure::Position,
+    json::Json,
+    nearest,
+    ports::{Expressions, Node, NodeValue},
+    problem::Code,
+    workflow::{
+        Workflow,
+        template::{self, Part},
+    },
+};
+
+use super::Findings;
+use crate::method::arguments;
+
+/// The names that expressions may use.
+const KNOWN: [&str; 4] = ["inputs", "self", "env", "run"];
+/// Names of the format that this version does not serve.
+const LATER: [&str; 4] = ["data", "model", "vault", "file"];
+
+/// Checks every text below `node`. `workflow` is the one whose inputs the expressions see, if that is known.
+pub(super) fn check(findings: &mut Findings<'_>, node: &Node, workflow: Option<&Workflow>, port: &dyn Expressions) {
+    match &node.value {
+        NodeValue::String(text) => {
+            let position = node.position(findings.file);
+            check_text(findings, text, &position, workflow, port);
+        }
+        NodeValue::List(items) => items.iter().for_each(|item| check(findings, item, workflow, port)),
+        NodeValue::Map(members) => members.iter().for_each(|(_, value)| check(findings, value, workflow, port)),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {}
+    }
+}
+
+/// Checks the expressions of one text.
+pub(super) fn check_text(
+    findings: &mut Findings<'_>,
+    text: &str,
+    position: &Position,
+    workflow: Option<&Workflow>,
+    port: &dyn Expressions,
+) {
+    let parts = match template::split(text) {
+        Ok(parts) => parts,
+        Err(error) => {
+            let hint = Some("close it, or write it in another way if it is no expression".to_owned());
+            findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), hint);
+            return;
+        }
+    };
+    for part in parts {
+        let Part::Expression(expression) = part else { continue };
+        if let Err(error) = port.check(expression) {
+            findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), None);
+            continue;
+        }
+        for path in template::references(expression) {
+            check_reference(findings, expression, &path, position, workflow);
+        }
+    }
+}
+
+fn check_reference(
+    findings: &mut Findings<'_>,
+    expression: &str,
+    path: &[String],
+    position: &Position,
+    workflow: Option<&Workflow>,
+) {
+    let Some(root) = path.first().map(String::as_str) else { return };
+    if LATER.contains(&root) {
+        let message = format!("`{expression}`: `{root}` is not supported in this version");
+        let hint = Some(format!("expressions may use {}", KNOWN.join(", ")));
+        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint);
+        return;
+    }
+    if root == "inputs" {
+        if let (Some(name), Some(workflow)) = (path.get(1), workflow) {
+            check_input(findings, expression, name, position, workflow);
+        }
+        return;
+    }
+    // Variables of comprehensions are names too, so only what is nearly a known name is surely a slip.
+    if !KNOWN.contains(&root)
+        && path.len() > 1
+        && let Some(hint) = nearest::hint(root, KNOWN)
+    {
+        let message = format!("`{expression}`: unknown name `{root}`");
+        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, Some(hint));
+    }
+}
+
+/// An input that the workflow does not declare has no value, unless its schema is open.
+fn check_input(findings: &mut Findings<'_>, expression: &str, name: &str, position: &Position, workflow: &Workflow) {
+    let schema = workflow.input_schema();
+    let Some(properties) = schema.get("properties").and_then(Json::as_object) else { return };
+    // `inputs.event` is what a webhook brings.
+    if name == "event" || arguments::allows_others(&schema) || properties.iter().any(|(known, _)| known == name) {
+        return;
+    }
+    let hint = nearest::hint(name, properties.iter().map(|(known, _)| known.as_str()))
+        .or_else(|| Some(format!("declare `{name}` below `inputs.properties`")));
+    let message = format!("`{expression}`: the workflow has no input `{name}`");
+    findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint);
+}

@@ -1,0 +1,287 @@
+//! The stored form of a run: a JSON document, so that later versions can add to it.
+
+use mangrove_domain::{
+    failure::{CauseKey, Failure, FailureClass},
+    problem::Code,
+    run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus, StepRecord},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::json_text::{from_value, to_value};
+
+/// Why a stored record is none.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ParseError {
+    /// Not the JSON document that was written.
+    #[error("{0}")]
+    Json(serde_json::Error),
+    /// A word in it is none of ours.
+    #[error("unknown {what} {word:?}")]
+    Word {
+        /// What it should be.
+        what: &'static str,
+        /// What is there.
+        word: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredRun {
+    id: String,
+    name: String,
+    trigger: String,
+    status: String,
+    started_at: i64,
+    finished_at: Option<i64>,
+    inputs: Value,
+    jobs: Vec<StoredJob>,
+    error: Option<StoredProblem>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredJob {
+    name: String,
+    status: String,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    steps: Vec<StoredStep>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredStep {
+    name: String,
+    task: String,
+    status: String,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    data_handles: Vec<Value>,
+    logs: Vec<StoredLine>,
+    error: Option<StoredProblem>,
+    provenance: Option<StoredProvenance>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLine {
+    at: i64,
+    level: String,
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredProblem {
+    code: String,
+    message: String,
+    blocked_by: Option<String>,
+    failure: Option<StoredFailure>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredFailure {
+    class: String,
+    code: String,
+    cause: String,
+    first_message: String,
+    latest_message: String,
+    first_seen: i64,
+    last_seen: i64,
+    attempts: u32,
+    next_retry: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredProvenance {
+    definition_digest: Option<String>,
+    type_name: String,
+    type_version: Option<String>,
+    bundle_digest: String,
+    fingerprint: String,
+    extension: String,
+    source: String,
+    shadow_fallback: bool,
+}
+
+/// The document of a record.
+pub(super) fn to_json(record: &RunRecord) -> String {
+    let stored = StoredRun {
+        id: record.id.clone(),
+        name: record.name.clone(),
+        trigger: record.trigger.clone(),
+        status: record.status.as_str().to_owned(),
+        started_at: record.started_at.as_millis(),
+        finished_at: millis(record.finished_at),
+        inputs: to_value(&record.inputs),
+        jobs: record.jobs.iter().map(store_job).collect(),
+        error: record.error.as_ref().map(store_problem),
+    };
+    // Texts, numbers and lists only: there is nothing in it that JSON cannot say.
+    serde_json::to_string(&stored).unwrap_or_default()
+}
+
+fn store_job(job: &JobRecord) -> StoredJob {
+    StoredJob {
+        name: job.name.clone(),
+        status: job.status.as_str().to_owned(),
+        started_at: millis(job.started_at),
+        finished_at: millis(job.finished_at),
+        steps: job.steps.iter().map(store_step).collect(),
+    }
+}
+
+fn store_step(step: &StepRecord) -> StoredStep {
+    StoredStep {
+        name: step.name.clone(),
+        task: step.task.clone(),
+        status: step.status.as_str().to_owned(),
+        started_at: millis(step.started_at),
+        finished_at: millis(step.finished_at),
+        data_handles: step.data_handles.iter().map(to_value).collect(),
+        logs: step
+            .logs
+            .iter()
+            .map(|line| StoredLine { at: line.at.as_millis(), level: line.level.clone(), text: line.text.clone() })
+            .collect(),
+        error: step.error.as_ref().map(store_problem),
+        provenance: step.provenance.as_ref().map(store_provenance),
+    }
+}
+
+fn store_problem(problem: &RunProblem) -> StoredProblem {
+    StoredProblem {
+        code: problem.code.to_string(),
+        message: problem.message.clone(),
+        blocked_by: problem.blocked_by.clone(),
+        failure: problem.failure.as_ref().map(store_failure),
+    }
+}
+
+fn store_failure(failure: &Failure) -> StoredFailure {
+    StoredFailure {
+        class: failure.class.as_str().to_owned(),
+        code: failure.code.to_string(),
+        cause: failure.cause.0.to_string(),
+        first_message: failure.first_message.clone(),
+        latest_message: failure.latest_message.clone(),
+        first_seen: failure.first_seen.as_millis(),
+        last_seen: failure.last_seen.as_millis(),
+        attempts: failure.attempts,
+        next_retry: millis(failure.next_retry),
+    }
+}
+
+fn store_provenance(provenance: &Provenance) -> StoredProvenance {
+    StoredProvenance {
+        definition_digest: provenance.definition_digest.clone(),
+        type_name: provenance.type_name.clone(),
+        type_version: provenance.type_version.clone(),
+        bundle_digest: provenance.bundle_digest.clone(),
+        fingerprint: provenance.fingerprint.clone(),
+        extension: provenance.extension.clone(),
+        source: provenance.source.clone(),
+        shadow_fallback: provenance.shadow_fallback,
+    }
+}
+
+/// The record of a document.
+pub(super) fn parse(json: &str) -> Result<RunRecord, ParseError> {
+    let stored: StoredRun = serde_json::from_str(json).map_err(ParseError::Json)?;
+    Ok(RunRecord {
+        id: stored.id,
+        name: stored.name,
+        trigger: stored.trigger,
+        status: status(&stored.status)?,
+        started_at: Timestamp::from_millis(stored.started_at),
+        finished_at: timestamp(stored.finished_at),
+        inputs: from_value(stored.inputs),
+        jobs: stored.jobs.into_iter().map(load_job).collect::<Result<_, _>>()?,
+        error: stored.error.map(load_problem).transpose()?,
+    })
+}
+
+fn load_job(stored: StoredJob) -> Result<JobRecord, ParseError> {
+    Ok(JobRecord {
+        name: stored.name,
+        status: status(&stored.status)?,
+        started_at: timestamp(stored.started_at),
+        finished_at: timestamp(stored.finished_at),
+        steps: stored.steps.into_iter().map(load_step).collect::<Result<_, _>>()?,
+    })
+}
+
+fn load_step(stored: StoredStep) -> Result<StepRecord, ParseError> {
+    Ok(StepRecord {
+        name: stored.name,
+        task: stored.task,
+        status: status(&stored.status)?,
+        started_at: timestamp(stored.started_at),
+        finished_at: timestamp(stored.finished_at),
+        data_handles: stored.data_handles.into_iter().map(from_value).collect(),
+        logs: stored
+            .logs
+            .into_iter()
+            .map(|line| LogLine { at: Timestamp::from_millis(line.at), level: line.level, text: line.text })
+            .collect(),
+        error: stored.error.map(load_problem).transpose()?,
+        provenance: stored.provenance.map(load_provenance),
+    })
+}
+
+fn load_problem(stored: StoredProblem) -> Result<RunProblem, ParseError> {
+    Ok(RunProblem {
+        code: code(&stored.code)?,
+        message: stored.message,
+        blocked_by: stored.blocked_by,
+        failure: stored.failure.map(load_failure).transpose()?,
+    })
+}
+
+fn load_failure(stored: StoredFailure) -> Result<Failure, ParseError> {
+    let class = FailureClass::ALL.into_iter().find(|class| class.as_str() == stored.class);
+    Ok(Failure {
+        class: class.ok_or(ParseError::Word { what: "failure class", word: stored.class })?,
+        code: code(&stored.code)?,
+        cause: CauseKey(stored.cause.into()),
+        first_message: stored.first_message,
+        latest_message: stored.latest_message,
+        first_seen: Timestamp::from_millis(stored.first_seen),
+        last_seen: Timestamp::from_millis(stored.last_seen),
+        attempts: stored.attempts,
+        next_retry: timestamp(stored.next_retry),
+    })
+}
+
+fn load_provenance(stored: StoredProvenance) -> Provenance {
+    Provenance {
+        definition_digest: stored.definition_digest,
+        type_name: stored.type_name,
+        type_version: stored.type_version,
+        bundle_digest: stored.bundle_digest,
+        fingerprint: stored.fingerprint,
+        extension: stored.extension,
+        source: stored.source,
+        shadow_fallback: stored.shadow_fallback,
+    }
+}
+
+fn status(word: &str) -> Result<RunStatus, ParseError> {
+    RunStatus::parse(word).ok_or_else(|| ParseError::Word { what: "status", word: word.to_owned() })
+}
+
+fn code(word: &str) -> Result<Code, ParseError> {
+    Code::parse(word).ok_or_else(|| ParseError::Word { what: "problem code", word: word.to_owned() })
+}
+
+fn millis(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_millis)
+}
+
+fn timestamp(millis: Option<i64>) -> Option<Timestamp> {
+    millis.map(Timestamp::from_millis)
+}

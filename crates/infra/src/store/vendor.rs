@@ -1,0 +1,74 @@
+//! Vendor directories as files.
+
+use std::{collections::BTreeSet, fs, io, path::Path};
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    ports::{BundleFile, StoreError},
+    problem::Code,
+    source::RelativePath,
+};
+
+use crate::faults::{Operation, io_fault};
+
+/// Refuses names that lead out of the directory, that are written in two ways, or that stand twice.
+pub(super) fn check_names(files: &[BundleFile]) -> Result<(), StoreError> {
+    let mut names = BTreeSet::new();
+    for file in files {
+        let is_plain = RelativePath::parse(&file.path).is_ok_and(|path| path.as_str() == file.path)
+            && !file.path.contains('\0')
+            && !file.path.contains('\\');
+        if !is_plain || !names.insert(&file.path) {
+            let message = format!("{:?} is no file name of a vendor bundle", file.path);
+            let fault = Fault::new(FailureClass::Deterministic, Code::PACKAGE_MALFORMED, "store:vendor", message);
+            return Err(StoreError::Access { operation: "write", fault });
+        }
+    }
+    Ok(())
+}
+
+/// Writes the files below a directory that is not there yet.
+pub(super) fn write(directory: &Path, files: &[BundleFile]) -> Result<(), Fault> {
+    let create = |path: &Path| fs::create_dir_all(path).map_err(|error| io_fault(Operation::Create, path, &error));
+    create(directory)?;
+    for file in files {
+        let path = directory.join(&file.path);
+        create(path.parent().unwrap_or(directory))?;
+        fs::write(&path, file.code.as_bytes()).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+    }
+    Ok(())
+}
+
+/// The sizes of all files together. Looks, reads nothing.
+pub(super) fn size(directory: &Path) -> io::Result<u64> {
+    let mut size = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        // Links are not followed: a vendor bundle has none.
+        let metadata = entry.metadata()?;
+        size += if metadata.is_dir() { self::size(&entry.path())? } else { metadata.len() };
+    }
+    Ok(size)
+}
+
+/// All files by their path below the directory, sorted. A name that is not UTF-8 is `InvalidData`.
+pub(super) fn read(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    read_into(directory, "", &mut files)?;
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn read_into(directory: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        if entry.file_type()?.is_dir() {
+            read_into(&entry.path(), &path, files)?;
+        } else {
+            files.push((path, fs::read(entry.path())?));
+        }
+    }
+    Ok(())
+}

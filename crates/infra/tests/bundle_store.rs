@@ -1,0 +1,237 @@
+//! What the local bundle store does beyond its contract: damage, other processes, durability.
+
+#![cfg(unix)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    bundle::{BundleRef, ObjectKey, Presence},
+    ports::{BundleFile, BundleStore as _, StoreError},
+    problem::Code,
+};
+use mangrove_infra::store::{LocalStore, Ownership};
+use tempfile::TempDir;
+
+fn place() -> (TempDir, LocalStore) {
+    let directory = TempDir::new().expect("a temporary directory");
+    let store = LocalStore::new(directory.path().join("bundles"));
+    (directory, store)
+}
+
+fn vendor_files() -> Vec<BundleFile> {
+    let file = |path: &str, code: &str| BundleFile { path: path.to_owned(), code: Arc::from(code) };
+    vec![file("zod.js", "export const z = 1;"), file("chunks/a.js", "export {};"), file("unit.json", "{}")]
+}
+
+fn extension_path(store: &LocalStore, bundle: &BundleRef) -> PathBuf {
+    let name = bundle.entry.key.digest().to_string();
+    store.root().join(&name[..2]).join(format!("{name}.js"))
+}
+
+fn vendor_path(store: &LocalStore, bundle: &BundleRef, file: &str) -> PathBuf {
+    store.root().join("vendor").join(bundle.vendors[0].key.digest().to_string()).join(file)
+}
+
+async fn filled(store: &LocalStore) -> BundleRef {
+    let entry = store.put("export const model = {};").await.expect("stored");
+    let vendors = vec![store.put_vendor(&vendor_files()).await.expect("stored")];
+    store.sync().await.expect("durable");
+    BundleRef { entry, vendors }
+}
+
+async fn presence(store: &LocalStore, bundle: &BundleRef) -> Presence {
+    store.presence(&[bundle]).await.expect("looked").remove(0)
+}
+
+/// The key and code of the object that keeps a bundle from being loaded.
+async fn refused(store: &LocalStore, bundle: &BundleRef) -> (ObjectKey, Code) {
+    match store.load(bundle).await {
+        Err(StoreError::Unusable { key, fault }) => (key, fault.code),
+        other => panic!("expected an unusable object, found {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_layout_is_the_documented_one() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    assert_eq!(fs::read_to_string(extension_path(&store, &bundle)).expect("code"), "export const model = {};");
+    assert_eq!(fs::read_to_string(vendor_path(&store, &bundle, "chunks/a.js")).expect("code"), "export {};");
+    assert_eq!(fs::read_dir(store.root().join("tmp")).expect("a listing").count(), 0, "nothing is left over");
+}
+
+#[tokio::test]
+async fn fault_10_a_truncated_bundle_is_seen_and_heals() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    fs::write(extension_path(&store, &bundle), "export const").expect("truncated");
+    let wrong_size = Presence::WrongSize { key: bundle.entry.key, recorded_bytes: 24, found_bytes: 12 };
+    assert_eq!(presence(&store, &bundle).await, wrong_size);
+    assert_eq!(refused(&store, &bundle).await, (bundle.entry.key, Code::BUNDLE_CORRUPT));
+    assert_eq!(filled(&store).await, bundle);
+    assert_eq!(presence(&store, &bundle).await, Presence::Present);
+    assert!(store.load(&bundle).await.is_ok());
+}
+
+#[tokio::test]
+async fn fault_10_a_damaged_vendor_file_is_seen_and_heals() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage, bool); 5] = [
+        ("truncated", |path| fs::write(path, "export").expect("written"), true),
+        ("emptied", |path| fs::write(path, "").expect("written"), true),
+        ("deleted", |path| fs::remove_file(path).expect("deleted"), true),
+        ("more", |path| fs::write(path.with_extension("mjs"), "x").expect("written"), true),
+        // The same size: seen when it is loaded, not by a scan.
+        ("flipped", |path| fs::write(path, "export const z = 2;").expect("written"), false),
+    ];
+    for (name, damage, is_seen) in damages {
+        let (_directory, store) = place();
+        let bundle = filled(&store).await;
+        damage(&vendor_path(&store, &bundle, "zod.js"));
+        assert_eq!(presence(&store, &bundle).await != Presence::Present, is_seen, "{name}");
+        assert_eq!(refused(&store, &bundle).await, (bundle.vendors[0].key, Code::BUNDLE_CORRUPT), "{name}");
+        assert!(!matches!(store.verify(&bundle.vendors[0]).await, Ok(Presence::Present)), "{name}");
+        filled(&store).await;
+        assert!(store.load(&bundle).await.is_ok(), "{name}: what is put again heals");
+        assert_eq!(presence(&store, &bundle).await, Presence::Present, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn fault_42_an_empty_bundle_does_not_exist() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    fs::write(extension_path(&store, &bundle), "").expect("emptied");
+    assert!(matches!(presence(&store, &bundle).await, Presence::WrongSize { found_bytes: 0, .. }));
+    assert_eq!(refused(&store, &bundle).await, (bundle.entry.key, Code::BUNDLE_CORRUPT));
+}
+
+#[tokio::test]
+async fn fault_42_what_is_being_written_has_no_name_yet() {
+    let (_directory, store) = place();
+    filled(&store).await;
+    // What a writer that was killed leaves behind.
+    fs::write(store.root().join("tmp/half"), "export const mo").expect("written");
+    fs::create_dir(store.root().join("tmp/half-vendor")).expect("created");
+    assert_eq!(store.list().await.expect("objects").len(), 2);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_is_never_executed() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    fs::write(extension_path(&store, &bundle), "export const model = [];").expect("flipped");
+    assert_eq!(presence(&store, &bundle).await, Presence::Present, "a scan looks at sizes");
+    assert_eq!(refused(&store, &bundle).await, (bundle.entry.key, Code::BUNDLE_CORRUPT));
+    assert!(store.verify(&bundle.entry).await.is_err());
+    filled(&store).await;
+    assert!(store.load(&bundle).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_not_utf8_is_damage_and_not_a_panic() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    fs::write(extension_path(&store, &bundle), [0xff; 24]).expect("written");
+    assert_eq!(refused(&store, &bundle).await, (bundle.entry.key, Code::BUNDLE_CORRUPT));
+    let odd = std::os::unix::ffi::OsStrExt::from_bytes(&b"\xff.js"[..]);
+    let path = vendor_path(&store, &bundle, "").join(Path::new::<std::ffi::OsStr>(odd));
+    if fs::write(&path, "x").is_ok() {
+        assert!(store.verify(&bundle.vendors[0]).await.is_ok_and(|presence| presence != Presence::Present));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_writers_of_the_same_objects_do_not_disturb_readers() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    let tasks: Vec<_> = (0..8)
+        .map(|writer| {
+            // A store of its own each, as processes have.
+            let (store, bundle) = (LocalStore::new(store.root()), bundle.clone());
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    if writer % 2 == 0 {
+                        assert_eq!(filled(&store).await, bundle);
+                    } else {
+                        store.load(&bundle).await.expect("all of it, always");
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("a task");
+    }
+    assert_eq!(fs::read_dir(store.root().join("tmp")).expect("a listing").count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_first_writers_agree() {
+    let (_directory, store) = place();
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let store = LocalStore::new(store.root());
+            tokio::spawn(async move { filled(&store).await })
+        })
+        .collect();
+    let mut bundles = Vec::new();
+    for task in tasks {
+        bundles.push(task.await.expect("a task"));
+    }
+    assert!(bundles.iter().all(|bundle| *bundle == bundles[0]));
+    assert!(store.load(&bundles[0]).await.is_ok());
+}
+
+#[tokio::test]
+async fn many_bundles_are_looked_at_in_order() {
+    let (_directory, store) = place();
+    let mut bundles = Vec::new();
+    for number in 0..300 {
+        let entry = store.put(&format!("export const number = {number};")).await.expect("stored");
+        bundles.push(BundleRef { entry, vendors: Vec::new() });
+    }
+    store.sync().await.expect("durable");
+    store.remove(bundles[7].entry.key).await.expect("removed");
+    store.remove(bundles[299].entry.key).await.expect("removed");
+    let presence = store.presence(&bundles.iter().collect::<Vec<_>>()).await.expect("looked");
+    let missing: Vec<usize> = (0..300).filter(|index| presence[*index] != Presence::Present).collect();
+    assert_eq!(missing, [7, 299]);
+}
+
+#[tokio::test]
+async fn a_sync_that_failed_is_tried_again_by_the_next() {
+    let (directory, store) = place();
+    let entry = store.put("export {};").await.expect("stored");
+    let bundle = BundleRef { entry, vendors: Vec::new() };
+    let away = directory.path().join("away");
+    fs::rename(store.root(), &away).expect("moved");
+    assert!(store.sync().await.is_err(), "what was put is not there");
+    fs::rename(&away, store.root()).expect("moved back");
+    store.sync().await.expect("durable");
+    assert_eq!(presence(&store, &bundle).await, Presence::Present);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_an_environment_fault() {
+    let directory = TempDir::new().expect("a temporary directory");
+    fs::write(directory.path().join("bundles"), "a file").expect("written");
+    let store = LocalStore::new(directory.path().join("bundles"));
+    let error = store.put("export {};").await.expect_err("no directory");
+    assert_eq!(error.fault().code, Code::NOT_WRITABLE);
+    assert!(error.to_string().contains("bundles"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_knows_whose_it_is() {
+    let (_directory, store) = place();
+    assert_eq!(store.ownership("a").expect("read"), Ownership::Unclaimed);
+    store.claim("a").expect("written");
+    assert_eq!(store.ownership("a").expect("read"), Ownership::Ours);
+    assert_eq!(store.ownership("b").expect("read"), Ownership::Foreign("a".to_owned()));
+    assert_eq!(store.list().await.expect("objects"), [], "the mark is no object");
+}

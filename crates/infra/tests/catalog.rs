@@ -1,0 +1,574 @@
+//! What the catalog in `SQLite` does beyond its contract: other processes, damage, versions, read-only places.
+
+#![cfg(unix)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use mangrove_domain::{
+    failure::FailureClass,
+    ports::{Catalog as _, CatalogError, Change},
+    problem::Code,
+    row::Row,
+    state::{State, StateName},
+    type_name::TypeName,
+};
+use mangrove_infra::catalog::{LAYOUT_VERSION, OpenMode, Opened, Patience, SqliteCatalog};
+use mangrove_testkit::rows;
+use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use tempfile::TempDir;
+
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { directory: TempDir::new().expect("a temporary directory") }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("catalog.db")
+    }
+
+    async fn open(&self) -> SqliteCatalog {
+        let opened = open(&self.path()).await;
+        assert_eq!(opened.set_aside, None);
+        opened.catalog
+    }
+
+    /// A closed catalog with this many indexed rows.
+    async fn fill(&self, count: usize) {
+        let catalog = self.open().await;
+        let rows: Vec<Row> =
+            (0..count).map(|n| rows::indexed(&format!("models/{n:05}.ts"), &format!("@acme/{n}"))).collect();
+        let changes = rows.iter().map(|row| Change {
+            transition: Some(rows::transition(None, StateName::Indexed, "New")),
+            ..rows::put(row)
+        });
+        catalog.commit(rows::batch(changes)).await.expect("committed");
+        catalog.close().await;
+    }
+
+    /// A connection that knows nothing of our rules.
+    async fn raw(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        SqliteConnection::connect_with(&options).await.expect("a connection")
+    }
+
+    /// Runs a statement behind the catalog's back.
+    async fn tamper(&self, statement: &'static str) {
+        let mut raw = self.raw().await;
+        sqlx::query(statement).execute(&mut raw).await.expect("tampered");
+        raw.close().await.expect("closed");
+    }
+
+    /// Every file with its bytes.
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(self.directory.path()).expect("a listing");
+        entries
+            .map(|entry| entry.expect("an entry"))
+            .map(|entry| (entry.file_name().into_string().expect("UTF-8"), fs::read(entry.path()).expect("bytes")))
+            .collect()
+    }
+}
+
+async fn open(path: &Path) -> Opened {
+    SqliteCatalog::open(path, OpenMode::ReadWrite).await.expect("a catalog")
+}
+
+async fn stored(catalog: &SqliteCatalog) -> Vec<Row> {
+    let mut rows = catalog.snapshot().await.expect("a snapshot").rows;
+    rows.sort_by(|one, other| one.source.cmp(&other.source));
+    rows
+}
+
+fn impatient() -> Patience {
+    Patience { busy_timeout: Duration::from_millis(20), attempts: 2 }
+}
+
+#[tokio::test]
+async fn fault_16_a_moved_repository_keeps_its_rows() {
+    let place = Place::new();
+    place.fill(3).await;
+    for (name, bytes) in place.files() {
+        let path = place.directory.path().to_str().expect("UTF-8").as_bytes();
+        assert!(!bytes.windows(path.len()).any(|window| window == path), "{name} names an absolute path");
+    }
+    let before = stored(&place.open().await).await;
+    let elsewhere = Place::new();
+    fs::rename(place.directory.path(), elsewhere.directory.path().join("moved")).expect("moved");
+    let moved = open(&elsewhere.directory.path().join("moved/catalog.db")).await.catalog;
+    assert_eq!(stored(&moved).await, before);
+    let change = rows::put(&before[0]);
+    assert_eq!(moved.commit(rows::batch([change])).await.expect("committed").conflicts, []);
+}
+
+#[tokio::test]
+async fn fault_16_an_absolute_path_is_refused_by_the_table() {
+    let place = Place::new();
+    place.fill(1).await;
+    let mut raw = place.raw().await;
+    let refused = sqlx::query("UPDATE sources SET path = '/home/me/models/a.ts'").execute(&mut raw).await;
+    assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn fault_17_every_write_sets_every_column() {
+    let place = Place::new();
+    let catalog = place.open().await;
+    let mut add_on = rows::indexed("models/x.ts", "@acme/base");
+    let State::Indexed(indexed) = &mut add_on.state else { unreachable!("an indexed row") };
+    indexed.is_add_on = true;
+    // One row goes through every kind of write; after each, the columns say what the record says.
+    let mut revision = 0;
+    let states = [
+        add_on.clone(),
+        rows::indexed("models/x.ts", "@acme/x"),
+        rows::failed("models/x.ts", "@acme/y"),
+        rows::rejected("models/x.ts", "@acme/z"),
+        rows::degraded("models/x.ts", "@acme/x"),
+        rows::orphaned("models/x.ts", "@acme/x"),
+        add_on,
+    ];
+    let mut raw = place.raw().await;
+    for state in states {
+        let row = Row { revision, ..state };
+        revision = catalog.commit(rows::put_all([&row])).await.expect("committed").revisions[0].1;
+        let row = Row { revision, ..row };
+        assert_eq!(stored(&catalog).await, std::slice::from_ref(&row));
+        let columns = sqlx::query("SELECT kind, state, type_name, resolvable, description, revision FROM sources")
+            .fetch_one(&mut raw)
+            .await
+            .expect("a row");
+        assert_eq!(columns.get::<String, _>(0), row.kind.as_str());
+        assert_eq!(columns.get::<String, _>(1), row.state.name().as_str());
+        assert_eq!(columns.get::<Option<String>, _>(2).as_deref(), row.type_name().map(TypeName::as_str));
+        assert_eq!(columns.get::<i64, _>(3) == 1, row.is_resolvable());
+        let description = match &row.state {
+            State::Indexed(indexed) => Some(indexed.description.as_bytes().to_vec()),
+            _ => None,
+        };
+        assert_eq!(columns.get::<Option<Vec<u8>>, _>(4), description);
+        assert_eq!(u64::try_from(columns.get::<i64, _>(5)).expect("a revision"), row.revision);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fault_18_nobody_hears_that_the_database_is_locked() {
+    const WRITERS: usize = 8;
+    const COMMITS: usize = 25;
+    let place = Place::new();
+    let path = place.path();
+    // One attempt only: waiting for the lock must be enough. A transaction that reads first and turns into a
+    // writer later would not even wait.
+    let patience = Patience { busy_timeout: Duration::from_mins(1), attempts: 1 };
+    // Every writer opens for itself, all at once on a file that is not there yet, as processes do.
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let path = path.clone();
+            tokio::spawn(async move {
+                let opened = SqliteCatalog::open_with(&path, OpenMode::ReadWrite, patience).await;
+                let catalog = opened.expect("no lock reaches us").catalog;
+                for number in 0..COMMITS {
+                    let name = format!("@acme/{writer}-{number}");
+                    let [kept, passing] = ["kept", "passing"].map(|kind| format!("models/{writer}/{kind}-{number}.ts"));
+                    let row = rows::indexed(&kept, &name);
+                    let passing = rows::failed(&passing, &name);
+                    let outcome = catalog.commit(rows::put_all([&row, &passing])).await.expect("no lock reaches us");
+                    assert_eq!(outcome.conflicts, []);
+                    catalog.snapshot().await.expect("readers do not wait for writers");
+                    // A deletion reads before it writes.
+                    let passing = Row { revision: outcome.revisions[1].1, ..passing };
+                    let outcome = catalog.commit(rows::batch([rows::delete(&passing)])).await;
+                    assert_eq!(outcome.expect("no lock reaches us").conflicts, []);
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("a writer");
+    }
+    assert_eq!(stored(&place.open().await).await.len(), WRITERS * COMMITS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fault_18_writers_of_one_row_get_conflicts_and_lose_nothing() {
+    let place = Place::new();
+    place.fill(1).await;
+    let path = place.path();
+    let first_revision = stored(&place.open().await).await[0].revision;
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move {
+                let catalog = open(&path).await.catalog;
+                let mut written = 0;
+                while written < 10 {
+                    let mut row = stored(&catalog).await.remove(0);
+                    row.rule_version += 1;
+                    written += catalog.commit(rows::put_all([&row])).await.expect("committed").revisions.len();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("a writer");
+    }
+    let row = stored(&place.open().await).await.remove(0);
+    assert_eq!(row.rule_version, 1 + 40, "each increment was planned on the one before");
+    assert_eq!(row.revision, first_revision + 40);
+}
+
+#[tokio::test]
+async fn fault_18_opening_does_not_wait_for_a_writer() {
+    let place = Place::new();
+    place.fill(2).await;
+    let mut raw = place.raw().await;
+    let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+    let opened = SqliteCatalog::open_with(&place.path(), OpenMode::ReadWrite, impatient()).await;
+    let catalog = opened.expect("no journal switch, hence no lock, at open").catalog;
+    assert_eq!(stored(&catalog).await.len(), 2);
+    drop(held);
+}
+
+#[tokio::test]
+async fn fault_18_a_lock_beyond_patience_is_called_busy() {
+    let place = Place::new();
+    place.fill(1).await;
+    let opened = SqliteCatalog::open_with(&place.path(), OpenMode::ReadWrite, impatient()).await;
+    let catalog = opened.expect("a catalog").catalog;
+    let mut raw = place.raw().await;
+    let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+    let row = rows::failed("models/late.ts", "@acme/late");
+    match catalog.commit(rows::put_all([&row])).await {
+        Err(CatalogError::Busy { fault }) => {
+            assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::CATALOG_BUSY));
+            assert!(!fault.message.contains("database is locked"), "{fault}");
+        }
+        other => panic!("expected busy, found {other:?}"),
+    }
+    held.rollback().await.expect("released");
+    assert_eq!(catalog.commit(rows::put_all([&row])).await.expect("free again").conflicts, []);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fault_18_many_requests_share_few_connections() {
+    let place = Place::new();
+    place.fill(50).await;
+    let catalog = Arc::new(place.open().await);
+    let requests: Vec<_> = (0..200)
+        .map(|_| {
+            let catalog = Arc::clone(&catalog);
+            tokio::spawn(async move { catalog.snapshot().await.expect("a snapshot").rows.len() })
+        })
+        .collect();
+    for request in requests {
+        assert_eq!(request.await.expect("a request"), 50);
+    }
+    let ours = fs::read_dir("/proc/self/fd")
+        .expect("descriptors")
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter(|target| *target == place.path())
+        .count();
+    assert!(ours <= 5, "{ours} descriptors of one catalog");
+}
+
+#[tokio::test]
+async fn fault_19_a_read_only_place_can_be_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    place.fill(4).await;
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
+    set(&place.path(), 0o444);
+    set(place.directory.path(), 0o555);
+    let catalog = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect("a catalog").catalog;
+    assert_eq!(stored(&catalog).await.len(), 4);
+    assert!(catalog.identity().await.expect("an identity").is_some());
+    let row = rows::failed("models/new.ts", "@acme/new");
+    let error = catalog.commit(rows::put_all([&row])).await.expect_err("read-only");
+    assert_eq!(error.fault().code, Code::NOT_WRITABLE);
+    set(place.directory.path(), 0o755);
+}
+
+#[tokio::test]
+async fn fault_19_a_place_where_nothing_can_be_created_is_a_clear_error() {
+    let place = Place::new();
+    fs::write(place.path(), "a file where the directory should be").expect("written");
+    let path = place.path().join("catalog.db");
+    let error = SqliteCatalog::open(&path, OpenMode::ReadWrite).await.expect_err("no directory");
+    assert_eq!((error.fault().class, error.fault().code), (FailureClass::Environment, Code::NOT_WRITABLE));
+    assert!(error.to_string().contains(path.parent().expect("a parent").to_str().expect("UTF-8")), "{error}");
+}
+
+#[tokio::test]
+async fn fault_39_a_lock_file_left_behind_locks_nobody_out() {
+    let place = Place::new();
+    fs::write(place.directory.path().join("catalog.db-lock"), "4711").expect("written");
+    let catalog = SqliteCatalog::open_with(&place.path(), OpenMode::ReadWrite, impatient()).await;
+    assert_eq!(stored(&catalog.expect("a catalog").catalog).await, []);
+}
+
+#[tokio::test]
+async fn fault_39_a_living_holder_is_waited_for_and_then_named_busy() {
+    let place = Place::new();
+    let lock = fs::File::create(place.directory.path().join("catalog.db-lock")).expect("a lock file");
+    lock.lock().expect("locked");
+    let refused = SqliteCatalog::open_with(&place.path(), OpenMode::ReadWrite, impatient()).await;
+    assert!(matches!(refused, Err(CatalogError::Busy { .. })), "{refused:?}");
+    drop(lock);
+    assert_eq!(stored(&place.open().await).await, []);
+}
+
+#[tokio::test]
+async fn fault_40_reading_changes_nothing() {
+    let place = Place::new();
+    let missing = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect("an empty view").catalog;
+    assert_eq!(stored(&missing).await, []);
+    assert_eq!(missing.identity().await.expect("no file"), None);
+    assert_eq!(missing.transitions(&rows::source("models/a.ts")).await.expect("no history"), []);
+    missing.close().await;
+    assert_eq!(place.files(), BTreeMap::new(), "nothing was created");
+
+    place.fill(4).await;
+    let before = place.files();
+    let catalog = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect("a catalog").catalog;
+    assert_eq!(stored(&catalog).await.len(), 4);
+    catalog.close().await;
+    let mut after = place.files();
+    // SQLite's index of the write-ahead log and the empty log hold nothing.
+    for (name, bytes) in &after {
+        assert!(before.contains_key(name) || name.ends_with("-shm") || bytes.is_empty(), "{name} was created");
+    }
+    after.retain(|name, _| before.contains_key(name));
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn fault_40_damage_is_reported_and_not_mended_when_reading() {
+    let place = Place::new();
+    fs::write(place.path(), vec![b'x'; 10_000]).expect("written");
+    let before = place.files();
+    let error = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect_err("damaged");
+    assert_eq!(error.fault().code, Code::CATALOG_CORRUPT);
+    assert_eq!(place.files(), before);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_set_aside() {
+    let place = Place::new();
+    fs::write(place.path(), vec![b'x'; 10_000]).expect("written");
+    let opened = open(&place.path()).await;
+    let aside = opened.set_aside.expect("where it went");
+    assert!(aside.file_name().expect("a name").to_str().expect("UTF-8").starts_with("catalog.db.corrupt-"));
+    assert_eq!(fs::read(&aside).expect("bytes"), vec![b'x'; 10_000]);
+    let row = rows::indexed("models/a.ts", "@acme/a");
+    opened.catalog.commit(rows::put_all([&row])).await.expect("the new one works");
+    opened.catalog.close().await;
+    assert_eq!(stored(&place.open().await).await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_processes_set_a_damaged_file_aside_once() {
+    let place = Place::new();
+    fs::write(place.path(), vec![b'x'; 10_000]).expect("written");
+    let path = place.path();
+    let (one, other) = tokio::join!(open(&path), open(&path));
+    assert_eq!([&one, &other].iter().filter(|opened| opened.set_aside.is_some()).count(), 1);
+    let row = rows::indexed("models/a.ts", "@acme/a");
+    one.catalog.commit(rows::put_all([&row])).await.expect("committed");
+    assert_eq!(stored(&other.catalog).await.len(), 1, "both use the same new file");
+}
+
+#[tokio::test]
+async fn any_damaged_page_is_survived() {
+    const PAGE: usize = 4096;
+    let place = Place::new();
+    place.fill(60).await;
+    let intact = fs::read(place.path()).expect("bytes");
+    assert!(intact.len() / PAGE > 10, "enough pages to damage");
+    for page in 0..intact.len() / PAGE {
+        let damaged_place = Place::new();
+        let mut bytes = intact.clone();
+        bytes[page * PAGE..(page + 1) * PAGE].fill(0xa5);
+        fs::write(damaged_place.path(), &bytes).expect("written");
+        // Damage that the first open does not meet is met by the work, and the open after it mends it.
+        for _ in 0..3 {
+            let catalog = open(&damaged_place.path()).await.catalog;
+            let _ = catalog.snapshot().await;
+            let _ = catalog.transitions(&rows::source("models/00001.ts")).await;
+            let _ = catalog.commit(rows::put_all([&rows::indexed("models/new.ts", "@acme/new")])).await;
+            let _ = catalog.cache_inspection(rows::description("@acme/1").digest(), b"x").await;
+            catalog.close().await;
+        }
+        let catalog = open(&damaged_place.path()).await.catalog;
+        let row = rows::failed("models/last.ts", "@acme/last");
+        let outcome = catalog.commit(rows::put_all([&row])).await;
+        assert_eq!(outcome.unwrap_or_else(|error| panic!("page {page}: {error}")).conflicts, [], "page {page}");
+        catalog.snapshot().await.unwrap_or_else(|error| panic!("page {page}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_file_is_set_aside() {
+    let place = Place::new();
+    place.fill(60).await;
+    let bytes = fs::read(place.path()).expect("bytes");
+    fs::write(place.path(), &bytes[..bytes.len() / 2]).expect("truncated");
+    let opened = open(&place.path()).await;
+    assert!(opened.set_aside.is_some());
+    assert_eq!(stored(&opened.catalog).await, []);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_a_new_catalog() {
+    let place = Place::new();
+    fs::write(place.path(), "").expect("written");
+    let reading = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect("an empty view");
+    assert_eq!(stored(&reading.catalog).await, []);
+    assert_eq!(stored(&place.open().await).await, []);
+}
+
+#[tokio::test]
+async fn a_newer_catalog_is_refused_and_left_as_it_is() {
+    let place = Place::new();
+    place.fill(2).await;
+    place.tamper("UPDATE meta SET value = '99' WHERE name = 'layout'").await;
+    let before = place.files();
+    for mode in [OpenMode::ReadWrite, OpenMode::ReadOnly] {
+        match SqliteCatalog::open(&place.path(), mode).await {
+            Err(CatalogError::Newer { fault }) => {
+                assert_eq!(fault.code, Code::CATALOG_NEWER);
+                assert!(fault.message.contains("99") && fault.message.contains(&LAYOUT_VERSION.to_string()));
+            }
+            other => panic!("expected newer, found {other:?}"),
+        }
+    }
+    assert_eq!(place.files().get("catalog.db"), before.get("catalog.db"));
+}
+
+#[tokio::test]
+async fn a_catalog_deleted_while_open_is_noticed_at_commit() {
+    let place = Place::new();
+    place.fill(1).await;
+    let catalog = place.open().await;
+    fs::remove_file(place.path()).expect("deleted");
+    let row = rows::failed("models/new.ts", "@acme/new");
+    let error = catalog.commit(rows::put_all([&row])).await.expect_err("nobody would find it");
+    assert!(error.to_string().contains("deleted or replaced"), "{error}");
+    // The same for one that another process put in its place.
+    let other = place.open().await;
+    let error = catalog.commit(rows::put_all([&row])).await.expect_err("the wrong file");
+    assert!(error.to_string().contains("deleted or replaced"), "{error}");
+    assert_eq!(other.commit(rows::put_all([&row])).await.expect("the new one works").conflicts, []);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_costs_only_itself() {
+    let place = Place::new();
+    place.fill(3).await;
+    place.tamper("UPDATE sources SET record = x'01ff' WHERE path = 'models/00001.ts'").await;
+    let catalog = place.open().await;
+    assert_eq!(stored(&catalog).await.len(), 2);
+    let damaged = catalog.damaged_rows();
+    assert_eq!(damaged.len(), 1);
+    assert_eq!((damaged[0].code, damaged[0].subject.as_str()), (Code::CATALOG_ROW, "models/00001.ts"));
+    // Its source counts as new, and the new row takes its place.
+    let row = rows::indexed("models/00001.ts", "@acme/1");
+    assert_eq!(catalog.commit(rows::put_all([&row])).await.expect("committed").conflicts, []);
+    assert_eq!(stored(&catalog).await.len(), 3);
+    assert_eq!(catalog.damaged_rows(), []);
+}
+
+#[tokio::test]
+async fn a_row_of_an_unknown_format_is_left_out() {
+    let place = Place::new();
+    place.fill(2).await;
+    place
+        .tamper("UPDATE sources SET record = CAST(x'63' || substr(record, 2) AS BLOB) WHERE path = 'models/00000.ts'")
+        .await;
+    let catalog = place.open().await;
+    assert_eq!(stored(&catalog).await.len(), 1);
+    assert!(catalog.damaged_rows()[0].message.contains("unknown format 99"), "{:?}", catalog.damaged_rows());
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_does_not_hold_its_type() {
+    let place = Place::new();
+    place.fill(2).await;
+    place.tamper("UPDATE sources SET record = x'01' WHERE path = 'models/00001.ts'").await;
+    let catalog = place.open().await;
+    let row = rows::indexed("models/elsewhere.ts", "@acme/1");
+    let outcome = catalog.commit(rows::put_all([&row])).await.expect("committed");
+    assert_eq!(outcome.conflicts, []);
+    assert_eq!(outcome.revisions.len(), 1);
+}
+
+#[tokio::test]
+async fn rows_that_must_not_be_stored_are_refused() {
+    let place = Place::new();
+    let catalog = place.open().await;
+    let bundled = rows::row("models/a.ts", "@acme/a", State::Bundled { bundle: rows::bundle("a") });
+    let error = catalog.commit(rows::put_all([&bundled])).await.expect_err("never stored");
+    assert!(matches!(&error, CatalogError::Row { source_id, .. } if source_id == "models/a.ts"), "{error}");
+    let row = rows::failed("models/a.ts", "@acme/a");
+    let twice = rows::batch([rows::put(&row), rows::put(&row)]);
+    assert!(matches!(catalog.commit(twice).await, Err(CatalogError::Row { .. })));
+    let mut orphan = rows::put_all([&rows::indexed("models/a.ts", "@acme/a")]);
+    orphan.descriptions.clear();
+    assert!(catalog.commit(orphan).await.is_err(), "a description must come with its row");
+    assert_eq!(stored(&catalog).await, []);
+}
+
+#[tokio::test]
+async fn what_no_row_names_is_swept() {
+    let place = Place::new();
+    let catalog = place.open().await;
+    let mut row = rows::indexed("models/a.ts", "@acme/0");
+    for number in 0..300 {
+        let next = rows::indexed("models/a.ts", &format!("@acme/{number}"));
+        row = Row { revision: row.revision, ..next };
+        row.revision = catalog.commit(rows::put_all([&row])).await.expect("committed").revisions[0].1;
+    }
+    let old = rows::description("@acme/7").digest();
+    assert!(catalog.description(old).await.expect("read").is_some(), "readers of old snapshots still find it");
+    catalog.close().await;
+    let catalog = place.open().await;
+    assert_eq!(catalog.description(old).await.expect("read"), None);
+    assert!(catalog.description(rows::description("@acme/299").digest()).await.expect("read").is_some());
+    assert_eq!(stored(&catalog).await, [row]);
+}
+
+#[tokio::test]
+async fn the_identity_stays_and_differs() {
+    let (one, other) = (Place::new(), Place::new());
+    let identity = async |place: &Place| {
+        let catalog = place.open().await;
+        let identity = catalog.identity().await.expect("read").expect("an identity");
+        catalog.close().await;
+        identity
+    };
+    let first = identity(&one).await;
+    assert_eq!(identity(&one).await, first);
+    assert_ne!(identity(&other).await, first);
+}
+
+#[tokio::test]
+async fn a_commit_that_is_abandoned_leaves_nothing() {
+    let place = Place::new();
+    let catalog = place.open().await;
+    let rows: Vec<Row> = (0..500).map(|n| rows::failed(&format!("models/{n}.ts"), "@acme/a")).collect();
+    // The future is dropped at its first wait, wherever that is.
+    let attempt = catalog.commit(rows::put_all(&rows));
+    let _ = tokio::time::timeout(Duration::ZERO, attempt).await;
+    let count = stored(&catalog).await.len();
+    assert!(count == 0 || count == 500, "{count} rows of one transaction");
+    let late = rows::failed("models/late.ts", "@acme/late");
+    assert_eq!(catalog.commit(rows::put_all([&late])).await.expect("usable").conflicts, []);
+}

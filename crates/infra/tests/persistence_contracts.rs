@@ -1,0 +1,59 @@
+//! The adapters that keep things keep the contracts of their ports.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mangrove_infra::{
+    catalog::{OpenMode, SqliteCatalog},
+    data::LocalData,
+    runs::SqliteRuns,
+    store::LocalStore,
+};
+use mangrove_testkit::contract;
+use tempfile::TempDir;
+
+/// Gives out a fresh path in one temporary directory.
+struct Fresh {
+    directory: TempDir,
+    count: AtomicUsize,
+}
+
+impl Fresh {
+    fn new() -> Self {
+        Self { directory: TempDir::new().expect("a temporary directory"), count: AtomicUsize::new(0) }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join(self.count.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+#[tokio::test]
+async fn sqlite_catalog() {
+    let fresh = Fresh::new();
+    contract::catalog::run(async || {
+        let opened = SqliteCatalog::open(&fresh.path().join("catalog.db"), OpenMode::ReadWrite).await;
+        opened.expect("a catalog").catalog
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sqlite_runs() {
+    let fresh = Fresh::new();
+    contract::run_store::run(async || {
+        SqliteRuns::open(&fresh.path().join("runs.db"), OpenMode::ReadWrite).await.expect("a history").runs
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn local_bundle_store() {
+    let fresh = Fresh::new();
+    contract::bundle_store::run(async || LocalStore::new(fresh.path())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_data() {
+    let fresh = Fresh::new();
+    contract::data_store::run(async || LocalData::new(fresh.path())).await;
+}

@@ -1,0 +1,138 @@
+//! What the run history and the data store do beyond their contracts.
+
+#![cfg(unix)]
+
+use std::{fs, sync::Arc};
+
+use mangrove_domain::{
+    json::Json,
+    ports::{DataStore as _, RunFilter, RunStore as _},
+    problem::Code,
+};
+use mangrove_infra::{
+    data::LocalData,
+    runs::{OpenMode, SqliteRuns},
+};
+use mangrove_testkit::contract::{data_store::new_data, run_store::full_record};
+use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn runs_survive_closing_and_reading_creates_nothing() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let reading = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("an empty view").runs;
+    assert_eq!(reading.list(&RunFilter::default()).await.expect("nothing"), []);
+    assert!(!path.exists());
+    let runs = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    runs.save(&full_record("01")).await.expect("saved");
+    let reading = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
+    assert_eq!(reading.get("01").await.expect("a record"), Some(full_record("01")));
+    let error = reading.save(&full_record("02")).await.expect_err("read-only");
+    assert_eq!(error.fault.code, Code::NOT_WRITABLE);
+}
+
+#[tokio::test]
+async fn a_damaged_history_is_set_aside() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    fs::write(&path, vec![7; 5_000]).expect("written");
+    let opened = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a new history");
+    assert_eq!(fs::read(opened.set_aside.expect("where it went")).expect("bytes"), vec![7; 5_000]);
+    opened.runs.save(&full_record("01")).await.expect("the new one works");
+}
+
+#[tokio::test]
+async fn one_record_that_cannot_be_read_does_not_hide_the_others() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let runs = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    for id in ["01", "02"] {
+        runs.save(&full_record(id)).await.expect("saved");
+    }
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut raw = SqliteConnection::connect_with(&options).await.expect("a connection");
+    sqlx::query("UPDATE runs SET record = '{}' WHERE id = '01'").execute(&mut raw).await.expect("tampered");
+    assert_eq!(runs.list(&RunFilter::default()).await.expect("records"), [full_record("02")]);
+    let error = runs.get("01").await.expect_err("not understood");
+    assert_eq!(error.fault.code, Code::CATALOG_ROW);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fault_18_runs_saved_at_once_are_all_there() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let writers: Vec<_> = (0..6)
+        .map(|writer| {
+            let path = path.clone();
+            tokio::spawn(async move {
+                let runs = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+                for number in 0..5 {
+                    runs.save(&full_record(&format!("{writer}-{number}"))).await.expect("no lock reaches us");
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("a writer");
+    }
+    let runs = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
+    assert_eq!(runs.list(&RunFilter::default()).await.expect("records").len(), 30);
+}
+
+#[tokio::test]
+async fn data_lies_where_the_page_says() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = LocalData::new(directory.path());
+    data.write(new_data("model-1", "state", "zone", Json::from("x"))).await.expect("written");
+    let item = directory.path().join("model-1/state/zone");
+    assert_eq!(fs::read_to_string(item.join("1.json")).expect("content"), "\"x\"");
+    let mut names: Vec<_> =
+        fs::read_dir(&item).expect("a listing").map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["1.json", "1.meta.json"], "nothing temporary is left");
+}
+
+#[tokio::test]
+async fn a_version_without_content_does_not_exist_and_is_not_used_again() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = LocalData::new(directory.path());
+    let write = async |content: i64| {
+        data.write(new_data("m", "state", "zone", Json::from(content))).await.expect("written").version
+    };
+    assert_eq!(write(1).await, 1);
+    // A writer died after it claimed version 2, another one before it claimed anything.
+    let item = directory.path().join("m/state/zone");
+    fs::copy(item.join("1.meta.json"), item.join("2.meta.json")).expect("copied");
+    fs::write(item.join(".new-abc"), "half").expect("written");
+    let latest = data.read("m", "state", "zone", None).await.expect("read").expect("an item");
+    assert_eq!((latest.0.version, latest.1), (1, Json::from(1)));
+    assert_eq!(data.read("m", "state", "zone", Some(2)).await.expect("read"), None);
+    assert_eq!(data.list("m").await.expect("items")[0].version, 1);
+    assert_eq!(write(3).await, 3);
+}
+
+#[tokio::test]
+async fn nothing_is_written_outside_the_data_directory() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let root = directory.path().join("deep/data");
+    let data = LocalData::new(&root);
+    for name in ["..", "../../../x", "/etc/x", ".", "a/../../../b"] {
+        data.write(new_data(name, name, name, Json::Null)).await.expect("written");
+    }
+    let outside: Vec<_> = fs::read_dir(directory.path()).expect("a listing").collect();
+    assert_eq!(outside.len(), 1);
+    let models = fs::read_dir(&root).expect("a listing").count();
+    assert_eq!(models, 5, "each name has a directory of its own, directly below the root");
+}
+
+#[tokio::test]
+async fn damaged_data_is_an_error_that_names_the_file() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = Arc::new(LocalData::new(directory.path()));
+    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
+    fs::write(directory.path().join("m/state/zone/1.json"), "{").expect("damaged");
+    let error = data.read("m", "state", "zone", None).await.expect_err("no JSON");
+    assert_eq!(error.fault.code, Code::MALFORMED_DOCUMENT);
+    assert!(error.to_string().contains("1.json"), "{error}");
+}

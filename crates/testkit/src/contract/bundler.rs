@@ -1,0 +1,100 @@
+//! What every [`Bundler`] must do.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mangrove_domain::{
+    digest::Digest,
+    failure::FailureClass,
+    fingerprint::Part,
+    ports::{BuildFailure, BundleRequest, Bundler, Edge, EdgeTarget, ModuleGraph, SourceFile},
+    problem::Code,
+    source::RelativePath,
+};
+
+/// The contract of [`Bundler`].
+///
+/// # Panics
+/// If the implementation breaks the contract.
+pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
+    let bundler = make();
+    let lines = bundler.identity().lines().expect("the identity can be decoded");
+    assert!(lines.iter().any(|line| line.key == "adapter") && lines.iter().any(|line| line.key == "version"));
+
+    let model = request(
+        &[
+            (
+                "models/a.ts",
+                "import { z } from 'npm:zod@4';\nimport { helper } from './b.ts';\nexport const model: unknown = helper(z);\n",
+            ),
+            ("models/b.ts", "export const helper = (x: unknown): unknown[] => [x, 'from the helper'];\n"),
+        ],
+        &[
+            ("models/a.ts", "npm:zod@4", EdgeTarget::External("npm:zod@4".to_owned())),
+            ("models/a.ts", "./b.ts", EdgeTarget::File(path("models/b.ts"))),
+        ],
+    );
+    let bundle = bundler.bundle(model.clone()).await.expect("a model is bundled");
+    assert!(bundle.code.contains("from the helper"), "local files go in: {}", bundle.code);
+    assert!(!bundle.code.contains("npm:zod") && !bundle.code.contains("unknown"), "{}", bundle.code);
+    assert!(bundle.code.contains("../vendor/d/zod.js"), "an external is imported under its name: {}", bundle.code);
+    assert_eq!(bundler.bundle(model.clone()).await.as_ref(), Ok(&bundle), "the same request gives the same bundle");
+    assert_eq!(make().bundle(model.clone()).await.as_ref(), Ok(&bundle), "and does so elsewhere");
+
+    // The bytes of the request, not those of a file of that name.
+    let mut edited = model.clone();
+    edited.graph.files[1].bytes = Arc::from(&b"export const helper = () => 'edited';"[..]);
+    let bundle = bundler.bundle(edited).await.expect("an edited model is bundled");
+    assert!(bundle.code.contains("edited") && !bundle.code.contains("from the helper"), "{}", bundle.code);
+
+    let types = request(&[("a.ts", "export interface A { b: string }\n")], &[]);
+    bundler.bundle(types).await.expect("a file of types only is an empty module");
+
+    let needs = request(&[("a.ts", "export const a = () => [fetch('x'), Deno.args, Math.max(1)];")], &[]);
+    assert_eq!(bundler.bundle(needs).await.expect("it is bundled").requirements, ["Deno", "fetch"]);
+
+    let failure = failed(&*bundler, request(&[("a.ts", "const ok = 1;\nexport const = 2;\n")], &[])).await;
+    assert_eq!((failure.fault.class, failure.fault.code), (FailureClass::Deterministic, Code::SYNTAX));
+    let position = failure.fault.position.expect("a syntax error has a position");
+    assert_eq!((position.file.as_str(), position.line), ("a.ts", 2));
+    assert!(failure.diagnostics.iter().any(|text| text.contains("export const")), "{:?}", failure.diagnostics);
+
+    let leads = |target| request(&[("a.ts", "\nimport './gone.ts';\n")], &[("a.ts", "./gone.ts", target)]);
+    let failure = failed(&*bundler, leads(EdgeTarget::Missing)).await;
+    assert_eq!((failure.fault.class, failure.fault.code), (FailureClass::Deterministic, Code::UNRESOLVED_IMPORT));
+    assert_eq!(failure.fault.position.map(|at| at.line), Some(2));
+    let failure = failed(&*bundler, leads(EdgeTarget::OutsideRoot)).await;
+    assert_eq!((failure.fault.class, failure.fault.code), (FailureClass::Deterministic, Code::IMPORT_OUTSIDE_ROOT));
+}
+
+async fn failed(bundler: &dyn Bundler, request: BundleRequest) -> BuildFailure {
+    bundler.bundle(request).await.expect_err("this cannot be bundled")
+}
+
+fn path(text: &str) -> RelativePath {
+    RelativePath::parse(text).expect("a path of the suite")
+}
+
+/// The first file is the entry.
+fn request(files: &[(&str, &str)], edges: &[(&str, &str, EdgeTarget)]) -> BundleRequest {
+    let source_file = |(name, text): &(&str, &str)| SourceFile {
+        path: path(name),
+        bytes: Arc::from(text.as_bytes()),
+        digest: Digest::of(text.as_bytes()),
+    };
+    let edge = |(importer, specifier, target): &(&str, &str, EdgeTarget)| Edge {
+        importer: path(importer),
+        specifier: (*specifier).to_owned(),
+        target: target.clone(),
+    };
+    BundleRequest {
+        graph: ModuleGraph {
+            entry: path(files[0].0),
+            files: files.iter().map(source_file).collect(),
+            edges: edges.iter().map(edge).collect(),
+            source: Part::of([]),
+            config: Part::of([]),
+            compiler_options: "{}".to_owned(),
+        },
+        imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/d/zod.js".to_owned())]),
+    }
+}

@@ -1,0 +1,183 @@
+//! Workflows, definitions and the history of runs.
+
+use serde_json::Value;
+
+use crate::{
+    fixtures::{broken, model},
+    sandbox::{Output, Sandbox},
+};
+
+const MODEL: &str = "extensions/models/greeter.ts";
+
+const DEFINITION: &str = "//- /models/@acme/greeter/11111111-1111-4111-8111-111111111111.yaml
+id: 11111111-1111-4111-8111-111111111111
+name: greeter
+version: 1
+";
+
+const WORKFLOW: &str = "//- /workflows/hello.yaml
+id: 22222222-2222-4222-8222-222222222222
+name: hello
+inputs:
+  type: object
+  properties:
+    name: { type: string }
+  required: [name]
+jobs:
+  - name: first
+    steps:
+      - name: greet
+        task: { type: model_method, modelIdOrName: greeter, methodName: greet, inputs: { name: \"${{ inputs.name }}\" } }
+  - name: second
+    dependsOn: [{ job: first, condition: { type: succeeded } }]
+    steps:
+      - name: greet-again
+        task: { type: model_method, modelIdOrName: greeter, methodName: greet, inputs: { name: again } }
+";
+
+fn greeter() -> Sandbox {
+    let sandbox = Sandbox::new(&[DEFINITION, WORKFLOW].concat());
+    sandbox.write(MODEL, &model("@acme/greeter"));
+    sandbox
+}
+
+/// The last of the JSON lines of a run.
+fn finished(output: &Output) -> Value {
+    let last = output.lines().pop().unwrap_or_else(|| panic!("no line: {output}"));
+    assert_eq!(last["reason"], "run-finished", "{output}");
+    last
+}
+
+#[test]
+fn the_quickstart_runs() {
+    let sandbox = Sandbox::copy_of("examples/quickstart");
+    let output = sandbox.run(&["workflow", "run", "hello"]);
+    assert_eq!(output.code, 0, "{output}");
+    let shown = [output.stdout.as_str(), output.stderr.as_str()].concat();
+    for expected in ["collect", "check", "Hello from Mangrove: 3 pages checked, 1 broken links"] {
+        assert!(shown.contains(expected), "{expected:?} is not shown: {output}");
+    }
+    let strict = sandbox.run(&["workflow", "run", "hello", "--json", "--input", "allowed=0"]);
+    assert_eq!(strict.code, 1, "{strict}");
+    assert_eq!(finished(&strict)["status"], "failed");
+}
+
+#[test]
+fn what_init_writes_runs() {
+    let sandbox = Sandbox::new("");
+    let init = sandbox.run(&["init", "new"]);
+    assert_eq!(init.code, 0, "{init}");
+    for arguments in [
+        ["--repo", "new", "workflow", "validate"].as_slice(),
+        &["--repo", "new", "scan", "--strict"],
+        &["--repo", "new", "workflow", "run", "hello"],
+        &["--repo", "new", "model", "run", "greeter", "greet", "--input", "name=you"],
+        &["--repo", "new", "doctor"],
+    ] {
+        let output = sandbox.run(arguments);
+        assert_eq!(output.code, 0, "{arguments:?}: {output}");
+    }
+    assert_eq!(sandbox.run(&["init", "new"]).code, 2, "a repository is not made twice");
+}
+
+#[test]
+fn a_run_is_recorded_and_shown() {
+    let sandbox = greeter();
+    let output = sandbox.run(&["workflow", "run", "hello", "--json", "--input", "name=Ada"]);
+    assert_eq!(output.code, 0, "{output}");
+    let last = finished(&output);
+    assert_eq!(last["status"], "succeeded");
+    assert_eq!(last["jobs"].as_array().map(Vec::len), Some(2), "{last:#}");
+    let id = last["runId"].as_str().expect("a run has an identifier");
+    let history = sandbox.run(&["run", "list", "--json"]);
+    assert!(history.stdout.contains(id), "{history}");
+    let show = sandbox.run(&["run", "show", id]);
+    assert_eq!(show.code, 0, "{show}");
+    assert!(show.stdout.contains("hello Ada"), "the log is part of the record: {show}");
+}
+
+#[test]
+fn a_run_needs_no_scan_before_it_and_sees_the_latest_source() {
+    let sandbox = greeter();
+    assert_eq!(sandbox.run(&["workflow", "run", "hello", "--input", "name=Ada"]).code, 0);
+    sandbox.edit(MODEL, "hello ${", "good evening ${");
+    let output = sandbox.run(&["workflow", "run", "hello", "--input", "name=Ada"]);
+    assert!([output.stdout.as_str(), output.stderr.as_str()].concat().contains("good evening Ada"), "{output}");
+}
+
+#[test]
+fn fault_30_a_failed_run_is_recorded_as_failed() {
+    let sandbox = greeter();
+    sandbox.edit(MODEL, "context.logger.info", "throw new Error(\"out of paint\"); context.logger.info");
+    let output = sandbox.run(&["workflow", "run", "hello", "--json", "--input", "name=Ada"]);
+    assert_eq!(output.code, 1, "{output}");
+    let last = finished(&output);
+    assert_eq!(last["status"], "failed");
+    let id = last["runId"].as_str().expect("a run has an identifier");
+    let show = sandbox.json(&["run", "show", id]).to_string();
+    assert!(show.contains("out of paint") && show.contains("MG0701") && show.contains("skipped"), "{show}");
+}
+
+#[test]
+fn fault_48_a_missing_type_blocks_the_run_and_keeps_the_workflow() {
+    let sandbox = greeter();
+    sandbox.write(MODEL, &broken("@acme/greeter"));
+    let output = sandbox.run(&["workflow", "run", "hello", "--json", "--input", "name=Ada"]);
+    assert_eq!(output.code, 1, "{output}");
+    let last = finished(&output);
+    assert_eq!(last["status"], "blocked");
+    assert!(output.stdout.contains("@acme/greeter") && output.stdout.contains("MG0201"), "{output}");
+    assert_eq!(sandbox.json(&["workflow", "list"])["workflows"].as_array().map(Vec::len), Some(1));
+
+    sandbox.write(MODEL, &model("@acme/greeter"));
+    let healed = sandbox.run(&["workflow", "run", "hello", "--input", "name=Ada"]);
+    assert_eq!(healed.code, 0, "the first run after the repair succeeds: {healed}");
+}
+
+#[test]
+fn a_type_that_worked_goes_on_working() {
+    let sandbox = greeter();
+    sandbox.scan(&[]);
+    sandbox.write(MODEL, &broken("@acme/greeter"));
+    let output = sandbox.run(&["workflow", "run", "hello", "--input", "name=Ada"]);
+    assert_eq!(output.code, 0, "{output}");
+    let scan = sandbox.scan(&[]);
+    assert_eq!(scan.source(MODEL)["state"], "Indexed");
+    assert_eq!(scan.source(MODEL)["degraded"], true);
+}
+
+#[test]
+fn missing_inputs_are_named_before_anything_runs() {
+    let sandbox = greeter();
+    let output = sandbox.run(&["workflow", "run", "hello"]);
+    assert!(output.code == 1 || output.code == 2, "{output}");
+    let told = [output.stdout.as_str(), output.stderr.as_str()].concat();
+    assert!(told.contains("name") && told.contains("MG0605"), "{output}");
+}
+
+#[test]
+fn validation_finds_mistakes_with_file_line_and_suggestion() {
+    let sandbox = greeter();
+    sandbox.scan(&[]);
+    sandbox.edit("workflows/hello.yaml", "methodName: greet,", "methodName: gret,");
+    sandbox.edit("workflows/hello.yaml", "job: first", "job: frist");
+    let output = sandbox.run(&["workflow", "validate"]);
+    assert_eq!(output.code, 1, "{output}");
+    let told = [output.stdout.as_str(), output.stderr.as_str()].concat();
+    for expected in ["workflows/hello.yaml:12", "greet", "workflows/hello.yaml:14", "first"] {
+        assert!(told.contains(expected), "{expected:?} is not told: {output}");
+    }
+}
+
+#[test]
+fn jobs_that_wait_for_each_other_are_refused_with_the_circle() {
+    let sandbox = greeter();
+    sandbox.edit(
+        "workflows/hello.yaml",
+        "  - name: first\n",
+        "  - name: first\n    dependsOn: [{ job: second, condition: { type: succeeded } }]\n",
+    );
+    let output = sandbox.run(&["workflow", "validate"]);
+    assert_eq!(output.code, 1, "{output}");
+    assert!([output.stdout.as_str(), output.stderr.as_str()].concat().contains("MG0607"), "{output}");
+}
