@@ -191,12 +191,9 @@ impl Configs {
 
     fn parse(&self, file: &str, text: &str) -> Result<Document, Problem> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        self.documents.parse(file, text).or_else(|error| {
-            // Deno reads comments in deno.json too.
-            self.documents.parse(&format!("{file}c"), text).map_err(|_| Problem {
-                position: Some(error.position.clone()),
-                ..problem(Code::MALFORMED_DOCUMENT, file, error.message)
-            })
+        self.documents.parse(file, text).map_err(|error| Problem {
+            position: Some(error.position),
+            ..problem(Code::MALFORMED_DOCUMENT, file, error.message)
         })
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use mangrove_domain::{
     failure::{FailureClass, Fault},
+    nearest,
     ports::{Document, Documents, KindLayout, Node},
     problem::{Code, Problem, Severity},
     source::{Extension, RelativePath},
@@ -147,35 +148,15 @@ impl Layout {
 
 fn unknown_key(marker: &str, key: &str, node: &Node) -> Problem {
     let directories = KNOWN_DIRECTORIES.iter().map(|directory| format!("{directory}Dir"));
-    let nearest = KNOWN_KEYS
-        .iter()
-        .map(|known| (*known).to_owned())
-        .chain(directories)
-        .min_by_key(|known| (distance(key, known), known.clone()));
+    let known: Vec<String> = KNOWN_KEYS.iter().map(|known| (*known).to_owned()).chain(directories).collect();
     Problem {
         code: Code::UNKNOWN_SETTING,
         severity: Severity::Warning,
         subject: marker.to_owned(),
         position: Some(node.position(marker)),
         message: format!("the setting `{key}` is not known"),
-        hint: nearest.map(|known| format!("the nearest known setting is `{known}`")),
+        hint: nearest::hint(key, known.iter().map(String::as_str)),
     }
-}
-
-/// How many characters must be added, removed or changed.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, character) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, other) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(character != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 /// The extensions of one survey: manifests, each read once.

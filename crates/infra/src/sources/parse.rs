@@ -32,6 +32,7 @@ pub(super) const LITERAL_KEYS: [&str; 2] = ["type", "name"];
 ///
 /// Pure, and not safe against hostile nesting: the parser recurses, so this belongs into a worker process.
 #[must_use]
+#[expect(clippy::module_name_repetitions, reason = "it is called from afar, where `parse` alone says little")]
 pub fn parse_module(path: &str, bytes: &[u8]) -> ParsedModule {
     if bytes.len() > MAXIMUM_MODULE_BYTES {
         let message = format!("the file has {} bytes, at most {MAXIMUM_MODULE_BYTES} are read", bytes.len());

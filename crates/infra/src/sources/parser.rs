@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Parses one module. Hostile input costs the one call at most.
 #[async_trait]
+#[expect(clippy::module_name_repetitions, reason = "it is used from afar, where `Parser` alone says little")]
 pub trait ModuleParser: Send + Sync {
     /// The module record of `bytes`, whose file is called `path` (its extension decides the dialect).
     /// `Err` if the parser died or could not be started; a syntax error is part of the answer.

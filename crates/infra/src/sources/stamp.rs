@@ -183,7 +183,7 @@ mod tests {
         let horizon = Horizon::now(&file.join("impossible"), directory.path());
         assert!(horizon.is_racy(&Seen::of(&file.metadata().expect("a stat"))));
         let old = std::fs::File::options().write(true).open(&file).expect("opens");
-        old.set_modified(SystemTime::now() + std::time::Duration::from_secs(3600)).expect("sets");
+        old.set_modified(SystemTime::now() + std::time::Duration::from_hours(1)).expect("sets");
         assert!(horizon.is_racy(&Seen::of(&file.metadata().expect("a stat"))), "a stamp in the future proves nothing");
     }
 }

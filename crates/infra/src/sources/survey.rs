@@ -170,7 +170,7 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
         Content::Unreadable(trouble) => Some(trouble.clone()),
         Content::Absent if is_link(view, path) => {
             let message = "the link leads to nothing".to_owned();
-            Some(Trouble { cause: "os:dangling-link".to_owned(), message })
+            Some(Trouble::lasting("dangling-link", message))
         }
         Content::Absent | Content::Outside => return Class::Gone,
     };
@@ -197,18 +197,12 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
         .enumerate()
         .filter(|(_, kind)| own(kind))
         .find_map(|(index, kind)| exported(&kind.layout.export_names).map(|name| (index, name)));
-    match entry {
-        Some((kind, name)) => {
-            let claimed_type = claimed_type(module, &kinds[kind].layout, &name);
-            Class::Entry { kind, claimed_type, trouble }
-        }
-        None => {
-            if let Some(trouble) = trouble {
-                problems.push(unreadable_helper(path, &trouble));
-            }
-            Class::Helper
-        }
+    if let Some((kind, name)) = entry {
+        let claimed_type = claimed_type(module, &kinds[kind].layout, &name);
+        return Class::Entry { kind, claimed_type, trouble };
     }
+    problems.extend(trouble.map(|trouble| unreadable_helper(path, &trouble)));
+    Class::Helper
 }
 
 fn is_link(view: &mut View, path: &str) -> bool {
@@ -299,5 +293,6 @@ fn report(
 
 fn unreadable(path: &RelativePath, trouble: &Trouble) -> Fault {
     let message = format!("{path} cannot be read: {}", trouble.message);
-    Fault::new(FailureClass::Environment, Code::UNREADABLE, trouble.cause.as_str(), message)
+    let class = if trouble.is_transient { FailureClass::Transient } else { FailureClass::Environment };
+    Fault::new(class, Code::UNREADABLE, trouble.cause.as_str(), message)
 }

@@ -104,8 +104,9 @@ fn assigned_value(tokens: &[Placed<'_>], from: usize) -> Option<usize> {
     for at in from..tokens.len() {
         match &tokens[at].1 {
             Token::Mark(b'=') if !is_mark(tokens, at + 1, b'>') => return Some(at + 1),
-            Token::Mark(b';') => return None,
-            Token::Word("export" | "import" | "const" | "let" | "var" | "function" | "class") => return None,
+            Token::Mark(b';') | Token::Word("export" | "import" | "const" | "let" | "var" | "function" | "class") => {
+                return None;
+            }
             Token::Word(_) | Token::Text(_) | Token::Mark(_) | Token::Other => {}
         }
     }

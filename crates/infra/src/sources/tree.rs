@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     ports::{
         Documents, EdgeTarget, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
         SurveyStatistics,
@@ -19,6 +19,8 @@ use mangrove_domain::{
     problem::{Code, Problem},
     source::{Origin, RelativePath, RootId, SourceId},
 };
+
+use crate::faults::{Operation, io_fault};
 
 use super::{
     config::Configs,
@@ -139,7 +141,8 @@ impl LocalTree {
             .map(|layout| (&layout.kind, &layout.directory, &layout.export_names, &layout.type_key))
             .collect();
         let environment: Vec<_> = self.options.environment.iter().filter(|(name, _)| name.ends_with("_DIR")).collect();
-        let question = format!("{}\n{kinds:?}\n{environment:?}\n{:?}", parse::VERSION, self.options.repository);
+        let repository = self.options.repository.as_os_str();
+        let question = format!("{}\n{kinds:?}\n{environment:?}\n{repository:?}", parse::VERSION);
         Digest::of(question.as_bytes())
     }
 }
@@ -249,9 +252,8 @@ fn open(spec: &RootSpec) -> Result<Arc<Root>, ObserveError> {
 }
 
 fn unreachable_root(directory: &Path, error: &io::Error) -> ObserveError {
-    let cause = error.raw_os_error().map_or_else(|| "os:unknown".to_owned(), |number| format!("os:{number}"));
-    let message = format!("{} cannot be entered: {error}", directory.display());
-    ObserveError::Repository { fault: Fault::new(FailureClass::Environment, Code::ROOT_UNREACHABLE, cause, message) }
+    let fault = Fault { code: Code::ROOT_UNREACHABLE, ..io_fault(Operation::List, directory, error) };
+    ObserveError::Repository { fault }
 }
 
 /// Opens the roots and looks at everything that is remembered of them, on two threads. The flag is true if the

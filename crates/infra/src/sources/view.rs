@@ -12,10 +12,13 @@ use std::{
 
 use mangrove_domain::{
     digest::Digest,
+    failure::FailureClass,
     ports::SurveyStatistics,
     source::{Origin, RootId},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::faults::{Operation, io_fault};
 
 use super::{
     parser::ParsedModule,
@@ -85,8 +88,10 @@ pub(super) enum Content {
 /// Why something could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Trouble {
-    /// Names the operating system's error, the same each time: `os:13`.
+    /// Names the operating system's error, the same each time: `os-error:13`.
     pub(super) cause: String,
+    /// It heals by itself.
+    pub(super) is_transient: bool,
     pub(super) message: String,
 }
 
@@ -175,14 +180,12 @@ impl View {
     }
 
     pub(super) fn look(&mut self, path: &str) -> Seen {
-        match self.looked.get(path) {
-            Some(seen) => *seen,
-            None => {
-                let seen = Seen::look(&self.root.handle, path);
-                self.looked.insert(path.to_owned(), seen);
-                seen
-            }
+        if let Some(seen) = self.looked.get(path) {
+            return *seen;
         }
+        let seen = Seen::look(&self.root.handle, path);
+        self.looked.insert(path.to_owned(), seen);
+        seen
     }
 
     fn horizon(&mut self) -> Horizon {
@@ -344,7 +347,7 @@ impl ReadJob {
             Seen::Failed(number) => return closed(Content::Unreadable(Trouble::of_number(number))),
             Seen::There(stat) if stat.kind != NodeKind::File => {
                 let message = "not a regular file".to_owned();
-                return closed(Content::Unreadable(Trouble { cause: "os:not-a-file".to_owned(), message }));
+                return closed(Content::Unreadable(Trouble::lasting("not-a-file", message)));
             }
             Seen::There(_) => {}
         }
@@ -427,9 +430,14 @@ fn names(directory: &Path) -> io::Result<Listing> {
 
 impl Trouble {
     pub(super) fn of(error: &io::Error) -> Self {
-        let cause =
-            error.raw_os_error().map_or_else(|| format!("io:{:?}", error.kind()), |number| format!("os:{number}"));
-        Self { cause, message: error.to_string() }
+        let fault = io_fault(Operation::Read, Path::new(""), error);
+        let is_transient = fault.class == FailureClass::Transient;
+        Self { cause: fault.cause.0.to_string(), is_transient, message: error.to_string() }
+    }
+
+    /// Trouble that is no error of the operating system.
+    pub(super) fn lasting(cause: &str, message: String) -> Self {
+        Self { cause: cause.to_owned(), is_transient: false, message }
     }
 
     fn of_number(number: i32) -> Self {

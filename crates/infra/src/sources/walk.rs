@@ -83,7 +83,7 @@ impl Walk {
                 }
                 Listing::Absent => {}
                 Listing::Outside => {
-                    self.problem(Code::LINK_OUTSIDE_ROOT, &path, "the directory leads outside the root")
+                    self.problem(Code::LINK_OUTSIDE_ROOT, &path, "the directory leads outside the root");
                 }
                 Listing::Failed(trouble) => {
                     let message = format!("the directory cannot be listed: {}", trouble.message);

@@ -130,7 +130,7 @@ async fn directories_outside_the_repository_are_refused_and_said() -> Result {
     MG0603 modelsDir
     "#);
     let hint = tree.problems().first().and_then(|problem| problem.hint.clone());
-    assert_eq!(hint.as_deref(), Some("the nearest known setting is `repoId`"));
+    assert_eq!(hint.as_deref(), Some("did you mean `repoId`?"));
     Ok(())
 }
 
@@ -192,10 +192,10 @@ export const model = { type: "@acme/c" };
     link(Path::new("self.ts"), "extensions/models/self.ts")?;
     let survey = repository.warm_up().await?;
     insta::assert_snapshot!(render(&survey), @r#"
-    model extensions/models/dangling.ts - @local/links@0.0.0 [] unreadable MG0401 os:dangling-link
+    model extensions/models/dangling.ts - @local/links@0.0.0 [] unreadable MG0401 dangling-link
     model extensions/models/importer.ts - @local/links@0.0.0 []
     model extensions/models/real/a.ts @acme/a @local/links@0.0.0 []
-    model extensions/models/self.ts - @local/links@0.0.0 [] unreadable MG0401 os:40
+    model extensions/models/self.ts - @local/links@0.0.0 [] unreadable MG0401 os-error:40
     model extensions/models/shared/b.ts @acme/b @local/links@0.0.0 []
     model extensions/models/shared/deep/c.ts @acme/c @local/links@0.0.0 []
     MG0405 extensions/models/secret.ts
@@ -211,7 +211,7 @@ export const model = { type: "@acme/c" };
     repository.files.write("extensions/models/nowhere", "export const model = { type: '@acme/appeared' };")?;
     let survey = repository.survey().await?;
     assert_eq!(claimed(&survey, "extensions/models/dangling.ts").as_deref(), Some("@acme/appeared"));
-    assert_eq!(survey.disk, repository.from_scratch().await?.disk);
+    assert_eq!(survey.disk, repository.without_memory().await?.disk);
     Ok(())
 }
 
@@ -251,7 +251,7 @@ async fn fault_45_a_directory_that_cannot_be_listed_is_incomplete_not_empty() ->
     let survey = repository.survey().await?;
     assert!(survey.disk.roots[&RootId::local()].incomplete.is_empty(), "a missing directory is empty");
     fs::rename(repository.files.path("aside"), &models)?;
-    assert_eq!(repository.survey().await?.disk, repository.from_scratch().await?.disk);
+    assert_eq!(repository.survey().await?.disk, repository.without_memory().await?.disk);
     Ok(())
 }
 

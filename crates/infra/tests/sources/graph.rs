@@ -177,7 +177,7 @@ export {};
     repository.files.remove("extensions/deno.json")?;
     let survey = repository.survey().await?;
     assert_eq!(specifiers(&survey, a), ["npm:zod@4.3.6"]);
-    assert_eq!(survey.disk, repository.from_scratch().await?.disk);
+    assert_eq!(survey.disk, repository.without_memory().await?.disk);
     Ok(())
 }
 

@@ -76,7 +76,7 @@ async fn compare(edits: &[Edit]) {
             continue;
         }
         let incremental = repository.survey().await.expect("a survey");
-        let scratch = repository.from_scratch().await.expect("a survey");
+        let scratch = repository.without_memory().await.expect("a survey");
         let (left, right) = (render(&incremental), render(&scratch));
         assert_eq!(incremental.disk, scratch.disk, "after {edit:?}\n{left}\n---\n{right}");
         assert_eq!(incremental.entries, scratch.entries);

@@ -11,18 +11,15 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::{FailureClass, Fault, Position},
+    failure::{FailureClass, Fault},
     fingerprint::Part,
-    json::Number,
     observation::{Entry, Observation},
-    ports::{
-        Document, DocumentError, Documents, KindLayout, ModuleGraph, Node, NodeValue, ObserveError, ObserveRequest,
-        SourceTree, Survey, SurveyStatistics,
-    },
+    ports::{KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceTree, Survey, SurveyStatistics},
     problem::Code,
     source::{Kind, RelativePath, RootId, SourceId},
     type_name::TypeName,
 };
+use mangrove_infra::documents::YamlDocuments;
 use mangrove_infra::sources::{
     LocalTree, TreeOptions,
     parse::InProcessParser,
@@ -31,45 +28,6 @@ use mangrove_infra::sources::{
 use mangrove_testkit::fixture::Tree;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
-
-/// Reads YAML and JSON without the positions of nodes: enough for these tests.
-pub(crate) struct PlainDocuments;
-
-impl Documents for PlainDocuments {
-    fn parse(&self, name: &str, text: &str) -> std::result::Result<Document, DocumentError> {
-        let error = |line: u64, column: u64, message: String| {
-            let (line, column) = (u32::try_from(line).unwrap_or(0), u32::try_from(column).unwrap_or(0));
-            DocumentError { position: Position { file: name.to_owned(), line, column }, message }
-        };
-        let value: serde_json::Value = if name.ends_with(".yaml") {
-            serde_saphyr::from_str(text).map_err(|cause| {
-                let (line, column) = cause.location().map_or((1, 1), |place| (place.line(), place.column()));
-                error(line, column, cause.to_string())
-            })?
-        } else {
-            let is_comment = |line: &&str| name.ends_with('c') && line.trim_start().starts_with("//");
-            let text = text.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n");
-            serde_json::from_str(&text)
-                .map_err(|cause| error(cause.line() as u64, cause.column() as u64, cause.to_string()))?
-        };
-        Ok(Document { name: name.to_owned(), root: node(value) })
-    }
-}
-
-fn node(value: serde_json::Value) -> Node {
-    let text = |text| node(serde_json::Value::String(text));
-    let value = match value {
-        serde_json::Value::Null => NodeValue::Null,
-        serde_json::Value::Bool(value) => NodeValue::Bool(value),
-        serde_json::Value::Number(value) => NodeValue::Number(Number::Integer(value.as_i64().unwrap_or(0))),
-        serde_json::Value::String(text) => NodeValue::String(text),
-        serde_json::Value::Array(items) => NodeValue::List(items.into_iter().map(node).collect()),
-        serde_json::Value::Object(members) => {
-            NodeValue::Map(members.into_iter().map(|(key, value)| (text(key), node(value))).collect())
-        }
-    };
-    Node { line: 1, column: 1, value }
-}
 
 /// Counts what it parses; dies of files called `kills-the-worker.ts`.
 #[derive(Default)]
@@ -104,7 +62,7 @@ pub(crate) fn open(
         state_directory,
         environment: environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         parser,
-        documents: Arc::new(PlainDocuments),
+        documents: Arc::new(YamlDocuments),
     })
 }
 
@@ -144,7 +102,7 @@ impl Repository {
     }
 
     /// What a tree that remembers nothing sees.
-    pub(crate) async fn from_scratch(&self) -> Result<Survey> {
+    pub(crate) async fn without_memory(&self) -> Result<Survey> {
         let state = tempfile::tempdir()?;
         let tree = open(&self.files, state.path().to_owned(), &[], Arc::clone(&self.parser))?;
         Ok(tree.survey(&request()).await?)

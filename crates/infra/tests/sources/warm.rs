@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fs, sync::Arc, time::SystemTime};
 
 use mangrove_domain::ports::{ObserveRequest, SourceTree as _};
+use mangrove_infra::documents::YamlDocuments;
 use mangrove_infra::sources::{LocalTree, STAT_CACHE_FILE, TreeOptions, parse::InProcessParser};
 
-use crate::support::{PlainDocuments, Repository, Result, SMALL, claimed, local, parts, render, request, sources};
+use crate::support::{Repository, Result, SMALL, claimed, local, parts, render, request, sources};
 
 const DNS: &str = "extensions/models/dns.ts";
 const S3: &str = "extensions/models/aws/s3.ts";
@@ -79,7 +80,7 @@ async fn edits_right_after_a_survey_are_caught() -> Result {
 async fn a_file_from_the_future_is_read_each_time() -> Result {
     let repository = Repository::new(SMALL)?;
     repository.warm_up().await?;
-    let future = SystemTime::now() + std::time::Duration::from_secs(3600);
+    let future = SystemTime::now() + std::time::Duration::from_hours(1);
     fs::File::options().append(true).open(repository.files.path(DNS))?.set_modified(future)?;
     for _ in 0..3 {
         assert_eq!(repository.survey().await?.statistics.files_read, 1);
@@ -114,8 +115,8 @@ async fn an_edited_helper_changes_its_dependents_only() -> Result {
     let after = repository.survey().await?;
     assert_eq!(after.statistics.files_read, 1);
     let changes = parts(&before, S3).0.changes(parts(&after, S3).0);
-    let changed: Vec<_> = changes.iter().map(|change| change.key.as_str()).collect();
-    assert_eq!(changed, ["extensions/models/_lib/data.json"]);
+    let keys: Vec<_> = changes.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(keys, ["extensions/models/_lib/data.json"]);
     assert_eq!(parts(&after, DNS), parts(&before, DNS));
     Ok(())
 }
@@ -211,7 +212,7 @@ async fn fault_16_a_moved_repository_looks_the_same() -> Result {
         state_directory: new.join(".mangrove"),
         environment: BTreeMap::new(),
         parser: Arc::new(InProcessParser),
-        documents: Arc::new(PlainDocuments),
+        documents: Arc::new(YamlDocuments),
     })?;
     let after = tree.survey(&request()).await?;
     assert_eq!(after.disk, before.disk);
