@@ -2,3 +2,137 @@
 
 pub mod explain;
 pub mod init;
+//! The command line of Mangrove, as a library: a program of one's own adds loaders and runs.
+//!
+//! ```no_run
+//! // std::process::exit(…) is what returning the code from `main` does.
+//! let code = mangrove_cli::Runner::new().run();
+//! ```
+
+mod args;
+mod commands;
+mod compose;
+mod documents;
+mod errors;
+mod exit;
+mod explain;
+mod human;
+mod printer;
+mod progress;
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::Parser as _;
+use mangrove_app::loaders::Registry;
+use mangrove_domain::ports::Loader;
+use tracing_subscriber::EnvFilter;
+
+use args::{Arguments, Command};
+use commands::Context;
+use errors::CommandError;
+use exit::Exit;
+use printer::Printer;
+
+/// The program: loaders plus command line.
+#[derive(Clone)]
+pub struct Runner {
+    loaders: Registry,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runner {
+    /// The program with the built-in loaders.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { loaders: Registry::built_in() }
+    }
+
+    /// With a loader for one more kind.
+    #[must_use]
+    pub fn with_loader(mut self, loader: Arc<dyn Loader>) -> Self {
+        self.loaders = self.loaders.with(loader);
+        self
+    }
+
+    /// Reads the command line, does what it says, and gives the exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let arguments = match Arguments::try_parse() {
+            Ok(arguments) => arguments,
+            Err(error) => {
+                // Nobody is left to be told if the stream is closed.
+                let _ = error.print();
+                return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            }
+        };
+        if matches!(arguments.command, Command::Worker) {
+            return compose::worker();
+        }
+        start_log(arguments.global.verbose);
+        let printer = Printer::new(&arguments.global);
+        let context = Context { global: arguments.global, printer, loaders: self.loaders };
+        let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                context.printer.error(&format!("error: the runtime cannot be started: {error}"), &[], None);
+                return Exit::Failed.into();
+            }
+        };
+        let exit = match runtime.block_on(dispatch(&context, arguments.command)) {
+            Ok(exit) => exit,
+            Err(error) => {
+                error.print(&context.printer);
+                error.exit
+            }
+        };
+        runtime.shutdown_background();
+        exit.into()
+    }
+}
+
+/// Logs go to standard error; `MANGROVE_LOG` is a filter as `tracing` knows them.
+fn start_log(verbose: u8) {
+    let default = match verbose {
+        0 => "off",
+        1 => "mangrove=info",
+        _ => "mangrove=debug",
+    };
+    let filter = EnvFilter::try_from_env("MANGROVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Init { directory } => commands::init::run(context, &compose::entropy(), directory.as_deref()),
+        Command::Scan(scan) => commands::scan::run(context, &scan).await,
+        Command::Types { query, kind, all } => {
+            commands::types::run(context, query.as_deref(), kind.as_deref(), all).await
+        }
+        Command::Describe { type_name, method } => {
+            commands::describe::run(context, &type_name, method.as_deref()).await
+        }
+        Command::Why { query } => commands::why::run(context, &query).await,
+        Command::Bundle { file, output } => commands::bundle::run(context, &file, output.as_deref()).await,
+        Command::Model(args::Model::List) => commands::model::list(context).await,
+        Command::Model(args::Model::Run { name, method, inputs }) => {
+            commands::model::run(context, &name, &method, &inputs).await
+        }
+        Command::Workflow(args::Workflow::List) => commands::workflow::list(context).await,
+        Command::Workflow(args::Workflow::Validate { name }) => {
+            commands::workflow::validate(context, name.as_deref()).await
+        }
+        Command::Workflow(args::Workflow::Run { name, inputs }) => {
+            commands::workflow::run(context, &name, &inputs).await
+        }
+        Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
+        Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
+        Command::Doctor => commands::doctor::run(context).await,
+        Command::Explain { code } => commands::explain::run(context, &code),
+        Command::Worker => Ok(Exit::Done),
+    }
+}

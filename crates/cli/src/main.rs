@@ -1,3 +1,7 @@
-//! The binary `mangrove`.
+//! The binary `mangrove`: the runner with the built-in loaders.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mangrove_cli::Runner::new().run()
+}

@@ -14,8 +14,10 @@ pub mod engine;
 #[cfg(feature = "documents")]
 pub mod expressions;
 pub mod faults;
-pub mod json_text;
 pub mod files;
+#[cfg(feature = "worker")]
+pub mod inspection_cache;
+pub mod json_text;
 #[cfg(feature = "npm")]
 pub mod npm;
 #[cfg(feature = "sqlite")]

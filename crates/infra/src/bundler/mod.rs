@@ -6,6 +6,6 @@
 mod diagnostics;
 pub mod embedded;
 mod options;
-mod requirements;
+pub(crate) mod requirements;
 mod runtime;
 pub mod vendor;

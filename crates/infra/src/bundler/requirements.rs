@@ -99,7 +99,7 @@ const UNIVERSAL: &[&str] = &[
 ///
 /// `code` is the finished bundle: it holds the extension's own modules only, without what was shaken off.
 /// `typeof name` asks whether a global is there and does not need it.
-pub(super) fn of(code: &str) -> BTreeSet<String> {
+pub(crate) fn of(code: &str) -> BTreeSet<String> {
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, code, SourceType::mjs()).parse();
     let mut found: BTreeSet<String> = parsed

@@ -117,9 +117,11 @@ pub(super) struct Horizon {
 
 impl Horizon {
     /// Probes the clock with a file of our own in `state_directory`; if that is not possible there, or
-    /// lies on another device than `root`, the system's clock less 2 s stands in.
-    pub(super) fn now(state_directory: &Path, root: &Path) -> Self {
-        let (start, granularity) = probe(state_directory, root).unwrap_or_else(|| {
+    /// lies on another device than `root`, or if nothing may be written (`None`), the system's clock less 2 s
+    /// stands in.
+    pub(super) fn now(state_directory: Option<&Path>, root: &Path) -> Self {
+        let probed = state_directory.and_then(|directory| probe(directory, root));
+        let (start, granularity) = probed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             (i64::try_from(now.as_nanos()).unwrap_or(i64::MAX), COARSE_GRANULARITY_NS)
         });
@@ -180,7 +182,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("file");
         std::fs::write(&file, "x").expect("a file");
-        let horizon = Horizon::now(&file.join("impossible"), directory.path());
+        let horizon = Horizon::now(Some(&file.join("impossible")), directory.path());
         assert!(horizon.is_racy(&Seen::of(&file.metadata().expect("a stat"))));
         let old = std::fs::File::options().write(true).open(&file).expect("opens");
         old.set_modified(SystemTime::now() + std::time::Duration::from_hours(1)).expect("sets");

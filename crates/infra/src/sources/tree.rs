@@ -47,6 +47,15 @@ pub struct TreeOptions {
     pub parser: Arc<dyn ModuleParser>,
     /// Reads YAML and JSON.
     pub documents: Arc<dyn Documents>,
+    /// Writes nothing, not even the stat cache: for commands that only look (fault 40).
+    pub is_read_only: bool,
+}
+
+impl TreeOptions {
+    /// The state directory, if it may be written to.
+    pub(super) fn writable_state(&self) -> Option<PathBuf> {
+        (!self.is_read_only).then(|| self.state_directory.clone())
+    }
 }
 
 /// The sources of a repository on disk. Rules: `design/discovery.md`.
@@ -82,7 +91,7 @@ impl LocalTree {
         options.repository =
             options.repository.canonicalize().map_err(|error| unreachable_root(&options.repository, &error))?;
         let root = open(&local_root(&options))?;
-        let mut view = View::new(root, Arc::default(), options.state_directory.clone(), false);
+        let mut view = View::new(root, Arc::default(), options.writable_state(), false);
         let layout =
             Layout::read(&mut view, options.documents.as_ref()).map_err(|fault| ObserveError::Repository { fault })?;
         Ok(Self { options, layout, memory: Mutex::new(None), turn: tokio::sync::Mutex::new(()) })
@@ -167,13 +176,15 @@ impl SourceTree for LocalTree {
             survey::merge(&mut survey, part);
             roots.push(view);
         }
-        let state_directory = self.options.state_directory.clone();
+        let state_directory = self.options.writable_state();
         let statistics = survey.statistics;
         let (survey, remembered) = blocking(move || {
             survey.statistics = SurveyStatistics::default();
             let roots = roots.into_iter().map(RememberedRoot::of).collect();
             let remembered = Remembered { key, roots, survey: survey.clone() };
-            if let Err(error) = stat_cache::save(&state_directory, &remembered) {
+            if let Some(state_directory) = state_directory
+                && let Err(error) = stat_cache::save(&state_directory, &remembered)
+            {
                 tracing::warn!(%error, "the stat cache cannot be written; the next start reads all sources again");
             }
             (survey, remembered)
@@ -194,7 +205,7 @@ impl SourceTree for LocalTree {
                 remembered.roots.iter().find(|root| root.id == source.root).map(RememberedRoot::memo)
             })
             .unwrap_or_default();
-        let view = View::new(root, memo, self.options.state_directory.clone(), false);
+        let view = View::new(root, memo, self.options.writable_state(), false);
         let configs = Configs::new(Arc::clone(&self.options.documents));
         let entry = source.path.as_str().to_owned();
         let mut session = Session::new(view, configs, true);

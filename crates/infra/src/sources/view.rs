@@ -114,7 +114,8 @@ pub(super) enum Node {
 pub(super) struct View {
     pub(super) root: Arc<Root>,
     pub(super) memo: Arc<Memo>,
-    pub(super) state_directory: PathBuf,
+    /// `None` if nothing may be written.
+    pub(super) state_directory: Option<PathBuf>,
     /// Read everything again.
     pub(super) rehash: bool,
     /// Looks that were taken ahead, in parallel.
@@ -165,7 +166,7 @@ impl Root {
 }
 
 impl View {
-    pub(super) fn new(root: Arc<Root>, memo: Arc<Memo>, state_directory: PathBuf, rehash: bool) -> Self {
+    pub(super) fn new(root: Arc<Root>, memo: Arc<Memo>, state_directory: Option<PathBuf>, rehash: bool) -> Self {
         Self {
             root,
             memo,
@@ -189,7 +190,7 @@ impl View {
     }
 
     fn horizon(&mut self) -> Horizon {
-        *self.horizon.get_or_insert_with(|| Horizon::now(&self.state_directory, &self.root.directory))
+        *self.horizon.get_or_insert_with(|| Horizon::now(self.state_directory.as_deref(), &self.root.directory))
     }
 
     /// The listing of a directory, `""` being the root.

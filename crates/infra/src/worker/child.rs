@@ -19,6 +19,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use super::wire::{self, Reply, Request, Value, WireError, WireFault, WireInspection, WireRunError, to_limits};
 use crate::{
     bundler::{
+        requirements,
         embedded::bundle_in_process,
         vendor::{VendorOutput, VendorRequest, build_vendor_in_process},
     },
@@ -56,10 +57,19 @@ impl Default for Jobs {
             parse: parse_module,
             bundle: bundle_in_process,
             vendor: build_vendor_in_process,
-            inspect: engine::inspect,
+            inspect,
             open: |request, limits| Ok(Box::new(EngineSession::open(request, limits)?)),
         }
     }
+}
+
+/// Looks at a bundle, and adds what the text of its own modules needs to what was touched while they loaded.
+fn inspect(request: &InspectRequest, limits: &Limits) -> Result<Inspection, Fault> {
+    let mut inspection = engine::inspect(request, limits)?;
+    inspection.touched.extend(requirements::of(&request.bundle.code));
+    inspection.touched.sort();
+    inspection.touched.dedup();
+    Ok(inspection)
 }
 
 /// A loaded bundle in the child.

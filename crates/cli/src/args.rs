@@ -1,0 +1,208 @@
+//! The command line as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds, builds and runs the TypeScript extensions of a repository.
+#[derive(Debug, Parser)]
+#[command(name = "mangrove", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// The repository; found by walking up from here if not given
+    #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_REPO")]
+    pub(crate) repo: Option<PathBuf>,
+    /// Keep the state here instead of in `.mangrove/` of the repository
+    #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Print one JSON document (or JSON lines) to standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Use cached packages only, never the network
+    #[arg(long, global = true, env = "MANGROVE_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) offline: bool,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a working repository
+    Init {
+        /// Where; here if not given
+        directory: Option<PathBuf>,
+    },
+    /// Bring the catalog up to date
+    Scan(Scan),
+    /// List the types that can be used
+    Types {
+        /// Only types whose name contains this
+        query: Option<String>,
+        /// Only this kind
+        #[arg(long)]
+        kind: Option<String>,
+        /// Also shadowed, degraded and failed sources
+        #[arg(long)]
+        all: bool,
+    },
+    /// Tell what a type offers
+    Describe {
+        /// The type
+        #[arg(value_name = "TYPE")]
+        type_name: String,
+        /// Only this method, with its arguments
+        #[arg(long)]
+        method: Option<String>,
+    },
+    /// Tell why a source is in the state it is in
+    Why {
+        /// A type or a path
+        #[arg(value_name = "TYPE|PATH")]
+        query: String,
+    },
+    /// Bundle one file
+    Bundle {
+        /// The file
+        file: PathBuf,
+        /// Where to write the bundle; standard output if not given
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Work with definitions of models
+    #[command(subcommand)]
+    Model(Model),
+    /// Work with workflows
+    #[command(subcommand)]
+    Workflow(Workflow),
+    /// Look at the history of runs
+    #[command(subcommand)]
+    Run(Run),
+    /// Examine everything, change nothing
+    Doctor,
+    /// Show the page of a problem code
+    Explain {
+        /// Such as MG0101
+        code: String,
+    },
+    /// Do the jobs that come on standard input
+    #[command(hide = true)]
+    Worker,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Only plan, and say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Exit with 1 if any source is unhealthy
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Read every file and every bundle again, whatever their times say
+    #[arg(long)]
+    pub(crate) rehash: bool,
+    /// Only this kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// How many builds run at once; the number of processors if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// List every source, not only changed and unhealthy ones
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Let most sources of a root vanish at once
+    #[arg(long)]
+    pub(crate) allow_mass_removal: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// List the definitions
+    List,
+    /// Run one method
+    Run {
+        /// The definition, by name or identifier
+        name: String,
+        /// The method
+        method: String,
+        #[command(flatten)]
+        inputs: Inputs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workflow {
+    /// List the workflows
+    List,
+    /// Look for mistakes without running anything
+    Validate {
+        /// Only this workflow
+        name: Option<String>,
+    },
+    /// Run a workflow
+    Run {
+        /// The workflow, by name or identifier
+        name: String,
+        #[command(flatten)]
+        inputs: Inputs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inputs {
+    /// An input; may be given several times
+    #[arg(long = "input", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) input: Vec<(String, String)>,
+    /// A YAML or JSON file with inputs; `--input` wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Run {
+    /// List runs, newest first
+    List {
+        /// Only of this workflow or definition
+        name: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Show one run
+    Show {
+        /// Its identifier, or the beginning of it
+        id: String,
+    },
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}

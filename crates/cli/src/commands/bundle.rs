@@ -1,0 +1,86 @@
+//! `mangrove bundle`
+
+use std::path::Path;
+
+use mangrove_app::single::{self, BundleError};
+use mangrove_domain::{
+    problem::Code,
+    source::{RelativePath, RootId, SourceId},
+};
+use serde::Serialize;
+
+use super::Context;
+use crate::{errors::CommandError, exit::Exit, human};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BundleDocument {
+    schema: &'static str,
+    path: String,
+    output: Option<String>,
+    size_bytes: u64,
+    requirements: Vec<String>,
+    code: Option<String>,
+}
+
+pub(crate) async fn run(context: &Context, file: &Path, output: Option<&Path>) -> Result<Exit, CommandError> {
+    let workspace = context.open(None).await?;
+    let path = relative(&workspace.repository, file)?;
+    let source = SourceId { root: RootId::local(), path };
+    let bundle = single::bundle(workspace.scanner.ports(), &source).await.map_err(|error| match error {
+        BundleError::Unreadable(source) => CommandError::usage(
+            Some(Code::UNREADABLE),
+            format!("{source} cannot be read"),
+            Some("paths are relative to the current directory"),
+        ),
+        BundleError::Failed(failure) => {
+            let mut error = CommandError::no(
+                Some(failure.fault.code),
+                failure.fault.to_string(),
+                Some(&format!("`mangrove explain {}` says more", failure.fault.code)),
+            );
+            error.details = failure.diagnostics.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+            error
+        }
+    })?;
+    if let Some(output) = output {
+        std::fs::write(output, &bundle.code).map_err(|error| {
+            CommandError::usage(None, format!("{} cannot be written: {error}", output.display()), None)
+        })?;
+    }
+    if context.printer.is_json() {
+        context.printer.document(&BundleDocument {
+            schema: "mangrove.bundle/1",
+            path: source.to_string(),
+            output: output.map(|path| path.display().to_string()),
+            size_bytes: bundle.code.len() as u64,
+            requirements: bundle.requirements,
+            code: output.is_none().then_some(bundle.code),
+        });
+    } else if let Some(output) = output {
+        let size = human::size(bundle.code.len() as u64);
+        context.printer.status("Bundled", format!("{source} into {} ({size})", output.display()));
+    } else {
+        context.printer.text(&bundle.code);
+    }
+    Ok(Exit::Done)
+}
+
+/// The path of a file below the repository.
+fn relative(repository: &Path, file: &Path) -> Result<RelativePath, CommandError> {
+    let absolute = std::path::absolute(file)
+        .and_then(|path| path.canonicalize())
+        .map_err(|error| CommandError::usage(Some(Code::UNREADABLE), format!("{}: {error}", file.display()), None))?;
+    absolute
+        .strip_prefix(repository)
+        .ok()
+        .and_then(Path::to_str)
+        .and_then(|text| RelativePath::parse(text).ok())
+        .ok_or_else(|| {
+            CommandError::usage(
+                Some(Code::IMPORT_OUTSIDE_ROOT),
+                format!("{} is not inside the repository {}", file.display(), repository.display()),
+                Some("`--repo DIR` names the repository that the file belongs to"),
+            )
+        })
+}

@@ -1,0 +1,170 @@
+//! `mangrove run list` and `mangrove run show`
+
+use mangrove_domain::{
+    ports::RunFilter,
+    problem::Code,
+    run::{JobRecord, RunRecord, RunStatus, StepRecord},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::Context;
+use crate::{
+    errors::CommandError,
+    exit::Exit,
+    human,
+    printer::{Printer, Style, table},
+    run_document::RunDocument,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListDocument {
+    schema: &'static str,
+    runs: Vec<ListedDocument>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedDocument {
+    run_id: String,
+    name: String,
+    status: &'static str,
+    trigger: String,
+    started_at: String,
+    finished_at: Option<String>,
+    duration_ms: Option<u64>,
+}
+
+pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) -> Result<Exit, CommandError> {
+    let workspace = context.look().await?;
+    let filter = RunFilter { name, limit: Some(limit) };
+    let records = workspace
+        .runs()
+        .await?
+        .list(&filter)
+        .await
+        .map_err(|error| CommandError::fault("reading the run history", &error.fault))?;
+    if context.printer.is_json() {
+        let listed = |record: &RunRecord| ListedDocument {
+            run_id: record.id.clone(),
+            name: record.name.clone(),
+            status: record.status.as_str(),
+            trigger: record.trigger.clone(),
+            started_at: human::rfc3339(record.started_at),
+            finished_at: record.finished_at.map(human::rfc3339),
+            duration_ms: human::elapsed_ms(Some(record.started_at), record.finished_at),
+        };
+        let runs = records.iter().map(listed).collect();
+        context.printer.document(&ListDocument { schema: "mangrove.run-list/1", runs });
+        return Ok(Exit::Done);
+    }
+    let now = workspace.clock().now();
+    let cells: Vec<Vec<String>> = records
+        .iter()
+        .map(|record| {
+            vec![
+                record.id.clone(),
+                record.status.as_str().to_owned(),
+                record.name.clone(),
+                human::ago(record.started_at, now),
+                human::elapsed(Some(record.started_at), record.finished_at),
+            ]
+        })
+        .collect();
+    for line in table(&cells) {
+        context.printer.line(line);
+    }
+    if cells.is_empty() {
+        context.printer.note("nothing ran yet; `mangrove workflow run NAME` runs a workflow");
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandError> {
+    let workspace = context.look().await?;
+    let record = workspace
+        .runs()
+        .await?
+        .get(id)
+        .await
+        .map_err(|error| CommandError::fault("reading the run history", &error.fault))?;
+    let Some(record) = record else {
+        return Err(CommandError::no(
+            Some(Code::UNKNOWN_NAME),
+            format!("no run, or more than one, has an identifier that begins with `{id}`"),
+            Some("`mangrove run list` lists them"),
+        ));
+    };
+    if context.printer.is_json() {
+        context.printer.document(&RunDocument::new(&record));
+    } else {
+        print(&context.printer, &record, workspace.clock().now());
+    }
+    Ok(Exit::Done)
+}
+
+fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
+    printer.line(format!(
+        "{}  {}  {}",
+        printer.styled(Style::Bold, &record.name),
+        status(printer, record.status),
+        human::elapsed(Some(record.started_at), record.finished_at),
+    ));
+    printer.line(format!("  run {}, {} by {}", record.id, human::ago(record.started_at, now), record.trigger));
+    if record.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
+        printer.line(format!("  inputs {}", record.inputs));
+    }
+    for job in &record.jobs {
+        print_job(printer, job);
+    }
+    if let Some(error) = &record.error {
+        printer.line(format!("  error[{}]: {}", error.code, error.message));
+    }
+}
+
+fn print_job(printer: &Printer, job: &JobRecord) {
+    let elapsed = human::elapsed(job.started_at, job.finished_at);
+    printer.line(format!("  {}  {}  {elapsed}", job.name, status(printer, job.status)).trim_end());
+    for step in &job.steps {
+        print_step(printer, step);
+    }
+}
+
+fn print_step(printer: &Printer, step: &StepRecord) {
+    let elapsed = human::elapsed(step.started_at, step.finished_at);
+    let head = format!("    {} ({})  {}  {elapsed}", step.name, step.task, status(printer, step.status));
+    printer.line(head.trim_end());
+    for line in &step.logs {
+        printer.line(format!("      {:<5} {}", line.level, line.text));
+    }
+    for handle in &step.data_handles {
+        printer.line(format!("      wrote {}", handle_text(handle)));
+    }
+    if let Some(error) = &step.error {
+        printer.line(format!("      error[{}]: {}", error.code, error.message));
+    }
+    if let Some(provenance) = &step.provenance {
+        let version = provenance.type_version.as_deref().unwrap_or("without version");
+        printer.line(format!("      ran {} {version} from {}", provenance.type_name, provenance.source));
+    }
+}
+
+/// `report/report version 2 (213 B)`
+pub(super) fn handle_text(handle: &mangrove_domain::json::Json) -> String {
+    let text = |key| handle.get(key).and_then(mangrove_domain::json::Json::as_str).unwrap_or("?");
+    let number = |key| handle.get(key).and_then(mangrove_domain::json::Json::as_integer).unwrap_or(0);
+    let size = human::size(u64::try_from(number("size")).unwrap_or(0));
+    format!("{}/{} version {} ({size})", text("specName"), text("name"), number("version"))
+}
+
+/// A status in its colour.
+pub(super) fn status(printer: &Printer, status: RunStatus) -> String {
+    let style = match status {
+        RunStatus::Succeeded => Style::Green,
+        RunStatus::Failed | RunStatus::Blocked => Style::Red,
+        RunStatus::Cancelled | RunStatus::Skipped => Style::Yellow,
+        RunStatus::Pending | RunStatus::Running => Style::Cyan,
+    };
+    printer.styled(style, status.as_str())
+}

@@ -1,0 +1,127 @@
+//! `mangrove why`
+
+use mangrove_app::why::{self, Explanation};
+use mangrove_domain::{ports::AuditRecord, problem::Code, row::Row, state::State, time::Timestamp};
+use serde::Serialize;
+
+use super::Context;
+use crate::{
+    documents::SourceDocument,
+    errors::{CommandError, failure_lines},
+    exit::Exit,
+    human,
+    printer::Style,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WhyDocument {
+    schema: &'static str,
+    query: String,
+    sources: Vec<ExplainedDocument>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExplainedDocument {
+    #[serde(flatten)]
+    source: SourceDocument,
+    next_action: &'static str,
+    history: Vec<HistoryDocument>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryDocument {
+    at: String,
+    from: Option<&'static str>,
+    to: &'static str,
+    reason: String,
+}
+
+pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandError> {
+    let workspace = context.look().await?;
+    let explanations = why::explain(&workspace.scanner, query).await?;
+    if explanations.is_empty() {
+        return Err(CommandError::no(
+            Some(Code::UNKNOWN_NAME),
+            format!("no source has the path or type `{query}`"),
+            Some("`mangrove types --all` lists all; paths are relative to the repository"),
+        ));
+    }
+    let now = workspace.scanner.ports().clock.now();
+    if context.printer.is_json() {
+        context.printer.document(&WhyDocument {
+            schema: "mangrove.why/1",
+            query: query.to_owned(),
+            sources: explanations.iter().map(document).collect(),
+        });
+    } else {
+        for explanation in &explanations {
+            print(context, explanation, now);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn document(explanation: &Explanation) -> ExplainedDocument {
+    let history = |record: &AuditRecord| HistoryDocument {
+        at: human::rfc3339(record.transition.at),
+        from: record.transition.from.map(|state| state.as_str()),
+        to: record.transition.to.as_str(),
+        reason: record.transition.reason.clone(),
+    };
+    ExplainedDocument {
+        source: SourceDocument::new(&explanation.step, explanation.row.as_deref()),
+        next_action: explanation.step.action.name(),
+        history: explanation.history.iter().map(history).collect(),
+    }
+}
+
+fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
+    let printer = &context.printer;
+    printer.line(printer.styled(Style::Bold, &explanation.source.to_string()));
+    let row = explanation.row.as_deref();
+    if let Some(row) = row {
+        let type_name = row.type_name().map(|name| format!("  `{name}`")).unwrap_or_default();
+        printer.line(format!("  state    {}{type_name}", row.state.name()));
+        if let Some(winner) = &row.shadowed_by {
+            printer.line(format!("  shadowed {winner} resolves the type instead"));
+        }
+    } else {
+        printer.line("  state    not in the catalog yet");
+    }
+    printer.line(format!("  verdict  {}: {}", explanation.step.verdict.name(), explanation.step.verdict));
+    printer.line(format!("  a scan   would {} it", explanation.step.action.name()));
+    if let Some(State::ValidationFailed { violations, .. }) = row.map(|row| &row.state) {
+        printer.line("  rejected because");
+        for violation in violations {
+            printer.line(format!("    {violation}"));
+        }
+    }
+    if let Some(failure) = row.and_then(Row::failure) {
+        printer.line(format!(
+            "  failure  {} [{}], {}, first {}, last {}",
+            failure.class,
+            failure.code,
+            human::count(failure.attempts.into(), "attempt"),
+            human::ago(failure.first_seen, now),
+            human::ago(failure.last_seen, now),
+        ));
+        for line in failure_lines(failure) {
+            printer.line(format!("    {line}"));
+        }
+        if let Some(at) = failure.next_retry {
+            printer.line(format!("  retry    {}, at a scan, or when the type is asked for", human::ahead(at, now)));
+        }
+    }
+    for record in &explanation.history {
+        let from = record.transition.from.map_or("new", |state| state.as_str());
+        printer.line(format!(
+            "  {}  {from} → {}: {}",
+            human::ago(record.transition.at, now),
+            record.transition.to,
+            record.transition.reason
+        ));
+    }
+}

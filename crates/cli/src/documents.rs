@@ -1,0 +1,243 @@
+//! What `--json` prints. More keys may be added; these stay. Times are RFC 3339 in UTC.
+
+use std::collections::BTreeMap;
+
+use mangrove_app::scan::{Report, Statistics};
+use mangrove_domain::{
+    failure::Failure,
+    json::{Json, Number},
+    plan::Step,
+    problem::Problem,
+    row::Row,
+    source::SourceId,
+    state::{State, StateName},
+};
+use serde::Serialize;
+
+use crate::human;
+
+/// A failure with its history.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FailureDocument {
+    class: &'static str,
+    code: String,
+    cause: String,
+    message: String,
+    first_message: String,
+    attempts: u32,
+    first_seen: String,
+    last_seen: String,
+    next_retry: Option<String>,
+}
+
+impl FailureDocument {
+    pub(crate) fn new(failure: &Failure) -> Self {
+        Self {
+            class: failure.class.as_str(),
+            code: failure.code.to_string(),
+            cause: failure.cause.0.to_string(),
+            message: failure.latest_message.clone(),
+            first_message: failure.first_message.clone(),
+            attempts: failure.attempts,
+            first_seen: human::rfc3339(failure.first_seen),
+            last_seen: human::rfc3339(failure.last_seen),
+            next_retry: failure.next_retry.map(human::rfc3339),
+        }
+    }
+}
+
+/// A problem.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProblemDocument {
+    code: String,
+    severity: &'static str,
+    path: String,
+    line: Option<u32>,
+    column: Option<u32>,
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<&Problem> for ProblemDocument {
+    fn from(problem: &Problem) -> Self {
+        let position = problem.position.as_ref();
+        Self {
+            code: problem.code.to_string(),
+            severity: problem.severity.as_str(),
+            path: position.map_or_else(|| problem.subject.clone(), |position| position.file.clone()),
+            line: position.map(|position| position.line),
+            column: position.map(|position| position.column),
+            type_name: None,
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        }
+    }
+}
+
+/// One source in `scan` and `why`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SourceDocument {
+    root: String,
+    path: String,
+    origin: Option<&'static str>,
+    extension: Option<String>,
+    kind: Option<String>,
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+    claimed_type: Option<String>,
+    state: Option<&'static str>,
+    verdict: &'static str,
+    reason: String,
+    degraded: bool,
+    shadowed_by: Option<String>,
+    violations: Vec<String>,
+    failure: Option<FailureDocument>,
+}
+
+impl SourceDocument {
+    pub(crate) fn new(step: &Step, row: Option<&Row>) -> Self {
+        let violations = match row.map(|row| &row.state) {
+            Some(State::ValidationFailed { violations, .. }) => violations.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            root: step.source.root.to_string(),
+            path: step.source.path.to_string(),
+            origin: row.map(|row| row.origin.as_str()),
+            extension: row.map(|row| row.extension.name.to_string()),
+            kind: row.map(|row| row.kind.to_string()),
+            type_name: row.and_then(indexed_type),
+            claimed_type: row.and_then(|row| row.claimed_type.as_ref()).map(ToString::to_string),
+            state: row.map(|row| row.state.name().as_str()),
+            verdict: step.verdict.name(),
+            reason: step.verdict.to_string(),
+            degraded: row.is_some_and(|row| row.degraded.is_some()),
+            shadowed_by: row.and_then(|row| row.shadowed_by.as_ref()).map(SourceId::to_string),
+            violations,
+            failure: row.and_then(Row::failure).map(FailureDocument::new),
+        }
+    }
+}
+
+/// `scan --json`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScanDocument {
+    schema: &'static str,
+    dry_run: bool,
+    summary: SummaryDocument,
+    sources: Vec<SourceDocument>,
+    problems: Vec<ProblemDocument>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SummaryDocument {
+    states: BTreeMap<&'static str, u64>,
+    degraded: u64,
+    shadowed: u64,
+    built: u64,
+    inspected: u64,
+    files_read: u64,
+    directories_listed: u64,
+    duration_ms: u64,
+}
+
+impl ScanDocument {
+    pub(crate) fn new(report: &Report, sources: Vec<SourceDocument>, dry_run: bool) -> Self {
+        let Statistics { built, inspected, files_read, directories_listed, duration } = report.statistics;
+        let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for row in &report.rows {
+            *states.entry(row.state.name().as_str()).or_default() += 1;
+        }
+        let count = |holds: fn(&Row) -> bool| report.rows.iter().filter(|row| holds(row)).count() as u64;
+        Self {
+            schema: "mangrove.scan/1",
+            dry_run,
+            summary: SummaryDocument {
+                states,
+                degraded: count(|row| row.degraded.is_some()),
+                shadowed: count(|row| row.shadowed_by.is_some()),
+                built,
+                inspected,
+                files_read,
+                directories_listed,
+                duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            },
+            sources,
+            problems: report.problems.iter().map(ProblemDocument::from).collect(),
+        }
+    }
+}
+
+/// `types --json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct TypesDocument {
+    pub(crate) schema: &'static str,
+    pub(crate) types: Vec<TypeDocument>,
+}
+
+/// One type in `types`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TypeDocument {
+    kind: String,
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+    claimed_type: Option<String>,
+    version: Option<String>,
+    origin: &'static str,
+    extension: String,
+    root: String,
+    path: String,
+    state: &'static str,
+    degraded: bool,
+    shadowed_by: Option<String>,
+}
+
+impl From<&Row> for TypeDocument {
+    fn from(row: &Row) -> Self {
+        let version = match &row.state {
+            State::Indexed(indexed) => indexed.version.as_ref().map(ToString::to_string),
+            _ => None,
+        };
+        Self {
+            kind: row.kind.to_string(),
+            type_name: indexed_type(row),
+            claimed_type: row.claimed_type.as_ref().map(ToString::to_string),
+            version,
+            origin: row.origin.as_str(),
+            extension: row.extension.name.to_string(),
+            root: row.source.root.to_string(),
+            path: row.source.path.to_string(),
+            state: row.state.name().as_str(),
+            degraded: row.degraded.is_some(),
+            shadowed_by: row.shadowed_by.as_ref().map(SourceId::to_string),
+        }
+    }
+}
+
+/// The type of an indexed row; other rows only claim one.
+fn indexed_type(row: &Row) -> Option<String> {
+    (row.state.name() == StateName::Indexed).then(|| row.type_name().map(ToString::to_string)).flatten()
+}
+
+/// A domain value as serde sees it.
+pub(crate) fn json_value(json: &Json) -> serde_json::Value {
+    match json {
+        Json::Null => serde_json::Value::Null,
+        Json::Bool(value) => serde_json::Value::Bool(*value),
+        Json::Number(Number::Integer(value)) => (*value).into(),
+        Json::Number(Number::Float(value)) => (*value).into(),
+        Json::String(text) => serde_json::Value::String(text.clone()),
+        Json::Array(items) => items.iter().map(json_value).collect(),
+        Json::Object(members) => {
+            serde_json::Value::Object(members.iter().map(|(key, value)| (key.clone(), json_value(value))).collect())
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
+
+use mangrove_app::{
+    scan,
+    types::NotReady,
+};
+use mangrove_domain::{
+    failure::{Failure, FailureClass, Fault},
+    ports::{CatalogError, ObserveError, StoreError},
+    problem::Code,
+    row::Row,
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use crate::{documents::FailureDocument, exit::Exit, human, printer::Printer};
+
+/// Why a command ended without a result.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    pub(crate) exit: Exit,
+    pub(crate) code: Option<Code>,
+    pub(crate) message: String,
+    pub(crate) details: Vec<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) blocked: Option<Box<Blocked>>,
+}
+
+/// What is known of a type that cannot run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Blocked {
+    #[serde(rename = "type")]
+    pub(crate) type_name: String,
+    pub(crate) claimed_by: Option<String>,
+    pub(crate) state: Option<&'static str>,
+    pub(crate) failure: Option<FailureDocument>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorDocument<'a> {
+    schema: &'static str,
+    code: Option<String>,
+    message: &'a str,
+    details: &'a [String],
+    hint: Option<&'a str>,
+    #[serde(flatten)]
+    blocked: Option<&'a Blocked>,
+}
+
+impl CommandError {
+    /// A mistake of usage or configuration.
+    pub(crate) fn usage(code: Option<Code>, message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::new(Exit::Usage, code, message, hint)
+    }
+
+    /// Understood, and the answer is no.
+    pub(crate) fn no(code: Option<Code>, message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::new(Exit::No, code, message, hint)
+    }
+
+    fn new(exit: Exit, code: Option<Code>, message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self { exit, code, message: message.into(), details: Vec::new(), hint: hint.map(str::to_owned), blocked: None }
+    }
+
+    /// A fault that ends the command.
+    pub(crate) fn fault(doing: &str, fault: &Fault) -> Self {
+        let exit = match (fault.code, fault.class) {
+            (Code::NO_REPOSITORY | Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT | Code::CATALOG_NEWER, _) => {
+                Exit::Usage
+            }
+            (_, FailureClass::Transient) => Exit::TryAgain,
+            (_, FailureClass::Environment | FailureClass::Deterministic) => Exit::Failed,
+        };
+        let hint = match fault.code {
+            Code::NO_REPOSITORY => "`mangrove init` makes a repository here; `--repo DIR` names another one".to_owned(),
+            Code::CATALOG_NEWER => "use the version of Mangrove that wrote it, or another `--state-dir`".to_owned(),
+            Code::CATALOG_BUSY => "another process is writing; try again".to_owned(),
+            code => format!("`mangrove explain {code}` says more"),
+        };
+        let message = if doing.is_empty() { fault.to_string() } else { format!("{doing}: {fault}") };
+        Self::new(exit, Some(fault.code), message, Some(&hint))
+    }
+
+    /// A type that cannot run.
+    pub(crate) fn not_ready(not_ready: &NotReady, now: Timestamp) -> Self {
+        let NotReady { kind, type_name, claimed_by, failure, nearest, remark } = not_ready;
+        let mut error = Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), format!("unknown {kind} type `{type_name}`"), None);
+        for row in claimed_by {
+            error.details.extend(claim(row, now));
+        }
+        error.details.extend(remark.clone());
+        if claimed_by.is_empty() {
+            error.details.push(match nearest.as_slice() {
+                [] => format!("no {kind} here claims it"),
+                names => {
+                    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                    format!("nothing claims it; the nearest are {}", names.join(", "))
+                }
+            });
+            error.hint = Some("`mangrove types` lists what there is".to_owned());
+        } else {
+            error.hint = Some(format!("run `mangrove why {type_name}`"));
+        }
+        if failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Transient) {
+            error.exit = Exit::TryAgain;
+        }
+        error.blocked = Some(Box::new(Blocked {
+            type_name: type_name.to_string(),
+            claimed_by: claimed_by.first().map(|row| row.source.to_string()),
+            state: claimed_by.first().map(|row| row.state.name().as_str()),
+            failure: failure.as_ref().map(FailureDocument::new),
+        }));
+        error
+    }
+
+    /// Tells it.
+    pub(crate) fn print(&self, printer: &Printer) {
+        if printer.is_json() {
+            printer.document(&ErrorDocument {
+                schema: "mangrove.error/1",
+                code: self.code.map(|code| code.to_string()),
+                message: &self.message,
+                details: &self.details,
+                hint: self.hint.as_deref(),
+                blocked: self.blocked.as_deref(),
+            });
+        }
+        let head = self.code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"));
+        printer.error(&format!("{head}: {}", self.message), &self.details, self.hint.as_deref());
+    }
+}
+
+/// What a row that claims a type says of itself.
+fn claim(row: &Row, now: Timestamp) -> Vec<String> {
+    let source = &row.source;
+    let Some(failure) = row.failure() else {
+        return vec![format!("{source} claims it, and is {}", row.state.name())];
+    };
+    let mut lines = vec![format!(
+        "{source} claims it, but its last build failed ({}, last {}):",
+        human::count(failure.attempts.into(), "attempt"),
+        human::ago(failure.last_seen, now),
+    )];
+    lines.extend(failure_lines(failure).into_iter().map(|line| format!("  {line}")));
+    lines.push(match failure.next_retry {
+        Some(at) => format!("next retry {}, or at the next request", human::ahead(at, now)),
+        None => "it is tried again when its source changes, or at the next request".to_owned(),
+    });
+    lines
+}
+
+/// The messages of a failure: the latest, and the first where it says something else (fault 43).
+pub(crate) fn failure_lines(failure: &Failure) -> Vec<String> {
+    let mut lines: Vec<String> = failure.latest_message.lines().map(str::to_owned).collect();
+    if failure.first_message != failure.latest_message {
+        lines.push(format!("at first: {}", failure.first_message));
+    }
+    lines
+}
+
+impl From<scan::Error> for CommandError {
+    fn from(error: scan::Error) -> Self {
+        match &error {
+            scan::Error::Observe(source) => source.into(),
+            scan::Error::Catalog { doing, source } => Self::fault(&format!("{doing} the catalog"), source.fault()),
+            scan::Error::Store { doing, source } => Self::fault(&format!("{doing} the bundle store"), source.fault()),
+            scan::Error::Unsettled { .. } => {
+                Self::new(Exit::TryAgain, None, error.to_string(), Some("try again when they are at rest"))
+            }
+        }
+    }
+}
+
+impl From<&ObserveError> for CommandError {
+    fn from(error: &ObserveError) -> Self {
+        Self::fault("", error.fault())
+    }
+}
+
+impl From<ObserveError> for CommandError {
+    fn from(error: ObserveError) -> Self {
+        (&error).into()
+    }
+}
+
+impl From<CatalogError> for CommandError {
+    fn from(error: CatalogError) -> Self {
+        Self::fault("catalog", error.fault())
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        Self::fault("bundle store", error.fault())
+    }
+}

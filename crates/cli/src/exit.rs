@@ -1,0 +1,37 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done,
+    /// Understood, and the answer is no: a run failed, the doctor found something, a strict scan.
+    No,
+    /// A mistake of usage or configuration.
+    Usage,
+    /// We failed.
+    Failed,
+    /// Try again later.
+    TryAgain,
+}
+
+impl Exit {
+    /// The number: 0, 1, 2, 3 or 75.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::No => 1,
+            Exit::Usage => 2,
+            Exit::Failed => 3,
+            Exit::TryAgain => 75,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}

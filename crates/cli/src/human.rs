@@ -1,0 +1,71 @@
+//! Dates, sizes and durations as people read them.
+
+use std::time::Duration;
+
+use mangrove_domain::time::Timestamp;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// `340 ms`, `1.2 s`, `12 s`, `4 min`, `3 h`, `5 d`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..10 => format!("{}.{} s", seconds, duration.subsec_millis() / 100),
+        10..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// `12 s ago`, or `just now` below a second.
+pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
+    let elapsed = now.since(then);
+    if elapsed < Duration::from_secs(1) { "just now".to_owned() } else { format!("{} ago", duration(elapsed)) }
+}
+
+/// `in 4 s`, or `due` if the moment has passed.
+pub(crate) fn ahead(then: Timestamp, now: Timestamp) -> String {
+    let left = then.since(now);
+    if left.is_zero() { "due".to_owned() } else { format!("in {}", duration(left)) }
+}
+
+/// `812 B`, `4.2 KB`, `1.3 MB`: thousands.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = ["KB", "MB", "GB", "TB"];
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    let mut tenths = bytes / 100;
+    while tenths >= 10_000 && unit + 1 < units.len() {
+        tenths /= 1_000;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
+}
+
+/// RFC 3339 in UTC with milliseconds; empty for a moment that no calendar has.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    let nanos = i128::from(at.as_millis()) * 1_000_000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos)
+        .ok()
+        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .unwrap_or_default()
+}
+
+/// `1 source`, `2 sources`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Milliseconds between two moments, if both are known.
+pub(crate) fn elapsed_ms(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<u64> {
+    Some(u64::try_from(to?.since(from?).as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The time between two moments; empty if one is not known.
+pub(crate) fn elapsed(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    elapsed_ms(from, to).map(|millis| duration(Duration::from_millis(millis))).unwrap_or_default()
+}

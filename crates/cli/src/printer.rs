@@ -1,0 +1,190 @@
+//! The one way out: results to standard output, everything else to standard error.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use mangrove_domain::problem::{Problem, Severity};
+use serde::Serialize;
+
+use crate::args::{Color, Global};
+
+/// Writes for people or machines. A reader that goes away is no error: the rest is not written.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    json: bool,
+    quiet: bool,
+    color_stdout: bool,
+    color_stderr: bool,
+    is_closed: AtomicBool,
+}
+
+/// The colours in use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Style {
+    Bold,
+    Dim,
+    Green,
+    Yellow,
+    Red,
+    Cyan,
+}
+
+impl Style {
+    const fn code(self) -> &'static str {
+        match self {
+            Style::Bold => "1",
+            Style::Dim => "2",
+            Style::Green => "1;32",
+            Style::Yellow => "1;33",
+            Style::Red => "1;31",
+            Style::Cyan => "1;36",
+        }
+    }
+}
+
+impl Printer {
+    pub(crate) fn new(global: &Global) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let wanted = |is_terminal: bool| match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && !no_color,
+        };
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            color_stdout: wanted(io::stdout().is_terminal()),
+            color_stderr: wanted(io::stderr().is_terminal()),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// True if results are JSON.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// True if a progress bar may be drawn.
+    pub(crate) fn draws_progress(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// `text` in a style, if standard output shows styles.
+    pub(crate) fn styled(&self, style: Style, text: &str) -> String {
+        paint(self.color_stdout, style, text)
+    }
+
+    /// One line of a result.
+    pub(crate) fn line(&self, text: impl AsRef<str>) {
+        self.write(&format!("{}\n", text.as_ref()));
+    }
+
+    /// Text of a result as it is.
+    pub(crate) fn text(&self, text: &str) {
+        self.write(text);
+    }
+
+    /// One JSON document on lines of its own, or one line of JSON lines.
+    pub(crate) fn document(&self, document: &impl Serialize) {
+        match serde_json::to_string(document) {
+            Ok(text) => self.line(text),
+            Err(error) => self.error_line(&format!("a document cannot be written: {error}")),
+        }
+    }
+
+    /// A status verb and what it is about, as `cargo` does it.
+    pub(crate) fn status(&self, verb: &str, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.error_line(&format!("{} {}", paint(self.color_stderr, Style::Green, &format!("{verb:>10}")), text.as_ref()));
+        }
+    }
+
+    /// A line for people, beside the result.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.error_line(text.as_ref());
+        }
+    }
+
+    /// A problem with its code, place and hint.
+    pub(crate) fn problem(&self, problem: &Problem) {
+        let style = match problem.severity {
+            Severity::Error => Style::Red,
+            Severity::Warning => Style::Yellow,
+        };
+        if self.quiet && problem.severity == Severity::Warning {
+            return;
+        }
+        let head = format!("{}[{}]", problem.severity.as_str(), problem.code);
+        self.error_line(&format!("{}: {}", paint(self.color_stderr, style, &head), problem.subject));
+        let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
+        for (index, line) in problem.message.lines().enumerate() {
+            let prefix = if index == 0 { place.as_str() } else { "" };
+            self.error_line(&format!("  {prefix}{line}"));
+        }
+        if let Some(hint) = &problem.hint {
+            self.hint(hint);
+        }
+    }
+
+    /// An error that ends the command.
+    pub(crate) fn error(&self, head: &str, details: &[String], hint: Option<&str>) {
+        let (title, rest) = head.split_once(": ").unwrap_or(("error", head));
+        self.error_line(&format!("{}: {rest}", paint(self.color_stderr, Style::Red, title)));
+        for detail in details {
+            self.error_line(&format!("  {detail}"));
+        }
+        if let Some(hint) = hint {
+            self.hint(hint);
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(&self, hint: &str) {
+        self.error_line(&format!("{}: {hint}", paint(self.color_stderr, Style::Cyan, "hint")));
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut out = io::stdout().lock();
+        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+            self.is_closed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "all output goes through the printer")]
+    fn error_line(&self, text: &str) {
+        // Nobody is left to be told if standard error is closed.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+fn paint(colored: bool, style: Style, text: &str) -> String {
+    if colored { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.to_owned() }
+}
+
+/// A table whose columns are as wide as their widest cell; the last one is not padded.
+pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> = row
+                .iter()
+                .enumerate()
+                .map(|(column, cell)| {
+                    let padding = widths[column].saturating_sub(cell.chars().count());
+                    if column + 1 == row.len() { cell.clone() } else { format!("{cell}{}", " ".repeat(padding)) }
+                })
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}

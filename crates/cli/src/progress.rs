@@ -1,0 +1,51 @@
+//! Progress: a bar on a terminal, nothing elsewhere.
+
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mangrove_domain::ports::{Event, Phase, Progress};
+
+/// Draws a bar while sources are built.
+#[derive(Debug, Default)]
+pub(crate) struct Bar {
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Progress for Bar {
+    fn event(&self, event: &Event<'_>) {
+        let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { phase: Phase::Observe, .. } => {
+                let spinner = ProgressBar::new_spinner().with_message("Looking at the sources");
+                spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+                *slot = Some(spinner);
+            }
+            Event::Started { phase: Phase::Build, total } => {
+                let bar = ProgressBar::new(total.unwrap_or(0));
+                if let Ok(style) = ProgressStyle::with_template("  Building [{bar:30}] {pos}/{len} {wide_msg}") {
+                    bar.set_style(style.progress_chars("=> "));
+                }
+                *slot = Some(bar);
+            }
+            Event::Done { source, .. } => {
+                if let Some(bar) = slot.as_ref() {
+                    bar.set_message(source.to_string());
+                    bar.inc(1);
+                }
+            }
+            Event::Finished { .. } => {
+                if let Some(bar) = slot.take() {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+}
+
+/// Says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _event: &Event<'_>) {}
+}
