@@ -204,18 +204,18 @@ async fn wrong_metadata_is_forgotten() {
 async fn what_does_not_exist_is_named() {
     let world = World::new();
     let packages = world.packages();
-    for (specifier, detail) in [
-        ("npm:no-such-package", "404"),
-        ("npm:zod@5", "newest: 4.3.6"),
-        ("npm:zod@no-such-tag", "newest: 4.3.6"),
-    ] {
+    for (specifier, detail) in
+        [("npm:no-such-package", "404"), ("npm:zod@5", "newest: 4.3.6"), ("npm:zod@no-such-tag", "newest: 4.3.6")]
+    {
         let fault = prepare(&packages, &[specifier]).await.unwrap_err();
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::PACKAGE_NOT_FOUND), "{specifier}");
         assert!(fault.message.contains(detail), "{}", fault.message);
     }
-    // Published a moment later, it is found without a restart; not before the metadata has aged.
+    // Published a moment later, it is found at once and without a restart.
     world.registry.publish(FakePackage::new("no-such-package", "1.0.0").file("index.js", ""));
     prepare(&packages, &["npm:no-such-package"]).await.unwrap();
+    world.registry.publish(FakePackage::new("zod", "5.0.0").file("index.js", ""));
+    prepare(&packages, &["npm:zod@5"]).await.unwrap();
 }
 
 #[tokio::test]
