@@ -172,6 +172,7 @@ async fn fault_41_a_broken_body_is_tried_again() {
 
 #[tokio::test]
 async fn an_integrity_mismatch_is_bad_luck_twice() {
+    use FailureClass::{Environment, Transient};
     for misbehaviour in [Misbehaviour::WrongIntegrity, Misbehaviour::CutShort(100)] {
         let world = World::new();
         let packages = world.packages();
@@ -183,7 +184,6 @@ async fn an_integrity_mismatch_is_bad_luck_twice() {
             assert!(fault.message.contains("sha512-"), "{}", fault.message);
             classes.push(fault.class);
         }
-        use FailureClass::{Environment, Transient};
         assert_eq!(classes, [Transient, Transient, Environment, Environment]);
         world.registry.heal().unwrap();
         prepare(&packages, &["npm:zod@4"]).await.unwrap();

@@ -201,7 +201,8 @@ impl BundleStore for MemoryStore {
     }
 
     async fn put_vendor(&self, files: &[BundleFile]) -> Result<StoredObject, StoreError> {
-        let text: String = files.iter().map(|file| format!("{}\n{}\n", file.path, file.code)).collect();
+        let texts: Vec<&str> = files.iter().flat_map(|file| [file.path.as_str(), "\n", &file.code, "\n"]).collect();
+        let text = texts.concat();
         let digest = Digest::of(text.as_bytes());
         let size_bytes = files.iter().map(|file| file.code.len() as u64).sum();
         self.vendors.lock().unwrap().insert(digest, size_bytes);
