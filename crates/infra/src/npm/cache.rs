@@ -34,7 +34,7 @@ pub struct CachedPackument {
 /// A cache file cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}")]
-pub struct CacheError {
+pub struct Error {
     /// Which one.
     pub path: PathBuf,
     /// Why.
@@ -42,8 +42,8 @@ pub struct CacheError {
     pub source: io::Error,
 }
 
-impl From<CacheError> for Fault {
-    fn from(error: CacheError) -> Self {
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
         super::file_fault("write", &error.path, &error.source)
     }
 }
@@ -67,8 +67,8 @@ impl Cache {
     /// Keeps metadata.
     ///
     /// # Errors
-    /// [`CacheError`]
-    pub fn keep_packument(&self, registry: &Url, name: &str, packument: &CachedPackument) -> Result<(), CacheError> {
+    /// [`Error`]
+    pub fn keep_packument(&self, registry: &Url, name: &str, packument: &CachedPackument) -> Result<(), Error> {
         let tag = packument.tag.as_deref().filter(|tag| !tag.contains(['\r', '\n'])).unwrap_or_default();
         let bytes = [tag.as_bytes(), b"\n", &packument.body].concat();
         write_atomically(&self.package_directory(registry, name).join("packument"), &bytes)
@@ -96,8 +96,8 @@ impl Cache {
     /// Keeps an archive that was verified.
     ///
     /// # Errors
-    /// [`CacheError`]
-    pub fn keep_archive(&self, registry: &Url, package: &PackageId, bytes: &[u8]) -> Result<(), CacheError> {
+    /// [`Error`]
+    pub fn keep_archive(&self, registry: &Url, package: &PackageId, bytes: &[u8]) -> Result<(), Error> {
         write_atomically(&self.archive_path(registry, package), bytes)
     }
 
@@ -132,8 +132,8 @@ impl Cache {
 }
 
 /// Writes a file so that others see its old content or its new one.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
-    let failed = |source| CacheError { path: path.to_owned(), source };
+pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error { path: path.to_owned(), source };
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(failed)?;
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(failed)?;

@@ -158,6 +158,7 @@ impl Supply {
                     subject: package.to_string(),
                     origin: registry::origin(registry),
                     reason: Reason::Address(manifest.archive.clone()),
+                    first: None,
                 }
             })?;
         // A mirror often repeats the address of the public registry; what was configured is the mirror.
@@ -167,6 +168,16 @@ impl Supply {
             address = registry.join(&path).unwrap_or(address);
         }
         Ok(address)
+    }
+
+    /// Forgets metadata kept in memory.
+    pub(super) fn forget_memory(&self) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// True if metadata is kept in memory that may be older than the question.
+    pub(super) fn has_memory(&self) -> bool {
+        !self.memory.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn remembered(&self, name: &str) -> Option<Arc<Packument>> {

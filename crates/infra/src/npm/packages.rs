@@ -219,7 +219,17 @@ impl Inner {
         if let Some(tree) = self.locks()?.tree(&requirement) {
             return Ok(Arc::clone(tree));
         }
-        let tree = Arc::new(resolve(&requirement, &Source(Arc::clone(&self.supply))).await?);
+        let may_be_old = self.supply.has_memory();
+        let source = Source(Arc::clone(&self.supply));
+        let tree = match resolve(&requirement, &source).await {
+            // What was published a moment ago must not wait until our memory of the metadata ages.
+            Err(fault) if may_be_old && fault.code == Code::PACKAGE_NOT_FOUND => {
+                self.supply.forget_memory();
+                resolve(&requirement, &source).await?
+            }
+            outcome => outcome?,
+        };
+        let tree = Arc::new(tree);
         // A version whose archive cannot be had must not be pinned.
         self.supply.ensure_all(&tree.integrity).await?;
         let inner = Arc::clone(&self);

@@ -3,7 +3,12 @@
 //! A retry wraps the whole operation: the request, its body, and what the caller does to make sure of it
 //! (parsing, digest, unpacking), because an answer can break at any of these (fault 41).
 
-use std::{error::Error as _, future::Future, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    future::Future,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -78,6 +83,8 @@ pub struct Error {
     /// What went wrong.
     #[source]
     pub reason: Reason,
+    /// What the first of several quick tries said, if it was something else (fault 43).
+    pub first: Option<String>,
 }
 
 /// What went wrong with a registry.
@@ -176,7 +183,8 @@ impl From<Error> for Fault {
             }
             _ => format!("registry:{}", error.origin),
         };
-        Fault::new(class, code, cause, format!("{}{hint}", super::chain(&error)))
+        let first = error.first.as_ref().map(|first| format!(" (first: {first})")).unwrap_or_default();
+        Fault::new(class, code, cause, format!("{}{hint}{first}", super::chain(&error)))
     }
 }
 
@@ -255,6 +263,7 @@ impl Client {
             subject: subject.clone(),
             origin: origin(registry),
             reason: Reason::Address(name.to_owned()),
+            first: None,
         })?;
         let attempt = || async {
             let accept = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
@@ -305,12 +314,17 @@ impl Client {
     {
         let _permit = self.permits.acquire().await;
         let limit = self.limits.operation;
+        let first = std::sync::Mutex::new(None);
         let tries = async {
             let mut tried = 1;
             loop {
                 match attempt().await {
                     Err(reason) if reason.is_passing() && tried < self.limits.attempts => {
                         tracing::debug!(subject, tried, error = super::chain(&reason), "trying a registry again");
+                        first
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .get_or_insert_with(|| super::chain(&reason));
                         let doubled = self.limits.first_pause.saturating_mul(1 << (tried - 1).min(16));
                         self.pause.pause(doubled.mul_f64(0.5 + self.entropy.fraction())).await;
                         tried += 1;
@@ -320,11 +334,10 @@ impl Client {
             }
         };
         let outcome = tokio::time::timeout(limit, tries).await;
-        outcome.unwrap_or(Err(Reason::TimedOut(limit))).map_err(|reason| Error {
-            package: package.to_owned(),
-            subject,
-            origin: origin(address),
-            reason,
+        outcome.unwrap_or(Err(Reason::TimedOut(limit))).map_err(|reason| {
+            let first = first.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let first = first.filter(|text| *text != super::chain(&reason));
+            Error { package: package.to_owned(), subject, origin: origin(address), reason, first }
         })
     }
 

@@ -23,7 +23,10 @@ fn nothing_leaves_its_folder() {
         ("upward", package().raw_file("package/../../evil.js", b"1")),
         ("upward at once", package().raw_file("../evil.js", b"1")),
         ("absolute", package().raw_file("/tmp/mangrove-evil.js", b"1")),
-        ("symbolic link out", package().raw_symlink("package/link", "../../outside").raw_file("package/link/evil", b"1")),
+        (
+            "symbolic link out",
+            package().raw_symlink("package/link", "../../outside").raw_file("package/link/evil", b"1"),
+        ),
         ("absolute link", package().raw_symlink("package/link", "/etc")),
         ("link to the folder above", package().raw_symlink("package/link", "..")),
         ("hard link out", package().raw_hard_link("package/link", "../etc/passwd")),
@@ -45,7 +48,10 @@ fn nothing_leaves_its_folder() {
 
 #[test]
 fn links_inside_are_left_out() {
-    let archive = package().file("a.js", "1").raw_symlink("package/lib/b.js", "../a.js").raw_hard_link("package/c.js", "package/a.js");
+    let archive = package()
+        .file("a.js", "1")
+        .raw_symlink("package/lib/b.js", "../a.js")
+        .raw_hard_link("package/c.js", "package/a.js");
     let directory = tempfile::tempdir().unwrap();
     try_unpack(&archive.archive(), Some(directory.path())).unwrap();
     assert_eq!(std::fs::read_to_string(directory.path().join("a.js")).unwrap(), "1");

@@ -172,6 +172,7 @@ async fn fault_41_a_broken_body_is_tried_again() {
 
 #[tokio::test]
 async fn an_integrity_mismatch_is_bad_luck_twice() {
+    use FailureClass::{Environment, Transient};
     for misbehaviour in [Misbehaviour::WrongIntegrity, Misbehaviour::CutShort(100)] {
         let world = World::new();
         let packages = world.packages();
@@ -183,7 +184,6 @@ async fn an_integrity_mismatch_is_bad_luck_twice() {
             assert!(fault.message.contains("sha512-"), "{}", fault.message);
             classes.push(fault.class);
         }
-        use FailureClass::{Environment, Transient};
         assert_eq!(classes, [Transient, Transient, Environment, Environment]);
         world.registry.heal().unwrap();
         prepare(&packages, &["npm:zod@4"]).await.unwrap();
@@ -204,18 +204,18 @@ async fn wrong_metadata_is_forgotten() {
 async fn what_does_not_exist_is_named() {
     let world = World::new();
     let packages = world.packages();
-    for (specifier, detail) in [
-        ("npm:no-such-package", "404"),
-        ("npm:zod@5", "newest: 4.3.6"),
-        ("npm:zod@no-such-tag", "newest: 4.3.6"),
-    ] {
+    for (specifier, detail) in
+        [("npm:no-such-package", "404"), ("npm:zod@5", "newest: 4.3.6"), ("npm:zod@no-such-tag", "newest: 4.3.6")]
+    {
         let fault = prepare(&packages, &[specifier]).await.unwrap_err();
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::PACKAGE_NOT_FOUND), "{specifier}");
         assert!(fault.message.contains(detail), "{}", fault.message);
     }
-    // Published a moment later, it is found without a restart; not before the metadata has aged.
+    // Published a moment later, it is found at once and without a restart.
     world.registry.publish(FakePackage::new("no-such-package", "1.0.0").file("index.js", ""));
     prepare(&packages, &["npm:no-such-package"]).await.unwrap();
+    world.registry.publish(FakePackage::new("zod", "5.0.0").file("index.js", ""));
+    prepare(&packages, &["npm:zod@5"]).await.unwrap();
 }
 
 #[tokio::test]

@@ -103,7 +103,8 @@ async fn a_damaged_lock_is_reported_and_left_alone() {
             "../../x",
         ),
         (
-            r#"{"version": 1, "specifiers": {"npm:a@1": {"package": "a@1.0.0", "tree": {"../x": "b@1.0.0"}}}}"#.to_owned(),
+            r#"{"version": 1, "specifiers": {"npm:a@1": {"package": "a@1.0.0", "tree": {"../x": "b@1.0.0"}}}}"#
+                .to_owned(),
             Code::INVALID_DOCUMENT,
             "../x",
         ),

@@ -178,11 +178,8 @@ impl VendorBundler for RecordingVendor {
             })
             .collect();
         let code: Arc<str> = format!("// {} {:?}", request.package, files.keys()).into();
-        let mut output: Vec<BundleFile> = request
-            .entries
-            .values()
-            .map(|file| BundleFile { path: file.clone(), code: Arc::clone(&code) })
-            .collect();
+        let mut output: Vec<BundleFile> =
+            request.entries.values().map(|file| BundleFile { path: file.clone(), code: Arc::clone(&code) }).collect();
         output.sort();
         self.builds.lock().unwrap().push(Build { request, files });
         if let Some(fault) = self.fault.lock().unwrap().clone() {
@@ -204,7 +201,8 @@ impl BundleStore for MemoryStore {
     }
 
     async fn put_vendor(&self, files: &[BundleFile]) -> Result<StoredObject, StoreError> {
-        let text: String = files.iter().map(|file| format!("{}\n{}\n", file.path, file.code)).collect();
+        let texts: Vec<&str> = files.iter().flat_map(|file| [file.path.as_str(), "\n", &file.code, "\n"]).collect();
+        let text = texts.concat();
         let digest = Digest::of(text.as_bytes());
         let size_bytes = files.iter().map(|file| file.code.len() as u64).sum();
         self.vendors.lock().unwrap().insert(digest, size_bytes);
@@ -220,11 +218,9 @@ impl BundleStore for MemoryStore {
         let look = |object: &StoredObject| match vendors.get(&object.key.digest()) {
             None => Presence::Missing(object.key),
             Some(size) if *size == object.size_bytes => Presence::Present,
-            Some(size) => Presence::WrongSize {
-                key: object.key,
-                recorded_bytes: object.size_bytes,
-                found_bytes: *size,
-            },
+            Some(size) => {
+                Presence::WrongSize { key: object.key, recorded_bytes: object.size_bytes, found_bytes: *size }
+            }
         };
         let worst = |bundle: &&BundleRef| {
             bundle.closure().map(look).find(|found| *found != Presence::Present).unwrap_or(Presence::Present)

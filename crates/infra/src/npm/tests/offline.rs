@@ -64,8 +64,13 @@ async fn unchanged_metadata_is_not_sent_again() {
     let world = World::new();
     prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
     prepare(&world.packages(), &["npm:zod@4.3"]).await.unwrap();
-    let statuses: Vec<u16> =
-        world.registry.requests().iter().filter(|request| request.path == "/zod").map(|request| request.status).collect();
+    let statuses: Vec<u16> = world
+        .registry
+        .requests()
+        .iter()
+        .filter(|request| request.path == "/zod")
+        .map(|request| request.status)
+        .collect();
     assert_eq!(statuses, [200, 304]);
 }
 

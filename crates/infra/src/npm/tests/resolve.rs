@@ -41,7 +41,8 @@ async fn dependencies_are_laid_out_as_modules() {
     world.store.vendors.lock().unwrap().clear();
     prepare(&world.offline(), &["npm:app@1"]).await.unwrap();
     assert_eq!(layout(&world).len(), 5);
-    assert_eq!(world.vendor.builds.lock().unwrap()[0].files, world.vendor.last().files);
+    let builds = world.vendor.builds.lock().unwrap();
+    assert_eq!((builds.len(), &builds[0].files), (2, &builds[1].files));
 }
 
 #[tokio::test]
@@ -66,9 +67,9 @@ async fn cycles_aliases_and_own_names_end() {
 async fn peers_come_from_around_and_optional_ones_not_at_all() {
     let world = World::new();
     world.registry.publish(package("app", "1.0.0").dependency("plugin", "1").dependency("host", "^1"));
-    world.registry.publish(
-        package("plugin", "1.0.0").peer("host", "^2").peer("lonely", "1").optional_peer("absent", "1"),
-    );
+    world
+        .registry
+        .publish(package("plugin", "1.0.0").peer("host", "^2").peer("lonely", "1").optional_peer("absent", "1"));
     world.registry.publish(package("host", "1.0.0"));
     world.registry.publish(package("lonely", "1.0.0"));
     prepare(&world.packages(), &["npm:app@1"]).await.unwrap();
@@ -87,7 +88,11 @@ async fn peers_come_from_around_and_optional_ones_not_at_all() {
 async fn optional_packages_may_be_missing_but_not_broken() {
     let world = World::new();
     world.registry.publish(
-        package("app", "1.0.0").optional("native", "1").optional("gone", "1").optional("wanted", "1").optional("git", "github:x/y"),
+        package("app", "1.0.0")
+            .optional("native", "1")
+            .optional("gone", "1")
+            .optional("wanted", "1")
+            .optional("git", "github:x/y"),
     );
     world.registry.publish(package("native", "1.0.0").metadata("os", json!(["linux"])));
     world.registry.publish(package("wanted", "1.0.0"));
@@ -103,7 +108,9 @@ async fn optional_packages_may_be_missing_but_not_broken() {
 
 #[tokio::test]
 async fn dependencies_that_no_registry_serves_are_named() {
-    for range in ["git+https://example.org/x.git", "github:a/b", "file:../x", "https://example.org/x.tgz", "workspace:*"] {
+    for range in
+        ["git+https://example.org/x.git", "github:a/b", "file:../x", "https://example.org/x.tgz", "workspace:*"]
+    {
         let world = World::new();
         world.registry.publish(package("app", "1.0.0").dependency("strange", range));
         let fault = prepare(&world.packages(), &["npm:app@1"]).await.unwrap_err();
@@ -119,9 +126,6 @@ async fn hostile_names_in_metadata_reach_no_path() {
     let fault = prepare(&world.packages(), &["npm:app@1"]).await.unwrap_err();
     assert_eq!(fault.code, Code::PACKAGE_UNSUPPORTED);
     world.registry.publish(package("app", "2.0.0").dependency("x", "npm:../../evil@1"));
-    let fault = prepare(&world.packages(), &["npm:app@2.0.0"]).await.unwrap_err();
-    // The metadata of a minute ago does not know the version yet.
-    assert_eq!(fault.code, Code::PACKAGE_NOT_FOUND);
     let fault = prepare(&world.packages(), &["npm:app@2.0.0"]).await.unwrap_err();
     assert_eq!(fault.code, Code::PACKAGE_UNSUPPORTED);
 }

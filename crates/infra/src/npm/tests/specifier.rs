@@ -32,7 +32,9 @@ fn specifiers_are_taken_apart() {
 
 #[test]
 fn malformed_specifiers_are_deterministic_failures() {
-    for text in ["npm:", "npm:@scope", "npm:@/x", "npm:..", "npm:zod@", "npm:a b", "npm:zod/../x", "npm:zod//x", "npm:.hidden"] {
+    for text in
+        ["npm:", "npm:@scope", "npm:@/x", "npm:..", "npm:zod@", "npm:a b", "npm:zod/../x", "npm:zod//x", "npm:.hidden"]
+    {
         let error = text.parse::<Specifier>().expect_err(text);
         let fault = Fault::from(error);
         assert_eq!((fault.class, fault.code), (FailureClass::Deterministic, Code::MALFORMED_SPECIFIER), "{text}");
@@ -53,7 +55,21 @@ fn names_that_are_no_paths_are_safe() {
     for name in ["zod", "@a/b", "lodash.merge", "JSONStream", "a_b~c"] {
         assert!(is_package_name(name), "{name}");
     }
-    for name in ["", ".", "..", "../x", "@/x", "@a/", "@a/../b", "a/b", "a\\b", "a\0", "@a/b/c", "node_modules", &"x".repeat(300)] {
+    for name in [
+        "",
+        ".",
+        "..",
+        "../x",
+        "@/x",
+        "@a/",
+        "@a/../b",
+        "a/b",
+        "a\\b",
+        "a\0",
+        "@a/b/c",
+        "node_modules",
+        &"x".repeat(300),
+    ] {
         assert!(!is_package_name(name), "{name}");
     }
     assert!("zod@../../x".parse::<PackageId>().is_err());

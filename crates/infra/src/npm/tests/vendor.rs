@@ -15,8 +15,11 @@ async fn a_package_becomes_a_vendor_bundle() {
     let world = World::new();
     let prepared = prepare(&world.packages(), &["npm:zod@4", "node:fs", "npm:zod@4/v4"]).await.unwrap();
     let digest = prepared.vendors[0].key.digest();
-    let imports: Vec<(&str, String)> =
-        prepared.imports.iter().map(|(specifier, path)| (specifier.as_str(), path.replace(&digest.to_string(), "D"))).collect();
+    let imports: Vec<(&str, String)> = prepared
+        .imports
+        .iter()
+        .map(|(specifier, path)| (specifier.as_str(), path.replace(&digest.to_string(), "D")))
+        .collect();
     assert_eq!(
         imports,
         [
@@ -51,7 +54,11 @@ async fn equal_needs_share_one_unit_whoever_comes_first() {
     assert_eq!(world.vendor.count(), 1);
 
     let other = World::new();
-    other.registry.publish(FakePackage::new("zod", "4.3.6").file("index.js", "export const z = { string() {} };").file("v4/index.js", "export const z4 = 1;"));
+    other.registry.publish(
+        FakePackage::new("zod", "4.3.6")
+            .file("index.js", "export const z = { string() {} };")
+            .file("v4/index.js", "export const z4 = 1;"),
+    );
     let packages = other.packages();
     let reverse = prepare(&packages, &["npm:zod@4.3.6"]).await.unwrap();
     assert_eq!(reverse.vendors, first.vendors);
@@ -130,9 +137,12 @@ async fn a_request_that_goes_away_does_not_take_the_attempt_with_it() {
 #[tokio::test]
 async fn unsupported_specifiers_say_what_helps() {
     let world = World::new();
-    for (specifier, help) in
-        [("jsr:@std/path", "Deno"), ("https://example.org/x.ts", "repository"), ("lodash", "npm:name"), ("bun:ffi", "node:")]
-    {
+    for (specifier, help) in [
+        ("jsr:@std/path", "Deno"),
+        ("https://example.org/x.ts", "repository"),
+        ("lodash", "npm:name"),
+        ("bun:ffi", "node:"),
+    ] {
         let fault = prepare(&world.packages(), &[specifier]).await.unwrap_err();
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::UNSUPPORTED_SPECIFIER));
         assert!(fault.message.contains(specifier) && fault.message.contains(help), "{}", fault.message);
