@@ -35,6 +35,7 @@ struct SavedEntry {
     extension: (u32, u32),
     kind: u32,
     claimed_type: Option<String>,
+    claims_add_on: bool,
     state: SavedState,
     specifiers: Vec<u32>,
 }
@@ -158,6 +159,7 @@ impl SavedSurvey {
                 extension: Extension { name: text(saved.extension.0)?, version: text(saved.extension.1)? },
                 kind: Kind::new(text(saved.kind)?),
                 claimed_type: saved.claimed_type.map(TypeName::stored),
+                claims_add_on: saved.claims_add_on,
                 entry,
             });
             let specifiers: Option<_> =
@@ -198,6 +200,7 @@ fn save_entry(interner: &mut Interner, observation: &Observation, entry: &Survey
         extension: (interner.text(&observation.extension.name), interner.text(&observation.extension.version)),
         kind: interner.text(observation.kind.as_str()),
         claimed_type: observation.claimed_type.as_ref().map(|name| name.as_str().to_owned()),
+        claims_add_on: observation.claims_add_on,
         state: match &observation.entry {
             Entry::Readable { digest, inputs } => SavedState::Readable {
                 digest: *digest.as_bytes(),

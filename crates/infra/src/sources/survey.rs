@@ -37,6 +37,7 @@ struct Found {
     path: RelativePath,
     kind: usize,
     claimed_type: Option<TypeName>,
+    claims_add_on: bool,
     extension: Extension,
     config: usize,
     trouble: Option<Trouble>,
@@ -70,12 +71,12 @@ pub(super) async fn root(
         let mut found = Vec::new();
         for path in &walk.files {
             match classify(&mut session.view, &kinds, path, &mut problems) {
-                Class::Entry { kind, claimed_type, trouble } => {
+                Class::Entry { kind, claimed_type, claims_add_on, trouble } => {
                     if let Ok(path) = RelativePath::parse(path) {
                         let directory = path.parent().unwrap_or_default().to_owned();
                         let extension = extensions.of(&mut session.view, &directory);
                         let config = session.configs.in_force(&mut session.view, &directory);
-                        found.push(Found { path, kind, claimed_type, extension, config, trouble });
+                        found.push(Found { path, kind, claimed_type, claims_add_on, extension, config, trouble });
                     }
                 }
                 Class::Helper => helpers.extend(RelativePath::parse(path)),
@@ -146,7 +147,7 @@ fn prepare(
 }
 
 enum Class {
-    Entry { kind: usize, claimed_type: Option<TypeName>, trouble: Option<Trouble> },
+    Entry { kind: usize, claimed_type: Option<TypeName>, claims_add_on: bool, trouble: Option<Trouble> },
     Helper,
     Gone,
 }
@@ -178,7 +179,9 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
         // Nothing was ever read of it: it may be an entry point, and must not vanish from sight.
         let kind = kinds.iter().position(own);
         return match (kind, trouble) {
-            (Some(kind), Some(trouble)) => Class::Entry { kind, claimed_type: None, trouble: Some(trouble) },
+            (Some(kind), Some(trouble)) => {
+                Class::Entry { kind, claimed_type: None, claims_add_on: false, trouble: Some(trouble) }
+            }
             (None, _) | (_, None) => Class::Helper,
         };
     };
@@ -199,7 +202,8 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
         .find_map(|(index, kind)| exported(&kind.layout.export_names).map(|name| (index, name)));
     if let Some((kind, name)) = entry {
         let claimed_type = claimed_type(module, &kinds[kind].layout, &name);
-        return Class::Entry { kind, claimed_type, trouble };
+        let claims_add_on = kinds[kind].layout.add_on_export_names.contains(&name);
+        return Class::Entry { kind, claimed_type, claims_add_on, trouble };
     }
     problems.extend(trouble.map(|trouble| unreadable_helper(path, &trouble)));
     Class::Helper
@@ -276,6 +280,7 @@ fn report(
             extension: entry.extension,
             kind: kinds[entry.kind].layout.kind.clone(),
             claimed_type: entry.claimed_type,
+            claims_add_on: entry.claims_add_on,
             entry: state,
         });
         survey.entries.push(surveyed);
