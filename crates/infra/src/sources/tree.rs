@@ -144,8 +144,8 @@ impl LocalTree {
             .collect();
         let environment: Vec<_> = self.options.environment.iter().filter(|(name, _)| name.ends_with("_DIR")).collect();
         let repository = self.options.repository.as_os_str();
-        let question = format!("{}\n{kinds:?}\n{environment:?}\n{repository:?}", parse::VERSION);
-        Digest::of(question.as_bytes())
+        let question = format!("{}\n{kinds:?}\n{environment:?}\n", parse::VERSION);
+        Digest::of(&[question.as_bytes(), repository.as_encoded_bytes()].concat())
     }
 }
 
