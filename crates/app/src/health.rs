@@ -25,8 +25,7 @@ impl Summary {
     /// True if every row works on its newest source.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.degraded == 0
-            && self.states.iter().all(|(state, count)| *count == 0 || *state == StateName::Indexed)
+        self.degraded == 0 && self.states.iter().all(|(state, count)| *count == 0 || *state == StateName::Indexed)
     }
 }
 

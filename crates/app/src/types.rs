@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    index::TypeIndex,
-    description::Description, failure::Failure, ports::LoadedBundle, row::Row, source::Kind, type_name::TypeName,
+    description::Description, failure::Failure, index::TypeIndex, ports::LoadedBundle, row::Row, source::Kind,
+    type_name::TypeName,
 };
 
 /// Gives out types. A request for a type that failed triggers one shared attempt then and there.

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::{
-    plan::Step,
-    ports::AuditRecord,
-    row::Row,
-    source::SourceId,
-};
+use mangrove_domain::{plan::Step, ports::AuditRecord, row::Row, source::SourceId};
 
 use crate::scan::{self, Request, RetryMode, Scanner};
 

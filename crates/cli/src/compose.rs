@@ -202,7 +202,10 @@ async fn open_catalog(context: &Context, state: &Path, access: Access) -> Result
             severity: Severity::Warning,
             subject: "catalog.db".to_owned(),
             position: None,
-            message: format!("was damaged; it now lies at {}, and a new one is filled from the sources", path.display()),
+            message: format!(
+                "was damaged; it now lies at {}, and a new one is filled from the sources",
+                path.display()
+            ),
             hint: None,
         });
     }

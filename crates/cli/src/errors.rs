@@ -1,9 +1,6 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
-use mangrove_app::{
-    scan,
-    types::NotReady,
-};
+use mangrove_app::{scan, types::NotReady};
 use mangrove_domain::{
     failure::{Failure, FailureClass, Fault},
     ports::{CatalogError, ObserveError, StoreError},
@@ -86,7 +83,8 @@ impl CommandError {
     /// A type that cannot run.
     pub(crate) fn not_ready(not_ready: &NotReady, now: Timestamp) -> Self {
         let NotReady { kind, type_name, claimed_by, failure, nearest, remark } = not_ready;
-        let mut error = Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), format!("unknown {kind} type `{type_name}`"), None);
+        let mut error =
+            Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), format!("unknown {kind} type `{type_name}`"), None);
         for row in claimed_by {
             error.details.extend(claim(row, now));
         }

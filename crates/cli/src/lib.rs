@@ -1,7 +1,3 @@
-//! The command line of Mangrove: a library around the binary `mangrove`.
-
-pub mod explain;
-pub mod init;
 //! The command line of Mangrove, as a library: a program of one's own adds loaders and runs.
 //!
 //! ```no_run
@@ -17,8 +13,11 @@ mod errors;
 mod exit;
 mod explain;
 mod human;
+mod init;
+mod live;
 mod printer;
 mod progress;
+mod run_document;
 
 use std::{process::ExitCode, sync::Arc};
 

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use mangrove_domain::problem::{Problem, Severity};
@@ -11,13 +14,13 @@ use serde::Serialize;
 use crate::args::{Color, Global};
 
 /// Writes for people or machines. A reader that goes away is no error: the rest is not written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Printer {
     json: bool,
     quiet: bool,
     color_stdout: bool,
     color_stderr: bool,
-    is_closed: AtomicBool,
+    is_closed: Arc<AtomicBool>,
 }
 
 /// The colours in use.
@@ -57,13 +60,18 @@ impl Printer {
             quiet: global.quiet,
             color_stdout: wanted(io::stdout().is_terminal()),
             color_stderr: wanted(io::stderr().is_terminal()),
-            is_closed: AtomicBool::new(false),
+            is_closed: Arc::default(),
         }
     }
 
     /// True if results are JSON.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// True if nothing but results and errors is told.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// True if a progress bar may be drawn.
@@ -97,7 +105,11 @@ impl Printer {
     /// A status verb and what it is about, as `cargo` does it.
     pub(crate) fn status(&self, verb: &str, text: impl AsRef<str>) {
         if !self.quiet {
-            self.error_line(&format!("{} {}", paint(self.color_stderr, Style::Green, &format!("{verb:>10}")), text.as_ref()));
+            self.error_line(&format!(
+                "{} {}",
+                paint(self.color_stderr, Style::Green, &format!("{verb:>10}")),
+                text.as_ref()
+            ));
         }
     }
 

@@ -33,5 +33,5 @@ pub mod source;
 pub mod state;
 pub mod time;
 pub mod type_name;
-pub mod workflow;
 pub mod version;
+pub mod workflow;

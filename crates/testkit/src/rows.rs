@@ -164,7 +164,10 @@ pub fn rejected(path: &str, type_name: &str) -> Row {
 /// A row whose entry cannot be read.
 #[must_use]
 pub fn unreadable(path: &str) -> Row {
-    Row { claimed_type: None, ..row(path, "@acme/unknown", State::EntryPointUnreadable { failure: failure("EACCES"), bundle: None }) }
+    Row {
+        claimed_type: None,
+        ..row(path, "@acme/unknown", State::EntryPointUnreadable { failure: failure("EACCES"), bundle: None })
+    }
 }
 
 /// A row whose source is gone and whose bundle is left.

@@ -13,7 +13,7 @@ use mangrove_domain::{
     source::SourceId,
 };
 
-use super::{Ports, Request, Error};
+use super::{Error, Ports, Request};
 use crate::loaders::Registry;
 
 /// Both sides of a plan, and what each source needs from outside.

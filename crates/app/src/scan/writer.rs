@@ -17,7 +17,7 @@ use mangrove_domain::{
     time::Timestamp,
 };
 
-use super::{Report, Error, Scanner};
+use super::{Error, Report, Scanner};
 
 /// A batch is committed when it has this many rows …
 const BATCH_ROWS: usize = 256;
@@ -116,10 +116,9 @@ impl<'a> Writer<'a> {
             .map(|(source, pending)| {
                 let transition = settle::transition(pending.before.as_ref(), &pending.settled, &pending.reason, now);
                 let write = match pending.settled {
-                    Settled::Write(_) => self
-                        .rows
-                        .get(&source)
-                        .map_or(Write::Delete, |row| Write::Put(Box::new(row.clone()))),
+                    Settled::Write(_) => {
+                        self.rows.get(&source).map_or(Write::Delete, |row| Write::Put(Box::new(row.clone())))
+                    }
                     Settled::Delete(_) | Settled::Unchanged | Settled::ObserveAgain => Write::Delete,
                 };
                 let expected_revision = pending.before.map_or(0, |row| row.revision);
@@ -132,12 +131,8 @@ impl<'a> Writer<'a> {
         });
         report.changed.extend(changes.iter().map(|change| change.source.clone()));
         let commit = Commit { changes, descriptions: std::mem::take(&mut self.descriptions) };
-        let outcome = scanner
-            .ports
-            .catalog
-            .commit(commit)
-            .await
-            .map_err(|source| Error::Catalog { doing: "writing", source })?;
+        let outcome =
+            scanner.ports.catalog.commit(commit).await.map_err(|source| Error::Catalog { doing: "writing", source })?;
         for (source, revision) in outcome.revisions {
             if let Some(row) = self.rows.get_mut(&source) {
                 row.revision = revision;

@@ -95,7 +95,8 @@ fn summary(report: &Report) -> String {
     let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| human::count(count, kind.as_str())).collect();
     let kinds = if kinds.is_empty() { "no extensions".to_owned() } else { kinds.join(", ") };
     let degraded = report.rows.iter().filter(|row| row.degraded.is_some()).count();
-    let mut parts: Vec<String> = states.into_iter().map(|(state, count)| format!("{count} {}", condition(state))).collect();
+    let mut parts: Vec<String> =
+        states.into_iter().map(|(state, count)| format!("{count} {}", condition(state))).collect();
     if degraded > 0 {
         parts.push(format!("{degraded} of them on an earlier bundle"));
     }

@@ -26,7 +26,8 @@ pub(crate) async fn run(
         .filter(|row| kind.as_ref().is_none_or(|kind| row.kind == *kind))
         .filter(|row| {
             query.is_none_or(|query| {
-                row.type_name().is_some_and(|name| name.as_str().contains(query)) || row.source.path.as_str().contains(query)
+                row.type_name().is_some_and(|name| name.as_str().contains(query))
+                    || row.source.path.as_str().contains(query)
             })
         })
         .collect();

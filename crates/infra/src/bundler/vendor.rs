@@ -124,6 +124,12 @@ struct Unit<'a> {
     entries: &'a BTreeMap<String, String>,
 }
 
+/// What changes the output of vendor builds: another text means that units are built anew.
+#[must_use]
+pub fn identity() -> String {
+    format!("rolldown 1.2.5, format {FORMAT}")
+}
+
 /// Builds one vendor directory in this process, blocking. Reads the package's files below the directory.
 ///
 /// The same files give the same bytes wherever the directory lies. An entry that is a `CommonJS` module exports its

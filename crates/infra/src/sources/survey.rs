@@ -179,7 +179,9 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
         // Nothing was ever read of it: it may be an entry point, and must not vanish from sight.
         let kind = kinds.iter().position(own);
         return match (kind, trouble) {
-            (Some(kind), Some(trouble)) => Class::Entry { kind, claimed_type: None, claims_add_on: false, trouble: Some(trouble) },
+            (Some(kind), Some(trouble)) => {
+                Class::Entry { kind, claimed_type: None, claims_add_on: false, trouble: Some(trouble) }
+            }
             (None, _) | (_, None) => Class::Helper,
         };
     };
@@ -199,9 +201,8 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
         .filter(|(_, kind)| own(kind))
         .find_map(|(index, kind)| exported(&kind.layout.export_names).map(|name| (index, name)));
     if let Some((kind, name)) = entry {
-        let layout = &kinds[kind].layout;
-        let claimed_type = claimed_type(module, layout, &name);
-        let claims_add_on = layout.add_on_export_names.contains(&name);
+        let claimed_type = claimed_type(module, &kinds[kind].layout, &name);
+        let claims_add_on = kinds[kind].layout.add_on_export_names.contains(&name);
         return Class::Entry { kind, claimed_type, claims_add_on, trouble };
     }
     problems.extend(trouble.map(|trouble| unreadable_helper(path, &trouble)));

@@ -147,12 +147,14 @@ impl LocalTree {
         let kinds: Vec<_> = request
             .kinds
             .iter()
-            .map(|layout| (&layout.kind, &layout.directory, &layout.export_names, &layout.type_key))
+            .map(|layout| {
+                (&layout.kind, &layout.directory, &layout.export_names, &layout.add_on_export_names, &layout.type_key)
+            })
             .collect();
         let environment: Vec<_> = self.options.environment.iter().filter(|(name, _)| name.ends_with("_DIR")).collect();
         let repository = self.options.repository.as_os_str();
-        let question = format!("{}\n{kinds:?}\n{environment:?}\n{repository:?}", parse::VERSION);
-        Digest::of(question.as_bytes())
+        let question = format!("{}\n{kinds:?}\n{environment:?}\n", parse::VERSION);
+        Digest::of(&[question.as_bytes(), repository.as_encoded_bytes()].concat())
     }
 }
 

@@ -19,8 +19,8 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use super::wire::{self, Reply, Request, Value, WireError, WireFault, WireInspection, WireRunError, to_limits};
 use crate::{
     bundler::{
-        requirements,
         embedded::bundle_in_process,
+        requirements,
         vendor::{VendorOutput, VendorRequest, build_vendor_in_process},
     },
     engine::{self, EngineSession, Limits},

@@ -86,6 +86,28 @@ export const report = { name: "@acme/r" };
 }
 
 #[tokio::test]
+async fn add_ons_say_so_cold_and_warm() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: add-ons
+//- /extensions/models/base.ts
+export const model = { type: "@acme/a" };
+//- /extensions/models/more.ts
+export const extension = { type: "@acme/a" };
+//- /extensions/models/both.ts
+export const extension = { type: "@acme/a" }; export const model = { type: "@acme/both" };
+"#,
+    )?;
+    let survey = repository.warm_up().await?;
+    let add_on = |path| observation(&survey, path).claims_add_on;
+    assert!(add_on("extensions/models/more.ts"));
+    assert!(!add_on("extensions/models/base.ts") && !add_on("extensions/models/both.ts"));
+    assert_eq!(repository.restarted()?.survey(&request()).await?.disk, survey.disk);
+    Ok(())
+}
+
+#[tokio::test]
 async fn fault_12_custom_directories_and_test_files_are_the_same_cold_and_warm() -> Result {
     let text = r#"
 //- /.swamp.yaml

@@ -119,6 +119,7 @@ fn kind(name: &str, exports: &[&str], type_key: &str) -> KindLayout {
         kind: Kind::new(name),
         directory: format!("{name}s").into(),
         export_names: exports.iter().map(|export| Arc::from(*export)).collect(),
+        add_on_export_names: if name == "model" { vec!["extension".into()] } else { Vec::new() },
         type_key: type_key.into(),
         normalise: if name == "report" { TypeName::report } else { TypeName::model },
     }

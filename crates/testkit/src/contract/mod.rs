@@ -6,17 +6,17 @@
 //! contract::catalog::run(async || MemoryCatalog::new().for_many_writers()).await;
 //! ```
 
+pub mod bundle_store;
 mod bundler;
+pub mod catalog;
+pub mod data_store;
 mod documents;
 mod export_inspector;
 mod expressions;
 mod method_runner;
 mod repository_files;
-mod schema_validator;
-pub mod bundle_store;
-pub mod catalog;
-pub mod data_store;
 pub mod run_store;
+mod schema_validator;
 pub use bundler::bundler;
 pub use documents::documents;
 pub use export_inspector::export_inspector;

@@ -74,7 +74,8 @@ impl Bundler for ScriptedBundler {
             code.push('\n');
         }
         if code.lines().any(|line| line == "broken") {
-            let fault = Fault::new(FailureClass::Deterministic, Code::SYNTAX, format!("source:{entry}"), "does not parse");
+            let fault =
+                Fault::new(FailureClass::Deterministic, Code::SYNTAX, format!("source:{entry}"), "does not parse");
             return Err(fault.into());
         }
         code.push_str(&format!("// built by version {}\n", lock(&self.version)));
@@ -106,9 +107,12 @@ impl ScriptedPackages {
 impl Packages for ScriptedPackages {
     async fn closure(&self, request: &PackageRequest) -> Result<Part, Fault> {
         let locked = lock(&self.locked);
-        Ok(Part::of(request.specifiers.iter().map(|specifier| {
-            Line::new(specifier, locked.get(specifier).map_or("unlocked", String::as_str))
-        })))
+        Ok(Part::of(
+            request
+                .specifiers
+                .iter()
+                .map(|specifier| Line::new(specifier, locked.get(specifier).map_or("unlocked", String::as_str))),
+        ))
     }
 
     async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault> {

@@ -83,7 +83,9 @@ impl MemoryTree {
                 continue;
             }
             let text = self.text(&path);
-            open.extend(text.iter().flat_map(|text| imports(text)).filter(|import| is_local(import)).map(str::to_owned));
+            open.extend(
+                text.iter().flat_map(|text| imports(text)).filter(|import| is_local(import)).map(str::to_owned),
+            );
             reached.insert(path, text);
         }
         reached
@@ -91,7 +93,10 @@ impl MemoryTree {
 
     fn source_part(reached: &BTreeMap<String, Option<String>>) -> Part {
         Part::of(reached.iter().map(|(path, text)| {
-            Line::new(path, text.as_ref().map_or_else(|| "missing".to_owned(), |text| Digest::of(text.as_bytes()).to_string()))
+            Line::new(
+                path,
+                text.as_ref().map_or_else(|| "missing".to_owned(), |text| Digest::of(text.as_bytes()).to_string()),
+            )
         }))
     }
 

@@ -1,0 +1,76 @@
+//! `mangrove model list` and `mangrove model run`
+
+use serde::Serialize;
+
+use super::{
+    Context,
+    workflow::{environment, finish, inputs, observer},
+};
+use crate::{args, errors::CommandError, exit::Exit, printer::table};
+
+#[derive(Serialize)]
+struct ListDocument {
+    schema: &'static str,
+    definitions: Vec<ListedDocument>,
+}
+
+#[derive(Serialize)]
+struct ListedDocument {
+    name: String,
+    id: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    version: u32,
+    path: String,
+}
+
+pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
+    let workspace = context.look().await?;
+    let library = workspace.library().await?;
+    if context.printer.is_json() {
+        let definitions = library
+            .definitions
+            .iter()
+            .map(|definition| ListedDocument {
+                name: definition.name.value.clone(),
+                id: definition.id.clone(),
+                type_name: definition.type_name.value.to_string(),
+                version: definition.version,
+                path: definition.file.clone(),
+            })
+            .collect();
+        context.printer.document(&ListDocument { schema: "mangrove.model-list/1", definitions });
+        return Ok(Exit::Done);
+    }
+    let cells: Vec<Vec<String>> = library
+        .definitions
+        .iter()
+        .map(|definition| {
+            vec![definition.name.value.clone(), definition.type_name.value.to_string(), definition.file.clone()]
+        })
+        .collect();
+    for line in table(&cells) {
+        context.printer.line(line);
+    }
+    for problem in &library.problems {
+        context.printer.problem(problem);
+    }
+    if cells.is_empty() {
+        context.printer.note("no definitions in models/");
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn run(
+    context: &Context,
+    name: &str,
+    method: &str,
+    given: &args::Inputs,
+) -> Result<Exit, CommandError> {
+    let workspace = context.open(None).await?;
+    let library = workspace.library().await?;
+    let request = (inputs(&workspace, given)?, "command-line".to_owned());
+    let engine = workspace.engine().await?;
+    let outcome = engine.run_method(&library, name, method, request, environment(), observer(context)).await;
+    finish(context, outcome)
+}

@@ -1,0 +1,276 @@
+//! `mangrove workflow list`, `validate` and `run`
+
+use std::{collections::HashMap, sync::Arc};
+
+use mangrove_app::{
+    scan::Scanner,
+    secrets::Environment,
+    types::NotReady,
+    workflow::{Library, Observer, Request, Silent, StartError, TypeCatalogue, validate},
+};
+use mangrove_domain::{
+    description::Description,
+    failure::FailureClass,
+    json::Json,
+    problem::{Code, Problem, Severity},
+    run::{RunRecord, RunStatus},
+    source::Kind,
+    state::State,
+    type_name::TypeName,
+};
+use serde::Serialize;
+
+use super::Context;
+use crate::{
+    args,
+    compose::Workspace,
+    documents::ProblemDocument,
+    errors::CommandError,
+    exit::Exit,
+    live::{JsonLines, LiveView},
+    printer::table,
+};
+
+#[derive(Serialize)]
+struct ListDocument {
+    schema: &'static str,
+    workflows: Vec<ListedDocument>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedDocument {
+    name: String,
+    id: String,
+    path: String,
+    description: Option<String>,
+    schedule: Option<String>,
+    next_run: Option<String>,
+    problems: Vec<ProblemDocument>,
+}
+
+#[derive(Serialize)]
+struct ValidateDocument {
+    schema: &'static str,
+    valid: bool,
+    problems: Vec<ProblemDocument>,
+}
+
+pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
+    let workspace = context.look().await?;
+    let library = workspace.library().await?;
+    let schedule = |workflow: &mangrove_domain::workflow::Workflow| {
+        workflow.trigger.as_ref().and_then(|trigger| trigger.schedule.as_ref()).map(|schedule| schedule.value.clone())
+    };
+    if context.printer.is_json() {
+        let workflows = library
+            .workflows
+            .iter()
+            .map(|workflow| ListedDocument {
+                name: workflow.name.value.clone(),
+                id: workflow.id.clone(),
+                path: workflow.file.clone(),
+                description: workflow.description.clone(),
+                schedule: schedule(workflow),
+                next_run: None,
+                problems: library.problems_of(&workflow.file).map(ProblemDocument::from).collect(),
+            })
+            .collect();
+        context.printer.document(&ListDocument { schema: "mangrove.workflow-list/1", workflows });
+        return Ok(Exit::Done);
+    }
+    let cells: Vec<Vec<String>> = library
+        .workflows
+        .iter()
+        .map(|workflow| {
+            vec![
+                workflow.name.value.clone(),
+                schedule(workflow).unwrap_or_else(|| "by hand".to_owned()),
+                workflow.file.clone(),
+                workflow.description.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    for line in table(&cells) {
+        context.printer.line(line);
+    }
+    for problem in &library.problems {
+        context.printer.problem(problem);
+    }
+    if cells.is_empty() {
+        context.printer.note("no workflows in workflows/ or extensions/workflows/");
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Exit, CommandError> {
+    let workspace = context.look().await?;
+    let library = workspace.library().await?;
+    let types = Types::load(&workspace.scanner).await?;
+    let tools = validate::Tools {
+        types: &types,
+        expressions: workspace.expressions.as_ref(),
+        schemas: workspace.schemas.as_ref(),
+    };
+    let problems = match name {
+        None => validate::validate(&library, tools),
+        Some(name) => {
+            let Some(workflow) = library.workflow(name) else {
+                return Err(unknown(&library.unknown_workflow(name)));
+            };
+            validate::validate_workflow(&library, workflow, tools)
+        }
+    };
+    let is_valid = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    if context.printer.is_json() {
+        context.printer.document(&ValidateDocument {
+            schema: "mangrove.workflow-validate/1",
+            valid: is_valid,
+            problems: problems.iter().map(ProblemDocument::from).collect(),
+        });
+    } else {
+        for problem in &problems {
+            context.printer.problem(problem);
+        }
+        if is_valid {
+            context.printer.line("valid");
+        }
+    }
+    Ok(if is_valid { Exit::Done } else { Exit::No })
+}
+
+pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) -> Result<Exit, CommandError> {
+    let workspace = context.open(None).await?;
+    let library = workspace.library().await?;
+    let Some(workflow) = library.workflow(name) else {
+        for problem in &library.problems {
+            context.printer.problem(problem);
+        }
+        return Err(unknown(&library.unknown_workflow(name)));
+    };
+    let request = Request {
+        workflow: Arc::clone(workflow),
+        inputs: self::inputs(&workspace, inputs)?,
+        trigger: "command-line".to_owned(),
+    };
+    let engine = workspace.engine().await?;
+    let outcome = engine.run(&library, request, environment(), observer(context)).await;
+    finish(context, outcome)
+}
+
+/// Follows a run as the printer wants it.
+pub(super) fn observer(context: &Context) -> Arc<dyn Observer> {
+    if context.printer.is_json() {
+        Arc::new(JsonLines::new(context.printer.clone()))
+    } else if context.printer.is_quiet() {
+        Arc::new(Silent)
+    } else {
+        Arc::new(LiveView::new(context.printer.clone()))
+    }
+}
+
+/// The variables that `env` in expressions can name.
+pub(super) fn environment() -> Environment {
+    let variables = std::env::vars_os();
+    Environment::new(
+        variables.filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect(),
+    )
+}
+
+/// Turns the end of a run into an exit code.
+pub(super) fn finish(context: &Context, outcome: Result<RunRecord, StartError>) -> Result<Exit, CommandError> {
+    let record = match outcome {
+        Ok(record) => record,
+        Err(StartError::Problems(problems)) => {
+            let [first, ..] = problems.as_slice() else {
+                return Err(CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot begin", None));
+            };
+            let mut error = unknown(first);
+            error.details.extend(problems.iter().skip(1).map(|problem| problem.message.clone()));
+            return Err(error);
+        }
+        Err(StartError::NotRecorded { source, .. }) => {
+            return Err(CommandError::fault("the run cannot be recorded", &source.fault));
+        }
+    };
+    Ok(match record.status {
+        RunStatus::Succeeded => Exit::Done,
+        RunStatus::Blocked => {
+            let class = record.error.as_ref().and_then(|error| error.failure.as_ref()).map(|failure| failure.class);
+            if class == Some(FailureClass::Transient) { Exit::TryAgain } else { Exit::No }
+        }
+        RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running => {
+            Exit::No
+        }
+    })
+}
+
+/// An unknown name or a broken input, as an error that ends the command.
+pub(super) fn unknown(problem: &Problem) -> CommandError {
+    let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
+    CommandError::no(Some(problem.code), format!("{place}{}", problem.message), problem.hint.as_deref())
+}
+
+/// The inputs of the command line over those of the file. Values stay text here; the schema of the workflow or
+/// method turns them into what it wants.
+pub(super) fn inputs(workspace: &Workspace, inputs: &args::Inputs) -> Result<Json, CommandError> {
+    let mut members: Vec<(String, Json)> = Vec::new();
+    if let Some(path) = &inputs.input_file {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            CommandError::usage(Some(Code::UNREADABLE), format!("{name} cannot be read: {error}"), None)
+        })?;
+        let document = workspace
+            .documents
+            .parse(&name, &text)
+            .map_err(|error| CommandError::usage(Some(Code::MALFORMED_DOCUMENT), error.to_string(), None))?;
+        let Json::Object(read) = document.root.to_json() else {
+            let message = format!("{name}: expected a mapping of inputs, found {}", document.root.type_name());
+            return Err(CommandError::usage(Some(Code::INVALID_DOCUMENT), message, None));
+        };
+        members = read;
+    }
+    members.extend(inputs.input.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))));
+    Ok(Json::object(members))
+}
+
+/// What the catalog says of types, for validation.
+struct Types {
+    index: Arc<mangrove_domain::index::TypeIndex>,
+    descriptions: HashMap<TypeName, Arc<Description>>,
+}
+
+impl Types {
+    async fn load(scanner: &Scanner) -> Result<Self, CommandError> {
+        let index = scanner.load().await?;
+        let mut descriptions = HashMap::new();
+        for row in index.rows().filter(|row| row.is_resolvable()) {
+            if let State::Indexed(indexed) = &row.state
+                && let Some(description) = scanner.ports().catalog.description(indexed.description).await?
+            {
+                descriptions.insert(indexed.type_name.clone(), Arc::new(description));
+            }
+        }
+        Ok(Self { index, descriptions })
+    }
+}
+
+impl TypeCatalogue for Types {
+    fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
+        self.index.resolve(kind, name).and_then(|_| self.descriptions.get(name)).cloned()
+    }
+
+    fn names(&self, kind: &Kind) -> Vec<TypeName> {
+        let resolvable = self.index.rows().filter(|row| row.kind == *kind && row.is_resolvable());
+        resolvable.filter_map(|row| row.type_name().cloned()).collect()
+    }
+
+    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<String> {
+        let not_ready = NotReady::explain(&self.index, kind, name, None);
+        let row = not_ready.claimed_by.first()?;
+        Some(match row.failure() {
+            Some(failure) => format!("{} claims it, but {}", row.source, failure.latest_message),
+            None => format!("{} claims it, and is {}", row.source, row.state.name()),
+        })
+    }
+}
