@@ -74,7 +74,7 @@ pages! {
 
 /// The page that explains `code`: Markdown, its first line the title `# MG0101: …`.
 #[must_use]
-pub fn page(code: Code) -> Option<&'static str> {
+pub(crate) fn page(code: Code) -> Option<&'static str> {
     find(code.number())
 }
 

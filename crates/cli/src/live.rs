@@ -123,7 +123,7 @@ struct LineDocument<'a> {
 }
 
 impl<'a> LineDocument<'a> {
-    const fn new(reason: &'static str) -> Self {
+    fn new(reason: &'static str) -> Self {
         Self {
             reason,
             job: None,
@@ -137,7 +137,7 @@ impl<'a> LineDocument<'a> {
         }
     }
 
-    const fn at(reason: &'static str, job: &'a str, step: Option<&'a str>) -> Self {
+    fn at(reason: &'static str, job: &'a str, step: Option<&'a str>) -> Self {
         Self { job: Some(job), step, ..Self::new(reason) }
     }
 }

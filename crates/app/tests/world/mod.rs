@@ -114,7 +114,7 @@ impl WorldParts {
             inspector: Arc::clone(&self.inspector) as _,
             catalog: Arc::clone(&self.catalog) as _,
             clock: Arc::clone(&self.clock) as _,
-            entropy: Arc::new(SeededEntropy::default()),
+            entropy: Arc::new(SeededEntropy::new(7)),
             progress: Arc::new(Silent),
         };
         Arc::new(Scanner::new(ports, Registry::built_in(), jobs))

@@ -72,5 +72,5 @@ pub(crate) async fn run(
     let request = (inputs(&workspace, given)?, "command-line".to_owned());
     let engine = workspace.engine().await?;
     let outcome = engine.run_method(&library, name, method, request, environment(), observer(context)).await;
-    finish(context, outcome)
+    finish(outcome)
 }

@@ -151,7 +151,7 @@ fn print_step(printer: &Printer, step: &StepRecord) {
 }
 
 /// `report/report version 2 (213 B)`
-pub(super) fn handle_text(handle: &mangrove_domain::json::Json) -> String {
+pub(crate) fn handle_text(handle: &mangrove_domain::json::Json) -> String {
     let text = |key| handle.get(key).and_then(mangrove_domain::json::Json::as_str).unwrap_or("?");
     let number = |key| handle.get(key).and_then(mangrove_domain::json::Json::as_integer).unwrap_or(0);
     let size = human::size(u64::try_from(number("size")).unwrap_or(0));
@@ -159,7 +159,7 @@ pub(super) fn handle_text(handle: &mangrove_domain::json::Json) -> String {
 }
 
 /// A status in its colour.
-pub(super) fn status(printer: &Printer, status: RunStatus) -> String {
+pub(crate) fn status(printer: &Printer, status: RunStatus) -> String {
     let style = match status {
         RunStatus::Succeeded => Style::Green,
         RunStatus::Failed | RunStatus::Blocked => Style::Red,

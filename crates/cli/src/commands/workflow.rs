@@ -6,7 +6,7 @@ use mangrove_app::{
     scan::Scanner,
     secrets::Environment,
     types::NotReady,
-    workflow::{Library, Observer, Request, Silent, StartError, TypeCatalogue, validate},
+    workflow::{Observer, Request, Silent, StartError, TypeCatalogue, validate as validation},
 };
 use mangrove_domain::{
     description::Description,
@@ -107,18 +107,18 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     let workspace = context.look().await?;
     let library = workspace.library().await?;
     let types = Types::load(&workspace.scanner).await?;
-    let tools = validate::Tools {
+    let tools = validation::Tools {
         types: &types,
         expressions: workspace.expressions.as_ref(),
         schemas: workspace.schemas.as_ref(),
     };
     let problems = match name {
-        None => validate::validate(&library, tools),
+        None => validation::validate(&library, tools),
         Some(name) => {
             let Some(workflow) = library.workflow(name) else {
                 return Err(unknown(&library.unknown_workflow(name)));
             };
-            validate::validate_workflow(&library, workflow, tools)
+            validation::validate_workflow(&library, workflow, tools)
         }
     };
     let is_valid = problems.iter().all(|problem| problem.severity == Severity::Warning);
@@ -155,7 +155,7 @@ pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) ->
     };
     let engine = workspace.engine().await?;
     let outcome = engine.run(&library, request, environment(), observer(context)).await;
-    finish(context, outcome)
+    finish(outcome)
 }
 
 /// Follows a run as the printer wants it.
@@ -178,7 +178,7 @@ pub(super) fn environment() -> Environment {
 }
 
 /// Turns the end of a run into an exit code.
-pub(super) fn finish(context: &Context, outcome: Result<RunRecord, StartError>) -> Result<Exit, CommandError> {
+pub(super) fn finish(outcome: Result<RunRecord, StartError>) -> Result<Exit, CommandError> {
     let record = match outcome {
         Ok(record) => record,
         Err(StartError::Problems(problems)) => {

@@ -7,27 +7,27 @@ use std::{
 
 /// One file of a new repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub(crate) struct File {
     /// Its path below the repository, with forward slashes.
-    pub path: String,
+    pub(crate) path: String,
     /// Its text.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// The identifiers that make a new repository differ from every other; each a UUID in its usual spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identifiers {
+pub(crate) struct Identifiers {
     /// Keeps the repository's identity when it is cloned or moved.
-    pub repository: String,
+    pub(crate) repository: String,
     /// Names the definition, and is its file's name.
-    pub definition: String,
+    pub(crate) definition: String,
     /// Names the workflow.
-    pub workflow: String,
+    pub(crate) workflow: String,
 }
 
 /// The repository could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub(crate) enum WriteError {
     /// There is a marker already: this is a repository.
     #[error("{} is there already: this is a repository", .0.display())]
     Exists(PathBuf),
@@ -44,7 +44,7 @@ pub enum WriteError {
 /// The files of a new repository, the marker last: a directory without its marker is not a repository yet, so an
 /// interrupted `init` can be repeated.
 #[must_use]
-pub fn files(identifiers: &Identifiers) -> Vec<File> {
+pub(crate) fn files(identifiers: &Identifiers) -> Vec<File> {
     let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
     let definition = include_str!("template/definition.yaml").replace("{definition-id}", &identifiers.definition);
     let workflow = include_str!("template/hello.yaml").replace("{workflow-id}", &identifiers.workflow);
@@ -64,7 +64,7 @@ pub fn files(identifiers: &Identifiers) -> Vec<File> {
 ///
 /// # Errors
 /// [`WriteError::Exists`] if there is a marker, [`WriteError::Write`] if a file cannot be written.
-pub fn write(directory: &Path, identifiers: &Identifiers) -> Result<Vec<String>, WriteError> {
+pub(crate) fn write(directory: &Path, identifiers: &Identifiers) -> Result<Vec<String>, WriteError> {
     for marker in ["mangrove.yaml", ".swamp.yaml"] {
         let marker = directory.join(marker);
         if marker.exists() {
