@@ -95,7 +95,7 @@ struct Found {
     met_stand_in: bool,
 }
 
-fn look<'js>(machine: &Machine, context: &Ctx<'js>, request: &InspectRequest) -> Result<Found, Stop> {
+fn look(machine: &Machine, context: &Ctx<'_>, request: &InspectRequest) -> Result<Found, Stop> {
     let namespace = machine.load(context)?;
     let stop = |error| machine.stop(context, error);
     let kit = kit(context).map_err(stop)?;

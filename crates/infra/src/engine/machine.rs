@@ -215,7 +215,7 @@ impl Machine {
     }
 
     /// Why an engine operation failed.
-    pub(super) fn stop<'js>(&self, context: &Ctx<'js>, error: Error) -> Stop {
+    pub(super) fn stop(&self, context: &Ctx<'_>, error: Error) -> Stop {
         if self.watch.is_spent() {
             context.catch();
             return Stop::Cpu;
@@ -239,14 +239,11 @@ impl Machine {
             Err(error) => return Stop::Engine(error.to_string()),
         };
         let member = |name: &str| -> Option<String> {
-            let value = thrown.as_object()?.get::<_, Value>(name);
-            match value {
-                Ok(value) => self.text(&kit, &value),
-                Err(_) => {
-                    context.catch();
-                    None
-                }
-            }
+            let Ok(value) = thrown.as_object()?.get::<_, Value>(name) else {
+                context.catch();
+                return None;
+            };
+            text(&kit, &value)
         };
         let ask = |question: &str| -> Option<String> {
             let answer =
@@ -263,7 +260,7 @@ impl Machine {
                 (Some(name), _) => name,
                 (None, _) => "something that is no error".to_owned(),
             }
-        } else if let Some(text) = self.text(&kit, thrown) {
+        } else if let Some(text) = text(&kit, thrown) {
             text
         } else if let Some(number) = thrown.as_number() {
             number.to_string()
@@ -286,15 +283,6 @@ impl Machine {
             return Stop::Cpu;
         }
         Stop::Threw(Thrown { message: shortened(&message), place, nature })
-    }
-
-    /// A string of the engine's as text; lone surrogates are replaced. `None` for other values.
-    pub(super) fn text<'js>(&self, kit: &Object<'js>, value: &Value<'js>) -> Option<String> {
-        let string = value.as_string()?;
-        string.to_string().ok().or_else(|| {
-            let repaired = kit.get::<_, Function>("wellFormed").and_then(|repair| repair.call((string.clone(),)));
-            repaired.ok()
-        })
     }
 
     /// The fault behind a stop, after the engine was left. `doing` completes "`subject` …".
@@ -398,6 +386,15 @@ fn install(context: &Ctx<'_>, mode: Mode, ledger: &Arc<Mutex<Ledger>>) -> Result
 /// The kit of this context.
 pub(super) fn kit<'js>(context: &Ctx<'js>) -> Result<Object<'js>> {
     context.userdata::<Object>().map(|kit| kit.clone()).ok_or(Error::Unknown)
+}
+
+/// A string of the engine's as text; lone surrogates are replaced. `None` for other values.
+pub(super) fn text<'js>(kit: &Object<'js>, value: &Value<'js>) -> Option<String> {
+    let string = value.as_string()?;
+    string.to_string().ok().or_else(|| {
+        let repaired = kit.get::<_, Function>("wellFormed").and_then(|repair| repair.call((string.clone(),)));
+        repaired.ok()
+    })
 }
 
 /// At most [`MESSAGE_CHARACTERS`] of a text.

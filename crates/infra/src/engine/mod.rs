@@ -16,4 +16,5 @@ mod walk;
 pub use in_process::InProcess;
 pub use inspect::inspect;
 pub use limits::Limits;
+#[expect(clippy::module_name_repetitions, reason = "`Session` is the port")]
 pub use session::EngineSession;

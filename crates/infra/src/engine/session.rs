@@ -11,7 +11,7 @@ use rquickjs::{Ctx, Function, Promise, Value};
 use super::{
     json,
     limits::Limits,
-    machine::{Machine, Nature, Stop, Thrown, kit},
+    machine::{Machine, Nature, Stop, Thrown, kit, text},
     modules::Vendors,
     natives::{Mode, Request, locked},
 };
@@ -141,9 +141,9 @@ impl EngineSession {
     }
 }
 
-fn call<'js>(
+fn call(
     machine: &Machine,
-    context: &Ctx<'js>,
+    context: &Ctx<'_>,
     path: &[String],
     args: &Json,
     data: &Json,
@@ -176,7 +176,7 @@ fn call<'js>(
         }
     }
     match promise.result::<Value>() {
-        Some(Ok(text)) => match machine.text(&kit, &text) {
+        Some(Ok(value)) => match text(&kit, &value) {
             Some(text) => Ok(Ended::Value(text)),
             None => Ok(Ended::Value("null".to_owned())),
         },
@@ -186,9 +186,9 @@ fn call<'js>(
 }
 
 /// Lets the host answer what waits for it. True if there was anything.
-fn serve<'js>(
+fn serve(
     machine: &Machine,
-    context: &Ctx<'js>,
+    context: &Ctx<'_>,
     host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
     requests: Vec<Request>,
 ) -> Result<bool, Stop> {

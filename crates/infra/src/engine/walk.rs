@@ -6,7 +6,7 @@ use mangrove_domain::{
 };
 use rquickjs::{Atom, Ctx, Error, Function, Object, Type, Value};
 
-use super::machine::{Machine, Nature, Stop, Thrown};
+use super::machine::{Machine, Nature, Stop, Thrown, text};
 
 /// How deep an export is followed.
 const DEPTH: usize = 64;
@@ -107,7 +107,9 @@ impl<'m, 'js> Walk<'m, 'js> {
 
     fn kind(&mut self, value: &Value<'js>, with_schemas: bool) -> Result<Kind<'js>, Stop> {
         Ok(Kind::Plain(match value.type_of() {
-            Type::Undefined | Type::Uninitialized | Type::Symbol => Shape::Undefined,
+            Type::Undefined | Type::Uninitialized | Type::Symbol | Type::Exception | Type::Module | Type::Unknown => {
+                Shape::Undefined
+            }
             Type::Null => Shape::Null,
             Type::Bool => Shape::Bool(value.as_bool().unwrap_or_default()),
             Type::Int => Shape::Number(Number::Integer(i64::from(value.as_int().unwrap_or_default()))),
@@ -117,14 +119,13 @@ impl<'m, 'js> Walk<'m, 'js> {
                 self.note(format!("{here}: a big integer is left out"));
                 Shape::Undefined
             }
-            Type::String => match self.machine.text(&self.kit, value) {
+            Type::String => match text(&self.kit, value) {
                 Some(text) => {
                     self.bytes += text.len();
                     Shape::String(text)
                 }
                 None => Shape::Truncated,
             },
-            Type::Exception | Type::Module | Type::Unknown => Shape::Undefined,
             Type::Function | Type::Constructor => return self.function(value, with_schemas),
             Type::Array | Type::Promise | Type::Proxy | Type::Object => {
                 let Some(object) = value.as_object() else { return Ok(Kind::Plain(Shape::Undefined)) };
@@ -228,7 +229,7 @@ impl<'m, 'js> Walk<'m, 'js> {
         let mut members = Vec::new();
         for key in keys {
             let name = key.to_js_string().map_err(|error| self.stop(error))?;
-            let Some(name) = self.machine.text(&self.kit, name.as_value()) else { continue };
+            let Some(name) = text(&self.kit, name.as_value()) else { continue };
             if self.cut_off() {
                 members.push((name, Shape::Truncated));
                 break;
