@@ -32,7 +32,8 @@ pub(crate) fn tests() -> Vec<Test> {
 fn limited() -> PoolOptions {
     let limits =
         Limits { cpu: Duration::from_millis(300), memory_bytes: 32 << 20, pending_jobs: 20_000, ..Limits::default() };
-    PoolOptions { inspect_limits: limits.clone(), run_limits: limits, ..options(1) }
+    // The contract of runners holds several sessions at once.
+    PoolOptions { inspect_limits: limits.clone(), run_limits: limits, ..options(4) }
 }
 
 fn look_at(code: &str) -> InspectRequest {
