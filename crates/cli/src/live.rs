@@ -62,7 +62,7 @@ impl LiveView {
                 }
             }
             RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running => {
-                self.printer.hint(&format!("`mangrove run show {}` shows all of it", record.id))
+                self.printer.hint(&format!("`mangrove run show {}` shows all of it", record.id));
             }
         }
     }

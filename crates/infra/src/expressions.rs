@@ -93,14 +93,13 @@ fn check_size(expression: &str) -> Result<(), String> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), close) if open == close => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
             (None, '(' | '[' | '{') => nesting += 1,
             (None, ')' | ']' | '}') => nesting = nesting.saturating_sub(1),
             (None, '.' | ',' | '?' | ':' | '+' | '-' | '*' | '/' | '%' | '!' | '<' | '>' | '=' | '&' | '|') => {
                 operators += 1;
             }
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
         if nesting > MAX_NESTING {
             return Err(format!("brackets are nested deeper than {MAX_NESTING} levels"));

@@ -1,6 +1,8 @@
 //! Adapters of Mangrove: everything that touches the world. Heavy parts stand behind Cargo features, so
 //! that a service that wants the catalog alone does not compile a bundler.
 
+#![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
+
 #[cfg(feature = "bundler-embedded")]
 pub mod bundler;
 #[cfg(feature = "sqlite")]

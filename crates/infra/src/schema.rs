@@ -34,7 +34,7 @@ impl SchemaValidator for JsonSchemas {
 
 fn violation(error: &jsonschema::ValidationError<'_>) -> Violation {
     let mut path = String::new();
-    for segment in error.instance_path().iter() {
+    for segment in error.instance_path() {
         match segment {
             LocationSegment::Property(name) => push_member(&mut path, &name),
             LocationSegment::Index(index) => path.push_str(&format!("[{index}]")),

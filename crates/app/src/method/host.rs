@@ -73,10 +73,8 @@ impl Host {
     }
 
     fn log(&self, level: &Json, text: &Json) {
-        let level = match level.as_str() {
-            Some(level @ ("debug" | "warn" | "error")) => level,
-            _ => "info",
-        };
+        let known = ["debug", "info", "warn", "error"];
+        let level = level.as_str().filter(|level| known.contains(level)).unwrap_or("info");
         let text = text.as_str().map_or_else(|| text.to_string(), str::to_owned);
         let masked = self.environment.mask(&text);
         let text = match masked.char_indices().nth(MAX_LINE) {
@@ -152,7 +150,7 @@ impl Host {
                 written_at: self.clock.now(),
             })
             .await
-            .map_err(store_failed)?;
+            .map_err(|error| store_failed(&error))?;
         let json = handle.to_json();
         self.state().handles.push(handle);
         Ok(json)
@@ -167,13 +165,17 @@ impl Host {
                 None => return Err(format!("ctx.readResource: expected a version, found {other}")),
             },
         };
-        let handles = self.data.list(&self.model_id).await.map_err(store_failed)?;
+        let handles = self.data.list(&self.model_id).await.map_err(|error| store_failed(&error))?;
         let newest = handles
             .into_iter()
             .filter(|handle| handle.kind == DataKind::Resource && handle.name == instance)
             .max_by_key(|handle| (handle.written_at, handle.version));
         let Some(newest) = newest else { return Ok(Json::Null) };
-        let found = self.data.read(&self.model_id, &newest.spec_name, instance, version).await.map_err(store_failed)?;
+        let found = self
+            .data
+            .read(&self.model_id, &newest.spec_name, instance, version)
+            .await
+            .map_err(|error| store_failed(&error))?;
         Ok(found.map_or(Json::Null, |(_, content)| content))
     }
 
@@ -185,11 +187,15 @@ impl Host {
             return Err(with_hint(format!("ctx.readModelData: there is no definition `{model}`"), hint));
         };
         let mut found = Vec::new();
-        for handle in self.data.list(id).await.map_err(store_failed)? {
+        for handle in self.data.list(id).await.map_err(|error| store_failed(&error))? {
             if spec.as_str().is_some_and(|spec| spec != handle.spec_name) {
                 continue;
             }
-            let read = self.data.read(id, &handle.spec_name, &handle.name, None).await.map_err(store_failed)?;
+            let read = self
+                .data
+                .read(id, &handle.spec_name, &handle.name, None)
+                .await
+                .map_err(|error| store_failed(&error))?;
             if let Some((handle, content)) = read {
                 let Json::Object(mut members) = handle.to_json() else { continue };
                 members.push(("attributes".to_owned(), content));
@@ -217,7 +223,7 @@ fn text<'a>(function: &str, name: &str, value: &'a Json) -> Result<&'a str, Stri
     }
 }
 
-fn store_failed(error: DataError) -> String {
+fn store_failed(error: &DataError) -> String {
     error.to_string()
 }
 

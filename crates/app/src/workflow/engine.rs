@@ -213,7 +213,7 @@ impl Engine {
             jobs: workflow.jobs.iter().map(job_record).collect(),
             error: None,
         };
-        Run::new(&context, record).to_end().await
+        Run::new(&context, record).finish().await
     }
 
     /// The inputs with defaults and coerced texts.
@@ -361,7 +361,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn to_end(mut self) -> Result<RunRecord, StartError> {
+    async fn finish(mut self) -> Result<RunRecord, StartError> {
         let context = self.context;
         if let Err(source) = context.save(self.snapshot()).await {
             return Err(StartError::NotRecorded { source, record: Box::new(self.record) });

@@ -50,6 +50,7 @@ pub fn validate(library: &Library, tools: Tools<'_>) -> Vec<Problem> {
 
 /// What is wrong with one workflow, and with the definitions that it names.
 #[must_use]
+#[expect(clippy::module_name_repetitions, reason = "told apart from validating all of them")]
 pub fn validate_workflow(library: &Library, workflow: &Workflow, tools: Tools<'_>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = library.problems_of(&workflow.file).cloned().collect();
     problems.extend(check(library, workflow, tools, true));

@@ -19,15 +19,15 @@ use mangrove_testkit::fakes::{
 };
 
 /// Everything that outlives a process, and a scanner that does not.
-pub struct World {
-    pub tree: Arc<MemoryTree>,
-    pub bundler: Arc<ScriptedBundler>,
-    pub packages: Arc<ScriptedPackages>,
-    pub inspector: Arc<ScriptedInspector>,
-    pub store: Arc<MemoryStore>,
-    pub catalog: Arc<MemoryCatalog>,
-    pub clock: Arc<ManualClock>,
-    pub scanner: Arc<Scanner>,
+pub(crate) struct World {
+    pub(crate) tree: Arc<MemoryTree>,
+    pub(crate) bundler: Arc<ScriptedBundler>,
+    pub(crate) packages: Arc<ScriptedPackages>,
+    pub(crate) inspector: Arc<ScriptedInspector>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) catalog: Arc<MemoryCatalog>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) scanner: Arc<Scanner>,
 }
 
 struct Silent;
@@ -37,11 +37,11 @@ impl Progress for Silent {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_jobs(2)
     }
 
-    pub fn with_jobs(jobs: usize) -> Self {
+    pub(crate) fn with_jobs(jobs: usize) -> Self {
         let store = Arc::new(MemoryStore::default());
         let world = WorldParts {
             tree: Arc::default(),
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// A new process over the same disk.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let parts = WorldParts {
             tree: Arc::clone(&self.tree),
             bundler: Arc::clone(&self.bundler),
@@ -72,24 +72,24 @@ impl World {
     }
 
     /// The catalog is lost; everything else stays.
-    pub fn lose_catalog(&mut self) {
+    pub(crate) fn lose_catalog(&mut self) {
         self.catalog = Arc::new(MemoryCatalog::default());
         self.restart();
     }
 
-    pub async fn scan(&self) -> Report {
+    pub(crate) async fn scan(&self) -> Report {
         self.scan_with(Request::default()).await
     }
 
-    pub async fn scan_with(&self, request: Request) -> Report {
+    pub(crate) async fn scan_with(&self, request: Request) -> Report {
         self.scanner.scan(&request).await.expect("a scan over fakes cannot fail")
     }
 
-    pub fn types(&self) -> OnDemand {
+    pub(crate) fn types(&self) -> OnDemand {
         OnDemand::new(Arc::clone(&self.scanner))
     }
 
-    pub fn now(&self) -> mangrove_domain::time::Timestamp {
+    pub(crate) fn now(&self) -> mangrove_domain::time::Timestamp {
         self.clock.now()
     }
 }
@@ -122,11 +122,11 @@ impl WorldParts {
 }
 
 /// A model of this type, with more lines.
-pub fn model(type_name: &str, more: &str) -> String {
+pub(crate) fn model(type_name: &str, more: &str) -> String {
     format!("type {type_name}\nexport model\n{more}")
 }
 
-pub fn network_down() -> Fault {
+pub(crate) fn network_down() -> Fault {
     Fault::new(
         FailureClass::Transient,
         Code::REGISTRY_UNREACHABLE,
@@ -136,7 +136,7 @@ pub fn network_down() -> Fault {
 }
 
 /// One line a row: path, state, type, and what else is notable.
-pub fn render(report: &Report) -> String {
+pub(crate) fn render(report: &Report) -> String {
     report.rows.iter().map(|row| line(row)).collect::<Vec<_>>().join("\n")
 }
 

@@ -1,7 +1,13 @@
 //! `mangrove why`
 
 use mangrove_app::why::{self, Explanation};
-use mangrove_domain::{ports::AuditRecord, problem::Code, row::Row, state::State, time::Timestamp};
+use mangrove_domain::{
+    ports::AuditRecord,
+    problem::Code,
+    row::Row,
+    state::{State, StateName},
+    time::Timestamp,
+};
 use serde::Serialize;
 
 use super::Context;
@@ -67,7 +73,7 @@ pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandE
 fn document(explanation: &Explanation) -> ExplainedDocument {
     let history = |record: &AuditRecord| HistoryDocument {
         at: human::rfc3339(record.transition.at),
-        from: record.transition.from.map(|state| state.as_str()),
+        from: record.transition.from.map(StateName::as_str),
         to: record.transition.to.as_str(),
         reason: record.transition.reason.clone(),
     };

@@ -82,7 +82,7 @@ mod tests {
     }
 
     fn error_of(name: &str, text: &str) -> String {
-        YamlDocuments.parse(name, text).map(|_| String::new()).unwrap_or_else(|error| error.to_string())
+        YamlDocuments.parse(name, text).map_or_else(|error| error.to_string(), |_| String::new())
     }
 
     #[test]

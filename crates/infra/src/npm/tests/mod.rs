@@ -1,6 +1,4 @@
 //! Tests over the fake registry: what is asked for, what is kept, and what comes of every fault.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod archive;
 mod faults;
 mod lock;
