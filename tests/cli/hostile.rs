@@ -55,9 +55,15 @@ fn endless_promises_are_stopped() {
 
 #[test]
 fn nested_brackets_cost_only_their_own_row() {
-    let brackets = format!("const deep = {}{};", "[".repeat(4096), "]".repeat(4096));
+    let brackets = format!("const deep = {}{};", "[".repeat(400_000), "]".repeat(400_000));
     let failure = failure_of(&model_with(&brackets, "@evil/brackets", ""));
-    // The parser's stack overflows, or it refuses.
+    assert_eq!(failure["code"], "MG0210", "the bundler's stack overflows: {failure:#}");
+    assert_eq!(failure["class"], "Deterministic");
+}
+
+#[test]
+fn four_kilobytes_of_unclosed_brackets_cost_only_their_own_row() {
+    let failure = failure_of(&format!("export const model = {}", "[".repeat(4096)));
     assert!(failure["code"] == "MG0210" || failure["code"] == "MG0201", "{failure:#}");
     assert_eq!(failure["class"], "Deterministic");
 }

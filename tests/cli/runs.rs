@@ -159,13 +159,19 @@ fn missing_inputs_are_named_before_anything_runs() {
 fn validation_finds_mistakes_with_file_line_and_suggestion() {
     let sandbox = greeter();
     sandbox.scan(&[]);
-    sandbox.edit("workflows/hello.yaml", "methodName: greet,", "methodName: gret,");
-    sandbox.edit("workflows/hello.yaml", "job: first", "job: frist");
-    let output = sandbox.run(&["workflow", "validate"]);
-    assert_eq!(output.code, 1, "{output}");
-    let told = [output.stdout.as_str(), output.stderr.as_str()].concat();
-    for expected in ["workflows/hello.yaml:12", "greet", "workflows/hello.yaml:14", "first"] {
-        assert!(told.contains(expected), "{expected:?} is not told: {output}");
+    let mistakes = [
+        ("methodName: greet,", "methodName: gret,", "workflows/hello.yaml:12", "`greet`"),
+        ("job: first", "job: frist", "workflows/hello.yaml:14", "`first`"),
+    ];
+    for (right, wrong, place, suggestion) in mistakes {
+        sandbox.edit("workflows/hello.yaml", right, wrong);
+        let output = sandbox.run(&["workflow", "validate"]);
+        assert_eq!(output.code, 1, "{output}");
+        let told = [output.stdout.as_str(), output.stderr.as_str()].concat();
+        for expected in [place, suggestion] {
+            assert!(told.contains(expected), "{expected:?} is not told: {output}");
+        }
+        sandbox.edit("workflows/hello.yaml", wrong, right);
     }
 }
 

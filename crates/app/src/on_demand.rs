@@ -51,7 +51,7 @@ impl OnDemand {
                 None => {
                     let scanner = Arc::clone(&self.scanner);
                     let (kind, type_name) = key.clone();
-                    let task = tokio::spawn(async move { refresh(&scanner, &kind, &type_name).await });
+                    let task = tokio::spawn(async move { refresh_all(&scanner, &kind, &[type_name].into()).await });
                     let attempt: SharedAttempt = async move {
                         match task.await {
                             Ok(outcome) => outcome.map_err(Arc::new),
@@ -132,25 +132,25 @@ fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Scans the sources that are, claim or might be this type.
-async fn refresh(scanner: &Scanner, kind: &Kind, type_name: &TypeName) -> Result<(), scan::Error> {
+/// Scans the sources that are, claim or might be one of these types.
+pub async fn refresh_all(scanner: &Scanner, kind: &Kind, type_names: &BTreeSet<TypeName>) -> Result<(), scan::Error> {
     let look = Request { retry: RetryMode::None, ..Request::default() };
     let (disk, catalog, _) = scanner.look(&look).await?;
-    let rows = catalog.rows.iter().filter(|row| row.kind == *kind && row.type_name() == Some(type_name));
-    let mut claimants: BTreeSet<SourceId> = rows.map(|row| row.source.clone()).collect();
+    let mut claimants: BTreeSet<SourceId> = BTreeSet::new();
+    let mut claimed: BTreeSet<&TypeName> = BTreeSet::new();
+    let rows = catalog.rows.iter().filter(|row| row.kind == *kind).map(|row| (&row.source, row.type_name()));
     let observed = || disk.observations.iter().filter(|observation| observation.kind == *kind);
-    claimants.extend(
-        observed()
-            .filter(|observation| observation.claimed_type.as_ref() == Some(type_name))
-            .map(|observation| observation.source.clone()),
-    );
-    if claimants.is_empty() {
+    let texts = observed().map(|observation| (&observation.source, observation.claimed_type.as_ref()));
+    for (source, type_name) in rows.chain(texts) {
+        if let Some(type_name) = type_name.filter(|name| type_names.contains(*name)) {
+            claimants.insert(source.clone());
+            claimed.insert(type_name);
+        }
+    }
+    if claimed.len() < type_names.len() {
         // A type whose name is computed says so only when it is inspected.
-        claimants.extend(
-            observed()
-                .filter(|observation| observation.claimed_type.is_none())
-                .map(|observation| observation.source.clone()),
-        );
+        let unnamed = observed().filter(|observation| observation.claimed_type.is_none());
+        claimants.extend(unnamed.map(|observation| observation.source.clone()));
     }
     if claimants.is_empty() {
         scanner.load().await?;

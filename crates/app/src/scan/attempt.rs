@@ -19,10 +19,10 @@ use super::Ports;
 use crate::loaders::Registry;
 
 /// What one attempt works with.
-pub(super) struct Attempt<'a> {
-    pub(super) ports: &'a Ports,
-    pub(super) loaders: &'a Registry,
-    pub(super) observation: &'a Observation,
+pub(super) struct Attempt {
+    pub(super) ports: Ports,
+    pub(super) loaders: Registry,
+    pub(super) observation: Observation,
     pub(super) row: Option<Row>,
     pub(super) specifiers: BTreeSet<String>,
 }
@@ -41,7 +41,7 @@ impl Ended {
     }
 }
 
-impl Attempt<'_> {
+impl Attempt {
     pub(super) async fn run(&self, action: &Action) -> Ended {
         let Entry::Readable { inputs, .. } = &self.observation.entry else {
             return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };

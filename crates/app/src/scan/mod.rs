@@ -14,7 +14,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use futures::{StreamExt as _, stream};
 use mangrove_domain::{
     bundle::Presence,
     index::TypeIndex,
@@ -30,8 +29,10 @@ use mangrove_domain::{
     source::SourceId,
 };
 
+use tokio::{sync::Semaphore, task::JoinSet};
+
 use crate::loaders::Registry;
-use attempt::{Attempt, Ended};
+use attempt::Attempt;
 use observe::Observed;
 use writer::Writer;
 
@@ -281,6 +282,7 @@ impl Scanner {
     ) -> Result<(), Error> {
         let observations: BTreeMap<&SourceId, &Observation> =
             disk.observations.iter().map(|observation| (&observation.source, observation)).collect();
+        let steps: BTreeMap<&SourceId, &Step> = plan.steps.iter().map(|step| (&step.source, step)).collect();
         let mut attempts = Vec::new();
         for step in &plan.steps {
             let observation = observations.get(&step.source).copied();
@@ -298,19 +300,41 @@ impl Scanner {
         }
         let total = u64::try_from(attempts.len()).ok();
         self.ports.progress.event(&Event::Started { phase: Phase::Build, total });
-        let mut futures = Vec::with_capacity(attempts.len());
+        // Tasks of their own, not futures of one stream: they must go on while a batch is committed, since a commit
+        // can wait for what they hold.
+        let places = Arc::new(Semaphore::new(self.parallel_builds));
+        let mut running = JoinSet::new();
         for (step, observation, row) in attempts {
-            let specifiers = specifiers.get(&step.source).cloned().unwrap_or_default();
-            futures.push(self.attempt(step, observation, row, specifiers));
+            let attempt = Attempt {
+                ports: self.ports.clone(),
+                loaders: self.loaders.clone(),
+                specifiers: specifiers.get(&step.source).cloned().unwrap_or_default(),
+                observation: observation.clone(),
+                row,
+            };
+            let (places, action) = (Arc::clone(&places), step.action.clone());
+            running.spawn(async move {
+                let _place = places.acquire().await;
+                let ended = attempt.run(&action).await;
+                (attempt.observation, ended)
+            });
         }
-        let mut running = stream::iter(futures).buffer_unordered(self.parallel_builds);
-        while let Some((step, observation, ended)) = running.next().await {
+        while let Some(joined) = running.join_next().await {
+            let (observation, ended) = match joined {
+                Ok(ended) => ended,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // Nobody cancels them; a runtime that shuts down takes this task with it too.
+                    Err(_) => continue,
+                },
+            };
+            let Some(step) = steps.get(&observation.source) else { continue };
             report.statistics.built += u64::from(ended.built);
             report.statistics.inspected += u64::from(ended.inspected);
             let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
             let row = writer.row(&step.source);
             let presence = disk.presence.get(&step.source).copied().unwrap_or(Presence::Present);
-            let settled = settle::settle(row, observation, presence, ended.outcome, rule_version, self.moment());
+            let settled = settle::settle(row, &observation, presence, ended.outcome, rule_version, self.moment());
             let healthy = matches!(&settled, Settled::Write(row) if row.failure().is_none()
                 && matches!(row.state, mangrove_domain::state::State::Indexed(_)));
             self.ports.progress.event(&Event::Done { source: &step.source, healthy });
@@ -318,17 +342,6 @@ impl Scanner {
         }
         self.ports.progress.event(&Event::Finished { phase: Phase::Build });
         Ok(())
-    }
-
-    async fn attempt<'a>(
-        &self,
-        step: &'a Step,
-        observation: &'a Observation,
-        row: Option<Row>,
-        specifiers: BTreeSet<String>,
-    ) -> (&'a Step, &'a Observation, Ended) {
-        let attempt = Attempt { ports: &self.ports, loaders: &self.loaders, observation, row, specifiers };
-        (step, observation, attempt.run(&step.action).await)
     }
 
     fn policy(&self, request: &Request) -> Policy {

@@ -1,6 +1,9 @@
 //! The definitions and workflows of a repository.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     definition::{self, Definition},
@@ -9,7 +12,8 @@ use mangrove_domain::{
     nearest,
     ports::{Document, Documents, FilesError, RepositoryFiles},
     problem::{Code, Problem, Severity},
-    workflow::{self, Workflow},
+    type_name::TypeName,
+    workflow::{self, Target, Task, Workflow},
 };
 
 const ENDINGS: [&str; 2] = [".yaml", ".yml"];
@@ -150,6 +154,20 @@ impl Library {
     pub fn workflow(&self, name: &str) -> Option<&Arc<Workflow>> {
         let by_name = self.workflows.iter().find(|workflow| workflow.name.value == name);
         by_name.or_else(|| self.workflows.iter().find(|workflow| workflow.id == name))
+    }
+
+    /// Every model type that a definition names, or a step without an expression in it.
+    #[must_use]
+    pub fn types(&self) -> BTreeSet<TypeName> {
+        let steps = self.workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
+        let instances = steps.filter_map(|step| match &step.task {
+            Task::ModelMethod { target: Target::Instance { type_name, .. }, .. } => {
+                TypeName::model(&type_name.value).ok()
+            }
+            Task::ModelMethod { target: Target::Definition(_), .. } | Task::Workflow { .. } => None,
+        });
+        let definitions = self.definitions.iter().map(|definition| definition.type_name.value.clone());
+        definitions.chain(instances).collect()
     }
 
     /// The digest of a file's bytes, of definitions and workflows that were read.

@@ -1,8 +1,12 @@
 //! `mangrove workflow list`, `validate` and `run`
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use mangrove_app::{
+    on_demand,
     scan::Scanner,
     secrets::Environment,
     types::NotReady,
@@ -104,8 +108,11 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 }
 
 pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
+    let workspace = context.open(None).await?;
     let library = workspace.library().await?;
+    // Whether methods and arguments fit can only be told of types that are built.
+    let named: BTreeSet<TypeName> = library.types();
+    on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
     let types = Types::load(&workspace.scanner).await?;
     let tools = validation::Tools {
         types: &types,

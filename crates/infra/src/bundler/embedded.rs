@@ -23,7 +23,7 @@ use rolldown_common::{
     ModuleType, Output, ResolvedExternal,
     bundler_options::{
         AttachDebugInfo, ChecksOptions, CodeSplittingMode, ExperimentalOptions, LogLevel, OutputFormat, Platform,
-        SourceMapType, TsConfig,
+        RawMinifyOptions, SourceMapType, TsConfig,
     },
 };
 use rolldown_plugin::{
@@ -91,6 +91,8 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
     let options = BundlerOptions {
         input: Some(vec![InputItem { name: Some("bundle".to_owned()), import: sources.entry.clone() }]),
         cwd: Some(ROOT.into()),
+        // What stands behind an unconditional `throw` is unreachable, and its exports are exports all the same.
+        minify: Some(RawMinifyOptions::Bool(false)),
         // Source map paths are relative to the output directory.
         dir: Some(ROOT.to_owned()),
         entry_filenames: Some("bundle.js".to_owned().into()),

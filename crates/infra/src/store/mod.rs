@@ -232,7 +232,7 @@ impl Inner {
         } else {
             create_directory(&self.root.join("vendor"))?;
             let temporary = self.temporary_name()?;
-            let placed = vendor::write(&temporary, files).and_then(|()| self.place_directory(&temporary, &path));
+            let placed = vendor::write(&temporary, files).and_then(|()| self.place_directory(key, &temporary, &path));
             if let Err(fault) = placed {
                 let _ = remove_any(&temporary);
                 return Err(access("write", fault));
@@ -247,9 +247,9 @@ impl Inner {
         Ok(StoredObject { key, size_bytes })
     }
 
-    /// Renames a directory to its place. What is there is the same by name, so it is damaged, or another
-    /// process was faster; either way ours is right.
-    fn place_directory(&self, from: &Path, to: &Path) -> Result<(), Fault> {
+    /// Renames a directory to its place. If one is there already, another writer was faster and ours is not needed,
+    /// or it is damaged and makes way.
+    fn place_directory(&self, key: ObjectKey, from: &Path, to: &Path) -> Result<(), Fault> {
         for _ in 0..8 {
             match fs::rename(from, to) {
                 Ok(()) => return Ok(()),
@@ -259,6 +259,10 @@ impl Inner {
                         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
                     ) =>
                 {
+                    if self.read(key).is_ok() {
+                        drop(remove_any(from));
+                        return Ok(());
+                    }
                     let away = self.temporary_name().map_err(|error| error.fault().clone())?;
                     match fs::rename(to, &away) {
                         // Best effort: leftovers in `tmp` are swept with the store.
