@@ -32,7 +32,7 @@ pub enum AfterFailure {
     OnlyDependents,
 }
 
-/// The members of a workflow. Dependencies on unknown names are left out: [`parse`](super::parse) reports them.
+/// The members of a workflow. Dependencies on unknown names are left out: [`parse`](super::parse()) reports them.
 #[must_use]
 pub fn jobs(jobs: &[Job]) -> Vec<Member> {
     let names: Vec<&str> = jobs.iter().map(|job| job.name.value.as_str()).collect();

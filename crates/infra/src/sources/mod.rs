@@ -1,7 +1,7 @@
 //! Discovery, digests and module graphs. The rules are in `design/discovery.md`.
 //!
 //! [`LocalTree`] is the adapter. A survey looks at every path that the last one looked at; if nothing moved, the
-//! remembered outcome stands. Otherwise the whole survey is computed again, over a [`view`] that takes unchanged
+//! remembered outcome stands. Otherwise the whole survey is computed again, over a view that takes unchanged
 //! files and listings from memory: one path of code, whether warm or cold.
 
 mod config;

@@ -150,11 +150,11 @@ export {};
     repository.files.write("extensions/map.json", r#"{ "scopes": { "./models/": { "zod": "npm:zod@5" } } }"#)?;
     let survey = repository.survey().await?;
     assert_eq!(specifiers(&survey, a), ["#lib/b.ts", "npm:zod@5"]);
-    insta::assert_snapshot!(settings(&survey, a).join("\n"), @r#"
-    compilerOptions jsx = "react-jsx"
-    compilerOptions strict = true
-    nodeModulesDir = "auto"
-    scopes /extensions/models/ = 
+    insta::assert_snapshot!(settings(&survey, a).join("|\n"), @r#"
+    compilerOptions jsx = "react-jsx"|
+    compilerOptions strict = true|
+    nodeModulesDir = "auto"|
+    scopes /extensions/models/ = |
     scopes /extensions/models/ zod = npm:zod@5
     "#);
     let graph = repository.graph(a).await?;
