@@ -5,6 +5,7 @@ mod commands;
 mod faults;
 mod fixtures;
 mod hostile;
+mod outage;
 mod runs;
 mod sandbox;
 mod scan;
