@@ -320,3 +320,40 @@ fn fault_46_every_input_of_a_bundle_counts() {
     sandbox.edit("one.ts", "1", "4");
     assert_eq!(sandbox.scan(&[]).built(), 0, "the old one is not");
 }
+
+#[test]
+fn a_flipped_bit_is_told_by_the_doctor_and_healed_by_a_rehash() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    sandbox.scan(&[]);
+    let bundle = sandbox.bundles().remove(0);
+    let mut bytes = std::fs::read(&bundle).expect("the bundle");
+    bytes[10] ^= 1;
+    std::fs::write(&bundle, &bytes).expect("damaged");
+    let doctor = sandbox.run(&["doctor", "--json"]);
+    assert_eq!(doctor.code, 1, "{doctor}");
+    assert_eq!(doctor.document()["problems"][0]["code"], "MG0411", "{doctor}");
+    assert_eq!(sandbox.scan(&["--rehash"]).built(), 1);
+    assert_eq!(sandbox.run(&["doctor"]).code, 0);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    let planned = sandbox.json(&["scan", "--dry-run"]);
+    assert_eq!(planned["sources"][0]["verdict"], "New", "{planned:#}");
+    assert!(!sandbox.tree.path(".mangrove").exists(), "the state directory was made");
+}
+
+#[test]
+fn a_wrong_directory_setting_ends_the_scan_and_keeps_the_rows() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    sandbox.scan(&[]);
+    sandbox.write("mangrove.yaml", "repoId: 00000000-0000-4000-8000-000000000001\nmodelsDir: ../elsewhere\n");
+    let refused = sandbox.run(&["scan"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    sandbox.write("mangrove.yaml", "repoId: 00000000-0000-4000-8000-000000000001\n");
+    assert_eq!(sandbox.scan(&[]).built(), 0);
+}

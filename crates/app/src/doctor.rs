@@ -29,10 +29,11 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// True if nothing is wrong beyond warnings.
+    /// True if every row works on its newest source, and nothing else is wrong beyond warnings.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.problems.iter().all(|problem| problem.severity == Severity::Warning)
+        self.kinds.values().all(Summary::is_healthy)
+            && self.problems.iter().all(|problem| problem.severity == Severity::Warning)
     }
 }
 

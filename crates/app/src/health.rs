@@ -84,7 +84,9 @@ pub fn problem(row: &Row) -> Option<Problem> {
 #[must_use]
 pub fn hint(failure: &Failure, subject: &str) -> String {
     match failure.class {
-        FailureClass::Transient => format!("it is tried again by itself; `mangrove why {subject}` tells when"),
+        FailureClass::Transient => {
+            format!("it is tried again at the next scan or request; `mangrove why {subject}` tells more")
+        }
         FailureClass::Environment => {
             format!("`mangrove explain {}` says what it needs; then `mangrove scan`", failure.code)
         }

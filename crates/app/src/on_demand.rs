@@ -65,7 +65,12 @@ impl OnDemand {
                 }
             }
         };
-        attempt.await
+        let outcome = attempt.await;
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        if attempts.get(&(kind.clone(), type_name.clone())).is_some_and(|attempt| attempt.peek().is_some()) {
+            attempts.remove(&(kind.clone(), type_name.clone()));
+        }
+        outcome
     }
 
     fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {

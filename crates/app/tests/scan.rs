@@ -306,3 +306,27 @@ async fn fault_29_a_throwing_module_is_evaluated_once_per_attempt() {
     world.scan().await;
     assert_eq!(world.inspector.take_calls(), ["models/a.ts"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_types_asked_for_at_once_do_not_undo_each_other() {
+    let world = World::new();
+    let names: Vec<String> = (0..24).map(|index| format!("@acme/t{index}")).collect();
+    let types = world.types();
+    let kind = Kind::new("model");
+    for round in ["one", "two"] {
+        for (index, name) in names.iter().enumerate() {
+            world.tree.write(&format!("models/t{index}.ts"), &model(name, round));
+        }
+        let requests = names.iter().map(|name| {
+            let name = TypeName::stored(name.as_str());
+            let (types, kind) = (&types, &kind);
+            async move { types.ready(kind, &name).await }
+        });
+        for (name, answer) in names.iter().zip(futures::future::join_all(requests).await) {
+            let ready = answer.unwrap_or_else(|refused| panic!("{round}: {name}: {refused:?}"));
+            assert!(ready.bundle.code.contains(round), "{name} runs old code in round {round}");
+        }
+    }
+    let index = world.scanner.load().await.expect("a fake");
+    assert_eq!(index.rows().count(), 24);
+}

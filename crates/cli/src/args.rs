@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds, builds and runs the TypeScript extensions of a repository.
 #[derive(Debug, Parser)]
-#[command(name = "mangrove", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "mangrove", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,

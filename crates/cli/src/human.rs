@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mangrove_domain::time::Timestamp;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, macros::format_description};
 
 /// `340 ms`, `1.2 s`, `12 s`, `4 min`, `3 h`, `5 d`.
 pub(crate) fn duration(duration: Duration) -> String {
@@ -46,12 +46,14 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
 }
 
-/// RFC 3339 in UTC with milliseconds; empty for a moment that no calendar has.
+/// RFC 3339 in UTC with exactly three digits of a second, so that texts sort like moments; empty for a moment that
+/// no calendar has.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     let nanos = i128::from(at.as_millis()) * 1_000_000;
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     OffsetDateTime::from_unix_timestamp_nanos(nanos)
         .ok()
-        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .and_then(|moment| moment.format(format).ok())
         .unwrap_or_default()
 }
 

@@ -121,13 +121,26 @@ async fn fault_42_what_is_being_written_has_no_name_yet() {
 }
 
 #[tokio::test]
+async fn damage_of_the_same_size_is_an_answer_of_verify_and_no_error() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    let path = extension_path(&store, &bundle);
+    let mut bytes = fs::read(&path).expect("the bundle");
+    bytes[0] ^= 1;
+    fs::write(&path, &bytes).expect("damaged");
+    let size = bundle.entry.size_bytes;
+    let expected = Presence::WrongSize { key: bundle.entry.key, recorded_bytes: size, found_bytes: size };
+    assert_eq!(store.verify(&bundle.entry).await.expect("an answer"), expected);
+}
+
+#[tokio::test]
 async fn a_flipped_bit_is_never_executed() {
     let (_directory, store) = place();
     let bundle = filled(&store).await;
     fs::write(extension_path(&store, &bundle), "export const model = [];").expect("flipped");
     assert_eq!(presence(&store, &bundle).await, Presence::Present, "a scan looks at sizes");
     assert_eq!(refused(&store, &bundle).await, (bundle.entry.key, Code::BUNDLE_CORRUPT));
-    assert!(store.verify(&bundle.entry).await.is_err());
+    assert!(!matches!(store.verify(&bundle.entry).await, Ok(Presence::Present)));
     filled(&store).await;
     assert!(store.load(&bundle).await.is_ok());
 }

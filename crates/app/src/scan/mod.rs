@@ -183,8 +183,13 @@ pub struct Scanner {
     ports: Ports,
     loaders: Registry,
     index: ArcSwap<TypeIndex>,
+    /// Held while a batch is committed and published; counts what was published.
+    edition: tokio::sync::Mutex<Edition>,
     parallel_builds: usize,
 }
+
+/// Numbers the snapshots that a process published.
+type Edition = u64;
 
 impl Scanner {
     /// A scanner over these adapters that runs at most `parallel_builds` builds at once.
@@ -194,6 +199,7 @@ impl Scanner {
             ports,
             loaders,
             index: ArcSwap::from_pointee(TypeIndex::default()),
+            edition: tokio::sync::Mutex::default(),
             parallel_builds: parallel_builds.max(1),
         }
     }
@@ -218,7 +224,9 @@ impl Scanner {
 
     /// Publishes what the catalog says now, without looking at sources.
     pub async fn load(&self) -> Result<Arc<TypeIndex>, Error> {
+        let mut edition = self.edition.lock().await;
         let view = self.snapshot().await?;
+        *edition += 1;
         self.publish(view.rows.into_iter().map(Arc::new));
         Ok(self.index())
     }
@@ -255,6 +263,7 @@ impl Scanner {
     /// One round of the pipeline; gives the sources that must be looked at again.
     async fn pass(&self, request: &Request, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
         self.ports.progress.event(&Event::Started { phase: Phase::Observe, total: None });
+        let edition = *self.edition.lock().await;
         let Observed { disk, catalog, specifiers, statistics } =
             observe::observe(&self.ports, &self.loaders, request).await?;
         self.ports.progress.event(&Event::Finished { phase: Phase::Observe });
@@ -262,7 +271,7 @@ impl Scanner {
         report.statistics.directories_listed += statistics.directories_listed;
 
         let plan = plan::plan(&disk, &catalog, &self.policy(request));
-        let mut writer = Writer::new(self, catalog.rows);
+        let mut writer = Writer::new(self, catalog.rows, edition);
         report.merge(&plan, disk.problems.clone());
 
         if !request.dry_run {
@@ -385,8 +394,11 @@ impl Report {
                 }
             }
         }
-        self.withheld.clone_from(&plan.withheld);
-        self.problems = problems;
-        self.problems.extend(plan.problems.iter().cloned());
+        self.withheld.extend(plan.withheld.iter().cloned());
+        for problem in problems.into_iter().chain(plan.problems.iter().cloned()) {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
     }
 }

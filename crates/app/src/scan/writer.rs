@@ -17,7 +17,7 @@ use mangrove_domain::{
     time::Timestamp,
 };
 
-use super::{Error, Report, Scanner};
+use super::{Edition, Error, Report, Scanner};
 
 /// A batch is committed when it has this many rows …
 const BATCH_ROWS: usize = 256;
@@ -33,7 +33,8 @@ pub(super) struct Writer<'a> {
     descriptions: Vec<Description>,
     opened: Option<Timestamp>,
     again: BTreeSet<SourceId>,
-    has_published: bool,
+    /// What had been published when `rows` were read.
+    edition: Edition,
 }
 
 /// What the next batch does to one row.
@@ -44,7 +45,7 @@ struct Pending {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(scanner: &'a Scanner, rows: Vec<Row>) -> Self {
+    pub(super) fn new(scanner: &'a Scanner, rows: Vec<Row>, edition: Edition) -> Self {
         Self {
             scanner,
             rows: rows.into_iter().map(|row| (row.source.clone(), row)).collect(),
@@ -52,7 +53,7 @@ impl<'a> Writer<'a> {
             descriptions: Vec::new(),
             opened: None,
             again: BTreeSet::new(),
-            has_published: false,
+            edition,
         }
     }
 
@@ -96,10 +97,14 @@ impl<'a> Writer<'a> {
         if !self.pending.is_empty() {
             self.commit(report).await?;
         }
-        if !self.has_published {
-            self.publish();
+        // Nothing was committed since our rows were read, by us or by another scan: they are the world, as far as
+        // this process knows. Otherwise what is published is newer than they are.
+        let mut edition = self.scanner.edition.lock().await;
+        if *edition == self.edition {
+            self.publish(&mut edition);
         }
-        report.rows = self.scanner.index().rows().cloned().collect();
+        drop(edition);
+        report.rows = self.rows.values().map(|row| Arc::new(row.clone())).collect();
         report.problems.extend(claims::resolve(self.rows.values()).problems);
         Ok(self.again)
     }
@@ -108,6 +113,12 @@ impl<'a> Writer<'a> {
     async fn commit(&mut self, report: &mut Report) -> Result<(), Error> {
         let scanner = self.scanner;
         scanner.ports.store.sync().await.map_err(|source| Error::Store { doing: "writing", source })?;
+        // One commit at a time, each on top of the one before: claims are told from all rows, and a snapshot that is
+        // published later must not be older.
+        let mut edition = scanner.edition.lock().await;
+        if *edition != self.edition {
+            self.catch_up().await?;
+        }
         self.apply_claims();
         let pending = std::mem::take(&mut self.pending);
         let now = scanner.ports.clock.now();
@@ -140,7 +151,22 @@ impl<'a> Writer<'a> {
         }
         self.again.extend(outcome.conflicts);
         self.opened = None;
-        self.publish();
+        self.publish(&mut edition);
+        Ok(())
+    }
+
+    /// Takes over what other scans committed since our rows were read. A row of this batch that they changed too
+    /// keeps the revision that it was planned on: the catalog refuses it, and it is planned again (I9).
+    async fn catch_up(&mut self) -> Result<(), Error> {
+        let mut rows = std::mem::take(&mut self.rows);
+        let snapshot = self.scanner.snapshot().await?.rows;
+        self.rows = snapshot.into_iter().map(|row| (row.source.clone(), row)).collect();
+        for source in self.pending.keys() {
+            match rows.remove(source) {
+                Some(row) => self.rows.insert(source.clone(), row),
+                None => self.rows.remove(source),
+            };
+        }
         Ok(())
     }
 
@@ -160,8 +186,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn publish(&mut self) {
-        self.has_published = true;
+    fn publish(&mut self, edition: &mut Edition) {
+        *edition += 1;
+        self.edition = *edition;
         self.scanner.publish(self.rows.values().map(|row| Arc::new(row.clone())));
     }
 }

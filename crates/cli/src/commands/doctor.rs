@@ -83,7 +83,7 @@ fn print(context: &Context, diagnosis: &Diagnosis) {
     }
     if diagnosis.pending > 0 {
         let sources = human::count(diagnosis.pending, "source");
-        printer.line(format!("{sources} changed since the last scan; `mangrove scan` brings the catalog up to date"));
+        printer.line(format!("{sources} not scanned as they are now; `mangrove scan` brings the catalog up to date"));
     }
     if diagnosis.is_healthy() {
         printer.line(printer.styled(Style::Green, "healthy"));

@@ -6,12 +6,13 @@ use super::{
     Context,
     workflow::{environment, finish, inputs, observer},
 };
-use crate::{args, errors::CommandError, exit::Exit, printer::table};
+use crate::{args, documents::ProblemDocument, errors::CommandError, exit::Exit, printer::table};
 
 #[derive(Serialize)]
 struct ListDocument {
     schema: &'static str,
     definitions: Vec<ListedDocument>,
+    problems: Vec<ProblemDocument>,
 }
 
 #[derive(Serialize)]
@@ -39,7 +40,11 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 path: definition.file.clone(),
             })
             .collect();
-        context.printer.document(&ListDocument { schema: "mangrove.model-list/1", definitions });
+        context.printer.document(&ListDocument {
+            schema: "mangrove.model-list/1",
+            definitions,
+            problems: library.problems.iter().map(ProblemDocument::from).collect(),
+        });
         return Ok(Exit::Done);
     }
     let cells: Vec<Vec<String>> = library
@@ -69,6 +74,9 @@ pub(crate) async fn run(
 ) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
     let library = workspace.library().await?;
+    for problem in &library.problems {
+        context.printer.problem(problem);
+    }
     let request = (inputs(&workspace, given)?, "command-line".to_owned());
     let engine = workspace.engine().await?;
     let outcome = engine.run_method(&library, name, method, request, environment(), observer(context)).await;

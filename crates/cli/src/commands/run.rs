@@ -76,7 +76,7 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
         context.printer.line(line);
     }
     if cells.is_empty() {
-        context.printer.note("nothing ran yet; `mangrove workflow run NAME` runs a workflow");
+        context.printer.note("no runs; `mangrove workflow run NAME` runs a workflow");
     }
     Ok(Exit::Done)
 }

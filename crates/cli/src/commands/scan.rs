@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exit, CommandError> {
-    let workspace = context.open(arguments.jobs).await?;
+    let workspace = if arguments.dry_run { context.look().await? } else { context.open(arguments.jobs).await? };
     let scope = match &arguments.kind {
         None => Scope::Everything,
         Some(name) => Scope::Kinds([context.kind(name)?].into()),
@@ -81,7 +81,13 @@ fn print(
     for problem in &report.problems {
         printer.problem(problem);
     }
-    printer.status(if arguments.dry_run { "Planned" } else { "Scanned" }, summary(report));
+    if arguments.dry_run {
+        let steps = human::count(report.steps.len() as u64, "source");
+        let planned = shown.iter().filter(|step| !matches!(step.action, Action::Keep)).count();
+        printer.status("Planned", format!("{steps} looked at, {planned} to be acted on; nothing was written"));
+    } else {
+        printer.status("Scanned", summary(report));
+    }
 }
 
 /// `12 models in 340 ms: 10 indexed, 2 failed to build (12 built)`.

@@ -39,6 +39,7 @@ use crate::{
 struct ListDocument {
     schema: &'static str,
     workflows: Vec<ListedDocument>,
+    problems: Vec<ProblemDocument>,
 }
 
 #[derive(Serialize)]
@@ -80,7 +81,11 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 problems: library.problems_of(&workflow.file).map(ProblemDocument::from).collect(),
             })
             .collect();
-        context.printer.document(&ListDocument { schema: "mangrove.workflow-list/1", workflows });
+        context.printer.document(&ListDocument {
+            schema: "mangrove.workflow-list/1",
+            workflows,
+            problems: library.problems.iter().map(ProblemDocument::from).collect(),
+        });
         return Ok(Exit::Done);
     }
     let cells: Vec<Vec<String>> = library
@@ -149,10 +154,10 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
 pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
     let library = workspace.library().await?;
+    for problem in &library.problems {
+        context.printer.problem(problem);
+    }
     let Some(workflow) = library.workflow(name) else {
-        for problem in &library.problems {
-            context.printer.problem(problem);
-        }
         return Err(unknown(&library.unknown_workflow(name)));
     };
     let request = Request {

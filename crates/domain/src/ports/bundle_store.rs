@@ -34,7 +34,8 @@ pub trait BundleStore: Send + Sync {
     /// All objects, sorted.
     async fn list(&self) -> Result<Vec<StoredObject>, StoreError>;
 
-    /// Reads every byte of one object and compares it with its name.
+    /// Reads every byte of one object and compares it with its name. Other content of the recorded size is
+    /// [`Presence::WrongSize`] with both sizes equal: damage is an answer, not an error.
     async fn verify(&self, object: &StoredObject) -> Result<Presence, StoreError>;
 
     /// Removes an object; removing what is not there is no error.

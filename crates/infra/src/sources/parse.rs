@@ -36,7 +36,7 @@ pub(super) const LITERAL_KEYS: [&str; 2] = ["type", "name"];
 pub fn parse_module(path: &str, bytes: &[u8]) -> ParsedModule {
     if bytes.len() > MAXIMUM_MODULE_BYTES {
         let message = format!("the file has {} bytes, at most {MAXIMUM_MODULE_BYTES} are read", bytes.len());
-        return ParsedModule { syntax_error: Some(SyntaxError { line: 1, column: 1, message }), ..Default::default() };
+        return broken(bytes, "", 0, message);
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),

@@ -126,6 +126,11 @@ struct Prepared {
     documents: Arc<dyn mangrove_domain::ports::Documents>,
 }
 
+/// A directory that cannot be used is no reason to look elsewhere: rows would leave for a typing error.
+fn wrong_setting(problem: Problem) -> Fault {
+    Fault::new(FailureClass::Deterministic, problem.code, "config", format!("{}: {}", problem.subject, problem.message))
+}
+
 fn prepare(
     mut view: View,
     documents: Arc<dyn mangrove_domain::ports::Documents>,
@@ -133,12 +138,12 @@ fn prepare(
     layouts: Vec<KindLayout>,
 ) -> Result<Prepared, Fault> {
     let layout = Layout::read(&mut view, documents.as_ref())?;
-    let mut problems = layout.problems.clone();
+    let problems = layout.problems.clone();
     let mut kinds = Vec::new();
     for kind in layouts {
         match layout.directory_of(&kind, environment, &view.root.directory) {
             Ok(directory) => kinds.push(KindDirectory { layout: kind, directory }),
-            Err(problem) => problems.push(problem),
+            Err(problem) => return Err(wrong_setting(problem)),
         }
     }
     let starts: BTreeSet<String> = kinds.iter().map(|kind| kind.directory.clone()).collect();

@@ -148,10 +148,18 @@ impl BundleStore for LocalStore {
         let object = *object;
         self.blocking("read", move |inner| {
             let presence = presence_of(&object, inner.size(object.key)?);
-            if presence == Presence::Present {
-                inner.read(object.key)?;
+            if presence != Presence::Present {
+                return Ok(presence);
             }
-            Ok(presence)
+            match inner.read(object.key) {
+                Ok(_) => Ok(Presence::Present),
+                Err(StoreError::Unusable { .. }) => Ok(Presence::WrongSize {
+                    key: object.key,
+                    recorded_bytes: object.size_bytes,
+                    found_bytes: object.size_bytes,
+                }),
+                Err(error) => Err(error),
+            }
         })
         .await
     }

@@ -145,3 +145,12 @@ proptest::proptest! {
         let _ = tokens::scan(format!("export const model = {{{text}").as_bytes());
     }
 }
+
+#[test]
+fn fault_09_a_file_that_is_too_large_to_parse_is_no_helper() {
+    let text = format!("export const model = {{ type: \"@acme/large\" }};\n// {}", "x".repeat(MAXIMUM_MODULE_BYTES));
+    let module = parse_module("a.ts", text.as_bytes());
+    assert!(module.syntax_error.is_some());
+    assert_eq!(module.exports, ["model"]);
+    assert_eq!(module.literals[0].value, "@acme/large");
+}
