@@ -51,6 +51,14 @@ fn everything_is_measured_and_every_number_is_one() {
     assert!(report.lines.iter().all(|line| table.contains(&line.what)), "{table}");
 }
 
+/// The bounds are those of one repository; a smaller one would meet them for nothing.
+#[test]
+fn the_bounds_are_measured_on_the_reference_repository() {
+    let full = Options::full();
+    assert_eq!((full.entries, full.services, full.entry_bytes), (4_080, 658, 30_000));
+    assert_eq!((full.runs, full.index_types, full.growth), (15, 100_000, true));
+}
+
 #[test]
 fn a_program_that_fails_is_no_measurement() {
     let error = measure::run(Path::new("/no/such/program"), &Options::quick()).err().map(|error| format!("{error:#}"));

@@ -59,7 +59,7 @@ impl Line {
         Some(if holds { "ok" } else { "short" })
     }
 
-    fn cells(&self) -> [String; 5] {
+    fn cells(&self) -> [String; 6] {
         let unit = if self.unit == "exponent" { String::new() } else { format!(" {}", self.unit) };
         let bound = match self.bound {
             None => String::new(),
@@ -67,10 +67,10 @@ impl Line {
             Some(Bound::RatioAtMost(most)) => format!("≤ {most} ×"),
             Some(Bound::RatioAtLeast(least)) => format!("≥ {least} ×"),
         };
-        let note = self.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        let note = self.note.as_ref().map_or_else(String::new, |note| format!("({note})"));
         let ratio = self.ratio.map_or_else(String::new, |(name, ratio)| format!("{ratio:.2} × {name}"));
-        let figure = format!("{:.2}{unit}{note}", self.figure);
-        [self.what.clone(), bound, figure, ratio, self.verdict().unwrap_or_default().to_owned()]
+        let figure = format!("{:.2}{unit}", self.figure);
+        [self.what.clone(), bound, figure, ratio, self.verdict().unwrap_or_default().to_owned(), note]
     }
 
     fn json(&self) -> Value {
@@ -109,9 +109,9 @@ pub(crate) struct Report {
 impl Report {
     /// The table that a terminal shows.
     pub(crate) fn table(&self) -> String {
-        let heading = ["what", "bound", "figure", "ratio", ""].map(str::to_owned);
-        let rows: Vec<[String; 5]> = std::iter::once(heading).chain(self.lines.iter().map(Line::cells)).collect();
-        let mut widths = [0; 5];
+        let heading = ["what", "bound", "figure", "ratio", "", ""].map(str::to_owned);
+        let rows: Vec<[String; 6]> = std::iter::once(heading).chain(self.lines.iter().map(Line::cells)).collect();
+        let mut widths = [0; 6];
         for row in &rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count());
