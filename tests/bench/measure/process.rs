@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Read as _,
+    io::{Read as _, Seek as _},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     sync::mpsc::{RecvTimeoutError, channel},
@@ -80,7 +80,9 @@ impl Program {
     /// A run whose memory is looked at every 20 ms; it must end with 0.
     pub(crate) fn watched(&self, arguments: &[&str]) -> Result<Watched> {
         let mut command = self.command(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        // A file, not a second pipe: nobody reads it while the program runs.
+        let mut complaints = tempfile::tempfile().context("no temporary file")?;
+        command.stdout(Stdio::piped()).stderr(complaints.try_clone().context("no temporary file")?);
         let start = Instant::now();
         let mut child = command.spawn().with_context(|| self.cannot_run(arguments))?;
         let root = child.id();
@@ -103,7 +105,11 @@ impl Program {
         let Ok(memory) = sampler.join() else { bail!("the thread that looks at memory panicked") };
         let status = status.with_context(|| self.cannot_run(arguments))?;
         read.transpose().with_context(|| format!("{}: not UTF-8", self.line(arguments)))?;
-        ensure!(status.success(), self.failed(arguments, status));
+        if !status.success() {
+            let mut said = Vec::new();
+            complaints.rewind().and_then(|()| complaints.read_to_end(&mut said)).context("cannot read back")?;
+            bail!("{}: {}", self.failed(arguments, status), String::from_utf8_lossy(&said).trim());
+        }
         ensure!(memory.bytes > 0, "{}: no memory was seen; is this a Linux with /proc?", self.line(arguments));
         Ok(Watched { wall, memory, stdout })
     }
