@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks to its terminal")]
 
+mod bench;
 mod ci;
 mod layers;
 mod metadata;
@@ -29,6 +30,11 @@ const COMMANDS: &[Command] = &[
         run: ci::run,
     },
     Command { name: "layers", about: "who may depend on whom, and the list of ports", run: layers::run },
+    Command {
+        name: "bench",
+        about: "measure the whole program: [--quick] [--debug] [--json FILE]; never part of `ci`",
+        run: bench::run,
+    },
     Command { name: "tidy", about: "rules about files that no compiler checks", run: tidy::run },
 ];
 

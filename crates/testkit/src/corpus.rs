@@ -68,6 +68,30 @@ impl Corpus {
     }
 }
 
+/// Makes each entry at least `bytes` long, as real ones are, with code that a bundler must keep.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn lengthen(directory: &Path, expected: &[Expected], bytes: usize) -> io::Result<()> {
+    for entry in expected {
+        let path = directory.join(&entry.path);
+        let mut text = fs::read_to_string(&path)?;
+        text.push_str("\nexport const details = [\n");
+        let mut number = 0;
+        while text.len() < bytes {
+            let _ = writeln!(
+                text,
+                "  (value: {{ id: string; size: number }}): string => \
+                 `detail {number} of ${{value.id}} is ${{value.size * {number}}}`,"
+            );
+            number += 1;
+        }
+        text.push_str("];\n");
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
 /// Where the shared file of a service lies, below the repository.
 #[must_use]
 pub fn library_path(service: &str) -> String {
@@ -129,6 +153,20 @@ mod tests {
         assert_eq!(count(StateName::ValidationFailed), 2);
         assert!(expected.iter().all(|entry| directory.path().join(&entry.path).is_file()));
         assert!(expected.iter().all(|entry| directory.path().join(library_path(&entry.service)).is_file()));
+    }
+
+    #[test]
+    fn lengthened_entries_keep_what_they_were() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let expected = SMALL.write(directory.path()).expect("a corpus");
+        let read = |entry: &Expected| fs::read_to_string(directory.path().join(&entry.path)).expect("an entry");
+        let before: Vec<String> = expected.iter().map(read).collect();
+        lengthen(directory.path(), &expected, 5_000).expect("longer entries");
+        for (entry, before) in expected.iter().zip(before) {
+            let after = read(entry);
+            assert!(after.starts_with(&before));
+            assert!((5_000..5_200).contains(&after.len()), "{} bytes", after.len());
+        }
     }
 
     #[test]

@@ -1,0 +1,174 @@
+//! Processes: how long they take, and how much memory they and their descendants have at most.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{Read as _, Seek as _},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    sync::mpsc::{RecvTimeoutError, channel},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// The time between two looks at the memory of a process.
+const SAMPLE_EVERY: Duration = Duration::from_millis(20);
+
+/// A program, to be run in a directory with hardly any environment.
+pub(crate) struct Program {
+    path: PathBuf,
+    directory: PathBuf,
+    environment: Vec<(&'static str, String)>,
+}
+
+/// A run that was looked at while it went on.
+pub(crate) struct Watched {
+    pub(crate) wall: Duration,
+    pub(crate) memory: Memory,
+    pub(crate) stdout: String,
+}
+
+/// The largest sum over a process and its descendants that was seen.
+pub(crate) struct Memory {
+    pub(crate) bytes: usize,
+    /// `PSS`, which counts a shared page once, or `RSS`, where the kernel does not tell.
+    pub(crate) kind: &'static str,
+}
+
+impl Program {
+    pub(crate) fn new(path: &Path, directory: &Path) -> Self {
+        let environment = vec![("GIT_CONFIG_GLOBAL", "/dev/null".to_owned()), ("GIT_CONFIG_NOSYSTEM", "1".to_owned())];
+        Self { path: path.to_owned(), directory: directory.to_owned(), environment }
+    }
+
+    pub(crate) fn with_environment(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(arguments).current_dir(&self.directory).env_clear().stdin(Stdio::null());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// What a run prints; it must end with 0.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.command(arguments).output().with_context(|| self.cannot_run(arguments))?;
+        if !output.status.success() {
+            bail!("{}: {}", self.failed(arguments, output.status), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("{}: not UTF-8", self.line(arguments)))
+    }
+
+    /// The time of a run from before its start until after its end. What it prints goes nowhere; it must end with 0.
+    pub(crate) fn timed(&self, arguments: &[&str]) -> Result<Duration> {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let start = Instant::now();
+        let status = command.status().with_context(|| self.cannot_run(arguments))?;
+        let wall = start.elapsed();
+        ensure!(status.success(), self.failed(arguments, status));
+        Ok(wall)
+    }
+
+    /// A run whose memory is looked at every 20 ms; it must end with 0.
+    pub(crate) fn watched(&self, arguments: &[&str]) -> Result<Watched> {
+        let mut command = self.command(arguments);
+        // A file, not a second pipe: nobody reads it while the program runs.
+        let mut complaints = tempfile::tempfile().context("no temporary file")?;
+        command.stdout(Stdio::piped()).stderr(complaints.try_clone().context("no temporary file")?);
+        let start = Instant::now();
+        let mut child = command.spawn().with_context(|| self.cannot_run(arguments))?;
+        let root = child.id();
+        let (end, ended) = channel::<()>();
+        let sampler = std::thread::spawn(move || {
+            let mut highest = Memory { bytes: 0, kind: "PSS" };
+            loop {
+                highest.see(root);
+                match ended.recv_timeout(SAMPLE_EVERY) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return highest,
+                }
+            }
+        });
+        let mut stdout = String::new();
+        let read = child.stdout.take().map(|mut pipe| pipe.read_to_string(&mut stdout));
+        let status = child.wait();
+        let wall = start.elapsed();
+        drop(end);
+        let Ok(memory) = sampler.join() else { bail!("the thread that looks at memory panicked") };
+        let status = status.with_context(|| self.cannot_run(arguments))?;
+        read.transpose().with_context(|| format!("{}: not UTF-8", self.line(arguments)))?;
+        if !status.success() {
+            let mut said = Vec::new();
+            complaints.rewind().and_then(|()| complaints.read_to_end(&mut said)).context("cannot read back")?;
+            bail!("{}: {}", self.failed(arguments, status), String::from_utf8_lossy(&said).trim());
+        }
+        ensure!(memory.bytes > 0, "{}: no memory was seen; is this a Linux with /proc?", self.line(arguments));
+        Ok(Watched { wall, memory, stdout })
+    }
+
+    fn line(&self, arguments: &[&str]) -> String {
+        format!("`{} {}`", self.path.display(), arguments.join(" "))
+    }
+
+    fn cannot_run(&self, arguments: &[&str]) -> String {
+        format!("cannot run {}", self.line(arguments))
+    }
+
+    fn failed(&self, arguments: &[&str], status: ExitStatus) -> String {
+        format!("{} ended with {status}", self.line(arguments))
+    }
+}
+
+impl Memory {
+    /// Looks once. A process that ends meanwhile counts as nothing.
+    fn see(&mut self, root: u32) {
+        let mut bytes = 0;
+        for process in family(root) {
+            let directory = PathBuf::from(format!("/proc/{process}"));
+            if let Some(size) = size(&directory.join("smaps_rollup"), "Pss:") {
+                bytes += size;
+            } else if let Some(size) = size(&directory.join("status"), "VmRSS:") {
+                self.kind = "RSS";
+                bytes += size;
+            }
+        }
+        self.bytes = self.bytes.max(bytes);
+    }
+}
+
+/// The bytes behind a key such as `Pss:`; the kernel writes kibibytes.
+fn size(file: &Path, key: &str) -> Option<usize> {
+    let text = fs::read_to_string(file).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+    value.split_whitespace().next()?.parse::<usize>().ok().map(|kibibytes| kibibytes * 1_024)
+}
+
+/// A process and all that descend from it.
+fn family(root: u32) -> BTreeSet<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // The name of a program, in brackets, may hold anything; state and parent follow the last bracket.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().push(process);
+        }
+    }
+    let mut family = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(process) = open.pop() {
+        if family.insert(process) {
+            open.extend(children.get(&process).into_iter().flatten());
+        }
+    }
+    family
+}

@@ -1,0 +1,147 @@
+//! What was measured, for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+/// What a line must hold to be `ok`. The numbers are those of the reference repository and of an optimized program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bound {
+    FigureAtMost(f64),
+    RatioAtMost(f64),
+    RatioAtLeast(f64),
+}
+
+/// One thing that was measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) what: String,
+    pub(crate) figure: f64,
+    pub(crate) unit: &'static str,
+    pub(crate) bound: Option<Bound>,
+    /// What the figure was divided by, and the quotient.
+    pub(crate) ratio: Option<(&'static str, f64)>,
+    /// How many runs the figure is the median of.
+    pub(crate) runs: usize,
+    /// Anything else that the figure cannot be understood without.
+    pub(crate) note: Option<String>,
+}
+
+impl Line {
+    pub(crate) fn new(what: &str, figure: f64, unit: &'static str) -> Self {
+        Self { what: what.to_owned(), figure, unit, bound: None, ratio: None, runs: 1, note: None }
+    }
+
+    pub(crate) fn at_most(self, figure: f64) -> Self {
+        Self { bound: Some(Bound::FigureAtMost(figure)), ..self }
+    }
+
+    pub(crate) fn against(self, name: &'static str, figure: f64) -> Self {
+        Self { ratio: Some((name, self.figure / figure)), ..self }
+    }
+
+    pub(crate) fn after(self, runs: usize) -> Self {
+        Self { runs, ..self }
+    }
+
+    pub(crate) fn noting(self, note: &str) -> Self {
+        Self { note: Some(note.to_owned()), ..self }
+    }
+
+    /// `ok` or `short`; nothing if there is no bound.
+    pub(crate) fn verdict(&self) -> Option<&'static str> {
+        let ratio = self.ratio.map_or(f64::NAN, |(_, ratio)| ratio);
+        let holds = match self.bound? {
+            Bound::FigureAtMost(most) => self.figure <= most,
+            Bound::RatioAtMost(most) => ratio <= most,
+            Bound::RatioAtLeast(least) => ratio >= least,
+        };
+        Some(if holds { "ok" } else { "short" })
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let unit = if self.unit == "exponent" { String::new() } else { format!(" {}", self.unit) };
+        let bound = match self.bound {
+            None => String::new(),
+            Some(Bound::FigureAtMost(most)) => format!("≤ {most}{unit}"),
+            Some(Bound::RatioAtMost(most)) => format!("≤ {most} ×"),
+            Some(Bound::RatioAtLeast(least)) => format!("≥ {least} ×"),
+        };
+        let note = self.note.as_ref().map_or_else(String::new, |note| format!("({note})"));
+        let ratio = self.ratio.map_or_else(String::new, |(name, ratio)| format!("{ratio:.2} × {name}"));
+        let figure = format!("{:.2}{unit}", self.figure);
+        [self.what.clone(), bound, figure, ratio, self.verdict().unwrap_or_default().to_owned(), note]
+    }
+
+    fn json(&self) -> Value {
+        let (kind, bound) = match self.bound {
+            None => (None, None),
+            Some(Bound::FigureAtMost(most)) => (Some("figureAtMost"), Some(most)),
+            Some(Bound::RatioAtMost(most)) => (Some("ratioAtMost"), Some(most)),
+            Some(Bound::RatioAtLeast(least)) => (Some("ratioAtLeast"), Some(least)),
+        };
+        json!({
+            "what": self.what,
+            "figure": self.figure,
+            "unit": self.unit,
+            "boundKind": kind,
+            "bound": bound,
+            "against": self.ratio.map(|(name, _)| name),
+            "ratio": self.ratio.map(|(_, ratio)| ratio),
+            "runs": self.runs,
+            "note": self.note,
+            "verdict": self.verdict(),
+        })
+    }
+}
+
+/// All lines, and what they were measured on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) entries: usize,
+    pub(crate) extensions: usize,
+    /// Processors that the process may use; 0 if unknown.
+    pub(crate) processors: usize,
+    pub(crate) optimized: bool,
+    pub(crate) lines: Vec<Line>,
+}
+
+impl Report {
+    /// The table that a terminal shows.
+    pub(crate) fn table(&self) -> String {
+        let heading = ["what", "bound", "figure", "ratio", "", ""].map(str::to_owned);
+        let rows: Vec<[String; 6]> = std::iter::once(heading).chain(self.lines.iter().map(Line::cells)).collect();
+        let mut widths = [0; 6];
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let build = if self.optimized { "optimized" } else { "NOT optimized, so no bound means anything" };
+        let mut table = format!(
+            "{} entries in {} extensions, {} processors, {build}\n\n",
+            self.entries, self.extensions, self.processors
+        );
+        for row in rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                let _ = write!(line, "{cell:<width$}  ");
+            }
+            let _ = writeln!(table, "{}", line.trim_end());
+        }
+        table
+    }
+
+    /// The JSON document, with a line end.
+    pub(crate) fn json(&self) -> String {
+        let document = json!({
+            "schema": "mangrove.bench/1",
+            "entries": self.entries,
+            "extensions": self.extensions,
+            "processors": self.processors,
+            "optimized": self.optimized,
+            "lines": self.lines.iter().map(Line::json).collect::<Vec<_>>(),
+        });
+        format!("{document:#}\n")
+    }
+}
