@@ -103,11 +103,13 @@ impl Registry {
             .stdout(Stdio::null())
             .spawn()
             .expect("the registry starts");
+        let mut registry = Self { process, url: String::new() };
         for _ in 0..500 {
             if let Ok(url) = std::fs::read_to_string(&address)
                 && url.ends_with('/')
             {
-                return Self { process, url };
+                registry.url = url;
+                return registry;
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -127,7 +127,7 @@ struct Prepared {
 }
 
 /// A directory that cannot be used is no reason to look elsewhere: rows would leave for a typing error.
-fn wrong_setting(problem: Problem) -> Fault {
+fn wrong_setting(problem: &Problem) -> Fault {
     Fault::new(FailureClass::Deterministic, problem.code, "config", format!("{}: {}", problem.subject, problem.message))
 }
 
@@ -143,7 +143,7 @@ fn prepare(
     for kind in layouts {
         match layout.directory_of(&kind, environment, &view.root.directory) {
             Ok(directory) => kinds.push(KindDirectory { layout: kind, directory }),
-            Err(problem) => return Err(wrong_setting(problem)),
+            Err(problem) => return Err(wrong_setting(&problem)),
         }
     }
     let starts: BTreeSet<String> = kinds.iter().map(|kind| kind.directory.clone()).collect();
