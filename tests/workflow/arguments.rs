@@ -44,7 +44,8 @@ async fn arguments(bench: &Bench) -> String {
 
 #[tokio::test]
 async fn a_step_wins_over_the_definition_and_that_over_its_global_arguments() {
-    let sources = [call(""), call(", inputs: {zone: step}"), call(", inputs: {size: 3, on: 'true', name: '${{ self.job }}'}")];
+    let sources =
+        [call(""), call(", inputs: {zone: step}"), call(", inputs: {size: 3, on: 'true', name: '${{ self.job }}'}")];
     let mut table = String::new();
     for source in sources {
         table.extend([&arguments(&Bench::new(&format!("{CONFIGURED}{source}"))).await, "\n"]);
@@ -104,15 +105,16 @@ async fn inputs_of_a_workflow_are_completed_and_checked_before_anything_runs() {
         let Err(StartError::Problems(problems)) = bench.try_run(inputs).await else { panic!("{inputs} ran") };
         for problem in problems {
             assert_eq!(problem.code, Code::INVALID_INPUT);
-            table.push_str(&format!("{inputs} → {} — {}\n", problem.message, problem.hint.unwrap_or_default()));
+            let hint = problem.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
+            table.extend([inputs, " → ", &problem.message, &hint, "\n"]);
         }
     }
     insta::assert_snapshot!(table, @r#"
-    {} → input size: is required — 
-    {size: big} → input size: expected integer, found "big" — 
-    {size: 1, zones: x} → input zones: is not known — 
-    {size: 1, tags: x} → input tags: is not known — 
-    {size: 1, other: x} → input other: is not known —
+    {} → input size: is required
+    {size: big} → input size: expected integer, found "big"
+    {size: 1, zones: x} → input zones: is not known — did you mean `zone`?
+    {size: 1, tags: x} → input tags: is not known — did you mean `tag`?
+    {size: 1, other: x} → input other: is not known
     "#);
     assert_eq!(bench.calls().len(), 1);
     assert_eq!(bench.history().await.len(), 1);
@@ -179,7 +181,7 @@ async fn a_resource_that_breaks_its_schema_or_is_not_declared_is_not_written() {
     job `j`, step `s`: `thing.size` failed: the data breaks the schema of resource `state`: size: expected integer, found "big"
     job `j`, step `s`: `thing.size` failed: the data breaks the schema of resource `state`: size: is required
     job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no resource `states`; did you mean `state`?
-    job `j`, step `s`: `thing.size` failed: ctx.writeResource: expected a text as instance, found string
+    job `j`, step `s`: `thing.size` failed: ctx.writeResource: the instance must not be empty
     "#);
 }
 
@@ -193,7 +195,8 @@ async fn what_came_out_of_the_environment_is_masked_wherever_it_is_told() {
     for name in ["env.TOKEN", "env[\"TOKEN\"]", "env['TOKEN']", "[env][0].TOKEN", "has(env.TOKEN) ? env.TOKEN : ''"] {
         let quoted = Json::from(format!("Bearer ${{{{ {name} }}}}")).to_string();
         let inputs = format!("{{size: 1, name: {quoted}}}");
-        let actions = [Action::LogArguments, Action::Write("state", "with s3cret", "{size: 1}"), Action::ThrowArguments];
+        let actions =
+            [Action::LogArguments, Action::Write("state", "with s3cret", "{size: 1}"), Action::ThrowArguments];
         let bench = Bench::new(&sized(&inputs))
             .method("thing.size", &actions)
             .variable("TOKEN", "s3cret")
@@ -237,4 +240,15 @@ jobs:
         assert!(!told.contains("s3cret"), "{told}");
         assert!(told.contains("***"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn what_a_log_line_shows_live_is_what_is_recorded() {
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &[Action::Log("first"), Action::LogArguments]);
+    let record = bench.run("{}").await;
+    let lines: Vec<String> =
+        record.jobs[0].steps[0].logs.iter().map(|line| format!("log j/s: {}", line.text)).collect();
+    let shown: Vec<String> = bench.events().into_iter().filter(|event| event.starts_with("log ")).collect();
+    assert_eq!(shown, lines);
+    assert_eq!(shown, ["log j/s: first", r#"log j/s: {"size":1,"zone":"a"}"#]);
 }

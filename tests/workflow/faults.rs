@@ -17,9 +17,7 @@ use crate::bench::{Action, Bench, step, told, workflow};
 fn two_jobs() -> String {
     let first = step("one", "run", "");
     let second = step("two", "run", "");
-    workflow(&format!(
-        "  - name: a\n    steps:\n{first}  - name: b\n    dependsOn: [{{job: a}}]\n    steps:\n{second}"
-    ))
+    workflow(&format!("  - name: a\n    steps:\n{first}  - name: b\n    dependsOn: [{{job: a}}]\n    steps:\n{second}"))
 }
 
 #[tokio::test]
@@ -103,8 +101,7 @@ async fn fault_48_a_run_whose_type_is_missing_is_blocked_by_it() {
       b skipped
         more (thing.run) skipped
     ");
-    let statuses: Vec<RunStatus> =
-        record.jobs.iter().flat_map(|job| &job.steps).map(|step| step.status).collect();
+    let statuses: Vec<RunStatus> = record.jobs.iter().flat_map(|job| &job.steps).map(|step| step.status).collect();
     assert_eq!(statuses, [RunStatus::Succeeded, RunStatus::Blocked, RunStatus::Skipped, RunStatus::Skipped]);
     assert_eq!(record.jobs[0].steps[0].data_handles.len(), 1);
     assert_eq!(bench.calls().len(), 1);

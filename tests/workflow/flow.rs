@@ -13,7 +13,8 @@ fn steps(record: &mangrove_domain::run::RunRecord) -> String {
 
 /// Steps `good` and `bad`, and for each condition one that waits for each of them.
 async fn after(condition: &str) -> String {
-    let mut text = [step("good", "size", "        allowFailure: true\n"), step("bad", "run", "        allowFailure: true\n")];
+    let mut text =
+        [step("good", "size", "        allowFailure: true\n"), step("bad", "run", "        allowFailure: true\n")];
     text[0] = text[0].replace("methodName: size", "methodName: size, inputs: {size: 1}");
     let behind = |on: &str| {
         let more = format!("        dependsOn: [{{step: {on}, condition: {condition}}}]\n");
@@ -79,7 +80,11 @@ async fn a_failure_that_is_allowed_fails_neither_job_nor_run() {
     let steps_text = [
         step("bad", "run", "        allowFailure: true\n"),
         step("behind", "run", "        dependsOn: [{step: bad}]\n"),
-        step("anyway", "run", "        dependsOn: [{step: bad, condition: {type: completed}}]\n        allowFailure: true\n"),
+        step(
+            "anyway",
+            "run",
+            "        dependsOn: [{step: bad, condition: {type: completed}}]\n        allowFailure: true\n",
+        ),
     ];
     let jobs = format!("  - name: a\n    steps:\n{}", steps_text.concat());
     let bench = Bench::new(&workflow(&jobs)).method("thing.run", &[Action::Throw("no")]);
@@ -99,8 +104,9 @@ async fn after_a_failed_step_those_without_dependencies_do_not_begin() {
 
 #[tokio::test]
 async fn heavier_steps_start_first_and_no_more_than_the_job_allows() {
-    let weighed: String =
-        [("a", 0), ("b", 5), ("c", -1), ("d", 5)].map(|(name, weight)| step(name, "run", &format!("        weight: {weight}\n"))).concat();
+    let weighed: String = [("a", 0), ("b", 5), ("c", -1), ("d", 5)]
+        .map(|(name, weight)| step(name, "run", &format!("        weight: {weight}\n")))
+        .concat();
     let bench = Bench::new(&workflow(&format!("  - name: j\n    concurrency: 2\n    steps:\n{weighed}")));
     bench.run("{}").await;
     assert_eq!(bench.starts(), ["j/b", "j/d", "j/a", "j/c"]);
@@ -173,13 +179,14 @@ async fn one_repetition_that_fails_fails_the_step_and_the_others_go_on() {
 
 #[tokio::test]
 async fn a_step_that_takes_too_long_fails_and_keeps_what_it_said() {
-    let bench = Bench::new(&workflow(&format!("  - name: j\n    steps:\n{}", step("slow", "run", "        timeout: 20ms\n"))))
-        .method("thing.run", &[Action::Log("begun"), Action::Write("state", "kept", "{size: 1}"), Action::Hang]);
+    let bench =
+        Bench::new(&workflow(&format!("  - name: j\n    steps:\n{}", step("slow", "run", "        timeout: 20ms\n"))))
+            .method("thing.run", &[Action::Log("begun"), Action::Write("state", "kept", "{size: 1}"), Action::Hang]);
     let record = within(bench.run("{}")).await;
     insta::assert_snapshot!(told(&record), @r"
-    w failed: MG0701 job `j`, step `slow`: `thing.run` did not end within 20 ms, the step's time limit
+    w failed: MG0701 job `j`, step `slow`: `thing.run` did not end within 20 ms, the time limit of the step
       j failed
-        slow (thing.run) failed: MG0701 `thing.run` did not end within 20 ms, the step's time limit
+        slow (thing.run) failed: MG0701 `thing.run` did not end within 20 ms, the time limit of the step
           begun
     ");
     assert_eq!(record.jobs[0].steps[0].data_handles.len(), 1);
@@ -262,7 +269,9 @@ async fn workflows_that_call_each_other_end_with_the_cycle() {
 #[tokio::test]
 async fn a_name_in_an_expression_is_looked_up_when_it_runs() {
     let task = |name: &str, method: &str| {
-        format!("      - name: {method}\n        task: {{type: model_method, modelIdOrName: '{name}', methodName: '{method}'}}\n")
+        format!(
+            "      - name: {method}\n        task: {{type: model_method, modelIdOrName: '{name}', methodName: '{method}'}}\n"
+        )
     };
     let jobs = format!("  - name: j\n    steps:\n{}", task("${{ inputs.name }}", "run"));
     let bench = Bench::new(&workflow(&jobs));
@@ -297,4 +306,21 @@ async fn a_time_limit_holds_for_a_nested_workflow_too() {
     let record = within(bench.run("{size: 1}")).await;
     assert_eq!(record.status, RunStatus::Failed);
     assert!(bench.history().await.iter().all(|run| run.status == RunStatus::Failed), "both runs end");
+}
+
+#[tokio::test]
+async fn workflows_that_call_deeper_than_ten_levels_end_with_the_path() {
+    let last = "{type: model_method, modelIdOrName: thing, methodName: run}";
+    let chain = |levels: u8| -> String {
+        let next = |level: u8| format!("{{type: workflow, workflowIdOrName: level{}, inputs: {{size: 1}}}}", level + 1);
+        let inner = (2..=levels).map(|level| {
+            let task = if level == levels { last.to_owned() } else { next(level) };
+            nested(&format!("level{level}"), level, &task)
+        });
+        format!("{}{}", calls("level2", ""), inner.collect::<String>())
+    };
+    assert_eq!(within(Bench::new(&chain(10)).run("{size: 1}")).await.status, RunStatus::Succeeded);
+    let record = within(Bench::new(&chain(11)).run("{size: 1}")).await;
+    let message = record.error.expect("an error").message;
+    assert!(message.contains("deeper than 10 levels: w → level2 → level3"), "{message}");
 }

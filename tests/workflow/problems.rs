@@ -137,7 +137,11 @@ async fn a_step_that_is_wrong_does_not_hide_what_is_wrong_elsewhere() {
       - name: s
         task: {type: model_method, modelIdOrName: thing, methodName: run}
 ";
-    insta::assert_snapshot!(of_jobs(jobs).await, @"workflows/w.yaml:7:15: a task needs either `modelIdOrName`, or `modelType` and `modelName`");
+    insta::assert_snapshot!(of_jobs(jobs).await, @r"
+    workflows/w.yaml:7:15: a task needs either `modelIdOrName`, or `modelType` and `modelName`
+    workflows/w.yaml:9:39: there is no step `nowhere` here
+    workflows/w.yaml:12:33: there is no job `missing` here
+    ");
 }
 
 #[tokio::test]
@@ -237,6 +241,8 @@ jobs:
     workflows/w.yaml:9:100: the arguments of `thing.size`: on: expected boolean, found 3
     workflows/w.yaml:9:108: the arguments of `thing.size`: nam: is not known — did you mean `name`?
     workflows/w.yaml:11:70: the arguments of `thing.size`: size: is required
+    workflows/w.yaml:17:38: the arguments of `thing.size`: `nam` is not known — did you mean `name`?
+    workflows/w.yaml:17:46: the arguments of `thing.size`: `zoom` is not known — did you mean `zone`?
     workflows/w.yaml:19:50: the inputs of workflow `inner`: size: is required
     workflows/w.yaml:19:66: the inputs of workflow `inner`: `sise` is not known — did you mean `size`?
     "#);
