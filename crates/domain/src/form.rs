@@ -220,7 +220,7 @@ impl<'a> Form<'a> {
     }
 }
 
-fn scalar_text(node: &Node) -> Option<String> {
+pub(crate) fn scalar_text(node: &Node) -> Option<String> {
     match &node.value {
         NodeValue::String(text) => Some(text.clone()),
         NodeValue::Number(_) | NodeValue::Bool(_) => Some(node.to_json().to_string()),

@@ -218,8 +218,9 @@ impl Host {
 
 fn text<'a>(function: &str, name: &str, value: &'a Json) -> Result<&'a str, String> {
     match value.as_str() {
-        Some(text) if !text.is_empty() => Ok(text),
-        _ => Err(format!("ctx.{function}: expected a text as {name}, found {}", value.type_name())),
+        Some("") => Err(format!("ctx.{function}: the {name} must not be empty")),
+        Some(text) => Ok(text),
+        None => Err(format!("ctx.{function}: expected a text as {name}, found {}", value.type_name())),
     }
 }
 

@@ -197,7 +197,8 @@ async fn execute(
         Some(limit) => match tokio::time::timeout(limit, work).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let message = format!("`{label}` did not end within {} ms, the step's time limit", limit.as_millis());
+                let message =
+                    format!("`{label}` did not end within {} ms, the time limit of the step", limit.as_millis());
                 return Err(problem(Code::METHOD_FAILED, message));
             }
         },

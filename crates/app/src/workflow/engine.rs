@@ -17,6 +17,7 @@ use mangrove_domain::{
         graph::{self, AfterFailure, Member},
     },
 };
+use tokio::time::Instant;
 
 use super::{
     Library,
@@ -110,6 +111,8 @@ pub(super) struct Context<'a> {
     pub(super) run_id: String,
     /// The names of the workflows that led here, this one last.
     pub(super) chain: Vec<String>,
+    /// When the step that called this workflow runs out of time.
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Context<'_> {
@@ -146,7 +149,7 @@ impl Engine {
         environment: Environment,
         observer: Arc<dyn Observer>,
     ) -> Result<RunRecord, StartError> {
-        self.execute(library, request, &Arc::new(environment), &observer, &[]).await
+        self.execute(library, request, &Arc::new(environment), &observer, (&[], None)).await
     }
 
     /// Runs one method of a definition as a run of one job with one step, called `definition.method`.
@@ -177,7 +180,7 @@ impl Engine {
         request: Request,
         environment: &Arc<Environment>,
         observer: &Arc<dyn Observer>,
-        chain: &[String],
+        (chain, deadline): (&[String], Option<Instant>),
     ) -> Result<RunRecord, StartError> {
         let workflow = &request.workflow;
         let chain: Vec<String> = chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
@@ -201,6 +204,7 @@ impl Engine {
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: id.clone(),
             chain,
+            deadline,
         };
         let record = RunRecord {
             id,
@@ -241,7 +245,7 @@ impl Engine {
             .into_iter()
             .map(|violation| {
                 let names = known.iter().map(|(name, _)| name.as_str()).filter(|name| *name != violation.path);
-                let is_known = known.iter().any(|(name, _)| violation.path.starts_with(name.as_str()));
+                let is_known = known.iter().any(|(name, _)| super::validate::is_within(&violation.path, name));
                 let hint = if is_known { None } else { mangrove_domain::nearest::hint(&violation.path, names) };
                 told(format!("input {violation}"), hint)
             })

@@ -13,6 +13,7 @@ use mangrove_domain::{
     type_name::TypeName,
     workflow::{Job, Step, Target, Task},
 };
+use tokio::time::Instant;
 
 use super::{
     engine::{Context, Request},
@@ -97,7 +98,7 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope) -> O
             }
         }
         Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()) {
-            Ok(request) => Box::pin(run_nested(context, request)).await,
+            Ok(request) => Box::pin(run_nested(context, step, request)).await,
             Err(error) => Invoked::failed(error),
         },
     };
@@ -143,6 +144,11 @@ fn prepare(
 }
 
 async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, call: &Call) -> Invoked {
+    let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    if left.is_some_and(|left| left.is_zero()) {
+        let message = "not begun: the time limit of the step that called this workflow has passed";
+        return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
+    }
     let (observer, job_name, step_name) =
         (Arc::clone(context.observer), job.name.value.clone(), step.name.value.clone());
     let on_line: OnLine =
@@ -157,7 +163,7 @@ async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scop
         models: &context.models,
         run_id: &context.run_id,
         repository: &context.engine.repository,
-        timeout: step.timeout,
+        timeout: step.timeout.into_iter().chain(left).min(),
         on_line,
     };
     method::invoke(&context.engine.services, invocation).await
@@ -182,10 +188,13 @@ fn nested(
 }
 
 /// Runs another workflow as this step: a run of its own, whose outcome is the step's.
-async fn run_nested(context: &Context<'_>, request: Request) -> Invoked {
+async fn run_nested(context: &Context<'_>, step: &Step, request: Request) -> Invoked {
     let name = request.workflow.name.value.clone();
+    let own = step.timeout.and_then(|limit| Instant::now().checked_add(limit));
+    let deadline = own.into_iter().chain(context.deadline).min();
+    let (environment, observer) = (context.environment, context.observer);
     let outcome =
-        context.engine.execute(context.library, request, context.environment, context.observer, &context.chain).await;
+        context.engine.execute(context.library, request, environment, observer, (&context.chain, deadline)).await;
     match outcome {
         Ok(record) => {
             let handles = record.jobs.iter().flat_map(|job| &job.steps).flat_map(|step| step.data_handles.clone());

@@ -3,6 +3,8 @@
 mod expressions;
 mod inputs;
 
+pub(super) use inputs::is_within;
+
 use std::collections::BTreeSet;
 
 use mangrove_domain::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Condition, Dependency, ForEach, Job, Step, Target, Task, Trigger, Workflow, graph};
 use crate::{
     definition::is_uuid,
-    form::{Form, Located, Members, Parsed},
+    form::{Form, Located, Members, Parsed, scalar_text},
     json::Number,
     nearest,
     ports::{Document, Node, NodeValue},
@@ -60,14 +60,14 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
     let concurrency = form.optional_count(members, "concurrency", 1);
     let driver = form.optional_text(members, "driver");
     let job_nodes = non_empty_list(form, members, "jobs");
-    let jobs: Vec<Option<Job>> = job_nodes.iter().map(|node| read_job(form, node)).collect();
+    let siblings = names_of(job_nodes);
+    let jobs: Vec<Option<Job>> = job_nodes.iter().map(|node| read_job(form, node, &siblings)).collect();
     let names: Vec<Option<&Located<String>>> = jobs.iter().map(|job| job.as_ref().map(|job| &job.name)).collect();
     check_names(form, "job", job_nodes, &names);
     let jobs: Option<Vec<Job>> = jobs.into_iter().collect();
     if let Some(jobs) = &jobs {
         let names: Vec<&str> = jobs.iter().map(|job| job.name.value.as_str()).collect();
-        let dependencies: Vec<&[Dependency]> = jobs.iter().map(|job| job.depends_on.as_slice()).collect();
-        check_dependencies(form, "job", job_nodes, &names, &dependencies, &graph::jobs(jobs));
+        check_cycles(form, "job", job_nodes, &names, &graph::jobs(jobs));
     }
     Some(Workflow {
         file: document.name.clone(),
@@ -93,35 +93,35 @@ fn read_trigger(form: &mut Form<'_>, members: Members<'_>) -> Option<Trigger> {
     })
 }
 
-fn read_job(form: &mut Form<'_>, node: &Node) -> Option<Job> {
+fn read_job(form: &mut Form<'_>, node: &Node, siblings: &[String]) -> Option<Job> {
     let keys = ["name", "description", "steps", "dependsOn", "weight", "concurrency", "driver", "driverConfig"];
     let members = form.members(node, "job", &keys)?;
     let name = form.required_text(members, "name");
     let description = form.optional_text(members, "description").map(|text| text.value);
-    let depends_on = read_dependencies(form, members, "job");
+    let depends_on = read_dependencies(form, members, "job", siblings);
     let weight = form.optional_integer(members, "weight").unwrap_or(0);
     let concurrency = form.optional_count(members, "concurrency", 1);
     let driver = form.optional_text(members, "driver");
     let step_nodes = non_empty_list(form, members, "steps");
-    let steps: Vec<Option<Step>> = step_nodes.iter().map(|node| read_step(form, node)).collect();
+    let siblings = names_of(step_nodes);
+    let steps: Vec<Option<Step>> = step_nodes.iter().map(|node| read_step(form, node, &siblings)).collect();
     let names: Vec<Option<&Located<String>>> = steps.iter().map(|step| step.as_ref().map(|step| &step.name)).collect();
     check_names(form, "step", step_nodes, &names);
     let steps: Option<Vec<Step>> = steps.into_iter().collect();
     if let Some(steps) = &steps {
         let names: Vec<&str> = steps.iter().map(|step| step.name.value.as_str()).collect();
-        let dependencies: Vec<&[Dependency]> = steps.iter().map(|step| step.depends_on.as_slice()).collect();
-        check_dependencies(form, "step", step_nodes, &names, &dependencies, &graph::steps(steps));
+        check_cycles(form, "step", step_nodes, &names, &graph::steps(steps));
     }
     Some(Job { name: name?, description, depends_on, weight, concurrency, driver, steps: steps? })
 }
 
-fn read_step(form: &mut Form<'_>, node: &Node) -> Option<Step> {
+fn read_step(form: &mut Form<'_>, node: &Node, siblings: &[String]) -> Option<Step> {
     let members = form.members(node, "step", &STEP_KEYS)?;
     let name = form.required_text(members, "name");
     let description = form.optional_text(members, "description").map(|text| text.value);
     let task = form.required(members, "task").and_then(|node| read_task(form, node));
     let for_each = form.optional(members, "forEach").and_then(|node| read_for_each(form, node));
-    let depends_on = read_dependencies(form, members, "step");
+    let depends_on = read_dependencies(form, members, "step", siblings);
     let weight = form.optional_integer(members, "weight").unwrap_or(0);
     let allow_failure = form.flag(members, "allowFailure");
     let driver = form.optional_text(members, "driver");
@@ -175,7 +175,13 @@ fn read_for_each(form: &mut Form<'_>, node: &Node) -> Option<ForEach> {
     Some(ForEach { item: item?, over: over? })
 }
 
-fn read_dependencies(form: &mut Form<'_>, members: Members<'_>, key: &'static str) -> Vec<Dependency> {
+/// Checks the names then and there: a sibling that is wrong elsewhere must not hide a name that nothing has.
+fn read_dependencies(
+    form: &mut Form<'_>,
+    members: Members<'_>,
+    key: &'static str,
+    siblings: &[String],
+) -> Vec<Dependency> {
     let mut dependencies = Vec::new();
     for node in form.list(members, "dependsOn") {
         // A name alone is read too: it is what people write first.
@@ -194,7 +200,19 @@ fn read_dependencies(form: &mut Form<'_>, members: Members<'_>, key: &'static st
             dependencies.push(Dependency { on, condition });
         }
     }
+    for Dependency { on, .. } in &dependencies {
+        if !siblings.contains(&on.value) {
+            let node = Node { line: on.line, column: on.column, value: NodeValue::String(on.value.clone()) };
+            let hint = nearest::hint(&on.value, siblings.iter().map(String::as_str));
+            form.error(&node, format!("there is no {key} `{}` here", on.value), hint);
+        }
+    }
     dependencies
+}
+
+/// The names of jobs or steps, of those that have one.
+fn names_of(nodes: &[Node]) -> Vec<String> {
+    nodes.iter().filter_map(|node| node.get("name").and_then(scalar_text)).collect()
 }
 
 fn read_condition(form: &mut Form<'_>, node: &Node, depth: usize) -> Option<Condition> {
@@ -256,22 +274,7 @@ fn check_names(form: &mut Form<'_>, what: &str, nodes: &[Node], names: &[Option<
     }
 }
 
-fn check_dependencies(
-    form: &mut Form<'_>,
-    what: &str,
-    nodes: &[Node],
-    names: &[&str],
-    dependencies: &[&[Dependency]],
-    members: &[graph::Member],
-) {
-    for dependency in dependencies.iter().copied().flatten() {
-        let on = &dependency.on;
-        if !names.contains(&on.value.as_str()) {
-            let node = Node { line: on.line, column: on.column, value: NodeValue::String(on.value.clone()) };
-            let hint = nearest::hint(&on.value, names.iter().copied());
-            form.error(&node, format!("there is no {what} `{}` here", on.value), hint);
-        }
-    }
+fn check_cycles(form: &mut Form<'_>, what: &str, nodes: &[Node], names: &[&str], members: &[graph::Member]) {
     for cycle in graph::cycles(members) {
         let path: Vec<String> = cycle.iter().map(|index| format!("`{}`", names[*index])).collect();
         let message = format!("{what}s wait for each other: {}", path.join(" → "));

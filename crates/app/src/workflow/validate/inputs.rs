@@ -70,8 +70,10 @@ pub(super) fn check(
     };
     let properties = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
     let known = || properties.iter().map(|(name, _)| name.as_str());
+    let mut is_whole_left_out = false;
     for violation in violations {
         if depends_on_expression(&violation, &unknown_values) {
+            is_whole_left_out |= violation.path.is_empty();
             continue;
         }
         let position = place(&violation, layers, findings.file, owner).unwrap_or_else(|| at.clone());
@@ -80,7 +82,9 @@ pub(super) fn check(
         findings.error(Code::INVALID_INPUT, position, format!("{what}: {violation}"), hint);
     }
     // A schema that lets others pass silently drops them: nearly known names are slips all the same.
-    if properties.is_empty() || arguments::allows_others(schema) || schema.get("additionalProperties").is_some() {
+    // One that refuses others has told of them, unless it told of several in one violation that was left out.
+    let is_told = schema.get("additionalProperties").is_some() && !is_whole_left_out;
+    if properties.is_empty() || arguments::allows_others(schema) || is_told {
         return;
     }
     let own = layers.iter().filter(|layer| layer.is_own).filter_map(|layer| layer.node?.as_map()).flatten();
@@ -90,7 +94,7 @@ pub(super) fn check(
             continue;
         }
         let hint = nearest::hint(name, known());
-        let severity = if hint.is_some() { Severity::Error } else { Severity::Warning };
+        let severity = if hint.is_some() || is_whole_left_out { Severity::Error } else { Severity::Warning };
         let position = key.position(findings.file);
         findings.report(severity, Code::INVALID_INPUT, position, format!("{what}: `{name}` is not known"), hint);
     }
@@ -124,7 +128,7 @@ fn depends_on_expression(violation: &Violation, expressions: &[String]) -> bool 
 }
 
 /// True if `path` is `around` or lies in it.
-fn is_within(path: &str, around: &str) -> bool {
+pub(in crate::workflow) fn is_within(path: &str, around: &str) -> bool {
     path.strip_prefix(around).is_some_and(|rest| around.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }
 

@@ -1,0 +1,254 @@
+//! What a method is called with, what it may write, and what of the environment may be seen.
+
+use mangrove_app::workflow::StartError;
+use mangrove_domain::{
+    json::Json,
+    ports::DataStore as _,
+    problem::Code,
+    run::{RunRecord, RunStatus},
+};
+
+use crate::bench::{Action, Bench, json, step, told, workflow};
+
+const ID: &str = "00000000-0000-4000-8000-000000000001";
+
+/// A definition with arguments for all methods and for one.
+const CONFIGURED: &str = "
+//- /models/configured.yaml
+id: 00000000-0000-4000-8000-000000000002
+name: configured
+type: '@acme/thing'
+tags: {team: blue}
+globalArguments: {region: eu, zone: global, size: 1}
+methods:
+  size:
+    arguments: {zone: definition, name: '${{ self.name }} of ${{ self.tags.team }}', size: '2'}
+";
+
+fn call(inputs: &str) -> String {
+    workflow(&format!(
+        "  - name: j\n    steps:\n      - name: s\n        task: {{type: model_method, modelIdOrName: configured, methodName: size{inputs}}}\n"
+    ))
+}
+
+fn sized(inputs: &str) -> String {
+    let step = step("s", "size", "").replace("methodName: size", &format!("methodName: size, inputs: {inputs}"));
+    workflow(&format!("  - name: j\n    steps:\n{step}"))
+}
+
+async fn arguments(bench: &Bench) -> String {
+    let record = bench.run("{}").await;
+    assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
+    bench.calls().last().expect("a call").arguments.to_string()
+}
+
+#[tokio::test]
+async fn a_step_wins_over_the_definition_and_that_over_its_global_arguments() {
+    let sources =
+        [call(""), call(", inputs: {zone: step}"), call(", inputs: {size: 3, on: 'true', name: '${{ self.job }}'}")];
+    let mut table = String::new();
+    for source in sources {
+        table.extend([&arguments(&Bench::new(&format!("{CONFIGURED}{source}"))).await, "\n"]);
+    }
+    insta::assert_snapshot!(table, @r#"
+    {"zone":"definition","size":2,"name":"configured of blue"}
+    {"zone":"step","size":2,"name":"configured of blue"}
+    {"zone":"definition","size":3,"name":"j","on":true}
+    "#);
+    let plain = Bench::new(&sized("{size: 4}"));
+    assert_eq!(arguments(&plain).await, r#"{"size":4,"zone":"a"}"#);
+}
+
+#[tokio::test]
+async fn a_method_sees_its_definition_and_all_global_arguments() {
+    let bench = Bench::new(&format!("{CONFIGURED}{}", call("")));
+    bench.run("{}").await;
+    insta::assert_snapshot!(bench.calls()[0].context, @r#"{"repoDir":"/repository","modelType":"@acme/thing","modelId":"00000000-0000-4000-8000-000000000002","globalArgs":{"region":"eu","zone":"global","size":1},"definition":{"id":"00000000-0000-4000-8000-000000000002","name":"configured","version":1,"tags":{"team":"blue"}},"methodName":"size"}"#);
+}
+
+#[tokio::test]
+async fn inputs_from_the_command_line_become_what_the_method_expects() {
+    let bench = Bench::new("");
+    let record = bench.run_method("thing", "size", "{size: '3', on: 'false', name: '5'}").await;
+    assert_eq!((record.status, record.name.as_str()), (RunStatus::Succeeded, "thing.size"));
+    assert_eq!(bench.calls()[0].arguments, json("{size: 3, on: false, name: '5', zone: a}"));
+    // An expression in a value is text, whatever the name of the input is.
+    let bench = Bench::new("").variable("TOKEN", "s3cret");
+    bench.run_method("thing", "run", "{a: '${{ env.TOKEN }}', 'b\"}} c': [1, null], env: x}").await;
+    assert_eq!(bench.calls()[0].arguments, json("{a: '${{ env.TOKEN }}', 'b\"}} c': [1, null], env: x}"));
+    let record = bench.run_method("thing", "size", "{sise: 1, on: maybe}").await;
+    insta::assert_snapshot!(told(&record), @r#"
+    thing.size failed: MG0605 job `thing`, step `size`: the arguments of `thing.size` break their schema: on: expected boolean, found "maybe"; sise: is not known; size: is required
+      thing failed
+        size (thing.size) failed: MG0605 the arguments of `thing.size` break their schema: on: expected boolean, found "maybe"; sise: is not known; size: is required
+    "#);
+}
+
+#[tokio::test]
+async fn inputs_of_a_workflow_are_completed_and_checked_before_anything_runs() {
+    let schema = "inputs:
+  properties: {size: {type: integer}, zone: {type: string, default: here}, tag: {type: string}}
+  required: [size]
+  additionalProperties: false
+";
+    let step = step("s", "run", "").replace(
+        "methodName: run",
+        "methodName: run, inputs: {all: '${{ inputs }}', text: 'in ${{ inputs.zone }}: ${{ inputs.size }}'}",
+    );
+    let text = workflow(&format!("  - name: j\n    steps:\n{step}")).replace("jobs:", &format!("{schema}jobs:"));
+    let bench = Bench::new(&text);
+    let record = bench.run("{size: '3'}").await;
+    assert_eq!(record.inputs, json("{size: 3, zone: here}"));
+    assert_eq!(bench.calls()[0].arguments, json("{all: {size: 3, zone: here}, text: 'in here: 3'}"));
+    let mut table = String::new();
+    for inputs in ["{}", "{size: big}", "{size: 1, zones: x}", "{size: 1, tags: x}", "{size: 1, other: x}"] {
+        let Err(StartError::Problems(problems)) = bench.try_run(inputs).await else { panic!("{inputs} ran") };
+        for problem in problems {
+            assert_eq!(problem.code, Code::INVALID_INPUT);
+            let hint = problem.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
+            table.extend([inputs, " → ", &problem.message, &hint, "\n"]);
+        }
+    }
+    insta::assert_snapshot!(table, @r#"
+    {} → input size: is required
+    {size: big} → input size: expected integer, found "big"
+    {size: 1, zones: x} → input zones: is not known — did you mean `zone`?
+    {size: 1, tags: x} → input tags: is not known — did you mean `tag`?
+    {size: 1, other: x} → input other: is not known
+    "#);
+    assert_eq!(bench.calls().len(), 1);
+    assert_eq!(bench.history().await.len(), 1);
+}
+
+#[tokio::test]
+async fn arguments_that_break_their_schema_are_told_all_at_once() {
+    let bench = Bench::new(&sized("{size: big, on: 3, unknown: x}"));
+    insta::assert_snapshot!(told(&bench.run("{}").await), @r#"
+    w failed: MG0605 job `j`, step `s`: the arguments of `thing.size` break their schema: on: expected boolean, found 3; size: expected integer, found "big"; unknown: is not known
+      j failed
+        s (thing.size) failed: MG0605 the arguments of `thing.size` break their schema: on: expected boolean, found 3; size: expected integer, found "big"; unknown: is not known
+    "#);
+    let bench = Bench::new(&sized("{size: '${{ inputs.nothing.at.all }}'}"));
+    insta::assert_snapshot!(told(&bench.run("{}").await), @r"
+    w failed: MG0606 job `j`, step `s`: workflows/w.yaml:7:91: `inputs.nothing.at.all`: there is no member `nothing`
+      j failed
+        s (thing.size) failed: MG0606 workflows/w.yaml:7:91: `inputs.nothing.at.all`: there is no member `nothing`
+    ");
+    let global = CONFIGURED.replace("region: eu", "region: [eu]");
+    let bench = Bench::new(&format!("{global}{}", call("")));
+    insta::assert_snapshot!(told(&bench.run("{}").await), @r#"
+    w failed: MG0605 job `j`, step `s`: the global arguments of `configured` break their schema: region: expected string, found ["eu"]
+      j failed
+        s (configured.size) failed: MG0605 the global arguments of `configured` break their schema: region: expected string, found ["eu"]
+    "#);
+    assert!(bench.calls().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_written_before_a_method_throws_is_kept() {
+    let actions = [
+        Action::Write("state", "first", "{size: 1}"),
+        Action::Write("state", "first", "{size: 2}"),
+        Action::Throw("half way"),
+    ];
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
+    let record = bench.run("{}").await;
+    assert_eq!(record.status, RunStatus::Failed);
+    let handles = &record.jobs[0].steps[0].data_handles;
+    let versions: Vec<Option<i64>> = handles.iter().map(|handle| handle.get("version")?.as_integer()).collect();
+    assert_eq!(versions, [Some(1), Some(2)]);
+    let (handle, content) = bench.data.read(ID, "state", "first", None).await.expect("data").expect("a resource");
+    assert_eq!((content, handle.run_id), (json("{size: 2}"), record.id));
+}
+
+#[tokio::test]
+async fn a_resource_that_breaks_its_schema_or_is_not_declared_is_not_written() {
+    let mut table = String::new();
+    for action in [
+        Action::Write("state", "one", "{size: big}"),
+        Action::Write("state", "one", "{}"),
+        Action::Write("states", "one", "{size: 1}"),
+        Action::Write("state", "", "{size: 1}"),
+    ] {
+        let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &[action]);
+        let record = bench.run("{}").await;
+        assert_eq!(record.status, RunStatus::Failed);
+        assert!(record.jobs[0].steps[0].data_handles.is_empty());
+        assert!(bench.data.list(ID).await.expect("data").is_empty());
+        table.extend([record.error.expect("an error").message.as_str(), "\n"]);
+    }
+    insta::assert_snapshot!(table, @r#"
+    job `j`, step `s`: `thing.size` failed: the data breaks the schema of resource `state`: size: expected integer, found "big"
+    job `j`, step `s`: `thing.size` failed: the data breaks the schema of resource `state`: size: is required
+    job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no resource `states`; did you mean `state`?
+    job `j`, step `s`: `thing.size` failed: ctx.writeResource: the instance must not be empty
+    "#);
+}
+
+/// Everything of a record that is text.
+fn whole(record: &RunRecord) -> String {
+    format!("{record:?}")
+}
+
+#[tokio::test]
+async fn what_came_out_of_the_environment_is_masked_wherever_it_is_told() {
+    for name in ["env.TOKEN", "env[\"TOKEN\"]", "env['TOKEN']", "[env][0].TOKEN", "has(env.TOKEN) ? env.TOKEN : ''"] {
+        let quoted = Json::from(format!("Bearer ${{{{ {name} }}}}")).to_string();
+        let inputs = format!("{{size: 1, name: {quoted}}}");
+        let actions =
+            [Action::LogArguments, Action::Write("state", "with s3cret", "{size: 1}"), Action::ThrowArguments];
+        let bench = Bench::new(&sized(&inputs))
+            .method("thing.size", &actions)
+            .variable("TOKEN", "s3cret")
+            .variable("OTHER", "region");
+        let record = bench.run("{note: s3cret}").await;
+        assert_eq!(
+            bench.calls().first().and_then(|call| call.arguments.get("name")?.as_str().map(str::to_owned)).as_deref(),
+            Some("Bearer s3cret"),
+            "{name}: {}",
+            told(&record)
+        );
+        let told = format!("{}{}{:?}", whole(&record), bench.events().join("\n"), bench.history().await);
+        assert!(!told.contains("s3cret"), "{name}: {told}");
+        assert!(told.contains("Bearer ***"), "{name}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_name_or_a_nested_input_is_masked_too() {
+    let task = "{type: model_method, modelIdOrName: 'x-${{ env.TOKEN }}', methodName: run}";
+    let text = workflow(&format!("  - name: j\n    steps:\n      - name: s\n        task: {task}\n"));
+    let bench = Bench::new(&text).variable("TOKEN", "s3cret");
+    let record = bench.run("{}").await;
+    assert!(!whole(&record).contains("s3cret"), "{}", told(&record));
+    let task = "{type: workflow, workflowIdOrName: inner, inputs: {size: '${{ env.TOKEN }}'}}";
+    let text = workflow(&format!("  - name: j\n    steps:\n      - name: s\n        task: {task}\n"));
+    let inner = "//- /workflows/inner.yaml
+id: 00000000-0000-4000-8000-000000000101
+name: inner
+inputs: {properties: {size: {type: TYPE}}}
+jobs:
+  - name: j
+    steps:
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: run, inputs: {size: '${{ inputs.size }}'}}
+";
+    for kind in ["string", "integer"] {
+        let bench = Bench::new(&format!("{text}{}", inner.replace("TYPE", kind))).variable("TOKEN", "s3cret");
+        let record = bench.run("{}").await;
+        let told = format!("{}{:?}{}", told(&record), bench.history().await, bench.events().join("\n"));
+        assert!(!told.contains("s3cret"), "{told}");
+        assert!(told.contains("***"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_log_line_shows_live_is_what_is_recorded() {
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &[Action::Log("first"), Action::LogArguments]);
+    let record = bench.run("{}").await;
+    let lines: Vec<String> =
+        record.jobs[0].steps[0].logs.iter().map(|line| format!("log j/s: {}", line.text)).collect();
+    let shown: Vec<String> = bench.events().into_iter().filter(|event| event.starts_with("log ")).collect();
+    assert_eq!(shown, lines);
+    assert_eq!(shown, ["log j/s: first", r#"log j/s: {"size":1,"zone":"a"}"#]);
+}

@@ -1,0 +1,444 @@
+//! A repository as text, types as text, methods as lists of actions.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use mangrove_app::{
+    method::Services,
+    secrets::Environment,
+    types::{NotReady, ReadyType, Types},
+    workflow::{
+        Engine, Event, Library, Limits, Observer, Request, StartError, TypeCatalogue,
+        library::Layout,
+        validate::{self, Tools},
+    },
+};
+use mangrove_domain::{
+    description::{Description, MethodDescription},
+    failure::Failure,
+    json::Json,
+    ports::{
+        Documents as _, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore,
+        Session,
+    },
+    problem::{Problem, Severity},
+    run::{RunProblem, RunRecord, RunStatus},
+    source::Kind,
+    type_name::TypeName,
+};
+use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, files::DiskFiles, schema::JsonSchemas};
+use mangrove_testkit::{
+    fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
+    fixture::Tree,
+    rows,
+};
+
+/// What a method does, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Log(&'static str),
+    /// Logs its arguments as JSON.
+    LogArguments,
+    /// Writes a resource: its spec, its instance, its content as YAML.
+    Write(&'static str, &'static str, &'static str),
+    Throw(&'static str),
+    /// Throws its arguments as JSON.
+    ThrowArguments,
+    /// Never ends.
+    Hang,
+}
+
+/// One call as the method saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Called {
+    /// `definition.method`
+    pub(crate) label: String,
+    pub(crate) arguments: Json,
+    pub(crate) context: Json,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    made: Vec<Called>,
+    running: usize,
+    busiest: usize,
+}
+
+/// Runs actions instead of code.
+#[derive(Clone, Debug, Default)]
+struct Script {
+    actions: Arc<BTreeMap<String, Vec<Action>>>,
+    calls: Arc<Mutex<Calls>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl MethodRunner for Script {
+    async fn open(&self, _request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Session for Script {
+    async fn call(
+        &mut self,
+        path: &[String],
+        args: &Json,
+        context: &Json,
+        host: Arc<dyn MethodHost>,
+    ) -> Result<Json, RunError> {
+        let [methods, method, execute] = path else { panic!("an unusual path {path:?}") };
+        assert_eq!((methods.as_str(), execute.as_str()), ("methods", "execute"));
+        let name = context.get("definition").and_then(|definition| definition.get("name")).and_then(Json::as_str);
+        let label = format!("{}.{method}", name.expect("the name of a definition"));
+        {
+            let mut calls = lock(&self.calls);
+            calls.made.push(Called { label: label.clone(), arguments: args.clone(), context: context.clone() });
+            calls.running += 1;
+            calls.busiest = calls.busiest.max(calls.running);
+        }
+        // Whatever may run beside this call gets its turn.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        let mut outcome = Ok(Json::Null);
+        for action in self.actions.get(&label).into_iter().flatten() {
+            if let Err(message) = act(action, args, host.as_ref()).await {
+                outcome = Err(RunError::Threw { message, stack: None });
+                break;
+            }
+        }
+        lock(&self.calls).running -= 1;
+        outcome
+    }
+}
+
+async fn act(action: &Action, args: &Json, host: &dyn MethodHost) -> Result<(), String> {
+    let call = |function: &str, arguments: Vec<Json>| HostCall { function: function.to_owned(), arguments };
+    match action {
+        Action::Log(text) => host.call(call("log", vec![Json::from("info"), Json::from(*text)])).await.map(drop),
+        Action::LogArguments => {
+            host.call(call("log", vec![Json::from("info"), Json::from(args.to_string())])).await.map(drop)
+        }
+        Action::Write(spec, instance, content) => {
+            let arguments = vec![Json::from(*spec), Json::from(*instance), json(content), Json::Null];
+            host.call(call("writeResource", arguments)).await.map(drop)
+        }
+        Action::Throw(message) => Err((*message).to_owned()),
+        Action::ThrowArguments => Err(args.to_string()),
+        Action::Hang => std::future::pending().await,
+    }
+}
+
+/// A value from YAML.
+pub(crate) fn json(yaml: &str) -> Json {
+    YamlDocuments.parse("value", yaml).expect("YAML").root.to_json()
+}
+
+/// Types from text: those of a catalogue, some of which failed.
+#[derive(Clone, Debug, Default)]
+struct Catalogue {
+    ready: BTreeMap<String, Arc<Description>>,
+    failed: BTreeMap<String, Failure>,
+}
+
+#[async_trait]
+impl Types for Catalogue {
+    async fn ready(&self, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
+        if let Some(description) = self.ready.get(type_name.as_str()) {
+            return Ok(ReadyType {
+                row: Arc::new(rows::indexed("models/thing.ts", type_name.as_str())),
+                description: Arc::clone(description),
+                bundle: LoadedBundle { code: Arc::from("export {};"), vendor_files: Vec::new() },
+            });
+        }
+        let failure = self.failed.get(type_name.as_str()).cloned();
+        let claimed_by = failure.iter().map(|_| Arc::new(rows::failed("models/broken.ts", type_name.as_str())));
+        Err(NotReady {
+            kind: kind.clone(),
+            type_name: type_name.clone(),
+            claimed_by: claimed_by.collect(),
+            failure: failure.clone(),
+            nearest: if failure.is_some() { Vec::new() } else { self.names(kind) },
+            remark: None,
+        })
+    }
+}
+
+impl TypeCatalogue for Catalogue {
+    fn describe(&self, _kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
+        self.ready.get(name.as_str()).cloned()
+    }
+
+    fn names(&self, _kind: &Kind) -> Vec<TypeName> {
+        self.ready.keys().map(|name| TypeName::stored(name.as_str())).collect()
+    }
+
+    fn claim(&self, _kind: &Kind, name: &TypeName) -> Option<String> {
+        self.failed.get(name.as_str()).map(|failure| format!("models/broken.ts: {}", failure.latest_message))
+    }
+}
+
+/// Writes down what a live view would show.
+#[derive(Debug, Default)]
+struct Listener(Mutex<Vec<String>>);
+
+impl Observer for Listener {
+    fn observe(&self, event: &Event<'_>) {
+        let line = match event {
+            Event::RunStarted(record) => format!("run {} starts", record.name),
+            Event::JobStarted { job } => format!("job {job} starts"),
+            Event::StepStarted { job, step, .. } => format!("step {job}/{step} starts"),
+            Event::Log { job, step, line } => format!("log {job}/{step}: {}", line.text),
+            Event::StepFinished { job, step } => format!("step {job}/{} {}", step.name, step.status.as_str()),
+            Event::JobFinished { job, status } => format!("job {job} {}", status.as_str()),
+            Event::RunFinished(record) => format!("run {} {}", record.name, record.status.as_str()),
+        };
+        lock(&self.0).push(line);
+    }
+}
+
+/// The types that most tests use.
+const TYPES: &str = "
+'@acme/thing':
+  methods:
+    run: {type: object}
+    size:
+      type: object
+      properties:
+        name: {type: string}
+        size: {type: integer}
+        on: {type: boolean}
+        zone: {type: string, default: a}
+      required: [size]
+      additionalProperties: false
+  details:
+    globalArguments:
+      type: object
+      properties: {region: {type: string}, zone: {type: string}, size: {type: integer}}
+    resources:
+      state:
+        schema: {type: object, properties: {size: {type: integer}}, required: [size]}
+";
+
+/// Everything around an engine.
+pub(crate) struct Bench {
+    tree: Tree,
+    types: Catalogue,
+    script: Script,
+    environment: Vec<(String, String)>,
+    limits: Limits,
+    listener: Arc<Listener>,
+    pub(crate) runs: Arc<dyn RunStore>,
+    pub(crate) data: Arc<MemoryData>,
+}
+
+/// The definition `thing` of `@acme/thing`.
+pub(crate) const THING: &str = "
+//- /models/thing.yaml
+id: 00000000-0000-4000-8000-000000000001
+name: thing
+type: '@acme/thing'
+";
+
+impl Bench {
+    /// A repository of these files and of the definition `thing`.
+    pub(crate) fn new(files: &str) -> Self {
+        Self::with_files(&format!("{THING}{files}"))
+    }
+
+    pub(crate) fn with_files(files: &str) -> Self {
+        let mut types = Catalogue::default();
+        for (name, shape) in json(TYPES).as_object().expect("types") {
+            let methods = shape.get("methods").and_then(Json::as_object).expect("methods");
+            let methods = methods.iter().map(|(name, arguments)| MethodDescription {
+                name: name.clone(),
+                description: String::new(),
+                kind: None,
+                arguments: arguments.clone(),
+            });
+            let description = Description {
+                methods: methods.collect(),
+                details: shape.get("details").expect("details").clone(),
+                ..rows::description(name)
+            };
+            types.ready.insert(name.clone(), Arc::new(description));
+        }
+        Self {
+            tree: Tree::new(files).expect("a directory"),
+            types,
+            script: Script::default(),
+            environment: Vec::new(),
+            limits: Limits::default(),
+            listener: Arc::default(),
+            runs: Arc::new(MemoryRuns::new()),
+            data: Arc::new(MemoryData::new()),
+        }
+    }
+
+    /// What `definition.method` does.
+    pub(crate) fn method(mut self, label: &str, actions: &[Action]) -> Self {
+        Arc::make_mut(&mut self.script.actions).insert(label.to_owned(), actions.to_vec());
+        self
+    }
+
+    /// A type that cannot be built.
+    pub(crate) fn failed_type(mut self, name: &str, failure: Failure) -> Self {
+        self.types.failed.insert(name.to_owned(), failure);
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn limits(mut self, jobs: usize, steps: usize) -> Self {
+        self.limits = Limits { jobs, steps };
+        self
+    }
+
+    pub(crate) async fn library(&self) -> Library {
+        let files = DiskFiles::new(self.tree.root());
+        Library::load(&files, &YamlDocuments, &Layout::default()).await.expect("directories")
+    }
+
+    fn engine(&self) -> Engine {
+        let services = Services {
+            types: Arc::new(self.types.clone()),
+            runner: Arc::new(self.script.clone()),
+            runs: Arc::clone(&self.runs),
+            data: Arc::clone(&self.data) as _,
+            expressions: Arc::new(CelExpressions),
+            schemas: Arc::new(JsonSchemas),
+            clock: Arc::new(ManualClock::default()),
+            entropy: Arc::new(SeededEntropy::new(1)),
+        };
+        Engine::new(services, "/repository".to_owned(), self.limits)
+    }
+
+    /// Runs the workflow `w`. Whatever becomes of it, the record that comes back is the one in the history.
+    pub(crate) async fn run(&self, inputs: &str) -> RunRecord {
+        let record = self.try_run(inputs).await.expect("a run");
+        self.check(&record).await;
+        record
+    }
+
+    pub(crate) async fn try_run(&self, inputs: &str) -> Result<RunRecord, StartError> {
+        let library = self.library().await;
+        let problems = listed(&library.problems);
+        let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|| panic!("no workflow w:\n{problems}")));
+        let request = Request { workflow, inputs: json(inputs), trigger: "test".to_owned() };
+        let environment = Environment::new(self.environment.clone());
+        self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
+    }
+
+    /// Runs one method of a definition with these inputs.
+    pub(crate) async fn run_method(&self, definition: &str, method: &str, inputs: &str) -> RunRecord {
+        let library = self.library().await;
+        let request = (json(inputs), "test".to_owned());
+        let environment = Environment::new(self.environment.clone());
+        let listener = Arc::clone(&self.listener) as _;
+        let outcome = self.engine().run_method(&library, definition, method, request, environment, listener).await;
+        let record = outcome.expect("a run");
+        self.check(&record).await;
+        record
+    }
+
+    async fn check(&self, record: &RunRecord) {
+        assert_eq!(self.runs.get(&record.id).await.expect("a history").as_ref(), Some(record));
+        assert!(record.finished_at.is_some());
+        let jobs = record.jobs.iter().map(|job| job.status);
+        let steps = record.jobs.iter().flat_map(|job| &job.steps).map(|step| step.status);
+        for status in jobs.chain(steps).chain([record.status]) {
+            assert!(!matches!(status, RunStatus::Pending | RunStatus::Running), "{record:?}");
+        }
+    }
+
+    pub(crate) async fn history(&self) -> Vec<RunRecord> {
+        self.runs.list(&RunFilter::default()).await.expect("a history")
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Called> {
+        lock(&self.script.calls).made.clone()
+    }
+
+    /// The most calls that ran at the same time.
+    pub(crate) fn busiest(&self) -> usize {
+        lock(&self.script.calls).busiest
+    }
+
+    pub(crate) fn events(&self) -> Vec<String> {
+        lock(&self.listener.0).clone()
+    }
+
+    /// The jobs and steps in the order in which they started.
+    pub(crate) fn starts(&self) -> Vec<String> {
+        let started = |line: String| Some(line.strip_suffix(" starts")?.strip_prefix("step ")?.to_owned());
+        self.events().into_iter().filter_map(started).collect()
+    }
+
+    /// Everything that is wrong with the repository.
+    pub(crate) async fn problems(&self) -> String {
+        let tools = Tools { types: &self.types, expressions: &CelExpressions, schemas: &JsonSchemas };
+        listed(&validate::validate(&self.library().await, tools))
+    }
+}
+
+/// One line for each problem.
+fn listed(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        let place = problem.position.as_ref().map_or_else(|| problem.subject.clone(), ToString::to_string);
+        let severity = if problem.severity == Severity::Error { "" } else { " (warning)" };
+        let _ = write!(text, "{place}{severity}: {}", problem.message);
+        let _ = problem.hint.as_ref().map_or(Ok(()), |hint| write!(text, " — {hint}"));
+        text.push('\n');
+    }
+    text
+}
+
+/// A record in short.
+pub(crate) fn told(record: &RunRecord) -> String {
+    let problem = |problem: &Option<RunProblem>| {
+        problem.as_ref().map(|problem| format!(": {} {}", problem.code, problem.message)).unwrap_or_default()
+    };
+    let mut text = format!("{} {}{}\n", record.name, record.status.as_str(), problem(&record.error));
+    for job in &record.jobs {
+        let _ = writeln!(text, "  {} {}", job.name, job.status.as_str());
+        for step in &job.steps {
+            let (name, task, status) = (&step.name, &step.task, step.status.as_str());
+            let _ = writeln!(text, "    {name} ({task}) {status}{}", problem(&step.error));
+            for line in &step.logs {
+                let _ = writeln!(text, "      {}", line.text);
+            }
+        }
+    }
+    text
+}
+
+/// A workflow `w` with these jobs, which stand four columns deep.
+pub(crate) fn workflow(jobs: &str) -> String {
+    format!("//- /workflows/w.yaml\nid: 00000000-0000-4000-8000-0000000000ff\nname: w\njobs:\n{jobs}")
+}
+
+/// A short step that runs a method of the definition `thing`.
+pub(crate) fn step(name: &str, method: &str, more: &str) -> String {
+    format!(
+        "      - name: {name}\n        task: {{type: model_method, modelIdOrName: thing, methodName: {method}}}\n{more}"
+    )
+}
+
+/// A bound for what must end: generous, and reached only by a failure.
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), work).await.expect("an end")
+}

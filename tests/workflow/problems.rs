@@ -1,0 +1,299 @@
+//! What is told about documents before anything runs: everything that is wrong, at once.
+
+use crate::bench::{Bench, workflow};
+
+/// The problems of a repository whose workflow has these jobs.
+async fn of_jobs(jobs: &str) -> String {
+    Bench::new(&workflow(jobs)).problems().await
+}
+
+#[tokio::test]
+async fn a_sound_repository_has_none() {
+    let jobs = "  - name: a
+    steps:
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: size, inputs: {size: '${{ inputs.size }}'}}
+        timeout: 5m
+      - name: t
+        dependsOn: [s, {step: s, condition: {type: or, conditions: [{type: failed}, {type: always}]}}]
+        forEach: {item: n, in: '${{ [1, 2].map(n, n + 1) }}'}
+        task: {type: model_method, modelType: '@acme/thing', modelName: other, methodName: run}
+";
+    assert_eq!(of_jobs(jobs).await, "");
+}
+
+#[tokio::test]
+async fn the_form_of_a_workflow_is_checked_all_at_once() {
+    let bench = Bench::new(
+        "//- /workflows/w.yaml
+id: not-a-uuid
+nmae: w
+colour: blue
+version: 2
+concurrency: 0
+tags: [a]
+inputs: 3
+jobs:
+  - name: a
+    step: []
+  - name: b
+    dependsOn: [{job: a, condition: {type: suceeded}}, {job: a, condition: {type: and}}]
+    weight: heavy
+    steps:
+      - name: s
+        allowFailure: sometimes
+        timeout: soon
+        task: {type: model_methd}
+      - task: {type: model_method, methodName: run}
+        dependsOn: s
+      - name: t
+        forEach: {item: n}
+        task: {type: workflow}
+",
+    );
+    insta::assert_snapshot!(bench.problems().await, @r#"
+    workflows/w.yaml:1:1: a workflow needs `name`
+    workflows/w.yaml:1:5: `id`: expected a UUID, found `not-a-uuid`
+    workflows/w.yaml:2:1: a workflow has no `nmae` — did you mean `name`?
+    workflows/w.yaml:3:1 (warning): a workflow has no `colour`
+    workflows/w.yaml:4:10: `version`: this program knows version 1 only
+    workflows/w.yaml:5:14: `concurrency`: expected a whole number of at least 1, found 0
+    workflows/w.yaml:6:7: `tags`: expected a mapping, found a list
+    workflows/w.yaml:7:9: `inputs`: expected a mapping, found 3
+    workflows/w.yaml:9:5: a job needs `steps`
+    workflows/w.yaml:10:5: a job has no `step` — did you mean `steps`?
+    workflows/w.yaml:12:44: `type`: there is no condition `suceeded` — did you mean `succeeded`?
+    workflows/w.yaml:12:76: a condition needs `conditions`
+    workflows/w.yaml:13:13: `weight`: expected a whole number, found "heavy"
+    workflows/w.yaml:16:23: `allowFailure`: expected true or false, found "sometimes"
+    workflows/w.yaml:17:18: `timeout`: expected seconds, or a duration such as 90s, 5m or 1h, found "soon"
+    workflows/w.yaml:18:22: `type`: there is no task `model_methd` — did you mean `model_method`?
+    workflows/w.yaml:19:9: a step needs `name`
+    workflows/w.yaml:19:15: a task needs either `modelIdOrName`, or `modelType` and `modelName`
+    workflows/w.yaml:20:20: `dependsOn`: expected a list, found "s"
+    workflows/w.yaml:22:18: a repetition needs `in`
+    workflows/w.yaml:23:15: a task needs `workflowIdOrName`
+    "#);
+}
+
+#[tokio::test]
+async fn names_that_appear_twice_or_nowhere_are_told() {
+    let jobs = "  - name: build
+    steps:
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+        dependsOn: [{step: build}, {step: z}]
+  - name: build
+    dependsOn: [{job: biuld}, {job: elsewhere}]
+    steps:
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+";
+    insta::assert_snapshot!(of_jobs(jobs).await, @r"
+    workflows/w.yaml:8:15: there is a step `s` already, in line 6
+    workflows/w.yaml:10:28: there is no step `build` here
+    workflows/w.yaml:10:43: there is no step `z` here — did you mean `s`?
+    workflows/w.yaml:11:11: there is a job `build` already, in line 4
+    workflows/w.yaml:12:23: there is no job `biuld` here — did you mean `build`?
+    workflows/w.yaml:12:37: there is no job `elsewhere` here
+    ");
+}
+
+#[tokio::test]
+async fn cycles_are_printed_in_the_order_of_waiting() {
+    let step = "    steps:
+      - name: s
+        dependsOn: [{step: u, condition: {type: always}}]
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+      - name: t
+        dependsOn: [s]
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+      - name: u
+        dependsOn: [t]
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+";
+    let jobs = format!("  - name: a\n    dependsOn: [b]\n{step}  - name: b\n    dependsOn: [a]\n{step}");
+    insta::assert_snapshot!(of_jobs(&jobs).await, @r"
+    workflows/w.yaml:4:5: jobs wait for each other: `a` → `b` → `a` — take one of these out of `dependsOn`
+    workflows/w.yaml:7:9: steps wait for each other: `s` → `u` → `t` → `s` — take one of these out of `dependsOn`
+    workflows/w.yaml:19:9: steps wait for each other: `s` → `u` → `t` → `s` — take one of these out of `dependsOn`
+    ");
+}
+
+#[tokio::test]
+async fn a_step_that_is_wrong_does_not_hide_what_is_wrong_elsewhere() {
+    let jobs = "  - name: a
+    steps:
+      - name: s
+        task: {type: model_method, methodName: run}
+      - name: t
+        dependsOn: [{step: s}, {step: nowhere}]
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+  - name: b
+    dependsOn: [{job: a}, {job: missing}]
+    steps:
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+";
+    insta::assert_snapshot!(of_jobs(jobs).await, @r"
+    workflows/w.yaml:7:15: a task needs either `modelIdOrName`, or `modelType` and `modelName`
+    workflows/w.yaml:9:39: there is no step `nowhere` here
+    workflows/w.yaml:12:33: there is no job `missing` here
+    ");
+}
+
+#[tokio::test]
+async fn unknown_types_methods_definitions_and_workflows_are_told_with_the_nearest() {
+    let jobs = "  - name: a
+    steps:
+      - name: method
+        task: {type: model_method, modelIdOrName: thing, methodName: rnu}
+      - name: definition
+        task: {type: model_method, modelIdOrName: thign, methodName: run}
+      - name: type
+        task: {type: model_method, modelType: '@acme/thng', modelName: x, methodName: run}
+      - name: broken-type
+        task: {type: model_method, modelType: '@acme/broken', modelName: x, methodName: run}
+      - name: no-type
+        task: {type: model_method, modelType: 'two words', modelName: x, methodName: run}
+      - name: workflow
+        task: {type: workflow, workflowIdOrName: v}
+      - name: itself
+        task: {type: workflow, workflowIdOrName: w}
+";
+    let bench = Bench::new(&workflow(jobs))
+        .failed_type("@acme/broken", mangrove_testkit::rows::failure("registry unreachable"));
+    insta::assert_snapshot!(bench.problems().await, @r"
+    workflows/w.yaml:7:70: `@acme/thing` has no method `rnu` — did you mean `run`?
+    workflows/w.yaml:9:51: there is no definition `thign` — did you mean `thing`?
+    workflows/w.yaml:11:47: unknown model type `@acme/thng` — did you mean `@acme/thing`?
+    workflows/w.yaml:13:47: model type `@acme/broken` is not ready: models/broken.ts: registry unreachable — run `mangrove why @acme/broken`
+    workflows/w.yaml:15:47: unknown model type `two/words`
+    workflows/w.yaml:17:50: there is no workflow `v` — did you mean `w`?
+    workflows/w.yaml:19:50: workflows call each other: w → w
+    ");
+}
+
+#[tokio::test]
+async fn expressions_that_cannot_work_are_told() {
+    let jobs = "  - name: a
+    steps:
+      - name: s
+        task:
+          type: model_method
+          modelIdOrName: thing
+          methodName: run
+          inputs:
+            broken: '${{ 1 + }}'
+            open: 'a ${{ inputs.size'
+            later: '${{ vault.get(\"x\") }}'
+            slip: '${{ input.size }}'
+            unknown: '${{ inputs.sise }}'
+            fine: '${{ env.HOME + self.name + run.id }}'
+";
+    let text = workflow(jobs).replace("jobs:", "inputs: {properties: {size: {type: integer}}}\njobs:");
+    insta::assert_snapshot!(Bench::new(&text).problems().await, @r#"
+    workflows/w.yaml:13:21: `1 +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+    workflows/w.yaml:14:19: `${{` is not closed by `}}` — close it, or write it in another way if it is no expression
+    workflows/w.yaml:15:20: `vault.get("x")`: `vault` is not supported in this version — expressions may use inputs, self, env, run
+    workflows/w.yaml:16:19: `input.size`: unknown name `input` — did you mean `inputs`?
+    workflows/w.yaml:17:22: `inputs.sise`: the workflow has no input `sise` — did you mean `size`?
+    "#);
+}
+
+#[tokio::test]
+async fn inputs_that_break_their_schema_are_told_where_they_stand() {
+    let jobs = "  - name: a
+    steps:
+      - name: missing
+        task: {type: model_method, modelIdOrName: thing, methodName: size}
+      - name: wrong
+        task: {type: model_method, modelIdOrName: thing, methodName: size, inputs: {size: big, on: 3, nam: x}}
+      - name: open
+        task: {type: model_method, modelIdOrName: thing, methodName: size, inputs: {name: '${{ inputs.x }}'}}
+      - name: two-unknown
+        task:
+          type: model_method
+          modelIdOrName: thing
+          methodName: size
+          inputs: {size: '${{ 1 }}', nam: x, zoom: y}
+      - name: nested
+        task: {type: workflow, workflowIdOrName: inner, inputs: {sise: 3}}
+";
+    let inner = "
+//- /workflows/inner.yaml
+id: 00000000-0000-4000-8000-000000000101
+name: inner
+inputs: {properties: {size: {type: integer}}, required: [size]}
+trigger: {schedule: '@daily', inputs: {size: soon}}
+jobs:
+  - name: j
+    steps:
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+";
+    insta::assert_snapshot!(Bench::new(&format!("{}{inner}", workflow(jobs))).problems().await, @r#"
+    workflows/inner.yaml:4:46: the inputs of scheduled runs: size: expected integer, found "soon"
+    workflows/w.yaml:7:70: the arguments of `thing.size`: size: is required
+    workflows/w.yaml:9:91: the arguments of `thing.size`: size: expected integer, found "big"
+    workflows/w.yaml:9:100: the arguments of `thing.size`: on: expected boolean, found 3
+    workflows/w.yaml:9:108: the arguments of `thing.size`: nam: is not known — did you mean `name`?
+    workflows/w.yaml:11:70: the arguments of `thing.size`: size: is required
+    workflows/w.yaml:17:38: the arguments of `thing.size`: `nam` is not known — did you mean `name`?
+    workflows/w.yaml:17:46: the arguments of `thing.size`: `zoom` is not known — did you mean `zone`?
+    workflows/w.yaml:19:50: the inputs of workflow `inner`: size: is required
+    workflows/w.yaml:19:66: the inputs of workflow `inner`: `sise` is not known — did you mean `size`?
+    "#);
+}
+
+#[tokio::test]
+async fn definitions_are_checked_too() {
+    let bench = Bench::with_files(
+        "//- /models/a.yaml
+id: 1
+name: a
+type: '@acme/thing'
+globalArgument: {}
+//- /models/b.yaml
+id: 00000000-0000-4000-8000-000000000001
+name: b
+type: '@acme/thing'
+driver: docker
+globalArguments: {region: [x], zone: '${{ 1 + }}'}
+methods: {sizes: {arguments: {}}, size: {argument: {}}}
+//- /models/c.yaml
+id: 00000000-0000-4000-8000-000000000002
+name: c
+type: '@acme/thing'
+driver: docker
+globalArguments: {region: [x], zone: '${{ 1 + }}'}
+methods: {sizes: {arguments: {}}}
+//- /models/d.yaml
+id: 00000000-0000-4000-8000-000000000002
+name: d
+type: '@acme/thing'
+//- /models/@acme/thing/e.yaml
+id: 00000000-0000-4000-8000-000000000003
+name: e
+//- /models/f.yaml
+id: 00000000-0000-4000-8000-000000000004
+name: f
+//- /models/g.yaml
+name: [
+",
+    );
+    insta::assert_snapshot!(bench.problems().await, @r#"
+    models/a.yaml:1:5: `id`: expected a UUID, found `1`
+    models/a.yaml:4:1: a definition has no `globalArgument` — did you mean `globalArguments`?
+    models/b.yaml:6:42: a method has no `argument` — did you mean `arguments`?
+    models/c.yaml:4:9 (warning): the driver `docker` is not used: this version runs methods in process
+    models/c.yaml:5:27: the global arguments of `c`: region: expected string, found ["x"]
+    models/c.yaml:5:38: `1 +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+    models/c.yaml:6:11: `@acme/thing` has no method `sizes` — did you mean `size`?
+    models/d.yaml:2:7: the identifier `00000000-0000-4000-8000-000000000002` belongs to the definition in models/c.yaml already; this file is left out — give one of the two another identifier
+    models/f.yaml:1:1: a definition needs `type` — write `type: "@scope/name"`, or put the file below models/<type>/
+    models/g.yaml:1:7: unclosed bracket '['
+    "#);
+}
