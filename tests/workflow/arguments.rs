@@ -252,3 +252,57 @@ async fn what_a_log_line_shows_live_is_what_is_recorded() {
     assert_eq!(shown, lines);
     assert_eq!(shown, ["log j/s: first", r#"log j/s: {"size":1,"zone":"a"}"#]);
 }
+
+#[tokio::test]
+async fn a_secret_of_several_lines_is_masked_in_json_too() {
+    let bench = Bench::new(&sized("{size: 1, name: 'key ${{ env.KEY }}'}"))
+        .method("thing.size", &[Action::LogArguments, Action::ThrowArguments])
+        .variable("KEY", "begin\n\"middle\"\nend");
+    let record = bench.run("{}").await;
+    let told = told(&record);
+    assert!(!told.contains("middle") && told.contains("key ***"), "{told}");
+}
+
+#[tokio::test]
+async fn a_method_reads_what_was_written_before() {
+    let actions = [
+        Action::Write("state", "one", "{size: 1}"),
+        Action::Write("state", "one", "{size: 2}"),
+        Action::Call("readResource", "[one]"),
+        Action::Call("readResource", "[one, 1]"),
+        Action::Call("readResource", "[two]"),
+        Action::Call("readModelData", "[thing, state]"),
+        Action::Call("readModelData", "[thing, other]"),
+        Action::Call("onEvent", "[{}]"),
+    ];
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
+    insta::assert_snapshot!(told(&bench.run("{}").await), @r#"
+    w succeeded
+      j succeeded
+        s (thing.size) succeeded
+          {"size":2}
+          {"size":1}
+          null
+          [{"name":"one","specName":"state","kind":"resource","dataId":"00000000-0000-4000-8000-000000000001/state/one/2","version":2,"size":10,"tags":{},"metadata":{},"attributes":{"size":2}}]
+          []
+          null
+    "#);
+    let mut table = String::new();
+    for action in [
+        Action::Call("readResource", "[one, -1]"),
+        Action::Call("readResource", "[3]"),
+        Action::Call("readModelData", "[thin]"),
+        Action::Call("queryData", "[]"),
+        Action::Call("writeFile", "[log, today, text]"),
+    ] {
+        let record = Bench::new(&sized("{size: 1}")).method("thing.size", &[action]).run("{}").await;
+        table.extend([record.error.expect("an error").message.as_str(), "\n"]);
+    }
+    insta::assert_snapshot!(table, @r"
+    job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a version, found -1
+    job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a text as instance, found number
+    job `j`, step `s`: `thing.size` failed: ctx.readModelData: there is no definition `thin`; did you mean `thing`?
+    job `j`, step `s`: `thing.size` failed: ctx.queryData is not supported in this version
+    job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no file `log`
+    ");
+}

@@ -49,6 +49,8 @@ pub(crate) enum Action {
     Throw(&'static str),
     /// Throws its arguments as JSON.
     ThrowArguments,
+    /// Calls a function of the host with a YAML list of arguments and logs what comes back.
+    Call(&'static str, &'static str),
     /// Never ends.
     Hang,
 }
@@ -132,6 +134,11 @@ async fn act(action: &Action, args: &Json, host: &dyn MethodHost) -> Result<(), 
         Action::Write(spec, instance, content) => {
             let arguments = vec![Json::from(*spec), Json::from(*instance), json(content), Json::Null];
             host.call(call("writeResource", arguments)).await.map(drop)
+        }
+        Action::Call(function, arguments) => {
+            let arguments = json(arguments).as_array().expect("a list").to_vec();
+            let answer = host.call(call(function, arguments)).await?;
+            host.call(call("log", vec![Json::from("info"), Json::from(answer.to_string())])).await.map(drop)
         }
         Action::Throw(message) => Err((*message).to_owned()),
         Action::ThrowArguments => Err(args.to_string()),

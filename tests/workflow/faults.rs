@@ -136,6 +136,25 @@ async fn fault_28_a_type_that_nothing_claims_is_named_with_the_nearest() {
     assert_eq!(record.error.and_then(|error| error.blocked_by).as_deref(), Some("@acme/thin"));
 }
 
+#[tokio::test]
+async fn fault_48_what_runs_beside_a_blocked_step_may_end() {
+    let lost = "      - name: lost
+        task: {type: model_method, modelType: '@acme/broken', modelName: it, methodName: run}\n";
+    let steps = [lost.to_owned(), step("beside", "run", ""), step("later", "run", "        dependsOn: [beside]\n")];
+    let bench = Bench::new(&workflow(&format!("  - name: a\n    steps:\n{}", steps.concat())))
+        .failed_type("@acme/broken", rows::failure("registry unreachable"))
+        .method("thing.run", &[Action::Log("to the end")]);
+    let record = bench.run("{}").await;
+    insta::assert_snapshot!(told(&record), @r"
+    w blocked: MG0702 job `a`, step `lost`: unknown model type `@acme/broken`; models/broken.ts claims it, but its last build failed (1 attempt): registry unreachable
+      a blocked
+        lost (it.run) blocked: MG0702 unknown model type `@acme/broken`; models/broken.ts claims it, but its last build failed (1 attempt): registry unreachable
+        beside (thing.run) succeeded
+          to the end
+        later (thing.run) skipped
+    ");
+}
+
 /// A history that fails at one of its saves.
 struct Failing {
     inner: Arc<dyn RunStore>,

@@ -180,13 +180,13 @@ async fn one_repetition_that_fails_fails_the_step_and_the_others_go_on() {
 #[tokio::test]
 async fn a_step_that_takes_too_long_fails_and_keeps_what_it_said() {
     let bench =
-        Bench::new(&workflow(&format!("  - name: j\n    steps:\n{}", step("slow", "run", "        timeout: 20ms\n"))))
+        Bench::new(&workflow(&format!("  - name: j\n    steps:\n{}", step("slow", "run", "        timeout: 300ms\n"))))
             .method("thing.run", &[Action::Log("begun"), Action::Write("state", "kept", "{size: 1}"), Action::Hang]);
     let record = within(bench.run("{}")).await;
     insta::assert_snapshot!(told(&record), @r"
-    w failed: MG0701 job `j`, step `slow`: `thing.run` did not end within 20 ms, the time limit of the step
+    w failed: MG0701 job `j`, step `slow`: `thing.run` did not end within 300 ms, the time limit of the step
       j failed
-        slow (thing.run) failed: MG0701 `thing.run` did not end within 20 ms, the time limit of the step
+        slow (thing.run) failed: MG0701 `thing.run` did not end within 300 ms, the time limit of the step
           begun
     ");
     assert_eq!(record.jobs[0].steps[0].data_handles.len(), 1);
