@@ -31,7 +31,7 @@ pub async fn describe(
     Ok(match description {
         Some(description) => Ok((Arc::clone(row), description)),
         None => {
-            let remark = "the catalog has lost its description; `mangrove scan --rehash` makes it again".to_owned();
+            let remark = "the catalog has lost its description; it comes back when the source changes".to_owned();
             Err(NotReady::explain(&index, kind, type_name, Some(remark)))
         }
     })
