@@ -120,7 +120,7 @@ pub(crate) struct Scan {
     /// Only plan, and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Exit with 1 if any source is unhealthy
+    /// Exit with 1 if any source is unhealthy, or anything else is in error
     #[arg(long)]
     pub(crate) strict: bool,
     /// Read every file and every bundle again, whatever their times say

@@ -16,7 +16,7 @@ use crate::{
 
 /// The verdict on a row in scope, of a registered kind, whose source was not among the observations. First match:
 ///
-/// 1. a directory on the way was listed incompletely → kept;
+/// 1. a directory on the way was listed incompletely, or the configured directory of the kind is not there → kept;
 /// 2. the lockfile cannot be read → everything pulled is kept;
 /// 3. the root is no longer configured or locked → removed with its extension;
 /// 4. the file is there and exports none of the kind's names → no longer an entry point;
@@ -32,6 +32,9 @@ pub fn judge(row: &Row, disk: &DiskView, presence: Presence) -> Verdict {
         root.and_then(|root| root.incomplete.iter().find(|directory| row.source.path.is_inside(directory)))
     {
         return Fresh::NotLookedAt(NotLookedAt::IncompleteListing { directory: directory.clone() }).into();
+    }
+    if let Some(directory) = root.and_then(|root| root.missing_directories.get(&row.kind)) {
+        return Fresh::NotLookedAt(NotLookedAt::MissingDirectory { directory: directory.clone() }).into();
     }
     if let (Origin::Pulled, Some(fault)) = (row.origin, &disk.lockfile_fault) {
         return Fresh::NotLookedAt(NotLookedAt::LockfileUnreadable { fault: fault.clone() }).into();

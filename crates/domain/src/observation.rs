@@ -79,6 +79,8 @@ pub struct RootView {
     /// Directories, relative to the root, whose listing failed or broke off; nothing below them counts
     /// as gone.
     pub incomplete: BTreeSet<String>,
+    /// Kinds whose directory is configured and not there: a misspelt setting takes nothing away.
+    pub missing_directories: BTreeMap<Kind, String>,
     /// Files that the lockfile names for this root.
     pub locked_files: BTreeSet<RelativePath>,
 }

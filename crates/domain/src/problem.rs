@@ -112,6 +112,8 @@ codes! {
     ROOT_UNREACHABLE = 406, "a source root cannot be reached";
     /// Most of a root's rows vanished at once.
     MASS_REMOVAL = 407, "most sources of a root vanished at once";
+    /// The directory that a setting names for a kind is not there.
+    MISSING_DIRECTORY = 408, "a configured directory is missing";
     /// A bundle is missing from the store.
     BUNDLE_MISSING = 410, "a bundle is missing from the store";
     /// A bundle is not what it was.

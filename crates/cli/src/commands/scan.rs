@@ -8,6 +8,7 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     plan::{Action, Scope, Step},
+    problem::Severity,
     row::Row,
     source::{Kind, SourceId},
     state::StateName,
@@ -52,7 +53,8 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
     } else {
         print(&context.printer, arguments, &report, &shown, &rows);
     }
-    let is_unhealthy = report.rows.iter().any(|row| health::problem(row).is_some());
+    let is_unhealthy = report.rows.iter().any(|row| health::problem(row).is_some())
+        || report.problems.iter().any(|problem| problem.severity == Severity::Error);
     Ok(if arguments.strict && is_unhealthy { Exit::No } else { Exit::Done })
 }
 

@@ -51,6 +51,11 @@ pub enum NotLookedAt {
         /// The directory, relative to the root; empty for the root itself.
         directory: String,
     },
+    /// The directory that is configured for its kind is not there.
+    MissingDirectory {
+        /// The directory, relative to the root.
+        directory: String,
+    },
     /// The lockfile of pulled extensions cannot be read, so nothing pulled can be judged.
     LockfileUnreadable {
         /// What went wrong.
@@ -167,6 +172,7 @@ impl Verdict {
                     NotLookedAt::OutOfScope => "OutOfScope",
                     NotLookedAt::NoLoader(_) => "NoLoader",
                     NotLookedAt::IncompleteListing { .. } => "IncompleteListing",
+                    NotLookedAt::MissingDirectory { .. } => "MissingDirectory",
                     NotLookedAt::LockfileUnreadable { .. } => "LockfileUnreadable",
                 },
             },
@@ -235,6 +241,9 @@ impl fmt::Display for NotLookedAt {
             }
             NotLookedAt::IncompleteListing { directory } => {
                 write!(out, "kept as it is: the directory {directory} could not be listed completely")
+            }
+            NotLookedAt::MissingDirectory { directory } => {
+                write!(out, "kept as it is: the directory {directory} that is configured for its kind is not there")
             }
             NotLookedAt::LockfileUnreadable { fault } => {
                 write!(out, "kept as it is: the lockfile of pulled extensions cannot be read ({fault})")

@@ -1,6 +1,9 @@
 //! Sources that the walk did not meet: the whole table, for every origin and kind of listing.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use mangrove_domain::{
     observation::{CatalogView, DiskView, RootAccess, RootView},
@@ -16,15 +19,17 @@ enum Listing {
     IncompleteParent,
     IncompleteElsewhere,
     IncompleteRoot,
+    MissingDirectory,
     Unreachable,
     NotConfigured,
 }
 
-const LISTINGS: [(Listing, &str); 6] = [
+const LISTINGS: [(Listing, &str); 7] = [
     (Listing::Complete, "listed completely"),
     (Listing::IncompleteParent, "parent incomplete"),
     (Listing::IncompleteElsewhere, "sibling incomplete"),
     (Listing::IncompleteRoot, "root incomplete"),
+    (Listing::MissingDirectory, "directory missing"),
     (Listing::Unreachable, "root unreachable"),
     (Listing::NotConfigured, "root not configured"),
 ];
@@ -63,7 +68,7 @@ fn decided(case: &Case) -> String {
         Listing::IncompleteParent => Some("models"),
         Listing::IncompleteElsewhere => Some("models-old"),
         Listing::IncompleteRoot => Some(""),
-        Listing::Complete | Listing::Unreachable | Listing::NotConfigured => None,
+        Listing::Complete | Listing::MissingDirectory | Listing::Unreachable | Listing::NotConfigured => None,
     };
     let view = RootView {
         origin: case.origin,
@@ -73,9 +78,19 @@ fn decided(case: &Case) -> String {
             | Listing::IncompleteParent
             | Listing::IncompleteElsewhere
             | Listing::IncompleteRoot
+            | Listing::MissingDirectory
             | Listing::NotConfigured => RootAccess::Reachable,
         },
         incomplete: directory.map(str::to_owned).into_iter().collect(),
+        missing_directories: match case.listing {
+            Listing::MissingDirectory => [(model(), "models".to_owned())].into(),
+            Listing::Complete
+            | Listing::IncompleteParent
+            | Listing::IncompleteElsewhere
+            | Listing::IncompleteRoot
+            | Listing::Unreachable
+            | Listing::NotConfigured => BTreeMap::new(),
+        },
         locked_files: if case.locked { [row.source.path.clone()].into() } else { BTreeSet::new() },
     };
     let mut disk = DiskView {
@@ -130,18 +145,21 @@ fn fault_45_nothing_is_gone_unless_somebody_looked_there_completely() {
     local    parent incomplete    | IncompleteListing, keep | no export: IncompleteListing, keep
     local    sibling incomplete   | SourceDeleted, tombstone | no export: NoLongerEntryPoint, tombstone
     local    root incomplete      | IncompleteListing, keep | no export: IncompleteListing, keep
+    local    directory missing    | MissingDirectory, keep | no export: MissingDirectory, keep
     local    root unreachable     | Unavailable, degrade | no export: NoLongerEntryPoint, tombstone
     local    root not configured  | OutOfScope, keep | no export: OutOfScope, keep
     mounted  listed completely    | SourceDeleted, tombstone | no export: NoLongerEntryPoint, tombstone
     mounted  parent incomplete    | IncompleteListing, keep | no export: IncompleteListing, keep
     mounted  sibling incomplete   | SourceDeleted, tombstone | no export: NoLongerEntryPoint, tombstone
     mounted  root incomplete      | IncompleteListing, keep | no export: IncompleteListing, keep
+    mounted  directory missing    | MissingDirectory, keep | no export: MissingDirectory, keep
     mounted  root unreachable     | Unavailable, degrade | no export: NoLongerEntryPoint, tombstone
     mounted  root not configured  | ExtensionRemoved, tombstone | no export: ExtensionRemoved, tombstone
     pulled   listed completely    | SourceDeleted, tombstone | locked: Unavailable, degrade | no export: NoLongerEntryPoint, tombstone | lockfile unreadable: LockfileUnreadable, keep
     pulled   parent incomplete    | IncompleteListing, keep | locked: IncompleteListing, keep | no export: IncompleteListing, keep | lockfile unreadable: IncompleteListing, keep
     pulled   sibling incomplete   | SourceDeleted, tombstone | locked: Unavailable, degrade | no export: NoLongerEntryPoint, tombstone | lockfile unreadable: LockfileUnreadable, keep
     pulled   root incomplete      | IncompleteListing, keep | locked: IncompleteListing, keep | no export: IncompleteListing, keep | lockfile unreadable: IncompleteListing, keep
+    pulled   directory missing    | MissingDirectory, keep | locked: MissingDirectory, keep | no export: MissingDirectory, keep | lockfile unreadable: MissingDirectory, keep
     pulled   root unreachable     | Unavailable, degrade | locked: Unavailable, degrade | no export: NoLongerEntryPoint, tombstone | lockfile unreadable: LockfileUnreadable, keep
     pulled   root not configured  | ExtensionRemoved, tombstone | locked: ExtensionRemoved, tombstone | no export: ExtensionRemoved, tombstone | lockfile unreadable: LockfileUnreadable, keep
     "#);

@@ -1,6 +1,10 @@
 //! Plans: policies, scopes, renames, the guardrail.
 
-use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    time::Duration,
+};
 
 use mangrove_domain::{
     fingerprint::Inputs,
@@ -26,6 +30,7 @@ fn local_root() -> (RootId, RootView) {
         origin: Origin::Local,
         access: RootAccess::Reachable,
         incomplete: BTreeSet::new(),
+        missing_directories: BTreeMap::new(),
         locked_files: BTreeSet::new(),
     };
     (RootId::local(), view)

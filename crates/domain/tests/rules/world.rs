@@ -101,8 +101,13 @@ impl World {
 
     pub(crate) fn look(&self) -> DiskView {
         let access = if self.root_is_there { RootAccess::Reachable } else { RootAccess::Unreachable(fault("root")) };
-        let root =
-            RootView { origin: Origin::Local, access, incomplete: BTreeSet::new(), locked_files: BTreeSet::new() };
+        let root = RootView {
+            origin: Origin::Local,
+            access,
+            incomplete: BTreeSet::new(),
+            missing_directories: BTreeMap::new(),
+            locked_files: BTreeSet::new(),
+        };
         let mut disk = DiskView { roots: [(RootId::local(), root)].into(), ..DiskView::default() };
         if self.root_is_there {
             for (path, content) in &self.files {

@@ -7,11 +7,11 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::{FailureClass, Fault, Position},
     nearest,
-    ports::{Document, Documents, KindLayout, Node},
+    ports::{Document, Documents, KindLayout, Node, NodeValue},
     problem::{Code, Problem, Severity},
-    source::{Extension, RelativePath},
+    source::{Extension, Kind, RelativePath},
 };
 
 use super::{
@@ -45,8 +45,8 @@ pub struct Layout {
     pub marker: Option<String>,
     /// The repository's identifier, which survives cloning and moving.
     pub repository_id: Option<Arc<str>>,
-    /// `modelsDir` and the like, as they are written.
-    directories: BTreeMap<String, String>,
+    /// `modelsDir` and the like, as they are written, and where.
+    directories: BTreeMap<String, (String, Position)>,
     /// What is wrong with the marker.
     pub problems: Vec<Problem>,
 }
@@ -65,40 +65,45 @@ impl Layout {
                     Fault::new(FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, cause, error.message)
                         .at(error.position)
                 })?;
-                return Ok(Self::of(marker, &document));
+                return Self::of(marker, &document);
             }
         }
         Ok(Self::default())
     }
 
-    fn of(marker: &str, document: &Document) -> Self {
+    /// A marker that says something else than it must say is no reason to look elsewhere: a mistake in it is an
+    /// error of the scan, since rows would leave for it.
+    fn of(marker: &str, document: &Document) -> Result<Self, Fault> {
         let mut layout = Self { marker: Some(marker.to_owned()), ..Self::default() };
-        for (key_node, value) in document.root.as_map().unwrap_or_default() {
-            let key = key_node.as_str().unwrap_or_default();
-            match (key, value.as_str()) {
-                ("repoId", Some(text)) => layout.repository_id = Some(text.into()),
-                (key, Some(text)) if key.ends_with("Dir") => {
-                    layout.directories.insert(key.to_owned(), text.to_owned());
-                }
-                _ => {}
+        let members = match &document.root.value {
+            NodeValue::Map(members) => members.as_slice(),
+            NodeValue::Null => &[],
+            NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::String(_) | NodeValue::List(_) => {
+                return Err(wrong_form(marker, &document.root, "the file", "a mapping"));
             }
-            let is_known = KNOWN_KEYS.contains(&key)
-                || key.strip_suffix("Dir").is_some_and(|stem| KNOWN_DIRECTORIES.contains(&stem));
-            if marker == MARKERS[0] && !is_known {
+        };
+        for (key_node, value) in members {
+            let key = key_node.as_str().unwrap_or_default();
+            let is_directory = key.strip_suffix("Dir").is_some_and(|stem| KNOWN_DIRECTORIES.contains(&stem));
+            let text = || {
+                let text = value.as_str().filter(|text| !text.is_empty());
+                text.ok_or_else(|| wrong_form(marker, value, &format!("`{key}`"), "a text"))
+            };
+            if key == "repoId" {
+                layout.repository_id = Some(text()?.into());
+            } else if is_directory {
+                layout.directories.insert(key.to_owned(), (text()?.to_owned(), value.position(marker)));
+            } else if key.ends_with("Dir")
+                && let Some(text) = value.as_str()
+            {
+                // Of a kind that a further loader may know.
+                layout.directories.insert(key.to_owned(), (text.to_owned(), value.position(marker)));
+            }
+            if marker == MARKERS[0] && !is_directory && !KNOWN_KEYS.contains(&key) {
                 layout.problems.push(unknown_key(marker, key, key_node));
             }
         }
-        if document.root.as_map().is_none() && document.root.type_name() != "nothing" {
-            layout.problems.push(Problem {
-                code: Code::INVALID_DOCUMENT,
-                severity: Severity::Error,
-                subject: marker.to_owned(),
-                position: Some(document.root.position(marker)),
-                message: format!("expected a mapping, found {}", document.root.type_name()),
-                hint: None,
-            });
-        }
-        layout
+        Ok(layout)
     }
 
     /// The directory of one kind below the root: environment, then marker, then `extensions/<directory>`.
@@ -107,32 +112,34 @@ impl Layout {
         kind: &KindLayout,
         environment: &BTreeMap<String, String>,
         root: &Path,
-    ) -> Result<String, Problem> {
+    ) -> Result<Place, Problem> {
         let name = kind.kind.as_str();
         let variable = format!("{}S_DIR", name.to_uppercase().replace('-', "_"));
         let from_environment = ["MANGROVE_", "SWAMP_"].iter().find_map(|prefix| {
             let variable = format!("{prefix}{variable}");
-            environment.get(&variable).filter(|value| !value.is_empty()).map(|value| (variable, value.clone()))
+            environment.get(&variable).filter(|value| !value.is_empty()).map(|value| (variable, value.clone(), None))
         });
         let from_marker = || {
             let key = format!("{name}sDir");
-            self.directories.get(&key).map(|value| (key, value.clone()))
+            let (value, position) = self.directories.get(&key)?;
+            Some((key, value.clone(), Some(position.clone())))
         };
-        let Some((origin, text)) = from_environment.or_else(from_marker) else {
-            return Ok(join(EXTENSIONS_DIRECTORY, &kind.directory));
+        let Some((setting, text, position)) = from_environment.or_else(from_marker) else {
+            return Ok(Place { directory: join(EXTENSIONS_DIRECTORY, &kind.directory), setting: None });
         };
         let relative = match Path::new(&text).strip_prefix(root) {
             Ok(below) => below.to_string_lossy().into_owned(),
             Err(_) => text.clone(),
         };
+        let place = |directory: String| Place { directory, setting: Some((setting.clone(), position.clone())) };
         match RelativePath::parse(&relative) {
-            Ok(path) => Ok(path.as_str().to_owned()),
-            Err(mangrove_domain::source::PathError::Empty) => Ok(String::new()),
+            Ok(path) => Ok(place(path.as_str().to_owned())),
+            Err(mangrove_domain::source::PathError::Empty) => Ok(place(String::new())),
             Err(error) => Err(Problem {
                 code: Code::INVALID_DOCUMENT,
                 severity: Severity::Error,
-                subject: origin,
-                position: None,
+                subject: setting,
+                position,
                 message: format!("the directory of {name}s must lie inside the repository: {error}"),
                 hint: Some("use a path relative to the repository".to_owned()),
             }),
@@ -144,6 +151,41 @@ impl Layout {
         let id = self.repository_id.as_deref().unwrap_or("repository");
         Extension { name: format!("@local/{id}").into(), version: "0.0.0".into() }
     }
+}
+
+/// Where the sources of one kind lie.
+pub(super) struct Place {
+    /// Below the root; empty for the root itself.
+    pub(super) directory: String,
+    /// The key or variable that says so, and where it stands; `None` if nothing does.
+    pub(super) setting: Option<(String, Option<Position>)>,
+}
+
+impl Place {
+    /// The problem of a directory that is configured and not there; `None` where nothing names it.
+    pub(super) fn missing(&self, kind: &Kind) -> Option<Problem> {
+        let (setting, position) = self.setting.clone()?;
+        Some(Problem {
+            code: Code::MISSING_DIRECTORY,
+            severity: Severity::Error,
+            subject: setting,
+            position,
+            message: format!("the directory `{}` is not there; what is known of {kind}s is kept", self.directory),
+            hint: Some("make the directory, or correct the setting".to_owned()),
+        })
+    }
+}
+
+fn wrong_form(marker: &str, node: &Node, what: &str, expected: &str) -> Fault {
+    let message = format!(
+        "{what} must be {expected}, found {}",
+        match node.as_str() {
+            Some("") => "an empty text",
+            _ => node.type_name(),
+        }
+    );
+    Fault::new(FailureClass::Deterministic, Code::INVALID_DOCUMENT, format!("marker:{marker}"), message)
+        .at(node.position(marker))
 }
 
 fn unknown_key(marker: &str, key: &str, node: &Node) -> Problem {

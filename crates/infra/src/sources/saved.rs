@@ -59,6 +59,7 @@ struct SavedRoot {
     id: u32,
     origin: u8,
     incomplete: Vec<String>,
+    missing_directories: Vec<(u32, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,6 +109,11 @@ impl SavedSurvey {
             id: interner.text(id.as_str()),
             origin: save_origin(view.origin),
             incomplete: view.incomplete.iter().cloned().collect(),
+            missing_directories: view
+                .missing_directories
+                .iter()
+                .map(|(kind, directory)| (interner.text(kind.as_str()), directory.clone()))
+                .collect(),
         });
         let roots = roots.collect();
         let helpers = survey
@@ -171,6 +177,11 @@ impl SavedSurvey {
                 origin: *Origin::ALL.get(usize::from(saved.origin))?,
                 access: RootAccess::Reachable,
                 incomplete: saved.incomplete.into_iter().collect(),
+                missing_directories: saved
+                    .missing_directories
+                    .into_iter()
+                    .map(|(kind, directory)| Some((Kind::new(text(kind)?), directory)))
+                    .collect::<Option<_>>()?,
                 locked_files: std::collections::BTreeSet::new(),
             };
             disk.roots.insert(RootId::new(text(saved.id)?), view);

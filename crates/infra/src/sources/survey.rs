@@ -11,7 +11,7 @@ use mangrove_domain::{
     observation::{Entry, Observation, RootAccess, RootView},
     ports::{KindLayout, ObserveError, ObserveRequest, Survey, SurveyedEntry},
     problem::{Code, Problem, Severity},
-    source::{Extension, RelativePath, SourceId},
+    source::{Extension, Kind, RelativePath, SourceId},
     type_name::TypeName,
 };
 
@@ -57,7 +57,7 @@ pub(super) async fn root(
     let environment = options.environment.clone();
     let kinds = request.kinds.clone();
     let prepared = blocking(move || prepare(view, documents, &environment, kinds)).await?;
-    let Prepared { view, layout, kinds, walk, mut problems, documents } =
+    let Prepared { view, layout, kinds, missing_directories, walk, mut problems, documents } =
         prepared.map_err(|fault| ObserveError::Repository { fault })?;
 
     let session = Session::new(view, Configs::new(Arc::clone(&documents)), false);
@@ -95,7 +95,7 @@ pub(super) async fn root(
     blocking(move || {
         problems.append(&mut found_problems);
         problems.extend(session.configs.problems.iter().cloned());
-        let mut survey = report(&session, &kinds, found, helpers, &walk);
+        let mut survey = report(&session, &kinds, found, helpers, &walk, missing_directories);
         problems.extend(walk.problems);
         problems.sort_by(|left, right| {
             (&left.subject, left.code, &left.message).cmp(&(&right.subject, right.code, &right.message))
@@ -121,6 +121,7 @@ struct Prepared {
     view: View,
     layout: Layout,
     kinds: Vec<KindDirectory>,
+    missing_directories: BTreeMap<Kind, String>,
     walk: Walk,
     problems: Vec<Problem>,
     documents: Arc<dyn mangrove_domain::ports::Documents>,
@@ -138,17 +139,26 @@ fn prepare(
     layouts: Vec<KindLayout>,
 ) -> Result<Prepared, Fault> {
     let layout = Layout::read(&mut view, documents.as_ref())?;
-    let problems = layout.problems.clone();
+    let mut problems = layout.problems.clone();
     let mut kinds = Vec::new();
+    let mut missing_directories = BTreeMap::new();
     for kind in layouts {
         match layout.directory_of(&kind, environment, &view.root.directory) {
-            Ok(directory) => kinds.push(KindDirectory { layout: kind, directory }),
+            Ok(place) => {
+                if view.directory(&place.directory).listing == Listing::Absent
+                    && let Some(problem) = place.missing(&kind.kind)
+                {
+                    missing_directories.insert(kind.kind.clone(), place.directory.clone());
+                    problems.push(problem);
+                }
+                kinds.push(KindDirectory { layout: kind, directory: place.directory });
+            }
             Err(problem) => return Err(wrong_setting(&problem)),
         }
     }
     let starts: BTreeSet<String> = kinds.iter().map(|kind| kind.directory.clone()).collect();
     let walk = walk(&mut view, &starts);
-    Ok(Prepared { view, layout, kinds, walk, problems, documents })
+    Ok(Prepared { view, layout, kinds, missing_directories, walk, problems, documents })
 }
 
 enum Class {
@@ -261,6 +271,7 @@ fn report(
     found: Vec<Found>,
     helpers: BTreeSet<RelativePath>,
     walk: &Walk,
+    missing_directories: BTreeMap<Kind, String>,
 ) -> Survey {
     let root = &session.view.root;
     let empty = Part::of([]);
@@ -295,6 +306,7 @@ fn report(
         origin: root.origin,
         access: RootAccess::Reachable,
         incomplete: walk.incomplete.clone(),
+        missing_directories,
         locked_files: BTreeSet::new(),
     };
     survey.disk.roots.insert(root.id.clone(), view);

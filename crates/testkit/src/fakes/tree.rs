@@ -172,6 +172,7 @@ impl SourceTree for MemoryTree {
             origin: Origin::Local,
             access: RootAccess::Reachable,
             incomplete: BTreeSet::new(),
+            missing_directories: BTreeMap::new(),
             locked_files: BTreeSet::new(),
         };
         survey.disk = DiskView { helpers, roots: [(RootId::local(), root)].into(), ..survey.disk };
