@@ -123,3 +123,37 @@ fn nothing_is_coloured_that_is_no_terminal() {
         assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{arguments:?}: {output}");
     }
 }
+
+/// The schema library of the template converts to JSON Schema; this one does not, as many do not.
+#[test]
+fn arguments_are_checked_by_a_schema_that_cannot_be_shown() {
+    let sandbox = Sandbox::new(
+        r#"
+//- /extensions/models/a.ts
+const schema = {
+  _def: {},
+  parse: (value) => value,
+  safeParse: (value) => typeof value.size === "number"
+    ? { success: true, data: value }
+    : { success: false, error: { issues: [{ path: ["size"], message: "expected a number" }] } },
+};
+export const model = {
+  type: "@acme/a",
+  version: "2026.01.02.1",
+  methods: { run: { description: "d", arguments: schema, execute: (args, ctx) => ctx.logger.info(`size ${args.size + 1}`) } },
+};
+//- /models/@acme/a/00000000-0000-4000-8000-000000000002.yaml
+id: 00000000-0000-4000-8000-000000000002
+name: one
+version: 1
+"#,
+    );
+    let refused = sandbox.run(&["model", "run", "one", "run", "--input", "size=large"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(
+        refused.to_string().contains("the arguments of `one.run` break their schema: size: expected a number"),
+        "{refused}"
+    );
+    let run = sandbox.run(&["model", "run", "one", "run", "--input", "size=3"]);
+    assert!(run.code == 0 && run.to_string().contains("size 4"), "{run}");
+}

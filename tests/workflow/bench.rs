@@ -23,8 +23,8 @@ use mangrove_domain::{
     failure::Failure,
     json::Json,
     ports::{
-        Documents as _, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore,
-        Session,
+        Call, Documents as _, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter,
+        RunStore, Session,
     },
     problem::{Problem, Severity},
     run::{RunProblem, RunRecord, RunStatus},
@@ -91,15 +91,14 @@ impl MethodRunner for Script {
 
 #[async_trait]
 impl Session for Script {
-    async fn call(
-        &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
-        host: Arc<dyn MethodHost>,
-    ) -> Result<Json, RunError> {
-        let [methods, method, execute] = path else { panic!("an unusual path {path:?}") };
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
+        let Call { path, arguments: args, schema, context, global_schema } = call;
+        let [methods, method, execute] = path.as_slice() else { panic!("an unusual path {path:?}") };
         assert_eq!((methods.as_str(), execute.as_str()), ("methods", "execute"));
+        assert_eq!(
+            (schema.join("."), global_schema.join(".")),
+            (format!("methods.{method}.arguments"), "globalArguments".to_owned())
+        );
         let name = context.get("definition").and_then(|definition| definition.get("name")).and_then(Json::as_str);
         let label = format!("{}.{method}", name.expect("the name of a definition"));
         {
@@ -114,7 +113,7 @@ impl Session for Script {
         }
         let mut outcome = Ok(Json::Null);
         for action in self.actions.get(&label).into_iter().flatten() {
-            if let Err(message) = act(action, args, host.as_ref()).await {
+            if let Err(message) = act(action, &args, host.as_ref()).await {
                 outcome = Err(RunError::Threw { message, stack: None });
                 break;
             }

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{BundleFile, HostCall, InspectRequest, Inspection, LoadedBundle, OpenRequest, RunError},
+    ports::{BundleFile, Call, HostCall, InspectRequest, Inspection, LoadedBundle, OpenRequest, RunError},
     problem::Code,
     shape::Shape,
 };
@@ -505,7 +505,7 @@ fn call_with(
     let path: Vec<String> = path.iter().map(|&segment| segment.to_owned()).collect();
     let args = Json::object([("n", Json::from(3))]);
     let context = Json::object([("modelId", Json::from("m-1")), ("signal", Json::Null)]);
-    session.call(&path, &args, &context, host)
+    session.call(&Call::unchecked(path, args, context), host)
 }
 
 /// The result of `run`, and the host calls it made.
@@ -703,4 +703,67 @@ async fn export_inspector_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn method_runner_contract() {
     mangrove_testkit::contract::method_runner(&|| Box::new(InProcess::new(small()))).await;
+}
+
+/// A schema as an extension may bring one: `accepts` decides, the issue names `n`.
+const SCHEMAS: &str = "
+    const issue = { path: ['n'], message: 'wrong' };
+    const schema = (accepts) => ({ _def: {}, parse: (value) => value, safeParse: (value) => accepts(value)
+        ? { success: true, data: { ...value, seen: true } } : { success: false, error: { issues: [issue] } } });
+    const standard = { parse() {}, safeParse: undefined, '~standard': { validate: async (value) =>
+        value.n > 2 ? { value: { n: value.n * 2 } } : { issues: [{ path: [{ key: 'n' }], message: 'too small' }] } } };
+    const throwing = { _def: {}, parse() {}, safeParse: () => ({ success: false, error: new Error('not at all') }) };
+    export const model = {
+        globalArguments: schema((value) => value.zone !== 'none'),
+        number: schema((value) => typeof value.n === 'number'), text: schema((value) => typeof value.n === 'string'),
+        standard, throwing, plain: { type: 'object' },
+        run: (args, ctx) => ({ args, globals: ctx.globalArgs }),
+    };";
+
+fn checked(schema: &str, arguments: &str, globals: &str) -> String {
+    let mut session = open(SCHEMAS).unwrap();
+    let json = |text: &str| match text {
+        "{}" => Json::Object(Vec::new()),
+        text => {
+            let (name, value) = text.split_once('=').unwrap();
+            Json::object([(name, value.parse::<i64>().map_or_else(|_| Json::from(value), Json::from))])
+        }
+    };
+    let call = Call {
+        path: vec!["run".to_owned()],
+        arguments: json(arguments),
+        schema: vec![schema.to_owned()],
+        context: Json::object([("globalArgs", json(globals))]),
+        global_schema: vec!["globalArguments".to_owned()],
+    };
+    match session.call(&call, &mut |_| Ok(Json::Null)) {
+        Ok(value) => value.to_string(),
+        Err(RunError::Rejected { checked, violations }) => {
+            format!("{checked}: {}", violations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_function_receives_what_its_schema_makes_of_the_arguments() {
+    assert_eq!(checked("number", "n=3", "{}"), r#"{"args":{"n":3,"seen":true},"globals":{"seen":true}}"#);
+    assert_eq!(checked("standard", "n=3", "{}"), r#"{"args":{"n":6},"globals":{"seen":true}}"#);
+    assert_eq!(checked("plain", "n=3", "{}"), r#"{"args":{"n":3},"globals":{"seen":true}}"#, "no schema, no check");
+    assert_eq!(checked("none", "n=3", "{}"), r#"{"args":{"n":3},"globals":{"seen":true}}"#);
+}
+
+#[test]
+fn a_schema_that_objects_prevents_the_call() {
+    assert_eq!(checked("number", "n=x", "{}"), "the arguments: n: wrong");
+    assert_eq!(checked("standard", "n=1", "{}"), "the arguments: n: too small");
+    assert_eq!(checked("throwing", "n=1", "{}"), "the arguments: not at all");
+    assert_eq!(checked("number", "n=3", "zone=none"), "the global arguments: n: wrong");
+}
+
+#[test]
+fn a_text_is_read_as_a_number_only_where_the_schema_objects_to_the_text() {
+    let call = |schema: &str| checked(schema, "n=4.5", "{}");
+    assert_eq!(call("number"), r#"{"args":{"n":4.5,"seen":true},"globals":{"seen":true}}"#);
+    assert_eq!(call("text"), r#"{"args":{"n":"4.5","seen":true},"globals":{"seen":true}}"#);
 }

@@ -16,7 +16,8 @@ use mangrove_domain::{
     json::Json,
     nearest,
     ports::{
-        Clock, DataStore, Entropy, Expressions, MethodRunner, Node, OpenRequest, RunError, RunStore, SchemaValidator,
+        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, Node, OpenRequest, RunError, RunStore,
+        SchemaValidator,
     },
     problem::Code,
     run::{LogLine, Provenance, RunProblem, RunStatus},
@@ -158,14 +159,13 @@ fn prepare(services: &Services, call: &Invocation<'_>, description: &Description
     let mut global = render(definition.global_arguments.as_ref())?;
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
         global = arguments::complete(schema, global);
-        let what = format!("the global arguments of `{}`", definition.name.value);
-        check(services, schema, &global, &what)?;
+        check(services, schema, &global, &subject_of(Checked::GlobalArguments, call))?;
     }
     let given = render(definition.arguments_of(call.method))?;
     let schema = &method.arguments;
     let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, call.inputs]);
     let merged = arguments::complete(schema, merged);
-    check(services, schema, &merged, &format!("the arguments of `{}.{}`", definition.name.value, call.method))?;
+    check(services, schema, &merged, &subject_of(Checked::Arguments, call))?;
     let context = Json::object([
         ("repoDir", Json::from(call.repository)),
         ("modelType", Json::from(description.type_name.as_str())),
@@ -189,8 +189,15 @@ async fn execute(
     let request = OpenRequest { bundle: ready.bundle, export_name: "model".to_owned(), subject };
     let work = async {
         let mut session = services.runner.open(request).await?;
-        let path = ["methods", call.method, "execute"].map(str::to_owned);
-        session.call(&path, &prepared.arguments, &prepared.context, Arc::clone(host) as _).await
+        let member = |name: &str| ["methods", call.method, name].map(str::to_owned).to_vec();
+        let request = Call {
+            path: member("execute"),
+            arguments: prepared.arguments.clone(),
+            schema: member("arguments"),
+            context: prepared.context.clone(),
+            global_schema: vec!["globalArguments".to_owned()],
+        };
+        session.call(request, Arc::clone(host) as _).await
     };
     let outcome = match call.timeout {
         None => work.await,
@@ -211,6 +218,7 @@ async fn execute(
             }
             Err(problem(Code::METHOD_FAILED, format!("`{label}` failed: {message}")))
         }
+        Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call), &violations)),
         Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),
     }
 }
@@ -220,11 +228,20 @@ fn check(services: &Services, schema: &Json, value: &Json, what: &str) -> Result
         .schemas
         .validate(schema, value)
         .map_err(|error| problem(Code::INVALID_INPUT, format!("{what} cannot be checked: {error}")))?;
-    if violations.is_empty() {
-        return Ok(());
-    }
+    if violations.is_empty() { Ok(()) } else { Err(broken(what, &violations)) }
+}
+
+fn broken(what: &str, violations: &[Violation]) -> RunProblem {
     let list: Vec<String> = violations.iter().map(Violation::to_string).collect();
-    Err(problem(Code::INVALID_INPUT, format!("{what} break their schema: {}", list.join("; "))))
+    problem(Code::INVALID_INPUT, format!("{what} break their schema: {}", list.join("; ")))
+}
+
+fn subject_of(checked: Checked, call: &Invocation<'_>) -> String {
+    let name = &call.definition.name.value;
+    match checked {
+        Checked::Arguments => format!("{checked} of `{name}.{}`", call.method),
+        Checked::GlobalArguments => format!("{checked} of `{name}`"),
+    }
 }
 
 /// The definition as its own methods and expressions see it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::LoadedBundle;
-use crate::{failure::Fault, json::Json};
+use crate::{description::Violation, failure::Fault, json::Json};
 
 /// Runs functions of a bundle.
 ///
@@ -34,15 +34,34 @@ pub struct OpenRequest {
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Session: Send {
-    /// Calls the function at `path` below the export, such as `["methods", "create", "execute"]`, with `args`
-    /// and a context whose data is `context` and whose functions reach `host`. Gives what it returns or resolves to.
-    async fn call(
-        &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
-        host: Arc<dyn MethodHost>,
-    ) -> Result<Json, RunError>;
+    /// Calls a function of the export. Gives what it returns or resolves to. The functions of its context reach
+    /// `host`.
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError>;
+}
+
+/// One call of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Where the function stands below the export: `["methods", "create", "execute"]`.
+    pub path: Vec<String>,
+    /// Its first argument.
+    pub arguments: Json,
+    /// Where the schema stands below the export that the arguments must pass: `["methods", "create", "arguments"]`.
+    /// The function receives what the schema makes of them. Empty, or where nothing stands: they are passed as they
+    /// are.
+    pub schema: Vec<String>,
+    /// The data of its context.
+    pub context: Json,
+    /// As [`schema`](Self::schema), for the member `globalArgs` of the context.
+    pub global_schema: Vec<String>,
+}
+
+impl Call {
+    /// A call that no schema checks.
+    #[must_use]
+    pub const fn unchecked(path: Vec<String>, arguments: Json, context: Json) -> Self {
+        Self { path, arguments, schema: Vec::new(), context, global_schema: Vec::new() }
+    }
 }
 
 /// What a method may ask of its host while it runs.
@@ -76,7 +95,33 @@ pub enum RunError {
         /// Where, if the engine says so.
         stack: Option<String>,
     },
+    /// A schema refused what the function would have been called with; the function was not called.
+    #[error("{checked} break their schema")]
+    Rejected {
+        /// What was refused.
+        checked: Checked,
+        /// Every objection, never none; paths lead into the value, as `rules.0.name`.
+        violations: Vec<Violation>,
+    },
     /// The module could not be loaded, or a limit was hit.
     #[error("{0}")]
     Fault(Fault),
+}
+
+/// What a schema is asked about before a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// [`Call::arguments`].
+    Arguments,
+    /// The member `globalArgs` of [`Call::context`].
+    GlobalArguments,
+}
+
+impl std::fmt::Display for Checked {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Checked::Arguments => "the arguments",
+            Checked::GlobalArguments => "the global arguments",
+        })
+    }
 }

@@ -33,7 +33,7 @@ pub use entropy::Entropy;
 pub use export_inspector::{ExportInspector, InspectRequest, Inspection};
 pub use expressions::{ExpressionError, Expressions};
 pub use loader::{Loader, Site};
-pub use method_runner::{HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
+pub use method_runner::{Call, Checked, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
 pub use packages::{PackageRequest, Packages, PreparedPackages};
 pub use progress::{Event, Phase, Progress};
 pub use repository_files::{FilesError, RepositoryFiles};

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{ExportInspector, InspectRequest, Inspection, MethodHost, MethodRunner, OpenRequest, RunError, Session},
+    ports::{
+        Call, ExportInspector, InspectRequest, Inspection, MethodHost, MethodRunner, OpenRequest, RunError, Session,
+    },
     problem::Code,
 };
 use tokio::{runtime::Handle, task::spawn_blocking};
@@ -53,18 +55,11 @@ struct Local {
 
 #[async_trait]
 impl Session for Local {
-    async fn call(
-        &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
-        host: Arc<dyn MethodHost>,
-    ) -> Result<Json, RunError> {
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
         let mut session = self.session.take().ok_or_else(|| RunError::Fault(crashed()))?;
-        let (path, args, context) = (path.to_vec(), args.clone(), context.clone());
         let runtime = Handle::current();
         let called = spawn_blocking(move || {
-            let result = session.call(&path, &args, &context, &mut |call| runtime.block_on(host.call(call)));
+            let result = session.call(&call, &mut |call| runtime.block_on(host.call(call)));
             (session, result)
         });
         let (session, result) = called.await.map_err(|_| RunError::Fault(crashed()))?;

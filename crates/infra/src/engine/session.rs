@@ -1,12 +1,13 @@
 //! Calling what a bundle exports.
 
 use mangrove_domain::{
+    description::Violation,
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{HostCall, OpenRequest, RunError},
+    ports::{Call, Checked, HostCall, OpenRequest, RunError},
     problem::Code,
 };
-use rquickjs::{Ctx, Function, Promise, Value};
+use rquickjs::{Ctx, Function, Object, Promise, Value};
 
 use super::{
     json,
@@ -32,6 +33,8 @@ pub struct EngineSession {
 enum Ended {
     Value(String),
     NoSuchFunction(String),
+    /// What was checked, and the objections as JSON text.
+    Rejected(Checked, String),
 }
 
 impl EngineSession {
@@ -69,19 +72,17 @@ impl EngineSession {
         }
     }
 
-    /// Calls the function at `path` below the export with `args` and a context, and gives what it returns or
+    /// Calls a function below the export with what its schema makes of the arguments, and gives what it returns or
     /// resolves to. Functions keep their object as `this`. `host` answers the context's functions
     /// (`design/inspection.md` lists them); its errors reject the call of the context function.
     ///
     /// # Errors
-    /// [`RunError::Threw`] if the function throws or rejects; [`RunError::Fault`] if it is not there, hits a limit,
+    /// [`RunError::Rejected`] if a schema objects; [`RunError::Threw`] if the function throws or rejects; [`RunError::Fault`] if it is not there, hits a limit,
     /// or uses what this engine lacks. A limit of processor time, memory or jobs ends the session: what was going
     /// on cannot be taken out of the engine, and every later call gives the same fault.
     pub fn call(
         &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
+        request: &Call,
         host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
     ) -> Result<Json, RunError> {
         if let Some(fault) = &self.ended_by {
@@ -90,14 +91,14 @@ impl EngineSession {
         let machine = &self.machine;
         machine.watch.begin(machine.limits.cpu);
         let ended = machine.context.with(|engine| {
-            let ended = call(machine, &engine, path, args, context, host);
+            let ended = call(machine, &engine, request, host);
             // What was said before a throw is heard, and what was written is kept.
             let _ = serve(machine, &engine, host, locked(&machine.ledger).take_requests());
             ended
         });
         let location = || {
             let mut location = self.export_name.clone();
-            for segment in path {
+            for segment in &request.path {
                 location.push('.');
                 location.push_str(segment);
             }
@@ -114,6 +115,9 @@ impl EngineSession {
                 "module",
                 format!("{} has no function {}: found {found}", self.subject, location()),
             ))),
+            Ok(Ended::Rejected(checked, issues)) => {
+                Err(RunError::Rejected { checked, violations: violations(&issues) })
+            }
             Err(stop) => {
                 let error = self.error(&location(), stop);
                 if let RunError::Fault(fault) = &error
@@ -144,16 +148,14 @@ impl EngineSession {
 fn call(
     machine: &Machine,
     context: &Ctx<'_>,
-    path: &[String],
-    args: &Json,
-    data: &Json,
+    request: &Call,
     host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
 ) -> Result<Ended, Stop> {
     let stop = |error| machine.stop(context, error);
     let kit = kit(context).map_err(stop)?;
     let mut parent = Value::new_undefined(context.clone());
     let mut target: Value = machine.kept(context).map_err(stop)?;
-    for segment in path {
+    for segment in &request.path {
         let Some(object) = target.as_object() else {
             return Ok(Ended::NoSuchFunction(target.type_name().to_owned()));
         };
@@ -164,7 +166,11 @@ fn call(
         return Ok(Ended::NoSuchFunction(target.type_name().to_owned()));
     };
     let start: Function = kit.get("start").map_err(stop)?;
-    let promise: Promise = start.call((function.clone(), parent, args.to_string(), data.to_string())).map_err(stop)?;
+    let schema = below(machine, context, &request.schema)?;
+    let global_schema = below(machine, context, &request.global_schema)?;
+    let (arguments, data) = (request.arguments.to_string(), request.context.to_string());
+    let promise: Promise =
+        start.call((function.clone(), parent, arguments, data, schema, global_schema)).map_err(stop)?;
     machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
     // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
     let mut jobs = 0;
@@ -176,13 +182,54 @@ fn call(
         }
     }
     match promise.result::<Value>() {
-        Some(Ok(value)) => match text(&kit, &value) {
-            Some(text) => Ok(Ended::Value(text)),
-            None => Ok(Ended::Value("null".to_owned())),
+        Some(Ok(value)) => match value.as_object().filter(|_| text(&kit, &value).is_none()) {
+            Some(rejection) => rejected(&kit, rejection).map_err(stop),
+            None => Ok(Ended::Value(text(&kit, &value).unwrap_or_else(|| "null".to_owned()))),
         },
         Some(Err(error)) => Err(stop(error)),
         None => Err(Stop::Stuck),
     }
+}
+
+/// The value at a path below the export; `undefined` if the path is empty or leads nowhere.
+fn below<'js>(machine: &Machine, context: &Ctx<'js>, path: &[String]) -> Result<Value<'js>, Stop> {
+    let stop = |error| machine.stop(context, error);
+    let nothing = Value::new_undefined(context.clone());
+    if path.is_empty() {
+        return Ok(nothing);
+    }
+    let mut value: Value = machine.kept(context).map_err(stop)?;
+    for segment in path {
+        let Some(object) = value.as_object() else { return Ok(nothing) };
+        value = object.get::<_, Value>(segment.as_str()).map_err(stop)?;
+    }
+    Ok(value)
+}
+
+/// What `start` of the kit gives if a schema objects.
+fn rejected<'js>(kit: &Object<'js>, rejection: &Object<'js>) -> rquickjs::Result<Ended> {
+    let member = |name: &str| rejection.get::<_, Value>(name).map(|value| text(kit, &value).unwrap_or_default());
+    let checked = if member("checked")? == "globalArguments" { Checked::GlobalArguments } else { Checked::Arguments };
+    Ok(Ended::Rejected(checked, member("issues")?))
+}
+
+fn violations(issues: &str) -> Vec<Violation> {
+    let issues = json::parse(issues).unwrap_or(Json::Null);
+    let violations: Vec<Violation> = issues
+        .as_array()
+        .unwrap_or_default()
+        .iter()
+        .map(|issue| {
+            let path = issue.get("path").and_then(Json::as_array).unwrap_or_default();
+            let path: Vec<&str> = path.iter().filter_map(Json::as_str).collect();
+            let message = issue.get("message").and_then(Json::as_str).unwrap_or("the schema refuses it");
+            Violation { path: path.join("."), message: message.to_owned() }
+        })
+        .collect();
+    if violations.is_empty() {
+        return vec![Violation { path: String::new(), message: "the schema refuses it".to_owned() }];
+    }
+    violations
 }
 
 /// Lets the host answer what waits for it. True if there was anything.

@@ -12,11 +12,13 @@ use std::{
 use mangrove_domain::{
     failure::Fault,
     json::Json,
-    ports::{BuildFailure, Bundle, BundleRequest, HostCall, InspectRequest, Inspection, OpenRequest, RunError},
+    ports::{BuildFailure, Bundle, BundleRequest, Call, HostCall, InspectRequest, Inspection, OpenRequest, RunError},
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::wire::{self, Reply, Request, Value, WireError, WireFault, WireInspection, WireRunError, to_limits};
+use super::wire::{
+    self, Reply, Request, Value, WireCall, WireError, WireFault, WireInspection, WireRunError, to_limits,
+};
 use crate::{
     bundler::{
         embedded::bundle_in_process,
@@ -75,24 +77,12 @@ fn inspect(request: &InspectRequest, limits: &Limits) -> Result<Inspection, Faul
 /// A loaded bundle in the child.
 pub trait Callable {
     /// Calls one function of the export; `host` answers what it asks meanwhile.
-    fn call(
-        &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
-        host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
-    ) -> Result<Json, RunError>;
+    fn call(&mut self, call: &Call, host: &mut dyn FnMut(HostCall) -> Result<Json, String>) -> Result<Json, RunError>;
 }
 
 impl Callable for EngineSession {
-    fn call(
-        &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
-        host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
-    ) -> Result<Json, RunError> {
-        EngineSession::call(self, path, args, context, host)
+    fn call(&mut self, call: &Call, host: &mut dyn FnMut(HostCall) -> Result<Json, String>) -> Result<Json, RunError> {
+        EngineSession::call(self, call, host)
     }
 }
 
@@ -212,8 +202,8 @@ fn answer(
                 Err(error) => Reply::Opened(Err(error.into())),
             }
         }
-        Request::Call { path, args, context } => match session {
-            Some(session) => call(session.as_mut(), frames, &path, args, context),
+        Request::Call(request) => match session {
+            Some(session) => call(session.as_mut(), frames, request),
             None => Reply::Refused("a call without a session".to_owned()),
         },
         Request::Close => {
@@ -224,12 +214,11 @@ fn answer(
     }
 }
 
-fn call(session: &mut dyn Callable, frames: &Receiver<Vec<u8>>, path: &[&str], args: Value, context: Value) -> Reply {
-    let (args, context) = match (args.into_json(), context.into_json()) {
-        (Ok(args), Ok(context)) => (args, context),
-        (Err(error), _) | (_, Err(error)) => return Reply::Refused(error.to_string()),
+fn call(session: &mut dyn Callable, frames: &Receiver<Vec<u8>>, request: WireCall) -> Reply {
+    let request = match Call::try_from(request) {
+        Ok(request) => request,
+        Err(error) => return Reply::Refused(error.to_string()),
     };
-    let path: Vec<String> = path.iter().map(|segment| (*segment).to_owned()).collect();
     let mut host = |call: HostCall| -> Result<Json, String> {
         let arguments = call.arguments.iter().map(Value::from).collect();
         send(&Reply::HostCall { function: call.function, arguments });
@@ -242,7 +231,7 @@ fn call(session: &mut dyn Callable, frames: &Receiver<Vec<u8>>, path: &[&str], a
             Err(error) => Err(error.to_string()),
         }
     };
-    let outcome = session.call(&path, &args, &context, &mut host);
+    let outcome = session.call(&request, &mut host);
     Reply::Returned(outcome.map(|value| Value::from(&value)).map_err(WireRunError::from))
 }
 

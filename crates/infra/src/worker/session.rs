@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
-    ports::{HostCall, MethodHost, RunError, Session},
+    ports::{Call, HostCall, MethodHost, RunError, Session},
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -13,7 +13,7 @@ use super::{
     death::Death,
     pool::Inner,
     process::Process,
-    wire::{self, Reply, Request, Value, WireError},
+    wire::{self, Reply, Request, Value, WireCall, WireError},
 };
 
 /// How long a child may take to let go of a session before it is killed instead.
@@ -49,26 +49,15 @@ impl PooledSession {
 
 #[async_trait]
 impl Session for PooledSession {
-    async fn call(
-        &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
-        host: Arc<dyn MethodHost>,
-    ) -> Result<Json, RunError> {
-        let task = format!("running {} of {}", path.join("."), self.subject);
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
+        let task = format!("running {} of {}", call.path.join("."), self.subject);
         let fail = |death: Death| RunError::Fault(death.fault(&task));
         let nonsense = |error: WireError| fail(Death::Confused(error.to_string()));
         // If this call is cancelled, the process goes with it: nobody could tell where it stands.
         let mut process =
             self.process.take().ok_or_else(|| fail(Death::Confused("the session has ended".to_owned())))?;
         let mut budget = self.pool.options().time_limits.call;
-        let frame = wire::frame(&Request::Call {
-            path: path.iter().map(String::as_str).collect(),
-            args: Value::from(args),
-            context: Value::from(context),
-        })
-        .map_err(nonsense)?;
+        let frame = wire::frame(&Request::Call(WireCall::from(&call))).map_err(nonsense)?;
         let mut reply = process.exchange(&frame, &mut budget).await.map_err(fail)?;
         loop {
             match reply {

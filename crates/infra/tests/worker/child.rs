@@ -4,7 +4,7 @@ use std::{hint, process::Command, thread};
 
 use mangrove_domain::{
     json::Json,
-    ports::{HostCall, Inspection, RunError},
+    ports::{Call, HostCall, Inspection, RunError},
     shape::Shape,
 };
 use mangrove_infra::{
@@ -105,19 +105,16 @@ struct TestSession {
 }
 
 impl Callable for TestSession {
-    fn call(
-        &mut self,
-        path: &[String],
-        args: &Json,
-        context: &Json,
-        host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
-    ) -> Result<Json, RunError> {
+    fn call(&mut self, call: &Call, host: &mut dyn FnMut(HostCall) -> Result<Json, String>) -> Result<Json, RunError> {
         self.calls += 1;
         let mut ask = |function: &str| {
-            host(HostCall { function: function.to_owned(), arguments: vec![args.clone(), Json::from("more")] })
+            host(HostCall {
+                function: function.to_owned(),
+                arguments: vec![call.arguments.clone(), Json::from("more")],
+            })
         };
-        match path.last().map(String::as_str) {
-            Some("echo") => Ok(Json::Array(vec![Json::from(self.calls), args.clone(), context.clone()])),
+        match call.path.last().map(String::as_str) {
+            Some("echo") => Ok(Json::Array(vec![Json::from(self.calls), call.arguments.clone(), call.context.clone()])),
             Some("pid") => Ok(Json::from(i64::from(std::process::id()))),
             Some("ask") => {
                 let texts = ["first", "refuse", "third"].map(|function| match ask(function) {

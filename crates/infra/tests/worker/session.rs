@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{HostCall, LoadedBundle, MethodHost, MethodRunner as _, OpenRequest, RunError, Session},
+    ports::{Call, HostCall, LoadedBundle, MethodHost, MethodRunner as _, OpenRequest, RunError, Session},
     problem::Code,
 };
 use mangrove_infra::worker::Pool;
@@ -52,13 +52,13 @@ async fn open(pool: &Pool, code: &str) -> Result<Box<dyn Session>, RunError> {
 
 async fn call(session: &mut dyn Session, method: &str) -> Result<Json, RunError> {
     let path = ["methods".to_owned(), method.to_owned()];
-    session.call(&path, &Json::from("argument"), &Json::from("context"), Arc::new(Host)).await
+    session.call(Call::unchecked(path.to_vec(), Json::from("argument"), Json::from("context")), Arc::new(Host)).await
 }
 
 fn fault(error: RunError) -> Fault {
     match error {
         RunError::Fault(fault) => fault,
-        RunError::Threw { message, .. } => panic!("threw {message}"),
+        other => panic!("no fault: {other}"),
     }
 }
 
@@ -135,7 +135,7 @@ fn the_hosts_time_is_not_the_calls_time() {
         let mut session = open(&pool, "").await.unwrap();
         let host = Arc::new(SlowHost(limit));
         // Three answers, each of which takes the whole limit.
-        let answer = session.call(&["ask".to_owned()], &Json::Null, &Json::Null, host).await.unwrap();
+        let answer = session.call(Call::unchecked(vec!["ask".to_owned()], Json::Null, Json::Null), host).await.unwrap();
         assert_eq!(answer.to_string(), "[null,null,null]");
     });
 }
@@ -198,7 +198,7 @@ fn a_session_within_a_session_does_not_wait_for_itself() {
         let mut session = open(&pool, "").await.unwrap();
         let host = Arc::new(NestingHost(pool.clone()));
         let path = ["ask".to_owned()];
-        let outer = session.call(&path, &Json::Null, &Json::Null, host);
+        let outer = session.call(Call::unchecked(path.to_vec(), Json::Null, Json::Null), host);
         let answer = tokio::time::timeout(PATIENCE, outer).await.unwrap().unwrap();
         assert!(answer.to_string().contains("argument"), "{answer}");
     });

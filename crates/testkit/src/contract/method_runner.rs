@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    description::Violation,
     json::Json,
-    ports::{HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, Session},
+    ports::{Call, Checked, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, Session},
     problem::Code,
 };
 
@@ -18,6 +19,11 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let runner = make();
     let host = Arc::new(Recorder::default());
     let code = "let count = 0;
+        const schema = (check) => ({ _def: {}, parse: check, safeParse: (value) => {
+            const data = check(value);
+            const issues = [{ path: ['n'], message: 'expected a text' }];
+            return data === false ? { success: false, error: { issues } } : { success: true, data: data === true ? value : data };
+        } });
         export const model = { methods: {
             add: { execute: async ({ n }, ctx) => { count += n; await ctx.writeResource('sum', ctx.modelId, { count }); return { count }; } },
             say: { execute: (_args, ctx) => { ctx.logger.info('hello'); } },
@@ -25,6 +31,8 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
             fail: { execute: () => { throw new Error('as asked'); } },
             loose: { execute: () => { Promise.reject(new Error('detached')); return 1; } },
             need: { execute: () => Deno.mainModule.length },
+            strict: { arguments: schema((value) => typeof value.n === 'string'), execute: () => 'called' },
+            parsed: { arguments: schema((value) => ({ n: value.n * 10 })), execute: ({ n }) => n },
             loop: { execute: () => { for (;;); } },
         } };";
     let mut session = open(&*runner, code).await.expect("a model opens");
@@ -50,6 +58,11 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let value = call(&mut *session, "loose", &host).await.expect("fault 31: a detached rejection ends nothing");
     assert_eq!(value, Json::from(1));
     assert_fault(call(&mut *session, "none", &host).await, &[Code::UNKNOWN_METHOD]);
+    let value = call(&mut *session, "parsed", &host).await.expect("a schema accepts");
+    assert_eq!(value, Json::from(20), "a method receives what its schema makes of the arguments");
+    let violations = vec![Violation { path: "n".to_owned(), message: "expected a text".to_owned() }];
+    let error = call(&mut *session, "strict", &host).await.expect_err("a schema refuses");
+    assert_eq!(error, RunError::Rejected { checked: Checked::Arguments, violations });
 
     let error = open(&*runner, "throw new Error('at the top')").await.err().expect("a throw at the top is an error");
     assert_fault(Err(error), &[Code::THREW_WHILE_LOADING]);
@@ -80,7 +93,9 @@ async fn call(session: &mut dyn Session, method: &str, host: &Arc<Recorder>) -> 
     let path = ["methods", method, "execute"].map(str::to_owned);
     let args = Json::object([("n", Json::from(2))]);
     let context = Json::object([("modelId", Json::from("m"))]);
-    session.call(&path, &args, &context, host.clone()).await
+    let schema = ["methods", method, "arguments"].map(str::to_owned).to_vec();
+    let call = Call { schema, ..Call::unchecked(path.to_vec(), args, context) };
+    session.call(call, host.clone()).await
 }
 
 /// A host that writes down what it is asked.

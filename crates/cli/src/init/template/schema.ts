@@ -1,44 +1,72 @@
-// A very small schema library. A schema is any object with `_def` and the functions `parse` and `safeParse`. Most people
-// use zod, which needs the network once. This one keeps a first repository free of packages.
+// A very small schema library. A schema is any object with `_def` and the functions `parse` and `safeParse`; with
+// `toJSONSchema`, what it accepts can be shown. Most people use zod, which needs the network once. This one keeps a
+// first repository free of packages.
+
+interface Issue {
+  path: (string | number)[];
+  message: string;
+}
 
 export interface Schema<T> {
   _def: { kind: string };
   parse(value: unknown): T;
-  safeParse(value: unknown): { success: true; data: T } | { success: false; error: Error };
+  safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: Issue[] } };
+  toJSONSchema(): unknown;
 }
 
-function schema<T>(kind: string, accepts: (value: unknown) => boolean): Schema<T> {
+function schema<T>(kind: string, jsonSchema: unknown, check: (value: unknown) => Issue[]): Schema<T> {
+  const safeParse: Schema<T>["safeParse"] = (value) => {
+    const issues = check(value);
+    return issues.length === 0 ? { success: true, data: value as T } : { success: false, error: { issues } };
+  };
   const parse = (value: unknown): T => {
-    if (!accepts(value)) {
-      throw new TypeError(`expected ${kind}, found ${value === null ? "null" : typeof value}`);
+    const result = safeParse(value);
+    if (result.success) {
+      return result.data;
     }
-    return value as T;
+    throw new TypeError(result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
   };
-  return {
-    _def: { kind },
-    parse,
-    safeParse: (value) => {
-      try {
-        return { success: true, data: parse(value) };
-      } catch (error) {
-        return { success: false, error: error as Error };
-      }
-    },
-  };
+  return { _def: { kind }, parse, safeParse, toJSONSchema: () => jsonSchema };
 }
 
-export const text = (): Schema<string> => schema("text", (value) => typeof value === "string");
+function expected(what: string, value: unknown): Issue[] {
+  const found = value === null ? "null" : Array.isArray(value) ? "list" : typeof value;
+  return [{ path: [], message: `expected ${what}, found ${found}` }];
+}
 
-export const number = (): Schema<number> => schema("a number", (value) => typeof value === "number");
+function below(key: string | number, issues: Issue[]): Issue[] {
+  return issues.map((issue) => ({ path: [key, ...issue.path], message: issue.message }));
+}
+
+function issuesOf(schema: Schema<unknown>, value: unknown): Issue[] {
+  const result = schema.safeParse(value);
+  return result.success ? [] : result.error.issues;
+}
+
+export const text = (): Schema<string> =>
+  schema("text", { type: "string" }, (value) => (typeof value === "string" ? [] : expected("a text", value)));
+
+export const number = (): Schema<number> =>
+  schema("number", { type: "number" }, (value) => (typeof value === "number" ? [] : expected("a number", value)));
 
 export const list = <T>(item: Schema<T>): Schema<T[]> =>
-  schema("a list", (value) => Array.isArray(value) && value.every((each) => item.safeParse(each).success));
+  schema("list", { type: "array", items: item.toJSONSchema() }, (value) =>
+    Array.isArray(value)
+      ? value.flatMap((each, index) => below(index, issuesOf(item, each)))
+      : expected("a list", value));
 
-export const object = (members: Record<string, Schema<unknown>>): Schema<Record<string, unknown>> =>
-  schema("an object", (value) => {
+export const object = (members: Record<string, Schema<unknown>>): Schema<Record<string, unknown>> => {
+  const entries = Object.entries(members);
+  const jsonSchema = {
+    type: "object",
+    properties: Object.fromEntries(entries.map(([key, member]) => [key, member.toJSONSchema()])),
+    required: Object.keys(members),
+  };
+  return schema("object", jsonSchema, (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      return false;
+      return expected("an object", value);
     }
     const record = value as Record<string, unknown>;
-    return Object.entries(members).every(([key, member]) => member.safeParse(record[key]).success);
+    return entries.flatMap(([key, member]) => below(key, issuesOf(member, record[key])));
   });
+};

@@ -12,8 +12,8 @@ const { apply, construct, getPrototypeOf, ownKeys, getOwnPropertyDescriptor } = 
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const mapGet = uncurry(WeakMap.prototype.get);
 const mapSet = uncurry(WeakMap.prototype.set);
-const promiseThen = uncurry(Promise.prototype.then);
 const replace = uncurry(String.prototype.replace);
+const test = uncurry(RegExp.prototype.test);
 const toWellFormed = uncurry(String.prototype.toWellFormed);
 const { parse, stringify } = JSON;
 const { create, freeze } = Object;
@@ -383,9 +383,85 @@ const contextOf = (data) => ({
   },
 });
 
-/** Calls a function of the extension; gives a promise of its result as JSON text. */
-export const start = (callee, self, args, context) =>
-  promiseThen(
-    new PromiseIntrinsic((resolve) => resolve(apply(callee, self, [parse(args), contextOf(parse(context))]))),
-    encode,
-  );
+// What a schema objects to: `{ issues }` as zod and Standard Schema have it, or an error that was thrown.
+const objections = (error) => {
+  const issues = error?.issues;
+  if (!isArray(issues) || issues.length === 0) return [{ path: [], message: show(error?.message ?? error) }];
+  const list = [];
+  for (let index = 0; index < issues.length; index += 1) {
+    const { path, message } = issues[index];
+    const segments = [];
+    for (let at = 0; isArray(path) && at < path.length; at += 1) {
+      const segment = typeof path[at] === "object" && path[at] !== null ? path[at].key : path[at];
+      segments[at] = `${typeof segment === "symbol" ? "symbol" : segment}`;
+    }
+    list[index] = { path: segments, message: show(message) };
+  }
+  return list;
+};
+
+// What a schema makes of a value: `{ data }` or `{ issues }`. A refinement may be asynchronous.
+const parseOnce = async (schema, value) => {
+  let result;
+  if (typeof schema.safeParseAsync === "function") {
+    result = await schema.safeParseAsync(value);
+  } else if (typeof schema.safeParse === "function") {
+    result = await schema.safeParse(value);
+  } else {
+    const { issues, value: data } = await schema["~standard"].validate(value);
+    return issues === undefined ? { data } : { issues: objections({ issues }) };
+  }
+  return result.success === true ? { data: result.data } : { issues: objections(result.error) };
+};
+
+// Texts from a command line become numbers or booleans where a schema objects to the text. Gives whether any did.
+const readTexts = (value, issues) => {
+  let changed = false;
+  for (let index = 0; index < issues.length; index += 1) {
+    const { path } = issues[index];
+    let holder = value;
+    for (let at = 0; at + 1 < path.length && isRecord(holder); at += 1) {
+      holder = getOwnPropertyDescriptor(holder, path[at])?.value;
+    }
+    const key = path[path.length - 1];
+    if (path.length === 0 || !isRecord(holder)) continue;
+    const found = getOwnPropertyDescriptor(holder, key)?.value;
+    if (typeof found !== "string" || !test(/^(?:true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/, found)) continue;
+    holder[key] = parse(found);
+    changed = true;
+  }
+  return changed;
+};
+
+const parseWith = async (schema, text) => {
+  const first = await parseOnce(schema, parse(text));
+  if (first.issues === undefined) return first;
+  const value = parse(text);
+  if (!readTexts(value, first.issues)) return first;
+  const second = await parseOnce(schema, value);
+  return second.issues === undefined ? second : first;
+};
+
+const isSchema = (value) =>
+  (typeof value === "object" || typeof value === "function") && value !== null &&
+  (typeof value.safeParse === "function" || typeof value["~standard"]?.validate === "function");
+
+/**
+ * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
+ * text, or of `{ checked, issues }`, with the issues as JSON text, if a schema objects.
+ */
+export const start = async (callee, self, args, context, schema, globalSchema) => {
+  const data = parse(context);
+  if (isSchema(globalSchema) && isRecord(data.globalArgs)) {
+    const { data: made, issues } = await parseWith(globalSchema, encode(data.globalArgs));
+    if (issues !== undefined) return { checked: "globalArguments", issues: encode(issues) };
+    data.globalArgs = made;
+  }
+  let given = parse(args);
+  if (isSchema(schema)) {
+    const { data: made, issues } = await parseWith(schema, args);
+    if (issues !== undefined) return { checked: "arguments", issues: encode(issues) };
+    given = made;
+  }
+  return encode(await apply(callee, self, [given, contextOf(data)]));
+};

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mangrove_domain::{
+    description::Violation,
     digest::Digest,
     failure::{FailureClass, Fault, Position},
     fingerprint::Part,
     ports::{
-        BuildFailure, Bundle, BundleFile, BundleRequest, Edge, EdgeTarget, Inspection, LoadedBundle, ModuleGraph,
-        RunError, SourceFile,
+        BuildFailure, Bundle, BundleFile, BundleRequest, Call, Checked, Edge, EdgeTarget, Inspection, LoadedBundle,
+        ModuleGraph, RunError, SourceFile,
     },
     problem::Code,
     source::{PathError, RelativePath},
@@ -247,14 +248,55 @@ impl TryFrom<WireInspection> for Inspection {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::worker) enum WireRunError {
-    Threw { message: String, stack: Option<String> },
+    Threw {
+        message: String,
+        stack: Option<String>,
+    },
+    /// True for the global arguments; objections as path and message.
+    Rejected(bool, Vec<(String, String)>),
     Fault(WireFault),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireCall {
+    path: Vec<String>,
+    arguments: Value,
+    schema: Vec<String>,
+    context: Value,
+    global_schema: Vec<String>,
+}
+
+impl From<&Call> for WireCall {
+    fn from(call: &Call) -> Self {
+        let Call { path, arguments, schema, context, global_schema } = call;
+        Self {
+            path: path.clone(),
+            arguments: Value::from(arguments),
+            schema: schema.clone(),
+            context: Value::from(context),
+            global_schema: global_schema.clone(),
+        }
+    }
+}
+
+impl TryFrom<WireCall> for Call {
+    type Error = WireError;
+
+    fn try_from(wire: WireCall) -> Result<Self, WireError> {
+        let WireCall { path, arguments, schema, context, global_schema } = wire;
+        let (arguments, context) = (arguments.into_json()?, context.into_json()?);
+        Ok(Self { path, arguments, schema, context, global_schema })
+    }
 }
 
 impl From<RunError> for WireRunError {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Threw { message, stack } => WireRunError::Threw { message, stack },
+            RunError::Rejected { checked, violations } => WireRunError::Rejected(
+                checked == Checked::GlobalArguments,
+                violations.into_iter().map(|violation| (violation.path, violation.message)).collect(),
+            ),
             RunError::Fault(fault) => WireRunError::Fault(WireFault::from(&fault)),
         }
     }
@@ -266,6 +308,10 @@ impl TryFrom<WireRunError> for RunError {
     fn try_from(wire: WireRunError) -> Result<Self, WireError> {
         Ok(match wire {
             WireRunError::Threw { message, stack } => RunError::Threw { message, stack },
+            WireRunError::Rejected(is_global, violations) => RunError::Rejected {
+                checked: if is_global { Checked::GlobalArguments } else { Checked::Arguments },
+                violations: violations.into_iter().map(|(path, message)| Violation { path, message }).collect(),
+            },
             WireRunError::Fault(fault) => RunError::Fault(fault.try_into()?),
         })
     }

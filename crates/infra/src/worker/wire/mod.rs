@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(super) use mirror::{
-    WireBuildFailure, WireBundle, WireBundleRequest, WireFault, WireInspection, WireLimits, WireLoadedBundle,
+    WireBuildFailure, WireBundle, WireBundleRequest, WireCall, WireFault, WireInspection, WireLimits, WireLoadedBundle,
     WireRunError, to_limits,
 };
 pub use value::{MAX_DEPTH, Value};
@@ -64,7 +64,7 @@ pub(super) enum Request<'a> {
     /// Answered by `Opened`.
     Open { bundle: WireLoadedBundle<'a>, export_name: &'a str, subject: &'a str, limits: WireLimits },
     /// Answered by `Returned`, with `HostCall`s before it.
-    Call { path: Vec<&'a str>, args: Value, context: Value },
+    Call(WireCall),
     /// The answer to a `HostCall`.
     HostAnswer(Result<Value, String>),
     /// Ends the session; answered by `Closed`.
