@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mangrove_domain::{
     description::Description, failure::Failure, index::TypeIndex, ports::LoadedBundle, row::Row, source::Kind,
-    type_name::TypeName,
+    state::State, type_name::TypeName,
 };
 
 /// Gives out types. A request for a type that failed triggers one shared attempt then and there.
@@ -52,4 +52,47 @@ impl NotReady {
         let nearest = if claimed_by.is_empty() { index.nearest(kind, type_name) } else { Vec::new() };
         Self { kind: kind.clone(), type_name: type_name.clone(), claimed_by, failure, nearest, remark }
     }
+
+    /// What is the matter, in a few words: ``unknown model type `@acme/dns` ``.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        format!("unknown {} type `{}`", self.kind, self.type_name)
+    }
+
+    /// Why, a sentence each, without times: they change while somebody reads.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = self.claimed_by.iter().map(|row| claim(row)).collect();
+        if reasons.is_empty() {
+            let names: Vec<String> = self.nearest.iter().take(3).map(|name| format!("`{name}`")).collect();
+            reasons.push("nothing claims it".to_owned());
+            if !names.is_empty() {
+                reasons.push(format!("did you mean {}?", names.join(" or ")));
+            }
+        }
+        reasons.extend(self.remark.clone());
+        reasons
+    }
+}
+
+/// What a row that claims a type says of itself: the latest message of its failure, and the first where that says
+/// something else (fault 43).
+fn claim(row: &Row) -> String {
+    let Some(failure) = row.failure() else {
+        return match &row.state {
+            State::ValidationFailed { violations, .. } => {
+                let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
+                format!("{} claims it, but its export was rejected: {}", row.source, violations.join("; "))
+            }
+            state => format!("{} claims it, and is {}", row.source, state.name()),
+        };
+    };
+    let attempts =
+        if failure.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", failure.attempts) };
+    let source = &row.source;
+    let mut text = format!("{source} claims it, but its last build failed ({attempts}): {}", failure.latest_message);
+    if failure.first_message != failure.latest_message {
+        text = format!("{text}; the first one: {}", failure.first_message);
+    }
+    text
 }

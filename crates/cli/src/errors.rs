@@ -5,7 +5,6 @@ use mangrove_domain::{
     failure::{Failure, FailureClass, Fault},
     ports::{CatalogError, ObserveError, StoreError},
     problem::Code,
-    row::Row,
     time::Timestamp,
 };
 use serde::Serialize;
@@ -82,25 +81,15 @@ impl CommandError {
 
     /// A type that cannot run.
     pub(crate) fn not_ready(not_ready: &NotReady, now: Timestamp) -> Self {
-        let NotReady { kind, type_name, claimed_by, failure, nearest, remark } = not_ready;
-        let mut error =
-            Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), format!("unknown {kind} type `{type_name}`"), None);
-        for row in claimed_by {
-            error.details.extend(claim(row, now));
-        }
-        error.details.extend(remark.clone());
-        if claimed_by.is_empty() {
-            error.details.push(match nearest.as_slice() {
-                [] => format!("no {kind} here claims it"),
-                names => {
-                    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-                    format!("nothing claims it; the nearest are {}", names.join(", "))
-                }
-            });
-            error.hint = Some("`mangrove types` lists what there is".to_owned());
+        let NotReady { type_name, claimed_by, failure, .. } = not_ready;
+        let mut error = Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), not_ready.headline(), None);
+        error.details = not_ready.reasons();
+        error.details.extend(failure.as_ref().map(|failure| retry_line(failure, now)));
+        error.hint = Some(if claimed_by.is_empty() {
+            "`mangrove types` lists what there is".to_owned()
         } else {
-            error.hint = Some(format!("run `mangrove why {type_name}`"));
-        }
+            format!("run `mangrove why {type_name}`")
+        });
         if failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Transient) {
             error.exit = Exit::TryAgain;
         }
@@ -130,32 +119,13 @@ impl CommandError {
     }
 }
 
-/// What a row that claims a type says of itself.
-fn claim(row: &Row, now: Timestamp) -> Vec<String> {
-    let source = &row.source;
-    let Some(failure) = row.failure() else {
-        return vec![format!("{source} claims it, and is {}", row.state.name())];
-    };
-    let mut lines = vec![format!(
-        "{source} claims it, but its last build failed ({}, last {}):",
-        human::count(failure.attempts.into(), "attempt"),
-        human::ago(failure.last_seen, now),
-    )];
-    lines.extend(failure_lines(failure).into_iter().map(|line| format!("  {line}")));
-    lines.push(match failure.next_retry {
+/// When a failure was seen last, and when it is tried again.
+pub(crate) fn retry_line(failure: &Failure, now: Timestamp) -> String {
+    let next = match failure.next_retry {
         Some(at) => format!("next retry {}, or at the next request", human::ahead(at, now)),
-        None => "it is tried again when its source changes, or at the next request".to_owned(),
-    });
-    lines
-}
-
-/// The messages of a failure: the latest, and the first where it says something else (fault 43).
-pub(crate) fn failure_lines(failure: &Failure) -> Vec<String> {
-    let mut lines: Vec<String> = failure.latest_message.lines().map(str::to_owned).collect();
-    if failure.first_message != failure.latest_message {
-        lines.push(format!("at first: {}", failure.first_message));
-    }
-    lines
+        None => "it is tried again when its source changes, or at the next scan".to_owned(),
+    };
+    format!("last tried {}; {next}", human::ago(failure.last_seen, now))
 }
 
 impl From<scan::Error> for CommandError {

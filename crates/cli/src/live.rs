@@ -1,11 +1,15 @@
 //! A run while it goes on: lines for people, JSON lines for machines.
 
 use mangrove_app::workflow::{Event, Observer};
-use mangrove_domain::run::{RunProblem, RunRecord, RunStatus, StepRecord};
+use mangrove_domain::{
+    run::{RunProblem, RunRecord, RunStatus, StepRecord},
+    time::Timestamp,
+};
 use serde::Serialize;
 
 use crate::{
     commands::run::{handle_text, status},
+    errors::retry_line,
     human,
     printer::{Printer, Style},
     run_document::{JobDocument, RunProblemDocument, StepDocument},
@@ -29,14 +33,17 @@ impl LiveView {
             self.printer.line(format!("      wrote {}", handle_text(handle)));
         }
         if let Some(error) = &step.error {
-            self.problem(error);
+            self.problem(error, step.finished_at);
         }
     }
 
-    fn problem(&self, problem: &RunProblem) {
+    fn problem(&self, problem: &RunProblem, at: Option<Timestamp>) {
         for (index, line) in problem.message.lines().enumerate() {
             let head = if index == 0 { format!("error[{}]: ", problem.code) } else { String::new() };
             self.printer.line(format!("      {}{line}", self.printer.styled(Style::Red, &head)));
+        }
+        if let (Some(failure), Some(now)) = (&problem.failure, at) {
+            self.printer.line(format!("      {}", retry_line(failure, now)));
         }
     }
 
@@ -44,7 +51,7 @@ impl LiveView {
         if let Some(error) = &record.error
             && !record.jobs.iter().flat_map(|job| &job.steps).any(|step| step.error.is_some())
         {
-            self.problem(error);
+            self.problem(error, record.finished_at);
         }
         let elapsed = human::elapsed(Some(record.started_at), record.finished_at);
         self.printer.line(format!(

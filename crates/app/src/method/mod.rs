@@ -274,37 +274,9 @@ fn provenance(call: &Invocation<'_>, ready: &ReadyType) -> Provenance {
 
 /// Why a run cannot go on: what claims the type, what failed and when it is tried again (faults 28, 48).
 pub(crate) fn blocked(not_ready: &NotReady) -> RunProblem {
-    let mut message = format!("unknown {} type `{}`", not_ready.kind, not_ready.type_name);
-    let claims: Vec<String> = not_ready.claimed_by.iter().map(|row| row.source.to_string()).collect();
-    let mut code = Code::RUN_BLOCKED;
-    if claims.is_empty() {
-        code = Code::UNKNOWN_TYPE;
-        message.push_str("; nothing claims it");
-        if let Some(hint) = nearest_hint(not_ready) {
-            message.push_str("; ");
-            message.push_str(&hint);
-        }
-    } else {
-        let verb = if claims.len() == 1 { "claims" } else { "claim" };
-        message = format!("{message}; {} {verb} it", claims.join(", "));
-    }
-    if let Some(failure) = &not_ready.failure {
-        let attempts =
-            if failure.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", failure.attempts) };
-        message = format!("{message}, but its last build failed ({attempts}): {}", failure.latest_message);
-        if failure.first_message != failure.latest_message {
-            message = format!("{message}; the first one: {}", failure.first_message);
-        }
-    }
-    if let Some(remark) = &not_ready.remark {
-        message = format!("{message}; {remark}");
-    }
+    let code = if not_ready.claimed_by.is_empty() { Code::UNKNOWN_TYPE } else { Code::RUN_BLOCKED };
+    let message = format!("{}; {}", not_ready.headline(), not_ready.reasons().join("; "));
     RunProblem { code, message, blocked_by: Some(not_ready.type_name.to_string()), failure: not_ready.failure.clone() }
-}
-
-fn nearest_hint(not_ready: &NotReady) -> Option<String> {
-    let names: Vec<String> = not_ready.nearest.iter().take(3).map(|name| format!("`{name}`")).collect();
-    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
 }
 
 /// The kind of types whose methods run.

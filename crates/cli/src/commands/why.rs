@@ -2,6 +2,7 @@
 
 use mangrove_app::why::{self, Explanation};
 use mangrove_domain::{
+    failure::Failure,
     ports::AuditRecord,
     problem::Code,
     row::Row,
@@ -11,13 +12,7 @@ use mangrove_domain::{
 use serde::Serialize;
 
 use super::Context;
-use crate::{
-    documents::SourceDocument,
-    errors::{CommandError, failure_lines},
-    exit::Exit,
-    human,
-    printer::Style,
-};
+use crate::{documents::SourceDocument, errors::CommandError, exit::Exit, human, printer::Style};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -130,4 +125,13 @@ fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
             record.transition.reason
         ));
     }
+}
+
+/// The messages of a failure: the latest, and the first where it says something else (fault 43).
+fn failure_lines(failure: &Failure) -> Vec<String> {
+    let mut lines: Vec<String> = failure.latest_message.lines().map(str::to_owned).collect();
+    if failure.first_message != failure.latest_message {
+        lines.push(format!("at first: {}", failure.first_message));
+    }
+    lines
 }

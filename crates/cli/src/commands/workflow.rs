@@ -279,10 +279,6 @@ impl TypeCatalogue for Types {
 
     fn claim(&self, kind: &Kind, name: &TypeName) -> Option<String> {
         let not_ready = NotReady::explain(&self.index, kind, name, None);
-        let row = not_ready.claimed_by.first()?;
-        Some(match row.failure() {
-            Some(failure) => format!("{} claims it, but {}", row.source, failure.latest_message),
-            None => format!("{} claims it, and is {}", row.source, row.state.name()),
-        })
+        (!not_ready.claimed_by.is_empty()).then(|| not_ready.reasons().join("; "))
     }
 }
