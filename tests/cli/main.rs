@@ -8,6 +8,7 @@ mod faults;
 mod fixtures;
 mod hostile;
 mod outage;
+mod remedies;
 mod runs;
 mod sandbox;
 mod scan;

@@ -206,3 +206,16 @@ pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
     files.sort();
     files
 }
+
+/// True if a program is on this machine under the name of its Debian package. Where it is not, continuous integration
+/// fails, and anybody else is told what stays unchecked.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+pub(crate) fn has_program(program: &str, unchecked: &str) -> bool {
+    let is_there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !is_there {
+        let remedy = format!("`{program}` is missing; install it, on Debian with `apt-get install {program}`");
+        assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{remedy}");
+        eprintln!("SKIPPED: not checked: {unchecked}. {remedy}");
+    }
+    is_there
+}

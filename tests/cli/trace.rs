@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, process::Command};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, has_program};
 
 /// The source files, relative to the repository, that `mangrove` with these arguments opens, in whatever process of
 /// it. `None` if there is no `strace` and this is not continuous integration.
 pub(crate) fn opened_sources(sandbox: &Sandbox, arguments: &[&str]) -> Option<BTreeSet<String>> {
-    if !is_there() {
+    if !has_program("strace", "which files are opened") {
         return None;
     }
     let log = tempfile::NamedTempFile::new().expect("a file for the trace");
@@ -18,17 +18,6 @@ pub(crate) fn opened_sources(sandbox: &Sandbox, arguments: &[&str]) -> Option<BT
     assert!(output.status.success(), "{arguments:?} under strace: {}", String::from_utf8_lossy(&output.stderr));
     let trace = std::fs::read_to_string(log.path()).expect("the trace");
     Some(opened(&trace, sandbox.tree.root().to_str().expect("a path in UTF-8")))
-}
-
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn is_there() -> bool {
-    let is_there = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !is_there {
-        let remedy = "`strace` is missing; install it, on Debian with `apt-get install strace`";
-        assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{remedy}");
-        eprintln!("SKIPPED: which files are opened was not checked: {remedy}");
-    }
-    is_there
 }
 
 /// Source files that were opened with success. With `-y` a line ends with ` = 5</absolute/path>`.

@@ -105,6 +105,15 @@ pub(crate) enum Command {
     Run(Run),
     /// Examine everything, change nothing
     Doctor,
+    /// Try what failed again now, whatever its timer says
+    Retry {
+        /// A type or a path; everything that failed if not given
+        #[arg(value_name = "TYPE|PATH")]
+        query: Option<String>,
+    },
+    /// Mend or save the catalog
+    #[command(subcommand)]
+    Catalog(Catalog),
     /// Show the page of a problem code
     Explain {
         /// Such as MG0101
@@ -115,7 +124,18 @@ pub(crate) enum Command {
     Worker,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Subcommand)]
+pub(crate) enum Catalog {
+    /// Set the catalog aside, whatever is wrong with it, and make a new one from the sources
+    Rebuild,
+    /// Write a copy of the catalog as it is now
+    Backup {
+        /// Where; nothing must be there yet
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Default, Args)]
 pub(crate) struct Scan {
     /// Only plan, and say what would be done
     #[arg(long)]

@@ -89,7 +89,7 @@ pub(crate) async fn open(
     access: Access,
     jobs: Option<u16>,
 ) -> Result<Workspace, CommandError> {
-    let state = context.global.state_dir.clone().unwrap_or_else(|| repository.join(".mangrove"));
+    let state = state_directory(context, repository);
     if access == Access::ReadWrite {
         prepare_state(&state)?;
     }
@@ -159,9 +159,12 @@ impl Workspace {
 
     /// The run history.
     pub(crate) async fn runs(&self) -> Result<Arc<dyn RunStore>, CommandError> {
-        let opened = SqliteRuns::open(&self.state.join("runs.db"), mode(self.access))
-            .await
-            .map_err(|error| CommandError::fault(&format!("{} the run history", error.operation), &error.fault))?;
+        let opened =
+            SqliteRuns::open(&self.state.join("runs.db"), mode(self.access)).await.map_err(|error| CommandError {
+                hint: matches!(error.fault.code, Code::CATALOG_CORRUPT | Code::CATALOG_FAILED)
+                    .then(|| "the next run sets a damaged history aside and begins a new one".to_owned()),
+                ..CommandError::fault(&format!("{} the run history", error.operation), &error.fault)
+            })?;
         Ok(Arc::new(opened.runs))
     }
 
@@ -194,8 +197,29 @@ const fn mode(access: Access) -> OpenMode {
     }
 }
 
+/// Where the state of a repository lies.
+fn state_directory(context: &Context, repository: &Path) -> PathBuf {
+    context.global.state_dir.clone().unwrap_or_else(|| repository.join(".mangrove"))
+}
+
+fn catalog_file(state: &Path) -> PathBuf {
+    state.join("catalog.db")
+}
+
+/// Moves the catalog out of the way, without opening it. Gives where it lies now.
+pub(crate) async fn set_catalog_aside(context: &Context, repository: &Path) -> Result<Option<PathBuf>, CommandError> {
+    Ok(SqliteCatalog::set_aside(&catalog_file(&state_directory(context, repository))).await?)
+}
+
+/// Writes a copy of the catalog.
+pub(crate) async fn back_up_catalog(context: &Context, repository: &Path, target: &Path) -> Result<(), CommandError> {
+    let file = catalog_file(&state_directory(context, repository));
+    let opened = SqliteCatalog::open(&file, OpenMode::ReadOnly).await?;
+    Ok(opened.catalog.back_up(target).await?)
+}
+
 async fn open_catalog(context: &Context, state: &Path, access: Access) -> Result<Arc<dyn Catalog>, CommandError> {
-    let opened = SqliteCatalog::open(&state.join("catalog.db"), mode(access)).await?;
+    let opened = SqliteCatalog::open(&catalog_file(state), mode(access)).await?;
     if let Some(path) = &opened.set_aside {
         context.printer.problem(&Problem {
             code: Code::CATALOG_CORRUPT,

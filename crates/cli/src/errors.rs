@@ -72,6 +72,10 @@ impl CommandError {
         let hint = match fault.code {
             Code::NO_REPOSITORY => "`mangrove init` makes a repository here; `--repo DIR` names another one".to_owned(),
             Code::CATALOG_NEWER => "use the version of Mangrove that wrote it, or another `--state-dir`".to_owned(),
+            Code::CATALOG_CORRUPT => "`mangrove scan` sets it aside and makes a new one".to_owned(),
+            Code::CATALOG_FAILED => {
+                "if nothing else holds it, `mangrove catalog rebuild` sets it aside and makes a new one".to_owned()
+            }
             Code::CATALOG_BUSY => "another process is writing; try again".to_owned(),
             code => format!("`mangrove explain {code}` says more"),
         };

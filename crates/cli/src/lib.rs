@@ -131,6 +131,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
         Command::Doctor => commands::doctor::run(context).await,
+        Command::Retry { query } => commands::retry::run(context, query.as_deref()).await,
+        Command::Catalog(args::Catalog::Rebuild) => commands::catalog::rebuild(context).await,
+        Command::Catalog(args::Catalog::Backup { file }) => commands::catalog::back_up(context, &file).await,
         Command::Explain { code } => commands::explain::run(context, &code),
         Command::Worker => Ok(Exit::Done),
     }

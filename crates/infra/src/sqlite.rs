@@ -16,7 +16,7 @@ use mangrove_domain::{
     problem::Code,
 };
 use sqlx::{
-    Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    AssertSqlSafe, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -56,6 +56,10 @@ pub(crate) struct Layout {
     pub(crate) migrator: &'static Migrator,
     /// When the operating system is told to write through.
     pub(crate) synchronous: SqliteSynchronous,
+    /// Its tables, as a list in SQL; a file that lacks one is damaged.
+    pub(crate) tables: &'static str,
+    /// How many they are.
+    pub(crate) table_count: i64,
     /// A query that reads every page that matters, to meet damage at open and not in the middle of work.
     pub(crate) probe: &'static str,
 }
@@ -198,7 +202,7 @@ async fn open_to_write(
         writer.close().await;
         match found {
             Ok(Look::Ready | Look::Blank | Look::NeedsSetup) => {}
-            Err(Trouble::Corrupt(_)) => set_aside = Some(move_aside(path)?),
+            Err(Trouble::Corrupt(_)) => set_aside = Some(move_aside(path, "corrupt")?),
             Err(trouble) => return Err(trouble),
         }
     }
@@ -259,6 +263,18 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
     }
     if found < layout.version {
         return Ok(Look::NeedsSetup);
+    }
+    let present: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ({})",
+        layout.tables
+    )))
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(trouble)?;
+    if present < layout.table_count {
+        let message = format!("{} lacks a table that it must have", path.display());
+        let fault = Fault::new(FailureClass::Environment, Code::CATALOG_CORRUPT, "catalog:corrupt", message);
+        return Err(Trouble::Corrupt(fault));
     }
     sqlx::query(layout.probe).fetch_all(&mut *connection).await.map_err(trouble)?;
     if mode == OpenMode::ReadOnly {
@@ -384,6 +400,32 @@ impl Database {
             // Best effort: without the mark, the probe at open still reads the pages of the rows.
             let _ = File::create(suspect_path(&self.path));
         }
+    }
+
+    /// Writes a copy as of now to `target`, which must not exist yet, while others go on reading and writing.
+    pub(crate) async fn copy_to(&self, target: &Path) -> Result<(), Trouble> {
+        let Some(readers) = self.readers() else {
+            return Err(Trouble::Other(failed("copy", &self.path, "there is nothing to copy yet")));
+        };
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        let partial = target.with_file_name(name);
+        match std::fs::remove_file(&partial) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Trouble::Other(io_fault(Operation::Remove, &partial, &error)));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let text = partial.to_str().ok_or_else(|| failed("copy", &partial, "the name is not UTF-8"));
+        sqlx::query("VACUUM INTO ?1")
+            .bind(text.map_err(Trouble::Other)?)
+            .execute(readers)
+            .await
+            .map_err(|error| self.trouble("copy", &error))?;
+        // A link refuses to replace what is there meanwhile.
+        std::fs::hard_link(&partial, target)
+            .and_then(|()| std::fs::remove_file(&partial))
+            .map_err(|error| Trouble::Other(io_fault(Operation::Create, target, &error)))
     }
 
     /// Waits until every connection is closed, which folds the write-ahead log into the file.
@@ -514,11 +556,21 @@ async fn lock_setup(path: &Path, patience: Patience) -> Result<File, Trouble> {
     }
 }
 
-/// Moves a damaged file and its log out of the way.
-fn move_aside(path: &Path) -> Result<PathBuf, Trouble> {
+/// Moves whatever is at `path` out of the way, damaged or not; `None` if nothing is there. Whoever has it open is told
+/// at the next write.
+pub(crate) async fn set_aside(path: &Path, patience: Patience) -> Result<Option<PathBuf>, Trouble> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let _lock = lock_setup(path, patience).await?;
+    if path.exists() { move_aside(path, "replaced").map(Some) } else { Ok(None) }
+}
+
+/// Moves a file and its log out of the way.
+fn move_aside(path: &Path, why: &str) -> Result<PathBuf, Trouble> {
     let now = time::OffsetDateTime::now_utc();
     let stamp = format!(
-        ".corrupt-{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        ".{why}-{:04}{:02}{:02}T{:02}{:02}{:02}Z",
         now.year(),
         u8::from(now.month()),
         now.day(),

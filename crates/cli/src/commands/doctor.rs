@@ -6,6 +6,7 @@ use mangrove_app::{
     doctor::{self, Diagnosis},
     health::Summary,
 };
+use mangrove_domain::problem::{Code, Problem, Severity};
 use serde::Serialize;
 
 use super::Context;
@@ -33,14 +34,42 @@ struct KindDocument {
 }
 
 pub(crate) async fn run(context: &Context) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let diagnosis = doctor::diagnose(&workspace.scanner).await?;
+    let diagnosis = examine(context).await?;
     if context.printer.is_json() {
         context.printer.document(&document(&diagnosis));
     } else {
         print(context, &diagnosis);
     }
     Ok(if diagnosis.is_healthy() { Exit::Done } else { Exit::No })
+}
+
+/// What cannot be opened or read is a finding. Only where there is no repository, nothing can be examined.
+async fn examine(context: &Context) -> Result<Diagnosis, CommandError> {
+    context.repository()?;
+    let workspace = match context.look().await {
+        Ok(workspace) => workspace,
+        Err(error) => return Ok(Diagnosis { problems: vec![finding("catalog.db", &error)], ..Diagnosis::default() }),
+    };
+    let mut diagnosis = match doctor::diagnose(&workspace.scanner).await {
+        Ok(diagnosis) => diagnosis,
+        Err(error) => Diagnosis { problems: vec![finding("catalog.db", &error.into())], ..Diagnosis::default() },
+    };
+    if let Err(error) = workspace.runs().await {
+        diagnosis.problems.push(finding("runs.db", &error));
+    }
+    Ok(diagnosis)
+}
+
+fn finding(file: &str, error: &CommandError) -> Problem {
+    let code = error.code.unwrap_or(Code::CATALOG_FAILED);
+    Problem {
+        code,
+        severity: Severity::Error,
+        subject: if code.number() / 100 == 5 { file } else { "repository" }.to_owned(),
+        position: None,
+        message: error.message.clone(),
+        hint: error.hint.clone(),
+    }
 }
 
 fn document(diagnosis: &Diagnosis) -> DoctorDocument {

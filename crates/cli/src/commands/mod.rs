@@ -1,11 +1,13 @@
 //! The commands, one file each, and what they share.
 
 pub(crate) mod bundle;
+pub(crate) mod catalog;
 pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod model;
+pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod scan;
 pub(crate) mod types;

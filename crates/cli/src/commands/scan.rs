@@ -17,6 +17,7 @@ use mangrove_domain::{
 use super::Context;
 use crate::{
     args,
+    compose::Workspace,
     documents::{ScanDocument, SourceDocument},
     errors::CommandError,
     exit::Exit,
@@ -37,13 +38,27 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         rehash: arguments.rehash,
         allow_mass_removal: arguments.allow_mass_removal,
     };
-    let report = workspace.scanner.scan(&request).await?;
+    carry_out(context, &workspace, &request, arguments).await
+}
+
+/// Carries a scan out and tells what came of it.
+pub(crate) async fn carry_out(
+    context: &Context,
+    workspace: &Workspace,
+    request: &Request,
+    arguments: &args::Scan,
+) -> Result<Exit, CommandError> {
+    let report = workspace.scanner.scan(request).await?;
     let rows: BTreeMap<&SourceId, &Row> = report.rows.iter().map(|row| (&row.source, row.as_ref())).collect();
     let is_shown = |step: &&Step| {
         let row = rows.get(&step.source);
         let is_unhealthy = row.is_some_and(|row| health::problem(row).is_some());
         let is_planned = arguments.dry_run && !matches!(step.action, Action::Keep);
-        arguments.all || is_unhealthy || is_planned || report.changed.contains(&step.source)
+        let is_in_scope = match &request.scope {
+            Scope::Sources(sources) => sources.contains(&step.source),
+            Scope::Everything | Scope::Kinds(_) => true,
+        };
+        is_in_scope && (arguments.all || is_unhealthy || is_planned || report.changed.contains(&step.source))
     };
     let shown: Vec<&Step> = report.steps.iter().filter(is_shown).collect();
 
@@ -75,7 +90,7 @@ fn print(
             printer.line(format!("{state:<20} {}", step.source));
         }
     }
-    for row in &report.rows {
+    for row in shown.iter().filter_map(|step| rows.get(&step.source)) {
         if let Some(problem) = health::problem(row) {
             printer.problem(&problem);
         }

@@ -44,11 +44,7 @@ pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandE
     let workspace = context.look().await?;
     let explanations = why::explain(&workspace.scanner, query).await?;
     if explanations.is_empty() {
-        return Err(CommandError::no(
-            Some(Code::UNKNOWN_NAME),
-            format!("no source has the path or type `{query}`"),
-            Some("`mangrove types --all` lists all; paths are relative to the repository"),
-        ));
+        return Err(unknown(query));
     }
     let now = workspace.scanner.ports().clock.now();
     if context.printer.is_json() {
@@ -63,6 +59,15 @@ pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandE
         }
     }
     Ok(Exit::Done)
+}
+
+/// The error about a query that no source matches.
+pub(crate) fn unknown(query: &str) -> CommandError {
+    CommandError::no(
+        Some(Code::UNKNOWN_NAME),
+        format!("no source has the path or type `{query}`"),
+        Some("`mangrove types --all` lists all; paths are relative to the repository"),
+    )
 }
 
 fn document(explanation: &Explanation) -> ExplainedDocument {

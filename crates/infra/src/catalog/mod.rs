@@ -44,6 +44,8 @@ const LAYOUT: Layout = Layout {
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,
+    tables: "'meta', 'descriptions', 'parts', 'sources', 'departed', 'transitions', 'inspections'",
+    table_count: 7,
     probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts), \
             (SELECT count(*) FROM descriptions) FROM sources",
 };
@@ -89,6 +91,23 @@ impl SqliteCatalog {
         // Damage beyond what opening looks at. It left its mark, so opening again checks the whole file.
         opened.catalog.close().await;
         Self::open_once(path, mode, patience).await
+    }
+
+    /// Moves the file at `path` out of the way, whatever it holds and whoever wrote it, so that the next
+    /// [`open`](Self::open) makes a new one. Gives where it lies now; `None` if there was none.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if it cannot be moved.
+    pub async fn set_aside(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
+        sqlite::set_aside(path, Patience::default()).await.map_err(|trouble| error("set aside", trouble))
+    }
+
+    /// Writes a copy of the catalog as it is now. `target` must not exist.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if it exists or cannot be written; no half a copy is left under its name.
+    pub async fn back_up(&self, target: &Path) -> Result<(), CatalogError> {
+        self.database.copy_to(target).await.map_err(|trouble| error("copy", trouble))
     }
 
     async fn open_once(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
@@ -146,13 +165,20 @@ impl SqliteCatalog {
             }
         }
         let chunks = read::chunks(&mut transaction).await?;
+        let undescribed = read::undescribed(&mut transaction).await?;
         transaction.commit().await?;
         let (mut rows, mut damaged) = (Vec::new(), Vec::new());
         for chunk in &chunks {
             for stored in read::rows(chunk) {
                 let stored = stored?;
                 match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
-                    Ok(row) => rows.push(row),
+                    Ok(mut row) => {
+                        // Its description is lost: the export must be judged again.
+                        if undescribed.contains(&(row.source.root.to_string(), row.source.path.to_string())) {
+                            row.rule_version = 0;
+                        }
+                        rows.push(row);
+                    }
                     Err(error) => damaged.push(damaged_row(&stored.root, &stored.path, &error)),
                 }
             }

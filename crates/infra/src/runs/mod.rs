@@ -23,6 +23,8 @@ const LAYOUT: Layout = Layout {
     version: 1,
     migrator: &MIGRATOR,
     synchronous: SqliteSynchronous::Full,
+    tables: "'meta', 'runs'",
+    table_count: 2,
     probe: "SELECT count(*) FROM runs",
 };
 
