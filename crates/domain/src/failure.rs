@@ -156,13 +156,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure after one more fault. `previous` is continued only if class, code and cause are the
-    /// same; otherwise a new series begins. `jitter` lies in 0..=1.
+    /// The failure after one more fault. `previous` is continued only if code and cause are the same; otherwise a
+    /// new series begins. The class may change within a series: an integrity mismatch is bad luck only twice.
+    /// `jitter` lies in 0..=1.
     #[must_use]
     pub fn record(previous: Option<&Failure>, fault: Fault, now: Timestamp, jitter: f64) -> Failure {
         let message = fault.to_string();
-        let continued =
-            previous.filter(|old| old.class == fault.class && old.code == fault.code && old.cause == fault.cause);
+        let continued = previous.filter(|old| old.code == fault.code && old.cause == fault.cause);
         let attempts = continued.map_or(1, |old| old.attempts.saturating_add(1));
         Failure {
             class: fault.class,
