@@ -8,13 +8,13 @@ use mangrove_domain::{
     problem::Code,
 };
 use rquickjs::{
-    CatchResultExt, Context, Ctx, Error, Function, Module, Object, Promise, Result, Runtime, Value,
+    CatchResultExt, Context, Ctx, Error, Function, Object, Promise, Result, Runtime, Value,
     promise::PromiseState,
 };
 
 use super::{
     limits::{Limits, Watch},
-    modules::{ENTRY, KIT, Lookup, Modules, Vendors, declare},
+    modules::{ENTRY, Lookup, Modules, Vendors, declare},
     natives::{Ledger, Mode, Request, host_object, locked, now_millis},
 };
 
@@ -375,8 +375,7 @@ impl Machine {
 /// Evaluates the prelude and keeps its kit where only the host finds it.
 fn install(context: &Ctx<'_>, mode: Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<()> {
     context.globals().set("__mangroveHost", host_object(context, mode, ledger)?)?;
-    let source = Lookup::kit_source();
-    let (module, promise) = Module::declare(context.clone(), KIT, source)?.eval()?;
+    let (module, promise) = Lookup::kit(context)?.eval()?;
     promise.finish::<()>()?;
     let namespace = module.namespace()?;
     context.store_userdata(namespace).map_err(|_| Error::Unknown)?;

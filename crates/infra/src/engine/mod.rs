@@ -3,6 +3,7 @@
 //! Both are plain functions that block their thread; worker processes call them (`design/inspection.md`). One
 //! runtime per entry, dropped afterwards: modules are never freed while a runtime lives.
 
+mod compiled;
 mod in_process;
 mod inspect;
 mod json;

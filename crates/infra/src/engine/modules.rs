@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use mangrove_domain::ports::LoadedBundle;
@@ -19,6 +19,8 @@ use rquickjs::{
 };
 use serde::Deserialize;
 
+use super::compiled;
+
 /// What the bundle's own module is called inside the engine.
 pub(super) const ENTRY: &str = "bundle.js";
 /// The host's own modules.
@@ -26,6 +28,8 @@ pub(super) const KIT: &str = "mangrove:kit";
 const WEB: &str = "mangrove:web";
 const KIT_SOURCE: &str = include_str!("prelude/kit.js");
 const WEB_SOURCE: &str = include_str!("prelude/web.js");
+static KIT_TEXT: OnceLock<Arc<str>> = OnceLock::new();
+static WEB_TEXT: OnceLock<Arc<str>> = OnceLock::new();
 const STAND_IN: &str = "stand-in:";
 
 /// Packages whose schemas have to be real, because their converters and checks run during inspection.
@@ -151,14 +155,19 @@ impl Modules {
     /// The text of a module that [`resolve`](Self::resolve) named.
     fn source(&self, name: &str) -> Option<Arc<str>> {
         match name {
-            KIT => return Some(KIT_SOURCE.into()),
-            WEB => return Some(WEB_SOURCE.into()),
+            KIT => return Some(kit_source()),
+            WEB => return Some(WEB_TEXT.get_or_init(|| WEB_SOURCE.into()).clone()),
             _ => {}
         }
         if let Some((specifier, base)) = name.strip_prefix(STAND_IN).and_then(|rest| rest.rsplit_once('@')) {
             return Some(self.stand_in_source(specifier, base).into());
         }
         self.files.get(name).map(|file| file.code.clone())
+    }
+
+    /// True if a module is the same in many inspections: our own, and the files of schema libraries.
+    fn is_shared(&self, name: &str) -> bool {
+        name == KIT || name == WEB || self.files.get(name).is_some_and(|file| file.is_schema_library)
     }
 
     fn stand_in_source(&self, specifier: &str, base: &str) -> String {
@@ -317,14 +326,19 @@ fn is_identifier(name: &str) -> bool {
         && characters.all(|character| character.is_alphanumeric() || character == '_' || character == '$')
 }
 
+fn kit_source() -> Arc<str> {
+    KIT_TEXT.get_or_init(|| KIT_SOURCE.into()).clone()
+}
+
 /// The engine's view of [`Modules`].
 #[derive(Clone, Debug)]
 pub(super) struct Lookup(pub(super) Arc<Modules>);
 
 impl Lookup {
-    /// The text of the kit, which the host evaluates itself.
-    pub(super) const fn kit_source() -> &'static str {
-        KIT_SOURCE
+    /// Declares the kit, which the host evaluates itself.
+    pub(super) fn kit<'js>(context: &Ctx<'js>) -> Result<Module<'js, Declared>> {
+        compiled::declare(context, KIT, &kit_source())
+            .unwrap_or_else(|| Module::declare(context.clone(), KIT, KIT_SOURCE))
     }
 }
 
@@ -348,13 +362,20 @@ impl Loader for Lookup {
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
         let source = self.0.source(name).ok_or_else(|| Error::new_loading(name))?;
-        declare(context, name, &source)
+        let module = match self.0.is_shared(name).then(|| compiled::declare(context, name, &source)).flatten() {
+            Some(module) => module?,
+            None => Module::declare(context.clone(), name, &*source)?,
+        };
+        addressed(module, name)
     }
 }
 
 /// Compiles a module and gives it an address.
 pub(super) fn declare<'js>(context: &Ctx<'js>, name: &str, source: &str) -> Result<Module<'js, Declared>> {
-    let module = Module::declare(context.clone(), name, source)?;
+    addressed(Module::declare(context.clone(), name, source)?, name)
+}
+
+fn addressed<'js>(module: Module<'js, Declared>, name: &str) -> Result<Module<'js, Declared>> {
     let meta = module.meta()?;
     meta.set("url", format!("file:///{name}"))?;
     meta.set("main", false)?;

@@ -1,0 +1,122 @@
+//! Modules that many runtimes of this process load, compiled once: the prelude and the schema libraries.
+//!
+//! Compiling the usual schema library costs ten times what loading its compiled form does, and it is the same text
+//! in every inspection. Loading goes through the binding's loader of embedded modules, whose bytes live as long as
+//! the process. Why that is sound here:
+//!
+//! - Compiled bytes are made by this process, from text, and never leave it: they are neither read from nor written
+//!   to a file or a pipe, so nobody can bring others in.
+//! - They are made in a runtime of their own, in which nothing is evaluated: no code of an extension or a package
+//!   can change what is compiled.
+//! - They are found by their whole text, not by a digest or a name alone.
+//! - The engine copies what it loads, so runtimes share nothing that one of them could change.
+//!
+//! A module that does not compile is left to the runtime that wants it, which reports the error within its limits.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rquickjs::{
+    Context, Ctx, Module, Result, Runtime,
+    loader::{Loader, bundle::Bundle},
+    module::{Declared, WriteOptions},
+};
+
+/// How much text is compiled ahead in one process, in bytes. Compiled bytes stay until the process ends; a worker
+/// ends after a number of jobs.
+const TEXT_BYTES: usize = 8 << 20;
+/// The memory that compiling one module may take, in bytes.
+const COMPILER_BYTES: usize = 128 << 20;
+
+/// The compiled form of a module: one name with its bytes, as the binding's loader wants them.
+type Form = &'static [(&'static str, &'static [u8])];
+
+#[derive(Default)]
+struct Compiled {
+    modules: Vec<(Arc<str>, &'static str, Option<Form>)>,
+    text_bytes: usize,
+}
+
+/// Declares a module by its compiled form. `None` if it has none: it is too large, too much, or does not compile.
+pub(super) fn declare<'js>(
+    context: &Ctx<'js>,
+    name: &str,
+    source: &Arc<str>,
+) -> Option<Result<Module<'js, Declared>>> {
+    let form = form(name, source)?;
+    Some(Bundle(form).load(context, name, None))
+}
+
+fn form(name: &str, source: &Arc<str>) -> Option<Form> {
+    static COMPILED: OnceLock<Mutex<Compiled>> = OnceLock::new();
+    let mut compiled = COMPILED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let is_it = |known: &Arc<str>| Arc::ptr_eq(known, source) || known == source;
+    if let Some((_, _, form)) = compiled.modules.iter().find(|(text, of, _)| *of == name && is_it(text)) {
+        return *form;
+    }
+    if compiled.text_bytes + source.len() > TEXT_BYTES {
+        return None;
+    }
+    compiled.text_bytes += source.len();
+    let form = compile(name, source).ok().map(|bytes| {
+        let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
+        let name: &'static str = Box::leak(name.into());
+        let form: &'static _ = Box::leak(Box::new([(name, bytes)]));
+        form as Form
+    });
+    let name: &'static str = form.map_or_else(|| &*Box::leak(name.into()), |form| form[0].0);
+    compiled.modules.push((Arc::clone(source), name, form));
+    form
+}
+
+/// Compiles in a runtime that has never run anything and never will.
+fn compile(name: &str, source: &str) -> Result<Vec<u8>> {
+    let runtime = Runtime::new()?;
+    runtime.set_memory_limit(COMPILER_BYTES);
+    let context = Context::full(&runtime)?;
+    context.with(|context| Module::declare(context, name, source)?.write(WriteOptions::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rquickjs::Object;
+
+    use super::*;
+
+    fn evaluate(name: &str, source: &Arc<str>) -> Option<i32> {
+        let runtime = Runtime::new().expect("a runtime");
+        let context = Context::full(&runtime).expect("a context");
+        context.with(|context| {
+            let (module, promise) = declare(&context, name, source)?.expect("declares").eval().expect("evaluates");
+            promise.finish::<()>().expect("ends");
+            let namespace: Object = module.namespace().expect("a namespace");
+            namespace.get("answer").ok()
+        })
+    }
+
+    #[test]
+    fn the_same_module_loads_again_and_again() {
+        let source: Arc<str> = "export let answer = 0; globalThis.count = (globalThis.count ?? 0) + 1; answer = count;"
+            .into();
+        for _ in 0..3 {
+            assert_eq!(evaluate("vendor/aa/again.js", &source), Some(1), "each runtime is fresh");
+        }
+    }
+
+    #[test]
+    fn another_text_of_the_same_name_is_another_module() {
+        assert_eq!(evaluate("vendor/aa/other.js", &"export const answer = 1".into()), Some(1));
+        assert_eq!(evaluate("vendor/aa/other.js", &"export const answer = 2".into()), Some(2));
+    }
+
+    #[test]
+    fn what_does_not_compile_has_no_form() {
+        assert!(form("vendor/aa/broken.js", &"export const = 1".into()).is_none());
+        assert!(form("vendor/aa/large.js", &" ".repeat(TEXT_BYTES + 1).into()).is_none());
+    }
+
+    #[test]
+    fn functions_keep_their_text() {
+        let source: Arc<str> = "const f = () => 'two  spaces'; export const answer = f.toString().length;".into();
+        assert_eq!(evaluate("vendor/aa/text.js", &source), Some(19));
+    }
+}
