@@ -187,7 +187,8 @@ fn answer(
         Request::Vendor(request) => {
             let output = (jobs.vendor)(&request).map_err(|fault| WireFault::from(&fault));
             let pairs = |output: VendorOutput| {
-                output.files.into_iter().map(|file| (file.path, file.code.to_string())).collect()
+                let files = output.files.into_iter().map(|file| (file.path, file.code.to_string())).collect();
+                (files, output.shared_imports)
             };
             Reply::Vendored(output.map(pairs))
         }

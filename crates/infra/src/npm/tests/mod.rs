@@ -6,10 +6,11 @@ mod offline;
 mod resolve;
 mod settings;
 mod specifier;
+mod units;
 mod vendor;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -183,7 +184,7 @@ impl VendorBundler for RecordingVendor {
         if let Some(fault) = self.fault.lock().unwrap().clone() {
             return Err(fault);
         }
-        Ok(VendorOutput { files: output })
+        Ok(VendorOutput { files: output, shared_imports: BTreeSet::new() })
     }
 }
 

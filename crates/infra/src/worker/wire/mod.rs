@@ -6,7 +6,10 @@
 mod mirror;
 mod value;
 
-use std::io::{self, Read, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read, Write},
+};
 
 use mangrove_domain::{
     ports::{InspectRequest, Inspection, LoadedBundle, OpenRequest},
@@ -78,7 +81,8 @@ pub(super) enum Reply {
     Accepted,
     Parsed(ParsedModule),
     Bundled(Result<WireBundle, WireBuildFailure>),
-    Vendored(Result<Vec<(String, String)>, WireFault>),
+    /// Files, and imports of shared packages.
+    Vendored(Result<(Vec<(String, String)>, BTreeSet<String>), WireFault>),
     Inspected(Result<WireInspection, WireFault>),
     Opened(Result<(), WireRunError>),
     HostCall {
