@@ -12,15 +12,15 @@ use async_trait::async_trait;
 use mangrove_domain::{
     bundle::BundleRef,
     failure::Fault,
-    ports::{BundleStore, InspectRequest, Packages as _, PreparedPackages},
+    json::Json,
+    ports::{BundleStore, HostCall, OpenRequest, Packages as _, PreparedPackages},
 };
 use mangrove_testkit::registry::FakePackage;
-use serde_json::json;
 
 use super::{World, request};
 use crate::{
     bundler::vendor::{VendorBundler, VendorOutput, VendorRequest, build_vendor_in_process},
-    engine,
+    engine::{self, EngineSession},
     npm::{NpmPackages, Options},
     store::LocalStore,
 };
@@ -56,28 +56,28 @@ impl Real {
         // Needs zod as a dependency of its own.
         publish(
             FakePackage::new("forms", "1.0.0")
-                .member("dependencies", json!({"zod": "^4.0.0"}))
+                .dependency("zod", "^4.0.0")
                 .file("index.js", "import { z } from 'zod'; export const formZod = z;"),
         );
         // Reaches into it by another path.
         publish(
             FakePackage::new("deep-forms", "1.0.0")
-                .member("dependencies", json!({"zod": "^4.0.0"}))
+                .dependency("zod", "^4.0.0")
                 .file("index.js", "import { z4 } from 'zod/v4'; export const deepZod = z4;"),
         );
         publish(FakePackage::new("host", "2.0.0").file("index.js", "export const registry = { plugins: [] };"));
         for name in ["plugin-a", "plugin-b"] {
-            publish(FakePackage::new(name, "1.0.0").member("peerDependencies", json!({"host": "^2.0.0"})).file(
+            publish(FakePackage::new(name, "1.0.0").peer("host", "^2.0.0").file(
                 "index.js",
                 &format!("import {{ registry }} from 'host'; registry.plugins.push('{name}'); export {{ registry }};"),
             ));
         }
         // Two that need each other.
-        publish(FakePackage::new("egg", "1.0.0").member("dependencies", json!({"hen": "1.0.0"})).file(
+        publish(FakePackage::new("egg", "1.0.0").dependency("hen", "1.0.0").file(
             "index.js",
             "import { hen } from 'hen'; export const egg = () => 'egg'; export const both = () => [egg(), hen()];",
         ));
-        publish(FakePackage::new("hen", "1.0.0").member("dependencies", json!({"egg": "1.0.0"})).file(
+        publish(FakePackage::new("hen", "1.0.0").dependency("egg", "1.0.0").file(
             "index.js",
             "import { egg } from 'egg'; export const hen = () => 'hen'; export const both = () => [egg(), hen()];",
         ));
@@ -101,7 +101,7 @@ impl Real {
         self.vendor.0.load(Ordering::SeqCst)
     }
 
-    /// What `model` of a bundle is, with the specifiers in its code replaced by what was prepared.
+    /// What `model.facts()` of a bundle gives, with the specifiers in its code replaced by what was prepared.
     async fn run(&self, prepared: &PreparedPackages, code: &str) -> String {
         let mut code = code.to_owned();
         for (specifier, path) in &prepared.imports {
@@ -110,9 +110,11 @@ impl Real {
         let entry = self.store.put(&code).await.expect("stored");
         let bundle = BundleRef { entry, vendors: prepared.vendors.clone() };
         let bundle = self.store.load(&bundle).await.expect("the whole closure");
-        let request = InspectRequest { bundle, export_names: vec!["model".into()], subject: "a.ts".to_owned() };
-        let inspection = engine::inspect(&request, &engine::Limits::default()).expect("it loads");
-        inspection.export.expect("a model").1.to_json().expect("plain data").to_string()
+        let request = OpenRequest { bundle, export_name: "model".to_owned(), subject: "a.ts".to_owned() };
+        let mut session = EngineSession::open(&request, &engine::Limits::default()).expect("it loads");
+        let nothing = Json::Object(Vec::new());
+        let mut host = |_: HostCall| Err("no host".to_owned());
+        session.call(&["facts".to_owned()], &nothing, &nothing, &mut host).expect("it runs").to_string()
     }
 }
 
@@ -126,7 +128,7 @@ async fn a_package_that_is_a_unit_stays_outside_of_other_units() {
     let both = real.prepare(&["npm:zod@4", "npm:forms"]).await;
     assert_eq!(both.vendors, through.vendors);
     assert_eq!(real.builds(), 2, "zod once and forms once");
-    let code = "import { z } from 'npm:zod@4'; import { formZod } from 'npm:forms'; export const model = { same: z === formZod };";
+    let code = "import { z } from 'npm:zod@4'; import { formZod } from 'npm:forms'; export const model = { facts: () => ({ same: z === formZod }) };";
     assert_eq!(real.run(&both, code).await, r#"{"same":true}"#);
 }
 
@@ -142,17 +144,20 @@ async fn the_order_does_not_matter() {
 #[tokio::test]
 async fn a_sub_path_that_a_unit_lacks_makes_a_new_one_for_this_graph_alone() {
     let real = Real::new();
-    let plain = real.prepare(&["npm:zod@4", "npm:forms"]).await;
+    let packages = real.packages();
+    let prepare = async |specifiers: &[&str]| packages.prepare(&request(specifiers)).await.expect("prepared");
+    let plain = prepare(&["npm:zod@4", "npm:forms"]).await;
     assert_eq!(real.builds(), 2);
-    let deep = real.prepare(&["npm:zod@4", "npm:forms", "npm:deep-forms"]).await;
-    // deep-forms, zod with two entries, and forms linked anew without a build.
-    assert_eq!((deep.vendors.len(), real.builds()), (3, 5 - 1));
+    let deep = prepare(&["npm:zod@4", "npm:forms", "npm:deep-forms"]).await;
+    assert_eq!(deep.vendors.len(), 3);
+    assert_eq!(real.builds(), 4, "zod with two entries, and deep-forms; forms is only linked to the other zod");
     let code =
         "import { z } from 'npm:zod@4'; import { formZod } from 'npm:forms'; import { deepZod } from 'npm:deep-forms';
-         export const model = { same: [z === formZod, z === deepZod] };";
+         export const model = { facts: () => ({ same: [z === formZod, z === deepZod] }) };";
     assert_eq!(real.run(&deep, code).await, r#"{"same":[true,true]}"#);
     // Whoever was there before is not touched.
     assert_eq!(real.prepare(&["npm:zod@4", "npm:forms"]).await, plain);
+    assert_eq!(real.prepare(&["npm:zod@4", "npm:forms", "npm:deep-forms"]).await, deep);
     assert_eq!(real.builds(), 4);
 }
 
@@ -162,7 +167,7 @@ async fn peers_are_one_instance_in_all_units_of_a_graph() {
     let prepared = real.prepare(&["npm:plugin-a", "npm:plugin-b"]).await;
     assert_eq!(prepared.vendors.len(), 3);
     let code = "import { registry as a } from 'npm:plugin-a'; import { registry as b } from 'npm:plugin-b';
-         export const model = { same: a === b, plugins: a.plugins };";
+         export const model = { facts: () => ({ same: a === b, plugins: a.plugins }) };";
     assert_eq!(real.run(&prepared, code).await, r#"{"same":true,"plugins":["plugin-a","plugin-b"]}"#);
 }
 
@@ -170,7 +175,7 @@ async fn peers_are_one_instance_in_all_units_of_a_graph() {
 async fn packages_that_need_each_other_are_units_that_do_not() {
     let real = Real::new();
     let prepared = real.prepare(&["npm:egg", "npm:hen"]).await;
-    let code = "import { both } from 'npm:egg'; import { both as other } from 'npm:hen'; export const model = { both: both(), other: other() };";
+    let code = "import { both } from 'npm:egg'; import { both as other } from 'npm:hen'; export const model = { facts: () => ({ both: both(), other: other() }) };";
     assert_eq!(real.run(&prepared, code).await, r#"{"both":["egg","hen"],"other":["egg","hen"]}"#);
 }
 
