@@ -48,11 +48,11 @@ pub(super) fn survey(tree: &Tree, directory: &Path) -> Survey {
 }
 
 /// The part of a tree that lies at these places, with another root.
-pub(super) fn subtree(tree: &Tree, root: &PackageId, places: &BTreeSet<String>) -> Tree {
+pub(super) fn subtree(tree: &Tree, root: &PackageId, within: &BTreeSet<String>) -> Tree {
     let placed: BTreeMap<Place, PackageId> = tree
         .placed
         .iter()
-        .filter(|(place, _)| places.contains(&place.to_string()))
+        .filter(|(place, _)| within.contains(&place.to_string()))
         .map(|(place, package)| (place.clone(), package.clone()))
         .collect();
     let integrity =

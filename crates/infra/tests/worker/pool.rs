@@ -71,6 +71,7 @@ fn request(name: &str, text: &str) -> BundleRequest {
             compiler_options: "{}".to_owned(),
         },
         imports: std::collections::BTreeMap::new(),
+        inlined: Vec::new(),
     }
 }
 

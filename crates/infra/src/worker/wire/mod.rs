@@ -74,6 +74,13 @@ pub(super) enum Request<'a> {
     Close,
 }
 
+/// What a vendor build gave.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WireVendorOutput {
+    pub(super) files: Vec<(String, String)>,
+    pub(super) shared_imports: BTreeSet<String>,
+}
+
 /// From child to parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
@@ -81,8 +88,7 @@ pub(super) enum Reply {
     Accepted,
     Parsed(ParsedModule),
     Bundled(Result<WireBundle, WireBuildFailure>),
-    /// Files, and imports of shared packages.
-    Vendored(Result<(Vec<(String, String)>, BTreeSet<String>), WireFault>),
+    Vendored(Result<WireVendorOutput, WireFault>),
     Inspected(Result<WireInspection, WireFault>),
     Opened(Result<(), WireRunError>),
     HostCall {
