@@ -27,8 +27,17 @@ impl From<Fault> for BundleError {
     }
 }
 
+/// What a bundle by hand holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Its packages stay outside, in the store.
+    Shared,
+    /// Its packages go in: one file that needs nothing but an engine.
+    SelfContained,
+}
+
 /// The bundle of one source.
-pub async fn bundle(ports: &Ports, source: &SourceId) -> Result<Bundle, BundleError> {
+pub async fn bundle(ports: &Ports, source: &SourceId, form: Form) -> Result<Bundle, BundleError> {
     let graph = ports.tree.graph(source).await.map_err(|error| error.fault().clone())?;
     let graph = graph.ok_or_else(|| BundleError::Unreadable(source.clone()))?;
     let specifiers: BTreeSet<String> = graph
@@ -40,6 +49,12 @@ pub async fn bundle(ports: &Ports, source: &SourceId) -> Result<Bundle, BundleEr
         })
         .collect();
     let prepared = ports.packages.prepare(&PackageRequest { specifiers }).await?;
-    let request = BundleRequest { graph, imports: prepared.imports };
+    let inlined = match form {
+        Form::Shared => Vec::new(),
+        Form::SelfContained => {
+            ports.store.vendor_files(&prepared.vendors).await.map_err(|error| error.fault().clone())?
+        }
+    };
+    let request = BundleRequest { graph, imports: prepared.imports, inlined };
     ports.bundler.bundle(request).await.map_err(BundleError::Failed)
 }

@@ -93,6 +93,9 @@ pub(crate) enum Command {
         /// Where to write the bundle; standard output if not given
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Put the packages in, so that the file needs nothing but an engine
+        #[arg(long)]
+        self_contained: bool,
     },
     /// Work with definitions of models
     #[command(subcommand)]

@@ -116,7 +116,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
             commands::describe::run(context, &type_name, method.as_deref()).await
         }
         Command::Why { query } => commands::why::run(context, &query).await,
-        Command::Bundle { file, output } => commands::bundle::run(context, &file, output.as_deref()).await,
+        Command::Bundle { file, output, self_contained } => {
+            commands::bundle::run(context, &file, output.as_deref(), self_contained).await
+        }
         Command::Model(args::Model::List) => commands::model::list(context).await,
         Command::Model(args::Model::Run { name, method, inputs }) => {
             commands::model::run(context, &name, &method, &inputs).await

@@ -1,6 +1,6 @@
 //! Names of what the bundle store keeps.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use crate::digest::Digest;
 
@@ -71,6 +71,12 @@ impl BundleRef {
     pub fn closure(&self) -> impl Iterator<Item = &StoredObject> {
         std::iter::once(&self.entry).chain(&self.vendors)
     }
+}
+
+/// The objects that these bundles need: what a sweep of the store must leave.
+#[must_use]
+pub fn needed<'a>(bundles: impl IntoIterator<Item = &'a BundleRef>) -> BTreeSet<ObjectKey> {
+    bundles.into_iter().flat_map(BundleRef::closure).map(|object| object.key).collect()
 }
 
 /// What a look into the store says of a bundle's closure.

@@ -118,6 +118,8 @@ codes! {
     BUNDLE_MISSING = 410, "a bundle is missing from the store";
     /// A bundle is not what it was.
     BUNDLE_CORRUPT = 411, "a bundle is damaged";
+    /// The bundle store belongs to another catalog.
+    STORE_FOREIGN = 412, "the bundle store belongs to another catalog";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.

@@ -3,15 +3,18 @@
 #![cfg(unix)]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use mangrove_domain::{
     bundle::{BundleRef, ObjectKey, Presence},
-    ports::{BundleFile, BundleStore as _, StoreError},
+    ports::{BundleFile, BundleStore as _, SHORTEST_GRACE, StoreError, SweepRequest},
     problem::Code,
+    time::Timestamp,
 };
 use mangrove_infra::store::{LocalStore, Ownership};
 use tempfile::TempDir;
@@ -237,6 +240,59 @@ async fn a_store_that_cannot_be_written_is_an_environment_fault() {
     let error = store.put("export {};").await.expect_err("no directory");
     assert_eq!(error.fault().code, Code::NOT_WRITABLE);
     assert!(error.to_string().contains("bundles"), "{error}");
+}
+
+/// A sweep of now by the catalog `a`, which needs nothing.
+fn sweep() -> SweepRequest {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    SweepRequest {
+        catalog: "a".to_owned(),
+        needed: BTreeSet::new(),
+        now: Timestamp::from_millis(i64::try_from(now.as_millis()).expect("a time of today")),
+        grace: SHORTEST_GRACE,
+        is_dry_run: false,
+    }
+}
+
+fn make_old(path: &Path) {
+    let long_ago = SystemTime::now() - Duration::from_hours(25);
+    fs::File::open(path).expect("it is there").set_modified(long_ago).expect("made old");
+}
+
+#[tokio::test]
+async fn what_is_put_again_is_young_again() {
+    let (_directory, store) = place();
+    let bundle = filled(&store).await;
+    let code = extension_path(&store, &bundle);
+    let vendor = vendor_path(&store, &bundle, "zod.js").parent().expect("a directory").to_owned();
+    for put_again in [true, false] {
+        make_old(&code);
+        make_old(&vendor);
+        if put_again {
+            filled(&store).await;
+        }
+        let swept = store.sweep(&sweep()).await.expect("swept").objects.len();
+        assert_eq!(swept, if put_again { 0 } else { 2 });
+        assert_eq!((code.exists(), vendor.exists()), (put_again, put_again));
+    }
+}
+
+#[tokio::test]
+async fn leftovers_of_interrupted_writes_are_swept() {
+    let (_directory, store) = place();
+    filled(&store).await;
+    let temporary = store.root().join("tmp");
+    fs::write(temporary.join("old"), "half").expect("written");
+    fs::create_dir(temporary.join("old-vendor")).expect("made");
+    fs::write(temporary.join("young"), "half").expect("written");
+    make_old(&temporary.join("old"));
+    make_old(&temporary.join("old-vendor"));
+    let dry = SweepRequest { is_dry_run: true, ..sweep() };
+    assert_eq!(store.sweep(&dry).await.expect("looked").leftovers, 2);
+    assert_eq!(store.sweep(&sweep()).await.expect("swept").leftovers, 2);
+    let left: Vec<_> =
+        fs::read_dir(&temporary).expect("a listing").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, ["young"]);
 }
 
 #[tokio::test]

@@ -120,12 +120,25 @@ impl FakePackage {
         self
     }
 
+    /// A manifest says what the registry says of it, if it is JSON.
+    fn completed(&self, entry: &Entry) -> Entry {
+        let mut completed = entry.clone();
+        if entry.path == "package/package.json"
+            && let EntryKind::File(bytes) = &mut completed.kind
+            && let Ok(Value::Object(mut manifest)) = serde_json::from_slice(bytes)
+        {
+            manifest.extend(self.manifest.clone());
+            *bytes = Value::Object(manifest).to_string().into_bytes();
+        }
+        completed
+    }
+
     /// The archive of these entries.
     #[must_use]
     pub fn archive(&self) -> Vec<u8> {
         let mut tar = Vec::new();
         for entry in &self.entries {
-            append(&mut tar, entry);
+            append(&mut tar, &self.completed(entry));
         }
         tar.extend_from_slice(&[0; 1024]);
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

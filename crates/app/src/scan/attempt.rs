@@ -83,7 +83,12 @@ impl Attempt {
             Ok(prepared) => prepared,
             Err(fault) => return Ended::without_inspection(failed(fault)),
         };
-        let bundle = match self.ports.bundler.bundle(BundleRequest { graph, imports: prepared.imports }).await {
+        let bundle = match self
+            .ports
+            .bundler
+            .bundle(BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() })
+            .await
+        {
             Ok(bundle) => bundle,
             Err(failure) => return Ended::without_inspection(failed(failure.fault)),
         };

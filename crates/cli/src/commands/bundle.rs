@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mangrove_app::single::{self, BundleError};
+use mangrove_app::single::{self, BundleError, Form};
 use mangrove_domain::{
     problem::Code,
     source::{RelativePath, RootId, SourceId},
@@ -18,16 +18,23 @@ struct BundleDocument {
     schema: &'static str,
     path: String,
     output: Option<String>,
+    self_contained: bool,
     size_bytes: u64,
     requirements: Vec<String>,
     code: Option<String>,
 }
 
-pub(crate) async fn run(context: &Context, file: &Path, output: Option<&Path>) -> Result<Exit, CommandError> {
+pub(crate) async fn run(
+    context: &Context,
+    file: &Path,
+    output: Option<&Path>,
+    is_self_contained: bool,
+) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
     let path = relative(&workspace.repository, file)?;
     let source = SourceId { root: RootId::local(), path };
-    let bundle = single::bundle(workspace.scanner.ports(), &source).await.map_err(|error| match error {
+    let form = if is_self_contained { Form::SelfContained } else { Form::Shared };
+    let bundle = single::bundle(workspace.scanner.ports(), &source, form).await.map_err(|error| match error {
         BundleError::Unreadable(source) => CommandError::usage(
             Some(Code::UNREADABLE),
             format!("{source} cannot be read"),
@@ -53,6 +60,7 @@ pub(crate) async fn run(context: &Context, file: &Path, output: Option<&Path>) -
             schema: "mangrove.bundle/1",
             path: source.to_string(),
             output: output.map(|path| path.display().to_string()),
+            self_contained: is_self_contained,
             size_bytes: bundle.code.len() as u64,
             requirements: bundle.requirements,
             code: output.is_none().then_some(bundle.code),

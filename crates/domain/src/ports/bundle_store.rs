@@ -1,12 +1,14 @@
 //! Where bundles are kept.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
     bundle::{BundleRef, ObjectKey, Presence, StoredObject},
-    failure::Fault,
+    failure::{FailureClass, Fault},
+    problem::Code,
+    time::Timestamp,
 };
 
 /// A content-addressed store of bundles and vendor directories.
@@ -31,6 +33,9 @@ pub trait BundleStore: Send + Sync {
     /// Everything that running this bundle needs, verified against its digests.
     async fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError>;
 
+    /// The files of these vendor directories by their import path, verified against their digests, sorted.
+    async fn vendor_files(&self, vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError>;
+
     /// All objects, sorted.
     async fn list(&self) -> Result<Vec<StoredObject>, StoreError>;
 
@@ -40,6 +45,47 @@ pub trait BundleStore: Send + Sync {
 
     /// Removes an object; removing what is not there is no error.
     async fn remove(&self, key: ObjectKey) -> Result<(), StoreError>;
+
+    /// Removes what is not needed and was not put or touched within the grace period, and what interrupted writes
+    /// left behind. A store that is nobody's yet becomes that of the request's catalog; one that is another
+    /// catalog's is refused with [`StoreError::Foreign`]. A dry run changes nothing.
+    async fn sweep(&self, request: &SweepRequest) -> Result<SweepOutcome, StoreError>;
+}
+
+/// The shortest grace period of a sweep. An object is put before the row that needs it is committed; no build takes
+/// nearly as long.
+pub const SHORTEST_GRACE: Duration = Duration::from_hours(24);
+
+/// Which objects may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepRequest {
+    /// The identifier of the catalog that `needed` comes from.
+    pub catalog: String,
+    /// What stays: the closures of all rows and of all runs in progress ([`crate::bundle::needed`]).
+    pub needed: BTreeSet<ObjectKey>,
+    /// The time.
+    pub now: Timestamp,
+    /// What was put or touched later than this long ago stays. Less than [`SHORTEST_GRACE`] counts as that.
+    pub grace: Duration,
+    /// True to tell and not to do.
+    pub is_dry_run: bool,
+}
+
+impl SweepRequest {
+    /// What was last put or touched at `at` is old enough to go.
+    #[must_use]
+    pub fn is_old(&self, at: Timestamp) -> bool {
+        self.now.since(at) > self.grace.max(SHORTEST_GRACE)
+    }
+}
+
+/// What a sweep removed, or would remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweepOutcome {
+    /// Objects, sorted.
+    pub objects: Vec<StoredObject>,
+    /// How many leftovers of interrupted writes.
+    pub leftovers: usize,
 }
 
 /// One file of a vendor directory.
@@ -71,6 +117,14 @@ pub enum StoreError {
         /// In what way.
         fault: Fault,
     },
+    /// The store belongs to another catalog, whose rows say what is needed.
+    #[error("{fault}")]
+    Foreign {
+        /// The identifier of that catalog.
+        owner: String,
+        /// The same as a fault.
+        fault: Fault,
+    },
     /// The store cannot be read or written.
     #[error("cannot {operation} the bundle store: {fault}")]
     Access {
@@ -82,11 +136,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The refusal of a sweep by another catalog than the `owner`.
+    #[must_use]
+    pub fn foreign(owner: String) -> Self {
+        let message = format!("the bundle store belongs to the catalog {owner}, whose rows say what is needed");
+        let fault = Fault::new(FailureClass::Environment, Code::STORE_FOREIGN, "store:foreign", message);
+        StoreError::Foreign { owner, fault }
+    }
+
     /// The fault behind it.
     #[must_use]
     pub const fn fault(&self) -> &Fault {
         match self {
-            StoreError::Unusable { fault, .. } | StoreError::Access { fault, .. } => fault,
+            StoreError::Unusable { fault, .. }
+            | StoreError::Foreign { fault, .. }
+            | StoreError::Access { fault, .. } => fault,
         }
     }
 }

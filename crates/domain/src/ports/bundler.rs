@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::ModuleGraph;
+use super::{BundleFile, ModuleGraph};
 use crate::{failure::Fault, fingerprint::Part};
 
 /// Turns a module graph into one module.
 ///
 /// Implementations MUST use the bytes of the request and no others; MUST give the same code for the same
-/// request; MUST keep an import of the request's map external under the name that the map gives; MUST end
+/// request; MUST keep an import of the request's map external under the name that the map gives, unless that is one
+/// of the files to be inlined; MUST end
 /// within their time limit; MUST survive hostile input at the price of that one request.
 /// Contract: `testkit::contract::bundler`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -30,6 +31,9 @@ pub struct BundleRequest {
     pub graph: ModuleGraph,
     /// What the bundle imports for each external specifier.
     pub imports: BTreeMap<String, String>,
+    /// Files that go in instead of staying outside, by the path under which `imports` or another of these files
+    /// names them (`../vendor/<digest>/<file>`). Empty for a bundle that shares its packages.
+    pub inlined: Vec<BundleFile>,
 }
 
 /// What came out.

@@ -23,7 +23,7 @@ mod run_store;
 mod schema_validator;
 mod source_tree;
 
-pub use bundle_store::{BundleFile, BundleStore, LoadedBundle, StoreError};
+pub use bundle_store::{BundleFile, BundleStore, LoadedBundle, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
 pub use bundler::{BuildFailure, Bundle, BundleRequest, Bundler};
 pub use catalog::{AuditRecord, Catalog, CatalogError, Change, Commit, CommitOutcome, Write};
 pub use clock::Clock;

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    path::Path,
+    path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -42,6 +42,9 @@ const FORMAT: &str = "1";
 
 /// The made-up directory in which the bundler sees the files. Nothing of it gets into the output.
 const ROOT: &str = "/repository";
+
+/// The made-up directory above those of the vendor files that go into a bundle.
+const VENDOR: &str = "/vendor";
 
 /// Ends the id of a file that is read as text whatever its extension says.
 const AS_TEXT: &str = "?text";
@@ -185,6 +188,11 @@ impl Sources {
         for (importer, text) in &files {
             texts.extend(text_imports(importer, text).into_iter().map(|specifier| (importer.clone(), specifier)));
         }
+        for file in &request.inlined {
+            if let Some(id) = vendor_id(&file.path) {
+                files.insert(id, Arc::clone(&file.code));
+            }
+        }
         Ok(Self {
             texts,
             entry: id(request.graph.entry.as_str()),
@@ -199,10 +207,39 @@ impl Sources {
         self.files.get(&id(path)).map(|text| (**text).to_owned())
     }
 
+    /// The vendor file that a path of the request, or a relative import of another vendor file, means.
+    fn inlined(&self, importer: &str, path: &str) -> Option<String> {
+        let id = match importer.strip_prefix(VENDOR) {
+            Some(_) => normalized(&Path::new(importer).parent()?.join(path))?,
+            None => vendor_id(path)?,
+        };
+        self.files.contains_key(&id).then_some(id)
+    }
+
     /// What a bundle imports for an external specifier. Built-ins of the engine stay what they are.
     fn external(&self, specifier: &str) -> Option<String> {
         self.imports.get(specifier).cloned().or_else(|| specifier.starts_with("node:").then(|| specifier.to_owned()))
     }
+}
+
+/// The id of a file that lies at `../vendor/…` of a bundle.
+fn vendor_id(path: &str) -> Option<String> {
+    normalized(&Path::new(VENDOR).join(path.strip_prefix("../vendor/")?))
+}
+
+/// A path without `.` and `..`.
+fn normalized(path: &Path) -> Option<String> {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::RootDir | Component::Normal(_) | Component::Prefix(_) => plain.push(component),
+        }
+    }
+    plain.into_os_string().into_string().ok()
 }
 
 fn id(path: &str) -> String {
@@ -231,6 +268,13 @@ impl SourcePlugin {
         let Some(importer) = importer else {
             return HookResolveIdOutput::from_id(specifier);
         };
+        if importer.starts_with(VENDOR) {
+            return match self.sources.inlined(importer, specifier) {
+                Some(id) => HookResolveIdOutput::from_id(id),
+                // Vendor files were linked when they were made: what is left is built in.
+                None => external(specifier.to_owned()),
+            };
+        }
         let edge = self.sources.edges.get(&(importer.to_owned(), specifier.to_owned()));
         let refusal = match edge {
             Some(EdgeTarget::File(path)) => {
@@ -242,7 +286,7 @@ impl SourcePlugin {
                 Refusal::Missing
             }
             Some(EdgeTarget::External(mapped)) => match self.sources.external(mapped) {
-                Some(target) => return external(target),
+                Some(target) => return self.outside(target),
                 None => Refusal::Unsupported,
             },
             Some(EdgeTarget::Missing) => Refusal::Missing,
@@ -250,7 +294,7 @@ impl SourcePlugin {
             // Not written in the file: the runtime that a JSX transform imports, or a call of `require`.
             None => {
                 match self.sources.external(specifier).or_else(|| self.sources.external(&format!("npm:{specifier}"))) {
-                    Some(target) => return external(target),
+                    Some(target) => return self.outside(target),
                     None => Refusal::Unsupported,
                 }
             }
@@ -258,6 +302,14 @@ impl SourcePlugin {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.insert((importer.to_owned(), specifier.to_owned(), refusal));
         external(specifier.to_owned())
+    }
+
+    /// What is imported from outside: a file that goes in, or something that stays there.
+    fn outside(&self, target: String) -> HookResolveIdOutput {
+        match self.sources.inlined("", &target) {
+            Some(id) => HookResolveIdOutput::from_id(id),
+            None => external(target),
+        }
     }
 
     fn findings(&self) -> Vec<Finding> {

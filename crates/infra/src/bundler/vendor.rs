@@ -1,8 +1,10 @@
 //! Vendor bundles: one package, built once, shared by every extension that imports it.
 
+mod builtins;
+mod plugin;
+
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,77 +17,22 @@ use mangrove_domain::{
 };
 use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
-    Output, OutputChunk, ResolvedExternal,
+    Output, OutputChunk,
     bundler_options::{
         AttachDebugInfo, CodeSplittingMode, ExperimentalOptions, LogLevel, OutputFormat, Platform, TsConfig,
     },
 };
-use rolldown_plugin::{HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn, HookUsage, Plugin, PluginContext};
 use serde::{Deserialize, Serialize};
 
 use super::{diagnostics, runtime};
+use crate::engine;
+use plugin::{NAMED_ENTRY, Named, PackagePlugin};
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
-/// Modules that the engine itself offers, without their `node:`.
-const BUILTINS: &[&str] = &[
-    "_http_agent",
-    "_http_client",
-    "_http_common",
-    "_http_incoming",
-    "_http_outgoing",
-    "_http_server",
-    "_stream_duplex",
-    "_stream_passthrough",
-    "_stream_readable",
-    "_stream_transform",
-    "_stream_writable",
-    "_tls_common",
-    "_tls_wrap",
-    "assert",
-    "async_hooks",
-    "buffer",
-    "child_process",
-    "cluster",
-    "console",
-    "constants",
-    "crypto",
-    "dgram",
-    "diagnostics_channel",
-    "dns",
-    "domain",
-    "events",
-    "fs",
-    "http",
-    "http2",
-    "https",
-    "inspector",
-    "module",
-    "net",
-    "os",
-    "path",
-    "perf_hooks",
-    "process",
-    "punycode",
-    "querystring",
-    "readline",
-    "repl",
-    "stream",
-    "string_decoder",
-    "sys",
-    "timers",
-    "tls",
-    "trace_events",
-    "tty",
-    "url",
-    "util",
-    "v8",
-    "vm",
-    "wasi",
-    "worker_threads",
-    "zlib",
-];
+/// What a chunk imports for a shared package until [`VendorOutput::link`] puts its place in.
+const PLACEHOLDER: &str = "mangrove-unit:";
 
 /// Builds vendor directories; implemented in process and by the worker pool.
 #[expect(clippy::module_name_repetitions, reason = "named beside `Bundler` in other modules")]
@@ -105,16 +52,39 @@ pub struct VendorRequest {
     pub directory: PathBuf,
     /// What is imported of it: the specifier (`zod`, `zod/v4`) and the file name of its entry chunk (`zod.js`).
     pub entries: BTreeMap<String, String>,
-    /// Bare specifiers that stay external, and what is imported instead.
-    pub externals: BTreeMap<String, String>,
+    /// Names of packages in `node_modules` of the directory itself that stay outside, because they are units of
+    /// their own. Copies that lie deeper go in, and so does what `require` loads of a package with two forms.
+    pub shared: BTreeSet<String>,
 }
 
 /// What came out. One of the files is `unit.json`: `{"package": "name@version", "entries": {specifier: file}}`.
+/// As long as there are `shared_imports`, the files are to be [linked](Self::link).
 #[expect(clippy::module_name_repetitions, reason = "named with `VendorRequest`")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VendorOutput {
     /// The chunks and `unit.json`, sorted by path. Only the chunks import each other, as `./<file>`.
     pub files: Vec<BundleFile>,
+    /// The bare specifiers (`zod/v4`) by which chunks import shared packages.
+    pub shared_imports: BTreeSet<String>,
+}
+
+impl VendorOutput {
+    /// The files with each shared import leading to where `targets` says, such as `../<digest>/zod.js`.
+    #[must_use]
+    pub fn link(&self, targets: &BTreeMap<String, String>) -> Vec<BundleFile> {
+        let mut files = self.files.clone();
+        for file in &mut files {
+            if !file.code.contains(PLACEHOLDER) {
+                continue;
+            }
+            let mut code = file.code.to_string();
+            for (specifier, target) in targets {
+                code = code.replace(&format!("\"{PLACEHOLDER}{specifier}\""), &format!("\"{target}\""));
+            }
+            file.code = code.into();
+        }
+        files
+    }
 }
 
 /// The unit's own record, as it is written into `unit.json`.
@@ -132,8 +102,9 @@ pub fn identity() -> String {
 
 /// Builds one vendor directory in this process, blocking. Reads the package's files below the directory.
 ///
-/// The same files give the same bytes wherever the directory lies. An entry that is a `CommonJS` module exports its
-/// `module.exports` as default and nothing else.
+/// The same files give the same bytes wherever the directory lies. An entry that is a `CommonJS` module exports what
+/// Node offers of it: `module.exports` as default and its enumerable members by name. The names are found by evaluating
+/// the entry in the inspector's engine; if it cannot be evaluated there, only the default is exported.
 ///
 /// # Errors
 /// A [`Fault`] that names the package, if it cannot be resolved, read or parsed, or imports what is not there.
@@ -147,25 +118,145 @@ pub fn build_vendor_in_process(request: &VendorRequest) -> Result<VendorOutput, 
             &format!("cannot open {}: {error}", request.directory.display()),
         )
     })?;
-    let mut input = Vec::with_capacity(request.entries.len());
-    for (specifier, file) in &request.entries {
-        let name =
-            file.strip_suffix(".js").filter(|name| !name.is_empty() && !name.contains('/')).ok_or_else(|| {
-                let message = format!("`{file}` is no file name for the entry `{specifier}`");
-                fault(request, FailureClass::Deterministic, Code::PACKAGE_UNSUPPORTED, &message)
-            })?;
-        input.push(InputItem { name: Some(name.to_owned()), import: specifier.clone() });
+    let plain = Build::run(request, &directory, BTreeMap::new())?;
+    let named = plain.named(request, &directory)?;
+    if named.is_empty() {
+        return plain.output(request);
     }
-    let options = BundlerOptions {
+    Build::run(request, &directory, named)?.output(request)
+}
+
+/// One run of the bundler over a package.
+struct Build {
+    chunks: Vec<Arc<OutputChunk>>,
+    common_js: HashSet<String>,
+    shared_imports: BTreeSet<String>,
+}
+
+impl Build {
+    fn run(request: &VendorRequest, directory: &Path, named: BTreeMap<String, Named>) -> Result<Self, Fault> {
+        let mut input = Vec::with_capacity(request.entries.len());
+        for (specifier, file) in &request.entries {
+            let name =
+                file.strip_suffix(".js").filter(|name| !name.is_empty() && !name.contains('/')).ok_or_else(|| {
+                    let message = format!("`{file}` is no file name for the entry `{specifier}`");
+                    fault(request, FailureClass::Deterministic, Code::PACKAGE_UNSUPPORTED, &message)
+                })?;
+            let import =
+                if named.contains_key(specifier) { format!("{NAMED_ENTRY}{specifier}") } else { specifier.clone() };
+            input.push(InputItem { name: Some(name.to_owned()), import });
+        }
+        let plugin = Arc::new(PackagePlugin::new(directory, &request.shared, named));
+        let plugins: Vec<Arc<dyn rolldown_plugin::Pluginable>> = vec![plugin.clone()];
+        let options = options(directory, input);
+        let output = runtime::shared()?.block_on(async {
+            let mut bundler = rolldown::Bundler::with_plugins(options, plugins)?;
+            bundler.generate().await
+        });
+        let output = output.map_err(|batch| {
+            let read = |file: &str| std::fs::read_to_string(directory.join(file)).ok();
+            let found = diagnostics::failure(diagnostics::findings(batch, directory, &read)).fault;
+            let message = format!("cannot bundle the package {}: {found}", request.package);
+            Fault::new(found.class, Code::PACKAGE_UNSUPPORTED, format!("package:{}", request.package), message)
+        })?;
+        let chunks = output
+            .assets
+            .into_iter()
+            .filter_map(|asset| if let Output::Chunk(chunk) = asset { Some(chunk) } else { None })
+            .collect();
+        let mut seen = plugin.seen();
+        Ok(Self {
+            chunks,
+            common_js: std::mem::take(&mut seen.common_js),
+            shared_imports: std::mem::take(&mut seen.shared_imports),
+        })
+    }
+
+    /// The entries that are `CommonJS` modules, with the names that they export.
+    fn named(&self, request: &VendorRequest, directory: &Path) -> Result<BTreeMap<String, Named>, Fault> {
+        let mut ids: BTreeMap<&String, String> = BTreeMap::new();
+        for (specifier, file) in &request.entries {
+            let chunk = self.chunks.iter().find(|chunk| chunk.is_entry && chunk.filename.as_str() == file);
+            let id = chunk.and_then(|chunk| chunk.facade_module_id.as_ref()).map(ToString::to_string);
+            ids.extend(id.filter(|id| self.common_js.contains(id)).map(|id| (specifier, id)));
+        }
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        // What stays outside has no place yet, and cannot be evaluated: for the names it goes in.
+        let whole = if self.shared_imports.is_empty() {
+            None
+        } else {
+            let request = VendorRequest { shared: BTreeSet::new(), ..request.clone() };
+            Some(Build::run(&request, directory, BTreeMap::new())?)
+        };
+        let named = ids.into_iter().map(|(specifier, id)| {
+            let names = whole.as_ref().unwrap_or(self).names(request, &request.entries[specifier]);
+            (specifier.clone(), Named { id, names })
+        });
+        Ok(named.collect())
+    }
+
+    fn names(&self, request: &VendorRequest, file: &str) -> BTreeSet<String> {
+        let path = |file: &str| format!("../vendor/unit/{file}");
+        let vendor_files = self
+            .chunks
+            .iter()
+            .map(|chunk| BundleFile { path: path(&chunk.filename), code: chunk.code.as_str().into() })
+            .collect();
+        let names = engine::member_names(vendor_files, &path(file), &request.package, &engine::Limits::default());
+        names.unwrap_or_else(|fault| {
+            tracing::debug!(package = request.package, %fault, "its names cannot be found; it has a default only");
+            BTreeSet::new()
+        })
+    }
+
+    fn output(self, request: &VendorRequest) -> Result<VendorOutput, Fault> {
+        let names: BTreeSet<&str> = self.chunks.iter().map(|chunk| chunk.filename.as_str()).collect();
+        for (specifier, file) in &request.entries {
+            if !names.contains(file.as_str()) {
+                let message = format!("the bundler gave no `{file}` for the entry `{specifier}`");
+                return Err(fault(request, FailureClass::Environment, Code::BUNDLE_FAILED, &message));
+            }
+        }
+        let mut files: BTreeMap<String, Arc<str>> = BTreeMap::new();
+        for chunk in &self.chunks {
+            let stray = chunk.imports.iter().find(|import| !is_known(import, &names));
+            if let Some(import) = stray {
+                let message = format!("cannot bundle the package {}: `{import}` is not installed", request.package);
+                return Err(fault(request, FailureClass::Deterministic, Code::PACKAGE_UNSUPPORTED, &message));
+            }
+            files.insert(chunk.filename.to_string(), Arc::from(chunk.code.as_str()));
+        }
+        let unit = Unit { package: &request.package, entries: &request.entries };
+        let unit = serde_json::to_string(&unit).map_err(|error| {
+            let message = format!("cannot write unit.json: {error}");
+            fault(request, FailureClass::Environment, Code::BUNDLE_FAILED, &message)
+        })?;
+        files.insert("unit.json".to_owned(), Arc::from(unit));
+        let mut shared_imports = self.shared_imports;
+        // What was imported and then shaken off is not needed.
+        shared_imports.retain(|specifier| {
+            let placeholder = format!("\"{PLACEHOLDER}{specifier}\"");
+            files.values().any(|code| code.contains(&placeholder))
+        });
+        let files = files.into_iter().map(|(path, code)| BundleFile { path, code }).collect();
+        Ok(VendorOutput { files, shared_imports })
+    }
+}
+
+fn options(directory: &Path, input: Vec<InputItem>) -> BundlerOptions {
+    BundlerOptions {
         input: Some(input),
-        cwd: Some(directory.clone()),
+        cwd: Some(directory.to_owned()),
         dir: Some("vendor".to_owned()),
         entry_filenames: Some("[name].js".to_owned().into()),
         chunk_filenames: Some("chunk-[hash].js".to_owned().into()),
         format: Some(OutputFormat::Esm),
         platform: Some(Platform::Node),
         resolve: Some(rolldown::ResolveOptions {
-            condition_names: Some(["deno", "node", "import", "module"].map(str::to_owned).to_vec()),
+            // `import` or `require` is added by the form of each import.
+            condition_names: Some(["deno", "node"].map(str::to_owned).to_vec()),
             main_fields: Some(["module", "main"].map(str::to_owned).to_vec()),
             ..rolldown::ResolveOptions::default()
         }),
@@ -177,96 +268,15 @@ pub fn build_vendor_in_process(request: &VendorRequest) -> Result<VendorOutput, 
         }),
         log_level: Some(LogLevel::Silent),
         ..BundlerOptions::default()
-    };
-    let plugins: Vec<Arc<dyn rolldown_plugin::Pluginable>> =
-        vec![Arc::new(ExternalsPlugin { externals: request.externals.clone() })];
-    let output = runtime::shared()?.block_on(async {
-        let mut bundler = rolldown::Bundler::with_plugins(options, plugins)?;
-        bundler.generate().await
-    });
-    let output = output.map_err(|batch| {
-        let read = |file: &str| std::fs::read_to_string(directory.join(file)).ok();
-        let found = diagnostics::failure(diagnostics::findings(batch, &directory, &read)).fault;
-        let message = format!("cannot bundle the package {}: {found}", request.package);
-        Fault::new(found.class, Code::PACKAGE_UNSUPPORTED, format!("package:{}", request.package), message)
-    })?;
-
-    let mut files = BTreeMap::new();
-    let chunks: Vec<Arc<OutputChunk>> = output
-        .assets
-        .into_iter()
-        .filter_map(|asset| if let Output::Chunk(chunk) = asset { Some(chunk) } else { None })
-        .collect();
-    let names: BTreeSet<&str> = chunks.iter().map(|chunk| chunk.filename.as_str()).collect();
-    for (specifier, file) in &request.entries {
-        if !names.contains(file.as_str()) {
-            let message = format!("the bundler gave no `{file}` for the entry `{specifier}`");
-            return Err(fault(request, FailureClass::Environment, Code::BUNDLE_FAILED, &message));
-        }
     }
-    for chunk in &chunks {
-        let stray = chunk.imports.iter().find(|import| !is_known(import, &names, &request.externals));
-        if let Some(import) = stray {
-            let message = format!("cannot bundle the package {}: `{import}` is not installed", request.package);
-            return Err(fault(request, FailureClass::Deterministic, Code::PACKAGE_UNSUPPORTED, &message));
-        }
-        files.insert(chunk.filename.to_string(), Arc::from(chunk.code.as_str()));
-    }
-    let unit = Unit { package: &request.package, entries: &request.entries };
-    let unit = serde_json::to_string(&unit).map_err(|error| {
-        fault(request, FailureClass::Environment, Code::BUNDLE_FAILED, &format!("cannot write unit.json: {error}"))
-    })?;
-    files.insert("unit.json".to_owned(), Arc::from(unit));
-    Ok(VendorOutput { files: files.into_iter().map(|(path, code)| BundleFile { path, code }).collect() })
 }
 
 fn fault(request: &VendorRequest, class: FailureClass, code: Code, message: &str) -> Fault {
     Fault::new(class, code, format!("package:{}", request.package), message)
 }
 
-fn is_known(import: &str, chunks: &BTreeSet<&str>, externals: &BTreeMap<String, String>) -> bool {
-    import.starts_with("node:")
-        || chunks.contains(import.trim_start_matches("./"))
-        || externals.values().any(|target| target == import)
-}
-
-/// Keeps other units and the engine's own modules outside.
-#[derive(Debug)]
-struct ExternalsPlugin {
-    externals: BTreeMap<String, String>,
-}
-
-impl Plugin for ExternalsPlugin {
-    fn name(&self) -> Cow<'static, str> {
-        "mangrove:externals".into()
-    }
-
-    async fn resolve_id(&self, _context: &PluginContext, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
-        if arguments.is_entry {
-            return Ok(None);
-        }
-        let specifier = arguments.specifier;
-        let target = self.externals.get(specifier).cloned().or_else(|| builtin(specifier));
-        Ok(target.map(|target| HookResolveIdOutput {
-            id: target.into(),
-            external: Some(ResolvedExternal::Bool(true)),
-            normalize_external_id: Some(false),
-            ..HookResolveIdOutput::default()
-        }))
-    }
-
-    fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId
-    }
-}
-
-/// The built-in that a specifier names, with its `node:`. A package of the same name is reached as `name/`.
-fn builtin(specifier: &str) -> Option<String> {
-    if specifier.starts_with("node:") {
-        return Some(specifier.to_owned());
-    }
-    let first = Path::new(specifier).iter().next()?.to_str()?;
-    (BUILTINS.contains(&first) && !specifier.ends_with('/')).then(|| format!("node:{specifier}"))
+fn is_known(import: &str, chunks: &BTreeSet<&str>) -> bool {
+    import.starts_with("node:") || import.starts_with(PLACEHOLDER) || chunks.contains(import.trim_start_matches("./"))
 }
 
 #[cfg(test)]

@@ -37,11 +37,7 @@ struct Compiled {
 }
 
 /// Declares a module by its compiled form. `None` if it has none: it is too large, too much, or does not compile.
-pub(super) fn declare<'js>(
-    context: &Ctx<'js>,
-    name: &str,
-    source: &Arc<str>,
-) -> Option<Result<Module<'js, Declared>>> {
+pub(super) fn declare<'js>(context: &Ctx<'js>, name: &str, source: &Arc<str>) -> Option<Result<Module<'js, Declared>>> {
     let form = form(name, source)?;
     Some(Bundle(form).load(context, name, None))
 }
@@ -95,8 +91,8 @@ mod tests {
 
     #[test]
     fn the_same_module_loads_again_and_again() {
-        let source: Arc<str> = "export let answer = 0; globalThis.count = (globalThis.count ?? 0) + 1; answer = count;"
-            .into();
+        let source: Arc<str> =
+            "export let answer = 0; globalThis.count = (globalThis.count ?? 0) + 1; answer = count;".into();
         for _ in 0..3 {
             assert_eq!(evaluate("vendor/aa/again.js", &source), Some(1), "each runtime is fresh");
         }

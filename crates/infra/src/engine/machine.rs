@@ -8,8 +8,7 @@ use mangrove_domain::{
     problem::Code,
 };
 use rquickjs::{
-    CatchResultExt, Context, Ctx, Error, Function, Object, Promise, Result, Runtime, Value,
-    promise::PromiseState,
+    CatchResultExt, Context, Ctx, Error, Function, Object, Promise, Result, Runtime, Value, promise::PromiseState,
 };
 
 use super::{

@@ -10,6 +10,7 @@ mod json;
 mod limits;
 mod machine;
 mod modules;
+mod names;
 mod natives;
 mod session;
 mod walk;
@@ -17,5 +18,7 @@ mod walk;
 pub use in_process::InProcess;
 pub use inspect::inspect;
 pub use limits::Limits;
+pub(crate) use modules::SCHEMA_LIBRARIES;
+pub(crate) use names::member_names;
 #[expect(clippy::module_name_repetitions, reason = "`Session` is the port")]
 pub use session::EngineSession;

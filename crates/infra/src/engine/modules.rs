@@ -34,7 +34,7 @@ const STAND_IN: &str = "stand-in:";
 
 /// Packages whose schemas have to be real, because their converters and checks run during inspection.
 /// Schemas of any other origin are recognised by their form and work if they are part of the bundle itself.
-const SCHEMA_LIBRARIES: [&str; 9] = [
+pub(crate) const SCHEMA_LIBRARIES: [&str; 9] = [
     "zod",
     "@zod/core",
     "@zod/mini",
@@ -320,7 +320,7 @@ impl<'a> Visit<'a> for NamespaceMembers<'_> {
     }
 }
 
-fn is_identifier(name: &str) -> bool {
+pub(super) fn is_identifier(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
         && characters.all(|character| character.is_alphanumeric() || character == '_' || character == '$')

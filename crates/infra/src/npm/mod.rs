@@ -12,6 +12,7 @@ pub mod packument;
 pub mod registry;
 pub mod resolve;
 pub mod settings;
+mod sharing;
 pub mod specifier;
 pub mod tree;
 mod unit;

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use mangrove_domain::{
     bundle::StoredObject,
-    digest::Digest,
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
     ports::{BundleStore, Entropy, PackageRequest, Packages, PreparedPackages},
@@ -27,7 +26,7 @@ use super::{
     settings::Locations,
     specifier::{Requirement, Specifier},
     tree::Tree,
-    unit::Unit,
+    unit::Workshop,
 };
 use crate::bundler::vendor::VendorBundler;
 
@@ -68,11 +67,8 @@ struct Inner {
     committed: Lock,
     own: Lock,
     is_locked: bool,
-    vendor: Arc<dyn VendorBundler>,
-    vendor_identity: String,
-    store: Arc<dyn BundleStore>,
+    workshop: Arc<Workshop>,
     resolutions: Flights<Requirement, Arc<Tree>>,
-    units: Flights<Digest, StoredObject>,
     parts: Mutex<Parts>,
 }
 
@@ -117,16 +113,15 @@ impl NpmPackages {
             archive_flights: Flights::new(),
             mismatches: Mutex::default(),
         };
+        let supply = Arc::new(supply);
+        let workshop = Workshop::new(Arc::clone(&supply), options.vendor, options.vendor_identity, options.store);
         let inner = Inner {
-            supply: Arc::new(supply),
+            supply,
             committed: Lock::new(options.repository.join("mangrove.lock"), guard.clone()),
             own: Lock::new(options.state_directory.join("npm.lock"), guard),
             is_locked: options.is_locked,
-            vendor: options.vendor,
-            vendor_identity: options.vendor_identity,
-            store: options.store,
+            workshop: Arc::new(workshop),
             resolutions: Flights::new(),
-            units: Flights::new(),
             parts: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -168,30 +163,21 @@ impl Packages for NpmPackages {
             wanted.keys().cloned().zip(try_join_all(resolving).await?).collect();
         let packages = part(request, |requirement| trees.get(requirement).cloned());
 
-        // Two spellings of one package are one unit, so that a bundle never holds two copies of it.
-        let mut groups: BTreeMap<Digest, (Arc<Tree>, Vec<(&str, Option<String>)>)> = BTreeMap::new();
-        for (requirement, imported) in wanted {
-            let Some(tree) = trees.get(&requirement) else { continue };
-            groups.entry(tree.digest()).or_insert_with(|| (Arc::clone(tree), Vec::new())).1.extend(imported);
+        let mut parts = Vec::new();
+        for (requirement, imported) in &wanted {
+            let Some(tree) = trees.get(requirement) else { continue };
+            parts.extend(imported.iter().map(|(_, sub_path)| (Arc::clone(tree), sub_path.clone())));
         }
-        let building = groups.into_values().map(|(tree, imported)| async move {
-            let unit = Unit::new(tree, imported.iter().map(|(_, path)| path.as_deref()));
-            let object = self.inner.unit(unit.clone()).await?;
-            let directory = format!("../vendor/{}", object.key.digest());
-            let paths: Vec<(String, String)> = imported
-                .iter()
-                .filter_map(|(specifier, path)| {
-                    let file = unit.file(path.as_deref())?;
-                    Some(((*specifier).to_owned(), format!("{directory}/{file}")))
-                })
-                .collect();
-            Ok::<_, Fault>((object, paths))
-        });
-        let mut vendors = BTreeSet::new();
-        for (object, paths) in try_join_all(building).await? {
-            vendors.insert(object);
-            imports.extend(paths);
+        let units = self.inner.workshop.obtain(parts).await?;
+        for (requirement, imported) in &wanted {
+            let Some(package) = trees.get(requirement).map(|tree| &tree.root) else { continue };
+            let Some(unit) = units.get(package) else { continue };
+            for (specifier, sub_path) in imported {
+                let import = unit.import(&package.name, sub_path.as_deref());
+                imports.extend(import.map(|import| ((*specifier).to_owned(), import)));
+            }
         }
+        let vendors: BTreeSet<StoredObject> = units.values().flat_map(|unit| unit.closure.iter().copied()).collect();
         Ok(PreparedPackages { imports, vendors: vendors.into_iter().collect(), packages })
     }
 }
@@ -234,15 +220,6 @@ impl Inner {
         self.supply.ensure_all(&tree.integrity).await?;
         let inner = Arc::clone(&self);
         blocking(move || Ok(inner.own.add(&requirement, tree)?)).await
-    }
-
-    async fn unit(self: &Arc<Self>, unit: Unit) -> Result<StoredObject, Fault> {
-        let key = unit.key(&self.vendor_identity);
-        let inner = Arc::clone(self);
-        let start = || async move {
-            unit.obtain(key, Arc::clone(&inner.supply), Arc::clone(&inner.vendor), Arc::clone(&inner.store)).await
-        };
-        self.units.join(key, start).await
     }
 }
 

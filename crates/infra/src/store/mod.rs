@@ -13,6 +13,7 @@
 //! at once per call. Bytes are compared with their digest by `load` and `verify`, and by `put` when something of
 //! that name is there: a damaged object is replaced by what should have been there all the time.
 
+mod sweep;
 mod vendor;
 
 use std::{
@@ -28,7 +29,7 @@ use mangrove_domain::{
     bundle::{BundleRef, ObjectKey, Presence, StoredObject, vendor_digest},
     digest::Digest,
     failure::{FailureClass, Fault},
-    ports::{BundleFile, BundleStore, LoadedBundle, StoreError},
+    ports::{BundleFile, BundleStore, LoadedBundle, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
 };
 
@@ -140,6 +141,11 @@ impl BundleStore for LocalStore {
         self.blocking("read", move |inner| inner.load(&bundle)).await
     }
 
+    async fn vendor_files(&self, vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError> {
+        let vendors = vendors.to_vec();
+        self.blocking("read", move |inner| inner.vendor_files(&vendors)).await
+    }
+
     async fn list(&self) -> Result<Vec<StoredObject>, StoreError> {
         self.blocking("list", Inner::list).await
     }
@@ -165,18 +171,18 @@ impl BundleStore for LocalStore {
     }
 
     async fn remove(&self, key: ObjectKey) -> Result<(), StoreError> {
-        self.blocking("remove", move |inner| {
-            let path = inner.path(key);
-            // Away first, so that no reader meets half of a directory.
-            let away = inner.temporary_name()?;
-            match fs::rename(&path, &away) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                outcome => outcome.map_err(|error| access("remove", io_fault(Operation::Rename, &path, &error)))?,
-            }
-            inner.lock_pending().retain(|pending| !pending.starts_with(&path));
-            remove_any(&away)
-        })
-        .await
+        self.blocking("remove", move |inner| inner.remove(key)).await
+    }
+
+    async fn sweep(&self, request: &SweepRequest) -> Result<SweepOutcome, StoreError> {
+        match self.ownership(&request.catalog)? {
+            Ownership::Ours => {}
+            Ownership::Unclaimed if request.is_dry_run => {}
+            Ownership::Unclaimed => self.claim(&request.catalog)?,
+            Ownership::Foreign(owner) => return Err(StoreError::foreign(owner)),
+        }
+        let request = request.clone();
+        self.blocking("sweep", move |inner| sweep::run(inner, &request)).await
     }
 }
 
@@ -292,6 +298,18 @@ impl Inner {
         Ok(directory.join(uuid::Uuid::new_v4().to_string()))
     }
 
+    fn remove(&self, key: ObjectKey) -> Result<(), StoreError> {
+        let path = self.path(key);
+        // Away first, so that no reader meets half of a directory.
+        let away = self.temporary_name()?;
+        match fs::rename(&path, &away) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            outcome => outcome.map_err(|error| access("remove", io_fault(Operation::Rename, &path, &error)))?,
+        }
+        self.lock_pending().retain(|pending| !pending.starts_with(&path));
+        remove_any(&away)
+    }
+
     /// Makes what was put durable: files and directories one by one if they are few, else the whole file system
     /// in one go.
     fn sync(&self) -> Result<(), StoreError> {
@@ -381,21 +399,21 @@ impl Inner {
     }
 
     fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError> {
-        let text = |key, bytes: Vec<u8>| {
-            let text = String::from_utf8(bytes);
-            text.map(Arc::from).map_err(|_| unusable(key, Code::BUNDLE_CORRUPT, "is not UTF-8"))
-        };
-        let code = self.read(bundle.entry.key)?.pop().map(|(_, bytes)| bytes).unwrap_or_default();
-        let code: Arc<str> = text(bundle.entry.key, code)?;
-        let mut vendor_files = Vec::new();
-        for vendor in &bundle.vendors {
+        let key = bundle.entry.key;
+        let code = self.read(key)?.pop().map(|(_, bytes)| bytes).unwrap_or_default();
+        Ok(LoadedBundle { code: text(key, code)?, vendor_files: self.vendor_files(&bundle.vendors)? })
+    }
+
+    fn vendor_files(&self, vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError> {
+        let mut files = Vec::new();
+        for vendor in vendors {
             for (path, bytes) in self.read(vendor.key)? {
                 let path = format!("../vendor/{}/{path}", vendor.key.digest());
-                vendor_files.push(BundleFile { path, code: text(vendor.key, bytes)? });
+                files.push(BundleFile { path, code: text(vendor.key, bytes)? });
             }
         }
-        vendor_files.sort();
-        Ok(LoadedBundle { code, vendor_files })
+        files.sort();
+        Ok(files)
     }
 
     /// Every file of an object by its path in it, compared with the object's name.
@@ -446,6 +464,11 @@ impl Inner {
         objects.sort_unstable();
         Ok(objects)
     }
+}
+
+fn text(key: ObjectKey, bytes: Vec<u8>) -> Result<Arc<str>, StoreError> {
+    let text = String::from_utf8(bytes);
+    text.map(Arc::from).map_err(|_| unusable(key, Code::BUNDLE_CORRUPT, "is not UTF-8"))
 }
 
 fn presence_of(object: &StoredObject, size: Option<u64>) -> Presence {

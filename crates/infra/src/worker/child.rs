@@ -17,7 +17,8 @@ use mangrove_domain::{
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::wire::{
-    self, Reply, Request, Value, WireCall, WireError, WireFault, WireInspection, WireRunError, to_limits,
+    self, Reply, Request, Value, WireCall, WireError, WireFault, WireInspection, WireRunError, WireVendorOutput,
+    to_limits,
 };
 use crate::{
     bundler::{
@@ -176,10 +177,11 @@ fn answer(
         },
         Request::Vendor(request) => {
             let output = (jobs.vendor)(&request).map_err(|fault| WireFault::from(&fault));
-            let pairs = |output: VendorOutput| {
-                output.files.into_iter().map(|file| (file.path, file.code.to_string())).collect()
+            let mirror = |output: VendorOutput| WireVendorOutput {
+                files: output.files.into_iter().map(|file| (file.path, file.code.to_string())).collect(),
+                shared_imports: output.shared_imports,
             };
-            Reply::Vendored(output.map(pairs))
+            Reply::Vendored(output.map(mirror))
         }
         Request::Inspect { bundle, export_names, subject, limits } => {
             let request = wire::inspect_request(&bundle, &export_names, subject);

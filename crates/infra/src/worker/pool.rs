@@ -306,9 +306,9 @@ impl VendorBundler for Pool {
         }
         let limit = self.inner.options.time_limits.vendor;
         match self.job(&task, &Request::Vendor(request), limit).await? {
-            Reply::Vendored(Ok(files)) => {
-                let files = files.into_iter().map(|(path, code)| BundleFile { path, code: code.into() });
-                Ok(VendorOutput { files: files.collect() })
+            Reply::Vendored(Ok(output)) => {
+                let files = output.files.into_iter().map(|(path, code)| BundleFile { path, code: code.into() });
+                Ok(VendorOutput { files: files.collect(), shared_imports: output.shared_imports })
             }
             Reply::Vendored(Err(fault)) => Err(fault.try_into().unwrap_or_else(|error| nonsense(&error, &task))),
             other => Err(unexpected(&other, &task)),

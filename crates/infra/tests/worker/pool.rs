@@ -71,6 +71,7 @@ fn request(name: &str, text: &str) -> BundleRequest {
             compiler_options: "{}".to_owned(),
         },
         imports: std::collections::BTreeMap::new(),
+        inlined: Vec::new(),
     }
 }
 
@@ -328,7 +329,7 @@ fn vendor_bundles_come_through() {
             package: "pkg@1.0.0".to_owned(),
             directory: directory.path().to_owned(),
             entries: [("pkg".to_owned(), "pkg.js".to_owned())].into(),
-            externals: std::collections::BTreeMap::new(),
+            shared: std::collections::BTreeSet::new(),
         };
         let output = Pool::new(options(1)).build_vendor(request).await.unwrap();
         let names: Vec<&str> = output.files.iter().map(|file| file.path.as_str()).collect();

@@ -1,12 +1,17 @@
 //! What every [`BundleStore`] must do.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use mangrove_domain::{
-    bundle::{BundleRef, ObjectKey, Presence, StoredObject, vendor_digest},
+    bundle::{BundleRef, ObjectKey, Presence, StoredObject, needed, vendor_digest},
     digest::Digest,
-    ports::{BundleFile, BundleStore, StoreError},
+    ports::{BundleFile, BundleStore, StoreError, SweepRequest},
     problem::Code,
+    time::Timestamp,
 };
 
 /// Runs every case on a fresh store. Damage is a matter of each adapter's own tests.
@@ -22,6 +27,9 @@ pub async fn run<S: BundleStore>(factory: impl AsyncFn() -> S) {
     refuses_vendor_files_outside_their_directory(factory().await).await;
     lists_and_removes(factory().await).await;
     verifies(factory().await).await;
+    sweeps_what_nothing_needs(factory().await).await;
+    keeps_what_is_recent(factory().await).await;
+    refuses_the_sweep_of_another_catalog(factory().await).await;
 }
 
 fn file(path: &str, code: &str) -> BundleFile {
@@ -104,6 +112,7 @@ async fn loads_a_bundle_with_its_closure(store: impl BundleStore) {
         vendor_files().into_iter().map(|file| BundleFile { path: format!("{prefix}{}", file.path), ..file }).collect();
     expected.sort();
     assert_eq!(loaded.vendor_files, expected);
+    assert_eq!(store.vendor_files(&bundle.vendors).await.expect("the vendors alone"), expected);
     let alone = BundleRef { vendors: Vec::new(), ..bundle };
     assert_eq!(store.load(&alone).await.expect("a bundle").vendor_files, []);
 }
@@ -150,4 +159,57 @@ async fn verifies(store: impl BundleStore) {
     }
     let gone = StoredObject { key: ObjectKey::Extension(Digest::of(b"never put")), size_bytes: 9 };
     assert_eq!(store.verify(&gone).await.expect("looked"), Presence::Missing(gone.key));
+}
+
+/// A sweep `hours` from now.
+fn sweep(catalog: &str, needed: BTreeSet<ObjectKey>, hours: u64) -> SweepRequest {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let now = Timestamp::from_millis(i64::try_from(now.as_millis()).expect("a time of today"));
+    let now = now.plus(Duration::from_hours(hours));
+    SweepRequest { catalog: catalog.to_owned(), needed, now, grace: Duration::ZERO, is_dry_run: false }
+}
+
+async fn sweeps_what_nothing_needs(store: impl BundleStore) {
+    let bundle = put_both(&store).await;
+    let other = store.put("export const nobody = 'needs this';").await.expect("stored");
+    let other_vendor = store.put_vendor(&[file("a.js", "export {};")]).await.expect("stored");
+    let mut expected = vec![other, other_vendor];
+    expected.sort();
+    let request = sweep("a", needed([&bundle]), 25);
+    let dry = SweepRequest { is_dry_run: true, ..request.clone() };
+    assert_eq!(store.sweep(&dry).await.expect("looked").objects, expected);
+    assert_eq!(store.list().await.expect("objects").len(), 4, "a dry run changes nothing");
+    assert_eq!(store.sweep(&request).await.expect("swept").objects, expected);
+    assert_eq!(store.list().await.expect("objects").len(), 2);
+    assert!(store.load(&bundle).await.is_ok(), "what is needed stays whole");
+    assert_eq!(store.sweep(&request).await.expect("swept").objects, [], "and is stable");
+    store.sync().await.expect("what was swept is not missed");
+}
+
+async fn keeps_what_is_recent(store: impl BundleStore) {
+    let bundle = put_both(&store).await;
+    for hours in [0, 23] {
+        let request = sweep("a", BTreeSet::new(), hours);
+        assert_eq!(store.sweep(&request).await.expect("swept").objects, [], "within {hours} hours of a day");
+    }
+    let patient = SweepRequest { grace: Duration::from_hours(48), ..sweep("a", BTreeSet::new(), 47) };
+    assert_eq!(store.sweep(&patient).await.expect("swept").objects, []);
+    assert!(store.load(&bundle).await.is_ok());
+    assert_eq!(store.sweep(&sweep("a", BTreeSet::new(), 25)).await.expect("swept").objects.len(), 2);
+}
+
+async fn refuses_the_sweep_of_another_catalog(store: impl BundleStore) {
+    let bundle = put_both(&store).await;
+    let dry = SweepRequest { is_dry_run: true, ..sweep("b", BTreeSet::new(), 0) };
+    store.sweep(&dry).await.expect("a dry run claims nothing");
+    store.sweep(&sweep("a", BTreeSet::new(), 0)).await.expect("the first one makes it its own");
+    for request in [dry, sweep("b", BTreeSet::new(), 25)] {
+        match store.sweep(&request).await {
+            Err(StoreError::Foreign { owner, fault }) => {
+                assert_eq!((owner.as_str(), fault.code), ("a", Code::STORE_FOREIGN));
+            }
+            other => panic!("expected a refusal, found {other:?}"),
+        }
+    }
+    assert!(store.load(&bundle).await.is_ok());
 }

@@ -6,7 +6,7 @@ use mangrove_domain::{
     digest::Digest,
     failure::FailureClass,
     fingerprint::Part,
-    ports::{BuildFailure, BundleRequest, Bundler, Edge, EdgeTarget, ModuleGraph, SourceFile},
+    ports::{BuildFailure, BundleFile, BundleRequest, Bundler, Edge, EdgeTarget, ModuleGraph, SourceFile},
     problem::Code,
     source::RelativePath,
 };
@@ -39,6 +39,21 @@ pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
     assert!(bundle.code.contains("../vendor/d/zod.js"), "an external is imported under its name: {}", bundle.code);
     assert_eq!(bundler.bundle(model.clone()).await.as_ref(), Ok(&bundle), "the same request gives the same bundle");
     assert_eq!(make().bundle(model.clone()).await.as_ref(), Ok(&bundle), "and does so elsewhere");
+
+    let mut whole = model.clone();
+    let file = |path: &str, code: &str| BundleFile { path: path.to_owned(), code: Arc::from(code) };
+    whole.inlined = vec![
+        file(
+            "../vendor/d/zod.js",
+            "import os from 'node:os'; import { z } from './chunk-1.js'; import '../e/side.js'; export { z, os };",
+        ),
+        file("../vendor/d/chunk-1.js", "export const z = 'inside of the package';"),
+        file("../vendor/e/side.js", "globalThis.side = 'inside of another one';"),
+        file("../vendor/d/unit.json", "{}"),
+    ];
+    let bundle = bundler.bundle(whole).await.expect("a model is bundled with its packages");
+    assert!(bundle.code.contains("inside of the package") && bundle.code.contains("inside of another one"));
+    assert!(!bundle.code.contains("vendor/") && !bundle.code.contains("chunk-1"), "{}", bundle.code);
 
     // The bytes of the request, not those of a file of that name.
     let mut edited = model.clone();
@@ -96,5 +111,6 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, EdgeTarget)]) -> Bundle
             compiler_options: "{}".to_owned(),
         },
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/d/zod.js".to_owned())]),
+        inlined: Vec::new(),
     }
 }

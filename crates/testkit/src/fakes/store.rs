@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
@@ -10,9 +11,10 @@ use mangrove_domain::{
     bundle::{BundleRef, ObjectKey, Presence, StoredObject, vendor_digest},
     digest::Digest,
     failure::{FailureClass, Fault},
-    ports::{BundleFile, BundleStore, LoadedBundle, StoreError},
+    ports::{BundleFile, BundleStore, LoadedBundle, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
     source::RelativePath,
+    time::Timestamp,
 };
 
 use super::lock;
@@ -29,6 +31,8 @@ pub struct MemoryStore {
 struct Content {
     objects: BTreeMap<ObjectKey, Vec<(String, Vec<u8>)>>,
     durable: BTreeSet<ObjectKey>,
+    touched: BTreeMap<ObjectKey, Timestamp>,
+    owner: Option<String>,
     puts: usize,
 }
 
@@ -121,6 +125,8 @@ impl MemoryStore {
         }
         let mut content = lock(&self.content);
         content.puts += 1;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        content.touched.insert(key, Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)));
         let size_bytes = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
         if content.objects.insert(key, files).is_none() {
             content.durable.remove(&key);
@@ -169,18 +175,22 @@ impl BundleStore for MemoryStore {
     }
 
     async fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError> {
-        let content = lock(&self.content);
         let key = bundle.entry.key;
-        let code = text(key, content.verified(key)?.first().map_or(&[], |(_, bytes)| bytes))?;
-        let mut vendor_files = Vec::new();
-        for vendor in &bundle.vendors {
+        let code = text(key, lock(&self.content).verified(key)?.first().map_or(&[], |(_, bytes)| bytes))?;
+        Ok(LoadedBundle { code, vendor_files: self.vendor_files(&bundle.vendors).await? })
+    }
+
+    async fn vendor_files(&self, vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError> {
+        let content = lock(&self.content);
+        let mut files = Vec::new();
+        for vendor in vendors {
             for (path, bytes) in content.verified(vendor.key)? {
                 let path = format!("../vendor/{}/{path}", vendor.key.digest());
-                vendor_files.push(BundleFile { path, code: text(vendor.key, bytes)? });
+                files.push(BundleFile { path, code: text(vendor.key, bytes)? });
             }
         }
-        vendor_files.sort();
-        Ok(LoadedBundle { code, vendor_files })
+        files.sort();
+        Ok(files)
     }
 
     async fn list(&self) -> Result<Vec<StoredObject>, StoreError> {
@@ -202,5 +212,26 @@ impl BundleStore for MemoryStore {
         content.objects.remove(&key);
         content.durable.remove(&key);
         Ok(())
+    }
+
+    async fn sweep(&self, request: &SweepRequest) -> Result<SweepOutcome, StoreError> {
+        let mut content = lock(&self.content);
+        if let Some(owner) = content.owner.clone().filter(|owner| *owner != request.catalog) {
+            return Err(StoreError::foreign(owner));
+        }
+        let goes = |key: &ObjectKey| {
+            !request.needed.contains(key) && content.touched.get(key).is_some_and(|at| request.is_old(*at))
+        };
+        let keys: Vec<ObjectKey> = content.objects.keys().copied().filter(goes).collect();
+        let sizes = keys.iter().filter_map(|key| Some(StoredObject { key: *key, size_bytes: content.size(*key)? }));
+        let outcome = SweepOutcome { objects: sizes.collect(), leftovers: 0 };
+        if !request.is_dry_run {
+            content.owner = Some(request.catalog.clone());
+            for key in keys {
+                content.objects.remove(&key);
+                content.durable.remove(&key);
+            }
+        }
+        Ok(outcome)
     }
 }

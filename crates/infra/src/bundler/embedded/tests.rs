@@ -42,6 +42,7 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, &str)]) -> BundleReques
             compiler_options: "{}".to_owned(),
         },
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/abc/zod.js".to_owned())]),
+        inlined: Vec::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 use std::fs;
 
-use super::*;
+use mangrove_domain::ports::{InspectRequest, LoadedBundle};
+
+use super::{builtins::builtin, *};
 
 /// Writes `files` below a new directory.
 fn packages(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -19,7 +21,7 @@ fn request(directory: &Path, entries: &[(&str, &str)]) -> VendorRequest {
         package: "pkg@1.0.0".to_owned(),
         directory: directory.to_owned(),
         entries: entries.iter().map(owned).collect(),
-        externals: BTreeMap::new(),
+        shared: BTreeSet::new(),
     }
 }
 
@@ -38,19 +40,37 @@ const DUAL: &[(&str, &str)] = &[
     ),
     ("pkg/b.js", "import { shared } from './shared.js'; export const b = () => shared;"),
     ("pkg/shared.js", "export const shared = { deep: import.meta.url };"),
+    ("other/package.json", r#"{"name":"other","version":"1.0.0","type":"module","main":"index.js"}"#),
+    ("other/index.js", "export default 'the text of another package';"),
 ];
+
+/// What the embedded engine finds as `export const model` of a bundle that imports the output.
+fn look(output: &VendorOutput, code: &str) -> String {
+    let vendor_files = output
+        .files
+        .iter()
+        .map(|file| BundleFile { path: format!("../vendor/unit/{}", file.path), code: Arc::clone(&file.code) })
+        .collect();
+    let request = InspectRequest {
+        bundle: LoadedBundle { code: code.into(), vendor_files },
+        export_names: vec!["model".into()],
+        subject: "a.ts".to_owned(),
+    };
+    let inspection = engine::inspect(&request, &engine::Limits::default()).expect("it loads");
+    inspection.export.expect("a model").1.to_json().expect("plain data").to_string()
+}
 
 #[test]
 fn entries_share_chunks_and_externals_stay() {
     let directory = packages(DUAL);
     let mut request = request(directory.path(), &[("pkg", "pkg.js"), ("pkg/b", "pkg_b.js")]);
-    request.externals.insert("other".to_owned(), "../ffff/other.js".to_owned());
+    request.shared.insert("other".to_owned());
     let output = build_vendor_in_process(&request).unwrap();
     let names: Vec<&str> = output.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(names.len(), 4, "{names:?}");
     assert!(names[0].starts_with("chunk-") && names[1..] == ["pkg.js", "pkg_b.js", "unit.json"], "{names:?}");
     let entry = file(&output, "pkg.js");
-    assert!(entry.contains("from \"node:fs\"") && entry.contains("from \"../ffff/other.js\""), "{entry}");
+    assert!(entry.contains("from \"node:fs\"") && entry.contains("from \"mangrove-unit:other\""), "{entry}");
     assert!(entry.contains(&format!("from \"./{}\"", names[0])), "{entry}");
     assert_eq!(file(&output, "unit.json"), r#"{"package":"pkg@1.0.0","entries":{"pkg":"pkg.js","pkg/b":"pkg_b.js"}}"#);
 }
@@ -61,7 +81,7 @@ fn the_same_package_gives_the_same_bytes_anywhere() {
         .map(|_| {
             let directory = packages(DUAL);
             let mut request = request(directory.path(), &[("pkg", "pkg.js"), ("pkg/b", "pkg_b.js")]);
-            request.externals.insert("other".to_owned(), "../ffff/other.js".to_owned());
+            request.shared.insert("other".to_owned());
             let output = build_vendor_in_process(&request).unwrap();
             let place = directory.path().file_name().unwrap().to_str().unwrap().to_owned();
             assert!(output.files.iter().all(|file| !file.code.contains(&place)));
@@ -72,14 +92,179 @@ fn the_same_package_gives_the_same_bytes_anywhere() {
 }
 
 #[test]
-fn a_common_js_entry_has_a_default_export() {
+fn a_common_js_entry_exports_what_node_finds() {
     let directory = packages(&[
         ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0","main":"index.js"}"#),
-        ("pkg/index.js", "const os = require('os'); module.exports = { name: 'pkg', os };"),
+        (
+            "pkg/index.js",
+            "Object.defineProperty(exports, '__esModule', { value: true });
+             for (const name of ['parse', 'not-a-name', 'default', 'delete']) exports[name] = name;
+             Object.defineProperty(exports, 'hidden', { value: 1 });
+             Object.assign(exports, require('./more.cjs'));",
+        ),
+        ("pkg/more.cjs", "module.exports = { stringify: () => 'text', counter: 1 };"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = "import whole, { parse, stringify } from '../vendor/unit/pkg.js';
+         import * as all from '../vendor/unit/pkg.js';
+         export const model = {
+             names: Object.keys(all).sort(), parse, text: stringify(),
+             same: [all.default === whole, all['module.exports'] === whole, whole.parse === parse],
+             default: whole.default,
+         };";
+    assert_eq!(
+        look(&output, code),
+        r#"{"names":["__esModule","counter","default","delete","module.exports","parse","stringify"],"parse":"parse","text":"text","same":[true,true,true],"default":"default"}"#
+    );
+}
+
+#[test]
+fn a_function_as_module_exports_keeps_its_members() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+        ("pkg/index.js", "module.exports = function pkg() { return 'called'; }; module.exports.sub = 'member';"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = "import call, { sub } from '../vendor/unit/pkg.js'; export const model = { call: call(), sub };";
+    assert_eq!(look(&output, code), r#"{"call":"called","sub":"member"}"#);
+}
+
+#[test]
+fn exports_that_are_no_object_are_a_default() {
+    for (exports, seen) in [("null", "null"), ("'text'", "\"text\""), ("[1]", "[1]")] {
+        let directory = packages(&[
+            ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+            ("pkg/index.js", &format!("module.exports = {exports};")),
+        ]);
+        let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+        let code = "import whole from '../vendor/unit/pkg.js'; export const model = { whole };";
+        assert_eq!(look(&output, code), format!("{{\"whole\":{seen}}}"));
+    }
+}
+
+#[test]
+fn a_common_js_entry_that_throws_while_its_names_are_looked_for_has_a_default() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+        ("pkg/index.js", "exports.a = 1; throw new Error('not here');"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    assert!(file(&output, "pkg.js").contains("default"));
+}
+
+#[test]
+fn es_modules_import_names_of_common_js_dependencies() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0","type":"module","main":"index.js"}"#),
+        (
+            "pkg/index.js",
+            "import dep, { helper } from 'dep'; import * as all from 'dep'; export const facts = { same: dep.helper === helper, helped: helper(), names: Object.keys(all).includes('helper') };",
+        ),
+        ("dep/package.json", r#"{"name":"dep","version":"1.0.0"}"#),
+        ("dep/index.js", "exports.helper = () => 'helped';"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = "import { facts } from '../vendor/unit/pkg.js'; export const model = { facts };";
+    assert_eq!(look(&output, code), r#"{"facts":{"same":true,"helped":"helped","names":true}}"#);
+}
+
+#[test]
+fn a_required_built_in_is_imported() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+        (
+            "pkg/index.js",
+            "const { inherits } = require('util'); const E = require('node:events'); module.exports = class Pkg extends E {}; module.exports.inherits = inherits;",
+        ),
     ]);
     let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
     let code = file(&output, "pkg.js");
-    assert!(code.contains("export default"), "{code}");
+    assert!(code.contains("from \"node:util\"") && code.contains("from \"node:events\""), "{code}");
+    assert!(!code.contains("createRequire"), "{code}");
+}
+
+#[test]
+fn conditions_follow_the_form_of_the_import() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+        ("pkg/index.js", "module.exports = { dual: require('dual')(), old: require('old')() };"),
+        (
+            "dual/package.json",
+            r#"{"name":"dual","version":"1.0.0","exports":{"import":"./a.mjs","require":"./a.cjs"}}"#,
+        ),
+        ("dual/a.mjs", "export default () => 'module';"),
+        ("dual/a.cjs", "module.exports = () => 'required';"),
+        ("old/package.json", r#"{"name":"old","version":"1.0.0","main":"./lib/a.js","module":"./es/a.js"}"#),
+        ("old/lib/a.js", "module.exports = () => 'required';"),
+        ("old/es/a.js", "export default () => 'module';"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = "import { dual, old } from '../vendor/unit/pkg.js'; export const model = { dual, old };";
+    assert_eq!(look(&output, code), r#"{"dual":"required","old":"required"}"#);
+}
+
+#[test]
+fn shared_packages_stay_outside_and_are_linked() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0","type":"module","main":"index.js"}"#),
+        (
+            "pkg/index.js",
+            "export { deep } from 'inner'; export { one } from 'one/sub'; import 'two'; export { default as three } from 'three'; import data from 'one/data.json'; export { data }; export const later = () => import('one');",
+        ),
+        ("inner/package.json", r#"{"name":"inner","version":"1.0.0"}"#),
+        ("inner/index.js", "exports.deep = [require('one/sub').one, require('three').form];"),
+        ("inner/node_modules/one/package.json", r#"{"name":"one","version":"2.0.0"}"#),
+        ("inner/node_modules/one/sub.js", "exports.one = 'its own copy';"),
+        ("one/package.json", r#"{"name":"one","version":"1.0.0","type":"module"}"#),
+        ("one/index.js", "export const one = 'inlined by mistake';"),
+        ("one/sub.js", "export const one = 'inlined by mistake';"),
+        ("one/data.json", r#"{"is":"data"}"#),
+        ("two/package.json", r#"{"name":"two","version":"1.0.0","type":"module"}"#),
+        ("two/index.js", "console.log('two')"),
+        (
+            "three/package.json",
+            r#"{"name":"three","version":"1.0.0","exports":{"import":"./a.mjs","require":"./a.cjs"}}"#,
+        ),
+        ("three/a.mjs", "export default 'inlined by mistake';"),
+        ("three/a.cjs", "exports.form = 'the form that is required';"),
+    ]);
+    let mut request = request(directory.path(), &[("pkg", "pkg.js")]);
+    request.shared = ["one", "two", "three", "absent"].map(str::to_owned).into();
+    let output = build_vendor_in_process(&request).unwrap();
+    let imports: Vec<&str> = output.shared_imports.iter().map(String::as_str).collect();
+    assert_eq!(imports, ["one", "one/sub", "three", "two"]);
+    let text: String = output.files.iter().map(|file| &*file.code).collect();
+    assert!(!text.contains("inlined by mistake") && text.contains("its own copy"), "{text}");
+    assert!(text.contains("the form that is required") && text.contains("is: \"data\""), "{text}");
+    let targets =
+        output.shared_imports.iter().map(|name| (name.clone(), format!("../D/{}.js", name.replace('/', "."))));
+    let linked = output.link(&targets.collect());
+    let text: String = linked.iter().map(|file| &*file.code).collect();
+    assert!(!text.contains(PLACEHOLDER), "{text}");
+    for target in ["../D/one.js", "../D/one.sub.js", "../D/two.js", "../D/three.js"] {
+        assert!(text.contains(&format!("\"{target}\"")), "{target}: {text}");
+    }
+}
+
+#[test]
+fn a_shared_common_js_package_is_required_as_what_it_exports() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+        ("pkg/index.js", "module.exports = { called: require('peer')() };"),
+        ("peer/package.json", r#"{"name":"peer","version":"1.0.0"}"#),
+        ("peer/index.js", "module.exports = () => 'called';"),
+    ]);
+    let peer = build_vendor_in_process(&request(directory.path(), &[("peer", "peer.js")])).unwrap();
+    let mut request = request(directory.path(), &[("pkg", "pkg.js")]);
+    request.shared = ["peer".to_owned()].into();
+    let pkg = build_vendor_in_process(&request).unwrap();
+    assert_eq!(pkg.shared_imports, ["peer".to_owned()].into());
+    let mut files = pkg.link(&[("peer".to_owned(), "./peer.js".to_owned())].into());
+    files.retain(|file| file.path != "unit.json");
+    files.extend(peer.files);
+    let both = VendorOutput { files, shared_imports: BTreeSet::new() };
+    let code = "import whole, { called } from '../vendor/unit/pkg.js'; export const model = { whole, called };";
+    assert_eq!(look(&both, code), r#"{"whole":{"called":"called"},"called":"called"}"#);
 }
 
 #[test]

@@ -6,10 +6,11 @@ mod offline;
 mod resolve;
 mod settings;
 mod specifier;
+mod units;
 mod vendor;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -23,6 +24,7 @@ use mangrove_domain::{
     fingerprint::Line,
     ports::{
         BundleFile, BundleStore, Entropy, LoadedBundle, PackageRequest, Packages as _, PreparedPackages, StoreError,
+        SweepOutcome, SweepRequest,
     },
 };
 use mangrove_testkit::registry::{FakePackage, FakeRegistry};
@@ -183,7 +185,7 @@ impl VendorBundler for RecordingVendor {
         if let Some(fault) = self.fault.lock().unwrap().clone() {
             return Err(fault);
         }
-        Ok(VendorOutput { files: output })
+        Ok(VendorOutput { files: output, shared_imports: BTreeSet::new() })
     }
 }
 
@@ -230,6 +232,10 @@ impl BundleStore for MemoryStore {
         unreachable!("packages load nothing")
     }
 
+    async fn vendor_files(&self, _vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError> {
+        unreachable!("packages load nothing")
+    }
+
     async fn list(&self) -> Result<Vec<StoredObject>, StoreError> {
         unreachable!("packages list nothing")
     }
@@ -241,6 +247,10 @@ impl BundleStore for MemoryStore {
     async fn remove(&self, key: ObjectKey) -> Result<(), StoreError> {
         self.vendors.lock().unwrap().remove(&key.digest());
         Ok(())
+    }
+
+    async fn sweep(&self, _request: &SweepRequest) -> Result<SweepOutcome, StoreError> {
+        unreachable!("packages sweep nothing")
     }
 }
 

@@ -86,6 +86,8 @@ pub(in crate::worker) struct WireBundleRequest<'a> {
     edges: Vec<(&'a str, &'a str, WireTarget<'a>)>,
     compiler_options: &'a str,
     imports: BTreeMap<&'a str, &'a str>,
+    #[serde(borrow)]
+    inlined: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> From<&'a BundleRequest> for WireBundleRequest<'a> {
@@ -107,6 +109,7 @@ impl<'a> From<&'a BundleRequest> for WireBundleRequest<'a> {
                 .collect(),
             compiler_options: &graph.compiler_options,
             imports: request.imports.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            inlined: request.inlined.iter().map(|file| (file.path.as_str(), &*file.code)).collect(),
         }
     }
 }
@@ -146,6 +149,11 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
                 compiler_options: wire.compiler_options.to_owned(),
             },
             imports: wire.imports.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            inlined: wire
+                .inlined
+                .iter()
+                .map(|(path, code)| BundleFile { path: (*path).to_owned(), code: Arc::from(*code) })
+                .collect(),
         })
     }
 }

@@ -6,7 +6,10 @@
 mod mirror;
 mod value;
 
-use std::io::{self, Read, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read, Write},
+};
 
 use mangrove_domain::{
     ports::{InspectRequest, Inspection, LoadedBundle, OpenRequest},
@@ -71,6 +74,13 @@ pub(super) enum Request<'a> {
     Close,
 }
 
+/// What a vendor build gave.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WireVendorOutput {
+    pub(super) files: Vec<(String, String)>,
+    pub(super) shared_imports: BTreeSet<String>,
+}
+
 /// From child to parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
@@ -78,7 +88,7 @@ pub(super) enum Reply {
     Accepted,
     Parsed(ParsedModule),
     Bundled(Result<WireBundle, WireBuildFailure>),
-    Vendored(Result<Vec<(String, String)>, WireFault>),
+    Vendored(Result<WireVendorOutput, WireFault>),
     Inspected(Result<WireInspection, WireFault>),
     Opened(Result<(), WireRunError>),
     HostCall {

@@ -1,0 +1,219 @@
+//! Where imports lead inside a package that is being built.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rolldown_common::{ImportKind, ModuleInfo, NormalModule, ResolvedExternal};
+use rolldown_plugin::{
+    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookNoopReturn, HookResolveIdArgs, HookResolveIdOutput,
+    HookResolveIdReturn, HookUsage, Plugin, PluginContext, PluginContextResolveOptions, SharedLoadPluginContext,
+};
+use serde_json::Value;
+
+use super::{PLACEHOLDER, builtins::builtin};
+
+/// Imports the entry of this specifier in its own form and gives it out in ours.
+pub(super) const NAMED_ENTRY: &str = "mangrove-entry:";
+/// What the module of [`NAMED_ENTRY`] requires: the entry itself.
+const ORIGINAL: &str = "mangrove-original:";
+/// Ids of modules that exist in no file.
+const NAMED_ID: &str = "\0mangrove-entry:";
+const REQUIRE_ID: &str = "\0mangrove-require:";
+
+/// A `CommonJS` entry: the module that it is, and what it exports by name.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub(super) id: String,
+    pub(super) names: BTreeSet<String>,
+}
+
+/// Keeps shared packages and the engine's own modules outside, and gives `CommonJS` entries their names.
+#[derive(Debug)]
+pub(super) struct PackagePlugin {
+    directory: PathBuf,
+    shared: BTreeSet<String>,
+    named: BTreeMap<String, Named>,
+    seen: Mutex<Seen>,
+}
+
+/// What a build showed.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Ids of modules that are no ES modules.
+    pub(super) common_js: HashSet<String>,
+    /// Bare specifiers of shared packages that were imported.
+    pub(super) shared_imports: BTreeSet<String>,
+}
+
+impl PackagePlugin {
+    pub(super) fn new(directory: &Path, shared: &BTreeSet<String>, named: BTreeMap<String, Named>) -> Self {
+        Self { directory: directory.to_owned(), shared: shared.clone(), named, seen: Mutex::default() }
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory that `name` means in the file `importer`: the nearest one, as Node looks for it.
+    fn package_directory(&self, importer: &str, name: &str) -> Option<PathBuf> {
+        let inside = Path::new(importer).ancestors().skip(1).take_while(|parent| parent.starts_with(&self.directory));
+        inside.map(|parent| parent.join("node_modules").join(name)).find(|candidate| candidate.is_dir())
+    }
+
+    /// What is imported instead of a shared package; `None` if this import does not mean it.
+    fn shared(&self, arguments: &HookResolveIdArgs<'_>) -> Option<String> {
+        let (name, _) = split(arguments.specifier)?;
+        if !self.shared.contains(name) || arguments.specifier.ends_with(".json") {
+            return None;
+        }
+        let found = self.package_directory(arguments.importer?, name)?;
+        if found != self.directory.join("node_modules").join(name) {
+            return None;
+        }
+        // A package that comes in two forms is two instances in Node, too: one for `import`, one for `require`.
+        if arguments.kind == ImportKind::Require && is_dual(&manifest(&found)?) {
+            return None;
+        }
+        self.seen().shared_imports.insert(arguments.specifier.to_owned());
+        Some(format!("{PLACEHOLDER}{}", arguments.specifier))
+    }
+
+    /// For a `require` of a package that names an ES module for bundlers: the path of what Node would load.
+    fn required_main(&self, arguments: &HookResolveIdArgs<'_>) -> Option<String> {
+        let (name, None) = split(arguments.specifier)? else { return None };
+        let manifest = manifest(&self.package_directory(arguments.importer?, name)?)?;
+        if manifest.get("exports").is_some() || manifest.get("module").is_none() {
+            return None;
+        }
+        let main = manifest.get("main").and_then(Value::as_str).unwrap_or("index.js");
+        Some(format!("{name}/{}", main.trim_start_matches("./")))
+    }
+
+    fn named_source(&self, specifier: &str) -> Option<String> {
+        let named = self.named.get(specifier)?;
+        let original = Value::from(format!("{ORIGINAL}{specifier}"));
+        let mut source = format!(
+            "const whole = require({original});\nexport default whole;\nexport {{ whole as \"module.exports\" }};\n"
+        );
+        for (index, name) in named.names.iter().enumerate() {
+            // Writing into a string cannot fail.
+            let _ = writeln!(source, "const e{index} = whole.{name};\nexport {{ e{index} as {name} }};");
+        }
+        Some(source)
+    }
+}
+
+impl Plugin for PackagePlugin {
+    fn name(&self) -> Cow<'static, str> {
+        "mangrove:package".into()
+    }
+
+    async fn resolve_id(&self, context: &PluginContext, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+        let specifier = arguments.specifier;
+        if arguments.is_entry {
+            let named = specifier.strip_prefix(NAMED_ENTRY);
+            return Ok(named.map(|entry| HookResolveIdOutput::from_id(format!("{NAMED_ID}{entry}"))));
+        }
+        if let Some(entry) = specifier.strip_prefix(ORIGINAL) {
+            return Ok(self.named.get(entry).map(|named| HookResolveIdOutput::from_id(named.id.clone())));
+        }
+        if specifier.starts_with(PLACEHOLDER) {
+            return Ok(Some(external(specifier.to_owned())));
+        }
+        if let Some(target) = self.shared(arguments).or_else(|| builtin(specifier)) {
+            return Ok(Some(if arguments.kind == ImportKind::Require {
+                HookResolveIdOutput::from_id(format!("{REQUIRE_ID}{target}"))
+            } else {
+                external(target)
+            }));
+        }
+        if arguments.kind == ImportKind::Require
+            && let Some(main) = self.required_main(arguments)
+        {
+            let options = PluginContextResolveOptions { import_kind: ImportKind::Require, ..Default::default() };
+            let resolved = context.resolve(&main, arguments.importer, Some(options)).await?;
+            return Ok(resolved.ok().map(|resolved| HookResolveIdOutput::from_id(resolved.id.to_string())));
+        }
+        Ok(None)
+    }
+
+    async fn load(&self, _context: SharedLoadPluginContext, arguments: &HookLoadArgs<'_>) -> HookLoadReturn {
+        let code = if let Some(entry) = arguments.id.strip_prefix(NAMED_ID) {
+            self.named_source(entry)
+        } else {
+            arguments.id.strip_prefix(REQUIRE_ID).map(required_source)
+        };
+        Ok(code.map(|code| HookLoadOutput { code: code.into(), ..HookLoadOutput::default() }))
+    }
+
+    async fn module_parsed(
+        &self,
+        _context: &PluginContext,
+        info: Arc<ModuleInfo>,
+        _module: &NormalModule,
+    ) -> HookNoopReturn {
+        if !info.input_format.is_esm() {
+            self.seen().common_js.insert(info.id.to_string());
+        }
+        Ok(())
+    }
+
+    fn register_hook_usage(&self) -> HookUsage {
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::ModuleParsed
+    }
+}
+
+/// A module that a `require` gets in the place of something external, which can only be imported.
+fn required_source(target: &str) -> String {
+    let quoted = Value::from(target);
+    if target.starts_with(PLACEHOLDER) {
+        format!(
+            "import * as whole from {quoted};\n\
+             module.exports = \"module.exports\" in whole ? whole[\"module.exports\"] : whole;\n"
+        )
+    } else {
+        format!("import whole from {quoted};\nmodule.exports = whole;\n")
+    }
+}
+
+fn external(target: String) -> HookResolveIdOutput {
+    HookResolveIdOutput {
+        id: target.into(),
+        external: Some(ResolvedExternal::Bool(true)),
+        normalize_external_id: Some(false),
+        ..HookResolveIdOutput::default()
+    }
+}
+
+/// Package name and sub-path of a bare specifier.
+fn split(specifier: &str) -> Option<(&str, Option<&str>)> {
+    if specifier.starts_with(['.', '/', '#', '\0']) || specifier.contains(':') {
+        return None;
+    }
+    let scope = if specifier.starts_with('@') { specifier.find('/')? + 1 } else { 0 };
+    Some(match specifier[scope..].find('/') {
+        Some(slash) => (&specifier[..scope + slash], Some(&specifier[scope + slash + 1..])),
+        None => (specifier, None),
+    })
+}
+
+fn manifest(directory: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(directory.join("package.json")).ok()?).ok()
+}
+
+/// True if a package offers one form to `import` and another one to `require`.
+fn is_dual(manifest: &Value) -> bool {
+    match manifest.get("exports") {
+        Some(exports) => has_key(exports, "require"),
+        None => manifest.get("module").is_some(),
+    }
+}
+
+fn has_key(value: &Value, wanted: &str) -> bool {
+    value.as_object().is_some_and(|object| object.iter().any(|(key, inner)| key == wanted || has_key(inner, wanted)))
+}
