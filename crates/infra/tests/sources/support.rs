@@ -63,6 +63,7 @@ pub(crate) fn open(
         environment: environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         parser,
         documents: Arc::new(YamlDocuments),
+        extensions_directory: None,
         is_read_only: false,
     })
 }
