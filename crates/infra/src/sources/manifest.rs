@@ -83,7 +83,12 @@ impl Manifests {
             return Reading::Absent;
         };
         let Some(text) = record.text() else {
-            self.problems.push(problem(&path, Code::UNREADABLE, None, "the manifest cannot be read as text".to_owned()));
+            self.problems.push(problem(
+                &path,
+                Code::UNREADABLE,
+                None,
+                "the manifest cannot be read as text".to_owned(),
+            ));
             return Reading::Unusable;
         };
         match self.documents.parse(&path, text) {

@@ -345,7 +345,11 @@ fn directories(surroundings: &mut View, directory: &Path, pattern: &str) -> Vec<
             && glob::matches_name(pattern, name)
     };
     let may_be_directory = |kind| matches!(kind, NodeKind::Directory | NodeKind::Link);
-    names.iter().filter(|name| may_be_directory(name.kind) && accepts(&name.name)).map(|name| name.name.clone()).collect()
+    names
+        .iter()
+        .filter(|name| may_be_directory(name.kind) && accepts(&name.name))
+        .map(|name| name.name.clone())
+        .collect()
 }
 
 pub(super) fn warning(code: Code, subject: &str, message: String) -> Problem {

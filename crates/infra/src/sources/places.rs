@@ -215,7 +215,8 @@ impl Preparation {
             }
         } else if has(EXTENSIONS_DIRECTORY) {
             Arrangement::Marked(Layout::default())
-        } else if has(manifest::FILE) || self.places.kinds.iter().any(|kind| has(&kind.directory) && directory.is_empty())
+        } else if has(manifest::FILE)
+            || self.places.kinds.iter().any(|kind| has(&kind.directory) && directory.is_empty())
         {
             Arrangement::BesideManifest
         } else {
@@ -377,7 +378,11 @@ impl Preparation {
                 };
                 self.problems.push(Problem {
                     position: Some(listed.position.clone()),
-                    ..warning(Code::INVALID_DOCUMENT, &listed.position.file, format!("the manifest lists {path}, {what}"))
+                    ..warning(
+                        Code::INVALID_DOCUMENT,
+                        &listed.position.file,
+                        format!("the manifest lists {path}, {what}"),
+                    )
                 });
                 return;
             }

@@ -55,7 +55,8 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
     strays(sight.base, "", &names, &mut stray);
     if is_missing && !stray.is_empty() {
         // A checkout that is under way, or a file that was lost: no reason to take away what works.
-        let message = format!("{LOCKFILE} is not there, although extensions were pulled; what is known of them is kept");
+        let message =
+            format!("{LOCKFILE} is not there, although extensions were pulled; what is known of them is kept");
         roots.lockfile_fault = Some(Fault::new(FailureClass::Environment, Code::UNREADABLE, "lockfile", message));
         return;
     }

@@ -232,8 +232,7 @@ impl SavedSurvey {
         }
         disk.lockfile_fault = restore_fault(self.lockfile_fault)?;
         disk.mounts_fault = restore_fault(self.mounts_fault)?;
-        disk.mount_patterns =
-            self.mount_patterns.iter().map(|text| Glob::parse(text).ok()).collect::<Option<_>>()?;
+        disk.mount_patterns = self.mount_patterns.iter().map(|text| Glob::parse(text).ok()).collect::<Option<_>>()?;
         for saved in self.problems {
             disk.problems.push(Problem {
                 code: code(saved.code)?,

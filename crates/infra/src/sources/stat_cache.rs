@@ -105,7 +105,13 @@ impl RememberedRoot {
             .chain(files.iter().map(|(path, record)| stamp(path, record.seen, record.is_racy)))
             .collect();
         let memo = Memo { directories: directories.into_iter().collect(), files: files.into_iter().collect() };
-        Self { id: root.id.clone(), directory: root.directory.clone(), stamps, details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) }
+        Self {
+            id: root.id.clone(),
+            directory: root.directory.clone(),
+            stamps,
+            details: Vec::new(),
+            memo: OnceLock::from(Arc::new(memo)),
+        }
     }
 
     /// What was read, decoded when first asked for.

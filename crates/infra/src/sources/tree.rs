@@ -222,10 +222,8 @@ impl LocalTree {
             }
         }
         let options = self.options.clone();
-        let found = blocking(move || {
-            Views { options: &options, ahead: HashMap::new(), rehash: false }.find_roots(&[])
-        })
-        .await??;
+        let found = blocking(move || Views { options: &options, ahead: HashMap::new(), rehash: false }.find_roots(&[]))
+            .await??;
         let is_it = |spec: &RootSpec| spec.id == *root && spec.access == RootAccess::Reachable;
         let spec = found.roots.specs.into_iter().find(is_it);
         Ok(spec.map(|spec| (spec.origin, spec.directory)))
@@ -269,8 +267,7 @@ impl SourceTree for LocalTree {
         let usable = !request.rehash
             && remembered.as_ref().is_some_and(|remembered| {
                 let value = |name: &String| self.options.environment.get(name).filter(|value| !value.is_empty());
-                remembered.key == key
-                    && remembered.variables.iter().all(|(name, known)| value(name) == known.as_ref())
+                remembered.key == key && remembered.variables.iter().all(|(name, known)| value(name) == known.as_ref())
             });
         let earlier = remembered.clone();
         let (ahead, is_unchanged) = blocking(move || look_ahead(earlier.as_deref(), usable)).await?;
@@ -377,8 +374,7 @@ fn look_ahead(earlier: Option<&Remembered>, usable: bool) -> (HashMap<RootId, Ah
             continue;
         };
         let seen = look_at(&root, &remembered.stamps);
-        is_unchanged &=
-            remembered.stamps.iter().zip(&seen).all(|(stamp, seen)| !stamp.is_racy && stamp.seen == *seen);
+        is_unchanged &= remembered.stamps.iter().zip(&seen).all(|(stamp, seen)| !stamp.is_racy && stamp.seen == *seen);
         looks.push((remembered, seen));
     }
     if is_unchanged {
