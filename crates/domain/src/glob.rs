@@ -33,7 +33,7 @@ impl Glob {
         let mut alternatives = Vec::new();
         let mut pending = vec![text.to_owned()];
         while let Some(pattern) = pending.pop() {
-            match first_braces(&pattern).ok_or_else(|| GlobError::Unbalanced(text.to_owned()))? {
+            match first_braces(&pattern).map_err(|Unbalanced| GlobError::Unbalanced(text.to_owned()))? {
                 None => alternatives.push(pattern),
                 Some((before, choices, after)) => {
                     pending.extend(choices.iter().map(|choice| format!("{before}{choice}{after}")));
@@ -114,13 +114,15 @@ fn matches_sequence<T>(
 
 type Braces<'a> = (&'a str, Vec<&'a str>, &'a str);
 
-/// What stands before, in and after the first braces; `None` if they do not match.
-fn first_braces(pattern: &str) -> Option<Option<Braces<'_>>> {
+struct Unbalanced;
+
+/// What stands before, in and after the first braces; `None` if there are none.
+fn first_braces(pattern: &str) -> Result<Option<Braces<'_>>, Unbalanced> {
     let Some(open) = pattern.find('{') else {
-        return if pattern.contains('}') { None } else { Some(None) };
+        return if pattern.contains('}') { Err(Unbalanced) } else { Ok(None) };
     };
     if pattern[..open].contains('}') {
-        return None;
+        return Err(Unbalanced);
     }
     let mut depth = 0_usize;
     let mut start = open + 1;
@@ -136,13 +138,13 @@ fn first_braces(pattern: &str) -> Option<Option<Braces<'_>>> {
                 depth -= 1;
                 if depth == 0 {
                     choices.push(&pattern[start..index]);
-                    return Some(Some((&pattern[..open], choices, &pattern[index + 1..])));
+                    return Ok(Some((&pattern[..open], choices, &pattern[index + 1..])));
                 }
             }
             _ => {}
         }
     }
-    None
+    Err(Unbalanced)
 }
 
 #[cfg(test)]

@@ -324,20 +324,19 @@ impl Preparation {
         let mut listing: Vec<(String, Arc<Manifest>)> = Vec::new();
         for directory in directories {
             match manifests.at(view, &directory) {
-                Reading::Absent => {}
                 Reading::Unusable => {
                     self.walk.incomplete.insert(directory);
                 }
                 Reading::Read(manifest) if manifest.lists_entries => listing.push((directory, manifest)),
-                Reading::Read(_) => {}
+                Reading::Read(_) | Reading::Absent => {}
             }
         }
         for (directory, _) in &listing {
-            let site = self.site_around(sites, directory);
+            let site = site_around(sites, directory);
             self.places.by_directory.insert(directory.clone(), Place { kinds: Vec::new(), site });
         }
         for (directory, manifest) in &listing {
-            let site = self.site_around(sites, directory);
+            let site = site_around(sites, directory);
             for kind in 0..self.places.kinds.len() {
                 let layout = self.places.kinds[kind].clone();
                 if self.spec.has_kind(&layout) {
@@ -347,15 +346,6 @@ impl Preparation {
                 }
             }
         }
-    }
-
-    fn site_around(&self, sites: &[Site], directory: &str) -> usize {
-        let is_around = |site: &Site| {
-            site.directory.is_empty()
-                || directory == site.directory
-                || directory.strip_prefix(&site.directory).is_some_and(|rest| rest.starts_with('/'))
-        };
-        sites.iter().rposition(is_around).unwrap_or_default()
     }
 
     fn place_listed(&mut self, view: &mut View, listed: &Listed, kind: usize, site: usize) {
@@ -392,6 +382,16 @@ impl Preparation {
             place.kinds.push(kind);
         }
     }
+}
+
+/// The index of the innermost site around a directory.
+fn site_around(sites: &[Site], directory: &str) -> usize {
+    let is_around = |site: &Site| {
+        site.directory.is_empty()
+            || directory == site.directory
+            || directory.strip_prefix(&site.directory).is_some_and(|rest| rest.starts_with('/'))
+    };
+    sites.iter().rposition(is_around).unwrap_or_default()
 }
 
 fn warning(code: Code, subject: &str, message: String) -> Problem {

@@ -162,7 +162,7 @@ impl LocalTree {
         let mut views = Views { options: &self.options, ahead, rehash };
         let mut survey = Survey::default();
         let mut local = Some(local);
-        let mut claimed: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut claimed: Arc<BTreeSet<PathBuf>> = Arc::default();
         for spec in roots.specs {
             let mut seen = RootView {
                 origin: spec.origin,
@@ -185,10 +185,10 @@ impl LocalTree {
                         environment: self.options.environment.clone(),
                         kinds: Vec::new(),
                         documents: Arc::clone(&self.options.documents),
-                        claimed: Arc::new(claimed.clone()),
+                        claimed: Arc::clone(&claimed),
                     };
                     let surveyed = survey::root(self, view, context, request).await?;
-                    claimed.extend(surveyed.walked);
+                    Arc::make_mut(&mut claimed).extend(surveyed.walked);
                     kept.push(surveyed.view);
                     survey::merge(&mut survey, surveyed.survey);
                     if let Some(view) = survey.disk.roots.get_mut(&id) {
@@ -365,23 +365,25 @@ fn unreachable_root(directory: &Path, error: &io::Error) -> ObserveError {
 /// Looks at everything that is remembered of every root, on two threads. The flag is true if the remembered outcome
 /// is `usable` and all of it is as it was.
 fn look_ahead(earlier: Option<&Remembered>, usable: bool) -> (HashMap<RootId, Ahead>, bool) {
-    let mut looks = Vec::new();
     let mut is_unchanged = usable && earlier.is_some();
+    let mut opened = Vec::new();
     for remembered in earlier.into_iter().flat_map(|earlier| &earlier.roots) {
         // What the origin of a root is makes no difference to looking at it.
-        let Ok(root) = Root::open(remembered.id.clone(), Origin::Local, remembered.directory.clone()) else {
-            is_unchanged = false;
-            continue;
-        };
-        let seen = look_at(&root, &remembered.stamps);
-        is_unchanged &= remembered.stamps.iter().zip(&seen).all(|(stamp, seen)| !stamp.is_racy && stamp.seen == *seen);
-        looks.push((remembered, seen));
+        match Root::open(remembered.id.clone(), Origin::Local, remembered.directory.clone()) {
+            Ok(root) => opened.push((remembered, root)),
+            Err(_) => is_unchanged = false,
+        }
     }
+    let looks: Vec<(&Root, &Stamp)> =
+        opened.iter().flat_map(|(remembered, root)| remembered.stamps.iter().map(move |stamp| (root, stamp))).collect();
+    let seen = look_at(&looks);
+    is_unchanged &= looks.iter().zip(&seen).all(|((_, stamp), seen)| !stamp.is_racy && stamp.seen == *seen);
     if is_unchanged {
         return (HashMap::new(), true);
     }
-    let ahead = looks.into_iter().map(|(remembered, seen)| {
-        let looked = remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen).collect();
+    let mut seen = seen.into_iter();
+    let ahead = opened.iter().map(|(remembered, _)| {
+        let looked = remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen.by_ref()).collect();
         let directory = remembered.directory.clone();
         (remembered.id.clone(), Ahead { directory, memo: remembered.memo(), looked })
     });
@@ -444,10 +446,11 @@ impl Views<'_> {
     }
 }
 
-fn look_at(root: &Root, stamps: &[Stamp]) -> Vec<Seen> {
-    let look =
-        |stamps: &[Stamp]| -> Vec<Seen> { stamps.iter().map(|stamp| Seen::look(&root.handle, &stamp.path)).collect() };
-    let (left, right) = stamps.split_at(stamps.len() / 2);
+fn look_at(paths: &[(&Root, &Stamp)]) -> Vec<Seen> {
+    let look = |paths: &[(&Root, &Stamp)]| -> Vec<Seen> {
+        paths.iter().map(|(root, stamp)| Seen::look(&root.handle, &stamp.path)).collect()
+    };
+    let (left, right) = paths.split_at(paths.len() / 2);
     thread::scope(|scope| {
         let other = scope.spawn(|| look(right));
         let mut seen = look(left);
