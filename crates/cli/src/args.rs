@@ -23,6 +23,9 @@ pub(crate) struct Global {
     /// Keep the state here instead of in `.mangrove/` of the repository
     #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Take extensions from this checkout, and everything else from the repository
+    #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_EXTENSIONS_DIR")]
+    pub(crate) extensions_dir: Option<PathBuf>,
     /// Print one JSON document (or JSON lines) to standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -105,6 +105,7 @@ pub(crate) async fn open(
         environment: environment.clone(),
         parser: Arc::new(pool.clone()),
         documents: Arc::clone(&documents),
+        extensions_directory: context.global.extensions_dir.clone(),
         is_read_only: access == Access::ReadOnly,
     })?;
     let catalog = open_catalog(context, &state, access).await?;

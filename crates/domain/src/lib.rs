@@ -17,6 +17,7 @@ pub mod failure;
 pub mod fingerprint;
 pub mod form;
 pub mod freshness;
+pub mod glob;
 pub mod index;
 pub mod json;
 pub mod nearest;

@@ -10,15 +10,16 @@ use crate::{
     plan::Action,
     problem::Code,
     row::Row,
-    source::Origin,
+    source::{Origin, RootId},
     state::{State, StateName, TombstoneReason},
 };
 
 /// The verdict on a row in scope, of a registered kind, whose source was not among the observations. First match:
 ///
 /// 1. a directory on the way was listed incompletely, or the configured directory of the kind is not there → kept;
-/// 2. the lockfile cannot be read → everything pulled is kept;
-/// 3. the root is no longer configured or locked → removed with its extension;
+/// 2. the lockfile, or the list of mounts, cannot be read → everything pulled, or mounted, is kept;
+/// 3. the root is no longer configured or locked → removed with its extension; but if a pattern of the configured
+///    mounts covers it, and nothing matches any more → lost for now;
 /// 4. the file is there and exports none of the kind's names → no longer an entry point;
 /// 5. the root is unreachable, or the file is missing but still locked → lost for now;
 /// 6. the parent was completely listed and the file is not there → deleted.
@@ -39,10 +40,16 @@ pub fn judge(row: &Row, disk: &DiskView, presence: Presence) -> Verdict {
     if let (Origin::Pulled, Some(fault)) = (row.origin, &disk.lockfile_fault) {
         return Fresh::NotLookedAt(NotLookedAt::LockfileUnreadable { fault: fault.clone() }).into();
     }
+    if let (Origin::Mounted, Some(fault)) = (row.origin, &disk.mounts_fault) {
+        return Fresh::NotLookedAt(NotLookedAt::MountsUnreadable { fault: fault.clone() }).into();
+    }
     let Some(root) = root else {
         // The repository itself is always configured: without a view of it, nobody looked.
         return match row.origin {
             Origin::Local => Fresh::NotLookedAt(NotLookedAt::OutOfScope).into(),
+            Origin::Mounted if is_awaited(&row.source.root, disk) => {
+                unavailable(row, vanished_match(&row.source.root), presence)
+            }
             Origin::Mounted | Origin::Pulled => removed(TombstoneReason::ExtensionRemoved),
         };
     };
@@ -59,6 +66,19 @@ pub fn judge(row: &Row, disk: &DiskView, presence: Presence) -> Verdict {
 
 fn removed(reason: TombstoneReason) -> Verdict {
     Stale::Removed { reason, renamed_to: None }.into()
+}
+
+fn is_awaited(root: &RootId, disk: &DiskView) -> bool {
+    root.mount_path().is_some_and(|path| disk.mount_patterns.iter().any(|pattern| pattern.matches(path)))
+}
+
+fn vanished_match(root: &RootId) -> Fault {
+    Fault::new(
+        FailureClass::Environment,
+        Code::ROOT_UNREACHABLE,
+        format!("root:{root}"),
+        format!("{root} matches a configured pattern and is not there"),
+    )
 }
 
 fn missing_locked_file(row: &Row) -> Fault {

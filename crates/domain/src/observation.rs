@@ -7,6 +7,7 @@ use crate::{
     digest::Digest,
     failure::Fault,
     fingerprint::Inputs,
+    glob::Glob,
     problem::Problem,
     row::Row,
     source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
@@ -103,6 +104,13 @@ pub struct DiskView {
     pub roots: BTreeMap<RootId, RootView>,
     /// Why the lockfile of pulled extensions could not be read, if it could not.
     pub lockfile_fault: Option<Fault>,
+    /// Why the list of source mounts could not be read, if it could not.
+    pub mounts_fault: Option<Fault>,
+    /// The patterns that name configured mounts. A root that one of them covers is configured, even if nothing
+    /// matches it at the moment.
+    pub mount_patterns: Vec<Glob>,
+    /// Sources around which a manifest stands that cannot be used: their rows keep the extension they had.
+    pub unknown_identities: BTreeSet<SourceId>,
     /// Files that are there and export none of the known names.
     pub helpers: BTreeSet<SourceId>,
     /// What the store says of the bundles that rows name; a row without an entry here was not looked up
@@ -113,6 +121,23 @@ pub struct DiskView {
 }
 
 impl DiskView {
+    /// Gives sources whose manifest cannot be used the extension that the catalog knows of them: a mistake in a
+    /// manifest moves nothing to another extension.
+    pub fn keep_known_identities(&mut self, catalog: &CatalogView) {
+        if self.unknown_identities.is_empty() {
+            return;
+        }
+        let known: BTreeMap<&SourceId, &Extension> =
+            catalog.rows.iter().map(|row| (&row.source, &row.extension)).collect();
+        for observation in &mut self.observations {
+            if let (true, Some(extension)) =
+                (self.unknown_identities.contains(&observation.source), known.get(&observation.source))
+            {
+                observation.extension = (*extension).clone();
+            }
+        }
+    }
+
     /// What the store says of this source's bundle.
     #[must_use]
     pub fn presence_of(&self, source: &SourceId) -> Presence {

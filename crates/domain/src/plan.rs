@@ -14,7 +14,7 @@ use crate::{
     observation::{CatalogView, DiskView, Entry, Observation, RootAccess},
     problem::{Code, Problem, Severity},
     row::Row,
-    source::{Kind, RootId, SourceId},
+    source::{Kind, Origin, RootId, SourceId},
     state::{StateName, TombstoneReason},
     time::Timestamp,
 };
@@ -386,17 +386,28 @@ fn root_problems(disk: &DiskView) -> Vec<Problem> {
         .iter()
         .filter_map(|(root, view)| match &view.access {
             RootAccess::Reachable => None,
-            RootAccess::Unreachable(fault) => Some(problem_of(fault, root.to_string())),
+            RootAccess::Unreachable(fault) => Some(problem_of(fault, root_severity(view.origin), root.to_string())),
         })
         .collect();
-    problems.extend(disk.lockfile_fault.iter().map(|fault| problem_of(fault, "lockfile".to_owned())));
+    let reported = [(&disk.lockfile_fault, "lockfile"), (&disk.mounts_fault, "source mounts")];
+    problems.extend(reported.into_iter().filter_map(|(fault, subject)| {
+        fault.as_ref().map(|fault| problem_of(fault, Severity::Error, subject.to_owned()))
+    }));
     problems
 }
 
-fn problem_of(fault: &Fault, subject: String) -> Problem {
+/// A mount that is away is a thing of every day; what was locked or is the repository itself should be there.
+const fn root_severity(origin: Origin) -> Severity {
+    match origin {
+        Origin::Mounted => Severity::Warning,
+        Origin::Local | Origin::Pulled => Severity::Error,
+    }
+}
+
+fn problem_of(fault: &Fault, severity: Severity, subject: String) -> Problem {
     Problem {
         code: fault.code,
-        severity: Severity::Error,
+        severity,
         subject,
         position: fault.position.clone(),
         message: fault.message.clone(),

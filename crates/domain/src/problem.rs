@@ -114,12 +114,16 @@ codes! {
     MASS_REMOVAL = 407, "most sources of a root vanished at once";
     /// The directory that a setting names for a kind is not there.
     MISSING_DIRECTORY = 408, "a configured directory is missing";
+    /// Nothing below a mount or a pulled extension looks like extensions.
+    ROOT_EMPTY = 409, "a root without extensions";
     /// A bundle is missing from the store.
     BUNDLE_MISSING = 410, "a bundle is missing from the store";
     /// A bundle is not what it was.
     BUNDLE_CORRUPT = 411, "a bundle is damaged";
     /// The bundle store belongs to another catalog.
     STORE_FOREIGN = 412, "the bundle store belongs to another catalog";
+    /// A pulled extension lies there that the lockfile does not name.
+    NOT_LOCKED = 413, "a pulled extension that is not locked";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.

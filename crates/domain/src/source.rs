@@ -36,7 +36,7 @@ macro_rules! name {
 }
 
 name! {
-    /// Names a root directory independently of where it lies: `local`, `mount:<name>`, `pulled:<extension>`.
+    /// Names a root directory independently of where it lies: `local`, `mount:<path as configured>`, `pulled:<extension>`.
     /// Rows are keyed by it, so that a moved repository keeps its rows (fault 16).
     RootId
 }
@@ -51,6 +51,25 @@ impl RootId {
     #[must_use]
     pub fn local() -> Self {
         Self::new("local")
+    }
+
+    /// A source mount, by its path as it is configured: relative to the repository, or with the environment
+    /// variable that it is written with, so that it does not depend on the absolute place.
+    #[must_use]
+    pub fn mount(path: &str) -> Self {
+        Self::new(format!("mount:{path}"))
+    }
+
+    /// A pulled extension, by its name.
+    #[must_use]
+    pub fn pulled(extension: &str) -> Self {
+        Self::new(format!("pulled:{extension}"))
+    }
+
+    /// The path of a source mount as it is configured; `None` for every other root.
+    #[must_use]
+    pub fn mount_path(&self) -> Option<&str> {
+        self.0.strip_prefix("mount:")
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request
     let catalog = catalog.map_err(|source| Error::Catalog { doing: "reading", source })?;
 
     let mut disk = survey.disk;
+    disk.keep_known_identities(&catalog);
     let mut specifiers = BTreeMap::new();
     let mut closures: BTreeMap<BTreeSet<String>, Part> = BTreeMap::new();
     let identity = ports.bundler.identity();

@@ -56,6 +56,11 @@ pub enum NotLookedAt {
         /// The directory, relative to the root.
         directory: String,
     },
+    /// The list of source mounts cannot be read, so nothing mounted can be judged.
+    MountsUnreadable {
+        /// What went wrong.
+        fault: Fault,
+    },
     /// The lockfile of pulled extensions cannot be read, so nothing pulled can be judged.
     LockfileUnreadable {
         /// What went wrong.
@@ -173,6 +178,7 @@ impl Verdict {
                     NotLookedAt::NoLoader(_) => "NoLoader",
                     NotLookedAt::IncompleteListing { .. } => "IncompleteListing",
                     NotLookedAt::MissingDirectory { .. } => "MissingDirectory",
+                    NotLookedAt::MountsUnreadable { .. } => "MountsUnreadable",
                     NotLookedAt::LockfileUnreadable { .. } => "LockfileUnreadable",
                 },
             },
@@ -244,6 +250,9 @@ impl fmt::Display for NotLookedAt {
             }
             NotLookedAt::MissingDirectory { directory } => {
                 write!(out, "kept as it is: the directory {directory} that is configured for its kind is not there")
+            }
+            NotLookedAt::MountsUnreadable { fault } => {
+                write!(out, "kept as it is: the list of source mounts cannot be read ({fault})")
             }
             NotLookedAt::LockfileUnreadable { fault } => {
                 write!(out, "kept as it is: the lockfile of pulled extensions cannot be read ({fault})")

@@ -1,7 +1,7 @@
-//! The repository's marker, the directories of the kinds, and the identity of extensions.
+//! The marker of a repository, and the directories of the kinds that it names.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,10 +14,7 @@ use mangrove_domain::{
     source::{Extension, Kind, RelativePath},
 };
 
-use super::{
-    view::{self, View},
-    walk::{join, parent},
-};
+use super::{view::View, walk::join};
 
 /// The markers of a repository, first in precedence first.
 pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
@@ -52,20 +49,22 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads the marker at the top of `view`.
-    pub(super) fn read(view: &mut View, documents: &dyn Documents) -> Result<Self, Fault> {
+    /// Reads the marker in `directory`, the empty text being the root.
+    pub(super) fn read(view: &mut View, documents: &dyn Documents, directory: &str) -> Result<Self, Fault> {
         for marker in MARKERS {
-            if let Some(record) = view.document(marker) {
+            let path = join(directory, marker);
+            if let Some(record) = view.document(&path) {
                 let text = record.text().ok_or_else(|| {
-                    let message = format!("{marker} cannot be read as text");
-                    Fault::new(FailureClass::Environment, Code::UNREADABLE, format!("marker:{marker}"), message)
+                    let message = format!("{path} cannot be read as text");
+                    Fault::new(FailureClass::Environment, Code::UNREADABLE, format!("marker:{path}"), message)
                 })?;
-                let document = documents.parse(marker, text).map_err(|error| {
-                    let cause = format!("marker:{marker}");
+                let document = documents.parse(&path, text).map_err(|error| {
+                    let cause = format!("marker:{path}");
                     Fault::new(FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, cause, error.message)
                         .at(error.position)
                 })?;
-                return Self::of(marker, &document);
+                let layout = Self::of(&path, &document, marker == MARKERS[0])?;
+                return Ok(Self { marker: Some(marker.to_owned()), ..layout });
             }
         }
         Ok(Self::default())
@@ -73,8 +72,8 @@ impl Layout {
 
     /// A marker that says something else than it must say is no reason to look elsewhere: a mistake in it is an
     /// error of the scan, since rows would leave for it.
-    fn of(marker: &str, document: &Document) -> Result<Self, Fault> {
-        let mut layout = Self { marker: Some(marker.to_owned()), ..Self::default() };
+    fn of(marker: &str, document: &Document, warns: bool) -> Result<Self, Fault> {
+        let mut layout = Self::default();
         let members = match &document.root.value {
             NodeValue::Map(members) => members.as_slice(),
             NodeValue::Null => &[],
@@ -99,14 +98,15 @@ impl Layout {
                 // Of a kind that a further loader may know.
                 layout.directories.insert(key.to_owned(), (text.to_owned(), value.position(marker)));
             }
-            if marker == MARKERS[0] && !is_directory && !KNOWN_KEYS.contains(&key) {
+            if warns && !is_directory && !KNOWN_KEYS.contains(&key) {
                 layout.problems.push(unknown_key(marker, key, key_node));
             }
         }
         Ok(layout)
     }
 
-    /// The directory of one kind below the root: environment, then marker, then `extensions/<directory>`.
+    /// The directory of one kind below `root`, the directory of the marker: environment, then marker, then
+    /// `extensions/<directory>`.
     pub(super) fn directory_of(
         &self,
         kind: &KindLayout,
@@ -144,6 +144,11 @@ impl Layout {
                 hint: Some("use a path relative to the repository".to_owned()),
             }),
         }
+    }
+
+    /// What a setting says, as it is written.
+    pub(super) fn directory_setting(&self, key: &str) -> Option<&str> {
+        self.directories.get(key).map(|(text, _)| text.as_str())
     }
 
     /// The extension of files that no manifest claims.
@@ -198,69 +203,5 @@ fn unknown_key(marker: &str, key: &str, node: &Node) -> Problem {
         position: Some(node.position(marker)),
         message: format!("the setting `{key}` is not known"),
         hint: nearest::hint(key, known.iter().map(String::as_str)),
-    }
-}
-
-/// The extensions of one survey: manifests, each read once.
-pub(super) struct Extensions {
-    documents: Arc<dyn Documents>,
-    own: Extension,
-    /// Nothing above these directories is asked.
-    tops: BTreeSet<String>,
-    by_directory: HashMap<String, Extension>,
-    pub(super) problems: Vec<Problem>,
-}
-
-impl Extensions {
-    pub(super) fn new(documents: Arc<dyn Documents>, own: Extension, kind_directories: &[String]) -> Self {
-        let is_above = |path: &str| path == EXTENSIONS_DIRECTORY || path.starts_with("extensions/");
-        let mut tops: BTreeSet<String> = kind_directories.iter().filter(|path| !is_above(path)).cloned().collect();
-        tops.insert(EXTENSIONS_DIRECTORY.to_owned());
-        Self { documents, own, tops, by_directory: HashMap::new(), problems: Vec::new() }
-    }
-
-    /// The extension that files in `directory` belong to: the nearest manifest with a name and a version.
-    pub(super) fn of(&mut self, view: &mut View, directory: &str) -> Extension {
-        if let Some(known) = self.by_directory.get(directory) {
-            return known.clone();
-        }
-        let extension = match self.manifest(view, directory) {
-            Some(extension) => extension,
-            None if directory.is_empty() || self.tops.contains(directory) => self.own.clone(),
-            None => self.of(view, parent(directory)),
-        };
-        self.by_directory.insert(directory.to_owned(), extension.clone());
-        extension
-    }
-
-    fn manifest(&mut self, view: &mut View, directory: &str) -> Option<Extension> {
-        let path = join(directory, "manifest.yaml");
-        if view.node(&path) != view::Node::File {
-            return None;
-        }
-        let record = view.document(&path)?;
-        let report = |code, position, message: String| Problem {
-            code,
-            severity: Severity::Error,
-            subject: path.clone(),
-            position,
-            message,
-            hint: Some("the files around it count as the repository's own until it can be read".to_owned()),
-        };
-        let Some(text) = record.text() else {
-            let message = "the manifest cannot be read as text".to_owned();
-            self.problems.push(report(Code::UNREADABLE, None, message));
-            return None;
-        };
-        match self.documents.parse(&path, text) {
-            Ok(document) => {
-                let text = |key| document.root.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());
-                Some(Extension { name: text("name")?.into(), version: text("version")?.into() })
-            }
-            Err(error) => {
-                self.problems.push(report(Code::MALFORMED_DOCUMENT, Some(error.position), error.message));
-                None
-            }
-        }
     }
 }

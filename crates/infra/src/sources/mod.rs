@@ -6,9 +6,14 @@
 
 mod config;
 mod layout;
+mod manifest;
+mod mounts;
 pub mod parse;
 pub mod parser;
+mod places;
+mod pulled;
 mod resolve;
+mod roots;
 mod saved;
 mod session;
 mod stamp;

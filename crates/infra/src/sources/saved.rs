@@ -6,6 +6,7 @@ use mangrove_domain::{
     digest::Digest,
     failure::{FailureClass, Fault, Position},
     fingerprint::{Inputs, Part},
+    glob::Glob,
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
     ports::{Survey, SurveyStatistics, SurveyedEntry},
     problem::{Code, Problem, Severity},
@@ -25,6 +26,10 @@ pub(super) struct SavedSurvey {
     roots: Vec<SavedRoot>,
     helpers: Vec<(u32, String)>,
     problems: Vec<SavedProblem>,
+    lockfile_fault: Option<SavedFault>,
+    mounts_fault: Option<SavedFault>,
+    mount_patterns: Vec<String>,
+    unknown_identities: Vec<(u32, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,13 +57,16 @@ struct SavedFault {
     code: u16,
     cause: String,
     message: String,
+    position: Option<(String, u32, u32)>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SavedRoot {
     id: u32,
     origin: u8,
+    unreachable: Option<SavedFault>,
     incomplete: Vec<String>,
+    locked_files: Vec<String>,
     missing_directories: Vec<(u32, String)>,
 }
 
@@ -100,7 +108,7 @@ impl Interner {
 }
 
 impl SavedSurvey {
-    /// The image of a survey. Lockfile faults and bundle presence are no part of it: they are not stat-cached.
+    /// The image of a survey. Bundle presence is no part of it: it is not stat-cached.
     pub(super) fn of(survey: &Survey) -> Self {
         let mut interner = Interner::default();
         let entries = survey.observed().map(|(observation, entry)| save_entry(&mut interner, observation, entry));
@@ -108,7 +116,12 @@ impl SavedSurvey {
         let roots = survey.disk.roots.iter().map(|(id, view)| SavedRoot {
             id: interner.text(id.as_str()),
             origin: save_origin(view.origin),
+            unreachable: match &view.access {
+                RootAccess::Reachable => None,
+                RootAccess::Unreachable(fault) => Some(SavedFault::of(fault)),
+            },
             incomplete: view.incomplete.iter().cloned().collect(),
+            locked_files: view.locked_files.iter().map(ToString::to_string).collect(),
             missing_directories: view
                 .missing_directories
                 .iter()
@@ -122,6 +135,12 @@ impl SavedSurvey {
             .iter()
             .map(|source| (interner.text(source.root.as_str()), source.path.as_str().to_owned()));
         let helpers = helpers.collect();
+        let unknown_identities = survey
+            .disk
+            .unknown_identities
+            .iter()
+            .map(|source| (interner.text(source.root.as_str()), source.path.as_str().to_owned()));
+        let unknown_identities = unknown_identities.collect();
         let problems = survey.disk.problems.iter().map(|problem| SavedProblem {
             code: problem.code.number(),
             is_error: problem.severity == Severity::Error,
@@ -130,7 +149,18 @@ impl SavedSurvey {
             message: problem.message.clone(),
             hint: problem.hint.clone(),
         });
-        Self { entries, roots, helpers, problems: problems.collect(), texts: interner.texts, parts: interner.parts }
+        Self {
+            entries,
+            roots,
+            helpers,
+            problems: problems.collect(),
+            lockfile_fault: survey.disk.lockfile_fault.as_ref().map(SavedFault::of),
+            mounts_fault: survey.disk.mounts_fault.as_ref().map(SavedFault::of),
+            mount_patterns: survey.disk.mount_patterns.iter().map(|glob| glob.as_str().to_owned()).collect(),
+            unknown_identities,
+            texts: interner.texts,
+            parts: interner.parts,
+        }
     }
 
     /// The survey; `None` if an index or a name leads nowhere.
@@ -175,20 +205,34 @@ impl SavedSurvey {
         for saved in self.roots {
             let view = RootView {
                 origin: *Origin::ALL.get(usize::from(saved.origin))?,
-                access: RootAccess::Reachable,
+                access: match saved.unreachable {
+                    None => RootAccess::Reachable,
+                    Some(fault) => RootAccess::Unreachable(fault.restore()?),
+                },
                 incomplete: saved.incomplete.into_iter().collect(),
                 missing_directories: saved
                     .missing_directories
                     .into_iter()
                     .map(|(kind, directory)| Some((Kind::new(text(kind)?), directory)))
                     .collect::<Option<_>>()?,
-                locked_files: std::collections::BTreeSet::new(),
+                locked_files: saved
+                    .locked_files
+                    .iter()
+                    .map(|path| RelativePath::parse(path).ok())
+                    .collect::<Option<_>>()?,
             };
             disk.roots.insert(RootId::new(text(saved.id)?), view);
         }
         for (root, path) in self.helpers {
             disk.helpers.insert(SourceId { root: RootId::new(text(root)?), path: RelativePath::parse(&path).ok()? });
         }
+        for (root, path) in self.unknown_identities {
+            let source = SourceId { root: RootId::new(text(root)?), path: RelativePath::parse(&path).ok()? };
+            disk.unknown_identities.insert(source);
+        }
+        disk.lockfile_fault = restore_fault(self.lockfile_fault)?;
+        disk.mounts_fault = restore_fault(self.mounts_fault)?;
+        disk.mount_patterns = self.mount_patterns.iter().map(|text| Glob::parse(text).ok()).collect::<Option<_>>()?;
         for saved in self.problems {
             disk.problems.push(Problem {
                 code: code(saved.code)?,
@@ -218,25 +262,43 @@ fn save_entry(interner: &mut Interner, observation: &Observation, entry: &Survey
                 source: interner.part(&inputs.source),
                 config: interner.part(&inputs.config),
             },
-            Entry::Unreadable(fault) => SavedState::Unreadable(SavedFault {
-                class: FailureClass::ALL
-                    .iter()
-                    .position(|class| *class == fault.class)
-                    .and_then(|index| u8::try_from(index).ok())
-                    .unwrap_or(u8::MAX),
-                code: fault.code.number(),
-                cause: fault.cause.0.to_string(),
-                message: fault.message.clone(),
-            }),
+            Entry::Unreadable(fault) => SavedState::Unreadable(SavedFault::of(fault)),
         },
         specifiers: entry.specifiers.iter().map(|specifier| interner.text(specifier)).collect(),
     }
 }
 
 impl SavedFault {
+    fn of(fault: &Fault) -> Self {
+        Self {
+            class: FailureClass::ALL
+                .iter()
+                .position(|class| *class == fault.class)
+                .and_then(|index| u8::try_from(index).ok())
+                .unwrap_or(u8::MAX),
+            code: fault.code.number(),
+            cause: fault.cause.0.to_string(),
+            message: fault.message.clone(),
+            position: fault.position.as_ref().map(|place| (place.file.clone(), place.line, place.column)),
+        }
+    }
+
     fn restore(self) -> Option<Fault> {
         let class = *FailureClass::ALL.get(usize::from(self.class))?;
-        Some(Fault::new(class, code(self.code)?, self.cause, self.message))
+        let fault = Fault::new(class, code(self.code)?, self.cause, self.message);
+        Some(match self.position {
+            Some((file, line, column)) => fault.at(Position { file, line, column }),
+            None => fault,
+        })
+    }
+}
+
+/// The outer `None` is a fault that cannot be understood.
+#[expect(clippy::option_option, reason = "no fault and an unreadable one are different answers")]
+fn restore_fault(saved: Option<SavedFault>) -> Option<Option<Fault>> {
+    match saved {
+        Some(fault) => fault.restore().map(Some),
+        None => Some(None),
     }
 }
 

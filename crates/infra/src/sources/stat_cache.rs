@@ -5,10 +5,10 @@
 //! outcome. See `design/discovery.md`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -25,13 +25,15 @@ use super::{
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "stat-cache";
 
-const HEADER: &[u8] = b"mangrove stat-cache 3\n";
+const HEADER: &[u8] = b"mangrove stat-cache 4\n";
 
 /// The memory of one survey.
 #[derive(Debug)]
 pub(super) struct Remembered {
     /// What the survey was asked; another question makes the outcome worthless, not what was read.
     pub(super) key: Digest,
+    /// Environment variables that the outcome depends on, with their values.
+    pub(super) variables: BTreeMap<String, Option<String>>,
     pub(super) roots: Vec<RememberedRoot>,
     pub(super) survey: Survey,
 }
@@ -39,6 +41,8 @@ pub(super) struct Remembered {
 #[derive(Debug)]
 pub(super) struct RememberedRoot {
     pub(super) id: RootId,
+    /// Where it lay; absolute, without symbolic links.
+    pub(super) directory: PathBuf,
     pub(super) stamps: Vec<Stamp>,
     details: Vec<u8>,
     memo: OnceLock<Arc<Memo>>,
@@ -55,6 +59,7 @@ pub(super) struct Stamp {
 #[derive(Serialize, Deserialize)]
 struct File {
     key: [u8; 32],
+    variables: Vec<(String, Option<String>)>,
     roots: Vec<FileRoot>,
     survey: SavedSurvey,
 }
@@ -62,6 +67,7 @@ struct File {
 #[derive(Serialize, Deserialize)]
 struct FileRoot {
     id: String,
+    directory: PathBuf,
     stamps: Vec<Stamp>,
     details: Blob,
 }
@@ -99,7 +105,13 @@ impl RememberedRoot {
             .chain(files.iter().map(|(path, record)| stamp(path, record.seen, record.is_racy)))
             .collect();
         let memo = Memo { directories: directories.into_iter().collect(), files: files.into_iter().collect() };
-        Self { id: root.id.clone(), stamps, details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) }
+        Self {
+            id: root.id.clone(),
+            directory: root.directory.clone(),
+            stamps,
+            details: Vec::new(),
+            memo: OnceLock::from(Arc::new(memo)),
+        }
     }
 
     /// What was read, decoded when first asked for.
@@ -137,12 +149,14 @@ pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
     let file: File = postcard::from_bytes(body).ok()?;
     let root = |root: FileRoot| RememberedRoot {
         id: RootId::new(root.id),
+        directory: root.directory,
         stamps: root.stamps,
         details: root.details.0,
         memo: OnceLock::new(),
     };
     Some(Remembered {
         key: Digest::from_bytes(file.key),
+        variables: file.variables.into_iter().collect(),
         roots: file.roots.into_iter().map(root).collect(),
         survey: file.survey.restore()?,
     })
@@ -151,11 +165,17 @@ pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
 /// Replaces the file atomically.
 pub(super) fn save(state_directory: &Path, remembered: &Remembered) -> io::Result<()> {
     let root = |root: &RememberedRoot| {
-        Ok(FileRoot { id: root.id.as_str().to_owned(), stamps: root.stamps.clone(), details: root.encode()? })
+        Ok(FileRoot {
+            id: root.id.as_str().to_owned(),
+            directory: root.directory.clone(),
+            stamps: root.stamps.clone(),
+            details: root.encode()?,
+        })
     };
     let roots: postcard::Result<Vec<FileRoot>> = remembered.roots.iter().map(root).collect();
     let file = File {
         key: *remembered.key.as_bytes(),
+        variables: remembered.variables.clone().into_iter().collect(),
         roots: roots.map_err(io::Error::other)?,
         survey: SavedSurvey::of(&remembered.survey),
     };

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -11,26 +12,21 @@ use mangrove_domain::{
     observation::{Entry, Observation, RootAccess, RootView},
     ports::{KindLayout, ObserveError, ObserveRequest, Survey, SurveyedEntry},
     problem::{Code, Problem, Severity},
-    source::{Extension, Kind, RelativePath, SourceId},
+    source::{Kind, RelativePath, RootId, SourceId},
     type_name::TypeName,
 };
 
 use super::{
     config::Configs,
-    layout::{Extensions, Layout},
+    manifest::Identity,
     parser::ParsedModule,
+    places::{self, Place, Places, Prepared},
     session::{Session, blocking},
     stamp::NodeKind,
-    tree::{LocalTree, Start},
-    view::{Content, FileRecord, Listing, Trouble, View},
-    walk::{Walk, parent, walk},
+    tree::LocalTree,
+    view::{Content, FileRecord, Listing, Node, Trouble, View},
+    walk::{Walk, parent},
 };
-
-/// A kind and where its sources lie.
-struct KindDirectory {
-    layout: KindLayout,
-    directory: String,
-}
 
 /// A file that is an entry point.
 struct Found {
@@ -38,53 +34,63 @@ struct Found {
     kind: usize,
     claimed_type: Option<TypeName>,
     claims_add_on: bool,
-    extension: Extension,
+    identity: Identity,
     config: usize,
     trouble: Option<Trouble>,
 }
 
-/// Surveys one root; the view comes back to be remembered.
+/// What a survey of one root gives.
+pub(super) struct Surveyed {
+    pub(super) survey: Survey,
+    /// To be remembered.
+    pub(super) view: View,
+    /// The directories that were walked, by their absolute paths.
+    pub(super) walked: Vec<PathBuf>,
+}
+
+/// Surveys one root.
 pub(super) async fn root(
     tree: &LocalTree,
-    start: Start,
+    view: View,
+    mut context: places::Context,
     request: &ObserveRequest,
-) -> Result<(Survey, View), ObserveError> {
+) -> Result<Surveyed, ObserveError> {
     let options = tree.options();
-    let Start { root, memo, looked } = start;
-    let mut view = View::new(root, memo, options.writable_state(), request.rehash);
-    view.looked = looked;
-    let documents = Arc::clone(&options.documents);
-    let environment = options.environment.clone();
-    let kinds = request.kinds.clone();
-    let prepared = blocking(move || prepare(view, documents, &environment, kinds)).await?;
-    let Prepared { view, layout, kinds, missing_directories, walk, mut problems, documents } =
+    let documents = Arc::clone(&context.documents);
+    context.kinds.clone_from(&request.kinds);
+    let locked_files = context.spec.locked_files.clone();
+    let prepared = blocking(move || places::prepare(view, context)).await?;
+    let Prepared { view, places, mut manifests, mut identities, walk, missing_directories, mut problems } =
         prepared.map_err(|fault| ObserveError::Repository { fault })?;
 
-    let session = Session::new(view, Configs::new(Arc::clone(&documents)), false);
+    let session = Session::new(view, Configs::new(documents), false);
     let mut session = session.load(walk.files.iter().cloned().collect(), &options.parser).await?;
 
-    let (session, kinds, walk, found, helpers, mut found_problems) = blocking(move || {
-        let directories: Vec<String> = kinds.iter().map(|kind| kind.directory.clone()).collect();
-        let mut extensions = Extensions::new(documents, layout.own_extension(), &directories);
+    let (session, places, walk, found, helpers, mut found_problems) = blocking(move || {
         let mut helpers = BTreeSet::new();
         let mut problems = Vec::new();
         let mut found = Vec::new();
         for path in &walk.files {
-            match classify(&mut session.view, &kinds, path, &mut problems) {
+            match classify(&mut session.view, &places, path, &mut problems) {
                 Class::Entry { kind, claimed_type, claims_add_on, trouble } => {
                     if let Ok(path) = RelativePath::parse(path) {
                         let directory = path.parent().unwrap_or_default().to_owned();
-                        let extension = extensions.of(&mut session.view, &directory);
+                        let identity = identities.of(&mut session.view, &mut manifests, &directory);
                         let config = session.configs.in_force(&mut session.view, &directory);
-                        found.push(Found { path, kind, claimed_type, claims_add_on, extension, config, trouble });
+                        found.push(Found { path, kind, claimed_type, claims_add_on, identity, config, trouble });
                     }
                 }
                 Class::Helper => helpers.extend(RelativePath::parse(path)),
                 Class::Gone => {}
             }
         }
-        problems.append(&mut extensions.problems);
-        (session, kinds, walk, found, helpers, problems)
+        for path in &locked_files {
+            if session.view.node(path.as_str()) != Node::File {
+                problems.push(missing_locked_file(path));
+            }
+        }
+        problems.append(&mut manifests.problems);
+        (session, places, walk, found, helpers, problems)
     })
     .await?;
 
@@ -95,15 +101,32 @@ pub(super) async fn root(
     blocking(move || {
         problems.append(&mut found_problems);
         problems.extend(session.configs.problems.iter().cloned());
-        let mut survey = report(&session, &kinds, found, helpers, &walk, missing_directories);
+        let mut survey = report(&session, &places, found, helpers, &walk, missing_directories);
+        let walked = walk.walked(&session.view).collect();
         problems.extend(walk.problems);
+        let root = &session.view.root;
+        for problem in &mut problems {
+            name_root(&root.id, problem);
+        }
         problems.sort_by(|left, right| {
             (&left.subject, left.code, &left.message).cmp(&(&right.subject, right.code, &right.message))
         });
         survey.disk.problems = problems;
-        (survey, session.view)
+        Surveyed { survey, view: session.view, walked }
     })
     .await
+}
+
+/// Problems name files as rows do: with their root, if it is not the repository.
+fn name_root(root: &RootId, problem: &mut Problem) {
+    if *root == RootId::local() {
+        return;
+    }
+    let name = |path: &str| if path.is_empty() { root.to_string() } else { format!("{root}/{path}") };
+    problem.subject = name(&problem.subject);
+    if let Some(position) = &mut problem.position {
+        position.file = name(&position.file);
+    }
 }
 
 /// Adds what was seen of one more root.
@@ -113,52 +136,9 @@ pub(super) fn merge(into: &mut Survey, part: Survey) {
     into.disk.roots.extend(part.disk.roots);
     into.disk.helpers.extend(part.disk.helpers);
     into.disk.problems.extend(part.disk.problems);
+    into.disk.unknown_identities.extend(part.disk.unknown_identities);
     into.statistics.files_read += part.statistics.files_read;
     into.statistics.directories_listed += part.statistics.directories_listed;
-}
-
-struct Prepared {
-    view: View,
-    layout: Layout,
-    kinds: Vec<KindDirectory>,
-    missing_directories: BTreeMap<Kind, String>,
-    walk: Walk,
-    problems: Vec<Problem>,
-    documents: Arc<dyn mangrove_domain::ports::Documents>,
-}
-
-/// A directory that cannot be used is no reason to look elsewhere: rows would leave for a typing error.
-fn wrong_setting(problem: &Problem) -> Fault {
-    Fault::new(FailureClass::Deterministic, problem.code, "config", format!("{}: {}", problem.subject, problem.message))
-}
-
-fn prepare(
-    mut view: View,
-    documents: Arc<dyn mangrove_domain::ports::Documents>,
-    environment: &BTreeMap<String, String>,
-    layouts: Vec<KindLayout>,
-) -> Result<Prepared, Fault> {
-    let layout = Layout::read(&mut view, documents.as_ref())?;
-    let mut problems = layout.problems.clone();
-    let mut kinds = Vec::new();
-    let mut missing_directories = BTreeMap::new();
-    for kind in layouts {
-        match layout.directory_of(&kind, environment, &view.root.directory) {
-            Ok(place) => {
-                if view.directory(&place.directory).listing == Listing::Absent
-                    && let Some(problem) = place.missing(&kind.kind)
-                {
-                    missing_directories.insert(kind.kind.clone(), place.directory.clone());
-                    problems.push(problem);
-                }
-                kinds.push(KindDirectory { layout: kind, directory: place.directory });
-            }
-            Err(problem) => return Err(wrong_setting(&problem)),
-        }
-    }
-    let starts: BTreeSet<String> = kinds.iter().map(|kind| kind.directory.clone()).collect();
-    let walk = walk(&mut view, &starts);
-    Ok(Prepared { view, layout, kinds, missing_directories, walk, problems, documents })
 }
 
 enum Class {
@@ -167,20 +147,14 @@ enum Class {
     Gone,
 }
 
-fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut Vec<Problem>) -> Class {
+fn classify(view: &mut View, places: &Places, path: &str, problems: &mut Vec<Problem>) -> Class {
     let Some(record) = view.files.get(path).cloned() else {
         return Class::Gone;
     };
-    let Ok(relative) = RelativePath::parse(path) else {
+    let Some(place) = places.of(path) else {
         return Class::Gone;
     };
-    let nearest = kinds
-        .iter()
-        .filter(|kind| relative.is_inside(&kind.directory))
-        .map(|kind| kind.directory.len())
-        .max()
-        .unwrap_or_default();
-    let own = |kind: &KindDirectory| relative.is_inside(&kind.directory) && kind.directory.len() == nearest;
+    let own = |kind: &usize| place.kinds.contains(kind);
     let trouble = match &record.content {
         Content::Read { .. } => None,
         Content::Unreadable(trouble) => Some(trouble.clone()),
@@ -192,8 +166,7 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
     };
     let Some(module) = &record.module else {
         // Nothing was ever read of it: it may be an entry point, and must not vanish from sight.
-        let kind = kinds.iter().position(own);
-        return match (kind, trouble) {
+        return match (place.kinds.first().copied(), trouble) {
             (Some(kind), Some(trouble)) => {
                 Class::Entry { kind, claimed_type: None, claims_add_on: false, trouble: Some(trouble) }
             }
@@ -203,21 +176,20 @@ fn classify(view: &mut View, kinds: &[KindDirectory], path: &str, problems: &mut
     let exported = |names: &[Arc<str>]| {
         names.iter().find(|name| module.exports.iter().any(|export| export.as_str() == name.as_ref())).cloned()
     };
-    for other in kinds.iter().filter(|kind| !own(kind)) {
-        let own_names = kinds.iter().filter(|kind| own(kind)).flat_map(|kind| &kind.layout.export_names);
-        let foreign = exported(&other.layout.export_names).filter(|name| !own_names.into_iter().any(|own| own == name));
-        if let Some(name) = foreign {
-            problems.push(wrong_kind(path, &name, other));
+    for other in (0..places.kinds.len()).filter(|kind| !own(kind)) {
+        let mut own_names = place.kinds.iter().flat_map(|kind| &places.kinds[*kind].export_names);
+        let foreign = exported(&places.kinds[other].export_names);
+        if let Some(name) = foreign.filter(|name| !own_names.any(|own| own == name)) {
+            problems.push(wrong_kind(path, &name, places, place, other));
         }
     }
-    let entry = kinds
+    let entry = place
+        .kinds
         .iter()
-        .enumerate()
-        .filter(|(_, kind)| own(kind))
-        .find_map(|(index, kind)| exported(&kind.layout.export_names).map(|name| (index, name)));
-    if let Some((kind, name)) = entry {
-        let claimed_type = claimed_type(module, &kinds[kind].layout, &name);
-        let claims_add_on = kinds[kind].layout.add_on_export_names.contains(&name);
+        .find_map(|kind| exported(&places.kinds[*kind].export_names).map(|name| (*kind, &places.kinds[*kind], name)));
+    if let Some((kind, layout, name)) = entry {
+        let claimed_type = claimed_type(module, layout, &name);
+        let claims_add_on = layout.add_on_export_names.contains(&name);
         return Class::Entry { kind, claimed_type, claims_add_on, trouble };
     }
     problems.extend(trouble.map(|trouble| unreadable_helper(path, &trouble)));
@@ -242,15 +214,38 @@ fn claimed_type(module: &ParsedModule, layout: &KindLayout, export: &str) -> Opt
     (layout.normalise)(&literal.value).ok()
 }
 
-fn wrong_kind(path: &str, name: &str, other: &KindDirectory) -> Problem {
-    let kind = &other.layout.kind;
+fn wrong_kind(path: &str, name: &str, places: &Places, place: &Place, other: usize) -> Problem {
+    let layout = &places.kinds[other];
+    let kind = &layout.kind;
+    let (message, hint) = if place.kinds.is_empty() {
+        (
+            format!("the file exports `{name}`, which makes it a {kind}, and the manifest around it does not list it"),
+            format!("list it in the manifest under `{}`", layout.directory),
+        )
+    } else {
+        (
+            format!("the file exports `{name}`, which makes it a {kind}, in a directory of another kind"),
+            format!("move it below {}", places.directory(place, other)),
+        )
+    };
     Problem {
         code: Code::WRONG_KIND,
         severity: Severity::Warning,
         subject: path.to_owned(),
         position: None,
-        message: format!("the file exports `{name}`, which makes it a {kind}, in a directory of another kind"),
-        hint: Some(format!("move it below {}", other.directory)),
+        message,
+        hint: Some(hint),
+    }
+}
+
+fn missing_locked_file(path: &RelativePath) -> Problem {
+    Problem {
+        code: Code::UNREADABLE,
+        severity: Severity::Warning,
+        subject: path.to_string(),
+        position: None,
+        message: "the lockfile names this file, and it is not there".to_owned(),
+        hint: Some("pull the extension again".to_owned()),
     }
 }
 
@@ -267,7 +262,7 @@ fn unreadable_helper(path: &str, trouble: &Trouble) -> Problem {
 
 fn report(
     session: &Session,
-    kinds: &[KindDirectory],
+    places: &Places,
     found: Vec<Found>,
     helpers: BTreeSet<RelativePath>,
     walk: &Walk,
@@ -290,11 +285,15 @@ fn report(
             (Some(trouble), _) => Entry::Unreadable(unreadable(&entry.path, &trouble)),
             (None, None) => continue,
         };
+        let source = SourceId { root: root.id.clone(), path: entry.path };
+        if entry.identity.is_unknown {
+            survey.disk.unknown_identities.insert(source.clone());
+        }
         survey.disk.observations.push(Observation {
-            source: SourceId { root: root.id.clone(), path: entry.path },
+            source,
             origin: root.origin,
-            extension: entry.extension,
-            kind: kinds[entry.kind].layout.kind.clone(),
+            extension: entry.identity.extension,
+            kind: places.kinds[entry.kind].kind.clone(),
             claimed_type: entry.claimed_type,
             claims_add_on: entry.claims_add_on,
             entry: state,

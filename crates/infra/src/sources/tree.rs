@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
     failure::Fault,
+    observation::{RootAccess, RootView},
     ports::{
-        Documents, EdgeTarget, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
+        Documents, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
         SurveyStatistics,
     },
     problem::{Code, Problem},
@@ -24,9 +25,11 @@ use crate::faults::{Operation, io_fault};
 
 use super::{
     config::Configs,
-    layout::Layout,
+    layout::{EXTENSIONS_DIRECTORY, Layout},
     parse,
     parser::ModuleParser,
+    places,
+    roots::{self, RootSpec, Roots, Sight},
     session::{Session, blocking},
     stamp::Seen,
     stat_cache::{self, Remembered, RememberedRoot, Stamp},
@@ -36,17 +39,22 @@ use super::{
 };
 
 /// What a [`LocalTree`] needs to know.
+#[derive(Clone)]
 pub struct TreeOptions {
     /// The directory that holds the marker.
     pub repository: PathBuf,
     /// Where the stat cache lies, usually `.mangrove` in the repository; made if missing.
     pub state_directory: PathBuf,
-    /// Environment variables; those that end in `_DIR` and start with `MANGROVE_` or `SWAMP_` count.
+    /// Environment variables: those that end in `_DIR` and start with `MANGROVE_` or `SWAMP_`, and those that the list
+    /// of source mounts names.
     pub environment: BTreeMap<String, String>,
     /// Reads modules, usually in worker processes.
     pub parser: Arc<dyn ModuleParser>,
     /// Reads YAML and JSON.
     pub documents: Arc<dyn Documents>,
+    /// Where the repository's own extensions lie, if not in the repository: another checkout of it (`extensions/…`
+    /// below), or its `extensions` directory itself. Definitions, workflows and mounts stay where they are.
+    pub extensions_directory: Option<PathBuf>,
     /// Writes nothing, not even the stat cache: for commands that only look (fault 40).
     pub is_read_only: bool,
 }
@@ -68,32 +76,42 @@ pub struct LocalTree {
     turn: tokio::sync::Mutex<()>,
 }
 
-/// A root to look at.
-pub(super) struct RootSpec {
-    id: RootId,
-    origin: Origin,
+/// What one look ahead at a remembered root gave.
+struct Ahead {
     directory: PathBuf,
+    memo: Arc<Memo>,
+    looked: HashMap<String, Seen>,
 }
 
-/// What a survey of one root starts from.
-pub(super) struct Start {
-    pub(super) root: Arc<Root>,
-    pub(super) memo: Arc<Memo>,
-    pub(super) looked: HashMap<String, Seen>,
+/// The roots, and the views that were needed to find them.
+struct Found {
+    roots: Roots,
+    layout: Layout,
+    /// Of the repository's own extensions.
+    local: View,
+    /// Of places where no sources lie.
+    others: Vec<View>,
 }
 
 impl LocalTree {
     /// Opens the repository and reads its marker.
     ///
     /// # Errors
-    /// [`ObserveError::Repository`] if the directory cannot be entered or its marker is malformed.
+    /// [`ObserveError::Repository`] if the directory, or that of the extensions, cannot be entered, or the marker is
+    /// malformed.
     pub fn new(mut options: TreeOptions) -> Result<Self, ObserveError> {
         options.repository =
             options.repository.canonicalize().map_err(|error| unreachable_root(&options.repository, &error))?;
-        let root = open(&local_root(&options))?;
-        let mut view = View::new(root, Arc::default(), options.writable_state(), false);
-        let layout =
-            Layout::read(&mut view, options.documents.as_ref()).map_err(|fault| ObserveError::Repository { fault })?;
+        if let Some(directory) = &options.extensions_directory {
+            let real = directory.canonicalize().map_err(|error| unreachable_root(directory, &error))?;
+            let is_extensions = real.ends_with(EXTENSIONS_DIRECTORY) && !real.join(EXTENSIONS_DIRECTORY).is_dir();
+            let top = if is_extensions { real.parent().map(Path::to_owned) } else { None };
+            options.extensions_directory = Some(top.unwrap_or(real)).filter(|top| *top != options.repository);
+        }
+        let mut views = Views { options: &options, ahead: HashMap::new(), rehash: false };
+        let mut base = views.open(RootId::local(), Origin::Local, &options.repository)?;
+        let layout = Layout::read(&mut base, options.documents.as_ref(), "")
+            .map_err(|fault| ObserveError::Repository { fault })?;
         Ok(Self { options, layout, memory: Mutex::new(None), turn: tokio::sync::Mutex::new(()) })
     }
 
@@ -125,9 +143,90 @@ impl LocalTree {
         &self.options
     }
 
-    /// The roots, the repository itself first.
-    fn roots(&self) -> Vec<RootSpec> {
-        vec![local_root(&self.options)]
+    /// Looks at every root, one after the other: what one walked, the next leaves alone (fault 21).
+    async fn look(
+        &self,
+        request: &ObserveRequest,
+        ahead: HashMap<RootId, Ahead>,
+    ) -> Result<(Survey, Vec<View>, BTreeMap<String, Option<String>>), ObserveError> {
+        let options = self.options.clone();
+        let kinds = request.kinds.clone();
+        let rehash = request.rehash;
+        let (found, ahead) = blocking(move || {
+            let mut views = Views { options: &options, ahead, rehash };
+            let found = views.find_roots(&kinds);
+            (found, views.ahead)
+        })
+        .await?;
+        let Found { roots, layout, local, others: mut kept } = found?;
+        let mut views = Views { options: &self.options, ahead, rehash };
+        let mut survey = Survey::default();
+        let mut local = Some(local);
+        let mut claimed: Arc<BTreeSet<PathBuf>> = Arc::default();
+        for spec in roots.specs {
+            let mut seen = RootView {
+                origin: spec.origin,
+                access: spec.access.clone(),
+                incomplete: BTreeSet::new(),
+                missing_directories: BTreeMap::new(),
+                locked_files: spec.locked_files.clone(),
+            };
+            let view = match (&spec.access, local.take()) {
+                (RootAccess::Reachable, Some(local)) => Ok(local),
+                (RootAccess::Reachable, None) => views.open(spec.id.clone(), spec.origin, &spec.directory),
+                (RootAccess::Unreachable(fault), _) => Err(ObserveError::Repository { fault: fault.clone() }),
+            };
+            match view {
+                Ok(view) => {
+                    let id = spec.id.clone();
+                    let context = places::Context {
+                        spec,
+                        layout: layout.clone(),
+                        environment: self.options.environment.clone(),
+                        kinds: Vec::new(),
+                        documents: Arc::clone(&self.options.documents),
+                        claimed: Arc::clone(&claimed),
+                    };
+                    let surveyed = survey::root(self, view, context, request).await?;
+                    Arc::make_mut(&mut claimed).extend(surveyed.walked);
+                    kept.push(surveyed.view);
+                    survey::merge(&mut survey, surveyed.survey);
+                    if let Some(view) = survey.disk.roots.get_mut(&id) {
+                        view.locked_files = seen.locked_files;
+                    }
+                }
+                Err(ObserveError::Repository { fault }) => {
+                    seen.access = RootAccess::Unreachable(fault);
+                    survey.disk.roots.insert(spec.id, seen);
+                }
+            }
+        }
+        for view in kept.iter().filter(|view| [SURROUNDINGS, REPOSITORY].contains(&view.root.id.as_str())) {
+            survey.statistics.files_read += view.statistics.files_read;
+            survey.statistics.directories_listed += view.statistics.directories_listed;
+        }
+        survey.disk.problems.extend(roots.problems);
+        survey.disk.lockfile_fault = roots.lockfile_fault;
+        survey.disk.mounts_fault = roots.mounts_fault;
+        survey.disk.mount_patterns = roots.mount_patterns;
+        Ok((survey, kept, roots.variables))
+    }
+
+    /// Where a root lies, as the latest survey saw it.
+    async fn place_of(&self, root: &RootId) -> Result<Option<(Origin, PathBuf)>, ObserveError> {
+        if let Some(remembered) = self.remembered() {
+            let origin = remembered.survey.disk.roots.get(root).map(|view| view.origin);
+            let directory = remembered.roots.iter().find(|known| known.id == *root).map(|known| &known.directory);
+            if let (Some(origin), Some(directory)) = (origin, directory) {
+                return Ok(Some((origin, directory.clone())));
+            }
+        }
+        let options = self.options.clone();
+        let found = blocking(move || Views { options: &options, ahead: HashMap::new(), rehash: false }.find_roots(&[]))
+            .await??;
+        let is_it = |spec: &RootSpec| spec.id == *root && spec.access == RootAccess::Reachable;
+        let spec = found.roots.specs.into_iter().find(is_it);
+        Ok(spec.map(|spec| (spec.origin, spec.directory)))
     }
 
     fn remembered(&self) -> Option<Arc<Remembered>> {
@@ -153,7 +252,8 @@ impl LocalTree {
             .collect();
         let environment: Vec<_> = self.options.environment.iter().filter(|(name, _)| name.ends_with("_DIR")).collect();
         let repository = self.options.repository.as_os_str();
-        let question = format!("{}\n{kinds:?}\n{environment:?}\n", parse::VERSION);
+        let code = &self.options.extensions_directory;
+        let question = format!("{}\n{kinds:?}\n{environment:?}\n{code:?}\n", parse::VERSION);
         Digest::of(&[question.as_bytes(), repository.as_encoded_bytes()].concat())
     }
 }
@@ -164,26 +264,23 @@ impl SourceTree for LocalTree {
         let _turn = self.turn.lock().await;
         let key = self.key(request);
         let remembered = self.remembered();
-        let specs = self.roots();
-        let usable = !request.rehash && remembered.as_ref().is_some_and(|remembered| remembered.key == key);
+        let usable = !request.rehash
+            && remembered.as_ref().is_some_and(|remembered| {
+                let value = |name: &String| self.options.environment.get(name).filter(|value| !value.is_empty());
+                remembered.key == key && remembered.variables.iter().all(|(name, known)| value(name) == known.as_ref())
+            });
         let earlier = remembered.clone();
-        let (starts, is_unchanged) = blocking(move || look_ahead(&specs, earlier.as_deref(), usable)).await??;
+        let (ahead, is_unchanged) = blocking(move || look_ahead(earlier.as_deref(), usable)).await?;
         if let (Some(remembered), true) = (remembered, is_unchanged) {
             return Ok(only(remembered.survey.clone(), request));
         }
-        let mut survey = Survey::default();
-        let mut roots = Vec::new();
-        for start in starts {
-            let (part, view) = survey::root(self, start, request).await?;
-            survey::merge(&mut survey, part);
-            roots.push(view);
-        }
+        let (mut survey, views, variables) = self.look(request, ahead).await?;
         let state_directory = self.options.writable_state();
         let statistics = survey.statistics;
         let (survey, remembered) = blocking(move || {
             survey.statistics = SurveyStatistics::default();
-            let roots = roots.into_iter().map(RememberedRoot::of).collect();
-            let remembered = Remembered { key, roots, survey: survey.clone() };
+            let roots = views.into_iter().map(RememberedRoot::of).collect();
+            let remembered = Remembered { key, variables, roots, survey: survey.clone() };
             if let Some(state_directory) = state_directory
                 && let Err(error) = stat_cache::save(&state_directory, &remembered)
             {
@@ -197,10 +294,11 @@ impl SourceTree for LocalTree {
     }
 
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError> {
-        let Some(spec) = self.roots().into_iter().find(|root| root.id == source.root) else {
+        let Some((origin, directory)) = self.place_of(&source.root).await? else {
             return Ok(None);
         };
-        let root = open(&spec)?;
+        let root = Root::open(source.root.clone(), origin, directory.clone());
+        let root = root.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
         let memo = self
             .remembered()
             .and_then(|remembered| {
@@ -221,6 +319,11 @@ impl SourceTree for LocalTree {
         Ok(module_graph(&session, config, source.path.clone()))
     }
 }
+
+/// Names the view of the whole file system: what lies outside and decides which roots there are.
+const SURROUNDINGS: &str = "surroundings";
+/// Names the view of the repository if its own extensions lie elsewhere.
+const REPOSITORY: &str = "repository";
 
 fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option<ModuleGraph> {
     session.view.files.get(entry.as_str())?.digest()?;
@@ -254,57 +357,100 @@ fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option
     })
 }
 
-fn local_root(options: &TreeOptions) -> RootSpec {
-    RootSpec { id: RootId::local(), origin: Origin::Local, directory: options.repository.clone() }
-}
-
-fn open(spec: &RootSpec) -> Result<Arc<Root>, ObserveError> {
-    Root::open(spec.id.clone(), spec.origin, spec.directory.clone())
-        .map(Arc::new)
-        .map_err(|error| unreachable_root(&spec.directory, &error))
-}
-
 fn unreachable_root(directory: &Path, error: &io::Error) -> ObserveError {
     let fault = Fault { code: Code::ROOT_UNREACHABLE, ..io_fault(Operation::List, directory, error) };
     ObserveError::Repository { fault }
 }
 
-/// Opens the roots and looks at everything that is remembered of them, on two threads. The flag is true if the
-/// remembered outcome is `usable` and all of it is as it was; only then the starts are empty.
-fn look_ahead(
-    specs: &[RootSpec],
-    earlier: Option<&Remembered>,
-    usable: bool,
-) -> Result<(Vec<Start>, bool), ObserveError> {
-    let mut looks = Vec::new();
-    let mut is_unchanged = usable && earlier.is_some_and(|earlier| earlier.roots.len() == specs.len());
-    for spec in specs {
-        let root = open(spec)?;
-        let remembered = earlier.and_then(|earlier| earlier.roots.iter().find(|known| known.id == spec.id));
-        let stamps = remembered.map_or(&[][..], |remembered| &remembered.stamps);
-        let seen = look_at(&root, stamps);
-        is_unchanged &=
-            remembered.is_some() && stamps.iter().zip(&seen).all(|(stamp, seen)| !stamp.is_racy && stamp.seen == *seen);
-        looks.push((root, remembered, seen));
+/// Looks at everything that is remembered of every root, on two threads. The flag is true if the remembered outcome
+/// is `usable` and all of it is as it was.
+fn look_ahead(earlier: Option<&Remembered>, usable: bool) -> (HashMap<RootId, Ahead>, bool) {
+    let mut is_unchanged = usable && earlier.is_some();
+    let mut opened = Vec::new();
+    for remembered in earlier.into_iter().flat_map(|earlier| &earlier.roots) {
+        // What the origin of a root is makes no difference to looking at it.
+        match Root::open(remembered.id.clone(), Origin::Local, remembered.directory.clone()) {
+            Ok(root) => opened.push((remembered, root)),
+            Err(_) => is_unchanged = false,
+        }
     }
+    let looks: Vec<(&Root, &Stamp)> =
+        opened.iter().flat_map(|(remembered, root)| remembered.stamps.iter().map(move |stamp| (root, stamp))).collect();
+    let seen = look_at(&looks);
+    is_unchanged &= looks.iter().zip(&seen).all(|((_, stamp), seen)| !stamp.is_racy && stamp.seen == *seen);
     if is_unchanged {
-        return Ok((Vec::new(), true));
+        return (HashMap::new(), true);
     }
-    let starts = looks.into_iter().map(|(root, remembered, seen)| match remembered {
-        Some(remembered) => Start {
-            root,
-            memo: remembered.memo(),
-            looked: remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen).collect(),
-        },
-        None => Start { root, memo: Arc::default(), looked: HashMap::new() },
+    let mut seen = seen.into_iter();
+    let ahead = opened.iter().map(|(remembered, _)| {
+        let looked = remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen.by_ref()).collect();
+        let directory = remembered.directory.clone();
+        (remembered.id.clone(), Ahead { directory, memo: remembered.memo(), looked })
     });
-    Ok((starts.collect(), false))
+    (ahead.collect(), false)
 }
 
-fn look_at(root: &Root, stamps: &[Stamp]) -> Vec<Seen> {
-    let look =
-        |stamps: &[Stamp]| -> Vec<Seen> { stamps.iter().map(|stamp| Seen::look(&root.handle, &stamp.path)).collect() };
-    let (left, right) = stamps.split_at(stamps.len() / 2);
+/// Opens views, each on what was looked at ahead of it.
+struct Views<'a> {
+    options: &'a TreeOptions,
+    ahead: HashMap<RootId, Ahead>,
+    rehash: bool,
+}
+
+impl Views<'_> {
+    fn open(&mut self, id: RootId, origin: Origin, directory: &Path) -> Result<View, ObserveError> {
+        let ahead = self.ahead.remove(&id).filter(|ahead| ahead.directory == directory);
+        let root = Root::open(id, origin, directory.to_owned());
+        let root = root.map(Arc::new).map_err(|error| unreachable_root(directory, &error))?;
+        let (memo, looked) = ahead.map(|ahead| (ahead.memo, ahead.looked)).unwrap_or_default();
+        let mut view = View::new(root, memo, self.options.writable_state(), self.rehash);
+        view.looked = looked;
+        Ok(view)
+    }
+
+    fn find_roots(&mut self, kinds: &[KindLayout]) -> Result<Found, ObserveError> {
+        let options = self.options;
+        let fault = |fault| ObserveError::Repository { fault };
+        let mut surroundings = self.open(RootId::new(SURROUNDINGS), Origin::Mounted, Path::new("/"))?;
+        // Its paths lie on any device, so no clock that could be probed is theirs.
+        surroundings.state_directory = None;
+        let code_directory = options.extensions_directory.as_deref();
+        let mut code = match code_directory {
+            Some(directory) => Some(self.open(RootId::local(), Origin::Local, directory)?),
+            None => None,
+        };
+        let base_id = if code.is_some() { RootId::new(REPOSITORY) } else { RootId::local() };
+        let mut base = self.open(base_id, Origin::Local, &options.repository)?;
+        let documents = options.documents.as_ref();
+        let mut layout = match &mut code {
+            Some(code) => Layout::read(code, documents, "").map_err(fault)?,
+            None => Layout::default(),
+        };
+        if layout.marker.is_none() {
+            layout = Layout::read(&mut base, documents, "").map_err(fault)?;
+        }
+        let roots = roots::find(Sight {
+            base: &mut base,
+            code: code.as_mut(),
+            surroundings: &mut surroundings,
+            layout: &layout,
+            environment: &options.environment,
+            kinds,
+            documents: &options.documents,
+        });
+        let (local, others) = match code {
+            Some(code) => (code, vec![base, surroundings]),
+            None => (base, vec![surroundings]),
+        };
+        Ok(Found { roots, layout, local, others })
+    }
+}
+
+fn look_at(paths: &[(&Root, &Stamp)]) -> Vec<Seen> {
+    let look = |paths: &[(&Root, &Stamp)]| -> Vec<Seen> {
+        paths.iter().map(|(root, stamp)| Seen::look(&root.handle, &stamp.path)).collect()
+    };
+    let (left, right) = paths.split_at(paths.len() / 2);
     thread::scope(|scope| {
         let other = scope.spawn(|| look(right));
         let mut seen = look(left);
@@ -323,7 +469,7 @@ fn only(mut survey: Survey, request: &ObserveRequest) -> Survey {
     let kept = observations.into_iter().zip(entries).filter(|(seen, _)| request.only.contains(&seen.source));
     (survey.disk.observations, survey.entries) = kept.unzip();
     survey.disk.helpers.retain(|source| request.only.contains(source));
-    let subjects: BTreeSet<String> = request.only.iter().map(|source| source.path.to_string()).collect();
+    let subjects: BTreeSet<String> = request.only.iter().map(ToString::to_string).collect();
     survey.disk.problems.retain(|problem| subjects.contains(&problem.subject));
     survey
 }

@@ -1,10 +1,11 @@
 //! Which files below a directory are candidates for entry points.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use mangrove_domain::problem::{Code, Problem, Severity};
 
 use super::{
+    manifest,
     stamp::{NodeKind, Seen},
     view::{Listing, View},
 };
@@ -17,6 +18,10 @@ pub(super) struct Walk {
     /// Directories whose listing failed.
     pub(super) incomplete: BTreeSet<String>,
     pub(super) problems: Vec<Problem>,
+    /// Directories in which a manifest stands.
+    pub(super) manifests: BTreeSet<String>,
+    starts: BTreeSet<String>,
+    claimed: Arc<BTreeSet<PathBuf>>,
     /// Real paths of what was walked, so that nothing is walked twice.
     visited: BTreeSet<String>,
     /// Links met on the way; they are followed after everything real, so that real paths win.
@@ -34,30 +39,43 @@ pub(super) fn is_skipped_directory(name: &str) -> bool {
     name.starts_with('_') || name.starts_with('.') || name == "node_modules"
 }
 
-/// Walks the directories in `starts`; those that are missing are skipped.
-pub(super) fn walk(view: &mut View, starts: &BTreeSet<String>) -> Walk {
-    let mut walk = Walk::default();
-    for start in starts {
-        match view.root.canonical(start) {
-            Ok(Some(real)) => walk.descend(view, start.clone(), real),
-            Ok(None) => walk.problem(Code::LINK_OUTSIDE_ROOT, start, "the directory lies outside the root"),
-            // Missing or unreachable; the listing says which, and is watched.
-            Err(_) => walk.descend(view, start.clone(), start.clone()),
-        }
-    }
-    while let Some(link) = walk.links.pop_first() {
-        walk.follow(view, link);
-    }
-    walk.problems.sort_by(|left, right| (&left.subject, &left.message).cmp(&(&right.subject, &right.message)));
-    walk
-}
-
 impl Walk {
+    /// A walk that does not enter directories that another root walked, by their absolute paths.
+    pub(super) fn beside(claimed: Arc<BTreeSet<PathBuf>>) -> Self {
+        Self { claimed, ..Self::default() }
+    }
+
+    /// Walks the directories in `starts`; those that are missing are skipped.
+    pub(super) fn over(&mut self, view: &mut View, starts: &BTreeSet<String>) {
+        self.starts.extend(starts.iter().cloned());
+        for start in starts {
+            match view.root.canonical(start) {
+                Ok(Some(real)) => self.descend(view, start.clone(), real),
+                Ok(None) => self.problem(Code::LINK_OUTSIDE_ROOT, start, "the directory lies outside the root"),
+                // Missing or unreachable; the listing says which, and is watched.
+                Err(_) => self.descend(view, start.clone(), start.clone()),
+            }
+        }
+        while let Some(link) = self.links.pop_first() {
+            self.follow(view, link);
+        }
+        self.problems.sort_by(|left, right| (&left.subject, &left.message).cmp(&(&right.subject, &right.message)));
+    }
+
+    /// Real directories that were walked, by their absolute paths.
+    pub(super) fn walked(&self, view: &View) -> impl Iterator<Item = PathBuf> {
+        self.visited.iter().map(|real| view.root.absolute(real))
+    }
+
+    fn is_claimed(&self, view: &View, real: &str) -> bool {
+        !self.claimed.is_empty() && self.claimed.contains(&view.root.absolute(real))
+    }
+
     /// Lists `path`, which really lies at `real`, and everything below it.
     fn descend(&mut self, view: &mut View, path: String, real: String) {
         let mut pending = vec![(path, real)];
         while let Some((path, real)) = pending.pop() {
-            if !self.visited.insert(real.clone()) {
+            if self.is_claimed(view, &real) || !self.visited.insert(real.clone()) {
                 continue;
             }
             match &view.directory(&path).listing {
@@ -68,6 +86,9 @@ impl Walk {
                     for name in names {
                         let below = join(&path, &name.name);
                         match name.kind {
+                            NodeKind::File if name.name == manifest::FILE => {
+                                self.manifests.insert(path.clone());
+                            }
                             NodeKind::File if is_candidate(&name.name) => {
                                 self.files.insert(below);
                             }
@@ -96,6 +117,9 @@ impl Walk {
 
     /// Follows one link, once: what it leads to is skipped if it was met already.
     fn follow(&mut self, view: &mut View, link: String) {
+        if self.starts.contains(&link) {
+            return;
+        }
         let name = link.rsplit('/').next().unwrap_or(&link).to_owned();
         let seen = view.look(&link);
         if seen.kind() == Some(NodeKind::Directory) && is_skipped_directory(&name) {

@@ -2,6 +2,9 @@
 
 mod discovery;
 mod graph;
+mod manifests;
+mod mounts;
+mod pulled;
 mod random;
 mod support;
 mod warm;

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::Part,
-    observation::{Entry, Observation},
+    observation::{DiskView, Entry, Observation, RootAccess, RootView},
     ports::{KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceTree, Survey, SurveyStatistics},
-    problem::Code,
+    problem::{Code, Problem},
     source::{Kind, RelativePath, RootId, SourceId},
     type_name::TypeName,
 };
@@ -57,12 +57,22 @@ pub(crate) fn open(
     environment: &[(&str, &str)],
     parser: Arc<CountingParser>,
 ) -> std::result::Result<LocalTree, ObserveError> {
+    open_at(files.root(), state_directory, environment, parser)
+}
+
+pub(crate) fn open_at(
+    repository: PathBuf,
+    state_directory: PathBuf,
+    environment: &[(&str, &str)],
+    parser: Arc<CountingParser>,
+) -> std::result::Result<LocalTree, ObserveError> {
     LocalTree::new(TreeOptions {
-        repository: files.root(),
+        repository,
         state_directory,
         environment: environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         parser,
         documents: Arc::new(YamlDocuments),
+        extensions_directory: None,
         is_read_only: false,
     })
 }
@@ -79,6 +89,37 @@ impl Repository {
         let parser = Arc::new(CountingParser::default());
         let tree = open(&files, files.path(".mangrove"), &[], Arc::clone(&parser))?;
         Ok(Self { files, tree, parser })
+    }
+
+    /// The repository in `repo/` of a fixture that also has things beside it.
+    pub(crate) fn beside(text: &str, environment: &[(&str, &str)]) -> Result<Self> {
+        let files = Tree::new(text)?;
+        let parser = Arc::new(CountingParser::default());
+        let tree = open_at(files.path("repo"), files.path("repo/.mangrove"), environment, Arc::clone(&parser))?;
+        Ok(Self { files, tree, parser })
+    }
+
+    /// What a tree that remembers nothing sees of the repository in `repo/`.
+    pub(crate) async fn beside_without_memory(&self) -> Result<Survey> {
+        let state = tempfile::tempdir()?;
+        let tree = open_at(self.files.path("repo"), state.path().to_owned(), &[], Arc::clone(&self.parser))?;
+        Ok(tree.survey(&request()).await?)
+    }
+
+    /// The repository in `repo/` in a new process, with the same state.
+    pub(crate) fn restarted_beside(&self) -> Result<LocalTree> {
+        self.with_environment(&[])
+    }
+
+    /// The repository in `repo/` in a new process with another environment.
+    pub(crate) fn with_environment(&self, environment: &[(&str, &str)]) -> Result<LocalTree> {
+        let state = self.files.path("repo/.mangrove");
+        Ok(open_at(self.files.path("repo"), state, environment, Arc::clone(&self.parser))?)
+    }
+
+    /// What a new process sees.
+    pub(crate) async fn restarted_disk(&self) -> Result<DiskView> {
+        Ok(self.restarted()?.survey(&request()).await?.disk)
     }
 
     /// The same repository in a new process.
@@ -160,6 +201,30 @@ pub(crate) fn observation<'a>(survey: &'a Survey, path: &str) -> &'a Observation
 
 pub(crate) fn claimed(survey: &Survey, path: &str) -> Option<String> {
     observation(survey, path).claimed_type.as_ref().map(ToString::to_string)
+}
+
+/// One line per root: where it comes from, and what is not as it should be.
+pub(crate) fn roots(survey: &Survey) -> String {
+    let line = |(id, view): (&RootId, &RootView)| {
+        let access = match &view.access {
+            RootAccess::Reachable => String::new(),
+            RootAccess::Unreachable(fault) => format!(" unreachable {}: {}", fault.code, fault.message),
+        };
+        let incomplete: Vec<String> = view.incomplete.iter().map(|path| format!(" incomplete {path:?}")).collect();
+        format!("{} {id}{access}{}", view.origin.as_str(), incomplete.concat())
+    };
+    let faults = [("lockfile", &survey.disk.lockfile_fault), ("mounts", &survey.disk.mounts_fault)];
+    let faults = faults.into_iter().filter_map(|(name, fault)| Some(format!("{name} {}", fault.as_ref()?)));
+    survey.disk.roots.iter().map(line).chain(faults).collect::<Vec<_>>().join("\n")
+}
+
+/// Every problem with its place.
+pub(crate) fn problems(survey: &Survey) -> String {
+    let line = |problem: &Problem| {
+        let place = problem.position.as_ref().map_or_else(|| problem.subject.clone(), ToString::to_string);
+        format!("{} {place}: {}", problem.code, problem.message)
+    };
+    survey.disk.problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The source and the config part of an entry.

@@ -213,6 +213,7 @@ async fn fault_16_a_moved_repository_looks_the_same() -> Result {
         environment: BTreeMap::new(),
         parser: Arc::new(InProcessParser),
         documents: Arc::new(YamlDocuments),
+        extensions_directory: None,
         is_read_only: false,
     })?;
     let after = tree.survey(&request()).await?;

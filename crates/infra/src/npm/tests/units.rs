@@ -13,7 +13,7 @@ use mangrove_domain::{
     bundle::BundleRef,
     failure::Fault,
     json::Json,
-    ports::{BundleStore, HostCall, OpenRequest, Packages as _, PreparedPackages},
+    ports::{BundleStore, Call, HostCall, OpenRequest, Packages as _, PreparedPackages},
 };
 use mangrove_testkit::registry::FakePackage;
 
@@ -114,7 +114,10 @@ impl Real {
         let mut session = EngineSession::open(&request, &engine::Limits::default()).expect("it loads");
         let nothing = Json::Object(Vec::new());
         let mut host = |_: HostCall| Err("no host".to_owned());
-        session.call(&["facts".to_owned()], &nothing, &nothing, &mut host).expect("it runs").to_string()
+        session
+            .call(&Call::unchecked(vec!["facts".to_owned()], nothing.clone(), nothing), &mut host)
+            .expect("it runs")
+            .to_string()
     }
 }
 
