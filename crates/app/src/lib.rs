@@ -1,11 +1,13 @@
 //! The use cases of Mangrove, over the ports of the domain: scan, types on demand, loaders, doctor, workflows.
 
+pub mod cancel;
 pub mod catalogue;
 pub mod doctor;
 pub mod health;
 pub mod loaders;
 pub mod method;
 pub mod on_demand;
+pub mod retry;
 pub mod scan;
 pub mod secrets;
 pub mod single;

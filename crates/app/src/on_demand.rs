@@ -1,8 +1,9 @@
 //! Types on demand: what is asked for is brought up to date first, once for all who ask at the same time.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -11,16 +12,18 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use mangrove_domain::{
-    plan::Scope,
+    failure::FailureClass,
+    observation::{CatalogView, DiskView},
     ports::StoreError,
     row::Row,
     source::{Kind, SourceId},
     state::State,
+    time::Timestamp,
     type_name::TypeName,
 };
 
 use crate::{
-    scan::{self, Request, RetryMode, Scanner},
+    scan::{self, Choice, Request, Scanner},
     types::{NotReady, ReadyType, Types},
 };
 
@@ -31,13 +34,22 @@ type SharedAttempt = Shared<BoxFuture<'static, Result<(), Arc<scan::Error>>>>;
 pub struct OnDemand {
     scanner: Arc<Scanner>,
     attempts: Mutex<HashMap<(Kind, TypeName), SharedAttempt>>,
+    /// When the latest attempt for a type ended.
+    looked: Mutex<HashMap<(Kind, TypeName), Timestamp>>,
 }
+
+/// How long a type that is ready is given out without another look at its sources: the steps of a workflow follow
+/// each other faster than people save files.
+const READY_FOR: Duration = Duration::from_secs(1);
+
+/// How long a type that could not be made ready is not tried again.
+const NOT_READY_FOR: Duration = Duration::from_millis(250);
 
 impl OnDemand {
     /// Types as this scanner builds them.
     #[must_use]
     pub fn new(scanner: Arc<Scanner>) -> Self {
-        Self { scanner, attempts: Mutex::default() }
+        Self { scanner, attempts: Mutex::default(), looked: Mutex::default() }
     }
 
     /// Brings one type up to date. Simultaneous requests share one attempt, which runs to its end even if
@@ -66,11 +78,21 @@ impl OnDemand {
             }
         };
         let outcome = attempt.await;
+        let now = self.scanner.ports().clock.now();
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).insert((kind.clone(), type_name.clone()), now);
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         if attempts.get(&(kind.clone(), type_name.clone())).is_some_and(|attempt| attempt.peek().is_some()) {
             attempts.remove(&(kind.clone(), type_name.clone()));
         }
         outcome
+    }
+
+    /// True if the latest look at this type is so recent that another one would only cost.
+    fn is_recent(&self, kind: &Kind, type_name: &TypeName) -> bool {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(at) = looked.get(&(kind.clone(), type_name.clone())) else { return false };
+        let is_ready = self.scanner.index().resolve(kind, type_name).is_some_and(|row| row.failure().is_none());
+        self.scanner.ports().clock.now().since(*at) < if is_ready { READY_FOR } else { NOT_READY_FOR }
     }
 
     fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
@@ -85,7 +107,7 @@ impl OnDemand {
         let ports = self.scanner.ports();
         let description = match ports.catalog.description(indexed.description).await {
             Ok(Some(description)) => description,
-            Ok(None) => return Err(OpenError::Remark("the catalog has lost the description".to_owned())),
+            Ok(None) => return Err(OpenError::Undescribed),
             Err(error) => return Err(OpenError::Remark(error.to_string())),
         };
         let bundle = ports.store.load(&indexed.bundle).await.map_err(OpenError::Store)?;
@@ -95,6 +117,8 @@ impl OnDemand {
 
 enum OpenError {
     Store(StoreError),
+    /// The catalog has lost the description; the next look finds that out and inspects again.
+    Undescribed,
     Remark(String),
 }
 
@@ -103,7 +127,9 @@ impl Types for OnDemand {
     async fn ready(&self, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
         let mut is_second_try = false;
         loop {
-            if let Err(error) = self.refresh(kind, type_name).await {
+            if (is_second_try || !self.is_recent(kind, type_name))
+                && let Err(error) = self.refresh(kind, type_name).await
+            {
                 return Err(self.not_ready(kind, type_name, Some(explain(&error))));
             }
             let index = self.scanner.index();
@@ -119,6 +145,11 @@ impl Types for OnDemand {
                 }
                 Err(OpenError::Store(error)) => {
                     return Err(self.not_ready(kind, type_name, Some(error.to_string())));
+                }
+                Err(OpenError::Undescribed) if !is_second_try => is_second_try = true,
+                Err(OpenError::Undescribed) => {
+                    let remark = "the catalog has lost the description; `mangrove catalog rebuild` restores it";
+                    return Err(self.not_ready(kind, type_name, Some(remark.to_owned())));
                 }
                 Err(OpenError::Remark(remark)) => return Err(self.not_ready(kind, type_name, Some(remark))),
             }
@@ -137,30 +168,36 @@ fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Scans the sources that are, claim or might be one of these types.
+/// Scans the sources that are, claim or might be one of these types, with one look at the repository.
 pub async fn refresh_all(scanner: &Scanner, kind: &Kind, type_names: &BTreeSet<TypeName>) -> Result<(), scan::Error> {
-    let look = Request { retry: RetryMode::None, ..Request::default() };
-    let (disk, catalog, _) = scanner.look(&look).await?;
-    let mut claimants: BTreeSet<SourceId> = BTreeSet::new();
-    let mut claimed: BTreeSet<&TypeName> = BTreeSet::new();
-    let rows = catalog.rows.iter().filter(|row| row.kind == *kind).map(|row| (&row.source, row.type_name()));
+    let choose = |disk: &DiskView, catalog: &CatalogView| choose(kind, type_names, disk, catalog);
+    scanner.scan_chosen(&Request::default(), choose).await.map(|_| ())
+}
+
+fn choose(kind: &Kind, type_names: &BTreeSet<TypeName>, disk: &DiskView, catalog: &CatalogView) -> Choice {
+    let rows: BTreeMap<&SourceId, &Row> =
+        catalog.rows.iter().filter(|row| row.kind == *kind).map(|row| (&row.source, row)).collect();
     let observed = || disk.observations.iter().filter(|observation| observation.kind == *kind);
+    let mut sources: BTreeSet<SourceId> = BTreeSet::new();
+    let mut claimed: BTreeSet<&TypeName> = BTreeSet::new();
+    let known = rows.iter().map(|(source, row)| (*source, row.type_name()));
     let texts = observed().map(|observation| (&observation.source, observation.claimed_type.as_ref()));
-    for (source, type_name) in rows.chain(texts) {
+    for (source, type_name) in known.chain(texts) {
         if let Some(type_name) = type_name.filter(|name| type_names.contains(*name)) {
-            claimants.insert(source.clone());
+            sources.insert(source.clone());
             claimed.insert(type_name);
         }
     }
     if claimed.len() < type_names.len() {
-        // A type whose name is computed says so only when it is inspected.
+        // A type whose name is computed says so only when it is inspected. One that was inspected has its name.
         let unnamed = observed().filter(|observation| observation.claimed_type.is_none());
-        claimants.extend(unnamed.map(|observation| observation.source.clone()));
+        sources.extend(unnamed.map(|observation| observation.source.clone()));
     }
-    if claimants.is_empty() {
-        scanner.load().await?;
-        return Ok(());
-    }
-    let request = Request { retry: RetryMode::Scope, scope: Scope::Sources(claimants), ..Request::default() };
-    scanner.scan(&request).await.map(|_| ())
+    // The same inputs fail in the same way where the failure is the source's own.
+    let is_worth_it = |source: &&SourceId| {
+        let failure = rows.get(*source).and_then(|row| row.failure());
+        failure.is_none_or(|failure| failure.class != FailureClass::Deterministic)
+    };
+    let retried = sources.iter().filter(is_worth_it).cloned().collect();
+    Choice { sources, retried }
 }

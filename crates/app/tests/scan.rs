@@ -2,9 +2,15 @@
 
 mod world;
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
-use mangrove_app::scan::{Request, RetryMode};
 use mangrove_app::types::Types as _;
+use mangrove_app::{
+    cancel::Canceller,
+    retry,
+    scan::{Request, RetryMode},
+};
 use mangrove_domain::{
     ports::{BundleStore as _, Catalog as _},
     source::Kind,
@@ -37,6 +43,7 @@ async fn fault_01_the_first_request_after_the_outage_succeeds_without_a_scan() {
     assert_eq!(refused.claimed_by.len(), 1, "fault 28: the failed row is named");
     assert_eq!(refused.failure.expect("its failure is told").attempts, 2);
     world.packages.fail(None);
+    world.clock.advance(Duration::from_millis(250));
     let ready = types.ready(&kind, &name).await.expect("the network is back");
     assert_eq!(ready.description.methods.len(), 1);
 }
@@ -314,6 +321,7 @@ async fn many_types_asked_for_at_once_do_not_undo_each_other() {
     let types = world.types();
     let kind = Kind::new("model");
     for round in ["one", "two"] {
+        world.clock.advance(Duration::from_secs(1));
         for (index, name) in names.iter().enumerate() {
             world.tree.write(&format!("models/t{index}.ts"), &model(name, round));
         }
@@ -329,4 +337,97 @@ async fn many_types_asked_for_at_once_do_not_undo_each_other() {
     }
     let index = world.scanner.load().await.expect("a fake");
     assert_eq!(index.rows().count(), 24);
+}
+
+#[tokio::test]
+async fn a_source_that_never_rests_is_a_problem_and_the_rest_is_settled() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.tree.write("models/b.ts", &model("@acme/b", ""));
+    world.tree.edit_during_each_build("models/b.ts", &model("@acme/b", "round"));
+    let report = world.scan().await;
+    assert_snapshot!(render(&report), @"models/a.ts Indexed @acme/a");
+    let told: Vec<String> =
+        report.problems.iter().map(|problem| format!("{} {}", problem.code, problem.subject)).collect();
+    assert_eq!(told, ["MG0414 models/b.ts"]);
+}
+
+#[tokio::test]
+async fn a_request_looks_once_and_a_ready_type_is_not_looked_at_again_at_once() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let types = world.types();
+    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/a"));
+    types.ready(&kind, &name).await.expect("it builds");
+    assert_eq!(world.tree.take_surveys(), 1);
+    for _ in 0..5 {
+        types.ready(&kind, &name).await.expect("it is ready");
+    }
+    assert_eq!(world.tree.take_surveys(), 0);
+    world.clock.advance(Duration::from_secs(1));
+    types.ready(&kind, &name).await.expect("it is ready");
+    assert_eq!(world.tree.take_surveys(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_type_is_tried_every_250_ms_at_most() {
+    let world = World::new();
+    world.tree.write("models/dns.ts", &model("@acme/dns", "import npm:undici@7"));
+    world.packages.fail(Some(network_down()));
+    let types = world.types();
+    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/dns"));
+    let attempts = async || types.ready(&kind, &name).await.expect_err("no network").failure.expect("told").attempts;
+    assert_eq!((attempts().await, attempts().await), (1, 1));
+    world.clock.advance(Duration::from_millis(250));
+    assert_eq!(attempts().await, 2);
+}
+
+#[tokio::test]
+async fn an_unknown_name_does_not_build_what_fails_of_itself() {
+    let world = World::new();
+    world.tree.write("models/computed.ts", "export model\nthrow");
+    world.scan().await;
+    world.bundler.take_calls();
+    world.inspector.take_calls();
+    let types = world.types();
+    types.ready(&Kind::new("model"), &TypeName::stored("@acme/nowhere")).await.expect_err("unknown");
+    assert_eq!(world.inspector.take_calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_retry_is_about_what_failed_and_nothing_else() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.tree.write("models/dns.ts", &model("@acme/dns", "import npm:undici@7"));
+    world.packages.fail(Some(network_down()));
+    world.scan().await;
+    world.tree.write("models/a.ts", &model("@acme/a", "edited"));
+    world.bundler.take_calls();
+    let still = retry::retry(&world.scanner, None, &Request::default()).await.expect("a fake");
+    assert_eq!(still.unhealthy().count(), 1);
+    world.packages.fail(None);
+    let healed = retry::retry(&world.scanner, Some("@acme/dns"), &Request::default()).await.expect("a fake");
+    assert_eq!(healed.unhealthy().count(), 0);
+    assert_eq!(world.bundler.take_calls(), ["models/dns.ts"]);
+    let unknown = retry::retry(&world.scanner, Some("@acme/dnss"), &Request::default()).await.expect("a fake");
+    assert!(unknown.sources.is_empty());
+    assert!(unknown.nearest.expect("a name is near").contains("@acme/dns"));
+}
+
+#[tokio::test]
+async fn a_cancelled_scan_loses_nothing_and_the_next_one_goes_on() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.scan().await;
+    world.tree.write("models/b.ts", &model("@acme/b", ""));
+    let canceller = Canceller::default();
+    canceller.cancel();
+    let report = world.scan_with(Request { cancellation: canceller.cancellation(), ..Request::default() }).await;
+    assert!(report.is_cancelled);
+    let report = world.scan().await;
+    assert!(!report.is_cancelled);
+    assert_snapshot!(render(&report), @r"
+    models/a.ts Indexed @acme/a
+    models/b.ts Indexed @acme/b
+    ");
 }

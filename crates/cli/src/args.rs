@@ -111,13 +111,13 @@ pub(crate) enum Command {
     Run(Run),
     /// Examine everything, change nothing
     Doctor,
-    /// Try what failed again now, whatever its timer says
+    /// Try failed or degraded sources now, whatever their timers say
     Retry {
         /// A type or a path; everything that failed if not given
         #[arg(value_name = "TYPE|PATH")]
         query: Option<String>,
     },
-    /// Mend or save the catalog
+    /// Look after the catalog
     #[command(subcommand)]
     Catalog(Catalog),
     /// Show the page of a problem code
@@ -130,18 +130,7 @@ pub(crate) enum Command {
     Worker,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Catalog {
-    /// Set the catalog aside, whatever is wrong with it, and make a new one from the sources
-    Rebuild,
-    /// Write a copy of the catalog as it is now
-    Backup {
-        /// Where; nothing must be there yet
-        file: PathBuf,
-    },
-}
-
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct Scan {
     /// Only plan, and say what would be done
     #[arg(long)]
@@ -223,6 +212,21 @@ pub(crate) enum Run {
     Show {
         /// Its identifier, or the beginning of it
         id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Catalog {
+    /// Set the catalog aside, whatever is in it, and make it anew from the sources
+    Rebuild {
+        /// How many builds run at once; the number of processors if not given
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+        jobs: Option<u16>,
+    },
+    /// Write a copy of the catalog
+    Backup {
+        /// Where; must not exist
+        file: PathBuf,
     },
 }
 

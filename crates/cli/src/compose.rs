@@ -8,6 +8,8 @@ use std::{
 };
 
 use mangrove_app::{
+    cancel::Cancellation,
+    doctor,
     method::Services,
     on_demand::OnDemand,
     scan::{Ports, Scanner},
@@ -23,7 +25,7 @@ use mangrove_domain::{
 };
 use mangrove_infra::{
     bundler,
-    catalog::{OpenMode, SqliteCatalog},
+    catalog::{self, OpenMode, SqliteCatalog},
     data::LocalData,
     documents::YamlDocuments,
     expressions::CelExpressions,
@@ -41,6 +43,7 @@ use mangrove_infra::{
 use crate::{
     commands::Context,
     errors::CommandError,
+    printer::Printer,
     progress::{Bar, Silent},
 };
 
@@ -51,7 +54,13 @@ pub(crate) enum Access {
     ReadWrite,
     /// Nothing is created, migrated, built or remembered.
     ReadOnly,
+    /// As `ReadOnly`, and a catalog that cannot be opened is no error before it is asked for something.
+    Examine,
 }
+
+/// The files of the state directory that are databases.
+const CATALOG: &str = "catalog.db";
+const RUNS: &str = "runs.db";
 
 /// A repository with everything that works on it.
 pub(crate) struct Workspace {
@@ -64,6 +73,7 @@ pub(crate) struct Workspace {
     files: Arc<dyn RepositoryFiles>,
     state: PathBuf,
     access: Access,
+    printer: Printer,
     pool: Pool,
 }
 
@@ -106,7 +116,7 @@ pub(crate) async fn open(
         parser: Arc::new(pool.clone()),
         documents: Arc::clone(&documents),
         extensions_directory: context.global.extensions_dir.clone(),
-        is_read_only: access == Access::ReadOnly,
+        is_read_only: access != Access::ReadWrite,
     })?;
     let catalog = open_catalog(context, &state, access).await?;
     let store: Arc<dyn BundleStore> = Arc::new(LocalStore::new(state.join("bundles")));
@@ -146,8 +156,48 @@ pub(crate) async fn open(
         files: Arc::new(DiskFiles::new(repository)),
         state,
         access,
+        printer: context.printer.clone(),
         pool,
     })
+}
+
+fn state_directory(context: &Context, repository: &Path) -> PathBuf {
+    context.global.state_dir.clone().unwrap_or_else(|| repository.join(".mangrove"))
+}
+
+/// Opens a repository for the doctor, and says what is wrong with the databases beyond what opening meets.
+pub(crate) async fn examine(context: &Context, repository: &Path) -> Result<(Workspace, Vec<Problem>), CommandError> {
+    let workspace = open(context, repository, Access::Examine, None).await?;
+    let state = &workspace.state;
+    let mut found = Vec::new();
+    // A catalog that does not open says so when it is asked for its rows.
+    if let Ok(opened) = SqliteCatalog::open(&state.join(CATALOG), OpenMode::ReadOnly).await
+        && let Err(error) = opened.catalog.check().await
+    {
+        found.push(doctor::unusable(doctor::CATALOG, error.fault()));
+    }
+    let runs = async {
+        let runs = SqliteRuns::open(&state.join(RUNS), OpenMode::ReadOnly).await?.runs;
+        runs.check().await
+    };
+    if let Err(error) = runs.await {
+        found.push(doctor::unusable(doctor::RUNS, &error.fault));
+    }
+    Ok((workspace, found))
+}
+
+/// Moves the catalog aside, so that the next opening makes a new one.
+pub(crate) async fn replace_catalog(context: &Context, repository: &Path) -> Result<Option<PathBuf>, CommandError> {
+    let state = state_directory(context, repository);
+    prepare_state(&state)?;
+    Ok(SqliteCatalog::replace(&state.join(CATALOG)).await?)
+}
+
+/// Copies the catalog to a file that does not exist yet.
+pub(crate) async fn back_up_catalog(context: &Context, repository: &Path, file: &Path) -> Result<(), CommandError> {
+    let path = state_directory(context, repository).join(CATALOG);
+    let opened = SqliteCatalog::open(&path, OpenMode::ReadOnly).await?;
+    Ok(opened.catalog.back_up(file).await?)
 }
 
 impl Workspace {
@@ -160,17 +210,20 @@ impl Workspace {
 
     /// The run history.
     pub(crate) async fn runs(&self) -> Result<Arc<dyn RunStore>, CommandError> {
-        let opened =
-            SqliteRuns::open(&self.state.join("runs.db"), mode(self.access)).await.map_err(|error| CommandError {
-                hint: matches!(error.fault.code, Code::CATALOG_CORRUPT | Code::CATALOG_FAILED)
-                    .then(|| "the next run sets a damaged history aside and begins a new one".to_owned()),
-                ..CommandError::fault(&format!("{} the run history", error.operation), &error.fault)
-            })?;
+        let opened = SqliteRuns::open(&self.state.join(RUNS), mode(self.access)).await.map_err(|error| {
+            let mut told = CommandError::fault(&format!("{} the run history", error.operation), &error.fault);
+            told.hint = doctor::unusable(doctor::RUNS, &error.fault).hint;
+            told
+        })?;
+        if let Some(path) = &opened.set_aside {
+            let message = format!("was damaged; it now lies at {}, and a new one begins here", path.display());
+            self.printer.problem(&set_aside(RUNS, message));
+        }
         Ok(Arc::new(opened.runs))
     }
 
     /// What runs methods and workflows.
-    pub(crate) async fn engine(&self) -> Result<Engine, CommandError> {
+    pub(crate) async fn engine(&self, cancellation: Cancellation) -> Result<Engine, CommandError> {
         let ports = self.scanner.ports();
         let services = Services {
             types: Arc::new(OnDemand::new(Arc::clone(&self.scanner))),
@@ -182,7 +235,8 @@ impl Workspace {
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
         };
-        Ok(Engine::new(services, self.repository.display().to_string(), Limits::default()))
+        let engine = Engine::new(services, self.repository.display().to_string(), Limits::default());
+        Ok(engine.with_cancellation(cancellation))
     }
 
     /// The clock.
@@ -194,50 +248,32 @@ impl Workspace {
 const fn mode(access: Access) -> OpenMode {
     match access {
         Access::ReadWrite => OpenMode::ReadWrite,
-        Access::ReadOnly => OpenMode::ReadOnly,
+        Access::ReadOnly | Access::Examine => OpenMode::ReadOnly,
     }
-}
-
-/// Where the state of a repository lies.
-fn state_directory(context: &Context, repository: &Path) -> PathBuf {
-    context.global.state_dir.clone().unwrap_or_else(|| repository.join(".mangrove"))
-}
-
-fn catalog_file(state: &Path) -> PathBuf {
-    state.join("catalog.db")
-}
-
-/// Moves the catalog out of the way, without opening it. Gives where it lies now.
-pub(crate) async fn set_catalog_aside(context: &Context, repository: &Path) -> Result<Option<PathBuf>, CommandError> {
-    Ok(SqliteCatalog::set_aside(&catalog_file(&state_directory(context, repository))).await?)
-}
-
-/// Writes a copy of the catalog.
-pub(crate) async fn back_up_catalog(context: &Context, repository: &Path, target: &Path) -> Result<(), CommandError> {
-    let file = catalog_file(&state_directory(context, repository));
-    let opened = SqliteCatalog::open(&file, OpenMode::ReadOnly).await?;
-    Ok(opened.catalog.back_up(target).await?)
 }
 
 async fn open_catalog(context: &Context, state: &Path, access: Access) -> Result<Arc<dyn Catalog>, CommandError> {
-    let opened = SqliteCatalog::open(&catalog_file(state), mode(access)).await?;
+    let opened = match SqliteCatalog::open(&state.join(CATALOG), mode(access)).await {
+        Err(error) if access == Access::Examine => return Ok(Arc::new(catalog::Unusable::from(&error))),
+        opened => opened?,
+    };
     if let Some(path) = &opened.set_aside {
-        context.printer.problem(&Problem {
-            code: Code::CATALOG_CORRUPT,
-            severity: Severity::Warning,
-            subject: "catalog.db".to_owned(),
-            position: None,
-            message: format!(
-                "was damaged; it now lies at {}, and a new one is filled from the sources",
-                path.display()
-            ),
-            hint: None,
-        });
-    }
-    for damaged in opened.catalog.damaged_rows() {
-        tracing::warn!(row = ?damaged, "a catalog row cannot be read; its source is scanned anew");
+        let message =
+            format!("was damaged; it now lies at {}, and a new one is filled from the sources", path.display());
+        context.printer.problem(&set_aside(CATALOG, message));
     }
     Ok(Arc::new(opened.catalog))
+}
+
+fn set_aside(subject: &str, message: String) -> Problem {
+    Problem {
+        code: Code::CATALOG_CORRUPT,
+        severity: Severity::Warning,
+        subject: subject.to_owned(),
+        position: None,
+        message,
+        hint: None,
+    }
 }
 
 /// Workers are children of this very binary.

@@ -78,6 +78,14 @@ impl From<&Problem> for ProblemDocument {
     }
 }
 
+impl ProblemDocument {
+    /// The same, about this type.
+    pub(crate) fn of_type(mut self, type_name: Option<&String>) -> Self {
+        self.type_name = type_name.cloned();
+        self
+    }
+}
+
 /// One source in `scan` and `why`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -130,6 +138,10 @@ impl SourceDocument {
 pub(crate) struct ScanDocument {
     schema: &'static str,
     dry_run: bool,
+    /// True if a signal ended it before everything was settled.
+    cancelled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_aside: Option<String>,
     summary: SummaryDocument,
     sources: Vec<SourceDocument>,
     problems: Vec<ProblemDocument>,
@@ -159,6 +171,8 @@ impl ScanDocument {
         Self {
             schema: "mangrove.scan/1",
             dry_run,
+            cancelled: report.is_cancelled,
+            set_aside: None,
             summary: SummaryDocument {
                 states,
                 degraded: count(|row| row.degraded.is_some()),
@@ -172,6 +186,13 @@ impl ScanDocument {
             sources,
             problems: report.problems.iter().map(ProblemDocument::from).collect(),
         }
+    }
+
+    /// The same for another command that scans.
+    pub(crate) fn named(mut self, schema: &'static str, set_aside: Option<String>) -> Self {
+        self.schema = schema;
+        self.set_aside = set_aside;
+        self
     }
 }
 

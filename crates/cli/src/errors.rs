@@ -71,12 +71,14 @@ impl CommandError {
         };
         let hint = match fault.code {
             Code::NO_REPOSITORY => "`mangrove init` makes a repository here; `--repo DIR` names another one".to_owned(),
-            Code::CATALOG_NEWER => "use the version of Mangrove that wrote it, or another `--state-dir`".to_owned(),
-            Code::CATALOG_CORRUPT => "`mangrove scan` sets it aside and makes a new one".to_owned(),
-            Code::CATALOG_FAILED => {
-                "if nothing else holds it, `mangrove catalog rebuild` sets it aside and makes a new one".to_owned()
+            Code::CATALOG_NEWER => {
+                "use the version of Mangrove that wrote it, another `--state-dir`, or `mangrove catalog rebuild`"
+                    .to_owned()
             }
             Code::CATALOG_BUSY => "another process is writing; try again".to_owned(),
+            Code::CATALOG_CORRUPT | Code::CATALOG_FAILED => {
+                "`mangrove doctor` says more; `mangrove catalog rebuild` makes the catalog anew".to_owned()
+            }
             code => format!("`mangrove explain {code}` says more"),
         };
         let message = if doing.is_empty() { fault.to_string() } else { format!("{doing}: {fault}") };
@@ -138,9 +140,6 @@ impl From<scan::Error> for CommandError {
             scan::Error::Observe(source) => source.into(),
             scan::Error::Catalog { doing, source } => Self::fault(&format!("{doing} the catalog"), source.fault()),
             scan::Error::Store { doing, source } => Self::fault(&format!("{doing} the bundle store"), source.fault()),
-            scan::Error::Unsettled { .. } => {
-                Self::new(Exit::TryAgain, None, error.to_string(), Some("try again when they are at rest"))
-            }
         }
     }
 }

@@ -15,10 +15,12 @@ pub(crate) enum Exit {
     Failed,
     /// Try again later.
     TryAgain,
+    /// A signal of this number ended it before it was done.
+    Interrupted(u8),
 }
 
 impl Exit {
-    /// The number: 0, 1, 2, 3 or 75.
+    /// The number: 0, 1, 2, 3, 75, or 128 and the number of the signal.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
@@ -26,6 +28,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::Failed => 3,
             Exit::TryAgain => 75,
+            Exit::Interrupted(signal) => 128_u8.saturating_add(signal),
         }
     }
 }

@@ -60,6 +60,7 @@ pages! {
     411: "MG0411",
     412: "MG0412",
     413: "MG0413",
+    414: "MG0414",
     501: "MG0501",
     502: "MG0502",
     503: "MG0503",
@@ -74,6 +75,8 @@ pages! {
     607: "MG0607",
     701: "MG0701",
     702: "MG0702",
+    710: "MG0710",
+    711: "MG0711",
 }
 
 /// The page that explains `code`: Markdown, its first line the title `# MG0101: …`.

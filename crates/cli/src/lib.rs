@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod human;
 mod init;
+mod interrupt;
 mod live;
 mod printer;
 mod progress;
@@ -30,6 +31,7 @@ use args::{Arguments, Command};
 use commands::Context;
 use errors::CommandError;
 use exit::Exit;
+use interrupt::Interrupts;
 use printer::Printer;
 
 /// The program: loaders plus command line.
@@ -74,7 +76,8 @@ impl Runner {
         }
         start_log(arguments.global.verbose);
         let printer = Printer::new(&arguments.global);
-        let context = Context { global: arguments.global, printer, loaders: self.loaders };
+        let context =
+            Context { global: arguments.global, printer, loaders: self.loaders, interrupts: Interrupts::default() };
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -82,13 +85,21 @@ impl Runner {
                 return Exit::Failed.into();
             }
         };
-        let exit = match runtime.block_on(dispatch(&context, arguments.command)) {
-            Ok(exit) => exit,
-            Err(error) => {
-                error.print(&context.printer);
-                error.exit
+        let exit = runtime.block_on(async {
+            let tell = || context.printer.note("stopping; a second signal ends it at once");
+            let outcome = tokio::select! {
+                outcome = dispatch(&context, arguments.command) => outcome,
+                exit = context.interrupts.until_now(tell) => return exit,
+            };
+            match outcome {
+                Ok(Exit::Done) => Exit::Done,
+                Ok(exit) => context.interrupts.exit().unwrap_or(exit),
+                Err(error) => {
+                    error.print(&context.printer);
+                    error.exit
+                }
             }
-        };
+        });
         runtime.shutdown_background();
         exit.into()
     }
@@ -134,7 +145,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
         Command::Doctor => commands::doctor::run(context).await,
         Command::Retry { query } => commands::retry::run(context, query.as_deref()).await,
-        Command::Catalog(args::Catalog::Rebuild) => commands::catalog::rebuild(context).await,
+        Command::Catalog(args::Catalog::Rebuild { jobs }) => commands::catalog::rebuild(context, jobs).await,
         Command::Catalog(args::Catalog::Backup { file }) => commands::catalog::back_up(context, &file).await,
         Command::Explain { code } => commands::explain::run(context, &code),
         Command::Worker => Ok(Exit::Done),

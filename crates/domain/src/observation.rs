@@ -148,6 +148,9 @@ impl DiskView {
 /// Everything that the catalog knows: the other side of the plan.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CatalogView {
-    /// All rows, in any order.
+    /// All rows, in any order. One whose description is gone counts as built and not inspected.
     pub rows: Vec<Row>,
+    /// What is damaged: rows that cannot be understood and are left out, descriptions that are gone. The next
+    /// commit of the source mends it.
+    pub damaged: Vec<Problem>,
 }

@@ -124,6 +124,8 @@ codes! {
     STORE_FOREIGN = 412, "the bundle store belongs to another catalog";
     /// A pulled extension lies there that the lockfile does not name.
     NOT_LOCKED = 413, "a pulled extension that is not locked";
+    /// A source changed at every look of a scan.
+    SOURCE_MOVING = 414, "a source kept changing while it was scanned";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.
@@ -152,6 +154,10 @@ codes! {
     METHOD_FAILED = 701, "a method failed";
     /// A run ended because a type it needs is not ready.
     RUN_BLOCKED = 702, "a run is blocked by a type";
+    /// The process of a run ended before the run did.
+    RUN_INTERRUPTED = 710, "the process of a run ended before the run";
+    /// A run was stopped from outside.
+    RUN_CANCELLED = 711, "a run was cancelled";
 }
 
 impl Code {

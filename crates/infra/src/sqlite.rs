@@ -5,6 +5,8 @@
 //! writer; a busy file is waited for, and then tried again, a bounded number of times; a damaged file is set
 //! aside under another name; a file of a newer version is refused and left as it is.
 
+mod aside;
+
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
@@ -16,12 +18,14 @@ use mangrove_domain::{
     problem::Code,
 };
 use sqlx::{
-    AssertSqlSafe, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use crate::faults::{Operation, io_class, io_fault};
+use aside::move_aside;
+pub(crate) use aside::replace;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,10 +60,8 @@ pub(crate) struct Layout {
     pub(crate) migrator: &'static Migrator,
     /// When the operating system is told to write through.
     pub(crate) synchronous: SqliteSynchronous,
-    /// Its tables, as a list in SQL; a file that lacks one is damaged.
-    pub(crate) tables: &'static str,
-    /// How many they are.
-    pub(crate) table_count: i64,
+    /// The tables and indexes that it must have; a file without one of them is damaged.
+    pub(crate) objects: &'static [&'static str],
     /// A query that reads every page that matters, to meet damage at open and not in the middle of work.
     pub(crate) probe: &'static str,
 }
@@ -238,25 +240,23 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
 async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -> Result<Look, Trouble> {
     let trouble = |error: sqlx::Error| trouble("open", path, &error);
     let mut connection = pool.acquire().await.map_err(trouble)?;
-    let known: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'")
-        .fetch_one(&mut *connection)
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        .fetch_all(&mut *connection)
         .await
         .map_err(trouble)?;
-    if known == 0 {
-        return Ok(Look::Blank);
+    let lacks = |name: &str| !names.iter().any(|known| known == name);
+    if lacks("meta") {
+        if is_blank(&mut connection, &names).await.map_err(trouble)? {
+            return Ok(Look::Blank);
+        }
+        return Err(incomplete(path, "meta"));
     }
     let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'layout'")
         .fetch_optional(&mut *connection)
         .await
         .map_err(trouble)?;
     let Some(found) = found.and_then(|text| text.parse::<i64>().ok()) else {
-        let fault = Fault::new(
-            FailureClass::Environment,
-            Code::CATALOG_CORRUPT,
-            "catalog:corrupt",
-            format!("{} does not say which layout it has", path.display()),
-        );
-        return Err(Trouble::Corrupt(fault));
+        return Err(corrupt(format!("{} does not say which layout it has", path.display())));
     };
     if found > layout.version {
         return Err(newer(path, &found.to_string(), layout.version));
@@ -264,17 +264,8 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
     if found < layout.version {
         return Ok(Look::NeedsSetup);
     }
-    let present: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ({})",
-        layout.tables
-    )))
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(trouble)?;
-    if present < layout.table_count {
-        let message = format!("{} lacks a table that it must have", path.display());
-        let fault = Fault::new(FailureClass::Environment, Code::CATALOG_CORRUPT, "catalog:corrupt", message);
-        return Err(Trouble::Corrupt(fault));
+    if let Some(lost) = layout.objects.iter().find(|name| lacks(name)) {
+        return Err(incomplete(path, lost));
     }
     sqlx::query(layout.probe).fetch_all(&mut *connection).await.map_err(trouble)?;
     if mode == OpenMode::ReadOnly {
@@ -290,18 +281,33 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
         let verdict: String =
             sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut *connection).await.map_err(trouble)?;
         if verdict != "ok" {
-            let message = format!("{} is damaged: {verdict}", path.display());
-            return Err(Trouble::Corrupt(Fault::new(
-                FailureClass::Environment,
-                Code::CATALOG_CORRUPT,
-                "catalog:corrupt",
-                message,
-            )));
+            return Err(corrupt(format!("{} is damaged: {verdict}", path.display())));
         }
         // Best effort: a mark that stays costs one more check at the next open.
         let _ = std::fs::remove_file(&suspect);
     }
     Ok(Look::Ready)
+}
+
+/// True if nothing of a layout was written yet. A file that was set up once and has lost its tables is none.
+async fn is_blank(connection: &mut SqliteConnection, names: &[String]) -> Result<bool, sqlx::Error> {
+    match names {
+        [] => Ok(true),
+        [only] if only == "_sqlx_migrations" => {
+            let applied: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(connection).await?;
+            Ok(applied == 0)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn incomplete(path: &Path, lost: &str) -> Trouble {
+    corrupt(format!("{} is damaged: its table or index `{lost}` is gone", path.display()))
+}
+
+fn corrupt(message: String) -> Trouble {
+    Trouble::Corrupt(Fault::new(FailureClass::Environment, Code::CATALOG_CORRUPT, "catalog:corrupt", message))
 }
 
 impl Database {
@@ -402,30 +408,42 @@ impl Database {
         }
     }
 
-    /// Writes a copy as of now to `target`, which must not exist yet, while others go on reading and writing.
-    pub(crate) async fn copy_to(&self, target: &Path) -> Result<(), Trouble> {
+    /// Reads the whole file and says whether it is in order.
+    pub(crate) async fn check(&self) -> Result<(), Trouble> {
+        let Some(readers) = self.readers() else { return Ok(()) };
+        let verdict: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
+            .fetch_one(readers)
+            .await
+            .map_err(|error| self.trouble("check", &error))?;
+        if verdict == "ok" { Ok(()) } else { Err(corrupt(format!("{} is damaged: {verdict}", self.path.display()))) }
+    }
+
+    /// Writes a copy as of now to `target`, which must not exist. It appears there whole or not at all.
+    pub(crate) async fn back_up(&self, target: &Path) -> Result<(), Trouble> {
+        let io = |operation, error: &std::io::Error| Trouble::Other(io_fault(operation, target, error));
         let Some(readers) = self.readers() else {
-            return Err(Trouble::Other(failed("copy", &self.path, "there is nothing to copy yet")));
+            let error = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(Trouble::Other(io_fault(Operation::Read, &self.path, &error)));
         };
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = target.with_file_name(name);
-        match std::fs::remove_file(&partial) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Trouble::Other(io_fault(Operation::Remove, &partial, &error)));
-            }
-            Ok(()) | Err(_) => {}
+        if std::fs::symlink_metadata(target).is_ok() {
+            return Err(io(Operation::Create, &std::io::ErrorKind::AlreadyExists.into()));
         }
-        let text = partial.to_str().ok_or_else(|| failed("copy", &partial, "the name is not UTF-8"));
+        let directory = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        let copy = tempfile::Builder::new()
+            .prefix(".mangrove-backup-")
+            .tempfile_in(directory)
+            .map_err(|error| io(Operation::Create, &error))?;
         sqlx::query("VACUUM INTO ?1")
-            .bind(text.map_err(Trouble::Other)?)
+            .bind(copy.path().to_string_lossy().into_owned())
             .execute(readers)
             .await
             .map_err(|error| self.trouble("copy", &error))?;
-        // A link refuses to replace what is there meanwhile.
-        std::fs::hard_link(&partial, target)
-            .and_then(|()| std::fs::remove_file(&partial))
-            .map_err(|error| Trouble::Other(io_fault(Operation::Create, target, &error)))
+        copy.as_file().sync_all().map_err(|error| io(Operation::Sync, &error))?;
+        copy.persist_noclobber(target).map_err(|error| io(Operation::Create, &error.error))?;
+        Ok(())
     }
 
     /// Waits until every connection is closed, which folds the write-ahead log into the file.
@@ -554,45 +572,4 @@ async fn lock_setup(path: &Path, patience: Patience) -> Result<File, Trouble> {
             }
         }
     }
-}
-
-/// Moves whatever is at `path` out of the way, damaged or not; `None` if nothing is there. Whoever has it open is told
-/// at the next write.
-pub(crate) async fn set_aside(path: &Path, patience: Patience) -> Result<Option<PathBuf>, Trouble> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let _lock = lock_setup(path, patience).await?;
-    if path.exists() { move_aside(path, "replaced").map(Some) } else { Ok(None) }
-}
-
-/// Moves a file and its log out of the way.
-fn move_aside(path: &Path, why: &str) -> Result<PathBuf, Trouble> {
-    let now = time::OffsetDateTime::now_utc();
-    let stamp = format!(
-        ".{why}-{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        now.year(),
-        u8::from(now.month()),
-        now.day(),
-        now.hour(),
-        now.minute(),
-        now.second()
-    );
-    let mut target = with_suffix(path, &stamp);
-    let mut counter = 1;
-    while target.exists() {
-        target = with_suffix(path, &format!("{stamp}-{counter}"));
-        counter += 1;
-    }
-    std::fs::rename(path, &target).map_err(|error| Trouble::Other(io_fault(Operation::Rename, path, &error)))?;
-    for suffix in ["-wal", "-shm", "-suspect"] {
-        let from = with_suffix(path, suffix);
-        match std::fs::rename(&from, with_suffix(&target, suffix)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Trouble::Other(io_fault(Operation::Rename, &from, &error)));
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(target)
 }

@@ -476,14 +476,14 @@ async fn a_row_that_cannot_be_read_costs_only_itself() {
     place.tamper("UPDATE sources SET record = x'01ff' WHERE path = 'models/00001.ts'").await;
     let catalog = place.open().await;
     assert_eq!(stored(&catalog).await.len(), 2);
-    let damaged = catalog.damaged_rows();
+    let damaged = catalog.snapshot().await.expect("rows").damaged;
     assert_eq!(damaged.len(), 1);
     assert_eq!((damaged[0].code, damaged[0].subject.as_str()), (Code::CATALOG_ROW, "models/00001.ts"));
     // Its source counts as new, and the new row takes its place.
     let row = rows::indexed("models/00001.ts", "@acme/1");
     assert_eq!(catalog.commit(rows::put_all([&row])).await.expect("committed").conflicts, []);
     assert_eq!(stored(&catalog).await.len(), 3);
-    assert_eq!(catalog.damaged_rows(), []);
+    assert_eq!(catalog.snapshot().await.expect("rows").damaged, []);
 }
 
 #[tokio::test]
@@ -495,7 +495,8 @@ async fn a_row_of_an_unknown_format_is_left_out() {
         .await;
     let catalog = place.open().await;
     assert_eq!(stored(&catalog).await.len(), 1);
-    assert!(catalog.damaged_rows()[0].message.contains("unknown format 99"), "{:?}", catalog.damaged_rows());
+    let damaged = catalog.snapshot().await.expect("rows").damaged;
+    assert!(damaged[0].message.contains("unknown format 99"), "{damaged:?}");
 }
 
 #[tokio::test]
@@ -571,4 +572,71 @@ async fn a_commit_that_is_abandoned_leaves_nothing() {
     assert!(count == 0 || count == 500, "{count} rows of one transaction");
     let late = rows::failed("models/late.ts", "@acme/late");
     assert_eq!(catalog.commit(rows::put_all([&late])).await.expect("usable").conflicts, []);
+}
+
+#[tokio::test]
+async fn fault_49_a_dropped_table_or_index_is_mended_by_opening() {
+    for lost in [
+        "DROP TABLE parts",
+        "PRAGMA foreign_keys = OFF; DROP TABLE descriptions",
+        "DROP TABLE departed",
+        "DROP TABLE meta",
+        "DROP INDEX sources_resolvable",
+    ] {
+        let place = Place::new();
+        place.fill(2).await;
+        place.tamper(lost).await;
+        let error = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect_err("a reader mends nothing");
+        assert_eq!(error.fault().code, Code::CATALOG_CORRUPT, "{lost}: {error}");
+        let opened = open(&place.path()).await;
+        assert!(opened.set_aside.is_some(), "{lost}");
+        let row = rows::indexed("models/a.ts", "@acme/a");
+        assert_eq!(opened.catalog.commit(rows::put_all([&row])).await.expect("usable").conflicts, [], "{lost}");
+    }
+}
+
+#[tokio::test]
+async fn fault_49_a_lost_description_is_told_and_its_row_is_inspected_again() {
+    let place = Place::new();
+    place.fill(2).await;
+    place.tamper("PRAGMA foreign_keys = OFF; DELETE FROM descriptions").await;
+    let catalog = place.open().await;
+    let view = catalog.snapshot().await.expect("rows");
+    assert!(view.rows.iter().all(|row| row.state.name() == StateName::Bundled), "{:?}", view.rows);
+    assert_eq!(view.damaged.len(), 2);
+    // What an inspection yields is written over it, conditional on its revision as ever.
+    let row = Row { revision: view.rows[1].revision, ..rows::indexed("models/00001.ts", "@acme/1") };
+    assert_eq!(catalog.commit(rows::put_all([&row])).await.expect("committed").conflicts, []);
+    let view = catalog.snapshot().await.expect("rows");
+    assert_eq!(view.rows[1].state.name(), StateName::Indexed);
+    assert_eq!(view.damaged.len(), 1);
+}
+
+#[tokio::test]
+async fn a_catalog_is_replaced_whatever_is_in_it_and_the_latest_is_kept() {
+    let place = Place::new();
+    assert_eq!(SqliteCatalog::replace(&place.path()).await.expect("nothing to move"), None);
+    place.fill(2).await;
+    place.tamper("UPDATE meta SET value = '99' WHERE name = 'layout'").await;
+    let first = SqliteCatalog::replace(&place.path()).await.expect("moved").expect("it was there");
+    assert_eq!(stored(&place.open().await).await, []);
+    fs::write(place.path(), vec![7; 5_000]).expect("written");
+    let second = SqliteCatalog::replace(&place.path()).await.expect("moved").expect("it was there");
+    assert!(second.exists() && !first.exists(), "{} and {}", first.display(), second.display());
+}
+
+#[tokio::test]
+async fn a_backup_is_whole_and_never_overwrites() {
+    let place = Place::new();
+    place.fill(3).await;
+    let catalog = place.open().await;
+    let target = place.path().with_file_name("copy.db");
+    catalog.back_up(&target).await.expect("copied");
+    assert_eq!(stored(&open(&target).await.catalog).await.len(), 3);
+    let error = catalog.back_up(&target).await.expect_err("taken");
+    assert_eq!(error.fault().code, Code::NOT_WRITABLE);
+    let reading = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect("readable").catalog;
+    reading.back_up(&place.path().with_file_name("other.db")).await.expect("a reader can copy");
+    let left: Vec<_> = fs::read_dir(target.parent().expect("a parent")).expect("listed").flatten().collect();
+    assert!(!left.iter().any(|entry| entry.file_name().to_string_lossy().contains("backup")), "{left:?}");
 }

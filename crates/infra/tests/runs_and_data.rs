@@ -8,6 +8,7 @@ use mangrove_domain::{
     json::Json,
     ports::{DataStore as _, RunFilter, RunStore as _},
     problem::Code,
+    run::{RunRecord, RunStatus},
 };
 use mangrove_infra::{
     data::LocalData,
@@ -30,6 +31,32 @@ async fn runs_survive_closing_and_reading_creates_nothing() {
     assert_eq!(reading.get("01").await.expect("a record"), Some(full_record("01")));
     let error = reading.save(&full_record("02")).await.expect_err("read-only");
     assert_eq!(error.fault.code, Code::NOT_WRITABLE);
+}
+
+#[tokio::test]
+async fn fault_39_a_run_whose_holder_is_gone_is_interrupted_and_a_live_one_is_left_alone() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let mut record = RunRecord { status: RunStatus::Running, finished_at: None, error: None, ..full_record("01") };
+    record.jobs[0].steps[0].status = RunStatus::Running;
+    let holder = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    holder.save(&record).await.expect("saved");
+    let status = async |mode| {
+        let runs = SqliteRuns::open(&path, mode).await.expect("a history").runs;
+        runs.get("01").await.expect("readable").expect("there").status
+    };
+    assert_eq!(status(OpenMode::ReadOnly).await, RunStatus::Running);
+    assert_eq!(status(OpenMode::ReadWrite).await, RunStatus::Running, "a live run is left alone");
+    drop(holder);
+    assert_eq!(status(OpenMode::ReadOnly).await, RunStatus::Failed, "shown before anybody writes it");
+    assert_eq!(status(OpenMode::ReadWrite).await, RunStatus::Failed);
+    let runs = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
+    let ended = runs.list(&RunFilter::default()).await.expect("records").remove(0);
+    assert_eq!(ended.error.expect("why").code, Code::RUN_INTERRUPTED);
+    assert_eq!(ended.jobs[0].steps[0].status, RunStatus::Failed);
+    assert!(ended.finished_at.is_some());
+    let locks = fs::read_dir(directory.path().join("runs.db-running")).expect("the locks").count();
+    assert_eq!(locks, 0, "nothing is left behind");
 }
 
 #[tokio::test]

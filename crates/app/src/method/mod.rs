@@ -25,6 +25,7 @@ use mangrove_domain::{
 };
 
 use crate::{
+    cancel::Cancellation,
     secrets::Environment,
     types::{NotReady, ReadyType, Types},
     workflow::render::{Renderer, Scope},
@@ -70,6 +71,7 @@ pub(crate) struct Invocation<'a> {
     /// The directory of the repository, as methods see it.
     pub(crate) repository: &'a str,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) cancellation: &'a Cancellation,
     pub(crate) on_line: OnLine,
 }
 
@@ -96,7 +98,13 @@ impl Invoked {
 /// Runs a method: asks for its type, checks the arguments, calls it, keeps what it wrote even if it throws.
 pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked {
     let type_name = &call.definition.type_name.value;
-    let ready = match services.types.ready(&model_kind(), type_name).await {
+    let kind = model_kind();
+    let ready = tokio::select! {
+        biased;
+        () = call.cancellation.requested() => return Invoked::ended(RunStatus::Cancelled, Some(cancelled())),
+        ready = services.types.ready(&kind, type_name) => ready,
+    };
+    let ready = match ready {
         Ok(ready) => ready,
         Err(not_ready) => {
             let problem = call.environment.mask_problem(blocked(&not_ready));
@@ -120,11 +128,19 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
         on_line: Arc::clone(&call.on_line),
         state: Mutex::default(),
     });
-    let outcome = execute(services, &call, ready, &prepared, &host).await;
+    // Dropping the call ends the worker that is in it.
+    let outcome = tokio::select! {
+        outcome = execute(services, &call, ready, &prepared, &host) => outcome,
+        () = call.cancellation.requested() => Err(cancelled()),
+    };
     let State { handles, lines } = std::mem::take(&mut *host.state());
     let error = outcome.err().map(|error| call.environment.mask_problem(error));
     Invoked {
-        status: if error.is_some() { RunStatus::Failed } else { RunStatus::Succeeded },
+        status: match &error {
+            None => RunStatus::Succeeded,
+            Some(error) if error.code == Code::RUN_CANCELLED => RunStatus::Cancelled,
+            Some(_) => RunStatus::Failed,
+        },
         error,
         data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle.to_json())).collect(),
         logs: lines,
@@ -282,6 +298,11 @@ pub(crate) fn blocked(not_ready: &NotReady) -> RunProblem {
 /// The kind of types whose methods run.
 pub(crate) fn model_kind() -> Kind {
     Kind::new("model")
+}
+
+/// Why something that was stopped from outside did not succeed.
+pub(crate) fn cancelled() -> RunProblem {
+    problem(Code::RUN_CANCELLED, "cancelled from outside".to_owned())
 }
 
 pub(crate) fn problem(code: Code, message: String) -> RunProblem {

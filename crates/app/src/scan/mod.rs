@@ -23,7 +23,7 @@ use mangrove_domain::{
         BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, Packages,
         Phase, Progress, SourceTree, StoreError,
     },
-    problem::Problem,
+    problem::{Code, Problem, Severity},
     row::Row,
     settle::{self, Moment, Settled},
     source::SourceId,
@@ -31,7 +31,7 @@ use mangrove_domain::{
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::loaders::Registry;
+use crate::{cancel::Cancellation, loaders::Registry};
 use attempt::Attempt;
 use observe::Observed;
 use writer::Writer;
@@ -84,7 +84,21 @@ pub struct Request {
     pub rehash: bool,
     /// Let removals pass that the guardrail would withhold.
     pub allow_mass_removal: bool,
+    /// Ends the scan before its time: what is settled is committed, what is not is left for the next one.
+    pub cancellation: Cancellation,
 }
+
+/// What a scan is about, told from its own look at sources and catalog.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The sources in scope.
+    pub sources: BTreeSet<SourceId>,
+    /// Those among them that are tried although their inputs did not change.
+    pub retried: BTreeSet<SourceId>,
+}
+
+/// Chooses; see [`Scanner::scan_chosen`].
+type Choose<'a> = &'a (dyn Fn(&DiskView, &CatalogView) -> Choice + Sync);
 
 /// Which failed rows with unchanged inputs are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +107,8 @@ pub enum RetryMode {
     All,
     /// Those whose time has come.
     Due,
-    /// Those of the scope: a type that was asked for, `retry`.
-    Scope,
+    /// These: a type that was asked for, `retry`.
+    Only(BTreeSet<SourceId>),
     /// None: dry runs and looks.
     None,
 }
@@ -107,6 +121,7 @@ impl Default for Request {
             dry_run: false,
             rehash: false,
             allow_mass_removal: false,
+            cancellation: Cancellation::default(),
         }
     }
 }
@@ -126,6 +141,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What it cost.
     pub statistics: Statistics,
+    /// True if it was cancelled before everything was settled.
+    pub is_cancelled: bool,
 }
 
 /// What a scan cost.
@@ -166,12 +183,6 @@ pub enum Error {
         /// What came back.
         #[source]
         source: StoreError,
-    },
-    /// Sources changed at every look.
-    #[error("the sources kept changing while they were scanned ({paths})")]
-    Unsettled {
-        /// Some of them.
-        paths: String,
     },
 }
 
@@ -238,34 +249,64 @@ impl Scanner {
         Ok((observed.disk, observed.catalog, plan))
     }
 
-    /// Carries a scan out.
+    /// Carries a scan out. A source that never comes to rest is a problem of the report; the rest is settled.
     pub async fn scan(&self, request: &Request) -> Result<Report, Error> {
+        self.repeat(request, None).await
+    }
+
+    /// Carries a scan out whose scope is chosen from what it sees itself, so that nobody has to look twice. The
+    /// request's own scope says what is looked at; its retry mode is not used.
+    pub async fn scan_chosen(
+        &self,
+        request: &Request,
+        choose: impl Fn(&DiskView, &CatalogView) -> Choice + Sync,
+    ) -> Result<Report, Error> {
+        self.repeat(request, Some(&choose)).await
+    }
+
+    async fn repeat(&self, request: &Request, mut choose: Option<Choose<'_>>) -> Result<Report, Error> {
         let started = self.ports.clock.now();
         let mut report = Report::default();
         let mut request = request.clone();
         for pass in 1.. {
-            let again = self.pass(&request, &mut report).await?;
-            if again.is_empty() {
+            let again = self.pass(&mut request, choose.take(), &mut report).await?;
+            if again.is_empty() || report.is_cancelled {
                 break;
             }
             if pass == MAXIMUM_PASSES {
-                let paths: Vec<String> = again.iter().take(3).map(ToString::to_string).collect();
-                return Err(Error::Unsettled { paths: paths.join(", ") });
+                report.problems.extend(again.iter().map(moving));
+                break;
             }
             tracing::debug!(sources = again.len(), "looking again at sources that moved");
+            request.retry = RetryMode::Only(again.clone());
             request.scope = Scope::Sources(again);
-            request.retry = RetryMode::Scope;
         }
         report.statistics.duration = self.ports.clock.now().since(started);
         Ok(report)
     }
 
     /// One round of the pipeline; gives the sources that must be looked at again.
-    async fn pass(&self, request: &Request, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
+    async fn pass(
+        &self,
+        request: &mut Request,
+        choose: Option<Choose<'_>>,
+        report: &mut Report,
+    ) -> Result<BTreeSet<SourceId>, Error> {
         self.ports.progress.event(&Event::Started { phase: Phase::Observe, total: None });
         let edition = *self.edition.lock().await;
-        let Observed { disk, catalog, specifiers, statistics } =
-            observe::observe(&self.ports, &self.loaders, request).await?;
+        let observed = tokio::select! {
+            observed = observe::observe(&self.ports, &self.loaders, request) => observed?,
+            () = request.cancellation.requested() => {
+                report.is_cancelled = true;
+                return Ok(BTreeSet::new());
+            }
+        };
+        let Observed { disk, catalog, specifiers, statistics } = observed;
+        if let Some(choose) = choose {
+            let choice = choose(&disk, &catalog);
+            request.scope = Scope::Sources(choice.sources);
+            request.retry = RetryMode::Only(choice.retried);
+        }
         self.ports.progress.event(&Event::Finished { phase: Phase::Observe });
         report.statistics.files_read += statistics.files_read;
         report.statistics.directories_listed += statistics.directories_listed;
@@ -275,7 +316,7 @@ impl Scanner {
         report.merge(&plan, disk.problems.clone());
 
         if !request.dry_run {
-            self.carry_out(&plan, &disk, &specifiers, &mut writer, report).await?;
+            self.carry_out(&plan, (&disk, &specifiers), &request.cancellation, &mut writer, report).await?;
         }
         let again = writer.finish(report).await?;
         Ok(again)
@@ -284,8 +325,8 @@ impl Scanner {
     async fn carry_out(
         &self,
         plan: &Plan,
-        disk: &DiskView,
-        specifiers: &BTreeMap<SourceId, BTreeSet<String>>,
+        (disk, specifiers): (&DiskView, &BTreeMap<SourceId, BTreeSet<String>>),
+        cancellation: &Cancellation,
         writer: &mut Writer<'_>,
         report: &mut Report,
     ) -> Result<(), Error> {
@@ -328,7 +369,16 @@ impl Scanner {
                 (attempt.observation, ended)
             });
         }
-        while let Some(joined) = running.join_next().await {
+        loop {
+            let joined = tokio::select! {
+                joined = running.join_next() => joined,
+                () = cancellation.requested() => {
+                    // Dropping the set stops the builds; what they would have been is found out by the next scan.
+                    report.is_cancelled = true;
+                    break;
+                }
+            };
+            let Some(joined) = joined else { break };
             let (observation, ended) = match joined {
                 Ok(ended) => ended,
                 Err(error) => match error.try_into_panic() {
@@ -354,11 +404,11 @@ impl Scanner {
     }
 
     fn policy(&self, request: &Request) -> Policy {
-        let retry = match (&request.retry, &request.scope) {
-            (RetryMode::All, _) | (RetryMode::Scope, Scope::Everything | Scope::Kinds(_)) => Retry::All,
-            (RetryMode::Due, _) => Retry::Due(self.ports.clock.now()),
-            (RetryMode::Scope, Scope::Sources(sources)) => Retry::Only(sources.clone()),
-            (RetryMode::None, _) => Retry::None,
+        let retry = match &request.retry {
+            RetryMode::All => Retry::All,
+            RetryMode::Due => Retry::Due(self.ports.clock.now()),
+            RetryMode::Only(sources) => Retry::Only(sources.clone()),
+            RetryMode::None => Retry::None,
         };
         Policy {
             retry,
@@ -378,6 +428,18 @@ impl Scanner {
 
     fn publish(&self, rows: impl Iterator<Item = Arc<Row>>) {
         self.index.store(Arc::new(TypeIndex::build(rows)));
+    }
+}
+
+/// What is told of a source that was another one at each look.
+fn moving(source: &SourceId) -> Problem {
+    Problem {
+        code: Code::SOURCE_MOVING,
+        severity: Severity::Error,
+        subject: source.to_string(),
+        position: None,
+        message: format!("changed at each of {MAXIMUM_PASSES} looks; its row is left as it was"),
+        hint: Some("`mangrove scan` again when it has come to rest".to_owned()),
     }
 }
 

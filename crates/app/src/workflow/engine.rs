@@ -26,6 +26,7 @@ use super::{
     step,
 };
 use crate::{
+    cancel::Cancellation,
     method::{Services, arguments},
     secrets::Environment,
 };
@@ -54,6 +55,7 @@ pub struct Engine {
     pub(super) services: Services,
     pub(super) repository: String,
     pub(super) limits: Limits,
+    pub(super) cancellation: Cancellation,
 }
 
 /// What to run.
@@ -134,7 +136,14 @@ impl Engine {
     /// An engine for the repository in the directory that methods know as `repository`.
     #[must_use]
     pub fn new(services: Services, repository: String, limits: Limits) -> Self {
-        Self { services, repository, limits }
+        Self { services, repository, limits, cancellation: Cancellation::default() }
+    }
+
+    /// The same engine, whose runs end as cancelled when they are asked to.
+    #[must_use]
+    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+        self.cancellation = cancellation;
+        self
     }
 
     /// Runs a workflow. The record is saved when the run begins, after each step and at the end; the one that comes
@@ -352,6 +361,8 @@ struct Run<'a> {
     jobs: Vec<Member>,
     steps: Vec<Vec<Member>>,
     under_way: FuturesUnordered<BoxFuture<'a, Ended>>,
+    /// True if something did not begin because the run was cancelled.
+    is_cut_short: bool,
 }
 
 impl<'a> Run<'a> {
@@ -362,6 +373,7 @@ impl<'a> Run<'a> {
             jobs: graph::jobs(&context.workflow.jobs),
             steps: context.workflow.jobs.iter().map(|job| graph::steps(&job.steps)).collect(),
             under_way: FuturesUnordered::new(),
+            is_cut_short: false,
         }
     }
 
@@ -382,10 +394,13 @@ impl<'a> Run<'a> {
         }
         let statuses: Vec<RunStatus> = self.record.jobs.iter().map(|job| job.status).collect();
         self.record.status = match graph::summary(&self.jobs, &statuses) {
+            RunStatus::Blocked => RunStatus::Blocked,
+            _ if self.is_cut_short => RunStatus::Cancelled,
             RunStatus::Skipped => RunStatus::Succeeded,
             status => status,
         };
-        self.record.error = self.error();
+        self.record.error =
+            self.error().or_else(|| (self.record.status == RunStatus::Cancelled).then(crate::method::cancelled));
         self.record.finished_at = Some(self.context.engine.services.clock.now());
         if let Err(source) = context.save(self.snapshot()).await {
             return Err(StartError::NotRecorded { source, record: Box::new(self.record) });
@@ -409,6 +424,9 @@ impl<'a> Run<'a> {
             let mut changed = false;
             if self.is_blocked() {
                 changed |= self.skip_the_rest();
+            } else if self.context.engine.cancellation.is_requested() && self.skip_the_rest() {
+                changed = true;
+                self.is_cut_short = true;
             }
             let statuses: Vec<RunStatus> = self.record.jobs.iter().map(|job| job.status).collect();
             let next = graph::next(&self.jobs, &statuses, limit, AfterFailure::GoOn);

@@ -164,6 +164,7 @@ async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scop
         run_id: &context.run_id,
         repository: &context.engine.repository,
         timeout: step.timeout.into_iter().chain(left).min(),
+        cancellation: &context.engine.cancellation,
         on_line,
     };
     method::invoke(&context.engine.services, invocation).await

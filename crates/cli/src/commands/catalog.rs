@@ -1,12 +1,13 @@
-//! `mangrove catalog`
+//! `mangrove catalog rebuild` and `mangrove catalog backup`
 
 use std::path::Path;
 
 use mangrove_app::scan::Request;
+use mangrove_domain::problem::Code;
 use serde::Serialize;
 
 use super::{Context, scan};
-use crate::{args, compose, errors::CommandError, exit::Exit};
+use crate::{compose, errors::CommandError, exit::Exit};
 
 #[derive(Serialize)]
 struct BackupDocument {
@@ -14,24 +15,34 @@ struct BackupDocument {
     file: String,
 }
 
-/// The remedy for a catalog that nothing else mends: it holds nothing that the sources do not give again, but for the
-/// history of transitions, which stays in the file that is set aside.
-pub(crate) async fn rebuild(context: &Context) -> Result<Exit, CommandError> {
-    let repository = context.repository()?;
-    if let Some(aside) = compose::set_catalog_aside(context, &repository).await? {
-        context.printer.status("Set aside", format!("the catalog; it now lies at {}", aside.display()));
+pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
+    let set_aside = compose::replace_catalog(context, &context.repository()?).await?;
+    if let Some(path) = &set_aside {
+        context.printer.status("Set aside", path.display().to_string());
     }
-    let workspace = context.open(None).await?;
-    scan::carry_out(context, &workspace, &Request::default(), &args::Scan::default()).await
+    let workspace = context.open(jobs).await?;
+    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let report = workspace.scanner.scan(&request).await?;
+    let set_aside = set_aside.map(|path| path.display().to_string());
+    scan::tell(
+        context,
+        &report,
+        &scan::Telling { schema: "mangrove.catalog-rebuild/1", set_aside, ..scan::Telling::default() },
+    );
+    Ok(if report.is_cancelled { Exit::No } else { Exit::Done })
 }
 
 pub(crate) async fn back_up(context: &Context, file: &Path) -> Result<Exit, CommandError> {
+    if file.symlink_metadata().is_ok() {
+        let message = format!("{} is there already; a backup overwrites nothing", file.display());
+        return Err(CommandError::usage(Some(Code::NOT_WRITABLE), message, Some("name a file that does not exist")));
+    }
     compose::back_up_catalog(context, &context.repository()?, file).await?;
+    let file = file.display().to_string();
     if context.printer.is_json() {
-        let file = file.display().to_string();
         context.printer.document(&BackupDocument { schema: "mangrove.catalog-backup/1", file });
     } else {
-        context.printer.status("Wrote", file.display().to_string());
+        context.printer.status("Copied", format!("the catalog to {file}"));
     }
     Ok(Exit::Done)
 }

@@ -6,11 +6,11 @@ use mangrove_app::{
     doctor::{self, Diagnosis},
     health::Summary,
 };
-use mangrove_domain::problem::{Code, Problem, Severity};
+use mangrove_domain::problem::Problem;
 use serde::Serialize;
 
 use super::Context;
-use crate::{documents::ProblemDocument, errors::CommandError, exit::Exit, human, printer::Style};
+use crate::{compose, documents::ProblemDocument, errors::CommandError, exit::Exit, human, printer::Style};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,42 +34,14 @@ struct KindDocument {
 }
 
 pub(crate) async fn run(context: &Context) -> Result<Exit, CommandError> {
-    let diagnosis = examine(context).await?;
+    let (workspace, found) = compose::examine(context, &context.repository()?).await?;
+    let diagnosis = doctor::diagnose(&workspace.scanner, found).await;
     if context.printer.is_json() {
         context.printer.document(&document(&diagnosis));
     } else {
         print(context, &diagnosis);
     }
     Ok(if diagnosis.is_healthy() { Exit::Done } else { Exit::No })
-}
-
-/// What cannot be opened or read is a finding. Only where there is no repository, nothing can be examined.
-async fn examine(context: &Context) -> Result<Diagnosis, CommandError> {
-    context.repository()?;
-    let workspace = match context.look().await {
-        Ok(workspace) => workspace,
-        Err(error) => return Ok(Diagnosis { problems: vec![finding("catalog.db", &error)], ..Diagnosis::default() }),
-    };
-    let mut diagnosis = match doctor::diagnose(&workspace.scanner).await {
-        Ok(diagnosis) => diagnosis,
-        Err(error) => Diagnosis { problems: vec![finding("catalog.db", &error.into())], ..Diagnosis::default() },
-    };
-    if let Err(error) = workspace.runs().await {
-        diagnosis.problems.push(finding("runs.db", &error));
-    }
-    Ok(diagnosis)
-}
-
-fn finding(file: &str, error: &CommandError) -> Problem {
-    let code = error.code.unwrap_or(Code::CATALOG_FAILED);
-    Problem {
-        code,
-        severity: Severity::Error,
-        subject: if code.number() / 100 == 5 { file } else { "repository" }.to_owned(),
-        position: None,
-        message: error.message.clone(),
-        hint: error.hint.clone(),
-    }
 }
 
 fn document(diagnosis: &Diagnosis) -> DoctorDocument {
@@ -79,11 +51,12 @@ fn document(diagnosis: &Diagnosis) -> DoctorDocument {
         degraded: health.degraded,
         shadowed: health.shadowed,
     };
+    let problem = |problem: &Problem| ProblemDocument::from(problem).of_type(diagnosis.types.get(&problem.subject));
     DoctorDocument {
         schema: "mangrove.doctor/1",
         healthy: diagnosis.is_healthy(),
         kinds: diagnosis.kinds.iter().map(|(name, health)| (name.to_string(), kind(health))).collect(),
-        problems: diagnosis.problems.iter().map(ProblemDocument::from).collect(),
+        problems: diagnosis.problems.iter().map(problem).collect(),
         unreferenced_objects: diagnosis.unreferenced.len() as u64,
         unreferenced_bytes: diagnosis.unreferenced.iter().map(|object| object.size_bytes).sum(),
         pending_sources: diagnosis.pending,

@@ -23,6 +23,7 @@ use crate::{
     args::Global,
     compose::{self, Access, Workspace},
     errors::CommandError,
+    interrupt::Interrupts,
     printer::Printer,
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) printer: Printer,
     pub(crate) loaders: Registry,
+    pub(crate) interrupts: Interrupts,
 }
 
 impl Context {

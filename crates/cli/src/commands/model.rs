@@ -78,7 +78,7 @@ pub(crate) async fn run(
         context.printer.problem(problem);
     }
     let request = (inputs(&workspace, given)?, "command-line".to_owned());
-    let engine = workspace.engine().await?;
+    let engine = workspace.engine(context.interrupts.cancellation()).await?;
     let outcome = engine.run_method(&library, name, method, request, environment(), observer(context)).await;
     finish(outcome)
 }

@@ -1,6 +1,6 @@
 //! `mangrove scan`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_app::{
     health,
@@ -17,7 +17,6 @@ use mangrove_domain::{
 use super::Context;
 use crate::{
     args,
-    compose::Workspace,
     documents::{ScanDocument, SourceDocument},
     errors::CommandError,
     exit::Exit,
@@ -37,60 +36,74 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         dry_run: arguments.dry_run,
         rehash: arguments.rehash,
         allow_mass_removal: arguments.allow_mass_removal,
+        cancellation: context.interrupts.cancellation(),
     };
-    carry_out(context, &workspace, &request, arguments).await
+    let report = workspace.scanner.scan(&request).await?;
+    tell(context, &report, &Telling { dry_run: arguments.dry_run, all: arguments.all, ..Telling::default() });
+    let is_unhealthy = report.rows.iter().any(|row| health::problem(row).is_some())
+        || report.problems.iter().any(|problem| problem.severity == Severity::Error);
+    let is_no = report.is_cancelled || (arguments.strict && is_unhealthy);
+    Ok(if is_no { Exit::No } else { Exit::Done })
 }
 
-/// Carries a scan out and tells what came of it.
-pub(crate) async fn carry_out(
-    context: &Context,
-    workspace: &Workspace,
-    request: &Request,
-    arguments: &args::Scan,
-) -> Result<Exit, CommandError> {
-    let report = workspace.scanner.scan(request).await?;
+/// How a scan is told.
+pub(super) struct Telling {
+    pub(super) schema: &'static str,
+    pub(super) dry_run: bool,
+    /// Every source, not only changed and unhealthy ones.
+    pub(super) all: bool,
+    /// Nothing but these.
+    pub(super) only: Option<BTreeSet<SourceId>>,
+    /// Where the catalog was moved before the scan.
+    pub(super) set_aside: Option<String>,
+}
+
+impl Default for Telling {
+    fn default() -> Self {
+        Self { schema: "mangrove.scan/1", dry_run: false, all: false, only: None, set_aside: None }
+    }
+}
+
+impl Telling {
+    fn is_about(&self, source: &SourceId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(source))
+    }
+}
+
+/// Tells what a scan did, as one document or as lines.
+pub(super) fn tell(context: &Context, report: &Report, telling: &Telling) {
     let rows: BTreeMap<&SourceId, &Row> = report.rows.iter().map(|row| (&row.source, row.as_ref())).collect();
     let is_shown = |step: &&Step| {
         let row = rows.get(&step.source);
         let is_unhealthy = row.is_some_and(|row| health::problem(row).is_some());
-        let is_planned = arguments.dry_run && !matches!(step.action, Action::Keep);
-        let is_in_scope = match &request.scope {
-            Scope::Sources(sources) => sources.contains(&step.source),
-            Scope::Everything | Scope::Kinds(_) => true,
-        };
-        is_in_scope && (arguments.all || is_unhealthy || is_planned || report.changed.contains(&step.source))
+        let is_planned = telling.dry_run && !matches!(step.action, Action::Keep);
+        let is_listed = telling.all || telling.only.is_some();
+        telling.is_about(&step.source)
+            && (is_listed || is_unhealthy || is_planned || report.changed.contains(&step.source))
     };
     let shown: Vec<&Step> = report.steps.iter().filter(is_shown).collect();
-
     if context.printer.is_json() {
         let sources = shown.iter().map(|step| SourceDocument::new(step, rows.get(&step.source).copied())).collect();
-        context.printer.document(&ScanDocument::new(&report, sources, arguments.dry_run));
+        context.printer.document(
+            &ScanDocument::new(report, sources, telling.dry_run).named(telling.schema, telling.set_aside.clone()),
+        );
     } else {
-        print(&context.printer, arguments, &report, &shown, &rows);
+        print(&context.printer, telling, report, &shown, &rows);
     }
-    let is_unhealthy = report.rows.iter().any(|row| health::problem(row).is_some())
-        || report.problems.iter().any(|problem| problem.severity == Severity::Error);
-    Ok(if arguments.strict && is_unhealthy { Exit::No } else { Exit::Done })
 }
 
-fn print(
-    printer: &Printer,
-    arguments: &args::Scan,
-    report: &Report,
-    shown: &[&Step],
-    rows: &BTreeMap<&SourceId, &Row>,
-) {
-    if arguments.dry_run {
+fn print(printer: &Printer, telling: &Telling, report: &Report, shown: &[&Step], rows: &BTreeMap<&SourceId, &Row>) {
+    if telling.dry_run {
         for step in shown.iter().filter(|step| !matches!(step.action, Action::Keep)) {
             printer.line(format!("{:<10} {}: {}", step.action.name(), step.source, step.verdict));
         }
-    } else if arguments.all {
+    } else if telling.all || telling.only.is_some() {
         for step in shown {
             let state = rows.get(&step.source).map_or("gone", |row| row.state.name().as_str());
             printer.line(format!("{state:<20} {}", step.source));
         }
     }
-    for row in shown.iter().filter_map(|step| rows.get(&step.source)) {
+    for row in report.rows.iter().filter(|row| telling.is_about(&row.source)) {
         if let Some(problem) = health::problem(row) {
             printer.problem(&problem);
         }
@@ -98,10 +111,12 @@ fn print(
     for problem in &report.problems {
         printer.problem(problem);
     }
-    if arguments.dry_run {
+    if telling.dry_run {
         let steps = human::count(report.steps.len() as u64, "source");
         let planned = shown.iter().filter(|step| !matches!(step.action, Action::Keep)).count();
         printer.status("Planned", format!("{steps} looked at, {planned} to be acted on; nothing was written"));
+    } else if report.is_cancelled {
+        printer.status("Stopped", format!("{}; the next scan goes on from here", summary(report)));
     } else {
         printer.status("Scanned", summary(report));
     }

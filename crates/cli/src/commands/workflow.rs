@@ -165,7 +165,7 @@ pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) ->
         inputs: self::inputs(&workspace, inputs)?,
         trigger: "command-line".to_owned(),
     };
-    let engine = workspace.engine().await?;
+    let engine = workspace.engine(context.interrupts.cancellation()).await?;
     let outcome = engine.run(&library, request, environment(), observer(context)).await;
     finish(outcome)
 }

@@ -11,7 +11,7 @@ use crate::{
 ///
 /// Implementations MUST be pure; MUST report all violations at once, each with its path; MUST raise
 /// [`rule_version`](Self::rule_version) whenever the same shape may be judged differently.
-/// Contract: `testkit::contract::loader`.
+/// The built-in ones are held to it by `crates/app/tests`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Loader: Send + Sync {
     /// Kind, directory, export names and type-name rule.

@@ -11,7 +11,8 @@ use crate::{bundle::StoredObject, failure::Fault, fingerprint::Part};
 /// Implementations MUST answer [`closure`](Self::closure) from lock files and caches alone, without a
 /// network; MUST resolve a range the same way tomorrow; MUST verify the integrity of everything fetched and
 /// never leave half an entry in the cache; MUST share one attempt among simultaneous requests for one package.
-/// A failure is never remembered as an answer. Contract: `testkit::contract::packages`.
+/// A failure is never remembered as an answer. The adapter is held to it by the tests of
+/// `infra::npm` over a fake registry.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Packages: Send + Sync {

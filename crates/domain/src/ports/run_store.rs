@@ -7,7 +7,8 @@ use crate::{failure::Fault, run::RunRecord};
 /// Keeps run records.
 ///
 /// Implementations MUST make a record durable before [`save`](Self::save) returns; MUST replace an earlier
-/// record of the same identifier. Contract: `testkit::contract::run_store`.
+/// record of the same identifier; MUST give a record that goes on (`Pending`, `Running`) as interrupted once the
+/// process that saved it is gone, and never before. Contract: `testkit::contract::run_store`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait RunStore: Send + Sync {

@@ -17,7 +17,7 @@ use crate::{
 /// Implementations MUST follow the discovery rules of `design/discovery.md` for every origin; MUST NOT
 /// open a file or list a directory whose stat equals the remembered one, except the racy ones; MUST report
 /// what cannot be read as data; MUST give entries and problems in an order that does not depend on threads.
-/// Contract: `testkit::contract::source_tree`.
+/// The adapter is held to it by `crates/infra/tests/sources`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait SourceTree: Send + Sync {

@@ -106,7 +106,7 @@ fn decided(case: &Case) -> String {
     }
     let policy =
         Policy { retry: Retry::All, kinds: [(model(), 1)].into(), scope: Scope::Everything, allow_mass_removal: false };
-    let plan = plan(&disk, &CatalogView { rows: vec![row] }, &policy);
+    let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);
     format!("{}, {}", plan.steps[0].verdict.name(), plan.steps[0].action.name())
 }
 

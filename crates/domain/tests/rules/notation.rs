@@ -278,7 +278,7 @@ pub(crate) fn decision(row_text: &str, look_text: &str) -> (String, String, Stri
         scope: Scope::Everything,
         allow_mass_removal: false,
     };
-    let plan = plan(&disk, &CatalogView { rows: row.into_iter().collect() }, &policy);
+    let plan = plan(&disk, &CatalogView { rows: row.into_iter().collect(), ..CatalogView::default() }, &policy);
     assert_eq!(plan.steps.len(), 1);
     assert_eq!(plan.steps[0].verdict, verdict, "a plan has no rules of its own");
     (verdict.name().to_owned(), plan.steps[0].action.name().to_owned(), verdict.to_string())

@@ -45,7 +45,10 @@ fn disk(contents: &[(&str, &str)]) -> DiskView {
 }
 
 fn catalog(rows: &[(&str, &str)]) -> CatalogView {
-    CatalogView { rows: rows.iter().filter_map(|(path, words)| row_at(path, words)).collect() }
+    CatalogView {
+        rows: rows.iter().filter_map(|(path, words)| row_at(path, words)).collect(),
+        ..CatalogView::default()
+    }
 }
 
 fn text(plan: &Plan) -> String {
@@ -170,7 +173,7 @@ fn ten_rows(gone: usize) -> (DiskView, CatalogView) {
         .enumerate()
         .filter_map(|(index, name)| row_at(name, &format!("Indexed built={}", version(index))))
         .collect();
-    (disk(&observed), CatalogView { rows })
+    (disk(&observed), CatalogView { rows, ..CatalogView::default() })
 }
 
 /// Fault 20: most sources of a root vanish at once, because a disk is not mounted.

@@ -238,7 +238,7 @@ proptest! {
             ..disk.clone()
         };
         let other_catalog =
-            CatalogView { rows: shuffled(catalog.rows.len()).map(|index| catalog.rows[index].clone()).collect() };
+            CatalogView { rows: shuffled(catalog.rows.len()).map(|index| catalog.rows[index].clone()).collect(), ..CatalogView::default() };
         let policy = world.policy(Retry::All);
         let planned = plan(&disk, &catalog, &policy);
         prop_assert_eq!(&plan(&other_disk, &other_catalog, &policy), &planned);

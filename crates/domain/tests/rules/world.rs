@@ -89,7 +89,7 @@ impl World {
     }
 
     pub(crate) fn catalog(&self) -> CatalogView {
-        CatalogView { rows: self.rows.values().cloned().collect() }
+        CatalogView { rows: self.rows.values().cloned().collect(), ..CatalogView::default() }
     }
 
     fn presence(&self, row: &Row) -> Presence {

@@ -2,11 +2,12 @@
 
 mod read;
 mod record;
+mod unusable;
 mod write;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -17,9 +18,10 @@ use mangrove_domain::{
     observation::CatalogView,
     ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
     problem::{Code, Problem, Severity},
+    row::Row,
     settle::Transition,
     source::{RelativePath, RootId, SourceId},
-    state::StateName,
+    state::{State, StateName},
     time::Timestamp,
 };
 use sqlx::{
@@ -30,6 +32,7 @@ use sqlx::{
 
 use crate::sqlite::{self, Database, Layout, Trouble};
 pub use crate::sqlite::{OpenMode, Patience};
+pub use unusable::Unusable;
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
 
@@ -44,8 +47,17 @@ const LAYOUT: Layout = Layout {
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,
-    tables: "'meta', 'descriptions', 'parts', 'sources', 'departed', 'transitions', 'inspections'",
-    table_count: 7,
+    objects: &[
+        "descriptions",
+        "parts",
+        "sources",
+        "sources_resolvable",
+        "sources_description",
+        "departed",
+        "transitions",
+        "transitions_source",
+        "inspections",
+    ],
     probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts), \
             (SELECT count(*) FROM descriptions) FROM sources",
 };
@@ -55,7 +67,6 @@ const LAYOUT: Layout = Layout {
 #[derive(Debug)]
 pub struct SqliteCatalog {
     database: Database,
-    damaged: Mutex<Vec<Problem>>,
 }
 
 /// An open catalog and what had to be done to open it.
@@ -93,30 +104,40 @@ impl SqliteCatalog {
         Self::open_once(path, mode, patience).await
     }
 
-    /// Moves the file at `path` out of the way, whatever it holds and whoever wrote it, so that the next
-    /// [`open`](Self::open) makes a new one. Gives where it lies now; `None` if there was none.
-    ///
-    /// # Errors
-    /// [`CatalogError`] if it cannot be moved.
-    pub async fn set_aside(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
-        sqlite::set_aside(path, Patience::default()).await.map_err(|trouble| error("set aside", trouble))
-    }
-
-    /// Writes a copy of the catalog as it is now. `target` must not exist.
-    ///
-    /// # Errors
-    /// [`CatalogError`] if it exists or cannot be written; no half a copy is left under its name.
-    pub async fn back_up(&self, target: &Path) -> Result<(), CatalogError> {
-        self.database.copy_to(target).await.map_err(|trouble| error("copy", trouble))
-    }
-
     async fn open_once(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
         let (database, set_aside) =
             sqlite::open(path, mode, &LAYOUT, patience).await.map_err(|trouble| error("open", trouble))?;
         if let Some(aside) = &set_aside {
             tracing::warn!(path = %path.display(), aside = %aside.display(), "the catalog was damaged and set aside");
         }
-        Ok(Opened { catalog: Self { database, damaged: Mutex::default() }, set_aside })
+        Ok(Opened { catalog: Self { database }, set_aside })
+    }
+
+    /// Moves the catalog at `path` aside, damaged, newer or in order, so that the next opening makes a new one.
+    /// Gives its new place, beside the old one; `None` if there is none. A process that has it open gets an error
+    /// at its next commit.
+    ///
+    /// # Errors
+    /// [`CatalogError::Busy`] while another process prepares it, [`CatalogError::Access`] if it cannot be moved.
+    pub async fn replace(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
+        sqlite::replace(path, Patience::default()).await.map_err(|trouble| error("replace", trouble))
+    }
+
+    /// Reads the whole file; an error says how it is damaged.
+    ///
+    /// # Errors
+    /// [`CatalogError::Access`] with `CATALOG_CORRUPT` if it is, and whatever keeps it from being read.
+    pub async fn check(&self) -> Result<(), CatalogError> {
+        self.database.check().await.map_err(|trouble| error("check", trouble))
+    }
+
+    /// Writes a copy as of this moment to `target`, which must not exist; others may write meanwhile. The copy
+    /// appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if there is no catalog, if `target` is taken or cannot be written.
+    pub async fn back_up(&self, target: &Path) -> Result<(), CatalogError> {
+        self.database.patiently(|| self.database.back_up(target)).await.map_err(|trouble| error("back up", trouble))
     }
 
     async fn keep_tidy(&self, mode: OpenMode) -> Result<(), CatalogError> {
@@ -140,20 +161,13 @@ impl SqliteCatalog {
         .await
     }
 
-    /// The rows that the latest [`snapshot`](Catalog::snapshot) left out because they cannot be understood.
-    /// Their sources count as new; the next commit replaces them.
-    #[must_use]
-    pub fn damaged_rows(&self) -> Vec<Problem> {
-        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Folds the write-ahead log into the file and closes every connection.
     pub async fn close(self) {
         self.database.close().await;
     }
 
-    async fn snapshot_once(&self) -> Result<(CatalogView, Vec<Problem>), sqlx::Error> {
-        let Some(readers) = self.database.readers() else { return Ok((CatalogView::default(), Vec::new())) };
+    async fn snapshot_once(&self) -> Result<CatalogView, sqlx::Error> {
+        let Some(readers) = self.database.readers() else { return Ok(CatalogView::default()) };
         // One read transaction, so that the parts are those of the rows.
         let mut transaction = readers.begin().await?;
         let mut decoder = record::Decoder::default();
@@ -165,25 +179,30 @@ impl SqliteCatalog {
             }
         }
         let chunks = read::chunks(&mut transaction).await?;
-        let undescribed = read::undescribed(&mut transaction).await?;
+        let undescribed: BTreeSet<(String, String)> = sqlx::query_as(
+            "SELECT root, path FROM sources WHERE description IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM descriptions WHERE digest = sources.description)",
+        )
+        .fetch_all(&mut *transaction)
+        .await?
+        .into_iter()
+        .collect();
         transaction.commit().await?;
         let (mut rows, mut damaged) = (Vec::new(), Vec::new());
         for chunk in &chunks {
             for stored in read::rows(chunk) {
                 let stored = stored?;
                 match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
-                    Ok(mut row) => {
-                        // Its description is lost: the export must be judged again.
-                        if undescribed.contains(&(row.source.root.to_string(), row.source.path.to_string())) {
-                            row.rule_version = 0;
-                        }
-                        rows.push(row);
+                    Ok(row) if is_undescribed(&undescribed, &stored) => {
+                        damaged.push(lost_description(&row));
+                        rows.push(built_only(row));
                     }
+                    Ok(row) => rows.push(row),
                     Err(error) => damaged.push(damaged_row(&stored.root, &stored.path, &error)),
                 }
             }
         }
-        Ok((CatalogView { rows }, damaged))
+        Ok(CatalogView { rows, damaged })
     }
 
     /// Runs a read again while the file is busy.
@@ -205,11 +224,10 @@ impl SqliteCatalog {
 #[async_trait]
 impl Catalog for SqliteCatalog {
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
-        let (view, damaged) = self.read("read", || self.snapshot_once()).await?;
-        for problem in &damaged {
+        let view = self.read("read", || self.snapshot_once()).await?;
+        for problem in &view.damaged {
             tracing::warn!(row = %problem.subject, "{}", problem.message);
         }
-        *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = damaged;
         Ok(view)
     }
 
@@ -308,6 +326,37 @@ fn transition(row: &SqliteRow) -> Result<Option<Transition>, sqlx::Error> {
         entry_digest,
         at: Timestamp::from_millis(row.try_get(4)?),
     }))
+}
+
+fn is_undescribed(undescribed: &BTreeSet<(String, String)>, stored: &read::Stored<'_>) -> bool {
+    !undescribed.is_empty() && undescribed.contains(&(stored.root.to_string(), stored.path.to_string()))
+}
+
+/// A row whose description is gone, as one that was built and waits for its inspection: that yields the
+/// description again, without a build.
+fn built_only(row: Row) -> Row {
+    match row.state {
+        State::Indexed(indexed) => {
+            Row { state: State::Bundled { bundle: indexed.bundle }, degraded: None, attempted: None, ..row }
+        }
+        State::Bundled { .. }
+        | State::BundleBuildFailed { .. }
+        | State::ValidationFailed { .. }
+        | State::EntryPointUnreadable { .. }
+        | State::OrphanedBundleOnly { .. }
+        | State::Tombstoned { .. } => row,
+    }
+}
+
+fn lost_description(row: &Row) -> Problem {
+    Problem {
+        code: Code::CATALOG_ROW,
+        severity: Severity::Warning,
+        subject: row.source.to_string(),
+        position: None,
+        message: format!("the catalog has lost the description of {}", row.source),
+        hint: Some("the next `mangrove scan`, or a run that needs the type, makes it anew".to_owned()),
+    }
 }
 
 fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {

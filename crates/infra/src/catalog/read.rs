@@ -3,7 +3,7 @@
 //! Handing a row from the engine's thread to ours costs more than decoding it. So the engine puts a thousand rows
 //! into one value, each with its lengths before it, and we take them apart.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
 use sqlx::SqliteConnection;
 
@@ -38,17 +38,6 @@ pub(super) async fn chunks(connection: &mut SqliteConnection) -> Result<Vec<Vec<
         first += CHUNK;
     }
     Ok(chunks)
-}
-
-/// Root and path of the rows whose description is not there: somebody was in the file by hand.
-pub(super) async fn undescribed(connection: &mut SqliteConnection) -> Result<BTreeSet<(String, String)>, sqlx::Error> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT root, path FROM sources WHERE description IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM descriptions WHERE digest = sources.description)",
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().collect())
 }
 
 /// The rows of one chunk. A text that is not UTF-8 comes with replacement characters: nobody knows such a

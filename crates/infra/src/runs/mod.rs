@@ -2,6 +2,7 @@
 //! on the disk before `save` returns. See `design/catalog.md`.
 
 mod record;
+mod running;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use sqlx::{migrate::Migrator, sqlite::SqliteSynchronous};
 
 use crate::sqlite::{self, Database, Layout, Trouble};
 pub use crate::sqlite::{OpenMode, Patience};
+use running::Running;
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/runs");
 
@@ -23,8 +25,7 @@ const LAYOUT: Layout = Layout {
     version: 1,
     migrator: &MIGRATOR,
     synchronous: SqliteSynchronous::Full,
-    tables: "'meta', 'runs'",
-    table_count: 2,
+    objects: &["runs", "runs_order", "runs_name"],
     probe: "SELECT count(*) FROM runs",
 };
 
@@ -33,6 +34,7 @@ const LAYOUT: Layout = Layout {
 #[derive(Debug)]
 pub struct SqliteRuns {
     database: Database,
+    running: Running,
 }
 
 /// An open history and what had to be done to open it.
@@ -55,7 +57,67 @@ impl SqliteRuns {
         if let Some(aside) = &set_aside {
             tracing::warn!(path = %path.display(), aside = %aside.display(), "the run history was damaged and set aside");
         }
-        Ok(Opened { runs: Self { database }, set_aside })
+        let runs = Self { database, running: Running::beside(path) };
+        if mode == OpenMode::ReadWrite {
+            runs.database.patiently(|| runs.end_interrupted()).await.map_err(|trouble| error("write", trouble))?;
+        }
+        Ok(Opened { runs, set_aside })
+    }
+
+    /// Reads the whole file; an error says how it is damaged.
+    ///
+    /// # Errors
+    /// [`RunStoreError`] with `CATALOG_CORRUPT` if it is, and whatever keeps it from being read.
+    pub async fn check(&self) -> Result<(), RunStoreError> {
+        self.database.check().await.map_err(|trouble| error("check", trouble))
+    }
+
+    /// Writes down the end of runs whose process is gone.
+    async fn end_interrupted(&self) -> Result<(), Trouble> {
+        let trouble = |error| self.database.trouble("write", &error);
+        let Some(readers) = self.database.readers() else { return Ok(()) };
+        let open: Vec<String> = sqlx::query_scalar("SELECT id FROM runs WHERE status IN ('pending', 'running')")
+            .fetch_all(readers)
+            .await
+            .map_err(trouble)?;
+        for id in open.iter().filter(|id| !self.running.is_alive(id)) {
+            let mut transaction = self.database.begin_write().await?;
+            // Whoever ran it wrote its end before giving the lock back; this reads what is there after that.
+            let json: Option<String> =
+                sqlx::query_scalar("SELECT record FROM runs WHERE id = ?1 AND status IN ('pending', 'running')")
+                    .bind(id)
+                    .fetch_optional(&mut *transaction)
+                    .await
+                    .map_err(trouble)?;
+            // A record that cannot be understood is left as it is; `get` says what is wrong with it.
+            let Some(record) = json.and_then(|json| record::parse(&json).ok()) else { continue };
+            let record = running::interrupted(record);
+            sqlx::query("UPDATE runs SET status = ?2, record = ?3 WHERE id = ?1")
+                .bind(id)
+                .bind(record.status.as_str())
+                .bind(record::to_json(&record))
+                .execute(&mut *transaction)
+                .await
+                .map_err(trouble)?;
+            self.database.commit(transaction).await?;
+            self.running.forget(id);
+        }
+        Ok(())
+    }
+
+    /// The record as it is shown: one whose process is gone is one that was interrupted.
+    async fn shown(&self, record: RunRecord) -> Result<RunRecord, RunStoreError> {
+        if !running::is_open(&record) || self.running.is_alive(&record.id) {
+            return Ok(record);
+        }
+        // It may have ended between the look at the record and the look at the lock.
+        let found = self.database.patiently(|| self.find(&record.id)).await;
+        let found = found.map_err(|trouble| error("read", trouble))?;
+        let record = match found.iter().find(|(id, _)| *id == record.id) {
+            Some((id, json)) => Self::parse(id, json)?,
+            None => record,
+        };
+        Ok(if running::is_open(&record) { running::interrupted(record) } else { record })
     }
 
     /// Folds the write-ahead log into the file and closes every connection.
@@ -116,16 +178,24 @@ impl SqliteRuns {
 impl RunStore for SqliteRuns {
     async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
         let json = record::to_json(record);
-        self.database.patiently(|| self.write(record, &json)).await.map_err(|trouble| error("write", trouble))
+        if running::is_open(record) {
+            self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
+        }
+        let written = self.database.patiently(|| self.write(record, &json)).await;
+        if written.is_ok() && !running::is_open(record) {
+            self.running.release(&record.id);
+        }
+        written.map_err(|trouble| error("write", trouble))
     }
 
     async fn get(&self, id: &str) -> Result<Option<RunRecord>, RunStoreError> {
         let found = self.database.patiently(|| self.find(id)).await.map_err(|trouble| error("read", trouble))?;
-        match found.as_slice() {
-            [(found, json)] => Self::parse(found, json).map(Some),
-            [(found, json), _] if found == id => Self::parse(found, json).map(Some),
-            _ => Ok(None),
-        }
+        let record = match found.as_slice() {
+            [(found, json)] => Self::parse(found, json)?,
+            [(found, json), _] if found == id => Self::parse(found, json)?,
+            _ => return Ok(None),
+        };
+        self.shown(record).await.map(Some)
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
@@ -134,7 +204,7 @@ impl RunStore for SqliteRuns {
         let mut records = Vec::with_capacity(found.len());
         for (id, json) in &found {
             match Self::parse(id, json) {
-                Ok(record) => records.push(record),
+                Ok(record) => records.push(self.shown(record).await?),
                 // One record that cannot be read does not hide the others; `get` says what is wrong with it.
                 Err(error) => tracing::warn!(%error, "a run is left out"),
             }

@@ -101,7 +101,7 @@ async fn a_malformed_manifest_keeps_what_was_known() -> Result {
     assert_eq!(observation(&before, typed).extension, known);
     let state = State::Tombstoned { reason: TombstoneReason::SourceDeleted };
     let row = Row { extension: known.clone(), ..rows::row(typed, "@acme/typed", state) };
-    let catalog = CatalogView { rows: vec![row] };
+    let catalog = CatalogView { rows: vec![row], ..CatalogView::default() };
     for (text, place) in [
         ("name: [", ":1:"),
         ("- a\n", ":1:1"),

@@ -137,7 +137,7 @@ fn taken(rows: &BTreeMap<SourceId, Row>, written: &[SourceId]) -> Option<SourceI
 #[async_trait]
 impl Catalog for MemoryCatalog {
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
-        Ok(CatalogView { rows: self.rows() })
+        Ok(CatalogView { rows: self.rows(), damaged: Vec::new() })
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {

@@ -35,6 +35,8 @@ pub struct MemoryTree {
     config: Mutex<String>,
     seen: Mutex<BTreeMap<String, String>>,
     edits_on_graph: Mutex<Vec<(String, String)>>,
+    restless: Mutex<Option<(String, String, u32)>>,
+    surveys: Mutex<u32>,
 }
 
 impl MemoryTree {
@@ -68,6 +70,16 @@ impl MemoryTree {
     /// At the next reading of a module graph, writes this file first: an edit between a look and a build.
     pub fn edit_during_next_build(&self, path: &str, text: &str) {
         lock(&self.edits_on_graph).push((path.to_owned(), text.to_owned()));
+    }
+
+    /// Writes this file, longer each time, before every reading of its module graph: a source that never rests.
+    pub fn edit_during_each_build(&self, path: &str, text: &str) {
+        *lock(&self.restless) = Some((path.to_owned(), text.to_owned(), 0));
+    }
+
+    /// How many surveys there were since the last time this was asked.
+    pub fn take_surveys(&self) -> u32 {
+        std::mem::take(&mut *lock(&self.surveys))
     }
 
     fn text(&self, path: &str) -> Option<String> {
@@ -141,6 +153,7 @@ impl MemoryTree {
 #[async_trait]
 impl SourceTree for MemoryTree {
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
+        *lock(&self.surveys) += 1;
         let files = lock(&self.files).clone();
         let mut statistics = SurveyStatistics::default();
         {
@@ -184,6 +197,13 @@ impl SourceTree for MemoryTree {
             self.write(&path, &text);
         }
         let entry = wanted.path.as_str();
+        let restless = lock(&self.restless).as_mut().filter(|(path, ..)| path == entry).map(|(path, text, round)| {
+            *round += 1;
+            (path.clone(), format!("{text}\n// {round}"))
+        });
+        if let Some((path, text)) = restless {
+            self.write(&path, &text);
+        }
         if self.text(entry).is_none_or(|text| text == Self::UNREADABLE) {
             return Ok(None);
         }

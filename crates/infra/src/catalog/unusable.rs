@@ -1,0 +1,56 @@
+//! A catalog that could not be opened, for a doctor that goes on looking at everything else.
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    description::Description,
+    digest::Digest,
+    failure::Fault,
+    observation::CatalogView,
+    ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
+    source::SourceId,
+};
+
+/// Answers everything with the fault that kept the catalog from being opened.
+#[derive(Clone, Debug)]
+pub struct Unusable {
+    fault: Fault,
+}
+
+impl From<&CatalogError> for Unusable {
+    fn from(error: &CatalogError) -> Self {
+        Self { fault: error.fault().clone() }
+    }
+}
+
+impl Unusable {
+    fn error(&self) -> CatalogError {
+        CatalogError::Access { operation: "open", fault: self.fault.clone() }
+    }
+}
+
+#[async_trait]
+impl Catalog for Unusable {
+    async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn commit(&self, _commit: Commit) -> Result<CommitOutcome, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn description(&self, _digest: Digest) -> Result<Option<Description>, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn transitions(&self, _source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn cached_inspection(&self, _key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn cache_inspection(&self, _key: Digest, _inspection: &[u8]) -> Result<(), CatalogError> {
+        Err(self.error())
+    }
+}

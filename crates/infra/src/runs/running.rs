@@ -1,0 +1,138 @@
+//! Who runs a run. Its process holds an operating system lock on a file of the run's name; the kernel releases it
+//! when the process dies, so that a run whose process is gone is told from one that goes on (fault 39).
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use mangrove_domain::{
+    failure::Fault,
+    problem::Code,
+    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
+    time::Timestamp,
+};
+
+use crate::faults::{Operation, io_fault};
+
+/// The locks of a history.
+#[derive(Debug)]
+pub(super) struct Running {
+    directory: PathBuf,
+    held: Mutex<HashMap<String, File>>,
+}
+
+impl Running {
+    /// Locks beside the history at `path`.
+    pub(super) fn beside(path: &Path) -> Self {
+        let mut name = path.as_os_str().to_owned();
+        name.push("-running");
+        Self { directory: PathBuf::from(name), held: Mutex::default() }
+    }
+
+    /// Takes the lock of a run that begins, unless this process has it.
+    pub(super) fn hold(&self, id: &str) -> Result<(), Fault> {
+        let Some(path) = self.path(id) else { return Ok(()) };
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.contains_key(id) {
+            return Ok(());
+        }
+        let lock = || -> io::Result<File> {
+            fs::create_dir_all(&self.directory)?;
+            let file = File::create(&path)?;
+            // Others hold it shared, and for a moment only.
+            file.lock()?;
+            Ok(file)
+        };
+        held.insert(id.to_owned(), lock().map_err(|error| io_fault(Operation::Lock, &path, &error))?);
+        Ok(())
+    }
+
+    /// Gives the lock of a run that ended back.
+    pub(super) fn release(&self, id: &str) {
+        let file = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        if file.is_some() {
+            self.forget(id);
+        }
+    }
+
+    /// Removes the file of a run that ended. Best effort: a file without a lock says nothing.
+    pub(super) fn forget(&self, id: &str) {
+        if let Some(path) = self.path(id) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// True unless it is certain that nobody runs it.
+    pub(super) fn is_alive(&self, id: &str) -> bool {
+        let Some(path) = self.path(id) else { return false };
+        match File::open(&path) {
+            // Shared, so that two who look do not take each other for the holder.
+            Ok(file) => match file.try_lock_shared() {
+                Ok(()) => false,
+                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+            },
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    /// `None` for an identifier that is none of ours.
+    fn path(&self, id: &str) -> Option<PathBuf> {
+        let is_plain = !id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+        is_plain.then(|| self.directory.join(format!("{id}.lock")))
+    }
+}
+
+/// True if the record says that the run goes on.
+pub(super) const fn is_open(record: &RunRecord) -> bool {
+    matches!(record.status, RunStatus::Pending | RunStatus::Running)
+}
+
+/// The record of a run whose process is gone: what was going on failed, what had not begun is skipped.
+pub(super) fn interrupted(mut record: RunRecord) -> RunRecord {
+    let at = last_known(&record);
+    let error = RunProblem {
+        code: Code::RUN_INTERRUPTED,
+        message: "the process that ran it ended before the run did".to_owned(),
+        blocked_by: None,
+        failure: None,
+    };
+    for job in &mut record.jobs {
+        for step in &mut job.steps {
+            let was_running = step.status == RunStatus::Running;
+            end(&mut step.status, &mut step.finished_at, at);
+            if was_running {
+                step.error = Some(error.clone());
+            }
+        }
+        end(&mut job.status, &mut job.finished_at, at);
+    }
+    record.status = RunStatus::Failed;
+    record.finished_at = Some(at);
+    record.error = Some(error);
+    record
+}
+
+fn end(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Timestamp) {
+    match status {
+        RunStatus::Running => {
+            *status = RunStatus::Failed;
+            *finished_at = Some(at);
+        }
+        RunStatus::Pending => *status = RunStatus::Skipped,
+        RunStatus::Succeeded | RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled | RunStatus::Blocked => {}
+    }
+}
+
+/// The latest time in the record; the process was alive then.
+fn last_known(record: &RunRecord) -> Timestamp {
+    let of_step = |step: &StepRecord| [step.started_at, step.finished_at, step.logs.last().map(|line| line.at)];
+    let of_job = |job: &JobRecord| {
+        let steps = job.steps.iter().flat_map(of_step).flatten();
+        steps.chain(job.started_at).chain(job.finished_at).max()
+    };
+    record.jobs.iter().filter_map(of_job).chain([record.started_at]).max().unwrap_or(record.started_at)
+}
