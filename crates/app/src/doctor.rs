@@ -1,16 +1,21 @@
 //! The doctor: looks at everything, changes nothing (fault 40).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     bundle::{ObjectKey, Presence, StoredObject},
     claims,
+    index::TypeIndex,
     plan::Action,
     problem::{Code, Problem, Severity},
     source::Kind,
 };
 
 use crate::{
+    attachment,
     health::{self, Summary},
     scan::{self, Request, RetryMode, Scanner},
 };
@@ -33,7 +38,7 @@ impl Diagnosis {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.kinds.values().all(Summary::is_healthy)
-            && self.problems.iter().all(|problem| problem.severity == Severity::Warning)
+            && self.problems.iter().all(|problem| problem.severity < Severity::Error)
     }
 }
 
@@ -45,6 +50,8 @@ pub async fn diagnose(scanner: &Scanner) -> Result<Diagnosis, scan::Error> {
     problems.extend(plan.problems);
     problems.extend(catalog.rows.iter().filter_map(health::problem));
     problems.extend(claims::resolve(&catalog.rows).problems);
+    let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
+    problems.extend(attachment::problems(scanner.ports().catalog.as_ref(), &index).await?);
 
     let store = &scanner.ports().store;
     let store_error = |source| scan::Error::Store { doing: "reading", source };
