@@ -9,7 +9,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use mangrove_domain::{ports::Loader as _, shape::Shape};
+use mangrove_domain::shape::Shape;
 use mangrove_testkit::{
     contract::loader::{self, Example, object, schema, text},
     fixture::Tree,
