@@ -18,8 +18,8 @@ const MORE: &str = "models/more.ts";
 
 /// An add-on to a model of this type that brings these methods.
 fn add_on(type_name: &str, methods: &[&str]) -> String {
-    let methods: String = methods.iter().map(|method| format!("method {method}\n")).collect();
-    format!("type {type_name}\nexport extension\n{methods}")
+    let methods: Vec<String> = methods.iter().map(|method| format!("method {method}")).collect();
+    format!("type {type_name}\nexport extension\n{}\n", methods.join("\n"))
 }
 
 fn kind() -> Kind {
@@ -157,7 +157,7 @@ async fn fault_24_a_lost_bundle_of_an_add_on_is_built_again_when_it_is_asked_for
     world.tree.write(MORE, &add_on("@acme/dns", &["more"]));
     let report = world.scan().await;
     let row = report.rows.iter().find(|row| row.source == source(MORE)).expect("its row");
-    let object = row.bundle().expect("its bundle").entry.clone();
+    let object = row.bundle().expect("its bundle").entry;
     world.store.remove(object.key).await.expect("a store");
     let ready = world.types().ready(&kind(), &name()).await.expect("it is built again");
     assert_eq!(ready.add_ons.len(), 1);

@@ -12,7 +12,7 @@ use mangrove_domain::{
 use mangrove_testkit::contract::loader::{self, Example, object, schema, text};
 
 fn list<const N: usize>(items: [Shape; N]) -> Shape {
-    Shape::Array(items.to_vec())
+    Shape::Array(Vec::from(items))
 }
 
 fn method() -> Shape {

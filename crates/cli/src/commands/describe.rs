@@ -146,8 +146,10 @@ fn print(context: &Context, composed: &Composed, is_one_method: bool) {
     let description = &attachment.description;
     let printer = &context.printer;
     if !is_one_method {
-        let version = description.version.as_deref().unwrap_or("without version");
-        printer.line(format!("{} {version}", printer.styled(Style::Bold, description.type_name.as_str())));
+        // Only models have a version of their own.
+        let version = description.version.as_deref().unwrap_or_default();
+        let name = printer.styled(Style::Bold, description.type_name.as_str());
+        printer.line(format!("{name} {version}").trim_end());
         printer.line(format!("  {} from {} ({})", row.kind, row.source, row.origin.as_str()));
         printer.line(format!("  extension {} {}", row.extension.name, row.extension.version));
         if let Some(failure) = &row.degraded {
