@@ -90,7 +90,7 @@ fn a_name_of_several_kinds_is_asked_about() {
 }
 
 #[test]
-fn fault_21_a_saved_vault_leaves_the_rows_of_other_kinds_alone() {
+fn a_saved_vault_leaves_the_rows_of_other_kinds_alone() {
     let sandbox = sandbox();
     sandbox.write("extensions/vaults/dns.ts", VAULT);
     let before = sandbox.scan(&[]).states();

@@ -87,7 +87,7 @@ async fn an_add_on_without_its_base_waits_and_is_healthy() {
 }
 
 #[tokio::test]
-async fn fault_15_an_edited_add_on_replaces_what_it_brought_before() {
+async fn fault_17_an_edited_add_on_replaces_what_it_brought_before() {
     let mut world = World::new();
     world.tree.write(BASE, &model("@acme/dns", ""));
     world.tree.write(MORE, &add_on("@acme/dns", &["old", "kept"]));

@@ -2,7 +2,7 @@
 //!
 //! Pure, and told anew from one published snapshot whenever somebody asks: descriptions are named by their digests,
 //! so one snapshot always gives one answer, whichever side was scanned first and whichever side changed last. Nothing
-//! of it is stored, so nothing can be forgotten (fault 24) or attached twice (fault 17).
+//! of it is stored, so nothing can be forgotten (fault 17) or attached twice (fault 21).
 
 use std::collections::BTreeMap;
 
