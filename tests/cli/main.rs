@@ -7,6 +7,7 @@ mod configuration;
 mod faults;
 mod fixtures;
 mod hostile;
+mod kinds;
 mod operations;
 mod outage;
 mod runs;

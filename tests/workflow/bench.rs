@@ -165,6 +165,8 @@ impl Types for Catalogue {
                 row: Arc::new(rows::indexed("models/thing.ts", type_name.as_str())),
                 description: Arc::clone(description),
                 bundle: LoadedBundle { code: Arc::from("export {};"), vendor_files: Vec::new() },
+                add_ons: Vec::new(),
+                left_out: Vec::new(),
             });
         }
         let failure = self.failed.get(type_name.as_str()).cloned();

@@ -37,9 +37,15 @@ const LAYERS: &[Layer] = &[
     Layer { name: "mangrove-infra", ours: &["mangrove-domain"], ours_in_tests: &["mangrove-testkit"], outside: None },
     Layer {
         name: "mangrove-cli",
-        ours: &["mangrove-app", "mangrove-domain", "mangrove-infra"],
+        ours: &["mangrove-app", "mangrove-domain", "mangrove-infra", "mangrove-loader-datastore"],
         ours_in_tests: &["mangrove-testkit"],
         outside: None,
+    },
+    Layer {
+        name: "mangrove-loader-datastore",
+        ours: &["mangrove-domain"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: Some(&[]),
     },
     Layer { name: "mangrove-testkit", ours: &["mangrove-domain"], ours_in_tests: &[], outside: None },
     Layer { name: "xtask", ours: &[], ours_in_tests: &[], outside: Some(&["anyhow", "serde_json"]) },
@@ -172,6 +178,7 @@ mod tests {
             package("mangrove-app", &["mangrove-infra", "mangrove-testkit", "serde"], &[]),
             package("mangrove-infra", &["clap", "anyhow"], &[]),
             package("mangrove-cli", &["rolldown"], &["sqlx"]),
+            package("mangrove-loader-datastore", &["mangrove-app", "serde"], &[]),
             package("mangrove-stranger", &[], &[]),
         ];
         assert_eq!(
@@ -187,6 +194,8 @@ mod tests {
                 "mangrove-infra must not use anyhow, which only mangrove-cli, xtask may",
                 "mangrove-cli must not use rolldown, which only mangrove-infra may",
                 "mangrove-cli must not use sqlx, which only mangrove-infra may",
+                "mangrove-loader-datastore must not use mangrove-app",
+                "mangrove-loader-datastore must not use the outside crate serde",
                 "mangrove-stranger has no row in the table of xtask/src/layers.rs",
             ]
         );

@@ -1,11 +1,15 @@
 //! The doctor: looks at everything, changes nothing (fault 40).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     bundle::{ObjectKey, Presence, StoredObject},
     claims,
     failure::Fault,
+    index::TypeIndex,
     plan::{Action, Step},
     problem::{Code, Problem, Severity},
     row::Row,
@@ -13,6 +17,7 @@ use mangrove_domain::{
 };
 
 use crate::{
+    attachment,
     health::{self, Summary},
     scan::{self, Request, RetryMode, Scanner},
 };
@@ -37,7 +42,7 @@ impl Diagnosis {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.kinds.values().all(Summary::is_healthy)
-            && self.problems.iter().all(|problem| problem.severity == Severity::Warning)
+            && self.problems.iter().all(|problem| problem.severity < Severity::Error)
     }
 }
 
@@ -48,6 +53,11 @@ pub async fn diagnose(scanner: &Scanner, found: Vec<Problem>) -> Diagnosis {
     let (rows, pending) = look(scanner, &mut problems).await;
     problems.extend(rows.iter().filter_map(health::problem));
     problems.extend(claims::resolve(&rows).problems);
+    let index = TypeIndex::build(rows.iter().cloned().map(Arc::new));
+    match attachment::problems(scanner.ports().catalog.as_ref(), &index).await {
+        Ok(found) => problems.extend(found),
+        Err(error) => problems.push(unlooked(&error)),
+    }
     let unreferenced = examine_store(scanner, &rows, &mut problems).await;
     problems.sort_by(|one, other| other.severity.cmp(&one.severity).then_with(|| one.subject.cmp(&other.subject)));
     problems.dedup();
@@ -69,11 +79,7 @@ async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> (Vec<Row>, u64)
         }
         Err(error) => error,
     };
-    match error {
-        scan::Error::Catalog { source, .. } => problems.push(unusable(CATALOG, source.fault())),
-        scan::Error::Store { source, .. } => problems.push(unusable(STORE, source.fault())),
-        scan::Error::Observe(source) => problems.push(unusable(SOURCES, source.fault())),
-    }
+    problems.push(unlooked(&error));
     // One of them stands in the way; what the catalog has can be told without the others.
     match scanner.ports().catalog.snapshot().await {
         Ok(catalog) => {
@@ -84,6 +90,14 @@ async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> (Vec<Row>, u64)
             problems.push(unusable(CATALOG, error.fault()));
             (Vec::new(), 0)
         }
+    }
+}
+
+fn unlooked(error: &scan::Error) -> Problem {
+    match error {
+        scan::Error::Catalog { source, .. } => unusable(CATALOG, source.fault()),
+        scan::Error::Store { source, .. } => unusable(STORE, source.fault()),
+        scan::Error::Observe(source) => unusable(SOURCES, source.fault()),
     }
 }
 

@@ -13,8 +13,9 @@ use futures::{
 };
 use mangrove_domain::{
     failure::FailureClass,
-    observation::{CatalogView, DiskView},
-    ports::StoreError,
+    index::TypeIndex,
+    observation::{CatalogView, DiskView, Observation},
+    ports::{LoadedBundle, StoreError},
     row::Row,
     source::{Kind, SourceId},
     state::State,
@@ -23,8 +24,9 @@ use mangrove_domain::{
 };
 
 use crate::{
+    attachment::{self, Composed},
     scan::{self, Choice, Request, Scanner},
-    types::{NotReady, ReadyType, Types},
+    types::{NotReady, ReadyAddOn, ReadyType, Types, claim},
 };
 
 /// One shared attempt; its error is shared too.
@@ -99,19 +101,52 @@ impl OnDemand {
         NotReady::explain(&self.scanner.index(), kind, type_name, remark)
     }
 
-    /// Description and verified code of a row.
-    async fn open(&self, row: &Arc<Row>) -> Result<ReadyType, OpenError> {
+    /// What a type of one snapshot offers, with the verified code of all its rows. The code of an add-on that cannot
+    /// be loaded is an error at the first try, so that it is built again; after that the add-on is left out, and
+    /// the type is not (fault 24).
+    async fn open(&self, index: &TypeIndex, row: &Arc<Row>, is_last_try: bool) -> Result<ReadyType, OpenError> {
         let State::Indexed(indexed) = &row.state else {
             return Err(OpenError::Remark("the row is no longer indexed".to_owned()));
         };
         let ports = self.scanner.ports();
-        let description = match ports.catalog.description(indexed.description).await {
-            Ok(Some(description)) => description,
+        let mut left_out: BTreeMap<SourceId, String> = BTreeMap::new();
+        let mut bundles: BTreeMap<SourceId, LoadedBundle> = BTreeMap::new();
+        let add_ons = index.add_ons(&row.kind, &indexed.type_name);
+        for add_on in &add_ons {
+            let Some(bundle) = add_on.bundle() else { continue };
+            match ports.store.load(bundle).await {
+                Ok(bundle) => {
+                    bundles.insert(add_on.source.clone(), bundle);
+                }
+                Err(error) if is_last_try => {
+                    left_out.insert(add_on.source.clone(), format!("{} is left out: {error}", add_on.source));
+                }
+                Err(error) => return Err(OpenError::Store(error)),
+            }
+        }
+        for broken in index.broken_add_ons(&row.kind, &indexed.type_name) {
+            left_out.insert(broken.source.clone(), claim(&broken));
+        }
+        let add_ons: Vec<Arc<Row>> = add_ons.into_iter().filter(|row| bundles.contains_key(&row.source)).collect();
+        let composed = match attachment::compose_of(ports.catalog.as_ref(), row, add_ons).await {
+            Ok(Some(composed)) => composed,
             Ok(None) => return Err(OpenError::Undescribed),
-            Err(error) => return Err(OpenError::Remark(error.to_string())),
+            Err(error) => return Err(OpenError::Remark(explain(&error))),
         };
         let bundle = ports.store.load(&indexed.bundle).await.map_err(OpenError::Store)?;
-        Ok(ReadyType { row: Arc::clone(row), description: Arc::new(description), bundle })
+        let Composed { row, attachment, add_ons } = composed;
+        let add_ons = add_ons.into_iter().filter_map(|row| {
+            let added = attachment.methods.iter().filter(|(_, method)| method.add_on == row.source);
+            let methods = added.map(|(name, method)| (name.clone(), method.record)).collect();
+            Some(ReadyAddOn { bundle: bundles.remove(&row.source)?, row, methods })
+        });
+        Ok(ReadyType {
+            row,
+            bundle,
+            add_ons: add_ons.collect(),
+            left_out: left_out.into_values().collect(),
+            description: Arc::new(attachment.description),
+        })
     }
 }
 
@@ -136,7 +171,7 @@ impl Types for OnDemand {
             let Some(row) = index.resolve(kind, type_name).map(Arc::clone) else {
                 return Err(self.not_ready(kind, type_name, None));
             };
-            match self.open(&row).await {
+            match self.open(&index, &row, is_second_try).await {
                 Ok(ready) => return Ok(ready),
                 // Found damaged only now, by its digest: taken away, so that the second try builds it again.
                 Err(OpenError::Store(error)) if !is_second_try => {
@@ -188,6 +223,12 @@ fn choose(kind: &Kind, type_names: &BTreeSet<TypeName>, disk: &DiskView, catalog
             claimed.insert(type_name);
         }
     }
+    // An add-on whose target is computed may add to any of them.
+    let is_unnamed_add_on =
+        |observation: &&Observation| observation.claimed_type.is_none() && observation.claims_add_on;
+    let is_known = |source: &SourceId| rows.get(source).is_some_and(|row| row.type_name().is_some());
+    let unnamed = observed().filter(is_unnamed_add_on).filter(|observation| !is_known(&observation.source));
+    sources.extend(unnamed.map(|observation| observation.source.clone()));
     if claimed.len() < type_names.len() {
         // A type whose name is computed says so only when it is inspected. One that was inspected has its name.
         let unnamed = observed().filter(|observation| observation.claimed_type.is_none());

@@ -1,6 +1,6 @@
 //! Asking for a type that is ready to run.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -20,10 +20,60 @@ pub trait Types: Send + Sync {
 pub struct ReadyType {
     /// The row that resolves it.
     pub row: Arc<Row>,
-    /// What it offers.
+    /// What it offers, add-ons included.
     pub description: Arc<Description>,
+    /// The verified code of the row itself.
+    pub bundle: LoadedBundle,
+    /// The add-ons that brought methods, with their verified code.
+    pub add_ons: Vec<ReadyAddOn>,
+    /// Why add-ons of the same snapshot are left out, a sentence each.
+    pub left_out: Vec<String>,
+}
+
+/// An add-on that can run.
+#[derive(Clone, Debug)]
+pub struct ReadyAddOn {
+    /// Its row.
+    pub row: Arc<Row>,
     /// Its verified code.
     pub bundle: LoadedBundle,
+    /// The methods that it brought, with the index of the record of its list in which each stands.
+    pub methods: BTreeMap<String, usize>,
+}
+
+/// Where the code of a method lies.
+#[derive(Clone, Debug)]
+pub struct MethodCode<'a> {
+    /// The row whose bundle has it: the type's own, or an add-on's.
+    pub row: &'a Arc<Row>,
+    /// That bundle.
+    pub bundle: &'a LoadedBundle,
+    /// The export to call into.
+    pub export_name: &'static str,
+    /// Where the method stands below that export.
+    pub path: Vec<String>,
+}
+
+impl ReadyType {
+    /// Where the code of a method of a model lies. A name that no add-on brought is taken for the model's own.
+    #[must_use]
+    pub fn code(&self, method: &str) -> MethodCode<'_> {
+        let added = self.add_ons.iter().find_map(|add_on| Some((add_on, add_on.methods.get(method)?)));
+        match added {
+            Some((ReadyAddOn { row, bundle, .. }, record)) => MethodCode {
+                row,
+                bundle,
+                export_name: "extension",
+                path: vec!["methods".to_owned(), record.to_string(), method.to_owned()],
+            },
+            None => MethodCode {
+                row: &self.row,
+                bundle: &self.bundle,
+                export_name: "model",
+                path: vec!["methods".to_owned(), method.to_owned()],
+            },
+        }
+    }
 }
 
 /// Why a type cannot run.
@@ -77,7 +127,7 @@ impl NotReady {
 
 /// What a row that claims a type says of itself: the latest message of its failure, and the first where that says
 /// something else (fault 43).
-fn claim(row: &Row) -> String {
+pub(crate) fn claim(row: &Row) -> String {
     let Some(failure) = row.failure() else {
         return match &row.state {
             State::ValidationFailed { violations, .. } => {

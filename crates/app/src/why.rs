@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::{plan::Step, ports::AuditRecord, row::Row, source::SourceId};
+use mangrove_domain::{index::TypeIndex, plan::Step, ports::AuditRecord, problem::Problem, row::Row, source::SourceId};
 
-use crate::scan::{self, Request, RetryMode, Scanner};
+use crate::{
+    attachment,
+    scan::{self, Request, RetryMode, Scanner},
+};
 
 /// The answer for one source.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct Explanation {
     pub row: Option<Arc<Row>>,
     /// What the rules say now, and what a plain scan would do.
     pub step: Step,
+    /// What is to be said of it as an add-on: what it waits for, what it lost.
+    pub remarks: Vec<Problem>,
     /// Its history, oldest first.
     pub history: Vec<AuditRecord>,
 }
@@ -24,6 +29,8 @@ pub async fn explain(scanner: &Scanner, query: &str) -> Result<Vec<Explanation>,
     let request = Request { retry: RetryMode::All, dry_run: true, ..Request::default() };
     let (disk, catalog, plan) = scanner.look(&request).await?;
     let query = query.trim_start_matches("./");
+    let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
+    let remarks = attachment::problems(scanner.ports().catalog.as_ref(), &index).await?;
     let mut explanations = Vec::new();
     for step in plan.steps {
         let row = catalog.rows.iter().find(|row| row.source == step.source);
@@ -43,6 +50,7 @@ pub async fn explain(scanner: &Scanner, query: &str) -> Result<Vec<Explanation>,
             explanations.push(Explanation {
                 source: step.source.clone(),
                 row: row.cloned().map(Arc::new),
+                remarks: remarks.iter().filter(|remark| remark.subject == step.source.to_string()).cloned().collect(),
                 step,
                 history,
             });

@@ -82,6 +82,9 @@ pub(crate) enum Command {
         /// Only this method, with its arguments
         #[arg(long)]
         method: Option<String>,
+        /// Its kind; needed where several kinds have a type of this name
+        #[arg(long)]
+        kind: Option<String>,
     },
     /// Tell why a source is in the state it is in
     Why {

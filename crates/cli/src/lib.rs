@@ -123,8 +123,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Types { query, kind, all } => {
             commands::types::run(context, query.as_deref(), kind.as_deref(), all).await
         }
-        Command::Describe { type_name, method } => {
-            commands::describe::run(context, &type_name, method.as_deref()).await
+        Command::Describe { type_name, method, kind } => {
+            commands::describe::run(context, &type_name, method.as_deref(), kind.as_deref()).await
         }
         Command::Why { query } => commands::why::run(context, &query).await,
         Command::Bundle { file, output, self_contained } => {

@@ -125,8 +125,9 @@ impl Printer {
         let style = match problem.severity {
             Severity::Error => Style::Red,
             Severity::Warning => Style::Yellow,
+            Severity::Information => Style::Dim,
         };
-        if self.quiet && problem.severity == Severity::Warning {
+        if self.quiet && problem.severity < Severity::Error {
             return;
         }
         let head = format!("{}[{}]", problem.severity.as_str(), problem.code);

@@ -1,6 +1,9 @@
 //! The published snapshot: which type is which row. Immutable; a new one replaces it as a whole.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::{claims::precedence, nearest::nearest, row::Row, source::Kind, state::StateName, type_name::TypeName};
 
@@ -75,6 +78,24 @@ impl TypeIndex {
     pub fn broken_add_ons(&self, kind: &Kind, type_name: &TypeName) -> Vec<Arc<Row>> {
         let add_ons = self.entry(kind, type_name).map_or(&[][..], |entry| entry.add_ons.as_slice());
         add_ons.iter().filter(|row| row.state.name() != StateName::Indexed).cloned().collect()
+    }
+
+    /// The `Indexed` add-ons whose type does not resolve, sorted by source.
+    pub fn waiting_add_ons(&self) -> impl Iterator<Item = &Arc<Row>> {
+        self.rows.iter().filter(|row| {
+            let is_indexed_add_on = row.is_add_on() && row.state.name() == StateName::Indexed;
+            is_indexed_add_on && row.type_name().is_some_and(|name| self.resolve(&row.kind, name).is_none())
+        })
+    }
+
+    /// The kinds and types that resolve and have `Indexed` add-ons, sorted.
+    #[must_use]
+    pub fn extended_types(&self) -> BTreeSet<(Kind, TypeName)> {
+        let add_ons = self.rows.iter().filter(|row| row.is_add_on() && row.state.name() == StateName::Indexed);
+        add_ons
+            .filter_map(|row| Some((row.kind.clone(), row.type_name()?.clone())))
+            .filter(|(kind, type_name)| self.resolve(kind, type_name).is_some())
+            .collect()
     }
 
     /// The names of this kind that are or are claimed as types and resemble `type_name` most, nearest first, at most

@@ -8,6 +8,7 @@
     reason = "a few types are named so that they read well without their module: `TypeName`, `SourceId`, `RunRecord`"
 )]
 
+pub mod attachment;
 pub mod bundle;
 pub mod claims;
 pub mod definition;
@@ -20,6 +21,7 @@ pub mod freshness;
 pub mod glob;
 pub mod index;
 pub mod json;
+pub mod judge;
 pub mod nearest;
 pub mod not_met;
 pub mod observation;

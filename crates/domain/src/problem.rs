@@ -50,6 +50,8 @@ codes! {
     WRONG_KIND = 122, "the export belongs into another directory";
     /// A method name of an add-on exists on the target already.
     METHOD_COLLISION = 123, "an add-on's method exists already";
+    /// An add-on's target does not resolve.
+    ADD_ON_WAITS = 124, "an add-on waits for its type";
     /// The file does not parse.
     SYNTAX = 201, "syntax error";
     /// A local import leads nowhere.
@@ -191,6 +193,8 @@ impl fmt::Debug for Code {
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
+    /// Nothing is wrong; somebody may want to know.
+    Information,
     /// Works, but somebody should look.
     Warning,
     /// Something does not work.
@@ -198,10 +202,11 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// `warning` or `error`.
+    /// `info`, `warning` or `error`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Severity::Information => "info",
             Severity::Warning => "warning",
             Severity::Error => "error",
         }

@@ -1,7 +1,10 @@
 //! The loaders of the built-in kinds, and the registry in which guests stand beside them.
 
-mod judge;
+mod driver;
+mod extension;
 mod model;
+mod report;
+mod vault;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,8 +13,10 @@ use mangrove_domain::{
     source::Kind,
 };
 
-pub use judge::{Field, Judge};
+pub use driver::Driver;
 pub use model::Model;
+pub use report::Report;
+pub use vault::Vault;
 
 /// The loaders that are in force, one per kind.
 #[derive(Clone, Default)]
@@ -23,7 +28,7 @@ impl Registry {
     /// The built-in loaders.
     #[must_use]
     pub fn built_in() -> Self {
-        Self::default().with(Arc::new(Model))
+        Self::default().with(Arc::new(Model)).with(Arc::new(Vault)).with(Arc::new(Driver)).with(Arc::new(Report))
     }
 
     /// With one more loader; it replaces an earlier one of the same kind.

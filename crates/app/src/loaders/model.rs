@@ -1,10 +1,13 @@
 //! The kind `model`: things with methods. The rules are the table of `design/loaders.md`.
+//!
+//! An `extension` export adds to a model and is judged in [`extension`](super::extension).
 
 use std::sync::Arc;
 
 use mangrove_domain::{
     description::{Description, MethodDescription, Violation},
     json::Json,
+    judge::{Field, Judge},
     ports::{KindLayout, Loader, Site},
     shape::Shape,
     source::Kind,
@@ -12,9 +15,9 @@ use mangrove_domain::{
     version::CalendarVersion,
 };
 
-use super::{Field, Judge};
+use super::extension;
 
-/// The loader of `export const model = …`.
+/// The loader of `export const model = …` and `export const extension = …`; a file with both is a model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Model;
 
@@ -25,8 +28,8 @@ impl Loader for Model {
         KindLayout {
             kind: Kind::new("model"),
             directory: "models".into(),
-            export_names: vec!["model".into()],
-            add_on_export_names: Vec::new(),
+            export_names: vec!["model".into(), extension::EXPORT_NAME.into()],
+            add_on_export_names: vec![extension::EXPORT_NAME.into()],
             type_key: "type".into(),
             normalise: TypeName::model,
         }
@@ -37,12 +40,15 @@ impl Loader for Model {
     }
 
     fn describe(&self, shape: &Shape, site: &Site) -> Result<Description, Vec<Violation>> {
+        if site.export_name == extension::EXPORT_NAME {
+            return extension::describe(shape, site);
+        }
         let mut judge = Judge::default();
         let root = Field::root(shape);
         if judge.record(&root).is_none() {
             return Err(judge.into_violations());
         }
-        let type_name = type_name(&mut judge, &root.member("type"));
+        let type_name = judge.type_name(&root.member("type"), TypeName::model);
         let version = version(&mut judge, &root.member("version"));
         let methods = methods(&mut judge, &root.member("methods"));
         let mut details: Vec<(&str, Json)> = Vec::new();
@@ -84,18 +90,13 @@ impl Loader for Model {
     }
 }
 
-fn type_name(judge: &mut Judge, field: &Field<'_>) -> Option<TypeName> {
-    let text = judge.string(field)?;
-    TypeName::model(text).map_err(|error| judge.reject(field, error.to_string())).ok()
-}
-
 fn version<'a>(judge: &mut Judge, field: &Field<'a>) -> Option<(&'a str, CalendarVersion)> {
     let text = judge.string(field)?;
     let parsed = CalendarVersion::parse(text).map_err(|error| judge.reject(field, error.to_string())).ok()?;
     Some((text, parsed))
 }
 
-fn methods(judge: &mut Judge, field: &Field<'_>) -> Vec<MethodDescription> {
+pub(super) fn methods(judge: &mut Judge, field: &Field<'_>) -> Vec<MethodDescription> {
     let mut methods = Vec::new();
     for (name, method) in judge.record(field).unwrap_or_default() {
         if judge.record(&method).is_none() {
@@ -119,9 +120,9 @@ fn methods(judge: &mut Judge, field: &Field<'_>) -> Vec<MethodDescription> {
 }
 
 /// Checks one member of a record and gives what the description keeps of it.
-type Section = fn(&mut Judge, &Field<'_>) -> Vec<(&'static str, Json)>;
+pub(super) type Section = fn(&mut Judge, &Field<'_>) -> Vec<(&'static str, Json)>;
 
-fn record_of(judge: &mut Judge, field: &Field<'_>, section: Section) -> Json {
+pub(super) fn record_of(judge: &mut Judge, field: &Field<'_>, section: Section) -> Json {
     let mut members = Vec::new();
     for (name, member) in judge.record(field).unwrap_or_default() {
         if judge.record(&member).is_some() {
@@ -131,7 +132,7 @@ fn record_of(judge: &mut Judge, field: &Field<'_>, section: Section) -> Json {
     Json::object(members)
 }
 
-fn resource(judge: &mut Judge, field: &Field<'_>) -> Vec<(&'static str, Json)> {
+pub(super) fn resource(judge: &mut Judge, field: &Field<'_>) -> Vec<(&'static str, Json)> {
     let mut kept = Vec::new();
     if let Some(schema) = judge.schema(&field.member("schema")) {
         kept.push(("schema", schema.clone()));
@@ -155,7 +156,7 @@ fn file(judge: &mut Judge, field: &Field<'_>) -> Vec<(&'static str, Json)> {
     kept
 }
 
-fn check(judge: &mut Judge, field: &Field<'_>) -> Vec<(&'static str, Json)> {
+pub(super) fn check(judge: &mut Judge, field: &Field<'_>) -> Vec<(&'static str, Json)> {
     let mut kept = Vec::new();
     if let Some(description) = judge.string(&field.member("description")) {
         kept.push(("description", Json::from(description)));

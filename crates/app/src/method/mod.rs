@@ -11,7 +11,7 @@ use std::{
 
 use mangrove_domain::{
     definition::Definition,
-    description::{Description, Violation},
+    description::Violation,
     digest::Digest,
     json::Json,
     nearest,
@@ -27,7 +27,7 @@ use mangrove_domain::{
 use crate::{
     cancel::Cancellation,
     secrets::Environment,
-    types::{NotReady, ReadyType, Types},
+    types::{MethodCode, NotReady, ReadyType, Types},
     workflow::render::{Renderer, Scope},
 };
 
@@ -112,7 +112,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
         }
     };
     let provenance = Some(provenance(&call, &ready));
-    let prepared = match prepare(services, &call, &ready.description) {
+    let prepared = match prepare(services, &call, &ready) {
         Ok(prepared) => prepared,
         Err(error) => return Invoked { provenance, ..Invoked::failed(call.environment.mask_problem(error)) },
     };
@@ -130,7 +130,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
     });
     // Dropping the call ends the worker that is in it.
     let outcome = tokio::select! {
-        outcome = execute(services, &call, ready, &prepared, &host) => outcome,
+        outcome = execute(services, &call, &ready, &prepared, &host) => outcome,
         () = call.cancellation.requested() => Err(cancelled()),
     };
     let State { handles, lines } = std::mem::take(&mut *host.state());
@@ -154,13 +154,18 @@ struct Prepared {
     context: Json,
 }
 
-fn prepare(services: &Services, call: &Invocation<'_>, description: &Description) -> Result<Prepared, RunProblem> {
+fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Result<Prepared, RunProblem> {
+    let description = ready.description.as_ref();
     let definition = call.definition;
     let Some(method) = description.method(call.method) else {
         let known = description.methods.iter().map(|method| method.name.as_str());
         let hint = nearest::hint(call.method, known.clone())
             .unwrap_or_else(|| format!("there are: {}", known.collect::<Vec<_>>().join(", ")));
-        let message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
+        let mut message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
+        for reason in &ready.left_out {
+            message.push_str("; ");
+            message.push_str(reason);
+        }
         return Err(problem(Code::UNKNOWN_METHOD, message));
     };
     let about = definition_json(definition);
@@ -196,16 +201,20 @@ fn prepare(services: &Services, call: &Invocation<'_>, description: &Description
 async fn execute(
     services: &Services,
     call: &Invocation<'_>,
-    ready: ReadyType,
+    ready: &ReadyType,
     prepared: &Prepared,
     host: &Arc<Host>,
 ) -> Result<(), RunProblem> {
     let label = format!("{}.{}", call.definition.name.value, call.method);
-    let subject = ready.row.source.to_string();
-    let request = OpenRequest { bundle: ready.bundle, export_name: "model".to_owned(), subject };
+    let code = ready.code(call.method);
+    let request = OpenRequest {
+        bundle: code.bundle.clone(),
+        export_name: code.export_name.to_owned(),
+        subject: code.row.source.to_string(),
+    };
     let work = async {
         let mut session = services.runner.open(request).await?;
-        let member = |name: &str| ["methods", call.method, name].map(str::to_owned).to_vec();
+        let member = |name: &str| [code.path.clone(), vec![name.to_owned()]].concat();
         let request = Call {
             path: member("execute"),
             arguments: prepared.arguments.clone(),
@@ -272,14 +281,14 @@ fn definition_json(definition: &Definition) -> Json {
 }
 
 fn provenance(call: &Invocation<'_>, ready: &ReadyType) -> Provenance {
-    let row = &ready.row;
+    let MethodCode { row, bundle, .. } = ready.code(call.method);
     Provenance {
         definition_digest: call.digest.map(|digest| digest.to_string()),
         type_name: ready.description.type_name.to_string(),
         type_version: ready.description.version.as_deref().map(str::to_owned),
         bundle_digest: row.bundle().map_or_else(
-            || Digest::of(ready.bundle.code.as_bytes()).to_string(),
-            |bundle| bundle.entry.key.digest().to_string(),
+            || Digest::of(bundle.code.as_bytes()).to_string(),
+            |recorded| recorded.entry.key.digest().to_string(),
         ),
         fingerprint: row.built.as_ref().map(|built| built.digest().to_string()).unwrap_or_default(),
         extension: format!("{}@{}", row.extension.name, row.extension.version),

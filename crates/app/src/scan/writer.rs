@@ -9,6 +9,7 @@ use std::{
 use mangrove_domain::{
     claims,
     description::Description,
+    index::TypeIndex,
     plan::Step,
     ports::{Change, Commit, Write},
     row::Row,
@@ -18,6 +19,7 @@ use mangrove_domain::{
 };
 
 use super::{Edition, Error, Report, Scanner};
+use crate::attachment;
 
 /// A batch is committed when it has this many rows …
 const BATCH_ROWS: usize = 256;
@@ -106,6 +108,8 @@ impl<'a> Writer<'a> {
         drop(edition);
         report.rows = self.rows.values().map(|row| Arc::new(row.clone())).collect();
         report.problems.extend(claims::resolve(self.rows.values()).problems);
+        let index = TypeIndex::build(report.rows.iter().cloned());
+        report.problems.extend(attachment::problems(self.scanner.ports.catalog.as_ref(), &index).await?);
         Ok(self.again)
     }
 

@@ -1,12 +1,7 @@
 //! `mangrove describe`
 
-use mangrove_app::{catalogue, types::NotReady};
-use mangrove_domain::{
-    description::{Description, MethodDescription},
-    json::Json,
-    problem::Code,
-    row::Row,
-};
+use mangrove_app::{attachment::Composed, catalogue, types::NotReady};
+use mangrove_domain::{description::MethodDescription, json::Json, problem::Code};
 use serde::Serialize;
 
 use super::Context;
@@ -25,6 +20,7 @@ struct DescribeDocument {
     extension_version: String,
     path: String,
     degraded: bool,
+    add_ons: Vec<String>,
     methods: Vec<MethodDocument>,
     details: serde_json::Value,
     requirements: Vec<String>,
@@ -38,21 +34,46 @@ struct MethodDocument {
     description: String,
     kind: Option<String>,
     arguments: serde_json::Value,
+    /// The add-on that brought it; `null` for a method of the type's own.
+    added_by: Option<String>,
 }
 
-pub(crate) async fn run(context: &Context, query: &str, method: Option<&str>) -> Result<Exit, CommandError> {
+pub(crate) async fn run(
+    context: &Context,
+    query: &str,
+    method: Option<&str>,
+    kind: Option<&str>,
+) -> Result<Exit, CommandError> {
     let workspace = context.look().await?;
+    let kind = kind.map(|name| context.kind(name)).transpose()?;
     let now = workspace.scanner.ports().clock.now();
     let mut unknown: Option<NotReady> = None;
+    let mut found: Vec<Composed> = Vec::new();
     for layout in context.loaders.layouts() {
+        if kind.as_ref().is_some_and(|kind| *kind != layout.kind) {
+            continue;
+        }
         let Ok(type_name) = (layout.normalise)(query) else { continue };
         match catalogue::describe(&workspace.scanner, &layout.kind, &type_name).await? {
-            Ok((row, description)) => return show(context, &row, description, method),
-            Err(not_ready) if unknown.as_ref().is_none_or(|known| known.claimed_by.is_empty()) => {
+            Ok(composed) => found.push(composed),
+            // What somebody claims tells more than what nobody knows, and a name that is nearly right more than none.
+            Err(not_ready) if unknown.as_ref().is_none_or(|known| knowledge(&not_ready) > knowledge(known)) => {
                 unknown = Some(not_ready);
             }
             Err(_) => {}
         }
+    }
+    if found.len() > 1 {
+        let kinds: Vec<String> = found.iter().map(|composed| composed.row.kind.to_string()).collect();
+        let hint = format!("name one with `--kind {}`", kinds[0]);
+        return Err(CommandError::usage(
+            None,
+            format!("`{query}` is the name of several types: {}", kinds.join(", ")),
+            Some(&hint),
+        ));
+    }
+    if let Some(composed) = found.pop() {
+        return show(context, composed, method);
     }
     Err(match unknown {
         Some(not_ready) => CommandError::not_ready(&not_ready, now),
@@ -64,16 +85,18 @@ pub(crate) async fn run(context: &Context, query: &str, method: Option<&str>) ->
     })
 }
 
-fn show(
-    context: &Context,
-    row: &Row,
-    mut description: Description,
-    method: Option<&str>,
-) -> Result<Exit, CommandError> {
+/// How much an answer tells.
+fn knowledge(not_ready: &NotReady) -> (bool, bool) {
+    (!not_ready.claimed_by.is_empty(), !not_ready.nearest.is_empty())
+}
+
+fn show(context: &Context, mut composed: Composed, method: Option<&str>) -> Result<Exit, CommandError> {
+    let description = &mut composed.attachment.description;
     if let Some(name) = method {
         if description.method(name).is_none() {
             let known: Vec<&str> = description.methods.iter().map(|method| method.name.as_str()).collect();
-            let hint = format!("it has {}", known.join(", "));
+            let hint =
+                if known.is_empty() { "it has no methods".to_owned() } else { format!("it has {}", known.join(", ")) };
             return Err(CommandError::no(
                 Some(Code::UNKNOWN_METHOD),
                 format!("`{}` has no method `{name}`", description.type_name),
@@ -83,19 +106,22 @@ fn show(
         description.methods.retain(|method| method.name == name);
     }
     if context.printer.is_json() {
-        context.printer.document(&document(row, &description));
+        context.printer.document(&document(&composed));
     } else {
-        print(context, row, &description, method.is_some());
+        print(context, &composed, method.is_some());
     }
     Ok(Exit::Done)
 }
 
-fn document(row: &Row, description: &Description) -> DescribeDocument {
+fn document(composed: &Composed) -> DescribeDocument {
+    let Composed { row, attachment, add_ons } = composed;
+    let description = &attachment.description;
     let method = |method: &MethodDescription| MethodDocument {
         name: method.name.clone(),
         description: method.description.clone(),
         kind: method.kind.clone(),
         arguments: json_value(&method.arguments),
+        added_by: attachment.methods.get(&method.name).map(|added| added.add_on.to_string()),
     };
     DescribeDocument {
         schema: "mangrove.describe/1",
@@ -107,6 +133,7 @@ fn document(row: &Row, description: &Description) -> DescribeDocument {
         extension_version: row.extension.version.to_string(),
         path: row.source.to_string(),
         degraded: row.degraded.is_some(),
+        add_ons: add_ons.iter().map(|row| row.source.to_string()).collect(),
         methods: description.methods.iter().map(method).collect(),
         details: json_value(&description.details),
         requirements: description.requirements.clone(),
@@ -114,19 +141,37 @@ fn document(row: &Row, description: &Description) -> DescribeDocument {
     }
 }
 
-fn print(context: &Context, row: &Row, description: &Description, is_one_method: bool) {
+fn print(context: &Context, composed: &Composed, is_one_method: bool) {
+    let Composed { row, attachment, add_ons } = composed;
+    let description = &attachment.description;
     let printer = &context.printer;
     if !is_one_method {
-        let version = description.version.as_deref().unwrap_or("without version");
-        printer.line(format!("{} {version}", printer.styled(Style::Bold, description.type_name.as_str())));
+        // Only models have a version of their own.
+        let version = description.version.as_deref().unwrap_or_default();
+        let name = printer.styled(Style::Bold, description.type_name.as_str());
+        printer.line(format!("{name} {version}").trim_end());
         printer.line(format!("  {} from {} ({})", row.kind, row.source, row.origin.as_str()));
         printer.line(format!("  extension {} {}", row.extension.name, row.extension.version));
         if let Some(failure) = &row.degraded {
             printer.line(format!("  degraded: {}", failure.latest_message));
         }
-        if let Some(schema) = description.details.get("globalArguments") {
-            printer.line("  global arguments");
-            properties(context, schema, "    ");
+        for add_on in add_ons {
+            printer.line(format!("  with {} ({})", add_on.source, add_on.origin.as_str()));
+        }
+        for (key, title) in [("name", "name"), ("description", "about"), ("scope", "scope")] {
+            if let Some(text) = description.details.get(key).and_then(Json::as_str) {
+                printer.line(format!("  {title} {text}"));
+            }
+        }
+        if let Some(labels) = description.details.get("labels").and_then(Json::as_array) {
+            let labels: Vec<&str> = labels.iter().filter_map(Json::as_str).collect();
+            printer.line(format!("  labels {}", labels.join(", ")));
+        }
+        for (key, title) in [("globalArguments", "global arguments"), ("configSchema", "configuration")] {
+            if let Some(schema) = description.details.get(key) {
+                printer.line(format!("  {title}"));
+                properties(context, schema, "    ");
+            }
         }
         for section in ["resources", "files", "checks"] {
             let Some(members) = description.details.get(section).and_then(Json::as_object) else { continue };
@@ -139,11 +184,15 @@ fn print(context: &Context, row: &Row, description: &Description, is_one_method:
         if !description.requirements.is_empty() {
             printer.line(format!("  needs {}", description.requirements.join(", ")));
         }
-        printer.line("  methods");
+        if !description.methods.is_empty() {
+            printer.line("  methods");
+        }
     }
     for method in &description.methods {
         let kind = method.kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
-        printer.line(format!("    {}{kind}  {}", printer.styled(Style::Bold, &method.name), method.description));
+        let text = format!("    {}{kind}  {}", printer.styled(Style::Bold, &method.name), method.description);
+        let added = attachment.methods.get(&method.name);
+        printer.line(added.map_or_else(|| text.clone(), |added| format!("{text}  (from {})", added.add_on)));
         properties(context, &method.arguments, "      ");
     }
     for note in &description.notes {

@@ -12,7 +12,13 @@ use mangrove_domain::{
 use serde::Serialize;
 
 use super::Context;
-use crate::{documents::SourceDocument, errors::CommandError, exit::Exit, human, printer::Style};
+use crate::{
+    documents::{ProblemDocument, SourceDocument},
+    errors::CommandError,
+    exit::Exit,
+    human,
+    printer::Style,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +34,7 @@ struct ExplainedDocument {
     #[serde(flatten)]
     source: SourceDocument,
     next_action: &'static str,
+    remarks: Vec<ProblemDocument>,
     history: Vec<HistoryDocument>,
 }
 
@@ -80,6 +87,7 @@ fn document(explanation: &Explanation) -> ExplainedDocument {
     ExplainedDocument {
         source: SourceDocument::new(&explanation.step, explanation.row.as_deref()),
         next_action: explanation.step.action.name(),
+        remarks: explanation.remarks.iter().map(ProblemDocument::from).collect(),
         history: explanation.history.iter().map(history).collect(),
     }
 }
@@ -94,8 +102,14 @@ fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
         if let Some(winner) = &row.shadowed_by {
             printer.line(format!("  shadowed {winner} resolves the type instead"));
         }
+        if row.is_add_on() {
+            printer.line("  add-on   it adds to that type and is none of its own");
+        }
     } else {
         printer.line("  state    not in the catalog yet");
+    }
+    for remark in &explanation.remarks {
+        printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
     }
     printer.line(format!("  verdict  {}: {}", explanation.step.verdict.name(), explanation.step.verdict));
     printer.line(format!("  a scan   would {} it", explanation.step.action.name()));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mangrove_app::{
-    on_demand,
+    attachment, on_demand,
     scan::Scanner,
     secrets::Environment,
     types::NotReady,
@@ -19,7 +19,6 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
     run::{RunRecord, RunStatus},
     source::Kind,
-    state::State,
     type_name::TypeName,
 };
 use serde::Serialize;
@@ -249,7 +248,7 @@ pub(super) fn inputs(workspace: &Workspace, inputs: &args::Inputs) -> Result<Jso
 /// What the catalog says of types, for validation.
 struct Types {
     index: Arc<mangrove_domain::index::TypeIndex>,
-    descriptions: HashMap<TypeName, Arc<Description>>,
+    descriptions: HashMap<(Kind, TypeName), Arc<Description>>,
 }
 
 impl Types {
@@ -257,10 +256,10 @@ impl Types {
         let index = scanner.load().await?;
         let mut descriptions = HashMap::new();
         for row in index.rows().filter(|row| row.is_resolvable()) {
-            if let State::Indexed(indexed) = &row.state
-                && let Some(description) = scanner.ports().catalog.description(indexed.description).await?
-            {
-                descriptions.insert(indexed.type_name.clone(), Arc::new(description));
+            let catalog = scanner.ports().catalog.as_ref();
+            if let Some(composed) = attachment::compose(catalog, &index, row).await? {
+                let description = composed.attachment.description;
+                descriptions.insert((row.kind.clone(), description.type_name.clone()), Arc::new(description));
             }
         }
         Ok(Self { index, descriptions })
@@ -269,7 +268,7 @@ impl Types {
 
 impl TypeCatalogue for Types {
     fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
-        self.index.resolve(kind, name).and_then(|_| self.descriptions.get(name)).cloned()
+        self.descriptions.get(&(kind.clone(), name.clone())).cloned()
     }
 
     fn names(&self, kind: &Kind) -> Vec<TypeName> {

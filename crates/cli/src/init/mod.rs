@@ -53,6 +53,8 @@ pub(crate) fn files(identifiers: &Identifiers) -> Vec<File> {
         file(".gitignore", include_str!("template/gitignore")),
         file("extensions/models/_lib/schema.ts", include_str!("template/schema.ts")),
         file("extensions/models/greeter.ts", include_str!("template/greeter.ts")),
+        file("extensions/vaults/memory.ts", include_str!("template/vault.ts")),
+        file("extensions/reports/summary.ts", include_str!("template/report.ts")),
         file(&format!("models/@local/greeter/{}.yaml", identifiers.definition), &definition),
         file("workflows/hello.yaml", &workflow),
         file("mangrove.yaml", &marker),

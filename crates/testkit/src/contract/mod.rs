@@ -13,6 +13,7 @@ pub mod data_store;
 mod documents;
 mod export_inspector;
 mod expressions;
+pub mod loader;
 mod method_runner;
 mod repository_files;
 pub mod run_store;

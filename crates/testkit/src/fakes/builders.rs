@@ -134,7 +134,8 @@ impl Packages for ScriptedPackages {
     }
 }
 
-/// Reads the code of a [`ScriptedBundler`] as a model. A line `reject` gives a type that is no string, a line
+/// Reads the code of a [`ScriptedBundler`] as a model or add-on with a method for each line `method NAME`; a model
+/// without such lines has the method `run`. A line `reject` gives a type that is no string, a line
 /// `throw` a module that throws.
 #[derive(Debug, Default)]
 pub struct ScriptedInspector {
@@ -178,10 +179,21 @@ impl ExportInspector for ScriptedInspector {
             ("arguments".into(), Shape::Schema { json_schema: Json::object::<&str>([]) }),
             ("execute".into(), Shape::Function),
         ]);
+        let is_add_on = name.as_ref() == "extension";
+        let mut names: Vec<&str> = code.lines().filter_map(|line| line.strip_prefix("method ")).collect();
+        if names.is_empty() && !is_add_on {
+            names.push("run");
+        }
+        let record = |name: &str| (name.to_owned(), method.clone());
+        let methods = if is_add_on {
+            Shape::Array(names.iter().map(|name| Shape::Object(vec![record(name)])).collect())
+        } else {
+            Shape::Object(names.iter().map(|name| record(name)).collect())
+        };
         let shape = Shape::Object(vec![
             ("type".into(), type_shape),
             ("version".into(), Shape::String("2026.01.01.1".into())),
-            ("methods".into(), Shape::Object(vec![("run".into(), method)])),
+            ("methods".into(), methods),
         ]);
         Ok(Inspection { export: Some((Arc::clone(name), shape)), touched: Vec::new(), notes: Vec::new() })
     }

@@ -22,6 +22,7 @@ use mangrove_domain::{
 /// Files in memory, in a language of lines instead of TypeScript:
 ///
 /// ```text
+/// computed                the claimed type is not in the text
 /// type @acme/dns          the claimed type; what makes a file an entry point is a line `export model`
 /// export model
 /// import _lib/shared.ts   a local import, relative to the root
@@ -117,7 +118,8 @@ impl MemoryTree {
     }
 
     fn observe(&self, path: &str, text: &str, layout: &KindLayout) -> (Observation, SurveyedEntry) {
-        let claimed = text.lines().find_map(|line| line.strip_prefix("type "));
+        let is_computed = text.lines().any(|line| line == "computed");
+        let claimed = text.lines().find_map(|line| line.strip_prefix("type ")).filter(|_| !is_computed);
         let reached = self.reach(path);
         let specifiers: BTreeSet<String> = reached
             .values()
@@ -137,13 +139,15 @@ impl MemoryTree {
             };
             Entry::Readable { digest: Digest::of(text.as_bytes()), inputs }
         };
+        let exported = |name: &str| text.lines().any(|line| line.strip_prefix("export ") == Some(name));
+        let name = layout.export_names.iter().find(|name| exported(name));
         let observation = Observation {
             source: source(path),
             origin: Origin::Local,
             extension: Extension { name: "@local/test".into(), version: "0.0.0".into() },
             kind: layout.kind.clone(),
             claimed_type: claimed.and_then(|text| (layout.normalise)(text).ok()),
-            claims_add_on: false,
+            claims_add_on: name.is_some_and(|name| layout.add_on_export_names.contains(name)),
             entry,
         };
         (observation, SurveyedEntry { specifiers })

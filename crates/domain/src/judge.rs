@@ -1,6 +1,13 @@
 //! What loaders have in common: walking a shape and collecting every violation with its path.
+//!
+//! Here and not beside the built-in loaders, because a loader in a crate of its own uses nothing but this crate.
 
-use mangrove_domain::{description::Violation, json::Json, shape::Shape};
+use crate::{
+    description::Violation,
+    json::Json,
+    shape::Shape,
+    type_name::{TypeName, TypeNameError},
+};
 
 /// A place in a shape that may be empty.
 #[derive(Clone, Debug)]
@@ -76,6 +83,25 @@ impl Judge {
             Some(Shape::String(text)) => Some(text),
             _ => self.expected(field, "a string"),
         }
+    }
+
+    /// The text of a type, normalised by the rule of its kind.
+    pub fn type_name(
+        &mut self,
+        field: &Field<'_>,
+        normalise: fn(&str) -> Result<TypeName, TypeNameError>,
+    ) -> Option<TypeName> {
+        let text = self.string(field)?;
+        normalise(text).map_err(|error| self.reject(field, error.to_string())).ok()
+    }
+
+    /// A member that may be absent: `None` if it is, or if `check` objects to it.
+    pub fn optional<'a, T>(
+        &mut self,
+        field: &Field<'a>,
+        check: impl FnOnce(&mut Self, &Field<'a>) -> Option<T>,
+    ) -> Option<T> {
+        if field.is_present() { check(self, field) } else { None }
     }
 
     /// A string that is one of `choices`.
