@@ -7,6 +7,7 @@ mod configuration;
 mod faults;
 mod fixtures;
 mod hostile;
+mod origins;
 mod outage;
 mod runs;
 mod sandbox;
