@@ -64,12 +64,12 @@ fn types_say_where_they_come_from() {
         .as_array()
         .expect("types")
         .iter()
-        .map(|entry| format!("{} {} {} {}", entry["type"], entry["origin"], entry["root"], entry["extension"]["name"]))
+        .map(|entry| format!("{} {} {} {}", entry["type"], entry["origin"], entry["root"], entry["extension"]))
         .collect();
     insta::assert_snapshot!(origins.join("\n").replace('"', ""), @r#"
-    @acme/own local local null
-    @acme/mounted mounted mount:mounts/shared null
-    @acme/pulled pulled pulled:@acme/tools null
+    @acme/mounted mounted mount:mounts/shared @mount/shared
+    @acme/own local local @local/00000000-0000-4000-8000-000000000001
+    @acme/pulled pulled pulled:@acme/tools @acme/tools
     "#);
     let warm = sandbox.scan(&[]);
     assert_quiet(&warm);
@@ -187,8 +187,8 @@ fn a_missing_locked_file_degrades_and_an_unlocked_one_is_deleted() {
     let sandbox = three();
     sandbox.write(&pulled("@acme/tools", "extra.ts"), &model("@acme/extra"));
     sandbox.scan(&[]);
-    fs::remove_file(sandbox.tree.path(&pulled("@acme/tools", "p.ts"))).expect("it is there");
-    fs::remove_file(sandbox.tree.path(&pulled("@acme/tools", "extra.ts"))).expect("it is there");
+    fs::remove_file(sandbox.tree.path(pulled("@acme/tools", "p.ts"))).expect("it is there");
+    fs::remove_file(sandbox.tree.path(pulled("@acme/tools", "extra.ts"))).expect("it is there");
     let scan = sandbox.scan(&[]);
     assert_eq!(scan.source("models/p.ts")["degraded"], true, "{:#}", scan.0);
     assert!(!scan.states().contains_key("models/extra.ts"));
@@ -307,4 +307,27 @@ fn extensions_may_come_from_another_checkout() {
         assert_eq!(scan.source("extensions/models/own.ts")["type"], "@acme/branch");
     }
     assert_eq!(sandbox.scan(&[]).source("extensions/models/own.ts")["type"], "@acme/own");
+}
+
+#[test]
+fn files_of_every_root_can_be_bundled() {
+    let sandbox = three();
+    sandbox.write("mounts/shared/lib/name.ts", "export const name = 'from the mount';");
+    sandbox.write("mounts/shared/deno.json", r#"{ "imports": { "names": "./lib/name.ts" } }"#);
+    let text = format!("import {{ name }} from 'names';\nexport const said = name;\n{}", model("@acme/mounted"));
+    sandbox.write("mounts/shared/extensions/models/m.ts", &text);
+    let outside = Sandbox::new("");
+    outside.write("extensions/models/x.ts", &model("@acme/x"));
+    let place = outside.tree.path("extensions/models/x.ts").display().to_string();
+    assert_eq!(sandbox.run(&["bundle", &place]).code, 2, "it belongs to another repository");
+    for (file, path) in [
+        ("mounts/shared/extensions/models/m.ts", "mount:mounts/shared/extensions/models/m.ts"),
+        (".swamp/pulled-extensions/@acme/tools/models/p.ts", "pulled:@acme/tools/models/p.ts"),
+        ("extensions/models/own.ts", "extensions/models/own.ts"),
+    ] {
+        let document = sandbox.json(&["bundle", file]);
+        assert_eq!(document["path"], path);
+        let code = document["code"].as_str().unwrap_or_default();
+        assert_eq!(code.contains("from the mount"), path.starts_with("mount:"), "{code}");
+    }
 }
