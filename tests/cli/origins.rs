@@ -67,8 +67,8 @@ fn types_say_where_they_come_from() {
         .map(|entry| format!("{} {} {} {}", entry["type"], entry["origin"], entry["root"], entry["extension"]))
         .collect();
     insta::assert_snapshot!(origins.join("\n").replace('"', ""), @r#"
-    @acme/mounted mounted mount:mounts/shared @mount/shared
     @acme/own local local @local/00000000-0000-4000-8000-000000000001
+    @acme/mounted mounted mount:mounts/shared @mount/shared
     @acme/pulled pulled pulled:@acme/tools @acme/tools
     "#);
     let warm = sandbox.scan(&[]);
