@@ -9,6 +9,7 @@ mod fixtures;
 mod hostile;
 mod kinds;
 mod operations;
+mod origins;
 mod outage;
 mod runs;
 mod sandbox;

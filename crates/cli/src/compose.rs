@@ -19,9 +19,10 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     ports::{
         BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Progress, RepositoryFiles, RunStore,
-        SchemaValidator,
+        SchemaValidator, SourceTree,
     },
     problem::{Code, Problem, Severity},
+    source::SourceId,
 };
 use mangrove_infra::{
     bundler,
@@ -67,6 +68,7 @@ pub(crate) struct Workspace {
     /// Its root, without symbolic links.
     pub(crate) repository: PathBuf,
     pub(crate) scanner: Arc<Scanner>,
+    tree: Arc<LocalTree>,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) expressions: Arc<dyn Expressions>,
     pub(crate) schemas: Arc<dyn SchemaValidator>,
@@ -109,7 +111,7 @@ pub(crate) async fn open(
     let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
     let jobs = jobs.map_or_else(|| std::thread::available_parallelism().map_or(2, usize::from), usize::from);
     let pool = pool(jobs)?;
-    let tree = LocalTree::new(TreeOptions {
+    let tree = Arc::new(LocalTree::new(TreeOptions {
         repository: repository.to_owned(),
         state_directory: state.clone(),
         environment: environment.clone(),
@@ -117,7 +119,7 @@ pub(crate) async fn open(
         documents: Arc::clone(&documents),
         extensions_directory: context.global.extensions_dir.clone(),
         is_read_only: access != Access::ReadWrite,
-    })?;
+    })?);
     let catalog = open_catalog(context, &state, access).await?;
     let store: Arc<dyn BundleStore> = Arc::new(LocalStore::new(state.join("bundles")));
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -137,7 +139,7 @@ pub(crate) async fn open(
     let progress: Arc<dyn Progress> =
         if context.printer.draws_progress() { Arc::new(Bar::default()) } else { Arc::new(Silent) };
     let ports = Ports {
-        tree: Arc::new(tree),
+        tree: Arc::clone(&tree) as Arc<dyn SourceTree>,
         packages: Arc::new(packages),
         bundler: Arc::new(pool.clone()),
         store,
@@ -149,6 +151,7 @@ pub(crate) async fn open(
     };
     Ok(Workspace {
         repository: repository.to_owned(),
+        tree,
         scanner: Arc::new(Scanner::new(ports, context.loaders.clone(), jobs)),
         documents,
         expressions: Arc::new(CelExpressions),
@@ -201,6 +204,11 @@ pub(crate) async fn back_up_catalog(context: &Context, repository: &Path, file: 
 }
 
 impl Workspace {
+    /// The source that a file is; `None` if it lies in no root of the repository.
+    pub(crate) async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, CommandError> {
+        Ok(self.tree.source_of(file).await?)
+    }
+
     /// The definitions and workflows of the repository.
     pub(crate) async fn library(&self) -> Result<Library, CommandError> {
         Library::load(self.files.as_ref(), self.documents.as_ref(), &library::Layout::default())

@@ -3,14 +3,11 @@
 use std::path::Path;
 
 use mangrove_app::single::{self, BundleError, Form};
-use mangrove_domain::{
-    problem::Code,
-    source::{RelativePath, RootId, SourceId},
-};
+use mangrove_domain::{problem::Code, source::SourceId};
 use serde::Serialize;
 
 use super::Context;
-use crate::{errors::CommandError, exit::Exit, human};
+use crate::{compose::Workspace, errors::CommandError, exit::Exit, human};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,8 +28,7 @@ pub(crate) async fn run(
     is_self_contained: bool,
 ) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
-    let path = relative(&workspace.repository, file)?;
-    let source = SourceId { root: RootId::local(), path };
+    let source = source(&workspace, file).await?;
     let form = if is_self_contained { Form::SelfContained } else { Form::Shared };
     let bundle = single::bundle(workspace.scanner.ports(), &source, form).await.map_err(|error| match error {
         BundleError::Unreadable(source) => CommandError::usage(
@@ -74,21 +70,17 @@ pub(crate) async fn run(
     Ok(Exit::Done)
 }
 
-/// The path of a file below the repository.
-fn relative(repository: &Path, file: &Path) -> Result<RelativePath, CommandError> {
+/// The source that a file is: in the repository, a mount or a pulled extension.
+async fn source(workspace: &Workspace, file: &Path) -> Result<SourceId, CommandError> {
     let absolute = std::path::absolute(file)
         .and_then(|path| path.canonicalize())
         .map_err(|error| CommandError::usage(Some(Code::UNREADABLE), format!("{}: {error}", file.display()), None))?;
-    absolute
-        .strip_prefix(repository)
-        .ok()
-        .and_then(Path::to_str)
-        .and_then(|text| RelativePath::parse(text).ok())
-        .ok_or_else(|| {
-            CommandError::usage(
-                Some(Code::IMPORT_OUTSIDE_ROOT),
-                format!("{} is not inside the repository {}", file.display(), repository.display()),
-                Some("`--repo DIR` names the repository that the file belongs to"),
-            )
-        })
+    workspace.source_of(&absolute).await?.ok_or_else(|| {
+        let repository = workspace.repository.display();
+        CommandError::usage(
+            Some(Code::IMPORT_OUTSIDE_ROOT),
+            format!("{} is not inside the repository {repository} or one of its mounts", file.display()),
+            Some("`--repo DIR` names the repository that the file belongs to"),
+        )
+    })
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    glob::Glob,
     observation::{CatalogView, DiskView, RootAccess, RootView},
     plan::{Policy, Retry, Scope, plan},
     source::{Origin, RelativePath, RootId, SourceId},
@@ -163,6 +164,34 @@ fn fault_45_nothing_is_gone_unless_somebody_looked_there_completely() {
     pulled   root unreachable     | Unavailable, degrade | locked: Unavailable, degrade | no export: NoLongerEntryPoint, tombstone | lockfile unreadable: LockfileUnreadable, keep
     pulled   root not configured  | ExtensionRemoved, tombstone | locked: ExtensionRemoved, tombstone | no export: ExtensionRemoved, tombstone | lockfile unreadable: LockfileUnreadable, keep
     "#);
+}
+
+/// A mount that nothing matches any more, by what is configured now: faults 20 and 22.
+#[test]
+fn fault_20_a_mount_leaves_only_when_nothing_that_is_configured_covers_it() {
+    let decided = |patterns: &[&str], fault_of_list: bool| {
+        let mut row = row("Indexed").unwrap();
+        row.origin = Origin::Mounted;
+        row.source.root = RootId::mount("../exts/aws");
+        let disk = DiskView {
+            mounts_fault: fault_of_list.then(|| fault("EIO")),
+            mount_patterns: patterns.iter().map(|pattern| Glob::parse(pattern).unwrap()).collect(),
+            ..DiskView::default()
+        };
+        let policy = Policy {
+            retry: Retry::All,
+            kinds: [(model(), 1)].into(),
+            scope: Scope::Everything,
+            allow_mass_removal: false,
+        };
+        let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);
+        format!("{}, {}", plan.steps[0].verdict.name(), plan.steps[0].action.name())
+    };
+    assert_eq!(decided(&[], false), "ExtensionRemoved, tombstone");
+    assert_eq!(decided(&["../exts/g*", "../ext?/azure"], false), "ExtensionRemoved, tombstone");
+    assert_eq!(decided(&["../other", "../exts/{aws,gcp}"], false), "Unavailable, degrade");
+    assert_eq!(decided(&["../*/aws"], false), "Unavailable, degrade");
+    assert_eq!(decided(&[], true), "MountsUnreadable, keep");
 }
 
 /// What becomes of rows in each state when their source is lost for now.
