@@ -386,6 +386,19 @@ impl Database {
         }
     }
 
+    /// How long the write-ahead log is, in bytes; 0 if there is none.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(log_path(&self.path)).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Folds the write-ahead log into the file and empties it. Best effort: while others read or write it stays.
+    pub(crate) async fn fold_log(&self) {
+        let Some(writer) = self.pools.as_ref().and_then(|pools| pools.writer.as_ref()) else { return };
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(writer).await {
+            tracing::debug!(%error, "the write-ahead log stays");
+        }
+    }
+
     /// Waits until every connection is closed, which folds the write-ahead log into the file.
     pub(crate) async fn close(&self) {
         if let Some(pools) = &self.pools {
@@ -481,6 +494,10 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+fn log_path(path: &Path) -> PathBuf {
+    with_suffix(path, "-wal")
 }
 
 fn suspect_path(path: &Path) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -24,68 +24,10 @@ use rolldown_plugin::{HookResolveIdArgs, HookResolveIdOutput, HookResolveIdRetur
 use serde::{Deserialize, Serialize};
 
 use super::{diagnostics, runtime};
+use crate::builtin_modules;
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
 pub(super) const FORMAT: &str = "1";
-
-/// Modules that the engine itself offers, without their `node:`.
-const BUILTINS: &[&str] = &[
-    "_http_agent",
-    "_http_client",
-    "_http_common",
-    "_http_incoming",
-    "_http_outgoing",
-    "_http_server",
-    "_stream_duplex",
-    "_stream_passthrough",
-    "_stream_readable",
-    "_stream_transform",
-    "_stream_writable",
-    "_tls_common",
-    "_tls_wrap",
-    "assert",
-    "async_hooks",
-    "buffer",
-    "child_process",
-    "cluster",
-    "console",
-    "constants",
-    "crypto",
-    "dgram",
-    "diagnostics_channel",
-    "dns",
-    "domain",
-    "events",
-    "fs",
-    "http",
-    "http2",
-    "https",
-    "inspector",
-    "module",
-    "net",
-    "os",
-    "path",
-    "perf_hooks",
-    "process",
-    "punycode",
-    "querystring",
-    "readline",
-    "repl",
-    "stream",
-    "string_decoder",
-    "sys",
-    "timers",
-    "tls",
-    "trace_events",
-    "tty",
-    "url",
-    "util",
-    "v8",
-    "vm",
-    "wasi",
-    "worker_threads",
-    "zlib",
-];
 
 /// Builds vendor directories; implemented in process and by the worker pool.
 #[expect(clippy::module_name_repetitions, reason = "named beside `Bundler` in other modules")]
@@ -265,8 +207,7 @@ fn builtin(specifier: &str) -> Option<String> {
     if specifier.starts_with("node:") {
         return Some(specifier.to_owned());
     }
-    let first = Path::new(specifier).iter().next()?.to_str()?;
-    (BUILTINS.contains(&first) && !specifier.ends_with('/')).then(|| format!("node:{specifier}"))
+    builtin_modules::is_bare(specifier).then(|| format!("node:{specifier}"))
 }
 
 #[cfg(test)]

@@ -19,3 +19,6 @@ pub use inspect::inspect;
 pub use limits::Limits;
 #[expect(clippy::module_name_repetitions, reason = "`Session` is the port")]
 pub use session::EngineSession;
+
+/// Moves when the engine would report another shape for the same bundle; part of the key of remembered inspections.
+pub(crate) const INSPECTOR_VERSION: &str = "1";

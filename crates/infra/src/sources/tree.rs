@@ -64,7 +64,7 @@ impl TreeOptions {
 pub struct LocalTree {
     options: TreeOptions,
     layout: Layout,
-    memory: Mutex<Option<Arc<Remembered>>>,
+    memory: Arc<Mutex<Option<Arc<Remembered>>>>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -94,7 +94,7 @@ impl LocalTree {
         let mut view = View::new(root, Arc::default(), options.writable_state(), false);
         let layout =
             Layout::read(&mut view, options.documents.as_ref()).map_err(|fault| ObserveError::Repository { fault })?;
-        Ok(Self { options, layout, memory: Mutex::new(None), turn: tokio::sync::Mutex::new(()) })
+        Ok(Self { options, layout, memory: Arc::default(), turn: tokio::sync::Mutex::new(()) })
     }
 
     /// The repository's directory, without symbolic links.
@@ -130,14 +130,6 @@ impl LocalTree {
         vec![local_root(&self.options)]
     }
 
-    fn remembered(&self) -> Option<Arc<Remembered>> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if memory.is_none() {
-            *memory = stat_cache::load(&self.options.state_directory).map(Arc::new);
-        }
-        memory.clone()
-    }
-
     fn remember(&self, remembered: Arc<Remembered>) {
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
     }
@@ -163,11 +155,18 @@ impl SourceTree for LocalTree {
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
         let _turn = self.turn.lock().await;
         let key = self.key(request);
-        let remembered = self.remembered();
         let specs = self.roots();
-        let usable = !request.rehash && remembered.as_ref().is_some_and(|remembered| remembered.key == key);
-        let earlier = remembered.clone();
-        let (starts, is_unchanged) = blocking(move || look_ahead(&specs, earlier.as_deref(), usable)).await??;
+        let (memory, state_directory) = (Arc::clone(&self.memory), self.options.state_directory.clone());
+        let rehash = request.rehash;
+        // Off this task: the catalog is read by the same one meanwhile.
+        let (remembered, looked) = blocking(move || {
+            let remembered = remembered(&memory, &state_directory);
+            let usable = !rehash && remembered.as_ref().is_some_and(|remembered| remembered.key == key);
+            let looked = look_ahead(&specs, remembered.as_deref(), usable);
+            (remembered, looked)
+        })
+        .await?;
+        let (starts, is_unchanged) = looked?;
         if let (Some(remembered), true) = (remembered, is_unchanged) {
             return Ok(only(remembered.survey.clone(), request));
         }
@@ -201,8 +200,7 @@ impl SourceTree for LocalTree {
             return Ok(None);
         };
         let root = open(&spec)?;
-        let memo = self
-            .remembered()
+        let memo = remembered(&self.memory, &self.options.state_directory)
             .and_then(|remembered| {
                 remembered.roots.iter().find(|root| root.id == source.root).map(RememberedRoot::memo)
             })
@@ -220,6 +218,15 @@ impl SourceTree for LocalTree {
         let session = session.close(vec![(config, entry.clone())], &self.options.parser).await?;
         Ok(module_graph(&session, config, source.path.clone()))
     }
+}
+
+/// What the last survey saw, read when first asked for.
+fn remembered(memory: &Mutex<Option<Arc<Remembered>>>, state_directory: &Path) -> Option<Arc<Remembered>> {
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    if memory.is_none() {
+        *memory = stat_cache::load(state_directory).map(Arc::new);
+    }
+    memory.clone()
 }
 
 fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option<ModuleGraph> {
