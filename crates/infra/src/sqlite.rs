@@ -391,10 +391,21 @@ impl Database {
         std::fs::metadata(log_path(&self.path)).map_or(0, |metadata| metadata.len())
     }
 
-    /// Folds the write-ahead log into the file and empties it. Best effort: while others read or write it stays.
+    /// Folds the write-ahead log into the file and empties it. Best effort, and waits for nobody: while others read or
+    /// write, the log stays.
     pub(crate) async fn fold_log(&self) {
         let Some(writer) = self.pools.as_ref().and_then(|pools| pools.writer.as_ref()) else { return };
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(writer).await {
+        let folded: Result<(), sqlx::Error> = async {
+            let mut connection = writer.acquire().await?;
+            let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *connection).await?;
+            sqlx::query("PRAGMA busy_timeout = 0").fetch_all(&mut *connection).await?;
+            let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&mut *connection).await;
+            let patience = sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {patience}"));
+            sqlx::query(patience).fetch_all(&mut *connection).await?;
+            folded.map(drop)
+        }
+        .await;
+        if let Err(error) = folded {
             tracing::debug!(%error, "the write-ahead log stays");
         }
     }
