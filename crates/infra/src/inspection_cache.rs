@@ -10,10 +10,7 @@ use mangrove_domain::{
     ports::{Catalog, ExportInspector, InspectRequest, Inspection},
 };
 
-use crate::worker::wire;
-
-/// Moves when the engine would report another shape for the same bundle.
-const INSPECTOR_VERSION: &str = "1";
+use crate::{engine, worker::wire};
 
 /// An inspector that asks the catalog first. Only answers are remembered, never failures; a catalog that cannot
 /// be asked or written costs the look-up and nothing else.
@@ -62,7 +59,7 @@ impl ExportInspector for CachedInspector {
 /// Bundle, vendors, the exports that were asked for, and our own version: everything that an answer depends on.
 fn key(request: &InspectRequest) -> Digest {
     let mut lines = vec![
-        Line::new("inspector", INSPECTOR_VERSION),
+        Line::new("inspector", engine::INSPECTOR_VERSION),
         Line::new("code", Digest::of(request.bundle.code.as_bytes()).to_string()),
         Line::new("exports", request.export_names.join(" ")),
     ];

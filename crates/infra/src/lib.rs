@@ -4,6 +4,7 @@
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
 
 #[cfg(feature = "bundler-embedded")]
+mod builtin_modules;
 pub mod bundler;
 #[cfg(feature = "sqlite")]
 pub mod catalog;

@@ -640,3 +640,25 @@ async fn a_backup_is_whole_and_never_overwrites() {
     let left: Vec<_> = fs::read_dir(target.parent().expect("a parent")).expect("listed").flatten().collect();
     assert!(!left.iter().any(|entry| entry.file_name().to_string_lossy().contains("backup")), "{left:?}");
 }
+
+/// What a process leaves that ends without closing: the files as they were while it ran.
+#[tokio::test]
+async fn a_log_that_was_left_is_folded_once() {
+    let (running, left) = (Place::new(), Place::new());
+    let catalog = running.open().await;
+    let written: Vec<Row> =
+        (0..1_000).map(|n| rows::indexed(&format!("models/{n:05}.ts"), &format!("@acme/{n}"))).collect();
+    catalog.commit(rows::batch(written.iter().map(rows::put))).await.expect("committed");
+    for name in ["catalog.db", "catalog.db-wal"] {
+        fs::copy(running.directory.path().join(name), left.directory.path().join(name)).expect("a copy");
+    }
+    let log = left.directory.path().join("catalog.db-wal");
+    let log_bytes = || fs::metadata(&log).map_or(0, |metadata| metadata.len());
+    assert!(log_bytes() > 256 << 10, "{} bytes prove nothing", log_bytes());
+
+    let opened = left.open().await;
+    assert_eq!(log_bytes(), 0);
+    assert_eq!(stored(&opened).await.len(), written.len());
+    opened.close().await;
+    catalog.close().await;
+}

@@ -102,12 +102,13 @@ impl<'a> Writer<'a> {
         // Nothing was committed since our rows were read, by us or by another scan: they are the world, as far as
         // this process knows. Otherwise what is published is newer than they are.
         let mut edition = self.scanner.edition.lock().await;
+        report.problems.extend(claims::resolve(self.rows.values()).problems);
+        report.rows = std::mem::take(&mut self.rows).into_values().map(Arc::new).collect();
         if *edition == self.edition {
-            self.publish(&mut edition);
+            *edition += 1;
+            self.scanner.publish(report.rows.iter().cloned());
         }
         drop(edition);
-        report.rows = self.rows.values().map(|row| Arc::new(row.clone())).collect();
-        report.problems.extend(claims::resolve(self.rows.values()).problems);
         let index = TypeIndex::build(report.rows.iter().cloned());
         report.problems.extend(attachment::problems(self.scanner.ports.catalog.as_ref(), &index).await?);
         Ok(self.again)
@@ -178,8 +179,9 @@ impl<'a> Writer<'a> {
     fn apply_claims(&mut self) {
         let claims = claims::resolve(self.rows.values());
         for row in self.rows.values_mut() {
-            let before = row.clone();
+            let (shadowed_by, shadow_fallback) = (row.shadowed_by.clone(), row.shadow_fallback);
             if claims.mark(row) {
+                let before = Row { shadowed_by, shadow_fallback, ..row.clone() };
                 let settled = Settled::Write(Box::new(row.clone()));
                 let reason = row.shadowed_by.as_ref().map_or_else(
                     || "no other source claims its type before it".to_owned(),

@@ -1,6 +1,5 @@
 //! Vendor bundles: one package, built once, shared by every extension that imports it.
 
-mod builtins;
 mod plugin;
 
 use std::{

@@ -42,6 +42,10 @@ pub const LAYOUT_VERSION: i64 = 1;
 /// How many inspections are remembered; the oldest leave first.
 pub const REMEMBERED_INSPECTIONS: i64 = 20_000;
 
+/// A write-ahead log that is longer than this is folded into the file at open, in bytes. A process that ends without
+/// closing leaves it, and every later one would have to read all of it first.
+const FOLDED_LOG_BYTES: u64 = 256 << 10;
+
 const LAYOUT: Layout = Layout {
     version: LAYOUT_VERSION,
     migrator: &MIGRATOR,
@@ -143,6 +147,9 @@ impl SqliteCatalog {
     async fn keep_tidy(&self, mode: OpenMode) -> Result<(), CatalogError> {
         if mode == OpenMode::ReadWrite && self.holds_much_garbage().await? {
             self.sweep().await?;
+        }
+        if mode == OpenMode::ReadWrite && self.database.log_bytes() > FOLDED_LOG_BYTES {
+            self.database.fold_log().await;
         }
         Ok(())
     }

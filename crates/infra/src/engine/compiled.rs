@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rquickjs::{
     Context, Ctx, Module, Result, Runtime,
-    loader::{Loader, bundle::Bundle},
+    loader::{ImportAttributes, Loader, Resolver, bundle::Bundle},
     module::{Declared, WriteOptions},
 };
 
@@ -68,13 +68,44 @@ fn form(name: &str, source: &Arc<str>) -> Option<Form> {
 fn compile(name: &str, source: &str) -> Result<Vec<u8>> {
     let runtime = Runtime::new()?;
     runtime.set_memory_limit(COMPILER_BYTES);
+    runtime.set_loader(Nothing, Nothing);
     let context = Context::full(&runtime)?;
     context.with(|context| Module::declare(context, name, source)?.write(WriteOptions::default()))
 }
 
+/// What a module imports while it is compiled: the engine wants to find it, and takes nothing of it. The compiled form
+/// names the specifiers as they were written, and the runtime that loads it resolves them.
+struct Nothing;
+
+impl Resolver for Nothing {
+    fn resolve<'js>(
+        &mut self,
+        _context: &Ctx<'js>,
+        _base: &str,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> Result<String> {
+        Ok(name.to_owned())
+    }
+}
+
+impl Loader for Nothing {
+    fn load<'js>(
+        &mut self,
+        context: &Ctx<'js>,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> Result<Module<'js, Declared>> {
+        Module::declare(context.clone(), name, "")
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use rquickjs::Object;
+    use rquickjs::{
+        Object,
+        loader::{BuiltinLoader, BuiltinResolver},
+    };
 
     use super::*;
 
@@ -102,6 +133,28 @@ mod tests {
     fn another_text_of_the_same_name_is_another_module() {
         assert_eq!(evaluate("vendor/aa/other.js", &"export const answer = 1".into()), Some(1));
         assert_eq!(evaluate("vendor/aa/other.js", &"export const answer = 2".into()), Some(2));
+    }
+
+    #[test]
+    fn a_module_with_imports_has_a_form_and_they_are_resolved_where_it_is_loaded() {
+        let source: Arc<str> =
+            "import { n } from './n.js'; export { m } from 'node:m'; export const answer = n;".into();
+        assert!(form("vendor/aa/importing.js", &source).is_some());
+        let runtime = Runtime::new().expect("a runtime");
+        let modules = BuiltinLoader::default()
+            .with_module("vendor/aa/n.js", "export const n = 7;")
+            .with_module("node:m", "export const m = 8;");
+        let names = BuiltinResolver::default().with_module("vendor/aa/n.js").with_module("node:m");
+        runtime.set_loader(names, modules);
+        let context = Context::full(&runtime).expect("a context");
+        context.with(|context| {
+            let module = declare(&context, "vendor/aa/importing.js", &source).expect("a form").expect("declares");
+            let (module, promise) = module.eval().expect("evaluates");
+            promise.finish::<()>().expect("ends");
+            let namespace: Object = module.namespace().expect("a namespace");
+            assert_eq!(namespace.get::<_, i32>("answer").ok(), Some(7));
+            assert_eq!(namespace.get::<_, i32>("m").ok(), Some(8));
+        });
     }
 
     #[test]

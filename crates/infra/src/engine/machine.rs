@@ -19,6 +19,8 @@ use super::{
 
 /// How much of a thrown message is kept, in characters.
 const MESSAGE_CHARACTERS: usize = 2000;
+/// An inspection looks for garbage from this share of its memory on.
+const COLLECT_FROM_SHARE: u64 = 8;
 /// From this share of its memory on, in eighths, a failed module is taken to have failed for want of memory.
 const FULL_EIGHTHS: u64 = 7;
 
@@ -93,6 +95,11 @@ impl Machine {
         let runtime = Runtime::new().map_err(|error| broken(&error))?;
         runtime.set_memory_limit(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX));
         runtime.set_max_stack_size(limits.stack_bytes);
+        if mode == Mode::Inspect {
+            // What an inspection makes is dropped as a whole soon: looking for cycles early is lost time.
+            let threshold = limits.memory_bytes / COLLECT_FROM_SHARE;
+            runtime.set_gc_threshold(usize::try_from(threshold).unwrap_or(usize::MAX));
+        }
         let watch = Arc::new(Watch::new());
         watch.begin(limits.cpu);
         let handler = watch.clone();

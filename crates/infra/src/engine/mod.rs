@@ -22,3 +22,6 @@ pub(crate) use modules::SCHEMA_LIBRARIES;
 pub(crate) use names::member_names;
 #[expect(clippy::module_name_repetitions, reason = "`Session` is the port")]
 pub use session::EngineSession;
+
+/// Moves when the engine would report another shape for the same bundle; part of the key of remembered inspections.
+pub(crate) const INSPECTOR_VERSION: &str = "1";

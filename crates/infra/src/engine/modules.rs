@@ -20,6 +20,7 @@ use rquickjs::{
 use serde::Deserialize;
 
 use super::compiled;
+use crate::builtin_modules::is_built_in;
 
 /// What the bundle's own module is called inside the engine.
 pub(super) const ENTRY: &str = "bundle.js";
@@ -225,47 +226,6 @@ fn join(base: &str, specifier: &str) -> String {
         }
     }
     segments.join("/")
-}
-
-/// Modules that a richer engine has built in.
-fn is_built_in(specifier: &str) -> bool {
-    const BARE: [&str; 34] = [
-        "assert",
-        "async_hooks",
-        "buffer",
-        "child_process",
-        "cluster",
-        "console",
-        "constants",
-        "crypto",
-        "dgram",
-        "dns",
-        "events",
-        "fs",
-        "fs/promises",
-        "http",
-        "http2",
-        "https",
-        "module",
-        "net",
-        "os",
-        "path",
-        "perf_hooks",
-        "process",
-        "punycode",
-        "querystring",
-        "readline",
-        "stream",
-        "string_decoder",
-        "timers",
-        "tls",
-        "tty",
-        "url",
-        "util",
-        "worker_threads",
-        "zlib",
-    ];
-    specifier.starts_with("node:") || BARE.contains(&specifier)
 }
 
 /// For every specifier, the names that a module imports of it. Of a namespace import, the members that are read.

@@ -72,7 +72,7 @@ impl TreeOptions {
 pub struct LocalTree {
     options: TreeOptions,
     layout: Layout,
-    memory: Mutex<Option<Arc<Remembered>>>,
+    memory: Arc<Mutex<Option<Arc<Remembered>>>>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -112,7 +112,7 @@ impl LocalTree {
         let mut base = views.open(RootId::local(), Origin::Local, &options.repository)?;
         let layout = Layout::read(&mut base, options.documents.as_ref(), "")
             .map_err(|fault| ObserveError::Repository { fault })?;
-        Ok(Self { options, layout, memory: Mutex::new(None), turn: tokio::sync::Mutex::new(()) })
+        Ok(Self { options, layout, memory: Arc::default(), turn: tokio::sync::Mutex::new(()) })
     }
 
     /// The repository's directory, without symbolic links.
@@ -231,7 +231,7 @@ impl LocalTree {
 
     /// Where a root lies, as the latest survey saw it.
     async fn place_of(&self, root: &RootId) -> Result<Option<(Origin, PathBuf)>, ObserveError> {
-        if let Some(remembered) = self.remembered() {
+        if let Some(remembered) = remembered(&self.memory, &self.options.state_directory) {
             let origin = remembered.survey.disk.roots.get(root).map(|view| view.origin);
             let directory = remembered.roots.iter().find(|known| known.id == *root).map(|known| &known.directory);
             if let (Some(origin), Some(directory)) = (origin, directory) {
@@ -244,14 +244,6 @@ impl LocalTree {
         let is_it = |spec: &RootSpec| spec.id == *root && spec.access == RootAccess::Reachable;
         let spec = found.roots.specs.into_iter().find(is_it);
         Ok(spec.map(|spec| (spec.origin, spec.directory)))
-    }
-
-    fn remembered(&self) -> Option<Arc<Remembered>> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if memory.is_none() {
-            *memory = stat_cache::load(&self.options.state_directory).map(Arc::new);
-        }
-        memory.clone()
     }
 
     fn remember(&self, remembered: Arc<Remembered>) {
@@ -280,14 +272,21 @@ impl SourceTree for LocalTree {
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
         let _turn = self.turn.lock().await;
         let key = self.key(request);
-        let remembered = self.remembered();
-        let usable = !request.rehash
-            && remembered.as_ref().is_some_and(|remembered| {
-                let value = |name: &String| self.options.environment.get(name).filter(|value| !value.is_empty());
-                remembered.key == key && remembered.variables.iter().all(|(name, known)| value(name) == known.as_ref())
-            });
-        let earlier = remembered.clone();
-        let (ahead, is_unchanged) = blocking(move || look_ahead(earlier.as_deref(), usable)).await?;
+        let (memory, state_directory) = (Arc::clone(&self.memory), self.options.state_directory.clone());
+        let (rehash, environment) = (request.rehash, self.options.environment.clone());
+        // Off this task: the catalog is read by the same one meanwhile.
+        let (remembered, (ahead, is_unchanged)) = blocking(move || {
+            let remembered = remembered(&memory, &state_directory);
+            let usable = !rehash
+                && remembered.as_ref().is_some_and(|remembered| {
+                    let value = |name: &String| environment.get(name).filter(|value| !value.is_empty());
+                    let is_same = |(name, known): (&String, &Option<String>)| value(name) == known.as_ref();
+                    remembered.key == key && remembered.variables.iter().all(is_same)
+                });
+            let looked = look_ahead(remembered.as_deref(), usable);
+            (remembered, looked)
+        })
+        .await?;
         if let (Some(remembered), true) = (remembered, is_unchanged) {
             return Ok(only(remembered.survey.clone(), request));
         }
@@ -316,8 +315,7 @@ impl SourceTree for LocalTree {
         };
         let root = Root::open(source.root.clone(), origin, directory.clone());
         let root = root.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
-        let memo = self
-            .remembered()
+        let memo = remembered(&self.memory, &self.options.state_directory)
             .and_then(|remembered| {
                 remembered.roots.iter().find(|root| root.id == source.root).map(RememberedRoot::memo)
             })
@@ -341,6 +339,15 @@ impl SourceTree for LocalTree {
 const SURROUNDINGS: &str = "surroundings";
 /// Names the view of the repository if its own extensions lie elsewhere.
 const REPOSITORY: &str = "repository";
+
+/// What the last survey saw, read when first asked for.
+fn remembered(memory: &Mutex<Option<Arc<Remembered>>>, state_directory: &Path) -> Option<Arc<Remembered>> {
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    if memory.is_none() {
+        *memory = stat_cache::load(state_directory).map(Arc::new);
+    }
+    memory.clone()
+}
 
 fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option<ModuleGraph> {
     session.view.files.get(entry.as_str())?.digest()?;

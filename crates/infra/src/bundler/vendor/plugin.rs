@@ -15,7 +15,8 @@ use rolldown_plugin::{
 };
 use serde_json::Value;
 
-use super::{PLACEHOLDER, builtins::builtin};
+use super::PLACEHOLDER;
+use crate::builtin_modules;
 
 /// Imports the entry of this specifier in its own form and gives it out in ours.
 pub(super) const NAMED_ENTRY: &str = "mangrove-entry:";
@@ -216,4 +217,12 @@ fn is_dual(manifest: &Value) -> bool {
 
 fn has_key(value: &Value, wanted: &str) -> bool {
     value.as_object().is_some_and(|object| object.iter().any(|(key, inner)| key == wanted || has_key(inner, wanted)))
+}
+
+/// The built-in that a specifier names, with its `node:`. A package of the same name is reached as `name/`.
+pub(super) fn builtin(specifier: &str) -> Option<String> {
+    if specifier.starts_with("node:") {
+        return Some(specifier.to_owned());
+    }
+    builtin_modules::is_bare(specifier).then(|| format!("node:{specifier}"))
 }

@@ -1,8 +1,8 @@
-use std::fs;
+use std::{fs, path::Path};
 
 use mangrove_domain::ports::{InspectRequest, LoadedBundle};
 
-use super::{builtins::builtin, *};
+use super::{plugin::builtin, *};
 
 /// Writes `files` below a new directory.
 fn packages(files: &[(&str, &str)]) -> tempfile::TempDir {
