@@ -39,7 +39,7 @@ pub async fn bundle(ports: &Ports, source: &SourceId) -> Result<Bundle, BundleEr
             EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
         })
         .collect();
-    let prepared = ports.packages.prepare(&PackageRequest { specifiers }).await?;
+    let prepared = ports.packages.prepare(&PackageRequest { specifiers, lock: graph.lock.clone() }).await?;
     let request = BundleRequest { graph, imports: prepared.imports };
     ports.bundler.bundle(request).await.map_err(BundleError::Failed)
 }

@@ -16,7 +16,7 @@ use mangrove_app::{
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     ports::{
-        BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Progress, RepositoryFiles, RunStore,
+        BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Packages, Progress, RepositoryFiles, RunStore,
         SchemaValidator,
     },
     problem::{Code, Problem, Severity},
@@ -37,6 +37,8 @@ use mangrove_infra::{
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child},
 };
+
+pub(crate) use mangrove_infra::npm::maintenance::Amount;
 
 use crate::{
     commands::Context,
@@ -61,6 +63,7 @@ pub(crate) struct Workspace {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) expressions: Arc<dyn Expressions>,
     pub(crate) schemas: Arc<dyn SchemaValidator>,
+    pub(crate) packages: Arc<NpmPackages>,
     files: Arc<dyn RepositoryFiles>,
     state: PathBuf,
     access: Access,
@@ -108,26 +111,26 @@ pub(crate) async fn open(
         is_read_only: access == Access::ReadOnly,
     })?;
     let catalog = open_catalog(context, &state, access).await?;
-    let store: Arc<dyn BundleStore> = Arc::new(LocalStore::new(state.join("bundles")));
+    let store: Arc<dyn BundleStore> = Arc::new(LocalStore::new(bundles_directory(&state)));
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let packages = NpmPackages::new(npm::Options {
+    let packages = Arc::new(NpmPackages::new(npm::Options {
         state_directory: state.clone(),
         repository: repository.to_owned(),
         environment,
         is_offline: context.global.offline,
-        is_locked: false,
+        is_locked: context.global.locked,
         vendor: Arc::new(pool.clone()),
         vendor_identity: bundler::vendor::identity(),
         store: Arc::clone(&store),
         limits: npm::registry::Limits::default(),
         pause: Arc::new(npm::registry::SystemPause),
         entropy: Arc::clone(&entropy),
-    });
+    }));
     let progress: Arc<dyn Progress> =
         if context.printer.draws_progress() { Arc::new(Bar::default()) } else { Arc::new(Silent) };
     let ports = Ports {
         tree: Arc::new(tree),
-        packages: Arc::new(packages),
+        packages: Arc::clone(&packages) as Arc<dyn Packages>,
         bundler: Arc::new(pool.clone()),
         store,
         inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog))),
@@ -143,6 +146,7 @@ pub(crate) async fn open(
         expressions: Arc::new(CelExpressions),
         schemas: Arc::new(JsonSchemas),
         files: Arc::new(DiskFiles::new(repository)),
+        packages,
         state,
         access,
         pool,
@@ -184,6 +188,11 @@ impl Workspace {
         Ok(Engine::new(services, self.repository.display().to_string(), Limits::default()))
     }
 
+    /// Where the bundles lie.
+    pub(crate) fn bundles_directory(&self) -> PathBuf {
+        bundles_directory(&self.state)
+    }
+
     /// The clock.
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.scanner.ports().clock.as_ref()
@@ -200,6 +209,10 @@ const fn mode(access: Access) -> OpenMode {
 /// Where the state of a repository lies.
 fn state_directory(context: &Context, repository: &Path) -> PathBuf {
     context.global.state_dir.clone().unwrap_or_else(|| repository.join(".mangrove"))
+}
+
+fn bundles_directory(state: &Path) -> PathBuf {
+    state.join("bundles")
 }
 
 fn catalog_file(state: &Path) -> PathBuf {

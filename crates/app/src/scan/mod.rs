@@ -20,8 +20,8 @@ use mangrove_domain::{
     observation::{CatalogView, DiskView, Observation},
     plan::{self, Action, Plan, Policy, Retry, Scope, Step},
     ports::{
-        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, Packages,
-        Phase, Progress, SourceTree, StoreError,
+        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, PackageRequest,
+        Packages, Phase, Progress, SourceTree, StoreError,
     },
     problem::Problem,
     row::Row,
@@ -264,7 +264,7 @@ impl Scanner {
     async fn pass(&self, request: &Request, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
         self.ports.progress.event(&Event::Started { phase: Phase::Observe, total: None });
         let edition = *self.edition.lock().await;
-        let Observed { disk, catalog, specifiers, statistics } =
+        let Observed { disk, catalog, packages, statistics } =
             observe::observe(&self.ports, &self.loaders, request).await?;
         self.ports.progress.event(&Event::Finished { phase: Phase::Observe });
         report.statistics.files_read += statistics.files_read;
@@ -275,7 +275,7 @@ impl Scanner {
         report.merge(&plan, disk.problems.clone());
 
         if !request.dry_run {
-            self.carry_out(&plan, &disk, &specifiers, &mut writer, report).await?;
+            self.carry_out(&plan, &disk, &packages, &mut writer, report).await?;
         }
         let again = writer.finish(report).await?;
         Ok(again)
@@ -285,7 +285,7 @@ impl Scanner {
         &self,
         plan: &Plan,
         disk: &DiskView,
-        specifiers: &BTreeMap<SourceId, BTreeSet<String>>,
+        packages: &BTreeMap<SourceId, PackageRequest>,
         writer: &mut Writer<'_>,
         report: &mut Report,
     ) -> Result<(), Error> {
@@ -317,7 +317,7 @@ impl Scanner {
             let attempt = Attempt {
                 ports: self.ports.clone(),
                 loaders: self.loaders.clone(),
-                specifiers: specifiers.get(&step.source).cloned().unwrap_or_default(),
+                packages: packages.get(&step.source).cloned().unwrap_or_default(),
                 observation: observation.clone(),
                 row,
             };

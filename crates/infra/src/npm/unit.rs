@@ -29,6 +29,7 @@ use super::{
     tree::Tree,
 };
 use crate::bundler::vendor::{VendorBundler, VendorRequest};
+use crate::faults::{Operation, io_fault};
 
 /// The version of what goes into a unit's key and of how units are laid out for the bundler.
 const FORMAT: u32 = 1;
@@ -157,7 +158,7 @@ fn file_name(specifier: &str, is_taken: impl Fn(&str) -> bool) -> String {
 }
 
 /// What the record says; a missing or damaged one says nothing.
-fn recorded(path: &Path) -> Option<StoredObject> {
+pub(super) fn recorded(path: &Path) -> Option<StoredObject> {
     let record: Record = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     let digest = record.vendor.parse().ok()?;
     Some(StoredObject { key: ObjectKey::Vendor(digest), size_bytes: record.size_bytes })
@@ -172,12 +173,12 @@ async fn is_present(store: &dyn BundleStore, object: StoredObject) -> Result<boo
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.
 fn lay_out(supply: &Supply, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
     let scratch = supply.cache.scratch();
-    fs::create_dir_all(&scratch).map_err(|error| super::file_fault("create", &scratch, &error))?;
+    fs::create_dir_all(&scratch).map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     sweep(&scratch);
     let directory = tempfile::Builder::new()
         .prefix("unit-")
         .tempdir_in(&scratch)
-        .map_err(|error| super::file_fault("create a directory in", &scratch, &error))?;
+        .map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     for (place, package) in &tree.placed {
         let integrity = tree.integrity.get(package).map_or("", String::as_str);
         let bytes = supply.cached_archive(package, integrity)?;

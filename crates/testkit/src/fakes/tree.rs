@@ -134,7 +134,7 @@ impl MemoryTree {
             claims_add_on: false,
             entry,
         };
-        (observation, SurveyedEntry { specifiers })
+        (observation, SurveyedEntry { specifiers, lock: None })
     }
 }
 
@@ -214,6 +214,7 @@ impl SourceTree for MemoryTree {
             source,
             config: self.config_part(),
             compiler_options: "{}".to_owned(),
+            lock: None,
         }))
     }
 }
