@@ -20,8 +20,8 @@ use mangrove_domain::{
     observation::{CatalogView, DiskView, Observation},
     plan::{self, Action, Plan, Policy, Retry, Scope, Step},
     ports::{
-        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, PackageRequest,
-        Packages, Phase, Progress, SourceTree, StoreError,
+        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError,
+        PackageRequest, Packages, Phase, Progress, SourceTree, StoreError,
     },
     problem::Problem,
     row::Row,

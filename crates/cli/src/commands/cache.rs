@@ -93,7 +93,8 @@ impl From<Amount> for AmountDocument {
 /// Sizes and places, without changing anything.
 pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
     let workspace = context.look().await?;
-    let usage = workspace.packages.usage().await.map_err(|fault| CommandError::fault("looking at the cache", &fault))?;
+    let usage =
+        workspace.packages.usage().await.map_err(|fault| CommandError::fault("looking at the cache", &fault))?;
     let (mut entries, mut vendors) = (Amount::default(), Amount::default());
     for object in stored(&workspace).await? {
         let amount = match object.key {
@@ -150,7 +151,9 @@ pub(crate) async fn prune(context: &Context) -> Result<Exit, CommandError> {
         context.printer.document(&PruneDocument { schema: "mangrove.cache-prune/1", packages: removed.into() });
     } else {
         let files = human::count(removed.files, "file");
-        context.printer.status("Removed", format!("{files} of packages that no lock names, {}", human::size(removed.bytes)));
+        context
+            .printer
+            .status("Removed", format!("{files} of packages that no lock names, {}", human::size(removed.bytes)));
     }
     Ok(Exit::Done)
 }
@@ -200,7 +203,8 @@ pub(crate) async fn update(context: &Context, names: &[String], pin: bool) -> Re
                 }
                 Ok(_) => {}
                 Err(fault) => {
-                    let message = format!("{} stays at {}: {}", requirement.requirement, requirement.before, fault.message);
+                    let message =
+                        format!("{} stays at {}: {}", requirement.requirement, requirement.before, fault.message);
                     context.printer.error(&format!("error[{}]: {message}", fault.code), &[], None);
                 }
             }

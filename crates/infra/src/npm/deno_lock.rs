@@ -228,10 +228,9 @@ impl<'a> Graph<'a> {
         let mut needs = Vec::new();
         for (member, is_optional) in [("dependencies", false), ("optionalDependencies", true)] {
             let found: Vec<(String, String)> = match instance.get(member) {
-                Some(Value::Object(members)) => members
-                    .iter()
-                    .filter_map(|(name, key)| Some((name.clone(), key.as_str()?.to_owned())))
-                    .collect(),
+                Some(Value::Object(members)) => {
+                    members.iter().filter_map(|(name, key)| Some((name.clone(), key.as_str()?.to_owned()))).collect()
+                }
                 Some(Value::Array(items)) => {
                     items.iter().filter_map(Value::as_str).map(|text| self.need(text)).collect::<Result<_, _>>()?
                 }

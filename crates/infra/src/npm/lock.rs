@@ -52,11 +52,9 @@ impl Stamp {
     /// Of a file as it is now; `None` if there is none.
     pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
         match fs::metadata(path) {
-            Ok(found) => Ok(Some(Self {
-                inode: found.ino(),
-                size: found.size(),
-                modified: (found.mtime(), found.mtime_nsec()),
-            })),
+            Ok(found) => {
+                Ok(Some(Self { inode: found.ino(), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) }))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -206,9 +206,7 @@ fn expand(value: &str, origin: &str, environment: &BTreeMap<String, String>) -> 
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, tail)) = after.split_once('}') else { break };
-        let found = environment
-            .get(name)
-            .ok_or_else(|| Unset { origin: origin.to_owned(), name: name.to_owned() })?;
+        let found = environment.get(name).ok_or_else(|| Unset { origin: origin.to_owned(), name: name.to_owned() })?;
         expanded.push_str(before);
         expanded.push_str(found);
         rest = tail;

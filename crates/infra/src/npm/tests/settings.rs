@@ -57,8 +57,9 @@ fn credentials_go_only_where_they_belong() {
         &[("TOKEN", "secret")],
     )
     .unwrap();
-    let header =
-        |url: &str| settings.credential(&Url::parse(url).unwrap()).unwrap().map(|credential| credential.header().to_owned());
+    let header = |url: &str| {
+        settings.credential(&Url::parse(url).unwrap()).unwrap().map(|credential| credential.header().to_owned())
+    };
     assert_eq!(header("https://acme.example/npm/zod").as_deref(), Some("Bearer secret"));
     assert_eq!(header("https://acme.example/other").as_deref(), Some("Basic YTpi"));
     assert_eq!(header("https://port.example:8080/zod").as_deref(), Some("Bearer p"));
