@@ -147,7 +147,7 @@ impl Configs {
             return config;
         }
         let directory = parent(file);
-        config.lock = lock_file(view, &document.root, directory).unwrap_or(config.lock);
+        config.lock = lock_file(view, &document.root, directory, config.lock.take());
         let external = document.root.get("importMap").and_then(Node::as_str).map(str::to_owned);
         match external.as_deref() {
             None => config.imports = import_map(&document.root, directory),
@@ -279,16 +279,16 @@ fn address(directory: &str, text: &str) -> String {
     }
 }
 
-/// What a configuration says of its lock file: `Some(None)` if there shall be none, `None` if it does not say.
-fn lock_file(view: &mut View, root: &Node, directory: &str) -> Option<Option<String>> {
-    let setting = root.get("lock")?;
-    let path = match setting.as_str() {
-        Some(path) => path,
-        None if setting.to_json() == Json::Bool(false) => return Some(None),
-        None => setting.get("path").and_then(Node::as_str)?,
-    };
-    let path = RelativePath::parse(&join(directory, path)).ok()?;
-    Some((view.node(path.as_str()) == super::view::Node::File).then(|| path.as_str().to_owned()))
+/// The deno.lock that a configuration names; the `nearest` one if it names none, none if it wants none.
+fn lock_file(view: &mut View, root: &Node, directory: &str, nearest: Option<String>) -> Option<String> {
+    let Some(setting) = root.get("lock") else { return nearest };
+    if setting.to_json() == Json::Bool(false) {
+        return None;
+    }
+    let named = setting.as_str().or_else(|| setting.get("path").and_then(Node::as_str));
+    let Some(named) = named else { return nearest };
+    let path = RelativePath::parse(&join(directory, named)).ok()?;
+    (view.node(path.as_str()) == super::view::Node::File).then(|| path.as_str().to_owned())
 }
 
 /// Dependencies of a package.json as an import map. What no registry serves keeps its place under the scheme
