@@ -2,6 +2,7 @@
 //! that nothing of the machine that runs the tests takes part.
 
 mod benchmarks;
+mod cache;
 mod commands;
 mod configuration;
 mod faults;

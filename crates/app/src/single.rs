@@ -48,7 +48,7 @@ pub async fn bundle(ports: &Ports, source: &SourceId, form: Form) -> Result<Bund
             EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
         })
         .collect();
-    let prepared = ports.packages.prepare(&PackageRequest { specifiers }).await?;
+    let prepared = ports.packages.prepare(&PackageRequest { specifiers, lock: graph.lock.clone() }).await?;
     let inlined = match form {
         Form::Shared => Vec::new(),
         Form::SelfContained => {

@@ -41,6 +41,9 @@ pub(crate) struct Global {
     /// Use cached packages only, never the network
     #[arg(long, global = true, env = "MANGROVE_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) offline: bool,
+    /// Use locked packages only; fail where a lock would have to change
+    #[arg(long, global = true, env = "MANGROVE_LOCKED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) locked: bool,
 }
 
 /// When to use colour.
@@ -123,6 +126,9 @@ pub(crate) enum Command {
     /// Look after the catalog
     #[command(subcommand)]
     Catalog(Catalog),
+    /// Look after cached packages and bundles
+    #[command(subcommand)]
+    Cache(Cache),
     /// Show the page of a problem code
     Explain {
         /// Such as MG0101
@@ -131,6 +137,29 @@ pub(crate) enum Command {
     /// Do the jobs that come on standard input
     #[command(hide = true)]
     Worker,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cache {
+    /// Tell what is cached, how large it is and where it lies
+    Info,
+    /// Remove packages that no lock names
+    Prune,
+    /// Fetch and build everything, for an image build; exit with 1 if anything failed
+    Warm {
+        /// How many builds run at once; the number of processors if not given
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+        jobs: Option<u16>,
+    },
+    /// Resolve locked packages anew and move their locks
+    Update {
+        /// Only these packages
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Also write everything that is locked to `mangrove.lock`, to be committed
+        #[arg(long)]
+        lock: bool,
+    },
 }
 
 #[derive(Debug, Args)]

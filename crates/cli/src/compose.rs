@@ -18,7 +18,7 @@ use mangrove_app::{
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     ports::{
-        BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Progress, RepositoryFiles, RunStore,
+        BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Packages, Progress, RepositoryFiles, RunStore,
         SchemaValidator, SourceTree,
     },
     problem::{Code, Problem, Severity},
@@ -40,6 +40,8 @@ use mangrove_infra::{
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child},
 };
+
+pub(crate) use mangrove_infra::npm::maintenance::Amount;
 
 use crate::{
     commands::Context,
@@ -72,6 +74,7 @@ pub(crate) struct Workspace {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) expressions: Arc<dyn Expressions>,
     pub(crate) schemas: Arc<dyn SchemaValidator>,
+    pub(crate) packages: Arc<NpmPackages>,
     files: Arc<dyn RepositoryFiles>,
     state: PathBuf,
     access: Access,
@@ -121,26 +124,26 @@ pub(crate) async fn open(
         is_read_only: access != Access::ReadWrite,
     })?);
     let catalog = open_catalog(context, &state, access).await?;
-    let store: Arc<dyn BundleStore> = Arc::new(LocalStore::new(state.join("bundles")));
+    let store: Arc<dyn BundleStore> = Arc::new(LocalStore::new(bundles_directory(&state)));
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let packages = NpmPackages::new(npm::Options {
+    let packages = Arc::new(NpmPackages::new(npm::Options {
         state_directory: state.clone(),
         repository: repository.to_owned(),
         environment,
         is_offline: context.global.offline,
-        is_locked: false,
+        is_locked: context.global.locked,
         vendor: Arc::new(pool.clone()),
         vendor_identity: bundler::vendor::identity(),
         store: Arc::clone(&store),
         limits: npm::registry::Limits::default(),
         pause: Arc::new(npm::registry::SystemPause),
         entropy: Arc::clone(&entropy),
-    });
+    }));
     let progress: Arc<dyn Progress> =
         if context.printer.draws_progress() { Arc::new(Bar::default()) } else { Arc::new(Silent) };
     let ports = Ports {
         tree: Arc::clone(&tree) as Arc<dyn SourceTree>,
-        packages: Arc::new(packages),
+        packages: Arc::clone(&packages) as Arc<dyn Packages>,
         bundler: Arc::new(pool.clone()),
         store,
         inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog))),
@@ -157,6 +160,7 @@ pub(crate) async fn open(
         expressions: Arc::new(CelExpressions),
         schemas: Arc::new(JsonSchemas),
         files: Arc::new(DiskFiles::new(repository)),
+        packages,
         state,
         access,
         printer: context.printer.clone(),
@@ -247,6 +251,11 @@ impl Workspace {
         Ok(engine.with_cancellation(cancellation))
     }
 
+    /// Where the bundles lie.
+    pub(crate) fn bundles_directory(&self) -> PathBuf {
+        bundles_directory(&self.state)
+    }
+
     /// The clock.
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.scanner.ports().clock.as_ref()
@@ -258,6 +267,10 @@ const fn mode(access: Access) -> OpenMode {
         Access::ReadWrite => OpenMode::ReadWrite,
         Access::ReadOnly | Access::Examine => OpenMode::ReadOnly,
     }
+}
+
+fn bundles_directory(state: &Path) -> PathBuf {
+    state.join("bundles")
 }
 
 async fn open_catalog(context: &Context, state: &Path, access: Access) -> Result<Arc<dyn Catalog>, CommandError> {

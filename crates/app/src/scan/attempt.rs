@@ -1,6 +1,6 @@
 //! One attempt for one source: build, inspect, judge. Never an `Err`: whatever happens is an outcome.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use mangrove_domain::{
     bundle::BundleRef,
@@ -24,7 +24,7 @@ pub(super) struct Attempt {
     pub(super) loaders: Registry,
     pub(super) observation: Observation,
     pub(super) row: Option<Row>,
-    pub(super) specifiers: BTreeSet<String>,
+    pub(super) packages: PackageRequest,
 }
 
 /// How it ended.
@@ -78,8 +78,7 @@ impl Attempt {
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
             return Ended::without_inspection(Outcome::InputsMoved);
         }
-        let request = PackageRequest { specifiers: self.specifiers.clone() };
-        let prepared = match self.ports.packages.prepare(&request).await {
+        let prepared = match self.ports.packages.prepare(&self.packages).await {
             Ok(prepared) => prepared,
             Err(fault) => return Ended::without_inspection(failed(fault)),
         };

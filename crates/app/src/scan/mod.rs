@@ -20,8 +20,8 @@ use mangrove_domain::{
     observation::{CatalogView, DiskView, Observation},
     plan::{self, Action, Plan, Policy, Retry, Scope, Step},
     ports::{
-        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, Packages,
-        Phase, Progress, SourceTree, StoreError,
+        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError,
+        PackageRequest, Packages, Phase, Progress, SourceTree, StoreError,
     },
     problem::{Code, Problem, Severity},
     row::Row,
@@ -301,7 +301,7 @@ impl Scanner {
                 return Ok(BTreeSet::new());
             }
         };
-        let Observed { disk, catalog, specifiers, statistics } = observed;
+        let Observed { disk, catalog, packages, statistics } = observed;
         if let Some(choose) = choose {
             let choice = choose(&disk, &catalog);
             request.scope = Scope::Sources(choice.sources);
@@ -316,7 +316,7 @@ impl Scanner {
         report.merge(&plan, disk.problems.clone());
 
         if !request.dry_run {
-            self.carry_out(&plan, (&disk, &specifiers), &request.cancellation, &mut writer, report).await?;
+            self.carry_out(&plan, (&disk, &packages), &request.cancellation, &mut writer, report).await?;
         }
         let again = writer.finish(report).await?;
         Ok(again)
@@ -325,7 +325,7 @@ impl Scanner {
     async fn carry_out(
         &self,
         plan: &Plan,
-        (disk, specifiers): (&DiskView, &BTreeMap<SourceId, BTreeSet<String>>),
+        (disk, packages): (&DiskView, &BTreeMap<SourceId, PackageRequest>),
         cancellation: &Cancellation,
         writer: &mut Writer<'_>,
         report: &mut Report,
@@ -358,7 +358,7 @@ impl Scanner {
             let attempt = Attempt {
                 ports: self.ports.clone(),
                 loaders: self.loaders.clone(),
-                specifiers: specifiers.get(&step.source).cloned().unwrap_or_default(),
+                packages: packages.get(&step.source).cloned().unwrap_or_default(),
                 observation: observation.clone(),
                 row,
             };

@@ -20,7 +20,7 @@ use crate::loaders::Registry;
 pub(super) struct Observed {
     pub(super) disk: DiskView,
     pub(super) catalog: CatalogView,
-    pub(super) specifiers: BTreeMap<SourceId, BTreeSet<String>>,
+    pub(super) packages: BTreeMap<SourceId, PackageRequest>,
     pub(super) statistics: SurveyStatistics,
 }
 
@@ -39,29 +39,30 @@ pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request
 
     let mut disk = survey.disk;
     disk.keep_known_identities(&catalog);
-    let mut specifiers = BTreeMap::new();
-    let mut closures: BTreeMap<BTreeSet<String>, Part> = BTreeMap::new();
+    let mut packages = BTreeMap::new();
+    let mut closures: BTreeMap<PackageRequest, Part> = BTreeMap::new();
     let identity = ports.bundler.identity();
     for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
+        let needed = PackageRequest { specifiers: entry.specifiers, lock: entry.lock };
         if let Entry::Readable { inputs, .. } = &mut observation.entry {
             inputs.bundler = identity.clone();
-            inputs.packages = match closures.get(&entry.specifiers) {
+            inputs.packages = match closures.get(&needed) {
                 Some(part) => part.clone(),
                 None => {
-                    let part = closure(ports, &entry.specifiers).await;
-                    closures.insert(entry.specifiers.clone(), part.clone());
+                    let part = closure(ports, &needed).await;
+                    closures.insert(needed.clone(), part.clone());
                     part
                 }
             };
         }
-        specifiers.insert(observation.source.clone(), entry.specifiers);
+        packages.insert(observation.source.clone(), needed);
     }
 
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
     disk.presence = presence(ports, &catalog).await?;
-    Ok(Observed { disk, catalog, specifiers, statistics: survey.statistics })
+    Ok(Observed { disk, catalog, packages, statistics: survey.statistics })
 }
 
 /// What the store says of every row's bundle.
@@ -95,8 +96,8 @@ async fn discard_damaged(ports: &Ports, catalog: &CatalogView) -> Result<(), Err
 }
 
 /// A closure that cannot be told counts as one of its own: the build that follows says why.
-async fn closure(ports: &Ports, specifiers: &BTreeSet<String>) -> Part {
-    match ports.packages.closure(&PackageRequest { specifiers: specifiers.clone() }).await {
+async fn closure(ports: &Ports, request: &PackageRequest) -> Part {
+    match ports.packages.closure(request).await {
         Ok(part) => part,
         Err(fault) => {
             tracing::debug!(%fault, "the package closure is not known");

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they share.
 
 pub(crate) mod bundle;
+pub(crate) mod cache;
 pub(crate) mod catalog;
 pub(crate) mod describe;
 pub(crate) mod doctor;

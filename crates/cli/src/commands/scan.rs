@@ -40,10 +40,14 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
     };
     let report = workspace.scanner.scan(&request).await?;
     tell(context, &report, &Telling { dry_run: arguments.dry_run, all: arguments.all, ..Telling::default() });
-    let is_unhealthy = report.rows.iter().any(|row| health::problem(row).is_some())
-        || report.problems.iter().any(|problem| problem.severity == Severity::Error);
-    let is_no = report.is_cancelled || (arguments.strict && is_unhealthy);
+    let is_no = report.is_cancelled || (arguments.strict && is_unhealthy(&report));
     Ok(if is_no { Exit::No } else { Exit::Done })
+}
+
+/// True if a row or anything else leaves something to be desired.
+pub(super) fn is_unhealthy(report: &Report) -> bool {
+    report.rows.iter().any(|row| health::problem(row).is_some())
+        || report.problems.iter().any(|problem| problem.severity == Severity::Error)
 }
 
 /// How a scan is told.

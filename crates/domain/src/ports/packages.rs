@@ -1,6 +1,9 @@
 //! Packages from a registry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use async_trait::async_trait;
 
@@ -9,7 +12,8 @@ use crate::{bundle::StoredObject, failure::Fault, fingerprint::Part};
 /// Resolution, fetching and pre-bundling of packages.
 ///
 /// Implementations MUST answer [`closure`](Self::closure) from lock files and caches alone, without a
-/// network; MUST resolve a range the same way tomorrow; MUST verify the integrity of everything fetched and
+/// network; MUST resolve a range the same way tomorrow, and
+/// as the request's lock file says where it does; MUST verify the integrity of everything fetched and
 /// never leave half an entry in the cache; MUST share one attempt among simultaneous requests for one package.
 /// A failure is never remembered as an answer. The adapter is held to it by the tests of
 /// `infra::npm` over a fake registry.
@@ -30,6 +34,8 @@ pub trait Packages: Send + Sync {
 pub struct PackageRequest {
     /// As surveyed; `node:` built-ins and unsupported schemes included.
     pub specifiers: BTreeSet<String>,
+    /// The `deno.lock` that governs the entry, absolute. What it locks comes before every other lock.
+    pub lock: Option<PathBuf>,
 }
 
 /// Packages that are ready to import.

@@ -1,6 +1,6 @@
 //! Finding sources and what they import.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -76,6 +76,8 @@ pub struct SurveyedEntry {
     /// Specifiers that are no local files, sorted: `npm:zod@4`, `node:fs`, `jsr:…`, `https:…`, bare names
     /// after import maps have been applied.
     pub specifiers: BTreeSet<String>,
+    /// The `deno.lock` that governs the entry, absolute; `None` if there is none.
+    pub lock: Option<PathBuf>,
 }
 
 /// What a survey cost.
@@ -102,6 +104,8 @@ pub struct ModuleGraph {
     pub config: Part,
     /// Settings in force that the bundler applies, as JSON text of `{jsx…}`; `{}` where there are none.
     pub compiler_options: String,
+    /// The `deno.lock` that governs the entry, absolute; `None` if there is none.
+    pub lock: Option<PathBuf>,
 }
 
 /// One file with the bytes that were hashed.

@@ -13,6 +13,8 @@ use mangrove_domain::{
 };
 use tar::EntryType;
 
+use crate::faults::{Operation, io_fault};
+
 /// How much an archive may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -80,7 +82,7 @@ pub enum UnpackError {
 impl From<UnpackError> for Fault {
     fn from(error: UnpackError) -> Self {
         match &error {
-            UnpackError::Write { path, source, .. } => super::file_fault("write", path, source),
+            UnpackError::Write { path, source, .. } => io_fault(Operation::Write, path, source),
             UnpackError::Unreadable { package, .. }
             | UnpackError::Entry { package, .. }
             | UnpackError::TooLarge { package, .. }

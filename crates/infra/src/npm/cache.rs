@@ -15,6 +15,7 @@ use mangrove_domain::failure::Fault;
 use reqwest::Url;
 
 use super::{packument::checkable, specifier::PackageId};
+use crate::faults::{Operation, io_fault};
 
 /// The cache below one state directory.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ pub struct Error {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        super::file_fault("write", &error.path, &error.source)
+        io_fault(Operation::Write, &error.path, &error.source)
     }
 }
 
@@ -99,6 +100,12 @@ impl Cache {
     /// [`Error`]
     pub fn keep_archive(&self, registry: &Url, package: &PackageId, bytes: &[u8]) -> Result<(), Error> {
         write_atomically(&self.archive_path(registry, package), bytes)
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// A directory for work in progress, on the same file system.

@@ -1,6 +1,6 @@
 //! Lock files: what a requirement resolved to, so that it resolves the same way tomorrow.
 //!
-//! `mangrove.lock`, committed, comes first and is only read here; `.mangrove/npm.lock` is ours. Both have
+//! `mangrove.lock`, committed, comes first and is never written by a build; `.mangrove/npm.lock` is ours. Both have
 //! one format (`design/packages.md`). A file that cannot be understood is reported and left alone: to lock
 //! anew silently would change what runs.
 
@@ -24,6 +24,7 @@ use super::{
     specifier::{PackageId, Requirement, Specifier},
     tree::{Place, Tree},
 };
+use crate::faults::{Operation, io_fault};
 
 /// The layout of the file.
 const VERSION: u32 = 1;
@@ -41,10 +42,23 @@ pub struct Lock {
 
 /// Tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     inode: u64,
     size: u64,
     modified: (i64, i64),
+}
+
+impl Stamp {
+    /// Of a file as it is now; `None` if there is none.
+    pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(found) => {
+                Ok(Some(Self { inode: found.ino(), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A lock file cannot be used.
@@ -112,8 +126,8 @@ pub enum Error {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let (path, code) = match &error {
-            Error::Read { path, source } => return super::file_fault("read", path, source),
-            Error::Write { path, source } => return super::file_fault("write", path, source),
+            Error::Read { path, source } => return io_fault(Operation::Read, path, source),
+            Error::Write { path, source } => return io_fault(Operation::Write, path, source),
             Error::Damaged { path, .. } => (path, Code::MALFORMED_DOCUMENT),
             Error::Nonsense { path, .. } | Error::Newer { path, .. } => (path, Code::INVALID_DOCUMENT),
             Error::Conflict { path, .. } => (path, Code::INTEGRITY_MISMATCH),
@@ -165,7 +179,7 @@ impl Lock {
     /// # Errors
     /// [`Error`]
     pub fn trees(&self) -> Result<Arc<Trees>, Error> {
-        let stamp = self.stamp()?;
+        let stamp = Stamp::of(&self.path).map_err(|source| Error::Read { path: self.path.clone(), source })?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, trees)) = seen.as_ref().filter(|(known, _)| *known == stamp) {
             debug_assert_eq!(*known, stamp);
@@ -182,16 +196,7 @@ impl Lock {
     /// # Errors
     /// [`Error`]
     pub fn add(&self, requirement: &Requirement, tree: Arc<Tree>) -> Result<Arc<Tree>, Error> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Write { path, source }
-        };
-        if let Some(directory) = self.guard.parent() {
-            fs::create_dir_all(directory).map_err(failed(directory))?;
-        }
-        let guard =
-            File::options().create(true).truncate(false).write(true).open(&self.guard).map_err(failed(&self.guard))?;
-        guard.lock().map_err(failed(&self.guard))?;
+        let _guard = self.guard()?;
         let mut trees = self.read()?;
         let key = requirement.to_string();
         if let Some(first) = trees.get(&key) {
@@ -202,6 +207,42 @@ impl Lock {
         self.write(&trees)?;
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(tree)
+    }
+
+    /// Locks these requirements to these trees, whatever they were locked to. Waits for other processes that
+    /// change the file; without trees does nothing.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn replace(&self, replaced: &Trees) -> Result<(), Error> {
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        let _guard = self.guard()?;
+        let mut trees = self.read()?;
+        trees.retain(|key, _| !replaced.contains_key(key));
+        for (key, tree) in replaced {
+            self.check_conflicts(&trees, tree)?;
+            trees.insert(key.clone(), Arc::clone(tree));
+        }
+        self.write(&trees)?;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// Waits until nobody else changes the file; until it is dropped, nobody does.
+    fn guard(&self) -> Result<File, Error> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Write { path, source }
+        };
+        if let Some(directory) = self.guard.parent() {
+            fs::create_dir_all(directory).map_err(failed(directory))?;
+        }
+        let guard =
+            File::options().create(true).truncate(false).write(true).open(&self.guard).map_err(failed(&self.guard))?;
+        guard.lock().map_err(failed(&self.guard))?;
+        Ok(guard)
     }
 
     fn check_conflicts(&self, trees: &Trees, added: &Tree) -> Result<(), Error> {
@@ -217,18 +258,6 @@ impl Lock {
             }
         }
         Ok(())
-    }
-
-    fn stamp(&self) -> Result<Option<Stamp>, Error> {
-        match fs::metadata(&self.path) {
-            Ok(found) => Ok(Some(Stamp {
-                inode: found.ino(),
-                size: found.size(),
-                modified: (found.mtime(), found.mtime_nsec()),
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Read { path: self.path.clone(), source }),
-        }
     }
 
     fn read(&self) -> Result<Trees, Error> {

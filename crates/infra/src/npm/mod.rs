@@ -4,9 +4,11 @@
 
 pub mod archive;
 pub mod cache;
+pub mod deno_lock;
 mod fetch;
 mod flight;
 pub mod lock;
+pub mod maintenance;
 mod packages;
 pub mod packument;
 pub mod registry;
@@ -16,6 +18,7 @@ mod sharing;
 pub mod specifier;
 pub mod tree;
 mod unit;
+pub mod update;
 
 #[allow(clippy::module_name_repetitions, reason = "the port is called `Packages`")]
 pub use packages::NpmPackages;
@@ -24,12 +27,7 @@ pub use packages::Options;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error, fmt::Write as _, io, path::Path};
-
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use std::{error::Error, fmt::Write as _};
 
 /// The message of an error with those of its sources, joined by colons: what a fault tells people.
 fn chain(error: &dyn Error) -> String {
@@ -40,18 +38,4 @@ fn chain(error: &dyn Error) -> String {
         source = inner.source();
     }
     text
-}
-
-/// The fault of a file operation, classified by what the operating system said.
-fn file_fault(operation: &str, path: &Path, error: &io::Error) -> Fault {
-    let code = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DISK_FULL,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::NOT_WRITABLE,
-        _ => Code::UNREADABLE,
-    };
-    let cause = match code {
-        Code::DISK_FULL => "disk:full".to_owned(),
-        _ => format!("file:{}", path.display()),
-    };
-    Fault::new(FailureClass::Environment, code, cause, format!("cannot {operation} {}: {error}", path.display()))
 }

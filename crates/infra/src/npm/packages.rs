@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -18,6 +18,7 @@ use mangrove_domain::{
 
 use super::{
     cache::Cache,
+    deno_lock::{DenoLock, DenoLocks},
     fetch::{Source, Supply, blocking},
     flight::Flights,
     lock::{Lock, Trees},
@@ -58,42 +59,53 @@ pub struct Options {
 
 /// Packages from npm registries.
 pub struct NpmPackages {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    supply: Arc<Supply>,
-    /// First in precedence first: `mangrove.lock`, `.mangrove/npm.lock`.
-    committed: Lock,
-    own: Lock,
-    is_locked: bool,
+pub(super) struct Inner {
+    pub(super) supply: Arc<Supply>,
+    /// First in precedence first: the `deno.lock` of the request, `mangrove.lock`, `.mangrove/npm.lock`.
+    pub(super) deno_locks: DenoLocks,
+    pub(super) committed: Lock,
+    pub(super) own: Lock,
+    pub(super) is_locked: bool,
     workshop: Arc<Workshop>,
     resolutions: Flights<Requirement, Arc<Tree>>,
     parts: Mutex<Parts>,
 }
 
-/// Packages parts by request, valid for one state of the locks: a scan asks for the same few thousands of times.
+/// Packages parts by request, each valid for one state of the locks: a scan asks for the same few thousands of times.
 #[derive(Default)]
 struct Parts {
-    locks: Option<Locks>,
-    by_request: HashMap<PackageRequest, Part>,
+    by_request: HashMap<PackageRequest, (Locks, Part)>,
 }
 
-/// One state of both lock files.
+/// One state of the lock files that govern a request.
 #[derive(Clone)]
 struct Locks {
+    deno: Option<Arc<DenoLock>>,
     committed: Arc<Trees>,
     own: Arc<Trees>,
 }
 
 impl Locks {
-    fn tree(&self, requirement: &Requirement) -> Option<&Arc<Tree>> {
+    fn tree(&self, requirement: &Requirement) -> Result<Option<Arc<Tree>>, Fault> {
+        if let Some(deno) = &self.deno
+            && let Some(tree) = deno.tree(requirement)?
+        {
+            return Ok(Some(tree));
+        }
         let key = requirement.to_string();
-        self.committed.get(&key).or_else(|| self.own.get(&key))
+        Ok(self.committed.get(&key).or_else(|| self.own.get(&key)).cloned())
     }
 
     fn is_same(&self, other: &Locks) -> bool {
-        Arc::ptr_eq(&self.committed, &other.committed) && Arc::ptr_eq(&self.own, &other.own)
+        let is_same_deno = match (&self.deno, &other.deno) {
+            (Some(left), Some(right)) => Arc::ptr_eq(left, right),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same_deno && Arc::ptr_eq(&self.committed, &other.committed) && Arc::ptr_eq(&self.own, &other.own)
     }
 }
 
@@ -117,6 +129,7 @@ impl NpmPackages {
         let workshop = Workshop::new(Arc::clone(&supply), options.vendor, options.vendor_identity, options.store);
         let inner = Inner {
             supply,
+            deno_locks: DenoLocks::default(),
             committed: Lock::new(options.repository.join("mangrove.lock"), guard.clone()),
             own: Lock::new(options.state_directory.join("npm.lock"), guard),
             is_locked: options.is_locked,
@@ -131,16 +144,15 @@ impl NpmPackages {
 #[async_trait]
 impl Packages for NpmPackages {
     async fn closure(&self, request: &PackageRequest) -> Result<Part, Fault> {
-        let locks = self.inner.locks()?;
+        let locks = self.inner.locks(request.lock.as_deref())?;
         let mut parts = self.inner.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if parts.locks.as_ref().is_none_or(|known| !known.is_same(&locks)) {
-            *parts = Parts { locks: Some(locks.clone()), by_request: HashMap::new() };
-        }
-        if let Some(part) = parts.by_request.get(request) {
+        if let Some((known, part)) = parts.by_request.get(request)
+            && known.is_same(&locks)
+        {
             return Ok(part.clone());
         }
-        let part = part(request, |requirement| locks.tree(requirement).cloned());
-        parts.by_request.insert(request.clone(), part.clone());
+        let part = part(request, |requirement| locks.tree(requirement))?;
+        parts.by_request.insert(request.clone(), (locks, part.clone()));
         Ok(part)
     }
 
@@ -158,10 +170,11 @@ impl Packages for NpmPackages {
                 }
             }
         }
-        let resolving = wanted.keys().map(|requirement| self.inner.tree(requirement.clone()));
+        let lock = request.lock.as_deref();
+        let resolving = wanted.keys().map(|requirement| self.inner.tree(requirement.clone(), lock));
         let trees: BTreeMap<Requirement, Arc<Tree>> =
             wanted.keys().cloned().zip(try_join_all(resolving).await?).collect();
-        let packages = part(request, |requirement| trees.get(requirement).cloned());
+        let packages = part(request, |requirement| Ok(trees.get(requirement).cloned()))?;
 
         let mut parts = Vec::new();
         for (requirement, imported) in &wanted {
@@ -183,14 +196,15 @@ impl Packages for NpmPackages {
 }
 
 impl Inner {
-    fn locks(&self) -> Result<Locks, Fault> {
-        Ok(Locks { committed: self.committed.trees()?, own: self.own.trees()? })
+    fn locks(&self, deno: Option<&Path>) -> Result<Locks, Fault> {
+        let deno = deno.map(|path| self.deno_locks.load(path)).transpose()?;
+        Ok(Locks { deno, committed: self.committed.trees()?, own: self.own.trees()? })
     }
 
     /// What a requirement is locked to; resolves, fetches and locks it if it is not.
-    async fn tree(self: &Arc<Self>, requirement: Requirement) -> Result<Arc<Tree>, Fault> {
-        if let Some(tree) = self.locks()?.tree(&requirement) {
-            return Ok(Arc::clone(tree));
+    async fn tree(self: &Arc<Self>, requirement: Requirement, lock: Option<&Path>) -> Result<Arc<Tree>, Fault> {
+        if let Some(tree) = self.locks(lock)?.tree(&requirement)? {
+            return Ok(tree);
         }
         if self.is_locked {
             let message = format!("{requirement} is not locked, and the lock must not change");
@@ -202,8 +216,8 @@ impl Inner {
 
     async fn lock_anew(self: Arc<Self>, requirement: Requirement) -> Result<Arc<Tree>, Fault> {
         // Somebody may have locked it since the caller looked.
-        if let Some(tree) = self.locks()?.tree(&requirement) {
-            return Ok(Arc::clone(tree));
+        if let Some(tree) = self.locks(None)?.tree(&requirement)? {
+            return Ok(tree);
         }
         let may_be_old = self.supply.has_memory();
         let source = Source(Arc::clone(&self.supply));
@@ -224,30 +238,59 @@ impl Inner {
 }
 
 /// The packages part of these specifiers, given what their requirements resolved to.
-fn part(request: &PackageRequest, tree: impl Fn(&Requirement) -> Option<Arc<Tree>>) -> Part {
+fn part(
+    request: &PackageRequest,
+    tree: impl Fn(&Requirement) -> Result<Option<Arc<Tree>>, Fault>,
+) -> Result<Part, Fault> {
     let mut lines = Vec::new();
     for specifier in &request.specifiers {
         match specifier.parse::<Specifier>() {
             Ok(Specifier::Builtin) => {}
             Ok(Specifier::Unsupported) => lines.push(Line::new(specifier.clone(), "unsupported")),
             Err(_) => lines.push(Line::new(specifier.clone(), "malformed")),
-            Ok(Specifier::Npm { requirement, .. }) => match tree(&requirement) {
+            Ok(Specifier::Npm { requirement, .. }) => match tree(&requirement)? {
                 Some(tree) => lines.extend(tree.lines()),
                 None => lines.push(Line::new(requirement.to_string(), "unlocked")),
             },
         }
     }
-    Part::of(lines)
+    Ok(Part::of(lines))
 }
 
+/// Only another bundler can serve addresses; a name that nothing maps to a package no bundler can.
 fn unsupported(specifier: &str) -> Fault {
+    let cause = format!("specifier:{specifier}");
+    let deterministic =
+        |message| Fault::new(FailureClass::Deterministic, Code::UNSUPPORTED_SPECIFIER, cause.as_str(), message);
+    if let Some((name, value)) = specifier.strip_prefix("package.json:").and_then(|asked| {
+        let at = asked.char_indices().skip(1).find(|(_, character)| *character == '@')?.0;
+        Some((&asked[..at], &asked[at + 1..]))
+    }) {
+        return deterministic(format!(
+            "package.json asks for {name:?} as {value:?}: only a version range, a tag or `npm:other@range` can be \
+             served; write that instead, or import the files by their path"
+        ));
+    }
+    if !specifier.contains(':') {
+        let package = package_name(specifier);
+        return deterministic(format!(
+            "nothing says which package the import {specifier:?} means: add \"{package}\": \"npm:{package}@VERSION\" to \
+             `imports` of deno.json, or \"{package}\": \"VERSION\" to `dependencies` of package.json, or write \
+             `npm:{package}@VERSION` here (`node:{package}` if the built-in module is meant)"
+        ));
+    }
     let help = match specifier.split_once(':').map(|(scheme, _)| scheme) {
         Some("jsr") => "use the package's npm name, or the Deno bundler for this file",
         Some("http" | "https") => "copy the file into the repository, or use the Deno bundler for this file",
-        Some(_) => "only `npm:` and `node:` are served",
-        None => "write it as `npm:name@version`, or `node:name` for a built-in module",
+        Some(_) | None => "only `npm:` and `node:` are served",
     };
     let message = format!("the embedded bundler cannot serve the import {specifier:?}: {help}");
-    let cause = format!("specifier:{specifier}");
     Fault::new(FailureClass::Environment, Code::UNSUPPORTED_SPECIFIER, cause, message)
+}
+
+/// The package of a bare specifier, without its sub-path.
+fn package_name(specifier: &str) -> &str {
+    let start = if specifier.starts_with('@') { specifier.find('/').map_or(0, |slash| slash + 1) } else { 0 };
+    let end = specifier[start..].find('/').map_or(specifier.len(), |slash| start + slash);
+    &specifier[..end]
 }

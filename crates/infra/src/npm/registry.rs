@@ -19,7 +19,8 @@ use mangrove_domain::{
 use reqwest::{StatusCode, Url, header};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::settings::Settings;
+use super::settings::{self, Settings};
+use crate::faults::{Operation, io_fault};
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +126,9 @@ pub enum Reason {
     /// The registry names a place that is no address.
     #[error("the registry names {0:?}, which is no address")]
     Address(String),
+    /// The credential for the registry is a variable that is not set.
+    #[error("no credential")]
+    Credential(#[source] settings::Unset),
     /// The HTTP client cannot be set up.
     #[error("no HTTP client")]
     Client(#[source] reqwest::Error),
@@ -143,6 +147,7 @@ impl Reason {
             | Self::Mismatch { .. }
             | Self::Archive(_)
             | Self::Address(_)
+            | Self::Credential(_)
             | Self::Client(_) => false,
         }
     }
@@ -170,12 +175,13 @@ impl From<Error> for Fault {
             Reason::Status(
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED,
             ) => (Environment, Code::REGISTRY_REFUSED, "; check the token in .npmrc"),
+            Reason::Credential(_) => (Environment, Code::REGISTRY_REFUSED, "; set it, or remove the line"),
             Reason::Status(_) | Reason::Address(_) | Reason::Client(_) => (Environment, Code::REGISTRY_FAILED, ""),
             Reason::Mismatch { .. } => (Transient, Code::INTEGRITY_MISMATCH, ""),
             Reason::TooLarge(_) | Reason::Archive(_) => (Environment, Code::PACKAGE_MALFORMED, ""),
         };
         if let Reason::Archive(super::archive::UnpackError::Write { path, source, .. }) = &error.reason {
-            return super::file_fault("write", path, source);
+            return io_fault(Operation::Write, path, source);
         }
         let cause = match code {
             Code::PACKAGE_NOT_FOUND | Code::PACKAGE_MALFORMED | Code::INTEGRITY_MISMATCH => {
@@ -344,7 +350,7 @@ impl Client {
     async fn request(&self, settings: &Settings, address: &Url) -> Result<reqwest::RequestBuilder, Reason> {
         let http = self.http.get_or_try_init(|| async { self.build() }).await.map_err(Reason::Client)?;
         let request = http.get(address.clone());
-        Ok(match settings.credential(address) {
+        Ok(match settings.credential(address).map_err(Reason::Credential)? {
             Some(credential) => request.header(header::AUTHORIZATION, credential.header()),
             None => request,
         })

@@ -27,7 +27,7 @@ use super::{
 };
 
 /// More placed packages than any honest one needs.
-const PLACES: usize = 5_000;
+pub(super) const PLACES: usize = 5_000;
 
 /// Where metadata comes from.
 #[async_trait]

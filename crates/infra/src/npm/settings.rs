@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     problem::Code,
@@ -32,7 +33,17 @@ pub struct Locations {
 pub struct Settings {
     default: Url,
     scopes: BTreeMap<String, Url>,
-    credentials: BTreeMap<String, Credential>,
+    credentials: BTreeMap<String, Result<Credential, Unset>>,
+}
+
+/// A variable that a line uses and that is not set. It matters only where the line does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: the variable {name} is not set")]
+pub struct Unset {
+    /// The file and line.
+    pub origin: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// What an `Authorization` header carries. Its `Debug` output hides it.
@@ -59,21 +70,16 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
-    /// A line uses a variable that is not set.
-    #[error("{origin}: the variable {name} is not set")]
-    Variable {
-        /// The file and line.
-        origin: String,
-        /// Its name.
-        name: String,
-    },
+    /// A registry's address uses a variable that is not set.
+    #[error(transparent)]
+    Variable(#[from] Unset),
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let code = match error {
             Error::Read { .. } => Code::UNREADABLE,
-            Error::Address { .. } | Error::Variable { .. } => Code::INVALID_DOCUMENT,
+            Error::Address { .. } | Error::Variable(_) => Code::INVALID_DOCUMENT,
         };
         Fault::new(FailureClass::Environment, code, "settings:npmrc", super::chain(&error))
     }
@@ -111,9 +117,17 @@ impl Settings {
             } else if let Some(scope) = key.strip_suffix(":registry").filter(|scope| scope.starts_with('@')) {
                 settings.scopes.insert(scope.to_owned(), address(&expanded()?, origin)?);
             } else if let Some(place) = key.strip_suffix(":_authToken") {
-                settings.credentials.insert(with_slash(place), Credential(format!("Bearer {}", expanded()?)));
+                let credential = expanded().map(|token| Credential(format!("Bearer {token}")));
+                settings.credentials.insert(with_slash(place), credential);
             } else if let Some(place) = key.strip_suffix(":_auth") {
-                settings.credentials.insert(with_slash(place), Credential(format!("Basic {}", expanded()?)));
+                let credential = expanded().map(|pair| Credential(format!("Basic {pair}")));
+                settings.credentials.entry(with_slash(place)).or_insert(credential);
+            } else if let Some(place) = key.strip_suffix(":username")
+                && let Some((password, origin)) = lines.get(&format!("{place}:_password"))
+            {
+                let password = expand(password, origin, &locations.environment);
+                let credential = expanded().and_then(|name| Ok(Credential::basic(&name, &password?)));
+                settings.credentials.entry(with_slash(place)).or_insert(credential);
             }
         }
         Ok(settings)
@@ -126,20 +140,29 @@ impl Settings {
     }
 
     /// What to send to this address: the credential of the longest configured place that it lies below.
-    #[must_use]
-    pub fn credential(&self, url: &Url) -> Option<&Credential> {
-        let host = url.host_str()?;
+    ///
+    /// # Errors
+    /// [`Unset`] if that credential is a variable that is not set.
+    pub fn credential(&self, url: &Url) -> Result<Option<&Credential>, Unset> {
+        let Some(host) = url.host_str() else { return Ok(None) };
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let place = format!("//{host}{port}{}", url.path());
         self.credentials
             .iter()
             .filter(|(prefix, _)| place.starts_with(prefix.as_str()))
             .max_by_key(|(prefix, _)| prefix.len())
-            .map(|(_, credential)| credential)
+            .map(|(_, credential)| credential.as_ref().map_err(Unset::clone))
+            .transpose()
     }
 }
 
 impl Credential {
+    /// Of a name and a password, which `.npmrc` holds in base64 already.
+    fn basic(name: &str, password: &str) -> Self {
+        let decoded = BASE64.decode(password.trim()).unwrap_or_else(|_| password.as_bytes().to_vec());
+        Self(format!("Basic {}", BASE64.encode([name.as_bytes(), b":", &decoded].concat())))
+    }
+
     /// The value of the header.
     #[must_use]
     pub fn header(&self) -> &str {
@@ -178,14 +201,12 @@ fn read_lines(path: &Path) -> Result<Vec<(usize, String, String)>, Error> {
 }
 
 /// Replaces `${NAME}` by the variable's value.
-fn expand(value: &str, origin: &str, environment: &BTreeMap<String, String>) -> Result<String, Error> {
+fn expand(value: &str, origin: &str, environment: &BTreeMap<String, String>) -> Result<String, Unset> {
     let mut expanded = String::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, tail)) = after.split_once('}') else { break };
-        let found = environment
-            .get(name)
-            .ok_or_else(|| Error::Variable { origin: origin.to_owned(), name: name.to_owned() })?;
+        let found = environment.get(name).ok_or_else(|| Unset { origin: origin.to_owned(), name: name.to_owned() })?;
         expanded.push_str(before);
         expanded.push_str(found);
         rest = tail;

@@ -33,7 +33,10 @@ use super::{
     specifier::PackageId,
     tree::{Place, Tree},
 };
-use crate::bundler::vendor::{VendorBundler, VendorOutput, VendorRequest};
+use crate::{
+    bundler::vendor::{VendorBundler, VendorOutput, VendorRequest},
+    faults::{Operation, io_fault},
+};
 
 /// The version of what goes into a unit's key and of how units are laid out for the bundler.
 const FORMAT: u32 = 2;
@@ -447,6 +450,11 @@ fn file_name(specifier: &str, is_taken: impl Fn(&str) -> bool) -> String {
     names.find(|name| !is_taken(name)).unwrap_or(stem)
 }
 
+/// The vendor bundle that a record names; `None` if it names none or cannot be read.
+pub(super) fn recorded(path: &Path) -> Option<StoredObject> {
+    read_record::<ObjectRecord>(path).or_else(|| read_record::<DraftRecord>(path)?.vendor)?.object()
+}
+
 /// What a record says; a missing or damaged one says nothing.
 fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
@@ -462,12 +470,12 @@ fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.
 fn lay_out(supply: &Supply, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
     let scratch = supply.cache.scratch();
-    fs::create_dir_all(&scratch).map_err(|error| super::file_fault("create", &scratch, &error))?;
+    fs::create_dir_all(&scratch).map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     sweep(&scratch);
     let directory = tempfile::Builder::new()
         .prefix("unit-")
         .tempdir_in(&scratch)
-        .map_err(|error| super::file_fault("create a directory in", &scratch, &error))?;
+        .map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     for (place, package) in &tree.placed {
         let integrity = tree.integrity.get(package).map_or("", String::as_str);
         let bytes = supply.cached_archive(package, integrity)?;

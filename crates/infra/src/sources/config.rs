@@ -21,6 +21,9 @@ use super::{
 /// Settings of `compilerOptions` that the bundler applies.
 const APPLIED_OPTIONS: [&str; 4] = ["jsx", "jsxImportSource", "jsxFactory", "jsxFragmentFactory"];
 
+/// The scheme of what a package.json asks for and no registry serves: `package.json:name@workspace:*`.
+const UNSERVED: &str = "package.json:";
+
 /// What governs the entries of a directory.
 #[derive(Debug, Default)]
 pub(super) struct Config {
@@ -32,6 +35,8 @@ pub(super) struct Config {
     package_lines: Vec<Line>,
     /// JSON text.
     pub(super) compiler_options: String,
+    /// The deno.lock that governs, as a path below the root.
+    pub(super) lock: Option<String>,
 }
 
 /// An import map whose local addresses are paths below the root with a leading slash.
@@ -83,6 +88,9 @@ fn look_up(map: &BTreeMap<String, String>, specifier: &str) -> Option<String> {
     // `"chalk": "npm:chalk@5"` also serves `chalk/sub`, as Deno expands it.
     map.iter().find_map(|(key, target)| {
         let rest = specifier.strip_prefix(key.as_str())?.strip_prefix('/')?;
+        if target.starts_with(UNSERVED) {
+            return Some(target.clone());
+        }
         (target.starts_with("npm:") || target.starts_with("jsr:")).then(|| format!("{target}/{rest}"))
     })
 }
@@ -127,6 +135,9 @@ impl Configs {
 
     fn read(&mut self, view: &mut View, file: &str) -> Config {
         let mut config = Config { compiler_options: "{}".to_owned(), ..Config::default() };
+        if !file.is_empty() {
+            config.lock = nearest(view, parent(file), &["deno.lock"]);
+        }
         let Some(document) = self.document(view, file, &mut config.lines) else {
             return config;
         };
@@ -136,6 +147,7 @@ impl Configs {
             return config;
         }
         let directory = parent(file);
+        config.lock = lock_file(view, &document.root, directory, config.lock.take());
         let external = document.root.get("importMap").and_then(Node::as_str).map(str::to_owned);
         match external.as_deref() {
             None => config.imports = import_map(&document.root, directory),
@@ -267,15 +279,30 @@ fn address(directory: &str, text: &str) -> String {
     }
 }
 
-/// Dependencies of a package.json as an import map.
+/// The deno.lock that a configuration names; the `nearest` one if it names none, none if it wants none.
+fn lock_file(view: &mut View, root: &Node, directory: &str, nearest: Option<String>) -> Option<String> {
+    let Some(setting) = root.get("lock") else { return nearest };
+    if setting.to_json() == Json::Bool(false) {
+        return None;
+    }
+    let named = setting.as_str().or_else(|| setting.get("path").and_then(Node::as_str));
+    let Some(named) = named else { return nearest };
+    let path = RelativePath::parse(&join(directory, named)).ok()?;
+    (view.node(path.as_str()) == super::view::Node::File).then(|| path.as_str().to_owned())
+}
+
+/// Dependencies of a package.json as an import map. What no registry serves keeps its place under the scheme
+/// `package.json:`, so that the failure can say what stands there.
 fn package_map(root: &Node) -> ImportMap {
     let mut imports = BTreeMap::new();
-    for key in ["devDependencies", "dependencies"] {
+    for key in ["peerDependencies", "optionalDependencies", "devDependencies", "dependencies"] {
         for (name, range) in root.get(key).and_then(Node::as_map).unwrap_or_default() {
             if let (Some(name), Some(range)) = (name.as_str(), range.as_str()) {
+                let range = range.trim();
                 let target = match range.strip_prefix("npm:") {
                     Some(alias) => format!("npm:{alias}"),
-                    None if range.contains(':') || range.contains('/') => continue,
+                    None if range.contains([':', '/']) => format!("{UNSERVED}{name}@{range}"),
+                    None if range.is_empty() => format!("npm:{name}"),
                     None => format!("npm:{name}@{range}"),
                 };
                 imports.insert(name.to_owned(), target);

@@ -1,6 +1,6 @@
 //! A survey in the form in which it is stored. Domain types have no serde; these are their images.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::{
     digest::Digest,
@@ -43,6 +43,7 @@ struct SavedEntry {
     claims_add_on: bool,
     state: SavedState,
     specifiers: Vec<u32>,
+    lock: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,7 +201,11 @@ impl SavedSurvey {
             });
             let specifiers: Option<_> =
                 saved.specifiers.into_iter().map(|index| text(index).map(|text| text.to_string())).collect();
-            entries.push(SurveyedEntry { specifiers: specifiers? });
+            let lock = match saved.lock {
+                Some(index) => Some(PathBuf::from(&*text(index)?)),
+                None => None,
+            };
+            entries.push(SurveyedEntry { specifiers: specifiers?, lock });
         }
         for saved in self.roots {
             let view = RootView {
@@ -265,6 +270,7 @@ fn save_entry(interner: &mut Interner, observation: &Observation, entry: &Survey
             Entry::Unreadable(fault) => SavedState::Unreadable(SavedFault::of(fault)),
         },
         specifiers: entry.specifiers.iter().map(|specifier| interner.text(specifier)).collect(),
+        lock: entry.lock.as_ref().and_then(|lock| lock.to_str()).map(|lock| interner.text(lock)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -139,6 +140,11 @@ impl Session {
             resolved.edges.push(Edge { importer: importer.clone(), specifier, target });
         }
         resolved
+    }
+
+    /// The deno.lock that governs the entries of a configuration, as an absolute path.
+    pub(super) fn lock(&self, config: usize) -> Option<PathBuf> {
+        self.configs.all[config].lock.as_ref().map(|path| self.view.root.absolute(path))
     }
 
     /// Joins what was loaded. Pure: nothing is looked at any more.

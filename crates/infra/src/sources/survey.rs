@@ -278,6 +278,7 @@ fn report(
             (None, Some(digest)) => {
                 let assembled = session.assemble(entry.config, entry.path.as_str());
                 surveyed.specifiers = assembled.specifiers;
+                surveyed.lock = session.lock(entry.config);
                 let (source, config) = (assembled.source, assembled.config);
                 let inputs = Inputs { source, config, packages: empty.clone(), bundler: empty.clone() };
                 Entry::Readable { digest, inputs }

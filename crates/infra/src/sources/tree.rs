@@ -378,6 +378,7 @@ fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option
         source: assembled.source,
         config: assembled.config,
         compiler_options: session.configs.all[config].compiler_options.clone(),
+        lock: session.lock(config),
     })
 }
 

@@ -4,7 +4,7 @@ use mangrove_domain::{ports::EdgeTarget, source::RelativePath};
 
 use mangrove_domain::ports::SourceTree as _;
 
-use crate::support::{Repository, Result, local, parts, render, settings, sources, specifiers};
+use crate::support::{Repository, Result, local, parts, render, request, settings, sources, specifiers};
 
 #[tokio::test]
 async fn fault_06_the_graph_reaches_everything_inside_the_root() -> Result {
@@ -217,5 +217,120 @@ export const model = {};
     assert_eq!(specifiers(&survey, "extensions/models/plain.ts"), ["jsr:@std/x@1/y", "npm:chalk@5", "npm:chalk@5/sub"]);
     let special = sources(&survey, "extensions/models/special/x.ts");
     assert_eq!(special, ["extensions/models/special/x.ts", "lib/special.ts"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn bare_names_follow_the_package_json_in_force() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: bare
+//- /package.json
+{ "dependencies": { "zod": "^4.0.0", "aliased": "npm:other@2", "any": "", "local": "workspace:*", "git": "a/b" },
+  "devDependencies": { "zod": "3", "dev": "1.x" }, "optionalDependencies": { "maybe": "1" },
+  "peerDependencies": { "peer": ">=2 <4" } }
+//- /extensions/models/a.ts
+import "zod";
+import "zod/v4";
+import "aliased/deep";
+import "any";
+import "dev";
+import "maybe";
+import "peer";
+import "local/sub";
+import "git";
+import "nowhere";
+export const model = { type: "@acme/a" };
+"#,
+    )?;
+    let survey = repository.survey().await?;
+    let expected = [
+        "nowhere",
+        "npm:any",
+        "npm:dev@1.x",
+        "npm:maybe@1",
+        "npm:other@2/deep",
+        "npm:peer@>=2 <4",
+        "npm:zod@^4.0.0",
+        "npm:zod@^4.0.0/v4",
+        "package.json:git@a/b",
+        "package.json:local@workspace:*",
+    ];
+    assert_eq!(specifiers(&survey, "extensions/models/a.ts"), expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn bare_names_follow_the_deno_json_in_force() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: bare
+//- /package.json
+{ "dependencies": { "zod": "3" } }
+//- /deno.json
+{ "importMap": "./maps/all.json" }
+//- /maps/all.json
+{ "imports": { "zod/": "npm:/zod@4/", "zod": "npm:zod@4", "@aws-sdk/client-s3": "npm:@aws-sdk/client-s3@3" },
+  "scopes": { "../extensions/models/old/": { "zod": "npm:zod@3" } } }
+//- /extensions/models/a.ts
+import "zod";
+import "zod/v4";
+import "@aws-sdk/client-s3/deep/file.js";
+export const model = { type: "@acme/a" };
+//- /extensions/models/old/b.ts
+import "zod";
+export const model = { type: "@acme/b" };
+"#,
+    )?;
+    let survey = repository.survey().await?;
+    let expected = ["npm:@aws-sdk/client-s3@3/deep/file.js", "npm:zod@4", "npm:zod@4/v4"];
+    assert_eq!(specifiers(&survey, "extensions/models/a.ts"), expected);
+    assert_eq!(specifiers(&survey, "extensions/models/old/b.ts"), ["npm:zod@3"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deno_lock_governs_from_beside_the_configuration_or_above_it() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: lock
+//- /deno.lock
+{}
+//- /extensions/models/unconfigured.ts
+export const model = { type: "@acme/a" };
+//- /extensions/models/member/deno.json
+{}
+//- /extensions/models/member/b.ts
+export const model = { type: "@acme/b" };
+//- /extensions/models/none/deno.json
+{ "lock": false }
+//- /extensions/models/none/c.ts
+export const model = { type: "@acme/c" };
+//- /extensions/models/named/deno.json
+{ "lock": { "path": "./my.lock" } }
+//- /extensions/models/named/my.lock
+{}
+//- /extensions/models/named/d.ts
+export const model = { type: "@acme/d" };
+"#,
+    )?;
+    let expected = [
+        ("extensions/models/unconfigured.ts", None),
+        ("extensions/models/member/b.ts", Some("deno.lock")),
+        ("extensions/models/none/c.ts", None),
+        ("extensions/models/named/d.ts", Some("extensions/models/named/my.lock")),
+    ];
+    // Cold, and as the stat cache has it.
+    for survey in [repository.survey().await?, repository.restarted()?.survey(&request()).await?] {
+        for (path, lock) in expected {
+            let found = survey.observed().find(|(seen, _)| seen.source == local(path)).map(|(_, entry)| entry);
+            let found = found.and_then(|entry| entry.lock.clone());
+            let lock = lock.map(|lock| repository.tree.repository().join(lock));
+            assert_eq!(found, lock, "{path}");
+        }
+    }
     Ok(())
 }

@@ -69,6 +69,7 @@ fn request(name: &str, text: &str) -> BundleRequest {
             source: Part::of([]),
             config: Part::of([]),
             compiler_options: "{}".to_owned(),
+            lock: None,
         },
         imports: std::collections::BTreeMap::new(),
         inlined: Vec::new(),

@@ -109,6 +109,7 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, EdgeTarget)]) -> Bundle
             source: Part::of([]),
             config: Part::of([]),
             compiler_options: "{}".to_owned(),
+            lock: None,
         },
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/d/zod.js".to_owned())]),
         inlined: Vec::new(),

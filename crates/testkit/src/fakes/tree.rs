@@ -150,7 +150,7 @@ impl MemoryTree {
             claims_add_on: name.is_some_and(|name| layout.add_on_export_names.contains(name)),
             entry,
         };
-        (observation, SurveyedEntry { specifiers })
+        (observation, SurveyedEntry { specifiers, lock: None })
     }
 }
 
@@ -238,6 +238,7 @@ impl SourceTree for MemoryTree {
             source,
             config: self.config_part(),
             compiler_options: "{}".to_owned(),
+            lock: None,
         }))
     }
 }

@@ -1,7 +1,9 @@
 //! Tests over the fake registry: what is asked for, what is kept, and what comes of every fault.
 mod archive;
+mod deno_lock;
 mod faults;
 mod lock;
+mod maintenance;
 mod offline;
 mod resolve;
 mod settings;
@@ -130,7 +132,7 @@ fn zod() -> FakePackage {
 }
 
 fn request(specifiers: &[&str]) -> PackageRequest {
-    PackageRequest { specifiers: specifiers.iter().map(|text| (*text).to_owned()).collect() }
+    PackageRequest { specifiers: specifiers.iter().map(|text| (*text).to_owned()).collect(), lock: None }
 }
 
 async fn prepare(packages: &NpmPackages, specifiers: &[&str]) -> Result<PreparedPackages, Fault> {

@@ -57,8 +57,9 @@ fn credentials_go_only_where_they_belong() {
         &[("TOKEN", "secret")],
     )
     .unwrap();
-    let header =
-        |url: &str| settings.credential(&Url::parse(url).unwrap()).map(|credential| credential.header().to_owned());
+    let header = |url: &str| {
+        settings.credential(&Url::parse(url).unwrap()).unwrap().map(|credential| credential.header().to_owned())
+    };
     assert_eq!(header("https://acme.example/npm/zod").as_deref(), Some("Bearer secret"));
     assert_eq!(header("https://acme.example/other").as_deref(), Some("Basic YTpi"));
     assert_eq!(header("https://port.example:8080/zod").as_deref(), Some("Bearer p"));
@@ -71,8 +72,35 @@ fn credentials_go_only_where_they_belong() {
 fn broken_settings_name_file_and_line() {
     let error = load("\nregistry=not an address", "", &[]).unwrap_err().to_string();
     assert!(error.contains(".npmrc:2") && error.contains("not an address"), "{error}");
-    let error = load("//x/:_authToken=${MISSING}", "", &[]).unwrap_err().to_string();
+    let error = load("registry=${MISSING}", "", &[]).unwrap_err().to_string();
     assert!(error.contains(".npmrc:1") && error.contains("MISSING"), "{error}");
+}
+
+#[test]
+fn a_token_that_is_not_set_matters_only_where_it_is_needed() {
+    let settings = load("//x.example/:_authToken=${MISSING}", "", &[]).unwrap();
+    assert_eq!(settings.credential(&Url::parse("https://y.example/zod").unwrap()), Ok(None));
+    let unset = settings.credential(&Url::parse("https://x.example/zod").unwrap()).unwrap_err().to_string();
+    assert!(unset.contains(".npmrc:1") && unset.contains("MISSING"), "{unset}");
+}
+
+#[test]
+fn a_name_with_a_password_is_a_credential() {
+    let settings = load("//x.example/:username=ann\n//x.example/:_password=c2VjcmV0", "", &[]).unwrap();
+    let credential = settings.credential(&Url::parse("https://x.example/zod").unwrap()).unwrap().unwrap();
+    // `ann:secret`
+    assert_eq!(credential.header(), "Basic YW5uOnNlY3JldA==");
+}
+
+#[tokio::test]
+async fn a_missing_token_is_told_when_the_registry_is_asked() {
+    let world = World::new();
+    let npmrc = format!("//{}/:_authToken=${{ACME_TOKEN}}\n", world.registry.origin());
+    std::fs::write(world.directory.path().join(".npmrc"), npmrc).unwrap();
+    let fault = prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
+    assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::REGISTRY_REFUSED));
+    assert!(fault.message.contains("ACME_TOKEN") && fault.message.contains(".npmrc:1"), "{}", fault.message);
+    assert!(world.registry.requests().is_empty());
 }
 
 #[tokio::test]

@@ -137,15 +137,22 @@ async fn a_request_that_goes_away_does_not_take_the_attempt_with_it() {
 #[tokio::test]
 async fn unsupported_specifiers_say_what_helps() {
     let world = World::new();
-    for (specifier, help) in [
-        ("jsr:@std/path", "Deno"),
-        ("https://example.org/x.ts", "repository"),
-        ("lodash", "npm:name"),
-        ("bun:ffi", "node:"),
-    ] {
+    for (specifier, help) in
+        [("jsr:@std/path", "Deno"), ("https://example.org/x.ts", "repository"), ("bun:ffi", "node:")]
+    {
         let fault = prepare(&world.packages(), &[specifier]).await.unwrap_err();
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::UNSUPPORTED_SPECIFIER));
         assert!(fault.message.contains(specifier) && fault.message.contains(help), "{}", fault.message);
+    }
+    for (specifier, help) in [
+        ("lodash", r#""lodash": "npm:lodash@VERSION""#),
+        ("@acme/tools/deep", r#""@acme/tools": "npm:@acme/tools@VERSION""#),
+        ("package.json:tools@workspace:*", r#""tools" as "workspace:*""#),
+        ("package.json:@acme/tools@catalog:", r#""@acme/tools" as "catalog:""#),
+    ] {
+        let fault = prepare(&world.packages(), &[specifier]).await.unwrap_err();
+        assert_eq!((fault.class, fault.code), (FailureClass::Deterministic, Code::UNSUPPORTED_SPECIFIER));
+        assert!(fault.message.contains(help), "{}", fault.message);
     }
     let fault = prepare(&world.packages(), &["npm:../x"]).await.unwrap_err();
     assert_eq!((fault.class, fault.code), (FailureClass::Deterministic, Code::MALFORMED_SPECIFIER));

@@ -147,6 +147,8 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
                 source: Part::of([]),
                 config: Part::of([]),
                 compiler_options: wire.compiler_options.to_owned(),
+                // Packages are resolved before a worker is asked.
+                lock: None,
             },
             imports: wire.imports.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             inlined: wire
