@@ -7,6 +7,7 @@ mod faults;
 mod fixtures;
 mod hostile;
 mod outage;
+mod packages;
 mod runs;
 mod sandbox;
 mod scan;
