@@ -152,6 +152,7 @@ export const model = {{
     )
 }
 
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #[test]
 fn real_packages_bundle_load_run_and_export_what_node_finds() {
     let Some(registry) = registry() else { return };
@@ -169,6 +170,10 @@ fn real_packages_bundle_load_run_and_export_what_node_finds() {
     let document = scanned.document();
     let sources = document["sources"].as_array().expect("sources");
     assert_eq!(sources.len(), CASES.len());
+    if let Some(source) = sources.iter().find(|source| source["failure"]["class"] == "Transient") {
+        eprintln!("SKIPPED: the registry was lost meanwhile: {}", source["failure"]["code"]);
+        return;
+    }
     for source in sources {
         assert_eq!(source["state"], "Indexed", "{source:#}");
     }
@@ -221,7 +226,10 @@ fn compare_with_node(sandbox: &Sandbox, registry: &str) {
             ours.remove("t");
         }
         let missing: Vec<&String> = theirs.difference(&ours).collect();
-        let more: Vec<&String> = ours.difference(&theirs).collect();
+        // Node reads the names of a CommonJS package off its text, we find them by evaluating it: what Node only has as
+        // members of the default may have names here.
+        let members = names(&directory, &format!("Object.keys((await import('{name}')).default ?? {{}})"));
+        let more: Vec<&String> = ours.difference(&theirs).filter(|name| !members.contains(*name)).collect();
         assert!(missing.is_empty() && more.is_empty(), "{package} lacks {missing:?} and has {more:?}");
     }
 }
