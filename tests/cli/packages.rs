@@ -152,7 +152,6 @@ export const model = {{
     )
 }
 
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #[test]
 fn real_packages_bundle_load_run_and_export_what_node_finds() {
     let Some(registry) = registry() else { return };
