@@ -12,6 +12,7 @@ mod kinds;
 mod operations;
 mod origins;
 mod outage;
+mod packages;
 mod runs;
 mod sandbox;
 mod scan;

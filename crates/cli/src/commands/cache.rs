@@ -2,16 +2,18 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use mangrove_app::scan::{Request, RetryMode};
+use mangrove_app::scan::Request;
 use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
     ports::ObserveRequest,
 };
 use serde::Serialize;
 
-use super::{Context, scan};
+use super::{
+    Context,
+    scan::{self, Telling},
+};
 use crate::{
-    args,
     compose::{Amount, Workspace},
     errors::CommandError,
     exit::Exit,
