@@ -6,6 +6,7 @@
 //! aside under another name; a file of a newer version is refused and left as it is.
 
 mod aside;
+mod log;
 
 use std::{
     fs::{File, TryLockError},
@@ -446,30 +447,6 @@ impl Database {
         Ok(())
     }
 
-    /// How long the write-ahead log is, in bytes; 0 if there is none.
-    pub(crate) fn log_bytes(&self) -> u64 {
-        std::fs::metadata(log_path(&self.path)).map_or(0, |metadata| metadata.len())
-    }
-
-    /// Folds the write-ahead log into the file and empties it. Best effort, and waits for nobody: while others read or
-    /// write, the log stays.
-    pub(crate) async fn fold_log(&self) {
-        let Some(writer) = self.pools.as_ref().and_then(|pools| pools.writer.as_ref()) else { return };
-        let folded: Result<(), sqlx::Error> = async {
-            let mut connection = writer.acquire().await?;
-            let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *connection).await?;
-            sqlx::query("PRAGMA busy_timeout = 0").fetch_all(&mut *connection).await?;
-            let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&mut *connection).await;
-            let patience = sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {patience}"));
-            sqlx::query(patience).fetch_all(&mut *connection).await?;
-            folded.map(drop)
-        }
-        .await;
-        if let Err(error) = folded {
-            tracing::debug!(%error, "the write-ahead log stays");
-        }
-    }
-
     /// Waits until every connection is closed, which folds the write-ahead log into the file.
     pub(crate) async fn close(&self) {
         if let Some(pools) = &self.pools {
@@ -565,10 +542,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-fn log_path(path: &Path) -> PathBuf {
-    with_suffix(path, "-wal")
 }
 
 fn suspect_path(path: &Path) -> PathBuf {
