@@ -1,6 +1,6 @@
 //! The kind `model`: things with methods. The rules are the table of `design/loaders.md`.
 //!
-//! An `extension` export adds to a model and is judged in [`extension`](super::extension).
+//! An `extension` export adds to a model and is judged in the module `extension`.
 
 use std::sync::Arc;
 
