@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use mangrove_domain::{
     failure::Fault,
-    ports::{BuildFailure, Bundle, BundleRequest, EdgeTarget, PackageRequest},
+    ports::{BuildFailure, Bundle, BundleRequest, EdgeTarget},
     source::SourceId,
 };
 
-use crate::scan::Ports;
+use crate::scan::{self, Ports};
 
 /// Why a file could not be bundled.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub async fn bundle(ports: &Ports, source: &SourceId) -> Result<Bundle, BundleEr
             EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
         })
         .collect();
-    let prepared = ports.packages.prepare(&PackageRequest { specifiers }).await?;
+    let prepared = scan::prepare(ports, source, &specifiers).await?;
     let request = BundleRequest { graph, imports: prepared.imports };
     ports.bundler.bundle(request).await.map_err(BundleError::Failed)
 }

@@ -38,6 +38,20 @@ pub(crate) struct Global {
     /// Use cached packages only, never the network
     #[arg(long, global = true, env = "MANGROVE_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) offline: bool,
+    /// Which bundler builds extensions; `bundler:` of mangrove.yaml if not given
+    #[arg(long, global = true, value_name = "BUNDLER", env = "MANGROVE_BUNDLER")]
+    pub(crate) bundler: Option<Bundler>,
+}
+
+/// Which bundler builds extensions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Bundler {
+    /// The embedded one where it can, else Deno
+    Auto,
+    /// The embedded one
+    Embedded,
+    /// Deno
+    Deno,
 }
 
 /// When to use colour.
@@ -105,6 +119,9 @@ pub(crate) enum Command {
     Run(Run),
     /// Examine everything, change nothing
     Doctor,
+    /// Look after the programs that are used
+    #[command(subcommand)]
+    Runtime(Runtime),
     /// Show the page of a problem code
     Explain {
         /// Such as MG0101
@@ -113,6 +130,25 @@ pub(crate) enum Command {
     /// Do the jobs that come on standard input
     #[command(hide = true)]
     Worker,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runtime {
+    /// Show programs, their versions, and where they are from
+    Status,
+    /// Get a program from the npm registry
+    Install {
+        /// Which one
+        #[arg(value_name = "PROGRAM")]
+        program: Installable,
+    },
+}
+
+/// A program that can be installed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Installable {
+    /// The JavaScript runtime that bundles `jsr:` and `https:` imports
+    Deno,
 }
 
 #[derive(Debug, Args)]

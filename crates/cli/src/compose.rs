@@ -15,6 +15,7 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     failure::{FailureClass, Fault},
+    nearest,
     ports::{
         BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Progress, RepositoryFiles, RunStore,
         SchemaValidator,
@@ -22,7 +23,11 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
 };
 use mangrove_infra::{
-    bundler,
+    bundler::{
+        self,
+        auto::{AutoBundler, Choice},
+        deno::{self, DenoBundler},
+    },
     catalog::{OpenMode, SqliteCatalog},
     data::LocalData,
     documents::YamlDocuments,
@@ -31,14 +36,16 @@ use mangrove_infra::{
     inspection_cache::CachedInspector,
     npm::{self, NpmPackages},
     runs::SqliteRuns,
+    runtime::{Places, version::Versions},
     schema::JsonSchemas,
-    sources::{LocalTree, TreeOptions},
+    sources::{Layout, LocalTree, TreeOptions},
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child},
 };
 
 use crate::{
+    args,
     commands::Context,
     errors::CommandError,
     progress::{Bar, Silent},
@@ -93,9 +100,7 @@ pub(crate) async fn open(
     if access == Access::ReadWrite {
         prepare_state(&state)?;
     }
-    let environment: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let environment = environment();
     let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
     let jobs = jobs.map_or_else(|| std::thread::available_parallelism().map_or(2, usize::from), usize::from);
     let pool = pool(jobs)?;
@@ -113,7 +118,7 @@ pub(crate) async fn open(
     let packages = NpmPackages::new(npm::Options {
         state_directory: state.clone(),
         repository: repository.to_owned(),
-        environment,
+        environment: environment.clone(),
         is_offline: context.global.offline,
         is_locked: false,
         vendor: Arc::new(pool.clone()),
@@ -123,12 +128,25 @@ pub(crate) async fn open(
         pause: Arc::new(npm::registry::SystemPause),
         entropy: Arc::clone(&entropy),
     });
+    let settings = BundlerSettings::of(context, repository, tree.layout())?;
+    let deno = DenoBundler::new(deno::Options {
+        places: settings.places(&state, environment.clone()),
+        versions: Versions::new(&state, access == Access::ReadOnly),
+        state_directory: state.clone(),
+        repository: repository.to_owned(),
+        environment,
+        is_offline: context.global.offline,
+        embedded: Arc::new(pool.clone()),
+        parser: Arc::new(pool.clone()),
+        limit: deno::LIMIT,
+    });
+    let bundler = AutoBundler::new(settings.choice, Arc::new(pool.clone()), deno);
     let progress: Arc<dyn Progress> =
         if context.printer.draws_progress() { Arc::new(Bar::default()) } else { Arc::new(Silent) };
     let ports = Ports {
         tree: Arc::new(tree),
         packages: Arc::new(packages),
-        bundler: Arc::new(pool.clone()),
+        bundler: Arc::new(bundler),
         store,
         inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog))),
         catalog,
@@ -147,6 +165,94 @@ pub(crate) async fn open(
         access,
         pool,
     })
+}
+
+/// What is compiled in: name and version.
+pub(crate) const BUILT_IN: [(&str, &str); 1] = [("bundler", bundler::embedded::VERSION)];
+
+/// Everything about outside programs, without the rest of a workspace.
+pub(crate) struct Runtimes {
+    pub(crate) places: Places,
+    pub(crate) versions: Versions,
+    pub(crate) bundler: Choice,
+    repository: PathBuf,
+    state: PathBuf,
+    environment: BTreeMap<String, String>,
+}
+
+/// Where outside programs are and which ones are used.
+pub(crate) fn runtimes(context: &Context, repository: &Path, access: Access) -> Result<Runtimes, CommandError> {
+    let state = context.global.state_dir.clone().unwrap_or_else(|| repository.join(".mangrove"));
+    if access == Access::ReadWrite {
+        prepare_state(&state)?;
+    }
+    let layout = Layout::of_repository(repository, &YamlDocuments)
+        .map_err(|fault| CommandError::fault("reading the configuration", &fault))?;
+    let settings = BundlerSettings::of(context, repository, &layout)?;
+    let environment = environment();
+    Ok(Runtimes {
+        places: settings.places(&state, environment.clone()),
+        versions: Versions::new(&state, access == Access::ReadOnly),
+        bundler: settings.choice,
+        repository: repository.to_owned(),
+        state,
+        environment,
+    })
+}
+
+/// What fetches programs: the same client, cache and settings as for packages, with more patience.
+pub(crate) fn installer(context: &Context, runtimes: &Runtimes) -> Result<NpmPackages, CommandError> {
+    let limits =
+        npm::registry::Limits { operation: std::time::Duration::from_mins(15), ..npm::registry::Limits::default() };
+    Ok(NpmPackages::new(npm::Options {
+        state_directory: runtimes.state.clone(),
+        repository: runtimes.repository.clone(),
+        environment: runtimes.environment.clone(),
+        is_offline: context.global.offline,
+        is_locked: false,
+        vendor: Arc::new(pool(1)?),
+        vendor_identity: bundler::vendor::identity(),
+        store: Arc::new(LocalStore::new(runtimes.state.join("bundles"))),
+        limits,
+        pause: Arc::new(npm::registry::SystemPause),
+        entropy: Arc::new(SystemEntropy),
+    }))
+}
+
+/// Which bundler is used, and which Deno.
+struct BundlerSettings {
+    choice: Choice,
+    deno: Option<PathBuf>,
+}
+
+impl BundlerSettings {
+    /// The command line (or its variable) comes before the configuration.
+    fn of(context: &Context, repository: &Path, layout: &Layout) -> Result<Self, CommandError> {
+        let choice = match (context.global.bundler, &layout.bundler) {
+            (Some(args::Bundler::Auto), _) => Choice::Auto,
+            (Some(args::Bundler::Embedded), _) => Choice::Embedded,
+            (Some(args::Bundler::Deno), _) => Choice::Deno,
+            (None, None) => Choice::default(),
+            (None, Some(text)) => Choice::parse(text).ok_or_else(|| {
+                let known = Choice::ALL.map(Choice::as_str);
+                CommandError::usage(
+                    Some(Code::INVALID_DOCUMENT),
+                    format!("mangrove.yaml: `bundler` is {text:?}; expected one of {}", known.join(", ")),
+                    nearest::hint(text, known).as_deref(),
+                )
+            })?,
+        };
+        Ok(Self { choice, deno: layout.deno.as_ref().map(|path| repository.join(path)) })
+    }
+
+    fn places(&self, state: &Path, environment: BTreeMap<String, String>) -> Places {
+        Places { configured: self.deno.clone(), environment, state_directory: state.to_owned() }
+    }
+}
+
+/// The variables of the process that are text.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 impl Workspace {

@@ -131,6 +131,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
         Command::Doctor => commands::doctor::run(context).await,
+        Command::Runtime(args::Runtime::Status) => commands::runtime::status(context).await,
+        Command::Runtime(args::Runtime::Install { program: args::Installable::Deno }) => {
+            commands::runtime::install_deno(context).await
+        }
         Command::Explain { code } => commands::explain::run(context, &code),
         Command::Worker => Ok(Exit::Done),
     }

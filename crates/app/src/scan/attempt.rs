@@ -1,6 +1,9 @@
 //! One attempt for one source: build, inspect, judge. Never an `Err`: whatever happens is an outcome.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     bundle::BundleRef,
@@ -9,9 +12,10 @@ use mangrove_domain::{
     fingerprint::Inputs,
     observation::{Entry, Observation},
     plan::Action,
-    ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, Site},
+    ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, PreparedPackages, Resolver, Site},
     row::Row,
     settle::Outcome,
+    source::SourceId,
     state::Indexed,
 };
 
@@ -78,8 +82,7 @@ impl Attempt {
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
             return Ended::without_inspection(Outcome::InputsMoved);
         }
-        let request = PackageRequest { specifiers: self.specifiers.clone() };
-        let prepared = match self.ports.packages.prepare(&request).await {
+        let prepared = match prepare(&self.ports, &self.observation.source, &self.specifiers).await {
             Ok(prepared) => prepared,
             Err(fault) => return Ended::without_inspection(failed(fault)),
         };
@@ -141,6 +144,18 @@ impl Attempt {
             }
             Err(violations) => ended(Outcome::Rejected { bundle, violations, inputs }, None),
         }
+    }
+}
+
+/// The packages of an entry, ready to be bundled with it; nothing where its bundler resolves them itself.
+pub(crate) async fn prepare(
+    ports: &Ports,
+    source: &SourceId,
+    specifiers: &BTreeSet<String>,
+) -> Result<PreparedPackages, Fault> {
+    match ports.bundler.route(source, specifiers).await.resolver {
+        Resolver::Packages => ports.packages.prepare(&PackageRequest { specifiers: specifiers.clone() }).await,
+        Resolver::Bundler(packages) => Ok(PreparedPackages { imports: BTreeMap::new(), vendors: Vec::new(), packages }),
     }
 }
 

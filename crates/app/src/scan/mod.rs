@@ -32,6 +32,8 @@ use mangrove_domain::{
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::loaders::Registry;
+pub(crate) use attempt::prepare;
+
 use attempt::Attempt;
 use observe::Observed;
 use writer::Writer;

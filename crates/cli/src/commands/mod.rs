@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod model;
 pub(crate) mod run;
+pub(crate) mod runtime;
 pub(crate) mod scan;
 pub(crate) mod types;
 pub(crate) mod why;

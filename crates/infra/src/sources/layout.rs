@@ -11,8 +11,10 @@ use mangrove_domain::{
     nearest,
     ports::{Document, Documents, KindLayout, Node},
     problem::{Code, Problem, Severity},
-    source::{Extension, RelativePath},
+    source::{Extension, Origin, RelativePath, RootId},
 };
+
+use crate::faults::{Operation, io_fault};
 
 use super::{
     view::{self, View},
@@ -26,7 +28,8 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 6] = ["repoId", "bundler", "driver", "permissions", "mangroveVersion", "initializedAt"];
+const KNOWN_KEYS: [&str; 7] =
+    ["repoId", "bundler", "deno", "driver", "permissions", "mangroveVersion", "initializedAt"];
 const KNOWN_DIRECTORIES: [&str; 6] = ["models", "vaults", "drivers", "reports", "datastores", "workflows"];
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -45,6 +48,10 @@ pub struct Layout {
     pub marker: Option<String>,
     /// The repository's identifier, which survives cloning and moving.
     pub repository_id: Option<Arc<str>>,
+    /// Which bundler to use, as it is written.
+    pub bundler: Option<String>,
+    /// The program `deno`, as it is written.
+    pub deno: Option<String>,
     /// `modelsDir` and the like, as they are written.
     directories: BTreeMap<String, String>,
     /// What is wrong with the marker.
@@ -71,12 +78,24 @@ impl Layout {
         Ok(Self::default())
     }
 
+    /// Reads the marker of a repository, without looking at anything else in it.
+    ///
+    /// # Errors
+    /// A fault if the marker cannot be read or parsed.
+    pub fn of_repository(repository: &Path, documents: &dyn Documents) -> Result<Self, Fault> {
+        let root = view::Root::open(RootId::local(), Origin::Local, repository.to_owned())
+            .map_err(|error| io_fault(Operation::List, repository, &error))?;
+        Self::read(&mut View::new(Arc::new(root), Arc::default(), None, false), documents)
+    }
+
     fn of(marker: &str, document: &Document) -> Self {
         let mut layout = Self { marker: Some(marker.to_owned()), ..Self::default() };
         for (key_node, value) in document.root.as_map().unwrap_or_default() {
             let key = key_node.as_str().unwrap_or_default();
             match (key, value.as_str()) {
                 ("repoId", Some(text)) => layout.repository_id = Some(text.into()),
+                ("bundler", Some(text)) if marker == MARKERS[0] => layout.bundler = Some(text.to_owned()),
+                ("deno", Some(text)) if marker == MARKERS[0] => layout.deno = Some(text.to_owned()),
                 (key, Some(text)) if key.ends_with("Dir") => {
                     layout.directories.insert(key.to_owned(), text.to_owned());
                 }

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{Edge, EdgeTarget, ObserveError},
+    ports::{ConfigFile, ConfigKind, Edge, EdgeTarget, ObserveError},
     problem::Code,
     source::RelativePath,
 };
@@ -19,6 +19,7 @@ use super::{
     parser::{ModuleParser, ParsedModule, SyntaxError},
     resolve, tokens,
     view::{Content, ReadFile, ReadJob, View},
+    walk::{join, parent},
 };
 
 /// How many files are read and parsed at once; bounds memory, not speed.
@@ -139,6 +140,14 @@ impl Session {
             resolved.edges.push(Edge { importer: importer.clone(), specifier, target });
         }
         resolved
+    }
+
+    /// The `deno.lock` beside the files of a configuration.
+    pub(super) fn lock(&mut self, config: usize) -> Option<ConfigFile> {
+        let file = self.configs.all[config].files.iter().find(|file| file.kind != ConfigKind::ImportMap)?;
+        let path = RelativePath::parse(&join(parent(file.path.as_str()), "deno.lock")).ok()?;
+        let text = self.view.document(path.as_str())?.text()?.to_owned();
+        Some(ConfigFile { path, kind: ConfigKind::Lock, text })
     }
 
     /// Joins what was loaded. Pure: nothing is looked at any more.

@@ -69,6 +69,7 @@ fn request(name: &str, text: &str) -> BundleRequest {
             source: Part::of([]),
             config: Part::of([]),
             compiler_options: "{}".to_owned(),
+            config_files: Vec::new(),
         },
         imports: std::collections::BTreeMap::new(),
     }

@@ -213,6 +213,7 @@ impl SourceTree for MemoryTree {
             source,
             config: self.config_part(),
             compiler_options: "{}".to_owned(),
+            config_files: Vec::new(),
         }))
     }
 }

@@ -40,6 +40,7 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, &str)]) -> BundleReques
             source: Part::of([]),
             config: Part::of([]),
             compiler_options: "{}".to_owned(),
+            config_files: Vec::new(),
         },
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/abc/zod.js".to_owned())]),
     }

@@ -143,6 +143,8 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
                 source: Part::of([]),
                 config: Part::of([]),
                 compiler_options: wire.compiler_options.to_owned(),
+                // The embedded bundler reads no files.
+                config_files: Vec::new(),
             },
             imports: wire.imports.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         })
