@@ -58,12 +58,12 @@ impl AutoBundler {
     }
 
     fn chosen<'a>(&self, specifiers: impl IntoIterator<Item = &'a str>) -> &dyn Bundler {
-        match self.choice {
-            Choice::Embedded => self.embedded.as_ref(),
-            Choice::Deno => &self.deno,
-            Choice::Auto if specifiers.into_iter().any(needs_deno) => &self.deno,
-            Choice::Auto => self.embedded.as_ref(),
-        }
+        let is_deno = match self.choice {
+            Choice::Embedded => false,
+            Choice::Deno => true,
+            Choice::Auto => specifiers.into_iter().any(needs_deno),
+        };
+        if is_deno { &self.deno } else { self.embedded.as_ref() }
     }
 }
 

@@ -17,7 +17,14 @@ use serde_json::Value;
 /// Lock files that were read, each once for as long as it is the same.
 #[derive(Debug, Default)]
 pub struct Locks {
-    known: Mutex<BTreeMap<PathBuf, (SystemTime, u64, Arc<Value>)>>,
+    known: Mutex<BTreeMap<PathBuf, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    modified: SystemTime,
+    size: u64,
+    lock: Arc<Value>,
 }
 
 impl Locks {
@@ -32,15 +39,15 @@ impl Locks {
 
     fn read(&self, path: PathBuf) -> Option<Arc<Value>> {
         let metadata = fs::metadata(&path).ok()?;
-        let stamp = (metadata.modified().ok()?, metadata.len());
+        let (modified, size) = (metadata.modified().ok()?, metadata.len());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((modified, size, lock)) = known.get(&path)
-            && (*modified, *size) == stamp
+        if let Some(known) = known.get(&path)
+            && (known.modified, known.size) == (modified, size)
         {
-            return Some(Arc::clone(lock));
+            return Some(Arc::clone(&known.lock));
         }
         let lock: Arc<Value> = Arc::new(serde_json::from_slice(&fs::read(&path).ok()?).ok()?);
-        known.insert(path, (stamp.0, stamp.1, Arc::clone(&lock)));
+        known.insert(path, Known { modified, size, lock: Arc::clone(&lock) });
         Some(lock)
     }
 }

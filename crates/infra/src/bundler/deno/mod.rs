@@ -162,6 +162,10 @@ impl DenoBundler {
         }
         let code = room.output(LARGEST_BUNDLE)?;
         let parsed = self.options.parser.parse("bundle.js", Arc::from(code.as_bytes())).await?;
+        if let Some(error) = parsed.syntax_error {
+            let message = format!("Deno wrote a bundle that does not parse: {} (line {})", error.message, error.line);
+            return Ok(Err(Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "bundler:deno", message)));
+        }
         let left = parsed.imports.iter().find(|import| !import.specifier.starts_with("node:") && !import.is_dynamic);
         Ok(match left {
             None => Ok(code),
@@ -209,12 +213,16 @@ impl DenoBundler {
                 environment.insert(name.to_owned(), value.into());
             }
         };
-        PASSED_VARIABLES.iter().for_each(|name| pass(name));
-        PROXY_VARIABLES.iter().for_each(|name| {
+        for name in PASSED_VARIABLES {
+            pass(name);
+        }
+        for name in PROXY_VARIABLES {
             pass(name);
             pass(&name.to_ascii_lowercase());
-        });
-        self.npmrc().as_deref().map(variables).unwrap_or_default().iter().for_each(|name| pass(name));
+        }
+        for name in self.npmrc().as_deref().map(variables).unwrap_or_default() {
+            pass(&name);
+        }
         for (name, value) in [("DENO_NO_UPDATE_CHECK", "1"), ("DENO_NO_PROMPT", "1"), ("NO_COLOR", "1")] {
             environment.insert(name.to_owned(), value.into());
         }
