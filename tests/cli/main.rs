@@ -3,6 +3,7 @@
 
 mod benchmarks;
 mod commands;
+mod deno;
 mod faults;
 mod fixtures;
 mod hostile;

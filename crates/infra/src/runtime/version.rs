@@ -120,6 +120,7 @@ impl Versions {
     fn remember(&self, program: &Path, learned: Known) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get_or_insert_default();
+        known.retain(|program, _| program.exists());
         known.insert(program.to_owned(), learned);
         if self.is_read_only {
             return;

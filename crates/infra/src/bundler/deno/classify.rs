@@ -73,11 +73,13 @@ pub(super) fn output(errors: &str, rooms: &[String]) -> Fault {
 /// The fault if the part that Deno fetches before its first bundle is not there.
 pub(super) fn tool(errors: &str) -> Fault {
     let because = output(errors, &[]);
-    let message = format!(
-        "Deno has to fetch its own bundler (esbuild) before its first bundle, and cannot: {}",
-        because.message.trim_start_matches("Deno cannot bundle it: ")
-    );
-    Fault::new(because.class, Code::RUNTIME_INCOMPLETE, because.cause.0, message)
+    lacking(because.class, &because.cause.0, because.message.trim_start_matches("Deno cannot bundle it: "))
+}
+
+/// The same, for a reason that is known already.
+pub(super) fn lacking(class: FailureClass, cause: &str, because: &str) -> Fault {
+    let message = format!("Deno has to fetch its own bundler (esbuild) before its first bundle, and cannot: {because}");
+    Fault::new(class, Code::RUNTIME_INCOMPLETE, cause, message)
 }
 
 /// The errors without progress, warnings and our own paths.

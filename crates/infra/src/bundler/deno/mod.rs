@@ -23,9 +23,12 @@ use mangrove_domain::{
     source::{RootId, SourceId},
 };
 
+use tokio::net::TcpStream;
+
 use self::room::Room;
 use super::auto::externals;
 use crate::{
+    npm::settings::{Locations, Settings},
     runtime::{
         Places,
         child::{self, Call, Ended},
@@ -62,6 +65,13 @@ const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO
 /// Nobody listens here: how Deno, which knows no offline mode when it bundles, is kept off the network.
 const DEAD_END: &str = "http://127.0.0.1:9";
 
+/// How long the registry is given to accept a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a failure for lack of Deno's tool counts for the next source as well: for those of one scan, not for a
+/// person who tries again.
+const SHARED: Duration = Duration::from_millis(200);
+
 /// What a [`DenoBundler`] works with.
 pub struct Options {
     /// Where the program is looked for.
@@ -91,6 +101,8 @@ pub const LIMIT: Duration = Duration::from_mins(2);
 pub struct DenoBundler {
     options: Options,
     locks: lockfile::Locks,
+    /// When a build failed for lack of Deno's own tool, and how.
+    lacked: tokio::sync::Mutex<Option<(Instant, Fault)>>,
 }
 
 /// What is done with the entry.
@@ -107,7 +119,7 @@ impl DenoBundler {
     /// A bundler. Nothing is looked for, created or run yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, locks: lockfile::Locks::default() }
+        Self { options, locks: lockfile::Locks::default(), lacked: tokio::sync::Mutex::default() }
     }
 
     fn home(&self) -> PathBuf {
@@ -126,6 +138,57 @@ impl DenoBundler {
     }
 
     async fn build(&self, program: &Path, request: &BundleRequest) -> Result<String, Fault> {
+        let arrived = Instant::now();
+        if self.has_tool() {
+            return self.build_with_tool(program, request).await;
+        }
+        // Without its tool no build can succeed: one attempt at a time, whose failure counts for all that wait.
+        let mut last = self.lacked.lock().await;
+        if self.has_tool() {
+            drop(last);
+            return self.build_with_tool(program, request).await;
+        }
+        if let Some((at, fault)) = &*last
+            && (*at > arrived || at.elapsed() < SHARED)
+        {
+            return Err(fault.clone());
+        }
+        let outcome = match self.preflight().await {
+            Ok(()) => self.build_with_tool(program, request).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = &outcome
+            && fault.code == Code::RUNTIME_INCOMPLETE
+        {
+            *last = Some((Instant::now(), fault.clone()));
+        }
+        outcome
+    }
+
+    /// Makes sure that the registry can be reached, because Deno would wait for its connection until it is killed.
+    async fn preflight(&self) -> Result<(), Fault> {
+        let environment = &self.options.environment;
+        let has_proxy = PROXY_VARIABLES
+            .iter()
+            .any(|name| environment.contains_key(*name) || environment.contains_key(&name.to_ascii_lowercase()));
+        if self.options.is_offline || has_proxy {
+            return Ok(());
+        }
+        let locations = Locations { repository: self.options.repository.clone(), environment: environment.clone() };
+        let settings = Settings::load(&locations)?;
+        let registry = settings.registry("@esbuild/any");
+        let (Some(host), Some(port)) = (registry.host_str(), registry.port_or_known_default()) else { return Ok(()) };
+        let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
+        let because = match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no connection within {CONNECT:?}"),
+        };
+        let because = format!("{host}:{port} cannot be reached: {because}");
+        Err(classify::lacking(FailureClass::Transient, &format!("registry:{host}:{port}"), &because))
+    }
+
+    async fn build_with_tool(&self, program: &Path, request: &BundleRequest) -> Result<String, Fault> {
         let deadline = Instant::now() + self.options.limit;
         let room = Room::furnish(&self.home(), &request.graph, self.npmrc())?;
         let run = |doing| self.run(program, &room, doing, deadline);

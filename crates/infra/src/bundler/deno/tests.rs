@@ -283,13 +283,41 @@ async fn an_import_that_was_left_out_is_no_bundle() {
 
 #[tokio::test]
 async fn without_its_tool_and_without_a_network_it_says_so() {
-    let world = World::new(&format!("cat >&2 <<'END'\n{TOOL_OFFLINE}\nEND\nexit 1\n"));
+    let mut world = World::new(&format!("cat >&2 <<'END'\n{TOOL_OFFLINE}\nEND\nexit 1\n"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = format!("http://{}/", listener.local_addr().unwrap());
+    world.environment.insert("MANGROVE_NPM_REGISTRY".to_owned(), registry);
     fs::remove_dir_all(world.directory.path().join("state/deno")).unwrap();
     let fault = world.fault(jsr()).await;
     assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::RUNTIME_INCOMPLETE), "{fault}");
     assert_eq!(&*fault.cause.0, "registry:registry.npmjs.org:443");
     assert!(fault.message.contains("esbuild") && fault.message.contains("dns error"), "{fault}");
     assert_eq!(world.calls().len(), 1, "nothing else is tried without it");
+
+    // Nobody accepts connections: Deno, which would wait, is not even started.
+    drop(listener);
+    let fault = world.fault(jsr()).await;
+    assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::RUNTIME_INCOMPLETE), "{fault}");
+    assert!(fault.cause.0.starts_with("registry:127.0.0.1:"), "{fault:?}");
+    assert_eq!(world.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn fault_37_many_sources_that_lack_the_tool_share_one_attempt() {
+    let mut world = World::new("exit 1\n");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = format!("http://{}/", listener.local_addr().unwrap());
+    world.environment.insert("MANGROVE_NPM_REGISTRY".to_owned(), registry);
+    fs::remove_dir_all(world.directory.path().join("state/deno")).unwrap();
+    let bundler = world.bundler();
+    let builds = (0..8).map(|_| bundler.bundle(BundleRequest { graph: jsr(), imports: BTreeMap::new() }));
+    let outcomes = futures::future::join_all(builds).await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Err(failure) if failure.fault.code == Code::RUNTIME_INCOMPLETE))
+    );
+    assert_eq!(world.calls().len(), 1);
 }
 
 /// `deno bundle` and `deno cache` of the same source, one after the other.
