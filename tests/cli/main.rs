@@ -5,6 +5,7 @@ mod benchmarks;
 mod cache;
 mod commands;
 mod configuration;
+mod deno;
 mod faults;
 mod fixtures;
 mod hostile;

@@ -19,6 +19,9 @@ use crate::{
 /// Set for the process that serves the registry: where it writes its address.
 const REGISTRY_ADDRESS_FILE: &str = "MANGROVE_TEST_REGISTRY_ADDRESS_FILE";
 
+/// Set as well if it shall serve what Deno fetches before its first bundle: package, version and file, by lines.
+const REGISTRY_TOOL: &str = "MANGROVE_TEST_REGISTRY_TOOL";
+
 const DEFINITION: &str = "id: 7f9c24e5-2f64-4c1e-8f0b-9c8b7d6e5a41
 name: shouter
 version: 1
@@ -93,18 +96,24 @@ struct Registry {
 
 impl Registry {
     fn start(namespace: &Namespace) -> Self {
+        Self::start_with(namespace, None)
+    }
+
+    /// A registry that also serves what Deno fetches before its first bundle.
+    fn start_with(namespace: &Namespace, tool: Option<&str>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let address = directory.path().join("address");
         let process = namespace
             .command(&std::env::current_exe().expect("this program"))
             .args(["--exact", "outage::serves_the_registry_when_it_is_asked_to", "--nocapture"])
             .env(REGISTRY_ADDRESS_FILE, &address)
+            .envs(tool.map(|tool| (REGISTRY_TOOL, tool)))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .expect("the registry starts");
         let mut registry = Self { process, url: String::new() };
-        for _ in 0..500 {
+        for _ in 0..1500 {
             if let Ok(url) = std::fs::read_to_string(&address)
                 && url.ends_with('/')
             {
@@ -113,7 +122,7 @@ impl Registry {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("the registry did not start within 10 s");
+        panic!("the registry did not start within 30 s");
     }
 }
 
@@ -132,6 +141,11 @@ fn serves_the_registry_when_it_is_asked_to() {
     registry.publish(
         FakePackage::new("shout", "1.2.0").file("index.js", "export const shout = (text) => text.toUpperCase();\n"),
     );
+    if let Ok(tool) = std::env::var(REGISTRY_TOOL) {
+        let [name, version, file] = tool.lines().collect::<Vec<_>>()[..] else { panic!("three lines: {tool}") };
+        let bytes = std::fs::read(file).expect("the tool");
+        registry.publish(FakePackage::new(name, version).raw_file("package/bin/esbuild", &bytes));
+    }
     std::fs::write(address, registry.url()).expect("the address can be told");
     // Serves until whoever started it closes the pipe or kills it.
     let mut nothing = Vec::new();
@@ -197,6 +211,44 @@ fn fault_01_the_first_run_after_an_outage_succeeds_without_another_command() {
     namespace.loopback("down");
     let offline = run(&["workflow", "run", "hello"]);
     assert_eq!(offline.code, 0, "{offline}");
+}
+
+#[test]
+fn fault_01_the_first_run_after_an_outage_succeeds_with_deno_as_well() {
+    let Some(deno) = crate::deno::real() else { return };
+    let Some(namespace) = Namespace::create("deno") else { return };
+    let kept = Sandbox::new("");
+    let (name, version, file) = crate::deno::tool(&kept, &deno);
+    namespace.loopback("up");
+    let registry = Registry::start_with(&namespace, Some(&format!("{name}\n{version}\n{}", file.display())));
+    namespace.loopback("down");
+    let sandbox = repository();
+    let marker = format!("repoId: 00000000-0000-4000-8000-000000000001\nbundler: deno\ndeno: {}\n", deno.display());
+    sandbox.write("mangrove.yaml", &marker);
+    let run = |arguments: &[&str]| namespace.run(&sandbox, &registry.url, arguments);
+
+    // On a cold cache not even a source without imports can be built.
+    let scan = run(&["scan", "--json", "--all"]).document();
+    for path in ["extensions/models/shout.ts", "extensions/models/rejected.ts"] {
+        let failed = source(&scan, path);
+        assert_eq!(failed["state"], "BundleBuildFailed", "{failed:#}");
+        assert_eq!(failed["failure"]["class"], "Transient", "{failed:#}");
+        assert_eq!(failed["failure"]["code"], "MG0231", "{failed:#}");
+    }
+    for attempts in [2, 3] {
+        let blocked = run(&["workflow", "run", "hello", "--json"]);
+        assert_eq!(blocked.code, 75, "try again later: {blocked}");
+        let last: Value = blocked.stdout.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("JSON");
+        assert_eq!(last["status"], "blocked", "{last:#}");
+        assert_eq!(last["error"]["failure"]["attempts"], attempts, "every process tries once: {last:#}");
+    }
+
+    namespace.loopback("up");
+    let succeeded = run(&["workflow", "run", "hello"]);
+    assert_eq!(succeeded.code, 0, "{succeeded}");
+    assert!(succeeded.stdout.contains("hello WORLD"), "{succeeded}");
+    let settled = run(&["scan", "--json", "--all"]).document();
+    assert_eq!(source(&settled, "extensions/models/rejected.ts")["state"], "ValidationFailed", "{settled:#}");
 }
 
 #[test]

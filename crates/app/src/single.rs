@@ -8,7 +8,7 @@ use mangrove_domain::{
     source::SourceId,
 };
 
-use crate::scan::Ports;
+use crate::scan::{self, Ports};
 
 /// Why a file could not be bundled.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,8 @@ pub async fn bundle(ports: &Ports, source: &SourceId, form: Form) -> Result<Bund
             EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
         })
         .collect();
-    let prepared = ports.packages.prepare(&PackageRequest { specifiers, lock: graph.lock.clone() }).await?;
+    let request = PackageRequest { specifiers, lock: graph.lock.clone() };
+    let prepared = scan::prepare(ports, source, &request).await?;
     let inlined = match form {
         Form::Shared => Vec::new(),
         Form::SelfContained => {

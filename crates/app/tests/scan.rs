@@ -431,3 +431,47 @@ async fn a_cancelled_scan_loses_nothing_and_the_next_one_goes_on() {
     models/b.ts Indexed @acme/b
     ");
 }
+
+#[tokio::test]
+async fn an_entry_whose_bundler_resolves_packages_itself_needs_none_prepared() {
+    let world = World::new();
+    world.tree.write("models/path.ts", &model("@acme/path", "import jsr:@std/path@1"));
+    world.packages.fail(Some(network_down()));
+    assert_snapshot!(render(&world.scan().await), @"models/path.ts Indexed @acme/path");
+    let rows = world.catalog.snapshot().await.expect("the catalog").rows;
+    let lines = rows[0].built.as_ref().expect("it is built").packages.lines().expect("lines");
+    assert_eq!(lines[0].value, "by the bundler", "its packages part is the bundler's");
+    world.bundler.take_calls();
+    world.scan().await;
+    assert_eq!(world.bundler.take_calls(), [""; 0], "it is fresh");
+}
+
+#[tokio::test]
+async fn fault_46_a_bundler_that_is_unavailable_counts_as_unchanged() {
+    let mut world = World::new();
+    world.tree.write("models/path.ts", &model("@acme/path", "import jsr:@std/path@1"));
+    world.scan().await;
+    world.bundler.take_calls();
+    world.bundler.take_program(true);
+    world.restart();
+    assert_snapshot!(render(&world.scan().await), @"models/path.ts Indexed @acme/path");
+    world.bundler.take_program(false);
+    world.scan().await;
+    assert_eq!(world.bundler.take_calls(), [""; 0], "neither its absence nor its return is a change");
+    world.bundler.upgrade();
+    world.scan().await;
+    assert_eq!(world.bundler.take_calls(), ["models/path.ts"], "another version is");
+}
+
+#[tokio::test]
+async fn a_source_that_lacks_its_program_fails_until_the_program_is_there() {
+    let mut world = World::new();
+    world.tree.write("models/path.ts", &model("@acme/path", "import jsr:@std/path@1"));
+    world.bundler.take_program(true);
+    assert_snapshot!(render(&world.scan().await), @"models/path.ts BundleBuildFailed @acme/path [Environment MG0230 x1]");
+    world.restart();
+    assert_snapshot!(render(&world.scan().await), @"models/path.ts BundleBuildFailed @acme/path [Environment MG0230 x2]");
+    world.bundler.take_program(false);
+    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/path"));
+    world.types().ready(&kind, &name).await.expect("the first request after the program came succeeds");
+}

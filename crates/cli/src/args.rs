@@ -44,6 +44,20 @@ pub(crate) struct Global {
     /// Use locked packages only; fail where a lock would have to change
     #[arg(long, global = true, env = "MANGROVE_LOCKED", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) locked: bool,
+    /// Which bundler builds extensions; `bundler:` of mangrove.yaml if not given
+    #[arg(long, global = true, value_name = "BUNDLER", env = "MANGROVE_BUNDLER")]
+    pub(crate) bundler: Option<Bundler>,
+}
+
+/// Which bundler builds extensions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Bundler {
+    /// The embedded one where it can, else Deno
+    Auto,
+    /// The embedded one
+    Embedded,
+    /// Deno
+    Deno,
 }
 
 /// When to use colour.
@@ -129,6 +143,9 @@ pub(crate) enum Command {
     /// Look after cached packages and bundles
     #[command(subcommand)]
     Cache(Cache),
+    /// Look after the programs that are used
+    #[command(subcommand)]
+    Runtime(Runtime),
     /// Show the page of a problem code
     Explain {
         /// Such as MG0101
@@ -160,6 +177,25 @@ pub(crate) enum Cache {
         #[arg(long)]
         lock: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runtime {
+    /// Show programs, their versions, and where they are from
+    Status,
+    /// Get a program from the npm registry
+    Install {
+        /// Which one
+        #[arg(value_name = "PROGRAM")]
+        program: Installable,
+    },
+}
+
+/// A program that can be installed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Installable {
+    /// The JavaScript runtime that bundles `jsr:` and `https:` imports
+    Deno,
 }
 
 #[derive(Debug, Args)]

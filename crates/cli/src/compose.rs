@@ -17,6 +17,7 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     failure::{FailureClass, Fault},
+    nearest,
     ports::{
         BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Packages, Progress, RepositoryFiles, RunStore,
         SchemaValidator, SourceTree,
@@ -25,7 +26,11 @@ use mangrove_domain::{
     source::SourceId,
 };
 use mangrove_infra::{
-    bundler,
+    bundler::{
+        self,
+        auto::{AutoBundler, Choice},
+        deno::{self, DenoBundler},
+    },
     catalog::{self, OpenMode, SqliteCatalog},
     data::LocalData,
     documents::YamlDocuments,
@@ -34,8 +39,9 @@ use mangrove_infra::{
     inspection_cache::CachedInspector,
     npm::{self, NpmPackages},
     runs::SqliteRuns,
+    runtime::{Places, version::Versions},
     schema::JsonSchemas,
-    sources::{LocalTree, TreeOptions},
+    sources::{Layout, LocalTree, TreeOptions},
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child},
@@ -44,6 +50,7 @@ use mangrove_infra::{
 pub(crate) use mangrove_infra::npm::maintenance::Amount;
 
 use crate::{
+    args,
     commands::Context,
     errors::CommandError,
     printer::Printer,
@@ -108,9 +115,7 @@ pub(crate) async fn open(
     if access == Access::ReadWrite {
         prepare_state(&state)?;
     }
-    let environment: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let environment = environment();
     let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
     let jobs = jobs.map_or_else(|| std::thread::available_parallelism().map_or(2, usize::from), usize::from);
     let pool = pool(jobs)?;
@@ -129,7 +134,7 @@ pub(crate) async fn open(
     let packages = Arc::new(NpmPackages::new(npm::Options {
         state_directory: state.clone(),
         repository: repository.to_owned(),
-        environment,
+        environment: environment.clone(),
         is_offline: context.global.offline,
         is_locked: context.global.locked,
         vendor: Arc::new(pool.clone()),
@@ -139,12 +144,25 @@ pub(crate) async fn open(
         pause: Arc::new(npm::registry::SystemPause),
         entropy: Arc::clone(&entropy),
     }));
+    let settings = BundlerSettings::of(context, repository, tree.layout())?;
+    let deno = DenoBundler::new(deno::Options {
+        places: settings.places(&state, environment.clone()),
+        versions: Versions::new(&state, access == Access::ReadOnly),
+        state_directory: state.clone(),
+        repository: repository.to_owned(),
+        environment,
+        is_offline: context.global.offline,
+        embedded: Arc::new(pool.clone()),
+        parser: Arc::new(pool.clone()),
+        limit: deno::LIMIT,
+    });
+    let bundler = AutoBundler::new(settings.choice, Arc::new(pool.clone()), deno);
     let progress: Arc<dyn Progress> =
         if context.printer.draws_progress() { Arc::new(Bar::default()) } else { Arc::new(Silent) };
     let ports = Ports {
         tree: Arc::clone(&tree) as Arc<dyn SourceTree>,
         packages: Arc::clone(&packages) as Arc<dyn Packages>,
-        bundler: Arc::new(pool.clone()),
+        bundler: Arc::new(bundler),
         store,
         inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog))),
         catalog,
@@ -205,6 +223,94 @@ pub(crate) async fn back_up_catalog(context: &Context, repository: &Path, file: 
     let path = state_directory(context, repository).join(CATALOG);
     let opened = SqliteCatalog::open(&path, OpenMode::ReadOnly).await?;
     Ok(opened.catalog.back_up(file).await?)
+}
+
+/// What is compiled in: name and version.
+pub(crate) const BUILT_IN: [(&str, &str); 1] = [("bundler", bundler::embedded::VERSION)];
+
+/// Everything about outside programs, without the rest of a workspace.
+pub(crate) struct Runtimes {
+    pub(crate) places: Places,
+    pub(crate) versions: Versions,
+    pub(crate) bundler: Choice,
+    repository: PathBuf,
+    state: PathBuf,
+    environment: BTreeMap<String, String>,
+}
+
+/// Where outside programs are and which ones are used.
+pub(crate) fn runtimes(context: &Context, repository: &Path, access: Access) -> Result<Runtimes, CommandError> {
+    let state = state_directory(context, repository);
+    if access == Access::ReadWrite {
+        prepare_state(&state)?;
+    }
+    let layout = Layout::of_repository(repository, &YamlDocuments)
+        .map_err(|fault| CommandError::fault("reading the configuration", &fault))?;
+    let settings = BundlerSettings::of(context, repository, &layout)?;
+    let environment = environment();
+    Ok(Runtimes {
+        places: settings.places(&state, environment.clone()),
+        versions: Versions::new(&state, access == Access::ReadOnly),
+        bundler: settings.choice,
+        repository: repository.to_owned(),
+        state,
+        environment,
+    })
+}
+
+/// What fetches programs: the same client, cache and settings as for packages, with more patience.
+pub(crate) fn installer(context: &Context, runtimes: &Runtimes) -> Result<NpmPackages, CommandError> {
+    let limits =
+        npm::registry::Limits { operation: std::time::Duration::from_mins(15), ..npm::registry::Limits::default() };
+    Ok(NpmPackages::new(npm::Options {
+        state_directory: runtimes.state.clone(),
+        repository: runtimes.repository.clone(),
+        environment: runtimes.environment.clone(),
+        is_offline: context.global.offline,
+        is_locked: false,
+        vendor: Arc::new(pool(1)?),
+        vendor_identity: bundler::vendor::identity(),
+        store: Arc::new(LocalStore::new(bundles_directory(&runtimes.state))),
+        limits,
+        pause: Arc::new(npm::registry::SystemPause),
+        entropy: Arc::new(SystemEntropy),
+    }))
+}
+
+/// Which bundler is used, and which Deno.
+struct BundlerSettings {
+    choice: Choice,
+    deno: Option<PathBuf>,
+}
+
+impl BundlerSettings {
+    /// The command line (or its variable) comes before the configuration.
+    fn of(context: &Context, repository: &Path, layout: &Layout) -> Result<Self, CommandError> {
+        let choice = match (context.global.bundler, &layout.bundler) {
+            (Some(args::Bundler::Auto), _) => Choice::Auto,
+            (Some(args::Bundler::Embedded), _) => Choice::Embedded,
+            (Some(args::Bundler::Deno), _) => Choice::Deno,
+            (None, None) => Choice::default(),
+            (None, Some(text)) => Choice::parse(text).ok_or_else(|| {
+                let known = Choice::ALL.map(Choice::as_str);
+                CommandError::usage(
+                    Some(Code::INVALID_DOCUMENT),
+                    format!("mangrove.yaml: `bundler` is {text:?}; expected one of {}", known.join(", ")),
+                    nearest::hint(text, known).as_deref(),
+                )
+            })?,
+        };
+        Ok(Self { choice, deno: layout.deno.as_ref().map(|path| repository.join(path)) })
+    }
+
+    fn places(&self, state: &Path, environment: BTreeMap<String, String>) -> Places {
+        Places { configured: self.deno.clone(), environment, state_directory: state.to_owned() }
+    }
+}
+
+/// The variables of the process that are text.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 impl Workspace {

@@ -151,6 +151,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Cache(args::Cache::Prune) => commands::cache::prune(context).await,
         Command::Cache(args::Cache::Warm { jobs }) => commands::cache::warm(context, jobs).await,
         Command::Cache(args::Cache::Update { names, lock }) => commands::cache::update(context, &names, lock).await,
+        Command::Runtime(args::Runtime::Status) => commands::runtime::status(context).await,
+        Command::Runtime(args::Runtime::Install { program: args::Installable::Deno }) => {
+            commands::runtime::install_deno(context).await
+        }
         Command::Explain { code } => commands::explain::run(context, &code),
         Command::Worker => Ok(Exit::Done),
     }

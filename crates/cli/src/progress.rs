@@ -49,3 +49,36 @@ pub(crate) struct Silent;
 impl Progress for Silent {
     fn event(&self, _event: &Event<'_>) {}
 }
+
+/// A bar for one transfer.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    bar: ProgressBar,
+}
+
+impl Transfer {
+    /// A bar that moves from the start, because the first byte can take its time.
+    pub(crate) fn new(verb: &'static str) -> Self {
+        let bar = ProgressBar::new(0).with_message(verb);
+        if let Ok(style) =
+            ProgressStyle::with_template("  {msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}")
+        {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// Shows how many bytes of how many have come.
+    pub(crate) fn show(&self, received: u64, total: Option<u64>) {
+        if let Some(total) = total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(received);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -62,8 +62,8 @@ codes! {
     MALFORMED_SPECIFIER = 204, "malformed import specifier";
     /// The bundler reported an error that is none of the others.
     BUNDLE_FAILED = 205, "the bundle could not be built";
-    /// A kind of import that the embedded bundler cannot serve.
-    UNSUPPORTED_SPECIFIER = 206, "an import that the embedded bundler cannot serve";
+    /// A kind of import that the bundler in charge cannot serve.
+    UNSUPPORTED_SPECIFIER = 206, "an import that no bundler here can serve";
     /// The worker process died while it worked on this input.
     WORKER_CRASHED = 210, "the worker crashed on this input";
     /// The worker was killed because it took too long.
@@ -82,6 +82,14 @@ codes! {
     JOB_LIMIT = 224, "the module queues promises without end";
     /// The module needs something that this engine does not have.
     REQUIREMENT_MISSING = 225, "the module needs something that this engine lacks";
+    /// An outside program that this source needs is not there.
+    RUNTIME_MISSING = 230, "a program that is needed is missing";
+    /// The program is there, and something that it fetches on first use is not.
+    RUNTIME_INCOMPLETE = 231, "a program lacks a part that it fetches on first use";
+    /// The program was killed because it took too long.
+    RUNTIME_TIMED_OUT = 232, "a program ran out of time";
+    /// The program ended in a way that says nothing about the source.
+    RUNTIME_FAILED = 233, "a program failed";
     /// The package registry cannot be reached.
     REGISTRY_UNREACHABLE = 301, "the package registry cannot be reached";
     /// The package registry answered with an error of its own (408, 425, 429, 5xx) or with garbage.

@@ -25,6 +25,8 @@ pub mod json_text;
 pub mod npm;
 #[cfg(feature = "sqlite")]
 pub mod runs;
+#[cfg(feature = "bundler-deno")]
+pub mod runtime;
 #[cfg(feature = "documents")]
 pub mod schema;
 #[cfg(feature = "sources")]

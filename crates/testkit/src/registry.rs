@@ -164,7 +164,9 @@ fn append(tar: &mut Vec<u8>, entry: &Entry) {
         EntryKind::Pipe => (b'6', "", &[]),
     };
     put(&mut header, 0, 100, entry.path.as_bytes());
-    put(&mut header, 100, 8, b"0000644");
+    // Programs lie in `bin`, as they do in honest packages.
+    let mode = if entry.path.starts_with("package/bin/") { b"0000755" } else { b"0000644" };
+    put(&mut header, 100, 8, mode);
     put(&mut header, 108, 8, b"0000000");
     put(&mut header, 116, 8, b"0000000");
     put(&mut header, 124, 12, format!("{:011o}", content.len()).as_bytes());

@@ -1,6 +1,6 @@
 //! One attempt for one source: build, inspect, judge. Never an `Err`: whatever happens is an outcome.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mangrove_domain::{
     bundle::BundleRef,
@@ -9,9 +9,10 @@ use mangrove_domain::{
     fingerprint::Inputs,
     observation::{Entry, Observation},
     plan::Action,
-    ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, Site},
+    ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, PreparedPackages, Resolver, Site},
     row::Row,
     settle::Outcome,
+    source::SourceId,
     state::Indexed,
 };
 
@@ -78,7 +79,7 @@ impl Attempt {
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
             return Ended::without_inspection(Outcome::InputsMoved);
         }
-        let prepared = match self.ports.packages.prepare(&self.packages).await {
+        let prepared = match prepare(&self.ports, &self.observation.source, &self.packages).await {
             Ok(prepared) => prepared,
             Err(fault) => return Ended::without_inspection(failed(fault)),
         };
@@ -145,6 +146,18 @@ impl Attempt {
             }
             Err(violations) => ended(Outcome::Rejected { bundle, violations, inputs }, None),
         }
+    }
+}
+
+/// The packages of an entry, ready to be bundled with it; nothing where its bundler resolves them itself.
+pub(crate) async fn prepare(
+    ports: &Ports,
+    source: &SourceId,
+    packages: &PackageRequest,
+) -> Result<PreparedPackages, Fault> {
+    match ports.bundler.route(source, &packages.specifiers).await.resolver {
+        Resolver::Packages => ports.packages.prepare(packages).await,
+        Resolver::Bundler(packages) => Ok(PreparedPackages { imports: BTreeMap::new(), vendors: Vec::new(), packages }),
     }
 }
 

@@ -31,6 +31,8 @@ use mangrove_domain::{
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
+pub(crate) use attempt::prepare;
+
 use crate::{cancel::Cancellation, loaders::Registry};
 use attempt::Attempt;
 use observe::Observed;

@@ -8,7 +8,7 @@ use mangrove_domain::{
     fingerprint::Part,
     observation::{CatalogView, DiskView, Entry},
     plan::Scope,
-    ports::{ObserveRequest, PackageRequest, SurveyStatistics},
+    ports::{ObserveRequest, PackageRequest, Resolver, SurveyStatistics},
     row::Row,
     source::SourceId,
 };
@@ -41,18 +41,25 @@ pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request
     disk.keep_known_identities(&catalog);
     let mut packages = BTreeMap::new();
     let mut closures: BTreeMap<PackageRequest, Part> = BTreeMap::new();
-    let identity = ports.bundler.identity();
+    let mut known = None;
     for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
         let needed = PackageRequest { specifiers: entry.specifiers, lock: entry.lock };
         if let Entry::Readable { inputs, .. } = &mut observation.entry {
-            inputs.bundler = identity.clone();
-            inputs.packages = match closures.get(&needed) {
-                Some(part) => part.clone(),
-                None => {
-                    let part = closure(ports, &needed).await;
-                    closures.insert(needed.clone(), part.clone());
-                    part
-                }
+            let route = ports.bundler.route(&observation.source, &needed.specifiers).await;
+            inputs.bundler = route.identity.unwrap_or_else(|| {
+                let known = known.get_or_insert_with(|| remembered(&catalog));
+                known.get(&observation.source).map_or_else(unavailable, |part| (*part).clone())
+            });
+            inputs.packages = match route.resolver {
+                Resolver::Bundler(part) => part,
+                Resolver::Packages => match closures.get(&needed) {
+                    Some(part) => part.clone(),
+                    None => {
+                        let part = closure(ports, &needed).await;
+                        closures.insert(needed.clone(), part.clone());
+                        part
+                    }
+                },
             };
         }
         packages.insert(observation.source.clone(), needed);
@@ -63,6 +70,18 @@ pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request
     }
     disk.presence = presence(ports, &catalog).await?;
     Ok(Observed { disk, catalog, packages, statistics: survey.statistics })
+}
+
+/// The bundler part of every row's latest inputs. What is compared with the observation comes first: that of the
+/// bundle, else that of the attempt that failed.
+fn remembered(catalog: &CatalogView) -> BTreeMap<&SourceId, &Part> {
+    let rows = catalog.rows.iter();
+    rows.filter_map(|row| Some((&row.source, &row.built.as_ref().or(row.attempted.as_ref())?.bundler))).collect()
+}
+
+/// The bundler part of a source that was never built, while its bundler is unavailable.
+fn unavailable() -> Part {
+    Part::of([mangrove_domain::fingerprint::Line::new("adapter", "unavailable")])
 }
 
 /// What the store says of every row's bundle.

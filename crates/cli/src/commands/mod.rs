@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod model;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod runtime;
 pub(crate) mod scan;
 pub(crate) mod types;
 pub(crate) mod why;

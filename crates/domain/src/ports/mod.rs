@@ -24,7 +24,7 @@ mod schema_validator;
 mod source_tree;
 
 pub use bundle_store::{BundleFile, BundleStore, LoadedBundle, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
-pub use bundler::{BuildFailure, Bundle, BundleRequest, Bundler};
+pub use bundler::{BuildFailure, Bundle, BundleRequest, Bundler, Resolver, Route};
 pub use catalog::{AuditRecord, Catalog, CatalogError, Change, Commit, CommitOutcome, Write};
 pub use clock::Clock;
 pub use data_store::{DataError, DataHandle, DataKind, DataStore, NewData};
@@ -40,8 +40,8 @@ pub use repository_files::{FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use source_tree::{
-    Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
-    SurveyStatistics, SurveyedEntry,
+    ConfigFile, ConfigKind, Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile,
+    SourceTree, Survey, SurveyStatistics, SurveyedEntry,
 };
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about

@@ -106,6 +106,33 @@ pub struct ModuleGraph {
     pub compiler_options: String,
     /// The `deno.lock` that governs the entry, absolute; `None` if there is none.
     pub lock: Option<PathBuf>,
+    /// The configuration in force as files, for a bundler that reads them itself: `deno.json` or `package.json`,
+    /// an import map, and the `deno.lock` beside them. Empty where nothing is in force.
+    pub config_files: Vec<ConfigFile>,
+}
+
+/// A configuration file, reduced to the settings that the config part holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Its path below the root of the entry.
+    pub path: RelativePath,
+    /// What it is.
+    pub kind: ConfigKind,
+    /// JSON text.
+    pub text: String,
+}
+
+/// What a configuration file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigKind {
+    /// `deno.json`, whatever its name on disk is.
+    Deno,
+    /// The file that `importMap` names.
+    ImportMap,
+    /// `package.json`; in force only for graphs with bare specifiers.
+    Package,
+    /// `deno.lock` beside one of them.
+    Lock,
 }
 
 /// One file with the bytes that were hashed.

@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault, Position},
     fingerprint::{Line, Part},
-    ports::{BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget},
+    ports::{BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, Route},
     problem::Code,
+    source::SourceId,
 };
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Statement, WithClause};
@@ -40,6 +41,9 @@ use super::{
 /// Moves when our use of the bundler changes what comes out of it.
 const FORMAT: &str = "1";
 
+/// The bundler and its version.
+pub const VERSION: &str = "rolldown 1.2.5";
+
 /// The made-up directory in which the bundler sees the files. Nothing of it gets into the output.
 const ROOT: &str = "/repository";
 
@@ -54,7 +58,7 @@ const AS_TEXT: &str = "?text";
 pub fn identity() -> Part {
     Part::of([
         Line::new("adapter", "embedded"),
-        Line::new("version", "rolldown 1.2.5"),
+        Line::new("version", VERSION),
         Line::new("bundle-format", FORMAT),
         Line::new("vendor-format", super::vendor::FORMAT),
     ])
@@ -77,8 +81,8 @@ pub struct InProcess;
 
 #[async_trait]
 impl Bundler for InProcess {
-    fn identity(&self) -> Part {
-        identity()
+    async fn route(&self, _source: &SourceId, _specifiers: &BTreeSet<String>) -> Route {
+        Route::prepared(identity())
     }
 
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {

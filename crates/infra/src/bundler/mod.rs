@@ -1,8 +1,13 @@
-//! The embedded bundler: extension bundles from bytes in memory, vendor bundles from unpacked packages.
+//! The bundlers: extension bundles from bytes in memory, vendor bundles from unpacked packages, `deno bundle` for the
+//! rest, and the choice between them.
 //!
-//! Both run in worker children (`crate::worker`), because hostile input can end the process; the why is in
+//! The embedded ones run in worker children (`crate::worker`), because hostile input can end the process; the why is in
 //! `design/bundling.md`.
 
+#[cfg(feature = "bundler-deno")]
+pub mod auto;
+#[cfg(feature = "bundler-deno")]
+pub mod deno;
 mod diagnostics;
 pub mod embedded;
 mod options;

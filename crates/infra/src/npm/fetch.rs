@@ -60,6 +60,22 @@ impl Supply {
         outcomes.into_iter().collect()
     }
 
+    /// The verified archive of a version that no lock names.
+    pub(super) async fn archive(self: &Arc<Self>, name: &str, version: &str) -> Result<Vec<u8>, Fault> {
+        let package = PackageId { name: name.to_owned(), version: version.to_owned() };
+        let manifest = self.packument(name).await?.manifest(version).ok_or_else(|| {
+            let message = format!("the registry has no version {version} of {name}");
+            Fault::new(FailureClass::Environment, Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
+        })?;
+        let integrity = manifest.integrity.ok_or_else(|| {
+            let message = format!("the registry promises no digest of {package}");
+            Fault::new(FailureClass::Environment, Code::PACKAGE_UNSUPPORTED, format!("package:{package}"), message)
+        })?;
+        Arc::clone(self).ensure(package.clone(), integrity.clone()).await?;
+        let supply = Arc::clone(self);
+        blocking(move || supply.cached_archive(&package, &integrity)).await
+    }
+
     /// The verified archive from the cache.
     pub(super) fn cached_archive(&self, package: &PackageId, integrity: &str) -> Result<Vec<u8>, Fault> {
         let settings = Settings::load(&self.locations)?;

@@ -141,6 +141,21 @@ impl NpmPackages {
     }
 }
 
+impl NpmPackages {
+    /// The verified archive of one version of one package, from the cache or the registry, for what is no import.
+    ///
+    /// # Errors
+    /// A fault of the registry or the archive; `PACKAGE_NOT_FOUND` if there is no such version.
+    pub async fn archive(&self, name: &str, version: &str) -> Result<Vec<u8>, Fault> {
+        self.inner.supply.archive(name, version).await
+    }
+
+    /// Tells how many bytes of an archive have come, and how many it has if that is known, from now on.
+    pub fn on_bytes(&self, listener: Arc<dyn Fn(u64, Option<u64>) + Send + Sync>) {
+        self.inner.supply.client.on_bytes(listener);
+    }
+}
+
 #[async_trait]
 impl Packages for NpmPackages {
     async fn closure(&self, request: &PackageRequest) -> Result<Part, Fault> {

@@ -6,7 +6,7 @@
 use std::{
     error::Error as _,
     future::Future,
-    sync::{Arc, PoisonError},
+    sync::{Arc, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -216,7 +216,11 @@ pub struct Client {
     pause: Arc<dyn Pause>,
     entropy: Arc<dyn Entropy>,
     permits: Semaphore,
+    listener: OnceLock<Listener>,
 }
+
+/// Hears how many bytes of how many have come.
+type Listener = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
 
 /// The proxy variables of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -248,7 +252,12 @@ impl Client {
     #[must_use]
     pub fn new(proxies: Proxies, limits: Limits, pause: Arc<dyn Pause>, entropy: Arc<dyn Entropy>) -> Self {
         let permits = Semaphore::new(limits.concurrency.max(1));
-        Self { http: OnceCell::new(), proxies, limits, pause, entropy, permits }
+        Self { http: OnceCell::new(), proxies, limits, pause, entropy, permits, listener: OnceLock::new() }
+    }
+
+    /// Tells how far the bodies of archives have come; only the first listener is heard.
+    pub fn on_bytes(&self, listener: Listener) {
+        let _ = self.listener.set(listener);
     }
 
     /// Asks for a package's metadata. `check` looks at the body; what it refuses is tried again.
@@ -303,7 +312,7 @@ impl Client {
     {
         let attempt = || async {
             let response = send(self.request(settings, address).await?).await?;
-            check(self.body(response).await?).await
+            check(self.body_heard(response, self.listener.get()).await?).await
         };
         self.operation(package, package.to_owned(), address, attempt).await
     }
@@ -372,7 +381,16 @@ impl Client {
         builder.build()
     }
 
-    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Reason> {
+    async fn body(&self, response: reqwest::Response) -> Result<Vec<u8>, Reason> {
+        self.body_heard(response, None).await
+    }
+
+    async fn body_heard(
+        &self,
+        mut response: reqwest::Response,
+        listener: Option<&Listener>,
+    ) -> Result<Vec<u8>, Reason> {
+        let total = response.content_length();
         if !response.status().is_success() {
             return Err(Reason::Status(response.status()));
         }
@@ -383,6 +401,9 @@ impl Client {
                 return Err(Reason::TooLarge(limit));
             }
             body.extend_from_slice(&chunk);
+            if let Some(listener) = listener {
+                listener(body.len() as u64, total);
+            }
         }
         Ok(body)
     }

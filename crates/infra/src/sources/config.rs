@@ -8,7 +8,7 @@ use std::{
 use mangrove_domain::{
     fingerprint::{Line, Part},
     json::Json,
-    ports::{Document, Documents, Node},
+    ports::{ConfigFile, ConfigKind, Document, Documents, Node},
     problem::{Code, Problem, Severity},
     source::{PathError, RelativePath},
 };
@@ -37,6 +37,8 @@ pub(super) struct Config {
     pub(super) compiler_options: String,
     /// The deno.lock that governs, as a path below the root.
     pub(super) lock: Option<String>,
+    /// The files behind it, reduced to the settings above; without the lock.
+    pub(super) files: Vec<ConfigFile>,
 }
 
 /// An import map whose local addresses are paths below the root with a leading slash.
@@ -144,10 +146,12 @@ impl Configs {
         if file.ends_with("package.json") {
             config.packages = package_map(&document.root);
             config.packages.lines(&mut config.package_lines);
+            config.files.extend(reduced(file, ConfigKind::Package, &document.root));
             return config;
         }
         let directory = parent(file);
         config.lock = lock_file(view, &document.root, directory, config.lock.take());
+        config.files.extend(reduced(&join(directory, "deno.json"), ConfigKind::Deno, &document.root));
         let external = document.root.get("importMap").and_then(Node::as_str).map(str::to_owned);
         match external.as_deref() {
             None => config.imports = import_map(&document.root, directory),
@@ -156,6 +160,7 @@ impl Configs {
                 Ok(path) => {
                     if let Some(map) = self.document(view, path.as_str(), &mut config.lines) {
                         config.imports = import_map(&map.root, parent(path.as_str()));
+                        config.files.extend(reduced(path.as_str(), ConfigKind::ImportMap, &map.root));
                     } else {
                         config.lines.push(Line::new(format!("importMap {path}"), "missing"));
                     }
@@ -310,6 +315,19 @@ fn package_map(root: &Node) -> ImportMap {
         }
     }
     ImportMap { imports, scopes: BTreeMap::new() }
+}
+
+/// The file with only those of its settings that the config part knows.
+fn reduced(path: &str, kind: ConfigKind, root: &Node) -> Option<ConfigFile> {
+    let keys: &[&str] = match kind {
+        ConfigKind::Deno => &["imports", "scopes", "importMap", "compilerOptions"],
+        ConfigKind::ImportMap => &["imports", "scopes"],
+        ConfigKind::Package => &["dependencies", "devDependencies"],
+        ConfigKind::Lock => &[],
+    };
+    let members = keys.iter().filter_map(|key| Some(((*key).to_owned(), root.get(key)?.to_json())));
+    let text = Json::Object(members.collect()).to_string();
+    Some(ConfigFile { path: RelativePath::parse(path).ok()?, kind, text })
 }
 
 /// The same value with sorted keys.

@@ -11,10 +11,14 @@ use mangrove_domain::{
     nearest,
     ports::{Document, Documents, KindLayout, Node, NodeValue},
     problem::{Code, Problem, Severity},
-    source::{Extension, Kind, RelativePath},
+    source::{Extension, Kind, Origin, RelativePath, RootId},
 };
 
-use super::{view::View, walk::join};
+use super::{
+    view::{self, View},
+    walk::join,
+};
+use crate::faults::{Operation, io_fault};
 
 /// The markers of a repository, first in precedence first.
 pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
@@ -23,7 +27,8 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 6] = ["repoId", "bundler", "driver", "permissions", "mangroveVersion", "initializedAt"];
+const KNOWN_KEYS: [&str; 7] =
+    ["repoId", "bundler", "deno", "driver", "permissions", "mangroveVersion", "initializedAt"];
 const KNOWN_DIRECTORIES: [&str; 6] = ["models", "vaults", "drivers", "reports", "datastores", "workflows"];
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -44,6 +49,10 @@ pub struct Layout {
     pub repository_id: Option<Arc<str>>,
     /// `modelsDir` and the like, as they are written, and where.
     directories: BTreeMap<String, (String, Position)>,
+    /// Which bundler to use, as it is written.
+    pub bundler: Option<String>,
+    /// The program `deno`, as it is written.
+    pub deno: Option<String>,
     /// What is wrong with the marker.
     pub problems: Vec<Problem>,
 }
@@ -70,6 +79,16 @@ impl Layout {
         Ok(Self::default())
     }
 
+    /// Reads the marker of a repository, without looking at anything else in it.
+    ///
+    /// # Errors
+    /// A fault if the marker cannot be read or parsed.
+    pub fn of_repository(repository: &Path, documents: &dyn Documents) -> Result<Self, Fault> {
+        let root = view::Root::open(RootId::local(), Origin::Local, repository.to_owned())
+            .map_err(|error| io_fault(Operation::List, repository, &error))?;
+        Self::read(&mut View::new(Arc::new(root), Arc::default(), None, false), documents, "")
+    }
+
     /// A marker that says something else than it must say is no reason to look elsewhere: a mistake in it is an
     /// error of the scan, since rows would leave for it.
     fn of(marker: &str, document: &Document, warns: bool) -> Result<Self, Fault> {
@@ -90,6 +109,10 @@ impl Layout {
             };
             if key == "repoId" {
                 layout.repository_id = Some(text()?.into());
+            } else if key == "bundler" && warns {
+                layout.bundler = Some(text()?.to_owned());
+            } else if key == "deno" && warns {
+                layout.deno = Some(text()?.to_owned());
             } else if is_directory {
                 layout.directories.insert(key.to_owned(), (text()?.to_owned(), value.position(marker)));
             } else if key.ends_with("Dir")

@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{Edge, EdgeTarget, ObserveError},
+    ports::{ConfigFile, ConfigKind, Edge, EdgeTarget, ObserveError},
     problem::Code,
     source::RelativePath,
 };
@@ -145,6 +145,13 @@ impl Session {
     /// The deno.lock that governs the entries of a configuration, as an absolute path.
     pub(super) fn lock(&self, config: usize) -> Option<PathBuf> {
         self.configs.all[config].lock.as_ref().map(|path| self.view.root.absolute(path))
+    }
+
+    /// The same as a file, for a bundler that reads it itself.
+    pub(super) fn lock_file(&mut self, config: usize) -> Option<ConfigFile> {
+        let path = RelativePath::parse(self.configs.all[config].lock.as_deref()?).ok()?;
+        let text = self.view.document(path.as_str())?.text()?.to_owned();
+        Some(ConfigFile { path, kind: ConfigKind::Lock, text })
     }
 
     /// Joins what was loaded. Pure: nothing is looked at any more.

@@ -324,14 +324,18 @@ impl SourceTree for LocalTree {
         let configs = Configs::new(Arc::clone(&self.options.documents));
         let entry = source.path.as_str().to_owned();
         let mut session = Session::new(view, configs, true);
-        let (session, config) = blocking(move || {
+        let (session, config, lock) = blocking(move || {
             let config = session.configs.in_force(&mut session.view, parent(&entry));
-            (session, config)
+            let lock = session.lock_file(config);
+            (session, config, lock)
         })
         .await?;
         let entry = source.path.as_str().to_owned();
         let session = session.close(vec![(config, entry.clone())], &self.options.parser).await?;
-        Ok(module_graph(&session, config, source.path.clone()))
+        Ok(module_graph(&session, config, source.path.clone()).map(|mut graph| {
+            graph.config_files.extend(lock);
+            graph
+        }))
     }
 }
 
@@ -379,6 +383,7 @@ fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option
         config: assembled.config,
         compiler_options: session.configs.all[config].compiler_options.clone(),
         lock: session.lock(config),
+        config_files: session.configs.all[config].files.clone(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! A bounded pool of children.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
@@ -9,11 +10,11 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     failure::Fault,
-    fingerprint::Part,
     ports::{
         BuildFailure, Bundle, BundleFile, BundleRequest, Bundler, ExportInspector, InspectRequest, Inspection,
-        MethodRunner, OpenRequest, RunError, Session,
+        MethodRunner, OpenRequest, Route, RunError, Session,
     },
+    source::SourceId,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -279,8 +280,8 @@ impl ModuleParser for Pool {
 
 #[async_trait]
 impl Bundler for Pool {
-    fn identity(&self) -> Part {
-        embedded::identity()
+    async fn route(&self, _source: &SourceId, _specifiers: &BTreeSet<String>) -> Route {
+        Route::prepared(embedded::identity())
     }
 
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {

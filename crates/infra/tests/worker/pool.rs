@@ -70,6 +70,7 @@ fn request(name: &str, text: &str) -> BundleRequest {
             config: Part::of([]),
             compiler_options: "{}".to_owned(),
             lock: None,
+            config_files: Vec::new(),
         },
         imports: std::collections::BTreeMap::new(),
         inlined: Vec::new(),

@@ -1,6 +1,9 @@
 //! What every [`Bundler`] must do.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     digest::Digest,
@@ -8,7 +11,7 @@ use mangrove_domain::{
     fingerprint::Part,
     ports::{BuildFailure, BundleFile, BundleRequest, Bundler, Edge, EdgeTarget, ModuleGraph, SourceFile},
     problem::Code,
-    source::RelativePath,
+    source::{RelativePath, RootId, SourceId},
 };
 
 /// The contract of [`Bundler`].
@@ -17,7 +20,10 @@ use mangrove_domain::{
 /// If the implementation breaks the contract.
 pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
     let bundler = make();
-    let lines = bundler.identity().lines().expect("the identity can be decoded");
+    let source = SourceId { root: RootId::local(), path: path("models/a.ts") };
+    let route = bundler.route(&source, &BTreeSet::from(["npm:zod@4".to_owned()])).await;
+    assert_eq!(bundler.route(&source, &BTreeSet::from(["npm:zod@4".to_owned()])).await, route, "it is settled");
+    let lines = route.identity.expect("it is available").lines().expect("the identity can be decoded");
     assert!(lines.iter().any(|line| line.key == "adapter") && lines.iter().any(|line| line.key == "version"));
 
     let model = request(
@@ -110,6 +116,7 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, EdgeTarget)]) -> Bundle
             config: Part::of([]),
             compiler_options: "{}".to_owned(),
             lock: None,
+            config_files: Vec::new(),
         },
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/d/zod.js".to_owned())]),
         inlined: Vec::new(),

@@ -1,7 +1,7 @@
 //! A bundler, packages and an inspector that do what a test tells them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,16 +12,19 @@ use mangrove_domain::{
     json::Json,
     ports::{
         BuildFailure, Bundle, BundleRequest, Bundler, ExportInspector, InspectRequest, Inspection, PackageRequest,
-        Packages, PreparedPackages,
+        Packages, PreparedPackages, Resolver, Route,
     },
     problem::Code,
     shape::Shape,
+    source::SourceId,
 };
 
-/// Joins the texts of a module graph. A file with a line `broken` is a syntax error; a test can add faults.
+/// Joins the texts of a module graph. A file with a line `broken` is a syntax error; a test can add faults. Entries
+/// with `jsr:` imports are built by a program that a test can take away, and resolve their packages themselves.
 #[derive(Debug, Default)]
 pub struct ScriptedBundler {
     version: Mutex<u32>,
+    lacks_program: Mutex<bool>,
     faults: Mutex<BTreeMap<String, Fault>>,
     calls: Mutex<Vec<String>>,
 }
@@ -43,6 +46,11 @@ impl ScriptedBundler {
         lock(&self.faults).clear();
     }
 
+    /// Takes away the program that builds entries with `jsr:` imports, or gives it back.
+    pub fn take_program(&self, taken: bool) {
+        *lock(&self.lacks_program) = taken;
+    }
+
     /// Becomes another version: its identity changes.
     pub fn upgrade(&self) {
         *lock(&self.version) += 1;
@@ -58,8 +66,16 @@ impl ScriptedBundler {
 
 #[async_trait]
 impl Bundler for ScriptedBundler {
-    fn identity(&self) -> Part {
-        Part::of([Line::new("version", lock(&self.version).to_string())])
+    async fn route(&self, _source: &SourceId, specifiers: &BTreeSet<String>) -> Route {
+        let identity = Part::of([Line::new("version", lock(&self.version).to_string())]);
+        if !specifiers.iter().any(|specifier| specifier.starts_with("jsr:")) {
+            return Route::prepared(identity);
+        }
+        let locked = specifiers.iter().map(|specifier| Line::new(specifier, "by the bundler"));
+        Route {
+            identity: (!*lock(&self.lacks_program)).then_some(identity),
+            resolver: Resolver::Bundler(Part::of(locked)),
+        }
     }
 
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
@@ -67,6 +83,11 @@ impl Bundler for ScriptedBundler {
         lock(&self.calls).push(entry.clone());
         // Others get their turn, as they do while a real bundler works.
         tokio::task::yield_now().await;
+        let needs_program = request.graph.edges.iter().any(|edge| edge.specifier.starts_with("jsr:"));
+        if needs_program && *lock(&self.lacks_program) {
+            let fault = Fault::new(FailureClass::Environment, Code::RUNTIME_MISSING, "program:fake", "is missing");
+            return Err(fault.into());
+        }
         if let Some(fault) = lock(&self.faults).get(&entry) {
             return Err(fault.clone().into());
         }

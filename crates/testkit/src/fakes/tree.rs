@@ -239,6 +239,7 @@ impl SourceTree for MemoryTree {
             config: self.config_part(),
             compiler_options: "{}".to_owned(),
             lock: None,
+            config_files: Vec::new(),
         }))
     }
 }

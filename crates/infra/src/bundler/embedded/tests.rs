@@ -41,6 +41,7 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, &str)]) -> BundleReques
             config: Part::of([]),
             compiler_options: "{}".to_owned(),
             lock: None,
+            config_files: Vec::new(),
         },
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/abc/zod.js".to_owned())]),
         inlined: Vec::new(),

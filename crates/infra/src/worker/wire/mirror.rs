@@ -149,6 +149,8 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
                 compiler_options: wire.compiler_options.to_owned(),
                 // Packages are resolved before a worker is asked.
                 lock: None,
+                // The embedded bundler reads no files.
+                config_files: Vec::new(),
             },
             imports: wire.imports.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             inlined: wire

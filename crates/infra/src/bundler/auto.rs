@@ -1,0 +1,116 @@
+//! Which bundler builds an entry: the embedded one where it can, else Deno; or what the configuration says.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    ports::{BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, ModuleGraph, Route},
+    source::SourceId,
+};
+
+use super::deno::DenoBundler;
+
+/// What the configuration says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The embedded bundler, but Deno for entries that import from `jsr:` or an address.
+    #[default]
+    Auto,
+    /// The embedded bundler for all.
+    Embedded,
+    /// Deno for all.
+    Deno,
+}
+
+impl Choice {
+    /// Every choice.
+    pub const ALL: [Choice; 3] = [Choice::Auto, Choice::Embedded, Choice::Deno];
+
+    /// As configurations spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Choice::Auto => "auto",
+            Choice::Embedded => "embedded",
+            Choice::Deno => "deno",
+        }
+    }
+
+    /// The choice that a configuration spells.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == text)
+    }
+}
+
+/// Both bundlers behind one port.
+pub struct AutoBundler {
+    choice: Choice,
+    embedded: Arc<dyn Bundler>,
+    deno: DenoBundler,
+}
+
+impl AutoBundler {
+    /// Chooses between the two.
+    #[must_use]
+    pub fn new(choice: Choice, embedded: Arc<dyn Bundler>, deno: DenoBundler) -> Self {
+        Self { choice, embedded, deno }
+    }
+
+    fn chosen<'a>(&self, specifiers: impl IntoIterator<Item = &'a str>) -> &dyn Bundler {
+        let is_deno = match self.choice {
+            Choice::Embedded => false,
+            Choice::Deno => true,
+            Choice::Auto => specifiers.into_iter().any(needs_deno),
+        };
+        if is_deno { &self.deno } else { self.embedded.as_ref() }
+    }
+}
+
+#[async_trait]
+impl Bundler for AutoBundler {
+    async fn route(&self, source: &SourceId, specifiers: &BTreeSet<String>) -> Route {
+        self.chosen(specifiers.iter().map(String::as_str)).route(source, specifiers).await
+    }
+
+    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
+        self.chosen(externals(&request.graph)).bundle(request).await
+    }
+}
+
+/// The specifiers that a graph needs from outside.
+pub(super) fn externals(graph: &ModuleGraph) -> BTreeSet<&str> {
+    let external = graph.edges.iter().filter_map(|edge| match &edge.target {
+        EdgeTarget::External(specifier) => Some(specifier.as_str()),
+        EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
+    });
+    external.collect()
+}
+
+/// True for what Deno serves and the embedded bundler does not. A bare name that nothing maps is served by neither;
+/// the embedded bundler says so, and needs no program for that.
+fn needs_deno(specifier: &str) -> bool {
+    ["jsr:", "https:", "http:"].iter().any(|scheme| specifier.starts_with(scheme))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deno_is_for_what_no_npm_registry_has() {
+        let needed: Vec<&str> = ["npm:zod@4", "node:fs", "jsr:@std/path@1", "https://x/y.ts", "http://x/y.ts", "zod"]
+            .into_iter()
+            .filter(|specifier| needs_deno(specifier))
+            .collect();
+        assert_eq!(needed, ["jsr:@std/path@1", "https://x/y.ts", "http://x/y.ts"]);
+    }
+
+    #[test]
+    fn choices_are_read_as_they_are_written() {
+        for choice in Choice::ALL {
+            assert_eq!(Choice::parse(choice.as_str()), Some(choice));
+        }
+        assert_eq!(Choice::parse("Deno"), None);
+    }
+}

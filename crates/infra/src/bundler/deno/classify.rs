@@ -1,0 +1,166 @@
+//! What Deno's words mean. It gives nothing else: every failure ends with exit status 1. The one place of the project
+//! where text decides about a class; each line of the table has a recorded output in `tests.rs`.
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault, Position},
+    problem::Code,
+};
+
+use FailureClass::{Deterministic, Environment, Transient};
+
+/// Texts, in the order in which they are looked for: the more telling ones first.
+const TABLE: &[(&str, FailureClass, Code)] = &[
+    ("No space left on device", Environment, Code::DISK_FULL),
+    ("Disk quota exceeded", Environment, Code::DISK_FULL),
+    ("Read-only file system", Environment, Code::NOT_WRITABLE),
+    ("Permission denied", Environment, Code::NOT_WRITABLE),
+    ("invalid peer certificate", Environment, Code::REGISTRY_UNREACHABLE),
+    ("Tarball checksum did not match", Transient, Code::INTEGRITY_MISMATCH),
+    ("Integrity check failed", Transient, Code::INTEGRITY_MISMATCH),
+    ("Requires import access to", Environment, Code::UNSUPPORTED_SPECIFIER),
+    ("npm package '", Environment, Code::PACKAGE_NOT_FOUND),
+    ("JSR package not found", Environment, Code::PACKAGE_NOT_FOUND),
+    ("Could not find version of", Environment, Code::PACKAGE_NOT_FOUND),
+    ("error sending request", Transient, Code::REGISTRY_UNREACHABLE),
+    ("dns error", Transient, Code::REGISTRY_UNREACHABLE),
+    ("tcp connect error", Transient, Code::REGISTRY_UNREACHABLE),
+    ("operation timed out", Transient, Code::REGISTRY_UNREACHABLE),
+    ("connection closed", Transient, Code::REGISTRY_UNREACHABLE),
+    ("error decoding response body", Transient, Code::REGISTRY_UNREACHABLE),
+    ("JSR package manifest for", Transient, Code::REGISTRY_UNREACHABLE),
+    ("Failed loading http", Transient, Code::REGISTRY_FAILED),
+    ("Module not found \"http", Environment, Code::PACKAGE_NOT_FOUND),
+    ("Import 'http", Transient, Code::REGISTRY_UNREACHABLE),
+    ("not a dependency", Environment, Code::UNSUPPORTED_SPECIFIER),
+    ("SyntaxError", Deterministic, Code::SYNTAX),
+    ("source code could not be parsed", Deterministic, Code::SYNTAX),
+    ("No matching export", Deterministic, Code::UNRESOLVED_IMPORT),
+    ("Module not found \"file:", Deterministic, Code::UNRESOLVED_IMPORT),
+];
+
+/// The fault behind a failed call. `rooms` is what stands before our own paths in Deno's texts.
+pub(super) fn output(errors: &str, rooms: &[String]) -> Fault {
+    let told = told(errors, rooms);
+    let (class, code) = status(&told).map_or_else(
+        || {
+            let line = TABLE.iter().find(|(text, _, _)| told.contains(text));
+            line.map_or((Environment, Code::BUNDLE_FAILED), |(_, class, code)| (*class, *code))
+        },
+        of_status,
+    );
+    let cause = match code {
+        Code::PACKAGE_NOT_FOUND | Code::INTEGRITY_MISMATCH | Code::UNSUPPORTED_SPECIFIER => {
+            format!("deno:{}", quoted(&told).unwrap_or("package"))
+        }
+        Code::REGISTRY_UNREACHABLE | Code::REGISTRY_FAILED | Code::REGISTRY_REFUSED => {
+            format!("registry:{}", origin(&told).unwrap_or_else(|| "unknown".to_owned()))
+        }
+        Code::DISK_FULL => "disk:full".to_owned(),
+        _ => "bundler:deno".to_owned(),
+    };
+    let hint = if code == Code::UNSUPPORTED_SPECIFIER && told.contains("Requires import access to") {
+        "; Deno imports from well-known hosts only: copy the file into the repository"
+    } else {
+        ""
+    };
+    let fault = Fault::new(class, code, cause, format!("Deno cannot bundle it: {}{hint}", sentence(&told)));
+    match place(&told) {
+        Some(position) => fault.at(position),
+        None => fault,
+    }
+}
+
+/// The fault if the part that Deno fetches before its first bundle is not there.
+pub(super) fn tool(errors: &str) -> Fault {
+    let because = output(errors, &[]);
+    lacking(because.class, &because.cause.0, because.message.trim_start_matches("Deno cannot bundle it: "))
+}
+
+/// The same, for a reason that is known already.
+pub(super) fn lacking(class: FailureClass, cause: &str, because: &str) -> Fault {
+    let message = format!("Deno has to fetch its own bundler (esbuild) before its first bundle, and cannot: {because}");
+    Fault::new(class, Code::RUNTIME_INCOMPLETE, cause, message)
+}
+
+/// The errors without progress, warnings and our own paths.
+fn told(errors: &str, rooms: &[String]) -> String {
+    let is_noise = |line: &&str| {
+        let line = line.trim_start();
+        line.is_empty()
+            || ["Download ", "Initialize ", "Warning ", "\u{26a0}"].iter().any(|start| line.starts_with(start))
+            || line == "error: bundling failed"
+    };
+    let lines: Vec<&str> = errors.lines().filter(|line| !is_noise(line)).collect();
+    rooms.iter().fold(lines.join("\n"), |text, room| text.replace(room, ""))
+}
+
+/// The status that a registry answered with.
+fn status(told: &str) -> Option<u16> {
+    let number = |after: &str| told.split_once(after)?.1.trim_start().get(..3)?.parse().ok();
+    number("Bad response: ")
+        .or_else(|| number("HTTP status client error ("))
+        .or_else(|| number("HTTP status server error ("))
+}
+
+/// As for our own client (`design/packages.md`).
+const fn of_status(status: u16) -> (FailureClass, Code) {
+    match status {
+        408 | 425 | 429 | 500..=599 => (Transient, Code::REGISTRY_FAILED),
+        401 | 403 | 407 => (Environment, Code::REGISTRY_REFUSED),
+        404 | 410 => (Environment, Code::PACKAGE_NOT_FOUND),
+        _ => (Environment, Code::REGISTRY_FAILED),
+    }
+}
+
+/// `host:port` of the first address.
+fn origin(told: &str) -> Option<String> {
+    let (before, after) = told.split_once("://")?;
+    let scheme = before.rsplit(|character: char| !character.is_ascii_alphabetic()).next()?;
+    let host = after.split(['/', ' ', '"', '\'', ')', '\n']).next()?;
+    let port = if scheme == "http" { 80 } else { 443 };
+    Some(if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        host.to_owned()
+    } else {
+        format!("{host}:{port}")
+    })
+}
+
+/// The first text in quotes.
+fn quoted(told: &str) -> Option<&str> {
+    let start = told.find(['\'', '"'])?;
+    let quote = told.get(start..=start)?;
+    let rest = told.get(start + 1..)?;
+    Some(rest.split_once(quote)?.0)
+}
+
+/// One line: what Deno says, without places, excerpts and repetitions of causes.
+fn sentence(told: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for line in told.lines() {
+        let line = line.trim();
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        let line = match line.split_once(": ") {
+            Some((number, rest)) if number.parse::<u8>().is_ok() => rest,
+            _ => line,
+        };
+        let is_excerpt = line.starts_with('|')
+            || line.split_once('|').is_some_and(|(number, _)| number.trim().parse::<u32>().is_ok());
+        if line.is_empty() || line == "Caused by:" || line.starts_with("at ") || is_excerpt {
+            continue;
+        }
+        if !parts.iter().any(|part| part.contains(line)) {
+            parts.push(line);
+        }
+    }
+    parts.truncate(4);
+    if parts.is_empty() { "it says nothing".to_owned() } else { parts.join(": ") }
+}
+
+/// `at models/a.ts:1:18`.
+fn place(told: &str) -> Option<Position> {
+    let line = told.lines().rev().find_map(|line| line.trim().strip_prefix("at "))?;
+    let mut parts = line.rsplitn(3, ':');
+    let (column, line, file) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
+    // Others are Deno's, or on the network.
+    (!file.contains("://") && !file.starts_with('/')).then(|| Position { file: file.to_owned(), line, column })
+}

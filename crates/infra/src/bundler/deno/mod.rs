@@ -1,0 +1,381 @@
+//! The second bundler: `deno bundle`, for imports that the embedded one cannot serve. How it is called, what it is
+//! asked when it fails, and why: `design/bundling.md`.
+
+mod classify;
+pub mod lockfile;
+mod room;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    fingerprint::{Line, Part},
+    ports::{BuildFailure, Bundle, BundleRequest, Bundler, Resolver, Route},
+    problem::Code,
+    source::{RootId, SourceId},
+};
+
+use tokio::net::TcpStream;
+
+use self::room::Room;
+use super::auto::externals;
+use crate::{
+    npm::settings::{Locations, Settings},
+    runtime::{
+        Places,
+        child::{self, Call, Ended},
+        version::Versions,
+    },
+    sources::parser::ModuleParser,
+};
+
+/// Moves when our use of Deno changes what comes out of it.
+const FORMAT: &str = "1";
+
+/// The largest bundle that is accepted, in bytes.
+const LARGEST_BUNDLE: u64 = 64 << 20;
+
+/// Variables of ours that Deno may see: what it needs to find, trust and be known to registries. Secrets of extensions
+/// are none of its business.
+const PASSED_VARIABLES: &[&str] = &[
+    "DENO_AUTH_TOKENS",
+    "DENO_CERT",
+    "DENO_TLS_CA_STORE",
+    "HOME",
+    "JSR_URL",
+    "LANG",
+    "NPM_CONFIG_REGISTRY",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+];
+
+/// Proxy variables; both cases are passed.
+const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// Nobody listens here: how Deno, which knows no offline mode when it bundles, is kept off the network.
+const DEAD_END: &str = "http://127.0.0.1:9";
+
+/// How long the registry is given to accept a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a failure for lack of Deno's tool counts for the next source as well: for those of one scan, not for a
+/// person who tries again.
+const SHARED: Duration = Duration::from_millis(200);
+
+/// What a [`DenoBundler`] works with.
+pub struct Options {
+    /// Where the program is looked for.
+    pub places: Places,
+    /// Tells its version.
+    pub versions: Versions,
+    /// `.mangrove`: Deno's own cache lies in `deno/cache` below it.
+    pub state_directory: PathBuf,
+    /// The repository root, for its `.npmrc` and `deno.lock`.
+    pub repository: PathBuf,
+    /// Variables of the process.
+    pub environment: BTreeMap<String, String>,
+    /// Forbids the network.
+    pub is_offline: bool,
+    /// Bundles the extension's own modules: finds their errors and what they require.
+    pub embedded: Arc<dyn Bundler>,
+    /// Reads what came out.
+    pub parser: Arc<dyn ModuleParser>,
+    /// How long one build may take, all calls of Deno together.
+    pub limit: Duration,
+}
+
+/// The usual time limit of a build.
+pub const LIMIT: Duration = Duration::from_mins(2);
+
+/// Bundles with `deno bundle`.
+pub struct DenoBundler {
+    options: Options,
+    locks: lockfile::Locks,
+    /// When a build failed for lack of Deno's own tool, and how.
+    lacked: tokio::sync::Mutex<Option<(Instant, Fault)>>,
+}
+
+/// What is done with the entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Bundle,
+    /// Fetches what the entry needs. Unlike `bundle`, it tells why it cannot.
+    Fetch,
+    /// The same, without trusting that what was not there a while ago is not there now.
+    FetchAnew,
+}
+
+impl DenoBundler {
+    /// A bundler. Nothing is looked for, created or run yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self { options, locks: lockfile::Locks::default(), lacked: tokio::sync::Mutex::default() }
+    }
+
+    fn home(&self) -> PathBuf {
+        let directory = self.options.state_directory.join("deno");
+        std::path::absolute(&directory).unwrap_or(directory)
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.home().join("cache")
+    }
+
+    /// True if the part that Deno fetches before its first bundle is there.
+    fn has_tool(&self) -> bool {
+        let entries = fs::read_dir(self.cache().join("dl")).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("esbuild"))
+    }
+
+    async fn build(&self, program: &Path, request: &BundleRequest) -> Result<String, Fault> {
+        let arrived = Instant::now();
+        if self.has_tool() {
+            return self.build_with_tool(program, request).await;
+        }
+        // Without its tool no build can succeed: one attempt at a time, whose failure counts for all that wait.
+        let mut last = self.lacked.lock().await;
+        if self.has_tool() {
+            drop(last);
+            return self.build_with_tool(program, request).await;
+        }
+        if let Some((at, fault)) = &*last
+            && (*at > arrived || at.elapsed() < SHARED)
+        {
+            return Err(fault.clone());
+        }
+        let outcome = match self.preflight().await {
+            Ok(()) => self.build_with_tool(program, request).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = &outcome
+            && fault.code == Code::RUNTIME_INCOMPLETE
+        {
+            *last = Some((Instant::now(), fault.clone()));
+        }
+        outcome
+    }
+
+    /// Makes sure that the registry can be reached, because Deno would wait for its connection until it is killed.
+    async fn preflight(&self) -> Result<(), Fault> {
+        let environment = &self.options.environment;
+        let has_proxy = PROXY_VARIABLES
+            .iter()
+            .any(|name| environment.contains_key(*name) || environment.contains_key(&name.to_ascii_lowercase()));
+        if self.options.is_offline || has_proxy {
+            return Ok(());
+        }
+        let locations = Locations { repository: self.options.repository.clone(), environment: environment.clone() };
+        let settings = Settings::load(&locations)?;
+        let registry = settings.registry("@esbuild/any");
+        let (Some(host), Some(port)) = (registry.host_str(), registry.port_or_known_default()) else { return Ok(()) };
+        let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
+        let because = match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no connection within {CONNECT:?}"),
+        };
+        let because = format!("{host}:{port} cannot be reached: {because}");
+        Err(classify::lacking(FailureClass::Transient, &format!("registry:{host}:{port}"), &because))
+    }
+
+    async fn build_with_tool(&self, program: &Path, request: &BundleRequest) -> Result<String, Fault> {
+        let deadline = Instant::now() + self.options.limit;
+        let room = Room::furnish(&self.home(), &request.graph, self.npmrc())?;
+        let run = |doing| self.run(program, &room, doing, deadline);
+        let bundled = run(Doing::Bundle).await?;
+        let first = match self.taken(&bundled, &room).await? {
+            Ok(code) => return Ok(code),
+            Err(fault) => fault,
+        };
+        if !self.has_tool() {
+            return Err(self.settled(classify::tool(&bundled.errors)));
+        }
+        // `deno bundle` says "not found" whatever the registry said; `deno cache` says what it said.
+        let mut fetched = run(Doing::Fetch).await?;
+        let is_not_found = |ended: &Ended| {
+            !ended.status.success() && classify::output(&ended.errors, &room.names()).code == Code::PACKAGE_NOT_FOUND
+        };
+        if is_not_found(&fetched) && !self.options.is_offline {
+            fetched = run(Doing::FetchAnew).await?;
+        }
+        if !fetched.status.success() {
+            return Err(self.settled(told(&fetched, &room)));
+        }
+        // Whatever it was has passed, or it is not about fetching.
+        let again = run(Doing::Bundle).await?;
+        // Of two failures the one that says more.
+        let settle = |fault: Fault| self.settled(if fault.code == Code::BUNDLE_FAILED { first } else { fault });
+        self.taken(&again, &room).await?.map_err(settle)
+    }
+
+    /// The bundle, if this call made one that is whole.
+    async fn taken(&self, ended: &Ended, room: &Room) -> Result<Result<String, Fault>, Fault> {
+        if !ended.status.success() {
+            return Ok(Err(told(ended, room)));
+        }
+        let code = room.output(LARGEST_BUNDLE)?;
+        let parsed = self.options.parser.parse("bundle.js", Arc::from(code.as_bytes())).await?;
+        if let Some(error) = parsed.syntax_error {
+            let message = format!("Deno wrote a bundle that does not parse: {} (line {})", error.message, error.line);
+            return Ok(Err(Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "bundler:deno", message)));
+        }
+        let left = parsed.imports.iter().find(|import| !import.specifier.starts_with("node:") && !import.is_dynamic);
+        Ok(match left {
+            None => Ok(code),
+            Some(import) => {
+                let message = format!("Deno left the import {:?} where it is", import.specifier);
+                let cause = format!("specifier:{}", import.specifier);
+                Err(Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, cause, message))
+            }
+        })
+    }
+
+    /// The fault as it is without a network that one may use.
+    fn settled(&self, fault: Fault) -> Fault {
+        if self.options.is_offline && fault.class != FailureClass::Deterministic {
+            let message =
+                format!("Deno has not cached what is needed, and the network may not be used: {}", fault.message);
+            return Fault::new(FailureClass::Environment, Code::OFFLINE, "offline", message);
+        }
+        fault
+    }
+
+    async fn run(&self, program: &Path, room: &Room, doing: Doing, deadline: Instant) -> Result<Ended, Fault> {
+        let mut arguments: Vec<OsString> = match doing {
+            Doing::Bundle => vec!["bundle".into(), "--platform".into(), "deno".into(), "-o".into(), room.out().into()],
+            Doing::Fetch => vec!["cache".into()],
+            Doing::FetchAnew => vec!["cache".into(), "--reload".into()],
+        };
+        arguments.extend(room.arguments());
+        arguments.push(room.entry().into());
+        let call = Call {
+            program,
+            arguments,
+            directory: room.directory(),
+            environment: self.environment(),
+            limit: deadline.saturating_duration_since(Instant::now()),
+        };
+        call.run().await.map_err(|error| run_fault(&error))
+    }
+
+    fn environment(&self) -> Vec<(String, OsString)> {
+        let known = &self.options.environment;
+        let mut environment: BTreeMap<String, OsString> = BTreeMap::new();
+        let mut pass = |name: &str| {
+            if let Some(value) = known.get(name) {
+                environment.insert(name.to_owned(), value.into());
+            }
+        };
+        for name in PASSED_VARIABLES {
+            pass(name);
+        }
+        for name in PROXY_VARIABLES {
+            pass(name);
+            pass(&name.to_ascii_lowercase());
+        }
+        for name in self.npmrc().as_deref().map(variables).unwrap_or_default() {
+            pass(&name);
+        }
+        for (name, value) in [("DENO_NO_UPDATE_CHECK", "1"), ("DENO_NO_PROMPT", "1"), ("NO_COLOR", "1")] {
+            environment.insert(name.to_owned(), value.into());
+        }
+        // As our own client does: what the system trusts is trusted.
+        environment.entry("DENO_TLS_CA_STORE".to_owned()).or_insert_with(|| "system,mozilla".into());
+        environment.insert("DENO_DIR".to_owned(), self.cache().into());
+        if let Some(registry) = known.get("MANGROVE_NPM_REGISTRY").filter(|registry| !registry.is_empty()) {
+            environment.insert("NPM_CONFIG_REGISTRY".to_owned(), registry.into());
+        }
+        if self.options.is_offline {
+            for name in PROXY_VARIABLES.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()]) {
+                let value = if name.eq_ignore_ascii_case("NO_PROXY") { "" } else { DEAD_END };
+                environment.insert(name, value.into());
+            }
+        }
+        environment.into_iter().collect()
+    }
+
+    /// The repository's `.npmrc`, which Deno looks for beside its configuration.
+    fn npmrc(&self) -> Option<String> {
+        fs::read_to_string(self.options.repository.join(".npmrc")).ok()
+    }
+}
+
+#[async_trait]
+impl Bundler for DenoBundler {
+    async fn route(&self, source: &SourceId, specifiers: &BTreeSet<String>) -> Route {
+        let identity = match self.options.places.deno() {
+            Ok(program) => self.options.versions.of(&program.path).await.ok().map(|version| {
+                Part::of([
+                    Line::new("adapter", "deno"),
+                    Line::new("version", format!("deno {version}")),
+                    Line::new("bundle-format", FORMAT),
+                ])
+            }),
+            Err(_) => None,
+        };
+        let lock = if source.root == RootId::local() {
+            self.locks.governing(&self.options.repository, source.path.as_str())
+        } else {
+            None
+        };
+        Route { identity, resolver: Resolver::Bundler(lockfile::part(lock.as_deref(), specifiers)) }
+    }
+
+    async fn bundle(&self, mut request: BundleRequest) -> Result<Bundle, BuildFailure> {
+        // The extension's own errors come first, typed and with their place, whether Deno is there or not.
+        let outside = externals(&request.graph).into_iter().map(|name| (name.to_owned(), name.to_owned()));
+        request.imports = outside.collect();
+        let own = self.options.embedded.bundle(request.clone()).await?;
+        let program = self.options.places.deno()?;
+        let code = self.build(&program.path, &request).await?;
+        Ok(Bundle { code, source_map: None, requirements: own.requirements })
+    }
+}
+
+/// What a failed call means.
+fn told(ended: &Ended, room: &Room) -> Fault {
+    ended_by_signal(ended).unwrap_or_else(|| classify::output(&ended.errors, &room.names()))
+}
+
+fn ended_by_signal(ended: &Ended) -> Option<Fault> {
+    if ended.status.code().is_some() {
+        return None;
+    }
+    let message = format!("Deno was ended by {}", ended.status);
+    Some(Fault::new(FailureClass::Environment, Code::RUNTIME_FAILED, "program:deno", message))
+}
+
+fn run_fault(error: &child::Error) -> Fault {
+    match error {
+        child::Error::TimedOut { .. } => {
+            Fault::new(FailureClass::Environment, Code::RUNTIME_TIMED_OUT, "program:deno", error.to_string())
+        }
+        child::Error::Start { source, .. } => {
+            let code = if source.kind() == std::io::ErrorKind::NotFound {
+                Code::RUNTIME_MISSING
+            } else {
+                Code::RUNTIME_FAILED
+            };
+            Fault::new(FailureClass::Environment, code, "program:deno", format!("{error}: {source}"))
+        }
+    }
+}
+
+/// The names in `${NAME}` of a settings file.
+fn variables(text: &str) -> Vec<String> {
+    let parts = text.split("${").skip(1);
+    parts.filter_map(|part| Some(part.split_once('}')?.0.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests;

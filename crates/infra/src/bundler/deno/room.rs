@@ -1,0 +1,178 @@
+//! A place for one build: the bytes that were hashed, laid out as they are in the repository, with the configuration
+//! in force beside them. Nothing of the repository itself is read or written.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    ports::{ConfigFile, ConfigKind, ModuleGraph},
+    problem::Code,
+};
+use tempfile::TempDir;
+
+use crate::faults::{Operation, io_fault};
+
+/// What the names of rooms begin with.
+const PREFIX: &str = "room-";
+
+/// No build takes this long.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// A furnished directory; removed with this value.
+pub(super) struct Room {
+    directory: TempDir,
+    entry: PathBuf,
+    /// The configuration that Deno is told to use.
+    governing: Option<(ConfigKind, PathBuf)>,
+    lock: Option<PathBuf>,
+}
+
+impl Room {
+    /// Writes everything that a build of this graph reads.
+    pub(super) fn furnish(home: &Path, graph: &ModuleGraph, npmrc: Option<String>) -> Result<Self, Fault> {
+        fs::create_dir_all(home).map_err(|error| io_fault(Operation::Create, home, &error))?;
+        sweep(home);
+        // Bundles mention files by paths relative to the room: its depth is always the same, its name is not mentioned.
+        let directory = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(home)
+            .map_err(|error| io_fault(Operation::Create, home, &error))?;
+        let files = directory.path().join("files");
+        for file in &graph.files {
+            write(&files.join(file.path.as_str()), &file.bytes)?;
+        }
+        let mut room = Self { entry: files.join(graph.entry.as_str()), directory, governing: None, lock: None };
+        let mut lock = None;
+        for config in &graph.config_files {
+            let path = files.join(config.path.as_str());
+            match config.kind {
+                ConfigKind::Package if !has_bare_imports(graph) => continue,
+                ConfigKind::Deno | ConfigKind::Package => room.governing = Some((config.kind, path.clone())),
+                ConfigKind::ImportMap => {}
+                ConfigKind::Lock => {
+                    lock = Some((path, config));
+                    continue;
+                }
+            }
+            write(&path, config.text.as_bytes())?;
+        }
+        if let (Some((path, ConfigFile { text, .. })), Some(_)) = (lock, &room.governing) {
+            write(&path, text.as_bytes())?;
+            room.lock = Some(path);
+        }
+        if let Some(npmrc) = npmrc {
+            write(&room.directory().join(".npmrc"), npmrc.as_bytes())?;
+        }
+        Ok(room)
+    }
+
+    /// What Deno's cache keeps of a file at this place, below the cache.
+    fn transpiled(&self) -> Option<PathBuf> {
+        let home = self.directory.path().parent()?;
+        let below = self.directory.path().strip_prefix("/").ok()?;
+        Some(home.join("cache").join("gen").join("file").join(below))
+    }
+
+    /// The directory to work in: that of `package.json` where it governs, because Deno puts `node_modules` there.
+    pub(super) fn directory(&self) -> PathBuf {
+        match &self.governing {
+            Some((_, path)) => path.parent().map_or_else(|| self.files(), Path::to_owned),
+            None => self.files(),
+        }
+    }
+
+    /// The entry's file.
+    pub(super) fn entry(&self) -> &Path {
+        &self.entry
+    }
+
+    /// Where the bundle goes.
+    pub(super) fn out(&self) -> PathBuf {
+        self.directory.path().join("out.js")
+    }
+
+    /// What Deno's texts call the room's files, to be cut off: address and path.
+    pub(super) fn names(&self) -> [String; 2] {
+        let files = self.files();
+        [format!("file://{}/", files.display()), format!("{}/", files.display())]
+    }
+
+    /// The arguments that follow from what governs.
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        // Imports are written as the embedded bundler resolves them.
+        let mut arguments: Vec<OsString> = vec!["--unstable-sloppy-imports".into(), "--unstable-raw-imports".into()];
+        match &self.governing {
+            Some((ConfigKind::Package, _)) => arguments.push("--node-modules-dir=auto".into()),
+            Some((ConfigKind::Deno | ConfigKind::ImportMap | ConfigKind::Lock, path)) => {
+                arguments.extend(["--config".into(), path.into(), "--node-modules-dir=none".into()]);
+            }
+            None => arguments.extend(["--no-config".into(), "--node-modules-dir=none".into()]),
+        }
+        match &self.lock {
+            Some(path) => arguments.extend(["--lock".into(), path.into()]),
+            None => arguments.push("--no-lock".into()),
+        }
+        arguments
+    }
+
+    /// What was built.
+    pub(super) fn output(&self, largest_bytes: u64) -> Result<String, Fault> {
+        let path = self.out();
+        let unreadable = |error: &io::Error| {
+            let message = format!("Deno said that it had built a bundle, and it cannot be read: {error}");
+            Fault::new(FailureClass::Environment, Code::RUNTIME_FAILED, "program:deno", message)
+        };
+        let mut code = String::new();
+        let file = fs::File::open(path).map_err(|error| unreadable(&error))?;
+        let length = file.take(largest_bytes + 1).read_to_string(&mut code).map_err(|error| unreadable(&error))?;
+        if length as u64 > largest_bytes {
+            let message = format!("the bundle is larger than {largest_bytes} bytes");
+            return Err(Fault::new(FailureClass::Deterministic, Code::BUNDLE_FAILED, "bundler", message));
+        }
+        Ok(code)
+    }
+
+    fn files(&self) -> PathBuf {
+        self.directory.path().join("files")
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // No other build is ever at this place, so that nothing would use it and it would only grow.
+        if let Some(transpiled) = self.transpiled() {
+            let _ = fs::remove_dir_all(transpiled);
+        }
+    }
+}
+
+/// Takes away rooms that a process left behind when it was killed.
+fn sweep(home: &Path) {
+    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+        let is_room = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        if is_room && age.is_some_and(|age| age > ABANDONED) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// True if something is imported by a name that only a configuration can explain.
+fn has_bare_imports(graph: &ModuleGraph) -> bool {
+    let is_bare = |specifier: &str| !specifier.starts_with(['.', '/']) && !specifier.contains(':');
+    graph.edges.iter().any(|edge| is_bare(&edge.specifier))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let failed = |error: &io::Error| io_fault(Operation::Write, path, error);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|error| failed(&error))?;
+    }
+    fs::write(path, bytes).map_err(|error| failed(&error))
+}
