@@ -3,8 +3,9 @@
 
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
 
-#[cfg(feature = "bundler-embedded")]
+#[cfg(any(feature = "bundler-embedded", feature = "engine-quickjs"))]
 mod builtin_modules;
+#[cfg(feature = "bundler-embedded")]
 pub mod bundler;
 #[cfg(feature = "sqlite")]
 pub mod catalog;
