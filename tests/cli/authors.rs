@@ -210,3 +210,90 @@ fn a_hint_does_not_ask_for_what_was_given() {
     assert_eq!(output.code, 2, "{output}");
     assert!(output.stderr.contains("mangrove init ") && !output.stderr.contains("--repo DIR"), "{output}");
 }
+
+/// The workflow `alone` with one thing changed for the worse, and what must be told of it.
+const BROKEN_WORKFLOWS: &[(&str, &str)] = &[
+    ("name: alone\n\tjobs: []\n", "MG0602]: workflows/alone.yaml:"),
+    ("name: &a [*a]\n", "workflows/alone.yaml:1:11\n  the alias stands inside the node that it names"),
+    ("name: a\nname: b\n", "workflows/alone.yaml:2:1\n  the key `name` stands here twice, first in line 1"),
+    ("a: 1\n---\nb: 2\n", "workflows/alone.yaml:2:1\n  expected one document, found a second one"),
+    ("", "workflows/alone.yaml:1:1\n  expected a workflow, which is a mapping, found nothing"),
+    ("[1]", "workflows/alone.yaml:1:1\n  expected a workflow, which is a mapping, found a list"),
+    ("text", "workflows/alone.yaml:1:1\n  expected a workflow, which is a mapping, found \"text\""),
+];
+
+#[test]
+fn a_broken_workflow_is_told_with_its_place_and_named_where_it_is_missed() {
+    let sandbox = sandbox();
+    let deep = format!("a: {}{}", "[".repeat(5000), "]".repeat(5000));
+    let all = BROKEN_WORKFLOWS.iter().copied().chain([(deep.as_str(), "MG0602]: workflows/alone.yaml:1:")]);
+    for (text, expected) in all {
+        sandbox.write("workflows/alone.yaml", text);
+        let validated = sandbox.run(&["workflow", "validate"]);
+        assert!(validated.code == 1 && validated.stderr.contains(expected), "{text:.80}: {validated}");
+        let run = sandbox.run(&["workflow", "run", "alone"]);
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains(expected), "{text:.80}: {run}");
+        assert!(run.stderr.contains("it may be in workflows/alone.yaml"), "{text:.80}: {run}");
+    }
+}
+
+#[test]
+fn a_broken_definition_is_named_where_it_is_missed() {
+    let sandbox = sandbox();
+    sandbox.write("models/one.yaml", "name: [x]\n");
+    let run = sandbox.run(&["workflow", "run", "alone"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stdout.contains("it may be in models/one.yaml"), "{run}");
+    let run = sandbox.run(&["model", "run", "one", "greet"]);
+    assert!(run.stderr.contains("models/one.yaml:1:7") && run.code == 1, "{run}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_is_a_problem_of_its_own() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sandbox = sandbox();
+    let write = |name: &[u8], bytes: &[u8]| {
+        let path = sandbox.tree.path("models").join(std::ffi::OsStr::from_bytes(name));
+        std::fs::write(path, bytes).expect("a file");
+    };
+    write(b"a\xff.yaml", b"name: x\n");
+    write(b"b.yaml", b"name: \xff\n");
+    std::os::unix::fs::symlink("nowhere", sandbox.tree.path("models/c.yaml")).expect("a link");
+    let validated = sandbox.run(&["workflow", "validate"]);
+    assert_eq!(validated.code, 1, "{validated}");
+    for expected in [
+        "error[MG0404]: models/a\u{fffd}.yaml\n  cannot be read: the name is not UTF-8",
+        "error[MG0602]: models/b.yaml\n  cannot be read: not UTF-8",
+        "error[MG0401]: models/c.yaml\n  cannot be read: the link leads nowhere",
+    ] {
+        assert!(validated.stderr.contains(expected), "{expected}: {validated}");
+    }
+    assert_eq!(sandbox.run(&["workflow", "run", "alone"]).code, 0, "the others go on");
+}
+
+#[test]
+fn an_input_that_nobody_asked_for_is_refused_with_the_nearest_name() {
+    let sandbox = sandbox();
+    assert_eq!(sandbox.run(&["workflow", "run", "alone", "--input", "x=1"]).code, 0, "it names none");
+    let text = workflow(10, "alone");
+    sandbox.write("workflows/alone.yaml", &format!("inputs: {{properties: {{region: {{type: string}}}}}}\n{text}"));
+    let refused = sandbox.run(&["workflow", "run", "alone", "--input", "regoin=x", "--input", "other=1"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    for expected in ["input regoin: is not known", "input other: is not known", "did you mean `region`"] {
+        assert!(refused.stderr.contains(expected), "{expected}: {refused}");
+    }
+    assert_eq!(sandbox.run(&["workflow", "run", "alone", "--input", "region=x"]).code, 0);
+    sandbox.write(
+        "workflows/alone.yaml",
+        &format!("inputs: {{properties: {{y: {{}}}}, additionalProperties: true}}\n{text}"),
+    );
+    assert_eq!(sandbox.run(&["workflow", "run", "alone", "--input", "x=1"]).code, 0, "it says that it takes any");
+}
+
+#[test]
+fn the_log_has_no_colour_that_is_no_terminal() {
+    let output = sandbox().run(&["-vv", "scan"]);
+    assert!(output.code == 0 && !output.stderr.contains('\u{1b}'), "{output}");
+}

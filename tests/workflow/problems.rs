@@ -239,12 +239,12 @@ jobs:
     workflows/w.yaml:7:70: the arguments of `thing.size`: size: is required
     workflows/w.yaml:9:91: the arguments of `thing.size`: size: expected integer, found "big"
     workflows/w.yaml:9:100: the arguments of `thing.size`: on: expected boolean, found 3
-    workflows/w.yaml:9:108: the arguments of `thing.size`: nam: is not known — did you mean `name`?
+    workflows/w.yaml:9:103: the arguments of `thing.size`: nam: is not known — did you mean `name`?
     workflows/w.yaml:11:70: the arguments of `thing.size`: size: is required
-    workflows/w.yaml:17:38: the arguments of `thing.size`: `nam` is not known — did you mean `name`?
-    workflows/w.yaml:17:46: the arguments of `thing.size`: `zoom` is not known — did you mean `zone`?
+    workflows/w.yaml:17:38: the arguments of `thing.size`: nam: is not known — did you mean `name`?
+    workflows/w.yaml:17:46: the arguments of `thing.size`: zoom: is not known — did you mean `zone`?
     workflows/w.yaml:19:50: the inputs of workflow `inner`: size: is required
-    workflows/w.yaml:19:66: the inputs of workflow `inner`: `sise` is not known — did you mean `size`?
+    workflows/w.yaml:19:66: the inputs of workflow `inner`: sise: is not known — did you mean `size`?
     "#);
 }
 

@@ -94,7 +94,7 @@ impl Library {
                     severity: Severity::Error,
                     subject: path.to_owned(),
                     position: None,
-                    message: error.to_string(),
+                    message: format!("cannot be read: {}", error.fault),
                     hint: None,
                 });
                 return None;
@@ -126,7 +126,7 @@ impl Library {
     /// # Errors
     /// The [`Problem`] that there is none, or that two files share its name or identifier.
     pub fn definition(&self, name: &str) -> Result<&Arc<Definition>, Problem> {
-        find(&self.definitions, name)
+        find(&self.definitions, name).map_err(|problem| self.with_broken(problem))
     }
 
     /// The workflow of this name, else of this identifier.
@@ -134,7 +134,22 @@ impl Library {
     /// # Errors
     /// The [`Problem`] that there is none, or that two files share its name or identifier.
     pub fn workflow(&self, name: &str) -> Result<&Arc<Workflow>, Problem> {
-        find(&self.workflows, name)
+        find(&self.workflows, name).map_err(|problem| self.with_broken(problem))
+    }
+
+    /// A name that nothing has may stand in a file that cannot be used: the hint says so.
+    fn with_broken(&self, problem: Problem) -> Problem {
+        let broken =
+            self.problems.iter().find(|known| known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME);
+        match broken {
+            Some(broken) if problem.code == Code::UNKNOWN_NAME => {
+                let place =
+                    format!("it may be in {}, which cannot be used: see `mangrove workflow validate`", broken.subject);
+                let hint = problem.hint.map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
+                Problem { hint: Some(hint), ..problem }
+            }
+            _ => problem,
+        }
     }
 
     /// The definitions that can be used: those whose name and identifier are their own.
@@ -181,8 +196,8 @@ impl Library {
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     let hint = nearest::hint(name, known.clone()).or_else(|| {
         let first: Vec<&str> = known.take(10).collect();
-        let list = if first.is_empty() { "none".to_owned() } else { first.join(", ") };
-        Some(format!("there are: {list}"))
+        let list = format!("there are: {}", first.join(", "));
+        Some(if first.is_empty() { format!("there is no {what} yet") } else { list })
     });
     Problem {
         code: Code::UNKNOWN_NAME,

@@ -193,7 +193,10 @@ pub(super) fn finish(outcome: Result<RunRecord, StartError>) -> Result<Exit, Com
                 return Err(CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot begin", None));
             };
             let mut error = unknown(first);
-            error.details.extend(problems.iter().skip(1).map(|problem| problem.message.clone()));
+            error.details.extend(problems.iter().skip(1).map(|problem| match &problem.hint {
+                Some(hint) => format!("{}; {hint}", problem.message),
+                None => problem.message.clone(),
+            }));
             return Err(error);
         }
         Err(StartError::NotRecorded { source, .. }) => {
