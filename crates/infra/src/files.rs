@@ -174,6 +174,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn circles_end_and_bad_text_is_told() {
+        use std::os::unix::ffi::OsStrExt as _;
+
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("models")).expect("a directory");
         std::os::unix::fs::symlink(folder.path().join("models"), folder.path().join("models/again")).expect("a link");
@@ -181,7 +183,6 @@ mod tests {
         let files = DiskFiles::new(folder.path());
         let listed = runtime().block_on(files.list("models", true, &[".yaml"])).expect("a list");
         assert_eq!(listed[0], "models/a.yaml");
-        use std::os::unix::ffi::OsStrExt as _;
         std::fs::write(folder.path().join("models").join(OsStr::from_bytes(b"b\xff.yaml")), "").expect("a file");
         std::os::unix::fs::symlink("nowhere", folder.path().join("models/c.yaml")).expect("a link");
         for (path, code) in [("models/b\u{fffd}.yaml", Code::NAME_NOT_UTF8), ("models/c.yaml", Code::UNREADABLE)] {
