@@ -344,7 +344,7 @@ impl Bench {
     pub(crate) async fn try_run(&self, inputs: &str) -> Result<RunRecord, StartError> {
         let library = self.library().await;
         let problems = listed(&library.problems);
-        let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|| panic!("no workflow w:\n{problems}")));
+        let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|wrong| panic!("{wrong:?}:\n{problems}")));
         let request = Request { workflow, inputs: json(inputs), trigger: "test".to_owned() };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await

@@ -106,7 +106,7 @@ async fn fault_48_a_run_whose_type_is_missing_is_blocked_by_it() {
     assert_eq!(record.jobs[0].steps[0].data_handles.len(), 1);
     assert_eq!(bench.calls().len(), 1);
     assert_eq!(bench.history().await, [record]);
-    assert!(bench.library().await.workflow("w").is_some());
+    assert!(bench.library().await.workflow("w").is_ok());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ pub mod retry;
 pub mod scan;
 pub mod secrets;
 pub mod single;
+pub mod sought;
 pub mod types;
 pub mod why;
 pub mod workflow;

@@ -1,12 +1,21 @@
 //! Why a source is in the state it is in, and what the next scan would do.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use mangrove_domain::{index::TypeIndex, plan::Step, ports::AuditRecord, problem::Problem, row::Row, source::SourceId};
+use mangrove_domain::{
+    index::TypeIndex,
+    observation::{DiskView, Observation},
+    plan::Step,
+    ports::AuditRecord,
+    problem::Problem,
+    row::Row,
+    source::SourceId,
+};
 
 use crate::{
     attachment,
     scan::{self, Request, RetryMode, Scanner},
+    sought::Sought,
 };
 
 /// The answer for one source.
@@ -24,37 +33,92 @@ pub struct Explanation {
     pub history: Vec<AuditRecord>,
 }
 
-/// The answers for a type name or a path; empty if nothing matches. Changes nothing.
-pub async fn explain(scanner: &Scanner, query: &str) -> Result<Vec<Explanation>, scan::Error> {
+/// The answer for a file that is no source itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Helper {
+    /// Which one.
+    pub source: SourceId,
+    /// The export names that would make it a source, sorted.
+    pub export_names: BTreeSet<String>,
+    /// The sources whose bundles it goes into, sorted.
+    pub imported_by: BTreeSet<SourceId>,
+}
+
+/// What there is to say.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// For each source that was meant.
+    pub explanations: Vec<Explanation>,
+    /// For each helper that was meant.
+    pub helpers: Vec<Helper>,
+    /// A sentence with names that are near, if nothing was meant.
+    pub nearest: Option<String>,
+}
+
+/// The answer for a type name or a path. Changes nothing.
+pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan::Error> {
     let request = Request { retry: RetryMode::All, dry_run: true, ..Request::default() };
     let (disk, catalog, plan) = scanner.look(&request).await?;
-    let query = query.trim_start_matches("./");
     let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
     let remarks = attachment::problems(scanner.ports().catalog.as_ref(), &index).await?;
-    let mut explanations = Vec::new();
-    for step in plan.steps {
+    let sources = sought.sources(scanner.loaders(), &disk, &catalog);
+    let mut answer = Answer::default();
+    for step in plan.steps.into_iter().filter(|step| sources.contains(&step.source)) {
         let row = catalog.rows.iter().find(|row| row.source == step.source);
-        let observation = disk.observations.iter().find(|observation| observation.source == step.source);
-        let is_type = |name: &mangrove_domain::type_name::TypeName| name.as_str() == query;
-        let matches = step.source.path.as_str() == query
-            || step.source.to_string() == query
-            || row.and_then(Row::type_name).is_some_and(is_type)
-            || observation.and_then(|observation| observation.claimed_type.as_ref()).is_some_and(is_type);
-        if matches {
-            let history = scanner
-                .ports()
-                .catalog
-                .transitions(&step.source)
-                .await
-                .map_err(|source| scan::Error::Catalog { doing: "reading", source })?;
-            explanations.push(Explanation {
-                source: step.source.clone(),
-                row: row.cloned().map(Arc::new),
-                remarks: remarks.iter().filter(|remark| remark.subject == step.source.to_string()).cloned().collect(),
-                step,
-                history,
-            });
-        }
+        let history = scanner
+            .ports()
+            .catalog
+            .transitions(&step.source)
+            .await
+            .map_err(|source| scan::Error::Catalog { doing: "reading", source })?;
+        let row = row.cloned().map(Arc::new);
+        let subject = step.source.to_string();
+        let remarks = remarks.iter().filter(|remark| remark.subject == subject).cloned().collect();
+        answer.explanations.push(Explanation { source: step.source.clone(), row, remarks, step, history });
     }
-    Ok(explanations)
+    if answer.explanations.is_empty() {
+        answer.helpers = helpers(scanner, sought, &disk);
+    }
+    if answer.explanations.is_empty() && answer.helpers.is_empty() {
+        answer.nearest = sought.nearest(&disk, &catalog);
+    }
+    Ok(answer)
+}
+
+/// The files that are meant and are no sources: those that export nothing known, and what sources import.
+fn helpers(scanner: &Scanner, sought: &Sought, disk: &DiskView) -> Vec<Helper> {
+    let mut meant: BTreeSet<SourceId> =
+        disk.helpers.iter().filter(|helper| sought.is_source(helper)).cloned().collect();
+    let imports: Vec<(&Observation, BTreeSet<String>)> =
+        disk.observations.iter().map(|observation| (observation, files(observation))).collect();
+    for (observation, files) in &imports {
+        let root = &observation.source.root;
+        meant.extend(files.iter().filter_map(|file| {
+            let path = mangrove_domain::source::RelativePath::parse(file).ok()?;
+            let source = SourceId { root: root.clone(), path };
+            sought.is_source(&source).then_some(source)
+        }));
+    }
+    let layouts = scanner.loaders().layouts();
+    let export_names: BTreeSet<String> =
+        layouts.iter().flat_map(|layout| &layout.export_names).map(ToString::to_string).collect();
+    meant
+        .into_iter()
+        .map(|source| {
+            let importers = imports.iter().filter(|(observation, files)| {
+                observation.source.root == source.root && files.contains(source.path.as_str())
+            });
+            Helper {
+                imported_by: importers.map(|(observation, _)| observation.source.clone()).collect(),
+                export_names: export_names.clone(),
+                source,
+            }
+        })
+        .collect()
+}
+
+/// The local files that a source's bundle is made of; a fingerprint names each by its path.
+fn files(observation: &Observation) -> BTreeSet<String> {
+    let lines = observation.inputs().and_then(|inputs| inputs.source.lines().ok()).unwrap_or_default();
+    lines.into_iter().map(|line| line.key).collect()
 }

@@ -3,7 +3,7 @@
 #[expect(dead_code, reason = "shared with the tests of scans")]
 mod world;
 
-use mangrove_app::{catalogue, doctor, scan::Report, types::Types as _};
+use mangrove_app::{catalogue, doctor, scan::Report, sought::Sought, types::Types as _};
 use mangrove_domain::{
     ports::BundleStore as _,
     problem::{Code, Severity},
@@ -71,7 +71,8 @@ async fn an_add_on_without_its_base_waits_and_is_healthy() {
     let diagnosis = doctor::diagnose(&world.scanner, Vec::new()).await;
     assert!(diagnosis.is_healthy(), "{:?}", diagnosis.problems);
     assert!(diagnosis.problems.iter().any(|problem| problem.severity == Severity::Information));
-    let why = mangrove_app::why::explain(&world.scanner, MORE).await.expect("an answer");
+    let why = mangrove_app::why::explain(&world.scanner, &Sought::new(MORE, [MORE.to_owned()])).await;
+    let why = why.expect("an answer").explanations;
     assert_eq!(why[0].remarks.len(), 1);
     let refused = world.types().ready(&kind(), &name()).await.expect_err("an add-on is no type");
     assert!(refused.claimed_by.is_empty());

@@ -10,6 +10,7 @@ use mangrove_app::{
     cancel::Canceller,
     retry,
     scan::{Request, RetryMode},
+    sought::Sought,
 };
 use mangrove_domain::{
     ports::{BundleStore as _, Catalog as _},
@@ -406,10 +407,12 @@ async fn a_retry_is_about_what_failed_and_nothing_else() {
     let still = retry::retry(&world.scanner, None, &Request::default()).await.expect("a fake");
     assert_eq!(still.unhealthy().count(), 1);
     world.packages.fail(None);
-    let healed = retry::retry(&world.scanner, Some("@acme/dns"), &Request::default()).await.expect("a fake");
+    let healed =
+        retry::retry(&world.scanner, Some(&Sought::new("@acme/dns", [])), &Request::default()).await.expect("a fake");
     assert_eq!(healed.unhealthy().count(), 0);
     assert_eq!(world.bundler.take_calls(), ["models/dns.ts"]);
-    let unknown = retry::retry(&world.scanner, Some("@acme/dnss"), &Request::default()).await.expect("a fake");
+    let unknown =
+        retry::retry(&world.scanner, Some(&Sought::new("@acme/dnss", [])), &Request::default()).await.expect("a fake");
     assert!(unknown.sources.is_empty());
     assert!(unknown.nearest.expect("a name is near").contains("@acme/dns"));
 }

@@ -112,6 +112,7 @@ pub(crate) async fn open(
     jobs: Option<u16>,
 ) -> Result<Workspace, CommandError> {
     let state = state_directory(context, repository);
+    tracing::info!(repository = %repository.display(), state = %state.display(), ?access, "opening");
     if access == Access::ReadWrite {
         prepare_state(&state)?;
     }

@@ -74,8 +74,8 @@ impl Runner {
         if matches!(arguments.command, Command::Worker) {
             return compose::worker();
         }
-        start_log(arguments.global.verbose);
         let printer = Printer::new(&arguments.global);
+        start_log(arguments.global.verbose, &printer);
         let context =
             Context { global: arguments.global, printer, loaders: self.loaders, interrupts: Interrupts::default() };
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -106,14 +106,15 @@ impl Runner {
 }
 
 /// Logs go to standard error; `MANGROVE_LOG` is a filter as `tracing` knows them.
-fn start_log(verbose: u8) {
+fn start_log(verbose: u8, printer: &Printer) {
     let default = match verbose {
         0 => "off",
         1 => "mangrove=info",
         _ => "mangrove=debug",
     };
     let filter = EnvFilter::try_from_env("MANGROVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(printer.colors_errors()).init();
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {

@@ -79,6 +79,11 @@ impl Printer {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
+    /// True if standard error shows styles.
+    pub(crate) const fn colors_errors(&self) -> bool {
+        self.color_stderr
+    }
+
     /// `text` in a style, if standard output shows styles.
     pub(crate) fn styled(&self, style: Style, text: &str) -> String {
         paint(self.color_stdout, style, text)
@@ -131,8 +136,13 @@ impl Printer {
             return;
         }
         let head = format!("{}[{}]", problem.severity.as_str(), problem.code);
-        self.error_line(&format!("{}: {}", paint(self.color_stderr, style, &head), problem.subject));
-        let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
+        // A place in the very file that it is about is told in one line with it.
+        let (subject, place) = match &problem.position {
+            Some(position) if position.file == problem.subject => (position.to_string(), String::new()),
+            Some(position) => (problem.subject.clone(), format!("{position}: ")),
+            None => (problem.subject.clone(), String::new()),
+        };
+        self.error_line(&format!("{}: {subject}", paint(self.color_stderr, style, &head)));
         for (index, line) in problem.message.lines().enumerate() {
             let prefix = if index == 0 { place.as_str() } else { "" };
             self.error_line(&format!("  {prefix}{line}"));

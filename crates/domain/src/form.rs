@@ -88,7 +88,7 @@ impl<'a> Form<'a> {
     /// The members of a mapping, after a look at its keys.
     pub fn members<'n>(&mut self, node: &'n Node, what: &'static str, known: &[&str]) -> Option<Members<'n>> {
         let Some(members) = node.as_map() else {
-            self.error(node, format!("expected a {what}, which is a mapping, found a {}", node.type_name()), None);
+            self.error(node, format!("expected a {what}, which is a mapping, found {}", found(node)), None);
             return None;
         };
         for (key, _) in members {

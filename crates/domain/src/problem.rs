@@ -38,6 +38,10 @@ codes! {
     UNKNOWN_METHOD = 102, "unknown method";
     /// No definition or workflow of that name.
     UNKNOWN_NAME = 103, "unknown definition or workflow";
+    /// Two definitions or two workflows have one name or identifier.
+    AMBIGUOUS_NAME = 104, "two files share a name";
+    /// A kind, code or other word of ours that does not exist.
+    UNKNOWN_WORD = 105, "unknown kind or code";
     /// Two rows of equal origin claim one type.
     TYPE_CONFLICT = 110, "two sources claim one type";
     /// A lower row resolves because a higher one has no bundle.

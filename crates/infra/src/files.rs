@@ -59,7 +59,7 @@ impl RepositoryFiles for DiskFiles {
                     return Err(failed(&io::Error::new(io::ErrorKind::FileTooLarge, message)));
                 }
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return absent(&file, &path),
                 Err(error) => return Err(failed(&error)),
             }
             std::fs::read_to_string(&file).map(Some).map_err(|error| failed(&error))
@@ -103,11 +103,15 @@ fn walk(
     for entry in entries {
         let entry = entry.map_err(|error| failed(&error))?;
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| !name.starts_with(['.', '_'])) else { continue };
+        // A name that is not UTF-8 is listed as it can be shown; reading it says what is wrong.
+        let name = name.to_string_lossy();
+        let name = name.as_ref();
+        if name.starts_with(['.', '_']) {
+            continue;
+        }
         let path = format!("{directory}/{name}");
-        // A link whose target is gone is no file.
-        let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
-        if metadata.is_dir() {
+        // A link whose target is gone is listed too, for the same reason.
+        if std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()) {
             if depth > 1 && Path::new(name).file_name() != Some(OsStr::new("node_modules")) {
                 walk(root, &path, depth - 1, endings, found)?;
             }
@@ -116,6 +120,21 @@ fn walk(
         }
     }
     Ok(())
+}
+
+/// A file that is not there; a [`FilesError`] if it was listed all the same.
+fn absent(file: &Path, path: &str) -> Result<Option<String>, FilesError> {
+    let told = |code, message: &str| {
+        let fault = Fault::new(FailureClass::Environment, code, format!("path:{path}"), message);
+        Err(FilesError { operation: "read", path: path.to_owned(), fault })
+    };
+    if path.contains(char::REPLACEMENT_CHARACTER) {
+        told(Code::NAME_NOT_UTF8, "the name is not UTF-8")
+    } else if std::fs::symlink_metadata(file).is_ok() {
+        told(Code::UNREADABLE, "the link leads nowhere")
+    } else {
+        Ok(None)
+    }
 }
 
 fn failure(operation: &'static str, path: &str, error: &io::Error) -> FilesError {
@@ -155,6 +174,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn circles_end_and_bad_text_is_told() {
+        use std::os::unix::ffi::OsStrExt as _;
+
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("models")).expect("a directory");
         std::os::unix::fs::symlink(folder.path().join("models"), folder.path().join("models/again")).expect("a link");
@@ -162,6 +183,13 @@ mod tests {
         let files = DiskFiles::new(folder.path());
         let listed = runtime().block_on(files.list("models", true, &[".yaml"])).expect("a list");
         assert_eq!(listed[0], "models/a.yaml");
+        std::fs::write(folder.path().join("models").join(OsStr::from_bytes(b"b\xff.yaml")), "").expect("a file");
+        std::os::unix::fs::symlink("nowhere", folder.path().join("models/c.yaml")).expect("a link");
+        for (path, code) in [("models/b\u{fffd}.yaml", Code::NAME_NOT_UTF8), ("models/c.yaml", Code::UNREADABLE)] {
+            let listed = runtime().block_on(files.list("models", false, &[".yaml"])).expect("a list");
+            assert!(listed.iter().any(|known| known == path), "{listed:?}");
+            assert_eq!(runtime().block_on(files.read(path)).expect_err("not readable").fault.code, code);
+        }
         let error = runtime().block_on(files.read("models/a.yaml")).expect_err("not UTF-8").to_string();
         assert_eq!(error, "cannot read models/a.yaml: not UTF-8");
         assert!(runtime().block_on(files.read("../secret")).is_err());

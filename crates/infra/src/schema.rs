@@ -25,14 +25,16 @@ impl SchemaValidator for JsonSchemas {
             .build(&to_serde(schema))
             .map_err(|error| SchemaError { message: shortened(error.to_string()) })?;
         let instance = to_serde(value);
-        let mut violations: Vec<Violation> = validator.iter_errors(&instance).map(|error| violation(&error)).collect();
+        let mut violations: Vec<Violation> =
+            validator.iter_errors(&instance).flat_map(|error| self::violations(&error)).collect();
         violations.sort_by(|left, right| (&left.path, &left.message).cmp(&(&right.path, &right.message)));
         violations.dedup();
         Ok(violations)
     }
 }
 
-fn violation(error: &jsonschema::ValidationError<'_>) -> Violation {
+/// What one error tells of: several members that are not known stand in one.
+fn violations(error: &jsonschema::ValidationError<'_>) -> Vec<Violation> {
     let mut path = String::new();
     for segment in error.instance_path() {
         match segment {
@@ -54,13 +56,17 @@ fn violation(error: &jsonschema::ValidationError<'_>) -> Violation {
             };
             format!("expected {expected}, found {}", error.instance())
         }
-        ValidationErrorKind::AdditionalProperties { unexpected } if unexpected.len() == 1 => {
-            push_member(&mut path, &unexpected[0]);
-            "is not known".to_owned()
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let member = |name: &String| {
+                let mut path = path.clone();
+                push_member(&mut path, name);
+                Violation { path, message: "is not known".to_owned() }
+            };
+            return unexpected.iter().map(member).collect();
         }
         _ => error.to_string(),
     };
-    Violation { path, message: shortened(message) }
+    vec![Violation { path, message: shortened(message) }]
 }
 
 fn push_member(path: &mut String, name: &str) {

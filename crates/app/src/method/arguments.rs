@@ -1,6 +1,10 @@
 //! Arguments: merged, completed with defaults, coerced. Pure.
 
-use mangrove_domain::json::{Json, Number};
+use mangrove_domain::{
+    description::Violation,
+    json::{Json, Number},
+    nearest,
+};
 
 /// How deep values are completed; deeper ones stay as they are.
 const MAX_DEPTH: usize = 32;
@@ -32,6 +36,25 @@ pub fn allows_others(schema: &Json) -> bool {
         Some(Json::Object(_)) => true,
         _ => schema.get("patternProperties").is_some(),
     }
+}
+
+/// Arguments that a schema would drop without a word and whose name is nearly one that it knows: slips.
+#[must_use]
+pub fn slips(schema: &Json, arguments: &Json) -> Vec<Violation> {
+    let properties = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
+    // A schema that says something of others tells of them itself.
+    if schema.get("additionalProperties").is_some() || allows_others(schema) {
+        return Vec::new();
+    }
+    let known = || properties.iter().map(|(name, _)| name.as_str());
+    let unknown =
+        arguments.as_object().unwrap_or_default().iter().filter(|(name, _)| !known().any(|known| known == name));
+    unknown
+        .filter_map(|(name, _)| {
+            let hint = nearest::hint(name, known())?;
+            Some(Violation { path: name.clone(), message: format!("is not known; {hint}") })
+        })
+        .collect()
 }
 
 /// The value with defaults filled in, and with texts read as numbers or booleans where the schema expects those

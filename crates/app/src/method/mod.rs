@@ -186,7 +186,11 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
     let schema = &method.arguments;
     let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, call.inputs]);
     let merged = arguments::complete(schema, merged);
-    check(services, schema, &merged, &subject_of(Checked::Arguments, call))?;
+    let mut violations = arguments::slips(schema, &arguments::merge(&[&given, call.inputs]));
+    violations.extend(violations_of(services, schema, &merged, &subject_of(Checked::Arguments, call))?);
+    if !violations.is_empty() {
+        return Err(broken(&subject_of(Checked::Arguments, call), &violations));
+    }
     let context = Json::object([
         ("repoDir", Json::from(call.repository)),
         ("modelType", Json::from(description.type_name.as_str())),
@@ -248,11 +252,13 @@ async fn execute(
     }
 }
 
+fn violations_of(services: &Services, schema: &Json, value: &Json, what: &str) -> Result<Vec<Violation>, RunProblem> {
+    let cannot = |error| problem(Code::INVALID_INPUT, format!("{what} cannot be checked: {error}"));
+    services.schemas.validate(schema, value).map_err(cannot)
+}
+
 fn check(services: &Services, schema: &Json, value: &Json, what: &str) -> Result<(), RunProblem> {
-    let violations = services
-        .schemas
-        .validate(schema, value)
-        .map_err(|error| problem(Code::INVALID_INPUT, format!("{what} cannot be checked: {error}")))?;
+    let violations = violations_of(services, schema, value, what)?;
     if violations.is_empty() { Ok(()) } else { Err(broken(what, &violations)) }
 }
 

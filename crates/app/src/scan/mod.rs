@@ -316,6 +316,13 @@ impl Scanner {
         let plan = plan::plan(&disk, &catalog, &self.policy(request));
         let mut writer = Writer::new(self, catalog.rows, edition);
         report.merge(&plan, disk.problems.clone());
+        tracing::info!(
+            sources = disk.observations.len(),
+            roots = disk.roots.len(),
+            files_read = statistics.files_read,
+            rows = plan.steps.len(),
+            "looked at the sources"
+        );
 
         if !request.dry_run {
             self.carry_out(&plan, (&disk, &packages), &request.cancellation, &mut writer, report).await?;
@@ -365,8 +372,10 @@ impl Scanner {
                 row,
             };
             let (places, action) = (Arc::clone(&places), step.action.clone());
+            let reason = step.verdict.to_string();
             running.spawn(async move {
                 let _place = places.acquire().await;
+                tracing::info!(source = %attempt.observation.source, reason, "{}", action.name());
                 let ended = attempt.run(&action).await;
                 (attempt.observation, ended)
             });
@@ -399,6 +408,7 @@ impl Scanner {
             let healthy = matches!(&settled, Settled::Write(row) if row.failure().is_none()
                 && matches!(row.state, mangrove_domain::state::State::Indexed(_)));
             self.ports.progress.event(&Event::Done { source: &step.source, healthy });
+            tracing::info!(source = %step.source, healthy, "done");
             writer.accept(step, settled, ended.description, report).await?;
         }
         self.ports.progress.event(&Event::Finished { phase: Phase::Build });

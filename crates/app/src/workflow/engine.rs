@@ -175,9 +175,7 @@ impl Engine {
         environment: Environment,
         observer: Arc<dyn Observer>,
     ) -> Result<RunRecord, StartError> {
-        let Some(known) = library.definition(definition) else {
-            return Err(StartError::Problems(vec![library.unknown_definition(definition)]));
-        };
+        let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
         let (inputs, trigger) = request;
         let workflow = Arc::new(single(&known.file, &known.name.value, method, &inputs));
         self.run(library, Request { workflow, inputs, trigger }, environment, observer).await
@@ -202,7 +200,7 @@ impl Engine {
             ("trigger", Json::from(request.trigger.as_str())),
             ("startedAt", Json::from(started_at.as_millis())),
         ]);
-        let definitions = library.definitions.iter();
+        let definitions = library.usable_definitions();
         let context = Context {
             engine: self,
             library,

@@ -1,14 +1,14 @@
 //! The definitions and workflows of a repository.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use mangrove_domain::{
     definition::{self, Definition},
     digest::Digest,
-    form::Parsed,
+    form::{Located, Parsed},
     nearest,
     ports::{Document, Documents, FilesError, RepositoryFiles},
     problem::{Code, Problem, Severity},
@@ -23,7 +23,7 @@ const ENDINGS: [&str; 2] = [".yaml", ".yml"];
 pub struct Layout {
     /// Definitions, in folders named like their type.
     pub definitions: String,
-    /// Workflows; the first one wins if two have one name.
+    /// Workflows.
     pub workflows: Vec<String>,
 }
 
@@ -39,9 +39,9 @@ impl Default for Layout {
 /// Everything that could be read, and what could not.
 #[derive(Debug, Default)]
 pub struct Library {
-    /// The definitions in the order of their files.
+    /// The definitions in the order of their files, those that share a name too.
     pub definitions: Vec<Arc<Definition>>,
-    /// The workflows in the order of their files.
+    /// The workflows in the order of their files, those that share a name too.
     pub workflows: Vec<Arc<Workflow>>,
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
@@ -64,16 +64,18 @@ impl Library {
             let path_type = below.rsplit_once('/').map(|(folder, _)| folder.to_owned());
             let parse = |document: &Document| definition::parse(document, path_type.as_deref());
             if let Some(definition) = library.read(files, documents, &path, parse).await {
-                library.add_definition(definition);
+                library.definitions.push(Arc::new(definition));
             }
         }
         for directory in &layout.workflows {
             for path in files.list(directory, true, &ENDINGS).await? {
                 if let Some(workflow) = library.read(files, documents, &path, workflow::parse).await {
-                    library.add_workflow(workflow);
+                    library.workflows.push(Arc::new(workflow));
                 }
             }
         }
+        let twins: Vec<Problem> = shared(&library.definitions).chain(shared(&library.workflows)).collect();
+        library.problems.extend(twins);
         Ok(library)
     }
 
@@ -92,7 +94,7 @@ impl Library {
                     severity: Severity::Error,
                     subject: path.to_owned(),
                     position: None,
-                    message: error.to_string(),
+                    message: format!("cannot be read: {}", error.fault),
                     hint: None,
                 });
                 return None;
@@ -119,73 +121,70 @@ impl Library {
         }
     }
 
-    fn add_definition(&mut self, definition: Definition) {
-        let same = |known: &&Arc<Definition>| known.name.value == definition.name.value || known.id == definition.id;
-        if let Some(first) = self.definitions.iter().find(same) {
-            let what =
-                if first.id == definition.id { ("identifier", &definition.id) } else { ("name", &first.name.value) };
-            let problem = taken("definition", what, &first.file, &definition.file, &definition.name);
-            self.problems.push(problem);
-        } else {
-            self.definitions.push(Arc::new(definition));
+    /// The definition of this name, else of this identifier.
+    ///
+    /// # Errors
+    /// The [`Problem`] that there is none, or that two files share its name or identifier.
+    pub fn definition(&self, name: &str) -> Result<&Arc<Definition>, Problem> {
+        find(&self.definitions, name).map_err(|problem| self.with_broken(problem))
+    }
+
+    /// The workflow of this name, else of this identifier.
+    ///
+    /// # Errors
+    /// The [`Problem`] that there is none, or that two files share its name or identifier.
+    pub fn workflow(&self, name: &str) -> Result<&Arc<Workflow>, Problem> {
+        find(&self.workflows, name).map_err(|problem| self.with_broken(problem))
+    }
+
+    /// A name that nothing has may stand in a file that cannot be used: the hint says so.
+    fn with_broken(&self, problem: Problem) -> Problem {
+        let broken =
+            self.problems.iter().find(|known| known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME);
+        match broken {
+            Some(broken) if problem.code == Code::UNKNOWN_NAME => {
+                let place =
+                    format!("it may be in {}, which cannot be used: see `mangrove workflow validate`", broken.subject);
+                let hint = problem.hint.map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
+                Problem { hint: Some(hint), ..problem }
+            }
+            _ => problem,
         }
     }
 
-    fn add_workflow(&mut self, workflow: Workflow) {
-        let same = |known: &&Arc<Workflow>| known.name.value == workflow.name.value || known.id == workflow.id;
-        if let Some(first) = self.workflows.iter().find(same) {
-            let what = if first.id == workflow.id { ("identifier", &workflow.id) } else { ("name", &first.name.value) };
-            let problem = taken("workflow", what, &first.file, &workflow.file, &workflow.name);
-            self.problems.push(problem);
-        } else {
-            self.workflows.push(Arc::new(workflow));
-        }
-    }
-
-    /// The definition of this name or identifier.
-    #[must_use]
-    pub fn definition(&self, name: &str) -> Option<&Arc<Definition>> {
-        let by_name = self.definitions.iter().find(|definition| definition.name.value == name);
-        by_name.or_else(|| self.definitions.iter().find(|definition| definition.id == name))
-    }
-
-    /// The workflow of this name or identifier.
-    #[must_use]
-    pub fn workflow(&self, name: &str) -> Option<&Arc<Workflow>> {
-        let by_name = self.workflows.iter().find(|workflow| workflow.name.value == name);
-        by_name.or_else(|| self.workflows.iter().find(|workflow| workflow.id == name))
+    /// The definitions that can be used: those whose name and identifier are their own.
+    pub fn usable_definitions(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        let repeated = repeated(&self.definitions);
+        self.definitions.iter().filter(move |definition| !is_in(&repeated, definition.as_ref()))
     }
 
     /// Every model type that a definition names, or a step without an expression in it.
     #[must_use]
     pub fn types(&self) -> BTreeSet<TypeName> {
-        let steps = self.workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
-        let instances = steps.filter_map(|step| match &step.task {
-            Task::ModelMethod { target: Target::Instance { type_name, .. }, .. } => {
-                TypeName::model(&type_name.value).ok()
-            }
-            Task::ModelMethod { target: Target::Definition(_), .. } | Task::Workflow { .. } => None,
-        });
         let definitions = self.definitions.iter().map(|definition| definition.type_name.value.clone());
-        definitions.chain(instances).collect()
+        definitions.chain(self.workflows.iter().flat_map(|workflow| self.types_of(workflow))).collect()
+    }
+
+    /// Every model type that a step of this workflow uses, as far as no expression decides it.
+    #[must_use]
+    pub fn types_of(&self, workflow: &Workflow) -> BTreeSet<TypeName> {
+        let steps = workflow.jobs.iter().flat_map(|job| &job.steps);
+        steps
+            .filter_map(|step| match &step.task {
+                Task::ModelMethod { target, .. } => match (self.definition(&target.name().value), target) {
+                    (Ok(definition), _) => Some(definition.type_name.value.clone()),
+                    (Err(_), Target::Instance { type_name, .. }) => TypeName::model(&type_name.value).ok(),
+                    (Err(_), Target::Definition(_)) => None,
+                },
+                Task::Workflow { .. } => None,
+            })
+            .collect()
     }
 
     /// The digest of a file's bytes, of definitions and workflows that were read.
     #[must_use]
     pub fn digest(&self, file: &str) -> Option<Digest> {
         self.digests.get(file).copied()
-    }
-
-    /// The problem that there is no definition of this name.
-    #[must_use]
-    pub fn unknown_definition(&self, name: &str) -> Problem {
-        unknown("definition", name, self.definitions.iter().map(|known| known.name.value.as_str()))
-    }
-
-    /// The problem that there is no workflow of this name.
-    #[must_use]
-    pub fn unknown_workflow(&self, name: &str) -> Problem {
-        unknown("workflow", name, self.workflows.iter().map(|known| known.name.value.as_str()))
     }
 
     /// The problems of one file.
@@ -197,8 +196,8 @@ impl Library {
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     let hint = nearest::hint(name, known.clone()).or_else(|| {
         let first: Vec<&str> = known.take(10).collect();
-        let list = if first.is_empty() { "none".to_owned() } else { first.join(", ") };
-        Some(format!("there are: {list}"))
+        let list = format!("there are: {}", first.join(", "));
+        Some(if first.is_empty() { format!("there is no {what} yet") } else { list })
     });
     Problem {
         code: Code::UNKNOWN_NAME,
@@ -210,19 +209,122 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Cl
     }
 }
 
-fn taken(
-    what: &str,
-    (field, value): (&str, &String),
-    first: &str,
-    file: &str,
-    at: &mangrove_domain::form::Located<String>,
-) -> Problem {
-    Problem {
-        code: Code::INVALID_DOCUMENT,
-        severity: Severity::Error,
-        subject: file.to_owned(),
-        position: Some(at.position(file)),
-        message: format!("the {field} `{value}` belongs to the {what} in {first} already; this file is left out"),
-        hint: Some(format!("give one of the two another {field}")),
+/// What has a name and an identifier of its own.
+trait Named {
+    /// What people call such a thing.
+    const WHAT: &'static str;
+    fn file(&self) -> &str;
+    fn id(&self) -> &str;
+    fn name(&self) -> &Located<String>;
+}
+
+impl Named for Definition {
+    const WHAT: &'static str = "definition";
+
+    fn file(&self) -> &str {
+        &self.file
     }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &Located<String> {
+        &self.name
+    }
+}
+
+impl Named for Workflow {
+    const WHAT: &'static str = "workflow";
+
+    fn file(&self) -> &str {
+        &self.file
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &Located<String> {
+        &self.name
+    }
+}
+
+fn find<'a, T: Named>(all: &'a [Arc<T>], name: &str) -> Result<&'a Arc<T>, Problem> {
+    let by_name = all.iter().find(|known| known.name().value == name);
+    let Some(found) = by_name.or_else(|| all.iter().find(|known| known.id() == name)) else {
+        return Err(unknown(T::WHAT, name, all.iter().map(|known| known.name().value.as_str())));
+    };
+    match ambiguous(all, found) {
+        None => Ok(found),
+        Some((message, hint)) => Err(Problem {
+            code: Code::AMBIGUOUS_NAME,
+            severity: Severity::Error,
+            subject: name.to_owned(),
+            position: None,
+            message,
+            hint: Some(hint),
+        }),
+    }
+}
+
+/// The names and identifiers that more than one has.
+fn repeated<T: Named>(all: &[Arc<T>]) -> (HashSet<&str>, HashSet<&str>) {
+    let (mut names, mut ids) = (HashSet::new(), HashSet::new());
+    let (mut seen_names, mut seen_ids) = (HashSet::new(), HashSet::new());
+    for one in all {
+        let name = one.name().value.as_str();
+        if !seen_names.insert(name) {
+            names.insert(name);
+        }
+        if !seen_ids.insert(one.id()) {
+            ids.insert(one.id());
+        }
+    }
+    (names, ids)
+}
+
+fn is_in<T: Named>((names, ids): &(HashSet<&str>, HashSet<&str>), one: &T) -> bool {
+    names.contains(one.name().value.as_str()) || ids.contains(one.id())
+}
+
+/// The others with the name or the identifier of one.
+fn twins<'a, T: Named>(all: &'a [Arc<T>], one: &'a Arc<T>) -> impl Iterator<Item = &'a Arc<T>> {
+    let same = |known: &T| known.name().value == one.name().value || known.id() == one.id();
+    all.iter().filter(move |known| !Arc::ptr_eq(known, one) && same(known))
+}
+
+/// The sentence that one shares its name or identifier with others, and what to do; `None` if it does not.
+fn ambiguous<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
+    let others: Vec<&Arc<T>> = twins(all, one).collect();
+    let has_name = others.iter().any(|other| other.name().value == one.name().value);
+    let (name, id) = (format!("the name `{}`", one.name().value), format!("the identifier `{}`", one.id()));
+    let has_id = others.iter().any(|other| other.id() == one.id());
+    let (what, verb, field) = match (has_name, has_id) {
+        (false, false) => return None,
+        (true, false) => (name, "belongs", "name"),
+        (false, true) => (id, "belongs", "id"),
+        (true, true) => (format!("{name} and {id}"), "belong", "name and id"),
+    };
+    let mut files: Vec<&str> = others.iter().map(|other| other.file()).chain([one.file()]).collect();
+    files.sort_unstable();
+    let (last, first) = files.split_last()?;
+    let message = format!("{what} {verb} to {} and {last}: neither can be used", first.join(", "));
+    Some((message, format!("give one of them another `{}`", field.replace(" and ", "` and `"))))
+}
+
+/// A problem for each that shares its name or identifier.
+fn shared<T: Named>(all: &[Arc<T>]) -> impl Iterator<Item = Problem> {
+    let repeated = repeated(all);
+    all.iter().filter(move |one| is_in(&repeated, one.as_ref())).filter_map(|one| {
+        let (message, hint) = ambiguous(all, one)?;
+        Some(Problem {
+            code: Code::AMBIGUOUS_NAME,
+            severity: Severity::Error,
+            subject: one.file().to_owned(),
+            position: Some(one.name().position(one.file())),
+            message,
+            hint: Some(hint),
+        })
+    })
 }

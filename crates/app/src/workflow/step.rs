@@ -8,7 +8,7 @@ use mangrove_domain::{
     form::Located,
     json::Json,
     ports::Node,
-    problem::Code,
+    problem::{Code, Problem},
     run::{RunProblem, RunStatus},
     type_name::TypeName,
     workflow::{Job, Step, Target, Task},
@@ -124,20 +124,17 @@ fn prepare(
     let method = rendered_text(renderer, method, file)?;
     let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
     let definition = match (context.library.definition(&name), target) {
-        (Some(definition), _) => Arc::clone(definition),
-        (None, Target::Definition(at)) => {
-            let unknown = context.library.unknown_definition(&name);
-            let hint = unknown.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-            let message = format!("{}: {}{hint}", at.position(file), unknown.message);
-            return Err(context.environment.mask_problem(problem(unknown.code, message)));
-        }
-        (None, Target::Instance { type_name, name: at }) => {
+        (Ok(definition), _) => Arc::clone(definition),
+        (Err(wrong), Target::Instance { type_name, name: at }) if wrong.code == Code::UNKNOWN_NAME => {
             let text = rendered_text(renderer, type_name, file)?;
             let parsed = TypeName::model(&text)
                 .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
             let name = Located { value: name, line: at.line, column: at.column };
             let type_name = Located { value: parsed, line: type_name.line, column: type_name.column };
             Arc::new(Definition::without_file(file, name, type_name))
+        }
+        (Err(wrong), Target::Definition(at) | Target::Instance { name: at, .. }) => {
+            return Err(wrong_name(context, wrong, at));
         }
     };
     Ok(Call { definition, method, inputs })
@@ -179,13 +176,15 @@ fn nested(
     let file = &context.workflow.file;
     let text = rendered_text(renderer, name, file)?;
     let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
-    let Some(workflow) = context.library.workflow(&text) else {
-        let unknown = context.library.unknown_workflow(&text);
-        let hint = unknown.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        let message = format!("{}: {}{hint}", name.position(file), unknown.message);
-        return Err(context.environment.mask_problem(problem(unknown.code, message)));
-    };
+    let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
     Ok(Request { workflow: Arc::clone(workflow), inputs, trigger: format!("run {}", context.run_id) })
+}
+
+/// A name that nothing has, or more than one, where a step names it.
+fn wrong_name(context: &Context<'_>, wrong: Problem, at: &Located<String>) -> RunProblem {
+    let hint = wrong.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let message = format!("{}: {}{hint}", at.position(&context.workflow.file), wrong.message);
+    context.environment.mask_problem(problem(wrong.code, message))
 }
 
 /// Runs another workflow as this step: a run of its own, whose outcome is the step's.

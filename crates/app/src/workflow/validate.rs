@@ -170,7 +170,7 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
             Task::ModelMethod { target, method, inputs } => {
                 let definition = check_target(&mut findings, library, target);
                 let Some(definition) = definition else { continue };
-                if let Some(known) = library.definition(&definition.name.value) {
+                if let Ok(known) = library.definition(&definition.name.value) {
                     named.insert(known.name.value.clone());
                 }
                 check_call(&mut findings, &definition, method, inputs.as_ref(), library, tools);
@@ -181,7 +181,7 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
         }
     }
     if with_definitions {
-        for definition in named.iter().filter_map(|name| library.definition(name)) {
+        for definition in named.iter().filter_map(|name| library.definition(name).ok()) {
             let mut findings = Findings::new(&definition.file);
             check_definition(&mut findings, definition, tools);
             problems.extend(findings.problems);
@@ -230,16 +230,17 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
     if name.value.contains("${{") {
         return None;
     }
-    if let Some(definition) = library.definition(&name.value) {
-        return Some(Definition::clone(definition));
+    let wrong = match library.definition(&name.value) {
+        Ok(definition) => return Some(Definition::clone(definition)),
+        Err(wrong) => wrong,
+    };
+    if matches!(target, Target::Definition(_)) || wrong.code != Code::UNKNOWN_NAME {
+        let position = findings.at(name);
+        findings.error(wrong.code, position, wrong.message, wrong.hint);
+        return None;
     }
     match target {
-        Target::Definition(name) => {
-            let unknown = library.unknown_definition(&name.value);
-            let position = findings.at(name);
-            findings.error(unknown.code, position, unknown.message, unknown.hint);
-            None
-        }
+        Target::Definition(_) => None,
         Target::Instance { type_name, .. } if type_name.value.contains("${{") => None,
         Target::Instance { type_name, name } => match TypeName::model(&type_name.value) {
             Ok(parsed) => {
@@ -263,7 +264,7 @@ fn check_call(
     library: &Library,
     tools: Tools<'_>,
 ) {
-    let description = if library.definition(&definition.name.value).is_some() {
+    let description = if library.definition(&definition.name.value).is_ok() {
         // What is wrong with a definition is told where it is defined, once.
         tools.types.describe(&model_kind(), &definition.type_name.value)
     } else {
@@ -299,10 +300,12 @@ fn check_nested(
         return;
     }
     let position = findings.at(name);
-    let Some(called) = library.workflow(&name.value) else {
-        let unknown = library.unknown_workflow(&name.value);
-        findings.error(unknown.code, position, unknown.message, unknown.hint);
-        return;
+    let called = match library.workflow(&name.value) {
+        Ok(called) => called,
+        Err(wrong) => {
+            findings.error(wrong.code, position, wrong.message, wrong.hint);
+            return;
+        }
     };
     let mut path = vec![workflow.name.value.as_str()];
     if let Some(cycle) = cycle(library, called, &mut path) {
@@ -328,7 +331,7 @@ fn cycle<'a>(library: &'a Library, at: &'a Workflow, path: &mut Vec<&'a str>) ->
     }
     path.push(name);
     let called = at.jobs.iter().flat_map(|job| &job.steps).filter_map(|step| match &step.task {
-        Task::Workflow { name, .. } => library.workflow(&name.value),
+        Task::Workflow { name, .. } => library.workflow(&name.value).ok(),
         Task::ModelMethod { .. } => None,
     });
     let mut seen = BTreeSet::new();

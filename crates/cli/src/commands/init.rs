@@ -9,7 +9,7 @@ use super::Context;
 use crate::{
     errors::CommandError,
     exit::Exit,
-    init::{self, Identifiers, WriteError},
+    init::{self, Identifiers, Outcome, WriteError},
 };
 
 #[derive(Serialize)]
@@ -18,6 +18,7 @@ struct InitDocument {
     schema: &'static str,
     directory: String,
     written: Vec<String>,
+    kept: Vec<String>,
 }
 
 pub(crate) fn run(context: &Context, entropy: &dyn Entropy, directory: Option<&Path>) -> Result<Exit, CommandError> {
@@ -27,7 +28,7 @@ pub(crate) fn run(context: &Context, entropy: &dyn Entropy, directory: Option<&P
         definition: entropy.identifier(),
         workflow: entropy.identifier(),
     };
-    let written = init::write(directory, &identifiers).map_err(|error| match &error {
+    let Outcome { written, kept } = init::write(directory, &identifiers).map_err(|error| match &error {
         WriteError::Exists(_) => CommandError::usage(
             Some(Code::INVALID_DOCUMENT),
             error.to_string(),
@@ -42,11 +43,15 @@ pub(crate) fn run(context: &Context, entropy: &dyn Entropy, directory: Option<&P
             schema: "mangrove.init/1",
             directory: directory.display().to_string(),
             written,
+            kept,
         });
         return Ok(Exit::Done);
     }
     for path in &written {
         context.printer.status("Wrote", path);
+    }
+    for path in &kept {
+        context.printer.status("Kept", format!("{path}, which was there already"));
     }
     let place = if directory == Path::new(".") { String::new() } else { format!("cd {} && ", directory.display()) };
     context.printer.note(format!("\nNow try: {place}mangrove workflow run hello"));

@@ -19,7 +19,7 @@ pub(crate) mod workflow;
 use std::path::PathBuf;
 
 use mangrove_app::loaders::Registry;
-use mangrove_domain::{problem::Code, source::Kind};
+use mangrove_domain::{nearest, problem::Code, source::Kind};
 
 use crate::{
     args::Global,
@@ -64,10 +64,15 @@ impl Context {
             )
         })?;
         compose::find_repository(&start).ok_or_else(|| {
+            let hint = if self.global.repo.is_some() {
+                format!("`mangrove init {}` makes a repository there", start.display())
+            } else {
+                "`mangrove init` makes a repository here; `--repo DIR` names another one".to_owned()
+            };
             CommandError::usage(
                 Some(Code::NO_REPOSITORY),
                 format!("no mangrove.yaml or .swamp.yaml in {} or above it", start.display()),
-                Some("`mangrove init` makes a repository here; `--repo DIR` names another one"),
+                Some(&hint),
             )
         })
     }
@@ -79,7 +84,8 @@ impl Context {
             return Ok(kind);
         }
         let known: Vec<String> = self.loaders.layouts().iter().map(|layout| layout.kind.to_string()).collect();
-        let hint = format!("known kinds: {}", known.join(", "));
-        Err(CommandError::usage(None, format!("unknown kind `{name}`"), Some(&hint)))
+        let hint = nearest::hint(name, known.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("known kinds: {}", known.join(", ")));
+        Err(CommandError::usage(Some(Code::UNKNOWN_WORD), format!("unknown kind `{name}`"), Some(&hint)))
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Context,
-    workflow::{environment, finish, inputs, observer},
+    workflow::{elsewhere, environment, finish, inputs, lost, observer},
 };
 use crate::{args, documents::ProblemDocument, errors::CommandError, exit::Exit, printer::table};
 
@@ -74,9 +74,11 @@ pub(crate) async fn run(
 ) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
     let library = workspace.library().await?;
-    for problem in &library.problems {
+    let definition = library.definition(name).map_err(|wrong| lost(context, &library, &wrong))?;
+    for problem in library.problems_of(&definition.file) {
         context.printer.problem(problem);
     }
+    elsewhere(context, &library, &definition.file);
     let request = (inputs(&workspace, given)?, "command-line".to_owned());
     let engine = workspace.engine(context.interrupts.cancellation()).await?;
     let outcome = engine.run_method(&library, name, method, request, environment(), observer(context)).await;

@@ -1,20 +1,17 @@
 //! `mangrove retry`
 
-use mangrove_app::{
-    retry::{self, Retried},
-    scan::Request,
-};
-use mangrove_domain::problem::Code;
+use mangrove_app::{retry, scan::Request};
 
-use super::{Context, scan};
+use super::{Context, scan, why};
 use crate::{errors::CommandError, exit::Exit};
 
 pub(crate) async fn run(context: &Context, query: Option<&str>) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
     let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
-    let retried = retry::retry(&workspace.scanner, query, &request).await?;
-    if let (Some(query), true, false) = (query, retried.sources.is_empty(), retried.report.is_cancelled) {
-        return Err(unknown(query, &retried));
+    let sought = query.map(|query| why::sought(&workspace.repository, query));
+    let retried = retry::retry(&workspace.scanner, sought.as_ref(), &request).await?;
+    if let (Some(sought), true, false) = (&sought, retried.sources.is_empty(), retried.report.is_cancelled) {
+        return Err(why::unknown(&workspace.repository, sought, retried.nearest));
     }
     let only = Some(retried.sources.clone());
     scan::tell(
@@ -27,9 +24,4 @@ pub(crate) async fn run(context: &Context, query: Option<&str>) -> Result<Exit, 
     }
     let is_done = retried.unhealthy().next().is_none() && !retried.report.is_cancelled;
     Ok(if is_done { Exit::Done } else { Exit::No })
-}
-
-fn unknown(query: &str, retried: &Retried) -> CommandError {
-    let hint = retried.nearest.clone().unwrap_or_else(|| "`mangrove types --all` lists all there is".to_owned());
-    CommandError::no(Some(Code::UNKNOWN_NAME), format!("no source has the path or type `{query}`"), Some(&hint))
 }

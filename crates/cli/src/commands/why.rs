@@ -1,6 +1,11 @@
 //! `mangrove why`
 
-use mangrove_app::why::{self, Explanation};
+use std::path::{Path, PathBuf};
+
+use mangrove_app::{
+    sought::Sought,
+    why::{self, Explanation, Helper},
+};
 use mangrove_domain::{
     failure::Failure,
     ports::AuditRecord,
@@ -26,6 +31,7 @@ struct WhyDocument {
     schema: &'static str,
     query: String,
     sources: Vec<ExplainedDocument>,
+    helpers: Vec<HelperDocument>,
 }
 
 #[derive(Serialize)]
@@ -47,34 +53,93 @@ struct HistoryDocument {
     reason: String,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HelperDocument {
+    root: String,
+    path: String,
+    imported_by: Vec<String>,
+}
+
 pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandError> {
     let workspace = context.look().await?;
-    let explanations = why::explain(&workspace.scanner, query).await?;
-    if explanations.is_empty() {
-        return Err(unknown(query));
+    let sought = sought(&workspace.repository, query);
+    let answer = why::explain(&workspace.scanner, &sought).await?;
+    if answer.explanations.is_empty() && answer.helpers.is_empty() {
+        return Err(unknown(&workspace.repository, &sought, answer.nearest));
     }
     let now = workspace.scanner.ports().clock.now();
     if context.printer.is_json() {
         context.printer.document(&WhyDocument {
             schema: "mangrove.why/1",
             query: query.to_owned(),
-            sources: explanations.iter().map(document).collect(),
+            sources: answer.explanations.iter().map(document).collect(),
+            helpers: answer.helpers.iter().map(helper_document).collect(),
         });
     } else {
-        for explanation in &explanations {
+        for explanation in &answer.explanations {
             print(context, explanation, now);
+        }
+        for helper in &answer.helpers {
+            print_helper(context, helper);
         }
     }
     Ok(Exit::Done)
 }
 
+/// What a query means: a type, a path below the repository, one relative to the current directory, or an absolute one.
+pub(crate) fn sought(repository: &Path, query: &str) -> Sought {
+    let below = |path: PathBuf| Some(path.strip_prefix(repository).ok()?.to_str()?.replace('\\', "/"));
+    let absolute = std::path::absolute(query).ok();
+    // A file that is gone has no canonical form; one that is a link is meant under its own name.
+    let parent = absolute.as_ref().and_then(|path| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)));
+    Sought::new(query, [absolute, parent].into_iter().flatten().filter_map(below))
+}
+
 /// The error about a query that no source matches.
-pub(crate) fn unknown(query: &str) -> CommandError {
-    CommandError::no(
-        Some(Code::UNKNOWN_NAME),
-        format!("no source has the path or type `{query}`"),
-        Some("`mangrove types --all` lists all; paths are relative to the repository"),
-    )
+pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String>) -> CommandError {
+    let query = sought.text();
+    let is_file = repository.join(query).is_file() || Path::new(query).is_file();
+    let (message, hint) = if is_file {
+        (
+            format!("`{query}` is no source, and no source imports it"),
+            "sources are .ts, .tsx and .mts files in the directories of a kind, such as extensions/models; tests, \
+             declarations and directories that begin with `_` or `.` are left out",
+        )
+    } else {
+        (format!("no source has the path or type `{query}`"), "`mangrove types --all` lists all there is")
+    };
+    let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
+    CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint))
+}
+
+fn helper_document(helper: &Helper) -> HelperDocument {
+    HelperDocument {
+        root: helper.source.root.to_string(),
+        path: helper.source.path.to_string(),
+        imported_by: helper.imported_by.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// How many importers are named.
+const IMPORTERS: usize = 10;
+
+fn print_helper(context: &Context, helper: &Helper) {
+    let printer = &context.printer;
+    printer.line(printer.styled(Style::Bold, &helper.source.to_string()));
+    let names: Vec<String> = helper.export_names.iter().map(|name| format!("`{name}`")).collect();
+    printer.line(format!("  helper   it has no row of its own: it exports none of {}", names.join(", ")));
+    if helper.imported_by.is_empty() {
+        printer.line("  imported by no source");
+        return;
+    }
+    printer.line(format!("  imported by {}", human::count(helper.imported_by.len() as u64, "source")));
+    for source in helper.imported_by.iter().take(IMPORTERS) {
+        printer.line(format!("    {source}"));
+    }
+    if let Some(more) = helper.imported_by.len().checked_sub(IMPORTERS).filter(|more| *more > 0) {
+        printer.line(format!("    and {more} more"));
+    }
 }
 
 fn document(explanation: &Explanation) -> ExplainedDocument {

@@ -10,7 +10,7 @@ use mangrove_app::{
     scan::Scanner,
     secrets::Environment,
     types::NotReady,
-    workflow::{Observer, Request, Silent, StartError, TypeCatalogue, validate as validation},
+    workflow::{Library, Observer, Request, Silent, StartError, TypeCatalogue, validate as validation},
 };
 use mangrove_domain::{
     description::Description,
@@ -114,8 +114,9 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
     let library = workspace.library().await?;
+    let workflow = name.map(|name| library.workflow(name).map_err(|wrong| unknown(&wrong))).transpose()?;
     // Whether methods and arguments fit can only be told of types that are built.
-    let named: BTreeSet<TypeName> = library.types();
+    let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
     on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
     let types = Types::load(&workspace.scanner).await?;
     let tools = validation::Tools {
@@ -123,14 +124,9 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
         expressions: workspace.expressions.as_ref(),
         schemas: workspace.schemas.as_ref(),
     };
-    let problems = match name {
+    let problems = match workflow {
         None => validation::validate(&library, tools),
-        Some(name) => {
-            let Some(workflow) = library.workflow(name) else {
-                return Err(unknown(&library.unknown_workflow(name)));
-            };
-            validation::validate_workflow(&library, workflow, tools)
-        }
+        Some(workflow) => validation::validate_workflow(&library, workflow, tools),
     };
     let is_valid = problems.iter().all(|problem| problem.severity == Severity::Warning);
     if context.printer.is_json() {
@@ -153,12 +149,11 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
 pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
     let library = workspace.library().await?;
-    for problem in &library.problems {
+    let workflow = library.workflow(name).map_err(|wrong| lost(context, &library, &wrong))?;
+    for problem in library.problems_of(&workflow.file) {
         context.printer.problem(problem);
     }
-    let Some(workflow) = library.workflow(name) else {
-        return Err(unknown(&library.unknown_workflow(name)));
-    };
+    elsewhere(context, &library, &workflow.file);
     let request = Request {
         workflow: Arc::clone(workflow),
         inputs: self::inputs(&workspace, inputs)?,
@@ -197,7 +192,10 @@ pub(super) fn finish(outcome: Result<RunRecord, StartError>) -> Result<Exit, Com
                 return Err(CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot begin", None));
             };
             let mut error = unknown(first);
-            error.details.extend(problems.iter().skip(1).map(|problem| problem.message.clone()));
+            error.details.extend(problems.iter().skip(1).map(|problem| match &problem.hint {
+                Some(hint) => format!("{}; {hint}", problem.message),
+                None => problem.message.clone(),
+            }));
             return Err(error);
         }
         Err(StartError::NotRecorded { source, .. }) => {
@@ -219,7 +217,34 @@ pub(super) fn finish(outcome: Result<RunRecord, StartError>) -> Result<Exit, Com
 /// An unknown name or a broken input, as an error that ends the command.
 pub(super) fn unknown(problem: &Problem) -> CommandError {
     let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
-    CommandError::no(Some(problem.code), format!("{place}{}", problem.message), problem.hint.as_deref())
+    let (code, message, hint) = (Some(problem.code), format!("{place}{}", problem.message), problem.hint.as_deref());
+    // Which one is meant cannot be told: a mistake in the repository, not an answer.
+    if problem.code == Code::AMBIGUOUS_NAME {
+        CommandError::usage(code, message, hint)
+    } else {
+        CommandError::no(code, message, hint)
+    }
+}
+
+/// The error that a name leads nowhere, after what is wrong with the files of which one may have it.
+pub(super) fn lost(context: &Context, library: &Library, wrong: &Problem) -> CommandError {
+    if wrong.code == Code::UNKNOWN_NAME {
+        for problem in library.problems.iter().filter(|problem| problem.severity == Severity::Error) {
+            context.printer.problem(problem);
+        }
+    }
+    unknown(wrong)
+}
+
+/// Says that there are mistakes in files that this run was not asked for.
+pub(super) fn elsewhere(context: &Context, library: &Library, file: &str) {
+    let errors = library.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let files: BTreeSet<&str> =
+        errors.map(|problem| problem.subject.as_str()).filter(|subject| *subject != file).collect();
+    if let Some(first) = files.first() {
+        let others = if files.len() == 1 { String::new() } else { format!(" and {} more", files.len() - 1) };
+        context.printer.note(format!("{first}{others} cannot be used; `mangrove workflow validate` says why"));
+    }
 }
 
 /// The inputs of the command line over those of the file. Values stay text here; the schema of the workflow or

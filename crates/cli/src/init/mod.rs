@@ -61,19 +61,27 @@ pub(crate) fn files(identifiers: &Identifiers) -> Vec<File> {
     ]
 }
 
-/// Writes a new repository into `directory`, which is made if it does not exist. Files that exist are left alone and
-/// not listed; the answer has the paths that were written.
+/// What [`write`] did, as paths below the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Files that were written.
+    pub(crate) written: Vec<String>,
+    /// Files that were there already and were left alone.
+    pub(crate) kept: Vec<String>,
+}
+
+/// Writes a new repository into `directory`, which is made if it does not exist. Files that exist are left alone.
 ///
 /// # Errors
 /// [`WriteError::Exists`] if there is a marker, [`WriteError::Write`] if a file cannot be written.
-pub(crate) fn write(directory: &Path, identifiers: &Identifiers) -> Result<Vec<String>, WriteError> {
+pub(crate) fn write(directory: &Path, identifiers: &Identifiers) -> Result<Outcome, WriteError> {
     for marker in ["mangrove.yaml", ".swamp.yaml"] {
         let marker = directory.join(marker);
         if marker.exists() {
             return Err(WriteError::Exists(marker));
         }
     }
-    let mut written = Vec::new();
+    let mut outcome = Outcome::default();
     for file in files(identifiers) {
         let path = directory.join(&file.path);
         let failed = |source| WriteError::Write { path: path.clone(), source };
@@ -83,13 +91,13 @@ pub(crate) fn write(directory: &Path, identifiers: &Identifiers) -> Result<Vec<S
         match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(mut opened) => {
                 opened.write_all(file.text.as_bytes()).map_err(failed)?;
-                written.push(file.path);
+                outcome.written.push(file.path);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => outcome.kept.push(file.path),
             Err(error) => return Err(failed(error)),
         }
     }
-    Ok(written)
+    Ok(outcome)
 }
 
 #[cfg(test)]
@@ -110,7 +118,8 @@ mod tests {
     #[test]
     fn the_marker_comes_last_and_is_never_replaced() {
         let directory = tempfile::tempdir().expect("a directory");
-        let written = write(directory.path(), &identifiers()).expect("a new repository");
+        let Outcome { written, kept } = write(directory.path(), &identifiers()).expect("a new repository");
+        assert_eq!(kept, Vec::<String>::new());
         assert_eq!(written.last().map(String::as_str), Some("mangrove.yaml"));
         let marker = std::fs::read_to_string(directory.path().join("mangrove.yaml")).expect("the marker");
         assert!(marker.contains("repoId: r-1\n"), "{marker}");
@@ -129,7 +138,8 @@ mod tests {
     fn files_that_exist_are_kept() {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join(".gitignore"), "mine\n").expect("a file");
-        let written = write(directory.path(), &identifiers()).expect("a new repository");
+        let Outcome { written, kept } = write(directory.path(), &identifiers()).expect("a new repository");
+        assert_eq!(kept, [".gitignore"]);
         assert!(!written.contains(&".gitignore".to_owned()));
         assert_eq!(std::fs::read_to_string(directory.path().join(".gitignore")).expect("a file"), "mine\n");
     }

@@ -15,6 +15,21 @@ use std::time::Duration;
 
 use crate::{form::Located, json::Json, ports::Node};
 
+/// Keywords of a schema that speak of properties beside those that it names.
+const OPEN_KEYWORDS: [&str; 11] = [
+    "additionalProperties",
+    "patternProperties",
+    "unevaluatedProperties",
+    "propertyNames",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "if",
+    "not",
+    "$ref",
+    "dependentSchemas",
+];
+
 /// A workflow as its file says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workflow {
@@ -41,12 +56,21 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// The schema of its inputs as JSON Schema, `type: object` added where it says nothing.
+    /// The schema of its inputs as JSON Schema, `type: object` added where it says nothing. One that names
+    /// properties and says nothing of others takes no others: an input that nobody asked for is a slip. A workflow
+    /// that names none takes any (`design/workflows.md`).
     #[must_use]
     pub fn input_schema(&self) -> Json {
         let mut schema = vec![("type".to_owned(), Json::from("object"))];
-        if let Some(Json::Object(members)) = self.inputs.as_ref().map(Node::to_json) {
-            schema.extend(members.into_iter().filter(|(key, _)| key != "type"));
+        let members = match self.inputs.as_ref().map(Node::to_json) {
+            Some(Json::Object(members)) => members,
+            _ => Vec::new(),
+        };
+        schema.extend(members.into_iter().filter(|(key, _)| key != "type"));
+        let says = |key: &str| schema.iter().any(|(known, _)| known == key);
+        // Where schemas are put together, each part must let the properties of the others pass.
+        if says("properties") && !OPEN_KEYWORDS.iter().any(|keyword| says(keyword)) {
+            schema.push(("additionalProperties".to_owned(), Json::Bool(false)));
         }
         Json::Object(schema)
     }

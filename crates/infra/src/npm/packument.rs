@@ -119,11 +119,15 @@ impl Packument {
         self.manifest(best.1)
     }
 
-    /// The highest versions, for messages; at most `count`.
+    /// The highest versions, for messages; at most `count`. Prereleases only if there is nothing else: nobody who
+    /// mistyped a version means a nightly build.
     #[must_use]
     pub fn newest(&self, count: usize) -> Vec<String> {
         let mut versions: Vec<(Version, &String)> =
             self.versions.keys().filter_map(|text| Some((Version::parse(text).ok()?, text))).collect();
+        if versions.iter().any(|(version, _)| version.pre_release.is_empty()) {
+            versions.retain(|(version, _)| version.pre_release.is_empty());
+        }
         versions.sort_by(|left, right| right.0.cmp(&left.0));
         versions.into_iter().take(count).map(|(_, text)| text.clone()).collect()
     }

@@ -76,8 +76,9 @@ pub(super) fn check(
             is_whole_left_out |= violation.path.is_empty();
             continue;
         }
-        let position = place(&violation, layers, findings.file, owner).unwrap_or_else(|| at.clone());
         let is_unknown = !violation.path.is_empty() && !known().any(|name| is_within(&violation.path, name));
+        let key = own_key(layers, &violation.path).filter(|_| is_unknown).map(|key| key.position(findings.file));
+        let position = key.or_else(|| place(&violation, layers, findings.file, owner)).unwrap_or_else(|| at.clone());
         let hint = if is_unknown { nearest::hint(&violation.path, known()) } else { None };
         findings.error(Code::INVALID_INPUT, position, format!("{what}: {violation}"), hint);
     }
@@ -98,6 +99,12 @@ pub(super) fn check(
         let position = key.position(findings.file);
         findings.report(severity, Code::INVALID_INPUT, position, format!("{what}: `{name}` is not known"), hint);
     }
+}
+
+/// The key of this name in the checked file.
+fn own_key<'n>(layers: &[Layer<'n>], name: &str) -> Option<&'n Node> {
+    let own = layers.iter().rev().filter(|layer| layer.is_own).filter_map(|layer| layer.node?.as_map()).flatten();
+    own.map(|(key, _)| key).find(|key| key.as_str() == Some(name))
 }
 
 /// The paths of all texts with expressions, written as violations write them.

@@ -34,7 +34,7 @@ use crate::{
         child::{self, Call, Ended},
         version::Versions,
     },
-    sources::parser::ModuleParser,
+    sources::{parse::MAXIMUM_MODULE_BYTES, parser::ModuleParser},
 };
 
 /// Moves when our use of Deno changes what comes out of it.
@@ -224,6 +224,10 @@ impl DenoBundler {
             return Ok(Err(told(ended, room)));
         }
         let code = room.output(LARGEST_BUNDLE)?;
+        // More than the parser of sources reads, as some SDKs are: whatever is wrong in it, the inspection finds.
+        if code.len() > MAXIMUM_MODULE_BYTES {
+            return Ok(Ok(code));
+        }
         let parsed = self.options.parser.parse("bundle.js", Arc::from(code.as_bytes())).await?;
         if let Some(error) = parsed.syntax_error {
             let message = format!("Deno wrote a bundle that does not parse: {} (line {})", error.message, error.line);

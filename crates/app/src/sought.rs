@@ -1,0 +1,87 @@
+//! What a person asks for by name: a type as it is usually written, or a path.
+
+use std::collections::BTreeSet;
+
+use mangrove_domain::{
+    nearest,
+    observation::{CatalogView, DiskView},
+    row::Row,
+    source::SourceId,
+    type_name::TypeName,
+};
+
+use crate::loaders::Registry;
+
+/// A type or a path, in every form in which it may be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sought {
+    text: String,
+    /// Paths below a root that the text may mean.
+    paths: BTreeSet<String>,
+}
+
+impl Sought {
+    /// What `text` means, and `paths` below a root that it means besides: an absolute path or one relative to
+    /// the current directory, told from the repository.
+    pub fn new(text: impl Into<String>, paths: impl IntoIterator<Item = String>) -> Self {
+        let text = text.into();
+        let as_written = mangrove_domain::source::RelativePath::parse(&text).ok().map(|path| path.to_string());
+        Self { paths: paths.into_iter().chain(as_written).collect(), text }
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// True if a path below a root is meant.
+    #[must_use]
+    pub fn is_path(&self, path: &str) -> bool {
+        self.paths.contains(path)
+    }
+
+    /// True if this source is meant.
+    #[must_use]
+    pub fn is_source(&self, source: &SourceId) -> bool {
+        self.is_path(source.path.as_str()) || source.to_string() == self.text
+    }
+
+    /// The names of types that may be meant: as written, and as each kind normalises it.
+    #[must_use]
+    pub fn types(&self, loaders: &Registry) -> BTreeSet<TypeName> {
+        let written = TypeName::stored(self.text.as_str());
+        loaders.layouts().iter().filter_map(|layout| (layout.normalise)(&self.text).ok()).chain([written]).collect()
+    }
+
+    /// Every source that is meant, on disk or in the catalog.
+    #[must_use]
+    pub fn sources(&self, loaders: &Registry, disk: &DiskView, catalog: &CatalogView) -> BTreeSet<SourceId> {
+        let types = self.types(loaders);
+        names(disk, catalog)
+            .filter(|(source, type_name)| self.is_source(source) || type_name.is_some_and(|name| types.contains(name)))
+            .map(|(source, _)| source.clone())
+            .collect()
+    }
+
+    /// A sentence with names and paths that are near; `None` if none is.
+    #[must_use]
+    pub fn nearest(&self, disk: &DiskView, catalog: &CatalogView) -> Option<String> {
+        let known: BTreeSet<String> = names(disk, catalog)
+            .flat_map(|(source, type_name)| [Some(source.to_string()), type_name.map(ToString::to_string)])
+            .flatten()
+            .collect();
+        let written = [self.text.as_str()].into_iter();
+        let mut forms = written.chain(self.paths.iter().map(String::as_str));
+        forms.find_map(|form| nearest::hint(form, known.iter().map(String::as_str)))
+    }
+}
+
+/// Every source with the types that it has or claims.
+fn names<'a>(
+    disk: &'a DiskView,
+    catalog: &'a CatalogView,
+) -> impl Iterator<Item = (&'a SourceId, Option<&'a TypeName>)> {
+    let rows = catalog.rows.iter().map(|row: &Row| (&row.source, row.type_name()));
+    rows.chain(disk.observations.iter().map(|seen| (&seen.source, seen.claimed_type.as_ref())))
+}
