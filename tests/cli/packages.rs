@@ -194,7 +194,11 @@ fn compare_with_node(sandbox: &Sandbox, registry: &str) {
         return;
     }
     for case in &CASES {
-        let text = format!("import * as all from '{}'; export const names = Object.keys(all);", case.specifier);
+        let text = format!(
+            "import * as all from '{}'; export const names = Object.keys(all);\n\
+             export const members = Object.keys(all.default ?? {{}});",
+            case.specifier
+        );
         sandbox.write(&format!("{}.ts", case.key), &text);
         let (input, output) = (format!("{}.ts", case.key), format!("{}.mjs", case.key));
         let bundled = run(sandbox, registry, &["--offline", "bundle", &input, "--self-contained", "-o", &output]);
@@ -230,6 +234,31 @@ fn compare_with_node(sandbox: &Sandbox, registry: &str) {
         let members = names(&directory, &format!("Object.keys((await import('{name}')).default ?? {{}})"));
         let more: Vec<&String> = ours.difference(&theirs).filter(|name| !members.contains(*name)).collect();
         assert!(missing.is_empty() && more.is_empty(), "{package} lacks {missing:?} and has {more:?}");
+    }
+    compare_with_deno(sandbox, registry);
+}
+
+/// Compares the names that bundles of both bundlers export.
+fn compare_with_deno(sandbox: &Sandbox, registry: &str) {
+    let Some(deno) = crate::deno::real() else { return };
+    for case in &CASES {
+        let (input, output) = (format!("{}.ts", case.key), format!("{}.deno.mjs", case.key));
+        let mut command = command(sandbox, registry);
+        command.envs(crate::deno::network()).env("MANGROVE_DENO", &deno).env("NPM_CONFIG_REGISTRY", registry);
+        let bundled = command.args(["--bundler", "deno", "bundle", &input, "-o", &output]).output().expect("it starts");
+        assert!(bundled.status.success(), "{}: {}", case.key, String::from_utf8_lossy(&bundled.stderr));
+        let names_of = |file: &str| names(&sandbox.tree.root(), &format!("(await import('./{file}')).names"));
+        let (mut ours, mut theirs) = (names_of(&format!("{}.mjs", case.key)), names_of(&output));
+        if case.key == "s3" {
+            // As in the comparison with Node.
+            theirs.remove("default");
+            ours.remove("t");
+        }
+        // Found by evaluation, as in the comparison with Node.
+        let members = names(&sandbox.tree.root(), &format!("(await import('./{}.mjs')).members", case.key));
+        let missing: Vec<&String> = theirs.difference(&ours).collect();
+        let more: Vec<&String> = ours.difference(&theirs).filter(|name| !members.contains(*name)).collect();
+        assert!(missing.is_empty() && more.is_empty(), "{}: Deno's has {missing:?}, ours has {more:?}", case.key);
     }
 }
 
