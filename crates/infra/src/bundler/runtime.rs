@@ -47,8 +47,6 @@ pub(super) fn shared() -> Result<&'static Runtime, Fault> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use std::{
         collections::HashSet,
         sync::{Arc, Condvar, Mutex},

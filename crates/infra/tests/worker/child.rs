@@ -72,9 +72,9 @@ fn parse(path: &str, bytes: &[u8]) -> ParsedModule {
         "hang" => hang(),
         "hang in a crowd" => {
             // They end with this process's group.
-            for _ in 0..4 * thread::available_parallelism().unwrap().get() {
-                Command::new(std::env::current_exe().unwrap()).arg("spin").spawn().unwrap();
-            }
+            let rivals = 4 * thread::available_parallelism().unwrap().get();
+            let spin = |_| Command::new(std::env::current_exe().unwrap()).arg("spin").spawn().unwrap();
+            let _crowd: Vec<_> = (0..rivals).map(spin).collect();
             hang()
         }
         "hang with a child" => {
