@@ -22,7 +22,7 @@ pub(super) enum Death {
         /// True if it had begun with the job.
         accepted: bool,
     },
-    /// It was killed for taking too long.
+    /// It was killed for taking too long: as much wall time.
     TimedOut(Duration),
     /// It was killed for growing too large.
     TooLarge { used_bytes: u64, limit_bytes: u64 },
@@ -53,11 +53,11 @@ impl Death {
                 CAUSE,
                 format!("the worker {} while {task}{}", ending(status), quoted(&last_words)),
             ),
-            Death::TimedOut(limit) => Fault::new(
+            Death::TimedOut(elapsed) => Fault::new(
                 FailureClass::Environment,
                 Code::WORKER_TIMED_OUT,
                 CAUSE,
-                format!("the worker was killed after {limit:?} while {task}"),
+                format!("the worker was killed after {:.1} s while {task}", elapsed.as_secs_f64()),
             ),
             Death::TooLarge { used_bytes, limit_bytes } => Fault::new(
                 FailureClass::Environment,
@@ -163,7 +163,7 @@ mod tests {
     fn limits_are_the_environments_doing() {
         let slow = Death::TimedOut(Duration::from_secs(5)).fault("bundling `a.ts`");
         assert_eq!((slow.class, slow.code), (FailureClass::Environment, Code::WORKER_TIMED_OUT));
-        assert_eq!(slow.message, "the worker was killed after 5s while bundling `a.ts`");
+        assert_eq!(slow.message, "the worker was killed after 5.0 s while bundling `a.ts`");
         let large = Death::TooLarge { used_bytes: 600 << 20, limit_bytes: 512 << 20 }.fault("x");
         assert_eq!((large.class, large.code), (FailureClass::Environment, Code::MEMORY_LIMIT));
     }

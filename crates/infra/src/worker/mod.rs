@@ -5,6 +5,7 @@
 
 pub mod child;
 mod death;
+mod patience;
 mod pool;
 mod process;
 mod session;

@@ -77,7 +77,8 @@ impl PoolOptions {
     }
 }
 
-/// Wall time per kind of job. When it is over, the child and all that it started are killed (fault 36).
+/// Time per kind of job: wall time without what the child waits for a processor, and at most ten times as much wall
+/// time. When it is over, the child and all that it started are killed (fault 36).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeLimits {
     /// Reading one module.
@@ -86,7 +87,8 @@ pub struct TimeLimits {
     pub bundle: Duration,
     /// Building one vendor directory.
     pub vendor: Duration,
-    /// Looking at one bundle. Longer than the engine's own limit of processor time.
+    /// Looking at one bundle. Longer than the engine's own limit of processor time, by what an honest job may take
+    /// besides; a built-in that cannot be interrupted is stopped by this one.
     pub inspect: Duration,
     /// Loading one bundle for calls.
     pub open: Duration,
@@ -100,8 +102,8 @@ impl Default for TimeLimits {
             parse: Duration::from_secs(10),
             bundle: Duration::from_mins(1),
             vendor: Duration::from_mins(2),
-            inspect: Duration::from_secs(30),
-            open: Duration::from_secs(30),
+            inspect: Duration::from_secs(20),
+            open: Duration::from_secs(20),
             call: Duration::from_mins(10),
         }
     }

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     death::Death,
+    patience::{Patience, ProcessorTime},
     wire::{self, Reply, Request},
 };
 
@@ -90,7 +91,8 @@ impl Process {
     }
 
     /// Sends one message and waits for the next one that is no mere acknowledgement. `budget` is the time this may
-    /// take, and is reduced by what it took. After an error the process is dead or must be dropped.
+    /// take, without the time that the child waits for a processor, and is reduced by what it took. After an error the
+    /// process is dead or must be dropped.
     pub(super) async fn exchange(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
         self.exchange_from(false, frame, budget).await
     }
@@ -101,10 +103,10 @@ impl Process {
     }
 
     async fn exchange_from(&mut self, mut accepted: bool, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
+        let mut patience = Patience::new(*budget);
         let started = Instant::now();
-        let limit = *budget;
-        let outcome = self.converse(frame, started + limit, limit, &mut accepted).await;
-        *budget = limit.saturating_sub(started.elapsed());
+        let outcome = self.converse(frame, started, &mut patience, &mut accepted).await;
+        *budget = patience.rest(started.elapsed());
         match outcome {
             Ok(Reply::Panicked(message)) => Err(Death::Panicked(message)),
             Ok(Reply::Refused(message)) => Err(Death::Confused(message)),
@@ -127,8 +129,8 @@ impl Process {
     async fn converse(
         &mut self,
         frame: &[u8],
-        deadline: Instant,
-        limit: Duration,
+        started: Instant,
+        patience: &mut Patience,
         accepted: &mut bool,
     ) -> Result<Reply, Ending> {
         let pid = self.child.id();
@@ -148,14 +150,23 @@ impl Process {
             }
         };
         tokio::pin!(talk);
+        let mut used_before = None;
         let mut watch = tokio::time::interval_at(Instant::now() + WATCH_INTERVAL, WATCH_INTERVAL);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 outcome = &mut talk => return outcome,
-                () = tokio::time::sleep_until(deadline) => return Err(Ending::Killed(Death::TimedOut(limit))),
+                () = tokio::time::sleep_until(started + patience.look_again()) => {
+                    let used = ProcessorTime::since(used_before, pid.and_then(ProcessorTime::of));
+                    let elapsed = started.elapsed();
+                    if patience.is_over(elapsed, used) {
+                        return Err(Ending::Killed(Death::TimedOut(elapsed)));
+                    }
+                }
                 _ = watch.tick() => {
+                    // Not for jobs that are done before the first look: there are thousands of them.
+                    used_before = used_before.or_else(|| pid.and_then(ProcessorTime::of));
                     let used_bytes = pid.and_then(resident_bytes).unwrap_or(0);
                     if used_bytes > memory_limit_bytes {
                         let death = Death::TooLarge { used_bytes, limit_bytes: memory_limit_bytes };

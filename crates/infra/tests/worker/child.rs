@@ -40,7 +40,7 @@ pub(crate) fn jobs() -> Jobs {
     }
 }
 
-fn hang() -> ! {
+pub(crate) fn hang() -> ! {
     loop {
         hint::spin_loop();
     }
@@ -70,6 +70,13 @@ fn parse(path: &str, bytes: &[u8]) -> ParsedModule {
             hang()
         }
         "hang" => hang(),
+        "hang in a crowd" => {
+            // They end with this process's group.
+            let rivals = 4 * thread::available_parallelism().unwrap().get();
+            let spin = |_| Command::new(std::env::current_exe().unwrap()).arg("spin").spawn().unwrap();
+            let _crowd: Vec<_> = (0..rivals).map(spin).collect();
+            hang()
+        }
         "hang with a child" => {
             // Its standard error must not be ours, or the parent would wait for it as well.
             let mut child = Command::new("/bin/sleep").arg("1000").stderr(std::process::Stdio::null()).spawn().unwrap();

@@ -16,6 +16,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("worker") {
         return mangrove_infra::worker::child::run_with(child::jobs());
     }
+    if std::env::args().nth(1).as_deref() == Some("spin") {
+        child::hang();
+    }
     let tests = pool::tests().into_iter().chain(session::tests()).chain(contracts::tests());
     let trials = tests.map(|(name, test)| {
         Trial::test(name, move || {

@@ -6,7 +6,7 @@ use std::{
     io::{Read as _, Write as _},
     process::{Command, Stdio},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mangrove_domain::{
@@ -42,6 +42,8 @@ pub(crate) fn tests() -> Vec<Test> {
         ("an_abort_costs_its_job_and_is_named", an_abort_costs_its_job_and_is_named),
         ("a_kill_from_outside_is_no_fault_of_the_input", a_kill_from_outside_is_no_fault_of_the_input),
         ("fault_36_a_time_limit_kills_the_whole_group", fault_36_a_time_limit_kills_the_whole_group),
+        ("waiting_for_a_processor_is_no_use_of_time", waiting_for_a_processor_is_no_use_of_time),
+        ("a_package_of_many_modules_takes_few_threads", a_package_of_many_modules_takes_few_threads),
         ("a_memory_limit_kills", a_memory_limit_kills),
         ("nested_brackets_cost_their_job_only", nested_brackets_cost_their_job_only),
         ("a_worker_that_died_idle_costs_nothing", a_worker_that_died_idle_costs_nothing),
@@ -150,6 +152,50 @@ fn fault_36_a_time_limit_kills_the_whole_group() {
         until("the worker ends", || has_ended(worker)).await;
         until("the worker's child ends", || has_ended(grandchild)).await;
         assert_ne!(pid(&pool).await, worker);
+    });
+}
+
+fn waiting_for_a_processor_is_no_use_of_time() {
+    block_on(async {
+        let mut options = options(1);
+        options.time_limits.parse = Duration::from_secs(1);
+        let pool = Pool::new(options);
+        let worker = pid(&pool).await;
+        let start = Instant::now();
+        let fault = ask(&pool, "hang in a crowd").await.unwrap_err();
+        assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::WORKER_TIMED_OUT));
+        // Five share each processor, so a fifth of the time is the job's, or less on a busy machine.
+        assert!(start.elapsed() > Duration::from_secs(2), "killed after {:?}", start.elapsed());
+        until("the worker ends", || has_ended(worker)).await;
+    });
+}
+
+fn a_package_of_many_modules_takes_few_threads() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        let package = directory.path().join("node_modules/sdk");
+        fs::create_dir_all(&package).unwrap();
+        fs::write(package.join("package.json"), r#"{"name":"sdk","type":"module","main":"index.js"}"#).unwrap();
+        let mut index = String::new();
+        for number in 0..1_500 {
+            index.push_str(&format!("export * from \"./command{number}.js\";\n"));
+            let filler = format!("// {}\n", "x".repeat(76)).repeat(100);
+            fs::write(package.join(format!("command{number}.js")), format!("{filler}export const c{number} = 1;\n"))
+                .unwrap();
+        }
+        fs::write(package.join("index.js"), index).unwrap();
+        let request = VendorRequest {
+            package: "sdk@1.0.0".to_owned(),
+            directory: directory.path().to_owned(),
+            entries: [("sdk".to_owned(), "sdk.js".to_owned())].into(),
+            shared: BTreeSet::new(),
+        };
+        let pool = Pool::new(options(1));
+        let worker = pid(&pool).await;
+        pool.build_vendor(request).await.unwrap();
+        // Threads that have read stay for a while. Each reserves a stack, which counts towards the limit of memory.
+        let threads = fs::read_dir(format!("/proc/{worker}/task")).unwrap().count();
+        assert!(threads <= 10, "{threads} threads");
     });
 }
 
