@@ -9,9 +9,11 @@ use mangrove_domain::{
     digest::Digest,
     failure::FailureClass,
     fingerprint::Part,
-    ports::{BuildFailure, BundleFile, BundleRequest, Bundler, Edge, EdgeTarget, ModuleGraph, SourceFile},
+    ports::{
+        BuildFailure, BundleFile, BundleRequest, Bundler, Edge, EdgeTarget, ModuleGraph, PackageRequest, SourceFile,
+    },
     problem::Code,
-    source::{RelativePath, RootId, SourceId},
+    source::RelativePath,
 };
 
 /// The contract of [`Bundler`].
@@ -20,9 +22,9 @@ use mangrove_domain::{
 /// If the implementation breaks the contract.
 pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
     let bundler = make();
-    let source = SourceId { root: RootId::local(), path: path("models/a.ts") };
-    let route = bundler.route(&source, &BTreeSet::from(["npm:zod@4".to_owned()])).await;
-    assert_eq!(bundler.route(&source, &BTreeSet::from(["npm:zod@4".to_owned()])).await, route, "it is settled");
+    let packages = PackageRequest { specifiers: BTreeSet::from(["npm:zod@4".to_owned()]), lock: None };
+    let route = bundler.route(&packages).await;
+    assert_eq!(bundler.route(&packages).await, route, "it is settled");
     let lines = route.identity.expect("it is available").lines().expect("the identity can be decoded");
     assert!(lines.iter().any(|line| line.key == "adapter") && lines.iter().any(|line| line.key == "version"));
 
