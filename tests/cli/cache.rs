@@ -182,7 +182,7 @@ fn fault_49_a_store_whose_catalog_was_lost_is_pruned_again_with_commands_alone()
     assert_eq!(sandbox.json(&["cache", "prune"])["bundles"]["files"], 1);
 
     for name in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
-        let _ = fs::remove_file(sandbox.tree.path(&format!(".mangrove/{name}")));
+        let _ = fs::remove_file(sandbox.tree.path(format!(".mangrove/{name}")));
     }
     let unknown = sandbox.run(&["cache", "prune"]);
     assert!(unknown.code == 1 && unknown.stderr.contains("MG0415"), "{unknown}");
@@ -196,7 +196,7 @@ fn fault_49_a_store_whose_catalog_was_lost_is_pruned_again_with_commands_alone()
     assert_eq!(sandbox.json(&["cache", "prune"])["bundles"]["files"], 1, "the second bundle");
 
     for name in ["catalog.db-wal", "catalog.db-shm"] {
-        let _ = fs::remove_file(sandbox.tree.path(&format!(".mangrove/{name}")));
+        let _ = fs::remove_file(sandbox.tree.path(format!(".mangrove/{name}")));
     }
     sandbox.write(".mangrove/catalog.db", &"this is no database\n".repeat(500));
     edit(&sandbox, "fourth");

@@ -180,7 +180,9 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
             problems: withheld.iter().map(ProblemDocument::from).collect(),
         });
     } else {
-        withheld.iter().for_each(|problem| context.printer.problem(problem));
+        for problem in &withheld {
+            context.printer.problem(problem);
+        }
         let verb = if is_dry_run { "Would go" } else { "Removed" };
         let told = |amount: Amount, noun: &str, why: &str| {
             let count = human::count(amount.files, noun);

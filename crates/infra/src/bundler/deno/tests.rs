@@ -2,11 +2,8 @@
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _};
 
-use mangrove_domain::{
-    digest::Digest,
-    ports::{ConfigFile, ConfigKind, Edge, EdgeTarget, ModuleGraph, SourceFile},
-    source::RelativePath,
-};
+use mangrove_domain::ports::{ConfigFile, ConfigKind, ModuleGraph};
+use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;
 use crate::bundler::embedded;
@@ -102,30 +99,10 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
     }
 }
 
-fn path(text: &str) -> RelativePath {
-    RelativePath::parse(text).unwrap()
-}
-
+/// The entry `models/a.ts` with edges by specifier and what it means outside.
 fn graph(text: &str, edges: &[(&str, &str)]) -> ModuleGraph {
-    let edge = |(specifier, target): &(&str, &str)| Edge {
-        importer: path("models/a.ts"),
-        specifier: (*specifier).to_owned(),
-        target: EdgeTarget::External((*target).to_owned()),
-    };
-    ModuleGraph {
-        entry: path("models/a.ts"),
-        files: vec![SourceFile {
-            path: path("models/a.ts"),
-            bytes: Arc::from(text.as_bytes()),
-            digest: Digest::of(text.as_bytes()),
-        }],
-        edges: edges.iter().map(edge).collect(),
-        source: Part::of([]),
-        config: Part::of([]),
-        compiler_options: "{}".to_owned(),
-        lock: None,
-        config_files: Vec::new(),
-    }
+    let edges: Vec<_> = edges.iter().map(|(specifier, target)| ("models/a.ts", *specifier, external(target))).collect();
+    module_graph(&[("models/a.ts", text)], &edges)
 }
 
 fn jsr() -> ModuleGraph {
