@@ -1,6 +1,9 @@
 //! The package cache and the locks, from the command line.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use mangrove_testkit::registry::{FakePackage, FakeRegistry, integrity};
 use serde_json::{Value, json};
@@ -136,4 +139,66 @@ fn a_name_that_nothing_maps_is_explained_and_heals_with_its_mapping() {
         let scan = sandbox.scan(&[]);
         assert_eq!(scan.source(A)["state"], mapping.2, "{mapping:?}: {:#}", scan.source(A));
     }
+}
+
+/// Makes everything in the bundle store older than a sweep's grace.
+fn age_bundles(sandbox: &Sandbox) {
+    let long_ago = SystemTime::now() - Duration::from_hours(25);
+    let mut pending = vec![sandbox.tree.path(".mangrove/bundles")];
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(fs::read_dir(&path).expect("a listing").map(|entry| entry.expect("an entry").path()));
+        }
+        fs::File::open(&path).expect("it is there").set_modified(long_ago).expect("made old");
+    }
+}
+
+/// Leaves the bundle of B as it is now to nobody.
+fn edit(sandbox: &Sandbox, text: &str) {
+    sandbox.write(B, &model_with(&format!("export const b = {text:?};"), "@acme/b", ""));
+    sandbox.scan(&[]);
+    age_bundles(sandbox);
+}
+
+#[test]
+fn bundles_that_no_source_needs_are_pruned() {
+    let (sandbox, _registry) = world();
+    sandbox.scan(&[]);
+    edit(&sandbox, "second");
+    let told = sandbox.json(&["cache", "prune", "--dry-run"]);
+    assert_eq!((&told["bundles"]["files"], &told["dryRun"]), (&json!(1), &json!(true)), "{told:#}");
+    let pruned = sandbox.json(&["cache", "prune"]);
+    assert_eq!(pruned["bundles"], told["bundles"], "{pruned:#}");
+    let again = sandbox.run(&["cache", "prune"]);
+    assert!(again.code == 0 && again.stderr.contains("0 bundles that no source needs"), "{again}");
+    assert_eq!(sandbox.scan(&["--offline"]).built(), 0, "what is needed stayed");
+}
+
+#[test]
+fn fault_49_a_store_whose_catalog_was_lost_is_pruned_again_with_commands_alone() {
+    let (sandbox, _registry) = world();
+    sandbox.scan(&[]);
+    edit(&sandbox, "second");
+    assert_eq!(sandbox.json(&["cache", "prune"])["bundles"]["files"], 1);
+
+    for name in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
+        let _ = fs::remove_file(sandbox.tree.path(format!(".mangrove/{name}")));
+    }
+    let unknown = sandbox.run(&["cache", "prune"]);
+    assert!(unknown.code == 1 && unknown.stderr.contains("MG0415"), "{unknown}");
+    edit(&sandbox, "third");
+    let foreign = sandbox.run(&["cache", "prune"]);
+    assert!(foreign.code != 0 && foreign.stderr.contains("MG0412"), "{foreign}");
+    assert!(foreign.stderr.contains("mangrove catalog rebuild"), "{foreign}");
+    let rebuilt = sandbox.run(&["catalog", "rebuild"]);
+    assert_eq!(rebuilt.code, 0, "{rebuilt}");
+    age_bundles(&sandbox);
+    assert_eq!(sandbox.json(&["cache", "prune"])["bundles"]["files"], 1, "the second bundle");
+
+    for name in ["catalog.db-wal", "catalog.db-shm"] {
+        let _ = fs::remove_file(sandbox.tree.path(format!(".mangrove/{name}")));
+    }
+    sandbox.write(".mangrove/catalog.db", &"this is no database\n".repeat(500));
+    edit(&sandbox, "fourth");
+    assert_eq!(sandbox.json(&["cache", "prune"])["bundles"]["files"], 1, "a catalog set aside leaves its store");
 }

@@ -14,5 +14,6 @@ pub mod secrets;
 pub mod single;
 pub mod sought;
 pub mod types;
+pub mod upkeep;
 pub mod why;
 pub mod workflow;

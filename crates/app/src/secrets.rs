@@ -9,10 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use mangrove_domain::{
-    json::Json,
-    run::{LogLine, RunProblem},
-};
+use mangrove_domain::{json::Json, run::RunProblem};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -90,12 +87,6 @@ impl Environment {
     #[must_use]
     pub fn mask_problem(&self, problem: RunProblem) -> RunProblem {
         RunProblem { message: self.mask(&problem.message), ..problem }
-    }
-
-    /// The line with its text masked.
-    #[must_use]
-    pub fn mask_line(&self, line: LogLine) -> LogLine {
-        LogLine { text: self.mask(&line.text), ..line }
     }
 }
 

@@ -49,7 +49,7 @@ pub async fn bundle(ports: &Ports, source: &SourceId, form: Form) -> Result<Bund
         })
         .collect();
     let request = PackageRequest { specifiers, lock: graph.lock.clone() };
-    let prepared = scan::prepare(ports, source, &request).await?;
+    let prepared = scan::prepare(ports, &request).await?;
     let inlined = match form {
         Form::Shared => Vec::new(),
         Form::SelfContained => {

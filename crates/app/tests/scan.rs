@@ -11,10 +11,13 @@ use mangrove_app::{
     retry,
     scan::{Request, RetryMode},
     sought::Sought,
+    upkeep::{self, Sweep},
 };
 use mangrove_domain::{
     ports::{BundleStore as _, Catalog as _},
+    problem::Code,
     source::Kind,
+    time::Timestamp,
     type_name::TypeName,
 };
 use world::{World, model, network_down, render};
@@ -477,4 +480,54 @@ async fn a_source_that_lacks_its_program_fails_until_the_program_is_there() {
     world.bundler.take_program(false);
     let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/path"));
     world.types().ready(&kind, &name).await.expect("the first request after the program came succeeds");
+}
+
+/// A scanned model whose first bundle nothing needs any more, and which is old.
+async fn world_with_an_old_bundle() -> World {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", "first"));
+    world.scan().await;
+    world.tree.write("models/a.ts", &model("@acme/a", "second"));
+    world.scan().await;
+    // Its time is that of the system: the store of the fake notes when something is put.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
+    world.clock.set(Timestamp::from_millis(i64::try_from(now.as_millis()).expect("a time of today")));
+    world.clock.advance(std::time::Duration::from_hours(25));
+    world
+}
+
+async fn objects(world: &World) -> usize {
+    world.store.list().await.expect("a listing").len()
+}
+
+#[tokio::test]
+async fn what_no_row_needs_is_swept_when_it_is_old() {
+    let world = world_with_an_old_bundle().await;
+    assert_eq!(objects(&world).await, 2);
+    for (is_dry_run, left) in [(true, 2), (false, 1)] {
+        let swept = upkeep::sweep(&world.scanner, is_dry_run).await.expect("swept");
+        assert!(matches!(&swept, Sweep::Done(outcome) if outcome.objects.len() == 1), "{swept:?}");
+        assert_eq!(objects(&world).await, left);
+    }
+    let report = world.scan().await;
+    assert_eq!(report.statistics.built, 0, "what is needed stayed");
+}
+
+#[tokio::test]
+async fn nothing_is_swept_by_a_catalog_that_does_not_know_every_source() {
+    let mut world = world_with_an_old_bundle().await;
+    world.tree.write("models/b.ts", &model("@acme/b", ""));
+    let never_scanned = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    assert!(matches!(&never_scanned, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{never_scanned:?}");
+    world.tree.remove("models/b.ts");
+
+    let row = world.catalog.rows()[0].source.clone();
+    world.catalog.damage(&row);
+    let unreadable = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    assert!(matches!(&unreadable, Sweep::Withheld(why) if why[0].code == Code::CATALOG_ROW), "{unreadable:?}");
+
+    world.lose_catalog();
+    let lost = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    assert!(matches!(&lost, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{lost:?}");
+    assert_eq!(objects(&world).await, 2);
 }

@@ -160,8 +160,12 @@ pub(crate) enum Command {
 pub(crate) enum Cache {
     /// Tell what is cached, how large it is and where it lies
     Info,
-    /// Remove packages that no lock names
-    Prune,
+    /// Remove packages that no lock names, and bundles that no source needs
+    Prune {
+        /// Tell what would go, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Fetch and build everything, for an image build; exit with 1 if anything failed
     Warm {
         /// How many builds run at once; the number of processors if not given

@@ -42,7 +42,7 @@ use mangrove_infra::{
     runtime::{Places, version::Versions},
     schema::JsonSchemas,
     sources::{Layout, LocalTree, TreeOptions},
-    store::LocalStore,
+    store::{LocalStore, Ownership},
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child},
 };
@@ -129,8 +129,9 @@ pub(crate) async fn open(
         extensions_directory: context.global.extensions_dir.clone(),
         is_read_only: access != Access::ReadWrite,
     })?);
-    let catalog = open_catalog(context, &state, access).await?;
-    let store: Arc<dyn BundleStore> = Arc::new(LocalStore::new(bundles_directory(&state)));
+    let store = LocalStore::new(bundles_directory(&state));
+    let catalog = open_catalog(context, &state, &store, access).await?;
+    let store: Arc<dyn BundleStore> = Arc::new(store);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let packages = Arc::new(NpmPackages::new(npm::Options {
         state_directory: state.clone(),
@@ -358,6 +359,11 @@ impl Workspace {
         Ok(engine.with_cancellation(cancellation))
     }
 
+    /// Makes the bundle store, whoever's it was, that of this catalog.
+    pub(crate) async fn take_over_store(&self) -> Result<(), CommandError> {
+        hand_over(&LocalStore::new(self.bundles_directory()), self.scanner.ports().catalog.as_ref()).await
+    }
+
     /// Where the bundles lie.
     pub(crate) fn bundles_directory(&self) -> PathBuf {
         bundles_directory(&self.state)
@@ -380,7 +386,12 @@ fn bundles_directory(state: &Path) -> PathBuf {
     state.join("bundles")
 }
 
-async fn open_catalog(context: &Context, state: &Path, access: Access) -> Result<Arc<dyn Catalog>, CommandError> {
+async fn open_catalog(
+    context: &Context,
+    state: &Path,
+    store: &LocalStore,
+    access: Access,
+) -> Result<Arc<dyn Catalog>, CommandError> {
     let opened = match SqliteCatalog::open(&state.join(CATALOG), mode(access)).await {
         Err(error) if access == Access::Examine => return Ok(Arc::new(catalog::Unusable::from(&error))),
         opened => opened?,
@@ -389,8 +400,19 @@ async fn open_catalog(context: &Context, state: &Path, access: Access) -> Result
         let message =
             format!("was damaged; it now lies at {}, and a new one is filled from the sources", path.display());
         context.printer.problem(&set_aside(CATALOG, message));
+        hand_over(store, &opened.catalog).await?;
     }
     Ok(Arc::new(opened.catalog))
+}
+
+/// Makes a store that an earlier catalog left the store of this one.
+async fn hand_over(store: &LocalStore, catalog: &dyn Catalog) -> Result<(), CommandError> {
+    if let Some(identity) = catalog.identity().await?
+        && let Ownership::Foreign(_) = store.ownership(&identity)?
+    {
+        store.claim(&identity)?;
+    }
+    Ok(())
 }
 
 fn set_aside(subject: &str, message: String) -> Problem {

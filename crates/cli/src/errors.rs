@@ -79,6 +79,9 @@ impl CommandError {
             Code::CATALOG_CORRUPT | Code::CATALOG_FAILED => {
                 "`mangrove doctor` says more; `mangrove catalog rebuild` makes the catalog anew".to_owned()
             }
+            Code::STORE_FOREIGN => {
+                "if no other repository uses the store, `mangrove catalog rebuild` makes it this one's".to_owned()
+            }
             code => format!("`mangrove explain {code}` says more"),
         };
         let message = if doing.is_empty() { fault.to_string() } else { format!("{doing}: {fault}") };

@@ -149,7 +149,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Catalog(args::Catalog::Rebuild { jobs }) => commands::catalog::rebuild(context, jobs).await,
         Command::Catalog(args::Catalog::Backup { file }) => commands::catalog::back_up(context, &file).await,
         Command::Cache(args::Cache::Info) => commands::cache::info(context).await,
-        Command::Cache(args::Cache::Prune) => commands::cache::prune(context).await,
+        Command::Cache(args::Cache::Prune { dry_run }) => commands::cache::prune(context, dry_run).await,
         Command::Cache(args::Cache::Warm { jobs }) => commands::cache::warm(context, jobs).await,
         Command::Cache(args::Cache::Update { names, lock }) => commands::cache::update(context, &names, lock).await,
         Command::Runtime(args::Runtime::Status) => commands::runtime::status(context).await,

@@ -140,6 +140,8 @@ codes! {
     NOT_LOCKED = 413, "a pulled extension that is not locked";
     /// A source changed at every look of a scan.
     SOURCE_MOVING = 414, "a source kept changing while it was scanned";
+    /// The catalog does not know every source, so that no bundle may be removed.
+    SWEEP_WITHHELD = 415, "bundles stay, because the catalog does not know every source";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.

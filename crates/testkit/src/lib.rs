@@ -4,5 +4,6 @@ pub mod contract;
 pub mod corpus;
 pub mod fakes;
 pub mod fixture;
+pub mod graphs;
 pub mod registry;
 pub mod rows;

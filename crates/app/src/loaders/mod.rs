@@ -2,6 +2,7 @@
 
 mod driver;
 mod extension;
+mod factory;
 mod model;
 mod report;
 mod vault;

@@ -12,7 +12,6 @@ use mangrove_domain::{
     ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, PreparedPackages, Resolver, Site},
     row::Row,
     settle::Outcome,
-    source::SourceId,
     state::Indexed,
 };
 
@@ -79,7 +78,7 @@ impl Attempt {
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
             return Ended::without_inspection(Outcome::InputsMoved);
         }
-        let prepared = match prepare(&self.ports, &self.observation.source, &self.packages).await {
+        let prepared = match prepare(&self.ports, &self.packages).await {
             Ok(prepared) => prepared,
             Err(fault) => return Ended::without_inspection(failed(fault)),
         };
@@ -150,12 +149,8 @@ impl Attempt {
 }
 
 /// The packages of an entry, ready to be bundled with it; nothing where its bundler resolves them itself.
-pub(crate) async fn prepare(
-    ports: &Ports,
-    source: &SourceId,
-    packages: &PackageRequest,
-) -> Result<PreparedPackages, Fault> {
-    match ports.bundler.route(source, &packages.specifiers).await.resolver {
+pub(crate) async fn prepare(ports: &Ports, packages: &PackageRequest) -> Result<PreparedPackages, Fault> {
+    match ports.bundler.route(packages).await.resolver {
         Resolver::Packages => ports.packages.prepare(packages).await,
         Resolver::Bundler(packages) => Ok(PreparedPackages { imports: BTreeMap::new(), vendors: Vec::new(), packages }),
     }

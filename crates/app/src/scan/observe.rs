@@ -45,7 +45,7 @@ pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request
     for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
         let needed = PackageRequest { specifiers: entry.specifiers, lock: entry.lock };
         if let Entry::Readable { inputs, .. } = &mut observation.entry {
-            let route = ports.bundler.route(&observation.source, &needed.specifiers).await;
+            let route = ports.bundler.route(&needed).await;
             inputs.bundler = route.identity.unwrap_or_else(|| {
                 let known = known.get_or_insert_with(|| remembered(&catalog));
                 known.get(&observation.source).map_or_else(unavailable, |part| (*part).clone())

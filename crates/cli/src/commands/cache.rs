@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use mangrove_app::scan::Request;
+use mangrove_app::{
+    scan::Request,
+    upkeep::{self, Sweep},
+};
 use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
-    ports::ObserveRequest,
+    digest::Digest,
+    ports::{ObserveRequest, SweepOutcome},
 };
 use serde::Serialize;
 
@@ -15,6 +19,7 @@ use super::{
 };
 use crate::{
     compose::{Amount, Workspace},
+    documents::ProblemDocument,
     errors::CommandError,
     exit::Exit,
     human,
@@ -59,7 +64,11 @@ struct AmountDocument {
 #[serde(rename_all = "camelCase")]
 struct PruneDocument {
     schema: &'static str,
+    dry_run: bool,
     packages: AmountDocument,
+    bundles: AmountDocument,
+    leftovers: u64,
+    problems: Vec<ProblemDocument>,
 }
 
 #[derive(Serialize)]
@@ -139,25 +148,55 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-/// Gives back what no lock names.
-pub(crate) async fn prune(context: &Context) -> Result<Exit, CommandError> {
-    let workspace = context.open(None).await?;
+/// Gives back what no lock names and no row needs.
+pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, CommandError> {
+    let workspace = if is_dry_run { context.look().await? } else { context.open(None).await? };
     let request = ObserveRequest { kinds: context.loaders.layouts(), rehash: false, only: BTreeSet::new() };
     let survey = workspace.scanner.ports().tree.survey(&request).await;
     let survey = survey.map_err(|error| CommandError::fault("looking at the repository", error.fault()))?;
     let locks: BTreeSet<PathBuf> = survey.entries.into_iter().filter_map(|entry| entry.lock).collect();
-    let kept = stored(&workspace).await?.into_iter().map(|object| object.key.digest()).collect();
-    let removed = workspace.packages.prune(&locks, kept, GRACE).await;
-    let removed = removed.map_err(|fault| CommandError::fault("pruning the cache", &fault))?;
-    if context.printer.is_json() {
-        context.printer.document(&PruneDocument { schema: "mangrove.cache-prune/1", packages: removed.into() });
-    } else {
-        let files = human::count(removed.files, "file");
-        context
-            .printer
-            .status("Removed", format!("{files} of packages that no lock names, {}", human::size(removed.bytes)));
+    let mut kept: BTreeSet<Digest> = stored(&workspace).await?.into_iter().map(|object| object.key.digest()).collect();
+    let (outcome, withheld) = match upkeep::sweep(&workspace.scanner, is_dry_run).await? {
+        Sweep::Done(outcome) => (outcome, Vec::new()),
+        Sweep::Withheld(problems) => (SweepOutcome::default(), problems),
+    };
+    for object in &outcome.objects {
+        kept.remove(&object.key.digest());
     }
-    Ok(Exit::Done)
+    let packages = workspace.packages.prune(&locks, kept, GRACE, is_dry_run).await;
+    let packages = packages.map_err(|fault| CommandError::fault("pruning the cache", &fault))?;
+    let bundles = Amount {
+        files: outcome.objects.len() as u64,
+        bytes: outcome.objects.iter().map(|object| object.size_bytes).sum(),
+    };
+    let leftovers = outcome.leftovers as u64;
+    if context.printer.is_json() {
+        context.printer.document(&PruneDocument {
+            schema: "mangrove.cache-prune/1",
+            dry_run: is_dry_run,
+            packages: packages.into(),
+            bundles: bundles.into(),
+            leftovers,
+            problems: withheld.iter().map(ProblemDocument::from).collect(),
+        });
+    } else {
+        for problem in &withheld {
+            context.printer.problem(problem);
+        }
+        let verb = if is_dry_run { "Would go" } else { "Removed" };
+        let told = |amount: Amount, noun: &str, why: &str| {
+            let count = human::count(amount.files, noun);
+            context.printer.status(verb, format!("{count} {why}, {}", human::size(amount.bytes)));
+        };
+        told(packages, "file", "of packages that no lock names");
+        if withheld.is_empty() {
+            told(bundles, "bundle", "that no source needs");
+        }
+        if leftovers > 0 {
+            context.printer.status(verb, human::count(leftovers, "leftover of interrupted writes"));
+        }
+    }
+    Ok(if withheld.is_empty() { Exit::Done } else { Exit::No })
 }
 
 /// A scan that fetches and builds everything, and says no if anything is left to be desired.

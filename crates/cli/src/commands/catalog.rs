@@ -21,6 +21,7 @@ pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit
         context.printer.status("Set aside", path.display().to_string());
     }
     let workspace = context.open(jobs).await?;
+    workspace.take_over_store().await?;
     let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
     let report = workspace.scanner.scan(&request).await?;
     let set_aside = set_aside.map(|path| path.display().to_string());

@@ -1,24 +1,23 @@
 //! Building one module from many.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{BundleFile, ModuleGraph};
-use crate::{failure::Fault, fingerprint::Part, source::SourceId};
+use super::{BundleFile, ModuleGraph, PackageRequest};
+use crate::{failure::Fault, fingerprint::Part};
 
 /// Turns a module graph into one module.
 ///
 /// Implementations MUST use the bytes of the request for local files and no others; MUST give the same code for
 /// the same request; MUST keep an import of the request's map external under the name that the map gives,
-/// unless that is one of the files to be inlined; MUST end within their time limit; MUST survive hostile input at the price of that one request; MUST build an
-/// entry as its [`route`](Self::route) says. Contract: `testkit::contract::bundler`.
+/// unless that is one of the files to be inlined; MUST end within their time limit; MUST survive hostile input at
+/// the price of that one request; MUST build an entry as its [`route`](Self::route) says. Contract: `testkit::contract::bundler`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Bundler: Send + Sync {
-    /// How an entry that needs these specifiers from outside is built. Answers from memory and stats of files,
-    /// never from a network.
-    async fn route(&self, source: &SourceId, specifiers: &BTreeSet<String>) -> Route;
+    /// How an entry that needs this from outside is built. Answers from lock files and memory, never from a network.
+    async fn route(&self, request: &PackageRequest) -> Route;
 
     /// Builds one bundle.
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure>;

@@ -16,6 +16,10 @@ use crate::{
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Catalog: Send + Sync {
+    /// What tells this catalog from every other one, whatever its place; a bundle store remembers whose it is by it.
+    /// `None` while nothing was ever written (a reader of an empty place).
+    async fn identity(&self) -> Result<Option<String>, CatalogError>;
+
     /// All rows.
     async fn snapshot(&self) -> Result<CatalogView, CatalogError>;
 

@@ -3,9 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use mangrove_domain::{
-    ports::{BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, ModuleGraph, Route},
-    source::SourceId,
+use mangrove_domain::ports::{
+    BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, ModuleGraph, PackageRequest, Route,
 };
 
 use super::deno::DenoBundler;
@@ -69,8 +68,8 @@ impl AutoBundler {
 
 #[async_trait]
 impl Bundler for AutoBundler {
-    async fn route(&self, source: &SourceId, specifiers: &BTreeSet<String>) -> Route {
-        self.chosen(specifiers.iter().map(String::as_str)).route(source, specifiers).await
+    async fn route(&self, request: &PackageRequest) -> Route {
+        self.chosen(request.specifiers.iter().map(String::as_str)).route(request).await
     }
 
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {

@@ -11,9 +11,8 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault, Position},
     fingerprint::{Line, Part},
-    ports::{BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, Route},
+    ports::{BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, PackageRequest, Route},
     problem::Code,
-    source::SourceId,
 };
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Statement, WithClause};
@@ -81,7 +80,7 @@ pub struct InProcess;
 
 #[async_trait]
 impl Bundler for InProcess {
-    async fn route(&self, _source: &SourceId, _specifiers: &BTreeSet<String>) -> Route {
+    async fn route(&self, _request: &PackageRequest) -> Route {
         Route::prepared(identity())
     }
 

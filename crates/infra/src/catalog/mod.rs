@@ -154,20 +154,6 @@ impl SqliteCatalog {
         Ok(())
     }
 
-    /// The identifier of this catalog, made when its file was: a bundle store remembers whose it is by it.
-    /// `None` if there is no file (read-only).
-    ///
-    /// # Errors
-    /// [`CatalogError`] if it cannot be read.
-    pub async fn identity(&self) -> Result<Option<String>, CatalogError> {
-        self.read("read", async || {
-            let Some(readers) = self.database.readers() else { return Ok(None) };
-            let mut connection = readers.acquire().await?;
-            sqlite::meta(&mut connection, "identity").await
-        })
-        .await
-    }
-
     /// Folds the write-ahead log into the file and closes every connection.
     pub async fn close(self) {
         self.database.close().await;
@@ -230,6 +216,15 @@ impl SqliteCatalog {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
+    async fn identity(&self) -> Result<Option<String>, CatalogError> {
+        self.read("read", async || {
+            let Some(readers) = self.database.readers() else { return Ok(None) };
+            let mut connection = readers.acquire().await?;
+            sqlite::meta(&mut connection, "identity").await
+        })
+        .await
+    }
+
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
         let view = self.read("read", || self.snapshot_once()).await?;
         for problem in &view.damaged {

@@ -4,6 +4,8 @@
 //! here it becomes one tree for each requirement, laid out by the rule of `resolve`. What cannot be understood
 //! of one requirement is a failure of that requirement alone, told when somebody needs it.
 
+mod part;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fs, io,
@@ -82,7 +84,7 @@ impl From<Error> for Fault {
 }
 
 /// The lock files that govern entries, each parsed again only if it changed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct DenoLocks {
     seen: Mutex<HashMap<PathBuf, (Stamp, Arc<DenoLock>)>>,
 }
@@ -93,6 +95,7 @@ pub struct DenoLock {
     path: PathBuf,
     /// By requirement; the text says what is wrong with it.
     trees: BTreeMap<String, Result<Arc<Tree>, String>>,
+    remotes: part::Remotes,
 }
 
 impl DenoLocks {
@@ -105,7 +108,7 @@ impl DenoLocks {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(stamp) = Stamp::of(path).map_err(failed)? else {
             seen.remove(path);
-            return Ok(Arc::new(DenoLock { path: path.to_owned(), trees: BTreeMap::new() }));
+            return Ok(Arc::new(DenoLock { path: path.to_owned(), ..DenoLock::default() }));
         };
         if let Some((known, lock)) = seen.get(path)
             && *known == stamp
@@ -166,7 +169,7 @@ impl DenoLock {
             };
             trees.insert(requirement.to_string(), graph.tree(&root).map(Arc::new));
         }
-        Ok(Self { path: path.to_owned(), trees })
+        Ok(Self { path: path.to_owned(), trees, remotes: part::Remotes::of(&value, body) })
     }
 }
 

@@ -81,7 +81,8 @@ impl NpmPackages {
 
     /// Removes what no lock names: archives and metadata that neither `mangrove.lock`, nor the lock of the state
     /// directory, nor one of these `deno.lock` files names, and records of units whose vendor bundle is not among
-    /// `stored`. What was written within `grace` stays, since it may be fetched and not locked yet.
+    /// `stored`. What was written within `grace` stays, since it may be fetched and not locked yet. A dry run tells
+    /// the same and removes nothing.
     ///
     /// # Errors
     /// A lock that cannot be read, since it might name anything; a file that cannot be removed.
@@ -90,6 +91,7 @@ impl NpmPackages {
         deno_locks: &BTreeSet<PathBuf>,
         stored: BTreeSet<Digest>,
         grace: Duration,
+        is_dry_run: bool,
     ) -> Result<Amount, Fault> {
         let mut named = Named::default();
         self.inner.committed.trees()?.values().for_each(|tree| named.add(tree));
@@ -112,11 +114,13 @@ impl NpmPackages {
                 if is_needed || is_recent {
                     continue;
                 }
-                match fs::remove_file(&file.path) {
+                match if is_dry_run { Ok(()) } else { fs::remove_file(&file.path) } {
                     Ok(()) => {
                         removed.files += 1;
                         removed.bytes += file.bytes;
-                        remove_empty(file.path.parent(), &root);
+                        if !is_dry_run {
+                            remove_empty(file.path.parent(), &root);
+                        }
                     }
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(io_fault(Operation::Remove, &file.path, &error)),

@@ -1,7 +1,6 @@
 //! A bounded pool of children.
 
 use std::{
-    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
@@ -12,9 +11,8 @@ use mangrove_domain::{
     failure::Fault,
     ports::{
         BuildFailure, Bundle, BundleFile, BundleRequest, Bundler, ExportInspector, InspectRequest, Inspection,
-        MethodRunner, OpenRequest, Route, RunError, Session,
+        MethodRunner, OpenRequest, PackageRequest, Route, RunError, Session,
     },
-    source::SourceId,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -282,7 +280,7 @@ impl ModuleParser for Pool {
 
 #[async_trait]
 impl Bundler for Pool {
-    async fn route(&self, _source: &SourceId, _specifiers: &BTreeSet<String>) -> Route {
+    async fn route(&self, _request: &PackageRequest) -> Route {
         Route::prepared(embedded::identity())
     }
 

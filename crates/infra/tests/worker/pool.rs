@@ -10,16 +10,10 @@ use std::{
 };
 
 use mangrove_domain::{
-    digest::Digest,
     failure::FailureClass,
-    fingerprint::Part,
-    ports::{
-        BundleFile, BundleRequest, Bundler as _, ExportInspector as _, InspectRequest, LoadedBundle, ModuleGraph,
-        SourceFile,
-    },
+    ports::{BundleFile, BundleRequest, Bundler as _, ExportInspector as _, InspectRequest, LoadedBundle},
     problem::Code,
     shape::Shape,
-    source::RelativePath,
 };
 use mangrove_infra::{
     bundler::{
@@ -29,6 +23,7 @@ use mangrove_infra::{
     sources::parser::ModuleParser as _,
     worker::Pool,
 };
+use mangrove_testkit::graphs::module_graph;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::child::FAKE;
@@ -62,18 +57,8 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 fn request(name: &str, text: &str) -> BundleRequest {
-    let path = RelativePath::parse(name).unwrap();
     BundleRequest {
-        graph: ModuleGraph {
-            entry: path.clone(),
-            files: vec![SourceFile { path, bytes: Arc::from(text.as_bytes()), digest: Digest::of(text.as_bytes()) }],
-            edges: Vec::new(),
-            source: Part::of([]),
-            config: Part::of([]),
-            compiler_options: "{}".to_owned(),
-            lock: None,
-            config_files: Vec::new(),
-        },
+        graph: module_graph(&[(name, text)], &[]),
         imports: std::collections::BTreeMap::new(),
         inlined: Vec::new(),
     }

@@ -6,13 +6,12 @@ use std::{
 };
 
 use mangrove_domain::{
-    digest::Digest,
     failure::FailureClass,
-    fingerprint::Part,
-    ports::{BuildFailure, BundleFile, BundleRequest, Bundler, Edge, EdgeTarget, ModuleGraph, SourceFile},
+    ports::{BuildFailure, BundleFile, BundleRequest, Bundler, EdgeTarget, PackageRequest},
     problem::Code,
-    source::{RelativePath, RootId, SourceId},
 };
+
+use crate::graphs::{external, module_graph, path};
 
 /// The contract of [`Bundler`].
 ///
@@ -20,9 +19,9 @@ use mangrove_domain::{
 /// If the implementation breaks the contract.
 pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
     let bundler = make();
-    let source = SourceId { root: RootId::local(), path: path("models/a.ts") };
-    let route = bundler.route(&source, &BTreeSet::from(["npm:zod@4".to_owned()])).await;
-    assert_eq!(bundler.route(&source, &BTreeSet::from(["npm:zod@4".to_owned()])).await, route, "it is settled");
+    let packages = PackageRequest { specifiers: BTreeSet::from(["npm:zod@4".to_owned()]), lock: None };
+    let route = bundler.route(&packages).await;
+    assert_eq!(bundler.route(&packages).await, route, "it is settled");
     let lines = route.identity.expect("it is available").lines().expect("the identity can be decoded");
     assert!(lines.iter().any(|line| line.key == "adapter") && lines.iter().any(|line| line.key == "version"));
 
@@ -35,7 +34,7 @@ pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
             ("models/b.ts", "export const helper = (x: unknown): unknown[] => [x, 'from the helper'];\n"),
         ],
         &[
-            ("models/a.ts", "npm:zod@4", EdgeTarget::External("npm:zod@4".to_owned())),
+            ("models/a.ts", "npm:zod@4", external("npm:zod@4")),
             ("models/a.ts", "./b.ts", EdgeTarget::File(path("models/b.ts"))),
         ],
     );
@@ -91,33 +90,10 @@ async fn failed(bundler: &dyn Bundler, request: BundleRequest) -> BuildFailure {
     bundler.bundle(request).await.expect_err("this cannot be bundled")
 }
 
-fn path(text: &str) -> RelativePath {
-    RelativePath::parse(text).expect("a path of the suite")
-}
-
 /// The first file is the entry.
 fn request(files: &[(&str, &str)], edges: &[(&str, &str, EdgeTarget)]) -> BundleRequest {
-    let source_file = |(name, text): &(&str, &str)| SourceFile {
-        path: path(name),
-        bytes: Arc::from(text.as_bytes()),
-        digest: Digest::of(text.as_bytes()),
-    };
-    let edge = |(importer, specifier, target): &(&str, &str, EdgeTarget)| Edge {
-        importer: path(importer),
-        specifier: (*specifier).to_owned(),
-        target: target.clone(),
-    };
     BundleRequest {
-        graph: ModuleGraph {
-            entry: path(files[0].0),
-            files: files.iter().map(source_file).collect(),
-            edges: edges.iter().map(edge).collect(),
-            source: Part::of([]),
-            config: Part::of([]),
-            compiler_options: "{}".to_owned(),
-            lock: None,
-            config_files: Vec::new(),
-        },
+        graph: module_graph(files, edges),
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/d/zod.js".to_owned())]),
         inlined: Vec::new(),
     }

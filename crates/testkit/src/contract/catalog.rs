@@ -17,6 +17,7 @@ use crate::rows;
 /// If the catalog breaks the contract.
 pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     starts_empty(factory().await).await;
+    tells_itself_from_others(factory().await, factory().await).await;
     gives_back_every_state_as_it_was(factory().await).await;
     refuses_a_stale_revision_and_writes_the_rest(factory().await).await;
     expects_what_is_not_there_to_be_not_there(factory().await).await;
@@ -61,6 +62,14 @@ async fn stored(catalog: &impl Catalog) -> Vec<Row> {
 async fn starts_empty(catalog: impl Catalog) {
     assert_eq!(stored(&catalog).await, []);
     assert_eq!(commit(&catalog, Commit::default()).await, CommitOutcome::default());
+}
+
+async fn tells_itself_from_others(catalog: impl Catalog, other: impl Catalog) {
+    let identity = catalog.identity().await.expect("an answer");
+    assert!(identity.is_some(), "a catalog that can be written has one");
+    put(&catalog, &[rows::indexed("models/a.ts", "@acme/a")]).await;
+    assert_eq!(catalog.identity().await.expect("an answer"), identity, "and keeps it");
+    assert_ne!(other.identity().await.expect("an answer"), identity, "and no other has it");
 }
 
 async fn gives_back_every_state_as_it_was(catalog: impl Catalog) {

@@ -1,7 +1,7 @@
 //! A bundler, packages and an inspector that do what a test tells them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,7 +16,6 @@ use mangrove_domain::{
     },
     problem::Code,
     shape::Shape,
-    source::SourceId,
 };
 
 /// Joins the texts of a module graph. A file with a line `broken` is a syntax error; a test can add faults. Entries
@@ -66,7 +65,8 @@ impl ScriptedBundler {
 
 #[async_trait]
 impl Bundler for ScriptedBundler {
-    async fn route(&self, _source: &SourceId, specifiers: &BTreeSet<String>) -> Route {
+    async fn route(&self, request: &PackageRequest) -> Route {
+        let specifiers = &request.specifiers;
         let identity = Part::of([Line::new("version", lock(&self.version).to_string())]);
         if !specifiers.iter().any(|specifier| specifier.starts_with("jsr:")) {
             return Route::prepared(identity);

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -11,6 +14,7 @@ use mangrove_domain::{
     digest::Digest,
     observation::CatalogView,
     ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome, Write},
+    problem::{Code, Problem, Severity},
     row::Row,
     source::SourceId,
     state::State,
@@ -27,10 +31,21 @@ use super::{MemoryStore, lock};
 ///   or [many write](Self::for_many_writers).
 #[derive(Debug, Default)]
 pub struct MemoryCatalog {
+    identity: Identity,
     content: Mutex<Content>,
     store: Option<Arc<MemoryStore>>,
     for_many_writers: bool,
     failures: Mutex<VecDeque<CatalogError>>,
+}
+
+#[derive(Debug)]
+struct Identity(String);
+
+impl Default for Identity {
+    fn default() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(1);
+        Self(format!("memory {}", COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,6 +56,7 @@ struct Content {
     transitions: Vec<AuditRecord>,
     inspections: HashMap<Digest, Vec<u8>>,
     commits: usize,
+    damaged: Vec<Problem>,
 }
 
 impl MemoryCatalog {
@@ -66,6 +82,20 @@ impl MemoryCatalog {
     /// Makes the next commit fail; several queue up.
     pub fn fail_next_commit(&self, error: CatalogError) {
         lock(&self.failures).push_back(error);
+    }
+
+    /// Makes the record of this row unreadable: snapshots leave it out and say so.
+    pub fn damage(&self, source: &SourceId) {
+        let mut content = lock(&self.content);
+        content.rows.remove(source);
+        content.damaged.push(Problem {
+            code: Code::CATALOG_ROW,
+            severity: Severity::Warning,
+            subject: source.to_string(),
+            position: None,
+            message: "cannot be read".to_owned(),
+            hint: None,
+        });
     }
 
     /// How many commits were applied.
@@ -136,8 +166,12 @@ fn taken(rows: &BTreeMap<SourceId, Row>, written: &[SourceId]) -> Option<SourceI
 
 #[async_trait]
 impl Catalog for MemoryCatalog {
+    async fn identity(&self) -> Result<Option<String>, CatalogError> {
+        Ok(Some(self.identity.0.clone()))
+    }
+
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
-        Ok(CatalogView { rows: self.rows(), damaged: Vec::new() })
+        Ok(CatalogView { rows: self.rows(), damaged: lock(&self.content).damaged.clone() })
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {

@@ -2,11 +2,10 @@
 //! asked when it fails, and why: `design/bundling.md`.
 
 mod classify;
-pub mod lockfile;
 mod room;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -18,9 +17,8 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{BuildFailure, Bundle, BundleRequest, Bundler, Resolver, Route},
+    ports::{BuildFailure, Bundle, BundleRequest, Bundler, PackageRequest, Resolver, Route},
     problem::Code,
-    source::{RootId, SourceId},
 };
 
 use tokio::net::TcpStream;
@@ -28,7 +26,10 @@ use tokio::net::TcpStream;
 use self::room::Room;
 use super::auto::externals;
 use crate::{
-    npm::settings::{Locations, Settings},
+    npm::{
+        deno_lock::DenoLocks,
+        settings::{Locations, Settings},
+    },
     runtime::{
         Places,
         child::{self, Call, Ended},
@@ -80,7 +81,7 @@ pub struct Options {
     pub versions: Versions,
     /// `.mangrove`: Deno's own cache lies in `deno/cache` below it.
     pub state_directory: PathBuf,
-    /// The repository root, for its `.npmrc` and `deno.lock`.
+    /// The repository root, for its `.npmrc`.
     pub repository: PathBuf,
     /// Variables of the process.
     pub environment: BTreeMap<String, String>,
@@ -100,7 +101,7 @@ pub const LIMIT: Duration = Duration::from_mins(2);
 /// Bundles with `deno bundle`.
 pub struct DenoBundler {
     options: Options,
-    locks: lockfile::Locks,
+    locks: DenoLocks,
     /// When a build failed for lack of Deno's own tool, and how.
     lacked: tokio::sync::Mutex<Option<(Instant, Fault)>>,
 }
@@ -119,7 +120,7 @@ impl DenoBundler {
     /// A bundler. Nothing is looked for, created or run yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, locks: lockfile::Locks::default(), lacked: tokio::sync::Mutex::default() }
+        Self { options, locks: DenoLocks::default(), lacked: tokio::sync::Mutex::default() }
     }
 
     fn home(&self) -> PathBuf {
@@ -316,7 +317,7 @@ impl DenoBundler {
 
 #[async_trait]
 impl Bundler for DenoBundler {
-    async fn route(&self, source: &SourceId, specifiers: &BTreeSet<String>) -> Route {
+    async fn route(&self, request: &PackageRequest) -> Route {
         let identity = match self.options.places.deno() {
             Ok(program) => self.options.versions.of(&program.path).await.ok().map(|version| {
                 Part::of([
@@ -327,12 +328,8 @@ impl Bundler for DenoBundler {
             }),
             Err(_) => None,
         };
-        let lock = if source.root == RootId::local() {
-            self.locks.governing(&self.options.repository, source.path.as_str())
-        } else {
-            None
-        };
-        Route { identity, resolver: Resolver::Bundler(lockfile::part(lock.as_deref(), specifiers)) }
+        let packages = self.locks.part(request.lock.as_deref(), &request.specifiers);
+        Route { identity, resolver: Resolver::Bundler(packages) }
     }
 
     async fn bundle(&self, mut request: BundleRequest) -> Result<Bundle, BuildFailure> {

@@ -1,12 +1,9 @@
 //! The adapter with programs that stand in for Deno: scripts that end as Deno does, and recorded words of it.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _};
 
-use mangrove_domain::{
-    digest::Digest,
-    ports::{ConfigFile, ConfigKind, Edge, EdgeTarget, ModuleGraph, SourceFile},
-    source::RelativePath,
-};
+use mangrove_domain::ports::{ConfigFile, ConfigKind, ModuleGraph};
+use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;
 use crate::bundler::embedded;
@@ -102,30 +99,10 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
     }
 }
 
-fn path(text: &str) -> RelativePath {
-    RelativePath::parse(text).unwrap()
-}
-
+/// The entry `models/a.ts` with edges by specifier and what it means outside.
 fn graph(text: &str, edges: &[(&str, &str)]) -> ModuleGraph {
-    let edge = |(specifier, target): &(&str, &str)| Edge {
-        importer: path("models/a.ts"),
-        specifier: (*specifier).to_owned(),
-        target: EdgeTarget::External((*target).to_owned()),
-    };
-    ModuleGraph {
-        entry: path("models/a.ts"),
-        files: vec![SourceFile {
-            path: path("models/a.ts"),
-            bytes: Arc::from(text.as_bytes()),
-            digest: Digest::of(text.as_bytes()),
-        }],
-        edges: edges.iter().map(edge).collect(),
-        source: Part::of([]),
-        config: Part::of([]),
-        compiler_options: "{}".to_owned(),
-        lock: None,
-        config_files: Vec::new(),
-    }
+    let edges: Vec<_> = edges.iter().map(|(specifier, target)| ("models/a.ts", *specifier, external(target))).collect();
+    module_graph(&[("models/a.ts", text)], &edges)
 }
 
 fn jsr() -> ModuleGraph {
@@ -133,6 +110,10 @@ fn jsr() -> ModuleGraph {
         "import { join } from 'jsr:@std/path@1';\nexport const model = fetch(join('a'));\n",
         &[("jsr:@std/path@1", "jsr:@std/path@1")],
     )
+}
+
+fn needs(specifier: &str) -> PackageRequest {
+    PackageRequest { specifiers: BTreeSet::from([specifier.to_owned()]), lock: None }
 }
 
 fn config(kind: ConfigKind, name: &str) -> ConfigFile {
@@ -240,8 +221,7 @@ async fn the_programs_absence_is_a_fault_of_the_environment_with_a_remedy() {
     let fault = world.fault(jsr()).await;
     assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::RUNTIME_MISSING));
     assert!(fault.message.contains("mangrove runtime install deno"), "{fault}");
-    let source = SourceId { root: RootId::local(), path: path("models/a.ts") };
-    let route = world.bundler().route(&source, &BTreeSet::from(["jsr:@std/path@1".to_owned()])).await;
+    let route = world.bundler().route(&needs("jsr:@std/path@1")).await;
     assert_eq!(route.identity, None, "the part counts as unchanged");
 }
 
@@ -366,13 +346,31 @@ async fn offline_nothing_is_asked_for() {
 #[tokio::test]
 async fn the_identity_is_the_programs_version() {
     let world = World::new("echo 'deno 2.9.6 (stable)'\n");
-    let source = SourceId { root: RootId::local(), path: path("models/a.ts") };
-    let route = world.bundler().route(&source, &BTreeSet::from(["jsr:@std/path@1".to_owned()])).await;
+    let route = world.bundler().route(&needs("jsr:@std/path@1")).await;
     let lines = route.identity.unwrap().lines().unwrap();
     assert!(lines.contains(&Line::new("version", "deno 2.9.6")), "{lines:?}");
     assert!(
         matches!(route.resolver, Resolver::Bundler(part) if part.lines().unwrap() == [Line::new("jsr:@std/path@1", "unlocked")])
     );
+}
+
+#[tokio::test]
+async fn fault_46_the_lock_that_governs_counts_wherever_it_lies() {
+    let world = World::new("echo 'deno 2.9.6 (stable)'\n");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let lock = elsewhere.path().join("deno.lock");
+    let request = PackageRequest { lock: Some(lock.clone()), ..needs("jsr:@std/path@1") };
+    let bundler = world.bundler();
+    let mut parts = Vec::new();
+    for version in ["1.0.8", "1.0.9"] {
+        fs::write(&lock, format!(r#"{{"version":"5","specifiers":{{"jsr:@std/path@1":"{version}"}}}}"#)).unwrap();
+        let at = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(parts.len() as u64);
+        fs::File::options().write(true).open(&lock).unwrap().set_modified(at).unwrap();
+        let Resolver::Bundler(part) = bundler.route(&request).await.resolver else { panic!("Deno resolves it") };
+        parts.push(part.lines().unwrap());
+    }
+    assert_eq!(parts[0], [Line::new("jsr:@std/path@1", "@std/path@1.0.8")]);
+    assert_eq!(parts[1], [Line::new("jsr:@std/path@1", "@std/path@1.0.9")]);
 }
 
 const TOOL_OFFLINE: &str = r#"⚠️  deno bundle is experimental and subject to changes

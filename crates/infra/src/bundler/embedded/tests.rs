@@ -1,48 +1,20 @@
 use std::fmt::Write as _;
 
-use mangrove_domain::{
-    digest::Digest,
-    ports::{Edge, ModuleGraph, SourceFile},
-    source::RelativePath,
-};
+use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;
-
-fn path(text: &str) -> RelativePath {
-    RelativePath::parse(text).unwrap()
-}
 
 /// A request from files (the first is the entry) and edges `importer, specifier, target`: a path, `missing`,
 /// `outside` or `external:specifier`.
 fn request(files: &[(&str, &str)], edges: &[(&str, &str, &str)]) -> BundleRequest {
-    let source_files = files.iter().map(|(name, text)| SourceFile {
-        path: path(name),
-        bytes: Arc::from(text.as_bytes()),
-        digest: Digest::of(text.as_bytes()),
-    });
-    let edges = edges.iter().map(|(importer, specifier, target)| Edge {
-        importer: path(importer),
-        specifier: (*specifier).to_owned(),
-        target: match *target {
-            "missing" => EdgeTarget::Missing,
-            "outside" => EdgeTarget::OutsideRoot,
-            other => match other.strip_prefix("external:") {
-                Some(mapped) => EdgeTarget::External(mapped.to_owned()),
-                None => EdgeTarget::File(path(other)),
-            },
-        },
-    });
+    let target = |target: &str| match target {
+        "missing" => EdgeTarget::Missing,
+        "outside" => EdgeTarget::OutsideRoot,
+        other => other.strip_prefix("external:").map_or_else(|| EdgeTarget::File(path(other)), external),
+    };
+    let edges: Vec<_> = edges.iter().map(|(importer, specifier, to)| (*importer, *specifier, target(to))).collect();
     BundleRequest {
-        graph: ModuleGraph {
-            entry: path(files[0].0),
-            files: source_files.collect(),
-            edges: edges.collect(),
-            source: Part::of([]),
-            config: Part::of([]),
-            compiler_options: "{}".to_owned(),
-            lock: None,
-            config_files: Vec::new(),
-        },
+        graph: module_graph(files, &edges),
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/abc/zod.js".to_owned())]),
         inlined: Vec::new(),
     }

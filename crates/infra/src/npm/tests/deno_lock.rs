@@ -10,7 +10,7 @@ use mangrove_testkit::registry::{FakePackage, integrity};
 use serde_json::{Value, json};
 
 use super::{World, prepare, request, zod};
-use crate::npm::NpmPackages;
+use crate::npm::{NpmPackages, deno_lock::DenoLocks};
 
 fn old_zod() -> FakePackage {
     FakePackage::new("zod", "4.1.0").file("index.js", "export const z = 'old';")
@@ -152,4 +152,92 @@ async fn a_lock_that_makes_no_sense_is_told_of_those_who_need_it() {
         // Who is not governed by it does not suffer.
         prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
     }
+}
+
+/// With packages of JSR, in the form of version 5 or of version 3.
+fn mixed(is_nested: bool) -> Value {
+    let target = |scheme: &str, name: &str, version: &str| {
+        if is_nested { format!("{scheme}:{name}@{version}") } else { version.to_owned() }
+    };
+    let specifiers = json!({
+        "npm:zod@4": target("npm", "zod", "4.1.0"), "npm:other@1": target("npm", "other", "1.0.0"),
+        "jsr:@std/path@1": target("jsr", "@std/path", "1.0.8"), "jsr:@std/fs@*": target("jsr", "@std/fs", "2.0.0"),
+        "jsr:@std/internal@^1": target("jsr", "@std/internal", "1.0.1") });
+    let npm = json!({ "zod@4.1.0": { "integrity": INTEGRITY }, "other@1.0.0": { "integrity": INTEGRITY } });
+    let jsr = json!({
+        "@std/path@1.0.8": { "integrity": "p", "dependencies": ["jsr:@std/internal", "npm:zod@4"] },
+        "@std/fs@2.0.0": { "integrity": "f", "dependencies": ["jsr:@std/path@1", "npm:other"] },
+        "@std/internal@1.0.1": { "integrity": "i", "dependencies": ["jsr:@std/path@1"] } });
+    let remote = json!({ "https://x/y.ts": "digest" });
+    if is_nested {
+        json!({ "version": "3", "packages": { "specifiers": specifiers, "npm": npm, "jsr": jsr }, "remote": remote })
+    } else {
+        json!({ "version": "5", "specifiers": specifiers, "npm": npm, "jsr": jsr, "remote": remote,
+            "redirects": { "https://x/z.ts": "https://x/y.ts" } })
+    }
+}
+
+const INTEGRITY: &str =
+    "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
+
+/// The part of what Deno builds, as text.
+fn built_by_deno(lock: &Value, specifiers: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deno.lock");
+    std::fs::write(&path, lock.to_string()).unwrap();
+    let part = DenoLocks::default().part(Some(&path), &request(specifiers).specifiers);
+    let lines = part.lines().unwrap().into_iter().map(|line| format!("{}={}", line.key, line.value));
+    lines.collect::<Vec<_>>().join(" ").replace(INTEGRITY, "I")
+}
+
+#[test]
+fn what_deno_builds_counts_with_everything_that_it_reaches() {
+    for is_nested in [false, true] {
+        let lock = mixed(is_nested);
+        assert_eq!(built_by_deno(&lock, &["npm:zod@4/v4", "node:fs"]), "zod@4.1.0=I");
+        let path = "jsr:@std/internal@1.0.1=i jsr:@std/path@1.0.8=p jsr:@std/path@1=@std/path@1.0.8 zod@4.1.0=I";
+        assert_eq!(sorted(&built_by_deno(&lock, &["jsr:@std/path@1/posix"])), sorted(path));
+        let all = "jsr:@std/fs=@std/fs@2.0.0 jsr:@std/fs@2.0.0=f jsr:@std/internal@1.0.1=i jsr:@std/path@1.0.8=p \
+                   other@1.0.0=I zod@4.1.0=I";
+        assert_eq!(sorted(&built_by_deno(&lock, &["jsr:@std/fs"])), sorted(all), "a version may go without saying");
+    }
+}
+
+fn sorted(lines: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = lines.split(' ').collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn fault_46_what_deno_builds_follows_what_it_reaches_and_nothing_else() {
+    let wanted = &["jsr:@std/path@1"];
+    let before = built_by_deno(&mixed(false), wanted);
+    let mut moved = mixed(false);
+    moved["npm"]["other@1.0.0"]["integrity"] = "sha512-AAAA".into();
+    moved["jsr"]["@std/fs@2.0.0"]["integrity"] = "new".into();
+    moved["remote"]["https://x/y.ts"] = "new".into();
+    assert_eq!(built_by_deno(&moved, wanted), before);
+    moved["jsr"]["@std/internal@1.0.1"]["integrity"] = "new".into();
+    assert_ne!(built_by_deno(&moved, wanted), before);
+}
+
+#[test]
+fn what_deno_builds_and_is_not_locked_says_so() {
+    let told = built_by_deno(&mixed(false), &["jsr:@a/b@2", "https://x/z.ts", "npm:missing@1", "zod"]);
+    let expected = "https://x/y.ts=digest https://x/z.ts=https://x/y.ts https://x/z.ts=remote jsr:@a/b@2=unlocked \
+                    npm:missing@1=unlocked zod=unlocked";
+    assert_eq!(sorted(&told), sorted(expected));
+    let nothing = DenoLocks::default().part(None, &request(&["jsr:@a/b@2"]).specifiers);
+    assert_eq!(nothing.lines().unwrap(), [Line::new("jsr:@a/b@2", "unlocked")]);
+}
+
+#[test]
+fn fault_46_a_lock_that_only_deno_understands_counts_as_a_whole() {
+    let newer = |version: &str| json!({ "version": "6", "specifiers": { "jsr:@a/b@2": version } });
+    let told = built_by_deno(&newer("2.0.0"), &["jsr:@a/b@2"]);
+    assert!(told.starts_with("deno.lock="), "{told}");
+    assert_eq!(built_by_deno(&newer("2.0.0"), &["jsr:@a/b@2"]), told);
+    assert_ne!(built_by_deno(&newer("2.0.1"), &["jsr:@a/b@2"]), told);
+    assert_eq!(built_by_deno(&newer("2.0.0"), &["node:fs"]), "", "it is not asked");
 }

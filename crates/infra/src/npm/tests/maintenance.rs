@@ -90,12 +90,14 @@ async fn pruning_removes_what_no_lock_names() {
     let before = world.cached_files();
     let archives = |files: &[String]| files.iter().filter(|file| file.ends_with(".tgz")).cloned().collect::<Vec<_>>();
     assert_eq!(archives(&before).len(), 3);
-    let kept = packages.prune(&BTreeSet::new(), stored.clone(), Duration::from_hours(1)).await.unwrap();
+    let kept = packages.prune(&BTreeSet::new(), stored.clone(), Duration::from_hours(1), false).await.unwrap();
     assert_eq!(kept.files, 0, "what was fetched a moment ago may not be locked yet");
 
     let usage = packages.usage().await.unwrap();
     assert_eq!((usage.archives.files, usage.metadata.files, usage.units.files), (3, 2, 2));
-    let removed = packages.prune(&BTreeSet::new(), stored, Duration::ZERO).await.unwrap();
+    let told = packages.prune(&BTreeSet::new(), stored.clone(), Duration::ZERO, true).await.unwrap();
+    let removed = packages.prune(&BTreeSet::new(), stored, Duration::ZERO, false).await.unwrap();
+    assert_eq!(told, removed, "a dry run tells what would go, and leaves it");
     assert_eq!(removed.files, 1);
     assert_eq!(
         archives(&world.cached_files()),
@@ -111,7 +113,7 @@ async fn nothing_is_pruned_while_a_lock_cannot_be_read() {
     let world = world().await;
     std::fs::write(world.directory.path().join("mangrove.lock"), "oops").unwrap();
     let before = world.cached_files();
-    let fault = world.packages().prune(&BTreeSet::new(), BTreeSet::new(), Duration::ZERO).await.unwrap_err();
+    let fault = world.packages().prune(&BTreeSet::new(), BTreeSet::new(), Duration::ZERO, false).await.unwrap_err();
     assert_eq!(fault.code, Code::MALFORMED_DOCUMENT);
     assert_eq!(world.cached_files(), before);
 }
