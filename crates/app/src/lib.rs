@@ -13,5 +13,6 @@ pub mod scan;
 pub mod secrets;
 pub mod single;
 pub mod types;
+pub mod upkeep;
 pub mod why;
 pub mod workflow;

@@ -136,6 +136,8 @@ codes! {
     NOT_LOCKED = 413, "a pulled extension that is not locked";
     /// A source changed at every look of a scan.
     SOURCE_MOVING = 414, "a source kept changing while it was scanned";
+    /// Files of a pulled extension are not those that the lockfile names.
+    LOCK_DRIFT = 416, "a pulled extension differs from the lockfile";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.

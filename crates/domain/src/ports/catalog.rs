@@ -16,6 +16,10 @@ use crate::{
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Catalog: Send + Sync {
+    /// The identifier of this catalog, made when it was: a bundle store remembers by it whose it is. `None` if there is
+    /// no catalog yet.
+    async fn identity(&self) -> Result<Option<String>, CatalogError>;
+
     /// All rows.
     async fn snapshot(&self) -> Result<CatalogView, CatalogError>;
 

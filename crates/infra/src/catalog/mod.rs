@@ -154,20 +154,6 @@ impl SqliteCatalog {
         Ok(())
     }
 
-    /// The identifier of this catalog, made when its file was: a bundle store remembers whose it is by it.
-    /// `None` if there is no file (read-only).
-    ///
-    /// # Errors
-    /// [`CatalogError`] if it cannot be read.
-    pub async fn identity(&self) -> Result<Option<String>, CatalogError> {
-        self.read("read", async || {
-            let Some(readers) = self.database.readers() else { return Ok(None) };
-            let mut connection = readers.acquire().await?;
-            sqlite::meta(&mut connection, "identity").await
-        })
-        .await
-    }
-
     /// Folds the write-ahead log into the file and closes every connection.
     pub async fn close(self) {
         self.database.close().await;
@@ -195,21 +181,25 @@ impl SqliteCatalog {
         .into_iter()
         .collect();
         transaction.commit().await?;
-        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
+        let mut view = CatalogView::default();
         for chunk in &chunks {
             for stored in read::rows(chunk) {
                 let stored = stored?;
                 match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
                     Ok(row) if is_undescribed(&undescribed, &stored) => {
-                        damaged.push(lost_description(&row));
-                        rows.push(built_only(row));
+                        view.damaged.push(lost_description(&row));
+                        view.rows.push(built_only(row));
                     }
-                    Ok(row) => rows.push(row),
-                    Err(error) => damaged.push(damaged_row(&stored.root, &stored.path, &error)),
+                    Ok(row) => view.rows.push(row),
+                    Err(error) => {
+                        view.damaged.push(damaged_row(&stored.root, &stored.path, &error));
+                        let path = RelativePath::parse(&stored.path).ok();
+                        view.unreadable.extend(path.map(|path| SourceId { root: RootId::new(&*stored.root), path }));
+                    }
                 }
             }
         }
-        Ok(CatalogView { rows, damaged })
+        Ok(view)
     }
 
     /// Runs a read again while the file is busy.
@@ -230,6 +220,15 @@ impl SqliteCatalog {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
+    async fn identity(&self) -> Result<Option<String>, CatalogError> {
+        self.read("read", async || {
+            let Some(readers) = self.database.readers() else { return Ok(None) };
+            let mut connection = readers.acquire().await?;
+            sqlite::meta(&mut connection, "identity").await
+        })
+        .await
+    }
+
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
         let view = self.read("read", || self.snapshot_once()).await?;
         for problem in &view.damaged {

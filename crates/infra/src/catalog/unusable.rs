@@ -30,6 +30,10 @@ impl Unusable {
 
 #[async_trait]
 impl Catalog for Unusable {
+    async fn identity(&self) -> Result<Option<String>, CatalogError> {
+        Err(self.error())
+    }
+
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
         Err(self.error())
     }

@@ -136,8 +136,12 @@ fn taken(rows: &BTreeMap<SourceId, Row>, written: &[SourceId]) -> Option<SourceI
 
 #[async_trait]
 impl Catalog for MemoryCatalog {
+    async fn identity(&self) -> Result<Option<String>, CatalogError> {
+        Ok(Some("memory".to_owned()))
+    }
+
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
-        Ok(CatalogView { rows: self.rows(), damaged: Vec::new() })
+        Ok(CatalogView { rows: self.rows(), ..CatalogView::default() })
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
