@@ -7,6 +7,7 @@ mod cache;
 mod commands;
 mod configuration;
 mod deno;
+mod doctor;
 mod faults;
 mod fixtures;
 mod hostile;

@@ -74,7 +74,7 @@ pub fn problem(row: &Row) -> Option<Problem> {
             Code::ROOT_UNREACHABLE,
             Severity::Warning,
             "its source is gone, only its bundle is left".to_owned(),
-            Some("bring the source back, or remove what refers to it".to_owned()),
+            Some("bring the source back, or let `mangrove doctor --repair --apply` remove what is left".to_owned()),
         )),
         State::Bundled { .. } | State::Tombstoned { .. } => None,
     }

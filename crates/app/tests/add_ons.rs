@@ -3,7 +3,13 @@
 #[expect(dead_code, reason = "shared with the tests of scans")]
 mod world;
 
-use mangrove_app::{catalogue, doctor, scan::Report, sought::Sought, types::Types as _};
+use mangrove_app::{
+    catalogue,
+    doctor::{self, Examination},
+    scan::Report,
+    sought::Sought,
+    types::Types as _,
+};
 use mangrove_domain::{
     ports::BundleStore as _,
     problem::{Code, Severity},
@@ -68,7 +74,7 @@ async fn an_add_on_without_its_base_waits_and_is_healthy() {
     assert_eq!(render(&report), "models/more.ts Indexed @acme/dns");
     let waits = "info models/more.ts: waits for the model type @acme/dns, which nothing defines yet";
     assert_eq!(of(Code::ADD_ON_WAITS, &report), [waits]);
-    let diagnosis = doctor::diagnose(&world.scanner, Vec::new()).await;
+    let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
     assert!(diagnosis.is_healthy(), "{:?}", diagnosis.problems);
     assert!(diagnosis.problems.iter().any(|problem| problem.severity == Severity::Information));
     let why = mangrove_app::why::explain(&world.scanner, &Sought::new(MORE, [MORE.to_owned()])).await;

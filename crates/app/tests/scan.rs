@@ -7,15 +7,18 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use mangrove_app::types::Types as _;
 use mangrove_app::{
-    cancel::Canceller,
+    cancel::{Cancellation, Canceller},
+    doctor::{self, Examination, repair},
     retry,
     scan::{Request, RetryMode},
     sought::Sought,
     upkeep::{self, Sweep},
 };
 use mangrove_domain::{
+    plan::Step,
     ports::{BundleStore as _, Catalog as _},
     problem::Code,
+    row::Row,
     source::Kind,
     time::Timestamp,
     type_name::TypeName,
@@ -530,4 +533,44 @@ async fn nothing_is_swept_by_a_catalog_that_does_not_know_every_source() {
     let lost = upkeep::sweep(&world.scanner, false).await.expect("an answer");
     assert!(matches!(&lost, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{lost:?}");
     assert_eq!(objects(&world).await, 2);
+}
+
+fn row(world: &World, path: &str) -> Row {
+    let rows = world.catalog.rows();
+    rows.into_iter().find(|row| row.source.path.as_str() == path).unwrap_or_else(|| panic!("no row of {path}"))
+}
+
+#[tokio::test]
+async fn a_repair_touches_no_healthy_row_and_is_done_once() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.tree.write("models/b.ts", &model("@acme/b", ""));
+    world.tree.write("models/failed.ts", &model("@acme/failed", "broken"));
+    world.tree.write("models/edited.ts", &model("@acme/edited", ""));
+    world.scan().await;
+    world.tree.write("models/edited.ts", &model("@acme/edited", "another line"));
+    let before: Vec<Row> =
+        ["models/failed.ts", "models/edited.ts", "models/b.ts"].map(|path| row(&world, path)).to_vec();
+    world.store.damage(row(&world, "models/a.ts").bundle().expect("it has one").entry.key, b"other bytes");
+
+    let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
+    assert_eq!(diagnosis.damaged.len(), 1);
+    let proposed = repair::propose(&world.scanner, &diagnosis.damaged).await.expect("a proposal");
+    let commits = world.catalog.commits();
+    let repaired = repair::apply(&world.scanner, Cancellation::default()).await.expect("a repair");
+    let names = |steps: &[Step]| -> Vec<String> {
+        steps.iter().map(|step| format!("{} {}", step.action.name(), step.source)).collect()
+    };
+    assert_eq!(names(&proposed.steps), ["build models/a.ts"]);
+    assert_eq!(names(&repaired.repair.steps), names(&proposed.steps));
+    assert_eq!(world.catalog.commits(), commits + 1);
+    let after: Vec<Row> =
+        ["models/failed.ts", "models/edited.ts", "models/b.ts"].map(|path| row(&world, path)).to_vec();
+    assert_eq!(after, before, "revisions and all");
+
+    let again = repair::apply(&world.scanner, Cancellation::default()).await.expect("a repair");
+    assert!(again.repair.is_empty(), "{:?}", again.repair);
+    assert_eq!(world.catalog.commits(), commits + 1, "nothing was written");
+    let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
+    assert!(diagnosis.damaged.is_empty());
 }

@@ -129,8 +129,8 @@ pub(crate) enum Command {
     /// Look at the history of runs
     #[command(subcommand)]
     Run(Run),
-    /// Examine everything, change nothing
-    Doctor,
+    /// Examine everything; changes nothing without `--repair --apply`
+    Doctor(Doctor),
     /// Try failed or degraded sources now, whatever their timers say
     Retry {
         /// A type or a path; everything that failed if not given
@@ -154,6 +154,19 @@ pub(crate) enum Command {
     /// Do the jobs that come on standard input
     #[command(hide = true)]
     Worker,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Say what would be mended: leftover rows, orphans, damaged bundles, bundles that nothing needs
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Mend it
+    #[arg(long, requires = "repair")]
+    pub(crate) apply: bool,
+    /// Print the JSON Schema of what `--json` prints, and do nothing else
+    #[arg(long, conflicts_with = "repair")]
+    pub(crate) schema: bool,
 }
 
 #[derive(Debug, Subcommand)]

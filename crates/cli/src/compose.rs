@@ -193,8 +193,12 @@ fn state_directory(context: &Context, repository: &Path) -> PathBuf {
 }
 
 /// Opens a repository for the doctor, and says what is wrong with the databases beyond what opening meets.
-pub(crate) async fn examine(context: &Context, repository: &Path) -> Result<(Workspace, Vec<Problem>), CommandError> {
-    let workspace = open(context, repository, Access::Examine, None).await?;
+pub(crate) async fn examine(
+    context: &Context,
+    repository: &Path,
+    access: Access,
+) -> Result<(Workspace, doctor::Examination), CommandError> {
+    let workspace = open(context, repository, access, None).await?;
     let state = &workspace.state;
     let mut found = Vec::new();
     // A catalog that does not open says so when it is asked for its rows.
@@ -210,7 +214,8 @@ pub(crate) async fn examine(context: &Context, repository: &Path) -> Result<(Wor
     if let Err(error) = runs.await {
         found.push(doctor::unusable(doctor::RUNS, &error.fault));
     }
-    Ok((workspace, found))
+    let permissions = workspace.tree.layout().permissions.clone();
+    Ok((workspace, doctor::Examination { found, permissions }))
 }
 
 /// Moves the catalog aside, so that the next opening makes a new one.

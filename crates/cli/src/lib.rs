@@ -8,6 +8,7 @@
 mod args;
 mod commands;
 mod compose;
+mod doctor_document;
 mod documents;
 mod errors;
 mod exit;
@@ -144,7 +145,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         }
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
-        Command::Doctor => commands::doctor::run(context).await,
+        Command::Doctor(arguments) => commands::doctor::run(context, &arguments).await,
         Command::Retry { query } => commands::retry::run(context, query.as_deref()).await,
         Command::Catalog(args::Catalog::Rebuild { jobs }) => commands::catalog::rebuild(context, jobs).await,
         Command::Catalog(args::Catalog::Backup { file }) => commands::catalog::back_up(context, &file).await,

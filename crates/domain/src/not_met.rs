@@ -123,3 +123,13 @@ pub(crate) fn loss_action(row: &Row, disk: &DiskView, presence: Presence, fault:
         StateName::Tombstoned => Action::Keep,
     }
 }
+
+/// True if nothing but a bundle that was never accepted is left of a row, or would be after this action: the source is
+/// away, and that is not only because nobody could look.
+pub(crate) fn is_orphan(row: &Row, verdict: &Verdict, action: &Action) -> bool {
+    let is_away = match verdict {
+        Verdict::Fresh(Fresh::StillOrphaned) | Verdict::Stale(Stale::Unavailable { .. }) => true,
+        Verdict::Fresh(_) | Verdict::Stale(_) | Verdict::Recovered => false,
+    };
+    *action == Action::Orphan || (is_away && row.state.name() == StateName::OrphanedBundleOnly)
+}

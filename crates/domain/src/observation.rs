@@ -153,4 +153,6 @@ pub struct CatalogView {
     /// What is damaged: rows that cannot be understood and are left out, descriptions that are gone. The next
     /// commit of the source mends it.
     pub damaged: Vec<Problem>,
+    /// The sources among them whose rows are left out.
+    pub unreadable: BTreeSet<SourceId>,
 }

@@ -33,6 +33,8 @@ pub struct Policy {
     pub scope: Scope,
     /// Lets removals pass that the guardrail would withhold.
     pub allow_mass_removal: bool,
+    /// Removes orphans, and what would become one, instead of keeping them until their source is back.
+    pub prunes_orphans: bool,
 }
 
 /// Which failed rows with unchanged inputs are attempted.
@@ -290,6 +292,11 @@ fn not_met_step(disk: &DiskView, policy: &Policy, row: &Row) -> Step {
         }
         Verdict::Stale(_) | Verdict::Fresh(_) | Verdict::Recovered => Action::Keep,
     };
+    if policy.prunes_orphans && not_met::is_orphan(row, &verdict, &action) {
+        let reason = TombstoneReason::Pruned;
+        let verdict = Stale::Removed { reason, renamed_to: None }.into();
+        return Step { source: row.source.clone(), verdict, action: Action::Tombstone(reason) };
+    }
     Step { source: row.source.clone(), verdict, action }
 }
 
@@ -327,7 +334,8 @@ fn is_removal(action: &Action) -> bool {
         Action::Tombstone(reason) => match reason {
             TombstoneReason::SourceDeleted
             | TombstoneReason::ExtensionRemoved
-            | TombstoneReason::NoLongerEntryPoint => true,
+            | TombstoneReason::NoLongerEntryPoint
+            | TombstoneReason::Pruned => true,
             TombstoneReason::Renamed => false,
         },
         Action::Keep
@@ -370,9 +378,12 @@ fn withhold_mass_removals(
             severity: Severity::Error,
             subject: root.to_string(),
             position: None,
-            message: format!("{removed} of the {live} sources of the root {root} would be removed at once; all are kept"),
+            message: format!(
+                "{removed} of the {live} sources of the root {root} would be removed at once; all are kept"
+            ),
             hint: Some(
-                "if they were removed on purpose, repeat with --allow-mass-removal; if not, look whether the disk is there"
+                "if they were removed on purpose, repeat with --allow-mass-removal, or let `mangrove doctor --repair \
+                 --apply` remove them; if not, look whether the disk is there"
                     .to_owned(),
             ),
         })

@@ -142,6 +142,8 @@ codes! {
     SOURCE_MOVING = 414, "a source kept changing while it was scanned";
     /// The catalog does not know every source, so that no bundle may be removed.
     SWEEP_WITHHELD = 415, "bundles stay, because the catalog does not know every source";
+    /// Files of a pulled extension are not those that the lockfile names.
+    LOCK_DRIFT = 416, "a pulled extension differs from the lockfile";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.

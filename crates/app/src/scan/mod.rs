@@ -86,6 +86,8 @@ pub struct Request {
     pub rehash: bool,
     /// Let removals pass that the guardrail would withhold.
     pub allow_mass_removal: bool,
+    /// Remove orphans instead of keeping them until their source is back.
+    pub prunes_orphans: bool,
     /// Ends the scan before its time: what is settled is committed, what is not is left for the next one.
     pub cancellation: Cancellation,
 }
@@ -123,6 +125,7 @@ impl Default for Request {
             dry_run: false,
             rehash: false,
             allow_mass_removal: false,
+            prunes_orphans: false,
             cancellation: Cancellation::default(),
         }
     }
@@ -415,7 +418,8 @@ impl Scanner {
         Ok(())
     }
 
-    fn policy(&self, request: &Request) -> Policy {
+    /// What a plan for this request may do.
+    pub(crate) fn policy(&self, request: &Request) -> Policy {
         let retry = match &request.retry {
             RetryMode::All => Retry::All,
             RetryMode::Due => Retry::Due(self.ports.clock.now()),
@@ -427,6 +431,7 @@ impl Scanner {
             kinds: self.loaders.rule_versions(),
             scope: request.scope.clone(),
             allow_mass_removal: request.allow_mass_removal,
+            prunes_orphans: request.prunes_orphans,
         }
     }
 

@@ -1,70 +1,71 @@
 //! `mangrove doctor`
 
-use std::collections::BTreeMap;
-
-use mangrove_app::{
-    doctor::{self, Diagnosis},
-    health::Summary,
+use mangrove_app::doctor::{
+    self, Diagnosis, Duplicate, Examination,
+    repair::{self, Repair},
 };
-use mangrove_domain::problem::Problem;
-use serde::Serialize;
 
 use super::Context;
-use crate::{compose, documents::ProblemDocument, errors::CommandError, exit::Exit, human, printer::Style};
+use crate::{
+    args,
+    compose::{self, Access},
+    doctor_document::{self, DoctorDocument, actions},
+    errors::CommandError,
+    exit::Exit,
+    human,
+    printer::{Printer, Style},
+};
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DoctorDocument {
-    schema: &'static str,
-    healthy: bool,
-    kinds: BTreeMap<String, KindDocument>,
-    problems: Vec<ProblemDocument>,
-    unreferenced_objects: u64,
-    unreferenced_bytes: u64,
-    pending_sources: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct KindDocument {
-    healthy: bool,
-    states: BTreeMap<&'static str, u64>,
-    degraded: u64,
-    shadowed: u64,
-}
-
-pub(crate) async fn run(context: &Context) -> Result<Exit, CommandError> {
-    let (workspace, found) = compose::examine(context, &context.repository()?).await?;
-    let diagnosis = doctor::diagnose(&workspace.scanner, found).await;
+pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<Exit, CommandError> {
+    if arguments.schema {
+        context.printer.text(doctor_document::SCHEMA);
+        return Ok(Exit::Done);
+    }
+    let access = if arguments.apply { Access::ReadWrite } else { Access::Examine };
+    let (workspace, examination) = compose::examine(context, &context.repository()?, access).await?;
+    let scanner = &workspace.scanner;
+    let Examination { found, permissions } = examination;
+    let (mut repair, mut is_cancelled) = (None, false);
+    if arguments.apply {
+        let repaired = repair::apply(scanner, context.interrupts.cancellation()).await?;
+        is_cancelled = repaired.report.is_cancelled;
+        repair = Some(repaired.repair);
+    }
+    let diagnosis = doctor::diagnose(scanner, Examination { found, permissions }).await;
+    if arguments.repair && !arguments.apply {
+        // Where the catalog or the sources cannot be read, the diagnosis says so, and there is nothing to mend.
+        repair = Some(repair::propose(scanner, &diagnosis.damaged).await.unwrap_or_default());
+    }
     if context.printer.is_json() {
-        context.printer.document(&document(&diagnosis));
+        let repair = repair.as_ref().map(|repair| (repair, arguments.apply));
+        context.printer.document(&DoctorDocument::new(&diagnosis, repair));
     } else {
-        print(context, &diagnosis);
+        if let Some(repair) = &repair {
+            tell_repair(&context.printer, repair, arguments.apply);
+        }
+        print(&context.printer, &diagnosis);
     }
-    Ok(if diagnosis.is_healthy() { Exit::Done } else { Exit::No })
+    Ok(if diagnosis.is_healthy() && !is_cancelled { Exit::Done } else { Exit::No })
 }
 
-fn document(diagnosis: &Diagnosis) -> DoctorDocument {
-    let kind = |health: &Summary| KindDocument {
-        healthy: health.is_healthy(),
-        states: health.states.iter().map(|(state, count)| (state.as_str(), *count)).collect(),
-        degraded: health.degraded,
-        shadowed: health.shadowed,
-    };
-    let problem = |problem: &Problem| ProblemDocument::from(problem).of_type(diagnosis.types.get(&problem.subject));
-    DoctorDocument {
-        schema: "mangrove.doctor/1",
-        healthy: diagnosis.is_healthy(),
-        kinds: diagnosis.kinds.iter().map(|(name, health)| (name.to_string(), kind(health))).collect(),
-        problems: diagnosis.problems.iter().map(problem).collect(),
-        unreferenced_objects: diagnosis.unreferenced.len() as u64,
-        unreferenced_bytes: diagnosis.unreferenced.iter().map(|object| object.size_bytes).sum(),
-        pending_sources: diagnosis.pending,
+fn tell_repair(printer: &Printer, repair: &Repair, is_applied: bool) {
+    if repair.is_empty() {
+        printer.line("nothing to repair");
+        return;
+    }
+    let actions = actions(repair);
+    let total = human::count(actions.len() as u64, "repair");
+    for action in actions {
+        printer.line(format!("{:<16} {}: {}", action.action, action.subject, action.reason));
+    }
+    if is_applied {
+        printer.status("Repaired", total);
+    } else {
+        printer.status("Proposed", format!("{total}; nothing was changed, `--apply` does it"));
     }
 }
 
-fn print(context: &Context, diagnosis: &Diagnosis) {
-    let printer = &context.printer;
+fn print(printer: &Printer, diagnosis: &Diagnosis) {
     for problem in &diagnosis.problems {
         printer.problem(problem);
     }
@@ -78,10 +79,20 @@ fn print(context: &Context, diagnosis: &Diagnosis) {
         let degraded = if health.degraded > 0 { format!(", {} degraded", health.degraded) } else { String::new() };
         printer.line(format!("{kind}: {}{degraded}", states.join(", ")));
     }
+    for duplicate in &diagnosis.duplicates {
+        printer.line(claims(duplicate));
+    }
+    for need in diagnosis.needs.iter().filter(|need| !need.missing.is_empty()) {
+        let missing: Vec<&str> = need.missing.iter().map(|permission| permission.as_str()).collect();
+        let (kind, name) = (&need.kind, &need.type_name);
+        let requires = need.requirements.join(", ");
+        printer.line(format!("{kind} {name} uses {requires}; not granted: {}", missing.join(", ")));
+    }
     if !diagnosis.unreferenced.is_empty() {
         let bytes = diagnosis.unreferenced.iter().map(|object| object.size_bytes).sum();
         let objects = human::count(diagnosis.unreferenced.len() as u64, "object");
-        printer.line(format!("store: {objects} ({}) that no row needs", human::size(bytes)));
+        let old = diagnosis.sweepable.len();
+        printer.line(format!("store: {objects} ({}) that no row needs, {old} old enough to go", human::size(bytes)));
     }
     if diagnosis.pending > 0 {
         let sources = human::count(diagnosis.pending, "source");
@@ -92,4 +103,22 @@ fn print(context: &Context, diagnosis: &Diagnosis) {
     } else {
         printer.line(printer.styled(Style::Red, "unhealthy"));
     }
+}
+
+/// `model @acme/a: a.ts resolves it, before pulled:@acme/tools/a.ts`.
+fn claims(duplicate: &Duplicate) -> String {
+    let who = match (&duplicate.winner, &duplicate.blocked_by) {
+        (Some(winner), _) if duplicate.is_fallback => format!("{winner} stands in for a source that failed"),
+        (Some(winner), _) => format!("{winner} resolves it"),
+        (None, Some(blocker)) => format!("nothing resolves it, {blocker} is rejected"),
+        (None, None) => "nothing resolves it".to_owned(),
+    };
+    let decisive = duplicate.winner.as_ref().or(duplicate.blocked_by.as_ref());
+    let others: Vec<String> = duplicate
+        .claimants
+        .iter()
+        .filter(|claimant| Some(&claimant.source) != decisive)
+        .map(|claimant| format!("{} ({})", claimant.source, claimant.state))
+        .collect();
+    format!("{} {}: {who}; also claimed by {}", duplicate.kind, duplicate.type_name, others.join(", "))
 }

@@ -36,6 +36,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         dry_run: arguments.dry_run,
         rehash: arguments.rehash,
         allow_mass_removal: arguments.allow_mass_removal,
+        prunes_orphans: false,
         cancellation: context.interrupts.cancellation(),
     };
     let report = workspace.scanner.scan(&request).await?;

@@ -200,6 +200,7 @@ impl Verdict {
                     TombstoneReason::ExtensionRemoved => "ExtensionRemoved",
                     TombstoneReason::Renamed => "Renamed",
                     TombstoneReason::NoLongerEntryPoint => "NoLongerEntryPoint",
+                    TombstoneReason::Pruned => "Pruned",
                 },
                 Stale::Unavailable { .. } => "Unavailable",
             },
@@ -306,6 +307,9 @@ impl fmt::Display for Stale {
                 }
                 (TombstoneReason::NoLongerEntryPoint, _) => {
                     out.write_str("the file is there and no longer exports its kind")
+                }
+                (TombstoneReason::Pruned, _) => {
+                    out.write_str("its source cannot be reached, and its bundle was never accepted")
                 }
             },
             Stale::Unavailable { fault } => write!(out, "the source cannot be reached: {fault}"),

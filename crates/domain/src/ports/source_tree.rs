@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     digest::Digest,
+    drift::Drift,
     failure::Fault,
     fingerprint::Part,
     observation::{DiskView, Observation},
@@ -29,6 +30,10 @@ pub trait SourceTree: Send + Sync {
     /// The module graph of one entry with the bytes of its files, read now. `None` if the entry cannot be
     /// read. The caller compares the digests with those it observed.
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError>;
+
+    /// How pulled extensions differ from what the lockfile says of them, sorted. Reads every file of theirs that has a
+    /// checksum; remembers nothing.
+    async fn drift(&self) -> Result<Vec<Drift>, ObserveError>;
 }
 
 /// What to look at.

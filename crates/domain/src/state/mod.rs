@@ -79,10 +79,12 @@ pub enum TombstoneReason {
     Renamed,
     /// The file is there and no longer exports the kind.
     NoLongerEntryPoint,
+    /// An orphan that somebody asked to be removed.
+    Pruned,
 }
 
 impl TombstoneReason {
-    /// `source-deleted`, `extension-removed`, `renamed` or `no-longer-entry-point`.
+    /// `source-deleted`, `extension-removed`, `renamed`, `no-longer-entry-point` or `pruned`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -90,6 +92,7 @@ impl TombstoneReason {
             TombstoneReason::ExtensionRemoved => "extension-removed",
             TombstoneReason::Renamed => "renamed",
             TombstoneReason::NoLongerEntryPoint => "no-longer-entry-point",
+            TombstoneReason::Pruned => "pruned",
         }
     }
 }

@@ -105,8 +105,13 @@ fn decided(case: &Case) -> String {
     if case.helper {
         disk.helpers.insert(row.source.clone());
     }
-    let policy =
-        Policy { retry: Retry::All, kinds: [(model(), 1)].into(), scope: Scope::Everything, allow_mass_removal: false };
+    let policy = Policy {
+        retry: Retry::All,
+        kinds: [(model(), 1)].into(),
+        scope: Scope::Everything,
+        allow_mass_removal: false,
+        prunes_orphans: false,
+    };
     let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);
     format!("{}, {}", plan.steps[0].verdict.name(), plan.steps[0].action.name())
 }
@@ -183,6 +188,7 @@ fn fault_20_a_mount_leaves_only_when_nothing_that_is_configured_covers_it() {
             kinds: [(model(), 1)].into(),
             scope: Scope::Everything,
             allow_mass_removal: false,
+            prunes_orphans: false,
         };
         let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);
         format!("{}, {}", plan.steps[0].verdict.name(), plan.steps[0].action.name())
@@ -260,4 +266,36 @@ fn lost_for_now() {
         bundle missing  mount unreachable: Unavailable, mark-unreadable
         bundle missing  missing but locked: Unavailable, mark-unreadable
     "#);
+}
+
+/// Orphans stay until somebody asks for them to be removed; a working type stays even then.
+#[test]
+fn fault_22_orphans_leave_only_on_request() {
+    let mut table = String::new();
+    for text in ["Indexed", "ValidationFailed", "OrphanedBundleOnly"] {
+        for prunes_orphans in [false, true] {
+            let mut row = row(text).unwrap();
+            row.origin = Origin::Mounted;
+            row.source.root = RootId::mount("../exts/aws");
+            let disk = DiskView { mount_patterns: vec![Glob::parse("../exts/*").unwrap()], ..DiskView::default() };
+            let policy = Policy {
+                retry: Retry::All,
+                kinds: [(model(), 1)].into(),
+                scope: Scope::Everything,
+                allow_mass_removal: false,
+                prunes_orphans,
+            };
+            let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);
+            let step = &plan.steps[0];
+            writeln!(table, "{text} {prunes_orphans}: {}, {}", step.verdict.name(), step.action.name()).unwrap();
+        }
+    }
+    insta::assert_snapshot!(table, @r"
+    Indexed false: Unavailable, degrade
+    Indexed true: Unavailable, degrade
+    ValidationFailed false: Unavailable, orphan
+    ValidationFailed true: Pruned, tombstone
+    OrphanedBundleOnly false: StillOrphaned, keep
+    OrphanedBundleOnly true: Pruned, tombstone
+    ");
 }

@@ -277,6 +277,7 @@ pub(crate) fn decision(row_text: &str, look_text: &str) -> (String, String, Stri
         kinds: [(model(), look.rule_version)].into(),
         scope: Scope::Everything,
         allow_mass_removal: false,
+        prunes_orphans: false,
     };
     let plan = plan(&disk, &CatalogView { rows: row.into_iter().collect(), ..CatalogView::default() }, &policy);
     assert_eq!(plan.steps.len(), 1);

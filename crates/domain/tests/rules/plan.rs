@@ -22,7 +22,13 @@ use crate::{
 };
 
 fn policy() -> Policy {
-    Policy { retry: Retry::All, kinds: [(model(), 1)].into(), scope: Scope::Everything, allow_mass_removal: false }
+    Policy {
+        retry: Retry::All,
+        kinds: [(model(), 1)].into(),
+        scope: Scope::Everything,
+        allow_mass_removal: false,
+        prunes_orphans: false,
+    }
 }
 
 fn local_root() -> (RootId, RootView) {

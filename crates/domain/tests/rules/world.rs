@@ -129,7 +129,13 @@ impl World {
     }
 
     pub(crate) fn policy(&self, retry: Retry) -> Policy {
-        Policy { retry, kinds: [(model(), self.rules)].into(), scope: Scope::Everything, allow_mass_removal: false }
+        Policy {
+            retry,
+            kinds: [(model(), self.rules)].into(),
+            scope: Scope::Everything,
+            allow_mass_removal: false,
+            prunes_orphans: false,
+        }
     }
 
     pub(crate) fn plan(&self, retry: Retry) -> Plan {

@@ -181,21 +181,25 @@ impl SqliteCatalog {
         .into_iter()
         .collect();
         transaction.commit().await?;
-        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
+        let mut view = CatalogView::default();
         for chunk in &chunks {
             for stored in read::rows(chunk) {
                 let stored = stored?;
                 match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
                     Ok(row) if is_undescribed(&undescribed, &stored) => {
-                        damaged.push(lost_description(&row));
-                        rows.push(built_only(row));
+                        view.damaged.push(lost_description(&row));
+                        view.rows.push(built_only(row));
                     }
-                    Ok(row) => rows.push(row),
-                    Err(error) => damaged.push(damaged_row(&stored.root, &stored.path, &error)),
+                    Ok(row) => view.rows.push(row),
+                    Err(error) => {
+                        view.damaged.push(damaged_row(&stored.root, &stored.path, &error));
+                        let path = RelativePath::parse(&stored.path).ok();
+                        view.unreadable.extend(path.map(|path| SourceId { root: RootId::new(&*stored.root), path }));
+                    }
                 }
             }
         }
-        Ok(CatalogView { rows, damaged })
+        Ok(view)
     }
 
     /// Runs a read again while the file is busy.

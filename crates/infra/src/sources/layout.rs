@@ -9,12 +9,14 @@ use std::{
 use mangrove_domain::{
     failure::{FailureClass, Fault, Position},
     nearest,
+    permission::Permissions,
     ports::{Document, Documents, KindLayout, Node, NodeValue},
     problem::{Code, Problem, Severity},
     source::{Extension, Kind, Origin, RelativePath, RootId},
 };
 
 use super::{
+    permissions,
     view::{self, View},
     walk::join,
 };
@@ -53,6 +55,8 @@ pub struct Layout {
     pub bundler: Option<String>,
     /// The program `deno`, as it is written.
     pub deno: Option<String>,
+    /// What is granted to whom.
+    pub permissions: Permissions,
     /// What is wrong with the marker.
     pub problems: Vec<Problem>,
 }
@@ -113,6 +117,8 @@ impl Layout {
                 layout.bundler = Some(text()?.to_owned());
             } else if key == "deno" && warns {
                 layout.deno = Some(text()?.to_owned());
+            } else if key == "permissions" && warns {
+                layout.permissions = permissions::read(marker, value, &mut layout.problems);
             } else if is_directory {
                 layout.directories.insert(key.to_owned(), (text()?.to_owned(), value.position(marker)));
             } else if key.ends_with("Dir")

@@ -5,11 +5,13 @@
 //! files and listings from memory: one path of code, whether warm or cold.
 
 mod config;
+mod drift;
 mod layout;
 mod manifest;
 mod mounts;
 pub mod parse;
 pub mod parser;
+mod permissions;
 mod places;
 mod pulled;
 mod resolve;

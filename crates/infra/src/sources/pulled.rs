@@ -11,6 +11,7 @@ use mangrove_domain::{
 };
 
 use super::{
+    drift::Checksums,
     layout::EXTENSIONS_DIRECTORY,
     manifest,
     mounts::warning,
@@ -30,6 +31,7 @@ struct Locked {
     name: String,
     version: String,
     files: BTreeSet<RelativePath>,
+    checksums: Checksums,
 }
 
 /// Adds the locked extensions, and reports what lies beside them.
@@ -48,6 +50,7 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
     };
     for locked in &locked {
         let spec = spec(sight.base, locked);
+        roots.checksums.insert(spec.id.clone(), locked.checksums.clone());
         roots.specs.push(spec);
     }
     let names: BTreeSet<&str> = locked.iter().map(|locked| locked.name.as_str()).collect();
@@ -118,6 +121,7 @@ fn parse(sight: &Sight<'_>, path: &str, text: &str, roots: &mut Roots) -> Result
                 name: name.to_owned(),
                 version: entry.get("version").and_then(Node::as_str).unwrap_or("0.0.0").to_owned(),
                 files: files(name, entry, path, roots),
+                checksums: Checksums::read(entry, |text| below(name, text)),
             }),
             Err(fault) => {
                 roots.lockfile_fault.get_or_insert(fault);
@@ -136,16 +140,14 @@ fn is_name(name: &str) -> bool {
 
 /// The locked files, below the root of the extension, however they are written.
 fn files(name: &str, entry: &Node, lockfile: &str, roots: &mut Roots) -> BTreeSet<RelativePath> {
-    let prefix = format!("{DIRECTORY}/{name}/");
     let mut files = BTreeSet::new();
     for item in entry.get("files").and_then(Node::as_list).unwrap_or_default() {
         let text = item.as_str().unwrap_or_default();
-        let leads_down = !text.split('/').any(|segment| segment == "..");
-        match RelativePath::parse(text.strip_prefix(&prefix).unwrap_or(text)) {
-            Ok(path) if leads_down => {
+        match below(name, text) {
+            Some(path) => {
                 files.insert(path);
             }
-            Ok(_) | Err(_) => roots.problems.push(Problem {
+            None => roots.problems.push(Problem {
                 severity: Severity::Error,
                 position: Some(item.position(lockfile)),
                 ..warning(
@@ -157,6 +159,13 @@ fn files(name: &str, entry: &Node, lockfile: &str, roots: &mut Roots) -> BTreeSe
         }
     }
     files
+}
+
+/// A locked path below the root of its extension, however it is written; `None` if it does not lead down.
+fn below(name: &str, text: &str) -> Option<RelativePath> {
+    let below = text.strip_prefix(&format!("{DIRECTORY}/{name}/")).unwrap_or(text);
+    let leads_down = !text.split('/').any(|segment| segment == "..");
+    RelativePath::parse(below).ok().filter(|_| leads_down)
 }
 
 fn spec(base: &mut View, locked: &Locked) -> RootSpec {

@@ -18,6 +18,7 @@ use mangrove_domain::{
 };
 
 use super::{
+    drift::Checksums,
     layout::Layout,
     mounts, pulled,
     stamp::Seen,
@@ -63,6 +64,8 @@ pub(super) struct Roots {
     pub(super) mounts_fault: Option<Fault>,
     pub(super) mount_patterns: Vec<Glob>,
     pub(super) problems: Vec<Problem>,
+    /// What the lockfile says of the bytes of pulled extensions.
+    pub(super) checksums: BTreeMap<RootId, Checksums>,
     /// The environment variables that were asked for, with their values.
     pub(super) variables: BTreeMap<String, Option<String>>,
 }

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
+    drift::Drift,
     failure::Fault,
     observation::{RootAccess, RootView},
     ports::{
@@ -25,6 +26,7 @@ use crate::faults::{Operation, io_fault};
 
 use super::{
     config::Configs,
+    drift,
     layout::{EXTENSIONS_DIRECTORY, Layout},
     parse,
     parser::ModuleParser,
@@ -269,6 +271,15 @@ impl LocalTree {
 
 #[async_trait]
 impl SourceTree for LocalTree {
+    async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {
+        let options = TreeOptions { is_read_only: true, ..self.options.clone() };
+        blocking(move || {
+            let found = Views { options: &options, ahead: HashMap::new(), rehash: true }.find_roots(&[])?;
+            Ok(drift::find(&found.roots))
+        })
+        .await?
+    }
+
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
         let _turn = self.turn.lock().await;
         let key = self.key(request);

@@ -171,7 +171,7 @@ impl Catalog for MemoryCatalog {
     }
 
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
-        Ok(CatalogView { rows: self.rows(), damaged: lock(&self.content).damaged.clone() })
+        Ok(CatalogView { rows: self.rows(), damaged: lock(&self.content).damaged.clone(), ..CatalogView::default() })
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {

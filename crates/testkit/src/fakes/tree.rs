@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
+    drift::Drift,
     failure::{FailureClass, Fault},
     fingerprint::{Inputs, Line, Part},
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
@@ -241,6 +242,11 @@ impl SourceTree for MemoryTree {
             lock: None,
             config_files: Vec::new(),
         }))
+    }
+
+    /// Nothing is pulled here.
+    async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {
+        Ok(Vec::new())
     }
 }
 

@@ -1,0 +1,282 @@
+//! The doctor: looks at everything, changes nothing (fault 40). What it finds, [`repair`] mends (`design/doctor.md`).
+
+mod duplicates;
+mod needs;
+pub mod repair;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    bundle::{ObjectKey, Presence, StoredObject},
+    claims,
+    drift::Drift,
+    failure::Fault,
+    index::TypeIndex,
+    permission::Permissions,
+    plan::{Action, Step},
+    problem::{Code, Problem, Severity},
+    row::Row,
+    source::{Kind, SourceId},
+    state::StateName,
+};
+
+pub use duplicates::{Claimant, Duplicate};
+pub use needs::Need;
+
+use crate::{
+    attachment,
+    health::{self, Summary},
+    scan::{self, Request, RetryMode, Scanner},
+    upkeep::{self, Sweep},
+};
+
+/// What the doctor is told before it looks.
+#[derive(Clone, Debug, Default)]
+pub struct Examination {
+    /// What is known to be wrong already.
+    pub found: Vec<Problem>,
+    /// What the repository grants.
+    pub permissions: Permissions,
+}
+
+/// What the doctor found.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnosis {
+    /// The health of every kind.
+    pub kinds: BTreeMap<Kind, Summary>,
+    /// Everything that is wrong, worst first.
+    pub problems: Vec<Problem>,
+    /// The types that rows have or claim, by the subject of their problems.
+    pub types: BTreeMap<String, String>,
+    /// Types that several sources claim.
+    pub duplicates: Vec<Duplicate>,
+    /// Rows of which only a bundle that was never accepted is left.
+    pub orphans: Vec<SourceId>,
+    /// Add-ons whose type does not resolve.
+    pub waiting: Vec<SourceId>,
+    /// Rows that a scan would remove and the guardrail keeps.
+    pub withheld: Vec<SourceId>,
+    /// Differences between pulled extensions and the lockfile.
+    pub drift: Vec<Drift>,
+    /// Pulled extensions that the lockfile does not name: their directories.
+    pub unlocked: Vec<String>,
+    /// What types need from the machine, and what is granted to them.
+    pub needs: Vec<Need>,
+    /// Objects that rows need and that are missing or damaged.
+    pub damaged: BTreeMap<ObjectKey, Presence>,
+    /// Objects of the store that no row names.
+    pub unreferenced: Vec<StoredObject>,
+    /// Those among them that are beyond the grace period.
+    pub sweepable: Vec<StoredObject>,
+    /// Sources whose next scan would do something.
+    pub pending: u64,
+}
+
+impl Diagnosis {
+    /// True if every row works on its newest source, and nothing else is wrong beyond warnings.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.kinds.values().all(Summary::is_healthy)
+            && self.problems.iter().all(|problem| problem.severity < Severity::Error)
+    }
+}
+
+/// What the sources and the catalog say.
+#[derive(Default)]
+struct Seen {
+    /// `None` if the catalog cannot be read.
+    rows: Option<Vec<Row>>,
+    withheld: Vec<SourceId>,
+    pending: u64,
+}
+
+/// Looks at sources, catalog and every byte of the store. What cannot be looked at is a problem like any other, and
+/// the rest is looked at all the same.
+pub async fn diagnose(scanner: &Scanner, examination: Examination) -> Diagnosis {
+    let Examination { found: mut problems, permissions } = examination;
+    let Seen { rows, withheld, pending } = look(scanner, &mut problems).await;
+    let drift = drift(scanner, &mut problems).await;
+    let unlocked = of(Code::NOT_LOCKED, &problems).map(str::to_owned).collect();
+    let mut diagnosis = Diagnosis { withheld, drift, unlocked, pending, ..Diagnosis::default() };
+    if let Some(rows) = rows {
+        examine_rows(scanner, &rows, &permissions, &mut problems, &mut diagnosis).await;
+        examine_store(scanner, &rows, &mut problems, &mut diagnosis).await;
+    }
+    problems.sort_by(|one, other| other.severity.cmp(&one.severity).then_with(|| one.subject.cmp(&other.subject)));
+    problems.dedup();
+    Diagnosis { problems, ..diagnosis }
+}
+
+/// The subjects of the problems of one code.
+fn of(code: Code, problems: &[Problem]) -> impl Iterator<Item = &str> {
+    problems.iter().filter(move |problem| problem.code == code).map(|problem| problem.subject.as_str())
+}
+
+/// The rows, and what a scan would do about the sources.
+async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
+    let request = Request { retry: RetryMode::None, dry_run: true, ..Request::default() };
+    let error = match scanner.look(&request).await {
+        Ok((disk, catalog, plan)) => {
+            problems.extend(disk.problems);
+            problems.extend(catalog.damaged);
+            problems.extend(plan.problems);
+            let is_done = |step: &&Step| !matches!(step.action, Action::Keep | Action::Defer { .. });
+            let pending = plan.steps.iter().filter(is_done).count();
+            return Seen {
+                rows: Some(catalog.rows),
+                withheld: plan.withheld.into_iter().map(|step| step.source).collect(),
+                pending: u64::try_from(pending).unwrap_or(u64::MAX),
+            };
+        }
+        Err(error) => error,
+    };
+    problems.push(unlooked(&error));
+    // One of them stands in the way; what the catalog has can be told without the others.
+    match scanner.ports().catalog.snapshot().await {
+        Ok(catalog) => {
+            problems.extend(catalog.damaged);
+            Seen { rows: Some(catalog.rows), ..Seen::default() }
+        }
+        Err(error) => {
+            problems.push(unusable(CATALOG, error.fault()));
+            Seen::default()
+        }
+    }
+}
+
+async fn drift(scanner: &Scanner, problems: &mut Vec<Problem>) -> Vec<Drift> {
+    match scanner.ports().tree.drift().await {
+        Ok(drift) => {
+            problems.extend(drift.iter().filter_map(Drift::problem));
+            drift
+        }
+        Err(error) => {
+            problems.push(unusable(SOURCES, error.fault()));
+            Vec::new()
+        }
+    }
+}
+
+async fn examine_rows(
+    scanner: &Scanner,
+    rows: &[Row],
+    permissions: &Permissions,
+    problems: &mut Vec<Problem>,
+    diagnosis: &mut Diagnosis,
+) {
+    let catalog = scanner.ports().catalog.as_ref();
+    problems.extend(rows.iter().filter_map(health::problem));
+    let claims = claims::resolve(rows);
+    diagnosis.duplicates = duplicates::find(rows, &claims);
+    problems.extend(claims.problems);
+    let index = TypeIndex::build(rows.iter().cloned().map(Arc::new));
+    diagnosis.waiting = index.waiting_add_ons().map(|row| row.source.clone()).collect();
+    match attachment::problems(catalog, &index).await {
+        Ok(found) => problems.extend(found),
+        Err(error) => problems.push(unlooked(&error)),
+    }
+    match needs::find(catalog, rows, permissions).await {
+        Ok(needs) => diagnosis.needs = needs,
+        Err(error) => problems.push(unusable(CATALOG, error.fault())),
+    }
+    let is_orphan = |row: &&Row| row.state.name() == StateName::OrphanedBundleOnly;
+    diagnosis.orphans = rows.iter().filter(is_orphan).map(|row| row.source.clone()).collect();
+    diagnosis.types =
+        rows.iter().filter_map(|row| Some((row.source.to_string(), row.type_name()?.to_string()))).collect();
+    diagnosis.kinds = health::by_kind(rows);
+}
+
+fn unlooked(error: &scan::Error) -> Problem {
+    match error {
+        scan::Error::Catalog { source, .. } => unusable(CATALOG, source.fault()),
+        scan::Error::Store { source, .. } => unusable(STORE, source.fault()),
+        scan::Error::Observe(source) => unusable(SOURCES, source.fault()),
+    }
+}
+
+/// Compares every object that rows name with what the store has, and finds those that none names.
+async fn examine_store(scanner: &Scanner, rows: &[Row], problems: &mut Vec<Problem>, diagnosis: &mut Diagnosis) {
+    let store = &scanner.ports().store;
+    let referenced: BTreeSet<StoredObject> =
+        rows.iter().filter_map(Row::bundle).flat_map(|bundle| bundle.closure().copied()).collect();
+    for object in &referenced {
+        match store.verify(object).await {
+            Ok(Presence::Present) => {}
+            Ok(presence) => {
+                problems.extend(store_problem(object.key, presence));
+                diagnosis.damaged.insert(object.key, presence);
+            }
+            Err(error) => problems.push(unusable(STORE, error.fault())),
+        }
+    }
+    match store.list().await {
+        Ok(objects) => {
+            let keys: BTreeSet<ObjectKey> = referenced.iter().map(|object| object.key).collect();
+            diagnosis.unreferenced = objects.into_iter().filter(|object| !keys.contains(&object.key)).collect();
+        }
+        Err(error) => problems.push(unusable(STORE, error.fault())),
+    }
+    match upkeep::sweep(scanner, true).await {
+        Ok(Sweep::Done(swept)) => diagnosis.sweepable = swept.objects,
+        // The damaged rows are told already, and so are the sources that were never scanned.
+        Ok(Sweep::Withheld(_)) => {}
+        Err(error) => problems.push(unlooked(&error)),
+    }
+}
+
+/// How the doctor calls the parts of the state directory.
+/// The catalog.
+pub const CATALOG: &str = "catalog.db";
+const STORE: &str = "bundles";
+const SOURCES: &str = "sources";
+/// The history of runs.
+pub const RUNS: &str = "runs.db";
+
+/// What is told of a part that cannot be used.
+#[must_use]
+pub fn unusable(subject: &str, fault: &Fault) -> Problem {
+    let hint = match (subject, fault.code) {
+        (CATALOG, Code::CATALOG_NEWER) => {
+            "use the version of Mangrove that wrote it, or make it anew with `mangrove catalog rebuild`".to_owned()
+        }
+        (CATALOG, Code::CATALOG_CORRUPT | Code::CATALOG_FAILED) => {
+            "`mangrove catalog rebuild` makes it anew from the sources".to_owned()
+        }
+        (RUNS, Code::CATALOG_NEWER) => "use the version of Mangrove that wrote it, or another `--state-dir`".to_owned(),
+        (RUNS, Code::CATALOG_CORRUPT) => "the next run sets it aside and begins a new history".to_owned(),
+        (_, Code::CATALOG_BUSY) => "another process is writing; try again".to_owned(),
+        (_, code) => format!("`mangrove explain {code}` says more"),
+    };
+    Problem {
+        code: fault.code,
+        severity: Severity::Error,
+        subject: subject.to_owned(),
+        position: None,
+        message: fault.to_string(),
+        hint: Some(hint),
+    }
+}
+
+fn store_problem(key: ObjectKey, presence: Presence) -> Option<Problem> {
+    let (code, message) = match presence {
+        Presence::Present => return None,
+        Presence::Missing(_) => (Code::BUNDLE_MISSING, "is not in the store".to_owned()),
+        Presence::WrongSize { recorded_bytes, found_bytes, .. } if recorded_bytes == found_bytes => {
+            (Code::BUNDLE_CORRUPT, "has other content than its name says".to_owned())
+        }
+        Presence::WrongSize { recorded_bytes, found_bytes, .. } => {
+            (Code::BUNDLE_CORRUPT, format!("has {found_bytes} bytes instead of {recorded_bytes}"))
+        }
+    };
+    Some(Problem {
+        code,
+        severity: Severity::Error,
+        subject: key.to_string(),
+        position: None,
+        message,
+        hint: Some("`mangrove doctor --repair --apply` builds it again".to_owned()),
+    })
+}

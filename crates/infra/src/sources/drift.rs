@@ -1,0 +1,164 @@
+//! Files of pulled extensions against what the lockfile names.
+//!
+//! This is for the doctor: every file that has a checksum is read, and nothing is remembered.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    digest::Digest,
+    drift::{Difference, Drift},
+    observation::RootAccess,
+    ports::Node,
+    source::{Origin, RelativePath},
+};
+
+use super::{
+    roots::{RootSpec, Roots},
+    walk::join,
+};
+
+/// What the lockfile says of the bytes of one extension (`filesChecksum`). `checksum` is that of the archive, which is
+/// not here to be compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Checksums {
+    /// Nothing, or something that is no checksum.
+    #[default]
+    Nothing,
+    /// Of each file, SHA-256.
+    Each(BTreeMap<RelativePath, Digest>),
+    /// Of all of them: SHA-256 of what `sha256sum` prints of the locked files, sorted by path.
+    All(Digest),
+}
+
+impl Checksums {
+    /// Reads an entry of the lockfile; `below` gives the path of a file below its extension.
+    pub(super) fn read(entry: &Node, below: impl Fn(&str) -> Option<RelativePath>) -> Self {
+        let Some(node) = entry.get("filesChecksum") else { return Self::Nothing };
+        if let Some(members) = node.as_map() {
+            let of_file = |(path, checksum): &(Node, Node)| Some((below(path.as_str()?)?, digest(checksum.as_str()?)?));
+            return Self::Each(members.iter().filter_map(of_file).collect());
+        }
+        node.as_str().and_then(digest).map_or(Self::Nothing, Self::All)
+    }
+}
+
+/// `sha256:<hex>`, `sha256-<hex>` or the digits alone.
+fn digest(text: &str) -> Option<Digest> {
+    let digits = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha256-")).unwrap_or(text);
+    if digits.len() != 64 || !digits.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(Digest::from_bytes(bytes))
+}
+
+/// Every difference, sorted.
+pub(super) fn find(roots: &Roots) -> Vec<Drift> {
+    // One extension may lie below another: `@acme/aws` and `@acme/aws/cost`.
+    let directories: BTreeSet<&Path> = roots.specs.iter().map(|spec| spec.directory.as_path()).collect();
+    let mut found = BTreeSet::new();
+    for spec in roots.specs.iter().filter(|spec| spec.origin == Origin::Pulled) {
+        let checksums = roots.checksums.get(&spec.id).cloned().unwrap_or_default();
+        found.extend(Extension { spec, directories: &directories }.compare(&checksums));
+    }
+    found.into_iter().collect()
+}
+
+struct Extension<'a> {
+    spec: &'a RootSpec,
+    directories: &'a BTreeSet<&'a Path>,
+}
+
+impl Extension<'_> {
+    fn drift(&self, path: Option<&RelativePath>, difference: Difference) -> Drift {
+        Drift { extension: Arc::clone(&self.spec.extension.name), path: path.cloned(), difference }
+    }
+
+    fn absolute(&self, path: &RelativePath) -> PathBuf {
+        self.spec.directory.join(path.as_str())
+    }
+
+    fn compare(&self, checksums: &Checksums) -> Vec<Drift> {
+        if self.spec.access != RootAccess::Reachable {
+            return vec![self.drift(None, Difference::Missing)];
+        }
+        let locked = &self.spec.locked_files;
+        let mut found: Vec<Drift> = Vec::new();
+        let (there, missing): (Vec<_>, Vec<_>) = locked.iter().partition(|path| self.absolute(path).is_file());
+        found.extend(missing.iter().map(|path| self.drift(Some(path), Difference::Missing)));
+        if !locked.is_empty() {
+            let mut files = Vec::new();
+            self.walk("", &mut files);
+            let extra = files.iter().filter(|path| !locked.contains(*path));
+            found.extend(extra.map(|path| self.drift(Some(path), Difference::Extra)));
+        }
+        // What cannot be read is told by whoever needs it.
+        let digest_of = |path: &RelativePath| fs::read(self.absolute(path)).ok().map(|bytes| Digest::of(&bytes));
+        match checksums {
+            Checksums::Each(recorded) => {
+                let changed =
+                    recorded.iter().filter(|(path, digest)| digest_of(path).is_some_and(|now| now != **digest));
+                found.extend(changed.map(|(path, _)| self.drift(Some(path), Difference::Changed)));
+            }
+            Checksums::All(recorded) if missing.is_empty() && !there.is_empty() => {
+                let line = |path: &&RelativePath| Some(format!("{}  {path}\n", digest_of(path)?));
+                let lines: String = there.iter().filter_map(line).collect();
+                if Digest::of(lines.as_bytes()) != *recorded {
+                    found.push(self.drift(None, Difference::Unconfirmed));
+                }
+            }
+            // With a file missing there is nothing to be confirmed.
+            Checksums::All(_) | Checksums::Nothing => {}
+        }
+        found
+    }
+
+    /// The files that could take part in a bundle. Links are not followed: what they lead to is named or lies here too.
+    fn walk(&self, directory: &str, files: &mut Vec<RelativePath>) {
+        let Ok(entries) = fs::read_dir(self.spec.directory.join(directory)) else { return };
+        for entry in entries.flatten() {
+            let (Ok(name), Ok(kind)) = (entry.file_name().into_string(), entry.file_type()) else { continue };
+            if name.starts_with('.') || name == "node_modules" {
+                continue;
+            }
+            let below = join(directory, &name);
+            if kind.is_dir() {
+                if !self.directories.contains(entry.path().as_path()) {
+                    self.walk(&below, files);
+                }
+            } else if kind.is_file() && takes_part(&name) {
+                files.extend(RelativePath::parse(&below));
+            }
+        }
+    }
+}
+
+fn takes_part(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("ts" | "tsx" | "mts" | "cts" | "js" | "jsx" | "mjs" | "cjs" | "json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_in_every_spelling() {
+        let digits = "0a".repeat(32);
+        let expected = Some(Digest::from_bytes([10; 32]));
+        for text in [digits.clone(), digits.to_uppercase(), format!("sha256:{digits}"), format!("sha256-{digits}")] {
+            assert_eq!(digest(&text), expected, "{text}");
+        }
+        for text in ["", "sha256:", &digits[1..], &"zz".repeat(32), &"é".repeat(32)] {
+            assert_eq!(digest(text), None, "{text}");
+        }
+    }
+}

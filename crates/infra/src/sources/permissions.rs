@@ -1,0 +1,79 @@
+//! `permissions:` of the marker: what is granted to whom.
+//!
+//! ```yaml
+//! permissions:
+//!   "*": { net: [registry.npmjs.org] }
+//!   "@acme/tools": { read: true, env: [HOME] }
+//! ```
+
+use mangrove_domain::{
+    nearest,
+    permission::{Grant, Grants, Permission, Permissions},
+    ports::{Node, NodeValue},
+    problem::{Code, Problem, Severity},
+};
+
+/// What is understood; the rest is a problem and grants nothing.
+pub(super) fn read(marker: &str, node: &Node, problems: &mut Vec<Problem>) -> Permissions {
+    let mut reader = Reader { marker, problems };
+    let mut permissions = Permissions::default();
+    if node.value == NodeValue::Null {
+        return permissions;
+    }
+    let Some(members) = reader.mapping("`permissions`", node) else { return permissions };
+    for (key, value) in members {
+        let subject = key.as_str().unwrap_or_default().to_owned();
+        if let Some(grants) = reader.mapping(&format!("`permissions` of {subject}"), value) {
+            let grants = grants.iter().filter_map(|(name, value)| reader.grant(name, value)).collect::<Grants>();
+            permissions.entries.insert(subject, grants);
+        }
+    }
+    permissions
+}
+
+struct Reader<'a> {
+    marker: &'a str,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, node: &Node, message: String, hint: Option<String>) {
+        self.problems.push(Problem {
+            code: Code::INVALID_DOCUMENT,
+            severity: Severity::Error,
+            subject: self.marker.to_owned(),
+            position: Some(node.position(self.marker)),
+            message,
+            hint,
+        });
+    }
+
+    fn mapping<'n>(&mut self, what: &str, node: &'n Node) -> Option<&'n [(Node, Node)]> {
+        let members = node.as_map();
+        if members.is_none() {
+            self.wrong(node, format!("{what} must be a mapping, found {}", node.type_name()), None);
+        }
+        members
+    }
+
+    fn grant(&mut self, name: &Node, value: &Node) -> Option<(Permission, Grant)> {
+        let text = name.as_str().unwrap_or_default();
+        let Some(permission) = Permission::parse(text) else {
+            let hint = nearest::hint(text, Permission::ALL.map(Permission::as_str));
+            self.wrong(name, format!("the permission `{text}` is not known"), hint);
+            return None;
+        };
+        let items = |items: &[Node]| items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        let grant = match &value.value {
+            NodeValue::Bool(true) => Some(Grant::All),
+            NodeValue::Bool(false) => Some(Grant::Only(Vec::new())),
+            NodeValue::List(list) => Option::map(items(list), Grant::Only),
+            NodeValue::Null | NodeValue::Number(_) | NodeValue::String(_) | NodeValue::Map(_) => None,
+        };
+        if grant.is_none() {
+            let message = format!("`{text}` must be true, false or a list of texts");
+            self.wrong(value, message, None);
+        }
+        Some((permission, grant?))
+    }
+}
