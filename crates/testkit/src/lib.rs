@@ -6,3 +6,4 @@ pub mod fakes;
 pub mod fixture;
 pub mod registry;
 pub mod rows;
+pub mod sources;
