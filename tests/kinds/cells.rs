@@ -174,13 +174,13 @@ fn render(name: &str, before: &Seen, warm: &Seen, cold: &Seen, gone: &BTreeMap<S
 
 fn of_kind(kind: &str, before: &Seen, warm: &Seen, cold: &Seen, gone: &BTreeMap<SourceId, String>) -> String {
     let directory = format!("{kind}s/");
-    let shown = |source: &SourceId| {
-        let text = source.to_string();
+    let shorten = |text: &str| {
         text.replace("mount:mounts/shared/extensions/", "mount/")
             .replace("pulled:@acme/tools/", "pulled/")
             .replace("extensions/", "local/")
             .replace(&directory, "")
     };
+    let shown = |source: &SourceId| shorten(&source.to_string());
     let line = |row: &Row| {
         let mut text = row.state.name().to_string();
         if row.degraded.is_some() {
@@ -217,7 +217,7 @@ fn of_kind(kind: &str, before: &Seen, warm: &Seen, cold: &Seen, gone: &BTreeMap<
     for source in sources {
         let (was, is) = (before.rows.get(source), warm.rows.get(source));
         let Some(is) = is else {
-            lines.push(format!("  {:<18} gone: {}", shown(source), gone[source]));
+            lines.push(format!("  {:<18} gone: {}", shown(source), shorten(&gone[source])));
             continue;
         };
         let text = with_bundle(is);
@@ -246,10 +246,9 @@ fn of_kind(kind: &str, before: &Seen, warm: &Seen, cold: &Seen, gone: &BTreeMap<
     if lines.is_empty() {
         lines.push("  as before".to_owned());
     }
-    let steps = &warm.report.changed;
     let built = warm.report.statistics.built;
     let kinds = u64::try_from(SAMPLES.len()).expect("a few");
     assert_eq!(built % kinds, 0, "every kind is built as often");
-    lines.push(format!("  {} built, {} written", built / kinds, steps.len() / SAMPLES.len()));
+    lines.push(format!("  {} built, {} written", built / kinds, warm.report.changed.len() / SAMPLES.len()));
     lines.join("\n") + "\n"
 }

@@ -35,7 +35,60 @@ async fn a_source_comes_and_changes() {
         Cell { name: "dependency changed, mounted", steps: &[|files| files.note(Mount, "second")] },
         Cell { name: "dependency changed, pulled", steps: &[|files| files.note(Pulled, "second")] },
     ];
-    insta::assert_snapshot!(table(&cells).await, @"");
+    insta::assert_snapshot!(table(&cells).await, @r"
+    new, local
+      local/new.ts       Indexed @acme/new
+      @acme/new is local/new.ts
+      1 built, 1 written
+
+    new, mounted
+      mount/new.ts       Indexed @acme/new
+      @acme/new is mount/new.ts
+      1 built, 1 written
+
+    new, pulled
+      pulled/new.ts      Indexed @acme/new
+      @acme/new is pulled/new.ts
+      1 built, 1 written
+
+    changed, local
+      local/own.ts       Indexed @acme/own, new bundle
+      1 built, 1 written
+
+    changed, mounted
+      mount/mounted.ts   Indexed @acme/mounted, new bundle
+      1 built, 1 written
+
+    changed, pulled
+      pulled/pulled.ts   Indexed @acme/pulled, new bundle
+      1 built, 1 written
+
+    changed and changed back
+      as before
+      1 built, 1 written
+
+    written again as it was
+      as before
+      0 built, 0 written
+
+    its type is another one
+      local/own.ts       Indexed @acme/other, new bundle
+      @acme/other is local/own.ts
+      @acme/own is nothing
+      1 built, 1 written
+
+    dependency changed, local
+      local/own.ts       Indexed @acme/own, new bundle
+      1 built, 1 written
+
+    dependency changed, mounted
+      mount/mounted.ts   Indexed @acme/mounted, new bundle
+      1 built, 1 written
+
+    dependency changed, pulled
+      pulled/pulled.ts   Indexed @acme/pulled, new bundle
+      1 built, 1 written
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,5 +120,57 @@ async fn a_source_goes_or_is_renamed() {
             ],
         },
     ];
-    insta::assert_snapshot!(table(&cells).await, @"");
+    insta::assert_snapshot!(table(&cells).await, @r"
+    deleted, local
+      local/own.ts       gone: the source was deleted
+      @acme/own is nothing
+      0 built, 1 written
+
+    deleted, mounted
+      mount/mounted.ts   gone: the source was deleted
+      @acme/mounted is nothing
+      0 built, 1 written
+
+    deleted, pulled
+      pulled/pulled.ts   gone: the source was deleted
+      @acme/pulled is nothing
+      0 built, 1 written
+
+    deleted and back
+      as before
+      1 built, 1 written
+
+    renamed, local
+      local/own.ts       gone: the source was renamed to local/z.ts
+      local/z.ts         Indexed @acme/own
+      @acme/own is local/z.ts
+      1 built, 2 written
+
+    renamed, mounted
+      mount/a.ts         Indexed @acme/mounted
+      mount/mounted.ts   gone: the source was renamed to mount/a.ts
+      @acme/mounted is mount/a.ts
+      1 built, 2 written
+
+    renamed, pulled
+      pulled/pulled.ts   gone: the source was renamed to pulled/z.ts
+      pulled/z.ts        Indexed @acme/pulled
+      @acme/pulled is pulled/z.ts
+      1 built, 2 written
+
+    renamed and changed at once
+      local/own.ts       gone: the source was deleted
+      local/z.ts         Indexed @acme/own
+      @acme/own is local/z.ts
+      1 built, 2 written
+
+    no longer an entry point
+      local/own.ts       gone: the file is there and no longer exports its kind
+      @acme/own is nothing
+      0 built, 1 written
+
+    an entry point again
+      as before
+      1 built, 1 written
+    ");
 }

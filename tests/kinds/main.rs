@@ -5,6 +5,7 @@
 //! with a type of its name. `cold:` says what a start without a catalog makes of the same files, where that is
 //! something else; rows without history must not differ.
 
+mod add_ons;
 mod cells;
 mod failures;
 mod life;

@@ -39,7 +39,47 @@ async fn a_source_moves_between_origins() {
             ],
         },
     ];
-    insta::assert_snapshot!(table(&cells).await, @"");
+    insta::assert_snapshot!(table(&cells).await, @r"
+    local to mount
+      local/own.ts       gone: the source was renamed to mount/own.ts
+      mount/own.ts       Indexed @acme/own
+      @acme/own is mount/own.ts
+      1 built, 2 written
+
+    mount to pulled
+      mount/mounted.ts   gone: the source was renamed to pulled/mounted.ts
+      pulled/mounted.ts  Indexed @acme/mounted
+      @acme/mounted is pulled/mounted.ts
+      1 built, 2 written
+
+    pulled to local
+      local/pulled.ts    Indexed @acme/pulled
+      pulled/pulled.ts   gone: the source was renamed to local/pulled.ts
+      @acme/pulled is local/pulled.ts
+      1 built, 2 written
+
+    local to mount and back
+      as before
+      1 built, 2 written
+
+    copied from pulled to local
+      local/pulled.ts    Indexed @acme/pulled
+      pulled/pulled.ts   Indexed @acme/pulled behind local/pulled.ts
+      @acme/pulled is local/pulled.ts
+      1 built, 2 written
+
+    moved while it does not parse
+      local/own.ts       gone: the source was renamed to mount/own.ts
+      mount/own.ts       BundleBuildFailed @acme/own (Deterministic MG0201)
+      @acme/own is nothing
+      1 built, 2 written
+
+    moved while it is rejected
+      local/pulled.ts    ValidationFailed @acme/pulled
+      pulled/pulled.ts   gone: the source was renamed to local/pulled.ts
+      @acme/pulled is nothing
+      1 built, 2 written
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,5 +122,51 @@ async fn an_origin_is_away_or_leaves() {
             ],
         },
     ];
-    insta::assert_snapshot!(table(&cells).await, @"");
+    insta::assert_snapshot!(table(&cells).await, @r"
+    mount away
+      mount/mounted.ts   Indexed, degraded @acme/mounted (Environment MG0406)
+                         cold: no row
+      @acme/mounted is mount/mounted.ts, cold: nothing
+      0 built, 1 written
+
+    mount away and back
+      as before
+      0 built, 1 written
+
+    mount no longer listed
+      mount/mounted.ts   gone: its extension or mount is no longer configured
+      @acme/mounted is nothing
+      0 built, 1 written
+
+    pulled directory away
+      pulled/pulled.ts   Indexed, degraded @acme/pulled (Environment MG0406)
+                         cold: no row
+      @acme/pulled is pulled/pulled.ts, cold: nothing
+      0 built, 1 written
+
+    pulled directory away and back
+      as before
+      0 built, 1 written
+
+    no longer locked
+      pulled/pulled.ts   gone: its extension or mount is no longer configured
+      @acme/pulled is nothing
+      0 built, 1 written
+
+    locked file missing
+      pulled/pulled.ts   Indexed, degraded @acme/pulled (Environment MG0401)
+                         cold: no row
+      @acme/pulled is pulled/pulled.ts, cold: nothing
+      0 built, 1 written
+
+    mount listed twice
+      as before
+      0 built, 0 written
+
+    mounted while it is away, broken when it is back
+      mount/mounted.ts   Indexed, degraded @acme/mounted (Deterministic MG0201)
+                         cold: BundleBuildFailed @acme/mounted (Deterministic MG0201)
+      @acme/mounted is mount/mounted.ts, cold: nothing
+      1 built, 1 written
+    ");
 }

@@ -17,7 +17,9 @@ fn outcome(text: &str, look_text: &str) -> Outcome {
     let bundle = bundle_of(&inputs);
     match text.split_once(':') {
         None if text == "accepted" => Outcome::Accepted { indexed: indexed(&inputs, "@acme/dns"), inputs },
-        None if text == "rejected" => Outcome::Rejected { bundle, violations: violations(), inputs },
+        None if text == "rejected" => {
+            Outcome::Rejected { bundle, violations: violations(), claimed_type: None, inputs }
+        }
         None if text == "moved" => Outcome::InputsMoved,
         Some(("build", name)) => Outcome::BuildFailed { fault: fault(name) },
         Some(("inspection", name)) => Outcome::InspectionFailed { fault: fault(name), bundle, inputs },
