@@ -11,6 +11,9 @@ use crate::world::{Local, Process, Repository, Seen, pool};
 const FILE: &str = "extensions/models/more.ts";
 const ELSEWHERE: &str = "mounts/shared/extensions/models/more.ts";
 
+/// What happens, and how.
+type Step = (&'static str, fn(&Repository));
+
 fn add_on(method: &str, execute: &str) -> String {
     format!(
         "const arguments_ = {{ _def: {{}}, parse: (value: unknown) => value, \
@@ -59,7 +62,7 @@ async fn fault_17_an_add_on_keeps_its_target_through_everything_that_can_happen(
     let (pool, repository) = (pool(), Repository::new());
     let state = tempfile::tempdir().expect("a directory");
     let mut lines = Vec::new();
-    let steps: [(&str, fn(&Repository)); 10] = [
+    let steps: [Step; 10] = [
         ("new", |files| files.put(FILE, &good("more"))),
         ("changed", |files| files.put(FILE, &good("other"))),
         ("does not parse", |files| files.put(FILE, &format!("const list = [;\n{}", good("other")))),
@@ -123,23 +126,25 @@ async fn fault_21_an_add_on_attaches_once_however_often_its_directory_is_mounted
 async fn fault_27_a_chain_of_upgrades_that_could_not_be_followed_is_never_accepted() {
     let step = |version: &str| format!("{{ toVersion: {version}, description: \"x\", upgradeAttributes: (a) => a }}");
     let chains = [
-        ("one", format!("[{}]", step("\"2026.05.23.1\""))),
-        ("two, ascending", format!("[{}, {}]", step("\"2026.05.22.9\""), step("\"2026.05.23.1\""))),
-        ("ascending by number, not by text", format!("[{}, {}]", step("\"2026.05.23.0\""), step("\"2026.05.23.1\""))),
-        ("descending", format!("[{}, {}]", step("\"2026.05.23.1\""), step("\"2026.05.22.9\""))),
-        ("twice the same", format!("[{}, {}]", step("\"2026.05.23.1\""), step("\"2026.05.23.1\""))),
+        ("one", format!("[{}]", step("\"2026.05.23.10\""))),
+        (
+            "two, ascending by number, not by text",
+            format!("[{}, {}]", step("\"2026.05.23.9\""), step("\"2026.05.23.10\"")),
+        ),
+        ("descending", format!("[{}, {}]", step("\"2026.05.23.10\""), step("\"2026.05.23.9\""))),
+        ("twice the same", format!("[{}, {}]", step("\"2026.05.23.10\""), step("\"2026.05.23.10\""))),
         ("ends before the version", format!("[{}]", step("\"2026.05.22.1\""))),
         ("ends after the version", format!("[{}]", step("\"2026.05.24.1\""))),
-        ("no such day", format!("[{}, {}]", step("\"2026.02.30.1\""), step("\"2026.05.23.1\""))),
+        ("no such day", format!("[{}, {}]", step("\"2026.02.30.1\""), step("\"2026.05.23.10\""))),
         ("a number for a version", format!("[{}]", step("20260523"))),
-        ("nothing that upgrades", "[{ toVersion: \"2026.05.23.1\", description: \"x\" }]".to_owned()),
+        ("nothing that upgrades", "[{ toVersion: \"2026.05.23.10\", description: \"x\" }]".to_owned()),
         ("no list", "{}".to_owned()),
         ("empty", "[]".to_owned()),
     ];
     let (pool, repository) = (pool(), Repository::new());
     for (index, (_, chain)) in chains.iter().enumerate() {
         let text = format!(
-            "export const model = {{ type: \"@acme/chain{index}\", version: \"2026.05.23.1\", methods: {{}}, \
+            "export const model = {{ type: \"@acme/chain{index}\", version: \"2026.05.23.10\", methods: {{}}, \
              upgrades: {chain} }};\n"
         );
         repository.put(&format!("extensions/models/chain{index:02}.ts"), &text);
@@ -160,12 +165,11 @@ async fn fault_27_a_chain_of_upgrades_that_could_not_be_followed_is_never_accept
     let lines: Vec<String> = chains.iter().enumerate().map(line).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
     one: Indexed
-    two, ascending: Indexed
-    ascending by number, not by text: Indexed
-    descending: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.22.9"; upgrades[1].toVersion: expected the last upgrade to lead to 2026.05.23.1, found "2026.05.22.9"
-    twice the same: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.23.1"
-    ends before the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.1, found "2026.05.22.1"
-    ends after the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.1, found "2026.05.24.1"
+    two, ascending by number, not by text: Indexed
+    descending: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.23.9"; upgrades[1].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.23.9"
+    twice the same: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.23.10"
+    ends before the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.22.1"
+    ends after the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.24.1"
     no such day: upgrades[0].toVersion: expected a version `YYYY.MM.DD.N` with a real date, found "2026.02.30.1"
     a number for a version: upgrades[0].toVersion: expected a string, found number
     nothing that upgrades: upgrades[0].upgradeAttributes: expected a function, found nothing

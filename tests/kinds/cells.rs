@@ -1,6 +1,9 @@
 //! One cell of the matrix: what happens to a repository, and what a warm and a cold scan make of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use mangrove_app::scan::{Request, RetryMode};
 use mangrove_domain::{
@@ -17,6 +20,9 @@ use mangrove_infra::worker::Pool;
 use mangrove_testkit::sources::SAMPLES;
 
 use crate::world::{Process, Repository, Seen, pool};
+
+/// Where the state of a repository lies, below it.
+const STATE: &str = ".mangrove";
 
 /// What happens. After each step a new process scans; what is said of a cell is what the last one did.
 pub(crate) struct Cell {
@@ -81,42 +87,48 @@ fn has_history(row: &Row) -> bool {
 /// Runs the cells and renders what differs from a repository in which nothing happened.
 pub(crate) async fn table(cells: &[Cell]) -> String {
     let pool = pool();
+    let repository = Repository::new();
+    let state = repository.tree.path(STATE);
+    let process = Process::start(&repository, &state, &pool).await;
+    let before = process.scan(&Request::default()).await;
+    process.end().await;
+    assert_eq!(before.report.statistics.built, 15, "before anything happens");
     let mut blocks = Vec::with_capacity(cells.len());
     for cell in cells {
-        blocks.push(run(cell, &pool).await);
+        blocks.push(run(cell, &repository, &before, &pool).await);
     }
     blocks.join("\n")
 }
 
-async fn run(cell: &Cell, pool: &Pool) -> String {
+async fn run(cell: &Cell, untouched: &Repository, before: &Seen, pool: &Pool) -> String {
     let name = cell.name;
-    let repository = Repository::new();
-    let state = tempfile::tempdir().expect("a directory");
-    let mut process = Process::start(&repository, state.path(), pool).await;
-    let before = process.scan(&Request::default()).await;
-    assert_eq!(before.report.statistics.built, 15, "{name}: before anything happens");
-    let mut warm = None;
+    // Another place makes no difference (fault 16), and what was built once need not be built for every cell.
+    let repository = untouched.copy();
+    let state = repository.tree.path(STATE);
+    let mut last = None;
     for step in cell.steps {
-        process.end().await;
+        if let Some((_, process)) = last.take() {
+            Process::end(process).await;
+        }
         step(&repository);
-        process = Process::start(&repository, state.path(), pool).await;
-        warm = Some(process.scan(&Request::default()).await);
+        let process = Process::start(&repository, &state, pool).await;
+        last = Some((process.scan(&Request::default()).await, process));
     }
-    let warm = warm.expect("a cell has steps");
+    let (warm, process) = last.expect("a cell has steps");
     let mut gone = BTreeMap::new();
     for source in before.rows.keys().filter(|source| !warm.rows.contains_key(source)) {
         let last = process.history(source).await.pop().expect("an audit line");
         gone.insert(source.clone(), last.transition.reason);
     }
     process.end().await;
-    check_rest(name, &repository, state.path(), pool, &warm).await;
+    check_rest(name, &repository, &state, pool, &warm).await;
 
     let elsewhere = tempfile::tempdir().expect("a directory");
     let process = Process::start(&repository, elsewhere.path(), pool).await;
     let cold = process.scan(&Request::default()).await;
     process.end().await;
     check_cold(name, &warm, &cold);
-    render(name, &before, &warm, &cold, &gone)
+    render(name, before, &warm, &cold, &gone)
 }
 
 /// Another scan finds nothing to do but to try what failed, and a timer finds nothing at all.
@@ -151,6 +163,12 @@ fn check_cold(name: &str, warm: &Seen, cold: &Seen) {
         }
         let other = other.unwrap_or_else(|| panic!("{name}: a cold start has no row of {source}"));
         assert_eq!(Essence::of(row), Essence::of(other), "{name}: {source}, warm and cold");
+        let extension = match row.origin {
+            Origin::Local => "@local/00000000-0000-4000-8000-000000000001",
+            Origin::Mounted => "@mount/shared",
+            Origin::Pulled => "@acme/tools",
+        };
+        assert_eq!(&*row.extension.name, extension, "{name}: {source} belongs to where it lies");
         if !type_of(row).is_some_and(|of| touched.contains(&of)) {
             let shadow = |row: &Row| (row.shadowed_by.clone(), row.shadow_fallback);
             assert_eq!(shadow(row), shadow(other), "{name}: {source}, warm and cold");
@@ -187,13 +205,13 @@ fn of_kind(kind: &str, before: &Seen, warm: &Seen, cold: &Seen, gone: &BTreeMap<
             text.push_str(", degraded");
         }
         if let Some(type_name) = row.type_name() {
-            text.push_str(&format!(" {type_name}"));
+            let _ = write!(text, " {type_name}");
         }
         if let Some(failure) = row.failure() {
-            text.push_str(&format!(" ({} {})", failure.class, failure.code));
+            let _ = write!(text, " ({} {})", failure.class, failure.code);
         }
         if let Some(by) = &row.shadowed_by {
-            text.push_str(&format!(" behind {}", shown(by)));
+            let _ = write!(text, " behind {}", shown(by));
         }
         if row.shadow_fallback {
             text.push_str(" standing in");

@@ -97,7 +97,7 @@ async fn fault_12_a_name_is_judged_alike_in_every_origin_cold_and_warm() {
     "Acme::Deep.Name" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name"
     "Acme::Deep.Name" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name"
     "Acme::Deep.Name" as a model: acme/deep/name
-    "Acme::Deep.Name" as a report: rejected: name: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name"
+    "Acme::Deep.Name" as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found "Acme::Deep.Name"
     "Acme::Deep.Name" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name"
     "@acme/a/b" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b"
     "@acme/a/b" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b"
@@ -107,12 +107,12 @@ async fn fault_12_a_name_is_judged_alike_in_every_origin_cold_and_warm() {
     "single" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single"
     "single" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single"
     "single" as a model: rejected: type: expected at least two segments such as `@acme/dns`, found "single"
-    "single" as a report: rejected: name: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single"
+    "single" as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found "single"
     "single" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single"
     " @acme/trim " as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim "
     " @acme/trim " as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim "
     " @acme/trim " as a model: @acme/trim
-    " @acme/trim " as a report: rejected: name: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim "
+    " @acme/trim " as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found " @acme/trim "
     " @acme/trim " as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim "
     "#);
 }
@@ -172,8 +172,7 @@ async fn fault_12_an_entry_point_is_one_in_every_directory_cold_and_warm() {
             check(&seen, Some(place), when);
         }
     }
-    let directories: String =
-        SAMPLES.iter().map(|sample| format!("{}sDir: {}\n", sample.kind, custom(sample.kind))).collect();
+    let directories = SAMPLES.map(|sample| format!("{}sDir: {}\n", sample.kind, custom(sample.kind))).concat();
     repository.put("mangrove.yaml", &format!("repoId: 00000000-0000-4000-8000-000000000001\n{directories}"));
     let last = tempfile::tempdir().expect("a directory");
     for (directory, when) in [(state.path(), "warm"), (last.path(), "cold")] {

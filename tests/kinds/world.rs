@@ -90,6 +90,13 @@ impl Repository {
         repository
     }
 
+    /// The same in another place, state included.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self { tree: Tree::new("").expect("a directory") };
+        copy_directory(&self.tree.root(), &copy.tree.root());
+        copy
+    }
+
     /// Writes one file as it is.
     pub(crate) fn put(&self, path: &str, text: &str) {
         self.tree.write(path, text).expect("it can be written");
@@ -167,6 +174,18 @@ impl Repository {
     fn each(&self, place: Place, file: &str, act: impl Fn(&Sample, &Path)) {
         for sample in &SAMPLES {
             act(sample, &self.path(place, sample, file));
+        }
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("it can be made");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let (source, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("an entry");
+        if source.is_dir() {
+            copy_directory(&source, &target);
+        } else {
+            fs::copy(&source, &target).expect("it can be copied");
         }
     }
 }

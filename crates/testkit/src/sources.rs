@@ -93,7 +93,7 @@ impl Sample {
         };
         let export = if condition == Condition::Helper { "helper" } else { self.export };
         let type_name = if condition == Condition::Nameless { "42".to_owned() } else { format!("\"{type_name}\"") };
-        let members: String = self
+        let members: Vec<String> = self
             .members
             .iter()
             .map(|(name, code)| {
@@ -106,8 +106,9 @@ impl Sample {
              const schema = {{ _def: {{}}, parse: (value: unknown) => value, \
              safeParse: (value: unknown) => ({{ success: true, data: value }}) }};\n\
              export const schemas = [schema];\n\
-             export const {export} = {{\n  {}: {type_name},\n  description: \"{description}, \" + note,\n{members}}};\n",
-            self.type_key
+             export const {export} = {{\n  {}: {type_name},\n  description: \"{description}, \" + note,\n{}}};\n",
+            self.type_key,
+            members.concat()
         )
     }
 }
