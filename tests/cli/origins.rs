@@ -164,7 +164,7 @@ fn a_root_that_is_no_longer_configured_or_locked_leaves() {
     sandbox.scan(&[]);
     assert_eq!(resolved(&sandbox).into_keys().collect::<Vec<_>>(), ["@acme/own"]);
     let told = all(&sandbox.run(&["scan"]));
-    assert!(told.contains("MG0412"), "what lies there unlocked is said: {told}");
+    assert!(told.contains("MG0413"), "what lies there unlocked is said: {told}");
 }
 
 #[test]

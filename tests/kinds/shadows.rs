@@ -1,6 +1,6 @@
 //! Several sources of one type: who resolves it, and who comes back.
 
-use mangrove_testkit::sources::Condition::{Broken, Good, Nameless, Rejected};
+use mangrove_testkit::sources::Condition::{Broken, Good, Nameless, Rejected, RejectedComputed};
 
 use crate::{
     cells::{Cell, table},
@@ -181,6 +181,10 @@ async fn what_fails_is_stood_in_for_and_what_is_rejected_is_not() {
             ],
         },
         Cell {
+            name: "rejected, its name is computed",
+            steps: &[|files| files.write(Local, "mine.ts", "@acme/pulled", RejectedComputed)],
+        },
+        Cell {
             name: "built before, then without a name",
             steps: &[
                 |files| files.write(Local, "mine.ts", "@acme/pulled", Good),
@@ -244,6 +248,12 @@ async fn what_fails_is_stood_in_for_and_what_is_rejected_is_not() {
                          cold: Indexed @acme/pulled standing in
       @acme/pulled is nothing, cold: pulled/pulled.ts
       1 built, 1 written
+
+    rejected, its name is computed
+      local/mine.ts      ValidationFailed @acme/pulled
+      pulled/pulled.ts   Indexed @acme/pulled behind local/mine.ts
+      @acme/pulled is nothing
+      1 built, 2 written
 
     built before, then without a name
       local/mine.ts      ValidationFailed

@@ -66,6 +66,8 @@ pub enum Condition {
     Good,
     /// It loads, and its export breaks a rule of its kind: a function is a number.
     Rejected,
+    /// As [`Rejected`](Self::Rejected), and the name of its type is computed: only who loads it can know it.
+    RejectedComputed,
     /// It loads, and the name of its type is a number. Nothing says which type it would be.
     Nameless,
     /// It does not parse; its export, and the name of its type in it, can be found all the same.
@@ -86,18 +88,32 @@ impl Sample {
     #[must_use]
     pub fn text(&self, type_name: &str, condition: Condition, description: &str) -> String {
         let head = match condition {
-            Condition::Good | Condition::Rejected | Condition::Nameless | Condition::Helper => "",
+            Condition::Good
+            | Condition::Rejected
+            | Condition::RejectedComputed
+            | Condition::Nameless
+            | Condition::Helper => "",
             Condition::Broken => "const unfinished = { list: [;\n",
             Condition::Unresolvable => "import \"./missing.ts\";\n",
             Condition::Throwing => "throw new Error(\"cannot be loaded\");\n",
         };
         let export = if condition == Condition::Helper { "helper" } else { self.export };
-        let type_name = if condition == Condition::Nameless { "42".to_owned() } else { format!("\"{type_name}\"") };
+        let type_name = match condition {
+            Condition::Nameless => "42".to_owned(),
+            Condition::RejectedComputed => format!("[\"{type_name}\"].join()"),
+            Condition::Good
+            | Condition::Rejected
+            | Condition::Broken
+            | Condition::Unresolvable
+            | Condition::Throwing
+            | Condition::Helper => format!("\"{type_name}\""),
+        };
         let members: Vec<String> = self
             .members
             .iter()
             .map(|(name, code)| {
-                let is_wrong = condition == Condition::Rejected && *name == self.function;
+                let is_wrong =
+                    matches!(condition, Condition::Rejected | Condition::RejectedComputed) && *name == self.function;
                 format!("  {name}: {},\n", if is_wrong { "42" } else { code })
             })
             .collect();
