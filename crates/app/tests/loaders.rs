@@ -139,7 +139,7 @@ fn everything_that_is_wrong_with_a_report_is_told() {
         ("labels", list([text("a"), Shape::Bool(true)])),
     ]);
     assert_snapshot!(judge("report", "report", &shape).expect_err("all of it is wrong"), @r#"
-    name: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Weekly"
+    name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found "Weekly"
     description: expected a string, found null
     scope: expected one of method, model, workflow, found "world"
     execute: expected a function, found nothing

@@ -17,6 +17,9 @@ pub enum TypeNameError {
     /// Not of the strict form.
     #[error("expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found {0:?}")]
     NotStrict(String),
+    /// Not of the strict form, with as many further segments as one likes.
+    #[error("expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found {0:?}")]
+    NotReport(String),
 }
 
 impl TypeName {
@@ -44,27 +47,23 @@ impl TypeName {
     /// # Errors
     /// [`TypeNameError::NotStrict`].
     pub fn strict(text: &str) -> Result<Self, TypeNameError> {
-        Self::strict_segments(text, |count| count == 2)
+        Self::strict_segments(text, |count| count == 2).ok_or_else(|| TypeNameError::NotStrict(text.to_owned()))
     }
 
     /// A report's name: two or more strict segments, optionally after `@`.
     ///
     /// # Errors
-    /// [`TypeNameError::NotStrict`].
+    /// [`TypeNameError::NotReport`].
     pub fn report(text: &str) -> Result<Self, TypeNameError> {
-        Self::strict_segments(text, |count| count >= 2)
+        Self::strict_segments(text, |count| count >= 2).ok_or_else(|| TypeNameError::NotReport(text.to_owned()))
     }
 
-    fn strict_segments(text: &str, enough: impl Fn(usize) -> bool) -> Result<Self, TypeNameError> {
+    fn strict_segments(text: &str, enough: impl Fn(usize) -> bool) -> Option<Self> {
         let segments: Vec<&str> = text.strip_prefix('@').unwrap_or(text).split('/').collect();
         let is_strict = |segment: &&str| {
             !segment.is_empty() && segment.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
         };
-        if enough(segments.len()) && segments.iter().all(is_strict) {
-            Ok(Self(text.into()))
-        } else {
-            Err(TypeNameError::NotStrict(text.to_owned()))
-        }
+        (enough(segments.len()) && segments.iter().all(is_strict)).then(|| Self(text.into()))
     }
 
     /// A name that was accepted before and comes back from storage.

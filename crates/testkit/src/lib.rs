@@ -7,3 +7,4 @@ pub mod fixture;
 pub mod graphs;
 pub mod registry;
 pub mod rows;
+pub mod sources;

@@ -12,6 +12,7 @@ use mangrove_domain::{
     ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, PreparedPackages, Resolver, Site},
     row::Row,
     settle::Outcome,
+    shape::Shape,
     state::Indexed,
 };
 
@@ -124,7 +125,7 @@ impl Attempt {
                 path: String::new(),
                 message: format!("expected a value exported as {}, found none", names.join(" or ")),
             }];
-            return ended(Outcome::Rejected { bundle, violations, inputs }, None);
+            return ended(Outcome::Rejected { bundle, violations, claimed_type: None, inputs }, None);
         };
         let site = Site {
             source: self.observation.source.clone(),
@@ -143,7 +144,11 @@ impl Attempt {
                 };
                 ended(Outcome::Accepted { indexed, inputs }, Some(description))
             }
-            Err(violations) => ended(Outcome::Rejected { bundle, violations, inputs }, None),
+            Err(violations) => {
+                let name = shape.get(&layout.type_key).and_then(Shape::as_str);
+                let claimed_type = name.and_then(|name| (layout.normalise)(name).ok());
+                ended(Outcome::Rejected { bundle, violations, claimed_type, inputs }, None)
+            }
         }
     }
 }

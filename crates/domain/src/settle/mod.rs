@@ -18,6 +18,7 @@ use crate::{
     row::Row,
     state::{IllegalTransition, Indexed, StateName, TombstoneReason},
     time::Timestamp,
+    type_name::TypeName,
 };
 
 /// How an attempt ended.
@@ -36,6 +37,8 @@ pub enum Outcome {
         bundle: BundleRef,
         /// Every rule that is broken.
         violations: Vec<Violation>,
+        /// The type that the inspected export names, if it names one.
+        claimed_type: Option<TypeName>,
         /// The inputs that were really used.
         inputs: Inputs,
     },
@@ -115,7 +118,9 @@ pub fn settle(
     };
     match outcome {
         Outcome::Accepted { indexed, inputs } => written(next.accepted(indexed, inputs)),
-        Outcome::Rejected { bundle, violations, inputs } => written(next.rejected(bundle, violations, inputs)),
+        Outcome::Rejected { bundle, violations, claimed_type, inputs } => {
+            written(next.rejected(bundle, violations, claimed_type, inputs))
+        }
         Outcome::BuildFailed { fault } => written(next.build_failed(fault, observed.clone())),
         Outcome::InspectionFailed { fault, bundle, inputs } => written(next.inspection_failed(fault, bundle, inputs)),
         Outcome::InputsMoved => Settled::ObserveAgain,

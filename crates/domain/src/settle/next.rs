@@ -158,10 +158,20 @@ impl<'a> Next<'a> {
         }
     }
 
+    fn claims_add_on_in_text(&self) -> bool {
+        match self.ground {
+            Ground::Known(before, observation) => {
+                observation.map_or_else(|| before.is_add_on(), |observation| observation.claims_add_on)
+            }
+            Ground::New(observation, _) => observation.claims_add_on,
+        }
+    }
+
     pub(super) fn rejected(
         &self,
         bundle: BundleRef,
         violations: Vec<Violation>,
+        claimed_type: Option<TypeName>,
         inputs: Inputs,
     ) -> Result<Row, IllegalTransition> {
         if let Some(tightened) = self.tightened(&bundle, &violations, &inputs) {
@@ -169,6 +179,10 @@ impl<'a> Next<'a> {
         }
         let row = self.row(State::built(self.state_before(), bundle)?.rejected(violations)?);
         Ok(Row {
+            // Nothing from before: a rejection stands in the way of the type that it claims, so a claim that a cold
+            // start would not find would decide who resolves (I8).
+            claimed_type: claimed_type.or_else(|| self.claim_in_text()),
+            claims_add_on: self.claims_add_on_in_text(),
             built: Some(inputs),
             attempted: None,
             degraded: None,

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use mangrove_domain::{
+    bundle::Presence,
     plan::Action,
     settle::{Moment, Outcome, Settled, apply, settle, transition},
     state::StateName,
+    type_name::TypeName,
 };
 
 use crate::notation::{NOW, bundle_of, fault, indexed, lines, look, row, row_text, violations};
@@ -17,7 +19,9 @@ fn outcome(text: &str, look_text: &str) -> Outcome {
     let bundle = bundle_of(&inputs);
     match text.split_once(':') {
         None if text == "accepted" => Outcome::Accepted { indexed: indexed(&inputs, "@acme/dns"), inputs },
-        None if text == "rejected" => Outcome::Rejected { bundle, violations: violations(), inputs },
+        None if text == "rejected" => {
+            Outcome::Rejected { bundle, violations: violations(), claimed_type: None, inputs }
+        }
         None if text == "moved" => Outcome::InputsMoved,
         Some(("build", name)) => Outcome::BuildFailed { fault: fault(name) },
         Some(("inspection", name)) => Outcome::InspectionFailed { fault: fault(name), bundle, inputs },
@@ -317,4 +321,23 @@ fn a_moved_extension_is_written_without_any_attempt() {
     assert_eq!(&*next.extension.version, "2.0.0");
     assert_eq!(next.state, row.state);
     assert_eq!(apply(Some(&next), Some(&look.observation), &Action::Keep, MOMENT), Settled::Unchanged);
+}
+
+/// A rejection stands in the way of what it claims, so that must be what anybody finds who looks for the first time.
+#[test]
+fn a_rejected_export_claims_nothing_from_before() {
+    let before = row("Indexed built=s1").expect("a row");
+    assert!(before.type_name().is_some());
+    let mut seen = look("s2").observation;
+    seen.claimed_type = None;
+    for claimed_type in [None, Some(TypeName::stored("@acme/computed"))] {
+        let inputs = seen.inputs().cloned().expect("readable");
+        let (bundle, violations) = (bundle_of(&inputs), violations());
+        let outcome = Outcome::Rejected { bundle, violations, claimed_type: claimed_type.clone(), inputs };
+        let settle = |row| settle(row, &seen, Presence::Present, outcome.clone(), 1, MOMENT);
+        let (Settled::Write(warm), Settled::Write(cold)) = (settle(Some(&before)), settle(None)) else {
+            panic!("it is written")
+        };
+        assert_eq!((&warm.claimed_type, &cold.claimed_type), (&claimed_type, &claimed_type));
+    }
 }

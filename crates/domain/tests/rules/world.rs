@@ -149,9 +149,11 @@ impl World {
             return failed(fault("EIO"));
         }
         match inputs_text(built).split('/').next() {
-            Some("s2") => Outcome::Rejected { bundle, violations: violations(), inputs: built.clone() },
+            Some("s2") => {
+                Outcome::Rejected { bundle, violations: violations(), claimed_type: None, inputs: built.clone() }
+            }
             Some("s5") if self.rules > 1 => {
-                Outcome::Rejected { bundle, violations: violations(), inputs: built.clone() }
+                Outcome::Rejected { bundle, violations: violations(), claimed_type: None, inputs: built.clone() }
             }
             Some("s4") => failed(fault("throws")),
             _ => Outcome::Accepted { indexed: indexed(built, &type_of(path)), inputs: built.clone() },
