@@ -61,7 +61,7 @@ pub(crate) fn files(identifiers: &Identifiers) -> Vec<File> {
     ]
 }
 
-/// What [`write`] did, as paths below the repository.
+/// What [`write()`] did, as paths below the repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// Files that were written.
