@@ -160,7 +160,7 @@ fn words_that_do_not_exist_have_a_code_and_a_near_one() {
     let sandbox = sandbox();
     for (arguments, near) in [
         (["types", "--kind", "modle"].as_slice(), "did you mean `model`"),
-        (&["scan", "--kind", "nonsense"], "known kinds: model"),
+        (&["scan", "--kind", "nonsense"], "known kinds: datastore, driver, model, report, vault"),
         (&["explain", "MG01O1"], "did you mean"),
         (&["explain", "everything"], "codes look like MG0101"),
     ] {
