@@ -94,7 +94,9 @@ impl OnDemand {
         let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(at) = looked.get(&(kind.clone(), type_name.clone())) else { return false };
         let is_ready = self.scanner.index().resolve(kind, type_name).is_some_and(|row| row.failure().is_none());
-        self.scanner.ports().clock.now().since(*at) < if is_ready { READY_FOR } else { NOT_READY_FOR }
+        let now = self.scanner.ports().clock.now();
+        // A clock that was set back says nothing of how long ago that was.
+        now >= *at && now.since(*at) < if is_ready { READY_FOR } else { NOT_READY_FOR }
     }
 
     fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {

@@ -149,7 +149,7 @@ pub(crate) async fn open(
     let settings = BundlerSettings::of(context, repository, tree.layout())?;
     let deno = DenoBundler::new(deno::Options {
         places: settings.places(&state, environment.clone()),
-        versions: Versions::new(&state, access == Access::ReadOnly),
+        versions: Versions::new(&state, access != Access::ReadWrite),
         state_directory: state.clone(),
         repository: repository.to_owned(),
         environment,
@@ -257,7 +257,7 @@ pub(crate) fn runtimes(context: &Context, repository: &Path, access: Access) -> 
     let environment = environment();
     Ok(Runtimes {
         places: settings.places(&state, environment.clone()),
-        versions: Versions::new(&state, access == Access::ReadOnly),
+        versions: Versions::new(&state, access != Access::ReadWrite),
         bundler: settings.choice,
         repository: repository.to_owned(),
         state,

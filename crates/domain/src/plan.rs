@@ -382,7 +382,7 @@ fn withhold_mass_removals(
                 "{removed} of the {live} sources of the root {root} would be removed at once; all are kept"
             ),
             hint: Some(
-                "if they were removed on purpose, repeat with --allow-mass-removal, or let `mangrove doctor --repair \
+                "if they were removed on purpose, run `mangrove scan --allow-mass-removal`, or let `mangrove doctor --repair \
                  --apply` remove them; if not, look whether the disk is there"
                     .to_owned(),
             ),

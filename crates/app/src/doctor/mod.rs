@@ -10,7 +10,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    bundle::{ObjectKey, Presence, StoredObject},
+    bundle::{self, ObjectKey, Presence, StoredObject},
     claims,
     drift::Drift,
     failure::Fault,
@@ -200,9 +200,10 @@ fn unlooked(error: &scan::Error) -> Problem {
 /// Compares every object that rows name with what the store has, and finds those that none names.
 async fn examine_store(scanner: &Scanner, rows: &[Row], problems: &mut Vec<Problem>, diagnosis: &mut Diagnosis) {
     let store = &scanner.ports().store;
-    let referenced: BTreeSet<StoredObject> =
-        rows.iter().filter_map(Row::bundle).flat_map(|bundle| bundle.closure().copied()).collect();
-    for object in &referenced {
+    // The bundle of a rejected export is never loaded again: that it is gone harms nobody, and nothing builds it.
+    let used = rows.iter().filter(|row| row.state.name() != StateName::ValidationFailed).filter_map(Row::bundle);
+    let used: BTreeSet<StoredObject> = used.flat_map(|bundle| bundle.closure().copied()).collect();
+    for object in &used {
         match store.verify(object).await {
             Ok(Presence::Present) => {}
             Ok(presence) => {
@@ -214,7 +215,7 @@ async fn examine_store(scanner: &Scanner, rows: &[Row], problems: &mut Vec<Probl
     }
     match store.list().await {
         Ok(objects) => {
-            let keys: BTreeSet<ObjectKey> = referenced.iter().map(|object| object.key).collect();
+            let keys = bundle::needed(rows.iter().filter_map(Row::bundle));
             diagnosis.unreferenced = objects.into_iter().filter(|object| !keys.contains(&object.key)).collect();
         }
         Err(error) => problems.push(unusable(STORE, error.fault())),

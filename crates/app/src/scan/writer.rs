@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
         // Nothing was committed since our rows were read, by us or by another scan: they are the world, as far as
         // this process knows. Otherwise what is published is newer than they are.
         let mut edition = self.scanner.edition.lock().await;
-        report.problems.extend(claims::resolve(self.rows.values()).problems);
+        let claimed = claims::resolve(self.rows.values()).problems;
         report.rows = std::mem::take(&mut self.rows).into_values().map(Arc::new).collect();
         if *edition == self.edition {
             *edition += 1;
@@ -110,7 +110,13 @@ impl<'a> Writer<'a> {
         }
         drop(edition);
         let index = TypeIndex::build(report.rows.iter().cloned());
-        report.problems.extend(attachment::problems(self.scanner.ports.catalog.as_ref(), &index).await?);
+        let attached = attachment::problems(self.scanner.ports.catalog.as_ref(), &index).await?;
+        for problem in claimed.into_iter().chain(attached) {
+            // An earlier pass may have said so already.
+            if !report.problems.contains(&problem) {
+                report.problems.push(problem);
+            }
+        }
         Ok(self.again)
     }
 

@@ -82,7 +82,7 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
 fn sources(root: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Vec<(Node, Source)> {
     let list = match root.get("sources") {
         Some(node) => node.as_list().map(<[Node]>::to_vec).ok_or(node),
-        None if root.as_map().is_some() || root.type_name() == "nothing" => Ok(Vec::new()),
+        None if root.as_map().is_some_and(<[_]>::is_empty) || root.type_name() == "nothing" => Ok(Vec::new()),
         None => Err(root),
     };
     let items = match list {

@@ -233,6 +233,11 @@ impl LocalTree {
 
     /// Where a root lies, as the latest survey saw it.
     async fn place_of(&self, root: &RootId) -> Result<Option<(Origin, PathBuf)>, ObserveError> {
+        if *root == RootId::local() {
+            // What was remembered may have been written when the repository lay elsewhere.
+            let directory = self.options.extensions_directory.as_ref().unwrap_or(&self.options.repository);
+            return Ok(Some((Origin::Local, directory.clone())));
+        }
         if let Some(remembered) = remembered(&self.memory, &self.options.state_directory) {
             let origin = remembered.survey.disk.roots.get(root).map(|view| view.origin);
             let directory = remembered.roots.iter().find(|known| known.id == *root).map(|known| &known.directory);
