@@ -183,6 +183,30 @@ fn lists_that_cannot_be_read_take_nothing_away() {
 }
 
 #[test]
+fn a_misspelt_key_in_the_list_of_mounts_takes_nothing_away() {
+    let sandbox = three();
+    let before = resolved(&sandbox);
+    sandbox.edit(SOURCES, "sources", "sourcs");
+    let told = all(&sandbox.run(&["scan"]));
+    assert!(told.contains("MG0603") && told.contains(".swamp-sources.yaml:1"), "{told}");
+    assert_eq!(resolved(&sandbox), before);
+}
+
+#[test]
+fn fault_16_a_copied_repository_is_bundled_from_where_it_lies_now() {
+    let sandbox = three();
+    let copy = tempfile::tempdir().expect("a directory");
+    let status = std::process::Command::new("cp").arg("-a").arg(sandbox.tree.path(".")).arg(copy.path()).status();
+    assert!(status.expect("cp starts").success());
+    let own = "extensions/models/own.ts";
+    let text = fs::read_to_string(copy.path().join(own)).expect("a copy");
+    fs::write(copy.path().join(own), format!("{text}\nexport const onlyInTheCopy = 1;\n")).expect("written");
+    let output = sandbox.command().current_dir(copy.path()).args(["bundle", own]).output().expect("it starts");
+    let code = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && code.contains("onlyInTheCopy"), "{code}");
+}
+
+#[test]
 fn a_missing_locked_file_degrades_and_an_unlocked_one_is_deleted() {
     let sandbox = three();
     sandbox.write(&pulled("@acme/tools", "extra.ts"), &model("@acme/extra"));
