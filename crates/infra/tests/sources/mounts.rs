@@ -244,9 +244,13 @@ export const model = { type: "@acme/b" };
 #[tokio::test]
 async fn a_list_that_cannot_be_understood_is_said_and_judges_nothing() -> Result {
     let repository = Repository::beside(THREE, &[])?;
-    for text in
-        ["sources: [", "- ../shared\n", "sources: ../shared\n", "sources:\n  - pth: ../shared\n  - path: ../single\n"]
-    {
+    for text in [
+        "sources: [",
+        "- ../shared\n",
+        "sources: ../shared\n",
+        "sourcs: [../shared]\n",
+        "sources:\n  - pth: ../shared\n  - path: ../single\n",
+    ] {
         repository.files.write("repo/.swamp-sources.yaml", text)?;
         let survey = repository.survey().await?;
         let fault = survey.disk.mounts_fault.clone().ok_or("nothing was said")?;
@@ -255,7 +259,7 @@ async fn a_list_that_cannot_be_understood_is_said_and_judges_nothing() -> Result
     }
     let survey = repository.survey().await?;
     assert!(survey.disk.roots.contains_key(&RootId::mount("../single")), "what can be understood counts");
-    for text in ["", "sources:\n", "sources: []\n", "other: 1\n"] {
+    for text in ["", "sources:\n", "sources: []\n", "{}\n"] {
         repository.files.write("repo/.swamp-sources.yaml", text)?;
         let survey = repository.survey().await?;
         assert_eq!(survey.disk.mounts_fault, None, "{text}");
