@@ -369,8 +369,11 @@ impl Workshop {
                 shared: request.shared.keys().cloned().collect(),
             })
             .await;
-        // Nothing of the outcome depends on the directory any more.
-        drop(tokio::task::spawn_blocking(move || drop(directory)));
+        // Waited for: a process that ends before it is gone would leave it behind for a day.
+        let removed = tokio::task::spawn_blocking(move || drop(directory)).await;
+        if let Err(error) = removed {
+            tracing::debug!(%error, "a scratch directory stays");
+        }
         output
     }
 
