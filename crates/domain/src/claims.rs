@@ -68,8 +68,9 @@ pub fn precedence(left: &Row, right: &Row) -> Ordering {
     rank(left).cmp(&rank(right))
 }
 
-/// Settles all claims. Add-ons share their target's name and take no part.
-pub fn resolve<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Claims {
+/// The types that several rows claim, each with its claimants, first in precedence first. Add-ons share their target's
+/// name and take no part.
+pub fn contested<'a>(rows: impl IntoIterator<Item = &'a Row>) -> BTreeMap<(&'a Kind, &'a TypeName), Vec<&'a Row>> {
     let mut groups: BTreeMap<(&Kind, &TypeName), Vec<&Row>> = BTreeMap::new();
     for row in rows {
         if row.is_add_on() || row.state.name() == StateName::Tombstoned {
@@ -79,12 +80,18 @@ pub fn resolve<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Claims {
             groups.entry((&row.kind, type_name)).or_default().push(row);
         }
     }
+    groups.retain(|_, claimants| claimants.len() > 1);
+    for claimants in groups.values_mut() {
+        claimants.sort_by(|left, right| precedence(left, right));
+    }
+    groups
+}
+
+/// Settles all claims.
+pub fn resolve<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Claims {
     let mut claims = Claims::default();
-    for ((kind, type_name), mut claimants) in groups {
-        if claimants.len() > 1 {
-            claimants.sort_by(|left, right| precedence(left, right));
-            settle_group(kind, type_name, &claimants, &mut claims);
-        }
+    for ((kind, type_name), claimants) in contested(rows) {
+        settle_group(kind, type_name, &claimants, &mut claims);
     }
     claims
 }

@@ -1,7 +1,5 @@
 //! Types that several sources claim, and which of them resolves (`design/claims.md`).
 
-use std::collections::BTreeMap;
-
 use mangrove_domain::{
     claims::{self, Claims},
     row::Row,
@@ -44,18 +42,11 @@ pub struct Claimant {
 
 /// Every type with more than one claimant, sorted by kind and name.
 pub(super) fn find(rows: &[Row], claims: &Claims) -> Vec<Duplicate> {
-    let mut groups: BTreeMap<(&Kind, &TypeName), Vec<&Row>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| !row.is_add_on() && row.state.name() != StateName::Tombstoned) {
-        if let Some(type_name) = row.type_name() {
-            groups.entry((&row.kind, type_name)).or_default().push(row);
-        }
-    }
-    groups.retain(|_, claimants| claimants.len() > 1);
-    groups.into_iter().map(|((kind, type_name), claimants)| duplicate(kind, type_name, claimants, claims)).collect()
+    let contested = claims::contested(rows).into_iter();
+    contested.map(|((kind, type_name), claimants)| duplicate(kind, type_name, &claimants, claims)).collect()
 }
 
-fn duplicate(kind: &Kind, type_name: &TypeName, mut claimants: Vec<&Row>, claims: &Claims) -> Duplicate {
-    claimants.sort_by(|left, right| claims::precedence(left, right));
+fn duplicate(kind: &Kind, type_name: &TypeName, claimants: &[&Row], claims: &Claims) -> Duplicate {
     let shadow = |row: &Row| claims.shadowed_by.get(&row.source);
     let resolves = |row: &&&Row| row.state.name() == StateName::Indexed && shadow(row).is_none();
     let winner = claimants.iter().find(resolves).map(|row| row.source.clone());

@@ -228,12 +228,11 @@ async fn examine_store(scanner: &Scanner, rows: &[Row], problems: &mut Vec<Probl
     }
 }
 
-/// How the doctor calls the parts of the state directory.
-/// The catalog.
+/// What the doctor calls the catalog.
 pub const CATALOG: &str = "catalog.db";
 const STORE: &str = "bundles";
 const SOURCES: &str = "sources";
-/// The history of runs.
+/// What the doctor calls the history of runs.
 pub const RUNS: &str = "runs.db";
 
 /// What is told of a part that cannot be used.
