@@ -32,7 +32,7 @@ use mangrove_infra::{
     worker::{Pool, PoolOptions},
 };
 use mangrove_testkit::{
-    fakes::{ManualClock, SeededEntropy},
+    fakes::{ManualClock, MemorySeals, SeededEntropy},
     fixture::Tree,
     sources::{Condition, SAMPLES, Sample, note},
 };
@@ -263,6 +263,7 @@ impl Process {
             store,
             inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog) as _)),
             catalog: Arc::clone(&catalog) as _,
+            seals: Arc::new(MemorySeals::new()),
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(7)),
             progress: Arc::new(Silent),

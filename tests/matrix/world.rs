@@ -26,7 +26,10 @@ use mangrove_infra::{
     },
 };
 use mangrove_testkit::{
-    fakes::{ManualClock, MemoryCatalog, MemoryStore, MemoryTree, ScriptedBundler, ScriptedInspector, SeededEntropy},
+    fakes::{
+        ManualClock, MemoryCatalog, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler, ScriptedInspector,
+        SeededEntropy,
+    },
     registry::{FakePackage, FakeRegistry},
 };
 
@@ -197,6 +200,7 @@ fn scanner(
         store: Arc::clone(store) as _,
         inspector: Arc::new(ScriptedInspector::new()),
         catalog: Arc::clone(catalog) as _,
+        seals: Arc::new(MemorySeals::new()),
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(7)),
         progress: Arc::new(Silent),

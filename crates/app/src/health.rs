@@ -6,6 +6,7 @@ use mangrove_domain::{
     failure::{Failure, FailureClass},
     problem::{Code, Problem, Severity},
     row::Row,
+    seal::SealedRows,
     source::Kind,
     state::{State, StateName},
 };
@@ -22,6 +23,23 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// The summary of rows that are all healthy.
+    #[must_use]
+    pub(crate) fn of_sealed(rows: SealedRows) -> Self {
+        let count = |state| if state == StateName::Indexed { rows.indexed } else { 0 };
+        Self {
+            states: StateName::ALL.into_iter().map(|state| (state, count(state))).collect(),
+            degraded: 0,
+            shadowed: rows.shadowed,
+        }
+    }
+
+    /// All rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.states.values().sum()
+    }
+
     /// True if every row works on its newest source.
     #[must_use]
     pub fn is_healthy(&self) -> bool {

@@ -31,7 +31,7 @@ pub enum Sweep {
 pub async fn sweep(scanner: &Scanner, is_dry_run: bool) -> Result<Sweep, scan::Error> {
     let ports = scanner.ports();
     let catalog_error = |source| scan::Error::Catalog { doing: "reading", source };
-    let request = ObserveRequest { kinds: scanner.loaders().layouts(), rehash: false, only: BTreeSet::new() };
+    let request = ObserveRequest { kinds: scanner.loaders().layouts(), ..ObserveRequest::default() };
     // Looked at first: a row that a scan writes meanwhile is in the snapshot or its bundle is young.
     let survey = ports.tree.survey(&request).await.map_err(scan::Error::Observe)?;
     let view = ports.catalog.snapshot().await.map_err(catalog_error)?;

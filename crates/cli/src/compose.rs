@@ -19,8 +19,8 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     nearest,
     ports::{
-        BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Packages, Progress, RepositoryFiles, RunStore,
-        SchemaValidator, SourceTree,
+        BundleStore, Catalog, CatalogError, Clock, Documents, Entropy, Expressions, Packages, Progress,
+        RepositoryFiles, RunStore, SchemaValidator, SourceTree, StoreError,
     },
     problem::{Code, Problem, Severity},
     source::SourceId,
@@ -31,7 +31,7 @@ use mangrove_infra::{
         auto::{AutoBundler, Choice},
         deno::{self, DenoBundler},
     },
-    catalog::{self, OpenMode, SqliteCatalog},
+    catalog::{self, DeferredCatalog, OpenMode, SqliteCatalog},
     data::LocalData,
     documents::YamlDocuments,
     expressions::CelExpressions,
@@ -41,6 +41,7 @@ use mangrove_infra::{
     runs::SqliteRuns,
     runtime::{Places, version::Versions},
     schema::JsonSchemas,
+    seals::FileSeals,
     sources::{Layout, LocalTree, TreeOptions},
     store::{LocalStore, Ownership},
     system::{SystemClock, SystemEntropy},
@@ -105,6 +106,7 @@ pub(crate) fn entropy() -> impl Entropy {
 }
 
 /// Opens a repository.
+#[expect(clippy::unused_async, reason = "a step of async commands; what waits is deferred today")]
 pub(crate) async fn open(
     context: &Context,
     repository: &Path,
@@ -130,7 +132,7 @@ pub(crate) async fn open(
         is_read_only: access != Access::ReadWrite,
     })?);
     let store = LocalStore::new(bundles_directory(&state));
-    let catalog = open_catalog(context, &state, &store, access).await?;
+    let catalog: Arc<dyn Catalog> = Arc::new(catalog(&context.printer, &state, &store, access));
     let store: Arc<dyn BundleStore> = Arc::new(store);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let packages = Arc::new(NpmPackages::new(npm::Options {
@@ -168,6 +170,7 @@ pub(crate) async fn open(
         store,
         inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog))),
         catalog,
+        seals: Arc::new(FileSeals::new(&state, this_program()?)),
         clock: Arc::new(SystemClock),
         entropy,
         progress,
@@ -366,7 +369,8 @@ impl Workspace {
 
     /// Makes the bundle store, whoever's it was, that of this catalog.
     pub(crate) async fn take_over_store(&self) -> Result<(), CommandError> {
-        hand_over(&LocalStore::new(self.bundles_directory()), self.scanner.ports().catalog.as_ref()).await
+        let identity = self.scanner.ports().catalog.identity().await?;
+        Ok(hand_over(&LocalStore::new(self.bundles_directory()), identity)?)
     }
 
     /// Where the bundles lie.
@@ -391,28 +395,39 @@ fn bundles_directory(state: &Path) -> PathBuf {
     state.join("bundles")
 }
 
+/// The catalog, opened when something needs it.
+fn catalog(printer: &Printer, state: &Path, store: &LocalStore, access: Access) -> DeferredCatalog {
+    let path = state.join(CATALOG);
+    let (file, printer, store) = (path.clone(), printer.clone(), store.clone());
+    DeferredCatalog::new(path, mode(access), move || {
+        let (file, printer, store) = (file.clone(), printer.clone(), store.clone());
+        Box::pin(async move { open_catalog(&file, &printer, &store, access).await })
+    })
+}
+
 async fn open_catalog(
-    context: &Context,
-    state: &Path,
+    file: &Path,
+    printer: &Printer,
     store: &LocalStore,
     access: Access,
-) -> Result<Arc<dyn Catalog>, CommandError> {
-    let opened = match SqliteCatalog::open(&state.join(CATALOG), mode(access)).await {
-        Err(error) if access == Access::Examine => return Ok(Arc::new(catalog::Unusable::from(&error))),
+) -> Result<Box<dyn Catalog>, CatalogError> {
+    let opened = match SqliteCatalog::open(file, mode(access)).await {
+        Err(error) if access == Access::Examine => return Ok(Box::new(catalog::Unusable::from(&error))),
         opened => opened?,
     };
     if let Some(path) = &opened.set_aside {
         let message =
             format!("was damaged; it now lies at {}, and a new one is filled from the sources", path.display());
-        context.printer.problem(&set_aside(CATALOG, message));
-        hand_over(store, &opened.catalog).await?;
+        printer.problem(&set_aside(CATALOG, message));
+        let handed_over = hand_over(store, opened.catalog.identity().await?);
+        handed_over.map_err(|error| CatalogError::Access { operation: "replace", fault: error.fault().clone() })?;
     }
-    Ok(Arc::new(opened.catalog))
+    Ok(Box::new(opened.catalog))
 }
 
 /// Makes a store that an earlier catalog left the store of this one.
-async fn hand_over(store: &LocalStore, catalog: &dyn Catalog) -> Result<(), CommandError> {
-    if let Some(identity) = catalog.identity().await?
+fn hand_over(store: &LocalStore, identity: Option<String>) -> Result<(), StoreError> {
+    if let Some(identity) = identity
         && let Ownership::Foreign(_) = store.ownership(&identity)?
     {
         store.claim(&identity)?;
@@ -433,14 +448,18 @@ fn set_aside(subject: &str, message: String) -> Problem {
 
 /// Workers are children of this very binary.
 fn pool(size: usize) -> Result<Pool, CommandError> {
-    let program = std::env::current_exe().map_err(|error| {
+    let program = this_program()?;
+    Ok(Pool::new(PoolOptions { size, ..PoolOptions::new(program, vec!["worker".to_owned()]) }))
+}
+
+fn this_program() -> Result<PathBuf, CommandError> {
+    std::env::current_exe().map_err(|error| {
         let message = format!("this program's own file cannot be found: {error}");
         CommandError::fault(
             "",
             &Fault::new(FailureClass::Environment, Code::WORKER_UNAVAILABLE, "program:mangrove", message),
         )
-    })?;
-    Ok(Pool::new(PoolOptions { size, ..PoolOptions::new(program, vec!["worker".to_owned()]) }))
+    })
 }
 
 /// Makes the state directory, with a `.gitignore` that keeps it out of the repository.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use mangrove_app::scan::{Report, Statistics};
+use mangrove_app::{
+    health::Summary,
+    scan::{Report, Statistics},
+};
 use mangrove_domain::{
     failure::Failure,
     json::{Json, Number},
@@ -164,10 +167,11 @@ impl ScanDocument {
     pub(crate) fn new(report: &Report, sources: Vec<SourceDocument>, dry_run: bool) -> Self {
         let Statistics { built, inspected, files_read, directories_listed, duration } = report.statistics;
         let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for row in &report.rows {
-            *states.entry(row.state.name().as_str()).or_default() += 1;
+        for (state, count) in report.kinds.values().flat_map(|kind| &kind.states) {
+            *states.entry(state.as_str()).or_default() += count;
         }
-        let count = |holds: fn(&Row) -> bool| report.rows.iter().filter(|row| holds(row)).count() as u64;
+        states.retain(|_, count| *count > 0);
+        let count = |of: fn(&Summary) -> u64| report.kinds.values().map(of).sum();
         Self {
             schema: "mangrove.scan/1",
             dry_run,
@@ -175,8 +179,8 @@ impl ScanDocument {
             set_aside: None,
             summary: SummaryDocument {
                 states,
-                degraded: count(|row| row.degraded.is_some()),
-                shadowed: count(|row| row.shadowed_by.is_some()),
+                degraded: count(|kind| kind.degraded),
+                shadowed: count(|kind| kind.shadowed),
                 built,
                 inspected,
                 files_read,

@@ -32,6 +32,7 @@ pub mod ports;
 pub mod problem;
 pub mod row;
 pub mod run;
+pub mod seal;
 pub mod settle;
 pub mod shape;
 pub mod source;

@@ -30,10 +30,13 @@ pub mod runs;
 pub mod runtime;
 #[cfg(feature = "documents")]
 pub mod schema;
+pub mod seals;
 #[cfg(feature = "sources")]
 pub mod sources;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "sources", feature = "sqlite"))]
+mod stamp;
 pub mod store;
 pub mod system;
 #[cfg(feature = "worker")]

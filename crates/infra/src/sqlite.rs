@@ -328,6 +328,12 @@ impl Database {
         })
     }
 
+    /// How it was opened.
+    pub(crate) fn mode(&self) -> OpenMode {
+        let is_writable = self.pools.as_ref().is_some_and(|pools| pools.writer.is_some());
+        if is_writable { OpenMode::ReadWrite } else { OpenMode::ReadOnly }
+    }
+
     /// Where the file lies.
     pub(crate) fn path(&self) -> &Path {
         &self.path

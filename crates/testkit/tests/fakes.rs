@@ -10,7 +10,7 @@ use mangrove_domain::{
 };
 use mangrove_testkit::{
     contract,
-    fakes::{ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemoryStore, SeededEntropy},
+    fakes::{ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, SeededEntropy},
     rows,
 };
 
@@ -22,6 +22,11 @@ async fn catalog_keeps_the_contract() {
 #[tokio::test]
 async fn bundle_store_keeps_the_contract() {
     contract::bundle_store::run(async || MemoryStore::new()).await;
+}
+
+#[tokio::test]
+async fn seals_keep_the_contract() {
+    contract::seals(async || MemorySeals::new()).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod observe;
+mod seals;
 mod writer;
 
 use std::{
@@ -21,21 +22,25 @@ use mangrove_domain::{
     plan::{self, Action, Plan, Policy, Retry, Scope, Step},
     ports::{
         BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError,
-        PackageRequest, Packages, Phase, Progress, SourceTree, StoreError,
+        PackageRequest, Packages, Phase, Progress, Seals, SourceTree, StoreError,
     },
     problem::{Code, Problem, Severity},
     row::Row,
     settle::{self, Moment, Settled},
-    source::SourceId,
+    source::{Kind, SourceId},
 };
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
 pub(crate) use attempt::prepare;
 
-use crate::{cancel::Cancellation, loaders::Registry};
+use crate::{
+    cancel::Cancellation,
+    health::{self, Summary},
+    loaders::Registry,
+};
 use attempt::Attempt;
-use observe::Observed;
+use observe::{Looked, Observed};
 use writer::Writer;
 
 /// The adapters that the pipeline works through.
@@ -53,6 +58,8 @@ pub struct Ports {
     pub inspector: Arc<dyn ExportInspector>,
     /// Rows are kept in it.
     pub catalog: Arc<dyn Catalog>,
+    /// Keeps the conclusion of the latest scan that found nothing to do.
+    pub seals: Arc<dyn Seals>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance, for retry timers.
@@ -88,6 +95,8 @@ pub struct Request {
     pub allow_mass_removal: bool,
     /// Remove orphans instead of keeping them until their source is back.
     pub prunes_orphans: bool,
+    /// What the caller wants to know if nothing has changed.
+    pub detail: Detail,
     /// Ends the scan before its time: what is settled is committed, what is not is left for the next one.
     pub cancellation: Cancellation,
 }
@@ -117,6 +126,17 @@ pub enum RetryMode {
     None,
 }
 
+/// What a caller wants to know of a scan that finds nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Every row and every step; and the snapshot is published.
+    #[default]
+    Rows,
+    /// How many there are. If nothing has changed since a scan that found nothing to do, no row is read, and nothing
+    /// is published.
+    Counts,
+}
+
 impl Default for Request {
     fn default() -> Self {
         Self {
@@ -126,6 +146,7 @@ impl Default for Request {
             rehash: false,
             allow_mass_removal: false,
             prunes_orphans: false,
+            detail: Detail::Rows,
             cancellation: Cancellation::default(),
         }
     }
@@ -134,9 +155,12 @@ impl Default for Request {
 /// What a scan did and found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// All rows as they are now, sorted by source.
+    /// How many rows there are now, and in which condition.
+    pub kinds: BTreeMap<Kind, Summary>,
+    /// All rows as they are now, sorted by source; none where counts are enough ([`Detail::Counts`]) and nothing has
+    /// changed.
     pub rows: Vec<Arc<Row>>,
-    /// What was decided for each source, sorted.
+    /// What was decided for each source, sorted; none where there are no rows.
     pub steps: Vec<Step>,
     /// Steps that the guardrail withheld.
     pub withheld: Vec<Step>,
@@ -299,14 +323,25 @@ impl Scanner {
     ) -> Result<BTreeSet<SourceId>, Error> {
         self.ports.progress.event(&Event::Started { phase: Phase::Observe, total: None });
         let edition = *self.edition.lock().await;
-        let observed = tokio::select! {
-            observed = observe::observe(&self.ports, &self.loaders, request) => observed?,
+        let looked = tokio::select! {
+            looked = self.observe(request, choose.is_some()) => looked?,
             () = request.cancellation.requested() => {
                 report.is_cancelled = true;
                 return Ok(BTreeSet::new());
             }
         };
-        let Observed { disk, catalog, packages, statistics } = observed;
+        let observed = match looked {
+            Looked::Anew(observed) => *observed,
+            Looked::AsSealed(kinds, statistics) => {
+                report.statistics.files_read += statistics.files_read;
+                report.statistics.directories_listed += statistics.directories_listed;
+                self.ports.progress.event(&Event::Finished { phase: Phase::Observe });
+                tracing::info!("nothing has changed since a scan that found nothing to do");
+                report.kinds = kinds.into_iter().map(|(kind, rows)| (kind, Summary::of_sealed(rows))).collect();
+                return Ok(BTreeSet::new());
+            }
+        };
+        let Observed { disk, catalog, packages, statistics, ground } = observed;
         if let Some(choose) = choose {
             let choice = choose(&disk, &catalog);
             request.scope = Scope::Sources(choice.sources);
@@ -317,8 +352,9 @@ impl Scanner {
         report.statistics.directories_listed += statistics.directories_listed;
 
         let plan = plan::plan(&disk, &catalog, &self.policy(request));
-        let mut writer = Writer::new(self, catalog.rows, edition);
         report.merge(&plan, disk.problems.clone());
+        let seal = ground.and_then(|ground| seals::conclude(ground, &plan, &catalog, &report.problems));
+        let mut writer = Writer::new(self, catalog.rows, edition);
         tracing::info!(
             sources = disk.observations.len(),
             roots = disk.roots.len(),
@@ -331,7 +367,25 @@ impl Scanner {
             self.carry_out(&plan, (&disk, &packages), &request.cancellation, &mut writer, report).await?;
         }
         let again = writer.finish(report).await?;
+        report.kinds = health::by_kind(report.rows.iter().map(AsRef::as_ref));
+        if let Some(seal) = seal
+            && report.problems.is_empty()
+            && report.changed.is_empty()
+            && !request.dry_run
+            && let Err(fault) = self.ports.seals.save(&seal).await
+        {
+            tracing::debug!(%fault, "the conclusion cannot be kept; the next scan plans again");
+        }
         Ok(again)
+    }
+
+    /// Looks; only as far as needed where nobody has to choose from what is seen.
+    async fn observe(&self, request: &Request, is_chosen: bool) -> Result<Looked, Error> {
+        if is_chosen {
+            let observed = observe::observe(&self.ports, &self.loaders, request).await?;
+            return Ok(Looked::Anew(Box::new(observed)));
+        }
+        observe::look(&self.ports, &self.loaders, request).await
     }
 
     async fn carry_out(

@@ -5,15 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{FutureExt as _, future::BoxFuture};
 use mangrove_domain::{
     bundle::{BundleRef, Presence, StoredObject},
+    digest::Digest,
     fingerprint::Part,
     observation::{CatalogView, DiskView, Entry},
     plan::Scope,
-    ports::{ObserveRequest, PackageRequest, Resolver, SurveyStatistics},
+    ports::{ObserveRequest, PackageRequest, Resolver, Survey, SurveyStatistics},
     row::Row,
-    source::SourceId,
+    seal::SealedRows,
+    source::{Kind, SourceId},
 };
 
-use super::{Error, Ports, Request};
+use super::{
+    Detail, Error, Ports, Request,
+    seals::{self, Checked, Ground},
+};
 use crate::loaders::Registry;
 
 /// Both sides of a plan, and what each source needs from outside.
@@ -22,54 +27,107 @@ pub(super) struct Observed {
     pub(super) catalog: CatalogView,
     pub(super) packages: BTreeMap<SourceId, PackageRequest>,
     pub(super) statistics: SurveyStatistics,
+    /// What a conclusion from all this would rest on; `None` if none can be sealed.
+    pub(super) ground: Option<Ground>,
 }
 
+/// What a look gave.
+pub(super) enum Looked {
+    /// Nothing has changed since a scan that found nothing to do.
+    AsSealed(BTreeMap<Kind, SealedRows>, SurveyStatistics),
+    /// Everything, to be planned on.
+    Anew(Box<Observed>),
+}
+
+/// Looks only as far as it takes to see that nothing has changed, where that is all that was asked; else at everything.
+pub(super) async fn look(ports: &Ports, loaders: &Registry, request: &Request) -> Result<Looked, Error> {
+    let observe = asked(loaders, request);
+    let mut survey = None;
+    if let Some(question) = seals::question(loaders, request).filter(|_| request.detail == Detail::Counts)
+        && let Some(seal) = ports.seals.load().await.filter(|seal| seal.question == question)
+    {
+        match seals::check(ports, seal, &observe).await? {
+            Checked::Holds(kinds, statistics) => return Ok(Looked::AsSealed(kinds, statistics)),
+            Checked::Broken(seen) => survey = seen,
+        }
+    }
+    observe_all(ports, loaders, request, &observe, survey).await.map(|observed| Looked::Anew(Box::new(observed)))
+}
+
+/// Looks at everything.
 pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request) -> Result<Observed, Error> {
-    let observe = ObserveRequest {
+    observe_all(ports, loaders, request, &asked(loaders, request), None).await
+}
+
+fn asked(loaders: &Registry, request: &Request) -> ObserveRequest {
+    ObserveRequest {
         kinds: loaders.layouts(),
         rehash: request.rehash,
         only: match &request.scope {
             Scope::Sources(sources) => sources.clone(),
             Scope::Everything | Scope::Kinds(_) => BTreeSet::new(),
         },
+        unless: None,
+    }
+}
+
+/// What one set of needs stands for at the moment.
+struct Standing {
+    /// `None` while the bundler is unavailable.
+    bundler: Option<Part>,
+    packages: Part,
+}
+
+async fn observe_all(
+    ports: &Ports,
+    loaders: &Registry,
+    request: &Request,
+    observe: &ObserveRequest,
+    survey: Option<Box<Survey>>,
+) -> Result<Observed, Error> {
+    // Before the rows are read: a commit in between leaves another mark than this one.
+    let catalog_mark = ports.catalog.mark().await;
+    let surveyed = async {
+        match survey {
+            Some(survey) => Ok(*survey),
+            None => ports.tree.survey(observe).await,
+        }
     };
-    let (survey, catalog) = futures::join!(ports.tree.survey(&observe), ports.catalog.snapshot());
+    let (survey, catalog) = futures::join!(surveyed, ports.catalog.snapshot());
     let survey = survey.map_err(Error::Observe)?;
     let catalog = catalog.map_err(|source| Error::Catalog { doing: "reading", source })?;
 
     let mut disk = survey.disk;
     disk.keep_known_identities(&catalog);
     let mut packages = BTreeMap::new();
-    let mut closures: BTreeMap<PackageRequest, Part> = BTreeMap::new();
+    let mut standings: BTreeMap<PackageRequest, Standing> = BTreeMap::new();
     let mut known = None;
     for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
         let needed = PackageRequest { specifiers: entry.specifiers, lock: entry.lock };
         if let Entry::Readable { inputs, .. } = &mut observation.entry {
-            let route = ports.bundler.route(&needed).await;
-            inputs.bundler = route.identity.unwrap_or_else(|| {
-                let known = known.get_or_insert_with(|| remembered(&catalog));
-                known.get(&observation.source).map_or_else(unavailable, |part| (*part).clone())
-            });
-            inputs.packages = match route.resolver {
-                Resolver::Bundler(part) => part,
-                Resolver::Packages => match closures.get(&needed) {
-                    Some(part) => part.clone(),
-                    None => {
-                        let part = closure(ports, &needed).await;
-                        closures.insert(needed.clone(), part.clone());
-                        part
-                    }
-                },
-            };
+            if !standings.contains_key(&needed) {
+                standings.insert(needed.clone(), standing(ports, &needed).await);
+            }
+            if let Some(standing) = standings.get(&needed) {
+                inputs.bundler = standing.bundler.clone().unwrap_or_else(|| {
+                    let known = known.get_or_insert_with(|| remembered(&catalog));
+                    known.get(&observation.source).map_or_else(unavailable, |part| (*part).clone())
+                });
+                inputs.packages = standing.packages.clone();
+            }
         }
         packages.insert(observation.source.clone(), needed);
     }
+    let ground = seals::question(loaders, request).and_then(|question| {
+        let needs = standings.iter().map(|(needed, standing)| Some((needed.clone(), standing.digest()?)));
+        Some(Ground { question, survey: survey.mark?, catalog: catalog_mark?, needs: needs.collect::<Option<_>>()? })
+    });
 
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
     disk.presence = presence(ports, &catalog).await?;
-    Ok(Observed { disk, catalog, packages, statistics: survey.statistics })
+    Ok(Observed { disk, catalog, packages, statistics: survey.statistics, ground })
 }
 
 /// The bundler part of every row's latest inputs. What is compared with the observation comes first: that of the
@@ -112,6 +170,27 @@ async fn discard_damaged(ports: &Ports, catalog: &CatalogView) -> Result<(), Err
         }
     }
     Ok(())
+}
+
+/// What these needs stand for now; `None` while the bundler is unavailable.
+pub(super) async fn digest_of_needs(ports: &Ports, needed: &PackageRequest) -> Option<Digest> {
+    standing(ports, needed).await.digest()
+}
+
+async fn standing(ports: &Ports, needed: &PackageRequest) -> Standing {
+    let route = ports.bundler.route(needed).await;
+    let packages = match route.resolver {
+        Resolver::Bundler(part) => part,
+        Resolver::Packages => closure(ports, needed).await,
+    };
+    Standing { bundler: route.identity, packages }
+}
+
+impl Standing {
+    fn digest(&self) -> Option<Digest> {
+        let parts = [self.bundler.as_ref()?.digest(), self.packages.digest()];
+        Some(Digest::of(&parts.map(|digest| *digest.as_bytes()).concat()))
+    }
 }
 
 /// A closure that cannot be told counts as one of its own: the build that follows says why.

@@ -14,8 +14,8 @@ use mangrove_domain::{
     row::Row,
 };
 use mangrove_testkit::fakes::{
-    ManualClock, MemoryCatalog, MemoryStore, MemoryTree, ScriptedBundler, ScriptedInspector, ScriptedPackages,
-    SeededEntropy,
+    ManualClock, MemoryCatalog, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler, ScriptedInspector,
+    ScriptedPackages, SeededEntropy,
 };
 
 /// Everything that outlives a process, and a scanner that does not.
@@ -26,6 +26,7 @@ pub(crate) struct World {
     pub(crate) inspector: Arc<ScriptedInspector>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) catalog: Arc<MemoryCatalog>,
+    pub(crate) seals: Arc<MemorySeals>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) scanner: Arc<Scanner>,
 }
@@ -49,12 +50,13 @@ impl World {
             packages: Arc::default(),
             inspector: Arc::default(),
             catalog: Arc::new(MemoryCatalog::default()),
+            seals: Arc::default(),
             store,
             clock: Arc::new(ManualClock::default()),
         };
         let scanner = world.scanner(jobs);
-        let WorldParts { tree, bundler, packages, inspector, store, catalog, clock } = world;
-        Self { tree, bundler, packages, inspector, store, catalog, clock, scanner }
+        let WorldParts { tree, bundler, packages, inspector, store, catalog, seals, clock } = world;
+        Self { tree, bundler, packages, inspector, store, catalog, seals, clock, scanner }
     }
 
     /// A new process over the same disk.
@@ -66,6 +68,7 @@ impl World {
             inspector: Arc::clone(&self.inspector),
             store: Arc::clone(&self.store),
             catalog: Arc::clone(&self.catalog),
+            seals: Arc::clone(&self.seals),
             clock: Arc::clone(&self.clock),
         };
         self.scanner = parts.scanner(2);
@@ -101,6 +104,7 @@ struct WorldParts {
     inspector: Arc<ScriptedInspector>,
     store: Arc<MemoryStore>,
     catalog: Arc<MemoryCatalog>,
+    seals: Arc<MemorySeals>,
     clock: Arc<ManualClock>,
 }
 
@@ -113,6 +117,7 @@ impl WorldParts {
             store: Arc::clone(&self.store) as _,
             inspector: Arc::clone(&self.inspector) as _,
             catalog: Arc::clone(&self.catalog) as _,
+            seals: Arc::clone(&self.seals) as _,
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::new(SeededEntropy::new(7)),
             progress: Arc::new(Silent),

@@ -153,7 +153,7 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
 /// Gives back what no lock names and no row needs.
 pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, CommandError> {
     let workspace = if is_dry_run { context.look().await? } else { context.open(None).await? };
-    let request = ObserveRequest { kinds: context.loaders.layouts(), rehash: false, only: BTreeSet::new() };
+    let request = ObserveRequest { kinds: context.loaders.layouts(), ..ObserveRequest::default() };
     let survey = workspace.scanner.ports().tree.survey(&request).await;
     let survey = survey.map_err(|error| CommandError::fault("looking at the repository", error.fault()))?;
     if let Some(unseen) = unseen(&survey.disk) {

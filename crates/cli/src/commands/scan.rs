@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_app::{
     health,
-    scan::{Report, Request, RetryMode},
+    scan::{Detail, Report, Request, RetryMode},
 };
 use mangrove_domain::{
     plan::{Action, Scope, Step},
     problem::Severity,
     row::Row,
-    source::{Kind, SourceId},
+    source::SourceId,
     state::StateName,
 };
 
@@ -37,6 +37,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         rehash: arguments.rehash,
         allow_mass_removal: arguments.allow_mass_removal,
         prunes_orphans: false,
+        detail: if arguments.all { Detail::Rows } else { Detail::Counts },
         cancellation: context.interrupts.cancellation(),
     };
     let report = workspace.scanner.scan(&request).await?;
@@ -117,7 +118,7 @@ fn print(printer: &Printer, telling: &Telling, report: &Report, shown: &[&Step],
         printer.problem(problem);
     }
     if telling.dry_run {
-        let steps = human::count(report.steps.len() as u64, "source");
+        let steps = human::count(looked_at(report), "source");
         let planned = shown.iter().filter(|step| !matches!(step.action, Action::Keep)).count();
         printer.status("Planned", format!("{steps} looked at, {planned} to be acted on; nothing was written"));
     } else if report.is_cancelled {
@@ -127,17 +128,23 @@ fn print(printer: &Printer, telling: &Telling, report: &Report, shown: &[&Step],
     }
 }
 
+/// Sources that a scan decided about. Where nothing has changed there are only counts, and each row was one step.
+fn looked_at(report: &Report) -> u64 {
+    let rows = report.kinds.values().map(health::Summary::rows).sum();
+    if report.rows.is_empty() && report.steps.is_empty() { rows } else { report.steps.len() as u64 }
+}
+
 /// `12 models in 340 ms: 10 indexed, 2 failed to build (12 built)`.
 fn summary(report: &Report) -> String {
-    let mut kinds: BTreeMap<&Kind, u64> = BTreeMap::new();
     let mut states: BTreeMap<StateName, u64> = BTreeMap::new();
-    for row in &report.rows {
-        *kinds.entry(&row.kind).or_default() += 1;
-        *states.entry(row.state.name()).or_default() += 1;
+    for (state, count) in report.kinds.values().flat_map(|kind| &kind.states) {
+        *states.entry(*state).or_default() += count;
     }
-    let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| human::count(count, kind.as_str())).collect();
+    states.retain(|_, count| *count > 0);
+    let kinds: Vec<String> =
+        report.kinds.iter().map(|(kind, summary)| human::count(summary.rows(), kind.as_str())).collect();
     let kinds = if kinds.is_empty() { "no extensions".to_owned() } else { kinds.join(", ") };
-    let degraded = report.rows.iter().filter(|row| row.degraded.is_some()).count();
+    let degraded: u64 = report.kinds.values().map(|kind| kind.degraded).sum();
     let mut parts: Vec<String> =
         states.into_iter().map(|(state, count)| format!("{count} {}", condition(state))).collect();
     if degraded > 0 {

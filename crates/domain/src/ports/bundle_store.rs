@@ -30,6 +30,9 @@ pub trait BundleStore: Send + Sync {
     /// Whether the closures of these bundles are there with their recorded sizes; in the order of the request.
     async fn presence(&self, bundles: &[&BundleRef]) -> Result<Vec<Presence>, StoreError>;
 
+    /// True if all of these objects are there with these sizes.
+    async fn holds(&self, objects: &[StoredObject]) -> Result<bool, StoreError>;
+
     /// Everything that running this bundle needs, verified against its digests.
     async fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError>;
 

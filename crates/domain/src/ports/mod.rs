@@ -21,6 +21,7 @@ mod progress;
 mod repository_files;
 mod run_store;
 mod schema_validator;
+mod seals;
 mod source_tree;
 
 pub use bundle_store::{BundleFile, BundleStore, LoadedBundle, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
@@ -39,6 +40,7 @@ pub use progress::{Event, Phase, Progress};
 pub use repository_files::{FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
+pub use seals::Seals;
 pub use source_tree::{
     ConfigFile, ConfigKind, Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile,
     SourceTree, Survey, SurveyStatistics, SurveyedEntry,
@@ -54,6 +56,6 @@ pub mod mocks {
         documents::MockDocuments, entropy::MockEntropy, export_inspector::MockExportInspector,
         expressions::MockExpressions, loader::MockLoader, method_runner::MockMethodHost,
         method_runner::MockMethodRunner, method_runner::MockSession, packages::MockPackages, run_store::MockRunStore,
-        schema_validator::MockSchemaValidator, source_tree::MockSourceTree,
+        schema_validator::MockSchemaValidator, seals::MockSeals, source_tree::MockSourceTree,
     };
 }

@@ -45,6 +45,9 @@ pub struct ObserveRequest {
     pub rehash: bool,
     /// Only these sources (and what they import); everything if empty.
     pub only: BTreeSet<SourceId>,
+    /// The [mark](Survey::mark) of a survey whose conclusions the caller still has. If this one gets the same mark,
+    /// its content is left out.
+    pub unless: Option<Digest>,
 }
 
 /// Where sources of one kind lie and how they are recognised.
@@ -73,6 +76,9 @@ pub struct Survey {
     pub entries: Vec<SurveyedEntry>,
     /// What the survey cost.
     pub statistics: SurveyStatistics,
+    /// Names the content: equal marks mean equal content for the same request. `None` where no later survey could
+    /// give it again. A survey whose mark is the one of [`ObserveRequest::unless`] has no content.
+    pub mark: Option<Digest>,
 }
 
 /// What one entry's module graph needs from outside.

@@ -1,5 +1,7 @@
 //! The catalog in an `SQLite` file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
 
+mod deferred;
+mod mark;
 mod read;
 mod record;
 mod unusable;
@@ -32,6 +34,7 @@ use sqlx::{
 
 use crate::sqlite::{self, Database, Layout, Trouble};
 pub use crate::sqlite::{OpenMode, Patience};
+pub use deferred::DeferredCatalog;
 pub use unusable::Unusable;
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
@@ -235,6 +238,10 @@ impl Catalog for SqliteCatalog {
             tracing::warn!(row = %problem.subject, "{}", problem.message);
         }
         Ok(view)
+    }
+
+    async fn mark(&self) -> Option<Digest> {
+        mark::of(self.database.path(), self.database.mode())
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {

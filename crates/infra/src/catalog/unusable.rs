@@ -38,6 +38,10 @@ impl Catalog for Unusable {
         Err(self.error())
     }
 
+    async fn mark(&self) -> Option<Digest> {
+        None
+    }
+
     async fn commit(&self, _commit: Commit) -> Result<CommitOutcome, CatalogError> {
         Err(self.error())
     }

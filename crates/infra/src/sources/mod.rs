@@ -18,7 +18,6 @@ mod resolve;
 mod roots;
 mod saved;
 mod session;
-mod stamp;
 mod stat_cache;
 mod survey;
 mod tokens;
@@ -26,6 +25,7 @@ mod tree;
 mod view;
 mod walk;
 
+use crate::stamp;
 pub use layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS, find_repository};
 pub use stat_cache::FILE_NAME as STAT_CACHE_FILE;
 pub use tree::{LocalTree, TreeOptions};

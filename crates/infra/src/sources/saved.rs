@@ -248,7 +248,7 @@ impl SavedSurvey {
                 hint: saved.hint,
             });
         }
-        Some(Survey { disk, entries, statistics: SurveyStatistics::default() })
+        Some(Survey { disk, entries, statistics: SurveyStatistics::default(), mark: None })
     }
 }
 

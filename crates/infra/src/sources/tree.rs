@@ -34,7 +34,7 @@ use super::{
     roots::{self, RootSpec, Roots, Sight},
     session::{Session, blocking},
     stamp::Seen,
-    stat_cache::{self, Remembered, RememberedRoot, Stamp},
+    stat_cache::{self, Remembered, Stamp},
     survey,
     view::{Content, Memo, Root, View},
     walk::parent,
@@ -239,7 +239,7 @@ impl LocalTree {
             return Ok(Some((Origin::Local, directory.clone())));
         }
         if let Some(remembered) = remembered(&self.memory, &self.options.state_directory) {
-            let origin = remembered.survey.disk.roots.get(root).map(|view| view.origin);
+            let origin = remembered.survey().and_then(|survey| survey.disk.roots.get(root)).map(|view| view.origin);
             let directory = remembered.roots.iter().find(|known| known.id == *root).map(|known| &known.directory);
             if let (Some(origin), Some(directory)) = (origin, directory) {
                 return Ok(Some((origin, directory.clone())));
@@ -251,6 +251,10 @@ impl LocalTree {
         let is_it = |spec: &RootSpec| spec.id == *root && spec.access == RootAccess::Reachable;
         let spec = found.roots.specs.into_iter().find(is_it);
         Ok(spec.map(|spec| (spec.origin, spec.directory)))
+    }
+
+    fn forget(&self) {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn remember(&self, remembered: Arc<Remembered>) {
@@ -304,25 +308,36 @@ impl SourceTree for LocalTree {
         })
         .await?;
         if let (Some(remembered), true) = (remembered, is_unchanged) {
-            return Ok(only(remembered.survey.clone(), request));
+            let mark = mark_of(&remembered, request);
+            if mark.is_some() && mark == request.unless {
+                return Ok(Survey { mark, ..Survey::default() });
+            }
+            if let Some(survey) = remembered.survey() {
+                return Ok(only(Survey { mark, ..survey.clone() }, request));
+            }
+            // The outcome is damaged, and so is what was read: as if nothing were remembered.
+            self.forget();
         }
         let (mut survey, views, variables) = self.look(request, ahead).await?;
         let state_directory = self.options.writable_state();
         let statistics = survey.statistics;
         let (survey, remembered) = blocking(move || {
             survey.statistics = SurveyStatistics::default();
-            let roots = views.into_iter().map(RememberedRoot::of).collect();
-            let remembered = Remembered { key, variables, roots, survey: survey.clone() };
-            if let Some(state_directory) = state_directory
-                && let Err(error) = stat_cache::save(&state_directory, &remembered)
-            {
+            let kept = survey.clone();
+            let (remembered, error) = Remembered::keep(key, variables, views, kept, state_directory.as_deref());
+            if let Some(error) = error {
                 tracing::warn!(%error, "the stat cache cannot be written; the next start reads all sources again");
             }
             (survey, remembered)
         })
         .await?;
+        let mark = mark_of(&remembered, request);
         self.remember(Arc::new(remembered));
-        Ok(only(Survey { statistics, ..survey }, request))
+        if mark.is_some() && mark == request.unless {
+            // What had to be read again is what it was.
+            return Ok(Survey { statistics, mark, ..Survey::default() });
+        }
+        Ok(only(Survey { statistics, mark, ..survey }, request))
     }
 
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError> {
@@ -332,9 +347,7 @@ impl SourceTree for LocalTree {
         let root = Root::open(source.root.clone(), origin, directory.clone());
         let root = root.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
         let memo = remembered(&self.memory, &self.options.state_directory)
-            .and_then(|remembered| {
-                remembered.roots.iter().find(|root| root.id == source.root).map(RememberedRoot::memo)
-            })
+            .map(|remembered| remembered.memo(&source.root))
             .unwrap_or_default();
         let view = View::new(root, memo, self.options.writable_state(), false);
         let configs = Configs::new(Arc::clone(&self.options.documents));
@@ -431,7 +444,10 @@ fn look_ahead(earlier: Option<&Remembered>, usable: bool) -> (HashMap<RootId, Ah
     let ahead = opened.iter().map(|(remembered, _)| {
         let looked = remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen.by_ref()).collect();
         let directory = remembered.directory.clone();
-        (remembered.id.clone(), Ahead { directory, memo: remembered.memo(), looked })
+        (
+            remembered.id.clone(),
+            Ahead { directory, memo: earlier.map(|earlier| earlier.memo(&remembered.id)).unwrap_or_default(), looked },
+        )
     });
     (ahead.collect(), false)
 }
@@ -503,6 +519,14 @@ fn look_at(paths: &[(&Root, &Stamp)]) -> Vec<Seen> {
         seen.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         seen
     })
+}
+
+/// Names a survey of everything that is kept on disk; no other can be asked for again by its name. The question is
+/// part of it.
+fn mark_of(remembered: &Remembered, request: &ObserveRequest) -> Option<Digest> {
+    let is_kept = remembered.mark != Digest::of(&[]);
+    (is_kept && request.only.is_empty())
+        .then(|| Digest::of(&[*remembered.key.as_bytes(), *remembered.mark.as_bytes()].concat()))
 }
 
 /// Leaves the sources that were asked for.

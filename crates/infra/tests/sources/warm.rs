@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc, time::SystemTime};
 
-use mangrove_domain::ports::{ObserveRequest, SourceTree as _};
+use mangrove_domain::ports::{ObserveRequest, SourceTree as _, Survey};
 use mangrove_infra::documents::YamlDocuments;
 use mangrove_infra::sources::{LocalTree, STAT_CACHE_FILE, TreeOptions, parse::InProcessParser};
 
@@ -219,5 +219,62 @@ async fn fault_16_a_moved_repository_looks_the_same() -> Result {
     let after = tree.survey(&request()).await?;
     assert_eq!(after.disk, before.disk);
     fs::rename(&new, &old)?;
+    Ok(())
+}
+
+/// The mark of a repository that has come to rest.
+async fn rested(repository: &Repository) -> Result<Survey> {
+    let survey = repository.warm_up().await?;
+    assert!(survey.mark.is_some());
+    Ok(survey)
+}
+
+#[tokio::test]
+async fn a_survey_that_is_known_has_no_content() -> Result {
+    let repository = Repository::new(SMALL)?;
+    let known = rested(&repository).await?;
+    let ask = ObserveRequest { unless: known.mark, ..request() };
+    for tree in [&repository.tree, &repository.restarted()?] {
+        let again = tree.survey(&ask).await?;
+        assert_eq!((again.mark, again.entries.len(), again.disk.observations.len()), (known.mark, 0, 0));
+        let whole = tree.survey(&request()).await?;
+        assert_eq!((whole.mark, &whole.disk, &whole.entries), (known.mark, &known.disk, &known.entries));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_change_gives_a_survey_another_mark() -> Result {
+    type Change = fn(&Repository) -> Result;
+    let changes: [(&str, Change); 7] = [
+        ("an edit", |repository| Ok(repository.files.write(DNS, "export const model = { type: '@acme/other' };")?)),
+        ("a touch", |repository| {
+            let file = fs::File::options().append(true).open(repository.files.path(DNS))?;
+            Ok(file.set_modified(SystemTime::now())?)
+        }),
+        ("a helper", |repository| Ok(repository.files.write("extensions/models/_lib/data.json", "{ \"a\": 3 }\n")?)),
+        ("a new file", |repository| Ok(repository.files.write("extensions/models/notes.ts", "export const x = 1;")?)),
+        ("a removal", |repository| Ok(repository.files.remove(DNS)?)),
+        ("the marker", |repository| Ok(repository.files.write("mangrove.yaml", "repoId: other\n")?)),
+        ("a list of mounts", |repository| Ok(repository.files.write(".swamp-sources.yaml", "sources: []\n")?)),
+    ];
+    for (what, change) in changes {
+        let repository = Repository::new(SMALL)?;
+        let known = rested(&repository).await?;
+        change(&repository)?;
+        let ask = ObserveRequest { unless: known.mark, ..request() };
+        let seen = repository.restarted()?.survey(&ask).await?;
+        assert_ne!(seen.mark, known.mark, "{what}");
+        assert!(!seen.disk.roots.is_empty(), "{what}: it has its content");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_survey_that_cannot_be_kept_or_is_not_whole_has_no_mark() -> Result {
+    let repository = Repository::new(SMALL)?;
+    let known = rested(&repository).await?;
+    let only = known.disk.observations.iter().take(1).map(|seen| seen.source.clone()).collect();
+    assert_eq!(repository.tree.survey(&ObserveRequest { only, ..request() }).await?.mark, None);
     Ok(())
 }

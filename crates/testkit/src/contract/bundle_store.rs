@@ -101,6 +101,11 @@ async fn tells_what_is_present(store: impl BundleStore) {
         ]
     );
     assert_eq!(store.presence(&[]).await.expect("nothing"), []);
+    for (objects, holds) in [(&bundle, true), (&missing, false), (&missing_vendor, false), (&resized, false)] {
+        let objects: Vec<StoredObject> = objects.closure().copied().collect();
+        assert_eq!(store.holds(&objects).await.expect("looked"), holds, "{objects:?}");
+    }
+    assert!(store.holds(&[]).await.expect("looked"));
 }
 
 async fn loads_a_bundle_with_its_closure(store: impl BundleStore) {

@@ -32,7 +32,22 @@ pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     keeps_descriptions_by_digest(factory().await).await;
     keeps_history_oldest_first(factory().await).await;
     remembers_inspections(factory().await).await;
+    no_commit_leaves_the_mark_as_it_was(factory().await).await;
     keeps_unusual_names(factory().await).await;
+}
+
+async fn no_commit_leaves_the_mark_as_it_was(catalog: impl Catalog) {
+    let mut marks = vec![catalog.mark().await];
+    let mut row = rows::indexed("models/a.ts", "@acme/a");
+    for _ in 0..20 {
+        row = put(&catalog, std::slice::from_ref(&row)).await.remove(0);
+        let mark = catalog.mark().await;
+        assert!(mark.is_none() || !marks.contains(&mark), "a mark from before a commit was given again");
+        marks.push(mark);
+    }
+    commit(&catalog, rows::batch([rows::delete(&row)])).await;
+    let mark = catalog.mark().await;
+    assert!(mark.is_none() || !marks.contains(&mark), "a mark from before a commit was given again");
 }
 
 async fn commit(catalog: &impl Catalog, commit: Commit) -> CommitOutcome {

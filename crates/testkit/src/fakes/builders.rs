@@ -120,6 +120,11 @@ impl ScriptedPackages {
         Self::default()
     }
 
+    /// Forgets what is locked.
+    pub fn unlock(&self) {
+        lock(&self.locked).clear();
+    }
+
     /// Makes every preparation of a package fail, or no longer.
     pub fn fail(&self, fault: Option<Fault>) {
         *lock(&self.fault) = fault;

@@ -174,6 +174,11 @@ impl Catalog for MemoryCatalog {
         Ok(CatalogView { rows: self.rows(), damaged: lock(&self.content).damaged.clone(), ..CatalogView::default() })
     }
 
+    async fn mark(&self) -> Option<Digest> {
+        let content = lock(&self.content);
+        Some(Digest::of(format!("{} {} {}", self.identity.0, content.commits, content.damaged.len()).as_bytes()))
+    }
+
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
         if let Some(error) = lock(&self.failures).pop_front() {
             return Err(error);

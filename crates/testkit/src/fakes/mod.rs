@@ -5,12 +5,14 @@ mod catalog;
 mod chance;
 mod data;
 mod runs;
+mod seals;
 mod store;
 
 pub use catalog::MemoryCatalog;
 pub use chance::{ManualClock, SeededEntropy};
 pub use data::MemoryData;
 pub use runs::MemoryRuns;
+pub use seals::MemorySeals;
 pub use store::MemoryStore;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -174,6 +174,11 @@ impl BundleStore for MemoryStore {
         Ok(bundles.iter().map(presence).collect())
     }
 
+    async fn holds(&self, objects: &[StoredObject]) -> Result<bool, StoreError> {
+        let content = lock(&self.content);
+        Ok(objects.iter().all(|object| content.presence(object) == Presence::Present))
+    }
+
     async fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError> {
         let key = bundle.entry.key;
         let code = text(key, lock(&self.content).verified(key)?.first().map_or(&[], |(_, bytes)| bytes))?;

@@ -170,7 +170,13 @@ impl SourceTree for MemoryTree {
             }
             seen.clone_from(&files);
         }
-        let mut survey = Survey { statistics, ..Survey::default() };
+        let kinds: Vec<_> = request.kinds.iter().map(|layout| (&layout.kind, &layout.export_names)).collect();
+        let content = format!("{kinds:?}\n{files:?}\n{}", lock(&self.config));
+        let mark = request.only.is_empty().then(|| Digest::of(content.as_bytes()));
+        let mut survey = Survey { statistics, mark, ..Survey::default() };
+        if mark.is_some() && mark == request.unless {
+            return Ok(survey);
+        }
         let mut helpers = BTreeSet::new();
         for layout in &request.kinds {
             let directory = format!("{}/", layout.directory);

@@ -21,7 +21,7 @@ const COARSE_GRANULARITY_NS: i64 = 2 * SECOND_NS;
 
 /// What a look at a path gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// Something is there; links are followed.
     There(Stat),
     /// The operating system's error number.
@@ -30,8 +30,8 @@ pub(super) enum Seen {
 
 /// The parts of a stat that change when content changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stat {
-    pub(super) kind: NodeKind,
+pub(crate) struct Stat {
+    pub(crate) kind: NodeKind,
     inode: u64,
     size_bytes: u64,
     modified_ns: i64,
@@ -40,7 +40,7 @@ pub(super) struct Stat {
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum NodeKind {
+pub(crate) enum NodeKind {
     /// A regular file.
     File,
     /// A directory.
@@ -53,7 +53,7 @@ pub(super) enum NodeKind {
 
 impl Seen {
     /// Looks at `path` below `directory`; the empty path is the directory itself.
-    pub(super) fn look(directory: impl AsFd, path: &str) -> Self {
+    pub(crate) fn look(directory: impl AsFd, path: &str) -> Self {
         match statat(directory, if path.is_empty() { "." } else { path }, AtFlags::empty()) {
             Ok(stat) => Self::There(Stat {
                 kind: match FileType::from_raw_mode(stat.st_mode) {
@@ -72,7 +72,7 @@ impl Seen {
     }
 
     /// The same of an open file.
-    pub(super) fn of(metadata: &std::fs::Metadata) -> Self {
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         let kind = if metadata.is_file() {
             NodeKind::File
         } else if metadata.is_dir() {
@@ -89,15 +89,31 @@ impl Seen {
         })
     }
 
-    pub(super) const fn kind(&self) -> Option<NodeKind> {
+    pub(crate) const fn kind(&self) -> Option<NodeKind> {
         match self {
             Seen::There(stat) => Some(stat.kind),
             Seen::Failed(_) => None,
         }
     }
 
+    /// The same without the time at which owner, mode or links changed, for files that only programs write that do not
+    /// set times.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn of_content(self) -> Self {
+        match self {
+            Seen::There(stat) => Seen::There(Stat { changed_ns: stat.modified_ns, ..stat }),
+            Seen::Failed(_) => self,
+        }
+    }
+
+    /// True for a regular file of no bytes.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn is_empty_file(&self) -> bool {
+        matches!(self, Seen::There(Stat { kind: NodeKind::File, size_bytes: 0, .. }))
+    }
+
     /// True if nothing is there, as opposed to something that cannot be reached.
-    pub(super) fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         use rustix::io::Errno;
         matches!(self, Seen::Failed(number)
             if [Errno::NOENT.raw_os_error(), Errno::NOTDIR.raw_os_error()].contains(number))
@@ -111,7 +127,7 @@ const fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
 /// The moment before which a time stamp proves that nothing was written since: the start of reading, by
 /// the file system's own clock, less what that clock cannot tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Horizon {
+pub(crate) struct Horizon {
     trusted_before_ns: i64,
 }
 
@@ -119,7 +135,7 @@ impl Horizon {
     /// Probes the clock with a file of our own in `state_directory`; if that is not possible there, or
     /// lies on another device than `root`, or if nothing may be written (`None`), the system's clock less 2 s
     /// stands in.
-    pub(super) fn now(state_directory: Option<&Path>, root: &Path) -> Self {
+    pub(crate) fn now(state_directory: Option<&Path>, root: &Path) -> Self {
         let probed = state_directory.and_then(|directory| probe(directory, root));
         let (start, granularity) = probed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -129,7 +145,7 @@ impl Horizon {
     }
 
     /// True if a write after reading could have left the same stamp.
-    pub(super) fn is_racy(self, seen: &Seen) -> bool {
+    pub(crate) fn is_racy(self, seen: &Seen) -> bool {
         match seen {
             Seen::There(stat) => stat.modified_ns.max(stat.changed_ns) >= self.trusted_before_ns,
             Seen::Failed(_) => false,
