@@ -44,7 +44,8 @@ impl Sought {
     /// True if this source is meant.
     #[must_use]
     pub fn is_source(&self, source: &SourceId) -> bool {
-        self.is_path(source.path.as_str()) || source.to_string() == self.text
+        let path = source.path.as_str();
+        self.is_path(path) || (self.text.ends_with(path) && source.to_string() == self.text)
     }
 
     /// The names of types that may be meant: as written, and as each kind normalises it.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
     index::TypeIndex,
-    observation::{DiskView, Observation},
+    observation::{CatalogView, DiskView, Observation},
     plan::Step,
     ports::AuditRecord,
     problem::Problem,
@@ -58,10 +58,15 @@ pub struct Answer {
 /// The answer for a type name or a path. Changes nothing.
 pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan::Error> {
     let request = Request { retry: RetryMode::All, dry_run: true, ..Request::default() };
-    let (disk, catalog, plan) = scanner.look(&request).await?;
-    let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
-    let remarks = attachment::problems(scanner.ports().catalog.as_ref(), &index).await?;
-    let sources = sought.sources(scanner.loaders(), &disk, &catalog);
+    let asked = |disk: &DiskView, catalog: &CatalogView| sought.sources(scanner.loaders(), disk, catalog);
+    let (disk, catalog, plan) = scanner.look_for(&request, asked).await?;
+    let sources = asked(&disk, &catalog);
+    let remarks = if catalog.rows.iter().any(Row::is_add_on) {
+        let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
+        attachment::problems(scanner.ports().catalog.as_ref(), &index).await?
+    } else {
+        Vec::new()
+    };
     let mut answer = Answer::default();
     for step in plan.steps.into_iter().filter(|step| sources.contains(&step.source)) {
         let row = catalog.rows.iter().find(|row| row.source == step.source);

@@ -278,6 +278,18 @@ impl Scanner {
         Ok((observed.disk, observed.catalog, plan))
     }
 
+    /// As [`look`](Self::look), for a caller that wants to know of some sources only, told from the look itself. The plan
+    /// is the same for these; of other sources that are there, the bundles count as present.
+    pub async fn look_for(
+        &self,
+        request: &Request,
+        asked: impl Fn(&DiskView, &CatalogView) -> BTreeSet<SourceId> + Sync,
+    ) -> Result<(DiskView, CatalogView, Plan), Error> {
+        let observed = observe::observe_for(&self.ports, &self.loaders, request, &asked).await?;
+        let plan = plan::plan(&observed.disk, &observed.catalog, &self.policy(request));
+        Ok((observed.disk, observed.catalog, plan))
+    }
+
     /// Carries a scan out. A source that never comes to rest is a problem of the report; the rest is settled.
     pub async fn scan(&self, request: &Request) -> Result<Report, Error> {
         self.repeat(request, None).await

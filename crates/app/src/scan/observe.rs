@@ -1,6 +1,6 @@
 //! The first half of the pipeline: everything that a plan is made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use mangrove_domain::{
@@ -51,12 +51,25 @@ pub(super) async fn look(ports: &Ports, loaders: &Registry, request: &Request) -
             Checked::Broken(seen) => survey = seen,
         }
     }
-    observe_all(ports, loaders, request, &observe, survey).await.map(|observed| Looked::Anew(Box::new(observed)))
+    observe_all(ports, loaders, request, &observe, survey, None).await.map(|observed| Looked::Anew(Box::new(observed)))
 }
+
+/// Looks at everything but the bundles of sources that are there and not among those that `asked` gives.
+pub(super) async fn observe_for(
+    ports: &Ports,
+    loaders: &Registry,
+    request: &Request,
+    asked: Ask<'_>,
+) -> Result<Observed, Error> {
+    observe_all(ports, loaders, request, &self::asked(loaders, request), None, Some(asked)).await
+}
+
+/// Says which sources are asked about.
+pub(super) type Ask<'a> = &'a (dyn Fn(&DiskView, &CatalogView) -> BTreeSet<SourceId> + Sync);
 
 /// Looks at everything.
 pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request) -> Result<Observed, Error> {
-    observe_all(ports, loaders, request, &asked(loaders, request), None).await
+    observe_all(ports, loaders, request, &asked(loaders, request), None, None).await
 }
 
 fn asked(loaders: &Registry, request: &Request) -> ObserveRequest {
@@ -84,6 +97,7 @@ async fn observe_all(
     request: &Request,
     observe: &ObserveRequest,
     survey: Option<Box<Survey>>,
+    ask: Option<Ask<'_>>,
 ) -> Result<Observed, Error> {
     // Before the rows are read: a commit in between leaves another mark than this one.
     let catalog_mark = ports.catalog.mark().await;
@@ -126,7 +140,16 @@ async fn observe_all(
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
-    disk.presence = presence(ports, &catalog).await?;
+    disk.presence = match ask {
+        None => presence(ports, &catalog.rows.iter().collect::<Vec<_>>()).await?,
+        Some(ask) => {
+            let asked = ask(&disk, &catalog);
+            // A source that is not there may be one that is lost, which depends on what is left of it.
+            let there: HashSet<&SourceId> = disk.observations.iter().map(|seen| &seen.source).collect();
+            let is_needed = |row: &&Row| asked.contains(&row.source) || !there.contains(&row.source);
+            presence(ports, &catalog.rows.iter().filter(is_needed).collect::<Vec<_>>()).await?
+        }
+    };
     Ok(Observed { disk, catalog, packages, statistics: survey.statistics, ground })
 }
 
@@ -142,14 +165,11 @@ fn unavailable() -> Part {
     Part::of([mangrove_domain::fingerprint::Line::new("adapter", "unavailable")])
 }
 
-/// What the store says of every row's bundle.
-fn presence<'a>(
-    ports: &'a Ports,
-    catalog: &'a CatalogView,
-) -> BoxFuture<'a, Result<BTreeMap<SourceId, Presence>, Error>> {
+/// What the store says of the bundles of these rows.
+fn presence<'a>(ports: &'a Ports, rows: &'a [&'a Row]) -> BoxFuture<'a, Result<BTreeMap<SourceId, Presence>, Error>> {
     async move {
         let rows: Vec<(&SourceId, &BundleRef)> =
-            catalog.rows.iter().filter_map(|row| Some((&row.source, row.bundle()?))).collect();
+            rows.iter().filter_map(|row| Some((&row.source, row.bundle()?))).collect();
         let references: Vec<&BundleRef> = rows.iter().map(|(_, bundle)| *bundle).collect();
         let presence = ports.store.presence(&references).await;
         let presence = presence.map_err(|source| Error::Store { doing: "reading", source })?;

@@ -312,7 +312,7 @@ fn code(number: u16) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| code.number() == number)
 }
 
-const fn save_origin(origin: Origin) -> u8 {
+pub(super) const fn save_origin(origin: Origin) -> u8 {
     match origin {
         Origin::Local => 0,
         Origin::Mounted => 1,

@@ -13,11 +13,14 @@ use std::{
 };
 
 use mangrove_domain::digest::Digest;
-use mangrove_domain::{ports::Survey, source::RootId};
+use mangrove_domain::{
+    ports::Survey,
+    source::{Origin, RootId},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    saved::SavedSurvey,
+    saved::{self, SavedSurvey},
     stamp::Seen,
     view::{DirectoryRecord, FileRecord, Memo, View},
 };
@@ -25,7 +28,7 @@ use super::{
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "stat-cache";
 
-const HEADER: &[u8; 22] = b"mangrove stat-cache 5\n";
+const HEADER: &[u8; 22] = b"mangrove stat-cache 6\n";
 
 /// Longer than the first part ever is; what says otherwise is damaged.
 const LONGEST_PART: u64 = 1 << 30;
@@ -52,13 +55,16 @@ pub(super) struct RememberedRoot {
     pub(super) id: RootId,
     /// Where it lay; absolute, without symbolic links.
     pub(super) directory: PathBuf,
+    /// Where the root comes from.
+    pub(super) origin: Origin,
     pub(super) stamps: Vec<Stamp>,
 }
 
 /// What is needed only if something moved, or if the outcome is asked for.
 #[derive(Debug)]
 struct Rest {
-    survey: Survey,
+    /// The outcome as it is stored: it is given out whole, and taking it apart costs no more than a copy.
+    survey: Vec<u8>,
     /// In the order of the roots: what was read of each.
     memos: Vec<Memory>,
 }
@@ -91,12 +97,13 @@ struct FileHead {
 struct FileRoot {
     id: String,
     directory: PathBuf,
+    origin: u8,
     stamps: Vec<Stamp>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct FileRest {
-    survey: SavedSurvey,
+    survey: Blob,
     details: Vec<Blob>,
 }
 
@@ -129,10 +136,12 @@ impl Remembered {
         key: Digest,
         variables: BTreeMap<String, Option<String>>,
         views: Vec<View>,
-        survey: Survey,
+        survey: &Survey,
         state_directory: Option<&Path>,
     ) -> (Self, Option<io::Error>) {
         let (roots, memos): (Vec<_>, Vec<_>) = views.into_iter().map(taken_from).unzip();
+        // Whatever cannot be encoded cannot be decoded, and counts as damaged.
+        let survey = postcard::to_stdvec(&SavedSurvey::of(survey)).unwrap_or_default();
         let mut remembered = Self {
             key,
             variables,
@@ -152,8 +161,8 @@ impl Remembered {
     }
 
     /// The outcome; `None` if it is damaged.
-    pub(super) fn survey(&self) -> Option<&Survey> {
-        self.rest().map(|rest| &rest.survey)
+    pub(super) fn survey(&self) -> Option<Survey> {
+        postcard::from_bytes::<SavedSurvey>(&self.rest()?.survey).ok()?.restore()
     }
 
     /// What was read of a root; nothing if it is damaged.
@@ -173,7 +182,7 @@ impl Remembered {
             }
             let rest: FileRest = postcard::from_bytes(&bytes).ok()?;
             let memory = |details: Blob| Memory { details: details.0, memo: OnceLock::new() };
-            Some(Rest { survey: rest.survey.restore()?, memos: rest.details.into_iter().map(memory).collect() })
+            Some(Rest { survey: rest.survey.0, memos: rest.details.into_iter().map(memory).collect() })
         };
         self.rest.get_or_init(read).as_ref()
     }
@@ -182,12 +191,13 @@ impl Remembered {
     fn save(&self, state_directory: &Path) -> io::Result<Digest> {
         let Some(rest) = self.rest() else { return Err(io::ErrorKind::InvalidData.into()) };
         let details: postcard::Result<Vec<Blob>> = rest.memos.iter().map(|memory| encode(&memory.memo())).collect();
-        let rest = FileRest { survey: SavedSurvey::of(&rest.survey), details: details.map_err(io::Error::other)? };
+        let rest = FileRest { survey: Blob(rest.survey.clone()), details: details.map_err(io::Error::other)? };
         let rest = postcard::to_stdvec(&rest).map_err(io::Error::other)?;
         let mark = Digest::of(&rest);
         let root = |root: &RememberedRoot| FileRoot {
             id: root.id.as_str().to_owned(),
             directory: root.directory.clone(),
+            origin: saved::save_origin(root.origin),
             stamps: root.stamps.clone(),
         };
         let head = FileHead {
@@ -233,7 +243,7 @@ fn taken_from(view: View) -> (RememberedRoot, Memory) {
         .chain(files.iter().map(|(path, record)| stamp(path, record.seen, record.is_racy)))
         .collect();
     let memo = Memo { directories: directories.into_iter().collect(), files: files.into_iter().collect() };
-    let root = RememberedRoot { id: root.id.clone(), directory: root.directory.clone(), stamps };
+    let root = RememberedRoot { id: root.id.clone(), directory: root.directory.clone(), origin: root.origin, stamps };
     (root, Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) })
 }
 
@@ -263,12 +273,18 @@ pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
         return None;
     };
     let head: FileHead = postcard::from_bytes(&head).ok()?;
-    let root =
-        |root: FileRoot| RememberedRoot { id: RootId::new(root.id), directory: root.directory, stamps: root.stamps };
+    let root = |root: FileRoot| {
+        Some(RememberedRoot {
+            id: RootId::new(root.id),
+            directory: root.directory,
+            origin: *Origin::ALL.get(usize::from(root.origin))?,
+            stamps: root.stamps,
+        })
+    };
     Some(Remembered {
         key: Digest::from_bytes(head.key),
         variables: head.variables.into_iter().collect(),
-        roots: head.roots.into_iter().map(root).collect(),
+        roots: head.roots.into_iter().map(root).collect::<Option<_>>()?,
         mark: Digest::from_bytes(head.rest),
         rest: OnceLock::new(),
         file: Mutex::new(Some(file)),

@@ -239,10 +239,9 @@ impl LocalTree {
             return Ok(Some((Origin::Local, directory.clone())));
         }
         if let Some(remembered) = remembered(&self.memory, &self.options.state_directory) {
-            let origin = remembered.survey().and_then(|survey| survey.disk.roots.get(root)).map(|view| view.origin);
-            let directory = remembered.roots.iter().find(|known| known.id == *root).map(|known| &known.directory);
-            if let (Some(origin), Some(directory)) = (origin, directory) {
-                return Ok(Some((origin, directory.clone())));
+            let known = remembered.roots.iter().find(|known| known.id == *root);
+            if let Some(known) = known {
+                return Ok(Some((known.origin, known.directory.clone())));
             }
         }
         let options = self.options.clone();
@@ -313,7 +312,7 @@ impl SourceTree for LocalTree {
                 return Ok(Survey { mark, ..Survey::default() });
             }
             if let Some(survey) = remembered.survey() {
-                return Ok(only(Survey { mark, ..survey.clone() }, request));
+                return Ok(only(Survey { mark, ..survey }, request));
             }
             // The outcome is damaged, and so is what was read: as if nothing were remembered.
             self.forget();
@@ -323,8 +322,7 @@ impl SourceTree for LocalTree {
         let statistics = survey.statistics;
         let (survey, remembered) = blocking(move || {
             survey.statistics = SurveyStatistics::default();
-            let kept = survey.clone();
-            let (remembered, error) = Remembered::keep(key, variables, views, kept, state_directory.as_deref());
+            let (remembered, error) = Remembered::keep(key, variables, views, &survey, state_directory.as_deref());
             if let Some(error) = error {
                 tracing::warn!(%error, "the stat cache cannot be written; the next start reads all sources again");
             }
