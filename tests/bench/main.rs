@@ -8,15 +8,17 @@ mod measure;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context as _, Result, bail};
 
 use measure::Options;
 
-/// Ends with an error if a measurement could not be made, never because of a figure.
-fn main() -> Result<()> {
-    let (options, json) = arguments(std::env::args().skip(1))?;
+/// Ends with 1 if a bound is missed, and with an error (which is 1 too, and says so) if a measurement could not be made.
+/// On the small repository no bound means anything, so none is missed.
+fn main() -> Result<ExitCode> {
+    let (options, is_quick, json) = arguments(std::env::args().skip(1))?;
     let report = measure::run(Path::new(env!("CARGO_BIN_EXE_mangrove")), &options)?;
     print!("{}", report.table());
     if let Some(path) = json {
@@ -26,20 +28,26 @@ fn main() -> Result<()> {
         fs::write(&path, report.json()).with_context(|| format!("cannot write {}", path.display()))?;
         println!("\nwritten to {}", path.display());
     }
-    Ok(())
+    let missed = report.missed();
+    if is_quick || missed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("missed: {}", missed.join("; "));
+    Ok(ExitCode::FAILURE)
 }
 
-fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<(Options, Option<PathBuf>)> {
+fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<(Options, bool, Option<PathBuf>)> {
     let mut options = Options::full();
+    let mut is_quick = false;
     let mut json = None;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             // Cargo adds it.
             "--bench" => {}
-            "--quick" => options = Options::quick(),
+            "--quick" => (options, is_quick) = (Options::quick(), true),
             "--json" => json = Some(PathBuf::from(arguments.next().context("--json wants a file")?)),
             other => bail!("unknown argument `{other}`; known are --quick and --json FILE"),
         }
     }
-    Ok((options, json))
+    Ok((options, is_quick, json))
 }

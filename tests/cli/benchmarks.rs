@@ -35,6 +35,9 @@ fn everything_is_measured_and_every_number_is_one() {
         "describe",
         "why",
         "resolve a type",
+        "cold scan with a package, per entry",
+        "catalog, all rows",
+        "catalog, commit of 1000 rows",
         "growth of the cold scan",
         "growth of the warm scan",
     ] {
@@ -57,6 +60,7 @@ fn the_bounds_are_measured_on_the_reference_repository() {
     let full = Options::full();
     assert_eq!((full.entries, full.services, full.entry_bytes), (4_080, 658, 30_000));
     assert_eq!((full.runs, full.index_types, full.growth), (15, 100_000, true));
+    assert_eq!(full.catalog_rows, 100_000);
 }
 
 #[test]
@@ -87,4 +91,11 @@ fn the_exponent_is_that_of_the_curve() {
     for power in [0.0, 1.0, 2.0] {
         assert!((measure::exponent(&curve(power)) - power).abs() < 1e-9);
     }
+}
+
+#[test]
+fn a_report_names_the_lines_whose_bound_is_missed() {
+    let named = |what: &str, figure| Line { what: what.to_owned(), ..line(figure, Bound::FigureAtMost(2.0)) };
+    let report = Report { lines: vec![named("within", 2.0), named("beyond", 2.1)], ..Report::default() };
+    assert_eq!(report.missed(), ["beyond"]);
 }

@@ -1,5 +1,7 @@
 //! What is measured, in what order.
 
+mod catalog;
+mod package;
 pub(crate) mod process;
 pub(crate) mod report;
 
@@ -41,8 +43,12 @@ pub(crate) struct Options {
     pub(crate) rehash_runs: usize,
     /// Types of the index that names are looked up in.
     pub(crate) index_types: usize,
-    /// Whether smaller repositories are scanned too, to see how cost grows.
+    /// Whether repositories of other sizes are scanned too, to see how cost grows.
     pub(crate) growth: bool,
+    /// Entry points of the repository with a package.
+    pub(crate) entries_with_package: usize,
+    /// Rows of the catalog that is read and written.
+    pub(crate) catalog_rows: usize,
 }
 
 impl Options {
@@ -56,6 +62,8 @@ impl Options {
             rehash_runs: 5,
             index_types: 100_000,
             growth: true,
+            entries_with_package: 500,
+            catalog_rows: 100_000,
         }
     }
 
@@ -69,12 +77,15 @@ impl Options {
             rehash_runs: 1,
             index_types: 1_000,
             growth: false,
+            entries_with_package: 12,
+            catalog_rows: 2_000,
         }
     }
 
-    /// The same shape, smaller.
-    fn part(self, divisor: usize) -> Self {
-        Self { entries: (self.entries / divisor).max(1), services: (self.services / divisor).max(1), ..self }
+    /// The same shape in another size: so many eighths of it.
+    fn eighths(self, number: usize) -> Self {
+        let part = |whole: usize| (whole * number / 8).max(1);
+        Self { entries: part(self.entries), services: part(self.services), ..self }
     }
 }
 
@@ -98,6 +109,8 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
     );
     lines.extend(warm(&mangrove, repository.path(), options)?);
     lines.push(resolve(options.index_types)?);
+    lines.push(package::cold_scan(program, options)?);
+    lines.extend(catalog::measure(options.catalog_rows)?);
     if options.growth {
         lines.extend(growth(program, options, &mangrove, cold.wall)?);
     }
@@ -234,14 +247,14 @@ fn resolve(types: usize) -> Result<Line> {
     Ok(Line::new("resolve a type", elapsed.as_secs_f64() * 1e9 / as_number(LOOK_UPS), "ns").at_most(1_000.0).after(1))
 }
 
-/// How the time of a scan grows with the repository: 1 is linear. `whole` is the largest one, scanned already in the
-/// time `cold`.
+/// How the time of a scan grows with the repository: 1 is linear. `whole` was scanned already, in the time `cold`; the
+/// others have an eighth, a quarter, half and twice its entries.
 fn growth(program: &Path, options: &Options, whole: &Program, cold: Duration) -> Result<[Line; 2]> {
     let size = as_number(options.entries);
     let mut cold_curve = vec![(size, cold.as_secs_f64())];
     let mut warm_curve = vec![(size, warm_scan(whole, options)?.as_secs_f64())];
-    for divisor in [2, 4, 8] {
-        let part = options.part(divisor);
+    for eighths in [1, 2, 4, 16] {
+        let part = options.eighths(eighths);
         let repository = repository(&part)?;
         let mangrove = Program::new(program, repository.path());
         let size = as_number(part.entries);

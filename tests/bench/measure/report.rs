@@ -107,6 +107,12 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// The lines whose bound is missed.
+    pub(crate) fn missed(&self) -> Vec<&str> {
+        let missed = self.lines.iter().filter(|line| line.verdict() == Some("short"));
+        missed.map(|line| line.what.as_str()).collect()
+    }
+
     /// The table that a terminal shows.
     pub(crate) fn table(&self) -> String {
         let heading = ["what", "bound", "figure", "ratio", "", ""].map(str::to_owned);

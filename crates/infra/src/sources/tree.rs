@@ -269,7 +269,10 @@ impl LocalTree {
                 (&layout.kind, &layout.directory, &layout.export_names, &layout.add_on_export_names, &layout.type_key)
             })
             .collect();
-        let environment: Vec<_> = self.options.environment.iter().filter(|(name, _)| name.ends_with("_DIR")).collect();
+        let places_kind = |name: &str| {
+            name.ends_with("_DIR") && ["MANGROVE_", "SWAMP_"].iter().any(|prefix| name.starts_with(prefix))
+        };
+        let environment: Vec<_> = self.options.environment.iter().filter(|(name, _)| places_kind(name)).collect();
         let repository = self.options.repository.as_os_str();
         let code = &self.options.extensions_directory;
         let question = format!("{}\n{kinds:?}\n{environment:?}\n{code:?}\n", parse::VERSION);
