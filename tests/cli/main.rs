@@ -16,6 +16,7 @@ mod operations;
 mod origins;
 mod outage;
 mod packages;
+mod running;
 mod runs;
 mod sandbox;
 mod scan;

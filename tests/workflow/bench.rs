@@ -330,6 +330,7 @@ impl Bench {
             schemas: Arc::new(JsonSchemas),
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(1)),
+            permissions: Arc::default(),
         };
         Engine::new(services, "/repository".to_owned(), self.limits)
     }

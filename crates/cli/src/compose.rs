@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -35,16 +36,18 @@ use mangrove_infra::{
     data::LocalData,
     documents::YamlDocuments,
     expressions::CelExpressions,
+    faults::{Operation, io_fault},
     files::DiskFiles,
     inspection_cache::CachedInspector,
     npm::{self, NpmPackages},
+    runner::{self, ChosenRunner, deno::DenoRunner},
     runs::SqliteRuns,
     runtime::{Places, version::Versions},
     schema::JsonSchemas,
     sources::{Layout, LocalTree, TreeOptions},
     store::{LocalStore, Ownership},
     system::{SystemClock, SystemEntropy},
-    worker::{Pool, PoolOptions, child},
+    worker::{Pool, PoolOptions, child, leash},
 };
 
 pub(crate) use mangrove_infra::npm::maintenance::Amount;
@@ -87,11 +90,18 @@ pub(crate) struct Workspace {
     access: Access,
     printer: Printer,
     pool: Pool,
+    places: Places,
+    jobs: usize,
 }
 
 /// The main loop of a worker child.
 pub(crate) fn worker() -> ExitCode {
     child::run()
+}
+
+/// Becomes an outside program that ends with the process that asked for it.
+pub(crate) fn leash(parent: u32, program: &[OsString]) -> ExitCode {
+    leash::become_program(parent, program)
 }
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -147,8 +157,9 @@ pub(crate) async fn open(
         entropy: Arc::clone(&entropy),
     }));
     let settings = BundlerSettings::of(context, repository, tree.layout())?;
+    let places = settings.places(&state, environment.clone());
     let deno = DenoBundler::new(deno::Options {
-        places: settings.places(&state, environment.clone()),
+        places: places.clone(),
         versions: Versions::new(&state, access != Access::ReadWrite),
         state_directory: state.clone(),
         repository: repository.to_owned(),
@@ -185,6 +196,8 @@ pub(crate) async fn open(
         access,
         printer: context.printer.clone(),
         pool,
+        places,
+        jobs,
     })
 }
 
@@ -352,16 +365,40 @@ impl Workspace {
         let ports = self.scanner.ports();
         let services = Services {
             types: Arc::new(OnDemand::new(Arc::clone(&self.scanner))),
-            runner: Arc::new(self.pool.clone()),
+            runner: Arc::new(self.runner()?),
             runs: self.runs().await?,
             data: Arc::new(LocalData::new(self.state.join("data"))),
             expressions: Arc::clone(&self.expressions),
             schemas: Arc::clone(&self.schemas),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
+            permissions: Arc::new(self.tree.layout().permissions.clone()),
         };
         let engine = Engine::new(services, self.repository.display().to_string(), Limits::default());
         Ok(engine.with_cancellation(cancellation))
+    }
+
+    fn runner(&self) -> Result<ChosenRunner, CommandError> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|error| {
+                let fault = io_fault(Operation::Read, path, &error);
+                CommandError::fault("finding the repository", &fault)
+            })
+        };
+        let deno = DenoRunner::new(runner::deno::Options {
+            launcher: vec![this_program()?.into_os_string(), "leash".into(), std::process::id().to_string().into()],
+            places: self.places.clone(),
+            state_directory: absolute(&self.state)?,
+            repository: absolute(&self.repository)?,
+            environment: environment(),
+            roots: Arc::clone(&self.tree) as _,
+            entropy: Arc::clone(&self.scanner.ports().entropy),
+            size: self.jobs,
+            memory_limit_bytes: runner::deno::MEMORY_LIMIT_BYTES,
+            open_limit: runner::deno::OPEN_LIMIT,
+            call_limit: runner::deno::CALL_LIMIT,
+        });
+        Ok(ChosenRunner::new(Arc::new(self.pool.clone()), deno))
     }
 
     /// Makes the bundle store, whoever's it was, that of this catalog.
@@ -433,14 +470,17 @@ fn set_aside(subject: &str, message: String) -> Problem {
 
 /// Workers are children of this very binary.
 fn pool(size: usize) -> Result<Pool, CommandError> {
-    let program = std::env::current_exe().map_err(|error| {
+    Ok(Pool::new(PoolOptions { size, ..PoolOptions::new(this_program()?, vec!["worker".to_owned()]) }))
+}
+
+fn this_program() -> Result<PathBuf, CommandError> {
+    std::env::current_exe().map_err(|error| {
         let message = format!("this program's own file cannot be found: {error}");
         CommandError::fault(
             "",
             &Fault::new(FailureClass::Environment, Code::WORKER_UNAVAILABLE, "program:mangrove", message),
         )
-    })?;
-    Ok(Pool::new(PoolOptions { size, ..PoolOptions::new(program, vec!["worker".to_owned()]) }))
+    })
 }
 
 /// Makes the state directory, with a `.gitignore` that keeps it out of the repository.

@@ -86,6 +86,8 @@ codes! {
     JOB_LIMIT = 224, "the module queues promises without end";
     /// The module needs something that this engine does not have.
     REQUIREMENT_MISSING = 225, "the module needs something that this engine lacks";
+    /// The code reached for what no entry of `permissions:` grants it.
+    PERMISSION_DENIED = 226, "the code reached for what the repository does not grant it";
     /// An outside program that this source needs is not there.
     RUNTIME_MISSING = 230, "a program that is needed is missing";
     /// The program is there, and something that it fetches on first use is not.

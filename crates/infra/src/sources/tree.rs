@@ -253,6 +253,11 @@ impl LocalTree {
         Ok(spec.map(|spec| (spec.origin, spec.directory)))
     }
 
+    /// The directory of a root, absolute; `None` if it is not there or cannot be found out.
+    pub async fn directory_of(&self, root: &RootId) -> Option<PathBuf> {
+        Some(self.place_of(root).await.ok()??.1)
+    }
+
     fn remember(&self, remembered: Arc<Remembered>) {
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
     }

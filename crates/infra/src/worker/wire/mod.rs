@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(super) use mirror::{
-    WireBuildFailure, WireBundle, WireBundleRequest, WireCall, WireFault, WireInspection, WireLimits, WireLoadedBundle,
-    WireRunError, to_limits,
+    WireBuildFailure, WireBundle, WireBundleRequest, WireCall, WireFault, WireGrantee, WireInspection, WireLimits,
+    WireLoadedBundle, WireRunError, to_limits,
 };
 pub use value::{MAX_DEPTH, Value};
 
@@ -65,7 +65,13 @@ pub(super) enum Request<'a> {
     /// Answered by `Inspected`.
     Inspect { bundle: WireLoadedBundle<'a>, export_names: Vec<&'a str>, subject: &'a str, limits: WireLimits },
     /// Answered by `Opened`.
-    Open { bundle: WireLoadedBundle<'a>, export_name: &'a str, subject: &'a str, limits: WireLimits },
+    Open {
+        bundle: WireLoadedBundle<'a>,
+        export_name: &'a str,
+        subject: &'a str,
+        grantee: WireGrantee,
+        limits: WireLimits,
+    },
     /// Answered by `Returned`, with `HostCall`s before it.
     Call(WireCall),
     /// The answer to a `HostCall`.
@@ -128,11 +134,15 @@ fn checked_length(prefix: [u8; 4]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// Reads the body of one frame. The buffer grows with what arrives, not with what the prefix promises.
+/// Reads the body of one frame.
 pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut prefix = [0; 4];
     reader.read_exact(&mut prefix).await?;
-    let length = checked_length(prefix)?;
+    read_body(reader, checked_length(prefix)?).await
+}
+
+/// Reads so many bytes. The buffer grows with what arrives, not with what was promised.
+pub(crate) async fn read_body(reader: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<Vec<u8>> {
     let mut body = Vec::with_capacity(length.min(1 << 20));
     reader.take(length as u64).read_to_end(&mut body).await?;
     if body.len() == length { Ok(body) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
@@ -202,6 +212,7 @@ impl<'a> Request<'a> {
             bundle: WireLoadedBundle::from(&request.bundle),
             export_name: &request.export_name,
             subject: &request.subject,
+            grantee: (&request.grantee).into(),
             limits: limits.into(),
         }
     }
