@@ -15,7 +15,7 @@ use mangrove_app::{
     upkeep::{self, Sweep},
 };
 use mangrove_domain::{
-    plan::Step,
+    plan::{Scope, Step},
     ports::{BundleStore as _, Catalog as _},
     problem::Code,
     row::Row,
@@ -23,6 +23,7 @@ use mangrove_domain::{
     time::Timestamp,
     type_name::TypeName,
 };
+use mangrove_testkit::fakes::MemoryTree;
 use world::{World, model, network_down, render};
 
 #[tokio::test]
@@ -573,4 +574,118 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
     assert_eq!(world.catalog.commits(), commits + 1, "nothing was written");
     let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
     assert!(diagnosis.damaged.is_empty());
+}
+
+/// Lets other tasks work until the catalog has applied this many commits.
+async fn committed(world: &World, commits: usize) {
+    while world.catalog.commits() < commits {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// As many models as fill a batch, edited: a scan of them commits while it still builds something else.
+fn edit_a_batch(world: &World, line: &str) {
+    for index in 0..256 {
+        world.tree.write(&format!("models/many{index}.ts"), &model(&format!("@acme/many{index}"), line));
+    }
+}
+
+#[tokio::test]
+async fn a_failure_never_overwrites_what_another_scan_of_the_process_achieved() {
+    let world = World::with_jobs(8);
+    world.tree.write("models/x.ts", &model("@acme/x", "one"));
+    edit_a_batch(&world, "one");
+    world.scan().await;
+    let x = row(&world, "models/x.ts");
+    world.tree.write("models/x.ts", &model("@acme/x", "two"));
+    edit_a_batch(&world, "two");
+    let held_x = world.bundler.hold_next("models/x.ts", Some(network_down()));
+    let held_other = world.bundler.hold_next("models/many7.ts", None);
+
+    let slow = tokio::spawn({
+        let scanner = std::sync::Arc::clone(&world.scanner);
+        async move { scanner.scan(&Request::default()).await }
+    });
+    held_x.arrived().await;
+    held_other.arrived().await;
+    let scope = Scope::Sources([x.source.clone()].into());
+    let quick = world.scan_with(Request { scope, ..Request::default() }).await;
+    assert!(quick.changed.contains(&x.source));
+    let achieved = row(&world, "models/x.ts");
+    assert_ne!(achieved.built, x.built, "the quick scan built the edited source");
+
+    // The slow scan commits a batch on top of that, and only then learns that its own build of it failed.
+    let commits = world.catalog.commits();
+    held_other.release();
+    committed(&world, commits + 1).await;
+    held_x.release();
+    let report = slow.await.expect("it ends").expect("a scan over fakes cannot fail");
+
+    assert_eq!(row(&world, "models/x.ts"), achieved, "revision and all");
+    let told = report.rows.iter().find(|row| row.source == x.source).expect("it is there");
+    assert_eq!(**told, achieved);
+    let kind = Kind::new("model");
+    let index = world.scanner.index();
+    let published = index.resolve(&kind, &TypeName::stored("@acme/x")).expect("it resolves");
+    assert!(published.failure().is_none());
+}
+
+#[tokio::test]
+async fn what_a_scan_found_out_of_a_row_that_is_gone_meanwhile_is_found_out_again() {
+    let world = World::with_jobs(8);
+    world.tree.write("models/x.ts", &model("@acme/x", "one"));
+    edit_a_batch(&world, "one");
+    world.scan().await;
+    let x = row(&world, "models/x.ts").source;
+    world.tree.write("models/x.ts", &model("@acme/x", "two"));
+    edit_a_batch(&world, "two");
+    let held_x = world.bundler.hold_next("models/x.ts", None);
+    let held_other = world.bundler.hold_next("models/many7.ts", None);
+    let slow = tokio::spawn({
+        let scanner = std::sync::Arc::clone(&world.scanner);
+        async move { scanner.scan(&Request::default()).await }
+    });
+    held_x.arrived().await;
+    held_other.arrived().await;
+    world.tree.remove("models/x.ts");
+    world.scan_with(Request { scope: Scope::Sources([x.clone()].into()), ..Request::default() }).await;
+    let commits = world.catalog.commits();
+    held_other.release();
+    committed(&world, commits + 1).await;
+    held_x.release();
+    let report = slow.await.expect("it ends").expect("a scan over fakes cannot fail");
+    assert!(report.rows.iter().all(|row| row.source != x), "it is not brought back");
+    assert!(world.catalog.rows().iter().all(|row| row.source != x));
+}
+
+#[tokio::test]
+async fn what_the_catalog_refuses_is_not_published() {
+    let world = World::new();
+    world.tree.write("models/x.ts", &model("@acme/x", "one"));
+    world.scan().await;
+    let x = row(&world, "models/x.ts").source;
+    world.tree.write("models/x.ts", MemoryTree::UNREADABLE);
+    world.tree.write("models/y.ts", &model("@acme/y", ""));
+    let held = world.bundler.hold_next("models/y.ts", None);
+    let canceller = Canceller::default();
+    let slow = tokio::spawn({
+        let scanner = std::sync::Arc::clone(&world.scanner);
+        let request = Request { cancellation: canceller.cancellation(), ..Request::default() };
+        async move { scanner.scan(&request).await }
+    });
+    // Then that `x` is unreadable is settled, and not yet committed.
+    held.arrived().await;
+    // Another process, whose commits this one hears of only when its own are refused.
+    world.tree.write("models/x.ts", &model("@acme/x", "two"));
+    let scope = Scope::Sources([x.clone()].into());
+    let other = world.another_process();
+    other.scan(&Request { scope, ..Request::default() }).await.expect("a scan over fakes cannot fail");
+    let achieved = row(&world, "models/x.ts");
+    canceller.cancel();
+    let report = slow.await.expect("it ends").expect("a scan over fakes cannot fail");
+    assert!(report.is_cancelled, "or else it had looked again");
+    assert_eq!(report.rows.iter().map(|row| (**row).clone()).collect::<Vec<_>>(), [achieved]);
+    let index = world.scanner.index();
+    let published = index.resolve(&Kind::new("model"), &TypeName::stored("@acme/x")).expect("it resolves");
+    assert!(published.failure().is_none());
 }
