@@ -154,6 +154,7 @@ pub(crate) async fn open(
         repository: repository.to_owned(),
         environment,
         is_offline: context.global.offline,
+        is_locked: context.global.locked,
         embedded: Arc::new(pool.clone()),
         parser: Arc::new(pool.clone()),
         limit: deno::LIMIT,
