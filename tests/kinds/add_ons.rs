@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::symlink;
 
-use mangrove_app::{attachment, catalogue, scan::Request};
+use mangrove_app::{
+    attachment,
+    catalogue::{self, Lookup},
+    scan::Request,
+};
 use mangrove_domain::{row::Row, source::Kind, state::State, type_name::TypeName};
 use mangrove_infra::worker::Pool;
 
@@ -29,9 +33,9 @@ fn good(method: &str) -> String {
 
 /// The methods of the base with the file that each comes from, and what add-ons lost.
 async fn methods(process: &Process) -> String {
-    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/own"));
-    let described = catalogue::describe(&process.scanner, &kind, &name).await.expect("a catalog");
-    let attachment = described.expect("the base works").attachment;
+    let found = catalogue::find(&process.scanner, "@acme/own", Some(&Kind::new("model"))).await.expect("a catalog");
+    let Lookup::Found(composed) = found else { panic!("the base works: {found:?}") };
+    let attachment = composed.attachment;
     let from = |method: &str| attachment.methods.get(method).map(|added| format!(" of {}", added.add_on));
     let methods = attachment.description.methods.iter();
     let names = methods.map(|method| format!("{}{}", method.name, from(&method.name).unwrap_or_default()));

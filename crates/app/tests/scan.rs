@@ -230,7 +230,7 @@ async fn fault_28_an_unknown_type_names_what_claims_it_or_what_is_near() {
     assert_eq!(failed.claimed_by[0].source.to_string(), "models/dns.ts");
     let unknown = types.ready(&kind, &TypeName::stored("@acme/zones")).await.expect_err("it does not exist");
     assert!(unknown.claimed_by.is_empty());
-    assert_eq!(unknown.nearest[0].as_str(), "@acme/zone");
+    assert_eq!(unknown.nearest[0].1.as_str(), "@acme/zone");
 }
 
 #[tokio::test]

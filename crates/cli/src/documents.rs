@@ -73,7 +73,7 @@ impl From<&Problem> for ProblemDocument {
             column: position.map(|position| position.column),
             type_name: None,
             message: problem.message.clone(),
-            hint: problem.hint.clone(),
+            hint: problem.remedy().map(str::to_owned),
         }
     }
 }

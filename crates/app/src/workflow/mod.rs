@@ -8,7 +8,7 @@ pub mod render;
 mod step;
 pub mod validate;
 
-pub use catalogue::TypeCatalogue;
+pub use catalogue::{Claim, TypeCatalogue};
 pub use engine::{Engine, Limits, Request, StartError};
 pub use library::Library;
 pub use observer::{Event, Observer, Silent};

@@ -9,8 +9,8 @@ use mangrove_app::{
     attachment, on_demand,
     scan::Scanner,
     secrets::Environment,
-    types::NotReady,
-    workflow::{Library, Observer, Request, Silent, StartError, TypeCatalogue, validate as validation},
+    types::{NotReady, Sight},
+    workflow::{Claim, Library, Observer, Request, Silent, StartError, TypeCatalogue, validate as validation},
 };
 use mangrove_domain::{
     description::Description,
@@ -117,8 +117,8 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     let workflow = name.map(|name| library.workflow(name).map_err(|wrong| unknown(&wrong))).transpose()?;
     // Whether methods and arguments fit can only be told of types that are built.
     let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
-    on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
-    let types = Types::load(&workspace.scanner).await?;
+    let hidden = on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
+    let types = Types::load(&workspace.scanner, hidden).await?;
     let tools = validation::Tools {
         types: &types,
         expressions: workspace.expressions.as_ref(),
@@ -274,10 +274,12 @@ pub(super) fn inputs(workspace: &Workspace, inputs: &args::Inputs) -> Result<Jso
 struct Types {
     index: Arc<mangrove_domain::index::TypeIndex>,
     descriptions: HashMap<(Kind, TypeName), Arc<Description>>,
+    /// What could not be looked into.
+    hidden: Vec<Problem>,
 }
 
 impl Types {
-    async fn load(scanner: &Scanner) -> Result<Self, CommandError> {
+    async fn load(scanner: &Scanner, hidden: Vec<Problem>) -> Result<Self, CommandError> {
         let index = scanner.load().await?;
         let mut descriptions = HashMap::new();
         for row in index.rows().filter(|row| row.is_resolvable()) {
@@ -287,7 +289,7 @@ impl Types {
                 descriptions.insert((row.kind.clone(), description.type_name.clone()), Arc::new(description));
             }
         }
-        Ok(Self { index, descriptions })
+        Ok(Self { index, descriptions, hidden })
     }
 }
 
@@ -301,8 +303,10 @@ impl TypeCatalogue for Types {
         resolvable.filter_map(|row| row.type_name().cloned()).collect()
     }
 
-    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<String> {
-        let not_ready = NotReady::explain(&self.index, kind, name, None);
-        (!not_ready.claimed_by.is_empty()).then(|| not_ready.reasons().join("; "))
+    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<Claim> {
+        let sight = Sight { unscanned: Vec::new(), hidden: self.hidden.clone() };
+        let not_ready = NotReady::explain(&self.index, Some(kind), name, sight, None);
+        let is_known = !not_ready.claimed_by.is_empty() || !self.hidden.is_empty();
+        is_known.then(|| Claim { reason: not_ready.reasons().join("; "), hint: not_ready.hint() })
     }
 }
