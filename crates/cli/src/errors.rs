@@ -137,6 +137,11 @@ impl CommandError {
         error
     }
 
+    /// What to do about it: its own hint, else what helps against every problem of its code.
+    fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref().or(self.code.and_then(Code::remedy))
+    }
+
     /// Tells it.
     pub(crate) fn print(&self, printer: &Printer) {
         if printer.is_json() {
@@ -145,12 +150,12 @@ impl CommandError {
                 code: self.code.map(|code| code.to_string()),
                 message: &self.message,
                 details: &self.details,
-                hint: self.hint.as_deref(),
+                hint: self.remedy(),
                 blocked: self.blocked.as_deref(),
             });
         }
         let head = self.code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"));
-        printer.error(&format!("{head}: {}", self.message), &self.details, self.hint.as_deref());
+        printer.error(&format!("{head}: {}", self.message), &self.details, self.remedy());
     }
 }
 

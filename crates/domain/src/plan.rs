@@ -19,7 +19,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Fewer live rows than this in a root are never guarded against removal.
+/// Fewer working rows than this in a root are never guarded against removal.
 pub const GUARDED_ROOT_ROWS: usize = 10;
 
 /// What a plan may do.
@@ -356,7 +356,8 @@ fn withhold_mass_removals(
 ) -> (Vec<Step>, Vec<Problem>) {
     let mut counts: BTreeMap<&RootId, (usize, usize)> = BTreeMap::new();
     for (source, row) in rows {
-        if row.state.name() != StateName::Tombstoned {
+        // Of what never worked nothing is lost.
+        if row.state.name() == StateName::Indexed {
             let (live, removed) = counts.entry(&source.root).or_default();
             *live += 1;
             *removed += usize::from(steps.get(source).is_some_and(|step| is_removal(&step.action)));
@@ -379,7 +380,7 @@ fn withhold_mass_removals(
             subject: root.to_string(),
             position: None,
             message: format!(
-                "{removed} of the {live} sources of the root {root} would be removed at once; all are kept"
+                "{removed} of the {live} working sources of the root {root} would be removed at once; all are kept"
             ),
             hint: Some(
                 "if they were removed on purpose, run `mangrove scan --allow-mass-removal`, or let `mangrove doctor --repair \

@@ -189,9 +189,7 @@ impl Code {
     #[must_use]
     pub const fn remedy(self) -> Option<&'static str> {
         match self {
-            Code::UNREADABLE => {
-                Some("give the user that runs Mangrove permission to read it; the next scan notices by itself")
-            }
+            Code::UNREADABLE => Some("look whether it is there and the user that runs Mangrove may read it"),
             Code::ROOT_UNREACHABLE => {
                 Some("bring it back, or take it off the list; what has its bundle goes on working until then")
             }
