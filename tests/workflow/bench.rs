@@ -201,6 +201,7 @@ impl TypeCatalogue for Catalogue {
         self.failed.get(name.as_str()).map(|failure| Claim {
             reason: format!("models/broken.ts: {}", failure.latest_message),
             hint: format!("run `mangrove why {name}`"),
+            is_unscanned: false,
         })
     }
 }

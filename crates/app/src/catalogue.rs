@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use mangrove_domain::{
     index::TypeIndex,
-    observation::{CatalogView, DiskView},
+    observation::DiskView,
     plan,
+    row::Row,
     source::{Kind, SourceId},
     type_name::TypeName,
 };
@@ -57,7 +58,7 @@ pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<
     }
     let request = Request { retry: RetryMode::None, dry_run: true, ..Request::default() };
     let (sight, remark) = match scanner.look(&request).await {
-        Ok((disk, catalog, _)) => (sight(&names, &disk, &catalog), None),
+        Ok((disk, catalog, _)) => (sight(&names, &disk, &catalog.rows), None),
         Err(error) => (Sight::default(), Some(format!("the sources cannot be looked at: {error}"))),
     };
     let name = match (kind, names.as_slice()) {
@@ -81,8 +82,8 @@ async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &Type
 }
 
 /// What the disk says of names that no row claims.
-fn sight(names: &[(Kind, TypeName)], disk: &DiskView, catalog: &CatalogView) -> Sight {
-    let rows: BTreeSet<&SourceId> = catalog.rows.iter().map(|row| &row.source).collect();
+pub(crate) fn sight(names: &[(Kind, TypeName)], disk: &DiskView, rows: &[Row]) -> Sight {
+    let rows: BTreeSet<&SourceId> = rows.iter().map(|row| &row.source).collect();
     let claims = disk.observations.iter().filter(|seen| {
         let claimed = |(kind, name): &(Kind, TypeName)| *kind == seen.kind && Some(name) == seen.claimed_type.as_ref();
         !seen.claims_add_on && !rows.contains(&seen.source) && names.iter().any(claimed)

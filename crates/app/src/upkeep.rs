@@ -1,9 +1,10 @@
 //! Upkeep of the bundle store: taking away what no row needs any more.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use mangrove_domain::{
     bundle,
+    observation::{DiskView, Entry, RootAccess, RootView},
     ports::{ObserveRequest, SHORTEST_GRACE, SweepOutcome, SweepRequest},
     problem::{Code, Problem, Severity},
     row::Row,
@@ -22,25 +23,70 @@ pub enum Sweep {
     Withheld(Vec<Problem>),
 }
 
+/// What a look at the repository says about what may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The sources that there are.
+    sources: BTreeSet<SourceId>,
+    /// The files that lock packages of theirs, beside those of the repository itself.
+    pub locks: BTreeSet<PathBuf>,
+    /// What of the repository cannot be seen now, in words; `None` if everything can.
+    pub unseen: Option<String>,
+}
+
+impl Look {
+    /// Looks at the whole repository.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub async fn take(scanner: &Scanner) -> Result<Self, scan::Error> {
+        let request = ObserveRequest { kinds: scanner.loaders().layouts(), rehash: false, only: BTreeSet::new() };
+        let survey = scanner.ports().tree.survey(&request).await.map_err(scan::Error::Observe)?;
+        let locks = survey.entries.into_iter().filter_map(|entry| entry.lock).collect();
+        Ok(Self { locks, ..Self::of(&survey.disk) })
+    }
+
+    /// What a look that was taken for something else says, without the locks.
+    pub(crate) fn of(disk: &DiskView) -> Self {
+        Self {
+            sources: disk.observations.iter().map(|seen| seen.source.clone()).collect(),
+            locks: BTreeSet::new(),
+            unseen: unseen(disk),
+        }
+    }
+}
+
+fn unseen(disk: &DiskView) -> Option<String> {
+    if disk.lockfile_fault.is_some() || disk.mounts_fault.is_some() {
+        return Some("the list of mounts or of pulled extensions cannot be read".to_owned());
+    }
+    let is_whole = |view: &RootView| {
+        view.access == RootAccess::Reachable && view.incomplete.is_empty() && view.missing_directories.is_empty()
+    };
+    let partly = disk.roots.iter().find(|(_, view)| !is_whole(view));
+    if let Some((root, _)) = partly {
+        return Some(format!("{root} can only be seen in part"));
+    }
+    let unreadable = disk.observations.iter().find(|seen| matches!(seen.entry, Entry::Unreadable(_)));
+    unreadable.map(|seen| format!("{} cannot be read", seen.source))
+}
+
 /// Removes the bundles that no row needs and that nobody put or touched for [`SHORTEST_GRACE`]; a dry run tells and
 /// leaves them. Only a catalog that knows every source may say what is needed: where a row cannot be read, or a source
-/// has none, because it was never scanned or the catalog is a new one, everything stays.
+/// of the look has none, because it was never scanned or the catalog is a new one, everything stays.
 ///
 /// # Errors
-/// Sources, catalog or store cannot be looked at; the store belongs to another catalog.
-pub async fn sweep(scanner: &Scanner, is_dry_run: bool) -> Result<Sweep, scan::Error> {
+/// Catalog or store cannot be looked at; the store belongs to another catalog.
+pub async fn sweep(scanner: &Scanner, look: &Look, is_dry_run: bool) -> Result<Sweep, scan::Error> {
     let ports = scanner.ports();
     let catalog_error = |source| scan::Error::Catalog { doing: "reading", source };
-    let request = ObserveRequest { kinds: scanner.loaders().layouts(), rehash: false, only: BTreeSet::new() };
-    // Looked at first: a row that a scan writes meanwhile is in the snapshot or its bundle is young.
-    let survey = ports.tree.survey(&request).await.map_err(scan::Error::Observe)?;
+    // After the look: a row that a scan wrote meanwhile is in the snapshot or its bundle is young.
     let view = ports.catalog.snapshot().await.map_err(catalog_error)?;
     if !view.damaged.is_empty() {
         return Ok(Sweep::Withheld(view.damaged));
     }
     let known: BTreeSet<&SourceId> = view.rows.iter().map(|row| &row.source).collect();
-    let observed = survey.disk.observations.iter().map(|seen| &seen.source);
-    let mut unknown = observed.filter(|source| !known.contains(source));
+    let mut unknown = look.sources.iter().filter(|source| !known.contains(source));
     if let Some(first) = unknown.next() {
         return Ok(Sweep::Withheld(vec![never_scanned(first, unknown.count())]));
     }

@@ -12,7 +12,7 @@ use mangrove_app::{
     retry,
     scan::{Request, RetryMode},
     sought::Sought,
-    upkeep::{self, Sweep},
+    upkeep::{self, Look, Sweep},
 };
 use mangrove_domain::{
     plan::{Scope, Step},
@@ -504,12 +504,17 @@ async fn objects(world: &World) -> usize {
     world.store.list().await.expect("a listing").len()
 }
 
+async fn sweep(world: &World, is_dry_run: bool) -> Result<Sweep, mangrove_app::scan::Error> {
+    let look = Look::take(&world.scanner).await?;
+    upkeep::sweep(&world.scanner, &look, is_dry_run).await
+}
+
 #[tokio::test]
 async fn what_no_row_needs_is_swept_when_it_is_old() {
     let world = world_with_an_old_bundle().await;
     assert_eq!(objects(&world).await, 2);
     for (is_dry_run, left) in [(true, 2), (false, 1)] {
-        let swept = upkeep::sweep(&world.scanner, is_dry_run).await.expect("swept");
+        let swept = sweep(&world, is_dry_run).await.expect("swept");
         assert!(matches!(&swept, Sweep::Done(outcome) if outcome.objects.len() == 1), "{swept:?}");
         assert_eq!(objects(&world).await, left);
     }
@@ -521,17 +526,17 @@ async fn what_no_row_needs_is_swept_when_it_is_old() {
 async fn nothing_is_swept_by_a_catalog_that_does_not_know_every_source() {
     let mut world = world_with_an_old_bundle().await;
     world.tree.write("models/b.ts", &model("@acme/b", ""));
-    let never_scanned = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    let never_scanned = sweep(&world, false).await.expect("an answer");
     assert!(matches!(&never_scanned, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{never_scanned:?}");
     world.tree.remove("models/b.ts");
 
     let row = world.catalog.rows()[0].source.clone();
     world.catalog.damage(&row);
-    let unreadable = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    let unreadable = sweep(&world, false).await.expect("an answer");
     assert!(matches!(&unreadable, Sweep::Withheld(why) if why[0].code == Code::CATALOG_ROW), "{unreadable:?}");
 
     world.lose_catalog();
-    let lost = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    let lost = sweep(&world, false).await.expect("an answer");
     assert!(matches!(&lost, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{lost:?}");
     assert_eq!(objects(&world).await, 2);
 }
@@ -554,9 +559,11 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
         ["models/failed.ts", "models/edited.ts", "models/b.ts"].map(|path| row(&world, path)).to_vec();
     world.store.damage(row(&world, "models/a.ts").bundle().expect("it has one").entry.key, b"other bytes");
 
+    world.tree.take_surveys();
     let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
     assert_eq!(diagnosis.damaged.len(), 1);
-    let proposed = repair::propose(&world.scanner, &diagnosis.damaged).await.expect("a proposal");
+    let proposed = repair::propose(&world.scanner, &diagnosis).await.expect("a proposal");
+    assert_eq!(world.tree.take_surveys(), 1, "diagnosis and proposal are told from one look");
     let commits = world.catalog.commits();
     let repaired = repair::apply(&world.scanner, Cancellation::default()).await.expect("a repair");
     let names = |steps: &[Step]| -> Vec<String> {
@@ -565,6 +572,7 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
     assert_eq!(names(&proposed.steps), ["build models/a.ts"]);
     assert_eq!(names(&repaired.repair.steps), names(&proposed.steps));
     assert_eq!(world.catalog.commits(), commits + 1);
+    assert_eq!(world.tree.take_surveys(), 1, "and so is a repair with its sweep");
     let after: Vec<Row> =
         ["models/failed.ts", "models/edited.ts", "models/b.ts"].map(|path| row(&world, path)).to_vec();
     assert_eq!(after, before, "revisions and all");

@@ -216,7 +216,20 @@ pub(crate) async fn examine(
         found.push(doctor::unusable(doctor::RUNS, &error.fault));
     }
     let permissions = workspace.tree.layout().permissions.clone();
-    Ok((workspace, doctor::Examination { found, permissions }))
+    let library =
+        Library::load(workspace.files.as_ref(), workspace.documents.as_ref(), &library::Layout::default()).await;
+    let documents = match library {
+        Ok(library) => Some(doctor::Documents {
+            library,
+            expressions: Arc::clone(&workspace.expressions),
+            schemas: Arc::clone(&workspace.schemas),
+        }),
+        Err(error) => {
+            found.push(doctor::unusable(doctor::DOCUMENTS, &error.fault));
+            None
+        }
+    };
+    Ok((workspace, doctor::Examination { found, permissions, documents }))
 }
 
 /// Moves the catalog aside, so that the next opening makes a new one.

@@ -25,4 +25,6 @@ pub struct Claim {
     pub reason: String,
     /// What to do about it.
     pub hint: String,
+    /// True if nobody looked at what claims it yet: it may be in order.
+    pub is_unscanned: bool,
 }

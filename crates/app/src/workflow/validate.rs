@@ -135,9 +135,10 @@ fn describe(
     }
     let position = findings.at(type_name);
     if let Some(claim) = tools.types.claim(&kind, name) {
-        let Claim { reason, hint } = claim;
+        let Claim { reason, hint, is_unscanned } = claim;
+        let severity = if is_unscanned { Severity::Warning } else { Severity::Error };
         let message = format!("model type `{name}` is not ready: {reason}");
-        findings.error(Code::UNKNOWN_TYPE, position, message, Some(hint));
+        findings.report(severity, Code::UNKNOWN_TYPE, position, message, Some(hint));
     } else {
         let known = tools.types.names(&kind);
         let hint = nearest::hint(name.as_str(), known.iter().map(TypeName::as_str));
