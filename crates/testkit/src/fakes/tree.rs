@@ -258,6 +258,12 @@ impl SourceTree for MemoryTree {
         }))
     }
 
+    async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError> {
+        let text = self.text(source.path.as_str()).unwrap_or_default();
+        let index = text.lines().position(|line| line.strip_prefix("export ") == Some(name));
+        Ok(index.and_then(|index| u32::try_from(index + 1).ok()))
+    }
+
     /// Nothing is pulled here.
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {
         Ok(Vec::new())
