@@ -3,12 +3,15 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use mangrove_domain::{
-    bundle,
+    bundle::{self, BundleRef, Presence},
+    claims,
+    description::Description,
     observation::{DiskView, Entry, RootAccess, RootView},
-    ports::{ObserveRequest, SHORTEST_GRACE, SweepOutcome, SweepRequest},
+    ports::{Catalog, CatalogError, Change, Commit, ObserveRequest, SHORTEST_GRACE, SweepOutcome, SweepRequest, Write},
     problem::{Code, Problem, Severity},
     row::Row,
     source::SourceId,
+    state::State,
 };
 
 use crate::scan::{self, Scanner};
@@ -115,4 +118,75 @@ fn never_scanned(first: &SourceId, others: usize) -> Problem {
         message: format!("{first}{others} no row in the catalog, so that nobody knows which bundles are needed"),
         hint: Some("`mangrove scan` first".to_owned()),
     }
+}
+
+/// What a new catalog takes over from an earlier one: the rows that run on an earlier bundle, which no source can give
+/// back.
+#[derive(Clone, Debug, Default)]
+pub struct Earlier {
+    rows: Vec<Row>,
+    descriptions: Vec<Description>,
+}
+
+impl Earlier {
+    /// The degraded rows of a catalog, with what describes them.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn of(catalog: &dyn Catalog) -> Result<Self, CatalogError> {
+        let mut earlier = Self::default();
+        for row in catalog.snapshot().await?.rows {
+            if let (State::Indexed(indexed), Some(_)) = (&row.state, &row.degraded)
+                && let Some(description) = catalog.description(indexed.description).await?
+            {
+                earlier.descriptions.push(description);
+                earlier.rows.push(row);
+            }
+        }
+        Ok(earlier)
+    }
+}
+
+/// Writes the rows of an earlier catalog into a new one, before its first scan: those whose bundles are in the store to
+/// the last byte. The scan judges them like all others; that their source fails takes nothing away then. Gives the
+/// sources.
+///
+/// # Errors
+/// Catalog or store cannot be used.
+pub async fn take_over(scanner: &Scanner, earlier: Earlier) -> Result<Vec<SourceId>, scan::Error> {
+    let ports = scanner.ports();
+    let store_error = |source| scan::Error::Store { doing: "verifying", source };
+    let catalog_error = |source| scan::Error::Catalog { doing: "writing", source };
+    let Earlier { rows, descriptions } = earlier;
+    let mut kept: Vec<Row> = Vec::new();
+    for row in rows {
+        let mut is_whole = true;
+        for object in row.bundle().into_iter().flat_map(BundleRef::closure) {
+            is_whole &= ports.store.verify(object).await.map_err(store_error)? == Presence::Present;
+        }
+        if is_whole {
+            kept.push(Row { revision: 0, ..row });
+        }
+    }
+    let claims = claims::resolve(&kept);
+    for row in &mut kept {
+        claims.mark(row);
+    }
+    // Losers of a claim are written before its winner.
+    kept.sort_by_key(Row::is_resolvable);
+    let sources: Vec<SourceId> = kept.iter().map(|row| row.source.clone()).collect();
+    let change = |row: Row| Change {
+        source: row.source.clone(),
+        expected_revision: 0,
+        write: Write::Put(Box::new(row)),
+        transition: None,
+    };
+    let commit = Commit { changes: kept.into_iter().map(change).collect(), descriptions };
+    if commit.changes.is_empty() {
+        return Ok(sources);
+    }
+    ports.store.sync().await.map_err(store_error)?;
+    let outcome = ports.catalog.commit(commit).await.map_err(catalog_error)?;
+    // Another process was first to scan: what it found counts.
+    Ok(sources.into_iter().filter(|source| !outcome.conflicts.contains(source)).collect())
 }

@@ -12,7 +12,7 @@ use mangrove_app::{
     retry,
     scan::{Request, RetryMode},
     sought::Sought,
-    upkeep::{self, Look, Sweep},
+    upkeep::{self, Earlier, Look, Sweep},
 };
 use mangrove_domain::{
     plan::{Scope, Step},
@@ -539,6 +539,47 @@ async fn nothing_is_swept_by_a_catalog_that_does_not_know_every_source() {
     let lost = sweep(&world, false).await.expect("an answer");
     assert!(matches!(&lost, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{lost:?}");
     assert_eq!(objects(&world).await, 2);
+}
+
+#[tokio::test]
+async fn a_new_catalog_keeps_the_earlier_bundles_of_degraded_rows() {
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        world.tree.write(&format!("models/{name}.ts"), &model(&format!("@acme/{name}"), "one"));
+    }
+    world.scan().await;
+    for name in ["a", "b"] {
+        world.tree.write(&format!("models/{name}.ts"), &model(&format!("@acme/{name}"), "broken"));
+    }
+    world.scan().await;
+    let degraded = row(&world, "models/a.ts");
+    world.store.damage(row(&world, "models/b.ts").bundle().expect("it has one").entry.key, b"other bytes");
+    let earlier = Earlier::of(world.catalog.as_ref()).await.expect("a catalog");
+
+    world.lose_catalog();
+    let kept = upkeep::take_over(&world.scanner, earlier.clone()).await.expect("taken over");
+    assert_eq!(
+        kept,
+        std::slice::from_ref(&degraded.source),
+        "what is healthy is found by the scan, what is damaged is not kept"
+    );
+    assert_snapshot!(render(&world.scan().await), @r"
+    models/a.ts Indexed @acme/a [Deterministic MG0201 x2] degraded
+    models/b.ts BundleBuildFailed @acme/b [Deterministic MG0201 x1]
+    models/c.ts Indexed @acme/c
+    ");
+    assert_eq!(row(&world, "models/a.ts").bundle(), degraded.bundle());
+    let late = upkeep::take_over(&world.scanner, earlier).await.expect("an answer");
+    assert_eq!(late, [], "a catalog that knows the source already is not overwritten");
+}
+
+#[tokio::test]
+async fn a_rejected_export_is_told_with_its_line() {
+    let world = World::new();
+    world.tree.write("models/a.ts", "type @acme/a\nreject\nexport model\n");
+    let report = world.scan().await;
+    let told = mangrove_app::health::problem(&report.rows[0]).expect("it is rejected").message;
+    assert_eq!(told, "type: expected a string, found boolean (export in line 3)");
 }
 
 fn row(world: &World, path: &str) -> Row {

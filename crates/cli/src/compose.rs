@@ -13,14 +13,15 @@ use mangrove_app::{
     method::Services,
     on_demand::OnDemand,
     scan::{Ports, Scanner},
+    upkeep::Earlier,
     workflow::{Engine, Library, Limits, library},
 };
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     nearest,
     ports::{
-        BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Packages, Progress, RepositoryFiles, RunStore,
-        SchemaValidator, SourceTree,
+        BundleStore, Catalog, CatalogError, Clock, Documents, Entropy, Expressions, Packages, Progress,
+        RepositoryFiles, RunStore, SchemaValidator, SourceTree,
     },
     problem::{Code, Problem, Severity},
     source::SourceId,
@@ -237,6 +238,22 @@ pub(crate) async fn replace_catalog(context: &Context, repository: &Path) -> Res
     let state = state_directory(context, repository);
     prepare_state(&state)?;
     Ok(SqliteCatalog::replace(&state.join(CATALOG)).await?)
+}
+
+/// What the catalog that is there now has and no source can give back; nothing if it is damaged or cannot be read.
+pub(crate) async fn earlier_catalog(context: &Context, repository: &Path) -> Earlier {
+    let path = state_directory(context, repository).join(CATALOG);
+    let read = async {
+        let catalog = SqliteCatalog::open(&path, OpenMode::ReadOnly).await?.catalog;
+        catalog.check().await?;
+        let earlier = Earlier::of(&catalog).await?;
+        catalog.close().await;
+        Ok::<_, CatalogError>(earlier)
+    };
+    read.await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "nothing is taken over from the earlier catalog");
+        Earlier::default()
+    })
 }
 
 /// Copies the catalog to a file that does not exist yet.
