@@ -1,6 +1,7 @@
 //! The command line as a black box: a repository in, exit code, text and JSON out. The environment is cleared, so
 //! that nothing of the machine that runs the tests takes part.
 
+mod answers;
 mod authors;
 mod benchmarks;
 mod cache;

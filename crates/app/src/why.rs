@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use mangrove_domain::{
     index::TypeIndex,
     observation::{DiskView, Observation},
-    plan::Step,
+    plan::{self, Step},
     ports::AuditRecord,
     problem::Problem,
     row::Row,
@@ -42,6 +42,8 @@ pub struct Helper {
     pub export_names: BTreeSet<String>,
     /// The sources whose bundles it goes into, sorted.
     pub imported_by: BTreeSet<SourceId>,
+    /// What a look at it found: that it exports another kind than its directory is for, that it cannot be read.
+    pub remarks: Vec<Problem>,
 }
 
 /// What there is to say.
@@ -53,17 +55,19 @@ pub struct Answer {
     pub helpers: Vec<Helper>,
     /// A sentence with names that are near, if nothing was meant.
     pub nearest: Option<String>,
+    /// What could not be looked into, if nothing was meant.
+    pub hidden: Vec<Problem>,
 }
 
 /// The answer for a type name or a path. Changes nothing.
 pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan::Error> {
     let request = Request { retry: RetryMode::All, dry_run: true, ..Request::default() };
-    let (disk, catalog, plan) = scanner.look(&request).await?;
+    let (disk, catalog, planned) = scanner.look(&request).await?;
     let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
     let remarks = attachment::problems(scanner.ports().catalog.as_ref(), &index).await?;
     let sources = sought.sources(scanner.loaders(), &disk, &catalog);
     let mut answer = Answer::default();
-    for step in plan.steps.into_iter().filter(|step| sources.contains(&step.source)) {
+    for step in planned.steps.into_iter().filter(|step| sources.contains(&step.source)) {
         let row = catalog.rows.iter().find(|row| row.source == step.source);
         let history = scanner
             .ports()
@@ -81,6 +85,7 @@ pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan:
     }
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
         answer.nearest = sought.nearest(&disk, &catalog);
+        answer.hidden = plan::out_of_sight(&disk);
     }
     Ok(answer)
 }
@@ -108,7 +113,9 @@ fn helpers(scanner: &Scanner, sought: &Sought, disk: &DiskView) -> Vec<Helper> {
             let importers = imports.iter().filter(|(observation, files)| {
                 observation.source.root == source.root && files.contains(source.path.as_str())
             });
+            let subject = source.to_string();
             Helper {
+                remarks: disk.problems.iter().filter(|problem| problem.subject == subject).cloned().collect(),
                 imported_by: importers.map(|(observation, _)| observation.source.clone()).collect(),
                 export_names: export_names.clone(),
                 source,

@@ -14,14 +14,15 @@ use mangrove_app::{
     method::Services,
     on_demand::OnDemand,
     scan::{Ports, Scanner},
+    upkeep::Earlier,
     workflow::{Engine, Library, Limits, library},
 };
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     nearest,
     ports::{
-        BundleStore, Catalog, Clock, Documents, Entropy, Expressions, Packages, Progress, RepositoryFiles, RunStore,
-        SchemaValidator, SourceTree,
+        BundleStore, Catalog, CatalogError, Clock, Documents, Entropy, Expressions, Packages, Progress,
+        RepositoryFiles, RunStore, SchemaValidator, SourceTree,
     },
     problem::{Code, Problem, Severity},
     source::SourceId,
@@ -165,6 +166,7 @@ pub(crate) async fn open(
         repository: repository.to_owned(),
         environment,
         is_offline: context.global.offline,
+        is_locked: context.global.locked,
         embedded: Arc::new(pool.clone()),
         parser: Arc::new(pool.clone()),
         limit: deno::LIMIT,
@@ -228,7 +230,20 @@ pub(crate) async fn examine(
         found.push(doctor::unusable(doctor::RUNS, &error.fault));
     }
     let permissions = workspace.tree.layout().permissions.clone();
-    Ok((workspace, doctor::Examination { found, permissions }))
+    let library =
+        Library::load(workspace.files.as_ref(), workspace.documents.as_ref(), &library::Layout::default()).await;
+    let documents = match library {
+        Ok(library) => Some(doctor::Documents {
+            library,
+            expressions: Arc::clone(&workspace.expressions),
+            schemas: Arc::clone(&workspace.schemas),
+        }),
+        Err(error) => {
+            found.push(doctor::unusable(doctor::DOCUMENTS, &error.fault));
+            None
+        }
+    };
+    Ok((workspace, doctor::Examination { found, permissions, documents }))
 }
 
 /// Moves the catalog aside, so that the next opening makes a new one.
@@ -236,6 +251,22 @@ pub(crate) async fn replace_catalog(context: &Context, repository: &Path) -> Res
     let state = state_directory(context, repository);
     prepare_state(&state)?;
     Ok(SqliteCatalog::replace(&state.join(CATALOG)).await?)
+}
+
+/// What the catalog that is there now has and no source can give back; nothing if it is damaged or cannot be read.
+pub(crate) async fn earlier_catalog(context: &Context, repository: &Path) -> Earlier {
+    let path = state_directory(context, repository).join(CATALOG);
+    let read = async {
+        let catalog = SqliteCatalog::open(&path, OpenMode::ReadOnly).await?.catalog;
+        catalog.check().await?;
+        let earlier = Earlier::of(&catalog).await?;
+        catalog.close().await;
+        Ok::<_, CatalogError>(earlier)
+    };
+    read.await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "nothing is taken over from the earlier catalog");
+        Earlier::default()
+    })
 }
 
 /// Copies the catalog to a file that does not exist yet.

@@ -73,7 +73,7 @@ impl From<&Problem> for ProblemDocument {
             column: position.map(|position| position.column),
             type_name: None,
             message: problem.message.clone(),
-            hint: problem.hint.clone(),
+            hint: problem.remedy().map(str::to_owned),
         }
     }
 }
@@ -219,6 +219,8 @@ pub(crate) struct TypeDocument {
     state: &'static str,
     degraded: bool,
     shadowed_by: Option<String>,
+    /// True if it adds to that type and is none of its own.
+    add_on: bool,
 }
 
 impl From<&Row> for TypeDocument {
@@ -239,6 +241,7 @@ impl From<&Row> for TypeDocument {
             state: row.state.name().as_str(),
             degraded: row.degraded.is_some(),
             shadowed_by: row.shadowed_by.as_ref().map(SourceId::to_string),
+            add_on: row.is_add_on(),
         }
     }
 }

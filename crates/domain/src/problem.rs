@@ -187,6 +187,21 @@ impl Code {
         self.0
     }
 
+    /// What to do about it where nobody knows better: whoever finds the problem gives a hint of its own if it can.
+    #[must_use]
+    pub const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Code::UNREADABLE => Some("look whether it is there and the user that runs Mangrove may read it"),
+            Code::ROOT_UNREACHABLE => {
+                Some("bring it back, or take it off the list; what has its bundle goes on working until then")
+            }
+            Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT => {
+                Some("correct the file; the next command reads it again")
+            }
+            _ => None,
+        }
+    }
+
     /// The code that `text` spells, such as `MG0101`, in any case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Code> {
@@ -246,4 +261,12 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl Problem {
+    /// What to do about it: its own hint, else what helps against every problem of its code.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref().or(self.code.remedy())
+    }
 }

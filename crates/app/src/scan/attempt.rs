@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mangrove_domain::{
     bundle::BundleRef,
-    description::Description,
+    description::{Description, Violation},
     failure::Fault,
     fingerprint::Inputs,
     observation::{Entry, Observation},
@@ -121,7 +121,7 @@ impl Attempt {
         };
         let Some((export_name, shape)) = inspection.export else {
             let names: Vec<&str> = layout.export_names.iter().map(AsRef::as_ref).collect();
-            let violations = vec![mangrove_domain::description::Violation {
+            let violations = vec![Violation {
                 path: String::new(),
                 message: format!("expected a value exported as {}, found none", names.join(" or ")),
             }];
@@ -144,11 +144,28 @@ impl Attempt {
                 };
                 ended(Outcome::Accepted { indexed, inputs }, Some(description))
             }
-            Err(violations) => {
+            Err(mut violations) => {
+                self.add_line(&export_name, &mut violations).await;
                 let name = shape.get(&layout.type_key).and_then(Shape::as_str);
                 let claimed_type = name.and_then(|name| (layout.normalise)(name).ok());
                 ended(Outcome::Rejected { bundle, violations, claimed_type, inputs }, None)
             }
+        }
+    }
+}
+
+impl Attempt {
+    /// Says of every violation in which line the export stands. It is told as long as these bytes are there, since
+    /// others are judged anew.
+    async fn add_line(&self, export_name: &str, violations: &mut [Violation]) {
+        match self.ports.tree.export_line(&self.observation.source, export_name).await {
+            Ok(Some(line)) => {
+                for violation in violations {
+                    violation.message = format!("{} (export in line {line})", violation.message);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "the line of the export is not known"),
         }
     }
 }

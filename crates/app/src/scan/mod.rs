@@ -353,7 +353,7 @@ impl Scanner {
                     attempts.push((step, observation, writer.row(&step.source).cloned()));
                 }
             } else {
-                let settled = settle::apply(writer.row(&step.source), observation, &step.action, self.moment());
+                let settled = writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment()));
                 writer.accept(step, settled, None, report).await?;
             }
         }
@@ -405,9 +405,10 @@ impl Scanner {
             report.statistics.built += u64::from(ended.built);
             report.statistics.inspected += u64::from(ended.inspected);
             let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
-            let row = writer.row(&step.source);
             let presence = disk.presence.get(&step.source).copied().unwrap_or(Presence::Present);
-            let settled = settle::settle(row, &observation, presence, ended.outcome, rule_version, self.moment());
+            let settled = writer.settle(step, |row| {
+                settle::settle(row, &observation, presence, ended.outcome, rule_version, self.moment())
+            });
             let healthy = matches!(&settled, Settled::Write(row) if row.failure().is_none()
                 && matches!(row.state, mangrove_domain::state::State::Indexed(_)));
             self.ports.progress.event(&Event::Done { source: &step.source, healthy });

@@ -20,7 +20,7 @@ use mangrove_domain::{
     workflow::{Step, Target, Task, Workflow},
 };
 
-use super::{Library, TypeCatalogue};
+use super::{Claim, Library, TypeCatalogue};
 use crate::method::model_kind;
 
 /// What validation looks things up in.
@@ -135,8 +135,10 @@ fn describe(
     }
     let position = findings.at(type_name);
     if let Some(claim) = tools.types.claim(&kind, name) {
-        let hint = Some(format!("run `mangrove why {name}`"));
-        findings.error(Code::UNKNOWN_TYPE, position, format!("model type `{name}` is not ready: {claim}"), hint);
+        let Claim { reason, hint, is_unscanned } = claim;
+        let severity = if is_unscanned { Severity::Warning } else { Severity::Error };
+        let message = format!("model type `{name}` is not ready: {reason}");
+        findings.report(severity, Code::UNKNOWN_TYPE, position, message, Some(hint));
     } else {
         let known = tools.types.names(&kind);
         let hint = nearest::hint(name.as_str(), known.iter().map(TypeName::as_str));

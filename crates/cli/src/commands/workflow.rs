@@ -1,19 +1,14 @@
 //! `mangrove workflow list`, `validate` and `run`
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_app::{
-    attachment, on_demand,
-    scan::Scanner,
+    on_demand,
     secrets::Environment,
-    types::NotReady,
-    workflow::{Library, Observer, Request, Silent, StartError, TypeCatalogue, validate as validation},
+    types::Sight,
+    workflow::{CatalogTypes, Library, Observer, Request, Silent, StartError, validate as validation},
 };
 use mangrove_domain::{
-    description::Description,
     failure::FailureClass,
     json::Json,
     problem::{Code, Problem, Severity},
@@ -117,8 +112,11 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     let workflow = name.map(|name| library.workflow(name).map_err(|wrong| unknown(&wrong))).transpose()?;
     // Whether methods and arguments fit can only be told of types that are built.
     let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
-    on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
-    let types = Types::load(&workspace.scanner).await?;
+    let hidden = on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
+    let index = workspace.scanner.load().await?;
+    // What claims them has a row by now.
+    let sight = move |_: &Kind, _: &TypeName| Sight { unscanned: Vec::new(), hidden: hidden.clone() };
+    let types = CatalogTypes::of(workspace.scanner.ports().catalog.as_ref(), index, sight).await?;
     let tools = validation::Tools {
         types: &types,
         expressions: workspace.expressions.as_ref(),
@@ -268,41 +266,4 @@ pub(super) fn inputs(workspace: &Workspace, inputs: &args::Inputs) -> Result<Jso
     }
     members.extend(inputs.input.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))));
     Ok(Json::object(members))
-}
-
-/// What the catalog says of types, for validation.
-struct Types {
-    index: Arc<mangrove_domain::index::TypeIndex>,
-    descriptions: HashMap<(Kind, TypeName), Arc<Description>>,
-}
-
-impl Types {
-    async fn load(scanner: &Scanner) -> Result<Self, CommandError> {
-        let index = scanner.load().await?;
-        let mut descriptions = HashMap::new();
-        for row in index.rows().filter(|row| row.is_resolvable()) {
-            let catalog = scanner.ports().catalog.as_ref();
-            if let Some(composed) = attachment::compose(catalog, &index, row).await? {
-                let description = composed.attachment.description;
-                descriptions.insert((row.kind.clone(), description.type_name.clone()), Arc::new(description));
-            }
-        }
-        Ok(Self { index, descriptions })
-    }
-}
-
-impl TypeCatalogue for Types {
-    fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
-        self.descriptions.get(&(kind.clone(), name.clone())).cloned()
-    }
-
-    fn names(&self, kind: &Kind) -> Vec<TypeName> {
-        let resolvable = self.index.rows().filter(|row| row.kind == *kind && row.is_resolvable());
-        resolvable.filter_map(|row| row.type_name().cloned()).collect()
-    }
-
-    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<String> {
-        let not_ready = NotReady::explain(&self.index, kind, name, None);
-        (!not_ready.claimed_by.is_empty()).then(|| not_ready.reasons().join("; "))
-    }
 }

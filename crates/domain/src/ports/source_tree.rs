@@ -31,6 +31,9 @@ pub trait SourceTree: Send + Sync {
     /// read. The caller compares the digests with those it observed.
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError>;
 
+    /// The line of an export in the text of a source as it is now, from 1; `None` if it has none of that name.
+    async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError>;
+
     /// How pulled extensions differ from what the lockfile says of them, sorted. Reads every file of theirs that has a
     /// checksum; remembers nothing.
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError>;

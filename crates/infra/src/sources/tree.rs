@@ -358,6 +358,14 @@ impl SourceTree for LocalTree {
             graph
         }))
     }
+
+    async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError> {
+        let Some(graph) = self.graph(source).await? else { return Ok(None) };
+        let Some(file) = graph.files.into_iter().find(|file| file.path == source.path) else { return Ok(None) };
+        let parsed = self.options.parser.parse(source.path.as_str(), file.bytes).await;
+        let parsed = parsed.map_err(|fault| ObserveError::Repository { fault })?;
+        Ok(parsed.export_line(name))
+    }
 }
 
 /// Names the view of the whole file system: what lies outside and decides which roots there are.

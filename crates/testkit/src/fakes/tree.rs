@@ -39,6 +39,7 @@ pub struct MemoryTree {
     edits_on_graph: Mutex<Vec<(String, String)>>,
     restless: Mutex<Option<(String, String, u32)>>,
     surveys: Mutex<u32>,
+    away: Mutex<BTreeMap<RootId, RootView>>,
 }
 
 impl MemoryTree {
@@ -82,6 +83,18 @@ impl MemoryTree {
     /// How many surveys there were since the last time this was asked.
     pub fn take_surveys(&self) -> u32 {
         std::mem::take(&mut *lock(&self.surveys))
+    }
+
+    /// Configures a mount that cannot be reached.
+    pub fn mount_away(&self, path: &str, fault: Fault) {
+        let view = RootView {
+            origin: Origin::Mounted,
+            access: RootAccess::Unreachable(fault),
+            incomplete: BTreeSet::new(),
+            missing_directories: BTreeMap::new(),
+            locked_files: BTreeSet::new(),
+        };
+        lock(&self.away).insert(RootId::mount(path), view);
     }
 
     fn text(&self, path: &str) -> Option<String> {
@@ -194,6 +207,7 @@ impl SourceTree for MemoryTree {
             locked_files: BTreeSet::new(),
         };
         survey.disk = DiskView { helpers, roots: [(RootId::local(), root)].into(), ..survey.disk };
+        survey.disk.roots.extend(lock(&self.away).clone());
         Ok(survey)
     }
 
@@ -242,6 +256,12 @@ impl SourceTree for MemoryTree {
             lock: None,
             config_files: Vec::new(),
         }))
+    }
+
+    async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError> {
+        let text = self.text(source.path.as_str()).unwrap_or_default();
+        let index = text.lines().position(|line| line.strip_prefix("export ") == Some(name));
+        Ok(index.and_then(|index| u32::try_from(index + 1).ok()))
     }
 
     /// Nothing is pulled here.
