@@ -19,4 +19,5 @@ mod packages;
 mod runs;
 mod sandbox;
 mod scan;
+mod shipped;
 mod trace;

@@ -10,6 +10,7 @@ use crate::{
     failure::Fault,
     fingerprint::Part,
     observation::{DiskView, Observation},
+    shipped::Shipped,
     source::{Kind, RelativePath, SourceId},
 };
 
@@ -30,6 +31,9 @@ pub trait SourceTree: Send + Sync {
     /// The module graph of one entry with the bytes of its files, read now. `None` if the entry cannot be
     /// read. The caller compares the digests with those it observed.
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError>;
+
+    /// One file of a root with its bytes, read now; `None` if it is not there, cannot be read or lies outside the root.
+    async fn file(&self, source: &SourceId) -> Result<Option<SourceFile>, ObserveError>;
 
     /// How pulled extensions differ from what the lockfile says of them, sorted. Reads every file of theirs that has a
     /// checksum; remembers nothing.
@@ -83,6 +87,9 @@ pub struct SurveyedEntry {
     pub specifiers: BTreeSet<String>,
     /// The `deno.lock` that governs the entry, absolute; `None` if there is none.
     pub lock: Option<PathBuf>,
+    /// What its extension ships for it. Looked for only in pulled extensions, and only where a specifier is one that
+    /// nothing maps ([`crate::shipped::is_unmapped`]).
+    pub shipped: Option<Shipped>,
 }
 
 /// What a survey cost.

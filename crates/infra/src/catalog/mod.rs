@@ -37,7 +37,7 @@ pub use unusable::Unusable;
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
 
 /// The newest layout that this version reads and writes.
-pub const LAYOUT_VERSION: i64 = 1;
+pub const LAYOUT_VERSION: i64 = 2;
 
 /// How many inspections are remembered; the oldest leave first.
 pub const REMEMBERED_INSPECTIONS: i64 = 20_000;

@@ -18,6 +18,7 @@ mod resolve;
 mod roots;
 mod saved;
 mod session;
+mod shipped;
 mod stamp;
 mod stat_cache;
 mod survey;

@@ -253,6 +253,19 @@ impl LocalTree {
         Ok(spec.map(|spec| (spec.origin, spec.directory)))
     }
 
+    /// A view of one root on what the latest survey saw; `None` if there is no such root, or it is not there.
+    async fn view_of(&self, root: &RootId) -> Result<Option<View>, ObserveError> {
+        let Some((origin, directory)) = self.place_of(root).await? else {
+            return Ok(None);
+        };
+        let opened = Root::open(root.clone(), origin, directory.clone());
+        let opened = opened.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
+        let memo = remembered(&self.memory, &self.options.state_directory)
+            .and_then(|remembered| remembered.roots.iter().find(|known| known.id == *root).map(RememberedRoot::memo))
+            .unwrap_or_default();
+        Ok(Some(View::new(opened, memo, self.options.writable_state(), false)))
+    }
+
     fn remember(&self, remembered: Arc<Remembered>) {
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
     }
@@ -326,17 +339,9 @@ impl SourceTree for LocalTree {
     }
 
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError> {
-        let Some((origin, directory)) = self.place_of(&source.root).await? else {
+        let Some(view) = self.view_of(&source.root).await? else {
             return Ok(None);
         };
-        let root = Root::open(source.root.clone(), origin, directory.clone());
-        let root = root.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
-        let memo = remembered(&self.memory, &self.options.state_directory)
-            .and_then(|remembered| {
-                remembered.roots.iter().find(|root| root.id == source.root).map(RememberedRoot::memo)
-            })
-            .unwrap_or_default();
-        let view = View::new(root, memo, self.options.writable_state(), false);
         let configs = Configs::new(Arc::clone(&self.options.documents));
         let entry = source.path.as_str().to_owned();
         let mut session = Session::new(view, configs, true);
@@ -352,6 +357,19 @@ impl SourceTree for LocalTree {
             graph.config_files.extend(lock);
             graph
         }))
+    }
+
+    async fn file(&self, source: &SourceId) -> Result<Option<SourceFile>, ObserveError> {
+        let Some(mut view) = self.view_of(&source.root).await? else {
+            return Ok(None);
+        };
+        let path = source.path.clone();
+        blocking(move || {
+            let read = view.begin(path.as_str(), false, true)?.read();
+            let digest = read.record.digest()?;
+            Some(SourceFile { path, bytes: read.bytes?, digest })
+        })
+        .await
     }
 }
 

@@ -17,6 +17,7 @@ use mangrove_domain::{
         SurveyStatistics, SurveyedEntry,
     },
     problem::Code,
+    shipped::{Shipped, ShippedBundle},
     source::{Extension, Origin, RelativePath, RootId, SourceId},
 };
 
@@ -39,6 +40,7 @@ pub struct MemoryTree {
     edits_on_graph: Mutex<Vec<(String, String)>>,
     restless: Mutex<Option<(String, String, u32)>>,
     surveys: Mutex<u32>,
+    shipped: Mutex<BTreeMap<String, Shipped>>,
 }
 
 impl MemoryTree {
@@ -62,6 +64,20 @@ impl MemoryTree {
     /// If it is not there.
     pub fn remove(&self, path: &str) {
         assert!(lock(&self.files).remove(path).is_some(), "{path} is not there");
+    }
+
+    /// Ships this text for an entry, below `shipped/`, as part of this pull.
+    pub fn ship(&self, entry: &str, text: &str, pull: &str) {
+        let path = format!("shipped/{entry}");
+        let digest = Digest::of(text.as_bytes());
+        self.write(&path, text);
+        let bundle = ShippedBundle { path: relative(&path), digest, pull: pull.into() };
+        lock(&self.shipped).insert(entry.to_owned(), Shipped::Bundle(bundle));
+    }
+
+    /// Ships for an entry what cannot be used.
+    pub fn ship_unusable(&self, entry: &str, why: &str) {
+        lock(&self.shipped).insert(entry.to_owned(), Shipped::Unusable { why: why.to_owned() });
     }
 
     /// Sets the configuration that governs every entry.
@@ -151,7 +167,8 @@ impl MemoryTree {
             claims_add_on: name.is_some_and(|name| layout.add_on_export_names.contains(name)),
             entry,
         };
-        (observation, SurveyedEntry { specifiers, lock: None })
+        let shipped = lock(&self.shipped).get(path).cloned();
+        (observation, SurveyedEntry { specifiers, lock: None, shipped })
     }
 }
 
@@ -241,6 +258,14 @@ impl SourceTree for MemoryTree {
             compiler_options: "{}".to_owned(),
             lock: None,
             config_files: Vec::new(),
+        }))
+    }
+
+    async fn file(&self, wanted: &SourceId) -> Result<Option<SourceFile>, ObserveError> {
+        let text = self.text(wanted.path.as_str()).filter(|text| text != Self::UNREADABLE);
+        Ok(text.map(|text| {
+            let bytes: Arc<[u8]> = text.into_bytes().into();
+            SourceFile { path: wanted.path.clone(), digest: Digest::of(&bytes), bytes }
         }))
     }
 

@@ -19,6 +19,7 @@ use mangrove_domain::{
     fingerprint::{Line, Part},
     ports::{BuildFailure, Bundle, BundleRequest, Bundler, PackageRequest, Resolver, Route},
     problem::Code,
+    shipped,
 };
 
 use tokio::net::TcpStream;
@@ -29,6 +30,7 @@ use crate::{
     npm::{
         deno_lock::DenoLocks,
         settings::{Locations, Settings},
+        unmapped,
     },
     runtime::{
         Places,
@@ -337,6 +339,10 @@ impl Bundler for DenoBundler {
         let outside = externals(&request.graph).into_iter().map(|name| (name.to_owned(), name.to_owned()));
         request.imports = outside.collect();
         let own = self.options.embedded.bundle(request.clone()).await?;
+        // Deno reads the same configuration, and would say in words of its own that this name is not in it.
+        if let Some(name) = externals(&request.graph).into_iter().find(|name| shipped::is_unmapped(name)) {
+            return Err(unmapped(name).into());
+        }
         let program = self.options.places.deno()?;
         let code = self.build(&program.path, &request).await?;
         Ok(Bundle { code, source_map: None, requirements: own.requirements })
