@@ -462,6 +462,12 @@ async fn a_catalog_of_the_first_layout_is_migrated_with_its_rows() {
     place.tamper("UPDATE sources SET record = CAST(x'01' || substr(record, 2, length(record) - 2) AS BLOB)").await;
     place.tamper("UPDATE meta SET value = '1' WHERE name = 'layout'").await;
     place.tamper("DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    // Who only looks reads it as it is, also while another process has brought a new file no further than this.
+    let before = fs::read(place.path()).expect("a file");
+    let reading = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect("a reader").catalog;
+    assert_eq!(stored(&reading).await, expected);
+    drop(reading);
+    assert_eq!(fs::read(place.path()).expect("a file"), before);
     let catalog = place.open().await;
     let view = catalog.snapshot().await.expect("rows");
     assert_eq!((stored(&catalog).await, view.damaged), (expected, Vec::new()));

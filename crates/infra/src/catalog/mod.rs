@@ -48,6 +48,8 @@ const FOLDED_LOG_BYTES: u64 = 256 << 10;
 
 const LAYOUT: Layout = Layout {
     version: LAYOUT_VERSION,
+    // Layout 2 has the tables of layout 1; its records carry their own format.
+    readable_from: 1,
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,
