@@ -3,6 +3,7 @@
 
 mod authors;
 mod benchmarks;
+mod brought;
 mod cache;
 mod commands;
 mod configuration;

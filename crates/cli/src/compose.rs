@@ -326,9 +326,10 @@ impl Workspace {
         Ok(self.tree.source_of(file).await?)
     }
 
-    /// The definitions and workflows of the repository.
+    /// The definitions and workflows of the repository, and the workflows of mounts and pulled extensions.
     pub(crate) async fn library(&self) -> Result<Library, CommandError> {
-        Library::load(self.files.as_ref(), self.documents.as_ref(), &library::Layout::default())
+        let brought = self.tree.workflows().await?;
+        Library::load(self.files.as_ref(), self.documents.as_ref(), &library::Layout::default(), brought)
             .await
             .map_err(|error| CommandError::fault("reading the definitions", &error.fault))
     }

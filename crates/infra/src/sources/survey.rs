@@ -136,7 +136,7 @@ pub(super) async fn root(
 }
 
 /// Problems name files as rows do: with their root, if it is not the repository.
-fn name_root(root: &RootId, problem: &mut Problem) {
+pub(super) fn name_root(root: &RootId, problem: &mut Problem) {
     if *root == RootId::local() {
         return;
     }

@@ -16,7 +16,7 @@ use mangrove_domain::{
     observation::{RootAccess, RootView},
     ports::{
         Documents, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
-        SurveyStatistics,
+        SurveyStatistics, WorkflowFiles,
     },
     problem::{Code, Problem},
     source::{Origin, RelativePath, RootId, SourceId},
@@ -37,7 +37,8 @@ use super::{
     stat_cache::{self, Remembered, RememberedRoot, Stamp},
     survey,
     view::{Content, Memo, Root, View},
-    walk::parent,
+    walk::{Candidates, parent},
+    workflows,
 };
 
 /// What a [`LocalTree`] needs to know.
@@ -187,6 +188,7 @@ impl LocalTree {
                         environment: self.options.environment.clone(),
                         kinds: Vec::new(),
                         documents: Arc::clone(&self.options.documents),
+                        candidates: Candidates::Modules,
                         claimed: Arc::clone(&claimed),
                     };
                     let surveyed = survey::root(self, view, context, request).await?;
@@ -298,6 +300,18 @@ impl SourceTree for LocalTree {
         .await?
     }
 
+    async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {
+        let options = TreeOptions { is_read_only: true, ..self.options.clone() };
+        blocking(move || {
+            let mut views = Views { options: &options, ahead: HashMap::new(), rehash: false };
+            let Found { roots, local, .. } = views.find_roots(&[])?;
+            let own = options.repository.join(OWN_WORKFLOWS).canonicalize().ok();
+            let open = |spec: &RootSpec| views.open(spec.id.clone(), spec.origin, &spec.directory);
+            Ok(workflows::find(roots, local, own, &options.documents, open))
+        })
+        .await?
+    }
+
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
         let _turn = self.turn.lock().await;
         let key = self.key(request);
@@ -373,6 +387,8 @@ impl SourceTree for LocalTree {
     }
 }
 
+/// Where the repository keeps workflows of its own that belong to no extension.
+const OWN_WORKFLOWS: &str = "workflows";
 /// Names the view of the whole file system: what lies outside and decides which roots there are.
 const SURROUNDINGS: &str = "surroundings";
 /// Names the view of the repository if its own extensions lie elsewhere.

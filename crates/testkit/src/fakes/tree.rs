@@ -14,7 +14,7 @@ use mangrove_domain::{
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
     ports::{
         Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
-        SurveyStatistics, SurveyedEntry,
+        SurveyStatistics, SurveyedEntry, WorkflowFiles,
     },
     problem::Code,
     shipped::{Shipped, ShippedBundle},
@@ -267,6 +267,11 @@ impl SourceTree for MemoryTree {
             let bytes: Arc<[u8]> = text.into_bytes().into();
             SourceFile { path: wanted.path.clone(), digest: Digest::of(&bytes), bytes }
         }))
+    }
+
+    /// Nothing is mounted here.
+    async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {
+        Ok(WorkflowFiles::default())
     }
 
     /// Nothing is pulled here.
