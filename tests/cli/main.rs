@@ -4,6 +4,7 @@
 mod answers;
 mod authors;
 mod benchmarks;
+mod brought;
 mod cache;
 mod commands;
 mod configuration;
@@ -21,4 +22,5 @@ mod running;
 mod runs;
 mod sandbox;
 mod scan;
+mod shipped;
 mod trace;

@@ -57,7 +57,7 @@ fn garbage(sandbox: &Sandbox) {
 
 fn newer(sandbox: &Sandbox) {
     fold(sandbox);
-    patch(sandbox, CATALOG, "layout1", "layout9");
+    patch(sandbox, CATALOG, "layout2", "layout9");
 }
 
 fn without_a_table(sandbox: &Sandbox) {

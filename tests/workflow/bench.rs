@@ -24,7 +24,7 @@ use mangrove_domain::{
     json::Json,
     ports::{
         Call, Documents as _, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter,
-        RunStore, Session,
+        RunStore, Session, WorkflowFiles,
     },
     problem::{Problem, Severity},
     run::{RunProblem, RunRecord, RunStatus},
@@ -327,7 +327,7 @@ impl Bench {
 
     pub(crate) async fn library(&self) -> Library {
         let files = DiskFiles::new(self.tree.root());
-        Library::load(&files, &YamlDocuments, &Layout::default()).await.expect("directories")
+        Library::load(&files, &YamlDocuments, &Layout::default(), WorkflowFiles::default()).await.expect("directories")
     }
 
     fn engine(&self) -> Engine {

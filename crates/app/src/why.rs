@@ -13,7 +13,7 @@ use mangrove_domain::{
 };
 
 use crate::{
-    attachment,
+    attachment, health,
     scan::{self, Request, RetryMode, Scanner},
     sought::Sought,
 };
@@ -27,7 +27,7 @@ pub struct Explanation {
     pub row: Option<Arc<Row>>,
     /// What the rules say now, and what a plain scan would do.
     pub step: Step,
-    /// What is to be said of it as an add-on: what it waits for, what it lost.
+    /// What is to be said of it besides: what it waits for or lost as an add-on, that its bundle was shipped.
     pub remarks: Vec<Problem>,
     /// Its history, oldest first.
     pub history: Vec<AuditRecord>,
@@ -77,7 +77,8 @@ pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan:
             .map_err(|source| scan::Error::Catalog { doing: "reading", source })?;
         let row = row.cloned().map(Arc::new);
         let subject = step.source.to_string();
-        let remarks = remarks.iter().filter(|remark| remark.subject == subject).cloned().collect();
+        let of_add_ons = remarks.iter().filter(|remark| remark.subject == subject).cloned();
+        let remarks = of_add_ons.chain(row.as_deref().and_then(health::shipped)).collect();
         answer.explanations.push(Explanation { source: step.source.clone(), row, remarks, step, history });
     }
     if answer.explanations.is_empty() {

@@ -230,9 +230,10 @@ pub(crate) async fn examine(
         found.push(doctor::unusable(doctor::RUNS, &error.fault));
     }
     let permissions = workspace.tree.layout().permissions.clone();
-    let library =
-        Library::load(workspace.files.as_ref(), workspace.documents.as_ref(), &library::Layout::default()).await;
-    let documents = match library {
+    // A tree that cannot be looked at says so when it is surveyed.
+    let brought = workspace.tree.workflows().await.unwrap_or_default();
+    let (files, readers) = (workspace.files.as_ref(), workspace.documents.as_ref());
+    let documents = match Library::load(files, readers, &library::Layout::default(), brought).await {
         Ok(library) => Some(doctor::Documents {
             library,
             expressions: Arc::clone(&workspace.expressions),
@@ -370,9 +371,10 @@ impl Workspace {
         Ok(self.tree.source_of(file).await?)
     }
 
-    /// The definitions and workflows of the repository.
+    /// The definitions and workflows of the repository, and the workflows of mounts and pulled extensions.
     pub(crate) async fn library(&self) -> Result<Library, CommandError> {
-        Library::load(self.files.as_ref(), self.documents.as_ref(), &library::Layout::default())
+        let brought = self.tree.workflows().await?;
+        Library::load(self.files.as_ref(), self.documents.as_ref(), &library::Layout::default(), brought)
             .await
             .map_err(|error| CommandError::fault("reading the definitions", &error.fault))
     }

@@ -34,6 +34,7 @@ pub mod row;
 pub mod run;
 pub mod settle;
 pub mod shape;
+pub mod shipped;
 pub mod source;
 pub mod state;
 pub mod time;

@@ -68,6 +68,8 @@ codes! {
     BUNDLE_FAILED = 205, "the bundle could not be built";
     /// A kind of import that the bundler in charge cannot serve.
     UNSUPPORTED_SPECIFIER = 206, "an import that no bundler here can serve";
+    /// No configuration in force says which package a bare name means.
+    UNMAPPED_IMPORT = 207, "nothing says which package an import means";
     /// The worker process died while it worked on this input.
     WORKER_CRASHED = 210, "the worker crashed on this input";
     /// The worker was killed because it took too long.
@@ -146,6 +148,10 @@ codes! {
     SWEEP_WITHHELD = 415, "bundles stay, because the catalog does not know every source";
     /// Files of a pulled extension are not those that the lockfile names.
     LOCK_DRIFT = 416, "a pulled extension differs from the lockfile";
+    /// A pulled extension runs the bundle that it ships, because it cannot be built here.
+    SHIPPED_IN_USE = 420, "a pulled extension runs the bundle that it ships";
+    /// The bundle that a pulled extension ships is not the one that was accepted.
+    SHIPPED_CHANGED = 421, "a shipped bundle is not the one that was accepted";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.

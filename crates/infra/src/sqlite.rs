@@ -57,6 +57,9 @@ impl Default for Patience {
 pub(crate) struct Layout {
     /// The version that this program writes and reads; `meta.layout` in the file.
     pub(crate) version: i64,
+    /// The earliest version that it reads as it is, without bringing the file up to date: for commands that only look,
+    /// also while another process is at it.
+    pub(crate) readable_from: i64,
     /// How to get there.
     pub(crate) migrator: &'static Migrator,
     /// When the operating system is told to write through.
@@ -262,7 +265,11 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
     if found > layout.version {
         return Err(newer(path, &found.to_string(), layout.version));
     }
-    if found < layout.version {
+    let oldest = match mode {
+        OpenMode::ReadOnly => layout.readable_from,
+        OpenMode::ReadWrite => layout.version,
+    };
+    if found < oldest {
         return Ok(Look::NeedsSetup);
     }
     if let Some(lost) = layout.objects.iter().find(|name| lacks(name)) {

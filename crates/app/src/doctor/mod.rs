@@ -250,6 +250,7 @@ async fn examine_rows(
 ) {
     let catalog = scanner.ports().catalog.as_ref();
     problems.extend(rows.iter().filter_map(health::problem));
+    problems.extend(rows.iter().filter_map(health::shipped));
     let claims = claims::resolve(rows);
     diagnosis.duplicates = duplicates::find(rows, &claims);
     problems.extend(claims.problems);

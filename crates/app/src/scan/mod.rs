@@ -5,6 +5,7 @@
 
 mod attempt;
 mod observe;
+mod shipped;
 mod writer;
 
 use std::{
@@ -20,8 +21,8 @@ use mangrove_domain::{
     observation::{CatalogView, DiskView, Observation},
     plan::{self, Action, Plan, Policy, Retry, Scope, Step},
     ports::{
-        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError,
-        PackageRequest, Packages, Phase, Progress, SourceTree, StoreError,
+        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, Packages,
+        Phase, Progress, SourceTree, StoreError,
     },
     problem::{Code, Problem, Severity},
     row::Row,
@@ -35,7 +36,7 @@ pub(crate) use attempt::prepare;
 
 use crate::{cancel::Cancellation, loaders::Registry};
 use attempt::Attempt;
-use observe::Observed;
+use observe::{Needs, Observed};
 use writer::Writer;
 
 /// The adapters that the pipeline works through.
@@ -306,7 +307,7 @@ impl Scanner {
                 return Ok(BTreeSet::new());
             }
         };
-        let Observed { disk, catalog, packages, statistics } = observed;
+        let Observed { disk, catalog, needs, statistics } = observed;
         if let Some(choose) = choose {
             let choice = choose(&disk, &catalog);
             request.scope = Scope::Sources(choice.sources);
@@ -328,7 +329,7 @@ impl Scanner {
         );
 
         if !request.dry_run {
-            self.carry_out(&plan, (&disk, &packages), &request.cancellation, &mut writer, report).await?;
+            self.carry_out(&plan, (&disk, &needs), &request.cancellation, &mut writer, report).await?;
         }
         let again = writer.finish(report).await?;
         Ok(again)
@@ -337,7 +338,7 @@ impl Scanner {
     async fn carry_out(
         &self,
         plan: &Plan,
-        (disk, packages): (&DiskView, &BTreeMap<SourceId, PackageRequest>),
+        (disk, needs): (&DiskView, &BTreeMap<SourceId, Needs>),
         cancellation: &Cancellation,
         writer: &mut Writer<'_>,
         report: &mut Report,
@@ -370,7 +371,7 @@ impl Scanner {
             let attempt = Attempt {
                 ports: self.ports.clone(),
                 loaders: self.loaders.clone(),
-                packages: packages.get(&step.source).cloned().unwrap_or_default(),
+                needs: needs.get(&step.source).cloned().unwrap_or_default(),
                 observation: observation.clone(),
                 row,
             };

@@ -10,6 +10,7 @@ use mangrove_domain::{
     plan::Scope,
     ports::{ObserveRequest, PackageRequest, Resolver, SurveyStatistics},
     row::Row,
+    shipped::Shipped,
     source::SourceId,
 };
 
@@ -20,8 +21,16 @@ use crate::loaders::Registry;
 pub(super) struct Observed {
     pub(super) disk: DiskView,
     pub(super) catalog: CatalogView,
-    pub(super) packages: BTreeMap<SourceId, PackageRequest>,
+    pub(super) needs: BTreeMap<SourceId, Needs>,
     pub(super) statistics: SurveyStatistics,
+}
+
+/// What one source needs from outside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needs {
+    pub(super) packages: PackageRequest,
+    /// What its extension ships, should nothing say which packages these are.
+    pub(super) shipped: Option<Shipped>,
 }
 
 pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request) -> Result<Observed, Error> {
@@ -39,7 +48,7 @@ pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request
 
     let mut disk = survey.disk;
     disk.keep_known_identities(&catalog);
-    let mut packages = BTreeMap::new();
+    let mut needs = BTreeMap::new();
     let mut closures: BTreeMap<PackageRequest, Part> = BTreeMap::new();
     let mut known = None;
     for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
@@ -61,15 +70,18 @@ pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request
                     }
                 },
             };
+            if let Some(shipped) = &entry.shipped {
+                inputs.packages = shipped.added_to(&inputs.packages);
+            }
         }
-        packages.insert(observation.source.clone(), needed);
+        needs.insert(observation.source.clone(), Needs { packages: needed, shipped: entry.shipped });
     }
 
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
     disk.presence = presence(ports, &catalog).await?;
-    Ok(Observed { disk, catalog, packages, statistics: survey.statistics })
+    Ok(Observed { disk, catalog, needs, statistics: survey.statistics })
 }
 
 /// The bundler part of every row's latest inputs. What is compared with the observation comes first: that of the

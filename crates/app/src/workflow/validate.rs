@@ -35,16 +35,17 @@ pub struct Tools<'a> {
 }
 
 /// Everything that is wrong with the definitions and workflows of a repository, what was found while they were
-/// loaded included, in the order of files and lines.
+/// loaded included, in the order of files and lines. Workflows of other roots are not looked at: they name definitions that
+/// whoever uses them has to make.
 #[must_use]
 pub fn validate(library: &Library, tools: Tools<'_>) -> Vec<Problem> {
-    let mut problems = library.problems.clone();
+    let mut problems: Vec<Problem> = library.own_problems().cloned().collect();
     for definition in &library.definitions {
         let mut findings = Findings::new(&definition.file);
         check_definition(&mut findings, definition, tools);
         problems.extend(findings.problems);
     }
-    for workflow in &library.workflows {
+    for workflow in library.own_workflows() {
         problems.extend(check(library, workflow, tools, false));
     }
     sorted(problems)

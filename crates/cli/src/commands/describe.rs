@@ -5,12 +5,18 @@ use std::collections::BTreeSet;
 use mangrove_app::{
     attachment::Composed,
     catalogue::{self, Lookup},
+    health,
 };
 use mangrove_domain::{description::MethodDescription, json::Json, nearest, problem::Code, source::Kind};
 use serde::Serialize;
 
 use super::Context;
-use crate::{documents::json_value, errors::CommandError, exit::Exit, printer::Style};
+use crate::{
+    documents::{ShippedDocument, json_value},
+    errors::CommandError,
+    exit::Exit,
+    printer::Style,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,6 +31,8 @@ struct DescribeDocument {
     extension_version: String,
     path: String,
     degraded: bool,
+    /// `null` if its bundle was built here.
+    shipped: Option<ShippedDocument>,
     add_ons: Vec<String>,
     methods: Vec<MethodDocument>,
     details: serde_json::Value,
@@ -117,6 +125,7 @@ fn document(composed: &Composed) -> DescribeDocument {
         extension_version: row.extension.version.to_string(),
         path: row.source.to_string(),
         degraded: row.degraded.is_some(),
+        shipped: ShippedDocument::of(row),
         add_ons: add_ons.iter().map(|row| row.source.to_string()).collect(),
         methods: description.methods.iter().map(method).collect(),
         details: json_value(&description.details),
@@ -138,6 +147,9 @@ fn print(context: &Context, composed: &Composed, is_one_method: bool) {
         printer.line(format!("  extension {} {}", row.extension.name, row.extension.version));
         if let Some(failure) = &row.degraded {
             printer.line(format!("  degraded: {}", failure.latest_message));
+        }
+        if let Some(remark) = health::shipped(row) {
+            printer.line(format!("  shipped: {}", remark.message));
         }
         for add_on in add_ons {
             printer.line(format!("  with {} ({})", add_on.source, add_on.origin.as_str()));

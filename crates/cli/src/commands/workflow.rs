@@ -42,6 +42,9 @@ struct ListedDocument {
     name: String,
     id: String,
     path: String,
+    origin: &'static str,
+    /// The file of the workflow that has its name or identifier and comes before it.
+    shadowed_by: Option<String>,
     description: Option<String>,
     schedule: Option<String>,
     next_run: Option<String>,
@@ -69,6 +72,8 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 name: workflow.name.value.clone(),
                 id: workflow.id.clone(),
                 path: workflow.file.clone(),
+                origin: workflow.origin.as_str(),
+                shadowed_by: library.shadowing(workflow).map(|winner| winner.file.clone()),
                 description: workflow.description.clone(),
                 schedule: schedule(workflow),
                 next_run: None,
@@ -88,9 +93,12 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         .map(|workflow| {
             vec![
                 workflow.name.value.clone(),
-                schedule(workflow).unwrap_or_else(|| "by hand".to_owned()),
+                match library.shadowing(workflow) {
+                    Some(winner) => format!("shadowed by {}", winner.file),
+                    None => schedule(workflow).unwrap_or_else(|| "by hand".to_owned()),
+                },
                 workflow.file.clone(),
-                workflow.description.clone().unwrap_or_default(),
+                workflow.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
             ]
         })
         .collect();
@@ -101,7 +109,9 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         context.printer.problem(problem);
     }
     if cells.is_empty() {
-        context.printer.note("no workflows in workflows/ or extensions/workflows/");
+        context
+            .printer
+            .note("no workflows in workflows/ or extensions/workflows/, nor in mounts and pulled extensions");
     }
     Ok(Exit::Done)
 }
@@ -227,7 +237,7 @@ pub(super) fn unknown(problem: &Problem) -> CommandError {
 /// The error that a name leads nowhere, after what is wrong with the files of which one may have it.
 pub(super) fn lost(context: &Context, library: &Library, wrong: &Problem) -> CommandError {
     if wrong.code == Code::UNKNOWN_NAME {
-        for problem in library.problems.iter().filter(|problem| problem.severity == Severity::Error) {
+        for problem in library.hiding_problems() {
             context.printer.problem(problem);
         }
     }
@@ -236,7 +246,7 @@ pub(super) fn lost(context: &Context, library: &Library, wrong: &Problem) -> Com
 
 /// Says that there are mistakes in files that this run was not asked for.
 pub(super) fn elsewhere(context: &Context, library: &Library, file: &str) {
-    let errors = library.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let errors = library.own_problems().filter(|problem| problem.severity == Severity::Error);
     let files: BTreeSet<&str> =
         errors.map(|problem| problem.subject.as_str()).filter(|subject| *subject != file).collect();
     if let Some(first) = files.first() {

@@ -41,7 +41,7 @@ pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use source_tree::{
     ConfigFile, ConfigKind, Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile,
-    SourceTree, Survey, SurveyStatistics, SurveyedEntry,
+    SourceTree, Survey, SurveyStatistics, SurveyedEntry, WorkflowFile, WorkflowFiles,
 };
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about

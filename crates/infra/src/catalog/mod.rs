@@ -37,7 +37,7 @@ pub use unusable::Unusable;
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
 
 /// The newest layout that this version reads and writes.
-pub const LAYOUT_VERSION: i64 = 1;
+pub const LAYOUT_VERSION: i64 = 2;
 
 /// How many inspections are remembered; the oldest leave first.
 pub const REMEMBERED_INSPECTIONS: i64 = 20_000;
@@ -48,6 +48,8 @@ const FOLDED_LOG_BYTES: u64 = 256 << 10;
 
 const LAYOUT: Layout = Layout {
     version: LAYOUT_VERSION,
+    // Layout 2 has the tables of layout 1; its records carry their own format.
+    readable_from: 1,
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,

@@ -18,6 +18,7 @@ mod resolve;
 mod roots;
 mod saved;
 mod session;
+mod shipped;
 mod stamp;
 mod stat_cache;
 mod survey;
@@ -25,6 +26,7 @@ mod tokens;
 mod tree;
 mod view;
 mod walk;
+mod workflows;
 
 pub use layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS, find_repository};
 pub use stat_cache::FILE_NAME as STAT_CACHE_FILE;

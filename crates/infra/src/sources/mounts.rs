@@ -334,6 +334,7 @@ fn spec(written: &str, place: Result<PathBuf, Fault>, source: &Source) -> RootSp
         is_recursive: source.is_recursive,
         only: source.only.clone(),
         locked_files: BTreeSet::new(),
+        pull: None,
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "stat-cache";
 
-const HEADER: &[u8] = b"mangrove stat-cache 4\n";
+const HEADER: &[u8] = b"mangrove stat-cache 5\n";
 
 /// The memory of one survey.
 #[derive(Debug)]

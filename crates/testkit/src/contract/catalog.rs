@@ -5,6 +5,7 @@ use mangrove_domain::{
     digest::Digest,
     ports::{Catalog, Change, Commit, CommitOutcome},
     row::Row,
+    shipped::Acceptance,
     source::{Extension, Kind, Origin},
     state::{State, StateName},
 };
@@ -96,6 +97,12 @@ async fn gives_back_every_state_as_it_was(catalog: impl Catalog) {
         entry_digest: None,
         rule_version: 7,
         shadow_fallback: true,
+        shipped: Some(Acceptance {
+            bundle: Digest::of(b"bundle"),
+            source: Digest::of(b"source"),
+            pull: "2026.01.02.3 pulled 2026-01-02T03:04:05Z".into(),
+            unmapped: vec!["@acme/tools/deep".to_owned(), "zod".to_owned()],
+        }),
         source: rows::source_in("pulled:@acme/pulled", "vaults/v.ts"),
         ..rows::indexed("vaults/v.ts", "@acme/v")
     };

@@ -20,6 +20,7 @@ use mangrove_domain::{
     fingerprint::{Line, Part},
     ports::{BuildFailure, Bundle, BundleRequest, Bundler, ModuleGraph, PackageRequest, Resolver, Route},
     problem::Code,
+    shipped,
 };
 
 use tokio::net::TcpStream;
@@ -30,6 +31,7 @@ use crate::{
     npm::{
         deno_lock::DenoLocks,
         settings::{Locations, Settings},
+        unmapped,
     },
     runtime::{
         Places,
@@ -343,6 +345,10 @@ impl Bundler for DenoBundler {
         let outside = externals(&request.graph).into_iter().map(|name| (name.to_owned(), name.to_owned()));
         request.imports = outside.collect();
         let own = self.options.embedded.bundle(request.clone()).await?;
+        // Deno reads the same configuration, and would say in words of its own that this name is not in it.
+        if let Some(name) = externals(&request.graph).into_iter().find(|name| shipped::is_unmapped(name)) {
+            return Err(unmapped(name).into());
+        }
         if self.options.is_locked {
             locked::before(&request.graph)?;
         }
