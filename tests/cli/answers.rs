@@ -55,6 +55,19 @@ fn fault_28_a_type_may_be_in_a_mount_that_is_away() {
 }
 
 #[test]
+fn fault_28_a_type_whose_source_was_deleted_is_told_with_its_history() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/own.ts", &model("@acme/own"));
+    sandbox.scan(&[]);
+    fs::remove_file(sandbox.tree.path("extensions/models/own.ts")).expect("removed");
+    sandbox.scan(&[]);
+    let told = all(&sandbox.run(&["describe", "@acme/own"]));
+    assert!(told.contains("extensions/models/own.ts had it, and its row left: the source was deleted"), "{told}");
+    let document = sandbox.run(&["describe", "@acme/own", "--json"]).document();
+    assert_eq!(document["departed"][0]["path"], "extensions/models/own.ts", "{document:#}");
+}
+
+#[test]
 fn an_unknown_name_is_near_names_of_every_kind() {
     let sandbox = Sandbox::new("");
     sandbox.write("extensions/models/dns.ts", &model("@acme/dns"));

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mangrove_infra::catalog::LAYOUT_VERSION;
 use serde_json::Value;
 
 use crate::{
@@ -57,7 +58,7 @@ fn garbage(sandbox: &Sandbox) {
 
 fn newer(sandbox: &Sandbox) {
     fold(sandbox);
-    patch(sandbox, CATALOG, "layout2", "layout9");
+    patch(sandbox, CATALOG, &format!("layout{LAYOUT_VERSION}"), "layout9");
 }
 
 fn without_a_table(sandbox: &Sandbox) {

@@ -14,7 +14,7 @@ use mangrove_domain::{
 use crate::{
     attachment::{self, Composed},
     scan::{self, Request, RetryMode, Scanner},
-    types::{NotReady, Sight},
+    types::{Departed, NotReady, Sight},
 };
 
 /// What a name turned out to be.
@@ -57,10 +57,13 @@ pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<
         several => return Ok(Lookup::Ambiguous(several.iter().map(|(kind, _)| kind.clone()).collect())),
     }
     let request = Request { retry: RetryMode::None, dry_run: true, ..Request::default() };
-    let (sight, remark) = match scanner.look(&request).await {
+    let (mut sight, remark) = match scanner.look(&request).await {
         Ok((disk, catalog, _)) => (sight(&names, &disk, &catalog.rows), None),
         Err(error) => (Sight::default(), Some(format!("the sources cannot be looked at: {error}"))),
     };
+    for (kind, name) in &names {
+        sight.departed.extend(Departed::of(scanner.ports().catalog.as_ref(), kind, name).await);
+    }
     let name = match (kind, names.as_slice()) {
         (Some(_), [(_, name), ..]) => name.clone(),
         (None | Some(_), _) => TypeName::stored(text),
@@ -89,5 +92,6 @@ pub(crate) fn sight(names: &[(Kind, TypeName)], disk: &DiskView, rows: &[Row]) -
         !seen.claims_add_on && !rows.contains(&seen.source) && names.iter().any(claimed)
     });
     let unscanned: BTreeSet<&SourceId> = claims.map(|seen| &seen.source).collect();
-    Sight { unscanned: unscanned.into_iter().cloned().collect(), hidden: plan::out_of_sight(disk) }
+    let unscanned = unscanned.into_iter().cloned().collect();
+    Sight { unscanned, hidden: plan::out_of_sight(disk), ..Sight::default() }
 }

@@ -28,7 +28,7 @@ use mangrove_domain::{
 use crate::{
     attachment::{self, Composed},
     scan::{self, Choice, Request, Scanner},
-    types::{NotReady, ReadyAddOn, ReadyType, Sight, Types, claim},
+    types::{Departed, NotReady, ReadyAddOn, ReadyType, Sight, Types, claim},
 };
 
 /// One shared attempt, with what it could not look into; its error is shared too.
@@ -106,13 +106,20 @@ impl OnDemand {
         now >= *at && now.since(*at) < if is_ready { READY_FOR } else { NOT_READY_FOR }
     }
 
-    fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
-        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let hidden = looked.get(&(kind.clone(), type_name.clone())).map(|(_, hidden)| hidden.clone());
-        drop(looked);
+    async fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
+        let index = self.scanner.index();
+        let hidden = {
+            let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            looked.get(&(kind.clone(), type_name.clone())).map(|(_, hidden)| hidden.clone())
+        };
+        let departed = if index.claimants(kind, type_name).is_empty() {
+            Departed::of(self.scanner.ports().catalog.as_ref(), kind, type_name).await
+        } else {
+            Vec::new()
+        };
         // What claims it has a row by now.
-        let sight = Sight { unscanned: Vec::new(), hidden: hidden.unwrap_or_default() };
-        NotReady::explain(&self.scanner.index(), Some(kind), type_name, sight, remark)
+        let sight = Sight { departed, unscanned: Vec::new(), hidden: hidden.unwrap_or_default() };
+        NotReady::explain(&index, Some(kind), type_name, sight, remark)
     }
 
     /// What a type of one snapshot offers, with the verified code of all its rows. The code of an add-on that cannot
@@ -179,11 +186,11 @@ impl Types for OnDemand {
             if (is_second_try || !self.is_recent(kind, type_name))
                 && let Err(error) = self.refresh(kind, type_name).await
             {
-                return Err(self.not_ready(kind, type_name, Some(explain(&error))));
+                return Err(self.not_ready(kind, type_name, Some(explain(&error))).await);
             }
             let index = self.scanner.index();
             let Some(row) = index.resolve(kind, type_name).map(Arc::clone) else {
-                return Err(self.not_ready(kind, type_name, None));
+                return Err(self.not_ready(kind, type_name, None).await);
             };
             match self.open(&index, &row, is_second_try).await {
                 Ok(ready) => return Ok(ready),
@@ -193,14 +200,14 @@ impl Types for OnDemand {
                     is_second_try = true;
                 }
                 Err(OpenError::Store(error)) => {
-                    return Err(self.not_ready(kind, type_name, Some(error.to_string())));
+                    return Err(self.not_ready(kind, type_name, Some(error.to_string())).await);
                 }
                 Err(OpenError::Undescribed) if !is_second_try => is_second_try = true,
                 Err(OpenError::Undescribed) => {
                     let remark = "the catalog has lost the description; `mangrove catalog rebuild` restores it";
-                    return Err(self.not_ready(kind, type_name, Some(remark.to_owned())));
+                    return Err(self.not_ready(kind, type_name, Some(remark.to_owned())).await);
                 }
-                Err(OpenError::Remark(remark)) => return Err(self.not_ready(kind, type_name, Some(remark))),
+                Err(OpenError::Remark(remark)) => return Err(self.not_ready(kind, type_name, Some(remark)).await),
             }
         }
     }

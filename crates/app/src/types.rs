@@ -7,11 +7,11 @@ use mangrove_domain::{
     description::Description,
     failure::Failure,
     index::TypeIndex,
-    ports::LoadedBundle,
+    ports::{Catalog, CatalogError, LoadedBundle},
     problem::Problem,
     row::Row,
     source::{Kind, SourceId},
-    state::State,
+    state::{State, StateName},
     type_name::TypeName,
 };
 
@@ -104,13 +104,44 @@ pub struct NotReady {
     pub remark: Option<String>,
 }
 
-/// What a look at the disk says of a type that no row claims.
+/// What disk and history say of a type that no row claims.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
+    /// Sources that had it, and why they have it no longer, sorted.
+    pub departed: Vec<Departed>,
     /// Sources whose text claims it and that have no row yet, sorted.
     pub unscanned: Vec<SourceId>,
     /// What could not be looked into, where it may be.
     pub hidden: Vec<Problem>,
+}
+
+/// A source that had a type once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departed {
+    /// Which one.
+    pub source: SourceId,
+    /// Why its row left, as the audit has it.
+    pub reason: String,
+}
+
+impl Departed {
+    /// The sources that had a type, by the history of the catalog. One that cannot be read tells nothing: the answer is
+    /// about the type.
+    pub async fn of(catalog: &dyn Catalog, kind: &Kind, type_name: &TypeName) -> Vec<Self> {
+        let history = async {
+            let mut departed = Vec::new();
+            for source in catalog.departed(kind, type_name).await? {
+                let last = catalog.transitions(&source).await?.pop();
+                let left = last.filter(|record| record.transition.to == StateName::Tombstoned);
+                departed.extend(left.map(|record| Self { source, reason: record.transition.reason }));
+            }
+            Ok::<_, CatalogError>(departed)
+        };
+        history.await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the history of a type cannot be told");
+            Vec::new()
+        })
+    }
 }
 
 impl NotReady {
@@ -152,7 +183,7 @@ impl NotReady {
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self.claimed_by.iter().map(|row| claim(row)).collect();
         if reasons.is_empty() {
-            let Sight { unscanned, hidden } = &self.sight;
+            let Sight { departed, unscanned, hidden } = &self.sight;
             reasons.extend(unscanned.iter().map(|source| format!("{source} claims it, and was not scanned yet")));
             match (reasons.is_empty(), hidden.is_empty()) {
                 (false, _) => {}
@@ -164,6 +195,8 @@ impl NotReady {
                     reasons.extend(hidden.iter().map(told));
                 }
             }
+            let told = |it: &Departed| format!("{} had it, and its row left: {}", it.source, it.reason);
+            reasons.extend(departed.iter().map(told));
             if !self.other_kinds.is_empty() {
                 let kinds: Vec<&str> = self.other_kinds.iter().map(Kind::as_str).collect();
                 reasons.push(format!("it is the name of a type of another kind: {}", kinds.join(", ")));
@@ -184,7 +217,7 @@ impl NotReady {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let Sight { unscanned, hidden } = &self.sight;
+        let Sight { unscanned, hidden, .. } = &self.sight;
         match (self.claimed_by.is_empty(), unscanned.is_empty()) {
             (false, _) => format!("run `mangrove why {}`", self.type_name),
             (true, false) => "`mangrove scan` looks at it".to_owned(),

@@ -128,3 +128,34 @@ async fn a_name_of_several_kinds_has_to_be_told_apart() {
     let found = catalogue::find(&world.scanner, "@acme/dns", None).await.expect("a catalog");
     assert!(matches!(&found, Lookup::Ambiguous(kinds) if kinds.len() == 2), "{found:?}");
 }
+
+#[tokio::test]
+async fn fault_28_a_type_whose_source_was_deleted_is_told_with_its_history() {
+    let world = World::new();
+    world.tree.write("models/dns.ts", &model("@acme/dns", ""));
+    world.tree.write("models/old.ts", &model("@other/something", ""));
+    world.scan().await;
+    world.tree.remove("models/dns.ts");
+    world.tree.remove("models/old.ts");
+    world.tree.write("models/new.ts", &model("@other/something", ""));
+    world.scan().await;
+    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/dns"));
+    let gone = world.types().ready(&kind, &name).await.expect_err("its source was deleted");
+    assert_snapshot!(told(&gone), @r"
+    unknown model type `@acme/dns`
+    nothing claims it
+    models/dns.ts had it, and its row left: the source was deleted
+    hint: `mangrove types` lists what there is
+    ");
+    assert_snapshot!(unknown(&world, "@acme/dns", None).await, @r"
+    unknown type `@acme/dns`
+    nothing claims it
+    models/dns.ts had it, and its row left: the source was deleted
+    hint: `mangrove types` lists what there is
+    ");
+    world.tree.write("models/old.ts", &model("@other/something", "broken"));
+    world.tree.remove("models/new.ts");
+    world.scan().await;
+    let broken = unknown(&world, "@other/something", None).await;
+    assert!(!broken.contains("its row left"), "what claims it now says more: {broken}");
+}

@@ -1,6 +1,9 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
-use mangrove_app::{scan, types::NotReady};
+use mangrove_app::{
+    scan,
+    types::{Departed, NotReady},
+};
 use mangrove_domain::{
     failure::{Failure, FailureClass, Fault},
     ports::{CatalogError, ObserveError, StoreError},
@@ -40,10 +43,25 @@ pub(crate) struct Blocked {
     pub(crate) failure: Option<FailureDocument>,
     /// Sources that claim it and were not scanned yet.
     pub(crate) unscanned: Vec<String>,
+    /// Sources that had it once.
+    pub(crate) departed: Vec<DepartedDocument>,
     /// What could not be looked into, where it may be.
     pub(crate) out_of_sight: Vec<ProblemDocument>,
     /// Names that are near.
     pub(crate) nearest: Vec<NamedDocument>,
+}
+
+/// A source that had a type once.
+#[derive(Debug, Serialize)]
+pub(crate) struct DepartedDocument {
+    path: String,
+    reason: String,
+}
+
+impl DepartedDocument {
+    fn new(departed: &Departed) -> Self {
+        Self { path: departed.source.to_string(), reason: departed.reason.clone() }
+    }
 }
 
 /// A type by kind and name.
@@ -131,6 +149,7 @@ impl CommandError {
             state: claimed_by.first().map(|row| row.state.name().as_str()),
             failure: failure.as_ref().map(FailureDocument::new),
             unscanned: not_ready.sight.unscanned.iter().map(ToString::to_string).collect(),
+            departed: not_ready.sight.departed.iter().map(DepartedDocument::new).collect(),
             out_of_sight: not_ready.sight.hidden.iter().map(ProblemDocument::from).collect(),
             nearest: not_ready.nearest.iter().map(NamedDocument::new).collect(),
         }));

@@ -54,7 +54,7 @@ impl TypeCatalogue for CatalogTypes {
 
     fn claim(&self, kind: &Kind, name: &TypeName) -> Option<Claim> {
         let not_ready = NotReady::explain(&self.index, Some(kind), name, (self.sight)(kind, name), None);
-        let Sight { unscanned, hidden } = &not_ready.sight;
+        let Sight { unscanned, hidden, .. } = &not_ready.sight;
         let is_known = !not_ready.claimed_by.is_empty() || !unscanned.is_empty() || !hidden.is_empty();
         is_known.then(|| Claim {
             reason: not_ready.reasons().join("; "),

@@ -125,7 +125,7 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     let hidden = on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
     let index = workspace.scanner.load().await?;
     // What claims them has a row by now.
-    let sight = move |_: &Kind, _: &TypeName| Sight { unscanned: Vec::new(), hidden: hidden.clone() };
+    let sight = move |_: &Kind, _: &TypeName| Sight { hidden: hidden.clone(), ..Sight::default() };
     let types = CatalogTypes::of(workspace.scanner.ports().catalog.as_ref(), index, sight).await?;
     let tools = validation::Tools {
         types: &types,

@@ -20,9 +20,10 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
     row::Row,
     settle::Transition,
-    source::{RelativePath, RootId, SourceId},
+    source::{Kind, RelativePath, RootId, SourceId},
     state::{State, StateName},
     time::Timestamp,
+    type_name::TypeName,
 };
 use sqlx::{
     Row as _,
@@ -37,7 +38,7 @@ pub use unusable::Unusable;
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
 
 /// The newest layout that this version reads and writes.
-pub const LAYOUT_VERSION: i64 = 2;
+pub const LAYOUT_VERSION: i64 = 3;
 
 /// How many inspections are remembered; the oldest leave first.
 pub const REMEMBERED_INSPECTIONS: i64 = 20_000;
@@ -300,6 +301,26 @@ impl Catalog for SqliteCatalog {
                 Ok(AuditRecord { source: source.clone(), transition })
             })
             .collect()
+    }
+
+    async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
+        let rows: Vec<(String, String)> = self
+            .read("read", async || {
+                let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
+                sqlx::query_as(
+                    "SELECT root, path FROM departed AS d WHERE kind = ?1 AND type_name = ?2 AND NOT EXISTS \
+                     (SELECT 1 FROM sources AS s WHERE s.root = d.root AND s.path = d.path) ORDER BY root, path",
+                )
+                .bind(kind.as_str())
+                .bind(type_name.as_str())
+                .fetch_all(readers)
+                .await
+            })
+            .await?;
+        let source = |(root, path): (String, String)| {
+            Some(SourceId { path: RelativePath::parse(&path).ok()?, root: RootId::new(&*root) })
+        };
+        Ok(rows.into_iter().filter_map(source).collect())
     }
 
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
