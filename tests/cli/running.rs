@@ -246,7 +246,61 @@ fn a_need_that_only_shows_when_it_runs_moves_the_call_to_deno() {
     // What was written must not be written again.
     let it = sandbox(&format!("await context.writeResource('r', 'i', {{ a: 1 }}); {HIDDEN} return version;"));
     let output = run(&it, &deno);
-    assert!(output.code != 0 && all(&output).contains("MG0225"), "{output}");
+    assert!(output.code != 0 && all(&output).contains("its next run is in Deno"), "{output}");
+    assert_eq!(run(&it, &deno).code, 0, "what was found out is remembered");
+}
+
+#[test]
+fn both_sides_may_say_much_at_once() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox(
+        "await context.writeResource('r', 'big', { text: 'x'.repeat(300000) });
+         const big = context.readResource('big');
+         for (let index = 0; index < 3000; index += 1) context.logger.info('y'.repeat(100));
+         context.logger.info(`read ${(await big).text.length} in ${Deno.build.os}`);",
+    );
+    let output = run(&it, &deno);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(all(&output).contains("read 300000 in linux"));
+}
+
+#[test]
+fn what_is_begun_and_not_waited_for_is_done() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox(
+        "const write = async (name) => await context.writeResource('r', name, { name });
+         (async () => { await write('a'); await write('b'); await write('c'); })();
+         return Deno.pid;",
+    );
+    let output = run(&it, &deno);
+    assert_eq!(output.code, 0, "{output}");
+    let list = it.json(&["run", "list"]);
+    let text = it.json(&["run", "show", list["runs"][0]["runId"].as_str().expect("an identifier")]).to_string();
+    for name in ["a", "b", "c"] {
+        assert!(text.contains(&format!("\"name\":\"{name}\"")), "{name}: {text}");
+    }
+}
+
+#[test]
+fn fault_36_what_a_process_started_ends_with_it_and_keeps_nobody_waiting() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox(
+        "const child = new Deno.Command('sleep', { args: ['1000'] }).spawn();
+         Deno.writeTextFileSync(`${context.repoDir}/pid`, `${child.pid}`);
+         Deno.exit(3);",
+    );
+    grant(&it, "{ run: [sleep], write: [pid] }");
+    let started = std::time::Instant::now();
+    let output = run(&it, &deno);
+    assert!(output.code != 0 && all(&output).contains("exited with 3"), "{output}");
+    assert!(started.elapsed() < Duration::from_mins(1), "an open pipe keeps nobody waiting");
+    let process = Path::new("/proc").join(it.tree.read("pid").expect("a number").trim()).join("stat");
+    let is_gone = || std::fs::read_to_string(&process).map_or(true, |state| state.contains(") Z "));
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while !is_gone() {
+        assert!(std::time::Instant::now() < until, "the process lives on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -73,6 +73,8 @@ impl Environment {
             // As it stands in JSON: methods log and throw their arguments so.
             let quoted = Json::from(value).to_string();
             masked.insert(quoted[1..quoted.len() - 1].to_owned());
+            // What is printed is logged line by line.
+            masked.extend(value.lines().filter(|line| line.chars().count() >= SHORTEST).map(str::to_owned));
         }
     }
 

@@ -192,6 +192,13 @@ impl Grantee {
             quoted(&self.name),
             entry.join(", ")
         );
+        let message = if permission == Permission::Read && !self.grants.contains_key(&Permission::Read) {
+            format!(
+                "{message}; without a word about `read`, the root of the code may be read, with one only what it names"
+            )
+        } else {
+            message
+        };
         let cause = format!("permission:{}:{}", permission.as_str(), name.unwrap_or("*"));
         Fault::new(FailureClass::Environment, Code::PERMISSION_DENIED, cause, message)
     }

@@ -49,7 +49,7 @@ const FOLDED_LOG_BYTES: u64 = 256 << 10;
 
 const LAYOUT: Layout = Layout {
     version: LAYOUT_VERSION,
-    // Layout 2 has the tables of layout 1; its records carry their own format.
+    // Later layouts have the tables of layout 1, and more columns; records carry their own format.
     readable_from: 1,
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
@@ -307,6 +307,11 @@ impl Catalog for SqliteCatalog {
         let rows: Vec<(String, String)> = self
             .read("read", async || {
                 let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
+                // Earlier layouts, which may be read as they are, do not remember it.
+                let columns = "SELECT count(*) FROM pragma_table_info('departed') WHERE name = 'type_name'";
+                if sqlx::query_scalar::<_, i64>(columns).fetch_one(readers).await? == 0 {
+                    return Ok(Vec::new());
+                }
                 sqlx::query_as(
                     "SELECT root, path FROM departed AS d WHERE kind = ?1 AND type_name = ?2 AND NOT EXISTS \
                      (SELECT 1 FROM sources AS s WHERE s.root = d.root AND s.path = d.path) ORDER BY root, path",

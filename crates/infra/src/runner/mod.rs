@@ -3,17 +3,13 @@
 
 pub mod deno;
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    digest::Digest,
     failure::Fault,
     json::Json,
     ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session},
@@ -32,55 +28,38 @@ const HARMLESS: &[&str] = &["log", "onEvent", "queryData", "readModelData", "rea
 /// engine runs what it can, and what it cannot names the missing program.
 pub struct ChosenRunner {
     embedded: Arc<dyn MethodRunner>,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    deno: DenoRunner,
-    /// Bundles that turned out to need Deno: their next session begins there.
-    found_out: Mutex<HashSet<Digest>>,
+    deno: Arc<DenoRunner>,
 }
 
 impl ChosenRunner {
     /// Chooses between the two.
     #[must_use]
     pub fn new(embedded: Arc<dyn MethodRunner>, deno: DenoRunner) -> Self {
-        Self { embedded, shared: Arc::new(Shared { deno, found_out: Mutex::default() }) }
+        Self { embedded, deno: Arc::new(deno) }
     }
 }
 
-impl Shared {
-    fn needs_deno(&self, request: &OpenRequest) -> bool {
-        let known = || {
-            let digest = Digest::of(request.bundle.code.as_bytes());
-            self.found_out.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest)
-        };
-        (!request.requirements.is_empty() || known()) && self.deno.is_there()
-    }
-
-    /// Opens in Deno what the embedded engine could not run for this reason.
-    async fn move_to_deno(&self, request: OpenRequest, fault: Fault) -> Result<Box<dyn Session>, RunError> {
-        let digest = Digest::of(request.bundle.code.as_bytes());
-        tracing::info!(subject = request.subject, cause = %fault.message, "moving to Deno");
-        let session = self.deno.open(request).await.map_err(|error| without_deno(fault, error))?;
-        self.found_out.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
-        Ok(session)
-    }
+/// Opens in Deno what the embedded engine could not run for this reason.
+async fn move_to_deno(deno: &DenoRunner, request: OpenRequest, fault: Fault) -> Result<Box<dyn Session>, RunError> {
+    deno.remember(&request.bundle);
+    tracing::info!(subject = request.subject, cause = %fault.message, "moving to Deno");
+    deno.open(request).await.map_err(|error| without_deno(fault, error))
 }
 
 #[async_trait]
 impl MethodRunner for ChosenRunner {
     async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
-        if self.shared.needs_deno(&request) {
-            return self.shared.deno.open(request).await;
+        let needs_deno = !request.requirements.is_empty() || self.deno.remembers(&request.bundle);
+        if needs_deno && self.deno.is_there() {
+            return self.deno.open(request).await;
         }
         match self.embedded.open(request.clone()).await {
             Ok(session) => {
                 let state = State::Embedded { session, request: Box::new(request) };
-                Ok(Box::new(ChosenSession { state, shared: Arc::clone(&self.shared) }))
+                Ok(Box::new(ChosenSession { state, deno: Arc::clone(&self.deno) }))
             }
             Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING => {
-                self.shared.move_to_deno(request, fault).await
+                move_to_deno(&self.deno, request, fault).await
             }
             Err(error) => Err(error),
         }
@@ -100,7 +79,7 @@ fn without_deno(fault: Fault, error: RunError) -> RunError {
 
 struct ChosenSession {
     state: State,
-    shared: Arc<Shared>,
+    deno: Arc<DenoRunner>,
 }
 
 enum State {
@@ -127,10 +106,21 @@ impl Session for ChosenSession {
                     Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING && !noting.was_used() => {
                         // It holds a place that somebody else may wait for.
                         drop(session);
-                        let mut session = self.shared.move_to_deno(*request, fault).await?;
+                        let mut session = move_to_deno(&self.deno, *request, fault).await?;
                         let outcome = session.call(call, host).await;
                         self.state = State::Settled(session);
                         outcome
+                    }
+                    Err(RunError::Fault(mut fault))
+                        if fault.code == Code::REQUIREMENT_MISSING && self.deno.is_there() =>
+                    {
+                        // To make the call again would do twice what it did.
+                        self.deno.remember(&request.bundle);
+                        fault
+                            .message
+                            .push_str("; it had written already, and was not run again; its next run is in Deno");
+                        self.state = State::Settled(session);
+                        Err(RunError::Fault(fault))
                     }
                     outcome => {
                         self.state = State::Settled(session);

@@ -39,13 +39,18 @@ pub(crate) struct Guarded {
     last_words: Arc<Mutex<VecDeque<u8>>>,
     listener: JoinHandle<()>,
     memory_limit_bytes: u64,
+    /// When it is looked at next, however short the conversations are.
+    next_look: Instant,
+    /// Its process group, also after it has ended.
+    group: Option<Pid>,
 }
 
 /// Watches one conversation with a child.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Watcher {
+#[derive(Debug)]
+pub(crate) struct Watcher<'a> {
     pid: Option<u32>,
     memory_limit_bytes: u64,
+    next_look: &'a mut Instant,
 }
 
 /// Why a conversation ended without an answer.
@@ -73,7 +78,9 @@ impl Guarded {
         let errors = child.stderr.take().ok_or_else(missing)?;
         let last_words = Arc::new(Mutex::new(VecDeque::new()));
         let listener = tokio::spawn(listen(errors, Arc::clone(&last_words)));
-        Ok(Self { child, input, output, last_words, listener, memory_limit_bytes })
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let next_look = Instant::now() + WATCH_INTERVAL;
+        Ok(Self { child, input, output, last_words, listener, memory_limit_bytes, next_look, group })
     }
 
     /// True if it has not ended.
@@ -83,12 +90,13 @@ impl Guarded {
 
     /// Bytes that it keeps in memory; `None` where the system does not say.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
-        self.child.id().and_then(resident_bytes)
+        self.child.id().and_then(Look::at).map(|look| look.resident_bytes)
     }
 
     /// What it is talked to through: its input and its output, and what watches it meanwhile.
-    pub(crate) fn parts(&mut self) -> (&mut ChildStdin, &mut BufReader<ChildStdout>, Watcher) {
-        let watcher = Watcher { pid: self.child.id(), memory_limit_bytes: self.memory_limit_bytes };
+    pub(crate) fn parts(&mut self) -> (&mut ChildStdin, &mut BufReader<ChildStdout>, Watcher<'_>) {
+        let (pid, memory_limit_bytes) = (self.child.id(), self.memory_limit_bytes);
+        let watcher = Watcher { pid, memory_limit_bytes, next_look: &mut self.next_look };
         (&mut self.input, &mut self.output, watcher)
     }
 
@@ -111,6 +119,11 @@ impl Guarded {
     /// Finds out how a child ended that closed its pipes.
     async fn mourn(&mut self, accepted: bool) -> Death {
         let status = if let Ok(status) = tokio::time::timeout(MOURNING, self.child.wait()).await {
+            // What it started and left behind goes as well: the number of the group is nobody else's as long as one of
+            // them lives, and free for others for a moment only if none does.
+            if let Some(group) = self.group.take() {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
             status.ok()
         } else {
             // It closed its pipes and lives on.
@@ -145,7 +158,7 @@ impl Drop for Guarded {
     }
 }
 
-impl Watcher {
+impl Watcher<'_> {
     /// Waits for what a conversation gives. `budget` is the time that it may take, without the time that the child
     /// waits for a processor, and is reduced by what it took. After an error the child is to be killed: see
     /// [`Guarded::death`].
@@ -167,10 +180,10 @@ impl Watcher {
         patience: &mut Patience,
         talk: impl Future<Output = io::Result<T>>,
     ) -> Result<T, Ending> {
-        let Self { pid, memory_limit_bytes } = self;
+        let Self { pid, memory_limit_bytes, next_look } = self;
         tokio::pin!(talk);
-        let mut used_before = None;
-        let mut watch = tokio::time::interval_at(Instant::now() + WATCH_INTERVAL, WATCH_INTERVAL);
+        let (mut used_before, mut was_over) = (None, false);
+        let mut watch = tokio::time::interval_at(*next_look, WATCH_INTERVAL);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -186,7 +199,15 @@ impl Watcher {
                 _ = watch.tick() => {
                     // Not for jobs that are done before the first look: there are thousands of them.
                     used_before = used_before.or_else(|| pid.and_then(ProcessorTime::of));
-                    let used_bytes = pid.and_then(resident_bytes).unwrap_or(0);
+                    *next_look = Instant::now() + WATCH_INTERVAL;
+                    let look = pid.and_then(Look::at);
+                    // A program that it started may hold its pipes open. What it said before it ended is read first.
+                    let is_over = look.is_some_and(|look| look.is_over);
+                    if is_over && was_over {
+                        return Err(Ending::Pipe(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    was_over = is_over;
+                    let used_bytes = look.map_or(0, |look| look.resident_bytes);
                     if used_bytes > memory_limit_bytes {
                         let death = Death::TooLarge { used_bytes, limit_bytes: memory_limit_bytes };
                         return Err(Ending::TooFar(death));
@@ -197,11 +218,23 @@ impl Watcher {
     }
 }
 
-fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes << 10)
+/// What the system says of a process.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// What it keeps in memory.
+    resident_bytes: u64,
+    /// It has ended, and nobody has asked how.
+    is_over: bool,
+}
+
+impl Look {
+    /// `None` where the system does not say.
+    fn at(pid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next());
+        let kilobytes: u64 = value("VmRSS:").and_then(|text| text.parse().ok()).unwrap_or(0);
+        Some(Self { resident_bytes: kilobytes << 10, is_over: value("State:") == Some("Z") })
+    }
 }
 
 /// Keeps the end of what a child writes to standard error.

@@ -40,7 +40,11 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
             strict: { arguments: schema((value) => typeof value.n === 'string'), execute: () => 'called' },
             parsed: { arguments: schema((value) => ({ n: value.n * 10 })), execute: ({ n }) => n },
             wait: { execute: () => new Promise(() => {}) },
-            forget: { execute: (_args, ctx) => { ctx.readModelData('forgotten'); return 2; } },
+            forget: { execute: (_args, ctx) => {
+                const ask = async (name) => { const found = await ctx.readModelData(name); return found; };
+                (async () => { await ask('forgotten'); await ask('as well'); })();
+                return 2;
+            } },
             deep: { nested: { value: 1 } },
             home: { execute: () => [process.env.HOME, process.env.NODE_ENV ?? null, Deno.env.get('HOME')] },
             token: { execute: async () => { try { return process.env.TOKEN; } catch (cause) { throw new Error('in vain', { cause }); } } },
@@ -80,7 +84,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     assert!(matches!(&error, RunError::Threw { message, .. } if message.contains("nothing will settle")), "{error:?}");
     let value = call(&mut *session, "forget", &host).await.expect("what nobody waits for is answered all the same");
     assert_eq!(value, Json::from(2));
-    assert_eq!(host.taken(), [r#"readModelData["forgotten"]"#]);
+    assert_eq!(host.taken(), [r#"readModelData["forgotten"]"#, r#"readModelData["as well"]"#]);
     assert_fault(call(&mut *session, "deep", &host).await, &[Code::UNKNOWN_METHOD]);
     call(&mut *session, "quote", &host).await.expect("files are written");
     assert_eq!(host.taken(), [r#"writeFile["f","i",{"base64":"/wA="},null]"#], "bytes that are no text");

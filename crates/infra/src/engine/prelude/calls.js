@@ -147,7 +147,8 @@ export const makeCalls = (send) => {
   /** A console whose lines go where those of the logger go. */
   const speakingConsole = {
     debug: say("debug"), log: say("info"), info: say("info"), warn: say("warn"), error: say("error"), trace: say("debug"),
-    dir: say("info"), table: say("info"), assert: silent, group: silent, groupEnd: silent, time: silent, timeEnd: silent,
+    dir: say("info"), table: say("info"), dirxml: say("info"), timeLog: silent, count: silent, countReset: silent, groupCollapsed: silent,
+    assert: silent, group: silent, groupEnd: silent, time: silent, timeEnd: silent,
   };
 
   // A file travels as text where its bytes are UTF-8, else as `{ base64 }`.

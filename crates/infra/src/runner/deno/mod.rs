@@ -7,6 +7,7 @@ mod session;
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,7 +15,8 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{Entropy, MethodRunner, OpenRequest, RunError, Session},
+    digest::Digest,
+    ports::{Entropy, LoadedBundle, MethodRunner, OpenRequest, RunError, Session},
     source::RootId,
 };
 use tokio::{process::Command, sync::Semaphore};
@@ -99,6 +101,25 @@ impl DenoRunner {
         self.options.places.deno().is_ok()
     }
 
+    /// Remembers, also for later processes, that this bundle needs Deno though nothing says so.
+    pub(super) fn remember(&self, bundle: &LoadedBundle) {
+        let mark = self.mark(bundle);
+        let made = mark.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&mark, ""));
+        if let Err(error) = made {
+            tracing::debug!(mark = %mark.display(), %error, "it will be found out again");
+        }
+    }
+
+    /// True if that was remembered.
+    pub(super) fn remembers(&self, bundle: &LoadedBundle) -> bool {
+        self.mark(bundle).exists()
+    }
+
+    fn mark(&self, bundle: &LoadedBundle) -> PathBuf {
+        let digest = Digest::of(bundle.code.as_bytes()).to_string();
+        self.options.state_directory.join("deno").join("run").join("needed").join(digest)
+    }
+
     fn command(&self, program: &Path, main: &Path, permissions: Vec<OsString>, request: &OpenRequest) -> Command {
         let megabytes = (self.options.memory_limit_bytes >> 20).saturating_mul(2);
         let mut words = self.options.launcher.iter().map(OsString::as_os_str).chain([program.as_os_str()]);
@@ -149,7 +170,8 @@ impl MethodRunner for DenoRunner {
                 repository: &self.options.repository,
                 state_directory: &self.options.state_directory,
             },
-        );
+        )
+        .map_err(RunError::Fault)?;
         let mut command = self.command(&program.path, &main, permissions, &request);
         if let (Some(path), true) = (path, grants::may_run(&request.grantee)) {
             command.env("PATH", path);

@@ -11,24 +11,19 @@ use mangrove_domain::{
     problem::Code,
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    process::{ChildStdin, ChildStdout},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::ChildStdout,
     sync::OwnedSemaphorePermit,
 };
 
 use crate::{
     engine::outcome,
     json_text,
-    worker::{
-        death::Death,
-        guarded::{Ending, Guarded},
-        session::answer,
-        wire::{self, MAX_FRAME_BYTES},
-    },
+    worker::{death::Death, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES},
 };
 
 /// The longest line that an extension prints and that is kept whole, in bytes.
-const LONGEST_LINE: u64 = 64 << 10;
+const LONGEST_LINE: usize = 64 << 10;
 
 /// A bundle that is loaded in a process of its own. Dropping it kills the process with all that it started.
 pub(super) struct DenoSession {
@@ -36,14 +31,22 @@ pub(super) struct DenoSession {
     process: Option<Process>,
     request: OpenRequest,
     call_limit: Duration,
+    /// What was logged while the module loaded, for the host of the first call.
+    early: Vec<HostCall>,
     /// Free again when the session ends.
     _place: Option<OwnedSemaphorePermit>,
 }
 
 struct Process {
     child: Guarded,
-    /// By which its frames are known.
+    ear: Ear,
+}
+
+/// What arrived and was not understood yet. Reading may be given up at any moment without losing anything.
+struct Ear {
+    /// By which frames are known.
     word: String,
+    bytes: Vec<u8>,
 }
 
 /// What a process said.
@@ -62,23 +65,27 @@ impl DenoSession {
         call_limit: Duration,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, RunError> {
-        let mut process = Process { child, word };
+        let mut early = Vec::new();
+        let mut process = Process { child, ear: Ear { word, bytes: Vec::new() } };
         let task = format!("loading {} in Deno", request.subject);
         let hello = Json::object([
-            ("word", Json::from(process.word.as_str())),
+            ("word", Json::from(process.ear.word.as_str())),
             ("exportName", Json::from(request.export_name.as_str())),
         ]);
         let mut budget = open_limit;
         let mut message = Some(hello);
         loop {
             let said = process.exchange(message.take().as_ref(), &mut budget).await;
-            let Said::Frame(frame) = said.map_err(|death| RunError::Fault(death.fault(&task)))? else {
-                // Nobody listens yet to what a module prints while it loads, nor to what it logs.
-                continue;
+            let frame = match said.map_err(|death| RunError::Fault(death.fault(&task)))? {
+                Said::Frame(frame) => frame,
+                Said::Line(line) => {
+                    early.push(printed(line));
+                    continue;
+                }
             };
             let subject = &request.subject;
             return match text(&frame, "kind") {
-                "opened" => Ok(Self { process: Some(process), request, call_limit, _place: place }),
+                "opened" => Ok(Self { process: Some(process), request, call_limit, early, _place: place }),
                 "absent" => Err(outcome::no_such_export(subject, &request.export_name)),
                 "stuck" => Err(RunError::Fault(outcome::stuck_while_loading(subject))),
                 "threw" => Err(RunError::Fault(denial(&frame, &request).unwrap_or_else(|| {
@@ -87,7 +94,10 @@ impl DenoSession {
                     let message = format!("{subject} throws while it loads: {}{place}", text(&frame, "message"));
                     Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "module", message)
                 }))),
-                "request" if frame.get("id").and_then(Json::as_integer) == Some(0) => continue,
+                "request" if frame.get("id").and_then(Json::as_integer) == Some(0) => {
+                    early.extend(asked(&frame));
+                    continue;
+                }
                 kind => Err(RunError::Fault(confused(kind).fault(&task))),
             };
         }
@@ -134,15 +144,17 @@ impl Session for DenoSession {
             ("schema", strings(&call.schema)),
             ("globalSchema", strings(&call.global_schema)),
         ]));
+        for line in std::mem::take(&mut self.early) {
+            let _ = answer(host.as_ref(), line).await;
+        }
         let mut budget = self.call_limit;
         loop {
             let said = process.exchange(message.take().as_ref(), &mut budget).await.map_err(fail)?;
             let frame = match said {
                 Said::Frame(frame) => frame,
                 Said::Line(line) => {
-                    let arguments = vec![Json::from("info"), Json::from(line)];
                     // A line that cannot be logged is no reason to fail.
-                    let _ = answer(host.as_ref(), HostCall { function: "log".to_owned(), arguments }).await;
+                    let _ = answer(host.as_ref(), printed(line)).await;
                     continue;
                 }
             };
@@ -150,13 +162,9 @@ impl Session for DenoSession {
                 self.process = Some(process);
                 return self.outcome(&location, &frame);
             }
-            let answered = match json_text::parse(text(&frame, "text")) {
-                Ok(Json::Array(arguments)) => {
-                    let function = text(&frame, "name").to_owned();
-                    answer(host.as_ref(), HostCall { function, arguments }).await
-                }
-                Ok(_) => Err("the arguments are no list".to_owned()),
-                Err(error) => Err(format!("the arguments cannot be used: {error}")),
+            let answered = match asked(&frame) {
+                Ok(call) => answer(host.as_ref(), call).await,
+                Err(message) => Err(message),
             };
             let id = frame.get("id").and_then(Json::as_integer).unwrap_or_default();
             if id != 0 {
@@ -178,21 +186,92 @@ impl Process {
     /// Says something, or nothing, and waits for what is said next.
     async fn exchange(&mut self, message: Option<&Json>, budget: &mut Duration) -> Result<Said, Death> {
         let (input, output, watcher) = self.child.parts();
-        let word = &self.word;
+        let ear = &mut self.ear;
         let talk = async {
             if let Some(message) = message {
-                write(input, message).await?;
+                let frame = frame(message)?;
+                let writing = input.write_all(&frame);
+                tokio::pin!(writing);
+                // It may be busy saying something itself, and hear nothing before that is taken from it.
+                loop {
+                    tokio::select! {
+                        biased;
+                        written = &mut writing => break written?,
+                        heard = ear.hear(output) => heard?,
+                    }
+                }
             }
-            read(output, word).await
+            loop {
+                if let Some(said) = ear.understand()? {
+                    return Ok(said);
+                }
+                ear.hear(output).await?;
+            }
         };
         match watcher.guard(budget, talk).await {
             Ok(said) => Ok(said),
-            Err(ending) => Err(self.death(ending).await),
+            Err(ending) => Err(self.child.death(ending, true).await),
+        }
+    }
+}
+
+impl Ear {
+    /// Takes what there is.
+    async fn hear(&mut self, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
+        if self.bytes.len() > MAX_FRAME_BYTES + LONGEST_LINE {
+            return Err(nonsense("more than one could ever need to hear".to_owned()));
+        }
+        match output.read_buf(&mut self.bytes).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
         }
     }
 
-    async fn death(&mut self, ending: Ending) -> Death {
-        self.child.death(ending, true).await
+    /// The next thing that was said, if all of it has arrived.
+    fn understand(&mut self) -> io::Result<Option<Said>> {
+        loop {
+            let line_end = self.bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n');
+            let (line, after) = match line_end {
+                Some(end) => (&self.bytes[..end], end + 1),
+                None if self.bytes.len() >= LONGEST_LINE => (&self.bytes[..LONGEST_LINE], LONGEST_LINE),
+                None => return Ok(None),
+            };
+            let line = String::from_utf8_lossy(line).into_owned();
+            let Some(length) = line.strip_prefix(&*self.word).and_then(|rest| rest.strip_prefix(' ')) else {
+                self.bytes.drain(..after);
+                if line.is_empty() {
+                    continue;
+                }
+                return Ok(Some(Said::Line(line)));
+            };
+            let length: usize = length.parse().map_err(|_| nonsense(format!("a frame of {length:?} bytes")))?;
+            if length > MAX_FRAME_BYTES {
+                return Err(nonsense(format!("a frame of {length} bytes")));
+            }
+            let Some(body) = self.bytes.get(after..after + length) else { return Ok(None) };
+            let frame = std::str::from_utf8(body).map_err(|_| nonsense("a frame that is no text".to_owned()));
+            let frame = frame.and_then(|text| json_text::parse(text).map_err(|error| nonsense(error.to_string())));
+            self.bytes.drain(..after + length);
+            return frame.map(|frame| Some(Said::Frame(frame)));
+        }
+    }
+}
+
+fn nonsense(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+/// A line on standard output is for the log.
+fn printed(line: String) -> HostCall {
+    HostCall { function: "log".to_owned(), arguments: vec![Json::from("info"), Json::from(line)] }
+}
+
+/// What a frame asks of the host.
+fn asked(frame: &Json) -> Result<HostCall, String> {
+    match json_text::parse(text(frame, "text")) {
+        Ok(Json::Array(arguments)) => Ok(HostCall { function: text(frame, "name").to_owned(), arguments }),
+        Ok(_) => Err("the arguments are no list".to_owned()),
+        Err(error) => Err(format!("the arguments cannot be used: {error}")),
     }
 }
 
@@ -212,35 +291,8 @@ fn denial(frame: &Json, request: &OpenRequest) -> Option<Fault> {
     Some(request.grantee.denied(&request.subject, Permission::parse(permission)?, name))
 }
 
-async fn write(input: &mut ChildStdin, message: &Json) -> io::Result<()> {
+fn frame(message: &Json) -> io::Result<Vec<u8>> {
     let body = message.to_string();
     let length = u32::try_from(body.len()).map_err(|_| io::Error::other("too much for one frame"))?;
-    input.write_all(&[&length.to_le_bytes(), body.as_bytes()].concat()).await
-}
-
-async fn read(output: &mut BufReader<ChildStdout>, word: &str) -> io::Result<Said> {
-    loop {
-        let mut line = Vec::new();
-        if (&mut *output).take(LONGEST_LINE).read_until(b'\n', &mut line).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        let line = String::from_utf8_lossy(&line).into_owned();
-        if line.is_empty() {
-            continue;
-        }
-        let Some(length) = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) else {
-            return Ok(Said::Line(line));
-        };
-        let nonsense = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
-        let length: usize = length.parse().map_err(|_| nonsense(format!("a frame of {length:?} bytes")))?;
-        if length > MAX_FRAME_BYTES {
-            return Err(nonsense(format!("a frame of {length} bytes")));
-        }
-        let body = wire::read_body(output, length).await?;
-        let text = String::from_utf8(body).map_err(|_| nonsense("a frame that is no text".to_owned()))?;
-        return json_text::parse(&text).map(Said::Frame).map_err(|error| nonsense(error.to_string()));
-    }
+    Ok([&length.to_le_bytes(), body.as_bytes()].concat())
 }

@@ -14,6 +14,8 @@ const encode = encoder.encode.bind(encoder);
 const decoder = new TextDecoder();
 const decode = decoder.decode.bind(decoder);
 const PromiseIntrinsic = Promise;
+const later = setTimeout;
+const turn = () => new PromiseIntrinsic((resolve) => later(resolve, 0));
 const Bytes = Uint8Array;
 
 let word = "";
@@ -45,6 +47,7 @@ const receive = async () => {
 
 // Nothing is read while a call is under way and waits for no answer: else Deno could not tell that nothing will ever
 // settle what the call waits for.
+let isCalled = false;
 let answersDue = 0;
 let listening = null;
 const listen = async () => {
@@ -57,7 +60,9 @@ const listen = async () => {
   listening = null;
 };
 const calls = makeCalls((id, name, text) => {
-  send({ kind: "request", id, name, text });
+  // Two readers of one input would share its frames between them.
+  if (id !== 0 && !isCalled) throw new Error(`ctx.${name} was used after the call had ended`);
+  send({ kind: "request", id, name, text: text.toWellFormed() });
   if (id === 0) return;
   answersDue += 1;
   listening ??= listen();
@@ -100,12 +105,14 @@ const describe = (thrown) => {
     let denial = null;
     let cause = thrown;
     for (let depth = 0; denial === null && depth < 8 && typeof cause === "object" && cause !== null; depth += 1) {
-      if (cause instanceof NotCapable) denial = member(cause, "message") ?? null;
+      const message = member(cause, "message");
+      // An import that is refused is a TypeError.
+      if (cause instanceof NotCapable || / access to ".*", run again with the --allow-/.test(message)) denial = message ?? null;
       else cause = cause.cause;
     }
     const lines = (member(thrown, "stack") ?? "").split("\n").filter((text) => text.trim().startsWith("at "));
     const line = lines.find((text) => text.includes(home)) ?? lines[0];
-    return { kind: "threw", message: textOf(thrown), place: line?.trim().replaceAll(home, "") ?? null, denial };
+    return { kind: "threw", message: textOf(thrown).toWellFormed(), place: line?.trim().replaceAll(home, "") ?? null, denial };
   } catch {
     return { kind: "threw", message: "something that cannot be read", place: null, denial: null };
   }
@@ -138,6 +145,13 @@ const work = async (load) => {
   if (hello === null) exit(0);
   word = hello.word;
   Object.assign(globalThis.console, calls.console);
+  // They would keep data in Deno's own directory, which nobody granted and nobody cleans.
+  for (const name of ["localStorage", "sessionStorage", "caches"]) {
+    const refuse = () => {
+      throw new Error(`${name} is not available; ctx.writeResource keeps data`);
+    };
+    Object.defineProperty(globalThis, name, { get: refuse, configurable: false });
+  }
   const opened = await orStuck(
     load().then(
       (module) => (hello.exportName in module ? { kind: "opened", module } : { kind: "absent", found: "nothing" }),
@@ -149,9 +163,14 @@ const work = async (load) => {
   for (;;) {
     const message = await receive();
     if (message === null) exit(0);
+    isCalled = true;
     const outcome = await orStuck(call(root, message).catch(describe));
-    // What was asked for and not waited for is answered all the same.
-    while (listening !== null) await listening;
+    // What was asked for and not waited for is answered all the same, and so is what follows from the answers.
+    do {
+      await listening;
+      await turn();
+    } while (listening !== null);
+    isCalled = false;
     send(outcome);
   }
 };

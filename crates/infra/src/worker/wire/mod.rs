@@ -134,15 +134,11 @@ fn checked_length(prefix: [u8; 4]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// Reads the body of one frame.
+/// Reads the body of one frame. The buffer grows with what arrives, not with what the prefix promises.
 pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut prefix = [0; 4];
     reader.read_exact(&mut prefix).await?;
-    read_body(reader, checked_length(prefix)?).await
-}
-
-/// Reads so many bytes. The buffer grows with what arrives, not with what was promised.
-pub(crate) async fn read_body(reader: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<Vec<u8>> {
+    let length = checked_length(prefix)?;
     let mut body = Vec::with_capacity(length.min(1 << 20));
     reader.take(length as u64).read_to_end(&mut body).await?;
     if body.len() == length { Ok(body) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
