@@ -127,7 +127,7 @@ fn a_name_that_nothing_maps_is_explained_and_heals_with_its_mapping() {
     sandbox.write(A, &model_with("import { shout } from \"shout\";\nexport const s = shout();", "@acme/a", ""));
     let scan = sandbox.scan(&[]);
     let failure = &scan.source(A)["failure"];
-    assert_eq!((&failure["code"], &failure["class"]), (&json!("MG0206"), &json!("Deterministic")), "{failure:#}");
+    assert_eq!((&failure["code"], &failure["class"]), (&json!("MG0207"), &json!("Deterministic")), "{failure:#}");
     assert!(failure["message"].as_str().is_some_and(|text| text.contains("npm:shout@VERSION")), "{failure:#}");
     for mapping in [
         ("package.json", r#"{ "dependencies": { "shout": "workspace:*" } }"#, "BundleBuildFailed"),

@@ -426,3 +426,58 @@ fn fault_49_every_finding_names_its_remedy() {
         assert!(document.to_string().contains("mangrove doctor --repair --apply"), "{document:#}");
     }
 }
+
+const DEFINITION: &str = "models/@acme/a/one.yaml";
+const WORKFLOW: &str = "workflows/hello.yaml";
+
+/// A model, a definition of it, and a workflow that runs this method of it.
+fn with_workflow(method: &str) -> Sandbox {
+    let sandbox = with(&[(A, model("@acme/a"))]);
+    let id = "00000000-0000-4000-8000-00000000000a";
+    sandbox.write(DEFINITION, &format!("id: {id}\nname: one\ntype: '@acme/a'\n"));
+    let step = format!("{{ name: greet, task: {{ type: model_method, modelIdOrName: one, methodName: {method} }} }}");
+    let jobs = format!("jobs:\n  - name: only\n    steps:\n      - {step}\n");
+    sandbox.write(WORKFLOW, &format!("id: 00000000-0000-4000-8000-00000000000b\nname: hello\n{jobs}"));
+    sandbox
+}
+
+/// What is said of workflows and definitions: code, severity and file.
+fn of_documents(report: &Value) -> Vec<String> {
+    let problems = report["problems"].as_array().expect("a list").iter();
+    let text = |problem: &Value, key: &str| problem[key].as_str().unwrap_or_default().to_owned();
+    let line = |problem: &Value| [text(problem, "code"), text(problem, "severity"), text(problem, "path")].join(" ");
+    problems.map(line).filter(|line| line.contains(".yaml")).collect()
+}
+
+#[test]
+fn the_doctor_says_of_workflows_what_their_validation_says() {
+    let sandbox = with_workflow("greet");
+    sandbox.scan(&[]);
+    let healthy = report(&sandbox, &[]);
+    assert_eq!(healthy["healthy"], true, "{healthy:#}");
+    assert_eq!(healthy["documents"], json!({ "definitions": 1, "workflows": 1, "broken": [] }));
+
+    sandbox.edit(WORKFLOW, "methodName: greet", "methodName: great");
+    let sick = report(&sandbox, &[]);
+    assert_eq!(sick["healthy"], false, "{sick:#}");
+    assert_eq!(sick["documents"], json!({ "definitions": 1, "workflows": 1, "broken": [WORKFLOW] }));
+    let validated = sandbox.run(&["workflow", "validate", "--json"]).document();
+    assert_eq!(of_documents(&sick), of_documents(&validated));
+    assert_eq!(of_documents(&sick), [format!("MG0102 error {WORKFLOW}")]);
+    let told = sandbox.run(&["doctor"]);
+    assert!(told.stdout.contains("1 definition, 1 workflow; 1 file with errors"), "{told}");
+    assert!(told.stderr.contains("MG0102"), "{told}");
+}
+
+#[test]
+fn a_type_that_nobody_scanned_yet_is_no_error_of_its_workflow() {
+    let sandbox = with_workflow("greet");
+    let before = report(&sandbox, &[]);
+    assert_eq!(before["healthy"], true, "{before:#}");
+    assert!(of_documents(&before).iter().all(|line| line.starts_with("MG0101 warning")), "{before:#}");
+    assert_ne!(of_documents(&before), [""; 0], "it says that the type was not scanned");
+    sandbox.write(DEFINITION, "id: 00000000-0000-4000-8000-00000000000a\nname: one\ntype: '@acme/nowhere'\n");
+    let lost = report(&sandbox, &[]);
+    assert_eq!(lost["healthy"], false, "{lost:#}");
+    assert!(of_documents(&lost).iter().any(|line| line.starts_with("MG0101 error")), "{lost:#}");
+}

@@ -1,8 +1,10 @@
 //! The command line as a black box: a repository in, exit code, text and JSON out. The environment is cleared, so
 //! that nothing of the machine that runs the tests takes part.
 
+mod answers;
 mod authors;
 mod benchmarks;
+mod brought;
 mod cache;
 mod commands;
 mod configuration;
@@ -16,8 +18,10 @@ mod operations;
 mod origins;
 mod outage;
 mod packages;
+mod running;
 mod runs;
 mod sandbox;
 mod scan;
 mod seals;
+mod shipped;
 mod trace;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mangrove_infra::catalog::LAYOUT_VERSION;
 use serde_json::Value;
 
 use crate::{
@@ -57,7 +58,7 @@ fn garbage(sandbox: &Sandbox) {
 
 fn newer(sandbox: &Sandbox) {
     fold(sandbox);
-    patch(sandbox, CATALOG, "layout1", "layout9");
+    patch(sandbox, CATALOG, &format!("layout{LAYOUT_VERSION}"), "layout9");
 }
 
 fn without_a_table(sandbox: &Sandbox) {
@@ -272,4 +273,33 @@ fn fault_18_scans_and_runs_at_the_same_time_do_not_meet_a_lock() {
         assert!(output.status.success() && !told.contains("locked"), "{told}");
     }
     assert_eq!(sandbox.run(&["doctor"]).code, 0);
+}
+
+#[test]
+fn a_rebuild_keeps_what_runs_on_its_earlier_bundle() {
+    let sandbox = Sandbox::new("");
+    let file = "extensions/models/a.ts";
+    sandbox.write(file, &model("@acme/a"));
+    sandbox.write("extensions/models/b.ts", &model("@acme/b"));
+    sandbox.scan(&[]);
+    sandbox.write(file, &broken("@acme/a"));
+    sandbox.run(&["scan"]);
+    let rebuilt = sandbox.run(&["catalog", "rebuild"]);
+    assert!(rebuilt.stderr.contains("the earlier bundle of 1 source"), "{rebuilt}");
+    let types = sandbox.json(&["types"]);
+    let listed: Vec<(&str, bool)> = types["types"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|entry| Some((entry["type"].as_str()?, entry["degraded"].as_bool()?)))
+        .collect();
+    assert_eq!(listed, [("@acme/a", true), ("@acme/b", false)]);
+    // Damaged, it says nothing that one could rely on.
+    let catalog = sandbox.tree.path(".mangrove/catalog.db");
+    for file in ["catalog.db-wal", "catalog.db-shm"] {
+        let _ = std::fs::remove_file(sandbox.tree.path(format!(".mangrove/{file}")));
+    }
+    std::fs::write(&catalog, vec![7_u8; 8192]).expect("written");
+    let rebuilt = sandbox.run(&["catalog", "rebuild"]);
+    assert!(!rebuilt.stderr.contains("earlier bundle") && rebuilt.stderr.contains("1 failed to build"), "{rebuilt}");
 }

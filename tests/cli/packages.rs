@@ -7,75 +7,111 @@ use serde_json::Value;
 
 use crate::sandbox::{Output, Sandbox};
 
-/// A package, an import of it, and an expression that is computed by a method; `None` if it needs another engine.
+/// A package, an import of it, an expression that a method computes and what it gives, and whether only Deno has what
+/// the package asks for when it works.
 struct Case {
     key: &'static str,
     specifier: &'static str,
     imports: &'static str,
-    expression: Option<(&'static str, &'static str)>,
+    expression: (&'static str, &'static str),
+    needs_deno: bool,
 }
 
 const CASES: [Case; 9] = [
     Case {
         key: "zod",
         specifier: "npm:zod@4.3.6",
+        needs_deno: false,
         imports: "import { z as schema } from 'npm:zod@4.3.6';",
-        expression: Some(("schema.object({ a: schema.coerce.number() }).parse({ a: '1' })", r#"{"a":1}"#)),
+        expression: ("schema.object({ a: schema.coerce.number() }).parse({ a: '1' })", r#"{"a":1}"#),
     },
     Case {
         key: "s3",
         specifier: "npm:@aws-sdk/client-s3@3",
-        imports: "import { S3Client } from 'npm:@aws-sdk/client-s3@3';",
-        expression: None,
+        needs_deno: true,
+        imports: "import { HeadBucketCommand, S3Client } from 'npm:@aws-sdk/client-s3@3';",
+        // A whole call but for the network: middleware, signature, serialisation.
+        expression: (
+            "await (async () => {
+                let asked;
+                const handle = async (request) => {
+                    asked = request;
+                    return { response: { statusCode: 200, headers: {} } };
+                };
+                const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
+                const client = new S3Client({ region: 'eu-central-1', credentials, requestHandler: { handle } });
+                const answer = await client.send(new HeadBucketCommand({ Bucket: 'bucket' }));
+                const signed = asked.headers.authorization.startsWith('AWS4-HMAC-SHA256 Credential=a/');
+                return [answer.$metadata.httpStatusCode, asked.method, asked.hostname, signed];
+            })()",
+            r#"[200,"HEAD","bucket.s3.eu-central-1.amazonaws.com",true]"#,
+        ),
     },
     Case {
         key: "kubernetes",
         specifier: "npm:@kubernetes/client-node@1",
-        imports: "import { KubeConfig } from 'npm:@kubernetes/client-node@1';",
-        expression: None,
+        needs_deno: true,
+        imports: "import { CoreV1Api, KubeConfig } from 'npm:@kubernetes/client-node@1';",
+        expression: (
+            "(() => {
+                const config = new KubeConfig();
+                config.loadFromClusterAndUser({ name: 'c', server: 'https://127.0.0.1:9' }, { name: 'u', token: 't' });
+                const api = config.makeApiClient(CoreV1Api);
+                return [config.getCurrentCluster().server, typeof api.listNamespacedPod];
+            })()",
+            r#"["https://127.0.0.1:9","function"]"#,
+        ),
     },
     Case {
         key: "postgres",
         specifier: "npm:postgres@3",
+        needs_deno: true,
         imports: "import postgres from 'npm:postgres@3';",
-        expression: None,
+        expression: (
+            "(({ options }) => [options.host, options.port, options.database])(postgres('postgres://u:p@db.example:5433/d'))",
+            r#"[["db.example"],[5433],"d"]"#,
+        ),
     },
     // CommonJS with `__esModule`, imported by name and as a whole.
     Case {
         key: "patch",
         specifier: "npm:fast-json-patch@3",
+        needs_deno: false,
         imports: "import whole, { applyPatch } from 'npm:fast-json-patch@3';",
-        expression: Some((
+        expression: (
             "[applyPatch({ a: 1 }, [{ op: 'replace', path: '/a', value: 2 }]).newDocument, whole.applyPatch === applyPatch]",
             r#"[{"a":2},true]"#,
-        )),
+        ),
     },
     Case {
         key: "telemetry",
         specifier: "npm:@opentelemetry/api@1",
+        needs_deno: false,
         imports: "import { trace } from 'npm:@opentelemetry/api@1';",
-        expression: Some(("trace.getTracer('x').startSpan('y').isRecording()", "false")),
+        expression: ("trace.getTracer('x').startSpan('y').isRecording()", "false"),
     },
     Case {
         key: "yaml",
         specifier: "npm:yaml@2",
+        needs_deno: false,
         imports: "import { parse } from 'npm:yaml@2';",
-        // It reads variables of the environment while it parses, which the embedded engine does not pretend to have.
-        expression: None,
+        expression: ("parse('a: [1, { b: two }]')", r#"{"a":[1,{"b":"two"}]}"#),
     },
     // CommonJS only.
     Case {
         key: "deepmerge",
         specifier: "npm:deepmerge@4",
+        needs_deno: false,
         imports: "import deepmerge, { all } from 'npm:deepmerge@4';",
-        expression: Some(("[deepmerge({ a: 1 }, { b: 2 }), all === deepmerge.all]", r#"[{"a":1,"b":2},true]"#)),
+        expression: ("[deepmerge({ a: 1 }, { b: 2 }), all === deepmerge.all]", r#"[{"a":1,"b":2},true]"#),
     },
     // ES modules only.
     Case {
         key: "kind",
         specifier: "npm:is-plain-obj@4",
+        needs_deno: false,
         imports: "import isPlainObject from 'npm:is-plain-obj@4';",
-        expression: Some(("[isPlainObject({}), isPlainObject(new Map())]", "[true,false]")),
+        expression: ("[isPlainObject({}), isPlainObject(new Map())]", "[true,false]"),
     },
 ];
 
@@ -117,7 +153,11 @@ fn command(sandbox: &Sandbox, registry: &str) -> Command {
 }
 
 fn run(sandbox: &Sandbox, registry: &str, arguments: &[&str]) -> Output {
-    let output = command(sandbox, registry).args(arguments).output().expect("the program starts");
+    output_of(command(sandbox, registry).args(arguments))
+}
+
+fn output_of(command: &mut Command) -> Output {
+    let output = command.output().expect("the program starts");
     Output {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
@@ -127,7 +167,7 @@ fn run(sandbox: &Sandbox, registry: &str, arguments: &[&str]) -> Output {
 
 /// A model whose method logs the value of the case's expression.
 fn model(case: &Case) -> String {
-    let expression = case.expression.map_or("null", |(expression, _)| expression);
+    let (expression, _) = case.expression;
     format!(
         "import {{ z }} from 'npm:zod@4.3.6';
 {}
@@ -155,7 +195,12 @@ export const model = {{
 #[test]
 fn real_packages_bundle_load_run_and_export_what_node_finds() {
     let Some(registry) = registry() else { return };
+    let deno = crate::deno::real();
     let sandbox = Sandbox::new("");
+    // They look for variables that they are configured by. A refusal names what it is (`tests/cli/running.rs`).
+    let marker =
+        "repoId: 00000000-0000-4000-8000-000000000001\npermissions: { \"*\": { env: true, sys: [osRelease] } }\n";
+    sandbox.write("mangrove.yaml", marker);
     for (index, case) in CASES.iter().enumerate() {
         sandbox.write(&format!("extensions/models/{}.ts", case.key), &model(case));
         let definition = format!(
@@ -177,8 +222,15 @@ fn real_packages_bundle_load_run_and_export_what_node_finds() {
         assert_eq!(source["state"], "Indexed", "{source:#}");
     }
     for case in &CASES {
-        let Some((_, expected)) = case.expression else { continue };
-        let output = run(&sandbox, &registry, &["--offline", "model", "run", case.key, "look"]);
+        if case.needs_deno && deno.is_none() {
+            continue;
+        }
+        let (_, expected) = case.expression;
+        let mut command = command(&sandbox, &registry);
+        if let Some(deno) = &deno {
+            command.env("MANGROVE_DENO", deno);
+        }
+        let output = output_of(command.args(["--offline", "model", "run", case.key, "look"]));
         assert_eq!(output.code, 0, "{}: {output}", case.key);
         let said = format!("{}{}", output.stdout, output.stderr);
         assert!(said.contains(&format!("facts {expected}")), "{}: {output}", case.key);

@@ -1,5 +1,5 @@
 //! Scans in which nothing has changed, and everything that must be noticed all the same
-//! (`design/decisions/0006-sealed-scans.md`).
+//! (`design/decisions/0007-sealed-scans.md`).
 
 use std::{
     fs,
@@ -201,4 +201,19 @@ fn a_file_from_the_future_is_read_each_time() {
     let said = scan(&sandbox, &[], &[]);
     assert!(!said.is_repeated);
     assert_eq!(said.summary["built"], 1);
+}
+
+#[test]
+fn fault_05_what_a_pulled_extension_ships_is_an_input() {
+    for (file, change) in [(crate::shipped::BUNDLE, "shipped"), (crate::shipped::LOCKFILE, "2026-01-01")] {
+        let sandbox = crate::shipped::world();
+        seal(&sandbox);
+        let path = sandbox.tree.path(file);
+        patch(&path, |bytes| {
+            let text = String::from_utf8(std::mem::take(bytes)).expect("UTF-8");
+            assert!(text.contains(change), "{file}");
+            *bytes = text.replace(change, if change == "shipped" { "changed" } else { "2026-02-02" }).into_bytes();
+        });
+        assert!(!scan(&sandbox, &[], &[]).is_repeated, "{file}: same length, same time, other bytes");
+    }
 }

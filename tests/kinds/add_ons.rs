@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::symlink;
 
-use mangrove_app::{attachment, catalogue, scan::Request};
+use mangrove_app::{
+    attachment,
+    catalogue::{self, Lookup},
+    scan::Request,
+};
 use mangrove_domain::{row::Row, source::Kind, state::State, type_name::TypeName};
 use mangrove_infra::worker::Pool;
 
@@ -29,9 +33,9 @@ fn good(method: &str) -> String {
 
 /// The methods of the base with the file that each comes from, and what add-ons lost.
 async fn methods(process: &Process) -> String {
-    let (kind, name) = (Kind::new("model"), TypeName::stored("@acme/own"));
-    let described = catalogue::describe(&process.scanner, &kind, &name).await.expect("a catalog");
-    let attachment = described.expect("the base works").attachment;
+    let found = catalogue::find(&process.scanner, "@acme/own", Some(&Kind::new("model"))).await.expect("a catalog");
+    let Lookup::Found(composed) = found else { panic!("the base works: {found:?}") };
+    let attachment = composed.attachment;
     let from = |method: &str| attachment.methods.get(method).map(|added| format!(" of {}", added.add_on));
     let methods = attachment.description.methods.iter();
     let names = methods.map(|method| format!("{}{}", method.name, from(&method.name).unwrap_or_default()));
@@ -166,14 +170,14 @@ async fn fault_27_a_chain_of_upgrades_that_could_not_be_followed_is_never_accept
     insta::assert_snapshot!(lines.join("\n"), @r#"
     one: Indexed
     two, ascending by number, not by text: Indexed
-    descending: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.23.9"; upgrades[1].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.23.9"
-    twice the same: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.23.10"
-    ends before the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.22.1"
-    ends after the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.24.1"
-    no such day: upgrades[0].toVersion: expected a version `YYYY.MM.DD.N` with a real date, found "2026.02.30.1"
-    a number for a version: upgrades[0].toVersion: expected a string, found number
-    nothing that upgrades: upgrades[0].upgradeAttributes: expected a function, found nothing
-    no list: upgrades: expected a list, found object
+    descending: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.23.9" (export in line 1); upgrades[1].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.23.9" (export in line 1)
+    twice the same: upgrades[1].toVersion: expected a version after the one before it, found "2026.05.23.10" (export in line 1)
+    ends before the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.22.1" (export in line 1)
+    ends after the version: upgrades[0].toVersion: expected the last upgrade to lead to 2026.05.23.10, found "2026.05.24.1" (export in line 1)
+    no such day: upgrades[0].toVersion: expected a version `YYYY.MM.DD.N` with a real date, found "2026.02.30.1" (export in line 1)
+    a number for a version: upgrades[0].toVersion: expected a string, found number (export in line 1)
+    nothing that upgrades: upgrades[0].upgradeAttributes: expected a function, found nothing (export in line 1)
+    no list: upgrades: expected a list, found object (export in line 1)
     empty: Indexed
     "#);
 }

@@ -94,26 +94,26 @@ async fn fault_12_a_name_is_judged_alike_in_every_origin_cold_and_warm() {
         }
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    "Acme::Deep.Name" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name"
-    "Acme::Deep.Name" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name"
+    "Acme::Deep.Name" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name" (export in line 4)
+    "Acme::Deep.Name" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name" (export in line 4)
     "Acme::Deep.Name" as a model: acme/deep/name
-    "Acme::Deep.Name" as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found "Acme::Deep.Name"
-    "Acme::Deep.Name" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name"
-    "@acme/a/b" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b"
-    "@acme/a/b" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b"
+    "Acme::Deep.Name" as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found "Acme::Deep.Name" (export in line 4)
+    "Acme::Deep.Name" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "Acme::Deep.Name" (export in line 4)
+    "@acme/a/b" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b" (export in line 4)
+    "@acme/a/b" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b" (export in line 4)
     "@acme/a/b" as a model: @acme/a/b
     "@acme/a/b" as a report: @acme/a/b
-    "@acme/a/b" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b"
-    "single" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single"
-    "single" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single"
-    "single" as a model: rejected: type: expected at least two segments such as `@acme/dns`, found "single"
-    "single" as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found "single"
-    "single" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single"
-    " @acme/trim " as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim "
-    " @acme/trim " as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim "
+    "@acme/a/b" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "@acme/a/b" (export in line 4)
+    "single" as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single" (export in line 4)
+    "single" as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single" (export in line 4)
+    "single" as a model: rejected: type: expected at least two segments such as `@acme/dns`, found "single" (export in line 4)
+    "single" as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found "single" (export in line 4)
+    "single" as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found "single" (export in line 4)
+    " @acme/trim " as a datastore: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim " (export in line 4)
+    " @acme/trim " as a driver: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim " (export in line 4)
     " @acme/trim " as a model: @acme/trim
-    " @acme/trim " as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found " @acme/trim "
-    " @acme/trim " as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim "
+    " @acme/trim " as a report: rejected: name: expected `@?[a-z0-9_-]+(/[a-z0-9_-]+)+`, found " @acme/trim " (export in line 4)
+    " @acme/trim " as a vault: rejected: type: expected `@?[a-z0-9_-]+/[a-z0-9_-]+`, found " @acme/trim " (export in line 4)
     "#);
 }
 

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use mangrove_app::{
     method::Services,
     secrets::Environment,
-    types::{NotReady, ReadyType, Types},
+    types::{NotReady, ReadyType, Sight, Types},
     workflow::{
-        Engine, Event, Library, Limits, Observer, Request, StartError, TypeCatalogue,
+        Claim, Engine, Event, Library, Limits, Observer, Request, StartError, TypeCatalogue,
         library::Layout,
         validate::{self, Tools},
     },
@@ -24,7 +24,7 @@ use mangrove_domain::{
     json::Json,
     ports::{
         Call, Documents as _, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter,
-        RunStore, Session,
+        RunStore, Session, WorkflowFiles,
     },
     problem::{Problem, Severity},
     run::{RunProblem, RunRecord, RunStatus},
@@ -172,11 +172,17 @@ impl Types for Catalogue {
         let failure = self.failed.get(type_name.as_str()).cloned();
         let claimed_by = failure.iter().map(|_| Arc::new(rows::failed("models/broken.ts", type_name.as_str())));
         Err(NotReady {
-            kind: kind.clone(),
+            kind: Some(kind.clone()),
             type_name: type_name.clone(),
             claimed_by: claimed_by.collect(),
+            other_kinds: Vec::new(),
+            sight: Sight::default(),
             failure: failure.clone(),
-            nearest: if failure.is_some() { Vec::new() } else { self.names(kind) },
+            nearest: if failure.is_some() {
+                Vec::new()
+            } else {
+                self.names(kind).into_iter().map(|name| (kind.clone(), name)).collect()
+            },
             remark: None,
         })
     }
@@ -191,8 +197,12 @@ impl TypeCatalogue for Catalogue {
         self.ready.keys().map(|name| TypeName::stored(name.as_str())).collect()
     }
 
-    fn claim(&self, _kind: &Kind, name: &TypeName) -> Option<String> {
-        self.failed.get(name.as_str()).map(|failure| format!("models/broken.ts: {}", failure.latest_message))
+    fn claim(&self, _kind: &Kind, name: &TypeName) -> Option<Claim> {
+        self.failed.get(name.as_str()).map(|failure| Claim {
+            reason: format!("models/broken.ts: {}", failure.latest_message),
+            hint: format!("run `mangrove why {name}`"),
+            is_unscanned: false,
+        })
     }
 }
 
@@ -317,7 +327,7 @@ impl Bench {
 
     pub(crate) async fn library(&self) -> Library {
         let files = DiskFiles::new(self.tree.root());
-        Library::load(&files, &YamlDocuments, &Layout::default()).await.expect("directories")
+        Library::load(&files, &YamlDocuments, &Layout::default(), WorkflowFiles::default()).await.expect("directories")
     }
 
     fn engine(&self) -> Engine {
@@ -330,6 +340,7 @@ impl Bench {
             schemas: Arc::new(JsonSchemas),
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(1)),
+            permissions: Arc::default(),
         };
         Engine::new(services, "/repository".to_owned(), self.limits)
     }

@@ -1,26 +1,97 @@
 //! Looking types up in the catalog, without building anything.
 
-use mangrove_domain::{source::Kind, type_name::TypeName};
+use std::collections::BTreeSet;
+
+use mangrove_domain::{
+    index::TypeIndex,
+    observation::DiskView,
+    plan,
+    row::Row,
+    source::{Kind, SourceId},
+    type_name::TypeName,
+};
 
 use crate::{
     attachment::{self, Composed},
-    scan::{self, Scanner},
-    types::NotReady,
+    scan::{self, Request, RetryMode, Scanner},
+    types::{Departed, NotReady, Sight},
 };
 
-/// The type with its add-ons.
-pub async fn describe(
-    scanner: &Scanner,
-    kind: &Kind,
-    type_name: &TypeName,
-) -> Result<Result<Composed, NotReady>, scan::Error> {
+/// What a name turned out to be.
+#[derive(Debug)]
+pub enum Lookup {
+    /// One type, with its add-ons.
+    Found(Box<Composed>),
+    /// A type of each of these kinds; one of them has to be named.
+    Ambiguous(Vec<Kind>),
+    /// No type that resolves.
+    Unknown(Box<NotReady>),
+    /// Nothing that could be the name of a type. With the names that are near, and their kinds.
+    NoName(Vec<(Kind, TypeName)>),
+}
+
+/// The type that `text` names: of this kind, or of whatever kind has one. Where none resolves, those that claim it
+/// count, and where none claims it, the disk is looked at for what the catalog does not know.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<Lookup, scan::Error> {
     let index = scanner.load().await?;
-    let Some(row) = index.resolve(kind, type_name) else {
-        return Ok(Err(NotReady::explain(&index, kind, type_name, None)));
+    let layouts = scanner.loaders().layouts();
+    let wanted = layouts.iter().filter(|layout| kind.is_none_or(|kind| *kind == layout.kind));
+    let names: Vec<(Kind, TypeName)> =
+        wanted.filter_map(|layout| Some((layout.kind.clone(), (layout.normalise)(text).ok()?))).collect();
+    if names.is_empty() {
+        return Ok(Lookup::NoName(index.nearest_of_all(text)));
+    }
+    let known = |is_known: &dyn Fn(&Kind, &TypeName) -> bool| -> Vec<(Kind, TypeName)> {
+        names.iter().filter(|(kind, name)| is_known(kind, name)).cloned().collect()
     };
+    let mut candidates = known(&|kind, name| index.resolve(kind, name).is_some());
+    if candidates.is_empty() {
+        candidates = known(&|kind, name| !index.claimants(kind, name).is_empty());
+    }
+    match candidates.as_slice() {
+        [] => {}
+        [(kind, name)] => return describe(scanner, &index, kind, name).await,
+        several => return Ok(Lookup::Ambiguous(several.iter().map(|(kind, _)| kind.clone()).collect())),
+    }
+    let request = Request { retry: RetryMode::None, dry_run: true, ..Request::default() };
+    let (mut sight, remark) = match scanner.look(&request).await {
+        Ok((disk, catalog, _)) => (sight(&names, &disk, &catalog.rows), None),
+        Err(error) => (Sight::default(), Some(format!("the sources cannot be looked at: {error}"))),
+    };
+    for (kind, name) in &names {
+        sight.departed.extend(Departed::of(scanner.ports().catalog.as_ref(), kind, name).await);
+    }
+    let name = match (kind, names.as_slice()) {
+        (Some(_), [(_, name), ..]) => name.clone(),
+        (None | Some(_), _) => TypeName::stored(text),
+    };
+    Ok(Lookup::Unknown(Box::new(NotReady::explain(&index, kind, &name, sight, remark))))
+}
+
+async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &TypeName) -> Result<Lookup, scan::Error> {
+    let unknown = |remark: Option<&str>| {
+        let remark = remark.map(str::to_owned);
+        Lookup::Unknown(Box::new(NotReady::explain(index, Some(kind), name, Sight::default(), remark)))
+    };
+    let Some(row) = index.resolve(kind, name) else { return Ok(unknown(None)) };
     let catalog = scanner.ports().catalog.as_ref();
-    Ok(attachment::compose(catalog, &index, row).await?.ok_or_else(|| {
-        let remark = "the catalog has lost its description; it comes back when the source changes".to_owned();
-        NotReady::explain(&index, kind, type_name, Some(remark))
-    }))
+    Ok(attachment::compose(catalog, index, row).await?.map_or_else(
+        || unknown(Some("the catalog has lost its description; it comes back when the source changes")),
+        |composed| Lookup::Found(Box::new(composed)),
+    ))
+}
+
+/// What the disk says of names that no row claims.
+pub(crate) fn sight(names: &[(Kind, TypeName)], disk: &DiskView, rows: &[Row]) -> Sight {
+    let rows: BTreeSet<&SourceId> = rows.iter().map(|row| &row.source).collect();
+    let claims = disk.observations.iter().filter(|seen| {
+        let claimed = |(kind, name): &(Kind, TypeName)| *kind == seen.kind && Some(name) == seen.claimed_type.as_ref();
+        !seen.claims_add_on && !rows.contains(&seen.source) && names.iter().any(claimed)
+    });
+    let unscanned: BTreeSet<&SourceId> = claims.map(|seen| &seen.source).collect();
+    let unscanned = unscanned.into_iter().cloned().collect();
+    Sight { unscanned, hidden: plan::out_of_sight(disk), ..Sight::default() }
 }

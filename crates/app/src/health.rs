@@ -98,9 +98,37 @@ pub fn problem(row: &Row) -> Option<Problem> {
     }
 }
 
+/// What is to be said of a row whose bundle was not built here but shipped by its extension; `None` of every other row.
+#[must_use]
+pub fn shipped(row: &Row) -> Option<Problem> {
+    let digest = row.shipped_bundle()?;
+    let acceptance = row.shipped.as_ref()?;
+    let names: Vec<String> = acceptance.unmapped.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "its bundle is the one that the extension ships ({}, version {}); it was not built here, because nothing says \
+         which package {} means",
+        digest.short(),
+        acceptance.pull,
+        names.join(" or "),
+    );
+    let hint = "a `deno.json` in the extension's directory that maps the name takes its place: the next scan builds it";
+    Some(Problem {
+        code: Code::SHIPPED_IN_USE,
+        severity: Severity::Information,
+        subject: row.source.to_string(),
+        position: None,
+        message,
+        hint: Some(hint.to_owned()),
+    })
+}
+
 /// What to do about a failure.
 #[must_use]
 pub fn hint(failure: &Failure, subject: &str) -> String {
+    if failure.code == Code::SHIPPED_CHANGED {
+        return "pull the extension again, so that the lockfile says what came when, or put the old file back"
+            .to_owned();
+    }
     match failure.class {
         FailureClass::Transient => {
             format!("it is tried again at the next scan or request; `mangrove why {subject}` tells more")

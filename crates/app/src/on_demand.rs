@@ -15,7 +15,9 @@ use mangrove_domain::{
     failure::FailureClass,
     index::TypeIndex,
     observation::{CatalogView, DiskView, Observation},
+    plan,
     ports::{LoadedBundle, StoreError},
+    problem::Problem,
     row::Row,
     source::{Kind, SourceId},
     state::State,
@@ -26,19 +28,21 @@ use mangrove_domain::{
 use crate::{
     attachment::{self, Composed},
     scan::{self, Choice, Request, Scanner},
-    types::{NotReady, ReadyAddOn, ReadyType, Types, claim},
+    types::{Departed, NotReady, ReadyAddOn, ReadyType, Sight, Types, claim},
 };
 
-/// One shared attempt; its error is shared too.
-type SharedAttempt = Shared<BoxFuture<'static, Result<(), Arc<scan::Error>>>>;
+/// One shared attempt, with what it could not look into; its error is shared too.
+type SharedAttempt = Shared<BoxFuture<'static, Result<Vec<Problem>, Arc<scan::Error>>>>;
 
 /// Gives out types of a repository, building what is needed and nothing else.
 pub struct OnDemand {
     scanner: Arc<Scanner>,
     attempts: Mutex<HashMap<(Kind, TypeName), SharedAttempt>>,
-    /// When the latest attempt for a type ended.
-    looked: Mutex<HashMap<(Kind, TypeName), Timestamp>>,
+    looked: Mutex<HashMap<(Kind, TypeName), Looked>>,
 }
+
+/// When the latest attempt for a type ended, and what it could not look into.
+type Looked = (Timestamp, Vec<Problem>);
 
 /// How long a type that is ready is given out without another look at its sources: the steps of a workflow follow
 /// each other faster than people save files.
@@ -81,26 +85,41 @@ impl OnDemand {
         };
         let outcome = attempt.await;
         let now = self.scanner.ports().clock.now();
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner).insert((kind.clone(), type_name.clone()), now);
+        let hidden = outcome.as_ref().cloned().unwrap_or_default();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.insert((kind.clone(), type_name.clone()), (now, hidden));
+        drop(looked);
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         if attempts.get(&(kind.clone(), type_name.clone())).is_some_and(|attempt| attempt.peek().is_some()) {
             attempts.remove(&(kind.clone(), type_name.clone()));
         }
-        outcome
+        outcome.map(|_| ())
     }
 
     /// True if the latest look at this type is so recent that another one would only cost.
     fn is_recent(&self, kind: &Kind, type_name: &TypeName) -> bool {
         let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(at) = looked.get(&(kind.clone(), type_name.clone())) else { return false };
+        let Some((at, _)) = looked.get(&(kind.clone(), type_name.clone())) else { return false };
         let is_ready = self.scanner.index().resolve(kind, type_name).is_some_and(|row| row.failure().is_none());
         let now = self.scanner.ports().clock.now();
         // A clock that was set back says nothing of how long ago that was.
         now >= *at && now.since(*at) < if is_ready { READY_FOR } else { NOT_READY_FOR }
     }
 
-    fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
-        NotReady::explain(&self.scanner.index(), kind, type_name, remark)
+    async fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
+        let index = self.scanner.index();
+        let hidden = {
+            let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            looked.get(&(kind.clone(), type_name.clone())).map(|(_, hidden)| hidden.clone())
+        };
+        let departed = if index.claimants(kind, type_name).is_empty() {
+            Departed::of(self.scanner.ports().catalog.as_ref(), kind, type_name).await
+        } else {
+            Vec::new()
+        };
+        // What claims it has a row by now.
+        let sight = Sight { departed, unscanned: Vec::new(), hidden: hidden.unwrap_or_default() };
+        NotReady::explain(&index, Some(kind), type_name, sight, remark)
     }
 
     /// What a type of one snapshot offers, with the verified code of all its rows. The code of an add-on that cannot
@@ -167,11 +186,11 @@ impl Types for OnDemand {
             if (is_second_try || !self.is_recent(kind, type_name))
                 && let Err(error) = self.refresh(kind, type_name).await
             {
-                return Err(self.not_ready(kind, type_name, Some(explain(&error))));
+                return Err(self.not_ready(kind, type_name, Some(explain(&error))).await);
             }
             let index = self.scanner.index();
             let Some(row) = index.resolve(kind, type_name).map(Arc::clone) else {
-                return Err(self.not_ready(kind, type_name, None));
+                return Err(self.not_ready(kind, type_name, None).await);
             };
             match self.open(&index, &row, is_second_try).await {
                 Ok(ready) => return Ok(ready),
@@ -181,14 +200,14 @@ impl Types for OnDemand {
                     is_second_try = true;
                 }
                 Err(OpenError::Store(error)) => {
-                    return Err(self.not_ready(kind, type_name, Some(error.to_string())));
+                    return Err(self.not_ready(kind, type_name, Some(error.to_string())).await);
                 }
                 Err(OpenError::Undescribed) if !is_second_try => is_second_try = true,
                 Err(OpenError::Undescribed) => {
                     let remark = "the catalog has lost the description; `mangrove catalog rebuild` restores it";
-                    return Err(self.not_ready(kind, type_name, Some(remark.to_owned())));
+                    return Err(self.not_ready(kind, type_name, Some(remark.to_owned())).await);
                 }
-                Err(OpenError::Remark(remark)) => return Err(self.not_ready(kind, type_name, Some(remark))),
+                Err(OpenError::Remark(remark)) => return Err(self.not_ready(kind, type_name, Some(remark)).await),
             }
         }
     }
@@ -205,10 +224,23 @@ fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Scans the sources that are, claim or might be one of these types, with one look at the repository.
-pub async fn refresh_all(scanner: &Scanner, kind: &Kind, type_names: &BTreeSet<TypeName>) -> Result<(), scan::Error> {
-    let choose = |disk: &DiskView, catalog: &CatalogView| choose(kind, type_names, disk, catalog);
-    scanner.scan_chosen(&Request::default(), choose).await.map(|_| ())
+/// Scans the sources that are, claim or might be one of these types, with one look at the repository. Gives what that
+/// look could not see.
+///
+/// # Errors
+/// Sources, catalog or store cannot be looked at.
+pub async fn refresh_all(
+    scanner: &Scanner,
+    kind: &Kind,
+    type_names: &BTreeSet<TypeName>,
+) -> Result<Vec<Problem>, scan::Error> {
+    let hidden: Mutex<Vec<Problem>> = Mutex::default();
+    let choose = |disk: &DiskView, catalog: &CatalogView| {
+        *hidden.lock().unwrap_or_else(PoisonError::into_inner) = plan::out_of_sight(disk);
+        choose(kind, type_names, disk, catalog)
+    };
+    scanner.scan_chosen(&Request::default(), choose).await?;
+    Ok(hidden.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn choose(kind: &Kind, type_names: &BTreeSet<TypeName>, disk: &DiskView, catalog: &CatalogView) -> Choice {

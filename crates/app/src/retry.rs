@@ -7,6 +7,8 @@ use std::{
 
 use mangrove_domain::{
     observation::{CatalogView, DiskView},
+    plan,
+    problem::Problem,
     row::Row,
     source::SourceId,
 };
@@ -26,6 +28,16 @@ pub struct Retried {
     pub sources: BTreeSet<SourceId>,
     /// A sentence with names that are near, if nothing has the name.
     pub nearest: Option<String>,
+    /// What could not be looked into, if nothing has the name.
+    pub hidden: Vec<Problem>,
+}
+
+/// What was chosen, and what is to be said if it is nothing.
+#[derive(Default)]
+struct Seen {
+    sources: BTreeSet<SourceId>,
+    nearest: Option<String>,
+    hidden: Vec<Problem>,
 }
 
 impl Retried {
@@ -38,19 +50,21 @@ impl Retried {
 
 /// Tries the sources that have this path or type, or everything that failed or is degraded.
 pub async fn retry(scanner: &Scanner, sought: Option<&Sought>, request: &Request) -> Result<Retried, scan::Error> {
-    let seen: Mutex<(BTreeSet<SourceId>, Option<String>)> = Mutex::default();
+    let seen: Mutex<Seen> = Mutex::default();
     let choose = |disk: &DiskView, catalog: &CatalogView| {
         let sources = match sought {
             None => failed(catalog),
             Some(sought) => sought.sources(scanner.loaders(), disk, catalog),
         };
-        let nearest = sought.filter(|_| sources.is_empty()).and_then(|sought| sought.nearest(disk, catalog));
-        *seen.lock().unwrap_or_else(PoisonError::into_inner) = (sources.clone(), nearest);
+        let lost = sought.filter(|_| sources.is_empty());
+        let nearest = lost.and_then(|sought| sought.nearest(disk, catalog));
+        let hidden = lost.map_or_else(Vec::new, |_| plan::out_of_sight(disk));
+        *seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { sources: sources.clone(), nearest, hidden };
         Choice { retried: sources.clone(), sources }
     };
     let report = scanner.scan_chosen(request, choose).await?;
-    let (sources, nearest) = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Retried { report, sources, nearest })
+    let Seen { sources, nearest, hidden } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Retried { report, sources, nearest, hidden })
 }
 
 fn failed(catalog: &CatalogView) -> BTreeSet<SourceId> {

@@ -5,11 +5,11 @@
 //! every `1` would make output unreadable and hide nothing.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
 };
 
-use mangrove_domain::{json::Json, run::RunProblem};
+use mangrove_domain::{json::Json, permission::Grant, run::RunProblem};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -45,16 +45,37 @@ impl Environment {
             }
         }
         let given = self.variables.iter().filter(|(name, _)| everything || wanted.contains(name.as_str()));
-        let mut masked = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         Json::object(given.map(|(name, value)| {
-            if value.chars().count() >= SHORTEST {
-                masked.insert(value.clone());
-                // As it stands in JSON: methods log and throw their arguments so.
-                let quoted = Json::from(value.as_str()).to_string();
-                masked.insert(quoted[1..quoted.len() - 1].to_owned());
-            }
+            self.mask_from_now_on(value);
             (name.as_str(), Json::from(value.as_str()))
         }))
+    }
+
+    /// The variables that a grant opens to code, as far as they are set. From now on the values of those that it names
+    /// are masked; those of a grant of everything are not: masking each of them would make output unreadable.
+    #[must_use]
+    pub fn granted(&self, grant: Option<&Grant>) -> BTreeMap<String, String> {
+        let Some(grant) = grant else { return BTreeMap::new() };
+        let granted: BTreeMap<String, String> =
+            self.variables.iter().filter(|(name, _)| grant.names(name)).cloned().collect();
+        if let Grant::Only(_) = grant {
+            for value in granted.values() {
+                self.mask_from_now_on(value);
+            }
+        }
+        granted
+    }
+
+    fn mask_from_now_on(&self, value: &str) {
+        if value.chars().count() >= SHORTEST {
+            let mut masked = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+            masked.insert(value.to_owned());
+            // As it stands in JSON: methods log and throw their arguments so.
+            let quoted = Json::from(value).to_string();
+            masked.insert(quoted[1..quoted.len() - 1].to_owned());
+            // What is printed is logged line by line.
+            masked.extend(value.lines().filter(|line| line.chars().count() >= SHORTEST).map(str::to_owned));
+        }
     }
 
     /// The text with every given value masked, the longest first.
@@ -113,5 +134,17 @@ mod tests {
         assert_eq!(environment.mask("s3cret-and-more s3cret ab unused"), "*** *** ab ***");
         let value = Json::object([("a s3cret", Json::Array(vec![Json::from("xs3cretx"), Json::from(3)]))]);
         assert_eq!(environment.mask_json(&value).to_string(), r#"{"a ***":["x***x",3]}"#);
+    }
+
+    #[test]
+    fn granted_variables_are_those_that_the_grant_names_and_are_masked() {
+        let environment = environment();
+        assert!(environment.granted(None).is_empty());
+        let only = Grant::Only(vec!["TOKEN".to_owned(), "ABSENT".to_owned()]);
+        let granted = environment.granted(Some(&only));
+        assert_eq!(granted.into_iter().collect::<Vec<_>>(), [("TOKEN".to_owned(), "s3cret".to_owned())]);
+        assert_eq!(environment.mask("s3cret unused"), "*** unused");
+        assert_eq!(environment.granted(Some(&Grant::All)).len(), 4);
+        assert_eq!(environment.mask("s3cret unused"), "*** unused");
     }
 }

@@ -18,6 +18,8 @@ pub struct Sought {
     text: String,
     /// Paths below a root that the text may mean.
     paths: BTreeSet<String>,
+    /// Sources that the text means as a path of the file system: those of mounts and pulled extensions.
+    files: BTreeSet<SourceId>,
 }
 
 impl Sought {
@@ -26,7 +28,14 @@ impl Sought {
     pub fn new(text: impl Into<String>, paths: impl IntoIterator<Item = String>) -> Self {
         let text = text.into();
         let as_written = mangrove_domain::source::RelativePath::parse(&text).ok().map(|path| path.to_string());
-        Self { paths: paths.into_iter().chain(as_written).collect(), text }
+        Self { paths: paths.into_iter().chain(as_written).collect(), text, files: BTreeSet::new() }
+    }
+
+    /// The same, and this source besides.
+    #[must_use]
+    pub fn with_file(mut self, source: SourceId) -> Self {
+        self.files.insert(source);
+        self
     }
 
     /// As it was written.
@@ -45,7 +54,9 @@ impl Sought {
     #[must_use]
     pub fn is_source(&self, source: &SourceId) -> bool {
         let path = source.path.as_str();
-        self.is_path(path) || (self.text.ends_with(path) && source.to_string() == self.text)
+        self.is_path(path)
+            || self.files.contains(source)
+            || (self.text.ends_with(path) && source.to_string() == self.text)
     }
 
     /// The names of types that may be meant: as written, and as each kind normalises it.

@@ -4,8 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    description::Description, failure::Failure, index::TypeIndex, ports::LoadedBundle, row::Row, source::Kind,
-    state::State, type_name::TypeName,
+    description::Description,
+    failure::Failure,
+    index::TypeIndex,
+    ports::{Catalog, CatalogError, LoadedBundle},
+    problem::Problem,
+    row::Row,
+    source::{Kind, SourceId},
+    state::{State, StateName},
+    type_name::TypeName,
 };
 
 /// Gives out types. A request for a type that failed triggers one shared attempt then and there.
@@ -79,34 +86,96 @@ impl ReadyType {
 /// Why a type cannot run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotReady {
-    /// The kind that was asked for.
-    pub kind: Kind,
+    /// The kind that was asked for; `None` if any would do.
+    pub kind: Option<Kind>,
     /// The type that was asked for.
     pub type_name: TypeName,
     /// The rows that claim it, in order of precedence.
     pub claimed_by: Vec<Arc<Row>>,
     /// The failure of the first of them that has one.
     pub failure: Option<Failure>,
-    /// The nearest known names, nearest first; empty if something claims the type.
-    pub nearest: Vec<TypeName>,
+    /// Other kinds that have a type of this name; empty if something claims the type.
+    pub other_kinds: Vec<Kind>,
+    /// The nearest known names with their kinds, nearest first; empty if something claims the type.
+    pub nearest: Vec<(Kind, TypeName)>,
+    /// What the disk says of it.
+    pub sight: Sight,
     /// What else went wrong on the way, such as a damaged store.
     pub remark: Option<String>,
 }
 
+/// What disk and history say of a type that no row claims.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sight {
+    /// Sources that had it, and why they have it no longer, sorted.
+    pub departed: Vec<Departed>,
+    /// Sources whose text claims it and that have no row yet, sorted.
+    pub unscanned: Vec<SourceId>,
+    /// What could not be looked into, where it may be.
+    pub hidden: Vec<Problem>,
+}
+
+/// A source that had a type once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departed {
+    /// Which one.
+    pub source: SourceId,
+    /// Why its row left, as the audit has it.
+    pub reason: String,
+}
+
+impl Departed {
+    /// The sources that had a type, by the history of the catalog. One that cannot be read tells nothing: the answer is
+    /// about the type.
+    pub async fn of(catalog: &dyn Catalog, kind: &Kind, type_name: &TypeName) -> Vec<Self> {
+        let history = async {
+            let mut departed = Vec::new();
+            for source in catalog.departed(kind, type_name).await? {
+                let last = catalog.transitions(&source).await?.pop();
+                let left = last.filter(|record| record.transition.to == StateName::Tombstoned);
+                departed.extend(left.map(|record| Self { source, reason: record.transition.reason }));
+            }
+            Ok::<_, CatalogError>(departed)
+        };
+        history.await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the history of a type cannot be told");
+            Vec::new()
+        })
+    }
+}
+
 impl NotReady {
-    /// What the published snapshot knows of a type that does not resolve.
+    /// What the published snapshot and a look at the disk know of a type that does not resolve.
     #[must_use]
-    pub fn explain(index: &TypeIndex, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> Self {
-        let claimed_by = index.claimants(kind, type_name);
+    pub fn explain(
+        index: &TypeIndex,
+        kind: Option<&Kind>,
+        type_name: &TypeName,
+        sight: Sight,
+        remark: Option<String>,
+    ) -> Self {
+        let claimed_by = kind.map_or_else(Vec::new, |kind| index.claimants(kind, type_name));
         let failure = claimed_by.iter().find_map(|row| row.failure().cloned());
-        let nearest = if claimed_by.is_empty() { index.nearest(kind, type_name) } else { Vec::new() };
-        Self { kind: kind.clone(), type_name: type_name.clone(), claimed_by, failure, nearest, remark }
+        let (other_kinds, nearest) = match kind {
+            _ if !claimed_by.is_empty() => (Vec::new(), Vec::new()),
+            None => (Vec::new(), index.nearest_of_all(type_name.as_str())),
+            Some(kind) => {
+                let names = index.nearest(kind, type_name).into_iter();
+                let nearest = names.map(|name| (kind.clone(), name)).collect();
+                (index.kinds_of(type_name).into_iter().filter(|other| other != kind).collect(), nearest)
+            }
+        };
+        let (kind, type_name) = (kind.cloned(), type_name.clone());
+        Self { kind, type_name, claimed_by, failure, other_kinds, nearest, sight, remark }
     }
 
     /// What is the matter, in a few words: ``unknown model type `@acme/dns` ``.
     #[must_use]
     pub fn headline(&self) -> String {
-        format!("unknown {} type `{}`", self.kind, self.type_name)
+        match &self.kind {
+            Some(kind) => format!("unknown {kind} type `{}`", self.type_name),
+            None => format!("unknown type `{}`", self.type_name),
+        }
     }
 
     /// Why, a sentence each, without times: they change while somebody reads.
@@ -114,14 +183,49 @@ impl NotReady {
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self.claimed_by.iter().map(|row| claim(row)).collect();
         if reasons.is_empty() {
-            let names: Vec<String> = self.nearest.iter().take(3).map(|name| format!("`{name}`")).collect();
-            reasons.push("nothing claims it".to_owned());
+            let Sight { departed, unscanned, hidden } = &self.sight;
+            reasons.extend(unscanned.iter().map(|source| format!("{source} claims it, and was not scanned yet")));
+            match (reasons.is_empty(), hidden.is_empty()) {
+                (false, _) => {}
+                (true, true) => reasons.push("nothing claims it".to_owned()),
+                (true, false) => {
+                    reasons.push("nothing in sight claims it; it may be where nobody can look now:".to_owned());
+                    let told =
+                        |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
+                    reasons.extend(hidden.iter().map(told));
+                }
+            }
+            let told = |it: &Departed| format!("{} had it, and its row left: {}", it.source, it.reason);
+            reasons.extend(departed.iter().map(told));
+            if !self.other_kinds.is_empty() {
+                let kinds: Vec<&str> = self.other_kinds.iter().map(Kind::as_str).collect();
+                reasons.push(format!("it is the name of a type of another kind: {}", kinds.join(", ")));
+            }
+            let name = |(kind, name): &(Kind, TypeName)| match &self.kind {
+                Some(_) => format!("`{name}`"),
+                None => format!("`{name}` ({kind})"),
+            };
+            let names: Vec<String> = self.nearest.iter().take(3).map(name).collect();
             if !names.is_empty() {
                 reasons.push(format!("did you mean {}?", names.join(" or ")));
             }
         }
         reasons.extend(self.remark.clone());
         reasons
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let Sight { unscanned, hidden, .. } = &self.sight;
+        match (self.claimed_by.is_empty(), unscanned.is_empty()) {
+            (false, _) => format!("run `mangrove why {}`", self.type_name),
+            (true, false) => "`mangrove scan` looks at it".to_owned(),
+            (true, true) => {
+                let remedy = hidden.iter().find_map(Problem::remedy);
+                remedy.unwrap_or("`mangrove types` lists what there is").to_owned()
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use mangrove_domain::{
     index::TypeIndex,
     observation::{CatalogView, DiskView, Observation},
-    plan::Step,
+    plan::{self, Step},
     ports::AuditRecord,
     problem::Problem,
     row::Row,
@@ -13,7 +13,7 @@ use mangrove_domain::{
 };
 
 use crate::{
-    attachment,
+    attachment, health,
     scan::{self, Request, RetryMode, Scanner},
     sought::Sought,
 };
@@ -27,7 +27,7 @@ pub struct Explanation {
     pub row: Option<Arc<Row>>,
     /// What the rules say now, and what a plain scan would do.
     pub step: Step,
-    /// What is to be said of it as an add-on: what it waits for, what it lost.
+    /// What is to be said of it besides: what it waits for or lost as an add-on, that its bundle was shipped.
     pub remarks: Vec<Problem>,
     /// Its history, oldest first.
     pub history: Vec<AuditRecord>,
@@ -42,6 +42,8 @@ pub struct Helper {
     pub export_names: BTreeSet<String>,
     /// The sources whose bundles it goes into, sorted.
     pub imported_by: BTreeSet<SourceId>,
+    /// What a look at it found: that it exports another kind than its directory is for, that it cannot be read.
+    pub remarks: Vec<Problem>,
 }
 
 /// What there is to say.
@@ -53,13 +55,15 @@ pub struct Answer {
     pub helpers: Vec<Helper>,
     /// A sentence with names that are near, if nothing was meant.
     pub nearest: Option<String>,
+    /// What could not be looked into, if nothing was meant.
+    pub hidden: Vec<Problem>,
 }
 
 /// The answer for a type name or a path. Changes nothing.
 pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan::Error> {
     let request = Request { retry: RetryMode::All, dry_run: true, ..Request::default() };
     let asked = |disk: &DiskView, catalog: &CatalogView| sought.sources(scanner.loaders(), disk, catalog);
-    let (disk, catalog, plan) = scanner.look_for(&request, asked).await?;
+    let (disk, catalog, planned) = scanner.look_for(&request, asked).await?;
     let sources = asked(&disk, &catalog);
     let remarks = if catalog.rows.iter().any(Row::is_add_on) {
         let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
@@ -68,7 +72,7 @@ pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan:
         Vec::new()
     };
     let mut answer = Answer::default();
-    for step in plan.steps.into_iter().filter(|step| sources.contains(&step.source)) {
+    for step in planned.steps.into_iter().filter(|step| sources.contains(&step.source)) {
         let row = catalog.rows.iter().find(|row| row.source == step.source);
         let history = scanner
             .ports()
@@ -78,7 +82,8 @@ pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan:
             .map_err(|source| scan::Error::Catalog { doing: "reading", source })?;
         let row = row.cloned().map(Arc::new);
         let subject = step.source.to_string();
-        let remarks = remarks.iter().filter(|remark| remark.subject == subject).cloned().collect();
+        let of_add_ons = remarks.iter().filter(|remark| remark.subject == subject).cloned();
+        let remarks = of_add_ons.chain(row.as_deref().and_then(health::shipped)).collect();
         answer.explanations.push(Explanation { source: step.source.clone(), row, remarks, step, history });
     }
     if answer.explanations.is_empty() {
@@ -86,6 +91,7 @@ pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan:
     }
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
         answer.nearest = sought.nearest(&disk, &catalog);
+        answer.hidden = plan::out_of_sight(&disk);
     }
     Ok(answer)
 }
@@ -113,7 +119,9 @@ fn helpers(scanner: &Scanner, sought: &Sought, disk: &DiskView) -> Vec<Helper> {
             let importers = imports.iter().filter(|(observation, files)| {
                 observation.source.root == source.root && files.contains(source.path.as_str())
             });
+            let subject = source.to_string();
             Helper {
+                remarks: disk.problems.iter().filter(|problem| problem.subject == subject).cloned().collect(),
                 imported_by: importers.map(|(observation, _)| observation.source.clone()).collect(),
                 export_names: export_names.clone(),
                 source,

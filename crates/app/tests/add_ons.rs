@@ -4,7 +4,7 @@
 mod world;
 
 use mangrove_app::{
-    catalogue,
+    catalogue::{self, Lookup},
     doctor::{self, Examination},
     scan::Report,
     sought::Sought,
@@ -38,7 +38,11 @@ fn name() -> TypeName {
 
 /// The methods of the type with their sources, `-` for its own; or nothing if it does not resolve.
 async fn methods(world: &World) -> Option<Vec<String>> {
-    let composed = catalogue::describe(&world.scanner, &kind(), &name()).await.expect("a catalog").ok()?;
+    let Lookup::Found(composed) =
+        catalogue::find(&world.scanner, name().as_str(), Some(&kind())).await.expect("a catalog")
+    else {
+        return None;
+    };
     let from = |method: &str| composed.attachment.methods.get(method).map(|added| added.add_on.to_string());
     let methods = &composed.attachment.description.methods;
     Some(methods.iter().map(|method| format!("{} {}", method.name, from(&method.name).unwrap_or("-".into()))).collect())

@@ -12,10 +12,10 @@ use mangrove_app::{
     retry,
     scan::{Request, RetryMode},
     sought::Sought,
-    upkeep::{self, Sweep},
+    upkeep::{self, Earlier, Look, Sweep},
 };
 use mangrove_domain::{
-    plan::Step,
+    plan::{Scope, Step},
     ports::{BundleStore as _, Catalog as _},
     problem::Code,
     row::Row,
@@ -23,6 +23,7 @@ use mangrove_domain::{
     time::Timestamp,
     type_name::TypeName,
 };
+use mangrove_testkit::fakes::MemoryTree;
 use world::{World, model, network_down, render};
 
 #[tokio::test]
@@ -229,7 +230,7 @@ async fn fault_28_an_unknown_type_names_what_claims_it_or_what_is_near() {
     assert_eq!(failed.claimed_by[0].source.to_string(), "models/dns.ts");
     let unknown = types.ready(&kind, &TypeName::stored("@acme/zones")).await.expect_err("it does not exist");
     assert!(unknown.claimed_by.is_empty());
-    assert_eq!(unknown.nearest[0].as_str(), "@acme/zone");
+    assert_eq!(unknown.nearest[0].1.as_str(), "@acme/zone");
 }
 
 #[tokio::test]
@@ -503,12 +504,17 @@ async fn objects(world: &World) -> usize {
     world.store.list().await.expect("a listing").len()
 }
 
+async fn sweep(world: &World, is_dry_run: bool) -> Result<Sweep, mangrove_app::scan::Error> {
+    let look = Look::take(&world.scanner).await?;
+    upkeep::sweep(&world.scanner, &look, is_dry_run).await
+}
+
 #[tokio::test]
 async fn what_no_row_needs_is_swept_when_it_is_old() {
     let world = world_with_an_old_bundle().await;
     assert_eq!(objects(&world).await, 2);
     for (is_dry_run, left) in [(true, 2), (false, 1)] {
-        let swept = upkeep::sweep(&world.scanner, is_dry_run).await.expect("swept");
+        let swept = sweep(&world, is_dry_run).await.expect("swept");
         assert!(matches!(&swept, Sweep::Done(outcome) if outcome.objects.len() == 1), "{swept:?}");
         assert_eq!(objects(&world).await, left);
     }
@@ -520,19 +526,60 @@ async fn what_no_row_needs_is_swept_when_it_is_old() {
 async fn nothing_is_swept_by_a_catalog_that_does_not_know_every_source() {
     let mut world = world_with_an_old_bundle().await;
     world.tree.write("models/b.ts", &model("@acme/b", ""));
-    let never_scanned = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    let never_scanned = sweep(&world, false).await.expect("an answer");
     assert!(matches!(&never_scanned, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{never_scanned:?}");
     world.tree.remove("models/b.ts");
 
     let row = world.catalog.rows()[0].source.clone();
     world.catalog.damage(&row);
-    let unreadable = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    let unreadable = sweep(&world, false).await.expect("an answer");
     assert!(matches!(&unreadable, Sweep::Withheld(why) if why[0].code == Code::CATALOG_ROW), "{unreadable:?}");
 
     world.lose_catalog();
-    let lost = upkeep::sweep(&world.scanner, false).await.expect("an answer");
+    let lost = sweep(&world, false).await.expect("an answer");
     assert!(matches!(&lost, Sweep::Withheld(why) if why[0].code == Code::SWEEP_WITHHELD), "{lost:?}");
     assert_eq!(objects(&world).await, 2);
+}
+
+#[tokio::test]
+async fn a_new_catalog_keeps_the_earlier_bundles_of_degraded_rows() {
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        world.tree.write(&format!("models/{name}.ts"), &model(&format!("@acme/{name}"), "one"));
+    }
+    world.scan().await;
+    for name in ["a", "b"] {
+        world.tree.write(&format!("models/{name}.ts"), &model(&format!("@acme/{name}"), "broken"));
+    }
+    world.scan().await;
+    let degraded = row(&world, "models/a.ts");
+    world.store.damage(row(&world, "models/b.ts").bundle().expect("it has one").entry.key, b"other bytes");
+    let earlier = Earlier::of(world.catalog.as_ref()).await.expect("a catalog");
+
+    world.lose_catalog();
+    let kept = upkeep::take_over(&world.scanner, earlier.clone()).await.expect("taken over");
+    assert_eq!(
+        kept,
+        std::slice::from_ref(&degraded.source),
+        "what is healthy is found by the scan, what is damaged is not kept"
+    );
+    assert_snapshot!(render(&world.scan().await), @r"
+    models/a.ts Indexed @acme/a [Deterministic MG0201 x2] degraded
+    models/b.ts BundleBuildFailed @acme/b [Deterministic MG0201 x1]
+    models/c.ts Indexed @acme/c
+    ");
+    assert_eq!(row(&world, "models/a.ts").bundle(), degraded.bundle());
+    let late = upkeep::take_over(&world.scanner, earlier).await.expect("an answer");
+    assert_eq!(late, [], "a catalog that knows the source already is not overwritten");
+}
+
+#[tokio::test]
+async fn a_rejected_export_is_told_with_its_line() {
+    let world = World::new();
+    world.tree.write("models/a.ts", "type @acme/a\nreject\nexport model\n");
+    let report = world.scan().await;
+    let told = mangrove_app::health::problem(&report.rows[0]).expect("it is rejected").message;
+    assert_eq!(told, "type: expected a string, found boolean (export in line 3)");
 }
 
 fn row(world: &World, path: &str) -> Row {
@@ -553,9 +600,11 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
         ["models/failed.ts", "models/edited.ts", "models/b.ts"].map(|path| row(&world, path)).to_vec();
     world.store.damage(row(&world, "models/a.ts").bundle().expect("it has one").entry.key, b"other bytes");
 
+    world.tree.take_surveys();
     let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
     assert_eq!(diagnosis.damaged.len(), 1);
-    let proposed = repair::propose(&world.scanner, &diagnosis.damaged).await.expect("a proposal");
+    let proposed = repair::propose(&world.scanner, &diagnosis).await.expect("a proposal");
+    assert_eq!(world.tree.take_surveys(), 1, "diagnosis and proposal are told from one look");
     let commits = world.catalog.commits();
     let repaired = repair::apply(&world.scanner, Cancellation::default()).await.expect("a repair");
     let names = |steps: &[Step]| -> Vec<String> {
@@ -564,6 +613,7 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
     assert_eq!(names(&proposed.steps), ["build models/a.ts"]);
     assert_eq!(names(&repaired.repair.steps), names(&proposed.steps));
     assert_eq!(world.catalog.commits(), commits + 1);
+    assert_eq!(world.tree.take_surveys(), 1, "and so is a repair with its sweep");
     let after: Vec<Row> =
         ["models/failed.ts", "models/edited.ts", "models/b.ts"].map(|path| row(&world, path)).to_vec();
     assert_eq!(after, before, "revisions and all");
@@ -573,4 +623,118 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
     assert_eq!(world.catalog.commits(), commits + 1, "nothing was written");
     let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
     assert!(diagnosis.damaged.is_empty());
+}
+
+/// Lets other tasks work until the catalog has applied this many commits.
+async fn committed(world: &World, commits: usize) {
+    while world.catalog.commits() < commits {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// As many models as fill a batch, edited: a scan of them commits while it still builds something else.
+fn edit_a_batch(world: &World, line: &str) {
+    for index in 0..256 {
+        world.tree.write(&format!("models/many{index}.ts"), &model(&format!("@acme/many{index}"), line));
+    }
+}
+
+#[tokio::test]
+async fn a_failure_never_overwrites_what_another_scan_of_the_process_achieved() {
+    let world = World::with_jobs(8);
+    world.tree.write("models/x.ts", &model("@acme/x", "one"));
+    edit_a_batch(&world, "one");
+    world.scan().await;
+    let x = row(&world, "models/x.ts");
+    world.tree.write("models/x.ts", &model("@acme/x", "two"));
+    edit_a_batch(&world, "two");
+    let held_x = world.bundler.hold_next("models/x.ts", Some(network_down()));
+    let held_other = world.bundler.hold_next("models/many7.ts", None);
+
+    let slow = tokio::spawn({
+        let scanner = std::sync::Arc::clone(&world.scanner);
+        async move { scanner.scan(&Request::default()).await }
+    });
+    held_x.arrived().await;
+    held_other.arrived().await;
+    let scope = Scope::Sources([x.source.clone()].into());
+    let quick = world.scan_with(Request { scope, ..Request::default() }).await;
+    assert!(quick.changed.contains(&x.source));
+    let achieved = row(&world, "models/x.ts");
+    assert_ne!(achieved.built, x.built, "the quick scan built the edited source");
+
+    // The slow scan commits a batch on top of that, and only then learns that its own build of it failed.
+    let commits = world.catalog.commits();
+    held_other.release();
+    committed(&world, commits + 1).await;
+    held_x.release();
+    let report = slow.await.expect("it ends").expect("a scan over fakes cannot fail");
+
+    assert_eq!(row(&world, "models/x.ts"), achieved, "revision and all");
+    let told = report.rows.iter().find(|row| row.source == x.source).expect("it is there");
+    assert_eq!(**told, achieved);
+    let kind = Kind::new("model");
+    let index = world.scanner.index();
+    let published = index.resolve(&kind, &TypeName::stored("@acme/x")).expect("it resolves");
+    assert!(published.failure().is_none());
+}
+
+#[tokio::test]
+async fn what_a_scan_found_out_of_a_row_that_is_gone_meanwhile_is_found_out_again() {
+    let world = World::with_jobs(8);
+    world.tree.write("models/x.ts", &model("@acme/x", "one"));
+    edit_a_batch(&world, "one");
+    world.scan().await;
+    let x = row(&world, "models/x.ts").source;
+    world.tree.write("models/x.ts", &model("@acme/x", "two"));
+    edit_a_batch(&world, "two");
+    let held_x = world.bundler.hold_next("models/x.ts", None);
+    let held_other = world.bundler.hold_next("models/many7.ts", None);
+    let slow = tokio::spawn({
+        let scanner = std::sync::Arc::clone(&world.scanner);
+        async move { scanner.scan(&Request::default()).await }
+    });
+    held_x.arrived().await;
+    held_other.arrived().await;
+    world.tree.remove("models/x.ts");
+    world.scan_with(Request { scope: Scope::Sources([x.clone()].into()), ..Request::default() }).await;
+    let commits = world.catalog.commits();
+    held_other.release();
+    committed(&world, commits + 1).await;
+    held_x.release();
+    let report = slow.await.expect("it ends").expect("a scan over fakes cannot fail");
+    assert!(report.rows.iter().all(|row| row.source != x), "it is not brought back");
+    assert!(world.catalog.rows().iter().all(|row| row.source != x));
+}
+
+#[tokio::test]
+async fn what_the_catalog_refuses_is_not_published() {
+    let world = World::new();
+    world.tree.write("models/x.ts", &model("@acme/x", "one"));
+    world.scan().await;
+    let x = row(&world, "models/x.ts").source;
+    world.tree.write("models/x.ts", MemoryTree::UNREADABLE);
+    world.tree.write("models/y.ts", &model("@acme/y", ""));
+    let held = world.bundler.hold_next("models/y.ts", None);
+    let canceller = Canceller::default();
+    let slow = tokio::spawn({
+        let scanner = std::sync::Arc::clone(&world.scanner);
+        let request = Request { cancellation: canceller.cancellation(), ..Request::default() };
+        async move { scanner.scan(&request).await }
+    });
+    // Then that `x` is unreadable is settled, and not yet committed.
+    held.arrived().await;
+    // Another process, whose commits this one hears of only when its own are refused.
+    world.tree.write("models/x.ts", &model("@acme/x", "two"));
+    let scope = Scope::Sources([x.clone()].into());
+    let other = world.another_process();
+    other.scan(&Request { scope, ..Request::default() }).await.expect("a scan over fakes cannot fail");
+    let achieved = row(&world, "models/x.ts");
+    canceller.cancel();
+    let report = slow.await.expect("it ends").expect("a scan over fakes cannot fail");
+    assert!(report.is_cancelled, "or else it had looked again");
+    assert_eq!(report.rows.iter().map(|row| (**row).clone()).collect::<Vec<_>>(), [achieved]);
+    let index = world.scanner.index();
+    let published = index.resolve(&Kind::new("model"), &TypeName::stored("@acme/x")).expect("it resolves");
+    assert!(published.failure().is_none());
 }

@@ -1,5 +1,5 @@
 //! What a scan that found nothing to do leaves for the next one, and everything that breaks it
-//! (`design/decisions/0006-sealed-scans.md`).
+//! (`design/decisions/0007-sealed-scans.md`).
 
 #[expect(dead_code, reason = "shared with the tests of scans")]
 mod world;

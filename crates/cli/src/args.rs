@@ -1,6 +1,6 @@
 //! The command line as clap reads it.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -154,6 +154,15 @@ pub(crate) enum Command {
     /// Do the jobs that come on standard input
     #[command(hide = true)]
     Worker,
+    /// Become a program that ends with the process of this number
+    #[command(hide = true)]
+    Leash {
+        /// The process
+        parent: u32,
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        program: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Args)]

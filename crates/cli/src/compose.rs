@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -13,6 +14,7 @@ use mangrove_app::{
     method::Services,
     on_demand::OnDemand,
     scan::{Ports, Scanner},
+    upkeep::Earlier,
     workflow::{Engine, Library, Limits, library},
 };
 use mangrove_domain::{
@@ -35,9 +37,11 @@ use mangrove_infra::{
     data::LocalData,
     documents::YamlDocuments,
     expressions::CelExpressions,
+    faults::{Operation, io_fault},
     files::DiskFiles,
     inspection_cache::CachedInspector,
     npm::{self, NpmPackages},
+    runner::{self, ChosenRunner, deno::DenoRunner},
     runs::SqliteRuns,
     runtime::{Places, version::Versions},
     schema::JsonSchemas,
@@ -45,7 +49,7 @@ use mangrove_infra::{
     sources::{Layout, LocalTree, TreeOptions},
     store::{LocalStore, Ownership},
     system::{SystemClock, SystemEntropy},
-    worker::{Pool, PoolOptions, child},
+    worker::{Pool, PoolOptions, child, leash},
 };
 
 pub(crate) use mangrove_infra::npm::maintenance::Amount;
@@ -88,11 +92,18 @@ pub(crate) struct Workspace {
     access: Access,
     printer: Printer,
     pool: Pool,
+    places: Places,
+    jobs: usize,
 }
 
 /// The main loop of a worker child.
 pub(crate) fn worker() -> ExitCode {
     child::run()
+}
+
+/// Becomes an outside program that ends with the process that asked for it.
+pub(crate) fn leash(parent: u32, program: &[OsString]) -> ExitCode {
+    leash::become_program(parent, program)
 }
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -149,13 +160,15 @@ pub(crate) async fn open(
         entropy: Arc::clone(&entropy),
     }));
     let settings = BundlerSettings::of(context, repository, tree.layout())?;
+    let places = settings.places(&state, environment.clone());
     let deno = DenoBundler::new(deno::Options {
-        places: settings.places(&state, environment.clone()),
+        places: places.clone(),
         versions: Versions::new(&state, access != Access::ReadWrite),
         state_directory: state.clone(),
         repository: repository.to_owned(),
         environment,
         is_offline: context.global.offline,
+        is_locked: context.global.locked,
         embedded: Arc::new(pool.clone()),
         parser: Arc::new(pool.clone()),
         limit: deno::LIMIT,
@@ -188,6 +201,8 @@ pub(crate) async fn open(
         access,
         printer: context.printer.clone(),
         pool,
+        places,
+        jobs,
     })
 }
 
@@ -218,7 +233,21 @@ pub(crate) async fn examine(
         found.push(doctor::unusable(doctor::RUNS, &error.fault));
     }
     let permissions = workspace.tree.layout().permissions.clone();
-    Ok((workspace, doctor::Examination { found, permissions }))
+    // A tree that cannot be looked at says so when it is surveyed.
+    let brought = workspace.tree.workflows().await.unwrap_or_default();
+    let (files, readers) = (workspace.files.as_ref(), workspace.documents.as_ref());
+    let documents = match Library::load(files, readers, &library::Layout::default(), brought).await {
+        Ok(library) => Some(doctor::Documents {
+            library,
+            expressions: Arc::clone(&workspace.expressions),
+            schemas: Arc::clone(&workspace.schemas),
+        }),
+        Err(error) => {
+            found.push(doctor::unusable(doctor::DOCUMENTS, &error.fault));
+            None
+        }
+    };
+    Ok((workspace, doctor::Examination { found, permissions, documents }))
 }
 
 /// Moves the catalog aside, so that the next opening makes a new one.
@@ -226,6 +255,22 @@ pub(crate) async fn replace_catalog(context: &Context, repository: &Path) -> Res
     let state = state_directory(context, repository);
     prepare_state(&state)?;
     Ok(SqliteCatalog::replace(&state.join(CATALOG)).await?)
+}
+
+/// What the catalog that is there now has and no source can give back; nothing if it is damaged or cannot be read.
+pub(crate) async fn earlier_catalog(context: &Context, repository: &Path) -> Earlier {
+    let path = state_directory(context, repository).join(CATALOG);
+    let read = async {
+        let catalog = SqliteCatalog::open(&path, OpenMode::ReadOnly).await?.catalog;
+        catalog.check().await?;
+        let earlier = Earlier::of(&catalog).await?;
+        catalog.close().await;
+        Ok::<_, CatalogError>(earlier)
+    };
+    read.await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "nothing is taken over from the earlier catalog");
+        Earlier::default()
+    })
 }
 
 /// Copies the catalog to a file that does not exist yet.
@@ -329,9 +374,10 @@ impl Workspace {
         Ok(self.tree.source_of(file).await?)
     }
 
-    /// The definitions and workflows of the repository.
+    /// The definitions and workflows of the repository, and the workflows of mounts and pulled extensions.
     pub(crate) async fn library(&self) -> Result<Library, CommandError> {
-        Library::load(self.files.as_ref(), self.documents.as_ref(), &library::Layout::default())
+        let brought = self.tree.workflows().await?;
+        Library::load(self.files.as_ref(), self.documents.as_ref(), &library::Layout::default(), brought)
             .await
             .map_err(|error| CommandError::fault("reading the definitions", &error.fault))
     }
@@ -355,16 +401,40 @@ impl Workspace {
         let ports = self.scanner.ports();
         let services = Services {
             types: Arc::new(OnDemand::new(Arc::clone(&self.scanner))),
-            runner: Arc::new(self.pool.clone()),
+            runner: Arc::new(self.runner()?),
             runs: self.runs().await?,
             data: Arc::new(LocalData::new(self.state.join("data"))),
             expressions: Arc::clone(&self.expressions),
             schemas: Arc::clone(&self.schemas),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
+            permissions: Arc::new(self.tree.layout().permissions.clone()),
         };
         let engine = Engine::new(services, self.repository.display().to_string(), Limits::default());
         Ok(engine.with_cancellation(cancellation))
+    }
+
+    fn runner(&self) -> Result<ChosenRunner, CommandError> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|error| {
+                let fault = io_fault(Operation::Read, path, &error);
+                CommandError::fault("finding the repository", &fault)
+            })
+        };
+        let deno = DenoRunner::new(runner::deno::Options {
+            launcher: vec![this_program()?.into_os_string(), "leash".into(), std::process::id().to_string().into()],
+            places: self.places.clone(),
+            state_directory: absolute(&self.state)?,
+            repository: absolute(&self.repository)?,
+            environment: environment(),
+            roots: Arc::clone(&self.tree) as _,
+            entropy: Arc::clone(&self.scanner.ports().entropy),
+            size: self.jobs,
+            memory_limit_bytes: runner::deno::MEMORY_LIMIT_BYTES,
+            open_limit: runner::deno::OPEN_LIMIT,
+            call_limit: runner::deno::CALL_LIMIT,
+        });
+        Ok(ChosenRunner::new(Arc::new(self.pool.clone()), deno))
     }
 
     /// Makes the bundle store, whoever's it was, that of this catalog.
@@ -448,8 +518,7 @@ fn set_aside(subject: &str, message: String) -> Problem {
 
 /// Workers are children of this very binary.
 fn pool(size: usize) -> Result<Pool, CommandError> {
-    let program = this_program()?;
-    Ok(Pool::new(PoolOptions { size, ..PoolOptions::new(program, vec!["worker".to_owned()]) }))
+    Ok(Pool::new(PoolOptions { size, ..PoolOptions::new(this_program()?, vec!["worker".to_owned()]) }))
 }
 
 fn this_program() -> Result<PathBuf, CommandError> {

@@ -32,6 +32,7 @@ pub(crate) struct DoctorDocument {
     waiting_add_ons: Vec<String>,
     withheld_removals: Vec<String>,
     lockfile: LockfileDocument,
+    documents: Option<DocumentsDocument>,
     permissions: Vec<NeedDocument>,
     store: StoreDocument,
     pending_sources: u64,
@@ -75,6 +76,13 @@ struct ClaimantDocument {
 struct LockfileDocument {
     drift: Vec<DriftDocument>,
     not_locked: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct DocumentsDocument {
+    definitions: u64,
+    workflows: u64,
+    broken: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -143,6 +151,11 @@ impl DoctorDocument {
                 drift: diagnosis.drift.iter().map(DriftDocument::from).collect(),
                 not_locked: diagnosis.unlocked.clone(),
             },
+            documents: diagnosis.documents.as_ref().map(|health| DocumentsDocument {
+                definitions: health.definitions,
+                workflows: health.workflows,
+                broken: health.broken.clone(),
+            }),
             permissions: diagnosis.needs.iter().map(NeedDocument::from).collect(),
             store: StoreDocument {
                 damaged_objects: diagnosis.damaged.len() as u64,

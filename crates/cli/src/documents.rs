@@ -76,7 +76,7 @@ impl From<&Problem> for ProblemDocument {
             column: position.map(|position| position.column),
             type_name: None,
             message: problem.message.clone(),
-            hint: problem.hint.clone(),
+            hint: problem.remedy().map(str::to_owned),
         }
     }
 }
@@ -86,6 +86,27 @@ impl ProblemDocument {
     pub(crate) fn of_type(mut self, type_name: Option<&String>) -> Self {
         self.type_name = type_name.cloned();
         self
+    }
+}
+
+/// A bundle that was not built here, but shipped by the extension of the source.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShippedDocument {
+    /// SHA-256 of the bundle.
+    digest: String,
+    /// The pull that brought it.
+    pull: String,
+    /// Why it could not be built here: the imports that nothing maps.
+    unmapped: Vec<String>,
+}
+
+impl ShippedDocument {
+    /// `None` if the row's bundle was built here, or if it has none.
+    pub(crate) fn of(row: &Row) -> Option<Self> {
+        let digest = row.shipped_bundle()?.to_string();
+        let acceptance = row.shipped.as_ref()?;
+        Some(Self { digest, pull: acceptance.pull.to_string(), unmapped: acceptance.unmapped.clone() })
     }
 }
 
@@ -108,6 +129,7 @@ pub(crate) struct SourceDocument {
     shadowed_by: Option<String>,
     violations: Vec<String>,
     failure: Option<FailureDocument>,
+    shipped: Option<ShippedDocument>,
 }
 
 impl SourceDocument {
@@ -131,6 +153,7 @@ impl SourceDocument {
             shadowed_by: row.and_then(|row| row.shadowed_by.as_ref()).map(SourceId::to_string),
             violations,
             failure: row.and_then(Row::failure).map(FailureDocument::new),
+            shipped: row.and_then(ShippedDocument::of),
         }
     }
 }
@@ -223,6 +246,9 @@ pub(crate) struct TypeDocument {
     state: &'static str,
     degraded: bool,
     shadowed_by: Option<String>,
+    /// True if it adds to that type and is none of its own.
+    add_on: bool,
+    shipped: Option<ShippedDocument>,
 }
 
 impl From<&Row> for TypeDocument {
@@ -243,6 +269,8 @@ impl From<&Row> for TypeDocument {
             state: row.state.name().as_str(),
             degraded: row.degraded.is_some(),
             shadowed_by: row.shadowed_by.as_ref().map(SourceId::to_string),
+            add_on: row.is_add_on(),
+            shipped: ShippedDocument::of(row),
         }
     }
 }

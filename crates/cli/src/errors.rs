@@ -1,15 +1,25 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
-use mangrove_app::{scan, types::NotReady};
+use mangrove_app::{
+    scan,
+    types::{Departed, NotReady},
+};
 use mangrove_domain::{
     failure::{Failure, FailureClass, Fault},
     ports::{CatalogError, ObserveError, StoreError},
     problem::Code,
+    source::Kind,
     time::Timestamp,
+    type_name::TypeName,
 };
 use serde::Serialize;
 
-use crate::{documents::FailureDocument, exit::Exit, human, printer::Printer};
+use crate::{
+    documents::{FailureDocument, ProblemDocument},
+    exit::Exit,
+    human,
+    printer::Printer,
+};
 
 /// Why a command ended without a result.
 #[derive(Debug)]
@@ -31,6 +41,41 @@ pub(crate) struct Blocked {
     pub(crate) claimed_by: Option<String>,
     pub(crate) state: Option<&'static str>,
     pub(crate) failure: Option<FailureDocument>,
+    /// Sources that claim it and were not scanned yet.
+    pub(crate) unscanned: Vec<String>,
+    /// Sources that had it once.
+    pub(crate) departed: Vec<DepartedDocument>,
+    /// What could not be looked into, where it may be.
+    pub(crate) out_of_sight: Vec<ProblemDocument>,
+    /// Names that are near.
+    pub(crate) nearest: Vec<NamedDocument>,
+}
+
+/// A source that had a type once.
+#[derive(Debug, Serialize)]
+pub(crate) struct DepartedDocument {
+    path: String,
+    reason: String,
+}
+
+impl DepartedDocument {
+    fn new(departed: &Departed) -> Self {
+        Self { path: departed.source.to_string(), reason: departed.reason.clone() }
+    }
+}
+
+/// A type by kind and name.
+#[derive(Debug, Serialize)]
+pub(crate) struct NamedDocument {
+    kind: String,
+    #[serde(rename = "type")]
+    type_name: String,
+}
+
+impl NamedDocument {
+    pub(crate) fn new((kind, type_name): &(Kind, TypeName)) -> Self {
+        Self { kind: kind.to_string(), type_name: type_name.to_string() }
+    }
 }
 
 #[derive(Serialize)]
@@ -94,11 +139,7 @@ impl CommandError {
         let mut error = Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), not_ready.headline(), None);
         error.details = not_ready.reasons();
         error.details.extend(failure.as_ref().map(|failure| retry_line(failure, now)));
-        error.hint = Some(if claimed_by.is_empty() {
-            "`mangrove types` lists what there is".to_owned()
-        } else {
-            format!("run `mangrove why {type_name}`")
-        });
+        error.hint = Some(not_ready.hint());
         if failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Transient) {
             error.exit = Exit::TryAgain;
         }
@@ -107,8 +148,17 @@ impl CommandError {
             claimed_by: claimed_by.first().map(|row| row.source.to_string()),
             state: claimed_by.first().map(|row| row.state.name().as_str()),
             failure: failure.as_ref().map(FailureDocument::new),
+            unscanned: not_ready.sight.unscanned.iter().map(ToString::to_string).collect(),
+            departed: not_ready.sight.departed.iter().map(DepartedDocument::new).collect(),
+            out_of_sight: not_ready.sight.hidden.iter().map(ProblemDocument::from).collect(),
+            nearest: not_ready.nearest.iter().map(NamedDocument::new).collect(),
         }));
         error
+    }
+
+    /// What to do about it: its own hint, else what helps against every problem of its code.
+    fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref().or(self.code.and_then(Code::remedy))
     }
 
     /// Tells it.
@@ -119,12 +169,12 @@ impl CommandError {
                 code: self.code.map(|code| code.to_string()),
                 message: &self.message,
                 details: &self.details,
-                hint: self.hint.as_deref(),
+                hint: self.remedy(),
                 blocked: self.blocked.as_deref(),
             });
         }
         let head = self.code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"));
-        printer.error(&format!("{head}: {}", self.message), &self.details, self.hint.as_deref());
+        printer.error(&format!("{head}: {}", self.message), &self.details, self.remedy());
     }
 }
 

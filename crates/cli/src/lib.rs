@@ -72,8 +72,10 @@ impl Runner {
                 return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
             }
         };
-        if matches!(arguments.command, Command::Worker) {
-            return compose::worker();
+        match &arguments.command {
+            Command::Worker => return compose::worker(),
+            Command::Leash { parent, program } => return compose::leash(*parent, program),
+            _ => {}
         }
         let printer = Printer::new(&arguments.global);
         start_log(arguments.global.verbose, &printer);
@@ -158,6 +160,6 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
             commands::runtime::install_deno(context).await
         }
         Command::Explain { code } => commands::explain::run(context, &code),
-        Command::Worker => Ok(Exit::Done),
+        Command::Worker | Command::Leash { .. } => Ok(Exit::Done),
     }
 }

@@ -147,7 +147,7 @@ impl Printer {
             let prefix = if index == 0 { place.as_str() } else { "" };
             self.error_line(&format!("  {prefix}{line}"));
         }
-        if let Some(hint) = &problem.hint {
+        if let Some(hint) = problem.remedy() {
             self.hint(hint);
         }
     }

@@ -11,6 +11,9 @@ use crate::digest::Digest;
 /// The version of the encoding. A change makes every fingerprint differ, hence every source stale.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// The value of a source file that cannot be read; equal to no digest.
+pub const UNREADABLE: &str = "unreadable";
+
 /// One fact that goes into a part: what it is about, and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Line {
@@ -173,7 +176,8 @@ pub struct Inputs {
     pub source: Part,
     /// The settings that govern this entry and change output.
     pub config: Part,
-    /// The resolved package closure: `name@version` and integrity.
+    /// The resolved package closure: `name@version` and integrity. Of an entry whose imports nothing maps, also the
+    /// bundle that its extension ships ([`crate::shipped::Shipped::added_to`]).
     pub packages: Part,
     /// The bundler's identity: adapter, version, options, our own formats.
     pub bundler: Part,
@@ -215,6 +219,12 @@ impl Inputs {
     #[must_use]
     pub fn same_author_parts(&self, other: &Inputs) -> bool {
         self.source == other.source && self.config == other.config && self.packages == other.packages
+    }
+
+    /// True if a file of the source part could not be read.
+    #[must_use]
+    pub fn has_unreadable_source(&self) -> bool {
+        self.source.lines().is_ok_and(|lines| lines.iter().any(|line| line.value == UNREADABLE))
     }
 
     /// The part of this name.

@@ -1,7 +1,7 @@
 //! The published snapshot: which type is which row. Immutable; a new one replaces it as a whole.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -108,6 +108,37 @@ impl TypeIndex {
             .into_iter()
             .map(TypeName::stored)
             .collect()
+    }
+
+    /// The kinds of which rows are or claim to be this type, sorted.
+    #[must_use]
+    pub fn kinds_of(&self, type_name: &TypeName) -> Vec<Kind> {
+        let is_claimed =
+            |types: &HashMap<TypeName, Entry>| types.get(type_name).is_some_and(|entry| !entry.claimants.is_empty());
+        let kinds: BTreeSet<&Kind> =
+            self.kinds.iter().filter(|(_, types)| is_claimed(types)).map(|(kind, _)| kind).collect();
+        kinds.into_iter().cloned().collect()
+    }
+
+    /// As [`nearest`](Self::nearest), of all kinds: names with the kind of each, a name of two kinds twice.
+    #[must_use]
+    pub fn nearest_of_all(&self, text: &str) -> Vec<(Kind, TypeName)> {
+        let claimed = |types: &HashMap<TypeName, Entry>| -> Vec<TypeName> {
+            types.iter().filter(|(_, entry)| !entry.claimants.is_empty()).map(|(name, _)| name.clone()).collect()
+        };
+        let mut kinds: BTreeMap<TypeName, BTreeSet<&Kind>> = BTreeMap::new();
+        for (kind, types) in &self.kinds {
+            for name in claimed(types) {
+                kinds.entry(name).or_default().insert(kind);
+            }
+        }
+        let near = nearest(text, kinds.keys().map(TypeName::as_str).filter(|name| *name != text), OFFERED_NAMES);
+        let near = near.into_iter().map(TypeName::stored);
+        near.flat_map(|name| {
+            let kinds: Vec<Kind> = kinds.get(&name).into_iter().flatten().map(|kind| (*kind).clone()).collect();
+            kinds.into_iter().map(move |kind| (kind, name.clone()))
+        })
+        .collect()
     }
 
     /// All rows, sorted by source.

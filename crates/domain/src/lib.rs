@@ -35,6 +35,7 @@ pub mod run;
 pub mod seal;
 pub mod settle;
 pub mod shape;
+pub mod shipped;
 pub mod source;
 pub mod state;
 pub mod time;

@@ -2,6 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::{
+    failure::{FailureClass, Fault},
+    json::Json,
+    problem::Code,
+    source::RootId,
+};
+
 /// Something outside of the engine that code may be allowed to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Permission {
@@ -91,6 +98,32 @@ impl Grant {
             Grant::Only(names) => !names.is_empty(),
         }
     }
+
+    /// True if it allows this variable or program: by its name, or by the beginning of it that stands before a `*`.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        let is_meant = |known: &String| match known.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => known == name,
+        };
+        match self {
+            Grant::All => true,
+            Grant::Only(names) => names.iter().any(is_meant),
+        }
+    }
+
+    /// The same and one thing more; `None` is everything.
+    fn and(self, name: Option<&str>) -> Self {
+        match (self, name) {
+            (Grant::All, _) | (Grant::Only(_), None) => Grant::All,
+            (Grant::Only(mut names), Some(name)) => {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+                Grant::Only(names)
+            }
+        }
+    }
 }
 
 /// What one entry of the marker grants.
@@ -109,6 +142,65 @@ impl Permissions {
     #[must_use]
     pub fn of(&self, type_name: &str, extension: &str) -> Option<&Grants> {
         [type_name, extension, "*"].into_iter().find_map(|subject| self.entries.get(subject))
+    }
+}
+
+/// Who runs, and what it may reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grantee {
+    /// The name by which the most specific entry of `permissions:` speaks of it: its type.
+    pub name: String,
+    /// The root that its code lies in. It may be read where nothing is said about reading.
+    pub root: RootId,
+    /// What the entry in force grants; empty if none speaks of it.
+    pub grants: Grants,
+    /// The environment variables that are granted and set, with their values.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Grantee {
+    /// True if this environment variable may be read, whether it is set or not.
+    #[must_use]
+    pub fn may_read_variable(&self, name: &str) -> bool {
+        self.grants.get(&Permission::Env).is_some_and(|grant| grant.names(name))
+    }
+
+    /// The failure of code that reached for what it may not reach: a host, a variable, a path or a program by its
+    /// name, or all of them at once. It names the entry to write; that entry keeps what is granted already.
+    /// `subject` is what a person calls the source.
+    #[must_use]
+    pub fn denied(&self, subject: &str, permission: Permission, name: Option<&str>) -> Fault {
+        let mut grants = self.grants.clone();
+        let held = grants.remove(&permission).unwrap_or(Grant::Only(Vec::new()));
+        grants.insert(permission, held.and(name));
+        let quoted = |text: &str| Json::from(text).to_string();
+        let entry: Vec<String> = grants
+            .iter()
+            .map(|(permission, grant)| match grant {
+                Grant::All => format!("{}: true", permission.as_str()),
+                Grant::Only(names) => {
+                    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+                    format!("{}: [{}]", permission.as_str(), names.join(", "))
+                }
+            })
+            .collect();
+        let what = name.map_or_else(|| "as a whole".to_owned(), quoted);
+        let message = format!(
+            "{subject} asks for `{}` {what}, which is not granted; the entry in mangrove.yaml that grants it is \
+             `permissions: {{ {}: {{ {} }} }}`",
+            permission.as_str(),
+            quoted(&self.name),
+            entry.join(", ")
+        );
+        let message = if permission == Permission::Read && !self.grants.contains_key(&Permission::Read) {
+            format!(
+                "{message}; without a word about `read`, the root of the code may be read, with one only what it names"
+            )
+        } else {
+            message
+        };
+        let cause = format!("permission:{}:{}", permission.as_str(), name.unwrap_or("*"));
+        Fault::new(FailureClass::Environment, Code::PERMISSION_DENIED, cause, message)
     }
 }
 
@@ -141,5 +233,30 @@ mod tests {
         assert_eq!(needed(&["node:fs/promises", "fetch"]), ["net", "read", "write"]);
         assert_eq!(needed(&["node:os", "node:child_process"]), ["run", "sys"]);
         assert_eq!(needed(&["deno", "node:path", "fs"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_denial_names_the_entry_that_keeps_what_is_granted() {
+        let mut grantee = Grantee {
+            name: "@acme/dns".to_owned(),
+            root: RootId::local(),
+            grants: Grants::from([
+                (Permission::Net, Grant::All),
+                (Permission::Env, Grant::Only(vec!["HOME".to_owned(), "AWS_*".to_owned()])),
+            ]),
+            variables: BTreeMap::new(),
+        };
+        assert!(grantee.may_read_variable("HOME") && !grantee.may_read_variable("HOM"));
+        assert!(grantee.may_read_variable("AWS_REGION") && !grantee.may_read_variable("AWS"));
+        let fault = grantee.denied("a.ts", Permission::Env, Some("TOKEN"));
+        assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::PERMISSION_DENIED));
+        assert_eq!(&*fault.cause.0, "permission:env:TOKEN");
+        let entry = r#"permissions: { "@acme/dns": { net: true, env: ["HOME", "AWS_*", "TOKEN"] } }"#;
+        assert!(fault.message.contains(entry), "{fault}");
+        grantee.grants.clear();
+        let fault = grantee.denied("a.ts", Permission::Run, None);
+        assert!(fault.message.contains(r#"{ "@acme/dns": { run: true } }"#), "{fault}");
+        let fault = grantee.denied("a.ts", Permission::Read, Some("/etc/\"x"));
+        assert!(fault.message.contains(r#"read: ["/etc/\"x"]"#), "{fault}");
     }
 }

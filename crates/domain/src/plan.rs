@@ -19,7 +19,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Fewer live rows than this in a root are never guarded against removal.
+/// Fewer working rows than this in a root are never guarded against removal.
 pub const GUARDED_ROOT_ROWS: usize = 10;
 
 /// What a plan may do.
@@ -166,7 +166,7 @@ pub fn plan(disk: &DiskView, catalog: &CatalogView, policy: &Policy) -> Plan {
     }
     mark_renames(&mut steps, &rows, &observations);
     let (withheld, mut problems) = withhold_mass_removals(&mut steps, &rows, policy);
-    problems.extend(root_problems(disk));
+    problems.extend(out_of_sight(disk));
     Plan { steps: steps.into_values().collect(), withheld, problems }
 }
 
@@ -356,7 +356,8 @@ fn withhold_mass_removals(
 ) -> (Vec<Step>, Vec<Problem>) {
     let mut counts: BTreeMap<&RootId, (usize, usize)> = BTreeMap::new();
     for (source, row) in rows {
-        if row.state.name() != StateName::Tombstoned {
+        // Of what never worked nothing is lost.
+        if row.state.name() == StateName::Indexed {
             let (live, removed) = counts.entry(&source.root).or_default();
             *live += 1;
             *removed += usize::from(steps.get(source).is_some_and(|step| is_removal(&step.action)));
@@ -379,7 +380,7 @@ fn withhold_mass_removals(
             subject: root.to_string(),
             position: None,
             message: format!(
-                "{removed} of the {live} sources of the root {root} would be removed at once; all are kept"
+                "{removed} of the {live} working sources of the root {root} would be removed at once; all are kept"
             ),
             hint: Some(
                 "if they were removed on purpose, run `mangrove scan --allow-mass-removal`, or let `mangrove doctor --repair \
@@ -391,18 +392,26 @@ fn withhold_mass_removals(
     (withheld, problems)
 }
 
-fn root_problems(disk: &DiskView) -> Vec<Problem> {
+/// What could not be looked into: roots that are configured and cannot be reached, lists that cannot be read. Whatever
+/// lies there is not known to be gone, and a type that nobody claims may be there.
+#[must_use]
+pub fn out_of_sight(disk: &DiskView) -> Vec<Problem> {
     let mut problems: Vec<Problem> = disk
         .roots
         .iter()
         .filter_map(|(root, view)| match &view.access {
             RootAccess::Reachable => None,
-            RootAccess::Unreachable(fault) => Some(problem_of(fault, root_severity(view.origin), root.to_string())),
+            RootAccess::Unreachable(fault) => {
+                Some(problem_of(fault, root_severity(view.origin), root.to_string(), root_hint(view.origin)))
+            }
         })
         .collect();
-    let reported = [(&disk.lockfile_fault, "lockfile"), (&disk.mounts_fault, "source mounts")];
-    problems.extend(reported.into_iter().filter_map(|(fault, subject)| {
-        fault.as_ref().map(|fault| problem_of(fault, Severity::Error, subject.to_owned()))
+    let reported = [
+        (&disk.lockfile_fault, "lockfile", "correct the lockfile; until then no pulled extension is added or removed"),
+        (&disk.mounts_fault, "source mounts", "correct .swamp-sources.yaml; until then no mount is added or removed"),
+    ];
+    problems.extend(reported.into_iter().filter_map(|(fault, subject, hint)| {
+        fault.as_ref().map(|fault| problem_of(fault, Severity::Error, subject.to_owned(), hint))
     }));
     problems
 }
@@ -415,13 +424,23 @@ const fn root_severity(origin: Origin) -> Severity {
     }
 }
 
-fn problem_of(fault: &Fault, severity: Severity, subject: String) -> Problem {
+const fn root_hint(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Mounted => {
+            "mount it or check it out again, or take it out of .swamp-sources.yaml; then `mangrove scan`"
+        }
+        Origin::Pulled => "pull the extension again, or take it out of the lockfile; then `mangrove scan`",
+        Origin::Local => "look whether the directory is there and can be read; then `mangrove scan`",
+    }
+}
+
+fn problem_of(fault: &Fault, severity: Severity, subject: String, hint: &str) -> Problem {
     Problem {
         code: fault.code,
         severity,
         subject,
         position: fault.position.clone(),
         message: fault.message.clone(),
-        hint: None,
+        hint: Some(hint.to_owned()),
     }
 }

@@ -68,6 +68,8 @@ codes! {
     BUNDLE_FAILED = 205, "the bundle could not be built";
     /// A kind of import that the bundler in charge cannot serve.
     UNSUPPORTED_SPECIFIER = 206, "an import that no bundler here can serve";
+    /// No configuration in force says which package a bare name means.
+    UNMAPPED_IMPORT = 207, "nothing says which package an import means";
     /// The worker process died while it worked on this input.
     WORKER_CRASHED = 210, "the worker crashed on this input";
     /// The worker was killed because it took too long.
@@ -86,6 +88,8 @@ codes! {
     JOB_LIMIT = 224, "the module queues promises without end";
     /// The module needs something that this engine does not have.
     REQUIREMENT_MISSING = 225, "the module needs something that this engine lacks";
+    /// The code reached for what no entry of `permissions:` grants it.
+    PERMISSION_DENIED = 226, "the code reached for what the repository does not grant it";
     /// An outside program that this source needs is not there.
     RUNTIME_MISSING = 230, "a program that is needed is missing";
     /// The program is there, and something that it fetches on first use is not.
@@ -144,6 +148,10 @@ codes! {
     SWEEP_WITHHELD = 415, "bundles stay, because the catalog does not know every source";
     /// Files of a pulled extension are not those that the lockfile names.
     LOCK_DRIFT = 416, "a pulled extension differs from the lockfile";
+    /// A pulled extension runs the bundle that it ships, because it cannot be built here.
+    SHIPPED_IN_USE = 420, "a pulled extension runs the bundle that it ships";
+    /// The bundle that a pulled extension ships is not the one that was accepted.
+    SHIPPED_CHANGED = 421, "a shipped bundle is not the one that was accepted";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.
@@ -183,6 +191,21 @@ impl Code {
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
+    }
+
+    /// What to do about it where nobody knows better: whoever finds the problem gives a hint of its own if it can.
+    #[must_use]
+    pub const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Code::UNREADABLE => Some("look whether it is there and the user that runs Mangrove may read it"),
+            Code::ROOT_UNREACHABLE => {
+                Some("bring it back, or take it off the list; what has its bundle goes on working until then")
+            }
+            Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT => {
+                Some("correct the file; the next command reads it again")
+            }
+            _ => None,
+        }
     }
 
     /// The code that `text` spells, such as `MG0101`, in any case.
@@ -244,4 +267,12 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl Problem {
+    /// What to do about it: its own hint, else what helps against every problem of its code.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref().or(self.code.remedy())
+    }
 }

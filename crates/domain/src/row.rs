@@ -5,6 +5,7 @@ use crate::{
     digest::Digest,
     failure::Failure,
     fingerprint::Inputs,
+    shipped::{self, Acceptance},
     source::{Extension, Kind, Origin, SourceId},
     state::State,
     type_name::TypeName,
@@ -49,6 +50,8 @@ pub struct Row {
     pub shadowed_by: Option<SourceId>,
     /// True if it resolves only because a higher row failed without a bundle.
     pub shadow_fallback: bool,
+    /// The bundle that its extension ships and that was accepted last; kept whether the row runs it or not.
+    pub shipped: Option<Acceptance>,
     /// Grows with each commit of this row; commits are conditional on it (I9). 0 = never committed.
     pub revision: u64,
 }
@@ -70,6 +73,23 @@ impl Row {
     #[must_use]
     pub fn bundle(&self) -> Option<&BundleRef> {
         self.state.bundle()
+    }
+
+    /// The digest of the row's bundle if that is the one which its extension ships, and was not built here.
+    #[must_use]
+    pub fn shipped_bundle(&self) -> Option<Digest> {
+        let bundle = self.bundle().filter(|_| self.shipped.is_some())?.entry.key.digest();
+        let named = shipped::named_in(&self.built.as_ref()?.packages)?;
+        (named == bundle).then_some(bundle)
+    }
+
+    /// True if the row runs a shipped bundle and its sources are `observed`, others than that was accepted for. Such a
+    /// bundle is no earlier good one: changed sources are never hidden by it (fault 5). Of sources that cannot all be
+    /// read nobody knows whether they changed.
+    #[must_use]
+    pub fn is_outrun(&self, observed: &Inputs) -> bool {
+        let is_changed = self.built.as_ref().is_some_and(|built| built.source != observed.source);
+        is_changed && self.shipped_bundle().is_some() && !observed.has_unreadable_source()
     }
 
     /// True if the row adds to the type of another source, or tries to.

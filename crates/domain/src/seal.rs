@@ -2,7 +2,7 @@
 //!
 //! A seal is the conclusion "all is well" together with everything that it rests on. It is broken by any change of
 //! any of it, and then the ordinary plan is made. It can say nothing else than that every row is fresh and healthy:
-//! a failure, a rejection or a warning is never sealed (`design/decisions/0006-sealed-scans.md`).
+//! a failure, a rejection or a warning is never sealed (`design/decisions/0007-sealed-scans.md`).
 
 use std::collections::BTreeMap;
 

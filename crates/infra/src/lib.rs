@@ -24,6 +24,8 @@ pub mod inspection_cache;
 pub mod json_text;
 #[cfg(feature = "npm")]
 pub mod npm;
+#[cfg(feature = "runner-deno")]
+pub mod runner;
 #[cfg(feature = "sqlite")]
 pub mod runs;
 #[cfg(feature = "bundler-deno")]

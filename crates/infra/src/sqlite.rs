@@ -57,6 +57,9 @@ impl Default for Patience {
 pub(crate) struct Layout {
     /// The version that this program writes and reads; `meta.layout` in the file.
     pub(crate) version: i64,
+    /// The earliest version that it reads as it is, without bringing the file up to date: for commands that only look,
+    /// also while another process is at it.
+    pub(crate) readable_from: i64,
     /// How to get there.
     pub(crate) migrator: &'static Migrator,
     /// When the operating system is told to write through.
@@ -241,16 +244,16 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
 async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -> Result<Look, Trouble> {
     let trouble = |error: sqlx::Error| trouble("open", path, &error);
     let mut connection = pool.acquire().await.map_err(trouble)?;
-    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(trouble)?;
-    let lacks = |name: &str| !names.iter().any(|known| known == name);
-    if lacks("meta") {
+    let mut names = names(&mut connection).await.map_err(trouble)?;
+    if lacks(&names, "meta") {
         if is_blank(&mut connection, &names).await.map_err(trouble)? {
             return Ok(Look::Blank);
         }
-        return Err(incomplete(path, "meta"));
+        // Another process may have made the tables between the two questions.
+        names = self::names(&mut connection).await.map_err(trouble)?;
+        if lacks(&names, "meta") {
+            return Err(incomplete(path, "meta"));
+        }
     }
     let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'layout'")
         .fetch_optional(&mut *connection)
@@ -262,10 +265,14 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
     if found > layout.version {
         return Err(newer(path, &found.to_string(), layout.version));
     }
-    if found < layout.version {
+    let oldest = match mode {
+        OpenMode::ReadOnly => layout.readable_from,
+        OpenMode::ReadWrite => layout.version,
+    };
+    if found < oldest {
         return Ok(Look::NeedsSetup);
     }
-    if let Some(lost) = layout.objects.iter().find(|name| lacks(name)) {
+    if let Some(lost) = layout.objects.iter().find(|name| lacks(&names, name)) {
         return Err(incomplete(path, lost));
     }
     sqlx::query(layout.probe).fetch_all(&mut *connection).await.map_err(trouble)?;
@@ -288,6 +295,15 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
         let _ = std::fs::remove_file(&suspect);
     }
     Ok(Look::Ready)
+}
+
+/// The tables and indexes of the file.
+async fn names(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetch_all(connection).await
+}
+
+fn lacks(names: &[String], name: &str) -> bool {
+    !names.iter().any(|known| known == name)
 }
 
 /// True if nothing of a layout was written yet. A file that was set up once and has lost its tables is none.

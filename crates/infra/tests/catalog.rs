@@ -453,6 +453,30 @@ async fn a_newer_catalog_is_refused_and_left_as_it_is() {
     assert_eq!(place.files().get("catalog.db"), before.get("catalog.db"));
 }
 
+/// A catalog of layout 1, as the version before wrote it: its records end before the acceptance, which is none here.
+#[tokio::test]
+async fn a_catalog_of_the_first_layout_is_migrated_with_its_rows() {
+    let place = Place::new();
+    place.fill(3).await;
+    let expected = stored(&place.open().await).await;
+    place.tamper("UPDATE sources SET record = CAST(x'01' || substr(record, 2, length(record) - 2) AS BLOB)").await;
+    place.tamper("UPDATE meta SET value = '1' WHERE name = 'layout'").await;
+    place.tamper("DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    // Who only looks reads it as it is, also while another process has brought a new file no further than this.
+    let before = fs::read(place.path()).expect("a file");
+    let reading = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect("a reader").catalog;
+    assert_eq!(stored(&reading).await, expected);
+    drop(reading);
+    assert_eq!(fs::read(place.path()).expect("a file"), before);
+    let catalog = place.open().await;
+    let view = catalog.snapshot().await.expect("rows");
+    assert_eq!((stored(&catalog).await, view.damaged), (expected, Vec::new()));
+    let row = Row { revision: view.rows[0].revision, ..rows::failed("models/00000.ts", "@acme/0") };
+    assert_eq!(catalog.commit(rows::put_all([&row])).await.expect("committed").conflicts, []);
+    catalog.close().await;
+    assert_eq!(stored(&place.open().await).await.len(), 3);
+}
+
 #[tokio::test]
 async fn a_catalog_deleted_while_open_is_noticed_at_commit() {
     let place = Place::new();

@@ -12,6 +12,7 @@ use mangrove_domain::{
     shape::Shape,
 };
 use mangrove_infra::engine::{EngineSession, InProcess, Limits, inspect};
+use mangrove_testkit::requests::open_model;
 
 /// A schema library in a few lines: schemas are objects with `_def`, `parse` and `safeParse`.
 const SCHEMA_LIBRARY: &str = r#"
@@ -493,7 +494,7 @@ fn open(code: &str) -> Result<EngineSession, RunError> {
         code: code.into(),
         vendor_files: vendor("aa", "sdk", "sdk.js", "export const twice = (n) => 2 * n;"),
     };
-    let request = OpenRequest { bundle, export_name: "model".to_owned(), subject: "models/a.ts".to_owned() };
+    let request = OpenRequest { subject: "models/a.ts".to_owned(), ..open_model(bundle) };
     EngineSession::open(&request, &small())
 }
 
@@ -652,12 +653,10 @@ fn limits_hold_in_calls_and_end_the_session() {
 #[test]
 fn what_the_engine_lacks_is_refused_by_name_and_never_pretended() {
     for (body, name) in [
-        ("Deno.env.get('X')", "Deno.env"),
         ("fetch('https://example.org')", "fetch"),
         ("readFileSync('x')", "node:fs"),
         ("os.cpus()", "node:os"),
         ("Buffer.from('x')", "Buffer"),
-        ("process.env.HOME", "process.env"),
         ("new Headers()", "Headers"),
         ("(() => { try { Deno.cwd(); } catch (cause) { throw new Error('wrapped', { cause }); } })()", "Deno.cwd"),
         ("import('node:net').then((net) => net.default.connect(1))", "node:net"),
@@ -668,6 +667,15 @@ fn what_the_engine_lacks_is_refused_by_name_and_never_pretended() {
         let error = run(&code).0.unwrap_err();
         let RunError::Fault(fault) = error else { panic!("{body}: {error:?}") };
         assert_fault(&fault, FailureClass::Environment, Code::REQUIREMENT_MISSING, name);
+    }
+    for body in
+        ["Deno.env.get('X')", "process.env.X", "env.X", "'X' in process.env", "(await import('node:process')).env.X"]
+    {
+        let code = format!(
+            "import {{ env }} from 'node:process'; export const model = {{ async run() {{ return {body}; }} }};"
+        );
+        let RunError::Fault(fault) = run(&code).0.unwrap_err() else { panic!("{body}") };
+        assert_fault(&fault, FailureClass::Environment, Code::PERMISSION_DENIED, r#"env: ["X"]"#);
     }
     let Err(RunError::Fault(fault)) = open("Deno.exit(1); export const model = {};") else { panic!("opened") };
     assert_fault(&fault, FailureClass::Environment, Code::REQUIREMENT_MISSING, "Deno.exit");

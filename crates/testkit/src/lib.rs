@@ -6,5 +6,6 @@ pub mod fakes;
 pub mod fixture;
 pub mod graphs;
 pub mod registry;
+pub mod requests;
 pub mod rows;
 pub mod sources;

@@ -116,6 +116,7 @@ pub fn row(path: &str, type_name: &str, state: State) -> Row {
         rule_version: 1,
         shadowed_by: None,
         shadow_fallback: false,
+        shipped: None,
         revision: 0,
     }
 }

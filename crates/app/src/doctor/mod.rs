@@ -15,31 +15,58 @@ use mangrove_domain::{
     drift::Drift,
     failure::Fault,
     index::TypeIndex,
+    observation::{CatalogView, DiskView},
     permission::Permissions,
     plan::{Action, Step},
+    ports::{Expressions, SchemaValidator},
     problem::{Code, Problem, Severity},
     row::Row,
     source::{Kind, SourceId},
     state::StateName,
+    type_name::TypeName,
 };
 
 pub use duplicates::{Claimant, Duplicate};
 pub use needs::Need;
 
 use crate::{
-    attachment,
+    attachment, catalogue,
     health::{self, Summary},
     scan::{self, Request, RetryMode, Scanner},
-    upkeep::{self, Sweep},
+    upkeep::{self, Look, Sweep},
+    workflow::{self, CatalogTypes, Library, validate::Tools},
 };
 
 /// What the doctor is told before it looks.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Examination {
     /// What is known to be wrong already.
     pub found: Vec<Problem>,
     /// What the repository grants.
     pub permissions: Permissions,
+    /// The definitions and workflows of the repository; `None` if there are none to look at.
+    pub documents: Option<Documents>,
+}
+
+/// The definitions and workflows of a repository, and what it takes to check them.
+pub struct Documents {
+    /// What was loaded.
+    pub library: Library,
+    /// Parses expressions.
+    pub expressions: Arc<dyn Expressions>,
+    /// Checks inputs.
+    pub schemas: Arc<dyn SchemaValidator>,
+}
+
+/// How many definitions and workflows there are, and which are in error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentHealth {
+    /// Definitions that could be read.
+    pub definitions: u64,
+    /// Workflows that could be read.
+    pub workflows: u64,
+    /// The files that are in error, sorted.
+    pub broken: Vec<String>,
 }
 
 /// What the doctor found.
@@ -63,6 +90,8 @@ pub struct Diagnosis {
     pub drift: Vec<Drift>,
     /// Pulled extensions that the lockfile does not name: their directories.
     pub unlocked: Vec<String>,
+    /// The definitions and workflows; `None` if nobody could look at them.
+    pub documents: Option<DocumentHealth>,
     /// What types need from the machine, and what is granted to them.
     pub needs: Vec<Need>,
     /// Objects that rows need and that are missing or damaged.
@@ -73,6 +102,8 @@ pub struct Diagnosis {
     pub sweepable: Vec<StoredObject>,
     /// Sources whose next scan would do something.
     pub pending: u64,
+    /// What all of this was told from, for a [`repair`]; `None` if not everything could be looked at.
+    seen: Option<(DiskView, CatalogView)>,
 }
 
 impl Diagnosis {
@@ -87,27 +118,75 @@ impl Diagnosis {
 /// What the sources and the catalog say.
 #[derive(Default)]
 struct Seen {
+    /// `None` if the sources cannot be looked at.
+    disk: Option<DiskView>,
     /// `None` if the catalog cannot be read.
-    rows: Option<Vec<Row>>,
+    catalog: Option<CatalogView>,
     withheld: Vec<SourceId>,
     pending: u64,
 }
 
-/// Looks at sources, catalog and every byte of the store. What cannot be looked at is a problem like any other, and
-/// the rest is looked at all the same.
+/// Looks once at sources and catalog, at every byte of the store, and at definitions and workflows. What cannot be
+/// looked at is a problem like any other, and the rest is looked at all the same.
 pub async fn diagnose(scanner: &Scanner, examination: Examination) -> Diagnosis {
-    let Examination { found: mut problems, permissions } = examination;
-    let Seen { rows, withheld, pending } = look(scanner, &mut problems).await;
+    let Examination { found: mut problems, permissions, documents } = examination;
+    let Seen { disk, catalog, withheld, pending } = look(scanner, &mut problems).await;
     let drift = drift(scanner, &mut problems).await;
     let unlocked = of(Code::NOT_LOCKED, &problems).map(str::to_owned).collect();
     let mut diagnosis = Diagnosis { withheld, drift, unlocked, pending, ..Diagnosis::default() };
-    if let Some(rows) = rows {
-        examine_rows(scanner, &rows, &permissions, &mut problems, &mut diagnosis).await;
-        examine_store(scanner, &rows, &mut problems, &mut diagnosis).await;
+    if let Some(CatalogView { rows, .. }) = &catalog {
+        let index = Arc::new(TypeIndex::build(rows.iter().cloned().map(Arc::new)));
+        examine_rows(scanner, rows, &index, &permissions, &mut problems, &mut diagnosis).await;
+        let look = disk.as_ref().map(Look::of);
+        examine_store(scanner, rows, look.as_ref(), &mut problems, &mut diagnosis).await;
+        if let Some(documents) = &documents {
+            let known = known(scanner, index, disk.as_ref(), rows).await;
+            diagnosis.documents = examine_documents(documents, known, &mut problems);
+        }
     }
+    diagnosis.seen = disk.zip(catalog);
     problems.sort_by(|one, other| other.severity.cmp(&one.severity).then_with(|| one.subject.cmp(&other.subject)));
     problems.dedup();
     Diagnosis { problems, ..diagnosis }
+}
+
+/// The types that there are. One whose source nobody scanned yet is not called unknown.
+async fn known(
+    scanner: &Scanner,
+    index: Arc<TypeIndex>,
+    disk: Option<&DiskView>,
+    rows: &[Row],
+) -> Result<CatalogTypes, scan::Error> {
+    let (disk, rows) = (disk.cloned().unwrap_or_default(), rows.to_vec());
+    let sight = move |kind: &Kind, name: &TypeName| catalogue::sight(&[(kind.clone(), name.clone())], &disk, &rows);
+    CatalogTypes::of(scanner.ports().catalog.as_ref(), index, sight).await
+}
+
+/// What `workflow validate` says, of everything.
+fn examine_documents(
+    documents: &Documents,
+    known: Result<CatalogTypes, scan::Error>,
+    problems: &mut Vec<Problem>,
+) -> Option<DocumentHealth> {
+    let Documents { library, expressions, schemas } = documents;
+    let known = match known {
+        Ok(known) => known,
+        Err(error) => {
+            problems.push(unlooked(&error));
+            return None;
+        }
+    };
+    let tools = Tools { types: &known, expressions: expressions.as_ref(), schemas: schemas.as_ref() };
+    let found = workflow::validate(library, tools);
+    let errors = found.iter().filter(|problem| problem.severity == Severity::Error);
+    let broken: BTreeSet<&String> = errors.map(|problem| &problem.subject).collect();
+    let health = DocumentHealth {
+        definitions: library.definitions.len() as u64,
+        workflows: library.workflows.len() as u64,
+        broken: broken.into_iter().cloned().collect(),
+    };
+    problems.extend(found);
+    Some(health)
 }
 
 /// The subjects of the problems of one code.
@@ -120,13 +199,14 @@ async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
     let request = Request { retry: RetryMode::None, dry_run: true, ..Request::default() };
     let error = match scanner.look(&request).await {
         Ok((disk, catalog, plan)) => {
-            problems.extend(disk.problems);
-            problems.extend(catalog.damaged);
+            problems.extend(disk.problems.iter().cloned());
+            problems.extend(catalog.damaged.iter().cloned());
             problems.extend(plan.problems);
             let is_done = |step: &&Step| !matches!(step.action, Action::Keep | Action::Defer { .. });
             let pending = plan.steps.iter().filter(is_done).count();
             return Seen {
-                rows: Some(catalog.rows),
+                disk: Some(disk),
+                catalog: Some(catalog),
                 withheld: plan.withheld.into_iter().map(|step| step.source).collect(),
                 pending: u64::try_from(pending).unwrap_or(u64::MAX),
             };
@@ -137,8 +217,8 @@ async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
     // One of them stands in the way; what the catalog has can be told without the others.
     match scanner.ports().catalog.snapshot().await {
         Ok(catalog) => {
-            problems.extend(catalog.damaged);
-            Seen { rows: Some(catalog.rows), ..Seen::default() }
+            problems.extend(catalog.damaged.iter().cloned());
+            Seen { catalog: Some(catalog), ..Seen::default() }
         }
         Err(error) => {
             problems.push(unusable(CATALOG, error.fault()));
@@ -163,18 +243,19 @@ async fn drift(scanner: &Scanner, problems: &mut Vec<Problem>) -> Vec<Drift> {
 async fn examine_rows(
     scanner: &Scanner,
     rows: &[Row],
+    index: &TypeIndex,
     permissions: &Permissions,
     problems: &mut Vec<Problem>,
     diagnosis: &mut Diagnosis,
 ) {
     let catalog = scanner.ports().catalog.as_ref();
     problems.extend(rows.iter().filter_map(health::problem));
+    problems.extend(rows.iter().filter_map(health::shipped));
     let claims = claims::resolve(rows);
     diagnosis.duplicates = duplicates::find(rows, &claims);
     problems.extend(claims.problems);
-    let index = TypeIndex::build(rows.iter().cloned().map(Arc::new));
     diagnosis.waiting = index.waiting_add_ons().map(|row| row.source.clone()).collect();
-    match attachment::problems(catalog, &index).await {
+    match attachment::problems(catalog, index).await {
         Ok(found) => problems.extend(found),
         Err(error) => problems.push(unlooked(&error)),
     }
@@ -198,7 +279,13 @@ fn unlooked(error: &scan::Error) -> Problem {
 }
 
 /// Compares every object that rows name with what the store has, and finds those that none names.
-async fn examine_store(scanner: &Scanner, rows: &[Row], problems: &mut Vec<Problem>, diagnosis: &mut Diagnosis) {
+async fn examine_store(
+    scanner: &Scanner,
+    rows: &[Row],
+    look: Option<&Look>,
+    problems: &mut Vec<Problem>,
+    diagnosis: &mut Diagnosis,
+) {
     let store = &scanner.ports().store;
     // The bundle of a rejected export is never loaded again: that it is gone harms nobody, and nothing builds it.
     let used = rows.iter().filter(|row| row.state.name() != StateName::ValidationFailed).filter_map(Row::bundle);
@@ -220,7 +307,9 @@ async fn examine_store(scanner: &Scanner, rows: &[Row], problems: &mut Vec<Probl
         }
         Err(error) => problems.push(unusable(STORE, error.fault())),
     }
-    match upkeep::sweep(scanner, true).await {
+    // Where the sources cannot be looked at, nobody knows what is needed.
+    let Some(look) = look else { return };
+    match upkeep::sweep(scanner, look, true).await {
         Ok(Sweep::Done(swept)) => diagnosis.sweepable = swept.objects,
         // The damaged rows are told already, and so are the sources that were never scanned.
         Ok(Sweep::Withheld(_)) => {}
@@ -232,6 +321,8 @@ async fn examine_store(scanner: &Scanner, rows: &[Row], problems: &mut Vec<Probl
 pub const CATALOG: &str = "catalog.db";
 const STORE: &str = "bundles";
 const SOURCES: &str = "sources";
+/// What the doctor calls the definitions and workflows.
+pub const DOCUMENTS: &str = "definitions and workflows";
 /// What the doctor calls the history of runs.
 pub const RUNS: &str = "runs.db";
 

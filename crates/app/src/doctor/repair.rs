@@ -2,12 +2,12 @@
 //! bundles that nothing needs. A call of the one pipeline with a scope of its own; healthy rows are never in it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
 
 use mangrove_domain::{
-    bundle::{BundleRef, ObjectKey, Presence, StoredObject},
+    bundle::{BundleRef, Presence, StoredObject},
     observation::{CatalogView, DiskView},
     plan::{self, Action, Plan, Step},
     ports::{Change, Commit, Write},
@@ -15,10 +15,11 @@ use mangrove_domain::{
     state::TombstoneReason,
 };
 
+use super::Diagnosis;
 use crate::{
     cancel::Cancellation,
     scan::{self, Choice, Report, Request, RetryMode, Scanner},
-    upkeep::{self, Sweep},
+    upkeep::{self, Look, Sweep},
 };
 
 /// What a repair does, or would do.
@@ -41,8 +42,8 @@ impl Repair {
         self.steps.is_empty() && self.unreadable.is_empty() && self.objects.is_empty() && self.leftovers == 0
     }
 
-    async fn sweep(&mut self, scanner: &Scanner, is_dry_run: bool) -> Result<(), scan::Error> {
-        match upkeep::sweep(scanner, is_dry_run).await? {
+    async fn sweep(&mut self, scanner: &Scanner, look: &Look, is_dry_run: bool) -> Result<(), scan::Error> {
+        match upkeep::sweep(scanner, look, is_dry_run).await? {
             Sweep::Done(swept) => (self.objects, self.leftovers) = (swept.objects, swept.leftovers),
             // Somebody has to scan first; until then nobody knows what is needed.
             Sweep::Withheld(_) => {}
@@ -60,20 +61,25 @@ pub struct Repaired {
     pub report: Report,
 }
 
-/// What would be done about what was found. `damaged` are the objects whose bytes are not what their names say.
-pub async fn propose(scanner: &Scanner, damaged: &BTreeMap<ObjectKey, Presence>) -> Result<Repair, scan::Error> {
+/// What would be done about what was found, told from the very look of the diagnosis. Where that could not see
+/// everything, nothing is proposed.
+///
+/// # Errors
+/// The catalog or the store cannot be looked at.
+pub async fn propose(scanner: &Scanner, diagnosis: &Diagnosis) -> Result<Repair, scan::Error> {
+    let Some((disk, catalog)) = &diagnosis.seen else { return Ok(Repair::default()) };
     let request = Request { dry_run: true, ..request(Cancellation::default()) };
-    let (mut disk, catalog, _) = scanner.look(&request).await?;
+    let mut disk = disk.clone();
     for row in &catalog.rows {
         let mut closure = row.bundle().into_iter().flat_map(BundleRef::closure);
-        if let Some(presence) = closure.find_map(|object| damaged.get(&object.key)) {
+        if let Some(presence) = closure.find_map(|object| diagnosis.damaged.get(&object.key)) {
             disk.presence.insert(row.source.clone(), *presence);
         }
     }
-    let plan = plan::plan(&disk, &catalog, &scanner.policy(&request));
+    let plan = plan::plan(&disk, catalog, &scanner.policy(&request));
     let mut repair =
-        Repair { steps: choose(&plan, &disk, &catalog), unreadable: lost(&disk, &catalog), ..Repair::default() };
-    repair.sweep(scanner, true).await?;
+        Repair { steps: choose(&plan, &disk, catalog), unreadable: lost(&disk, catalog), ..Repair::default() };
+    repair.sweep(scanner, &Look::of(&disk), true).await?;
     Ok(repair)
 }
 
@@ -82,20 +88,20 @@ pub async fn apply(scanner: &Scanner, cancellation: Cancellation) -> Result<Repa
     // Reads every byte of the store, and takes damaged objects out of it before it looks who misses them.
     let request = Request { rehash: true, ..request(cancellation) };
     let policy = scanner.policy(&request);
-    let seen: Mutex<(Vec<Step>, BTreeSet<SourceId>)> = Mutex::default();
+    let seen: Mutex<(Vec<Step>, BTreeSet<SourceId>, Look)> = Mutex::default();
     let decide = |disk: &DiskView, catalog: &CatalogView| {
         let steps = choose(&plan::plan(disk, catalog, &policy), disk, catalog);
         let sources = steps.iter().map(|step| step.source.clone()).collect();
-        *seen.lock().unwrap_or_else(PoisonError::into_inner) = (steps, lost(disk, catalog));
+        *seen.lock().unwrap_or_else(PoisonError::into_inner) = (steps, lost(disk, catalog), Look::of(disk));
         Choice { sources, retried: BTreeSet::new() }
     };
     let report = scanner.scan_chosen(&request, decide).await?;
-    let (steps, unreadable) = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (steps, unreadable, look) = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut repair = Repair { steps, ..Repair::default() };
     if !report.is_cancelled {
         discard(scanner, &unreadable).await?;
         repair.unreadable = unreadable;
-        repair.sweep(scanner, false).await?;
+        repair.sweep(scanner, &look, false).await?;
     }
     Ok(Repaired { repair, report })
 }

@@ -15,11 +15,13 @@ use mangrove_domain::{
     digest::Digest,
     json::Json,
     nearest,
+    permission::{Grantee, Permission, Permissions},
     ports::{
         Call, Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, Node, OpenRequest, RunError, RunStore,
         SchemaValidator,
     },
     problem::Code,
+    row::Row,
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
 };
@@ -53,6 +55,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Identifiers of runs.
     pub entropy: Arc<dyn Entropy>,
+    /// What code may reach.
+    pub permissions: Arc<Permissions>,
 }
 
 /// One call.
@@ -215,6 +219,8 @@ async fn execute(
         bundle: code.bundle.clone(),
         export_name: code.export_name.to_owned(),
         subject: code.row.source.to_string(),
+        requirements: ready.description.requirements.clone(),
+        grantee: grantee(services, call, ready, code.row),
     };
     let work = async {
         let mut session = services.runner.open(request).await?;
@@ -249,6 +255,18 @@ async fn execute(
         }
         Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call), &violations)),
         Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),
+    }
+}
+
+/// Whoever wrote the code, an add-on included, runs with what is granted to the type or to its own extension.
+fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &Row) -> Grantee {
+    let type_name = ready.description.type_name.as_str();
+    let grants = services.permissions.of(type_name, &row.extension.name).cloned().unwrap_or_default();
+    Grantee {
+        name: type_name.to_owned(),
+        root: row.source.root.clone(),
+        variables: call.environment.granted(grants.get(&Permission::Env)),
+        grants,
     }
 }
 

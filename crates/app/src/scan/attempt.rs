@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mangrove_domain::{
-    bundle::BundleRef,
-    description::Description,
+    bundle::{BundleRef, StoredObject},
+    description::{Description, Violation},
     failure::Fault,
     fingerprint::Inputs,
     observation::{Entry, Observation},
@@ -16,7 +16,7 @@ use mangrove_domain::{
     state::Indexed,
 };
 
-use super::Ports;
+use super::{Ports, observe::Needs};
 use crate::loaders::Registry;
 
 /// What one attempt works with.
@@ -25,7 +25,7 @@ pub(super) struct Attempt {
     pub(super) loaders: Registry,
     pub(super) observation: Observation,
     pub(super) row: Option<Row>,
-    pub(super) packages: PackageRequest,
+    pub(super) needs: Needs,
 }
 
 /// How it ended.
@@ -37,7 +37,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    const fn without_inspection(outcome: Outcome) -> Self {
+    pub(super) const fn without_inspection(outcome: Outcome) -> Self {
         Self { outcome, description: None, built: true, inspected: false }
     }
 }
@@ -79,9 +79,9 @@ impl Attempt {
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
             return Ended::without_inspection(Outcome::InputsMoved);
         }
-        let prepared = match prepare(&self.ports, &self.packages).await {
+        let prepared = match prepare(&self.ports, &self.needs.packages).await {
             Ok(prepared) => prepared,
-            Err(fault) => return Ended::without_inspection(failed(fault)),
+            Err(fault) => return self.not_built(fault, observed).await,
         };
         let bundle = match self
             .ports
@@ -90,14 +90,23 @@ impl Attempt {
             .await
         {
             Ok(bundle) => bundle,
-            Err(failure) => return Ended::without_inspection(failed(failure.fault)),
+            Err(failure) => return self.not_built(failure.fault, observed).await,
         };
-        let stored = match self.ports.store.put(&bundle.code).await {
+        let packages = match &self.needs.shipped {
+            Some(shipped) => shipped.added_to(&prepared.packages),
+            None => prepared.packages,
+        };
+        let inputs = Inputs { packages, ..observed.clone() };
+        self.take(&bundle.code, prepared.vendors, inputs).await
+    }
+
+    /// Stores a bundle and looks at it.
+    pub(super) async fn take(&self, code: &str, vendors: Vec<StoredObject>, inputs: Inputs) -> Ended {
+        let stored = match self.ports.store.put(code).await {
             Ok(stored) => stored,
             Err(error) => return Ended::without_inspection(failed(error.fault().clone())),
         };
-        let reference = BundleRef { entry: stored, vendors: prepared.vendors };
-        let inputs = Inputs { packages: prepared.packages, ..observed.clone() };
+        let reference = BundleRef { entry: stored, vendors };
         match self.ports.store.load(&reference).await {
             Ok(loaded) => self.inspect(reference, loaded, inputs).await,
             Err(error) => Ended::without_inspection(failed(error.fault().clone())),
@@ -121,7 +130,7 @@ impl Attempt {
         };
         let Some((export_name, shape)) = inspection.export else {
             let names: Vec<&str> = layout.export_names.iter().map(AsRef::as_ref).collect();
-            let violations = vec![mangrove_domain::description::Violation {
+            let violations = vec![Violation {
                 path: String::new(),
                 message: format!("expected a value exported as {}, found none", names.join(" or ")),
             }];
@@ -144,11 +153,28 @@ impl Attempt {
                 };
                 ended(Outcome::Accepted { indexed, inputs }, Some(description))
             }
-            Err(violations) => {
+            Err(mut violations) => {
+                self.add_line(&export_name, &mut violations).await;
                 let name = shape.get(&layout.type_key).and_then(Shape::as_str);
                 let claimed_type = name.and_then(|name| (layout.normalise)(name).ok());
                 ended(Outcome::Rejected { bundle, violations, claimed_type, inputs }, None)
             }
+        }
+    }
+}
+
+impl Attempt {
+    /// Says of every violation in which line the export stands. It is told as long as these bytes are there, since
+    /// others are judged anew.
+    async fn add_line(&self, export_name: &str, violations: &mut [Violation]) {
+        match self.ports.tree.export_line(&self.observation.source, export_name).await {
+            Ok(Some(line)) => {
+                for violation in violations {
+                    violation.message = format!("{} (export in line {line})", violation.message);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "the line of the export is not known"),
         }
     }
 }
@@ -161,6 +187,6 @@ pub(crate) async fn prepare(ports: &Ports, packages: &PackageRequest) -> Result<
     }
 }
 
-const fn failed(fault: Fault) -> Outcome {
+pub(super) const fn failed(fault: Fault) -> Outcome {
     Outcome::BuildFailed { fault }
 }

@@ -6,6 +6,7 @@
 mod attempt;
 mod observe;
 mod seals;
+mod shipped;
 mod writer;
 
 use std::{
@@ -21,8 +22,8 @@ use mangrove_domain::{
     observation::{CatalogView, DiskView, Observation},
     plan::{self, Action, Plan, Policy, Retry, Scope, Step},
     ports::{
-        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError,
-        PackageRequest, Packages, Phase, Progress, Seals, SourceTree, StoreError,
+        BundleStore, Bundler, Catalog, CatalogError, Clock, Entropy, Event, ExportInspector, ObserveError, Packages,
+        Phase, Progress, Seals, SourceTree, StoreError,
     },
     problem::{Code, Problem, Severity},
     row::Row,
@@ -40,7 +41,7 @@ use crate::{
     loaders::Registry,
 };
 use attempt::Attempt;
-use observe::{Looked, Observed};
+use observe::{Looked, Needs, Observed};
 use writer::Writer;
 
 /// The adapters that the pipeline works through.
@@ -353,7 +354,7 @@ impl Scanner {
                 return Ok(BTreeSet::new());
             }
         };
-        let Observed { disk, catalog, packages, statistics, ground } = observed;
+        let Observed { disk, catalog, needs, statistics, ground } = observed;
         if let Some(choose) = choose {
             let choice = choose(&disk, &catalog);
             request.scope = Scope::Sources(choice.sources);
@@ -376,7 +377,7 @@ impl Scanner {
         );
 
         if !request.dry_run {
-            self.carry_out(&plan, (&disk, &packages), &request.cancellation, &mut writer, report).await?;
+            self.carry_out(&plan, (&disk, &needs), &request.cancellation, &mut writer, report).await?;
         }
         let again = writer.finish(report).await?;
         report.kinds = health::by_kind(report.rows.iter().map(AsRef::as_ref));
@@ -403,7 +404,7 @@ impl Scanner {
     async fn carry_out(
         &self,
         plan: &Plan,
-        (disk, packages): (&DiskView, &BTreeMap<SourceId, PackageRequest>),
+        (disk, needs): (&DiskView, &BTreeMap<SourceId, Needs>),
         cancellation: &Cancellation,
         writer: &mut Writer<'_>,
         report: &mut Report,
@@ -419,7 +420,7 @@ impl Scanner {
                     attempts.push((step, observation, writer.row(&step.source).cloned()));
                 }
             } else {
-                let settled = settle::apply(writer.row(&step.source), observation, &step.action, self.moment());
+                let settled = writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment()));
                 writer.accept(step, settled, None, report).await?;
             }
         }
@@ -436,7 +437,7 @@ impl Scanner {
             let attempt = Attempt {
                 ports: self.ports.clone(),
                 loaders: self.loaders.clone(),
-                packages: packages.get(&step.source).cloned().unwrap_or_default(),
+                needs: needs.get(&step.source).cloned().unwrap_or_default(),
                 observation: observation.clone(),
                 row,
             };
@@ -471,9 +472,10 @@ impl Scanner {
             report.statistics.built += u64::from(ended.built);
             report.statistics.inspected += u64::from(ended.inspected);
             let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
-            let row = writer.row(&step.source);
             let presence = disk.presence.get(&step.source).copied().unwrap_or(Presence::Present);
-            let settled = settle::settle(row, &observation, presence, ended.outcome, rule_version, self.moment());
+            let settled = writer.settle(step, |row| {
+                settle::settle(row, &observation, presence, ended.outcome, rule_version, self.moment())
+            });
             let healthy = matches!(&settled, Settled::Write(row) if row.failure().is_none()
                 && matches!(row.state, mangrove_domain::state::State::Indexed(_)));
             self.ports.progress.event(&Event::Done { source: &step.source, healthy });

@@ -12,6 +12,7 @@ use mangrove_domain::{
     ports::{ObserveRequest, PackageRequest, Resolver, Survey, SurveyStatistics},
     row::Row,
     seal::SealedRows,
+    shipped::Shipped,
     source::{Kind, SourceId},
 };
 
@@ -25,10 +26,18 @@ use crate::loaders::Registry;
 pub(super) struct Observed {
     pub(super) disk: DiskView,
     pub(super) catalog: CatalogView,
-    pub(super) packages: BTreeMap<SourceId, PackageRequest>,
+    pub(super) needs: BTreeMap<SourceId, Needs>,
     pub(super) statistics: SurveyStatistics,
     /// What a conclusion from all this would rest on; `None` if none can be sealed.
     pub(super) ground: Option<Ground>,
+}
+
+/// What one source needs from outside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needs {
+    pub(super) packages: PackageRequest,
+    /// What its extension ships, should nothing say which packages these are.
+    pub(super) shipped: Option<Shipped>,
 }
 
 /// What a look gave.
@@ -113,7 +122,7 @@ async fn observe_all(
 
     let mut disk = survey.disk;
     disk.keep_known_identities(&catalog);
-    let mut packages = BTreeMap::new();
+    let mut needs = BTreeMap::new();
     let mut standings: BTreeMap<PackageRequest, Standing> = BTreeMap::new();
     let mut known = None;
     for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
@@ -129,8 +138,11 @@ async fn observe_all(
                 });
                 inputs.packages = standing.packages.clone();
             }
+            if let Some(shipped) = &entry.shipped {
+                inputs.packages = shipped.added_to(&inputs.packages);
+            }
         }
-        packages.insert(observation.source.clone(), needed);
+        needs.insert(observation.source.clone(), Needs { packages: needed, shipped: entry.shipped });
     }
     let ground = seals::question(loaders, request).and_then(|question| {
         let needs = standings.iter().map(|(needed, standing)| Some((needed.clone(), standing.digest()?)));
@@ -150,7 +162,7 @@ async fn observe_all(
             presence(ports, &catalog.rows.iter().filter(is_needed).collect::<Vec<_>>()).await?
         }
     };
-    Ok(Observed { disk, catalog, packages, statistics: survey.statistics, ground })
+    Ok(Observed { disk, catalog, needs, statistics: survey.statistics, ground })
 }
 
 /// The bundler part of every row's latest inputs. What is compared with the observation comes first: that of the

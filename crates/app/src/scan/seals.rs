@@ -1,6 +1,6 @@
 //! The conclusion of a scan that found nothing to do: when the next one may repeat it.
 //!
-//! What is compared, and why nothing is missing: `design/decisions/0006-sealed-scans.md`.
+//! What is compared, and why nothing is missing: `design/decisions/0007-sealed-scans.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -31,6 +31,8 @@ pub(super) struct Writer<'a> {
     scanner: &'a Scanner,
     /// The rows as they are after everything accepted so far.
     rows: BTreeMap<SourceId, Row>,
+    /// The revision of each row that the steps were planned on; our own commits move it, nobody else's do.
+    planned: BTreeMap<SourceId, u64>,
     pending: BTreeMap<SourceId, Pending>,
     descriptions: Vec<Description>,
     opened: Option<Timestamp>,
@@ -50,6 +52,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(scanner: &'a Scanner, rows: Vec<Row>, edition: Edition) -> Self {
         Self {
             scanner,
+            planned: rows.iter().map(|row| (row.source.clone(), row.revision)).collect(),
             rows: rows.into_iter().map(|row| (row.source.clone(), row)).collect(),
             pending: BTreeMap::new(),
             descriptions: Vec::new(),
@@ -62,6 +65,18 @@ impl<'a> Writer<'a> {
     /// The row as it is now.
     pub(super) fn row(&self, source: &SourceId) -> Option<&Row> {
         self.rows.get(source)
+    }
+
+    /// What becomes of the row of a step. A row that somebody else committed since the step was planned on it is
+    /// observed again instead: what was found out may be about a row that is no longer there (I9).
+    pub(super) fn settle(&self, step: &Step, settle: impl FnOnce(Option<&Row>) -> Settled) -> Settled {
+        let settled = settle(self.row(&step.source));
+        let is_silent = settled == Settled::Unchanged && !step.action.is_attempt();
+        if is_silent || !self.has_moved(&step.source) { settled } else { Settled::ObserveAgain }
+    }
+
+    fn has_moved(&self, source: &SourceId) -> bool {
+        self.rows.get(source).map(|row| row.revision) != self.planned.get(source).copied()
     }
 
     /// Takes the outcome of one step; commits when a batch is full or old.
@@ -157,9 +172,13 @@ impl<'a> Writer<'a> {
             scanner.ports.catalog.commit(commit).await.map_err(|source| Error::Catalog { doing: "writing", source })?;
         for (source, revision) in outcome.revisions {
             if let Some(row) = self.rows.get_mut(&source) {
+                if self.planned.get(&source).copied().unwrap_or(0) == row.revision {
+                    self.planned.insert(source, revision);
+                }
                 row.revision = revision;
             }
         }
+        self.take_back(&outcome.conflicts).await?;
         self.again.extend(outcome.conflicts);
         self.opened = None;
         self.publish(&mut edition);
@@ -178,6 +197,20 @@ impl<'a> Writer<'a> {
                 None => self.rows.remove(source),
             };
         }
+        Ok(())
+    }
+
+    /// What the catalog refused was not written: the rows are what it holds, and nobody is told otherwise.
+    async fn take_back(&mut self, refused: &[SourceId]) -> Result<(), Error> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let held = self.scanner.snapshot().await?.rows;
+        for source in refused {
+            self.rows.remove(source);
+        }
+        let held = held.into_iter().filter(|row| refused.contains(&row.source));
+        self.rows.extend(held.map(|row| (row.source.clone(), row)));
         Ok(())
     }
 

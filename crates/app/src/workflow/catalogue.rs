@@ -13,6 +13,18 @@ pub trait TypeCatalogue: Send + Sync {
     /// Every name that resolves, for suggestions.
     fn names(&self, kind: &Kind) -> Vec<TypeName>;
 
-    /// What claims a type that has no description, and why it has none, as one sentence; `None` if nothing does.
-    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<String>;
+    /// What claims a type that has no description, and why it has none, or where it may be; `None` if nothing is
+    /// known of it.
+    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<Claim>;
+}
+
+/// What is known of a type that has no description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Why it has none, as one sentence.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+    /// True if nobody looked at what claims it yet: it may be in order.
+    pub is_unscanned: bool,
 }

@@ -12,6 +12,7 @@ use mangrove_domain::{
     ports::{Node, NodeValue, RunStoreError},
     problem::{Code, Problem, Severity},
     run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
+    source::Origin,
     workflow::{
         Job, Step, Target, Task, Workflow,
         graph::{self, AfterFailure, Member},
@@ -316,6 +317,7 @@ fn single(file: &str, definition: &str, method: &str, inputs: &Json) -> Workflow
     };
     Workflow {
         file: file.to_owned(),
+        origin: Origin::Local,
         id: String::new(),
         name: located(format!("{definition}.{method}")),
         description: None,

@@ -10,8 +10,9 @@ use mangrove_domain::{
     digest::Digest,
     form::{Located, Parsed},
     nearest,
-    ports::{Document, Documents, FilesError, RepositoryFiles},
+    ports::{Document, Documents, FilesError, RepositoryFiles, WorkflowFile, WorkflowFiles},
     problem::{Code, Problem, Severity},
+    source::Origin,
     type_name::TypeName,
     workflow::{self, Target, Task, Workflow},
 };
@@ -46,10 +47,15 @@ pub struct Library {
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
     digests: HashMap<String, Digest>,
+    /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
+    foreign: HashSet<String>,
+    /// Roots that could not be looked into, and files that could not be read.
+    unseen: HashSet<String>,
 }
 
 impl Library {
-    /// Reads all definitions and workflows. A file that cannot be read is a problem of that file alone.
+    /// Reads all definitions and workflows of the repository, and takes up those workflows that other roots brought. A
+    /// file that cannot be read is a problem of that file alone.
     ///
     /// # Errors
     /// [`FilesError`] if a directory cannot be listed.
@@ -57,6 +63,7 @@ impl Library {
         files: &dyn RepositoryFiles,
         documents: &dyn Documents,
         layout: &Layout,
+        brought: WorkflowFiles,
     ) -> Result<Self, FilesError> {
         let mut library = Self::default();
         for path in files.list(&layout.definitions, true, &ENDINGS).await? {
@@ -74,6 +81,7 @@ impl Library {
                 }
             }
         }
+        library.take_up(documents, brought);
         let twins: Vec<Problem> = shared(&library.definitions).chain(shared(&library.workflows)).collect();
         library.problems.extend(twins);
         Ok(library)
@@ -100,7 +108,31 @@ impl Library {
                 return None;
             }
         };
-        match documents.parse(path, &text) {
+        self.parse(documents, path, &text, parse)
+    }
+
+    /// Takes up workflows of other roots.
+    fn take_up(&mut self, documents: &dyn Documents, brought: WorkflowFiles) {
+        self.unseen.extend(brought.problems.iter().map(|problem| problem.subject.clone()));
+        self.foreign.extend(self.unseen.iter().cloned());
+        self.problems.extend(brought.problems);
+        for WorkflowFile { source, origin, text } in brought.files {
+            let path = source.to_string();
+            if let Some(workflow) = self.parse(documents, &path, &text, workflow::parse) {
+                self.workflows.push(Arc::new(Workflow { origin, ..workflow }));
+            }
+            self.foreign.insert(path);
+        }
+    }
+
+    fn parse<T>(
+        &mut self,
+        documents: &dyn Documents,
+        path: &str,
+        text: &str,
+        parse: impl Fn(&Document) -> Parsed<T>,
+    ) -> Option<T> {
+        match documents.parse(path, text) {
             Ok(document) => {
                 self.digests.insert(path.to_owned(), Digest::of(text.as_bytes()));
                 let parsed = parse(&document);
@@ -126,7 +158,7 @@ impl Library {
     /// # Errors
     /// The [`Problem`] that there is none, or that two files share its name or identifier.
     pub fn definition(&self, name: &str) -> Result<&Arc<Definition>, Problem> {
-        find(&self.definitions, name).map_err(|problem| self.with_broken(problem))
+        find(&self.definitions, name).map_err(|problem| with_broken(problem, self.broken(false)))
     }
 
     /// The workflow of this name, else of this identifier.
@@ -134,22 +166,15 @@ impl Library {
     /// # Errors
     /// The [`Problem`] that there is none, or that two files share its name or identifier.
     pub fn workflow(&self, name: &str) -> Result<&Arc<Workflow>, Problem> {
-        find(&self.workflows, name).map_err(|problem| self.with_broken(problem))
+        find(&self.workflows, name).map_err(|problem| with_broken(problem, self.broken(true)))
     }
 
-    /// A name that nothing has may stand in a file that cannot be used: the hint says so.
-    fn with_broken(&self, problem: Problem) -> Problem {
-        let broken =
-            self.problems.iter().find(|known| known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME);
-        match broken {
-            Some(broken) if problem.code == Code::UNKNOWN_NAME => {
-                let place =
-                    format!("it may be in {}, which cannot be used: see `mangrove workflow validate`", broken.subject);
-                let hint = problem.hint.map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
-                Problem { hint: Some(hint), ..problem }
-            }
-            _ => problem,
-        }
+    /// A file that cannot be used, of this repository before those of others, and the command that says why.
+    fn broken(&self, is_elsewhere_too: bool) -> Option<(&Problem, &'static str)> {
+        let is_broken = |known: &&Problem| known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME;
+        let own = self.own_problems().find(is_broken).map(|broken| (broken, "validate"));
+        let elsewhere = || self.problems.iter().find(is_broken).filter(|_| is_elsewhere_too);
+        own.or_else(|| Some((elsewhere()?, "list")))
     }
 
     /// The definitions that can be used: those whose name and identifier are their own.
@@ -158,11 +183,33 @@ impl Library {
         self.definitions.iter().filter(move |definition| !is_in(&repeated, definition.as_ref()))
     }
 
-    /// Every model type that a definition names, or a step without an expression in it.
+    /// The workflows of the repository itself.
+    pub fn own_workflows(&self) -> impl Iterator<Item = &Arc<Workflow>> {
+        self.workflows.iter().filter(|workflow| workflow.origin == Origin::Local)
+    }
+
+    /// What is wrong with files of the repository itself.
+    pub fn own_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| !self.foreign.contains(&problem.subject))
+    }
+
+    /// What may be the reason that a name is not known: files that cannot be used, roots that cannot be looked into.
+    pub fn hiding_problems(&self) -> impl Iterator<Item = &Problem> {
+        let hides = |problem: &Problem| problem.severity == Severity::Error || self.unseen.contains(&problem.subject);
+        self.problems.iter().filter(move |problem| hides(problem))
+    }
+
+    /// The workflow that comes before this one, because its origin does and they share a name or an identifier.
+    #[must_use]
+    pub fn shadowing(&self, workflow: &Workflow) -> Option<&Arc<Workflow>> {
+        first_before(&self.workflows, workflow)
+    }
+
+    /// Every model type that a definition names, or a step without an expression in a workflow of the repository.
     #[must_use]
     pub fn types(&self) -> BTreeSet<TypeName> {
         let definitions = self.definitions.iter().map(|definition| definition.type_name.value.clone());
-        definitions.chain(self.workflows.iter().flat_map(|workflow| self.types_of(workflow))).collect()
+        definitions.chain(self.own_workflows().flat_map(|workflow| self.types_of(workflow))).collect()
     }
 
     /// Every model type that a step of this workflow uses, as far as no expression decides it.
@@ -193,6 +240,16 @@ impl Library {
     }
 }
 
+/// A name that nothing has may stand in a file that cannot be used: the hint says so.
+fn with_broken(problem: Problem, broken: Option<(&Problem, &str)>) -> Problem {
+    let Some((broken, command)) = broken.filter(|_| problem.code == Code::UNKNOWN_NAME) else {
+        return problem;
+    };
+    let place = format!("it may be in {}, which cannot be used: see `mangrove workflow {command}`", broken.subject);
+    let hint = problem.hint.map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
+    Problem { hint: Some(hint), ..problem }
+}
+
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     let hint = nearest::hint(name, known.clone()).or_else(|| {
         let first: Vec<&str> = known.take(10).collect();
@@ -216,6 +273,7 @@ trait Named {
     fn file(&self) -> &str;
     fn id(&self) -> &str;
     fn name(&self) -> &Located<String>;
+    fn origin(&self) -> Origin;
 }
 
 impl Named for Definition {
@@ -231,6 +289,11 @@ impl Named for Definition {
 
     fn name(&self) -> &Located<String> {
         &self.name
+    }
+
+    /// Definitions are data of the repository.
+    fn origin(&self) -> Origin {
+        Origin::Local
     }
 }
 
@@ -248,14 +311,20 @@ impl Named for Workflow {
     fn name(&self) -> &Located<String> {
         &self.name
     }
+
+    fn origin(&self) -> Origin {
+        self.origin
+    }
 }
 
 fn find<'a, T: Named>(all: &'a [Arc<T>], name: &str) -> Result<&'a Arc<T>, Problem> {
-    let by_name = all.iter().find(|known| known.name().value == name);
-    let Some(found) = by_name.or_else(|| all.iter().find(|known| known.id() == name)) else {
+    // The first in the order of their origins.
+    let by_name = all.iter().filter(|known| known.name().value == name).min_by_key(|known| known.origin());
+    let by_id = || all.iter().filter(|known| known.id() == name).min_by_key(|known| known.origin());
+    let Some(found) = by_name.or_else(by_id) else {
         return Err(unknown(T::WHAT, name, all.iter().map(|known| known.name().value.as_str())));
     };
-    match ambiguous(all, found) {
+    match shadowed(all, found).or_else(|| ambiguous(all, found)) {
         None => Ok(found),
         Some((message, hint)) => Err(Problem {
             code: Code::AMBIGUOUS_NAME,
@@ -268,30 +337,52 @@ fn find<'a, T: Named>(all: &'a [Arc<T>], name: &str) -> Result<&'a Arc<T>, Probl
     }
 }
 
-/// The names and identifiers that more than one has.
-fn repeated<T: Named>(all: &[Arc<T>]) -> (HashSet<&str>, HashSet<&str>) {
+/// A name or an identifier, with the origin of who has it.
+type Word<'a> = (Origin, &'a str);
+
+/// The names and identifiers that more than one of an origin has.
+fn repeated<T: Named>(all: &[Arc<T>]) -> (HashSet<Word<'_>>, HashSet<Word<'_>>) {
     let (mut names, mut ids) = (HashSet::new(), HashSet::new());
     let (mut seen_names, mut seen_ids) = (HashSet::new(), HashSet::new());
     for one in all {
-        let name = one.name().value.as_str();
+        let (name, id) = ((one.origin(), one.name().value.as_str()), (one.origin(), one.id()));
         if !seen_names.insert(name) {
             names.insert(name);
         }
-        if !seen_ids.insert(one.id()) {
-            ids.insert(one.id());
+        if !seen_ids.insert(id) {
+            ids.insert(id);
         }
     }
     (names, ids)
 }
 
-fn is_in<T: Named>((names, ids): &(HashSet<&str>, HashSet<&str>), one: &T) -> bool {
-    names.contains(one.name().value.as_str()) || ids.contains(one.id())
+fn is_in<T: Named>((names, ids): &(HashSet<Word<'_>>, HashSet<Word<'_>>), one: &T) -> bool {
+    names.contains(&(one.origin(), one.name().value.as_str())) || ids.contains(&(one.origin(), one.id()))
 }
 
-/// The others with the name or the identifier of one.
+fn is_same<T: Named>(one: &T, other: &T) -> bool {
+    one.name().value == other.name().value || one.id() == other.id()
+}
+
+/// The others of an origin with the name or the identifier of one.
 fn twins<'a, T: Named>(all: &'a [Arc<T>], one: &'a Arc<T>) -> impl Iterator<Item = &'a Arc<T>> {
-    let same = |known: &T| known.name().value == one.name().value || known.id() == one.id();
+    let same = |known: &T| known.origin() == one.origin() && is_same(known, one.as_ref());
     all.iter().filter(move |known| !Arc::ptr_eq(known, one) && same(known))
+}
+
+/// The first one whose origin comes before that of this one, and that has its name or its identifier.
+fn first_before<'a, T: Named>(all: &'a [Arc<T>], one: &T) -> Option<&'a Arc<T>> {
+    let before = all.iter().filter(|known| known.origin() < one.origin() && is_same(known.as_ref(), one));
+    before.min_by_key(|known| known.origin())
+}
+
+/// The sentence that another one comes before this one, and what to do; `None` if none does.
+fn shadowed<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
+    let winner = first_before(all, one.as_ref())?;
+    let (what, field) = if winner.name().value == one.name().value { ("name", "name") } else { ("identifier", "id") };
+    let (file, other, name) = (one.file(), winner.file(), &winner.name().value);
+    let message = format!("{file} shares its {what} with `{name}` in {other}, which comes before it");
+    Some((message, format!("ask for `{name}`, or give one of them another `{field}`")))
 }
 
 /// The sentence that one shares its name or identifier with others, and what to do; `None` if it does not.

@@ -20,7 +20,7 @@ use mangrove_domain::{
     workflow::{Step, Target, Task, Workflow},
 };
 
-use super::{Library, TypeCatalogue};
+use super::{Claim, Library, TypeCatalogue};
 use crate::method::model_kind;
 
 /// What validation looks things up in.
@@ -35,16 +35,17 @@ pub struct Tools<'a> {
 }
 
 /// Everything that is wrong with the definitions and workflows of a repository, what was found while they were
-/// loaded included, in the order of files and lines.
+/// loaded included, in the order of files and lines. Workflows of other roots are not looked at: they name definitions that
+/// whoever uses them has to make.
 #[must_use]
 pub fn validate(library: &Library, tools: Tools<'_>) -> Vec<Problem> {
-    let mut problems = library.problems.clone();
+    let mut problems: Vec<Problem> = library.own_problems().cloned().collect();
     for definition in &library.definitions {
         let mut findings = Findings::new(&definition.file);
         check_definition(&mut findings, definition, tools);
         problems.extend(findings.problems);
     }
-    for workflow in &library.workflows {
+    for workflow in library.own_workflows() {
         problems.extend(check(library, workflow, tools, false));
     }
     sorted(problems)
@@ -135,8 +136,10 @@ fn describe(
     }
     let position = findings.at(type_name);
     if let Some(claim) = tools.types.claim(&kind, name) {
-        let hint = Some(format!("run `mangrove why {name}`"));
-        findings.error(Code::UNKNOWN_TYPE, position, format!("model type `{name}` is not ready: {claim}"), hint);
+        let Claim { reason, hint, is_unscanned } = claim;
+        let severity = if is_unscanned { Severity::Warning } else { Severity::Error };
+        let message = format!("model type `{name}` is not ready: {reason}");
+        findings.report(severity, Code::UNKNOWN_TYPE, position, message, Some(hint));
     } else {
         let known = tools.types.names(&kind);
         let hint = nearest::hint(name.as_str(), known.iter().map(TypeName::as_str));

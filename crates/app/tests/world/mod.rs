@@ -61,6 +61,11 @@ impl World {
 
     /// A new process over the same disk.
     pub(crate) fn restart(&mut self) {
+        self.scanner = self.another_process();
+    }
+
+    /// One more process over the same disk.
+    pub(crate) fn another_process(&self) -> Arc<Scanner> {
         let parts = WorldParts {
             tree: Arc::clone(&self.tree),
             bundler: Arc::clone(&self.bundler),
@@ -71,7 +76,7 @@ impl World {
             seals: Arc::clone(&self.seals),
             clock: Arc::clone(&self.clock),
         };
-        self.scanner = parts.scanner(2);
+        parts.scanner(2)
     }
 
     /// The catalog is lost; everything else stays.

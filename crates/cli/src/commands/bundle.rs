@@ -1,6 +1,9 @@
 //! `mangrove bundle`
 
-use std::path::Path;
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 use mangrove_app::single::{self, BundleError, Form};
 use mangrove_domain::{problem::Code, source::SourceId};
@@ -47,9 +50,7 @@ pub(crate) async fn run(
         }
     })?;
     if let Some(output) = output {
-        std::fs::write(output, &bundle.code).map_err(|error| {
-            CommandError::usage(None, format!("{} cannot be written: {error}", output.display()), None)
-        })?;
+        std::fs::write(output, &bundle.code).map_err(|error| unwritable(output, &error))?;
     }
     if context.printer.is_json() {
         context.printer.document(&BundleDocument {
@@ -70,11 +71,28 @@ pub(crate) async fn run(
     Ok(Exit::Done)
 }
 
+/// The error that the bundle cannot be put where it was wanted.
+fn unwritable(output: &Path, error: &io::Error) -> CommandError {
+    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (code, hint) = match error.kind() {
+        ErrorKind::NotFound => {
+            (Code::NOT_WRITABLE, format!("the directory is not there: `mkdir -p {}` makes it", directory.display()))
+        }
+        ErrorKind::IsADirectory => (Code::NOT_WRITABLE, "`-o` names the file to write, not a directory".to_owned()),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            (Code::DISK_FULL, format!("`mangrove explain {}` says more", Code::DISK_FULL))
+        }
+        _ => (Code::NOT_WRITABLE, format!("`mangrove explain {}` says more", Code::NOT_WRITABLE)),
+    };
+    CommandError::usage(Some(code), format!("{} cannot be written: {error}", output.display()), Some(&hint))
+}
+
 /// The source that a file is: in the repository, a mount or a pulled extension.
 async fn source(workspace: &Workspace, file: &Path) -> Result<SourceId, CommandError> {
-    let absolute = std::path::absolute(file)
-        .and_then(|path| path.canonicalize())
-        .map_err(|error| CommandError::usage(Some(Code::UNREADABLE), format!("{}: {error}", file.display()), None))?;
+    let absolute = std::path::absolute(file).and_then(|path| path.canonicalize()).map_err(|error| {
+        let hint = "paths are relative to the current directory";
+        CommandError::usage(Some(Code::UNREADABLE), format!("{}: {error}", file.display()), Some(hint))
+    })?;
     workspace.source_of(&absolute).await?.ok_or_else(|| {
         let repository = workspace.repository.display();
         CommandError::usage(

@@ -1,16 +1,15 @@
 //! `mangrove cache`
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use mangrove_app::{
     scan::Request,
-    upkeep::{self, Sweep},
+    upkeep::{self, Look, Sweep},
 };
 use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
     digest::Digest,
-    observation::{DiskView, Entry, RootAccess, RootView},
-    ports::{ObserveRequest, SweepOutcome},
+    ports::SweepOutcome,
     problem::Code,
 };
 use serde::Serialize;
@@ -153,10 +152,8 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
 /// Gives back what no lock names and no row needs.
 pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, CommandError> {
     let workspace = if is_dry_run { context.look().await? } else { context.open(None).await? };
-    let request = ObserveRequest { kinds: context.loaders.layouts(), ..ObserveRequest::default() };
-    let survey = workspace.scanner.ports().tree.survey(&request).await;
-    let survey = survey.map_err(|error| CommandError::fault("looking at the repository", error.fault()))?;
-    if let Some(unseen) = unseen(&survey.disk) {
+    let look = Look::take(&workspace.scanner).await?;
+    if let Some(unseen) = &look.unseen {
         let message = format!("nothing was removed: {unseen}, and a lock there may name any package");
         return Err(CommandError::no(
             Some(Code::SWEEP_WITHHELD),
@@ -164,16 +161,15 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
             Some("`mangrove scan` says what is missing"),
         ));
     }
-    let locks: BTreeSet<PathBuf> = survey.entries.into_iter().filter_map(|entry| entry.lock).collect();
     let mut kept: BTreeSet<Digest> = stored(&workspace).await?.into_iter().map(|object| object.key.digest()).collect();
-    let (outcome, withheld) = match upkeep::sweep(&workspace.scanner, is_dry_run).await? {
+    let (outcome, withheld) = match upkeep::sweep(&workspace.scanner, &look, is_dry_run).await? {
         Sweep::Done(outcome) => (outcome, Vec::new()),
         Sweep::Withheld(problems) => (SweepOutcome::default(), problems),
     };
     for object in &outcome.objects {
         kept.remove(&object.key.digest());
     }
-    let packages = workspace.packages.prune(&locks, kept, GRACE, is_dry_run).await;
+    let packages = workspace.packages.prune(&look.locks, kept, GRACE, is_dry_run).await;
     let packages = packages.map_err(|fault| CommandError::fault("pruning the cache", &fault))?;
     let bundles = Amount {
         files: outcome.objects.len() as u64,
@@ -207,22 +203,6 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
         }
     }
     Ok(if withheld.is_empty() { Exit::Done } else { Exit::No })
-}
-
-/// What of the repository cannot be seen now, in words; `None` if everything can.
-fn unseen(disk: &DiskView) -> Option<String> {
-    if disk.lockfile_fault.is_some() || disk.mounts_fault.is_some() {
-        return Some("the list of mounts or of pulled extensions cannot be read".to_owned());
-    }
-    let is_whole = |view: &RootView| {
-        view.access == RootAccess::Reachable && view.incomplete.is_empty() && view.missing_directories.is_empty()
-    };
-    let partly = disk.roots.iter().find(|(_, view)| !is_whole(view));
-    if let Some((root, _)) = partly {
-        return Some(format!("{root} can only be seen in part"));
-    }
-    let unreadable = disk.observations.iter().find(|seen| matches!(seen.entry, Entry::Unreadable(_)));
-    unreadable.map(|seen| format!("{} cannot be read", seen.source))
 }
 
 /// A scan that fetches and builds everything, and says no if anything is left to be desired.

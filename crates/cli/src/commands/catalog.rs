@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use mangrove_app::scan::Request;
+use mangrove_app::{scan::Request, upkeep};
 use mangrove_domain::problem::Code;
 use serde::Serialize;
 
 use super::{Context, scan};
-use crate::{compose, errors::CommandError, exit::Exit};
+use crate::{compose, errors::CommandError, exit::Exit, human};
 
 #[derive(Serialize)]
 struct BackupDocument {
@@ -16,12 +16,19 @@ struct BackupDocument {
 }
 
 pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
-    let set_aside = compose::replace_catalog(context, &context.repository()?).await?;
+    let repository = context.repository()?;
+    let earlier = compose::earlier_catalog(context, &repository).await;
+    let set_aside = compose::replace_catalog(context, &repository).await?;
     if let Some(path) = &set_aside {
         context.printer.status("Set aside", path.display().to_string());
     }
     let workspace = context.open(jobs).await?;
     workspace.take_over_store().await?;
+    let kept = upkeep::take_over(&workspace.scanner, earlier).await?;
+    if !kept.is_empty() {
+        let sources = human::count(kept.len() as u64, "source");
+        context.printer.status("Kept", format!("the earlier bundle of {sources} whose newest text does not work"));
+    }
     let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
     let report = workspace.scanner.scan(&request).await?;
     let set_aside = set_aside.map(|path| path.display().to_string());

@@ -1,11 +1,22 @@
 //! `mangrove describe`
 
-use mangrove_app::{attachment::Composed, catalogue, types::NotReady};
-use mangrove_domain::{description::MethodDescription, json::Json, problem::Code};
+use std::collections::BTreeSet;
+
+use mangrove_app::{
+    attachment::Composed,
+    catalogue::{self, Lookup},
+    health,
+};
+use mangrove_domain::{description::MethodDescription, json::Json, nearest, problem::Code, source::Kind};
 use serde::Serialize;
 
 use super::Context;
-use crate::{documents::json_value, errors::CommandError, exit::Exit, printer::Style};
+use crate::{
+    documents::{ShippedDocument, json_value},
+    errors::CommandError,
+    exit::Exit,
+    printer::Style,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,6 +31,8 @@ struct DescribeDocument {
     extension_version: String,
     path: String,
     degraded: bool,
+    /// `null` if its bundle was built here.
+    shipped: Option<ShippedDocument>,
     add_ons: Vec<String>,
     methods: Vec<MethodDocument>,
     details: serde_json::Value,
@@ -46,48 +59,27 @@ pub(crate) async fn run(
 ) -> Result<Exit, CommandError> {
     let workspace = context.look().await?;
     let kind = kind.map(|name| context.kind(name)).transpose()?;
-    let now = workspace.scanner.ports().clock.now();
-    let mut unknown: Option<NotReady> = None;
-    let mut found: Vec<Composed> = Vec::new();
-    for layout in context.loaders.layouts() {
-        if kind.as_ref().is_some_and(|kind| *kind != layout.kind) {
-            continue;
+    match catalogue::find(&workspace.scanner, query, kind.as_ref()).await? {
+        Lookup::Found(composed) => show(context, *composed, method),
+        Lookup::Unknown(not_ready) => Err(CommandError::not_ready(&not_ready, workspace.scanner.ports().clock.now())),
+        Lookup::Ambiguous(kinds) => {
+            let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
+            Err(CommandError::usage(
+                None,
+                format!("`{query}` is the name of several types: {}", kinds.join(", ")),
+                Some(&format!("name one with `--kind {}`", kinds[0])),
+            ))
         }
-        let Ok(type_name) = (layout.normalise)(query) else { continue };
-        match catalogue::describe(&workspace.scanner, &layout.kind, &type_name).await? {
-            Ok(composed) => found.push(composed),
-            // What somebody claims tells more than what nobody knows, and a name that is nearly right more than none.
-            Err(not_ready) if unknown.as_ref().is_none_or(|known| knowledge(&not_ready) > knowledge(known)) => {
-                unknown = Some(not_ready);
-            }
-            Err(_) => {}
+        Lookup::NoName(nearest) => {
+            let names: BTreeSet<&str> = nearest.iter().map(|(_, name)| name.as_str()).collect();
+            let hint = nearest::hint(query, names);
+            Err(CommandError::usage(
+                Some(Code::UNKNOWN_TYPE),
+                format!("`{query}` is no type name"),
+                Some(hint.as_deref().unwrap_or("type names have at least two segments, such as `@acme/dns`")),
+            ))
         }
     }
-    if found.len() > 1 {
-        let kinds: Vec<String> = found.iter().map(|composed| composed.row.kind.to_string()).collect();
-        let hint = format!("name one with `--kind {}`", kinds[0]);
-        return Err(CommandError::usage(
-            None,
-            format!("`{query}` is the name of several types: {}", kinds.join(", ")),
-            Some(&hint),
-        ));
-    }
-    if let Some(composed) = found.pop() {
-        return show(context, composed, method);
-    }
-    Err(match unknown {
-        Some(not_ready) => CommandError::not_ready(&not_ready, now),
-        None => CommandError::usage(
-            Some(Code::UNKNOWN_TYPE),
-            format!("`{query}` is no type name"),
-            Some("type names have at least two segments, such as `@acme/dns`"),
-        ),
-    })
-}
-
-/// How much an answer tells.
-fn knowledge(not_ready: &NotReady) -> (bool, bool) {
-    (!not_ready.claimed_by.is_empty(), !not_ready.nearest.is_empty())
 }
 
 fn show(context: &Context, mut composed: Composed, method: Option<&str>) -> Result<Exit, CommandError> {
@@ -133,6 +125,7 @@ fn document(composed: &Composed) -> DescribeDocument {
         extension_version: row.extension.version.to_string(),
         path: row.source.to_string(),
         degraded: row.degraded.is_some(),
+        shipped: ShippedDocument::of(row),
         add_ons: add_ons.iter().map(|row| row.source.to_string()).collect(),
         methods: description.methods.iter().map(method).collect(),
         details: json_value(&description.details),
@@ -154,6 +147,9 @@ fn print(context: &Context, composed: &Composed, is_one_method: bool) {
         printer.line(format!("  extension {} {}", row.extension.name, row.extension.version));
         if let Some(failure) = &row.degraded {
             printer.line(format!("  degraded: {}", failure.latest_message));
+        }
+        if let Some(remark) = health::shipped(row) {
+            printer.line(format!("  shipped: {}", remark.message));
         }
         for add_on in add_ons {
             printer.line(format!("  with {} ({})", add_on.source, add_on.origin.as_str()));

@@ -1,7 +1,7 @@
 //! `mangrove doctor`
 
 use mangrove_app::doctor::{
-    self, Diagnosis, Duplicate, Examination,
+    self, Diagnosis, DocumentHealth, Duplicate,
     repair::{self, Repair},
 };
 
@@ -24,17 +24,16 @@ pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<E
     let access = if arguments.apply { Access::ReadWrite } else { Access::Examine };
     let (workspace, examination) = compose::examine(context, &context.repository()?, access).await?;
     let scanner = &workspace.scanner;
-    let Examination { found, permissions } = examination;
     let (mut repair, mut is_cancelled) = (None, false);
     if arguments.apply {
         let repaired = repair::apply(scanner, context.interrupts.cancellation()).await?;
         is_cancelled = repaired.report.is_cancelled;
         repair = Some(repaired.repair);
     }
-    let diagnosis = doctor::diagnose(scanner, Examination { found, permissions }).await;
+    let diagnosis = doctor::diagnose(scanner, examination).await;
     if arguments.repair && !arguments.apply {
         // Where the catalog or the sources cannot be read, the diagnosis says so, and there is nothing to mend.
-        repair = Some(repair::propose(scanner, &diagnosis.damaged).await.unwrap_or_default());
+        repair = Some(repair::propose(scanner, &diagnosis).await.unwrap_or_default());
     }
     if context.printer.is_json() {
         let repair = repair.as_ref().map(|repair| (repair, arguments.apply));
@@ -78,6 +77,15 @@ fn print(printer: &Printer, diagnosis: &Diagnosis) {
             .collect();
         let degraded = if health.degraded > 0 { format!(", {} degraded", health.degraded) } else { String::new() };
         printer.line(format!("{kind}: {}{degraded}", states.join(", ")));
+    }
+    if let Some(DocumentHealth { definitions, workflows, broken }) = &diagnosis.documents {
+        let (definitions, workflows) = (human::count(*definitions, "definition"), human::count(*workflows, "workflow"));
+        let errors = if broken.is_empty() {
+            String::new()
+        } else {
+            format!("; {} with errors", human::count(broken.len() as u64, "file"))
+        };
+        printer.line(format!("{definitions}, {workflows}{errors}"));
     }
     for duplicate in &diagnosis.duplicates {
         printer.line(claims(duplicate));

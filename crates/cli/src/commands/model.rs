@@ -43,7 +43,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         context.printer.document(&ListDocument {
             schema: "mangrove.model-list/1",
             definitions,
-            problems: library.problems.iter().map(ProblemDocument::from).collect(),
+            problems: library.own_problems().map(ProblemDocument::from).collect(),
         });
         return Ok(Exit::Done);
     }
@@ -57,7 +57,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     for line in table(&cells) {
         context.printer.line(line);
     }
-    for problem in &library.problems {
+    for problem in library.own_problems() {
         context.printer.problem(problem);
     }
     if cells.is_empty() {

@@ -73,11 +73,11 @@ fn note(row: &Row) -> String {
     if let Some(winner) = &row.shadowed_by {
         return format!("shadowed by {winner}");
     }
-    if row.degraded.is_some() {
-        return "degraded".to_owned();
-    }
-    match &row.state {
-        State::Indexed(_) => "ready".to_owned(),
-        other => other.name().as_str().to_owned(),
-    }
+    let state = match &row.state {
+        State::Indexed(_) if row.degraded.is_some() => "degraded",
+        State::Indexed(_) => "ready",
+        other => other.name().as_str(),
+    };
+    // Its name is that of the type that it adds to.
+    if row.is_add_on() { format!("add-on, {state}") } else { state.to_owned() }
 }

@@ -1,6 +1,9 @@
 //! `mangrove why`
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use mangrove_app::{
     sought::Sought,
@@ -9,8 +12,9 @@ use mangrove_app::{
 use mangrove_domain::{
     failure::Failure,
     ports::AuditRecord,
-    problem::Code,
+    problem::{Code, Problem},
     row::Row,
+    source::RootId,
     state::{State, StateName},
     time::Timestamp,
 };
@@ -18,6 +22,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
+    compose::Workspace,
     documents::{ProblemDocument, SourceDocument},
     errors::CommandError,
     exit::Exit,
@@ -59,14 +64,15 @@ struct HelperDocument {
     root: String,
     path: String,
     imported_by: Vec<String>,
+    remarks: Vec<ProblemDocument>,
 }
 
 pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandError> {
     let workspace = context.look().await?;
-    let sought = sought(&workspace.repository, query);
+    let sought = sought(&workspace, query).await?;
     let answer = why::explain(&workspace.scanner, &sought).await?;
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
-        return Err(unknown(&workspace.repository, &sought, answer.nearest));
+        return Err(unknown(&workspace.repository, &sought, answer.nearest, &answer.hidden));
     }
     let now = workspace.scanner.ports().clock.now();
     if context.printer.is_json() {
@@ -87,17 +93,27 @@ pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandE
     Ok(Exit::Done)
 }
 
-/// What a query means: a type, a path below the repository, one relative to the current directory, or an absolute one.
-pub(crate) fn sought(repository: &Path, query: &str) -> Sought {
-    let below = |path: PathBuf| Some(path.strip_prefix(repository).ok()?.to_str()?.replace('\\', "/"));
-    let absolute = std::path::absolute(query).ok();
+/// What a query means: a type, a path below a root, one relative to the current directory or to the repository, or an
+/// absolute one.
+pub(crate) async fn sought(workspace: &Workspace, query: &str) -> Result<Sought, CommandError> {
+    let repository = &workspace.repository;
+    let below = |path: &PathBuf| Some(path.strip_prefix(repository).ok()?.to_str()?.replace('\\', "/"));
+    let absolute: Vec<PathBuf> = std::path::absolute(query).into_iter().chain([repository.join(query)]).collect();
     // A file that is gone has no canonical form; one that is a link is meant under its own name.
-    let parent = absolute.as_ref().and_then(|path| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)));
-    Sought::new(query, [absolute, parent].into_iter().flatten().filter_map(below))
+    let real = |path: &PathBuf| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    let real: BTreeSet<PathBuf> = absolute.iter().filter_map(real).collect();
+    let here = absolute.iter().take(1).chain(&real).filter_map(below);
+    let mut sought = Sought::new(query, here);
+    for path in &real {
+        if let Some(source) = workspace.source_of(path).await?.filter(|source| source.root != RootId::local()) {
+            sought = sought.with_file(source);
+        }
+    }
+    Ok(sought)
 }
 
 /// The error about a query that no source matches.
-pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String>) -> CommandError {
+pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String>, hidden: &[Problem]) -> CommandError {
     let query = sought.text();
     let is_file = repository.join(query).is_file() || Path::new(query).is_file();
     let (message, hint) = if is_file {
@@ -110,7 +126,13 @@ pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String
         (format!("no source has the path or type `{query}`"), "`mangrove types --all` lists all there is")
     };
     let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
-    CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint))
+    let mut error = CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint));
+    if !is_file && !hidden.is_empty() {
+        error.details.push("it may be where nobody can look now:".to_owned());
+        let told = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
+        error.details.extend(hidden.iter().map(told));
+    }
+    error
 }
 
 fn helper_document(helper: &Helper) -> HelperDocument {
@@ -118,6 +140,7 @@ fn helper_document(helper: &Helper) -> HelperDocument {
         root: helper.source.root.to_string(),
         path: helper.source.path.to_string(),
         imported_by: helper.imported_by.iter().map(ToString::to_string).collect(),
+        remarks: helper.remarks.iter().map(ProblemDocument::from).collect(),
     }
 }
 
@@ -127,8 +150,19 @@ const IMPORTERS: usize = 10;
 fn print_helper(context: &Context, helper: &Helper) {
     let printer = &context.printer;
     printer.line(printer.styled(Style::Bold, &helper.source.to_string()));
-    let names: Vec<String> = helper.export_names.iter().map(|name| format!("`{name}`")).collect();
-    printer.line(format!("  helper   it has no row of its own: it exports none of {}", names.join(", ")));
+    let is_elsewhere = helper.remarks.iter().any(|remark| remark.code == Code::WRONG_KIND);
+    if is_elsewhere {
+        printer.line("  helper   it has no row of its own: what it exports does not belong here");
+    } else {
+        let names: Vec<String> = helper.export_names.iter().map(|name| format!("`{name}`")).collect();
+        printer.line(format!("  helper   it has no row of its own: it exports none of {}", names.join(", ")));
+    }
+    for remark in &helper.remarks {
+        printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
+        if let Some(hint) = remark.remedy() {
+            printer.line(format!("    {hint}"));
+        }
+    }
     if helper.imported_by.is_empty() {
         printer.line("  imported by no source");
         return;

@@ -1,19 +1,14 @@
 //! `mangrove workflow list`, `validate` and `run`
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_app::{
-    attachment, on_demand,
-    scan::Scanner,
+    on_demand,
     secrets::Environment,
-    types::NotReady,
-    workflow::{Library, Observer, Request, Silent, StartError, TypeCatalogue, validate as validation},
+    types::Sight,
+    workflow::{CatalogTypes, Library, Observer, Request, Silent, StartError, validate as validation},
 };
 use mangrove_domain::{
-    description::Description,
     failure::FailureClass,
     json::Json,
     problem::{Code, Problem, Severity},
@@ -47,6 +42,9 @@ struct ListedDocument {
     name: String,
     id: String,
     path: String,
+    origin: &'static str,
+    /// The file of the workflow that has its name or identifier and comes before it.
+    shadowed_by: Option<String>,
     description: Option<String>,
     schedule: Option<String>,
     next_run: Option<String>,
@@ -74,6 +72,8 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 name: workflow.name.value.clone(),
                 id: workflow.id.clone(),
                 path: workflow.file.clone(),
+                origin: workflow.origin.as_str(),
+                shadowed_by: library.shadowing(workflow).map(|winner| winner.file.clone()),
                 description: workflow.description.clone(),
                 schedule: schedule(workflow),
                 next_run: None,
@@ -93,9 +93,12 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         .map(|workflow| {
             vec![
                 workflow.name.value.clone(),
-                schedule(workflow).unwrap_or_else(|| "by hand".to_owned()),
+                match library.shadowing(workflow) {
+                    Some(winner) => format!("shadowed by {}", winner.file),
+                    None => schedule(workflow).unwrap_or_else(|| "by hand".to_owned()),
+                },
                 workflow.file.clone(),
-                workflow.description.clone().unwrap_or_default(),
+                workflow.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
             ]
         })
         .collect();
@@ -106,7 +109,9 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         context.printer.problem(problem);
     }
     if cells.is_empty() {
-        context.printer.note("no workflows in workflows/ or extensions/workflows/");
+        context
+            .printer
+            .note("no workflows in workflows/ or extensions/workflows/, nor in mounts and pulled extensions");
     }
     Ok(Exit::Done)
 }
@@ -117,8 +122,11 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     let workflow = name.map(|name| library.workflow(name).map_err(|wrong| unknown(&wrong))).transpose()?;
     // Whether methods and arguments fit can only be told of types that are built.
     let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
-    on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
-    let types = Types::load(&workspace.scanner).await?;
+    let hidden = on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
+    let index = workspace.scanner.load().await?;
+    // What claims them has a row by now.
+    let sight = move |_: &Kind, _: &TypeName| Sight { hidden: hidden.clone(), ..Sight::default() };
+    let types = CatalogTypes::of(workspace.scanner.ports().catalog.as_ref(), index, sight).await?;
     let tools = validation::Tools {
         types: &types,
         expressions: workspace.expressions.as_ref(),
@@ -229,7 +237,7 @@ pub(super) fn unknown(problem: &Problem) -> CommandError {
 /// The error that a name leads nowhere, after what is wrong with the files of which one may have it.
 pub(super) fn lost(context: &Context, library: &Library, wrong: &Problem) -> CommandError {
     if wrong.code == Code::UNKNOWN_NAME {
-        for problem in library.problems.iter().filter(|problem| problem.severity == Severity::Error) {
+        for problem in library.hiding_problems() {
             context.printer.problem(problem);
         }
     }
@@ -238,7 +246,7 @@ pub(super) fn lost(context: &Context, library: &Library, wrong: &Problem) -> Com
 
 /// Says that there are mistakes in files that this run was not asked for.
 pub(super) fn elsewhere(context: &Context, library: &Library, file: &str) {
-    let errors = library.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let errors = library.own_problems().filter(|problem| problem.severity == Severity::Error);
     let files: BTreeSet<&str> =
         errors.map(|problem| problem.subject.as_str()).filter(|subject| *subject != file).collect();
     if let Some(first) = files.first() {
@@ -268,41 +276,4 @@ pub(super) fn inputs(workspace: &Workspace, inputs: &args::Inputs) -> Result<Jso
     }
     members.extend(inputs.input.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))));
     Ok(Json::object(members))
-}
-
-/// What the catalog says of types, for validation.
-struct Types {
-    index: Arc<mangrove_domain::index::TypeIndex>,
-    descriptions: HashMap<(Kind, TypeName), Arc<Description>>,
-}
-
-impl Types {
-    async fn load(scanner: &Scanner) -> Result<Self, CommandError> {
-        let index = scanner.load().await?;
-        let mut descriptions = HashMap::new();
-        for row in index.rows().filter(|row| row.is_resolvable()) {
-            let catalog = scanner.ports().catalog.as_ref();
-            if let Some(composed) = attachment::compose(catalog, &index, row).await? {
-                let description = composed.attachment.description;
-                descriptions.insert((row.kind.clone(), description.type_name.clone()), Arc::new(description));
-            }
-        }
-        Ok(Self { index, descriptions })
-    }
-}
-
-impl TypeCatalogue for Types {
-    fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
-        self.descriptions.get(&(kind.clone(), name.clone())).cloned()
-    }
-
-    fn names(&self, kind: &Kind) -> Vec<TypeName> {
-        let resolvable = self.index.rows().filter(|row| row.kind == *kind && row.is_resolvable());
-        resolvable.filter_map(|row| row.type_name().cloned()).collect()
-    }
-
-    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<String> {
-        let not_ready = NotReady::explain(&self.index, kind, name, None);
-        (!not_ready.claimed_by.is_empty()).then(|| not_ready.reasons().join("; "))
-    }
 }

@@ -3,8 +3,14 @@
 use async_trait::async_trait;
 
 use crate::{
-    description::Description, digest::Digest, failure::Fault, observation::CatalogView, row::Row, settle::Transition,
-    source::SourceId,
+    description::Description,
+    digest::Digest,
+    failure::Fault,
+    observation::CatalogView,
+    row::Row,
+    settle::Transition,
+    source::{Kind, SourceId},
+    type_name::TypeName,
 };
 
 /// The rows, their descriptions and their history.
@@ -37,6 +43,10 @@ pub trait Catalog: Send + Sync {
 
     /// The history of one source, oldest first.
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError>;
+
+    /// The sources whose row had or claimed this type when it was deleted, sorted. Those that have a row again are left
+    /// out.
+    async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError>;
 
     /// A remembered inspection by its key; see `design/inspection.md`.
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError>;

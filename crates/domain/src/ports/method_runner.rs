@@ -5,13 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::LoadedBundle;
-use crate::{description::Violation, failure::Fault, json::Json};
+use crate::{description::Violation, failure::Fault, json::Json, permission::Grantee};
 
 /// Runs functions of a bundle.
 ///
 /// Implementations MUST make every call of a stand-in a typed failure that names the requirement: work is never
 /// pretended; MUST end a call within its time limit; MUST NOT let a rejection that nobody awaits end more than
-/// its own session (fault 31). Contract: `testkit::contract::method_runner`.
+/// its own session (fault 31); MUST let code reach nothing but what its grantee is granted, and name the grant that is
+/// missing. Contract: `testkit::contract::method_runner`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait MethodRunner: Send + Sync {
@@ -28,6 +29,10 @@ pub struct OpenRequest {
     pub export_name: String,
     /// What a person calls the source, for messages.
     pub subject: String,
+    /// What the code needs that only a richer engine has, as its description says; chooses the engine.
+    pub requirements: Vec<String>,
+    /// On whose behalf it runs.
+    pub grantee: Grantee,
 }
 
 /// A loaded bundle.

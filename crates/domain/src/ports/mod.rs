@@ -43,7 +43,7 @@ pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
 pub use source_tree::{
     ConfigFile, ConfigKind, Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile,
-    SourceTree, Survey, SurveyStatistics, SurveyedEntry,
+    SourceTree, Survey, SurveyStatistics, SurveyedEntry, WorkflowFile, WorkflowFiles,
 };
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about

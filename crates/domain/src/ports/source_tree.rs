@@ -10,7 +10,9 @@ use crate::{
     failure::Fault,
     fingerprint::Part,
     observation::{DiskView, Observation},
-    source::{Kind, RelativePath, SourceId},
+    problem::Problem,
+    shipped::Shipped,
+    source::{Kind, Origin, RelativePath, SourceId},
 };
 
 /// The files of a repository and its other roots: discovery, digests and module graphs.
@@ -30,6 +32,18 @@ pub trait SourceTree: Send + Sync {
     /// The module graph of one entry with the bytes of its files, read now. `None` if the entry cannot be
     /// read. The caller compares the digests with those it observed.
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError>;
+
+    /// The line of an export in the text of a source as it is now, from 1; `None` if it has none of that name.
+    async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError>;
+
+    /// One file of a root with its bytes, read now; `None` if it is not there, cannot be read or lies outside the root.
+    async fn file(&self, source: &SourceId) -> Result<Option<SourceFile>, ObserveError>;
+
+    /// The workflows that source mounts and pulled extensions bring, read now: those of mounts first, in the order of
+    /// the roots, then by path. The repository's own are data files of its ([`RepositoryFiles`]).
+    ///
+    /// [`RepositoryFiles`]: super::RepositoryFiles
+    async fn workflows(&self) -> Result<WorkflowFiles, ObserveError>;
 
     /// How pulled extensions differ from what the lockfile says of them, sorted. Reads every file of theirs that has a
     /// checksum; remembers nothing.
@@ -89,6 +103,9 @@ pub struct SurveyedEntry {
     pub specifiers: BTreeSet<String>,
     /// The `deno.lock` that governs the entry, absolute; `None` if there is none.
     pub lock: Option<PathBuf>,
+    /// What its extension ships for it. Looked for only in pulled extensions, and only where a specifier is one that
+    /// nothing maps ([`crate::shipped::is_unmapped`]).
+    pub shipped: Option<Shipped>,
 }
 
 /// What a survey cost.
@@ -179,6 +196,26 @@ pub enum EdgeTarget {
     Missing,
     /// A local path outside the root.
     OutsideRoot,
+}
+
+/// The workflows that other roots than the repository bring.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkflowFiles {
+    /// The files.
+    pub files: Vec<WorkflowFile>,
+    /// Roots that cannot be looked into, files that cannot be read, manifests that cannot be used.
+    pub problems: Vec<Problem>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkflowFile {
+    /// Where it lies.
+    pub source: SourceId,
+    /// Where its root comes from.
+    pub origin: Origin,
+    /// Its text.
+    pub text: String,
 }
 
 /// The survey itself failed; nothing is known of the disk.

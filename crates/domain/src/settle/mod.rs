@@ -16,6 +16,7 @@ use crate::{
     observation::Observation,
     plan::Action,
     row::Row,
+    shipped::Acceptance,
     state::{IllegalTransition, Indexed, StateName, TombstoneReason},
     time::Timestamp,
     type_name::TypeName,
@@ -55,6 +56,13 @@ pub enum Outcome {
         bundle: BundleRef,
         /// The inputs that were really used.
         inputs: Inputs,
+    },
+    /// The same of the bundle that the extension ships, taken because nothing could be built.
+    Shipped {
+        /// What the row remembers of it from now on.
+        acceptance: Acceptance,
+        /// How the attempt ended.
+        outcome: Box<Outcome>,
     },
     /// The files read while building are not the ones observed: nothing is stored, observe again.
     InputsMoved,
@@ -123,6 +131,12 @@ pub fn settle(
         }
         Outcome::BuildFailed { fault } => written(next.build_failed(fault, observed.clone())),
         Outcome::InspectionFailed { fault, bundle, inputs } => written(next.inspection_failed(fault, bundle, inputs)),
+        Outcome::Shipped { acceptance, outcome } => {
+            match settle(row, observation, presence, *outcome, rule_version, moment) {
+                Settled::Write(row) => Settled::Write(Box::new(Row { shipped: Some(acceptance), ..*row })),
+                settled @ (Settled::Delete(_) | Settled::Unchanged | Settled::ObserveAgain) => settled,
+            }
+        }
         Outcome::InputsMoved => Settled::ObserveAgain,
     }
 }

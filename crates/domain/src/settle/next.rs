@@ -88,9 +88,15 @@ impl<'a> Next<'a> {
     }
 
     /// The payload of a working row: accepted once, and its bundle is in the store. A bundle that was just built
-    /// and is the accepted one counts, even if it was missing before.
+    /// and is the accepted one counts, even if it was missing before. One that the extension shipped for other sources
+    /// does not.
     fn working(&self, just_built: Option<&BundleRef>) -> Option<&'a Indexed> {
         let row = self.before()?;
+        if let Ground::Known(_, Some(observation)) = self.ground
+            && observation.inputs().is_some_and(|observed| row.is_outrun(observed))
+        {
+            return None;
+        }
         indexed(&row.state).filter(|indexed| has_bundle(row, self.presence) || just_built == Some(&indexed.bundle))
     }
 
@@ -130,6 +136,7 @@ impl<'a> Next<'a> {
                 rule_version: NEVER_JUDGED,
                 shadowed_by: None,
                 shadow_fallback: false,
+                shipped: None,
                 revision,
             },
         }

@@ -13,7 +13,7 @@ pub use parse::parse;
 
 use std::time::Duration;
 
-use crate::{form::Located, json::Json, ports::Node};
+use crate::{form::Located, json::Json, ports::Node, source::Origin};
 
 /// Keywords of a schema that speak of properties beside those that it names.
 const OPEN_KEYWORDS: [&str; 11] = [
@@ -35,9 +35,11 @@ const OPEN_KEYWORDS: [&str; 11] = [
 pub struct Workflow {
     /// Its file, as people name it.
     pub file: String,
+    /// Where its root comes from: workflows of the repository come before those of mounts, and these before pulled ones.
+    pub origin: Origin,
     /// A UUID.
     pub id: String,
-    /// What people call it; unique in its repository.
+    /// What people call it; unique among those of its origin.
     pub name: Located<String>,
     /// What it is for.
     pub description: Option<String>,

@@ -10,6 +10,7 @@ use crate::{
     nearest,
     ports::{Document, Node, NodeValue},
     problem::{Code, Severity},
+    source::Origin,
 };
 
 /// How deep conditions may be nested.
@@ -71,6 +72,7 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
     }
     Some(Workflow {
         file: document.name.clone(),
+        origin: Origin::Local,
         id: id?.value,
         name: name?,
         description,

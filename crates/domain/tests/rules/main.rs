@@ -15,6 +15,7 @@ mod notation;
 mod plan;
 mod properties;
 mod settle;
+mod shipped;
 mod states;
 mod values;
 mod world;

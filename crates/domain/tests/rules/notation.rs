@@ -176,6 +176,7 @@ pub(crate) fn row_at(path: &str, text: &str) -> Option<Row> {
         rule_version: word(text, "rules").map_or(1, |version| version.parse().unwrap()),
         shadowed_by: None,
         shadow_fallback: false,
+        shipped: None,
         revision: 7,
     })
 }

@@ -202,6 +202,28 @@ fn fault_20_mass_removals_are_withheld_until_allowed() {
 }
 
 #[test]
+fn what_never_worked_is_not_counted_by_the_guardrail() {
+    // Nine that never worked leave, one of ten working ones, too: nothing is lost.
+    let (disk, mut catalog) = ten_rows(1);
+    for index in 0..9 {
+        catalog.rows.extend(row_at(&format!("failed{index}.ts"), "BundleBuildFailed attempted=s9"));
+    }
+    let plan_of_failed = plan(&disk, &catalog, &policy());
+    assert!(plan_of_failed.withheld.is_empty(), "{:?}", plan_of_failed.problems);
+    let left = plan_of_failed.steps.iter().filter(|step| matches!(step.action, Action::Tombstone(_)));
+    assert_eq!(left.count(), 10);
+
+    // Nor do they make what is lost look small.
+    let (disk, mut catalog) = ten_rows(6);
+    for index in 0..9 {
+        catalog.rows.extend(row_at(&format!("failed{index}.ts"), "BundleBuildFailed attempted=s9"));
+    }
+    let mut disk = disk;
+    disk.observations.extend((0..9).map(|index| observation(&format!("failed{index}.ts"), "s9")));
+    assert_eq!(plan(&disk, &catalog, &policy()).withheld.len(), 6);
+}
+
+#[test]
 fn the_guardrail_withholds_removals_and_nothing_else() {
     let (mut disk, catalog) = ten_rows(6);
     disk.observations[0] = observation("m6.ts", "s77");

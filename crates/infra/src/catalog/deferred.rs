@@ -9,7 +9,8 @@ use mangrove_domain::{
     digest::Digest,
     observation::CatalogView,
     ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
-    source::SourceId,
+    source::{Kind, SourceId},
+    type_name::TypeName,
 };
 use tokio::sync::OnceCell;
 
@@ -69,6 +70,10 @@ impl Catalog for DeferredCatalog {
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
         self.opened().await?.transitions(source).await
+    }
+
+    async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
+        self.opened().await?.departed(kind, type_name).await
     }
 
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {

@@ -2,7 +2,7 @@
 //!
 //! Every commit writes to the write-ahead log, and folding the log writes to both files; the kernel stamps them. The
 //! stamps are believed by the same rule as those of sources: one that is so young that a further write could leave the
-//! same is no mark (`design/decisions/0006-sealed-scans.md`).
+//! same is no mark (`design/decisions/0007-sealed-scans.md`).
 
 use std::path::{Path, PathBuf};
 

@@ -22,9 +22,10 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
     row::Row,
     settle::Transition,
-    source::{RelativePath, RootId, SourceId},
+    source::{Kind, RelativePath, RootId, SourceId},
     state::{State, StateName},
     time::Timestamp,
+    type_name::TypeName,
 };
 use sqlx::{
     Row as _,
@@ -40,7 +41,7 @@ pub use unusable::Unusable;
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
 
 /// The newest layout that this version reads and writes.
-pub const LAYOUT_VERSION: i64 = 1;
+pub const LAYOUT_VERSION: i64 = 3;
 
 /// How many inspections are remembered; the oldest leave first.
 pub const REMEMBERED_INSPECTIONS: i64 = 20_000;
@@ -51,6 +52,8 @@ const FOLDED_LOG_BYTES: u64 = 256 << 10;
 
 const LAYOUT: Layout = Layout {
     version: LAYOUT_VERSION,
+    // Later layouts have the tables of layout 1, and more columns; records carry their own format.
+    readable_from: 1,
     migrator: &MIGRATOR,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,
@@ -305,6 +308,31 @@ impl Catalog for SqliteCatalog {
                 Ok(AuditRecord { source: source.clone(), transition })
             })
             .collect()
+    }
+
+    async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
+        let rows: Vec<(String, String)> = self
+            .read("read", async || {
+                let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
+                // Earlier layouts, which may be read as they are, do not remember it.
+                let columns = "SELECT count(*) FROM pragma_table_info('departed') WHERE name = 'type_name'";
+                if sqlx::query_scalar::<_, i64>(columns).fetch_one(readers).await? == 0 {
+                    return Ok(Vec::new());
+                }
+                sqlx::query_as(
+                    "SELECT root, path FROM departed AS d WHERE kind = ?1 AND type_name = ?2 AND NOT EXISTS \
+                     (SELECT 1 FROM sources AS s WHERE s.root = d.root AND s.path = d.path) ORDER BY root, path",
+                )
+                .bind(kind.as_str())
+                .bind(type_name.as_str())
+                .fetch_all(readers)
+                .await
+            })
+            .await?;
+        let source = |(root, path): (String, String)| {
+            Some(SourceId { path: RelativePath::parse(&path).ok()?, root: RootId::new(&*root) })
+        };
+        Ok(rows.into_iter().filter_map(source).collect())
     }
 
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {

@@ -2,6 +2,7 @@
 //!
 //! Every variant and field is written by name of this file's types, in their order. A change of order or
 //! meaning is a new format byte; a record of an unknown format is a damaged row, which the next scan makes anew.
+//! Records of format 1 end where the acceptance of a shipped bundle begins; they are read as rows without one.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,6 +14,7 @@ use mangrove_domain::{
     fingerprint::{Inputs, Part},
     problem::Code,
     row::Row,
+    shipped::Acceptance,
     source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
     state::{Indexed, State},
     time::Timestamp,
@@ -20,8 +22,10 @@ use mangrove_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The format that [`encode`] writes.
-const FORMAT: u8 = 1;
+/// The format that [`encode`] writes: a [`Record`], and what was accepted of what the extension ships.
+const FORMAT: u8 = 2;
+/// The format before: a [`Record`] alone.
+const FORMAT_WITHOUT_ACCEPTANCE: u8 = 1;
 
 /// Why a row cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +154,15 @@ struct StoredViolation<'a> {
     message: &'a str,
 }
 
+#[derive(Serialize, Deserialize)]
+struct StoredAcceptance<'a> {
+    bundle: Bytes,
+    source: Bytes,
+    #[serde(borrow)]
+    pull: &'a str,
+    unmapped: Vec<&'a str>,
+}
+
 /// The bytes of a row, without its key and revision.
 pub(super) fn encode(row: &Row) -> Result<Vec<u8>, RecordError> {
     let record = Record {
@@ -173,7 +186,13 @@ pub(super) fn encode(row: &Row) -> Result<Vec<u8>, RecordError> {
         shadowed_by: row.shadowed_by.as_ref().map(|source| (source.root.as_str(), source.path.as_str())),
         shadow_fallback: row.shadow_fallback,
     };
-    postcard::to_extend(&record, vec![FORMAT]).map_err(RecordError::Damaged)
+    let acceptance = row.shipped.as_ref().map(|acceptance| StoredAcceptance {
+        bundle: *acceptance.bundle.as_bytes(),
+        source: *acceptance.source.as_bytes(),
+        pull: &acceptance.pull,
+        unmapped: acceptance.unmapped.iter().map(String::as_str).collect(),
+    });
+    postcard::to_extend(&(record, acceptance), vec![FORMAT]).map_err(RecordError::Damaged)
 }
 
 fn store_state(state: &State) -> Result<StoredState<'_>, RecordError> {
@@ -284,7 +303,7 @@ impl Decoder {
 
     /// The row of these columns.
     pub(super) fn row(&mut self, root: &str, path: &str, revision: u64, bytes: &[u8]) -> Result<Row, RecordError> {
-        let record = parse(bytes)?;
+        let (record, acceptance) = parse(bytes)?;
         let shadowed_by = match record.shadowed_by {
             Some((root, path)) => Some(self.source(root, path)?),
             None => None,
@@ -312,23 +331,33 @@ impl Decoder {
             rule_version: record.rule_version,
             shadowed_by,
             shadow_fallback: record.shadow_fallback,
+            shipped: acceptance.map(|acceptance| Acceptance {
+                bundle: Digest::from_bytes(acceptance.bundle),
+                source: Digest::from_bytes(acceptance.source),
+                pull: self.text(acceptance.pull),
+                unmapped: acceptance.unmapped.into_iter().map(str::to_owned).collect(),
+            }),
             revision,
         })
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
+fn parse(bytes: &[u8]) -> Result<(Record<'_>, Option<StoredAcceptance<'_>>), RecordError> {
     let (format, rest) = bytes.split_first().ok_or(RecordError::UnknownFormat(0))?;
-    if *format != FORMAT {
-        return Err(RecordError::UnknownFormat(*format));
-    }
-    let (record, left) = postcard::take_from_bytes(rest).map_err(RecordError::Damaged)?;
-    if left.is_empty() { Ok(record) } else { Err(RecordError::Value("length")) }
+    let (record, rest) = match *format {
+        FORMAT | FORMAT_WITHOUT_ACCEPTANCE => postcard::take_from_bytes(rest).map_err(RecordError::Damaged)?,
+        unknown => return Err(RecordError::UnknownFormat(unknown)),
+    };
+    let (acceptance, left) = match *format {
+        FORMAT => postcard::take_from_bytes(rest).map_err(RecordError::Damaged)?,
+        _ => (None, rest),
+    };
+    if left.is_empty() { Ok((record, acceptance)) } else { Err(RecordError::Value("length")) }
 }
 
 /// The shared parts that a stored row names.
 pub(super) fn part_names(bytes: &[u8]) -> Result<Vec<Bytes>, RecordError> {
-    let record = parse(bytes)?;
+    let (record, _) = parse(bytes)?;
     let inputs = record.built.iter().chain(&record.attempted);
     Ok(inputs.flat_map(|inputs| [inputs.config, inputs.packages, inputs.bundler]).collect())
 }

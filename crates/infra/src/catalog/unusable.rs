@@ -7,7 +7,8 @@ use mangrove_domain::{
     failure::Fault,
     observation::CatalogView,
     ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
-    source::SourceId,
+    source::{Kind, SourceId},
+    type_name::TypeName,
 };
 
 /// Answers everything with the fault that kept the catalog from being opened.
@@ -51,6 +52,10 @@ impl Catalog for Unusable {
     }
 
     async fn transitions(&self, _source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn departed(&self, _kind: &Kind, _type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
         Err(self.error())
     }
 

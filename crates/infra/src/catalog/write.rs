@@ -274,7 +274,8 @@ async fn write_rows(
     if !leaving.is_empty() {
         let keys = keys(leaving);
         sqlx::query(
-            "INSERT OR REPLACE INTO departed (root, path, revision) SELECT s.root, s.path, s.revision \
+            "INSERT OR REPLACE INTO departed (root, path, revision, kind, type_name) \
+             SELECT s.root, s.path, s.revision, s.kind, s.type_name \
              FROM json_each(?1) AS k CROSS JOIN sources AS s ON s.root = k.value ->> 0 AND s.path = k.value ->> 1",
         )
         .bind(&keys)

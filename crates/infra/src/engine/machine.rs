@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use mangrove_domain::{
     failure::{FailureClass, Fault},
+    permission::Permission,
     ports::LoadedBundle,
     problem::Code,
 };
@@ -74,6 +75,8 @@ pub(super) enum Nature {
     Stack,
     /// Something that this engine lacks was used.
     Requirement(String),
+    /// An environment variable was read that is not granted; all of them if there is no name.
+    Denied(Option<String>),
 }
 
 impl Machine {
@@ -109,7 +112,7 @@ impl Machine {
         let context = Context::full(&runtime).map_err(|error| broken(&error))?;
         let ledger = Ledger::new();
         context
-            .with(|context| install(&context, mode, &ledger).catch(&context).map_err(|error| error.to_string()))
+            .with(|context| install(&context, &mode, &ledger).catch(&context).map_err(|error| error.to_string()))
             .map_err(|error| {
                 Fault::new(
                     FailureClass::Environment,
@@ -204,9 +207,9 @@ impl Machine {
         let ask = |name: &str| kit.get::<_, Function>(name).map_err(|error| self.stop(context, error));
         let due: Option<f64> = ask("nextTimer")?.call(()).map_err(|error| self.stop(context, error))?;
         let Some(due) = due else { return Ok(false) };
-        match self.mode {
+        match &self.mode {
             Mode::Inspect => locked(&self.ledger).advance_clock(due),
-            Mode::Run => {
+            Mode::Run(_) => {
                 let wait = (due - now_millis()).clamp(0.0, f64::from(u32::MAX));
                 std::thread::sleep(std::time::Duration::from_secs_f64(wait / 1000.0));
             }
@@ -276,14 +279,20 @@ impl Machine {
             thrown.type_name().to_owned()
         };
         let place = member("stack").and_then(|stack| {
-            let line = stack.lines().map(str::trim).find(|line| line.starts_with("at "))?;
+            // Frames of the prelude say nothing to an author.
+            let is_theirs = |line: &&str| line.starts_with("at ") && !line.contains("mangrove:");
+            let line = stack.lines().map(str::trim).find(is_theirs)?;
             Some(shortened(line))
         });
         let nature = match ask("limitBehind").as_deref() {
             Some("memory") => Nature::Memory,
             Some(_) => Nature::Stack,
             None if thrown.is_null() => Nature::Null,
-            None => ask("requirementOf").map_or(Nature::Own, Nature::Requirement),
+            None => match (ask("requirementOf"), ask("denialOf")) {
+                (Some(label), _) => Nature::Requirement(label),
+                (None, Some(name)) => Nature::Denied(Some(name).filter(|name| !name.is_empty())),
+                (None, None) => Nature::Own,
+            },
         };
         if self.watch.is_spent() {
             return Stop::Cpu;
@@ -361,6 +370,10 @@ impl Machine {
                 format!("engine:{name}"),
                 format!("{subject} needs {name} {doing}, which the embedded engine lacks{place}"),
             ),
+            Nature::Denied(name) => match &self.mode {
+                Mode::Run(grantee) => grantee.denied(subject, Permission::Env, name.as_deref()),
+                Mode::Inspect => missing("process.env"),
+            },
             Nature::Own | Nature::Memory | Nature::Null => {
                 let ledger = locked(&self.ledger);
                 if ledger.engine_was_opaque {
@@ -379,7 +392,7 @@ impl Machine {
 }
 
 /// Evaluates the prelude and keeps its kit where only the host finds it.
-fn install(context: &Ctx<'_>, mode: Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<()> {
+fn install(context: &Ctx<'_>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<()> {
     context.globals().set("__mangroveHost", host_object(context, mode, ledger)?)?;
     let (module, promise) = Lookup::kit(context)?.eval()?;
     promise.finish::<()>()?;

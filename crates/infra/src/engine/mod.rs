@@ -6,19 +6,19 @@
 mod compiled;
 mod in_process;
 mod inspect;
-mod json;
 mod limits;
 mod machine;
 mod modules;
 mod names;
 mod natives;
+pub(crate) mod outcome;
 mod session;
 mod walk;
 
 pub use in_process::InProcess;
 pub use inspect::inspect;
 pub use limits::Limits;
-pub(crate) use modules::SCHEMA_LIBRARIES;
+pub(crate) use modules::{CALLS_SOURCE, SCHEMA_LIBRARIES};
 pub(crate) use names::member_names;
 #[expect(clippy::module_name_repetitions, reason = "`Session` is the port")]
 pub use session::EngineSession;

@@ -6,17 +6,18 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use mangrove_domain::permission::{Grantee, Permission};
 use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded, quirks};
 
 /// Whether modules are looked at or run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Stand-ins are inert; clock and randomness are fixed.
+    /// Stand-ins are inert; clock and randomness are fixed; no environment variable is set.
     Inspect,
-    /// Stand-ins throw; clock and randomness are real.
-    Run,
+    /// Stand-ins throw; clock and randomness are real; environment variables are those of the grantee.
+    Run(Arc<Grantee>),
 }
 
 /// What extension code may queue before the host looks at it, in bytes.
@@ -90,21 +91,25 @@ pub(super) fn now_millis() -> f64 {
 }
 
 /// The object that the prelude finds as `__mangroveHost` and removes.
-pub(super) fn host_object<'js>(context: &Ctx<'js>, mode: Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<Object<'js>> {
+pub(super) fn host_object<'js>(context: &Ctx<'js>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<Object<'js>> {
     let host = Object::new(context.clone())?;
-    host.set("inspecting", mode == Mode::Inspect)?;
+    let is_inspection = *mode == Mode::Inspect;
+    if let Mode::Run(grantee) = mode {
+        add_variables(context, &host, grantee)?;
+    }
+    host.set("inspecting", is_inspection)?;
     add_notes(context, &host, ledger)?;
     add_text(context, &host)?;
     add_urls(context, &host)?;
 
     let clock = ledger.clone();
-    let now = move || match mode {
-        Mode::Inspect => {
-            let mut ledger = locked(&clock);
-            ledger.clock_millis += 1.0;
-            ledger.clock_millis
+    let now = move || {
+        if !is_inspection {
+            return now_millis();
         }
-        Mode::Run => now_millis(),
+        let mut ledger = locked(&clock);
+        ledger.clock_millis += 1.0;
+        ledger.clock_millis
     };
     host.set("start", now())?;
     host.set("now", Function::new(context.clone(), now)?)?;
@@ -112,14 +117,27 @@ pub(super) fn host_object<'js>(context: &Ctx<'js>, mode: Mode, ledger: &Arc<Mute
     let random = ledger.clone();
     let random_bytes = move |context: Ctx<'js>, count: u32| -> Result<TypedArray<'js, u8>> {
         let count = usize::try_from(count.min(65_536)).unwrap_or_default();
-        let bytes = match mode {
-            Mode::Inspect => fixed_bytes(&mut locked(&random).randomness, count),
-            Mode::Run => random_bytes(count),
-        };
+        let bytes =
+            if is_inspection { fixed_bytes(&mut locked(&random).randomness, count) } else { random_bytes(count) };
         TypedArray::new(context, bytes)
     };
     host.set("randomBytes", Function::new(context.clone(), random_bytes)?)?;
     Ok(host)
+}
+
+fn add_variables<'js>(context: &Ctx<'js>, host: &Object<'js>, grantee: &Grantee) -> Result<()> {
+    let grant = grantee.grants.get(&Permission::Env).cloned();
+    // Without a name: whether there is a list of them at all.
+    let may_read = move |name: Option<String>| match (&grant, name) {
+        (Some(grant), Some(name)) => grant.names(&name),
+        (Some(grant), None) => grant.allows_anything(),
+        (None, _) => false,
+    };
+    host.set("mayReadVariable", Function::new(context.clone(), may_read)?)?;
+    let names: Vec<String> = grantee.variables.keys().cloned().collect();
+    host.set("variableNames", Function::new(context.clone(), move || names.clone())?)?;
+    let variables = grantee.variables.clone();
+    host.set("variable", Function::new(context.clone(), move |name: String| variables.get(&name).cloned())?)
 }
 
 fn add_notes<'js>(context: &Ctx<'js>, host: &Object<'js>, ledger: &Arc<Mutex<Ledger>>) -> Result<()> {

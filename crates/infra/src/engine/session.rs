@@ -1,20 +1,23 @@
 //! Calling what a bundle exports.
 
+use std::sync::Arc;
+
 use mangrove_domain::{
-    description::Violation,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     json::Json,
     ports::{Call, Checked, HostCall, OpenRequest, RunError},
     problem::Code,
 };
 use rquickjs::{Ctx, Function, Object, Promise, Value};
 
+use crate::json_text;
+
 use super::{
-    json,
     limits::Limits,
     machine::{Machine, Nature, Stop, Thrown, kit, text},
     modules::Vendors,
     natives::{Mode, Request, locked},
+    outcome,
 };
 
 /// A bundle loaded for calls. It keeps its engine, and whatever the module remembers, until it is dropped.
@@ -44,7 +47,8 @@ impl EngineSession {
     /// [`RunError::Fault`] if the module throws while it loads, hits a limit, lacks the export, or needs a richer
     /// engine.
     pub fn open(request: &OpenRequest, limits: &Limits) -> Result<Self, RunError> {
-        let machine = Machine::new(&request.bundle, Vendors::All, Mode::Run, limits).map_err(RunError::Fault)?;
+        let mode = Mode::Run(Arc::new(request.grantee.clone()));
+        let machine = Machine::new(&request.bundle, Vendors::All, mode, limits).map_err(RunError::Fault)?;
         let has_export = machine.context.with(|context| -> Result<bool, Stop> {
             let namespace = machine.load(&context)?;
             let stop = |error| machine.stop(&context, error);
@@ -62,12 +66,7 @@ impl EngineSession {
                 export_name: request.export_name.clone(),
                 ended_by: None,
             }),
-            Ok(false) => Err(RunError::Fault(Fault::new(
-                FailureClass::Deterministic,
-                Code::UNKNOWN_METHOD,
-                "module",
-                format!("{} exports no {}", request.subject, request.export_name),
-            ))),
+            Ok(false) => Err(outcome::no_such_export(&request.subject, &request.export_name)),
             Err(stop) => Err(RunError::Fault(machine.fault(&request.subject, "while it loads", &stop))),
         }
     }
@@ -96,30 +95,13 @@ impl EngineSession {
             let _ = serve(machine, &engine, host, locked(&machine.ledger).take_requests());
             ended
         });
-        let location = || {
-            let mut location = self.export_name.clone();
-            for segment in &request.path {
-                location.push('.');
-                location.push_str(segment);
-            }
-            location
-        };
+        let location = outcome::location(&self.export_name, &request.path);
         match ended {
-            Ok(Ended::Value(text)) => json::parse(&text).map_err(|error| RunError::Threw {
-                message: format!("{} of {} gives a value that cannot be used: {error}", location(), self.subject),
-                stack: None,
-            }),
-            Ok(Ended::NoSuchFunction(found)) => Err(RunError::Fault(Fault::new(
-                FailureClass::Deterministic,
-                Code::UNKNOWN_METHOD,
-                "module",
-                format!("{} has no function {}: found {found}", self.subject, location()),
-            ))),
-            Ok(Ended::Rejected(checked, issues)) => {
-                Err(RunError::Rejected { checked, violations: violations(&issues) })
-            }
+            Ok(Ended::Value(text)) => outcome::value(&self.subject, &location, &text),
+            Ok(Ended::NoSuchFunction(found)) => Err(outcome::no_such_function(&self.subject, &location, &found)),
+            Ok(Ended::Rejected(checked, issues)) => Err(outcome::rejected(checked, &issues)),
             Err(stop) => {
-                let error = self.error(&location(), stop);
+                let error = self.error(&location, stop);
                 if let RunError::Fault(fault) = &error
                     && [Code::CPU_LIMIT, Code::MEMORY_LIMIT, Code::JOB_LIMIT].contains(&fault.code)
                 {
@@ -133,10 +115,7 @@ impl EngineSession {
     fn error(&self, location: &str, stop: Stop) -> RunError {
         let doing = format!("in {location}");
         match stop {
-            Stop::Stuck => RunError::Threw {
-                message: format!("{location} waits for a promise that nothing will settle"),
-                stack: None,
-            },
+            Stop::Stuck => outcome::stuck(location),
             Stop::Threw(Thrown { message, place, nature: Nature::Own }) if !self.machine.is_full() => {
                 RunError::Threw { message, stack: place }
             }
@@ -213,25 +192,6 @@ fn rejected<'js>(kit: &Object<'js>, rejection: &Object<'js>) -> rquickjs::Result
     Ok(Ended::Rejected(checked, member("issues")?))
 }
 
-fn violations(issues: &str) -> Vec<Violation> {
-    let issues = json::parse(issues).unwrap_or(Json::Null);
-    let violations: Vec<Violation> = issues
-        .as_array()
-        .unwrap_or_default()
-        .iter()
-        .map(|issue| {
-            let path = issue.get("path").and_then(Json::as_array).unwrap_or_default();
-            let path: Vec<&str> = path.iter().filter_map(Json::as_str).collect();
-            let message = issue.get("message").and_then(Json::as_str).unwrap_or("the schema refuses it");
-            Violation { path: path.join("."), message: message.to_owned() }
-        })
-        .collect();
-    if violations.is_empty() {
-        return vec![Violation { path: String::new(), message: "the schema refuses it".to_owned() }];
-    }
-    violations
-}
-
 /// Lets the host answer what waits for it. True if there was anything.
 fn serve(
     machine: &Machine,
@@ -242,7 +202,7 @@ fn serve(
     let stop = |error| machine.stop(context, error);
     let served = !requests.is_empty();
     for request in requests {
-        let answer = match json::parse(&request.arguments) {
+        let answer = match json_text::parse(&request.arguments) {
             Ok(Json::Array(arguments)) => host(HostCall { function: request.function, arguments }),
             Ok(_) => Err("the arguments are no list".to_owned()),
             Err(error) => Err(format!("the arguments cannot be used: {error}")),

@@ -146,7 +146,11 @@ impl DenoLock {
         self.trees.values().filter_map(|tree| tree.as_ref().ok())
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+    /// What these bytes of a file at `path` say.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let damaged = |source| Error::Damaged { path: path.to_owned(), source };
         let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
         let version = value.get("version").and_then(Value::as_str).unwrap_or_default();

@@ -23,6 +23,7 @@ pub mod update;
 #[allow(clippy::module_name_repetitions, reason = "the port is called `Packages`")]
 pub use packages::NpmPackages;
 pub use packages::Options;
+pub(crate) use packages::unmapped;
 
 #[cfg(test)]
 mod tests;

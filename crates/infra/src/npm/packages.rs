@@ -14,6 +14,7 @@ use mangrove_domain::{
     fingerprint::{Line, Part},
     ports::{BundleStore, Entropy, PackageRequest, Packages, PreparedPackages},
     problem::Code,
+    shipped,
 };
 
 use super::{
@@ -286,13 +287,8 @@ fn unsupported(specifier: &str) -> Fault {
              served; write that instead, or import the files by their path"
         ));
     }
-    if !specifier.contains(':') {
-        let package = package_name(specifier);
-        return deterministic(format!(
-            "nothing says which package the import {specifier:?} means: add \"{package}\": \"npm:{package}@VERSION\" to \
-             `imports` of deno.json, or \"{package}\": \"VERSION\" to `dependencies` of package.json, or write \
-             `npm:{package}@VERSION` here (`node:{package}` if the built-in module is meant)"
-        ));
+    if shipped::is_unmapped(specifier) {
+        return unmapped(specifier);
     }
     let help = match specifier.split_once(':').map(|(scheme, _)| scheme) {
         Some("jsr") => "use the package's npm name, or the Deno bundler for this file",
@@ -301,6 +297,17 @@ fn unsupported(specifier: &str) -> Fault {
     };
     let message = format!("the embedded bundler cannot serve the import {specifier:?}: {help}");
     Fault::new(FailureClass::Environment, Code::UNSUPPORTED_SPECIFIER, cause, message)
+}
+
+/// The fault of an import that is a bare name after all import maps: nothing says what it means, to any bundler.
+pub(crate) fn unmapped(specifier: &str) -> Fault {
+    let package = package_name(specifier);
+    let message = format!(
+        "nothing says which package the import {specifier:?} means: add \"{package}\": \"npm:{package}@VERSION\" to \
+         `imports` of deno.json, or \"{package}\": \"VERSION\" to `dependencies` of package.json, or write \
+         `npm:{package}@VERSION` here (`node:{package}` if the built-in module is meant)"
+    );
+    Fault::new(FailureClass::Deterministic, Code::UNMAPPED_IMPORT, format!("specifier:{specifier}"), message)
 }
 
 /// The package of a bare specifier, without its sub-path.

@@ -23,6 +23,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/runs");
 
 const LAYOUT: Layout = Layout {
     version: 1,
+    readable_from: 1,
     migrator: &MIGRATOR,
     synchronous: SqliteSynchronous::Full,
     objects: &["runs", "runs_order", "runs_name"],

@@ -74,6 +74,15 @@ impl Manifests {
         reading
     }
 
+    /// The manifests that were read and can be used, sorted by their directories.
+    pub(super) fn usable(&self) -> BTreeMap<&str, &Manifest> {
+        let usable = self.by_directory.iter().filter_map(|(directory, reading)| match reading {
+            Reading::Read(manifest) => Some((directory.as_str(), manifest.as_ref())),
+            Reading::Absent | Reading::Unusable => None,
+        });
+        usable.collect()
+    }
+
     fn read(&mut self, view: &mut View, directory: &str) -> Reading {
         let path = join(directory, FILE);
         if view.node(&path) != view::Node::File {

@@ -18,12 +18,14 @@ mod resolve;
 mod roots;
 mod saved;
 mod session;
+mod shipped;
 mod stat_cache;
 mod survey;
 mod tokens;
 mod tree;
 mod view;
 mod walk;
+mod workflows;
 
 use crate::stamp;
 pub use layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS, find_repository};

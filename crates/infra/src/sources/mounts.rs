@@ -33,6 +33,9 @@ struct Source {
     only: Option<BTreeSet<String>>,
 }
 
+/// The keys of an entry.
+const KEYS: [&str; 3] = ["path", "only", "recursive"];
+
 /// Adds the configured mounts.
 pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
     let Some(record) = sight.base.document(FILE) else {
@@ -110,6 +113,17 @@ fn refuse(node: &Node, message: String, roots: &mut Roots) {
 }
 
 fn source(item: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Result<Source, (Node, String)> {
+    for (key, _) in item.as_map().unwrap_or_default() {
+        let name = key.as_str().unwrap_or_default();
+        // Other programs read the file too: a key that is none of ours, nor nearly, is theirs.
+        if let Some(hint) = nearest::hint(name, KEYS).filter(|_| !KEYS.contains(&name)) {
+            roots.problems.push(Problem {
+                position: Some(key.position(FILE)),
+                hint: Some(hint),
+                ..warning(Code::UNKNOWN_SETTING, FILE, format!("a source has no `{name}`; it is ignored"))
+            });
+        }
+    }
     let path_node = if item.as_map().is_some() { item.get("path") } else { Some(item) };
     let path_node = path_node.ok_or_else(|| (item.clone(), "a source needs a `path`".to_owned()))?;
     let wrong = |node: &Node, what: &str| (node.clone(), format!("{what}, found {}", node.type_name()));
@@ -320,6 +334,7 @@ fn spec(written: &str, place: Result<PathBuf, Fault>, source: &Source) -> RootSp
         is_recursive: source.is_recursive,
         only: source.only.clone(),
         locked_files: BTreeSet::new(),
+        pull: None,
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
 pub const MAXIMUM_MODULE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Changes whenever the same bytes may be read differently; remembered answers of another version are dropped.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The keys of an exported object whose literal values are kept.
 pub(super) const LITERAL_KEYS: [&str; 2] = ["type", "name"];
@@ -75,7 +75,8 @@ pub(super) fn place(text: &str, offset: usize) -> (u32, u32) {
 #[derive(Default)]
 struct Found {
     imports: Vec<(u32, Import)>,
-    exports: Vec<String>,
+    /// By where they stand.
+    exports: Vec<(usize, String)>,
     literals: Vec<ExportLiteral>,
 }
 
@@ -90,12 +91,12 @@ impl Reader<'_> {
             self.statement(statement, program);
         }
         self.visit_program(program);
-        let Found { mut imports, mut exports, literals } = self.module;
+        let Found { mut imports, exports, literals } = self.module;
         imports.sort_by_key(|(start, _)| *start);
-        exports.sort();
-        exports.dedup();
         let imports = imports.into_iter().map(|(_, import)| import).collect();
-        ParsedModule { syntax_error: None, imports, exports, literals }
+        let mut module = ParsedModule { imports, literals, ..ParsedModule::default() };
+        module.set_exports(self.text, exports);
+        module
     }
 
     fn statement(&mut self, statement: &Statement<'_>, program: &Program<'_>) {
@@ -106,7 +107,7 @@ impl Reader<'_> {
             Statement::ExportAllDeclaration(export) if export.export_kind == ImportOrExportKind::Value => {
                 self.import(&export.source, export.with_clause.as_deref());
                 if let Some(name) = &export.exported {
-                    self.export(name_of(name));
+                    self.export(name_of(name), export.span.start);
                 }
             }
             Statement::ExportFromDeclaration(export) if export.export_kind == ImportOrExportKind::Value => {
@@ -119,7 +120,7 @@ impl Reader<'_> {
                     self.import(&export.source, export.with_clause.as_deref());
                 }
                 for specifier in values {
-                    self.export(name_of(&specifier.exported));
+                    self.export(name_of(&specifier.exported), specifier.span.start);
                 }
             }
             Statement::ExportNamedDeclaration(export) if export.export_kind == ImportOrExportKind::Value => {
@@ -129,7 +130,7 @@ impl Reader<'_> {
                         if let Some(value) = local_value(program, name_of(&specifier.local)) {
                             self.literals(name, value, specifier.span.start);
                         }
-                        self.export(name);
+                        self.export(name, specifier.span.start);
                     }
                 }
             }
@@ -148,7 +149,7 @@ impl Reader<'_> {
             Declaration::VariableDeclaration(variables) if !variables.declare => {
                 for declarator in &variables.declarations {
                     for identifier in declarator.id.get_binding_identifiers() {
-                        self.export(identifier.name.as_str());
+                        self.export(identifier.name.as_str(), identifier.span.start);
                     }
                     if let (BindingPattern::BindingIdentifier(identifier), Some(value)) =
                         (&declarator.id, &declarator.init)
@@ -159,24 +160,24 @@ impl Reader<'_> {
             }
             Declaration::FunctionDeclaration(function) if !function.declare => {
                 if let Some(identifier) = &function.id {
-                    self.export(identifier.name.as_str());
+                    self.export(identifier.name.as_str(), identifier.span.start);
                 }
             }
             Declaration::ClassDeclaration(class) if !class.declare => {
                 if let Some(identifier) = &class.id {
-                    self.export(identifier.name.as_str());
+                    self.export(identifier.name.as_str(), identifier.span.start);
                 }
             }
             Declaration::TSEnumDeclaration(declaration) if !declaration.declare => {
-                self.export(declaration.id.name.as_str());
+                self.export(declaration.id.name.as_str(), declaration.id.span.start);
             }
             _ => {}
         }
     }
 
-    fn export(&mut self, name: &str) {
+    fn export(&mut self, name: &str, start: u32) {
         if name != "default" {
-            self.module.exports.push(name.to_owned());
+            self.module.exports.push((start as usize, name.to_owned()));
         }
     }
 

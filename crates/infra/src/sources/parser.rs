@@ -26,8 +26,36 @@ pub struct ParsedModule {
     /// The names it exports, sorted; `export *` is not followed. Of a file that does not parse, the names
     /// that a scan of its tokens finds.
     pub exports: Vec<String>,
+    /// The line of each of them, from 1, in the same order.
+    pub export_lines: Vec<u32>,
     /// For exports that are object literals: the literal values of `type` and `name` at their first depth.
     pub literals: Vec<ExportLiteral>,
+}
+
+impl ParsedModule {
+    /// Takes up exports by where they stand in `text`, in any order; of several of one name the first counts.
+    pub(super) fn set_exports(&mut self, text: &str, mut exports: Vec<(usize, String)>) {
+        // The lines are counted once for all, so that many exports cost no more than one.
+        exports.sort();
+        let (mut line, mut counted) = (1_u32, 0_usize);
+        let mut placed = Vec::with_capacity(exports.len());
+        for (offset, name) in exports {
+            let lines = text.get(counted..offset).unwrap_or_default().matches('\n').count();
+            line = line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+            counted = counted.max(offset);
+            placed.push((name, line));
+        }
+        placed.sort();
+        placed.dedup_by(|later, first| later.0 == first.0);
+        (self.exports, self.export_lines) = placed.into_iter().unzip();
+    }
+
+    /// The line of an export, from 1.
+    #[must_use]
+    pub fn export_line(&self, name: &str) -> Option<u32> {
+        let index = self.exports.iter().position(|export| export == name)?;
+        self.export_lines.get(index).copied()
+    }
 }
 
 /// A place that does not parse.

@@ -23,10 +23,12 @@ pub(super) fn read(marker: &str, node: &Node, problems: &mut Vec<Problem>) -> Pe
     let Some(members) = reader.mapping("`permissions`", node) else { return permissions };
     for (key, value) in members {
         let subject = key.as_str().unwrap_or_default().to_owned();
-        if let Some(grants) = reader.mapping(&format!("`permissions` of {subject}"), value) {
-            let grants = grants.iter().filter_map(|(name, value)| reader.grant(name, value)).collect::<Grants>();
-            permissions.entries.insert(subject, grants);
-        }
+        // An entry that is not understood still speaks of its subject: it grants nothing, and no wider one counts.
+        let grants = match reader.mapping(&format!("`permissions` of {subject}"), value) {
+            Some(grants) => grants.iter().filter_map(|(name, value)| reader.grant(name, value)).collect(),
+            None => Grants::from([(Permission::Read, Grant::Only(Vec::new()))]),
+        };
+        permissions.entries.insert(subject, grants);
     }
     permissions
 }

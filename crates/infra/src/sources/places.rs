@@ -23,7 +23,7 @@ use super::{
     roots::RootSpec,
     stamp::NodeKind,
     view::{Listing, Node, View},
-    walk::{Walk, is_candidate, is_skipped_directory, join, parent},
+    walk::{Candidates, Walk, is_skipped_directory, join, parent},
 };
 
 /// Where sources lie, and of which kind they are there.
@@ -86,6 +86,8 @@ pub(super) struct Context {
     pub(super) environment: BTreeMap<String, String>,
     pub(super) kinds: Vec<KindLayout>,
     pub(super) documents: Arc<dyn Documents>,
+    /// Which files count.
+    pub(super) candidates: Candidates,
     /// Directories that other roots walked.
     pub(super) claimed: Arc<BTreeSet<PathBuf>>,
 }
@@ -106,7 +108,8 @@ enum Arrangement {
 /// Finds sites, kinds' directories, candidates and manifests.
 pub(super) fn prepare(mut view: View, context: Context) -> Result<Prepared, Fault> {
     let mut preparation = Preparation {
-        walk: Walk::beside(context.claimed),
+        candidates: context.candidates,
+        walk: Walk::beside(context.claimed, context.candidates),
         spec: context.spec,
         documents: context.documents,
         environment: context.environment,
@@ -145,6 +148,7 @@ pub(super) fn prepare(mut view: View, context: Context) -> Result<Prepared, Faul
 }
 
 struct Preparation {
+    candidates: Candidates,
     spec: RootSpec,
     documents: Arc<dyn Documents>,
     environment: BTreeMap<String, String>,
@@ -352,7 +356,7 @@ impl Preparation {
         let path = listed.path.as_str();
         let name = path.rsplit('/').next().unwrap_or(path);
         let place = match view.node(path) {
-            Node::File if is_candidate(name) => {
+            Node::File if self.candidates.accept(name) => {
                 self.walk.files.insert(path.to_owned());
                 self.places.by_file.entry(path.to_owned()).or_default()
             }
@@ -362,9 +366,9 @@ impl Preparation {
             }
             found @ (Node::File | Node::Absent | Node::Outside) => {
                 let what = match found {
-                    Node::File => "which is no TypeScript module that may be an entry",
-                    Node::Outside => "which leads outside the root",
-                    Node::Absent | Node::Directory => "which is not there",
+                    Node::File => format!("which is no {}", self.candidates.expected()),
+                    Node::Outside => "which leads outside the root".to_owned(),
+                    Node::Absent | Node::Directory => "which is not there".to_owned(),
                 };
                 self.problems.push(Problem {
                     position: Some(listed.position.clone()),

@@ -1,6 +1,6 @@
 //! Extensions that were pulled from a registry: what the lockfile names, below `.swamp/pulled-extensions`.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use mangrove_domain::{
     failure::{FailureClass, Fault},
@@ -30,8 +30,20 @@ const LOCKFILE: &str = "upstream_extensions.json";
 struct Locked {
     name: String,
     version: String,
+    /// When it was pulled, as the lockfile spells it.
+    pulled_at: Option<String>,
     files: BTreeSet<RelativePath>,
     checksums: Checksums,
+}
+
+impl Locked {
+    /// Names the pull that brought the extension ([`mangrove_domain::shipped::ShippedBundle::pull`]).
+    fn pull(&self) -> Arc<str> {
+        match &self.pulled_at {
+            Some(at) => format!("{} pulled {at}", self.version).into(),
+            None => self.version.as_str().into(),
+        }
+    }
 }
 
 /// Adds the locked extensions, and reports what lies beside them.
@@ -120,6 +132,7 @@ fn parse(sight: &Sight<'_>, path: &str, text: &str, roots: &mut Roots) -> Result
             Ok(entry) => locked.push(Locked {
                 name: name.to_owned(),
                 version: entry.get("version").and_then(Node::as_str).unwrap_or("0.0.0").to_owned(),
+                pulled_at: entry.get("pulledAt").and_then(Node::as_str).map(str::to_owned),
                 files: files(name, entry, path, roots),
                 checksums: Checksums::read(entry, |text| below(name, text)),
             }),
@@ -196,6 +209,7 @@ fn spec(base: &mut View, locked: &Locked) -> RootSpec {
         is_recursive: false,
         only: None,
         locked_files: locked.files.clone(),
+        pull: Some(locked.pull()),
     }
 }
 

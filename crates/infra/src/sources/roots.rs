@@ -41,6 +41,8 @@ pub(super) struct RootSpec {
     pub(super) only: Option<BTreeSet<String>>,
     /// Files that the lockfile names.
     pub(super) locked_files: BTreeSet<RelativePath>,
+    /// Names the pull that brought it; only of a pulled extension.
+    pub(super) pull: Option<Arc<str>>,
 }
 
 impl RootSpec {
@@ -96,6 +98,7 @@ pub(super) fn find(mut sight: Sight<'_>) -> Roots {
         is_recursive: false,
         only: None,
         locked_files: BTreeSet::new(),
+        pull: None,
     };
     let mut roots = Roots { specs: vec![local], ..Roots::default() };
     mounts::find(&mut sight, &mut roots);

@@ -10,6 +10,7 @@ use mangrove_domain::{
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
     ports::{Survey, SurveyStatistics, SurveyedEntry},
     problem::{Code, Problem, Severity},
+    shipped::{Shipped, ShippedBundle},
     source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
     type_name::TypeName,
 };
@@ -44,6 +45,13 @@ struct SavedEntry {
     state: SavedState,
     specifiers: Vec<u32>,
     lock: Option<u32>,
+    shipped: Option<SavedShipped>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SavedShipped {
+    Bundle { path: String, digest: [u8; 32], pull: u32 },
+    Unusable(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -205,7 +213,16 @@ impl SavedSurvey {
                 Some(index) => Some(PathBuf::from(&*text(index)?)),
                 None => None,
             };
-            entries.push(SurveyedEntry { specifiers: specifiers?, lock });
+            let shipped = match saved.shipped {
+                None => None,
+                Some(SavedShipped::Unusable(why)) => Some(Shipped::Unusable { why }),
+                Some(SavedShipped::Bundle { path, digest, pull }) => Some(Shipped::Bundle(ShippedBundle {
+                    path: RelativePath::parse(&path).ok()?,
+                    digest: Digest::from_bytes(digest),
+                    pull: text(pull)?,
+                })),
+            };
+            entries.push(SurveyedEntry { specifiers: specifiers?, lock, shipped });
         }
         for saved in self.roots {
             let view = RootView {
@@ -271,6 +288,14 @@ fn save_entry(interner: &mut Interner, observation: &Observation, entry: &Survey
         },
         specifiers: entry.specifiers.iter().map(|specifier| interner.text(specifier)).collect(),
         lock: entry.lock.as_ref().and_then(|lock| lock.to_str()).map(|lock| interner.text(lock)),
+        shipped: entry.shipped.as_ref().map(|shipped| match shipped {
+            Shipped::Bundle(bundle) => SavedShipped::Bundle {
+                path: bundle.path.to_string(),
+                digest: *bundle.digest.as_bytes(),
+                pull: interner.text(&bundle.pull),
+            },
+            Shipped::Unusable { why } => SavedShipped::Unusable(why.clone()),
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    fingerprint::{Line, Part},
+    fingerprint::{Line, Part, UNREADABLE},
     ports::{ConfigFile, ConfigKind, Edge, EdgeTarget, ObserveError},
     problem::Code,
     source::RelativePath,
@@ -171,7 +171,7 @@ impl Session {
                     Some(Content::Read { digest, .. }) => {
                         mangrove_domain::digest::Digest::from_bytes(*digest).to_string()
                     }
-                    Some(Content::Unreadable(_)) => "unreadable".to_owned(),
+                    Some(Content::Unreadable(_)) => UNREADABLE.to_owned(),
                     Some(Content::Outside) => "outside".to_owned(),
                     Some(Content::Absent) | None => "missing".to_owned(),
                 },

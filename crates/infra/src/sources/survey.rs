@@ -12,6 +12,7 @@ use mangrove_domain::{
     observation::{Entry, Observation, RootAccess, RootView},
     ports::{KindLayout, ObserveError, ObserveRequest, Survey, SurveyedEntry},
     problem::{Code, Problem, Severity},
+    shipped::Shipped,
     source::{Kind, RelativePath, RootId, SourceId},
     type_name::TypeName,
 };
@@ -22,6 +23,7 @@ use super::{
     parser::ParsedModule,
     places::{self, Place, Places, Prepared},
     session::{Session, blocking},
+    shipped,
     stamp::NodeKind,
     tree::LocalTree,
     view::{Content, FileRecord, Listing, Node, Trouble, View},
@@ -59,6 +61,7 @@ pub(super) async fn root(
     let documents = Arc::clone(&context.documents);
     context.kinds.clone_from(&request.kinds);
     let locked_files = context.spec.locked_files.clone();
+    let pull = context.spec.pull.clone();
     let prepared = blocking(move || places::prepare(view, context)).await?;
     let Prepared { view, places, mut manifests, mut identities, walk, missing_directories, mut problems } =
         prepared.map_err(|fault| ObserveError::Repository { fault })?;
@@ -96,12 +99,27 @@ pub(super) async fn root(
 
     let entries =
         found.iter().filter(|entry| entry.trouble.is_none()).map(|entry| (entry.config, entry.path.to_string()));
-    let session = session.close(entries.collect(), &options.parser).await?;
+    let mut session = session.close(entries.collect(), &options.parser).await?;
+    let mut shipped = BTreeMap::new();
+    let (mut places, mut found) = (places, found);
+    if let Some(pull) = pull {
+        let sought;
+        (session, places, found, sought) = blocking(move || {
+            let readable = found.iter().filter(|entry| entry.trouble.is_none());
+            let entries = readable.map(|entry| (entry.config, entry.path.as_str(), entry.kind));
+            let sought = shipped::seek(&mut session, &places, entries);
+            (session, places, found, sought)
+        })
+        .await?;
+        session = session.load(sought.files().into_iter().collect(), &options.parser).await?;
+        shipped = sought.judge(&session.view, &pull);
+    }
 
     blocking(move || {
         problems.append(&mut found_problems);
         problems.extend(session.configs.problems.iter().cloned());
         let mut survey = report(&session, &places, found, helpers, &walk, missing_directories);
+        tell_shipped(&mut survey, shipped);
         let walked = walk.walked(&session.view).collect();
         problems.extend(walk.problems);
         let root = &session.view.root;
@@ -118,7 +136,7 @@ pub(super) async fn root(
 }
 
 /// Problems name files as rows do: with their root, if it is not the repository.
-fn name_root(root: &RootId, problem: &mut Problem) {
+pub(super) fn name_root(root: &RootId, problem: &mut Problem) {
     if *root == RootId::local() {
         return;
     }
@@ -311,6 +329,13 @@ fn report(
     };
     survey.disk.roots.insert(root.id.clone(), view);
     survey
+}
+
+/// Adds what the extension ships for its entries.
+fn tell_shipped(survey: &mut Survey, mut shipped: BTreeMap<String, Shipped>) {
+    for (observation, entry) in survey.disk.observations.iter().zip(&mut survey.entries) {
+        entry.shipped = shipped.remove(observation.source.path.as_str());
+    }
 }
 
 fn unreadable(path: &RelativePath, trouble: &Trouble) -> Fault {

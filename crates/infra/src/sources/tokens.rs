@@ -22,14 +22,13 @@ enum Token<'text> {
 pub(super) fn scan(bytes: &[u8]) -> ParsedModule {
     let text = String::from_utf8_lossy(bytes);
     let tokens = tokenize(&text);
-    let mut module = ParsedModule::default();
+    let (mut module, mut exports) = (ParsedModule::default(), Vec::new());
     for (index, (_, token)) in tokens.iter().enumerate() {
         if *token == Token::Word("export") {
-            export(&text, &tokens, index, &mut module);
+            export(&text, &tokens, index, &mut exports, &mut module);
         }
     }
-    module.exports.sort();
-    module.exports.dedup();
+    module.set_exports(&text, exports);
     module
 }
 
@@ -46,7 +45,13 @@ fn is_mark(tokens: &[Placed<'_>], index: usize, mark: u8) -> bool {
     matches!(tokens.get(index), Some((_, Token::Mark(found))) if *found == mark)
 }
 
-fn export(text: &str, tokens: &[Placed<'_>], index: usize, module: &mut ParsedModule) {
+fn export(
+    text: &str,
+    tokens: &[Placed<'_>],
+    index: usize,
+    exports: &mut Vec<(usize, String)>,
+    module: &mut ParsedModule,
+) {
     if is_mark(tokens, index + 1, b'{') {
         let mut at = index + 2;
         while let Some(local) = word(tokens, at) {
@@ -61,7 +66,7 @@ fn export(text: &str, tokens: &[Placed<'_>], index: usize, module: &mut ParsedMo
                 local
             };
             if !is_type && name != "default" {
-                module.exports.push(name.to_owned());
+                exports.push((tokens[at].0, name.to_owned()));
                 if let Some(value) = declared_value(tokens, local) {
                     literals(text, tokens, tokens[at].0, value, name, module);
                 }
@@ -85,7 +90,7 @@ fn export(text: &str, tokens: &[Placed<'_>], index: usize, module: &mut ParsedMo
         at += 1;
     }
     if let Some(name) = word(tokens, at + 1) {
-        module.exports.push(name.to_owned());
+        exports.push((tokens[at + 1].0, name.to_owned()));
         if let Some(value) = assigned_value(tokens, at + 2) {
             literals(text, tokens, tokens[index].0, value, name, module);
         }

@@ -16,7 +16,7 @@ use mangrove_domain::{
     observation::{RootAccess, RootView},
     ports::{
         Documents, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
-        SurveyStatistics,
+        SurveyStatistics, WorkflowFiles,
     },
     problem::{Code, Problem},
     source::{Origin, RelativePath, RootId, SourceId},
@@ -37,7 +37,8 @@ use super::{
     stat_cache::{self, Remembered, Stamp},
     survey,
     view::{Content, Memo, Root, View},
-    walk::parent,
+    walk::{Candidates, parent},
+    workflows,
 };
 
 /// What a [`LocalTree`] needs to know.
@@ -187,6 +188,7 @@ impl LocalTree {
                         environment: self.options.environment.clone(),
                         kinds: Vec::new(),
                         documents: Arc::clone(&self.options.documents),
+                        candidates: Candidates::Modules,
                         claimed: Arc::clone(&claimed),
                     };
                     let surveyed = survey::root(self, view, context, request).await?;
@@ -256,6 +258,24 @@ impl LocalTree {
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// The directory of a root, absolute; `None` if it is not there or cannot be found out.
+    pub async fn directory_of(&self, root: &RootId) -> Option<PathBuf> {
+        Some(self.place_of(root).await.ok()??.1)
+    }
+
+    /// A view of one root on what the latest survey saw; `None` if there is no such root, or it is not there.
+    async fn view_of(&self, root: &RootId) -> Result<Option<View>, ObserveError> {
+        let Some((origin, directory)) = self.place_of(root).await? else {
+            return Ok(None);
+        };
+        let opened = Root::open(root.clone(), origin, directory.clone());
+        let opened = opened.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
+        let memo = remembered(&self.memory, &self.options.state_directory)
+            .map(|remembered| remembered.memo(root))
+            .unwrap_or_default();
+        Ok(Some(View::new(opened, memo, self.options.writable_state(), false)))
+    }
+
     fn remember(&self, remembered: Arc<Remembered>) {
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
     }
@@ -287,6 +307,18 @@ impl SourceTree for LocalTree {
         blocking(move || {
             let found = Views { options: &options, ahead: HashMap::new(), rehash: true }.find_roots(&[])?;
             Ok(drift::find(&found.roots))
+        })
+        .await?
+    }
+
+    async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {
+        let options = TreeOptions { is_read_only: true, ..self.options.clone() };
+        blocking(move || {
+            let mut views = Views { options: &options, ahead: HashMap::new(), rehash: false };
+            let Found { roots, local, .. } = views.find_roots(&[])?;
+            let own = options.repository.join(OWN_WORKFLOWS).canonicalize().ok();
+            let open = |spec: &RootSpec| views.open(spec.id.clone(), spec.origin, &spec.directory);
+            Ok(workflows::find(roots, local, own, &options.documents, open))
         })
         .await?
     }
@@ -342,15 +374,9 @@ impl SourceTree for LocalTree {
     }
 
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError> {
-        let Some((origin, directory)) = self.place_of(&source.root).await? else {
+        let Some(view) = self.view_of(&source.root).await? else {
             return Ok(None);
         };
-        let root = Root::open(source.root.clone(), origin, directory.clone());
-        let root = root.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
-        let memo = remembered(&self.memory, &self.options.state_directory)
-            .map(|remembered| remembered.memo(&source.root))
-            .unwrap_or_default();
-        let view = View::new(root, memo, self.options.writable_state(), false);
         let configs = Configs::new(Arc::clone(&self.options.documents));
         let entry = source.path.as_str().to_owned();
         let mut session = Session::new(view, configs, true);
@@ -367,8 +393,31 @@ impl SourceTree for LocalTree {
             graph
         }))
     }
+
+    async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError> {
+        let Some(graph) = self.graph(source).await? else { return Ok(None) };
+        let Some(file) = graph.files.into_iter().find(|file| file.path == source.path) else { return Ok(None) };
+        let parsed = self.options.parser.parse(source.path.as_str(), file.bytes).await;
+        let parsed = parsed.map_err(|fault| ObserveError::Repository { fault })?;
+        Ok(parsed.export_line(name))
+    }
+
+    async fn file(&self, source: &SourceId) -> Result<Option<SourceFile>, ObserveError> {
+        let Some(mut view) = self.view_of(&source.root).await? else {
+            return Ok(None);
+        };
+        let path = source.path.clone();
+        blocking(move || {
+            let read = view.begin(path.as_str(), false, true)?.read();
+            let digest = read.record.digest()?;
+            Some(SourceFile { path, bytes: read.bytes?, digest })
+        })
+        .await
+    }
 }
 
+/// Where the repository keeps workflows of its own that belong to no extension.
+const OWN_WORKFLOWS: &str = "workflows";
 /// Names the view of the whole file system: what lies outside and decides which roots there are.
 const SURROUNDINGS: &str = "surroundings";
 /// Names the view of the repository if its own extensions lie elsewhere.

@@ -10,9 +10,44 @@ use super::{
     view::{Listing, View},
 };
 
+/// Which files a walk looks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Candidates {
+    /// Modules that may be entry points.
+    #[default]
+    Modules,
+    /// Workflows: YAML files of any name.
+    Workflows,
+}
+
+impl Candidates {
+    /// True for names that the discovery rules accept.
+    pub(super) fn accept(self, name: &str) -> bool {
+        match self {
+            Candidates::Modules => {
+                let is_script = [".ts", ".tsx", ".mts"].iter().any(|extension| name.ends_with(extension));
+                is_script && ![".d.ts", "_test.ts", ".test.ts"].iter().any(|suffix| name.ends_with(suffix))
+            }
+            Candidates::Workflows => {
+                let is_document = [".yaml", ".yml"].iter().any(|extension| name.ends_with(extension));
+                is_document && !name.starts_with(['.', '_'])
+            }
+        }
+    }
+
+    /// What a listed file is not that they do not accept.
+    pub(super) const fn expected(self) -> &'static str {
+        match self {
+            Candidates::Modules => "TypeScript module that may be an entry",
+            Candidates::Workflows => "YAML file that may be a workflow",
+        }
+    }
+}
+
 /// What a walk found.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
+    candidates: Candidates,
     /// Candidates, by their path below the root.
     pub(super) files: BTreeSet<String>,
     /// Directories whose listing failed.
@@ -28,12 +63,6 @@ pub(super) struct Walk {
     links: BTreeSet<String>,
 }
 
-/// True for names that the discovery rules accept.
-pub(super) fn is_candidate(name: &str) -> bool {
-    let is_script = [".ts", ".tsx", ".mts"].iter().any(|extension| name.ends_with(extension));
-    is_script && ![".d.ts", "_test.ts", ".test.ts"].iter().any(|suffix| name.ends_with(suffix))
-}
-
 /// True for directories that are not looked into.
 pub(super) fn is_skipped_directory(name: &str) -> bool {
     name.starts_with('_') || name.starts_with('.') || name == "node_modules"
@@ -41,8 +70,8 @@ pub(super) fn is_skipped_directory(name: &str) -> bool {
 
 impl Walk {
     /// A walk that does not enter directories that another root walked, by their absolute paths.
-    pub(super) fn beside(claimed: Arc<BTreeSet<PathBuf>>) -> Self {
-        Self { claimed, ..Self::default() }
+    pub(super) fn beside(claimed: Arc<BTreeSet<PathBuf>>, candidates: Candidates) -> Self {
+        Self { candidates, claimed, ..Self::default() }
     }
 
     /// Walks the directories in `starts`; those that are missing are skipped.
@@ -89,13 +118,15 @@ impl Walk {
                             NodeKind::File if name.name == manifest::FILE => {
                                 self.manifests.insert(path.clone());
                             }
-                            NodeKind::File if is_candidate(&name.name) => {
+                            NodeKind::File if self.candidates.accept(&name.name) => {
                                 self.files.insert(below);
                             }
                             NodeKind::Directory if !is_skipped_directory(&name.name) => {
                                 pending.push((below, join(&real, &name.name)));
                             }
-                            NodeKind::Link if is_candidate(&name.name) || !is_skipped_directory(&name.name) => {
+                            NodeKind::Link
+                                if self.candidates.accept(&name.name) || !is_skipped_directory(&name.name) =>
+                            {
                                 self.links.insert(below);
                             }
                             NodeKind::File | NodeKind::Directory | NodeKind::Link | NodeKind::Other => {}
@@ -128,14 +159,14 @@ impl Walk {
         match (seen, view.root.canonical(&link)) {
             (Seen::There(stat), Ok(Some(real))) => match stat.kind {
                 NodeKind::Directory => self.descend(view, link, real),
-                NodeKind::File if is_candidate(&name) => {
+                NodeKind::File if self.candidates.accept(&name) => {
                     if !self.files.contains(&real) && self.visited.insert(real) {
                         self.files.insert(link);
                     }
                 }
                 NodeKind::File | NodeKind::Link | NodeKind::Other => {}
             },
-            (Seen::There(stat), Ok(None)) if stat.kind == NodeKind::Directory || is_candidate(&name) => {
+            (Seen::There(stat), Ok(None)) if stat.kind == NodeKind::Directory || self.candidates.accept(&name) => {
                 self.problem(Code::LINK_OUTSIDE_ROOT, &link, "the link leads outside the root, it is not followed");
                 // Watched: the file there may change into one that may be followed.
                 view.node(&link);
@@ -143,7 +174,7 @@ impl Walk {
             (Seen::There(_), Ok(None)) => {}
             // Editors mark open files with dangling links called `.#name`.
             (Seen::Failed(_), _) | (_, Err(_)) => {
-                if is_candidate(&name) && !name.starts_with('.') {
+                if self.candidates.accept(&name) && !name.starts_with('.') {
                     self.files.insert(link);
                 } else {
                     view.node(&link);

@@ -190,11 +190,14 @@ fn answer(
                 outcome.map(|inspection| WireInspection::from(&inspection)).map_err(|fault| WireFault::from(&fault)),
             )
         }
-        Request::Open { bundle, export_name, subject, limits } => {
+        Request::Open { bundle, export_name, subject, grantee, limits } => {
             let request = OpenRequest {
                 bundle: (&bundle).into(),
                 export_name: export_name.to_owned(),
                 subject: subject.to_owned(),
+                // The choice of an engine is made.
+                requirements: Vec::new(),
+                grantee: grantee.into(),
             };
             match (jobs.open)(&request, &to_limits(limits)) {
                 Ok(opened) => {

@@ -12,7 +12,7 @@ const CAUSE: &str = "worker";
 
 /// What became of a child.
 #[derive(Debug)]
-pub(super) enum Death {
+pub(crate) enum Death {
     /// It ended by itself or by somebody else's signal.
     Gone {
         /// How it ended, if that could be found out.
@@ -39,7 +39,7 @@ impl Death {
     }
 
     /// What the death means for the job, which is called `task` ("parsing `a.ts`").
-    pub(super) fn fault(self, task: &str) -> Fault {
+    pub(crate) fn fault(self, task: &str) -> Fault {
         match self {
             Death::Gone { accepted: false, status, last_words } => Fault::new(
                 FailureClass::Environment,
@@ -86,7 +86,7 @@ impl Death {
 }
 
 /// The program could not be started.
-pub(super) fn spawn_failure(program: &std::path::Path, error: &std::io::Error) -> Fault {
+pub(crate) fn spawn_failure(program: &std::path::Path, error: &std::io::Error) -> Fault {
     Fault::new(
         FailureClass::Environment,
         Code::WORKER_UNAVAILABLE,

@@ -4,11 +4,13 @@
 //! one gets a fresh child. The why is in `design/bundling.md`.
 
 pub mod child;
-mod death;
+pub(crate) mod death;
+pub(crate) mod guarded;
+pub mod leash;
 mod patience;
 mod pool;
 mod process;
-mod session;
+pub(crate) mod session;
 pub mod wire;
 
 pub use pool::{Pool, PoolOptions, TimeLimits};

@@ -24,8 +24,13 @@ tokio::task_local! {
 }
 
 /// True inside of a host's answer to a session of ours.
-pub(super) fn is_nested() -> bool {
+pub(crate) fn is_nested() -> bool {
     NESTED.try_with(|()| ()).is_ok()
+}
+
+/// A host's answer to a session.
+pub(crate) async fn answer(host: &dyn MethodHost, call: HostCall) -> Result<Json, String> {
+    NESTED.scope((), host.call(call)).await
 }
 
 pub(super) struct PooledSession {
@@ -64,7 +69,7 @@ impl Session for PooledSession {
                 Reply::HostCall { function, arguments } => {
                     let arguments: Result<Vec<Json>, WireError> = arguments.into_iter().map(Value::into_json).collect();
                     let answer = match arguments {
-                        Ok(arguments) => NESTED.scope((), host.call(HostCall { function, arguments })).await,
+                        Ok(arguments) => self::answer(host.as_ref(), HostCall { function, arguments }).await,
                         Err(error) => Err(error.to_string()),
                     };
                     let answer = answer.map(|value| Value::from(&value));

@@ -6,5 +6,6 @@ mod manifests;
 mod mounts;
 mod pulled;
 mod random;
+mod shipped;
 mod support;
 mod warm;

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{Call, HostCall, LoadedBundle, MethodHost, MethodRunner as _, OpenRequest, RunError, Session},
+    ports::{Call, HostCall, LoadedBundle, MethodHost, MethodRunner as _, RunError, Session},
     problem::Code,
 };
 use mangrove_infra::worker::Pool;
+use mangrove_testkit::requests::open_model;
 
 use crate::child::FAKE;
 use crate::support::{PATIENCE, SHORT, Test, block_on, has_ended, options, pid, until};
@@ -47,7 +48,7 @@ impl MethodHost for Host {
 
 async fn open(pool: &Pool, code: &str) -> Result<Box<dyn Session>, RunError> {
     let bundle = LoadedBundle { code: format!("{FAKE}{code}").into(), vendor_files: Vec::new() };
-    pool.open(OpenRequest { bundle, export_name: "model".to_owned(), subject: "a.ts".to_owned() }).await
+    pool.open(open_model(bundle)).await
 }
 
 async fn call(session: &mut dyn Session, method: &str) -> Result<Json, RunError> {

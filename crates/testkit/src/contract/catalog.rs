@@ -3,10 +3,12 @@
 use mangrove_domain::{
     description::Violation,
     digest::Digest,
-    ports::{Catalog, Change, Commit, CommitOutcome},
+    ports::{Catalog, Change, Commit, CommitOutcome, Write},
     row::Row,
-    source::{Extension, Kind, Origin},
+    shipped::Acceptance,
+    source::{Extension, Kind, Origin, SourceId},
     state::{State, StateName},
+    type_name::TypeName,
 };
 
 use crate::rows;
@@ -31,6 +33,7 @@ pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     one_path_in_two_roots_is_two_rows(factory().await).await;
     keeps_descriptions_by_digest(factory().await).await;
     keeps_history_oldest_first(factory().await).await;
+    knows_which_sources_had_a_type(factory().await).await;
     remembers_inspections(factory().await).await;
     no_commit_leaves_the_mark_as_it_was(factory().await).await;
     keeps_unusual_names(factory().await).await;
@@ -111,6 +114,12 @@ async fn gives_back_every_state_as_it_was(catalog: impl Catalog) {
         entry_digest: None,
         rule_version: 7,
         shadow_fallback: true,
+        shipped: Some(Acceptance {
+            bundle: Digest::of(b"bundle"),
+            source: Digest::of(b"source"),
+            pull: "2026.01.02.3 pulled 2026-01-02T03:04:05Z".into(),
+            unmapped: vec!["@acme/tools/deep".to_owned(), "zod".to_owned()],
+        }),
         source: rows::source_in("pulled:@acme/pulled", "vaults/v.ts"),
         ..rows::indexed("vaults/v.ts", "@acme/v")
     };
@@ -299,6 +308,30 @@ async fn keeps_history_oldest_first(catalog: impl Catalog) {
     assert_eq!(history[2].transition.entry_digest, Some(Digest::of(b"third")));
     assert_eq!(history[2].transition.from, Some(StateName::Indexed));
     assert_eq!(history[2].source, row.source);
+}
+
+async fn knows_which_sources_had_a_type(catalog: impl Catalog) {
+    let (model, vault) = (Kind::new("model"), Kind::new("vault"));
+    let name = TypeName::stored("@acme/a");
+    let departed = async |kind: &Kind| catalog.departed(kind, &name).await.expect("an answer");
+    assert_eq!(departed(&model).await, []);
+    let healthy = rows::indexed("models/a.ts", "@acme/a");
+    let claimant = rows::failed("models/b.ts", "@acme/a");
+    let stored = put(&catalog, &[healthy.clone(), claimant]).await;
+    assert_eq!(departed(&model).await, [], "they are there");
+    let removal = |row: &Row| Change {
+        source: row.source.clone(),
+        expected_revision: row.revision,
+        write: Write::Delete,
+        transition: None,
+    };
+    let changes = stored.iter().map(removal).collect();
+    commit(&catalog, Commit { changes, descriptions: Vec::new() }).await;
+    let sources: Vec<SourceId> = stored.iter().map(|row| row.source.clone()).collect();
+    assert_eq!(departed(&model).await, sources, "whether they had it or claimed it");
+    assert_eq!(departed(&vault).await, [], "it was of another kind");
+    put(&catalog, &[healthy]).await;
+    assert_eq!(departed(&model).await, sources[1..], "one is there again");
 }
 
 async fn remembers_inspections(catalog: impl Catalog) {

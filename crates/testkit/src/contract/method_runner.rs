@@ -1,14 +1,20 @@
 //! What every [`MethodRunner`] must do.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
     description::Violation,
     json::Json,
-    ports::{Call, Checked, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, Session},
+    permission::{Grant, Grants, Permission},
+    ports::{Call, Checked, HostCall, LoadedBundle, MethodHost, MethodRunner, RunError, Session},
     problem::Code,
 };
+
+use crate::requests::open_model;
 
 /// The contract of [`MethodRunner`]. `make` gives a runner whose limit of processor time is a few hundred
 /// milliseconds or more.
@@ -33,6 +39,16 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
             need: { execute: () => Deno.mainModule.length },
             strict: { arguments: schema((value) => typeof value.n === 'string'), execute: () => 'called' },
             parsed: { arguments: schema((value) => ({ n: value.n * 10 })), execute: ({ n }) => n },
+            wait: { execute: () => new Promise(() => {}) },
+            forget: { execute: (_args, ctx) => {
+                const ask = async (name) => { const found = await ctx.readModelData(name); return found; };
+                (async () => { await ask('forgotten'); await ask('as well'); })();
+                return 2;
+            } },
+            deep: { nested: { value: 1 } },
+            home: { execute: () => [process.env.HOME, process.env.NODE_ENV ?? null, Deno.env.get('HOME')] },
+            token: { execute: async () => { try { return process.env.TOKEN; } catch (cause) { throw new Error('in vain', { cause }); } } },
+            quote: { execute: (_args, ctx) => ctx.createFileWriter('f', 'i').writeAll(new Uint8Array([255, 0])) },
             loop: { execute: () => { for (;;); } },
         } };";
     let mut session = open(&*runner, code).await.expect("a model opens");
@@ -64,6 +80,32 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let error = call(&mut *session, "strict", &host).await.expect_err("a schema refuses");
     assert_eq!(error, RunError::Rejected { checked: Checked::Arguments, violations });
 
+    let error = call(&mut *session, "wait", &host).await.expect_err("what never ends is told");
+    assert!(matches!(&error, RunError::Threw { message, .. } if message.contains("nothing will settle")), "{error:?}");
+    let value = call(&mut *session, "forget", &host).await.expect("what nobody waits for is answered all the same");
+    assert_eq!(value, Json::from(2));
+    assert_eq!(host.taken(), [r#"readModelData["forgotten"]"#, r#"readModelData["as well"]"#]);
+    assert_fault(call(&mut *session, "deep", &host).await, &[Code::UNKNOWN_METHOD]);
+    call(&mut *session, "quote", &host).await.expect("files are written");
+    assert_eq!(host.taken(), [r#"writeFile["f","i",{"base64":"/wA="},null]"#], "bytes that are no text");
+
+    let denied = call(&mut *session, "home", &host).await;
+    let Err(RunError::Fault(fault)) = &denied else { panic!("what is not granted is refused, found {denied:?}") };
+    assert_eq!((fault.code, fault.cause.0.as_ref()), (Code::PERMISSION_DENIED, "permission:env:HOME"));
+    assert!(fault.message.contains(r#"permissions: { "@acme/a": { env: ["HOME"] } }"#), "{fault}");
+    let mut request = open_model(LoadedBundle { code: code.into(), vendor_files: Vec::new() });
+    request.grantee.grants = Grants::from([(Permission::Env, Grant::Only(vec!["HOME".to_owned()]))]);
+    request.grantee.variables = BTreeMap::from([("HOME".to_owned(), "/nowhere/a".to_owned())]);
+    let mut granted = runner.open(request).await.expect("a model opens");
+    let value = call(&mut *granted, "home", &host).await.expect("what is granted is given");
+    assert_eq!(value.to_string(), r#"["/nowhere/a",null,"/nowhere/a"]"#, "an absent NODE_ENV is no refusal");
+    assert_fault(call(&mut *granted, "token", &host).await, &[Code::PERMISSION_DENIED]);
+    drop(granted);
+
+    let error = open(&*runner, "export const other = 1;").await.err().expect("the export is not there");
+    assert_fault(Err(error), &[Code::UNKNOWN_METHOD]);
+    let error = open(&*runner, "await new Promise(() => {}); export const model = {};").await.err();
+    assert_fault(Err(error.expect("it never loads")), &[Code::THREW_WHILE_LOADING, Code::WORKER_CRASHED]);
     let error = open(&*runner, "throw new Error('at the top')").await.err().expect("a throw at the top is an error");
     assert_fault(Err(error), &[Code::THREW_WHILE_LOADING]);
     assert_fault(call(&mut *session, "loop", &host).await, &[Code::CPU_LIMIT, Code::WORKER_TIMED_OUT]);
@@ -86,7 +128,7 @@ fn assert_fault(result: Result<Json, RunError>, codes: &[Code]) {
 
 async fn open(runner: &dyn MethodRunner, code: &str) -> Result<Box<dyn Session>, RunError> {
     let bundle = LoadedBundle { code: code.into(), vendor_files: Vec::new() };
-    runner.open(OpenRequest { bundle, export_name: "model".to_owned(), subject: "a.ts".to_owned() }).await
+    runner.open(open_model(bundle)).await
 }
 
 async fn call(session: &mut dyn Session, method: &str, host: &Arc<Recorder>) -> Result<Json, RunError> {

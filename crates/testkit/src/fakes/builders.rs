@@ -17,6 +17,7 @@ use mangrove_domain::{
     problem::Code,
     shape::Shape,
 };
+use tokio::sync::Notify;
 
 /// Joins the texts of a module graph. A file with a line `broken` is a syntax error; a test can add faults. Entries
 /// with `jsr:` imports are built by a program that a test can take away, and resolve their packages themselves.
@@ -25,7 +26,28 @@ pub struct ScriptedBundler {
     version: Mutex<u32>,
     lacks_program: Mutex<bool>,
     faults: Mutex<BTreeMap<String, Fault>>,
+    held: Mutex<BTreeMap<String, Held>>,
     calls: Mutex<Vec<String>>,
+}
+
+/// A build that waits for a test; see [`ScriptedBundler::hold_next`].
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    fault: Option<Fault>,
+    arrived: Arc<Notify>,
+    released: Arc<Notify>,
+}
+
+impl Held {
+    /// Waits until the build has begun.
+    pub async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Lets the build go on.
+    pub fn release(&self) {
+        self.released.notify_one();
+    }
 }
 
 impl ScriptedBundler {
@@ -43,6 +65,13 @@ impl ScriptedBundler {
     /// Takes back every [`fail`](Self::fail).
     pub fn heal(&self) {
         lock(&self.faults).clear();
+    }
+
+    /// Makes the next build of this entry, and no other, wait until it is released, and then fail if a fault is given.
+    pub fn hold_next(&self, entry: &str, fault: Option<Fault>) -> Held {
+        let held = Held { fault, ..Held::default() };
+        lock(&self.held).insert(entry.to_owned(), held.clone());
+        held
     }
 
     /// Takes away the program that builds entries with `jsr:` imports, or gives it back.
@@ -83,6 +112,14 @@ impl Bundler for ScriptedBundler {
         lock(&self.calls).push(entry.clone());
         // Others get their turn, as they do while a real bundler works.
         tokio::task::yield_now().await;
+        let held = lock(&self.held).remove(&entry);
+        if let Some(held) = held {
+            held.arrived.notify_one();
+            held.released.notified().await;
+            if let Some(fault) = held.fault {
+                return Err(fault.into());
+            }
+        }
         let needs_program = request.graph.edges.iter().any(|edge| edge.specifier.starts_with("jsr:"));
         if needs_program && *lock(&self.lacks_program) {
             let fault = Fault::new(FailureClass::Environment, Code::RUNTIME_MISSING, "program:fake", "is missing");

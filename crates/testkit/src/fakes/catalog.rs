@@ -16,8 +16,9 @@ use mangrove_domain::{
     ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome, Write},
     problem::{Code, Problem, Severity},
     row::Row,
-    source::SourceId,
+    source::{Kind, SourceId},
     state::State,
+    type_name::TypeName,
 };
 
 use super::{MemoryStore, lock};
@@ -51,7 +52,7 @@ impl Default for Identity {
 #[derive(Clone, Debug, Default)]
 struct Content {
     rows: BTreeMap<SourceId, Row>,
-    departed: BTreeMap<SourceId, u64>,
+    departed: BTreeMap<SourceId, Row>,
     descriptions: HashMap<Digest, Description>,
     transitions: Vec<AuditRecord>,
     inspections: HashMap<Digest, Vec<u8>>,
@@ -197,14 +198,14 @@ impl Catalog for MemoryCatalog {
             for change in commit.changes.iter().filter(|change| !refused.contains(&change.source)) {
                 match &change.write {
                     Write::Put(row) => {
-                        let departed = next.departed.get(&change.source).copied().unwrap_or(0);
+                        let departed = next.departed.get(&change.source).map_or(0, |row| row.revision);
                         let revision = change.expected_revision.max(departed) + 1;
                         next.rows.insert(change.source.clone(), Row { revision, ..(**row).clone() });
                         revisions.push((change.source.clone(), revision));
                     }
                     Write::Delete => {
                         if let Some(row) = next.rows.remove(&change.source) {
-                            next.departed.insert(change.source.clone(), row.revision);
+                            next.departed.insert(change.source.clone(), row);
                         }
                     }
                 }
@@ -235,6 +236,12 @@ impl Catalog for MemoryCatalog {
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
         let content = lock(&self.content);
         Ok(content.transitions.iter().filter(|record| record.source == *source).cloned().collect())
+    }
+
+    async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
+        let content = lock(&self.content);
+        let had = content.departed.values().filter(|row| row.kind == *kind && row.type_name() == Some(type_name));
+        Ok(had.map(|row| row.source.clone()).filter(|source| !content.rows.contains_key(source)).collect())
     }
 
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {

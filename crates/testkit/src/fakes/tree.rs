@@ -14,9 +14,10 @@ use mangrove_domain::{
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
     ports::{
         Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
-        SurveyStatistics, SurveyedEntry,
+        SurveyStatistics, SurveyedEntry, WorkflowFiles,
     },
     problem::Code,
+    shipped::{Shipped, ShippedBundle},
     source::{Extension, Origin, RelativePath, RootId, SourceId},
 };
 
@@ -39,6 +40,8 @@ pub struct MemoryTree {
     edits_on_graph: Mutex<Vec<(String, String)>>,
     restless: Mutex<Option<(String, String, u32)>>,
     surveys: Mutex<u32>,
+    away: Mutex<BTreeMap<RootId, RootView>>,
+    shipped: Mutex<BTreeMap<String, Shipped>>,
 }
 
 impl MemoryTree {
@@ -64,6 +67,20 @@ impl MemoryTree {
         assert!(lock(&self.files).remove(path).is_some(), "{path} is not there");
     }
 
+    /// Ships this text for an entry, below `shipped/`, as part of this pull.
+    pub fn ship(&self, entry: &str, text: &str, pull: &str) {
+        let path = format!("shipped/{entry}");
+        let digest = Digest::of(text.as_bytes());
+        self.write(&path, text);
+        let bundle = ShippedBundle { path: relative(&path), digest, pull: pull.into() };
+        lock(&self.shipped).insert(entry.to_owned(), Shipped::Bundle(bundle));
+    }
+
+    /// Ships for an entry what cannot be used.
+    pub fn ship_unusable(&self, entry: &str, why: &str) {
+        lock(&self.shipped).insert(entry.to_owned(), Shipped::Unusable { why: why.to_owned() });
+    }
+
     /// Sets the configuration that governs every entry.
     pub fn configure(&self, text: &str) {
         text.clone_into(&mut lock(&self.config));
@@ -82,6 +99,18 @@ impl MemoryTree {
     /// How many surveys there were since the last time this was asked.
     pub fn take_surveys(&self) -> u32 {
         std::mem::take(&mut *lock(&self.surveys))
+    }
+
+    /// Configures a mount that cannot be reached.
+    pub fn mount_away(&self, path: &str, fault: Fault) {
+        let view = RootView {
+            origin: Origin::Mounted,
+            access: RootAccess::Unreachable(fault),
+            incomplete: BTreeSet::new(),
+            missing_directories: BTreeMap::new(),
+            locked_files: BTreeSet::new(),
+        };
+        lock(&self.away).insert(RootId::mount(path), view);
     }
 
     fn text(&self, path: &str) -> Option<String> {
@@ -151,7 +180,8 @@ impl MemoryTree {
             claims_add_on: name.is_some_and(|name| layout.add_on_export_names.contains(name)),
             entry,
         };
-        (observation, SurveyedEntry { specifiers, lock: None })
+        let shipped = lock(&self.shipped).get(path).cloned();
+        (observation, SurveyedEntry { specifiers, lock: None, shipped })
     }
 }
 
@@ -200,6 +230,7 @@ impl SourceTree for MemoryTree {
             locked_files: BTreeSet::new(),
         };
         survey.disk = DiskView { helpers, roots: [(RootId::local(), root)].into(), ..survey.disk };
+        survey.disk.roots.extend(lock(&self.away).clone());
         Ok(survey)
     }
 
@@ -248,6 +279,25 @@ impl SourceTree for MemoryTree {
             lock: None,
             config_files: Vec::new(),
         }))
+    }
+
+    async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError> {
+        let text = self.text(source.path.as_str()).unwrap_or_default();
+        let index = text.lines().position(|line| line.strip_prefix("export ") == Some(name));
+        Ok(index.and_then(|index| u32::try_from(index + 1).ok()))
+    }
+
+    async fn file(&self, wanted: &SourceId) -> Result<Option<SourceFile>, ObserveError> {
+        let text = self.text(wanted.path.as_str()).filter(|text| text != Self::UNREADABLE);
+        Ok(text.map(|text| {
+            let bytes: Arc<[u8]> = text.into_bytes().into();
+            SourceFile { path: wanted.path.clone(), digest: Digest::of(&bytes), bytes }
+        }))
+    }
+
+    /// Nothing is mounted here.
+    async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {
+        Ok(WorkflowFiles::default())
     }
 
     /// Nothing is pulled here.

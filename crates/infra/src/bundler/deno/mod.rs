@@ -2,6 +2,7 @@
 //! asked when it fails, and why: `design/bundling.md`.
 
 mod classify;
+mod locked;
 mod room;
 
 use std::{
@@ -17,8 +18,9 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{BuildFailure, Bundle, BundleRequest, Bundler, PackageRequest, Resolver, Route},
+    ports::{BuildFailure, Bundle, BundleRequest, Bundler, ModuleGraph, PackageRequest, Resolver, Route},
     problem::Code,
+    shipped,
 };
 
 use tokio::net::TcpStream;
@@ -29,6 +31,7 @@ use crate::{
     npm::{
         deno_lock::DenoLocks,
         settings::{Locations, Settings},
+        unmapped,
     },
     runtime::{
         Places,
@@ -87,6 +90,8 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
     /// Forbids the network.
     pub is_offline: bool,
+    /// Forbids what no `deno.lock` holds: it fails with `LOCK_OUTDATED`.
+    pub is_locked: bool,
     /// Bundles the extension's own modules: finds their errors and what they require.
     pub embedded: Arc<dyn Bundler>,
     /// Reads what came out.
@@ -194,7 +199,7 @@ impl DenoBundler {
         let room = Room::furnish(&self.home(), &request.graph, self.npmrc())?;
         let run = |doing| self.run(program, &room, doing, deadline);
         let bundled = run(Doing::Bundle).await?;
-        let first = match self.taken(&bundled, &room).await? {
+        let first = match self.taken(&bundled, &room, &request.graph).await? {
             Ok(code) => return Ok(code),
             Err(fault) => fault,
         };
@@ -216,13 +221,16 @@ impl DenoBundler {
         let again = run(Doing::Bundle).await?;
         // Of two failures the one that says more.
         let settle = |fault: Fault| self.settled(if fault.code == Code::BUNDLE_FAILED { first } else { fault });
-        self.taken(&again, &room).await?.map_err(settle)
+        self.taken(&again, &room, &request.graph).await?.map_err(settle)
     }
 
-    /// The bundle, if this call made one that is whole.
-    async fn taken(&self, ended: &Ended, room: &Room) -> Result<Result<String, Fault>, Fault> {
+    /// The bundle, if this call made one that is whole, of what may be used.
+    async fn taken(&self, ended: &Ended, room: &Room, graph: &ModuleGraph) -> Result<Result<String, Fault>, Fault> {
         if !ended.status.success() {
             return Ok(Err(told(ended, room)));
+        }
+        if self.options.is_locked {
+            locked::after(graph, room)?;
         }
         let code = room.output(LARGEST_BUNDLE)?;
         // More than the parser of sources reads, as some SDKs are: whatever is wrong in it, the inspection finds.
@@ -337,6 +345,13 @@ impl Bundler for DenoBundler {
         let outside = externals(&request.graph).into_iter().map(|name| (name.to_owned(), name.to_owned()));
         request.imports = outside.collect();
         let own = self.options.embedded.bundle(request.clone()).await?;
+        // Deno reads the same configuration, and would say in words of its own that this name is not in it.
+        if let Some(name) = externals(&request.graph).into_iter().find(|name| shipped::is_unmapped(name)) {
+            return Err(unmapped(name).into());
+        }
+        if self.options.is_locked {
+            locked::before(&request.graph)?;
+        }
         let program = self.options.places.deno()?;
         let code = self.build(&program.path, &request).await?;
         Ok(Bundle { code, source_map: None, requirements: own.requirements })

@@ -62,7 +62,7 @@ impl Room {
             }
             write(&path, config.text.as_bytes())?;
         }
-        if let (Some((path, ConfigFile { text, .. })), Some(_)) = (lock, &room.governing) {
+        if let Some((path, ConfigFile { text, .. })) = lock {
             write(&path, text.as_bytes())?;
             room.lock = Some(path);
         }
@@ -85,6 +85,11 @@ impl Room {
             Some((_, path)) => path.parent().map_or_else(|| self.files(), Path::to_owned),
             None => self.files(),
         }
+    }
+
+    /// The lock that Deno is given, which it brings up to date.
+    pub(super) fn lock(&self) -> Option<&Path> {
+        self.lock.as_deref()
     }
 
     /// The entry's file.

@@ -23,6 +23,7 @@ struct World {
     directory: tempfile::TempDir,
     environment: BTreeMap<String, String>,
     is_offline: bool,
+    is_locked: bool,
     limit: Duration,
 }
 
@@ -51,7 +52,7 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), "secret".to_owned()),
         ]);
-        Self { directory, environment, is_offline: false, limit: Duration::from_secs(30) }
+        Self { directory, environment, is_offline: false, is_locked: false, limit: Duration::from_secs(30) }
     }
 
     fn bundler(&self) -> DenoBundler {
@@ -67,6 +68,7 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
             state_directory,
             environment: self.environment.clone(),
             is_offline: self.is_offline,
+            is_locked: self.is_locked,
             embedded: Arc::new(embedded::InProcess),
             parser: Arc::new(InProcess),
             limit: self.limit,
@@ -185,9 +187,9 @@ async fn every_permutation_of_configurations() {
             "package.json without bare names",
             jsr(),
             vec![config(ConfigKind::Package, "package.json"), lock()],
-            "--no-config --node-modules-dir=none --no-lock",
+            "--no-config --node-modules-dir=none --lock deno.lock",
             "",
-            "models",
+            "deno.lock models",
         ),
     ];
     for (name, mut graph, files, flags, below, room) in cases {
@@ -341,6 +343,61 @@ async fn offline_nothing_is_asked_for() {
     let fault = world.fault(jsr()).await;
     assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::OFFLINE), "{fault}");
     assert!(world.log("environment").contains("HTTPS_PROXY=http://127.0.0.1:9\n"));
+}
+
+/// A graph that `deno.lock` with this text governs.
+fn governed(graph: ModuleGraph, lock: &str) -> ModuleGraph {
+    let lock = ConfigFile { path: path("deno.lock"), kind: ConfigKind::Lock, text: lock.to_owned() };
+    ModuleGraph { config_files: vec![config(ConfigKind::Deno, "deno.json"), lock], ..graph }
+}
+
+const LOCKED: &str = r#"{"version":"5","specifiers":{"jsr:@std/path@1":"1.0.8"},
+    "jsr":{"@std/path@1.0.8":{"integrity":"x"}},"workspace":{"dependencies":["npm:of-somebody-else@1"]}}"#;
+
+#[tokio::test]
+async fn fault_46_what_is_locked_is_all_that_locked_builds_use() {
+    let mut world = World::new(COPIES);
+    world.is_locked = true;
+    world.bundle(governed(jsr(), LOCKED)).await.expect("it is locked");
+    assert_eq!(world.calls().len(), 1);
+
+    let other = |text: &str, specifier: &str| graph(text, &[(specifier, specifier)]);
+    let cases = [
+        ("no lock at all", jsr(), "jsr:@std/path@1 is not locked (no deno.lock governs the entry)"),
+        (
+            "another package",
+            governed(other("import 'jsr:@std/fs@1';\nexport const model = 1;\n", "jsr:@std/fs@1"), LOCKED),
+            "jsr:@std/fs@1 is not locked (deno.lock does not hold it)",
+        ),
+        (
+            "an address",
+            governed(other("import 'https://x/y.ts';\nexport const model = 1;\n", "https://x/y.ts"), LOCKED),
+            "https://x/y.ts is not locked (deno.lock does not hold it)",
+        ),
+    ];
+    for (name, graph, told) in cases {
+        let fault = world.fault(graph).await;
+        assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::LOCK_OUTDATED), "{name}: {fault}");
+        assert!(fault.message.starts_with(told), "{name}: {fault}");
+    }
+    assert_eq!(world.calls().len(), 1, "Deno, which would resolve it anew, is not asked");
+
+    let fault = world.fault(governed(jsr(), "{")).await;
+    assert_eq!(fault.code, Code::MALFORMED_DOCUMENT, "{fault}");
+    world.is_locked = false;
+    world.bundle(jsr()).await.expect("nothing has to be locked");
+}
+
+#[tokio::test]
+async fn fault_46_what_deno_adds_to_the_lock_is_no_part_of_a_locked_build() {
+    let grown = r#"{"version":"5","specifiers":{"jsr:@std/path@1":"1.0.8","jsr:@std/internal@1":"1.0.2"},"jsr":{}}"#;
+    let script = format!("{COPIES}echo '{grown}' > \"${{entry%/models/a.ts}}/deno.lock\"\n");
+    let mut world = World::new(&script);
+    world.bundle(governed(jsr(), LOCKED)).await.expect("it may grow");
+    world.is_locked = true;
+    let fault = world.fault(governed(jsr(), LOCKED)).await;
+    assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::LOCK_OUTDATED), "{fault}");
+    assert!(fault.message.starts_with("jsr:@std/internal@1 is not locked (deno.lock does not hold it)"), "{fault}");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 // holds its exports. Whatever runs after that moment uses intrinsics captured here, so that nothing an extension
 // does to the built-ins changes what the host learns (design/inspection.md).
 
-import { bytesOf, define, getRandomValues, randomUuid } from "mangrove:web";
+import { makeCalls } from "mangrove:calls";
+import { define, getRandomValues, randomUuid } from "mangrove:web";
 
 const host = globalThis.__mangroveHost;
 delete globalThis.__mangroveHost;
@@ -12,17 +13,11 @@ const { apply, construct, getPrototypeOf, ownKeys, getOwnPropertyDescriptor } = 
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const mapGet = uncurry(WeakMap.prototype.get);
 const mapSet = uncurry(WeakMap.prototype.set);
-const replace = uncurry(String.prototype.replace);
-const test = uncurry(RegExp.prototype.test);
 const toWellFormed = uncurry(String.prototype.toWellFormed);
-const { parse, stringify } = JSON;
-const { create, freeze } = Object;
-const PromiseIntrinsic = Promise;
+const { create } = Object;
 const ProxyIntrinsic = Proxy;
 const ErrorIntrinsic = Error;
 const TypeErrorIntrinsic = TypeError;
-const AbortSignalIntrinsic = AbortSignal;
-const TextDecoderIntrinsic = TextDecoder;
 const rangeErrorPrototype = RangeError.prototype;
 const internalErrorPrototype = InternalError.prototype;
 
@@ -34,6 +29,16 @@ delete globalThis.InternalError;
 
 const labels = new WeakMap();
 const requirements = new WeakMap();
+
+/** What is noted of a thrown value, or of a cause of it. */
+const behind = (thrown, notes) => {
+  for (let depth = 0; depth < 8 && typeof thrown === "object" && thrown !== null; depth += 1) {
+    const note = mapGet(notes, thrown);
+    if (note !== undefined) return note;
+    thrown = thrown.cause;
+  }
+  return undefined;
+};
 
 const missing = (label) => {
   const error = new ErrorIntrinsic(`${label} is not available in the embedded engine`);
@@ -52,6 +57,7 @@ const strictHandler = (label) => {
     get: (target, key) => {
       if (key === "prototype") return target.prototype;
       if (typeof key === "symbol" || key === "then" || key === "__esModule") return undefined;
+      if (label === "Deno" && key === "env") return denoEnvironment;
       return refuse(key);
     },
     apply: () => refuse(),
@@ -132,10 +138,16 @@ const standIn = (path, kind, label = path) => {
 const modules = create(null);
 /** The stand-in for a whole module; the same one for every importer. */
 export const standInModule = (specifier, kind) =>
-  (modules[specifier] ??= { whole: standIn(specifier, kind), specifier, kind, members: create(null) });
+  (modules[specifier] ??= {
+    whole: specifier === "node:process" && !inspecting ? globalThis.process : standIn(specifier, kind),
+    specifier,
+    kind,
+    members: create(null),
+  });
 /** A named export of such a module. Importing a name is no use of it. */
-export const standInMember = ({ specifier, kind, members }, name) =>
-  (members[name] ??= standIn(`${specifier}.${name}`, kind, specifier));
+export const standInMember = ({ whole, specifier, kind, members }, name) =>
+  (members[name] ??=
+    whole === globalThis.process && name in whole ? whole[name] : standIn(`${specifier}.${name}`, kind, specifier));
 
 const absent = [
   "Deno", "Buffer", "fetch", "Headers", "Request", "Response", "FormData", "Blob", "File", "WebSocket", "EventSource",
@@ -146,15 +158,52 @@ const absent = [
 for (const name of absent) define(name, standIn(name, "engine"));
 define("crypto", { getRandomValues, randomUUID: randomUuid, subtle: standIn("crypto.subtle", "engine") });
 
-// The environment is empty. Packages ask for NODE_ENV to choose a variant; anybody else wants a value.
+// A runner gives the variables that are granted and refuses the others; an inspector has none, and notes who asks.
+// Packages ask for NODE_ENV to choose a variant; anybody else wants a value.
+const denials = new WeakMap();
+const denied = (name) => {
+  const error = new ErrorIntrinsic(`the environment variable ${name ?? "list"} is not granted`);
+  error.name = "NotCapable";
+  mapSet(denials, error, name ?? "");
+  return error;
+};
+/** The environment variable that was refused, if that is why this was thrown; "" if it was the list of all. */
+export const denialOf = (thrown) => behind(thrown, denials);
+
+const variable = (name) => {
+  if (host.mayReadVariable(name)) return host.variable(name);
+  if (name === "NODE_ENV") return undefined;
+  throw denied(name);
+};
+const variables = () => {
+  if (!host.mayReadVariable(undefined)) throw denied(undefined);
+  const all = create(null);
+  for (const name of host.variableNames()) all[name] = host.variable(name);
+  return all;
+};
 const environment = (key) => {
-  if (typeof key === "symbol" || key === "NODE_ENV" || key === "toJSON") return undefined;
-  if (!inspecting) throw missing("process.env");
-  host.touched("process.env");
-  return undefined;
+  if (typeof key === "symbol" || key === "toJSON") return undefined;
+  if (inspecting) {
+    if (key !== "NODE_ENV") host.touched("process.env");
+    return undefined;
+  }
+  return variable(key);
+};
+const denoEnvironment = {
+  get: (name) => variable(`${name}`),
+  has: (name) => variable(`${name}`) !== undefined,
+  toObject: () => ({ ...variables() }),
 };
 define("process", {
-  env: new ProxyIntrinsic({}, { get: (_target, key) => environment(key), has: (_target, key) => environment(key) !== undefined }),
+  env: new ProxyIntrinsic(create(null), {
+    get: (_target, key) => environment(key),
+    has: (_target, key) => environment(key) !== undefined,
+    ownKeys: () => (inspecting ? [] : ownKeys(variables())),
+    getOwnPropertyDescriptor: (_target, key) => {
+      const value = environment(key);
+      return value === undefined ? undefined : { value, writable: true, enumerable: true, configurable: true };
+    },
+  }),
   argv: [],
   platform: "linux",
   version: "",
@@ -241,14 +290,7 @@ export const { isArray } = Array;
 /** True for a stand-in. */
 export const isStandIn = (value) => mapGet(labels, value) !== undefined;
 /** The name of what is missing, if that is why this was thrown, also as the cause of another error. */
-export const requirementOf = (thrown) => {
-  for (let depth = 0; depth < 8 && typeof thrown === "object" && thrown !== null; depth += 1) {
-    const label = mapGet(requirements, thrown);
-    if (label !== undefined) return label;
-    thrown = thrown.cause;
-  }
-  return undefined;
-};
+export const requirementOf = (thrown) => behind(thrown, requirements);
 /** A text without lone surrogates. */
 export const wellFormed = (text) => toWellFormed(text);
 
@@ -272,196 +314,13 @@ export const limitBehind = (thrown) => {
 // ---------------------------------------------------------------------------------------------------------------
 // Calls.
 
-const pending = create(null);
-let lastRequest = 0;
-
-const encode = (value) => {
-  const text = stringify(value);
-  return text === undefined ? "null" : text;
-};
-const request = (name, parts) =>
-  new PromiseIntrinsic((resolve, reject) => {
-    const text = encode(parts);
-    lastRequest += 1;
-    pending[lastRequest] = { resolve, reject };
-    host.request(lastRequest, name, text);
-  });
-/** The host's answer to a request. */
-export const settle = (id, succeeded, text) => {
-  const { resolve, reject } = pending[id];
-  delete pending[id];
-  if (succeeded) resolve(parse(text));
-  else reject(new ErrorIntrinsic(text));
-};
-
-const isRecord = (value) => typeof value === "object" && value !== null && !(value instanceof ErrorIntrinsic);
-const show = (value) => {
-  if (typeof value === "string") return value;
-  if (isRecord(value)) {
-    try {
-      return encode(value);
-    } catch {
-      return "[object]";
-    }
-  }
-  return `${typeof value === "symbol" ? "symbol" : value}`;
-};
-// `info("made {count} zones", { count: 2, zone: "a" })` says `made 2 zones {"zone":"a"}`: nothing is lost.
-const log = (level, parts) => {
-  let text = parts.length > 0 ? show(parts[0]) : "";
-  let next = 1;
-  if (parts.length === 2 && typeof parts[0] === "string" && isRecord(parts[1])) {
-    const unused = { ...parts[1] };
-    text = replace(text, /\{([\w.]+)\}/g, (whole, key) => {
-      if (!(key in parts[1])) return whole;
-      delete unused[key];
-      return show(parts[1][key]);
-    });
-    const rest = show(unused);
-    if (rest !== "{}") text += ` ${rest}`;
-    next = 2;
-  }
-  for (; next < parts.length; next += 1) text += ` ${show(parts[next])}`;
-  host.request(0, "log", encode([level, text]));
-};
-const silent = () => {};
-const say = (level) => (inspecting ? silent : (...parts) => log(level, parts));
-define("console", {
-  debug: say("debug"), log: say("info"), info: say("info"), warn: say("warn"), error: say("error"), trace: say("debug"),
-  dir: say("info"), table: say("info"), assert: silent, group: silent, groupEnd: silent, time: silent, timeEnd: silent,
-});
-
-const logger = freeze({ debug: say("debug"), info: say("info"), warn: say("warn"), warning: say("warn"), error: say("error") });
-
-// A file travels as text where its bytes are UTF-8, else as `{ base64 }`.
-const fileContent = (content) => {
-  if (typeof content === "string") return content;
-  const bytes = bytesOf(content);
-  try {
-    return new TextDecoderIntrinsic("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return { base64: bytes.toBase64() };
-  }
-};
-const fileWriter = (spec, instance, overrides) => {
-  let lines = "";
-  let written = null;
-  const write = (content) => (written = request("writeFile", [spec, instance, fileContent(content), overrides]));
-  return {
-    writeAll: async (content) => write(content),
-    writeText: async (text) => write(`${text}`),
-    writeLine: async (line) => {
-      lines += `${line}\n`;
-    },
-    writeStream: async (stream) => {
-      const decoder = new TextDecoderIntrinsic();
-      let text = "";
-      for await (const chunk of stream) text += typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
-      return write(text + decoder.decode());
-    },
-    getFilePath: () => request("filePath", [spec, instance]),
-    finalize: async () => written ?? write(lines),
-  };
-};
-
-const contextOf = (data) => ({
-  ...data,
-  signal: new AbortSignalIntrinsic(),
-  logger,
-  writeResource: (...parts) => request("writeResource", parts),
-  readResource: (...parts) => request("readResource", parts),
-  readModelData: (...parts) => request("readModelData", parts),
-  queryData: (...parts) => request("queryData", parts),
-  runModel: (...parts) => request("runModel", parts),
-  extensionFile: (...parts) => request("extensionFile", parts),
-  onEvent: (...parts) => request("onEvent", parts),
-  createFileWriter: fileWriter,
-  vaultService: {
-    get: (...parts) => request("vault.get", parts),
-    put: (...parts) => request("vault.put", parts),
-    list: (...parts) => request("vault.list", parts),
-  },
-});
-
-// What a schema objects to: `{ issues }` as zod and Standard Schema have it, or an error that was thrown.
-const objections = (error) => {
-  const issues = error?.issues;
-  if (!isArray(issues) || issues.length === 0) return [{ path: [], message: show(error?.message ?? error) }];
-  const list = [];
-  for (let index = 0; index < issues.length; index += 1) {
-    const { path, message } = issues[index];
-    const segments = [];
-    for (let at = 0; isArray(path) && at < path.length; at += 1) {
-      const segment = typeof path[at] === "object" && path[at] !== null ? path[at].key : path[at];
-      segments[at] = `${typeof segment === "symbol" ? "symbol" : segment}`;
-    }
-    list[index] = { path: segments, message: show(message) };
-  }
-  return list;
-};
-
-// What a schema makes of a value: `{ data }` or `{ issues }`. A refinement may be asynchronous.
-const parseOnce = async (schema, value) => {
-  let result;
-  if (typeof schema.safeParseAsync === "function") {
-    result = await schema.safeParseAsync(value);
-  } else if (typeof schema.safeParse === "function") {
-    result = await schema.safeParse(value);
-  } else {
-    const { issues, value: data } = await schema["~standard"].validate(value);
-    return issues === undefined ? { data } : { issues: objections({ issues }) };
-  }
-  return result.success === true ? { data: result.data } : { issues: objections(result.error) };
-};
-
-// Texts from a command line become numbers or booleans where a schema objects to the text. Gives whether any did.
-const readTexts = (value, issues) => {
-  let changed = false;
-  for (let index = 0; index < issues.length; index += 1) {
-    const { path } = issues[index];
-    let holder = value;
-    for (let at = 0; at + 1 < path.length && isRecord(holder); at += 1) {
-      holder = getOwnPropertyDescriptor(holder, path[at])?.value;
-    }
-    const key = path[path.length - 1];
-    if (path.length === 0 || !isRecord(holder)) continue;
-    const found = getOwnPropertyDescriptor(holder, key)?.value;
-    if (typeof found !== "string" || !test(/^(?:true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/, found)) continue;
-    holder[key] = parse(found);
-    changed = true;
-  }
-  return changed;
-};
-
-const parseWith = async (schema, text) => {
-  const first = await parseOnce(schema, parse(text));
-  if (first.issues === undefined) return first;
-  const value = parse(text);
-  if (!readTexts(value, first.issues)) return first;
-  const second = await parseOnce(schema, value);
-  return second.issues === undefined ? second : first;
-};
-
-const isSchema = (value) =>
-  (typeof value === "object" || typeof value === "function") && value !== null &&
-  (typeof value.safeParse === "function" || typeof value["~standard"]?.validate === "function");
-
-/**
- * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
- * text, or of `{ checked, issues }`, with the issues as JSON text, if a schema objects.
- */
-export const start = async (callee, self, args, context, schema, globalSchema) => {
-  const data = parse(context);
-  if (isSchema(globalSchema) && isRecord(data.globalArgs)) {
-    const { data: made, issues } = await parseWith(globalSchema, encode(data.globalArgs));
-    if (issues !== undefined) return { checked: "globalArguments", issues: encode(issues) };
-    data.globalArgs = made;
-  }
-  let given = parse(args);
-  if (isSchema(schema)) {
-    const { data: made, issues } = await parseWith(schema, args);
-    if (issues !== undefined) return { checked: "arguments", issues: encode(issues) };
-    given = made;
-  }
-  return encode(await apply(callee, self, [given, contextOf(data)]));
-};
+const calls = makeCalls(host.request);
+export const { settle, start } = calls;
+if (inspecting) {
+  const silent = () => {};
+  const mute = {};
+  for (const name of ownKeys(calls.console)) mute[name] = silent;
+  define("console", mute);
+} else {
+  define("console", calls.console);
+}

@@ -2,18 +2,14 @@
 // abort signals, randomness. Natives do the parsing; this file gives them their standard faces.
 // Evaluated once, before any code of an extension.
 
+import { bytesOf } from "mangrove:calls";
+
 const host = globalThis.__mangroveHost;
 
 const define = (name, value) =>
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 
 const wellFormed = (text) => `${text}`.toWellFormed();
-
-const bytesOf = (source) => {
-  if (source === undefined) return new Uint8Array(0);
-  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
-  return new Uint8Array(source);
-};
 
 class TextEncoder {
   get encoding() {
@@ -386,4 +382,4 @@ define("self", globalThis);
 define("global", globalThis);
 define("navigator", { userAgent: "Mangrove", hardwareConcurrency: 1, language: "en" });
 
-export { bytesOf, define, getRandomValues, randomUuid };
+export { define, getRandomValues, randomUuid };

@@ -15,7 +15,7 @@ use mangrove_domain::{
 };
 use serde_json::Value;
 
-use super::{DenoLock, DenoLocks, split};
+use super::{DenoLock, DenoLocks, Error, split};
 use crate::npm::specifier::{Requirement, Specifier};
 
 /// What only Deno serves: packages of JSR by `@scope/name@version`, what `jsr:` requirements are locked to, and
@@ -116,6 +116,37 @@ impl<'a> Wanted<'a> {
 }
 
 impl DenoLock {
+    /// Those of these specifiers that are not locked, in their order. What is built in needs no lock.
+    ///
+    /// # Errors
+    /// [`Error::Entry`] for what is locked in a way that makes no sense.
+    pub fn unlocked<'a>(&self, specifiers: impl IntoIterator<Item = &'a str>) -> Result<Vec<&'a str>, Error> {
+        let mut unlocked = Vec::new();
+        for specifier in specifiers {
+            let is_locked = match Wanted::of(specifier) {
+                Some(Wanted::Npm(requirement)) => self.tree(&requirement)?.is_some(),
+                Some(Wanted::Jsr(requirement)) => self.remotes.package(requirement).is_some(),
+                Some(Wanted::Address(address)) => self.remotes.addresses.contains_key(address),
+                // Nobody serves the unknown ones; whoever tries says so.
+                Some(Wanted::Unknown(_)) | None => true,
+            };
+            if !is_locked {
+                unlocked.push(specifier);
+            }
+        }
+        Ok(unlocked)
+    }
+
+    /// Everything that it locks, by name: requirements, packages and addresses.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        let Remotes { requirements, packages, addresses } = &self.remotes;
+        let npm = self.trees().flat_map(|tree| tree.placed.values()).map(|package| format!("npm:{package}"));
+        let jsr = packages.keys().map(|package| format!("jsr:{package}"));
+        let written = self.trees.keys().chain(requirements.keys()).chain(addresses.keys()).cloned();
+        written.chain(npm).chain(jsr).collect()
+    }
+
     fn lines(&self, wanted: Vec<Wanted<'_>>) -> Part {
         let mut lines = Vec::new();
         let mut pending = Vec::new();

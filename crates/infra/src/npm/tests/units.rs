@@ -13,9 +13,9 @@ use mangrove_domain::{
     bundle::BundleRef,
     failure::Fault,
     json::Json,
-    ports::{BundleStore, Call, HostCall, OpenRequest, Packages as _, PreparedPackages},
+    ports::{BundleStore, Call, HostCall, Packages as _, PreparedPackages},
 };
-use mangrove_testkit::registry::FakePackage;
+use mangrove_testkit::{registry::FakePackage, requests::open_model};
 
 use super::{World, request};
 use crate::{
@@ -110,7 +110,7 @@ impl Real {
         let entry = self.store.put(&code).await.expect("stored");
         let bundle = BundleRef { entry, vendors: prepared.vendors.clone() };
         let bundle = self.store.load(&bundle).await.expect("the whole closure");
-        let request = OpenRequest { bundle, export_name: "model".to_owned(), subject: "a.ts".to_owned() };
+        let request = open_model(bundle);
         let mut session = EngineSession::open(&request, &engine::Limits::default()).expect("it loads");
         let nothing = Json::Object(Vec::new());
         let mut host = |_: HostCall| Err("no host".to_owned());

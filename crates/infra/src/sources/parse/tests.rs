@@ -154,3 +154,25 @@ fn fault_09_a_file_that_is_too_large_to_parse_is_no_helper() {
     assert_eq!(module.exports, ["model"]);
     assert_eq!(module.literals[0].value, "@acme/large");
 }
+
+#[test]
+fn every_form_of_an_export_has_its_line() {
+    let text = "const model = build();\nexport {\n  model,\n};\nexport function vault() {}\nexport const\n  driver = 1;\n\
+                export { report } from './r.ts';\nexport * as all from './all.ts';\nexport enum Kind { A }\nexport class C {}\n";
+    for text in [text.to_owned(), format!("{text}const broken = [;\n")] {
+        let module = parse_module("a.ts", text.as_bytes());
+        let lines: Vec<(&str, Option<u32>)> = ["model", "vault", "driver", "report", "C", "nothing"]
+            .map(|name| (name, module.export_line(name)))
+            .to_vec();
+        let expected = [
+            ("model", Some(3)),
+            ("vault", Some(5)),
+            ("driver", Some(7)),
+            ("report", Some(8)),
+            ("C", Some(11)),
+            ("nothing", None),
+        ];
+        assert_eq!(lines, expected, "{text}");
+        assert_eq!(module.exports.len(), module.export_lines.len());
+    }
+}

@@ -7,12 +7,13 @@ use mangrove_domain::{
     digest::Digest,
     failure::{FailureClass, Fault, Position},
     fingerprint::Part,
+    permission::{Grant, Grantee, Permission},
     ports::{
         BuildFailure, Bundle, BundleFile, BundleRequest, Call, Checked, Edge, EdgeTarget, Inspection, LoadedBundle,
         ModuleGraph, RunError, SourceFile,
     },
     problem::Code,
-    source::{PathError, RelativePath},
+    source::{PathError, RelativePath, RootId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -225,6 +226,46 @@ impl From<&WireLoadedBundle<'_>> for LoadedBundle {
             vendor_files: files
                 .map(|(path, code)| BundleFile { path: (*path).to_owned(), code: (*code).into() })
                 .collect(),
+        }
+    }
+}
+
+/// Of a grantee, what an engine asks about.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::worker) struct WireGrantee {
+    name: String,
+    root: String,
+    /// By the names of permissions; `None` is everything.
+    grants: Vec<(String, Option<Vec<String>>)>,
+    variables: BTreeMap<String, String>,
+}
+
+impl From<&Grantee> for WireGrantee {
+    fn from(grantee: &Grantee) -> Self {
+        let names = |grant: &Grant| match grant {
+            Grant::All => None,
+            Grant::Only(names) => Some(names.clone()),
+        };
+        let grants = grantee.grants.iter();
+        Self {
+            name: grantee.name.clone(),
+            root: grantee.root.to_string(),
+            grants: grants.map(|(permission, grant)| (permission.as_str().to_owned(), names(grant))).collect(),
+            variables: grantee.variables.clone(),
+        }
+    }
+}
+
+impl From<WireGrantee> for Grantee {
+    fn from(wire: WireGrantee) -> Self {
+        let grants = wire.grants.into_iter();
+        Self {
+            name: wire.name,
+            root: RootId::new(wire.root),
+            grants: grants
+                .filter_map(|(name, names)| Some((Permission::parse(&name)?, names.map_or(Grant::All, Grant::Only))))
+                .collect(),
+            variables: wire.variables,
         }
     }
 }

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(super) use mirror::{
-    WireBuildFailure, WireBundle, WireBundleRequest, WireCall, WireFault, WireInspection, WireLimits, WireLoadedBundle,
-    WireRunError, to_limits,
+    WireBuildFailure, WireBundle, WireBundleRequest, WireCall, WireFault, WireGrantee, WireInspection, WireLimits,
+    WireLoadedBundle, WireRunError, to_limits,
 };
 pub use value::{MAX_DEPTH, Value};
 
@@ -65,7 +65,13 @@ pub(super) enum Request<'a> {
     /// Answered by `Inspected`.
     Inspect { bundle: WireLoadedBundle<'a>, export_names: Vec<&'a str>, subject: &'a str, limits: WireLimits },
     /// Answered by `Opened`.
-    Open { bundle: WireLoadedBundle<'a>, export_name: &'a str, subject: &'a str, limits: WireLimits },
+    Open {
+        bundle: WireLoadedBundle<'a>,
+        export_name: &'a str,
+        subject: &'a str,
+        grantee: WireGrantee,
+        limits: WireLimits,
+    },
     /// Answered by `Returned`, with `HostCall`s before it.
     Call(WireCall),
     /// The answer to a `HostCall`.
@@ -202,6 +208,7 @@ impl<'a> Request<'a> {
             bundle: WireLoadedBundle::from(&request.bundle),
             export_name: &request.export_name,
             subject: &request.subject,
+            grantee: (&request.grantee).into(),
             limits: limits.into(),
         }
     }

@@ -1,0 +1,65 @@
+//! The types that the catalog has, for validation.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mangrove_domain::{description::Description, index::TypeIndex, ports::Catalog, source::Kind, type_name::TypeName};
+
+use super::{Claim, TypeCatalogue};
+use crate::{
+    attachment, scan,
+    types::{NotReady, Sight},
+};
+
+/// What a look at the disk knows of a type.
+type Look = dyn Fn(&Kind, &TypeName) -> Sight + Send + Sync;
+
+/// What the catalog says of types, and of those that it does not know, the disk.
+pub struct CatalogTypes {
+    index: Arc<TypeIndex>,
+    descriptions: HashMap<(Kind, TypeName), Arc<Description>>,
+    sight: Box<Look>,
+}
+
+impl CatalogTypes {
+    /// The types of a snapshot, with their add-ons. `sight` says what a look at the disk knows of a type that nothing in
+    /// the snapshot claims.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn of(
+        catalog: &dyn Catalog,
+        index: Arc<TypeIndex>,
+        sight: impl Fn(&Kind, &TypeName) -> Sight + Send + Sync + 'static,
+    ) -> Result<Self, scan::Error> {
+        let mut descriptions = HashMap::new();
+        for row in index.rows().filter(|row| row.is_resolvable()) {
+            if let Some(composed) = attachment::compose(catalog, &index, row).await? {
+                let description = composed.attachment.description;
+                descriptions.insert((row.kind.clone(), description.type_name.clone()), Arc::new(description));
+            }
+        }
+        Ok(Self { index, descriptions, sight: Box::new(sight) })
+    }
+}
+
+impl TypeCatalogue for CatalogTypes {
+    fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
+        self.descriptions.get(&(kind.clone(), name.clone())).cloned()
+    }
+
+    fn names(&self, kind: &Kind) -> Vec<TypeName> {
+        let resolvable = self.index.rows().filter(|row| row.kind == *kind && row.is_resolvable());
+        resolvable.filter_map(|row| row.type_name().cloned()).collect()
+    }
+
+    fn claim(&self, kind: &Kind, name: &TypeName) -> Option<Claim> {
+        let not_ready = NotReady::explain(&self.index, Some(kind), name, (self.sight)(kind, name), None);
+        let Sight { unscanned, hidden, .. } = &not_ready.sight;
+        let is_known = !not_ready.claimed_by.is_empty() || !unscanned.is_empty() || !hidden.is_empty();
+        is_known.then(|| Claim {
+            reason: not_ready.reasons().join("; "),
+            hint: not_ready.hint(),
+            is_unscanned: not_ready.claimed_by.is_empty() && !unscanned.is_empty(),
+        })
+    }
+}

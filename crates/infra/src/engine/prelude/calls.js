@@ -1,0 +1,225 @@
+// Calls into an extension: what its context offers, and what its schemas make of arguments. Every engine runs this very
+// file, so that a method finds the same context wherever it runs (design/inspection.md). What it uses of the built-ins
+// is captured when `makeCalls` runs, before any code of an extension.
+
+const { apply, getOwnPropertyDescriptor } = Reflect;
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+const replace = uncurry(String.prototype.replace);
+const test = uncurry(RegExp.prototype.test);
+const { parse, stringify } = JSON;
+const { create, freeze } = Object;
+const { isArray } = Array;
+const PromiseIntrinsic = Promise;
+const ErrorIntrinsic = Error;
+
+/** The bytes of a buffer or a view of one. */
+export const bytesOf = (source) => {
+  if (source === undefined) return new Uint8Array(0);
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  return new Uint8Array(source);
+};
+
+const isRecord = (value) => typeof value === "object" && value !== null && !(value instanceof ErrorIntrinsic);
+const encode = (value) => {
+  const text = stringify(value);
+  return text === undefined ? "null" : text;
+};
+const show = (value) => {
+  if (typeof value === "string") return value;
+  if (isRecord(value)) {
+    try {
+      return encode(value);
+    } catch {
+      return "[object]";
+    }
+  }
+  return `${typeof value === "symbol" ? "symbol" : value}`;
+};
+
+// What a schema objects to: `{ issues }` as zod and Standard Schema have it, or an error that was thrown.
+const objections = (error) => {
+  const issues = error?.issues;
+  if (!isArray(issues) || issues.length === 0) return [{ path: [], message: show(error?.message ?? error) }];
+  const list = [];
+  for (let index = 0; index < issues.length; index += 1) {
+    const { path, message } = issues[index];
+    const segments = [];
+    for (let at = 0; isArray(path) && at < path.length; at += 1) {
+      const segment = typeof path[at] === "object" && path[at] !== null ? path[at].key : path[at];
+      segments[at] = `${typeof segment === "symbol" ? "symbol" : segment}`;
+    }
+    list[index] = { path: segments, message: show(message) };
+  }
+  return list;
+};
+
+// What a schema makes of a value: `{ data }` or `{ issues }`. A refinement may be asynchronous.
+const parseOnce = async (schema, value) => {
+  let result;
+  if (typeof schema.safeParseAsync === "function") {
+    result = await schema.safeParseAsync(value);
+  } else if (typeof schema.safeParse === "function") {
+    result = await schema.safeParse(value);
+  } else {
+    const { issues, value: data } = await schema["~standard"].validate(value);
+    return issues === undefined ? { data } : { issues: objections({ issues }) };
+  }
+  return result.success === true ? { data: result.data } : { issues: objections(result.error) };
+};
+
+// Texts from a command line become numbers or booleans where a schema objects to the text. Gives whether any did.
+const readTexts = (value, issues) => {
+  let changed = false;
+  for (let index = 0; index < issues.length; index += 1) {
+    const { path } = issues[index];
+    let holder = value;
+    for (let at = 0; at + 1 < path.length && isRecord(holder); at += 1) {
+      holder = getOwnPropertyDescriptor(holder, path[at])?.value;
+    }
+    const key = path[path.length - 1];
+    if (path.length === 0 || !isRecord(holder)) continue;
+    const found = getOwnPropertyDescriptor(holder, key)?.value;
+    if (typeof found !== "string" || !test(/^(?:true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/, found)) continue;
+    holder[key] = parse(found);
+    changed = true;
+  }
+  return changed;
+};
+
+const parseWith = async (schema, text) => {
+  const first = await parseOnce(schema, parse(text));
+  if (first.issues === undefined) return first;
+  const value = parse(text);
+  if (!readTexts(value, first.issues)) return first;
+  const second = await parseOnce(schema, value);
+  return second.issues === undefined ? second : first;
+};
+
+const isSchema = (value) =>
+  (typeof value === "object" || typeof value === "function") && value !== null &&
+  (typeof value.safeParse === "function" || typeof value["~standard"]?.validate === "function");
+
+/**
+ * The calls of one engine. `send(id, name, text)` takes a request to the host, with its arguments as JSON text; whoever
+ * gets the host's answer passes it to `settle`. The number 0 asks for no answer.
+ */
+export const makeCalls = (send) => {
+  const { TextDecoder: TextDecoderIntrinsic, AbortController: AbortControllerIntrinsic } = globalThis;
+
+  const pending = create(null);
+  let lastRequest = 0;
+  const request = (name, parts) =>
+    new PromiseIntrinsic((resolve, reject) => {
+      const text = encode(parts);
+      lastRequest += 1;
+      pending[lastRequest] = { resolve, reject };
+      send(lastRequest, name, text);
+    });
+  /** The host's answer to a request. */
+  const settle = (id, succeeded, text) => {
+    const { resolve, reject } = pending[id];
+    delete pending[id];
+    if (succeeded) resolve(parse(text));
+    else reject(new ErrorIntrinsic(text));
+  };
+
+  // `info("made {count} zones", { count: 2, zone: "a" })` says `made 2 zones {"zone":"a"}`: nothing is lost.
+  const log = (level, parts) => {
+    let text = parts.length > 0 ? show(parts[0]) : "";
+    let next = 1;
+    if (parts.length === 2 && typeof parts[0] === "string" && isRecord(parts[1])) {
+      const unused = { ...parts[1] };
+      text = replace(text, /\{([\w.]+)\}/g, (whole, key) => {
+        if (!(key in parts[1])) return whole;
+        delete unused[key];
+        return show(parts[1][key]);
+      });
+      const rest = show(unused);
+      if (rest !== "{}") text += ` ${rest}`;
+      next = 2;
+    }
+    for (; next < parts.length; next += 1) text += ` ${show(parts[next])}`;
+    send(0, "log", encode([level, text]));
+  };
+  const say = (level) => (...parts) => log(level, parts);
+  const logger = freeze({ debug: say("debug"), info: say("info"), warn: say("warn"), warning: say("warn"), error: say("error") });
+  const silent = () => {};
+  /** A console whose lines go where those of the logger go. */
+  const speakingConsole = {
+    debug: say("debug"), log: say("info"), info: say("info"), warn: say("warn"), error: say("error"), trace: say("debug"),
+    dir: say("info"), table: say("info"), dirxml: say("info"), timeLog: silent, count: silent, countReset: silent, groupCollapsed: silent,
+    assert: silent, group: silent, groupEnd: silent, time: silent, timeEnd: silent,
+  };
+
+  // A file travels as text where its bytes are UTF-8, else as `{ base64 }`.
+  const fileContent = (content) => {
+    if (typeof content === "string") return content;
+    const bytes = bytesOf(content);
+    try {
+      return new TextDecoderIntrinsic("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      return { base64: bytes.toBase64() };
+    }
+  };
+  const fileWriter = (spec, instance, overrides) => {
+    let lines = "";
+    let written = null;
+    const write = (content) => (written = request("writeFile", [spec, instance, fileContent(content), overrides]));
+    return {
+      writeAll: async (content) => write(content),
+      writeText: async (text) => write(`${text}`),
+      writeLine: async (line) => {
+        lines += `${line}\n`;
+      },
+      writeStream: async (stream) => {
+        const decoder = new TextDecoderIntrinsic();
+        let text = "";
+        for await (const chunk of stream) text += typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
+        return write(text + decoder.decode());
+      },
+      getFilePath: () => request("filePath", [spec, instance]),
+      finalize: async () => written ?? write(lines),
+    };
+  };
+
+  const contextOf = (data) => ({
+    ...data,
+    signal: new AbortControllerIntrinsic().signal,
+    logger,
+    writeResource: (...parts) => request("writeResource", parts),
+    readResource: (...parts) => request("readResource", parts),
+    readModelData: (...parts) => request("readModelData", parts),
+    queryData: (...parts) => request("queryData", parts),
+    runModel: (...parts) => request("runModel", parts),
+    extensionFile: (...parts) => request("extensionFile", parts),
+    onEvent: (...parts) => request("onEvent", parts),
+    createFileWriter: fileWriter,
+    vaultService: {
+      get: (...parts) => request("vault.get", parts),
+      put: (...parts) => request("vault.put", parts),
+      list: (...parts) => request("vault.list", parts),
+    },
+  });
+
+  /**
+   * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
+   * text, or of `{ checked, issues }`, with the issues as JSON text, if a schema objects.
+   */
+  const start = async (callee, self, args, context, schema, globalSchema) => {
+    const data = parse(context);
+    if (isSchema(globalSchema) && isRecord(data.globalArgs)) {
+      const { data: made, issues } = await parseWith(globalSchema, encode(data.globalArgs));
+      if (issues !== undefined) return { checked: "globalArguments", issues: encode(issues) };
+      data.globalArgs = made;
+    }
+    let given = parse(args);
+    if (isSchema(schema)) {
+      const { data: made, issues } = await parseWith(schema, args);
+      if (issues !== undefined) return { checked: "arguments", issues: encode(issues) };
+      given = made;
+    }
+    return encode(await apply(callee, self, [given, contextOf(data)]));
+  };
+
+  return { settle, start, console: speakingConsole };
+};

@@ -1,0 +1,185 @@
+//! Running methods in Deno: one process for each session, with the permissions that are granted and no others.
+
+mod grants;
+mod room;
+mod session;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    digest::Digest,
+    ports::{Entropy, LoadedBundle, MethodRunner, OpenRequest, RunError, Session},
+    source::RootId,
+};
+use tokio::{process::Command, sync::Semaphore};
+
+use self::{room::Room, session::DenoSession};
+use crate::{
+    runtime::Places,
+    sources::LocalTree,
+    worker::{death::spawn_failure, guarded::Guarded, session::is_nested},
+};
+
+/// Variables of ours that Deno itself needs to reach and trust the network. Code sees them only if they are granted.
+const NETWORK_VARIABLES: &[&str] = &["DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT_DIR", "SSL_CERT_FILE"];
+
+/// Proxy variables; both cases are passed.
+const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// Where the roots of a repository lie.
+#[async_trait]
+pub trait Roots: Send + Sync {
+    /// The directory of a root, absolute; `None` if it is not there.
+    async fn directory(&self, root: &RootId) -> Option<PathBuf>;
+}
+
+#[async_trait]
+impl Roots for LocalTree {
+    async fn directory(&self, root: &RootId) -> Option<PathBuf> {
+        self.directory_of(root).await
+    }
+}
+
+/// What a [`DenoRunner`] works with.
+pub struct Options {
+    /// What starts the program so that it does not outlive us, with arguments that come before the program's file; if
+    /// empty, it is started as it is.
+    pub launcher: Vec<OsString>,
+    /// Where the program is looked for.
+    pub places: Places,
+    /// `.mangrove`, absolute: code is laid out in `deno/run` below it, Deno's own cache lies in `deno/cache`.
+    pub state_directory: PathBuf,
+    /// The repository, absolute: processes work in it, and relative paths of grants begin there.
+    pub repository: PathBuf,
+    /// Variables of the process.
+    pub environment: BTreeMap<String, String>,
+    /// Where roots lie.
+    pub roots: Arc<dyn Roots>,
+    /// Makes the word by which a process is known.
+    pub entropy: Arc<dyn Entropy>,
+    /// How many sessions may be open at once, at least 1.
+    pub size: usize,
+    /// How much memory a process may keep resident while it works, in bytes.
+    pub memory_limit_bytes: u64,
+    /// How long loading a bundle may take.
+    pub open_limit: Duration,
+    /// How long a call may take, without the time that the host takes for its answers.
+    pub call_limit: Duration,
+}
+
+/// The usual limit of [`Options::memory_limit_bytes`].
+pub const MEMORY_LIMIT_BYTES: u64 = 1 << 30;
+/// The usual limit of [`Options::open_limit`].
+pub const OPEN_LIMIT: Duration = Duration::from_secs(30);
+/// The usual limit of [`Options::call_limit`].
+pub const CALL_LIMIT: Duration = Duration::from_mins(10);
+
+/// Runs methods in Deno.
+pub struct DenoRunner {
+    options: Options,
+    sessions: Arc<Semaphore>,
+}
+
+impl DenoRunner {
+    /// A runner. Nothing is looked for, created or run yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let places = options.size.max(1);
+        Self { options, sessions: Arc::new(Semaphore::new(places)) }
+    }
+
+    /// True if there is a Deno to run.
+    pub(super) fn is_there(&self) -> bool {
+        self.options.places.deno().is_ok()
+    }
+
+    /// Remembers, also for later processes, that this bundle needs Deno though nothing says so.
+    pub(super) fn remember(&self, bundle: &LoadedBundle) {
+        let mark = self.mark(bundle);
+        let made = mark.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&mark, ""));
+        if let Err(error) = made {
+            tracing::debug!(mark = %mark.display(), %error, "it will be found out again");
+        }
+    }
+
+    /// True if that was remembered.
+    pub(super) fn remembers(&self, bundle: &LoadedBundle) -> bool {
+        self.mark(bundle).exists()
+    }
+
+    fn mark(&self, bundle: &LoadedBundle) -> PathBuf {
+        let digest = Digest::of(bundle.code.as_bytes()).to_string();
+        self.options.state_directory.join("deno").join("run").join("needed").join(digest)
+    }
+
+    fn command(&self, program: &Path, main: &Path, permissions: Vec<OsString>, request: &OpenRequest) -> Command {
+        let megabytes = (self.options.memory_limit_bytes >> 20).saturating_mul(2);
+        let mut words = self.options.launcher.iter().map(OsString::as_os_str).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or(program.as_os_str()));
+        command
+            .args(words)
+            .arg("run")
+            .args(["--quiet", "--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock"])
+            // Our own limit comes first and says what happened.
+            .arg(format!("--v8-flags=--max-old-space-size={megabytes}"))
+            .args(permissions)
+            .arg(main)
+            .env_clear()
+            .envs(&request.grantee.variables)
+            .envs(self.network())
+            .env("DENO_DIR", self.options.state_directory.join("deno").join("cache"))
+            .env("DENO_NO_UPDATE_CHECK", "1")
+            .env("DENO_NO_PACKAGE_JSON", "1")
+            .env("NO_COLOR", "1")
+            .current_dir(&self.options.repository);
+        command
+    }
+
+    fn network(&self) -> BTreeMap<String, String> {
+        let both = PROXY_VARIABLES.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()]);
+        let names = NETWORK_VARIABLES.iter().map(|name| (*name).to_owned()).chain(both);
+        let mut network: BTreeMap<String, String> =
+            names.filter_map(|name| Some((name.clone(), self.options.environment.get(&name)?.clone()))).collect();
+        // As our own client does: what the system trusts is trusted.
+        network.entry("DENO_TLS_CA_STORE".to_owned()).or_insert_with(|| "system,mozilla".to_owned());
+        network
+    }
+}
+
+#[async_trait]
+impl MethodRunner for DenoRunner {
+    async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        let program = self.options.places.deno().map_err(RunError::Fault)?;
+        // As for embedded sessions: what a host opens on behalf of another session takes no place.
+        let place = if is_nested() { None } else { Arc::clone(&self.sessions).acquire_owned().await.ok() };
+        let root = self.options.roots.directory(&request.grantee.root).await;
+        let main = Room::new(&self.options.state_directory).furnish(&request.bundle).map_err(RunError::Fault)?;
+        let path = self.options.environment.get("PATH").map(String::as_str);
+        let permissions = grants::arguments(
+            &request.grantee,
+            &grants::Places {
+                root: root.as_deref(),
+                repository: &self.options.repository,
+                state_directory: &self.options.state_directory,
+            },
+        )
+        .map_err(RunError::Fault)?;
+        let mut command = self.command(&program.path, &main, permissions, &request);
+        if let (Some(path), true) = (path, grants::may_run(&request.grantee)) {
+            command.env("PATH", path);
+        }
+        let child = Guarded::spawn(&mut command, self.options.memory_limit_bytes)
+            .map_err(|error| RunError::Fault(spawn_failure(&program.path, &error)))?;
+        let word = self.options.entropy.identifier();
+        let session = DenoSession::open(child, word, request, self.options.open_limit, self.options.call_limit, place);
+        Ok(Box::new(session.await?))
+    }
+}

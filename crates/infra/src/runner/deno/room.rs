@@ -1,0 +1,129 @@
+//! The files that a process loads: laid out by content, so that a process finds the very bytes that were verified, and
+//! Deno's cache of compiled code finds them again.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use mangrove_domain::{digest::Digest, failure::Fault, ports::LoadedBundle};
+
+use crate::{
+    engine::CALLS_SOURCE,
+    faults::{Operation, io_fault},
+};
+
+/// No session lasts so long; what nobody loaded for this time is removed.
+const ABANDONED: Duration = Duration::from_hours(72);
+
+const WORKER_SOURCE: &str = include_str!("worker.js");
+
+/// `deno/run` of a state directory:
+///
+/// ```text
+/// code/<digest>/{main,calls,worker}.js, bundle.js
+/// code/vendor/<digest>/…                    as bundles import them
+/// ```
+pub(super) struct Room {
+    directory: PathBuf,
+}
+
+impl Room {
+    pub(super) fn new(state_directory: &Path) -> Self {
+        Self { directory: state_directory.join("deno").join("run").join("code") }
+    }
+
+    /// Lays out a bundle and gives the module to run.
+    pub(super) fn furnish(&self, bundle: &LoadedBundle) -> Result<PathBuf, Fault> {
+        let own = [bundle.code.as_ref(), CALLS_SOURCE, WORKER_SOURCE].join("\0");
+        let home = self.directory.join(Digest::of(own.as_bytes()).to_string());
+        let is_new = !home.is_dir();
+        let main = "import { serve } from \"./worker.js\";\nserve(() => import(\"./bundle.js\"));\n";
+        let files = [("main.js", main), ("calls.js", CALLS_SOURCE), ("worker.js", WORKER_SOURCE)];
+        for (name, text) in files.into_iter().chain([("bundle.js", bundle.code.as_ref())]) {
+            write(&home.join(name), text)?;
+        }
+        for file in &bundle.vendor_files {
+            write(&home.join(&file.path), &file.code)?;
+        }
+        if is_new {
+            self.sweep();
+        }
+        Ok(home.join("main.js"))
+    }
+
+    /// Removes code that was not loaded for long.
+    fn sweep(&self) {
+        let vendors = self.directory.join("vendor");
+        let age = |path: &Path| {
+            let newest = fs::read_dir(path).into_iter().flatten().flatten().filter_map(|file| file.metadata().ok());
+            newest.filter_map(|metadata| metadata.modified().ok()).max().and_then(|at| at.elapsed().ok())
+        };
+        for home in [&self.directory, &vendors] {
+            for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path != vendors && age(&path).is_some_and(|age| age > ABANDONED) {
+                    let _ = fs::remove_dir_all(path);
+                }
+            }
+        }
+    }
+}
+
+/// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
+fn write(path: &Path, text: &str) -> Result<(), Fault> {
+    if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
+        let touched = fs::File::options().append(true).open(path);
+        let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+        return Ok(());
+    }
+    let failed = |error: &io::Error| io_fault(Operation::Write, path, error);
+    let parent = path.parent().unwrap_or(path);
+    fs::create_dir_all(parent).map_err(|error| failed(&error))?;
+    // Another process may load the file meanwhile: it finds all of it or nothing.
+    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(|error| failed(&error))?;
+    io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mangrove_domain::ports::BundleFile;
+
+    use super::*;
+
+    fn bundle(code: &str) -> LoadedBundle {
+        let vendor = BundleFile { path: "../vendor/aa/x.js".to_owned(), code: "export const x = 1;".into() };
+        LoadedBundle { code: code.into(), vendor_files: vec![vendor] }
+    }
+
+    #[test]
+    fn bundles_share_vendors_and_damage_is_mended() {
+        let directory = tempfile::tempdir().unwrap();
+        let room = Room::new(directory.path());
+        let (first, second) = (room.furnish(&bundle("1;")).unwrap(), room.furnish(&bundle("2;")).unwrap());
+        assert_ne!(first, second);
+        let vendor = directory.path().join("deno/run/code/vendor/aa/x.js");
+        assert_eq!(fs::read_to_string(&vendor).unwrap(), "export const x = 1;");
+        let code = first.with_file_name("bundle.js");
+        fs::write(&code, "other").unwrap();
+        assert_eq!(room.furnish(&bundle("1;")).unwrap(), first);
+        assert_eq!(fs::read_to_string(code).unwrap(), "1;");
+    }
+
+    #[test]
+    fn only_what_nobody_loads_any_more_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let room = Room::new(directory.path());
+        let old = room.furnish(&bundle("1;")).unwrap();
+        let home = old.parent().unwrap().to_owned();
+        let long_ago = SystemTime::now() - ABANDONED - Duration::from_mins(1);
+        for file in fs::read_dir(&home).unwrap() {
+            fs::File::options().append(true).open(file.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
+        }
+        let new = room.furnish(&bundle("2;")).unwrap();
+        assert!(!home.exists() && new.exists() && directory.path().join("deno/run/code/vendor/aa/x.js").exists());
+    }
+}

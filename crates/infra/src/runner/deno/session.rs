@@ -1,0 +1,298 @@
+//! The conversation with one process.
+
+use std::{io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    json::Json,
+    permission::Permission,
+    ports::{Call, Checked, HostCall, MethodHost, OpenRequest, RunError, Session},
+    problem::Code,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::ChildStdout,
+    sync::OwnedSemaphorePermit,
+};
+
+use crate::{
+    engine::outcome,
+    json_text,
+    worker::{death::Death, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES},
+};
+
+/// The longest line that an extension prints and that is kept whole, in bytes.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// A bundle that is loaded in a process of its own. Dropping it kills the process with all that it started.
+pub(super) struct DenoSession {
+    /// `None` while a call is under way and after one that the process did not survive.
+    process: Option<Process>,
+    request: OpenRequest,
+    call_limit: Duration,
+    /// What was logged while the module loaded, for the host of the first call.
+    early: Vec<HostCall>,
+    /// Free again when the session ends.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+struct Process {
+    child: Guarded,
+    ear: Ear,
+}
+
+/// What arrived and was not understood yet. Reading may be given up at any moment without losing anything.
+struct Ear {
+    /// By which frames are known.
+    word: String,
+    bytes: Vec<u8>,
+}
+
+/// What a process said.
+enum Said {
+    Frame(Json),
+    /// A line that the extension printed.
+    Line(String),
+}
+
+impl DenoSession {
+    pub(super) async fn open(
+        child: Guarded,
+        word: String,
+        request: OpenRequest,
+        open_limit: Duration,
+        call_limit: Duration,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Self, RunError> {
+        let mut early = Vec::new();
+        let mut process = Process { child, ear: Ear { word, bytes: Vec::new() } };
+        let task = format!("loading {} in Deno", request.subject);
+        let hello = Json::object([
+            ("word", Json::from(process.ear.word.as_str())),
+            ("exportName", Json::from(request.export_name.as_str())),
+        ]);
+        let mut budget = open_limit;
+        let mut message = Some(hello);
+        loop {
+            let said = process.exchange(message.take().as_ref(), &mut budget).await;
+            let frame = match said.map_err(|death| RunError::Fault(death.fault(&task)))? {
+                Said::Frame(frame) => frame,
+                Said::Line(line) => {
+                    early.push(printed(line));
+                    continue;
+                }
+            };
+            let subject = &request.subject;
+            return match text(&frame, "kind") {
+                "opened" => Ok(Self { process: Some(process), request, call_limit, early, _place: place }),
+                "absent" => Err(outcome::no_such_export(subject, &request.export_name)),
+                "stuck" => Err(RunError::Fault(outcome::stuck_while_loading(subject))),
+                "threw" => Err(RunError::Fault(denial(&frame, &request).unwrap_or_else(|| {
+                    let place = frame.get("place").and_then(Json::as_str);
+                    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+                    let message = format!("{subject} throws while it loads: {}{place}", text(&frame, "message"));
+                    Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "module", message)
+                }))),
+                "request" if frame.get("id").and_then(Json::as_integer) == Some(0) => {
+                    early.extend(asked(&frame));
+                    continue;
+                }
+                kind => Err(RunError::Fault(confused(kind).fault(&task))),
+            };
+        }
+    }
+
+    /// What the last frame of a call means.
+    fn outcome(&self, location: &str, frame: &Json) -> Result<Json, RunError> {
+        let subject = &self.request.subject;
+        match text(frame, "kind") {
+            "returned" => outcome::value(subject, location, text(frame, "text")),
+            "rejected" => {
+                let is_global = text(frame, "checked") == "globalArguments";
+                let checked = if is_global { Checked::GlobalArguments } else { Checked::Arguments };
+                Err(outcome::rejected(checked, text(frame, "issues")))
+            }
+            "absent" => Err(outcome::no_such_function(subject, location, text(frame, "found"))),
+            "stuck" => Err(outcome::stuck(location)),
+            "threw" => Err(denial(frame, &self.request).map_or_else(
+                || RunError::Threw {
+                    message: text(frame, "message").to_owned(),
+                    stack: frame.get("place").and_then(Json::as_str).map(str::to_owned),
+                },
+                RunError::Fault,
+            )),
+            kind => Err(RunError::Fault(confused(kind).fault(&format!("running {location} of {subject} in Deno")))),
+        }
+    }
+}
+
+#[async_trait]
+impl Session for DenoSession {
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
+        let location = outcome::location(&self.request.export_name, &call.path);
+        let task = format!("running {location} of {} in Deno", self.request.subject);
+        let fail = |death: Death| RunError::Fault(death.fault(&task));
+        // If this call is cancelled, the process goes with it: nobody could tell where it stands.
+        let mut process =
+            self.process.take().ok_or_else(|| fail(Death::Confused("the session has ended".to_owned())))?;
+        let strings = |path: &[String]| Json::Array(path.iter().map(|segment| Json::from(segment.as_str())).collect());
+        let mut message = Some(Json::object([
+            ("path", strings(&call.path)),
+            ("args", Json::from(call.arguments.to_string())),
+            ("context", Json::from(call.context.to_string())),
+            ("schema", strings(&call.schema)),
+            ("globalSchema", strings(&call.global_schema)),
+        ]));
+        for line in std::mem::take(&mut self.early) {
+            let _ = answer(host.as_ref(), line).await;
+        }
+        let mut budget = self.call_limit;
+        loop {
+            let said = process.exchange(message.take().as_ref(), &mut budget).await.map_err(fail)?;
+            let frame = match said {
+                Said::Frame(frame) => frame,
+                Said::Line(line) => {
+                    // A line that cannot be logged is no reason to fail.
+                    let _ = answer(host.as_ref(), printed(line)).await;
+                    continue;
+                }
+            };
+            if text(&frame, "kind") != "request" {
+                self.process = Some(process);
+                return self.outcome(&location, &frame);
+            }
+            let answered = match asked(&frame) {
+                Ok(call) => answer(host.as_ref(), call).await,
+                Err(message) => Err(message),
+            };
+            let id = frame.get("id").and_then(Json::as_integer).unwrap_or_default();
+            if id != 0 {
+                let (succeeded, text) = match answered {
+                    Ok(value) => (true, value.to_string()),
+                    Err(message) => (false, message),
+                };
+                message = Some(Json::object([
+                    ("id", Json::from(id)),
+                    ("succeeded", Json::Bool(succeeded)),
+                    ("text", Json::from(text)),
+                ]));
+            }
+        }
+    }
+}
+
+impl Process {
+    /// Says something, or nothing, and waits for what is said next.
+    async fn exchange(&mut self, message: Option<&Json>, budget: &mut Duration) -> Result<Said, Death> {
+        let (input, output, watcher) = self.child.parts();
+        let ear = &mut self.ear;
+        let talk = async {
+            if let Some(message) = message {
+                let frame = frame(message)?;
+                let writing = input.write_all(&frame);
+                tokio::pin!(writing);
+                // It may be busy saying something itself, and hear nothing before that is taken from it.
+                loop {
+                    tokio::select! {
+                        biased;
+                        written = &mut writing => break written?,
+                        heard = ear.hear(output) => heard?,
+                    }
+                }
+            }
+            loop {
+                if let Some(said) = ear.understand()? {
+                    return Ok(said);
+                }
+                ear.hear(output).await?;
+            }
+        };
+        match watcher.guard(budget, talk).await {
+            Ok(said) => Ok(said),
+            Err(ending) => Err(self.child.death(ending, true).await),
+        }
+    }
+}
+
+impl Ear {
+    /// Takes what there is.
+    async fn hear(&mut self, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
+        if self.bytes.len() > MAX_FRAME_BYTES + LONGEST_LINE {
+            return Err(nonsense("more than one could ever need to hear".to_owned()));
+        }
+        match output.read_buf(&mut self.bytes).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next thing that was said, if all of it has arrived.
+    fn understand(&mut self) -> io::Result<Option<Said>> {
+        loop {
+            let line_end = self.bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n');
+            let (line, after) = match line_end {
+                Some(end) => (&self.bytes[..end], end + 1),
+                None if self.bytes.len() >= LONGEST_LINE => (&self.bytes[..LONGEST_LINE], LONGEST_LINE),
+                None => return Ok(None),
+            };
+            let line = String::from_utf8_lossy(line).into_owned();
+            let Some(length) = line.strip_prefix(&*self.word).and_then(|rest| rest.strip_prefix(' ')) else {
+                self.bytes.drain(..after);
+                if line.is_empty() {
+                    continue;
+                }
+                return Ok(Some(Said::Line(line)));
+            };
+            let length: usize = length.parse().map_err(|_| nonsense(format!("a frame of {length:?} bytes")))?;
+            if length > MAX_FRAME_BYTES {
+                return Err(nonsense(format!("a frame of {length} bytes")));
+            }
+            let Some(body) = self.bytes.get(after..after + length) else { return Ok(None) };
+            let frame = std::str::from_utf8(body).map_err(|_| nonsense("a frame that is no text".to_owned()));
+            let frame = frame.and_then(|text| json_text::parse(text).map_err(|error| nonsense(error.to_string())));
+            self.bytes.drain(..after + length);
+            return frame.map(|frame| Some(Said::Frame(frame)));
+        }
+    }
+}
+
+fn nonsense(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+/// A line on standard output is for the log.
+fn printed(line: String) -> HostCall {
+    HostCall { function: "log".to_owned(), arguments: vec![Json::from("info"), Json::from(line)] }
+}
+
+/// What a frame asks of the host.
+fn asked(frame: &Json) -> Result<HostCall, String> {
+    match json_text::parse(text(frame, "text")) {
+        Ok(Json::Array(arguments)) => Ok(HostCall { function: text(frame, "name").to_owned(), arguments }),
+        Ok(_) => Err("the arguments are no list".to_owned()),
+        Err(error) => Err(format!("the arguments cannot be used: {error}")),
+    }
+}
+
+fn confused(kind: &str) -> Death {
+    Death::Confused(format!("a frame of the kind {kind:?}"))
+}
+
+fn text<'a>(frame: &'a Json, name: &str) -> &'a str {
+    frame.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// The failure behind Deno's own error for what is not granted: `Requires env access to "HOME", run again with …`.
+fn denial(frame: &Json, request: &OpenRequest) -> Option<Fault> {
+    let rest = frame.get("denial")?.as_str()?.strip_prefix("Requires ")?;
+    let (permission, rest) = rest.split_once(" access")?;
+    let name = rest.strip_prefix(" to \"").and_then(|rest| Some(rest.split_once("\", ")?.0));
+    Some(request.grantee.denied(&request.subject, Permission::parse(permission)?, name))
+}
+
+fn frame(message: &Json) -> io::Result<Vec<u8>> {
+    let body = message.to_string();
+    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("too much for one frame"))?;
+    Ok([&length.to_le_bytes(), body.as_bytes()].concat())
+}

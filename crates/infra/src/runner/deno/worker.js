@@ -1,0 +1,187 @@
+// The side of a session that runs inside Deno. A frame to it is a length (4 bytes, little-endian) and JSON; a frame from
+// it is a line with a word that only this file and the host know, and the length, then JSON. Whatever else appears on
+// standard output is what the extension prints, and the host logs it (design/running.md).
+
+import { makeCalls } from "./calls.js";
+
+const { parse, stringify } = JSON;
+const { exit, errors: { NotCapable } } = Deno;
+const read = Deno.stdin.read.bind(Deno.stdin);
+const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
+const writeErrorSync = Deno.stderr.writeSync.bind(Deno.stderr);
+const encoder = new TextEncoder();
+const encode = encoder.encode.bind(encoder);
+const decoder = new TextDecoder();
+const decode = decoder.decode.bind(decoder);
+const PromiseIntrinsic = Promise;
+const later = setTimeout;
+const turn = () => new PromiseIntrinsic((resolve) => later(resolve, 0));
+const Bytes = Uint8Array;
+
+let word = "";
+const send = (message) => {
+  const body = encode(stringify(message));
+  const head = encode(`\n${word} ${body.length}\n`);
+  const frame = new Bytes(head.length + body.length);
+  frame.set(head);
+  frame.set(body, head.length);
+  for (let at = 0; at < frame.length; ) at += writeSync(frame.subarray(at));
+};
+
+const readExactly = async (count) => {
+  const bytes = new Bytes(count);
+  for (let at = 0; at < count; ) {
+    const length = await read(bytes.subarray(at));
+    if (length === null) return null;
+    at += length;
+  }
+  return bytes;
+};
+// `null` when the host wants no more.
+const receive = async () => {
+  const head = await readExactly(4);
+  if (head === null) return null;
+  const body = await readExactly(head[0] + head[1] * 2 ** 8 + head[2] * 2 ** 16 + head[3] * 2 ** 24);
+  return body === null ? null : parse(decode(body));
+};
+
+// Nothing is read while a call is under way and waits for no answer: else Deno could not tell that nothing will ever
+// settle what the call waits for.
+let isCalled = false;
+let answersDue = 0;
+let listening = null;
+const listen = async () => {
+  while (answersDue > 0) {
+    const message = await receive();
+    if (message === null) exit(1);
+    answersDue -= 1;
+    calls.settle(message.id, message.succeeded, message.text);
+  }
+  listening = null;
+};
+const calls = makeCalls((id, name, text) => {
+  // Two readers of one input would share its frames between them.
+  if (id !== 0 && !isCalled) throw new Error(`ctx.${name} was used after the call had ended`);
+  send({ kind: "request", id, name, text: text.toWellFormed() });
+  if (id === 0) return;
+  answersDue += 1;
+  listening ??= listen();
+});
+
+// What becomes of the work under way if nothing is left that could settle it.
+let giveUp = null;
+const orStuck = (work) =>
+  PromiseIntrinsic.race([
+    work,
+    new PromiseIntrinsic((resolve) => {
+      giveUp = () => resolve({ kind: "stuck" });
+    }),
+  ]).finally(() => {
+    giveUp = null;
+  });
+addEventListener("beforeunload", (event) => {
+  if (giveUp === null) return;
+  event.preventDefault();
+  giveUp();
+});
+// What nobody waits for ends nothing.
+addEventListener("unhandledrejection", (event) => event.preventDefault());
+addEventListener("error", (event) => event.preventDefault());
+
+const home = import.meta.url.slice(0, import.meta.url.lastIndexOf("/") + 1);
+const member = (thrown, name) => {
+  const value = typeof thrown === "object" && thrown !== null ? thrown[name] : undefined;
+  return typeof value === "string" ? value : undefined;
+};
+const textOf = (thrown) => {
+  if (typeof thrown !== "object" || thrown === null) return `${typeof thrown === "symbol" ? "symbol" : thrown}`;
+  const name = member(thrown, "name");
+  const message = member(thrown, "message");
+  if (message) return name === undefined ? message : `${name}: ${message}`;
+  return name ?? "something that is no error";
+};
+const describe = (thrown) => {
+  try {
+    let denial = null;
+    let cause = thrown;
+    for (let depth = 0; denial === null && depth < 8 && typeof cause === "object" && cause !== null; depth += 1) {
+      const message = member(cause, "message");
+      // An import that is refused is a TypeError.
+      if (cause instanceof NotCapable || / access to ".*", run again with the --allow-/.test(message)) denial = message ?? null;
+      else cause = cause.cause;
+    }
+    const lines = (member(thrown, "stack") ?? "").split("\n").filter((text) => text.trim().startsWith("at "));
+    const line = lines.find((text) => text.includes(home)) ?? lines[0];
+    return { kind: "threw", message: textOf(thrown).toWellFormed(), place: line?.trim().replaceAll(home, "") ?? null, denial };
+  } catch {
+    return { kind: "threw", message: "something that cannot be read", place: null, denial: null };
+  }
+};
+
+const below = (value, path) => {
+  if (path.length === 0) return undefined;
+  for (const segment of path) {
+    if ((typeof value !== "object" && typeof value !== "function") || value === null) return undefined;
+    value = value[segment];
+  }
+  return value;
+};
+const typeOf = (value) => (value === null ? "null" : typeof value);
+const call = async (root, { path, args, context, schema, globalSchema }) => {
+  let parent;
+  let target = root;
+  for (const segment of path) {
+    if ((typeof target !== "object" && typeof target !== "function") || target === null) break;
+    parent = target;
+    target = target[segment];
+  }
+  if (typeof target !== "function") return { kind: "absent", found: typeOf(target) };
+  const result = await calls.start(target, parent, args, context, below(root, schema), below(root, globalSchema));
+  return typeof result === "string" ? { kind: "returned", text: result } : { kind: "rejected", ...result };
+};
+
+const work = async (load) => {
+  const hello = await receive();
+  if (hello === null) exit(0);
+  word = hello.word;
+  Object.assign(globalThis.console, calls.console);
+  // They would keep data in Deno's own directory, which nobody granted and nobody cleans.
+  for (const name of ["localStorage", "sessionStorage", "caches"]) {
+    const refuse = () => {
+      throw new Error(`${name} is not available; ctx.writeResource keeps data`);
+    };
+    Object.defineProperty(globalThis, name, { get: refuse, configurable: false });
+  }
+  const opened = await orStuck(
+    load().then(
+      (module) => (hello.exportName in module ? { kind: "opened", module } : { kind: "absent", found: "nothing" }),
+      describe,
+    ),
+  );
+  const root = opened.module?.[hello.exportName];
+  send({ ...opened, module: undefined });
+  for (;;) {
+    const message = await receive();
+    if (message === null) exit(0);
+    isCalled = true;
+    const outcome = await orStuck(call(root, message).catch(describe));
+    // What was asked for and not waited for is answered all the same, and so is what follows from the answers.
+    do {
+      await listening;
+      await turn();
+    } while (listening !== null);
+    isCalled = false;
+    send(outcome);
+  }
+};
+
+/**
+ * Loads the bundle and serves calls until the host wants no more. Nobody may await this at the top of a module: Deno ends
+ * a process whose main module waits for what nothing will settle, before anything could be said about it.
+ */
+export const serve = (load) => {
+  work(load).catch((error) => {
+    writeErrorSync(encode(`${textOf(error)}\n`));
+    exit(1);
+  });
+};

@@ -1,0 +1,156 @@
+//! Where a method runs: in the embedded engine where it can, else in a Deno with the permissions that are granted. The
+//! why is in `design/running.md`.
+
+pub mod deno;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::Fault,
+    json::Json,
+    ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session},
+    problem::Code,
+};
+
+use self::deno::DenoRunner;
+
+/// Context functions that change nothing outside of the run: a call that used no other one can be made again.
+const HARMLESS: &[&str] = &["log", "onEvent", "queryData", "readModelData", "readResource"];
+
+/// Both engines behind one port.
+///
+/// Code that requires what only Deno has goes to Deno. Other code runs in the embedded engine; if it turns out to need
+/// more, its first call is made again in Deno, provided that nothing was done for it yet. Without a Deno, the embedded
+/// engine runs what it can, and what it cannot names the missing program.
+pub struct ChosenRunner {
+    embedded: Arc<dyn MethodRunner>,
+    deno: Arc<DenoRunner>,
+}
+
+impl ChosenRunner {
+    /// Chooses between the two.
+    #[must_use]
+    pub fn new(embedded: Arc<dyn MethodRunner>, deno: DenoRunner) -> Self {
+        Self { embedded, deno: Arc::new(deno) }
+    }
+}
+
+/// Opens in Deno what the embedded engine could not run for this reason.
+async fn move_to_deno(deno: &DenoRunner, request: OpenRequest, fault: Fault) -> Result<Box<dyn Session>, RunError> {
+    deno.remember(&request.bundle);
+    tracing::info!(subject = request.subject, cause = %fault.message, "moving to Deno");
+    deno.open(request).await.map_err(|error| without_deno(fault, error))
+}
+
+#[async_trait]
+impl MethodRunner for ChosenRunner {
+    async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        let needs_deno = !request.requirements.is_empty() || self.deno.remembers(&request.bundle);
+        if needs_deno && self.deno.is_there() {
+            return self.deno.open(request).await;
+        }
+        match self.embedded.open(request.clone()).await {
+            Ok(session) => {
+                let state = State::Embedded { session, request: Box::new(request) };
+                Ok(Box::new(ChosenSession { state, deno: Arc::clone(&self.deno) }))
+            }
+            Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING => {
+                move_to_deno(&self.deno, request, fault).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What is missing, and why the program that has it did not help.
+fn without_deno(fault: Fault, error: RunError) -> RunError {
+    match error {
+        RunError::Fault(deno) if deno.code == Code::RUNTIME_MISSING => {
+            let message = format!("{}; {}", fault.message, deno.message);
+            RunError::Fault(Fault { message, ..fault })
+        }
+        other => other,
+    }
+}
+
+struct ChosenSession {
+    state: State,
+    deno: Arc<DenoRunner>,
+}
+
+enum State {
+    /// Nothing was called yet.
+    Embedded { session: Box<dyn Session>, request: Box<OpenRequest> },
+    /// Whatever the module remembers is in this engine.
+    Settled(Box<dyn Session>),
+    /// A call is under way, or was given up.
+    Busy,
+}
+
+#[async_trait]
+impl Session for ChosenSession {
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
+        match std::mem::replace(&mut self.state, State::Busy) {
+            State::Settled(mut session) => {
+                let outcome = session.call(call, host).await;
+                self.state = State::Settled(session);
+                outcome
+            }
+            State::Embedded { mut session, request } => {
+                let noting = Arc::new(Noting { host: Arc::clone(&host), was_used: AtomicBool::new(false) });
+                match session.call(call.clone(), Arc::clone(&noting) as _).await {
+                    Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING && !noting.was_used() => {
+                        // It holds a place that somebody else may wait for.
+                        drop(session);
+                        let mut session = move_to_deno(&self.deno, *request, fault).await?;
+                        let outcome = session.call(call, host).await;
+                        self.state = State::Settled(session);
+                        outcome
+                    }
+                    Err(RunError::Fault(mut fault))
+                        if fault.code == Code::REQUIREMENT_MISSING && self.deno.is_there() =>
+                    {
+                        // To make the call again would do twice what it did.
+                        self.deno.remember(&request.bundle);
+                        fault
+                            .message
+                            .push_str("; it had written already, and was not run again; its next run is in Deno");
+                        self.state = State::Settled(session);
+                        Err(RunError::Fault(fault))
+                    }
+                    outcome => {
+                        self.state = State::Settled(session);
+                        outcome
+                    }
+                }
+            }
+            State::Busy => Err(RunError::Threw { message: "the session has ended".to_owned(), stack: None }),
+        }
+    }
+}
+
+/// A host that notes whether anything was done.
+struct Noting {
+    host: Arc<dyn MethodHost>,
+    was_used: AtomicBool,
+}
+
+impl Noting {
+    fn was_used(&self) -> bool {
+        self.was_used.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl MethodHost for Noting {
+    async fn call(&self, call: HostCall) -> Result<Json, String> {
+        if !HARMLESS.contains(&call.function.as_str()) {
+            self.was_used.store(true, Ordering::Relaxed);
+        }
+        self.host.call(call).await
+    }
+}

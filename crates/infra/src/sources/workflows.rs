@@ -1,0 +1,175 @@
+//! Workflows that mounts and pulled extensions bring. They lie where the rules of discovery would look for sources of a
+//! kind with this directory, and are found by the same code (`design/workflows.md`).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    observation::RootAccess,
+    ports::{Documents, KindLayout, ObserveError, WorkflowFile, WorkflowFiles},
+    problem::{Code, Problem, Severity},
+    source::{Kind, Origin, RelativePath, SourceId},
+    type_name::TypeName,
+};
+
+use super::{
+    layout::Layout,
+    manifest::Manifests,
+    places::{self, Context, Prepared},
+    roots::{RootSpec, Roots},
+    survey::name_root,
+    view::{Content, Node, View},
+    walk::{Candidates, join},
+};
+
+/// Where workflows lie below `extensions/`, or beside a manifest; also what manifests and `only` call them.
+const DIRECTORY: &str = "workflows";
+
+/// Finds and reads the workflows of every root but the repository, whose own are read as its data files. `open` gives a
+/// view of a root.
+pub(super) fn find(
+    roots: Roots,
+    local: View,
+    own: impl IntoIterator<Item = PathBuf>,
+    documents: &Arc<dyn Documents>,
+    mut open: impl FnMut(&RootSpec) -> Result<View, ObserveError>,
+) -> WorkflowFiles {
+    let mut found = WorkflowFiles::default();
+    let faults = [(".swamp-sources.yaml", roots.mounts_fault), ("upstream_extensions.json", roots.lockfile_fault)];
+    for (subject, fault) in faults {
+        found.problems.extend(fault.map(|fault| unreachable(subject, fault)));
+    }
+    let mut local = Some(local);
+    let own: BTreeSet<PathBuf> = own.into_iter().collect();
+    let mut claimed = own.clone();
+    let mut met: BTreeSet<PathBuf> = BTreeSet::new();
+    for spec in roots.specs {
+        let view = match (&spec.access, local.take()) {
+            (RootAccess::Reachable, Some(local)) => Ok(local),
+            (RootAccess::Reachable, None) => open(&spec),
+            (RootAccess::Unreachable(fault), _) => Err(ObserveError::Repository { fault: fault.clone() }),
+        };
+        let view = match view {
+            Ok(view) => view,
+            Err(error) => {
+                found.problems.push(unreachable(&spec.id.to_string(), error.fault().clone()));
+                continue;
+            }
+        };
+        let (is_local, directory) = (spec.origin == Origin::Local, spec.directory.clone());
+        // What a manifest names may be named by that of another root around it as well.
+        let mut is_new = |file: &WorkflowFile| {
+            let place = directory.join(file.source.path.as_str());
+            let real = place.canonicalize().unwrap_or(place);
+            !own.iter().any(|own| real.starts_with(own)) && met.insert(real)
+        };
+        let (files, problems, walked) = of_root(view, spec, Arc::new(claimed.clone()), documents);
+        claimed.extend(walked);
+        // What is wrong with the repository itself is said by those who read it.
+        if !is_local {
+            found.files.extend(files.into_iter().filter(&mut is_new));
+            found.problems.extend(problems);
+        }
+    }
+    found
+}
+
+fn of_root(
+    view: View,
+    spec: RootSpec,
+    claimed: Arc<BTreeSet<PathBuf>>,
+    documents: &Arc<dyn Documents>,
+) -> (Vec<WorkflowFile>, Vec<Problem>, Vec<PathBuf>) {
+    let (id, origin) = (spec.id.clone(), spec.origin);
+    let context = Context {
+        spec,
+        layout: Layout::default(),
+        environment: BTreeMap::new(),
+        kinds: vec![kind()],
+        documents: Arc::clone(documents),
+        candidates: Candidates::Workflows,
+        claimed,
+    };
+    let prepared = match places::prepare(view, context) {
+        Ok(prepared) => prepared,
+        Err(fault) => return (Vec::new(), vec![unreachable(&id.to_string(), fault)], Vec::new()),
+    };
+    let Prepared { mut view, places, manifests, mut walk, mut problems, .. } = prepared;
+    walk.files.retain(|path| places.of(path).is_some_and(|place| !place.kinds.is_empty()));
+    walk.files.extend(named(&mut view, &manifests));
+    problems.extend(manifests.problems);
+    let mut files = Vec::new();
+    for path in &walk.files {
+        let (Some(record), Ok(below)) = (view.document(path), RelativePath::parse(path)) else { continue };
+        match (record.text(), &record.content) {
+            (Some(text), _) => {
+                let source = SourceId { root: id.clone(), path: below };
+                files.push(WorkflowFile { source, origin, text: text.to_owned() });
+            }
+            (None, Content::Read { .. }) => problems.push(unreadable(path, "it is not UTF-8")),
+            (None, Content::Unreadable(trouble)) => problems.push(unreadable(path, &trouble.message)),
+            (None, Content::Absent | Content::Outside) => {}
+        }
+    }
+    let walked = walk.walked(&view).collect();
+    problems.extend(walk.problems);
+    // A root without anything of its own is told of by scans.
+    problems.retain(|problem| problem.code != Code::ROOT_EMPTY);
+    for problem in &mut problems {
+        name_root(&id, problem);
+    }
+    (files, problems, walked)
+}
+
+/// What manifests name and no directory of a kind holds: a workflow that an extension brings may lie in the `workflows/`
+/// beside its manifest, among those that are data.
+fn named(view: &mut View, manifests: &Manifests) -> Vec<String> {
+    let mut found = Vec::new();
+    for (directory, manifest) in manifests.usable() {
+        let listed = manifest.lists.get(DIRECTORY).filter(|_| !manifest.lists_entries);
+        for listed in listed.into_iter().flatten() {
+            let path = join(&join(directory, DIRECTORY), listed.path.as_str());
+            if view.node(&path) == Node::File {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Workflows in the words of kinds.
+fn kind() -> KindLayout {
+    KindLayout {
+        kind: Kind::new("workflow"),
+        directory: DIRECTORY.into(),
+        export_names: Vec::new(),
+        add_on_export_names: Vec::new(),
+        type_key: "name".into(),
+        normalise: TypeName::model,
+    }
+}
+
+fn unreachable(subject: &str, fault: mangrove_domain::failure::Fault) -> Problem {
+    Problem {
+        code: fault.code,
+        severity: Severity::Warning,
+        subject: subject.to_owned(),
+        position: fault.position,
+        message: format!("its workflows are not known: {}", fault.message),
+        hint: None,
+    }
+}
+
+fn unreadable(path: &str, why: &str) -> Problem {
+    Problem {
+        code: Code::UNREADABLE,
+        severity: Severity::Error,
+        subject: path.to_owned(),
+        position: None,
+        message: format!("the workflow cannot be read: {why}"),
+        hint: None,
+    }
+}

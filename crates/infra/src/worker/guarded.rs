@@ -1,0 +1,249 @@
+//! A child process that is watched: its memory, its time, its last words, and everything that it starts.
+
+use std::{
+    collections::VecDeque,
+    fs, io,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncReadExt as _, BufReader},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior},
+};
+
+use super::{
+    death::Death,
+    patience::{Patience, ProcessorTime},
+};
+
+/// How often a child's memory is looked at while it works.
+const WATCH_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How much of standard error is kept.
+const LAST_WORDS_BYTES: usize = 2_000;
+
+/// How long a dead child's exit status and last words are waited for.
+const MOURNING: Duration = Duration::from_secs(2);
+
+/// A child with pipes. Dropping it kills it and everything in its process group.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    last_words: Arc<Mutex<VecDeque<u8>>>,
+    listener: JoinHandle<()>,
+    memory_limit_bytes: u64,
+    /// When it is looked at next, however short the conversations are.
+    next_look: Instant,
+    /// Its process group, also after it has ended.
+    group: Option<Pid>,
+}
+
+/// Watches one conversation with a child.
+#[derive(Debug)]
+pub(crate) struct Watcher<'a> {
+    pid: Option<u32>,
+    memory_limit_bytes: u64,
+    next_look: &'a mut Instant,
+}
+
+/// Why a conversation ended without an answer.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The pipe failed, or what came out of it makes no sense (`InvalidData`).
+    Pipe(io::Error),
+    /// The child went too far and is to be killed.
+    TooFar(Death),
+}
+
+impl Guarded {
+    /// Starts a child with pipes and in a process group of its own.
+    pub(crate) fn spawn(command: &mut Command, memory_limit_bytes: u64) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let missing = || io::Error::other("the child has no pipes");
+        let input = child.stdin.take().ok_or_else(missing)?;
+        let output = BufReader::new(child.stdout.take().ok_or_else(missing)?);
+        let errors = child.stderr.take().ok_or_else(missing)?;
+        let last_words = Arc::new(Mutex::new(VecDeque::new()));
+        let listener = tokio::spawn(listen(errors, Arc::clone(&last_words)));
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let next_look = Instant::now() + WATCH_INTERVAL;
+        Ok(Self { child, input, output, last_words, listener, memory_limit_bytes, next_look, group })
+    }
+
+    /// True if it has not ended.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Bytes that it keeps in memory; `None` where the system does not say.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        self.child.id().and_then(Look::at).map(|look| look.resident_bytes)
+    }
+
+    /// What it is talked to through: its input and its output, and what watches it meanwhile.
+    pub(crate) fn parts(&mut self) -> (&mut ChildStdin, &mut BufReader<ChildStdout>, Watcher<'_>) {
+        let (pid, memory_limit_bytes) = (self.child.id(), self.memory_limit_bytes);
+        let watcher = Watcher { pid, memory_limit_bytes, next_look: &mut self.next_look };
+        (&mut self.input, &mut self.output, watcher)
+    }
+
+    /// What became of the child after a conversation ended so. It is dead afterwards. `accepted` is true if it had
+    /// begun with the job.
+    pub(crate) async fn death(&mut self, ending: Ending, accepted: bool) -> Death {
+        match ending {
+            Ending::Pipe(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.kill().await;
+                Death::Confused(error.to_string())
+            }
+            Ending::Pipe(_) => self.mourn(accepted).await,
+            Ending::TooFar(death) => {
+                self.kill().await;
+                death
+            }
+        }
+    }
+
+    /// Finds out how a child ended that closed its pipes.
+    async fn mourn(&mut self, accepted: bool) -> Death {
+        let status = if let Ok(status) = tokio::time::timeout(MOURNING, self.child.wait()).await {
+            // What it started and left behind goes as well: the number of the group is nobody else's as long as one of
+            // them lives, and free for others for a moment only if none does.
+            if let Some(group) = self.group.take() {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            status.ok()
+        } else {
+            // It closed its pipes and lives on.
+            self.kill().await;
+            None
+        };
+        let _ = tokio::time::timeout(MOURNING, &mut self.listener).await;
+        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: Vec<u8> = words.iter().copied().collect();
+        Death::Gone { status, last_words: String::from_utf8_lossy(&bytes).into_owned(), accepted }
+    }
+
+    async fn kill(&mut self) {
+        self.kill_group();
+        let _ = tokio::time::timeout(MOURNING, self.child.wait()).await;
+    }
+
+    /// Kills the child and whatever it started. The group's number is free for others once the child has been
+    /// waited for; `id` gives none then.
+    fn kill_group(&mut self) {
+        let group = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.kill_group();
+        self.listener.abort();
+    }
+}
+
+impl Watcher<'_> {
+    /// Waits for what a conversation gives. `budget` is the time that it may take, without the time that the child
+    /// waits for a processor, and is reduced by what it took. After an error the child is to be killed: see
+    /// [`Guarded::death`].
+    pub(crate) async fn guard<T>(
+        self,
+        budget: &mut Duration,
+        talk: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, Ending> {
+        let mut patience = Patience::new(*budget);
+        let started = Instant::now();
+        let outcome = self.wait(started, &mut patience, talk).await;
+        *budget = patience.rest(started.elapsed());
+        outcome
+    }
+
+    async fn wait<T>(
+        self,
+        started: Instant,
+        patience: &mut Patience,
+        talk: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, Ending> {
+        let Self { pid, memory_limit_bytes, next_look } = self;
+        tokio::pin!(talk);
+        let (mut used_before, mut was_over) = (None, false);
+        let mut watch = tokio::time::interval_at(*next_look, WATCH_INTERVAL);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut talk => return outcome.map_err(Ending::Pipe),
+                () = tokio::time::sleep_until(started + patience.look_again()) => {
+                    let used = ProcessorTime::since(used_before, pid.and_then(ProcessorTime::of));
+                    let elapsed = started.elapsed();
+                    if patience.is_over(elapsed, used) {
+                        return Err(Ending::TooFar(Death::TimedOut(elapsed)));
+                    }
+                }
+                _ = watch.tick() => {
+                    // Not for jobs that are done before the first look: there are thousands of them.
+                    used_before = used_before.or_else(|| pid.and_then(ProcessorTime::of));
+                    *next_look = Instant::now() + WATCH_INTERVAL;
+                    let look = pid.and_then(Look::at);
+                    // A program that it started may hold its pipes open. What it said before it ended is read first.
+                    let is_over = look.is_some_and(|look| look.is_over);
+                    if is_over && was_over {
+                        return Err(Ending::Pipe(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    was_over = is_over;
+                    let used_bytes = look.map_or(0, |look| look.resident_bytes);
+                    if used_bytes > memory_limit_bytes {
+                        let death = Death::TooLarge { used_bytes, limit_bytes: memory_limit_bytes };
+                        return Err(Ending::TooFar(death));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the system says of a process.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// What it keeps in memory.
+    resident_bytes: u64,
+    /// It has ended, and nobody has asked how.
+    is_over: bool,
+}
+
+impl Look {
+    /// `None` where the system does not say.
+    fn at(pid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next());
+        let kilobytes: u64 = value("VmRSS:").and_then(|text| text.parse().ok()).unwrap_or(0);
+        Some(Self { resident_bytes: kilobytes << 10, is_over: value("State:") == Some("Z") })
+    }
+}
+
+/// Keeps the end of what a child writes to standard error.
+async fn listen(mut errors: ChildStderr, last_words: Arc<Mutex<VecDeque<u8>>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(length @ 1..) = errors.read(&mut buffer).await {
+        let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        words.extend(&buffer[..length]);
+        let surplus = words.len().saturating_sub(LAST_WORDS_BYTES);
+        words.drain(..surplus);
+    }
+}
