@@ -20,6 +20,9 @@ use rustix::fs::{Access, access};
 /// The variable that names the program `deno`.
 pub const DENO_VARIABLE: &str = "MANGROVE_DENO";
 
+/// Variables that name proxies; programs get them in both cases.
+pub(crate) const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
 /// What gets the program if it is nowhere.
 pub const INSTALL_HINT: &str = "`mangrove runtime install deno` gets it";
 

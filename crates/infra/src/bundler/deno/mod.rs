@@ -34,7 +34,7 @@ use crate::{
         unmapped,
     },
     runtime::{
-        Places,
+        PROXY_VARIABLES, Places,
         child::{self, Call, Ended},
         version::Versions,
     },
@@ -62,9 +62,6 @@ const PASSED_VARIABLES: &[&str] = &[
     "SSL_CERT_FILE",
     "TMPDIR",
 ];
-
-/// Proxy variables; both cases are passed.
-const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
 /// Nobody listens here: how Deno, which knows no offline mode when it bundles, is kept off the network.
 const DEAD_END: &str = "http://127.0.0.1:9";

@@ -23,16 +23,13 @@ use tokio::{process::Command, sync::Semaphore};
 
 use self::{room::Room, session::DenoSession};
 use crate::{
-    runtime::Places,
+    runtime::{PROXY_VARIABLES, Places},
     sources::LocalTree,
     worker::{death::spawn_failure, guarded::Guarded, session::is_nested},
 };
 
 /// Variables of ours that Deno itself needs to reach and trust the network. Code sees them only if they are granted.
 const NETWORK_VARIABLES: &[&str] = &["DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT_DIR", "SSL_CERT_FILE"];
-
-/// Proxy variables; both cases are passed.
-const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
 /// Where the roots of a repository lie.
 #[async_trait]
