@@ -13,7 +13,7 @@ use mangrove_app::{
     secrets::Environment,
     types::{NotReady, ReadyType, Sight, Types},
     workflow::{
-        Claim, Engine, Event, Library, Limits, Observer, Request, StartError, TypeCatalogue,
+        Claim, Engine, Library, Limits, Observer, RunChange, RunEvent, RunRequest, StartError, TypeCatalogue,
         library::Layout,
         validate::{self, Tools},
     },
@@ -211,15 +211,15 @@ impl TypeCatalogue for Catalogue {
 struct Listener(Mutex<Vec<String>>);
 
 impl Observer for Listener {
-    fn observe(&self, event: &Event<'_>) {
-        let line = match event {
-            Event::RunStarted(record) => format!("run {} starts", record.name),
-            Event::JobStarted { job } => format!("job {job} starts"),
-            Event::StepStarted { job, step, .. } => format!("step {job}/{step} starts"),
-            Event::Log { job, step, line } => format!("log {job}/{step}: {}", line.text),
-            Event::StepFinished { job, step } => format!("step {job}/{} {}", step.name, step.status.as_str()),
-            Event::JobFinished { job, status } => format!("job {job} {}", status.as_str()),
-            Event::RunFinished(record) => format!("run {} {}", record.name, record.status.as_str()),
+    fn observe(&self, event: RunEvent) {
+        let line = match event.change {
+            RunChange::Started(record) => format!("run {} starts", record.name),
+            RunChange::JobStarted { job } => format!("job {job} starts"),
+            RunChange::StepStarted { job, step, .. } => format!("step {job}/{step} starts"),
+            RunChange::Log { job, step, line } => format!("log {job}/{step}: {}", line.text),
+            RunChange::StepFinished { job, step } => format!("step {job}/{} {}", step.name, step.status.as_str()),
+            RunChange::JobFinished { job, status } => format!("job {job} {}", status.as_str()),
+            RunChange::Finished(record) => format!("run {} {}", record.name, record.status.as_str()),
         };
         lock(&self.0).push(line);
     }
@@ -356,7 +356,7 @@ impl Bench {
         let library = self.library().await;
         let problems = listed(&library.problems);
         let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|wrong| panic!("{wrong:?}:\n{problems}")));
-        let request = Request { workflow, inputs: json(inputs), trigger: "test".to_owned() };
+        let request = RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned() };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
     }
@@ -364,17 +364,17 @@ impl Bench {
     /// Runs one method of a definition with these inputs.
     pub(crate) async fn run_method(&self, definition: &str, method: &str, inputs: &str) -> RunRecord {
         let library = self.library().await;
-        let request = (json(inputs), "test".to_owned());
+        let request = Engine::method_request(&library, definition, method, json(inputs), "test".to_owned());
         let environment = Environment::new(self.environment.clone());
         let listener = Arc::clone(&self.listener) as _;
-        let outcome = self.engine().run_method(&library, definition, method, request, environment, listener).await;
-        let record = outcome.expect("a run");
+        let request = request.expect("the definition");
+        let record = self.engine().run(&library, request, environment, listener).await.expect("a run");
         self.check(&record).await;
         record
     }
 
     async fn check(&self, record: &RunRecord) {
-        assert_eq!(self.runs.get(&record.id).await.expect("a history").as_ref(), Some(record));
+        assert_eq!(self.runs.get(&record.id).await.expect("a history").found().as_ref(), Some(record));
         assert!(record.finished_at.is_some());
         let jobs = record.jobs.iter().map(|job| job.status);
         let steps = record.jobs.iter().flat_map(|job| &job.steps).map(|step| step.status);

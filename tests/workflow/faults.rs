@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mangrove_app::workflow::StartError;
+use mangrove_app::workflow::{NotRecorded, StartError};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{RunFilter, RunStore, RunStoreError},
+    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
     problem::Code,
     run::{RunRecord, RunStatus},
 };
@@ -172,7 +172,7 @@ impl RunStore for Failing {
         self.inner.save(record).await
     }
 
-    async fn get(&self, id: &str) -> Result<Option<RunRecord>, RunStoreError> {
+    async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
         self.inner.get(id).await
     }
 
@@ -192,7 +192,7 @@ fn failing(fails_at: usize) -> Bench {
 async fn a_run_that_cannot_be_recorded_does_not_begin() {
     let bench = failing(0);
     let error = bench.try_run("{}").await.expect_err("a failure");
-    assert!(matches!(error, StartError::NotRecorded { .. }), "{error}");
+    assert!(matches!(error, StartError::NotRecorded(_)), "{error}");
     assert_eq!(error.code(), Code::DISK_FULL);
     assert!(bench.calls().is_empty());
 }
@@ -206,7 +206,7 @@ async fn a_history_that_is_away_for_a_moment_does_not_lose_the_run() {
 #[tokio::test]
 async fn a_run_whose_end_cannot_be_recorded_hands_its_record_over() {
     let bench = failing(3);
-    let Err(StartError::NotRecorded { record, .. }) = bench.try_run("{}").await else { panic!("a failure") };
+    let Err(StartError::NotRecorded(NotRecorded { record, .. })) = bench.try_run("{}").await else { panic!("a failure") };
     assert_eq!(record.status, RunStatus::Succeeded);
     assert!(record.finished_at.is_some());
     assert_eq!(bench.calls().len(), 2);

@@ -90,6 +90,7 @@ pages! {
     702: "MG0702",
     710: "MG0710",
     711: "MG0711",
+    712: "MG0712",
 }
 
 /// The page that explains `code`: Markdown, its first line the title `# MG0101: …`.

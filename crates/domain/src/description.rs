@@ -117,6 +117,20 @@ pub struct Violation {
     pub message: String,
 }
 
+impl Violation {
+    /// True if it is about the value at this path, or about something below it.
+    #[must_use]
+    pub fn is_within(&self, around: &str) -> bool {
+        is_path_within(&self.path, around)
+    }
+}
+
+/// True if `path` is `around` or lies below it, both written as [`Violation::path`] is.
+#[must_use]
+pub fn is_path_within(path: &str, around: &str) -> bool {
+    path.strip_prefix(around).is_some_and(|rest| around.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 impl std::fmt::Display for Violation {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.path.is_empty() { out.write_str(&self.message) } else { write!(out, "{}: {}", self.path, self.message) }

@@ -10,7 +10,9 @@
 
 pub mod attachment;
 pub mod bundle;
+pub mod cache;
 pub mod claims;
+pub mod configuration;
 pub mod definition;
 pub mod description;
 pub mod digest;
@@ -30,6 +32,7 @@ pub mod permission;
 pub mod plan;
 pub mod ports;
 pub mod problem;
+pub mod program;
 pub mod row;
 pub mod run;
 pub mod seal;

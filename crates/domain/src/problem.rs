@@ -184,6 +184,8 @@ codes! {
     RUN_INTERRUPTED = 710, "the process of a run ended before the run";
     /// A run was stopped from outside.
     RUN_CANCELLED = 711, "a run was cancelled";
+    /// The task of a run panicked.
+    RUN_PANICKED = 712, "a fault in Mangrove itself ended a run";
 }
 
 impl Code {

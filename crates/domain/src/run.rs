@@ -77,6 +77,45 @@ pub struct RunRecord {
     pub error: Option<RunProblem>,
 }
 
+impl RunRecord {
+    /// True if the record says that the run goes on.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.status, RunStatus::Pending | RunStatus::Running)
+    }
+
+    /// The record of a run that was broken off at this time, for this reason: what was going on failed, what had not
+    /// begun is skipped.
+    #[must_use]
+    pub fn broken_off(mut self, at: Timestamp, reason: &RunProblem) -> Self {
+        for job in &mut self.jobs {
+            for step in &mut job.steps {
+                let was_running = step.status == RunStatus::Running;
+                break_off(&mut step.status, &mut step.finished_at, at);
+                if was_running {
+                    step.error = Some(reason.clone());
+                }
+            }
+            break_off(&mut job.status, &mut job.finished_at, at);
+        }
+        self.status = RunStatus::Failed;
+        self.finished_at = Some(at);
+        self.error = Some(reason.clone());
+        self
+    }
+}
+
+fn break_off(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Timestamp) {
+    match status {
+        RunStatus::Running => {
+            *status = RunStatus::Failed;
+            *finished_at = Some(at);
+        }
+        RunStatus::Pending => *status = RunStatus::Skipped,
+        RunStatus::Succeeded | RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled | RunStatus::Blocked => {}
+    }
+}
+
 /// One job of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobRecord {

@@ -11,6 +11,8 @@ pub mod bundler;
 pub mod catalog;
 #[cfg(feature = "sqlite")]
 pub mod data;
+#[cfg(feature = "sqlite")]
+pub mod databases;
 #[cfg(feature = "documents")]
 pub mod documents;
 #[cfg(feature = "engine-quickjs")]

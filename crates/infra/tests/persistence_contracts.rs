@@ -1,14 +1,21 @@
 //! The adapters that keep things keep the contracts of their ports.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use mangrove_infra::{
     catalog::{OpenMode, SqliteCatalog},
     data::LocalData,
+    databases::SqliteDatabases,
     runs::SqliteRuns,
     store::LocalStore,
 };
-use mangrove_testkit::contract;
+use mangrove_testkit::contract::{self, DatabasesSetup};
 use tempfile::TempDir;
 
 /// Gives out a fresh path in one temporary directory.
@@ -56,4 +63,18 @@ async fn local_bundle_store() {
 async fn local_data() {
     let fresh = Fresh::new();
     contract::data_store::run(async || LocalData::new(fresh.path())).await;
+}
+
+#[tokio::test]
+async fn sqlite_databases() {
+    let fresh = Fresh::new();
+    contract::databases(async || {
+        let state = fresh.path();
+        fs::create_dir_all(&state).expect("a directory");
+        let store = LocalStore::new(state.join("bundles"));
+        let databases = SqliteDatabases::new(state.clone(), OpenMode::ReadWrite, false, store);
+        let catalog = databases.catalog();
+        DatabasesSetup { databases: Arc::new(databases), catalog, scratch: state.join("scratch") }
+    })
+    .await;
 }

@@ -43,7 +43,7 @@ async fn fault_39_a_run_whose_holder_is_gone_is_interrupted_and_a_live_one_is_le
     holder.save(&record).await.expect("saved");
     let status = async |mode| {
         let runs = SqliteRuns::open(&path, mode).await.expect("a history").runs;
-        runs.get("01").await.expect("readable").expect("there").status
+        runs.get("01").await.expect("readable").found().expect("there").status
     };
     assert_eq!(status(OpenMode::ReadOnly).await, RunStatus::Running);
     assert_eq!(status(OpenMode::ReadWrite).await, RunStatus::Running, "a live run is left alone");

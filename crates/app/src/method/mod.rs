@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use mangrove_domain::{
     definition::Definition,
     description::Violation,
@@ -28,9 +29,9 @@ use mangrove_domain::{
 
 use crate::{
     cancel::Cancellation,
+    render::{Renderer, Scope},
     secrets::Environment,
     types::{MethodCode, NotReady, ReadyType, Types},
-    workflow::render::{Renderer, Scope},
 };
 
 pub(crate) use host::OnLine;
@@ -55,8 +56,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Identifiers of runs.
     pub entropy: Arc<dyn Entropy>,
-    /// What code may reach.
-    pub permissions: Arc<Permissions>,
+    /// What code may reach now: each call goes by what is here when it begins.
+    pub permissions: Arc<ArcSwap<Permissions>>,
 }
 
 /// One call.
@@ -261,7 +262,7 @@ async fn execute(
 /// Whoever wrote the code, an add-on included, runs with what is granted to the type or to its own extension.
 fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &Row) -> Grantee {
     let type_name = ready.description.type_name.as_str();
-    let grants = services.permissions.of(type_name, &row.extension.name).cloned().unwrap_or_default();
+    let grants = services.permissions.load().of(type_name, &row.extension.name).cloned().unwrap_or_default();
     Grantee {
         name: type_name.to_owned(),
         root: row.source.root.clone(),

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use mangrove_domain::{description::Description, index::TypeIndex, ports::Catalog, source::Kind, type_name::TypeName};
 
-use super::{Claim, TypeCatalogue};
+use super::catalogue::{Claim, TypeCatalogue};
 use crate::{
     attachment, scan,
     types::{NotReady, Sight},

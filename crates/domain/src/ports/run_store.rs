@@ -16,10 +16,32 @@ pub trait RunStore: Send + Sync {
     async fn save(&self, record: &RunRecord) -> Result<(), RunError>;
 
     /// The record of this identifier, or of the only one that starts with it.
-    async fn get(&self, id: &str) -> Result<Option<RunRecord>, RunError>;
+    async fn get(&self, id: &str) -> Result<RunLookup, RunError>;
 
     /// Records, newest first.
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunError>;
+}
+
+/// What an identifier, or the beginning of one, leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunLookup {
+    /// No run.
+    Unknown,
+    /// This one.
+    Found(Box<RunRecord>),
+    /// More than one, and it is the whole identifier of none of them.
+    Ambiguous,
+}
+
+impl RunLookup {
+    /// The record, if there is exactly one.
+    #[must_use]
+    pub fn found(self) -> Option<RunRecord> {
+        match self {
+            RunLookup::Found(record) => Some(*record),
+            RunLookup::Unknown | RunLookup::Ambiguous => None,
+        }
+    }
 }
 
 /// Which records.

@@ -1,6 +1,10 @@
 //! Finding sources and what they import.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
@@ -38,6 +42,11 @@ pub trait SourceTree: Send + Sync {
 
     /// One file of a root with its bytes, read now; `None` if it is not there, cannot be read or lies outside the root.
     async fn file(&self, source: &SourceId) -> Result<Option<SourceFile>, ObserveError>;
+
+    /// The source that a file of the file system is, by its absolute path: in the innermost root around it. Symbolic
+    /// links are followed to its directory; one that is itself a link is meant under its own name, and it need not be
+    /// there. `None` if no root holds its directory.
+    async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError>;
 
     /// The workflows that source mounts and pulled extensions bring, read now: those of mounts first, in the order of
     /// the roots, then by path. The repository's own are data files of its ([`RepositoryFiles`]).

@@ -15,6 +15,9 @@ use std::time::Duration;
 
 use crate::{form::Located, json::Json, ports::Node, source::Origin};
 
+/// How deep workflows may call each other.
+pub const MAXIMUM_NESTING: usize = 10;
+
 /// Keywords of a schema that speak of properties beside those that it names.
 const OPEN_KEYWORDS: [&str; 11] = [
     "additionalProperties",

@@ -1,6 +1,6 @@
 //! A catalog that is opened when it is first asked for something that its files do not tell from outside.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -12,12 +12,30 @@ use mangrove_domain::{
     source::{Kind, SourceId},
     type_name::TypeName,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::RwLock;
 
-use super::{OpenMode, mark};
+use super::{OpenMode, SqliteCatalog, Unusable, mark};
+
+/// What answers for a catalog that was opened.
+#[derive(Debug)]
+pub enum OpenedCatalog {
+    /// The catalog.
+    Usable(SqliteCatalog),
+    /// It could not be opened, and says so when it is asked for something.
+    Unusable(Unusable),
+}
+
+impl OpenedCatalog {
+    fn catalog(&self) -> &dyn Catalog {
+        match self {
+            OpenedCatalog::Usable(catalog) => catalog,
+            OpenedCatalog::Unusable(unusable) => unusable,
+        }
+    }
+}
 
 /// Opens the catalog.
-type Open = dyn Fn() -> BoxFuture<'static, Result<Box<dyn Catalog>, CatalogError>> + Send + Sync;
+type Open = dyn Fn() -> BoxFuture<'static, Result<OpenedCatalog, CatalogError>> + Send + Sync;
 
 /// Opening costs more than a scan that finds nothing changed. A failure to open is the answer to what was asked, and
 /// is tried again with the next question.
@@ -25,7 +43,7 @@ pub struct DeferredCatalog {
     path: PathBuf,
     mode: OpenMode,
     open: Box<Open>,
-    opened: OnceCell<Box<dyn Catalog>>,
+    opened: RwLock<Option<Arc<OpenedCatalog>>>,
 }
 
 impl DeferredCatalog {
@@ -33,54 +51,76 @@ impl DeferredCatalog {
     pub fn new(
         path: impl Into<PathBuf>,
         mode: OpenMode,
-        open: impl Fn() -> BoxFuture<'static, Result<Box<dyn Catalog>, CatalogError>> + Send + Sync + 'static,
+        open: impl Fn() -> BoxFuture<'static, Result<OpenedCatalog, CatalogError>> + Send + Sync + 'static,
     ) -> Self {
-        Self { path: path.into(), mode, open: Box::new(open), opened: OnceCell::new() }
+        Self { path: path.into(), mode, open: Box::new(open), opened: RwLock::default() }
     }
 
-    async fn opened(&self) -> Result<&dyn Catalog, CatalogError> {
-        self.opened.get_or_try_init(|| (self.open)()).await.map(AsRef::as_ref)
+    /// Closes the catalog, does something with its file, and lets what is asked next open it anew. Whoever is in the
+    /// middle of a question gets its answer first.
+    pub async fn while_closed<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut opened = self.opened.write().await;
+        if let Some(opened) = opened.take()
+            && let OpenedCatalog::Usable(catalog) = opened.as_ref()
+        {
+            catalog.close().await;
+        }
+        work.await
+    }
+
+    async fn opened(&self) -> Result<Arc<OpenedCatalog>, CatalogError> {
+        if let Some(opened) = self.opened.read().await.as_ref() {
+            return Ok(Arc::clone(opened));
+        }
+        let mut slot = self.opened.write().await;
+        // Somebody else may have opened it meanwhile.
+        if let Some(opened) = slot.as_ref() {
+            return Ok(Arc::clone(opened));
+        }
+        let opened = Arc::new((self.open)().await?);
+        *slot = Some(Arc::clone(&opened));
+        Ok(opened)
     }
 }
 
 #[async_trait]
 impl Catalog for DeferredCatalog {
     async fn identity(&self) -> Result<Option<String>, CatalogError> {
-        self.opened().await?.identity().await
+        self.opened().await?.catalog().identity().await
     }
 
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
-        self.opened().await?.snapshot().await
+        self.opened().await?.catalog().snapshot().await
     }
 
     async fn mark(&self) -> Option<Digest> {
-        match self.opened.get() {
-            Some(catalog) => catalog.mark().await,
+        match self.opened.read().await.as_ref() {
+            Some(opened) => opened.catalog().mark().await,
             None => mark::of(&self.path, self.mode),
         }
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
-        self.opened().await?.commit(commit).await
+        self.opened().await?.catalog().commit(commit).await
     }
 
     async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError> {
-        self.opened().await?.description(digest).await
+        self.opened().await?.catalog().description(digest).await
     }
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
-        self.opened().await?.transitions(source).await
+        self.opened().await?.catalog().transitions(source).await
     }
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
-        self.opened().await?.departed(kind, type_name).await
+        self.opened().await?.catalog().departed(kind, type_name).await
     }
 
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
-        self.opened().await?.cached_inspection(key).await
+        self.opened().await?.catalog().cached_inspection(key).await
     }
 
     async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
-        self.opened().await?.cache_inspection(key, inspection).await
+        self.opened().await?.catalog().cache_inspection(key, inspection).await
     }
 }

@@ -35,7 +35,7 @@ use sqlx::{
 
 use crate::sqlite::{self, Database, Layout, Trouble};
 pub use crate::sqlite::{OpenMode, Patience};
-pub use deferred::DeferredCatalog;
+pub use deferred::{DeferredCatalog, OpenedCatalog};
 pub use unusable::Unusable;
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
@@ -161,7 +161,7 @@ impl SqliteCatalog {
     }
 
     /// Folds the write-ahead log into the file and closes every connection.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.database.close().await;
     }
 

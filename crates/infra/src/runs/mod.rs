@@ -1,6 +1,7 @@
 //! The history of runs in an `SQLite` file of its own: unlike the catalog it cannot be rebuilt, so a record is
 //! on the disk before `save` returns. See `design/catalog.md`.
 
+mod deferred;
 mod record;
 mod running;
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{RunFilter, RunStore, RunStoreError},
+    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
     problem::Code,
     run::RunRecord,
 };
@@ -17,6 +18,7 @@ use sqlx::{migrate::Migrator, sqlite::SqliteSynchronous};
 
 use crate::sqlite::{self, Database, Layout, Trouble};
 pub use crate::sqlite::{OpenMode, Patience};
+pub use deferred::DeferredRuns;
 use running::Running;
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/runs");
@@ -108,7 +110,7 @@ impl SqliteRuns {
 
     /// The record as it is shown: one whose process is gone is one that was interrupted.
     async fn shown(&self, record: RunRecord) -> Result<RunRecord, RunStoreError> {
-        if !running::is_open(&record) || self.running.is_alive(&record.id) {
+        if !record.is_open() || self.running.is_alive(&record.id) {
             return Ok(record);
         }
         // It may have ended between the look at the record and the look at the lock.
@@ -118,7 +120,7 @@ impl SqliteRuns {
             Some((id, json)) => Self::parse(id, json)?,
             None => record,
         };
-        Ok(if running::is_open(&record) { running::interrupted(record) } else { record })
+        Ok(if record.is_open() { running::interrupted(record) } else { record })
     }
 
     /// Folds the write-ahead log into the file and closes every connection.
@@ -179,24 +181,25 @@ impl SqliteRuns {
 impl RunStore for SqliteRuns {
     async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
         let json = record::to_json(record);
-        if running::is_open(record) {
+        if record.is_open() {
             self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
         }
         let written = self.database.patiently(|| self.write(record, &json)).await;
-        if written.is_ok() && !running::is_open(record) {
+        if written.is_ok() && !record.is_open() {
             self.running.release(&record.id);
         }
         written.map_err(|trouble| error("write", trouble))
     }
 
-    async fn get(&self, id: &str) -> Result<Option<RunRecord>, RunStoreError> {
+    async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
         let found = self.database.patiently(|| self.find(id)).await.map_err(|trouble| error("read", trouble))?;
         let record = match found.as_slice() {
+            [] => return Ok(RunLookup::Unknown),
             [(found, json)] => Self::parse(found, json)?,
-            [(found, json), _] if found == id => Self::parse(found, json)?,
-            _ => return Ok(None),
+            [(found, json), ..] if found == id => Self::parse(found, json)?,
+            [..] => return Ok(RunLookup::Ambiguous),
         };
-        self.shown(record).await.map(Some)
+        Ok(RunLookup::Found(Box::new(self.shown(record).await?)))
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {

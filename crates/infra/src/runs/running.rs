@@ -12,7 +12,7 @@ use std::{
 use mangrove_domain::{
     failure::Fault,
     problem::Code,
-    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunProblem, RunRecord, StepRecord},
     time::Timestamp,
 };
 
@@ -86,13 +86,8 @@ impl Running {
     }
 }
 
-/// True if the record says that the run goes on.
-pub(super) const fn is_open(record: &RunRecord) -> bool {
-    matches!(record.status, RunStatus::Pending | RunStatus::Running)
-}
-
 /// The record of a run whose process is gone: what was going on failed, what had not begun is skipped.
-pub(super) fn interrupted(mut record: RunRecord) -> RunRecord {
+pub(super) fn interrupted(record: RunRecord) -> RunRecord {
     let at = last_known(&record);
     let error = RunProblem {
         code: Code::RUN_INTERRUPTED,
@@ -100,31 +95,7 @@ pub(super) fn interrupted(mut record: RunRecord) -> RunRecord {
         blocked_by: None,
         failure: None,
     };
-    for job in &mut record.jobs {
-        for step in &mut job.steps {
-            let was_running = step.status == RunStatus::Running;
-            end(&mut step.status, &mut step.finished_at, at);
-            if was_running {
-                step.error = Some(error.clone());
-            }
-        }
-        end(&mut job.status, &mut job.finished_at, at);
-    }
-    record.status = RunStatus::Failed;
-    record.finished_at = Some(at);
-    record.error = Some(error);
-    record
-}
-
-fn end(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Timestamp) {
-    match status {
-        RunStatus::Running => {
-            *status = RunStatus::Failed;
-            *finished_at = Some(at);
-        }
-        RunStatus::Pending => *status = RunStatus::Skipped,
-        RunStatus::Succeeded | RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled | RunStatus::Blocked => {}
-    }
+    record.broken_off(at, &error)
 }
 
 /// The latest time in the record; the process was alive then.

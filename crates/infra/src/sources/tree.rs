@@ -216,23 +216,6 @@ impl LocalTree {
         Ok((survey, kept, roots.variables))
     }
 
-    /// The source that a file of the file system is: in the innermost root around it. `None` if no root holds it.
-    ///
-    /// # Errors
-    /// [`ObserveError::Repository`] if the repository cannot be looked at.
-    pub async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError> {
-        let options = self.options.clone();
-        let found = blocking(move || Views { options: &options, ahead: HashMap::new(), rehash: false }.find_roots(&[]))
-            .await??;
-        let reachable = found.roots.specs.into_iter().filter(|spec| spec.access == RootAccess::Reachable);
-        let around = reachable.filter_map(|spec| {
-            let below = file.strip_prefix(&spec.directory).ok()?.to_str()?;
-            Some(SourceId { path: RelativePath::parse(below).ok()?, root: spec.id })
-        });
-        // Of several, the one with the shortest way down is the innermost; the first of equals wins.
-        Ok(around.min_by_key(|source| source.path.as_str().len()))
-    }
-
     /// Where a root lies, as the latest survey saw it.
     async fn place_of(&self, root: &RootId) -> Result<Option<(Origin, PathBuf)>, ObserveError> {
         if *root == RootId::local() {
@@ -302,6 +285,21 @@ impl LocalTree {
 
 #[async_trait]
 impl SourceTree for LocalTree {
+    async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError> {
+        let real = |file: &Path| Some(file.parent()?.canonicalize().ok()?.join(file.file_name()?));
+        let Some(file) = real(file) else { return Ok(None) };
+        let options = self.options.clone();
+        let found = blocking(move || Views { options: &options, ahead: HashMap::new(), rehash: false }.find_roots(&[]))
+            .await??;
+        let reachable = found.roots.specs.into_iter().filter(|spec| spec.access == RootAccess::Reachable);
+        let around = reachable.filter_map(|spec| {
+            let below = file.strip_prefix(&spec.directory).ok()?.to_str()?;
+            Some(SourceId { path: RelativePath::parse(below).ok()?, root: spec.id })
+        });
+        // Of several, the one with the shortest way down is the innermost; the first of equals wins.
+        Ok(around.min_by_key(|source| source.path.as_str().len()))
+    }
+
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {
         let options = TreeOptions { is_read_only: true, ..self.options.clone() };
         blocking(move || {

@@ -9,7 +9,9 @@
 pub mod bundle_store;
 mod bundler;
 pub mod catalog;
+mod configuration;
 pub mod data_store;
+mod databases;
 mod documents;
 mod export_inspector;
 mod expressions;
@@ -20,6 +22,8 @@ pub mod run_store;
 mod schema_validator;
 mod seals;
 pub use bundler::bundler;
+pub use configuration::configuration;
+pub use databases::{DatabasesSetup, databases};
 pub use documents::documents;
 pub use export_inspector::export_inspector;
 pub use expressions::expressions;

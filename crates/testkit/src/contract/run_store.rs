@@ -2,7 +2,7 @@
 
 use mangrove_domain::{
     json::{Json, Number},
-    ports::{RunFilter, RunStore},
+    ports::{RunFilter, RunLookup, RunStore},
     problem::Code,
     run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
@@ -92,10 +92,10 @@ async fn save(store: &impl RunStore, record: &RunRecord) {
 }
 
 async fn gives_a_record_back_as_it_was(store: impl RunStore) {
-    assert_eq!(store.get("01").await.expect("nothing"), None);
+    assert_eq!(store.get("01").await.expect("nothing"), RunLookup::Unknown);
     let record = full_record("01");
     save(&store, &record).await;
-    assert_eq!(store.get("01").await.expect("a record"), Some(record));
+    assert_eq!(store.get("01").await.expect("a record"), RunLookup::Found(Box::new(record)));
 }
 
 async fn replaces_a_record(store: impl RunStore) {
@@ -109,7 +109,7 @@ async fn finds_by_the_start_of_an_identifier(store: impl RunStore) {
     for id in ["0a1", "0a2", "0b", "0b2", "0%"] {
         save(&store, &record(id, "deploy", 1)).await;
     }
-    let id = async |prefix: &str| store.get(prefix).await.expect("looked").map(|record| record.id);
+    let id = async |prefix: &str| store.get(prefix).await.expect("looked").found().map(|record| record.id);
     assert_eq!(id("0a1").await.as_deref(), Some("0a1"));
     assert_eq!(id("0a").await, None, "two of them");
     assert_eq!(id("0b").await.as_deref(), Some("0b"), "the whole identifier beats a start");
@@ -117,6 +117,8 @@ async fn finds_by_the_start_of_an_identifier(store: impl RunStore) {
     assert_eq!(id("0%").await.as_deref(), Some("0%"));
     assert_eq!(id("%").await, None, "no pattern");
     assert_eq!(id("0c").await, None);
+    assert_eq!(store.get("0a").await.expect("looked"), RunLookup::Ambiguous);
+    assert_eq!(store.get("0c").await.expect("looked"), RunLookup::Unknown);
 }
 
 async fn lists_newest_first(store: impl RunStore) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{RunFilter, RunStore, RunStoreError},
+    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
     run::RunRecord,
 };
 
@@ -30,13 +30,17 @@ impl RunStore for MemoryRuns {
         Ok(())
     }
 
-    async fn get(&self, id: &str) -> Result<Option<RunRecord>, RunStoreError> {
+    async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
         let runs = lock(&self.0);
         if let Some(record) = runs.get(id) {
-            return Ok(Some(record.clone()));
+            return Ok(RunLookup::Found(Box::new(record.clone())));
         }
         let mut matching = runs.values().filter(|record| record.id.starts_with(id));
-        Ok(matching.next().filter(|_| matching.next().is_none()).cloned())
+        Ok(match (matching.next(), matching.next()) {
+            (None, _) => RunLookup::Unknown,
+            (Some(record), None) => RunLookup::Found(Box::new(record.clone())),
+            (Some(_), Some(_)) => RunLookup::Ambiguous,
+        })
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {

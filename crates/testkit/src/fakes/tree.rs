@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -293,6 +294,13 @@ impl SourceTree for MemoryTree {
             let bytes: Arc<[u8]> = text.into_bytes().into();
             SourceFile { path: wanted.path.clone(), digest: Digest::of(&bytes), bytes }
         }))
+    }
+
+    /// The repository lies at `/repository`.
+    async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError> {
+        let below = file.strip_prefix("/repository").ok().and_then(Path::to_str);
+        let path = below.and_then(|below| RelativePath::parse(below).ok());
+        Ok(path.map(|path| SourceId { root: RootId::local(), path }))
     }
 
     /// Nothing is mounted here.

@@ -2,7 +2,7 @@
 
 use mangrove_domain::{
     definition::Definition,
-    description::Violation,
+    description::{Violation, is_path_within},
     failure::Position,
     form,
     json::Json,
@@ -76,7 +76,7 @@ pub(super) fn check(
             is_whole_left_out |= violation.path.is_empty();
             continue;
         }
-        let is_unknown = !violation.path.is_empty() && !known().any(|name| is_within(&violation.path, name));
+        let is_unknown = !violation.path.is_empty() && !known().any(|name| violation.is_within(name));
         let key = own_key(layers, &violation.path).filter(|_| is_unknown).map(|key| key.position(findings.file));
         let position = key.or_else(|| place(&violation, layers, findings.file, owner)).unwrap_or_else(|| at.clone());
         let hint = if is_unknown { nearest::hint(&violation.path, known()) } else { None };
@@ -131,12 +131,7 @@ fn expression_paths(node: &Node, path: &str, found: &mut Vec<String>) {
 fn depends_on_expression(violation: &Violation, expressions: &[String]) -> bool {
     expressions
         .iter()
-        .any(|expression| is_within(&violation.path, expression) || is_within(expression, &violation.path))
-}
-
-/// True if `path` is `around` or lies in it.
-pub(in crate::workflow) fn is_within(path: &str, around: &str) -> bool {
-    path.strip_prefix(around).is_some_and(|rest| around.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+        .any(|expression| violation.is_within(expression) || is_path_within(expression, &violation.path))
 }
 
 /// Where the value stands that a violation is about: in the last layer that has it.

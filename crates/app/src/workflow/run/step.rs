@@ -15,28 +15,28 @@ use mangrove_domain::{
 };
 use tokio::time::Instant;
 
-use super::{
-    engine::{Context, Request},
-    observer::Event,
+use super::{context::Context, request::RunRequest};
+use crate::{
+    method::{self, Invocation, Invoked, OnLine, problem},
     render::{Renderer, Scope},
+    workflow::events::{RunChange, RunEvent},
 };
-use crate::method::{self, Invocation, Invoked, OnLine, problem};
 
 /// What became of a step.
-pub(super) struct Outcome {
+pub(super) struct StepOutcome {
     /// The task with its expressions resolved, masked.
     pub(super) task: String,
     pub(super) invoked: Invoked,
 }
 
 /// Runs a step to its end; never fails itself.
-pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> Outcome {
+pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOutcome {
     let about = [("name", Json::from(step.name.value.as_str())), ("job", Json::from(job.name.value.as_str()))];
     let scope = context.scope.with_self(Json::object(about.clone()));
     let Some(for_each) = &step.for_each else {
         return once(context, job, step, &scope).await;
     };
-    let unrepeated = |invoked| Outcome { task: step.task.label(), invoked };
+    let unrepeated = |invoked| StepOutcome { task: step.task.label(), invoked };
     let items = match context.renderer(&scope).value(&for_each.over) {
         Ok(Json::Array(items)) => items,
         Ok(other) => {
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> Outcom
         }
         Err(error) => return unrepeated(Invoked::failed(error)),
     };
-    let limit = job.concurrency.map_or(context.engine.limits.steps, |limit| limit as usize).max(1);
+    let limit = context.step_limit(job).max(1);
     let scopes: Vec<Scope> = items
         .into_iter()
         .map(|item| {
@@ -54,18 +54,18 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> Outcom
             context.scope.with_self(Json::object(members))
         })
         .collect();
-    let mut calls: Vec<BoxFuture<'_, Outcome>> = Vec::with_capacity(scopes.len());
+    let mut calls: Vec<BoxFuture<'_, StepOutcome>> = Vec::with_capacity(scopes.len());
     for scope in &scopes {
         calls.push(Box::pin(once(context, job, step, scope)));
     }
-    let outcomes: Vec<Outcome> = stream::iter(calls).buffered(limit).collect().await;
+    let outcomes: Vec<StepOutcome> = stream::iter(calls).buffered(limit).collect().await;
     unrepeated(combined(outcomes))
 }
 
 /// One outcome for all repetitions: the worst status, the first error, everything that was written and logged.
-fn combined(outcomes: Vec<Outcome>) -> Invoked {
+fn combined(outcomes: Vec<StepOutcome>) -> Invoked {
     let mut whole = Invoked::ended(RunStatus::Succeeded, None);
-    for Outcome { invoked, .. } in outcomes {
+    for StepOutcome { invoked, .. } in outcomes {
         let rank = |status: RunStatus| match status {
             RunStatus::Blocked => 3,
             RunStatus::Cancelled => 2,
@@ -83,7 +83,7 @@ fn combined(outcomes: Vec<Outcome>) -> Invoked {
     whole
 }
 
-async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope) -> Outcome {
+async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope) -> StepOutcome {
     let renderer = context.renderer(scope);
     let mut task = step.task.label();
     let invoked = match &step.task {
@@ -98,11 +98,11 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope) -> O
             }
         }
         Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()) {
-            Ok(request) => Box::pin(run_nested(context, step, request)).await,
+            Ok(request) => run_nested(context, step, request).await,
             Err(error) => Invoked::failed(error),
         },
     };
-    Outcome { task, invoked }
+    StepOutcome { task, invoked }
 }
 
 /// A method call with everything resolved.
@@ -146,10 +146,12 @@ async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scop
         let message = "not begun: the time limit of the step that called this workflow has passed";
         return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
     }
-    let (observer, job_name, step_name) =
-        (Arc::clone(context.observer), job.name.value.clone(), step.name.value.clone());
-    let on_line: OnLine =
-        Arc::new(move |line| observer.observe(&Event::Log { job: &job_name, step: &step_name, line }));
+    let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
+    let (job, step_name) = (job.name.value.clone(), step.name.value.clone());
+    let on_line: OnLine = Arc::new(move |line| {
+        let change = RunChange::Log { job: job.clone(), step: step_name.clone(), line: line.clone() };
+        observer.observe(RunEvent { run_id: Arc::clone(&run_id), change });
+    });
     let invocation = Invocation {
         definition: &call.definition,
         digest: context.library.digest(&call.definition.file),
@@ -159,12 +161,12 @@ async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scop
         environment: context.environment,
         models: &context.models,
         run_id: &context.run_id,
-        repository: &context.engine.repository,
+        repository: context.repository,
         timeout: step.timeout.into_iter().chain(left).min(),
-        cancellation: &context.engine.cancellation,
+        cancellation: context.cancellation,
         on_line,
     };
-    method::invoke(&context.engine.services, invocation).await
+    method::invoke(context.services, invocation).await
 }
 
 fn nested(
@@ -172,12 +174,12 @@ fn nested(
     renderer: &Renderer<'_>,
     name: &Located<String>,
     inputs: Option<&Node>,
-) -> Result<Request, RunProblem> {
+) -> Result<RunRequest, RunProblem> {
     let file = &context.workflow.file;
     let text = rendered_text(renderer, name, file)?;
     let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
-    Ok(Request { workflow: Arc::clone(workflow), inputs, trigger: format!("run {}", context.run_id) })
+    Ok(RunRequest { workflow: Arc::clone(workflow), inputs, trigger: format!("run {}", context.run_id) })
 }
 
 /// A name that nothing has, or more than one, where a step names it.
@@ -188,14 +190,11 @@ fn wrong_name(context: &Context<'_>, wrong: Problem, at: &Located<String>) -> Ru
 }
 
 /// Runs another workflow as this step: a run of its own, whose outcome is the step's.
-async fn run_nested(context: &Context<'_>, step: &Step, request: Request) -> Invoked {
+async fn run_nested(context: &Context<'_>, step: &Step, request: RunRequest) -> Invoked {
     let name = request.workflow.name.value.clone();
     let own = step.timeout.and_then(|limit| Instant::now().checked_add(limit));
     let deadline = own.into_iter().chain(context.deadline).min();
-    let (environment, observer) = (context.environment, context.observer);
-    let outcome =
-        context.engine.execute(context.library, request, environment, observer, (&context.chain, deadline)).await;
-    match outcome {
+    match context.nested.run_nested(context, request, deadline).await {
         Ok(record) => {
             let handles = record.jobs.iter().flat_map(|job| &job.steps).flat_map(|step| step.data_handles.clone());
             let error = record.error.map(|error| RunProblem {
@@ -206,7 +205,7 @@ async fn run_nested(context: &Context<'_>, step: &Step, request: Request) -> Inv
         }
         Err(error) => {
             let code = error.code();
-            let message = context.environment.mask(&format!("workflow `{name}`: {error}"));
+            let message = context.environment.mask(&format!("workflow `{name}`: {}", error.sentence()));
             Invoked::failed(problem(code, message))
         }
     }

@@ -3,8 +3,6 @@
 mod expressions;
 mod inputs;
 
-pub(super) use inputs::is_within;
-
 use std::collections::BTreeSet;
 
 use mangrove_domain::{
@@ -17,11 +15,16 @@ use mangrove_domain::{
     ports::{Expressions, Node, SchemaValidator},
     problem::{Code, Problem, Severity},
     type_name::TypeName,
-    workflow::{Step, Target, Task, Workflow},
+    workflow::{MAXIMUM_NESTING, Step, Target, Task, Workflow},
 };
 
-use super::{Claim, Library, TypeCatalogue};
-use crate::method::model_kind;
+use crate::{
+    method::model_kind,
+    workflow::{
+        catalogue::{Claim, TypeCatalogue},
+        library::Library,
+    },
+};
 
 /// What validation looks things up in.
 #[derive(Clone, Copy)]
@@ -329,7 +332,7 @@ fn cycle<'a>(library: &'a Library, at: &'a Workflow, path: &mut Vec<&'a str>) ->
         cycle.push(name.to_owned());
         return Some(cycle);
     }
-    if path.len() > super::engine::MAX_NESTING {
+    if path.len() > MAXIMUM_NESTING {
         return None;
     }
     path.push(name);

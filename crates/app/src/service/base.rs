@@ -1,0 +1,156 @@
+//! The service itself: what it holds and how it is built.
+
+use std::{path::Path, sync::Arc};
+
+use arc_swap::ArcSwap;
+use mangrove_domain::{
+    nearest,
+    permission::Permissions,
+    ports::{Clock, Configuration, Databases, PackageCache, Programs, RunStore},
+    problem::{Code, Problem, Severity},
+    source::Kind,
+};
+
+use super::{
+    error::ServiceError,
+    parts::{Options, Parts, Repository, Running},
+    runs::active::ActiveRuns,
+};
+use crate::{on_demand::OnDemand, scan::Scanner};
+
+/// Everything that can be done with one repository, for as long as a process lives. Cheap to clone: clones are one
+/// service.
+#[derive(Clone)]
+pub struct Service {
+    pub(super) scanner: Arc<Scanner>,
+    pub(super) types: Arc<OnDemand>,
+    pub(super) repository: Arc<Repository>,
+    /// What is granted now.
+    pub(super) permissions: Arc<ArcSwap<Permissions>>,
+    pub(super) active: Arc<ActiveRuns>,
+    pub(super) options: Options,
+}
+
+impl Service {
+    /// A service that scans, describes and explains. Nothing is read yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { ports, loaders, jobs, repository } = parts;
+        let scanner = Arc::new(Scanner::new(ports, loaders, jobs));
+        Self {
+            types: Arc::new(OnDemand::new(Arc::clone(&scanner))),
+            scanner,
+            repository: Arc::new(repository),
+            permissions: Arc::default(),
+            active: Arc::default(),
+            options: Options::default(),
+        }
+    }
+
+    /// The same service, with a configuration that grants permissions and can be read again.
+    #[must_use]
+    pub fn with_configuration(mut self, configuration: Arc<dyn Configuration>) -> Self {
+        self.permissions.store(Arc::new(configuration.in_force().permissions));
+        self.options.configuration = Some(configuration);
+        self
+    }
+
+    /// The same service, with databases that can be checked, backed up and replaced.
+    #[must_use]
+    pub fn with_databases(mut self, databases: Arc<dyn Databases>) -> Self {
+        self.options.databases = Some(databases);
+        self
+    }
+
+    /// The same service, with a cache of packages that can be looked after.
+    #[must_use]
+    pub fn with_package_cache(mut self, packages: Arc<dyn PackageCache>) -> Self {
+        self.options.packages = Some(packages);
+        self
+    }
+
+    /// The same service, with programs that can be listed and installed.
+    #[must_use]
+    pub fn with_programs(mut self, programs: Arc<dyn Programs>) -> Self {
+        self.options.programs = Some(programs);
+        self
+    }
+
+    /// The same service, with a history of runs.
+    #[must_use]
+    pub fn with_runs(mut self, runs: Arc<dyn RunStore>) -> Self {
+        self.options.runs = Some(runs);
+        self
+    }
+
+    /// The same service, which can also run methods and workflows. It needs a history of runs besides.
+    #[must_use]
+    pub fn with_running(mut self, running: Running) -> Self {
+        self.options.running = Some(Arc::new(running));
+        self
+    }
+
+    /// The directory of the repository.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.repository.directory
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.scanner.ports().clock.as_ref()
+    }
+
+    /// The pipeline, for callers that need it as it is.
+    #[must_use]
+    pub const fn scanner(&self) -> &Arc<Scanner> {
+        &self.scanner
+    }
+
+    /// A kind by its name.
+    ///
+    /// # Errors
+    /// The [`Problem`] that no loader knows it.
+    pub fn kind(&self, name: &str) -> Result<Kind, Problem> {
+        let kind = Kind::new(name);
+        if self.scanner.loaders().get(&kind).is_some() {
+            return Ok(kind);
+        }
+        let known: Vec<String> =
+            self.scanner.loaders().layouts().iter().map(|layout| layout.kind.to_string()).collect();
+        let hint = nearest::hint(name, known.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("known kinds: {}", known.join(", ")));
+        Err(Problem {
+            code: Code::UNKNOWN_WORD,
+            severity: Severity::Error,
+            subject: name.to_owned(),
+            position: None,
+            message: format!("unknown kind `{name}`"),
+            hint: Some(hint),
+        })
+    }
+
+    /// What had to be done on the way and was not reported yet, such as a damaged database that was set aside. Each
+    /// notice comes once.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<Problem> {
+        self.options.databases.as_ref().map_or_else(Vec::new, |databases| databases.take_notices())
+    }
+
+    pub(super) fn databases(&self) -> Result<&dyn Databases, ServiceError> {
+        self.options.databases.as_deref().ok_or(ServiceError::Without("databases that are files"))
+    }
+
+    pub(super) fn package_cache(&self) -> Result<&dyn PackageCache, ServiceError> {
+        self.options.packages.as_deref().ok_or(ServiceError::Without("a cache of packages"))
+    }
+
+    pub(super) fn programs(&self) -> Result<&dyn Programs, ServiceError> {
+        self.options.programs.as_deref().ok_or(ServiceError::Without("programs"))
+    }
+
+    pub(super) fn run_store(&self) -> Result<&Arc<dyn RunStore>, ServiceError> {
+        self.options.runs.as_ref().ok_or(ServiceError::Without("a history of runs"))
+    }
+}

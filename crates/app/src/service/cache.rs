@@ -1,0 +1,116 @@
+//! Cached packages and bundles: how much there is, and what may go.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use mangrove_domain::{
+    bundle::{ObjectKey, StoredObject},
+    cache::{Amount, LockUpdate, PackageUsage},
+    digest::Digest,
+    ports::{PruneRequest, SweepOutcome},
+    problem::Problem,
+};
+
+use super::{base::Service, error::ServiceError};
+use crate::{
+    scan,
+    upkeep::{self, Look, Sweep},
+};
+
+/// What was fetched this recently may not be locked yet.
+const GRACE: Duration = Duration::from_hours(1);
+
+/// How much is cached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheUsage {
+    /// Packages.
+    pub packages: PackageUsage,
+    /// Bundles of sources.
+    pub bundles: Amount,
+    /// Vendor bundles.
+    pub vendors: Amount,
+}
+
+/// What was removed, or in a dry run would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Files of packages that no lock names.
+    pub packages: Amount,
+    /// Bundles that no source needs.
+    pub bundles: Amount,
+    /// Leftovers of interrupted writes.
+    pub leftovers: u64,
+    /// Why no bundles were removed; empty if they were.
+    pub withheld: Vec<Problem>,
+}
+
+/// Why nothing was pruned.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// Not everything can be looked at, and a lock there may name any package.
+    #[error("nothing was removed: {0}, and a lock there may name any package")]
+    Unobservable(String),
+    /// Sources, catalog, store or cache cannot be used.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl Service {
+    /// How much is cached. Changes nothing.
+    ///
+    /// # Errors
+    /// Cache or store cannot be looked at, or this service has no cache of packages.
+    pub async fn cache_usage(&self) -> Result<CacheUsage, ServiceError> {
+        let packages = self.package_cache()?.usage().await;
+        let packages = packages.map_err(ServiceError::failed("looking at the cache"))?;
+        let mut usage = CacheUsage { packages, ..CacheUsage::default() };
+        for object in self.stored_objects().await? {
+            match object.key {
+                ObjectKey::Vendor(_) => usage.vendors.add(object.size_bytes),
+                ObjectKey::Extension(_) => usage.bundles.add(object.size_bytes),
+            }
+        }
+        Ok(usage)
+    }
+
+    /// Removes packages that no lock names and bundles that no source needs.
+    ///
+    /// # Errors
+    /// [`PruneError`]; nothing was removed then, or bundles only.
+    pub async fn prune(&self, is_dry_run: bool) -> Result<Pruned, PruneError> {
+        let cache = self.package_cache()?;
+        let look = Look::take(&self.scanner).await.map_err(ServiceError::Scan)?;
+        if let Some(unseen) = look.unseen {
+            return Err(PruneError::Unobservable(unseen));
+        }
+        let stored = self.stored_objects().await?;
+        let mut kept: BTreeSet<Digest> = stored.into_iter().map(|object| object.key.digest()).collect();
+        let swept = upkeep::sweep(&self.scanner, &look, is_dry_run).await.map_err(ServiceError::Scan)?;
+        let (outcome, withheld) = match swept {
+            Sweep::Done(outcome) => (outcome, Vec::new()),
+            Sweep::Withheld(problems) => (SweepOutcome::default(), problems),
+        };
+        let mut bundles = Amount::default();
+        for object in &outcome.objects {
+            kept.remove(&object.key.digest());
+            bundles.add(object.size_bytes);
+        }
+        let request = PruneRequest { locks: look.locks, stored: kept, grace: GRACE, is_dry_run };
+        let packages = cache.prune(&request).await.map_err(ServiceError::failed("pruning the cache"))?;
+        Ok(Pruned { packages, bundles, leftovers: outcome.leftovers as u64, withheld })
+    }
+
+    /// Resolves locked packages anew and moves their locks: those of these names, or all of them. With `is_pinned`, the
+    /// lock that is committed receives everything that is locked.
+    ///
+    /// # Errors
+    /// A lock cannot be read or written, or must not move.
+    pub async fn update_locks(&self, names: &[String], is_pinned: bool) -> Result<LockUpdate, ServiceError> {
+        let update = self.package_cache()?.update(names, is_pinned).await;
+        update.map_err(ServiceError::failed("updating the lock"))
+    }
+
+    async fn stored_objects(&self) -> Result<Vec<StoredObject>, ServiceError> {
+        let listed = self.scanner.ports().store.list().await;
+        listed.map_err(|source| scan::Error::Store { doing: "reading", source }.into())
+    }
+}

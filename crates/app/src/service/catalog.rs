@@ -1,0 +1,84 @@
+//! The catalog as a whole: making it anew, backing it up.
+
+use std::path::{Path, PathBuf};
+
+use mangrove_domain::{ports::Database, source::SourceId};
+
+use super::{base::Service, error::ServiceError};
+use crate::{
+    scan::{Report, Request},
+    upkeep::{self, Earlier},
+};
+
+/// A catalog that was made anew.
+#[derive(Clone, Debug, Default)]
+pub struct Rebuilt {
+    /// Where the earlier one lies now; `None` if there was none.
+    pub set_aside: Option<PathBuf>,
+    /// Sources whose newest text does not work and whose earlier bundle was taken over.
+    pub kept: Vec<SourceId>,
+    /// What the scan made of the sources.
+    pub report: Report,
+}
+
+/// A catalog that could not be made anew, or not as a whole.
+#[derive(Debug, thiserror::Error)]
+#[error("making the catalog anew")]
+pub struct RebuildError {
+    /// What came back.
+    pub source: ServiceError,
+    /// Where the earlier one lies now; `None` if it is where it was.
+    pub set_aside: Option<PathBuf>,
+}
+
+impl From<ServiceError> for RebuildError {
+    fn from(source: ServiceError) -> Self {
+        Self { source, set_aside: None }
+    }
+}
+
+impl Service {
+    /// Sets the catalog aside, whatever is in it, and makes it anew from the sources. The rows that run on an earlier
+    /// bundle, which no source can give back, are taken over.
+    ///
+    /// # Errors
+    /// [`RebuildError`].
+    pub async fn rebuild_catalog(&self, request: &Request) -> Result<Rebuilt, RebuildError> {
+        let earlier = self.earlier_rows().await?;
+        let set_aside = self.databases()?.replace_catalog().await.map_err(ServiceError::Catalog)?;
+        match self.refill_catalog(earlier, request).await {
+            Ok((kept, report)) => Ok(Rebuilt { set_aside, kept, report }),
+            Err(source) => Err(RebuildError { source, set_aside }),
+        }
+    }
+
+    async fn refill_catalog(
+        &self,
+        earlier: Earlier,
+        request: &Request,
+    ) -> Result<(Vec<SourceId>, Report), ServiceError> {
+        let kept = upkeep::take_over(&self.scanner, earlier).await?;
+        Ok((kept, self.scan(request).await?))
+    }
+
+    /// What the catalog has and no source can give back; nothing if it is damaged or cannot be read.
+    async fn earlier_rows(&self) -> Result<Earlier, ServiceError> {
+        // Before it is opened: opening a damaged one would set it aside.
+        let unusable = self.databases()?.check().await;
+        if unusable.iter().any(|unusable| unusable.database == Database::Catalog) {
+            return Ok(Earlier::default());
+        }
+        Ok(Earlier::of(self.scanner.ports().catalog.as_ref()).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "nothing is taken over from the earlier catalog");
+            Earlier::default()
+        }))
+    }
+
+    /// Copies the catalog to a file that does not exist yet.
+    ///
+    /// # Errors
+    /// There is no catalog, or the file is there already or cannot be written.
+    pub async fn back_up_catalog(&self, target: &Path) -> Result<(), ServiceError> {
+        Ok(self.databases()?.back_up_catalog(target).await?)
+    }
+}

@@ -1,0 +1,102 @@
+//! Definitions and workflows: reading and validating them.
+
+use std::collections::BTreeSet;
+
+use mangrove_domain::{
+    json::Json,
+    ports::{DocumentError, FilesError, WorkflowFiles},
+    problem::{Problem, Severity},
+    source::Kind,
+    type_name::TypeName,
+};
+
+use super::{base::Service, error::ServiceError};
+use crate::{
+    method, on_demand,
+    types::Sight,
+    workflow::{
+        known::CatalogTypes,
+        library::{Layout, Library},
+        validate::{self, Tools},
+    },
+};
+
+/// What is wrong with definitions and workflows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validation {
+    /// In the order of files and lines.
+    pub problems: Vec<Problem>,
+}
+
+impl Validation {
+    /// True if nothing of it is an error.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.problems.iter().all(|problem| problem.severity < Severity::Error)
+    }
+}
+
+/// Why nothing was validated.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    /// No workflow has the name, or more than one.
+    #[error("{}", .0.message)]
+    Unknown(Problem),
+    /// Sources or catalog cannot be used.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl Service {
+    /// The definitions and workflows of the repository, and the workflows of mounts and pulled extensions, as they are
+    /// now.
+    ///
+    /// # Errors
+    /// Directories cannot be listed. A file that cannot be read is a problem of the library.
+    pub async fn library(&self) -> Result<Library, ServiceError> {
+        let external = self.scanner.ports().tree.workflows().await?;
+        Ok(self.load_library(external).await?)
+    }
+
+    pub(super) async fn load_library(&self, external: WorkflowFiles) -> Result<Library, FilesError> {
+        let (files, documents) = (self.repository.files.as_ref(), self.repository.documents.as_ref());
+        Library::load(files, documents, &Layout::default(), external).await
+    }
+
+    /// Everything that is wrong with definitions and workflows, or with one workflow and what it names. The types that
+    /// they use are brought up to date first: whether methods and arguments fit is known only of types that are built.
+    ///
+    /// # Errors
+    /// [`ValidateError`].
+    pub async fn validate(&self, name: Option<&str>) -> Result<Validation, ValidateError> {
+        let library = self.library().await?;
+        let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
+        let named: BTreeSet<TypeName> =
+            workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
+        let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named).await;
+        let hidden = refreshed.map_err(ServiceError::Scan)?;
+        let index = self.types().await?;
+        // What claims them has a row by now.
+        let sight = move |_: &Kind, _: &TypeName| Sight { hidden: hidden.clone(), ..Sight::default() };
+        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, sight).await;
+        let types = types.map_err(ServiceError::Scan)?;
+        let tools = Tools {
+            types: &types,
+            expressions: self.repository.expressions.as_ref(),
+            schemas: self.repository.schemas.as_ref(),
+        };
+        let problems = match workflow {
+            None => validate::validate(&library, tools),
+            Some(workflow) => validate::validate_workflow(&library, workflow, tools),
+        };
+        Ok(Validation { problems })
+    }
+
+    /// The value of a YAML or JSON text; `name` is what people call it.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn parse(&self, name: &str, text: &str) -> Result<Json, DocumentError> {
+        Ok(self.repository.documents.parse(name, text)?.root.to_json())
+    }
+}

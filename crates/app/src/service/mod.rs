@@ -1,0 +1,32 @@
+//! One long-lived object for everything that can be done with a repository: the command line, a daemon, a test and a
+//! program of somebody else's use the same one.
+//!
+//! A [`Service`] is built from ports and plain values. Methods take values and give values; what is wrong with what a
+//! person wrote comes back as [`Problem`](mangrove_domain::problem::Problem)s. Nothing is printed, nothing reads the
+//! environment of the process, and what the configuration says can be read again while it lives.
+
+mod base;
+mod cache;
+mod catalog;
+mod doctor;
+mod documents;
+mod error;
+mod parts;
+mod programs;
+mod reload;
+mod runs;
+mod settings;
+mod sources;
+
+pub use self::{
+    base::Service,
+    cache::{CacheUsage, PruneError, Pruned},
+    catalog::{RebuildError, Rebuilt},
+    doctor::{Examined, Repairs},
+    documents::{ValidateError, Validation},
+    error::ServiceError,
+    parts::{Parts, Repository, Running},
+    runs::{RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartedRun},
+    settings::{Access, BundlerChoice, Settings},
+    sources::Query,
+};

@@ -1,0 +1,60 @@
+//! What a service is built from.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use mangrove_domain::ports::{
+    Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, Programs,
+    RepositoryFiles, RunStore, SchemaValidator,
+};
+
+use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};
+
+/// What every service needs. What only some need is given to it afterwards: see the `with_` methods of
+/// [`Service`](super::Service).
+pub struct Parts {
+    /// The adapters of the pipeline.
+    pub ports: Ports,
+    /// The kinds.
+    pub loaders: Registry,
+    /// How many builds run at once, at least 1.
+    pub jobs: usize,
+    /// The repository.
+    pub repository: Repository,
+}
+
+/// A repository beside its sources: definitions and workflows, and what it takes to understand them.
+pub struct Repository {
+    /// Its directory, without symbolic links.
+    pub directory: PathBuf,
+    /// The variables that `env` in expressions and code with grants can name.
+    pub environment: BTreeMap<String, String>,
+    /// Its definitions and workflows as text.
+    pub files: Arc<dyn RepositoryFiles>,
+    /// Reads YAML and JSON.
+    pub documents: Arc<dyn Documents>,
+    /// Evaluates `${{ … }}`.
+    pub expressions: Arc<dyn Expressions>,
+    /// Checks inputs, arguments and resources.
+    pub schemas: Arc<dyn SchemaValidator>,
+}
+
+/// What only running methods and workflows needs.
+pub struct Running {
+    /// Runs methods.
+    pub runner: Arc<dyn MethodRunner>,
+    /// Keeps what methods write.
+    pub data: Arc<dyn DataStore>,
+    /// How much may run at once where a workflow does not say.
+    pub limits: Limits,
+}
+
+/// What not every service has.
+#[derive(Clone, Default)]
+pub(super) struct Options {
+    pub(super) configuration: Option<Arc<dyn Configuration>>,
+    pub(super) databases: Option<Arc<dyn Databases>>,
+    pub(super) packages: Option<Arc<dyn PackageCache>>,
+    pub(super) programs: Option<Arc<dyn Programs>>,
+    pub(super) runs: Option<Arc<dyn RunStore>>,
+    pub(super) running: Option<Arc<Running>>,
+}

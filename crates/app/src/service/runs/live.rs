@@ -1,0 +1,167 @@
+//! One run under way, as others see it.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use mangrove_domain::{
+    ports::{Clock, RunStore},
+    problem::Code,
+    run::{RunProblem, RunRecord},
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    cancel::Canceller,
+    workflow::{
+        events::{Observer, RunChange, RunEvent},
+        run::NotRecorded,
+    },
+};
+
+/// How a run ended: its last record, or why that could not be saved.
+pub type RunOutcome = Result<Arc<RunRecord>, Arc<NotRecorded>>;
+
+/// A run from the moment in which it is on record to its end.
+#[derive(Debug)]
+pub(super) struct LiveRun {
+    pub(super) canceller: Canceller,
+    state: Mutex<State>,
+    outcome: watch::Sender<Option<RunOutcome>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The run itself, as it was recorded last.
+    record: Option<Arc<RunRecord>>,
+    /// It and the runs that its steps started, as far as they have not ended, as they were recorded last.
+    open: BTreeMap<String, Arc<RunRecord>>,
+    subscribers: Vec<mpsc::UnboundedSender<RunEvent>>,
+    has_ended: bool,
+}
+
+/// The events of a run, in their order.
+#[derive(Debug)]
+pub struct RunEvents(mpsc::UnboundedReceiver<RunEvent>);
+
+impl RunEvents {
+    /// The next event; `None` once the run has ended. Whoever does not ask lets them pile up: a step makes at most
+    /// 10,000 lines.
+    pub async fn next(&mut self) -> Option<RunEvent> {
+        self.0.recv().await
+    }
+}
+
+impl LiveRun {
+    pub(super) fn new() -> Self {
+        Self { canceller: Canceller::default(), state: Mutex::default(), outcome: watch::Sender::new(None) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run as it was recorded last.
+    pub(super) fn record(&self) -> Option<Arc<RunRecord>> {
+        self.state().record.clone()
+    }
+
+    /// Events from now on. If the run is on record already, its record comes first.
+    pub(super) fn subscribe(&self) -> RunEvents {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut state = self.state();
+        if let Some(record) = &state.record {
+            let run_id = Arc::from(record.id.as_str());
+            let record = Arc::clone(record);
+            let change = if state.has_ended { RunChange::Finished(record) } else { RunChange::Started(record) };
+            // The receiver is still here.
+            let _ = sender.send(RunEvent { run_id, change });
+        }
+        if !state.has_ended {
+            state.subscribers.push(sender);
+        }
+        RunEvents(receiver)
+    }
+
+    /// Waits for the end.
+    pub(super) async fn outcome(&self) -> RunOutcome {
+        let mut outcome = self.outcome.subscribe();
+        // The sender lives as long as `self`.
+        match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Lets everybody know the end.
+    pub(super) fn end(&self, outcome: RunOutcome) {
+        let mut state = self.state();
+        if let Ok(record) = &outcome {
+            state.record = Some(Arc::clone(record));
+        }
+        state.has_ended = true;
+        state.subscribers.clear();
+        drop(state);
+        self.outcome.send_replace(Some(outcome));
+    }
+
+    /// Ends the run, and those that its steps started, because its task panicked: each is recorded as failed.
+    pub(super) async fn end_after_panic(&self, runs: &dyn RunStore, clock: &dyn Clock, message: &str) {
+        let open: Vec<Arc<RunRecord>> = std::mem::take(&mut self.state().open).into_values().collect();
+        let own = self.record().map(|record| record.id.clone()).unwrap_or_default();
+        let problem = RunProblem {
+            code: Code::RUN_PANICKED,
+            message: format!("a fault in Mangrove itself ended the run: {message}"),
+            blocked_by: None,
+            failure: None,
+        };
+        let mut outcome = None;
+        for record in open {
+            let record = Arc::new(Arc::unwrap_or_clone(record).broken_off(clock.now(), &problem));
+            let saved = runs.save(&record).await;
+            if let Err(error) = &saved {
+                tracing::warn!(run = %record.id, %error, "the end of a run could not be recorded");
+            }
+            let run_id = Arc::from(record.id.as_str());
+            self.observe(RunEvent { run_id, change: RunChange::Finished(Arc::clone(&record)) });
+            if record.id == own {
+                outcome = Some(match saved {
+                    Ok(()) => Ok(record),
+                    Err(source) => Err(Arc::new(NotRecorded { source, record: Box::new((*record).clone()) })),
+                });
+            }
+        }
+        // It panicked after its end was on record.
+        let outcome = outcome.or_else(|| self.record().map(Ok));
+        if let Some(outcome) = outcome {
+            self.end(outcome);
+        }
+    }
+}
+
+impl Observer for LiveRun {
+    fn observe(&self, event: RunEvent) {
+        self.state().subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
+    }
+
+    fn recorded(&self, record: &Arc<RunRecord>) {
+        let mut state = self.state();
+        // The run itself is the first to be recorded.
+        if state.record.as_ref().is_none_or(|own| own.id == record.id) {
+            state.record = Some(Arc::clone(record));
+        }
+        if record.is_open() {
+            state.open.insert(record.id.clone(), Arc::clone(record));
+        } else {
+            state.open.remove(&record.id);
+        }
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
+}

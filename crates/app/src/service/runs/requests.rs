@@ -1,0 +1,188 @@
+//! What a service is asked about runs.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use mangrove_domain::{
+    json::Json,
+    ports::{RunFilter, RunLookup},
+    problem::{Code, Problem, Severity},
+    run::RunRecord,
+};
+
+use super::{
+    active::Start,
+    handle::RunHandle,
+    live::RunEvents,
+};
+use crate::{
+    method::Services,
+    secrets::Environment,
+    service::{base::Service, error::ServiceError},
+    workflow::{
+        library::Library,
+        run::{Engine, RunRequest, StartError},
+    },
+};
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartRun {
+    /// Which workflow or method.
+    pub what: Runnable,
+    /// Its inputs, an object. Texts become what the schema expects.
+    pub inputs: Json,
+    /// Who or what starts it: `command-line`, `schedule`, ….
+    pub trigger: String,
+}
+
+/// Something that can be run, by name or identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Runnable {
+    /// A workflow.
+    Workflow(String),
+    /// One method of a definition.
+    Method {
+        /// The definition.
+        definition: String,
+        /// Its method.
+        method: String,
+    },
+}
+
+/// A run that is on record and begins.
+#[derive(Debug)]
+pub struct StartedRun {
+    /// The hold on it.
+    pub run: RunHandle,
+    /// Everything that happens in it, from its beginning.
+    pub events: RunEvents,
+    /// What is wrong with the file of the workflow or definition, short of keeping it from running.
+    pub problems: Vec<Problem>,
+    /// Other files of the repository that are in error, sorted.
+    pub broken_files: Vec<String>,
+}
+
+/// Why a run did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No workflow or definition has the name, or more than one.
+    #[error("{}", problem.message)]
+    Unknown {
+        /// What is wrong with the name.
+        problem: Problem,
+        /// What is wrong with files of which one may have the name; empty if it is not unknown.
+        hiding: Vec<Problem>,
+    },
+    /// The inputs are wrong, or the run cannot be recorded. Nothing ran.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The definitions and workflows cannot be read, or this service runs nothing.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl Service {
+    /// Starts a run: when this comes back, it has its identifier, is on record and begins. It goes on whatever becomes
+    /// of whoever asked for it.
+    ///
+    /// # Errors
+    /// [`RunError`]; nothing ran.
+    pub async fn start_run(&self, start: StartRun) -> Result<StartedRun, RunError> {
+        let engine = self.engine()?;
+        let library = Arc::new(self.library().await?);
+        let StartRun { what, inputs, trigger } = start;
+        let file = file_of(&library, &what)?;
+        let problems = library.problems_of(&file).cloned().collect();
+        let broken_files = broken_files(&library, &file);
+        let request = match &what {
+            Runnable::Workflow(name) => {
+                let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
+                RunRequest { workflow, inputs, trigger }
+            }
+            Runnable::Method { definition, method } => {
+                Engine::method_request(&library, definition, method, inputs, trigger)?
+            }
+        };
+        let environment = self.repository.environment.iter();
+        let environment = Environment::new(environment.map(|(name, value)| (name.clone(), value.clone())).collect());
+        let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
+        let (run, events) =
+            self.active.start(Start { engine, library, request, environment, runs, clock }).await?;
+        Ok(StartedRun { run, events, problems, broken_files })
+    }
+
+    /// The runs of this process that are under way, as they were recorded last, the one that began first first. Runs
+    /// that steps start are part of the run of the step.
+    #[must_use]
+    pub fn active_runs(&self) -> Vec<Arc<RunRecord>> {
+        self.active.list()
+    }
+
+    /// A hold on a run of this process by its whole identifier; `None` if it is not under way.
+    #[must_use]
+    pub fn active_run(&self, id: &str) -> Option<RunHandle> {
+        self.active.get(id)
+    }
+
+    /// Asks a run of this process to end; false if none of this whole identifier is under way.
+    #[must_use]
+    pub fn cancel_run(&self, id: &str) -> bool {
+        self.active.get(id).map(|run| run.cancel()).is_some()
+    }
+
+    /// Recorded runs, newest first.
+    ///
+    /// # Errors
+    /// The history cannot be read, or this service has none.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, ServiceError> {
+        Ok(self.run_store()?.list(filter).await?)
+    }
+
+    /// The recorded run of this identifier, or of the only one that starts with it.
+    ///
+    /// # Errors
+    /// The history cannot be read, or this service has none.
+    pub async fn run(&self, id: &str) -> Result<RunLookup, ServiceError> {
+        Ok(self.run_store()?.get(id).await?)
+    }
+
+    fn engine(&self) -> Result<Engine, ServiceError> {
+        let running = self.options.running.as_ref().ok_or(ServiceError::Without("what runs methods"))?;
+        let ports = self.scanner.ports();
+        let services = Services {
+            types: Arc::clone(&self.types) as _,
+            runner: Arc::clone(&running.runner),
+            runs: Arc::clone(self.run_store()?),
+            data: Arc::clone(&running.data),
+            expressions: Arc::clone(&self.repository.expressions),
+            schemas: Arc::clone(&self.repository.schemas),
+            clock: Arc::clone(&ports.clock),
+            entropy: Arc::clone(&ports.entropy),
+            permissions: Arc::clone(&self.permissions),
+        };
+        Ok(Engine::new(services, self.repository.directory.display().to_string(), running.limits))
+    }
+}
+
+/// The file of what is to be run.
+fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
+    let found = match what {
+        Runnable::Workflow(name) => library.workflow(name).map(|workflow| workflow.file.clone()),
+        Runnable::Method { definition, .. } => library.definition(definition).map(|known| known.file.clone()),
+    };
+    found.map_err(|problem| unknown(library, problem))
+}
+
+fn unknown(library: &Library, problem: Problem) -> RunError {
+    let hiding =
+        if problem.code == Code::UNKNOWN_NAME { library.hiding_problems().cloned().collect() } else { Vec::new() };
+    RunError::Unknown { problem, hiding }
+}
+
+/// The files of the repository that are in error, but for this one.
+fn broken_files(library: &Library, file: &str) -> Vec<String> {
+    let errors = library.own_problems().filter(|problem| problem.severity == Severity::Error);
+    let files: BTreeSet<&str> =
+        errors.map(|problem| problem.subject.as_str()).filter(|subject| *subject != file).collect();
+    files.into_iter().map(str::to_owned).collect()
+}

@@ -1,0 +1,118 @@
+//! Sources: scanning, explaining, trying again, bundling one file.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    index::TypeIndex,
+    ports::Bundle,
+    source::{Kind, SourceId},
+    type_name::TypeName,
+};
+
+use super::{base::Service, error::ServiceError};
+use crate::{
+    catalogue::{self, Lookup},
+    retry::{self, Retried},
+    scan::{Report, Request},
+    single::{self, BundleError, Form},
+    sought::Sought,
+    types::{NotReady, ReadyType, Types as _},
+    why::{self, Answer},
+};
+/// What a person asks for: a type, or a path as it is written in some directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// As it is written.
+    pub text: &'a str,
+    /// Where relative paths begin, absolute, beside the repository itself; `None` if only there.
+    pub current_directory: Option<&'a Path>,
+}
+
+impl Service {
+    /// Brings the catalog up to date.
+    ///
+    /// # Errors
+    /// Sources, catalog or bundle store cannot be used.
+    pub async fn scan(&self, request: &Request) -> Result<Report, ServiceError> {
+        Ok(self.scanner.scan(request).await?)
+    }
+
+    /// The types as the catalog has them now, without a look at the sources.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn types(&self) -> Result<Arc<TypeIndex>, ServiceError> {
+        Ok(self.scanner.load().await?)
+    }
+
+    /// The type that a text names: of this kind, or of whatever kind has one. Nothing is built.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn describe(&self, text: &str, kind: Option<&Kind>) -> Result<Lookup, ServiceError> {
+        Ok(catalogue::find(&self.scanner, text, kind).await?)
+    }
+
+    /// A type that is ready to run, built now if it has to be.
+    ///
+    /// # Errors
+    /// [`NotReady`] says why there is none.
+    pub async fn ready(&self, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
+        self.types.ready(kind, type_name).await
+    }
+
+    /// Why sources are in the state they are in, and what the next scan would do. Changes nothing.
+    ///
+    /// # Errors
+    /// Sources or catalog cannot be looked at.
+    pub async fn why(&self, query: Query<'_>) -> Result<Answer, ServiceError> {
+        let sought = self.sought(query).await?;
+        Ok(why::explain(&self.scanner, &sought).await?)
+    }
+
+    /// Tries failed and degraded sources now, whatever their timers say: those that are meant, or all of them.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan).
+    pub async fn retry(&self, query: Option<Query<'_>>, request: &Request) -> Result<Retried, ServiceError> {
+        let sought = match query {
+            Some(query) => Some(self.sought(query).await?),
+            None => None,
+        };
+        Ok(retry::retry(&self.scanner, sought.as_ref(), request).await?)
+    }
+
+    /// The source that a file is, by its absolute path; `None` if it lies in no root.
+    ///
+    /// # Errors
+    /// The sources cannot be looked at.
+    pub async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ServiceError> {
+        Ok(self.scanner.ports().tree.source_of(file).await?)
+    }
+
+    /// Bundles one source, outside of the catalog.
+    ///
+    /// # Errors
+    /// It cannot be read or built.
+    pub async fn bundle(&self, source: &SourceId, form: Form) -> Result<Bundle, BundleError> {
+        single::bundle(self.scanner.ports(), source, form).await
+    }
+
+    /// What a query means: a type, a path below a root, one relative to the current directory or to the repository, or
+    /// an absolute one.
+    async fn sought(&self, query: Query<'_>) -> Result<Sought, ServiceError> {
+        let repository = &self.repository.directory;
+        let here = query.current_directory.map(|directory| directory.join(query.text));
+        let below = |path: &PathBuf| Some(path.strip_prefix(repository).ok()?.to_str()?.replace('\\', "/"));
+        let mut sought = Sought::new(query.text, here.as_ref().and_then(below));
+        for path in here.into_iter().chain([repository.join(query.text)]) {
+            if let Some(source) = self.source_of(&path).await? {
+                sought = sought.with_file(source);
+            }
+        }
+        Ok(sought)
+    }
+}

@@ -1,0 +1,79 @@
+//! What a live view of a run is given.
+
+use std::sync::Arc;
+
+use mangrove_domain::run::{LogLine, RunRecord, RunStatus, StepRecord};
+
+/// Listens to a run. Called in the order of events, from the task of the run; must return soon.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn observe(&self, event: RunEvent);
+
+    /// The run, or one that a step of it started, is on record like this, secrets masked.
+    fn recorded(&self, record: &Arc<RunRecord>) {
+        let _ = record;
+    }
+}
+
+/// Something that happened in a run, or in one that a step of it started. Secrets are masked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEvent {
+    /// The run in which it happened.
+    pub run_id: Arc<str>,
+    /// What happened.
+    pub change: RunChange,
+}
+
+/// What happened in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunChange {
+    /// The run is recorded and begins.
+    Started(Arc<RunRecord>),
+    /// A job begins.
+    JobStarted {
+        /// Its name.
+        job: String,
+    },
+    /// A step begins.
+    StepStarted {
+        /// The name of its job.
+        job: String,
+        /// Its name.
+        step: String,
+        /// What it runs: `definition.method`.
+        task: String,
+    },
+    /// A method logged a line.
+    Log {
+        /// The name of its job.
+        job: String,
+        /// The name of its step.
+        step: String,
+        /// What it logged.
+        line: LogLine,
+    },
+    /// A step ended, or was skipped.
+    StepFinished {
+        /// The name of its job.
+        job: String,
+        /// The step as it is recorded.
+        step: Box<StepRecord>,
+    },
+    /// A job ended, or was skipped.
+    JobFinished {
+        /// Its name.
+        job: String,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// The run ended and is recorded.
+    Finished(Arc<RunRecord>),
+}
+
+/// Listens to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn observe(&self, _event: RunEvent) {}
+}

@@ -1,0 +1,299 @@
+//! Running a workflow from its first job to its last record.
+
+mod context;
+mod execution;
+mod request;
+mod single;
+mod step;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    json::Json,
+    nearest,
+    problem::{Code, Problem, Severity},
+    run::{JobRecord, RunRecord, RunStatus, StepRecord},
+    workflow::{Job, MAXIMUM_NESTING, Workflow},
+};
+use tokio::time::Instant;
+
+pub use self::request::{Limits, NotRecorded, RunRequest, StartError};
+
+use self::{
+    context::{Context, NestedRuns},
+    execution::Execution,
+};
+use crate::{
+    cancel::Cancellation,
+    method::{Services, arguments},
+    render::Scope,
+    secrets::Environment,
+    workflow::{events::Observer, library::Library},
+};
+
+/// Runs workflows and single methods.
+#[derive(Clone)]
+pub struct Engine {
+    services: Services,
+    repository: String,
+    limits: Limits,
+    cancellation: Cancellation,
+}
+
+/// A run that is on record and has not begun.
+#[derive(Clone, Debug)]
+pub struct RecordedRun {
+    workflow: Arc<Workflow>,
+    record: RunRecord,
+    /// The names of the workflows that led here, this one last.
+    chain: Vec<String>,
+    deadline: Option<Instant>,
+}
+
+impl RecordedRun {
+    /// The record as it was saved, but for the masking of secrets.
+    #[must_use]
+    pub const fn record(&self) -> &RunRecord {
+        &self.record
+    }
+}
+
+/// Where a run comes from.
+#[derive(Clone, Copy, Default)]
+struct Caller<'a> {
+    /// The names of the workflows that led here.
+    chain: &'a [String],
+    /// When the step that calls it runs out of time.
+    deadline: Option<Instant>,
+}
+
+/// What a run shares with those that its steps start.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    library: &'a Library,
+    environment: &'a Arc<Environment>,
+    observer: &'a Arc<dyn Observer>,
+}
+
+impl Engine {
+    /// An engine for the repository in the directory that methods know as `repository`.
+    #[must_use]
+    pub fn new(services: Services, repository: String, limits: Limits) -> Self {
+        Self { services, repository, limits, cancellation: Cancellation::default() }
+    }
+
+    /// The same engine, whose runs end as cancelled when they are asked to.
+    #[must_use]
+    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+        self.cancellation = cancellation;
+        self
+    }
+
+    /// Runs a workflow. The record is saved when the run begins, after each step and at the end; the one that comes
+    /// back is the last. A run that fails is `Ok` with a record that says so (fault 30).
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn run(
+        &self,
+        library: &Library,
+        request: RunRequest,
+        environment: Environment,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RunRecord, StartError> {
+        let environment = Arc::new(environment);
+        let run = self.record(request, &environment, observer.as_ref()).await?;
+        Ok(self.carry_out(library, run, &environment, &observer).await?)
+    }
+
+    /// What runs one method of a definition: a run of one job with one step, called `definition.method`.
+    /// The inputs are values: an expression in them is text.
+    ///
+    /// # Errors
+    /// [`StartError::Problems`] with `UNKNOWN_NAME` if there is no such definition.
+    pub fn method_request(
+        library: &Library,
+        definition: &str,
+        method: &str,
+        inputs: Json,
+        trigger: String,
+    ) -> Result<RunRequest, StartError> {
+        let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
+        let workflow = Arc::new(single::workflow(&known.file, &known.name.value, method, &inputs));
+        Ok(RunRequest { workflow, inputs, trigger })
+    }
+
+    /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn record(
+        &self,
+        request: RunRequest,
+        environment: &Environment,
+        observer: &dyn Observer,
+    ) -> Result<RecordedRun, StartError> {
+        self.record_for(Caller::default(), request, environment, observer).await
+    }
+
+    /// Carries out a run that is on record.
+    ///
+    /// # Errors
+    /// The last record cannot be saved.
+    pub async fn carry_out(
+        &self,
+        library: &Library,
+        run: RecordedRun,
+        environment: &Arc<Environment>,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<RunRecord, NotRecorded> {
+        self.execute(run, Shared { library, environment, observer }).await
+    }
+
+    async fn record_for(
+        &self,
+        caller: Caller<'_>,
+        request: RunRequest,
+        environment: &Environment,
+        observer: &dyn Observer,
+    ) -> Result<RecordedRun, StartError> {
+        let workflow = request.workflow;
+        let chain: Vec<String> = caller.chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
+        check_chain(&workflow, &chain).map_err(|problem| StartError::Problems(vec![problem]))?;
+        let inputs = self.inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
+        let record = RunRecord {
+            id: self.services.entropy.identifier(),
+            name: workflow.name.value.clone(),
+            trigger: request.trigger,
+            status: RunStatus::Running,
+            started_at: self.services.clock.now(),
+            finished_at: None,
+            inputs,
+            jobs: workflow.jobs.iter().map(job_record).collect(),
+            error: None,
+        };
+        match context::save(&self.services, environment, observer, &record).await {
+            Ok(_) => Ok(RecordedRun { workflow, record, chain, deadline: caller.deadline }),
+            Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
+        }
+    }
+
+    async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
+        let RecordedRun { workflow, record, chain, deadline } = run;
+        let about = Json::object([
+            ("id", Json::from(record.id.as_str())),
+            ("name", Json::from(record.name.as_str())),
+            ("trigger", Json::from(record.trigger.as_str())),
+            ("startedAt", Json::from(record.started_at.as_millis())),
+        ]);
+        let definitions = shared.library.usable_definitions();
+        let context = Context {
+            services: &self.services,
+            repository: &self.repository,
+            limits: self.limits,
+            cancellation: &self.cancellation,
+            library: shared.library,
+            workflow: &workflow,
+            scope: Scope::new(record.inputs.clone(), about),
+            environment: shared.environment,
+            observer: shared.observer,
+            models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
+            run_id: Arc::from(record.id.as_str()),
+            chain,
+            deadline,
+            nested: self,
+        };
+        Execution::new(&context, record).finish().await
+    }
+
+    /// The inputs with defaults and coerced texts.
+    fn inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
+        let schema = workflow.input_schema();
+        let inputs = arguments::complete(&schema, inputs);
+        let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
+        let invalid = |message: String, hint: Option<String>| Problem {
+            code: Code::INVALID_INPUT,
+            severity: Severity::Error,
+            subject: workflow.name.value.clone(),
+            position: position(),
+            message,
+            hint,
+        };
+        let violations = match self.services.schemas.validate(&schema, &inputs) {
+            Ok(violations) => violations,
+            Err(error) => return Err(vec![invalid(format!("`inputs`: {error}"), None)]),
+        };
+        if violations.is_empty() {
+            return Ok(inputs);
+        }
+        let known = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
+        Err(violations
+            .into_iter()
+            .map(|violation| {
+                let names = known.iter().map(|(name, _)| name.as_str()).filter(|name| *name != violation.path);
+                let is_known = known.iter().any(|(name, _)| violation.is_within(name));
+                let hint = if is_known { None } else { nearest::hint(&violation.path, names) };
+                invalid(format!("input {violation}"), hint)
+            })
+            .collect())
+    }
+}
+
+#[async_trait]
+impl NestedRuns for Engine {
+    async fn run_nested(
+        &self,
+        caller: &Context<'_>,
+        request: RunRequest,
+        deadline: Option<Instant>,
+    ) -> Result<RunRecord, StartError> {
+        let from = Caller { chain: &caller.chain, deadline };
+        let run = self.record_for(from, request, caller.environment, caller.observer.as_ref()).await?;
+        let shared =
+            Shared { library: caller.library, environment: caller.environment, observer: caller.observer };
+        Ok(self.execute(run, shared).await?)
+    }
+}
+
+fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
+    let before = &chain[..chain.len() - 1];
+    let (code, message) = if before.contains(&workflow.name.value) {
+        (Code::WORKFLOW_CYCLE, format!("workflows call each other: {}", chain.join(" → ")))
+    } else if chain.len() > MAXIMUM_NESTING {
+        let path = chain.join(" → ");
+        (Code::INVALID_DOCUMENT, format!("workflows are nested deeper than {MAXIMUM_NESTING} levels: {path}"))
+    } else {
+        return Ok(());
+    };
+    Err(Problem {
+        code,
+        severity: Severity::Error,
+        subject: workflow.file.clone(),
+        position: Some(workflow.name.position(&workflow.file)),
+        message,
+        hint: None,
+    })
+}
+
+fn job_record(job: &Job) -> JobRecord {
+    let steps = job.steps.iter().map(|step| StepRecord {
+        name: step.name.value.clone(),
+        task: step.task.label(),
+        status: RunStatus::Pending,
+        started_at: None,
+        finished_at: None,
+        data_handles: Vec::new(),
+        logs: Vec::new(),
+        error: None,
+        provenance: None,
+    });
+    JobRecord {
+        name: job.name.value.clone(),
+        status: RunStatus::Pending,
+        started_at: None,
+        finished_at: None,
+        steps: steps.collect(),
+    }
+}
+

@@ -1,0 +1,83 @@
+//! What is run, and why a run does not begin.
+
+use std::sync::Arc;
+
+use mangrove_domain::{
+    json::Json,
+    ports::RunStoreError,
+    problem::{Code, Problem},
+    run::RunRecord,
+    workflow::Workflow,
+};
+
+/// How much may run at once where a workflow does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Jobs of one run, at least 1.
+    pub jobs: usize,
+    /// Steps of one job, at least 1.
+    pub steps: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { jobs: 16, steps: 16 }
+    }
+}
+
+/// A workflow to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRequest {
+    /// Which workflow.
+    pub workflow: Arc<Workflow>,
+    /// Its inputs, an object.
+    pub inputs: Json,
+    /// Who or what starts it: `command-line`, `schedule`, ….
+    pub trigger: String,
+}
+
+/// Why a run did not begin, or has no record.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The inputs break the workflow's schema, or a name is unknown. Nothing ran.
+    #[error("{}", list(.0))]
+    Problems(Vec<Problem>),
+    /// The run history cannot be written.
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
+}
+
+/// A run whose record could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the run cannot be recorded")]
+pub struct NotRecorded {
+    /// What came back.
+    #[source]
+    pub source: RunStoreError,
+    /// The run as it should have been recorded: how far it came.
+    pub record: Box<RunRecord>,
+}
+
+impl StartError {
+    /// The problem code that stands for it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            StartError::Problems(problems) => problems.first().map_or(Code::INVALID_INPUT, |problem| problem.code),
+            StartError::NotRecorded(error) => error.source.fault.code,
+        }
+    }
+
+    /// The error with its cause as one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            StartError::Problems(_) => self.to_string(),
+            StartError::NotRecorded(error) => format!("{error}: {}", error.source),
+        }
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")
+}

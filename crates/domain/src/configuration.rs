@@ -1,0 +1,12 @@
+//! What the configuration of a repository says.
+
+use crate::permission::Permissions;
+
+/// What is in force of the configuration, apart from where sources lie, which every look at them reads anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// What is granted to whom.
+    pub permissions: Permissions,
+    /// The bundler that builds extensions: `auto`, `embedded` or `deno`.
+    pub bundler: &'static str,
+}

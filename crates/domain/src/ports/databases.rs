@@ -1,0 +1,69 @@
+//! The databases of a repository as files.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+use super::CatalogError;
+use crate::{failure::Fault, problem::Problem};
+
+/// What is done to the databases as whole files, beside what the ports [`Catalog`](super::Catalog) and
+/// [`RunStore`](super::RunStore) do with their contents.
+///
+/// Implementations MUST change nothing in [`check`](Self::check) and [`back_up_catalog`](Self::back_up_catalog); MUST
+/// let a backup appear whole or not at all, and never in the place of something; MUST keep the file that
+/// [`replace_catalog`](Self::replace_catalog) replaces, and let the port `Catalog` work on the new, empty one from then
+/// on, whoever had the old one open; MUST report each notice once. Contract: `testkit::contract::databases`.
+#[async_trait]
+pub trait Databases: Send + Sync {
+    /// Reads every database as a whole and gives those that cannot be used, and why. One that is not there yet is in
+    /// order.
+    async fn check(&self) -> Vec<DatabaseFault>;
+
+    /// Copies the catalog as of this moment to a file that does not exist yet; others may write meanwhile.
+    ///
+    /// # Errors
+    /// There is no catalog, or the file is there already or cannot be written.
+    async fn back_up_catalog(&self, target: &Path) -> Result<(), CatalogError>;
+
+    /// Moves the catalog aside, damaged, newer or in order, makes a new, empty one, and makes the bundle store that of
+    /// the new one. Gives where the old one lies now; `None` if there was none.
+    ///
+    /// # Errors
+    /// It cannot be moved, or no new one can be made.
+    async fn replace_catalog(&self) -> Result<Option<PathBuf>, CatalogError>;
+
+    /// What had to be done to open the databases and was not reported yet: a damaged one was set aside.
+    fn take_notices(&self) -> Vec<Problem>;
+}
+
+/// A database that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseFault {
+    /// Which one.
+    pub database: Database,
+    /// Why.
+    pub fault: Fault,
+    /// True if it can be opened, and what is wrong was found only by reading all of it.
+    pub opens: bool,
+}
+
+/// A database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Database {
+    /// Rows, descriptions and their history.
+    Catalog,
+    /// The history of runs.
+    Runs,
+}
+
+impl Database {
+    /// The name of its file in the state directory.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Database::Catalog => "catalog.db",
+            Database::Runs => "runs.db",
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The databases in the state directory: opened when they are needed, and looked after as files.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    ports::{Catalog as _, CatalogError, Database, DatabaseFault, Databases, RunStoreError, StoreError},
+    problem::{Code, Problem, Severity},
+};
+
+use crate::{
+    catalog::{DeferredCatalog, OpenMode, OpenedCatalog, SqliteCatalog, Unusable},
+    runs::{DeferredRuns, SqliteRuns},
+    store::{LocalStore, Ownership},
+};
+
+/// The databases of one state directory. Cheap to clone.
+#[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
+#[derive(Clone)]
+pub struct SqliteDatabases {
+    inner: Arc<Inner>,
+    catalog: Arc<DeferredCatalog>,
+}
+
+struct Inner {
+    state_directory: PathBuf,
+    mode: OpenMode,
+    /// A catalog that cannot be opened is no error before it is asked for something.
+    defers_errors: bool,
+    store: LocalStore,
+    notices: Mutex<Vec<Problem>>,
+}
+
+impl SqliteDatabases {
+    /// The databases in this directory, and the bundle store that belongs to its catalog. With `defers_errors`, a
+    /// catalog that cannot be opened answers every question with the reason.
+    #[must_use]
+    pub fn new(state_directory: PathBuf, mode: OpenMode, defers_errors: bool, store: LocalStore) -> Self {
+        let inner = Arc::new(Inner { state_directory, mode, defers_errors, store, notices: Mutex::default() });
+        let opener = Arc::clone(&inner);
+        let catalog = DeferredCatalog::new(inner.path(Database::Catalog), mode, move || {
+            let inner = Arc::clone(&opener);
+            Box::pin(async move { inner.open_catalog().await })
+        });
+        Self { inner, catalog: Arc::new(catalog) }
+    }
+
+    /// The catalog, opened when it is first asked for something.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<DeferredCatalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    /// The run history, opened when it is first asked for something.
+    #[must_use]
+    pub fn runs(&self) -> DeferredRuns {
+        let inner = Arc::clone(&self.inner);
+        DeferredRuns::new(move || {
+            let inner = Arc::clone(&inner);
+            Box::pin(async move { inner.open_runs().await })
+        })
+    }
+}
+
+impl Inner {
+    fn path(&self, database: Database) -> PathBuf {
+        self.state_directory.join(database.file_name())
+    }
+
+    async fn open_catalog(&self) -> Result<OpenedCatalog, CatalogError> {
+        let opened = match SqliteCatalog::open(&self.path(Database::Catalog), self.mode).await {
+            Err(error) if self.defers_errors => return Ok(OpenedCatalog::Unusable(Unusable::from(&error))),
+            opened => opened?,
+        };
+        if let Some(path) = &opened.set_aside {
+            let message =
+                format!("was damaged; it now lies at {}, and a new one is filled from the sources", path.display());
+            self.add_notice(Database::Catalog, message);
+            self.hand_store_over(opened.catalog.identity().await?)?;
+        }
+        Ok(OpenedCatalog::Usable(opened.catalog))
+    }
+
+    async fn open_runs(&self) -> Result<SqliteRuns, RunStoreError> {
+        let opened = SqliteRuns::open(&self.path(Database::Runs), self.mode).await?;
+        if let Some(path) = &opened.set_aside {
+            let message = format!("was damaged; it now lies at {}, and a new one begins here", path.display());
+            self.add_notice(Database::Runs, message);
+        }
+        Ok(opened.runs)
+    }
+
+    /// Makes a store that an earlier catalog left the store of this one.
+    fn hand_store_over(&self, identity: Option<String>) -> Result<(), CatalogError> {
+        let hand_over = |identity: &str| -> Result<(), StoreError> {
+            match self.store.ownership(identity)? {
+                Ownership::Foreign(_) => self.store.claim(identity),
+                Ownership::Ours | Ownership::Unclaimed => Ok(()),
+            }
+        };
+        let handed_over = identity.as_deref().map_or(Ok(()), hand_over);
+        handed_over.map_err(|error| CatalogError::Access { operation: "replace", fault: error.fault().clone() })
+    }
+
+    fn add_notice(&self, database: Database, message: String) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Problem {
+            code: Code::CATALOG_CORRUPT,
+            severity: Severity::Warning,
+            subject: database.file_name().to_owned(),
+            position: None,
+            message,
+            hint: None,
+        });
+    }
+}
+
+#[async_trait]
+impl Databases for SqliteDatabases {
+    async fn check(&self) -> Vec<DatabaseFault> {
+        let mut faults = Vec::new();
+        let mut add = |database, opens, fault| faults.push(DatabaseFault { database, fault, opens });
+        match SqliteCatalog::open(&self.inner.path(Database::Catalog), OpenMode::ReadOnly).await {
+            Ok(opened) => {
+                if let Err(error) = opened.catalog.check().await {
+                    add(Database::Catalog, true, error.fault().clone());
+                }
+                opened.catalog.close().await;
+            }
+            Err(error) => add(Database::Catalog, false, error.fault().clone()),
+        }
+        match SqliteRuns::open(&self.inner.path(Database::Runs), OpenMode::ReadOnly).await {
+            Ok(opened) => {
+                if let Err(error) = opened.runs.check().await {
+                    add(Database::Runs, true, error.fault);
+                }
+                opened.runs.close().await;
+            }
+            Err(error) => add(Database::Runs, false, error.fault),
+        }
+        faults
+    }
+
+    async fn back_up_catalog(&self, target: &Path) -> Result<(), CatalogError> {
+        let opened = SqliteCatalog::open(&self.inner.path(Database::Catalog), OpenMode::ReadOnly).await?;
+        let copied = opened.catalog.back_up(target).await;
+        opened.catalog.close().await;
+        copied
+    }
+
+    async fn replace_catalog(&self) -> Result<Option<PathBuf>, CatalogError> {
+        let path = self.inner.path(Database::Catalog);
+        let set_aside = self.catalog.while_closed(SqliteCatalog::replace(&path)).await?;
+        self.inner.hand_store_over(self.catalog.identity().await?)?;
+        Ok(set_aside)
+    }
+
+    fn take_notices(&self) -> Vec<Problem> {
+        std::mem::take(&mut self.inner.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,50 @@
+//! A run history that is opened when it is first asked for something.
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use mangrove_domain::{
+    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
+    run::RunRecord,
+};
+use tokio::sync::OnceCell;
+
+use super::SqliteRuns;
+
+/// Opens the history.
+type Open = dyn Fn() -> BoxFuture<'static, Result<SqliteRuns, RunStoreError>> + Send + Sync;
+
+/// Most of what is done with a repository needs no history. A failure to open is the answer to what was asked, and is
+/// tried again with the next question.
+#[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
+pub struct DeferredRuns {
+    open: Box<Open>,
+    opened: OnceCell<SqliteRuns>,
+}
+
+impl DeferredRuns {
+    /// The history that `open` opens.
+    pub fn new(
+        open: impl Fn() -> BoxFuture<'static, Result<SqliteRuns, RunStoreError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { open: Box::new(open), opened: OnceCell::new() }
+    }
+
+    async fn opened(&self) -> Result<&SqliteRuns, RunStoreError> {
+        self.opened.get_or_try_init(|| (self.open)()).await
+    }
+}
+
+#[async_trait]
+impl RunStore for DeferredRuns {
+    async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.opened().await?.save(record).await
+    }
+
+    async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
+        self.opened().await?.get(id).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
+        self.opened().await?.list(filter).await
+    }
+}
