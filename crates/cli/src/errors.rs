@@ -1,13 +1,14 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
 use mangrove_app::{
-    scan,
+    doctor, scan,
+    service::ServiceError,
     types::{Departed, NotReady},
 };
 use mangrove_domain::{
     failure::{Failure, FailureClass, Fault},
-    ports::{CatalogError, ObserveError, StoreError},
-    problem::Code,
+    ports::{CatalogError, ObserveError, RunStoreError, StoreError},
+    problem::{Code, Problem},
     source::Kind,
     time::Timestamp,
     type_name::TypeName,
@@ -15,6 +16,7 @@ use mangrove_domain::{
 use serde::Serialize;
 
 use crate::{
+    compose::ComposeError,
     documents::{FailureDocument, ProblemDocument},
     exit::Exit,
     human,
@@ -105,6 +107,20 @@ impl CommandError {
         Self { exit, code, message: message.into(), details: Vec::new(), hint: hint.map(str::to_owned), blocked: None }
     }
 
+    /// A mistake of usage or configuration that a problem describes.
+    pub(crate) fn usage_problem(problem: &Problem) -> Self {
+        Self::usage(Some(problem.code), problem.message.clone(), problem.hint.as_deref())
+    }
+
+    /// The run history cannot be used; one that does not even open says what helps.
+    pub(crate) fn run_history(doing: &str, error: &RunStoreError) -> Self {
+        if error.operation != "open" {
+            return Self::fault(doing, &error.fault);
+        }
+        let hint = doctor::unusable(doctor::RUNS, &error.fault).hint;
+        Self { hint, ..Self::fault("opening the run history", &error.fault) }
+    }
+
     /// A fault that ends the command.
     pub(crate) fn fault(doing: &str, fault: &Fault) -> Self {
         let exit = match (fault.code, fault.class) {
@@ -185,6 +201,39 @@ pub(crate) fn retry_line(failure: &Failure, now: Timestamp) -> String {
         None => "it is tried again when its source changes, or at the next scan".to_owned(),
     };
     format!("last tried {}; {next}", human::ago(failure.last_seen, now))
+}
+
+impl From<ComposeError> for CommandError {
+    fn from(error: ComposeError) -> Self {
+        match error {
+            ComposeError::Observe(error) => error.into(),
+            ComposeError::Configuration(problem) => Self::usage_problem(&problem),
+            ComposeError::State { source, .. } => Self::usage(
+                Some(Code::NOT_WRITABLE),
+                format!("{error}: {source}"),
+                Some("`--state-dir DIR` keeps the state elsewhere"),
+            ),
+            ComposeError::Path { ref source, .. } | ComposeError::Program(ref source) => {
+                let message = format!("{error}: {source}");
+                let cause = "program:mangrove";
+                Self::fault("", &Fault::new(FailureClass::Environment, Code::WORKER_UNAVAILABLE, cause, message))
+            }
+        }
+    }
+}
+
+impl From<ServiceError> for CommandError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Scan(error) => error.into(),
+            ServiceError::Observe(error) => error.into(),
+            ServiceError::Catalog(error) => error.into(),
+            ServiceError::Files(error) => Self::fault("reading the definitions", &error.fault),
+            ServiceError::Runs(error) => Self::run_history("reading the run history", &error),
+            ServiceError::Failed { doing, fault } => Self::fault(doing, &fault),
+            ServiceError::Without(_) => Self::new(Exit::Failed, None, error.to_string(), None),
+        }
+    }
 }
 
 impl From<scan::Error> for CommandError {

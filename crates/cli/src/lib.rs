@@ -21,7 +21,7 @@ mod printer;
 mod progress;
 mod run_document;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use clap::Parser as _;
 use mangrove_app::loaders::Registry;
@@ -32,7 +32,6 @@ use args::{Arguments, Command};
 use commands::Context;
 use errors::CommandError;
 use exit::Exit;
-use interrupt::Interrupts;
 use printer::Printer;
 
 /// The program: loaders plus command line.
@@ -88,13 +87,7 @@ impl Runner {
         }
         let printer = Printer::new(&arguments.global);
         start_log(arguments.global.verbose, &printer);
-        let context = Context {
-            global: arguments.global,
-            printer,
-            loaders: self.loaders,
-            clock: self.clock,
-            interrupts: Interrupts::default(),
-        };
+        let context = Context::new(arguments.global, printer, self.loaders, self.clock, environment());
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -103,11 +96,12 @@ impl Runner {
             }
         };
         let exit = runtime.block_on(async {
-            let tell = || context.printer.note("stopping; a second signal ends it at once");
+            let report = || context.printer.note("stopping; a second signal ends it at once");
             let outcome = tokio::select! {
                 outcome = dispatch(&context, arguments.command) => outcome,
-                exit = context.interrupts.until_now(tell) => return exit,
+                exit = context.interrupts.until_now(report) => return exit,
             };
+            context.print_notices();
             match outcome {
                 Ok(Exit::Done) => Exit::Done,
                 Ok(exit) => context.interrupts.exit().unwrap_or(exit),
@@ -120,6 +114,11 @@ impl Runner {
         runtime.shutdown_background();
         exit.into()
     }
+}
+
+/// The variables of the process that are text: the one place that reads them.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// Logs go to standard error; `MANGROVE_LOG` is a filter as `tracing` knows them.

@@ -1,6 +1,6 @@
 //! A run while it goes on: lines for people, JSON lines for machines.
 
-use mangrove_app::workflow::{Event, Observer};
+use mangrove_app::workflow::{RunChange, RunEvent};
 use mangrove_domain::{
     run::{RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
@@ -14,6 +14,12 @@ use crate::{
     printer::{Printer, Style},
     run_document::{JobDocument, RunProblemDocument, StepDocument},
 };
+
+/// Shows what happens in a run.
+pub(crate) trait View: Send + Sync {
+    /// Shows one event.
+    fn show(&self, event: &RunEvent);
+}
 
 /// Prints jobs and steps as they come and go.
 pub(crate) struct LiveView {
@@ -75,14 +81,14 @@ impl LiveView {
     }
 }
 
-impl Observer for LiveView {
-    fn observe(&self, event: &Event<'_>) {
-        match event {
-            Event::RunStarted(record) => {
+impl View for LiveView {
+    fn show(&self, event: &RunEvent) {
+        match &event.change {
+            RunChange::Started(record) => {
                 self.printer.line(format!("{} started", self.printer.styled(Style::Bold, &record.name)));
             }
-            Event::JobStarted { .. } | Event::JobFinished { .. } | Event::StepStarted { .. } => {}
-            Event::Log { job, step, line } => {
+            RunChange::JobStarted { .. } | RunChange::JobFinished { .. } | RunChange::StepStarted { .. } => {}
+            RunChange::Log { job, step, line } => {
                 let level = match line.level.as_str() {
                     "warn" => self.printer.styled(Style::Yellow, "warn"),
                     "error" => self.printer.styled(Style::Red, "error"),
@@ -90,8 +96,8 @@ impl Observer for LiveView {
                 };
                 self.printer.line(format!("  {job} › {step}  {level}  {}", line.text));
             }
-            Event::StepFinished { job, step } => self.step(job, step),
-            Event::RunFinished(record) => self.finished(record),
+            RunChange::StepFinished { job, step } => self.step(job, step),
+            RunChange::Finished(record) => self.finished(record),
         }
     }
 }
@@ -161,28 +167,28 @@ struct FinishedDocument<'a> {
     error: Option<RunProblemDocument>,
 }
 
-impl Observer for JsonLines {
-    fn observe(&self, event: &Event<'_>) {
-        let line = match event {
-            Event::RunStarted(record) => LineDocument { run_id: Some(&record.id), ..LineDocument::new("run-started") },
-            Event::JobStarted { job } => LineDocument::at("job-started", job, None),
-            Event::StepStarted { job, step, task } => {
+impl View for JsonLines {
+    fn show(&self, event: &RunEvent) {
+        let line = match &event.change {
+            RunChange::Started(record) => LineDocument { run_id: Some(&record.id), ..LineDocument::new("run-started") },
+            RunChange::JobStarted { job } => LineDocument::at("job-started", job, None),
+            RunChange::StepStarted { job, step, task } => {
                 LineDocument { task: Some(task), ..LineDocument::at("step-started", job, Some(step)) }
             }
-            Event::Log { job, step, line } => LineDocument {
+            RunChange::Log { job, step, line } => LineDocument {
                 level: Some(&line.level),
                 text: Some(&line.text),
                 ..LineDocument::at("log", job, Some(step))
             },
-            Event::StepFinished { job, step } => LineDocument {
+            RunChange::StepFinished { job, step } => LineDocument {
                 status: Some(step.status.as_str()),
-                detail: Some(StepDocument::from(*step)),
+                detail: Some(StepDocument::from(step.as_ref())),
                 ..LineDocument::at("step-finished", job, Some(&step.name))
             },
-            Event::JobFinished { job, status } => {
+            RunChange::JobFinished { job, status } => {
                 LineDocument { status: Some(status.as_str()), ..LineDocument::at("job-finished", job, None) }
             }
-            Event::RunFinished(record) => {
+            RunChange::Finished(record) => {
                 self.printer.document(&FinishedDocument {
                     reason: "run-finished",
                     run_id: &record.id,

@@ -8,7 +8,7 @@ use super::{base::Service, error::ServiceError};
 
 impl Service {
     /// Reads the configuration again: permissions, the bundler, the place of Deno. What begins after this goes by the
-    /// new one. One that cannot be used leaves the old one in force and is a problem. Mounts, pulled extensions and the
+    /// new one. One that cannot be used leaves the old one in force, and the problems say why. Mounts, pulled extensions and the
     /// directories of the kinds need no reload: every look at the sources reads them.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl Service {
                 self.permissions.store(Arc::new(in_force.permissions));
                 Ok(Vec::new())
             }
-            Err(problem) => Ok(vec![problem]),
+            Err(problems) => Ok(problems),
         }
     }
 

@@ -44,6 +44,12 @@ impl Settings {
             environment: BTreeMap::new(),
         }
     }
+
+    /// Where the bundles lie.
+    #[must_use]
+    pub fn bundles_directory(&self) -> PathBuf {
+        self.state_directory.join("bundles")
+    }
 }
 
 /// What a service may change.

@@ -5,12 +5,15 @@ use std::{
     path::Path,
 };
 
-use mangrove_app::single::{self, BundleError, Form};
+use mangrove_app::{
+    service::Service,
+    single::{BundleError, Form},
+};
 use mangrove_domain::{problem::Code, source::SourceId};
 use serde::Serialize;
 
 use super::Context;
-use crate::{compose::Workspace, errors::CommandError, exit::Exit, human};
+use crate::{errors::CommandError, exit::Exit, human};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,10 +33,10 @@ pub(crate) async fn run(
     output: Option<&Path>,
     is_self_contained: bool,
 ) -> Result<Exit, CommandError> {
-    let workspace = context.open(None).await?;
-    let source = source(&workspace, file).await?;
+    let service = context.open(None)?;
+    let source = source(&service, file).await?;
     let form = if is_self_contained { Form::SelfContained } else { Form::Shared };
-    let bundle = single::bundle(workspace.scanner.ports(), &source, form).await.map_err(|error| match error {
+    let bundle = service.bundle(&source, form).await.map_err(|error| match error {
         BundleError::Unreadable(source) => CommandError::usage(
             Some(Code::UNREADABLE),
             format!("{source} cannot be read"),
@@ -88,13 +91,13 @@ fn unwritable(output: &Path, error: &io::Error) -> CommandError {
 }
 
 /// The source that a file is: in the repository, a mount or a pulled extension.
-async fn source(workspace: &Workspace, file: &Path) -> Result<SourceId, CommandError> {
+async fn source(service: &Service, file: &Path) -> Result<SourceId, CommandError> {
     let absolute = std::path::absolute(file).and_then(|path| path.canonicalize()).map_err(|error| {
         let hint = "paths are relative to the current directory";
         CommandError::usage(Some(Code::UNREADABLE), format!("{}: {error}", file.display()), Some(hint))
     })?;
-    workspace.source_of(&absolute).await?.ok_or_else(|| {
-        let repository = workspace.repository.display();
+    service.source_of(&absolute).await?.ok_or_else(|| {
+        let repository = service.directory().display();
         CommandError::usage(
             Some(Code::IMPORT_OUTSIDE_ROOT),
             format!("{} is not inside the repository {repository} or one of its mounts", file.display()),

@@ -1,33 +1,17 @@
 //! `mangrove cache`
 
-use std::{collections::BTreeSet, time::Duration};
-
 use mangrove_app::{
     scan::Request,
-    upkeep::{self, Look, Sweep},
+    service::{Access, CacheUsage, PruneError, Pruned},
 };
-use mangrove_domain::{
-    bundle::{ObjectKey, StoredObject},
-    digest::Digest,
-    ports::SweepOutcome,
-    problem::Code,
-};
+use mangrove_domain::{cache::Amount, problem::Code};
 use serde::Serialize;
 
 use super::{
     Context,
-    scan::{self, Telling},
+    scan::{self, Presentation},
 };
-use crate::{
-    compose::{Amount, Workspace},
-    documents::ProblemDocument,
-    errors::CommandError,
-    exit::Exit,
-    human,
-};
-
-/// What was fetched this recently may not be locked yet.
-const GRACE: Duration = Duration::from_hours(1);
+use crate::{documents::ProblemDocument, errors::CommandError, exit::Exit, human};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,32 +88,21 @@ impl From<Amount> for AmountDocument {
 
 /// Sizes and places, without changing anything.
 pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let usage =
-        workspace.packages.usage().await.map_err(|fault| CommandError::fault("looking at the cache", &fault))?;
-    let (mut entries, mut vendors) = (Amount::default(), Amount::default());
-    for object in stored(&workspace).await? {
-        let amount = match object.key {
-            ObjectKey::Vendor(_) => &mut vendors,
-            ObjectKey::Extension(_) => &mut entries,
-        };
-        amount.files += 1;
-        amount.bytes += object.size_bytes;
-    }
-    let bundles = workspace.bundles_directory();
+    let CacheUsage { packages, bundles, vendors } = context.look()?.cache_usage().await?;
+    let directory = context.settings(Access::ReadOnly, None)?.bundles_directory();
     if context.printer.is_json() {
         context.printer.document(&InfoDocument {
             schema: "mangrove.cache-info/1",
             packages: PackagesDocument {
-                directory: usage.directory.display().to_string(),
-                metadata: usage.metadata.into(),
-                archives: usage.archives.into(),
-                units: usage.units.into(),
-                scratch: usage.scratch.into(),
+                directory: packages.directory.display().to_string(),
+                metadata: packages.metadata.into(),
+                archives: packages.archives.into(),
+                units: packages.units.into(),
+                scratch: packages.scratch.into(),
             },
             bundles: BundlesDocument {
-                directory: bundles.display().to_string(),
-                entries: entries.into(),
+                directory: directory.display().to_string(),
+                entries: bundles.into(),
                 vendors: vendors.into(),
             },
         });
@@ -138,44 +111,28 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
     let line = |amount: Amount, noun: &str| {
         context.printer.line(format!("  {:>10}  {}", human::size(amount.bytes), human::count(amount.files, noun)));
     };
-    context.printer.line(format!("packages in {}", usage.directory.display()));
-    line(usage.archives, "archive");
-    line(usage.metadata, "answer");
-    line(usage.units, "record");
-    line(usage.scratch, "scratch file");
-    context.printer.line(format!("bundles in {}", bundles.display()));
-    line(entries, "bundle");
+    context.printer.line(format!("packages in {}", packages.directory.display()));
+    line(packages.archives, "archive");
+    line(packages.metadata, "answer");
+    line(packages.units, "record");
+    line(packages.scratch, "scratch file");
+    context.printer.line(format!("bundles in {}", directory.display()));
+    line(bundles, "bundle");
     line(vendors, "vendor bundle");
     Ok(Exit::Done)
 }
 
 /// Gives back what no lock names and no row needs.
 pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, CommandError> {
-    let workspace = if is_dry_run { context.look().await? } else { context.open(None).await? };
-    let look = Look::take(&workspace.scanner).await?;
-    if let Some(unseen) = &look.unseen {
-        let message = format!("nothing was removed: {unseen}, and a lock there may name any package");
-        return Err(CommandError::no(
-            Some(Code::SWEEP_WITHHELD),
-            message,
-            Some("`mangrove scan` says what is missing"),
-        ));
-    }
-    let mut kept: BTreeSet<Digest> = stored(&workspace).await?.into_iter().map(|object| object.key.digest()).collect();
-    let (outcome, withheld) = match upkeep::sweep(&workspace.scanner, &look, is_dry_run).await? {
-        Sweep::Done(outcome) => (outcome, Vec::new()),
-        Sweep::Withheld(problems) => (SweepOutcome::default(), problems),
-    };
-    for object in &outcome.objects {
-        kept.remove(&object.key.digest());
-    }
-    let packages = workspace.packages.prune(&look.locks, kept, GRACE, is_dry_run).await;
-    let packages = packages.map_err(|fault| CommandError::fault("pruning the cache", &fault))?;
-    let bundles = Amount {
-        files: outcome.objects.len() as u64,
-        bytes: outcome.objects.iter().map(|object| object.size_bytes).sum(),
-    };
-    let leftovers = outcome.leftovers as u64;
+    let service = if is_dry_run { context.look()? } else { context.open(None)? };
+    let pruned = service.prune(is_dry_run).await.map_err(|error| match error {
+        PruneError::Unobservable(_) => {
+            let hint = "`mangrove scan` says what is missing";
+            CommandError::no(Some(Code::SWEEP_WITHHELD), error.to_string(), Some(hint))
+        }
+        PruneError::Service(error) => error.into(),
+    })?;
+    let Pruned { packages, bundles, leftovers, withheld } = pruned;
     if context.printer.is_json() {
         context.printer.document(&PruneDocument {
             schema: "mangrove.cache-prune/1",
@@ -190,13 +147,13 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
             context.printer.problem(problem);
         }
         let verb = if is_dry_run { "Would go" } else { "Removed" };
-        let told = |amount: Amount, noun: &str, why: &str| {
+        let print = |amount: Amount, noun: &str, why: &str| {
             let count = human::count(amount.files, noun);
             context.printer.status(verb, format!("{count} {why}, {}", human::size(amount.bytes)));
         };
-        told(packages, "file", "of packages that no lock names");
+        print(packages, "file", "of packages that no lock names");
         if withheld.is_empty() {
-            told(bundles, "bundle", "that no source needs");
+            print(bundles, "bundle", "that no source needs");
         }
         if leftovers > 0 {
             context.printer.status(verb, human::count(leftovers, "leftover of interrupted writes"));
@@ -207,18 +164,17 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
 
 /// A scan that fetches and builds everything, and says no if anything is left to be desired.
 pub(crate) async fn warm(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
-    let workspace = context.open(jobs).await?;
+    let service = context.open(jobs)?;
     let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
-    let report = workspace.scanner.scan(&request).await?;
-    scan::tell(context, &report, &Telling { schema: "mangrove.cache-warm/1", ..Telling::default() });
+    let report = service.scan(&request).await?;
+    let presentation = Presentation { schema: "mangrove.cache-warm/1", ..Presentation::default() };
+    scan::print_report(context, &report, &presentation);
     Ok(if report.is_cancelled || scan::is_unhealthy(&report) { Exit::No } else { Exit::Done })
 }
 
 /// Moves locks on purpose.
-pub(crate) async fn update(context: &Context, names: &[String], pin: bool) -> Result<Exit, CommandError> {
-    let workspace = context.open(None).await?;
-    let update = workspace.packages.update(names, pin).await;
-    let update = update.map_err(|fault| CommandError::fault("updating the lock", &fault))?;
+pub(crate) async fn update(context: &Context, names: &[String], is_pinned: bool) -> Result<Exit, CommandError> {
+    let update = context.open(None)?.update_locks(names, is_pinned).await?;
     if !update.unknown.is_empty() {
         let message = format!("no lock has {}", update.unknown.join(", "));
         let hint = "`mangrove scan` locks what is imported; what a deno.lock governs is moved by Deno";
@@ -228,8 +184,8 @@ pub(crate) async fn update(context: &Context, names: &[String], pin: bool) -> Re
     if context.printer.is_json() {
         let requirements = update.requirements.iter().map(|requirement| RequirementDocument {
             requirement: requirement.requirement.clone(),
-            before: requirement.before.to_string(),
-            after: requirement.after.as_ref().ok().map(ToString::to_string),
+            before: requirement.before.clone(),
+            after: requirement.after.as_ref().ok().cloned(),
             moved: requirement.is_moved,
             failure: requirement.after.as_ref().err().map(|fault| FaultDocument {
                 class: fault.class.as_str(),
@@ -266,9 +222,4 @@ pub(crate) async fn update(context: &Context, names: &[String], pin: bool) -> Re
         }
     }
     Ok(if has_failed { Exit::No } else { Exit::Done })
-}
-
-async fn stored(workspace: &Workspace) -> Result<Vec<StoredObject>, CommandError> {
-    let listed = workspace.scanner.ports().store.list().await;
-    listed.map_err(|error| CommandError::fault("looking at the bundles", error.fault()))
 }

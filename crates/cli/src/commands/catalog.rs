@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use mangrove_app::{scan::Request, upkeep};
+use mangrove_app::{scan::Request, service::Rebuilt};
 use mangrove_domain::problem::Code;
 use serde::Serialize;
 
 use super::{Context, scan};
-use crate::{compose, errors::CommandError, exit::Exit, human};
+use crate::{errors::CommandError, exit::Exit, human};
 
 #[derive(Serialize)]
 struct BackupDocument {
@@ -16,26 +16,30 @@ struct BackupDocument {
 }
 
 pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
-    let repository = context.repository()?;
-    let earlier = compose::earlier_catalog(context, &repository).await;
-    let set_aside = compose::replace_catalog(context, &repository).await?;
-    if let Some(path) = &set_aside {
+    let service = context.open(jobs)?;
+    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let outcome = service.rebuild_catalog(&request).await;
+    let set_aside = match &outcome {
+        Ok(rebuilt) => rebuilt.set_aside.as_ref(),
+        Err(error) => error.set_aside.as_ref(),
+    };
+    if let Some(path) = set_aside {
         context.printer.status("Set aside", path.display().to_string());
     }
-    let workspace = context.open(jobs).await?;
-    workspace.take_over_store().await?;
-    let kept = upkeep::take_over(&workspace.scanner, earlier).await?;
+    let Rebuilt { set_aside, kept, report } = outcome.map_err(|error| error.source)?;
     if !kept.is_empty() {
         let sources = human::count(kept.len() as u64, "source");
         context.printer.status("Kept", format!("the earlier bundle of {sources} whose newest text does not work"));
     }
-    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
-    let report = workspace.scanner.scan(&request).await?;
     let set_aside = set_aside.map(|path| path.display().to_string());
-    scan::tell(
+    scan::print_report(
         context,
         &report,
-        &scan::Telling { schema: "mangrove.catalog-rebuild/1", set_aside, ..scan::Telling::default() },
+        &scan::Presentation {
+            schema: "mangrove.catalog-rebuild/1",
+            set_aside,
+            ..scan::Presentation::default()
+        },
     );
     Ok(if report.is_cancelled { Exit::No } else { Exit::Done })
 }
@@ -45,7 +49,7 @@ pub(crate) async fn back_up(context: &Context, file: &Path) -> Result<Exit, Comm
         let message = format!("{} is there already; a backup overwrites nothing", file.display());
         return Err(CommandError::usage(Some(Code::NOT_WRITABLE), message, Some("name a file that does not exist")));
     }
-    compose::back_up_catalog(context, &context.repository()?, file).await?;
+    context.look()?.back_up_catalog(file).await?;
     let file = file.display().to_string();
     if context.printer.is_json() {
         context.printer.document(&BackupDocument { schema: "mangrove.catalog-backup/1", file });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mangrove_app::{
     attachment::Composed,
-    catalogue::{self, Lookup},
+    catalogue::Lookup,
     health,
 };
 use mangrove_domain::{description::MethodDescription, json::Json, nearest, problem::Code, source::Kind};
@@ -57,11 +57,11 @@ pub(crate) async fn run(
     method: Option<&str>,
     kind: Option<&str>,
 ) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let kind = kind.map(|name| context.kind(name)).transpose()?;
-    match catalogue::find(&workspace.scanner, query, kind.as_ref()).await? {
+    let service = context.look()?;
+    let kind = kind.map(|name| Context::kind(&service, name)).transpose()?;
+    match service.describe(query, kind.as_ref()).await? {
         Lookup::Found(composed) => show(context, *composed, method),
-        Lookup::Unknown(not_ready) => Err(CommandError::not_ready(&not_ready, workspace.scanner.ports().clock.now())),
+        Lookup::Unknown(not_ready) => Err(CommandError::not_ready(&not_ready, service.clock().now())),
         Lookup::Ambiguous(kinds) => {
             let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
             Err(CommandError::usage(

@@ -1,14 +1,13 @@
 //! `mangrove doctor`
 
-use mangrove_app::doctor::{
-    self, Diagnosis, DocumentHealth, Duplicate,
-    repair::{self, Repair},
+use mangrove_app::{
+    doctor::{Diagnosis, DocumentHealth, Duplicate, repair::Repair},
+    service::{Access, Examined, Repairs},
 };
 
 use super::Context;
 use crate::{
     args,
-    compose::{self, Access},
     doctor_document::{self, DoctorDocument, actions},
     errors::CommandError,
     exit::Exit,
@@ -22,32 +21,27 @@ pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<E
         return Ok(Exit::Done);
     }
     let access = if arguments.apply { Access::ReadWrite } else { Access::Examine };
-    let (workspace, examination) = compose::examine(context, &context.repository()?, access).await?;
-    let scanner = &workspace.scanner;
-    let (mut repair, mut is_cancelled) = (None, false);
-    if arguments.apply {
-        let repaired = repair::apply(scanner, context.interrupts.cancellation()).await?;
-        is_cancelled = repaired.report.is_cancelled;
-        repair = Some(repaired.repair);
-    }
-    let diagnosis = doctor::diagnose(scanner, examination).await;
-    if arguments.repair && !arguments.apply {
-        // Where the catalog or the sources cannot be read, the diagnosis says so, and there is nothing to mend.
-        repair = Some(repair::propose(scanner, &diagnosis).await.unwrap_or_default());
-    }
+    let service = context.service(access, None)?;
+    let repairs = match (arguments.repair, arguments.apply) {
+        (_, true) => Repairs::Apply(context.interrupts.cancellation()),
+        (true, false) => Repairs::Propose,
+        (false, false) => Repairs::No,
+    };
+    let Examined { diagnosis, repair, is_cancelled } = service.examine(repairs).await?;
+    context.print_notices();
     if context.printer.is_json() {
         let repair = repair.as_ref().map(|repair| (repair, arguments.apply));
         context.printer.document(&DoctorDocument::new(&diagnosis, repair));
     } else {
         if let Some(repair) = &repair {
-            tell_repair(&context.printer, repair, arguments.apply);
+            print_repair(&context.printer, repair, arguments.apply);
         }
         print(&context.printer, &diagnosis);
     }
     Ok(if diagnosis.is_healthy() && !is_cancelled { Exit::Done } else { Exit::No })
 }
 
-fn tell_repair(printer: &Printer, repair: &Repair, is_applied: bool) {
+fn print_repair(printer: &Printer, repair: &Repair, is_applied: bool) {
     if repair.is_empty() {
         printer.line("nothing to repair");
         return;

@@ -10,47 +10,116 @@ pub(crate) mod init;
 pub(crate) mod model;
 pub(crate) mod retry;
 pub(crate) mod run;
+mod running;
 pub(crate) mod runtime;
 pub(crate) mod scan;
 pub(crate) mod types;
 pub(crate) mod why;
 pub(crate) mod workflow;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
 
-use mangrove_app::loaders::Registry;
-use mangrove_domain::{nearest, ports::Clock, problem::Code, source::Kind};
+use mangrove_app::{
+    loaders::Registry,
+    service::{Access, BundlerChoice, Query, Service, Settings},
+};
+use mangrove_domain::{
+    ports::{Clock, Progress},
+    problem::Code,
+    source::Kind,
+};
 
 use crate::{
-    args::Global,
-    compose::{self, Access, Workspace},
+    args::{Bundler, Global},
+    compose::{self, Overrides},
     errors::CommandError,
     interrupt::Interrupts,
     printer::Printer,
+    progress::{Bar, Silent},
 };
 
 /// What every command has at hand.
 pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) printer: Printer,
-    pub(crate) loaders: Registry,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) interrupts: Interrupts,
+    loaders: Registry,
+    clock: Arc<dyn Clock>,
+    environment: BTreeMap<String, String>,
+    /// The service of the command, once it is built.
+    service: OnceLock<Service>,
 }
 
 impl Context {
-    /// The repository with all adapters, for commands that build.
-    pub(crate) async fn open(&self, jobs: Option<u16>) -> Result<Workspace, CommandError> {
-        compose::open(self, &self.repository()?, Access::ReadWrite, jobs).await
+    pub(crate) fn new(
+        global: Global,
+        printer: Printer,
+        loaders: Registry,
+        clock: Arc<dyn Clock>,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
+        let (interrupts, service) = (Interrupts::default(), OnceLock::new());
+        Self { global, printer, interrupts, loaders, clock, environment, service }
     }
 
-    /// The repository for commands that only look: nothing is created, migrated or built.
-    pub(crate) async fn look(&self) -> Result<Workspace, CommandError> {
-        compose::open(self, &self.repository()?, Access::ReadOnly, None).await
+    /// The service, for commands that build.
+    pub(crate) fn open(&self, jobs: Option<u16>) -> Result<Service, CommandError> {
+        self.service(Access::ReadWrite, jobs)
+    }
+
+    /// The service for commands that only look: nothing is created, migrated or built.
+    pub(crate) fn look(&self) -> Result<Service, CommandError> {
+        self.service(Access::ReadOnly, None)
+    }
+
+    /// The service for what a command may change.
+    pub(crate) fn service(&self, access: Access, jobs: Option<u16>) -> Result<Service, CommandError> {
+        let progress: Arc<dyn Progress> =
+            if self.printer.draws_progress() { Arc::new(Bar::default()) } else { Arc::new(Silent) };
+        let overrides = Overrides { clock: Arc::clone(&self.clock), progress };
+        let service = compose::compose(self.settings(access, jobs)?, self.loaders.clone(), overrides)?;
+        Ok(self.service.get_or_init(|| service).clone())
+    }
+
+    /// What the arguments and the environment ask for.
+    pub(crate) fn settings(&self, access: Access, jobs: Option<u16>) -> Result<Settings, CommandError> {
+        let usual = Settings::new(self.repository()?);
+        let bundler = self.global.bundler.map(|bundler| match bundler {
+            Bundler::Auto => BundlerChoice::Auto,
+            Bundler::Embedded => BundlerChoice::Embedded,
+            Bundler::Deno => BundlerChoice::Deno,
+        });
+        Ok(Settings {
+            state_directory: self.global.state_dir.clone().unwrap_or(usual.state_directory),
+            access,
+            extensions_directory: self.global.extensions_dir.clone(),
+            is_offline: self.global.offline,
+            is_locked: self.global.locked,
+            bundler,
+            jobs: jobs.map_or(usual.jobs, usize::from),
+            environment: self.environment.clone(),
+            repository: usual.repository,
+        })
+    }
+
+    /// Prints what had to be done on the way and was not printed yet.
+    pub(crate) fn print_notices(&self) {
+        for problem in self.service.get().map(Service::take_notices).unwrap_or_default() {
+            self.printer.problem(&problem);
+        }
+    }
+
+    /// A kind by its name.
+    pub(crate) fn kind(service: &Service, name: &str) -> Result<Kind, CommandError> {
+        service.kind(name).map_err(|problem| CommandError::usage_problem(&problem))
     }
 
     /// The root of the repository: `--repo`, or the first directory with a marker walking up from here.
-    pub(crate) fn repository(&self) -> Result<PathBuf, CommandError> {
+    fn repository(&self) -> Result<PathBuf, CommandError> {
         let start = match &self.global.repo {
             Some(directory) => directory.clone(),
             None => std::env::current_dir().map_err(|error| {
@@ -77,16 +146,14 @@ impl Context {
             )
         })
     }
+}
 
-    /// A kind by its name.
-    pub(crate) fn kind(&self, name: &str) -> Result<Kind, CommandError> {
-        let kind = Kind::new(name);
-        if self.loaders.get(&kind).is_some() {
-            return Ok(kind);
-        }
-        let known: Vec<String> = self.loaders.layouts().iter().map(|layout| layout.kind.to_string()).collect();
-        let hint = nearest::hint(name, known.iter().map(String::as_str))
-            .unwrap_or_else(|| format!("known kinds: {}", known.join(", ")));
-        Err(CommandError::usage(Some(Code::UNKNOWN_WORD), format!("unknown kind `{name}`"), Some(&hint)))
-    }
+/// What a person means by `text`, with paths relative to `current_directory`.
+pub(crate) const fn query<'a>(text: &'a str, current_directory: Option<&'a Path>) -> Query<'a> {
+    Query { text, current_directory }
+}
+
+/// The current directory, where there is one.
+pub(crate) fn current_directory() -> Option<PathBuf> {
+    std::env::current_dir().ok()
 }

@@ -1,11 +1,9 @@
 //! `mangrove model list` and `mangrove model run`
 
+use mangrove_app::service::Runnable;
 use serde::Serialize;
 
-use super::{
-    Context,
-    workflow::{elsewhere, environment, finish, inputs, lost, observer},
-};
+use super::{Context, running};
 use crate::{args, documents::ProblemDocument, errors::CommandError, exit::Exit, printer::table};
 
 #[derive(Serialize)]
@@ -26,8 +24,7 @@ struct ListedDocument {
 }
 
 pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let library = workspace.library().await?;
+    let library = context.look()?.library().await?;
     if context.printer.is_json() {
         let definitions = library
             .definitions
@@ -72,15 +69,6 @@ pub(crate) async fn run(
     method: &str,
     given: &args::Inputs,
 ) -> Result<Exit, CommandError> {
-    let workspace = context.open(None).await?;
-    let library = workspace.library().await?;
-    let definition = library.definition(name).map_err(|wrong| lost(context, &library, &wrong))?;
-    for problem in library.problems_of(&definition.file) {
-        context.printer.problem(problem);
-    }
-    elsewhere(context, &library, &definition.file);
-    let request = (inputs(&workspace, given)?, "command-line".to_owned());
-    let engine = workspace.engine(context.interrupts.cancellation()).await?;
-    let outcome = engine.run_method(&library, name, method, request, environment(), observer(context)).await;
-    finish(outcome)
+    let what = Runnable::Method { definition: name.to_owned(), method: method.to_owned() };
+    running::run(context, what, given).await
 }

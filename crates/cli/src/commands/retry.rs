@@ -1,26 +1,23 @@
 //! `mangrove retry`
 
-use mangrove_app::{retry, scan::Request};
+use mangrove_app::scan::Request;
 
-use super::{Context, scan, why};
+use super::{Context, current_directory, query, scan, why};
 use crate::{errors::CommandError, exit::Exit};
 
-pub(crate) async fn run(context: &Context, query: Option<&str>) -> Result<Exit, CommandError> {
-    let workspace = context.open(None).await?;
+pub(crate) async fn run(context: &Context, text: Option<&str>) -> Result<Exit, CommandError> {
+    let service = context.open(None)?;
     let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
-    let sought = match query {
-        Some(query) => Some(why::sought(&workspace, query).await?),
-        None => None,
-    };
-    let retried = retry::retry(&workspace.scanner, sought.as_ref(), &request).await?;
-    if let (Some(sought), true, false) = (&sought, retried.sources.is_empty(), retried.report.is_cancelled) {
-        return Err(why::unknown(&workspace.repository, sought, retried.nearest, &retried.hidden));
+    let here = current_directory();
+    let retried = service.retry(text.map(|text| query(text, here.as_deref())), &request).await?;
+    if let (Some(text), true, false) = (text, retried.sources.is_empty(), retried.report.is_cancelled) {
+        return Err(why::unknown(service.directory(), text, retried.nearest, &retried.hidden));
     }
     let only = Some(retried.sources.clone());
-    scan::tell(
+    scan::print_report(
         context,
         &retried.report,
-        &scan::Telling { schema: "mangrove.retry/1", only, ..scan::Telling::default() },
+        &scan::Presentation { schema: "mangrove.retry/1", only, ..scan::Presentation::default() },
     );
     if retried.sources.is_empty() && !context.printer.is_json() {
         context.printer.note("nothing has failed or is degraded");

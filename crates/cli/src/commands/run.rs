@@ -1,7 +1,7 @@
 //! `mangrove run list` and `mangrove run show`
 
 use mangrove_domain::{
-    ports::RunFilter,
+    ports::{RunFilter, RunLookup},
     problem::Code,
     run::{JobRecord, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
@@ -37,14 +37,8 @@ struct ListedDocument {
 }
 
 pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let filter = RunFilter { name, limit: Some(limit) };
-    let records = workspace
-        .runs()
-        .await?
-        .list(&filter)
-        .await
-        .map_err(|error| CommandError::fault("reading the run history", &error.fault))?;
+    let service = context.look()?;
+    let records = service.runs(&RunFilter { name, limit: Some(limit) }).await?;
     if context.printer.is_json() {
         let listed = |record: &RunRecord| ListedDocument {
             run_id: record.id.clone(),
@@ -59,7 +53,7 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
         context.printer.document(&ListDocument { schema: "mangrove.run-list/1", runs });
         return Ok(Exit::Done);
     }
-    let now = workspace.clock().now();
+    let now = service.clock().now();
     let cells: Vec<Vec<String>> = records
         .iter()
         .map(|record| {
@@ -82,24 +76,23 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
 }
 
 pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let record = workspace
-        .runs()
-        .await?
-        .get(id)
-        .await
-        .map_err(|error| CommandError::fault("reading the run history", &error.fault))?;
-    let Some(record) = record else {
-        return Err(CommandError::no(
-            Some(Code::UNKNOWN_NAME),
-            format!("no run, or more than one, has an identifier that begins with `{id}`"),
-            Some("`mangrove run list` lists them"),
-        ));
+    let service = context.look()?;
+    let unknown = |message: String, hint: &str| CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(hint));
+    let record = match service.run(id).await? {
+        RunLookup::Found(record) => record,
+        RunLookup::Unknown => {
+            let message = format!("no run has an identifier that begins with `{id}`");
+            return Err(unknown(message, "`mangrove run list` lists them"));
+        }
+        RunLookup::Ambiguous => {
+            let message = format!("more than one run has an identifier that begins with `{id}`");
+            return Err(unknown(message, "give more of it; `mangrove run list` lists them"));
+        }
     };
     if context.printer.is_json() {
         context.printer.document(&RunDocument::new(&record));
     } else {
-        print(&context.printer, &record, workspace.clock().now());
+        print(&context.printer, &record, service.clock().now());
     }
     Ok(Exit::Done)
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use mangrove_infra::runtime::install;
+use mangrove_domain::{ports::TransferListener, program::Program};
 use serde::Serialize;
 
 use super::Context;
 use crate::{
-    compose::{self, Access},
     errors::CommandError,
     exit::Exit,
     human, printer,
@@ -27,15 +26,27 @@ struct ProgramDocument {
     name: &'static str,
     version: Option<String>,
     path: Option<String>,
-    /// `built-in`, or as [`Origin::as_str`](mangrove_infra::runtime::Origin::as_str) has it.
+    /// As [`Program::origin`] has it.
     origin: Option<&'static str>,
-    problem: Option<ProblemDocument>,
+    problem: Option<FaultDocument>,
 }
 
 #[derive(Serialize)]
-struct ProblemDocument {
+struct FaultDocument {
     code: String,
     message: String,
+}
+
+impl From<Program> for ProgramDocument {
+    fn from(program: Program) -> Self {
+        Self {
+            name: program.name,
+            version: program.version,
+            path: program.path.map(|path| path.display().to_string()),
+            origin: program.origin,
+            problem: program.fault.map(|fault| FaultDocument { code: fault.code.to_string(), message: fault.message }),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -50,35 +61,13 @@ struct InstallDocument {
 
 /// The programs that are used.
 pub(crate) async fn status(context: &Context) -> Result<Exit, CommandError> {
-    let workspace = compose::runtimes(context, &context.repository()?, Access::ReadOnly)?;
-    let mut programs: Vec<ProgramDocument> = compose::BUILT_IN
-        .iter()
-        .map(|(name, version)| ProgramDocument {
-            name,
-            version: Some((*version).to_owned()),
-            path: None,
-            origin: Some("built-in"),
-            problem: None,
-        })
-        .collect();
-    let found = workspace.places.deno();
-    let version = match &found {
-        Ok(program) => workspace.versions.of(&program.path).await,
-        Err(fault) => Err(fault.clone()),
-    };
-    let program = found.ok();
-    let problem = version.as_ref().err();
-    programs.push(ProgramDocument {
-        name: "deno",
-        version: version.as_ref().ok().cloned(),
-        path: program.as_ref().map(|program| program.path.display().to_string()),
-        origin: program.as_ref().map(|program| program.origin.as_str()),
-        problem: problem.map(|fault| ProblemDocument { code: fault.code.to_string(), message: fault.message.clone() }),
-    });
+    let service = context.look()?;
+    let programs: Vec<ProgramDocument> =
+        service.list_programs().await?.into_iter().map(ProgramDocument::from).collect();
     if context.printer.is_json() {
         context.printer.document(&StatusDocument {
             schema: "mangrove.runtime-status/1",
-            bundler: workspace.bundler.as_str(),
+            bundler: service.bundler().unwrap_or_default(),
             programs,
         });
         return Ok(Exit::Done);
@@ -106,18 +95,17 @@ pub(crate) async fn status(context: &Context) -> Result<Exit, CommandError> {
 
 /// Gets the program `deno`.
 pub(crate) async fn install_deno(context: &Context) -> Result<Exit, CommandError> {
-    let workspace = compose::runtimes(context, &context.repository()?, Access::ReadWrite)?;
-    let packages = compose::installer(context, &workspace)?;
+    let service = context.open(None)?;
     let transfer = context.printer.draws_progress().then(|| Arc::new(Transfer::new("Fetching deno")));
-    if let Some(transfer) = &transfer {
+    let listener = transfer.as_ref().map(|transfer| -> TransferListener {
         let transfer = Arc::clone(transfer);
-        packages.on_bytes(Arc::new(move |received, total| transfer.show(received, total)));
-    }
-    let installed = install::deno(&packages, &workspace.places, &workspace.versions).await;
+        Arc::new(move |received, total| transfer.show(received, total))
+    });
+    let installed = service.install_deno(listener).await;
     if let Some(transfer) = &transfer {
         transfer.finish();
     }
-    let installed = installed.map_err(|fault| CommandError::fault("installing deno", &fault))?;
+    let installed = installed?;
     if context.printer.is_json() {
         context.printer.document(&InstallDocument {
             schema: "mangrove.runtime-install/1",
@@ -128,19 +116,20 @@ pub(crate) async fn install_deno(context: &Context) -> Result<Exit, CommandError
         });
     } else {
         let verb = if installed.is_new { "Installed" } else { "Unchanged" };
-        let size = std::fs::metadata(&installed.path).map_or(0, |metadata| metadata.len());
-        let place = installed.path.display();
-        context.printer.status(verb, format!("deno {} at {place} ({})", installed.version, human::size(size)));
+        let (place, size) = (installed.path.display(), human::size(installed.size_bytes));
+        context.printer.status(verb, format!("deno {} at {place} ({size})", installed.version));
     }
     // What is used may be another one.
-    match workspace.places.deno() {
-        Ok(program) if program.path != installed.path => context.printer.note(format!(
-            "the {} names another deno, which is used instead: {}",
-            program.origin.as_str(),
-            program.path.display()
-        )),
-        Ok(_) => {}
-        Err(fault) => context.printer.note(fault.message),
+    for program in service.list_programs().await?.into_iter().filter(|program| program.name == "deno") {
+        match (program.path, program.fault) {
+            (Some(path), _) if path != installed.path => context.printer.note(format!(
+                "the {} names another deno, which is used instead: {}",
+                program.origin.unwrap_or_default(),
+                path.display()
+            )),
+            (None, Some(fault)) => context.printer.note(fault.message),
+            _ => {}
+        }
     }
     Ok(Exit::Done)
 }

@@ -25,10 +25,10 @@ use crate::{
 };
 
 pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exit, CommandError> {
-    let workspace = if arguments.dry_run { context.look().await? } else { context.open(arguments.jobs).await? };
+    let service = if arguments.dry_run { context.look()? } else { context.open(arguments.jobs)? };
     let scope = match &arguments.kind {
         None => Scope::Everything,
-        Some(name) => Scope::Kinds([context.kind(name)?].into()),
+        Some(name) => Scope::Kinds([Context::kind(&service, name)?].into()),
     };
     let request = Request {
         retry: RetryMode::All,
@@ -40,8 +40,10 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         detail: if arguments.all { Detail::Rows } else { Detail::Counts },
         cancellation: context.interrupts.cancellation(),
     };
-    let report = workspace.scanner.scan(&request).await?;
-    tell(context, &report, &Telling { dry_run: arguments.dry_run, all: arguments.all, ..Telling::default() });
+    let report = service.scan(&request).await?;
+    let presentation =
+        Presentation { dry_run: arguments.dry_run, all: arguments.all, ..Presentation::default() };
+    print_report(context, &report, &presentation);
     let is_no = report.is_cancelled || (arguments.strict && is_unhealthy(&report));
     Ok(if is_no { Exit::No } else { Exit::Done })
 }
@@ -52,8 +54,8 @@ pub(super) fn is_unhealthy(report: &Report) -> bool {
         || report.problems.iter().any(|problem| problem.severity == Severity::Error)
 }
 
-/// How a scan is told.
-pub(super) struct Telling {
+/// How a scan is presented.
+pub(super) struct Presentation {
     pub(super) schema: &'static str,
     pub(super) dry_run: bool,
     /// Every source, not only changed and unhealthy ones.
@@ -64,52 +66,53 @@ pub(super) struct Telling {
     pub(super) set_aside: Option<String>,
 }
 
-impl Default for Telling {
+impl Default for Presentation {
     fn default() -> Self {
         Self { schema: "mangrove.scan/1", dry_run: false, all: false, only: None, set_aside: None }
     }
 }
 
-impl Telling {
+impl Presentation {
     fn is_about(&self, source: &SourceId) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(source))
     }
 }
 
-/// Tells what a scan did, as one document or as lines.
-pub(super) fn tell(context: &Context, report: &Report, telling: &Telling) {
+/// Prints what a scan did, as one document or as lines.
+pub(super) fn print_report(context: &Context, report: &Report, presentation: &Presentation) {
+    context.print_notices();
     let rows: BTreeMap<&SourceId, &Row> = report.rows.iter().map(|row| (&row.source, row.as_ref())).collect();
     let is_shown = |step: &&Step| {
         let row = rows.get(&step.source);
         let is_unhealthy = row.is_some_and(|row| health::problem(row).is_some());
-        let is_planned = telling.dry_run && !matches!(step.action, Action::Keep);
-        let is_listed = telling.all || telling.only.is_some();
-        telling.is_about(&step.source)
+        let is_planned = presentation.dry_run && !matches!(step.action, Action::Keep);
+        let is_listed = presentation.all || presentation.only.is_some();
+        presentation.is_about(&step.source)
             && (is_listed || is_unhealthy || is_planned || report.changed.contains(&step.source))
     };
     let shown: Vec<&Step> = report.steps.iter().filter(is_shown).collect();
     if context.printer.is_json() {
         let sources = shown.iter().map(|step| SourceDocument::new(step, rows.get(&step.source).copied())).collect();
         context.printer.document(
-            &ScanDocument::new(report, sources, telling.dry_run).named(telling.schema, telling.set_aside.clone()),
+            &ScanDocument::new(report, sources, presentation.dry_run).named(presentation.schema, presentation.set_aside.clone()),
         );
     } else {
-        print(&context.printer, telling, report, &shown, &rows);
+        print(&context.printer, presentation, report, &shown, &rows);
     }
 }
 
-fn print(printer: &Printer, telling: &Telling, report: &Report, shown: &[&Step], rows: &BTreeMap<&SourceId, &Row>) {
-    if telling.dry_run {
+fn print(printer: &Printer, presentation: &Presentation, report: &Report, shown: &[&Step], rows: &BTreeMap<&SourceId, &Row>) {
+    if presentation.dry_run {
         for step in shown.iter().filter(|step| !matches!(step.action, Action::Keep)) {
             printer.line(format!("{:<10} {}: {}", step.action.name(), step.source, step.verdict));
         }
-    } else if telling.all || telling.only.is_some() {
+    } else if presentation.all || presentation.only.is_some() {
         for step in shown {
             let state = rows.get(&step.source).map_or("gone", |row| row.state.name().as_str());
             printer.line(format!("{state:<20} {}", step.source));
         }
     }
-    for row in report.rows.iter().filter(|row| telling.is_about(&row.source)) {
+    for row in report.rows.iter().filter(|row| presentation.is_about(&row.source)) {
         if let Some(problem) = health::problem(row) {
             printer.problem(&problem);
         }
@@ -117,7 +120,7 @@ fn print(printer: &Printer, telling: &Telling, report: &Report, shown: &[&Step],
     for problem in &report.problems {
         printer.problem(problem);
     }
-    if telling.dry_run {
+    if presentation.dry_run {
         let steps = human::count(looked_at(report), "source");
         let planned = shown.iter().filter(|step| !matches!(step.action, Action::Keep)).count();
         printer.status("Planned", format!("{steps} looked at, {planned} to be acted on; nothing was written"));
@@ -134,7 +137,7 @@ fn looked_at(report: &Report) -> u64 {
     if report.rows.is_empty() && report.steps.is_empty() { rows } else { report.steps.len() as u64 }
 }
 
-/// `12 models in 340 ms: 10 indexed, 2 failed to build (12 built)`.
+/// `12 models in 340 ms: 10 ready, 2 failed to build (12 built)`.
 fn summary(report: &Report) -> String {
     let mut states: BTreeMap<StateName, u64> = BTreeMap::new();
     for (state, count) in report.kinds.values().flat_map(|kind| &kind.states) {

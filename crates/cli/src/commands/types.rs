@@ -16,9 +16,9 @@ pub(crate) async fn run(
     kind: Option<&str>,
     all: bool,
 ) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let kind = kind.map(|name| context.kind(name)).transpose()?;
-    let index = workspace.scanner.load().await?;
+    let service = context.look()?;
+    let kind = kind.map(|name| Context::kind(&service, name)).transpose()?;
+    let index = service.types().await?;
     let rows: Vec<&Row> = index
         .rows()
         .map(AsRef::as_ref)

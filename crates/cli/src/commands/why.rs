@@ -1,28 +1,20 @@
 //! `mangrove why`
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use mangrove_app::{
-    sought::Sought,
-    why::{self, Explanation, Helper},
-};
+use mangrove_app::why::{Explanation, Helper};
 use mangrove_domain::{
     failure::Failure,
     ports::AuditRecord,
     problem::{Code, Problem},
     row::Row,
-    source::RootId,
     state::{State, StateName},
     time::Timestamp,
 };
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, current_directory, query};
 use crate::{
-    compose::Workspace,
     documents::{ProblemDocument, SourceDocument},
     errors::CommandError,
     exit::Exit,
@@ -67,18 +59,18 @@ struct HelperDocument {
     remarks: Vec<ProblemDocument>,
 }
 
-pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandError> {
-    let workspace = context.look().await?;
-    let sought = sought(&workspace, query).await?;
-    let answer = why::explain(&workspace.scanner, &sought).await?;
+pub(crate) async fn run(context: &Context, text: &str) -> Result<Exit, CommandError> {
+    let service = context.look()?;
+    let here = current_directory();
+    let answer = service.why(query(text, here.as_deref())).await?;
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
-        return Err(unknown(&workspace.repository, &sought, answer.nearest, &answer.hidden));
+        return Err(unknown(service.directory(), text, answer.nearest, &answer.hidden));
     }
-    let now = workspace.scanner.ports().clock.now();
+    let now = service.clock().now();
     if context.printer.is_json() {
         context.printer.document(&WhyDocument {
             schema: "mangrove.why/1",
-            query: query.to_owned(),
+            query: text.to_owned(),
             sources: answer.explanations.iter().map(document).collect(),
             helpers: answer.helpers.iter().map(helper_document).collect(),
         });
@@ -93,28 +85,8 @@ pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandE
     Ok(Exit::Done)
 }
 
-/// What a query means: a type, a path below a root, one relative to the current directory or to the repository, or an
-/// absolute one.
-pub(crate) async fn sought(workspace: &Workspace, query: &str) -> Result<Sought, CommandError> {
-    let repository = &workspace.repository;
-    let below = |path: &PathBuf| Some(path.strip_prefix(repository).ok()?.to_str()?.replace('\\', "/"));
-    let absolute: Vec<PathBuf> = std::path::absolute(query).into_iter().chain([repository.join(query)]).collect();
-    // A file that is gone has no canonical form; one that is a link is meant under its own name.
-    let real = |path: &PathBuf| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
-    let real: BTreeSet<PathBuf> = absolute.iter().filter_map(real).collect();
-    let here = absolute.iter().take(1).chain(&real).filter_map(below);
-    let mut sought = Sought::new(query, here);
-    for path in &real {
-        if let Some(source) = workspace.source_of(path).await?.filter(|source| source.root != RootId::local()) {
-            sought = sought.with_file(source);
-        }
-    }
-    Ok(sought)
-}
-
 /// The error about a query that no source matches.
-pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String>, hidden: &[Problem]) -> CommandError {
-    let query = sought.text();
+pub(crate) fn unknown(repository: &Path, query: &str, nearest: Option<String>, hidden: &[Problem]) -> CommandError {
     let is_file = repository.join(query).is_file() || Path::new(query).is_file();
     let (message, hint) = if is_file {
         (
@@ -128,9 +100,9 @@ pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String
     let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
     let mut error = CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint));
     if !is_file && !hidden.is_empty() {
-        error.details.push("it may be where nobody can look now:".to_owned());
-        let told = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
-        error.details.extend(hidden.iter().map(told));
+        error.details.push("it may be in a place that cannot be read now:".to_owned());
+        let line = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
+        error.details.extend(hidden.iter().map(line));
     }
     error
 }

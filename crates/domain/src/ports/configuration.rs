@@ -17,6 +17,6 @@ pub trait Configuration: Send + Sync {
     /// Reads the configuration again.
     ///
     /// # Errors
-    /// The [`Problem`] that it cannot be used; what was in force still is.
-    async fn reload(&self) -> Result<InForce, Problem>;
+    /// The [`Problem`]s for which it cannot be used, never none; what was in force still is.
+    async fn reload(&self) -> Result<InForce, Vec<Problem>>;
 }

@@ -7,34 +7,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mangrove_domain::{digest::Digest, failure::Fault};
+use mangrove_domain::{
+    cache::{Amount, PackageUsage},
+    digest::Digest,
+    failure::Fault,
+};
 
 use super::{NpmPackages, fetch::blocking, specifier::PackageId, tree::Tree, unit};
 use crate::faults::{Operation, io_fault};
-
-/// Files of one sort.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
-    /// How many.
-    pub files: u64,
-    /// Their bytes together.
-    pub bytes: u64,
-}
-
-/// What the cache holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Where it is.
-    pub directory: PathBuf,
-    /// Answers of registries.
-    pub metadata: Amount,
-    /// Package archives.
-    pub archives: Amount,
-    /// Records of built units.
-    pub units: Amount,
-    /// Work in progress, and what died in it.
-    pub scratch: Amount,
-}
 
 /// One file of the cache.
 struct Cached {
@@ -59,10 +39,10 @@ impl NpmPackages {
     ///
     /// # Errors
     /// A directory that cannot be listed.
-    pub async fn usage(&self) -> Result<Usage, Fault> {
+    pub async fn usage(&self) -> Result<PackageUsage, Fault> {
         let root = self.inner.supply.cache.root().to_owned();
         blocking(move || {
-            let mut usage = Usage { directory: root.clone(), ..Usage::default() };
+            let mut usage = PackageUsage { directory: root.clone(), ..PackageUsage::default() };
             for file in cached(&root)? {
                 let amount = match file.sort {
                     Sort::Metadata(_) => &mut usage.metadata,
@@ -71,8 +51,7 @@ impl NpmPackages {
                     Sort::Scratch => &mut usage.scratch,
                     Sort::Other => continue,
                 };
-                amount.files += 1;
-                amount.bytes += file.bytes;
+                amount.add(file.bytes);
             }
             Ok(usage)
         })
@@ -116,8 +95,7 @@ impl NpmPackages {
                 }
                 match if is_dry_run { Ok(()) } else { fs::remove_file(&file.path) } {
                     Ok(()) => {
-                        removed.files += 1;
-                        removed.bytes += file.bytes;
+                        removed.add(file.bytes);
                         if !is_dry_run {
                             remove_empty(file.path.parent(), &root);
                         }

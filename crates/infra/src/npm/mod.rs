@@ -9,6 +9,7 @@ mod fetch;
 mod flight;
 pub mod lock;
 pub mod maintenance;
+mod package_cache;
 mod packages;
 pub mod packument;
 pub mod registry;

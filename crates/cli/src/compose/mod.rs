@@ -1,0 +1,310 @@
+//! The composition root: the one folder that names adapters.
+
+mod configuration;
+mod error;
+mod programs;
+mod replaceable;
+mod state;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use mangrove_app::{
+    loaders::Registry,
+    scan::Ports,
+    service::{Access, BundlerChoice, Parts, Repository, Running, Service, Settings},
+    workflow::Limits,
+};
+use mangrove_domain::ports::{
+    BundleStore, Bundler, Catalog, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
+};
+use mangrove_infra::{
+    bundler::{
+        self,
+        auto::{AutoBundler, Choice},
+        deno::{self, DenoBundler},
+    },
+    catalog::OpenMode,
+    data::LocalData,
+    databases::SqliteDatabases,
+    documents::YamlDocuments,
+    expressions::CelExpressions,
+    files::DiskFiles,
+    inspection_cache::CachedInspector,
+    npm::{self, NpmPackages},
+    runner::{self, ChosenRunner, deno::DenoRunner},
+    runtime::{Places, version::Versions},
+    schema::JsonSchemas,
+    seals::FileSeals,
+    sources::{LocalTree, TreeOptions},
+    store::LocalStore,
+    system::{SystemClock, SystemEntropy},
+    worker::{Pool, PoolOptions, child, leash},
+};
+
+pub(crate) use error::ComposeError;
+
+use configuration::{BundlerSettings, MarkerConfiguration};
+use programs::FoundPrograms;
+use replaceable::Replaceable;
+
+/// The main loop of a worker child.
+pub(crate) fn worker() -> ExitCode {
+    child::run()
+}
+
+/// Becomes an outside program that ends with the process that asked for it.
+pub(crate) fn leash(parent: u32, program: &[OsString]) -> ExitCode {
+    leash::become_program(parent, program)
+}
+
+/// The nearest directory at or above `start` that holds a marker.
+pub(crate) fn find_repository(start: &Path) -> Option<PathBuf> {
+    mangrove_infra::sources::find_repository(start)
+}
+
+/// The system's clock.
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// The system's randomness, for what needs no repository.
+pub(crate) fn entropy() -> impl Entropy {
+    SystemEntropy
+}
+
+/// What a caller has instead of the usual.
+pub(crate) struct Overrides {
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Receives how far a scan is.
+    pub(crate) progress: Arc<dyn Progress>,
+}
+
+/// Builds a service over the adapters of this program.
+pub(crate) fn compose(
+    settings: Settings,
+    loaders: Registry,
+    overrides: Overrides,
+) -> Result<Service, ComposeError> {
+    Composition::new(settings)?.service(loaders, overrides)
+}
+
+/// What several adapters share.
+#[derive(Clone)]
+struct Composition {
+    settings: Arc<Settings>,
+    pool: Pool,
+    tree: Arc<LocalTree>,
+    documents: Arc<dyn Documents>,
+    entropy: Arc<dyn Entropy>,
+    store: LocalStore,
+    /// This very program: workers are children of it.
+    program: PathBuf,
+    /// The repository and the state directory, absolute: programs are started in other directories.
+    absolute: (PathBuf, PathBuf),
+}
+
+impl Composition {
+    fn new(settings: Settings) -> Result<Self, ComposeError> {
+        let Settings { repository, state_directory, access, .. } = &settings;
+        tracing::info!(repository = %repository.display(), state = %state_directory.display(), ?access, "opening");
+        if settings.access == Access::ReadWrite {
+            state::prepare(state_directory)?;
+        }
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|source| ComposeError::Path { path: path.to_owned(), source })
+        };
+        let absolute = (absolute(repository)?, absolute(state_directory)?);
+        let program = std::env::current_exe().map_err(ComposeError::Program)?;
+        let size = settings.jobs;
+        let pool =
+            Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
+        let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
+        let tree = LocalTree::new(TreeOptions {
+            repository: repository.clone(),
+            state_directory: state_directory.clone(),
+            environment: settings.environment.clone(),
+            parser: Arc::new(pool.clone()),
+            documents: Arc::clone(&documents),
+            extensions_directory: settings.extensions_directory.clone(),
+            is_read_only: settings.access != Access::ReadWrite,
+        })?;
+        let store = LocalStore::new(settings.bundles_directory());
+        Ok(Self {
+            settings: Arc::new(settings),
+            pool,
+            tree: Arc::new(tree),
+            documents,
+            entropy: Arc::new(SystemEntropy),
+            store,
+            program,
+            absolute,
+        })
+    }
+
+    fn service(self, loaders: Registry, overrides: Overrides) -> Result<Service, ComposeError> {
+        let chosen = self.settings.bundler.map(choice);
+        let bundlers = BundlerSettings::of(self.tree.layout(), chosen, &self.settings.repository)?;
+        let bundler = Arc::new(Replaceable::new(self.bundler(&bundlers)));
+        let runner = Arc::new(Replaceable::new(self.runner(&bundlers)));
+        let fetching = self.clone();
+        let programs = Arc::new(FoundPrograms::new(self.places(&bundlers), self.versions(), move |limits| {
+            // What is installed is no package of the repository: no lock has it.
+            fetching.packages(limits, false)
+        }));
+        let databases = SqliteDatabases::new(
+            self.settings.state_directory.clone(),
+            mode(self.settings.access),
+            self.settings.access == Access::Examine,
+            self.store.clone(),
+        );
+        let packages = Arc::new(self.packages(npm::registry::Limits::default(), self.settings.is_locked));
+        let catalog = databases.catalog();
+        let ports = self.ports(catalog, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
+        let running = Running {
+            runner: Arc::clone(&runner) as _,
+            data: Arc::new(LocalData::new(self.settings.state_directory.join("data"))),
+            limits: Limits::default(),
+        };
+        let parts = Parts { ports, loaders, jobs: self.settings.jobs, repository: self.repository() };
+        let replace = {
+            let (composition, programs) = (self.clone(), Arc::clone(&programs));
+            move |bundlers: &BundlerSettings| {
+                bundler.replace(composition.bundler(bundlers));
+                runner.replace(composition.runner(bundlers));
+                programs.replace_places(composition.places(bundlers));
+            }
+        };
+        let configuration = MarkerConfiguration::new(
+            self.settings.repository.clone(),
+            Arc::clone(&self.documents),
+            chosen,
+            self.tree.layout(),
+            bundlers,
+            replace,
+        );
+        Ok(Service::new(parts)
+            .with_configuration(Arc::new(configuration))
+            .with_runs(Arc::new(databases.runs()))
+            .with_databases(Arc::new(databases))
+            .with_package_cache(packages)
+            .with_programs(programs)
+            .with_running(running))
+    }
+
+    fn ports(
+        &self,
+        catalog: Arc<dyn Catalog>,
+        packages: Arc<dyn Packages>,
+        bundler: Arc<dyn Bundler>,
+        overrides: Overrides,
+    ) -> Ports {
+        Ports {
+            tree: Arc::clone(&self.tree) as Arc<dyn SourceTree>,
+            packages,
+            bundler,
+            store: Arc::new(self.store.clone()),
+            inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&catalog))),
+            catalog,
+            seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
+            clock: overrides.clock,
+            entropy: Arc::clone(&self.entropy),
+            progress: overrides.progress,
+        }
+    }
+
+    fn repository(&self) -> Repository {
+        Repository {
+            directory: self.settings.repository.clone(),
+            environment: self.settings.environment.clone(),
+            files: Arc::new(DiskFiles::new(&self.settings.repository)),
+            documents: Arc::clone(&self.documents),
+            expressions: Arc::new(CelExpressions),
+            schemas: Arc::new(JsonSchemas),
+        }
+    }
+
+    fn packages(&self, limits: npm::registry::Limits, is_locked: bool) -> NpmPackages {
+        NpmPackages::new(npm::Options {
+            state_directory: self.settings.state_directory.clone(),
+            repository: self.settings.repository.clone(),
+            environment: self.settings.environment.clone(),
+            is_offline: self.settings.is_offline,
+            is_locked,
+            vendor: Arc::new(self.pool.clone()),
+            vendor_identity: bundler::vendor::identity(),
+            store: Arc::new(self.store.clone()) as Arc<dyn BundleStore>,
+            limits,
+            pause: Arc::new(npm::registry::SystemPause),
+            entropy: Arc::clone(&self.entropy),
+        })
+    }
+
+    fn places(&self, bundlers: &BundlerSettings) -> Places {
+        Places {
+            configured: bundlers.deno.clone(),
+            environment: self.settings.environment.clone(),
+            state_directory: self.settings.state_directory.clone(),
+        }
+    }
+
+    fn versions(&self) -> Versions {
+        Versions::new(&self.settings.state_directory, self.settings.access != Access::ReadWrite)
+    }
+
+    fn bundler(&self, bundlers: &BundlerSettings) -> Arc<dyn Bundler> {
+        let deno = DenoBundler::new(deno::Options {
+            places: self.places(bundlers),
+            versions: self.versions(),
+            state_directory: self.settings.state_directory.clone(),
+            repository: self.settings.repository.clone(),
+            environment: self.settings.environment.clone(),
+            is_offline: self.settings.is_offline,
+            is_locked: self.settings.is_locked,
+            embedded: Arc::new(self.pool.clone()),
+            parser: Arc::new(self.pool.clone()),
+            limit: deno::LIMIT,
+        });
+        Arc::new(AutoBundler::new(bundlers.choice, Arc::new(self.pool.clone()), deno))
+    }
+
+    fn runner(&self, bundlers: &BundlerSettings) -> Arc<dyn MethodRunner> {
+        let (repository, state_directory) = self.absolute.clone();
+        let launcher =
+            vec![self.program.clone().into_os_string(), "leash".into(), std::process::id().to_string().into()];
+        let deno = DenoRunner::new(runner::deno::Options {
+            launcher,
+            places: self.places(bundlers),
+            state_directory,
+            repository,
+            environment: self.settings.environment.clone(),
+            roots: Arc::clone(&self.tree) as _,
+            entropy: Arc::clone(&self.entropy),
+            size: self.settings.jobs,
+            memory_limit_bytes: runner::deno::MEMORY_LIMIT_BYTES,
+            open_limit: runner::deno::OPEN_LIMIT,
+            call_limit: runner::deno::CALL_LIMIT,
+        });
+        Arc::new(ChosenRunner::new(Arc::new(self.pool.clone()), deno))
+    }
+}
+
+const fn mode(access: Access) -> OpenMode {
+    match access {
+        Access::ReadWrite => OpenMode::ReadWrite,
+        Access::ReadOnly | Access::Examine => OpenMode::ReadOnly,
+    }
+}
+
+const fn choice(choice: BundlerChoice) -> Choice {
+    match choice {
+        BundlerChoice::Auto => Choice::Auto,
+        BundlerChoice::Embedded => Choice::Embedded,
+        BundlerChoice::Deno => Choice::Deno,
+    }
+}

@@ -1,0 +1,43 @@
+//! An adapter that another one can take the place of while it is in use.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use mangrove_domain::ports::{
+    BuildFailure, Bundle, BundleRequest, Bundler, MethodRunner, OpenRequest, PackageRequest, Route, RunError, Session,
+};
+
+/// Passes everything on to whatever is in place when it is asked; what goes on already is not disturbed.
+pub(super) struct Replaceable<T: ?Sized>(RwLock<Arc<T>>);
+
+impl<T: ?Sized> Replaceable<T> {
+    pub(super) const fn new(first: Arc<T>) -> Self {
+        Self(RwLock::new(first))
+    }
+
+    pub(super) fn replace(&self, next: Arc<T>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    fn current(&self) -> Arc<T> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Bundler for Replaceable<dyn Bundler> {
+    async fn route(&self, request: &PackageRequest) -> Route {
+        self.current().route(request).await
+    }
+
+    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
+        self.current().bundle(request).await
+    }
+}
+
+#[async_trait]
+impl MethodRunner for Replaceable<dyn MethodRunner> {
+    async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        self.current().open(request).await
+    }
+}
