@@ -206,7 +206,9 @@ async fn a_history_that_is_away_for_a_moment_does_not_lose_the_run() {
 #[tokio::test]
 async fn a_run_whose_end_cannot_be_recorded_hands_its_record_over() {
     let bench = failing(3);
-    let Err(StartError::NotRecorded(NotRecorded { record, .. })) = bench.try_run("{}").await else { panic!("a failure") };
+    let Err(StartError::NotRecorded(NotRecorded { record, .. })) = bench.try_run("{}").await else {
+        panic!("a failure")
+    };
     assert_eq!(record.status, RunStatus::Succeeded);
     assert!(record.finished_at.is_some());
     assert_eq!(bench.calls().len(), 2);

@@ -67,9 +67,7 @@ impl Service {
             let unusable = databases.check().await.into_iter();
             // A catalog that does not open says so when it is asked for its rows.
             let counts = |unusable: &DatabaseFault| unusable.opens || unusable.database != Database::Catalog;
-            found.extend(
-                unusable.filter(counts).map(|it| doctor::unusable(it.database.file_name(), &it.fault)),
-            );
+            found.extend(unusable.filter(counts).map(|it| doctor::unusable(it.database.file_name(), &it.fault)));
         }
         // A tree that cannot be looked at says so when it is surveyed.
         let external = self.scanner.ports().tree.workflows().await.unwrap_or_default();

@@ -71,8 +71,7 @@ impl Service {
     pub async fn validate(&self, name: Option<&str>) -> Result<Validation, ValidateError> {
         let library = self.library().await?;
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
-        let named: BTreeSet<TypeName> =
-            workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
+        let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
         let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named).await;
         let hidden = refreshed.map_err(ServiceError::Scan)?;
         let index = self.types().await?;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
-    Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, Programs,
-    RepositoryFiles, RunStore, SchemaValidator,
+    Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, Programs, RepositoryFiles,
+    RunStore, SchemaValidator,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};

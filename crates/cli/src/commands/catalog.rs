@@ -35,11 +35,7 @@ pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit
     scan::print_report(
         context,
         &report,
-        &scan::Presentation {
-            schema: "mangrove.catalog-rebuild/1",
-            set_aside,
-            ..scan::Presentation::default()
-        },
+        &scan::Presentation { schema: "mangrove.catalog-rebuild/1", set_aside, ..scan::Presentation::default() },
     );
     Ok(if report.is_cancelled { Exit::No } else { Exit::Done })
 }

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mangrove_app::{
-    attachment::Composed,
-    catalogue::Lookup,
-    health,
-};
+use mangrove_app::{attachment::Composed, catalogue::Lookup, health};
 use mangrove_domain::{description::MethodDescription, json::Json, nearest, problem::Code, source::Kind};
 use serde::Serialize;
 

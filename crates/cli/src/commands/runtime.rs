@@ -6,12 +6,7 @@ use mangrove_domain::{ports::TransferListener, program::Program};
 use serde::Serialize;
 
 use super::Context;
-use crate::{
-    errors::CommandError,
-    exit::Exit,
-    human, printer,
-    progress::Transfer,
-};
+use crate::{errors::CommandError, exit::Exit, human, printer, progress::Transfer};
 
 #[derive(Serialize)]
 struct StatusDocument {

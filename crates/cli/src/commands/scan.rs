@@ -41,8 +41,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         cancellation: context.interrupts.cancellation(),
     };
     let report = service.scan(&request).await?;
-    let presentation =
-        Presentation { dry_run: arguments.dry_run, all: arguments.all, ..Presentation::default() };
+    let presentation = Presentation { dry_run: arguments.dry_run, all: arguments.all, ..Presentation::default() };
     print_report(context, &report, &presentation);
     let is_no = report.is_cancelled || (arguments.strict && is_unhealthy(&report));
     Ok(if is_no { Exit::No } else { Exit::Done })
@@ -94,14 +93,21 @@ pub(super) fn print_report(context: &Context, report: &Report, presentation: &Pr
     if context.printer.is_json() {
         let sources = shown.iter().map(|step| SourceDocument::new(step, rows.get(&step.source).copied())).collect();
         context.printer.document(
-            &ScanDocument::new(report, sources, presentation.dry_run).named(presentation.schema, presentation.set_aside.clone()),
+            &ScanDocument::new(report, sources, presentation.dry_run)
+                .named(presentation.schema, presentation.set_aside.clone()),
         );
     } else {
         print(&context.printer, presentation, report, &shown, &rows);
     }
 }
 
-fn print(printer: &Printer, presentation: &Presentation, report: &Report, shown: &[&Step], rows: &BTreeMap<&SourceId, &Row>) {
+fn print(
+    printer: &Printer,
+    presentation: &Presentation,
+    report: &Report,
+    shown: &[&Step],
+    rows: &BTreeMap<&SourceId, &Row>,
+) {
     if presentation.dry_run {
         for step in shown.iter().filter(|step| !matches!(step.action, Action::Keep)) {
             printer.line(format!("{:<10} {}: {}", step.action.name(), step.source, step.verdict));

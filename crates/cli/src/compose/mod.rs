@@ -86,11 +86,7 @@ pub(crate) struct Overrides {
 }
 
 /// Builds a service over the adapters of this program.
-pub(crate) fn compose(
-    settings: Settings,
-    loaders: Registry,
-    overrides: Overrides,
-) -> Result<Service, ComposeError> {
+pub(crate) fn compose(settings: Settings, loaders: Registry, overrides: Overrides) -> Result<Service, ComposeError> {
     Composition::new(settings)?.service(loaders, overrides)
 }
 
@@ -122,8 +118,7 @@ impl Composition {
         let absolute = (absolute(repository)?, absolute(state_directory)?);
         let program = std::env::current_exe().map_err(ComposeError::Program)?;
         let size = settings.jobs;
-        let pool =
-            Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
+        let pool = Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
         let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
         let tree = LocalTree::new(TreeOptions {
             repository: repository.clone(),

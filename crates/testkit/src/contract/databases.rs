@@ -29,12 +29,8 @@ pub async fn databases(factory: impl AsyncFn() -> DatabasesSetup) {
 async fn commit_a_row(catalog: &dyn Catalog) {
     let row = rows::indexed("models/a.ts", "@acme/a");
     let description = rows::description("@acme/a");
-    let change = Change {
-        source: row.source.clone(),
-        expected_revision: 0,
-        write: Write::Put(Box::new(row)),
-        transition: None,
-    };
+    let change =
+        Change { source: row.source.clone(), expected_revision: 0, write: Write::Put(Box::new(row)), transition: None };
     let commit = Commit { changes: vec![change], descriptions: vec![description] };
     let outcome = catalog.commit(commit).await.expect("committed");
     assert!(outcome.conflicts.is_empty(), "{outcome:?}");

@@ -9,11 +9,7 @@ use mangrove_domain::{
     run::RunRecord,
 };
 
-use super::{
-    active::Start,
-    handle::RunHandle,
-    live::RunEvents,
-};
+use super::{active::Start, handle::RunHandle, live::RunEvents};
 use crate::{
     method::Services,
     secrets::Environment,
@@ -106,8 +102,7 @@ impl Service {
         let environment = self.repository.environment.iter();
         let environment = Environment::new(environment.map(|(name, value)| (name.clone(), value.clone())).collect());
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
-        let (run, events) =
-            self.active.start(Start { engine, library, request, environment, runs, clock }).await?;
+        let (run, events) = self.active.start(Start { engine, library, request, environment, runs, clock }).await?;
         Ok(StartedRun { run, events, problems, broken_files })
     }
 

@@ -250,8 +250,7 @@ impl NestedRuns for Engine {
     ) -> Result<RunRecord, StartError> {
         let from = Caller { chain: &caller.chain, deadline };
         let run = self.record_for(from, request, caller.environment, caller.observer.as_ref()).await?;
-        let shared =
-            Shared { library: caller.library, environment: caller.environment, observer: caller.observer };
+        let shared = Shared { library: caller.library, environment: caller.environment, observer: caller.observer };
         Ok(self.execute(run, shared).await?)
     }
 }
@@ -296,4 +295,3 @@ fn job_record(job: &Job) -> JobRecord {
         steps: steps.collect(),
     }
 }
-

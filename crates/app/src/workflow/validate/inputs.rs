@@ -129,9 +129,7 @@ fn expression_paths(node: &Node, path: &str, found: &mut Vec<String>) {
 
 /// True if a violation may go away once expressions have their values: it is at, below or around one.
 fn depends_on_expression(violation: &Violation, expressions: &[String]) -> bool {
-    expressions
-        .iter()
-        .any(|expression| violation.is_within(expression) || is_path_within(expression, &violation.path))
+    expressions.iter().any(|expression| violation.is_within(expression) || is_path_within(expression, &violation.path))
 }
 
 /// Where the value stands that a violation is about: in the last layer that has it.
