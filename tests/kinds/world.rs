@@ -16,8 +16,9 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     bundle::Presence,
-    ports::{AuditRecord, Event, Progress},
+    ports::{Event, Progress},
     row::Row,
+    settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
     state::StateName,
     type_name::TypeName,

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use mangrove_app::workflow::{NotRecorded, StartError};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
+    ports::{RunFilter, RunStore, RunStoreError},
     problem::Code,
-    run::{RunRecord, RunStatus},
+    run::{RunLookup, RunRecord, RunStatus},
 };
 use mangrove_testkit::rows;
 

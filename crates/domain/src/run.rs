@@ -116,6 +116,28 @@ fn break_off(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Ti
     }
 }
 
+/// What an identifier, or the beginning of one, leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunLookup {
+    /// No run.
+    Unknown,
+    /// This one.
+    Found(Box<RunRecord>),
+    /// More than one, and it is the whole identifier of none of them.
+    Ambiguous,
+}
+
+impl RunLookup {
+    /// The record, if there is exactly one.
+    #[must_use]
+    pub fn found(self) -> Option<RunRecord> {
+        match self {
+            RunLookup::Found(record) => Some(*record),
+            RunLookup::Unknown | RunLookup::Ambiguous => None,
+        }
+    }
+}
+
 /// One job of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobRecord {

@@ -7,7 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{Catalog as _, CatalogError, Database, DatabaseFault, Databases, RunStoreError, StoreError},
+    database::{Database, DatabaseFault},
+    ports::{Catalog as _, CatalogError, Databases, RunStoreError, StoreError},
     problem::{Code, Problem, Severity},
 };
 

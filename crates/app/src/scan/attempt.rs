@@ -3,16 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mangrove_domain::{
-    bundle::{BundleRef, StoredObject},
+    bundle::{BundleRef, LoadedBundle, StoredObject},
     description::{Description, Violation},
     failure::Fault,
     fingerprint::Inputs,
     observation::{Entry, Observation},
+    package::{PackageRequest, PreparedPackages},
     plan::Action,
-    ports::{BundleRequest, InspectRequest, LoadedBundle, PackageRequest, PreparedPackages, Resolver, Site},
+    ports::{BundleRequest, InspectRequest},
+    route::Resolver,
     row::Row,
     settle::Outcome,
-    shape::Shape,
+    shape::{Shape, Site},
     state::Indexed,
 };
 

@@ -8,12 +8,15 @@ use mangrove_domain::{
     digest::Digest,
     fingerprint::Part,
     observation::{CatalogView, DiskView, Entry},
+    package::PackageRequest,
     plan::Scope,
-    ports::{ObserveRequest, PackageRequest, Resolver, Survey, SurveyStatistics},
+    ports::ObserveRequest,
+    route::Resolver,
     row::Row,
     seal::SealedRows,
     shipped::Shipped,
     source::{Kind, SourceId},
+    survey::{Survey, SurveyStatistics},
 };
 
 use super::{

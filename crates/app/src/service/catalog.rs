@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mangrove_domain::{ports::Database, source::SourceId};
+use mangrove_domain::{database::Database, source::SourceId};
 
 use super::{base::Service, error::ServiceError};
 use crate::{

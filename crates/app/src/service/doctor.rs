@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::ports::{Database, DatabaseFault};
+use mangrove_domain::database::{Database, DatabaseFault};
 
 use super::{base::Service, error::ServiceError};
 use crate::{

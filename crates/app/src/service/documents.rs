@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use mangrove_domain::{
     json::Json,
-    ports::{DocumentError, FilesError, WorkflowFiles},
+    ports::{DocumentError, FilesError},
     problem::{Problem, Severity},
     source::Kind,
     type_name::TypeName,
+    workflow::WorkflowFiles,
 };
 
 use super::{base::Service, error::ServiceError};

@@ -6,8 +6,8 @@ use std::{
 };
 
 use mangrove_domain::{
+    bundle::Bundle,
     index::TypeIndex,
-    ports::Bundle,
     source::{Kind, SourceId},
     type_name::TypeName,
 };

@@ -1,9 +1,9 @@
 //! `mangrove run list` and `mangrove run show`
 
 use mangrove_domain::{
-    ports::{RunFilter, RunLookup},
+    ports::RunFilter,
     problem::Code,
-    run::{JobRecord, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunLookup, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
 use serde::Serialize;

@@ -5,9 +5,9 @@ use std::path::Path;
 use mangrove_app::why::{Explanation, Helper};
 use mangrove_domain::{
     failure::Failure,
-    ports::AuditRecord,
     problem::{Code, Problem},
     row::Row,
+    settle::AuditRecord,
     state::{State, StateName},
     time::Timestamp,
 };

@@ -3,8 +3,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use mangrove_domain::ports::{
-    BuildFailure, Bundle, BundleRequest, Bundler, MethodRunner, OpenRequest, PackageRequest, Route, RunError, Session,
+use mangrove_domain::{
+    bundle::Bundle,
+    package::PackageRequest,
+    ports::{BuildFailure, BundleRequest, Bundler, MethodRunner, OpenRequest, RunError, Session},
+    route::Route,
 };
 
 /// Passes everything on to whatever is in place when it is asked; what goes on already is not disturbed.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use super::CatalogError;
-use crate::{failure::Fault, problem::Problem};
+use crate::{database::DatabaseFault, problem::Problem};
 
 /// What is done to the databases as whole files, beside what the ports [`Catalog`](super::Catalog) and
 /// [`RunStore`](super::RunStore) do with their contents.
@@ -35,35 +35,4 @@ pub trait Databases: Send + Sync {
 
     /// What had to be done to open the databases and was not reported yet: a damaged one was set aside.
     fn take_notices(&self) -> Vec<Problem>;
-}
-
-/// A database that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseFault {
-    /// Which one.
-    pub database: Database,
-    /// Why.
-    pub fault: Fault,
-    /// True if it can be opened, and what is wrong was found only by reading all of it.
-    pub opens: bool,
-}
-
-/// A database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Database {
-    /// Rows, descriptions and their history.
-    Catalog,
-    /// The history of runs.
-    Runs,
-}
-
-impl Database {
-    /// The name of its file in the state directory.
-    #[must_use]
-    pub const fn file_name(self) -> &'static str {
-        match self {
-            Database::Catalog => "catalog.db",
-            Database::Runs => "runs.db",
-        }
-    }
 }

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
-use crate::{failure::Fault, run::RunRecord};
+use crate::{
+    failure::Fault,
+    run::{RunLookup, RunRecord},
+};
 
 /// Keeps run records.
 ///
@@ -20,28 +23,6 @@ pub trait RunStore: Send + Sync {
 
     /// Records, newest first.
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunError>;
-}
-
-/// What an identifier, or the beginning of one, leads to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RunLookup {
-    /// No run.
-    Unknown,
-    /// This one.
-    Found(Box<RunRecord>),
-    /// More than one, and it is the whole identifier of none of them.
-    Ambiguous,
-}
-
-impl RunLookup {
-    /// The record, if there is exactly one.
-    #[must_use]
-    pub fn found(self) -> Option<RunRecord> {
-        match self {
-            RunLookup::Found(record) => Some(*record),
-            RunLookup::Unknown | RunLookup::Ambiguous => None,
-        }
-    }
 }
 
 /// Which records.

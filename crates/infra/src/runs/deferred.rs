@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use mangrove_domain::{
-    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
-    run::RunRecord,
+    ports::{RunFilter, RunStore, RunStoreError},
+    run::{RunLookup, RunRecord},
 };
 use tokio::sync::OnceCell;
 

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
+    ports::{RunFilter, RunStore, RunStoreError},
     problem::Code,
-    run::RunRecord,
+    run::{RunLookup, RunRecord},
 };
 use sqlx::{migrate::Migrator, sqlite::SqliteSynchronous};
 

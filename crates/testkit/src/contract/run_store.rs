@@ -2,9 +2,9 @@
 
 use mangrove_domain::{
     json::{Json, Number},
-    ports::{RunFilter, RunLookup, RunStore},
+    ports::{RunFilter, RunStore},
     problem::Code,
-    run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, LogLine, Provenance, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
 

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{RunFilter, RunLookup, RunStore, RunStoreError},
-    run::RunRecord,
+    ports::{RunFilter, RunStore, RunStoreError},
+    run::{RunLookup, RunRecord},
 };
 
 use super::lock;

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
     json::Json,
-    ports::{RunFilter, RunLookup},
+    ports::RunFilter,
     problem::{Code, Problem, Severity},
-    run::RunRecord,
+    run::{RunLookup, RunRecord},
 };
 
 use super::{active::Start, handle::RunHandle, live::RunEvents};

@@ -1,9 +1,9 @@
 //! A single method as a workflow of one step.
 
 use mangrove_domain::{
+    document::{Node, NodeValue},
     form::Located,
     json::Json,
-    ports::{Node, NodeValue},
     source::Origin,
     workflow::{Job, Step, Target, Task, Workflow},
 };
