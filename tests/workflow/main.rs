@@ -5,3 +5,4 @@ mod bench;
 mod faults;
 mod flow;
 mod problems;
+mod service;

@@ -208,7 +208,7 @@ impl From<ComposeError> for CommandError {
         match error {
             ComposeError::Observe(error) => error.into(),
             ComposeError::Configuration(problem) => Self::usage_problem(&problem),
-            ComposeError::State { source, .. } => Self::usage(
+            ComposeError::State { ref source, .. } => Self::usage(
                 Some(Code::NOT_WRITABLE),
                 format!("{error}: {source}"),
                 Some("`--state-dir DIR` keeps the state elsewhere"),

@@ -24,9 +24,11 @@ pub use self::{
     catalog::{RebuildError, Rebuilt},
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
-    error::ServiceError,
     parts::{Parts, Repository, Running},
     runs::{RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartedRun},
     settings::{Access, BundlerChoice, Settings},
     sources::Query,
 };
+
+#[expect(clippy::module_name_repetitions, reason = "errors of other parts are in sight wherever this one is")]
+pub use self::error::ServiceError;

@@ -18,7 +18,9 @@ use mangrove_domain::{
 };
 use tokio::time::Instant;
 
-pub use self::request::{Limits, NotRecorded, RunRequest, StartError};
+#[expect(clippy::module_name_repetitions, reason = "a request of a run, told apart from all others")]
+pub use self::request::RunRequest;
+pub use self::request::{Limits, NotRecorded, StartError};
 
 use self::{
     context::{Context, NestedRuns},
@@ -42,6 +44,7 @@ pub struct Engine {
 }
 
 /// A run that is on record and has not begun.
+#[expect(clippy::module_name_repetitions, reason = "it is a run in one of its states")]
 #[derive(Clone, Debug)]
 pub struct RecordedRun {
     workflow: Arc<Workflow>,

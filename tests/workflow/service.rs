@@ -1,0 +1,393 @@
+//! Runs as a service starts them, and a configuration that changes while it lives.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use mangrove_app::{
+    loaders::Registry,
+    scan::Ports,
+    service::{Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartedRun},
+    workflow::{Limits, RunChange},
+};
+use mangrove_domain::{
+    configuration::InForce,
+    json::Json,
+    permission::{Grant, Permission},
+    ports::{
+        Call, Configuration, MethodHost, MethodRunner, OpenRequest, Progress, RunError as CallError, RunFilter,
+        RunStore, Session,
+    },
+    problem::{Code, Problem, Severity},
+    run::{RunLookup, RunRecord, RunStatus},
+};
+use mangrove_infra::{
+    catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, files::DiskFiles, runs::SqliteRuns,
+    schema::JsonSchemas, sources::Layout,
+};
+use mangrove_testkit::{
+    fakes::{
+        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
+        ScriptedInspector, ScriptedPackages, SeededEntropy,
+    },
+    fixture::Tree,
+};
+use tokio::sync::Notify;
+
+use crate::bench::within;
+
+const FILES: &str = "
+//- /mangrove.yaml
+repoId: 00000000-0000-4000-8000-000000000001
+//- /models/thing.yaml
+id: 00000000-0000-4000-8000-000000000002
+name: thing
+type: '@acme/thing'
+//- /workflows/outer.yaml
+id: 00000000-0000-4000-8000-000000000003
+name: outer
+jobs:
+  - name: first
+    steps:
+      - name: call
+        task: {type: workflow, workflowIdOrName: inner}
+  - name: second
+    dependsOn: [{job: first, condition: {type: succeeded}}]
+    steps:
+      - name: more
+        task: {type: model_method, modelIdOrName: thing, methodName: work}
+//- /workflows/inner.yaml
+id: 00000000-0000-4000-8000-000000000004
+name: inner
+jobs:
+  - name: only
+    steps:
+      - name: break
+        task: {type: model_method, modelIdOrName: thing, methodName: panic}
+";
+
+/// Methods by their names: `work` ends at once, `wait` when it is let go, `panic` never returns.
+#[derive(Clone, Default)]
+struct Script {
+    released: Arc<Notify>,
+    /// What each session was granted of the network.
+    granted: Arc<Mutex<Vec<Option<Grant>>>>,
+}
+
+#[async_trait]
+impl MethodRunner for Script {
+    async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, CallError> {
+        let net = request.grantee.grants.get(&Permission::Net).cloned();
+        self.granted.lock().expect("a list").push(net);
+        Ok(Box::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Session for Script {
+    async fn call(&mut self, call: Call, _host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
+        match call.path[1].as_str() {
+            "wait" => self.released.notified().await,
+            "panic" => panic!("the engine met something that cannot be"),
+            _ => {}
+        }
+        Ok(Json::Null)
+    }
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn event(&self, _event: &mangrove_domain::ports::Event<'_>) {}
+}
+
+/// Reads the marker of a directory.
+struct Marker {
+    tree: Arc<Tree>,
+    in_force: Mutex<InForce>,
+}
+
+impl Marker {
+    fn read(tree: &Tree) -> Result<InForce, Vec<Problem>> {
+        let layout = Layout::of_repository(&tree.root(), &YamlDocuments).map_err(|fault| {
+            vec![Problem {
+                code: fault.code,
+                severity: Severity::Error,
+                subject: "mangrove.yaml".to_owned(),
+                position: None,
+                message: fault.to_string(),
+                hint: None,
+            }]
+        })?;
+        Ok(InForce { permissions: layout.permissions, bundler: "auto" })
+    }
+}
+
+#[async_trait]
+impl Configuration for Marker {
+    fn in_force(&self) -> InForce {
+        self.in_force.lock().expect("a configuration").clone()
+    }
+
+    async fn reload(&self) -> Result<InForce, Vec<Problem>> {
+        let read = Self::read(&self.tree)?;
+        *self.in_force.lock().expect("a configuration") = read.clone();
+        Ok(read)
+    }
+}
+
+struct World {
+    tree: Arc<Tree>,
+    script: Script,
+    runs: Arc<dyn RunStore>,
+    service: Service,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_runs(Arc::new(MemoryRuns::new()))
+    }
+
+    fn with_runs(runs: Arc<dyn RunStore>) -> Self {
+        let tree = Arc::new(Tree::new(FILES).expect("a directory"));
+        let sources = MemoryTree::default();
+        sources.write("models/thing.ts", "type @acme/thing\nexport model\nmethod work\nmethod wait\nmethod panic\n");
+        let ports = Ports {
+            tree: Arc::new(sources),
+            packages: Arc::new(ScriptedPackages::new()),
+            bundler: Arc::new(ScriptedBundler::new()),
+            store: Arc::new(MemoryStore::default()),
+            inspector: Arc::new(ScriptedInspector::new()),
+            catalog: Arc::new(MemoryCatalog::default()),
+            seals: Arc::new(MemorySeals::default()),
+            clock: Arc::new(ManualClock::default()),
+            entropy: Arc::new(SeededEntropy::new(1)),
+            progress: Arc::new(Quiet),
+        };
+        let repository = Repository {
+            directory: tree.root(),
+            environment: [].into(),
+            files: Arc::new(DiskFiles::new(tree.root())),
+            documents: Arc::new(YamlDocuments),
+            expressions: Arc::new(CelExpressions),
+            schemas: Arc::new(JsonSchemas),
+        };
+        let script = Script::default();
+        let running =
+            Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
+        let in_force = Mutex::new(Marker::read(&tree).expect("a marker"));
+        let marker = Marker { tree: Arc::clone(&tree), in_force };
+        let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 2, repository })
+            .with_configuration(Arc::new(marker))
+            .with_runs(Arc::clone(&runs))
+            .with_running(running);
+        Self { tree, script, runs, service }
+    }
+
+    async fn start(&self, what: Runnable) -> StartedRun {
+        let start = StartRun { what, inputs: Json::Object(Vec::new()), trigger: "test".to_owned() };
+        within(self.service.start_run(start)).await.expect("it begins")
+    }
+
+    async fn start_method(&self, method: &str) -> StartedRun {
+        self.start(Runnable::Method { definition: "thing".to_owned(), method: method.to_owned() }).await
+    }
+
+    async fn recorded(&self, id: &str) -> RunRecord {
+        self.runs.get(id).await.expect("a history").found().expect("a record")
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_on_record_and_listed_before_it_ends_and_is_cancelled_by_its_identifier() {
+    let world = World::new();
+    let StartedRun { run, mut events, .. } = world.start_method("wait").await;
+    let id = run.id().to_owned();
+    assert_eq!(world.recorded(&id).await.status, RunStatus::Running);
+    let active: Vec<String> = world.service.active_runs().iter().map(|record| record.id.clone()).collect();
+    assert_eq!(active, [id.as_str()]);
+    assert!(!world.service.cancel_run("another"));
+    assert!(world.service.cancel_run(&id));
+    let record = within(run.wait()).await.expect("a record");
+    assert_eq!(record.status, RunStatus::Cancelled);
+    assert_eq!(*record, world.recorded(&id).await);
+    let mut changes = Vec::new();
+    while let Some(event) = within(events.next()).await {
+        assert_eq!(&*event.run_id, id);
+        changes.push(event.change);
+    }
+    assert!(matches!(changes.first(), Some(RunChange::Started(_))), "{changes:?}");
+    assert_eq!(changes.last(), Some(&RunChange::Finished(record)));
+    assert!(world.service.active_runs().is_empty());
+    assert!(!world.service.cancel_run(&id), "it has ended");
+}
+
+#[tokio::test]
+async fn a_run_goes_on_when_everybody_let_go_of_it_unless_that_was_asked_for() {
+    let world = World::new();
+    let started = world.start_method("wait").await;
+    let id = started.run.id().to_owned();
+    drop(started);
+    let run = world.service.active_run(&id).expect("it goes on");
+    world.script.released.notify_one();
+    assert_eq!(within(run.wait()).await.expect("a record").status, RunStatus::Succeeded);
+
+    let StartedRun { run, events, .. } = world.start_method("wait").await;
+    drop(events);
+    let other = world.service.active_run(run.id()).expect("it goes on");
+    drop(run.cancel_on_drop());
+    assert_eq!(within(other.wait()).await.expect("a record").status, RunStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn who_asks_goes_away_before_the_answer_and_the_run_is_neither_lost_nor_doubled() {
+    let world = World::new();
+    let start = StartRun {
+        what: Runnable::Method { definition: "thing".to_owned(), method: "work".to_owned() },
+        inputs: Json::Object(Vec::new()),
+        trigger: "test".to_owned(),
+    };
+    // The client hangs up at each point where it can.
+    for polls in 1.. {
+        let mut starting = Box::pin(world.service.start_run(start.clone()));
+        let mut left = polls;
+        let outcome = std::future::poll_fn(|context| {
+            left -= 1;
+            match starting.as_mut().poll(context) {
+                std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
+                std::task::Poll::Pending => std::task::Poll::Pending,
+                std::task::Poll::Ready(outcome) => std::task::Poll::Ready(Some(outcome)),
+            }
+        });
+        if let Some(started) = within(outcome).await {
+            within(started.expect("it begins").run.wait()).await.expect("a record");
+            break;
+        }
+    }
+    within(async {
+        while !world.service.active_runs().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for record in world.runs.list(&RunFilter::default()).await.expect("a history") {
+        assert_eq!(record.status, RunStatus::Succeeded, "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_task_panics_ends_as_failed_with_its_record_and_others_go_on() {
+    let world = World::new();
+    let StartedRun { run, mut events, .. } = world.start(Runnable::Workflow("outer".to_owned())).await;
+    let record = within(run.wait()).await.expect("a record");
+    assert_eq!(record.status, RunStatus::Failed);
+    let error = record.error.as_ref().expect("a reason");
+    assert_eq!(error.code, Code::RUN_PANICKED);
+    assert!(error.message.contains("cannot be"), "{}", error.message);
+    assert_eq!(*record, world.recorded(run.id()).await);
+    let statuses: Vec<RunStatus> = record.jobs.iter().map(|job| job.status).collect();
+    assert_eq!(statuses[1], RunStatus::Skipped, "{statuses:?}");
+    // The run that its step had started ends with it.
+    let history = world.runs.list(&RunFilter::default()).await.expect("a history");
+    assert_eq!(history.len(), 2);
+    assert!(history.iter().all(|record| record.status == RunStatus::Failed), "{history:?}");
+    let mut last = None;
+    while let Some(event) = within(events.next()).await {
+        last = Some(event);
+    }
+    assert!(matches!(last.expect("events").change, RunChange::Finished(_)));
+    assert!(world.service.active_runs().is_empty());
+    let StartedRun { run, .. } = world.start_method("work").await;
+    assert_eq!(within(run.wait()).await.expect("a record").status, RunStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn who_listens_later_gets_the_record_as_it_is_first() {
+    let world = World::new();
+    let StartedRun { run, .. } = world.start_method("wait").await;
+    let mut late = run.events();
+    let first = within(late.next()).await.expect("an event");
+    assert!(matches!(&first.change, RunChange::Started(record) if record.id == run.id()), "{first:?}");
+    world.script.released.notify_one();
+    let record = within(run.wait()).await.expect("a record");
+    let mut after = run.events();
+    assert_eq!(within(after.next()).await.expect("an event").change, RunChange::Finished(record));
+    assert_eq!(within(after.next()).await, None);
+}
+
+#[test]
+fn a_run_that_was_dropped_with_its_process_is_shown_as_interrupted() {
+    let directory = Tree::new("").expect("a directory");
+    let file = directory.root().join("runs.db");
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let first = runtime();
+    let id = first.block_on(async {
+        let opened = SqliteRuns::open(&file, OpenMode::ReadWrite).await.expect("a history");
+        let world = World::with_runs(Arc::new(opened.runs));
+        world.start_method("wait").await.run.id().to_owned()
+    });
+    first.shutdown_timeout(Duration::from_secs(10));
+    runtime().block_on(async {
+        let runs = SqliteRuns::open(&file, OpenMode::ReadOnly).await.expect("a history").runs;
+        let RunLookup::Found(record) = runs.get(&id).await.expect("a record") else { panic!("it is on record") };
+        assert_eq!(record.status, RunStatus::Failed);
+        assert_eq!(record.error.expect("a reason").code, Code::RUN_INTERRUPTED);
+    });
+}
+
+#[tokio::test]
+async fn after_a_reload_the_next_call_goes_by_the_permissions_on_disk() {
+    let world = World::new();
+    let call = async || {
+        let StartedRun { run, .. } = world.start_method("work").await;
+        let record = within(run.wait()).await.expect("a record");
+        assert_eq!(record.status, RunStatus::Succeeded, "{record:?}");
+        world.script.granted.lock().expect("a list").last().expect("a session").clone()
+    };
+    assert_eq!(call().await, None);
+    world.tree.write("mangrove.yaml", "permissions: { '@acme/thing': { net: [example.com] } }\n").expect("a marker");
+    assert_eq!(call().await, None, "nobody asked for it to be read");
+    assert_eq!(world.service.reload().await.expect("a configuration"), []);
+    let granted = Some(Grant::Only(vec!["example.com".to_owned()]));
+    assert_eq!(call().await, granted);
+    world.tree.write("mangrove.yaml", "permissions: [\n").expect("a marker");
+    let problems = world.service.reload().await.expect("a configuration");
+    assert!(matches!(problems.as_slice(), [problem] if problem.code == Code::MALFORMED_DOCUMENT), "{problems:?}");
+    assert_eq!(call().await, granted, "the old one is in force");
+}
+
+#[tokio::test]
+async fn a_service_that_was_built_without_a_part_says_so_and_does_the_rest() {
+    let World { service, .. } = World::new();
+    let error = service.cache_usage().await.expect_err("no cache");
+    assert!(matches!(error, ServiceError::Without("a cache of packages")), "{error}");
+    assert!(service.types().await.expect("a catalog").rows().next().is_none());
+    let validation = service.validate(None).await.expect("it looks");
+    assert!(validation.is_valid(), "{:?}", validation.problems);
+    let unknown = StartRun {
+        what: Runnable::Workflow("ghost".to_owned()),
+        inputs: Json::Object(Vec::new()),
+        trigger: "test".to_owned(),
+    };
+    let error = service.start_run(unknown).await.expect_err("there is none");
+    assert!(matches!(&error, RunError::Unknown { problem, .. } if problem.code == Code::UNKNOWN_NAME), "{error}");
+}
+
+/// What is told in passing is no mistake.
+#[test]
+fn information_does_not_make_a_workflow_invalid() {
+    let problem = |severity| Problem {
+        code: Code::SHIPPED_IN_USE,
+        severity,
+        subject: "workflows/a.yaml".to_owned(),
+        position: None,
+        message: "it is so".to_owned(),
+        hint: None,
+    };
+    let validation = |severity| mangrove_app::service::Validation { problems: vec![problem(severity)] };
+    assert!(validation(Severity::Information).is_valid());
+    assert!(validation(Severity::Warning).is_valid());
+    assert!(!validation(Severity::Error).is_valid());
+}
