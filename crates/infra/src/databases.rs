@@ -80,7 +80,7 @@ impl Inner {
             let message =
                 format!("was damaged; it now lies at {}, and a new one is filled from the sources", path.display());
             self.add_notice(Database::Catalog, message);
-            self.hand_store_over(opened.catalog.identity().await?)?;
+            self.hand_store_over(opened.catalog.identity().await?.as_deref())?;
         }
         Ok(OpenedCatalog::Usable(opened.catalog))
     }
@@ -95,14 +95,14 @@ impl Inner {
     }
 
     /// Makes a store that an earlier catalog left the store of this one.
-    fn hand_store_over(&self, identity: Option<String>) -> Result<(), CatalogError> {
+    fn hand_store_over(&self, identity: Option<&str>) -> Result<(), CatalogError> {
         let hand_over = |identity: &str| -> Result<(), StoreError> {
             match self.store.ownership(identity)? {
                 Ownership::Foreign(_) => self.store.claim(identity),
                 Ownership::Ours | Ownership::Unclaimed => Ok(()),
             }
         };
-        let handed_over = identity.as_deref().map_or(Ok(()), hand_over);
+        let handed_over = identity.map_or(Ok(()), hand_over);
         handed_over.map_err(|error| CatalogError::Access { operation: "replace", fault: error.fault().clone() })
     }
 
@@ -154,7 +154,7 @@ impl Databases for SqliteDatabases {
     async fn replace_catalog(&self) -> Result<Option<PathBuf>, CatalogError> {
         let path = self.inner.path(Database::Catalog);
         let set_aside = self.catalog.while_closed(SqliteCatalog::replace(&path)).await?;
-        self.inner.hand_store_over(self.catalog.identity().await?)?;
+        self.inner.hand_store_over(self.catalog.identity().await?.as_deref())?;
         Ok(set_aside)
     }
 

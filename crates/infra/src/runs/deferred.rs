@@ -15,7 +15,6 @@ type Open = dyn Fn() -> BoxFuture<'static, Result<SqliteRuns, RunStoreError>> + 
 
 /// Most of what is done with a repository needs no history. A failure to open is the answer to what was asked, and is
 /// tried again with the next question.
-#[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
 pub struct DeferredRuns {
     open: Box<Open>,
     opened: OnceCell<SqliteRuns>,
