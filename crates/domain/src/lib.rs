@@ -24,7 +24,6 @@ pub mod index;
 pub mod json;
 pub mod judge;
 pub mod nearest;
-pub mod not_met;
 pub mod observation;
 pub mod permission;
 pub mod plan;
