@@ -9,9 +9,10 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::LoadedBundle,
     json::Json,
     permission::{Grant, Permission},
-    ports::{Call, HostCall, LoadedBundle, MethodHost, MethodRunner, RunError},
+    ports::{Call, HostCall, MethodHost, MethodRunner, RunError},
     problem::Code,
     source::RootId,
 };

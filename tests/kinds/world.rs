@@ -16,8 +16,8 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     bundle::Presence,
-    ports::AuditRecord,
     row::Row,
+    settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
     state::StateName,
     type_name::TypeName,

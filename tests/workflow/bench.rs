@@ -19,17 +19,18 @@ use mangrove_app::{
     },
 };
 use mangrove_domain::{
+    bundle::LoadedBundle,
     description::{Description, MethodDescription},
     failure::Failure,
     json::Json,
     ports::{
-        Call, Documents as _, HostCall, LoadedBundle, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter,
-        RunStore, Session, WorkflowFiles,
+        Call, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore, Session,
     },
     problem::{Problem, Severity},
     run::{RunProblem, RunRecord, RunStatus},
     source::Kind,
     type_name::TypeName,
+    workflow::WorkflowFiles,
 };
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, files::DiskFiles, schema::JsonSchemas};
 use mangrove_testkit::{

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{layers, tidy};
+use crate::{deny, layers, tidy};
 
 /// How a step is done.
 enum Work {
@@ -32,6 +32,7 @@ fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
         cargo("format", &["fmt", "--all", "--check"]),
         Step { name: "layers", work: Work::Check(layers::run) },
         Step { name: "tidy", work: Work::Check(tidy::run) },
+        Step { name: "deny", work: Work::Check(deny::run) },
         cargo("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         Step {
             name: "documents",
@@ -58,8 +59,7 @@ fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
 
 /// Runs every step.
 pub(crate) fn run(root: &Path) -> Result<bool> {
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    let steps = steps(has_nextest(root), is_ci);
+    let steps = steps(has_nextest(root), deny::is_ci());
     let mut durations: Vec<(&str, Duration)> = Vec::new();
     let mut failed = None;
     for step in &steps {

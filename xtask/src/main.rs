@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod deny;
 mod layers;
 mod metadata;
 mod tidy;
@@ -30,6 +31,11 @@ const COMMANDS: &[Command] = &[
         run: ci::run,
     },
     Command { name: "layers", about: "who may depend on whom, and the list of ports", run: layers::run },
+    Command {
+        name: "deny",
+        about: "licences, bans and origins of outside crates, by `cargo deny` and deny.toml",
+        run: deny::run,
+    },
     Command {
         name: "bench",
         about: "measure the whole program: [--quick] [--debug] [--json FILE]; never part of `ci`",

@@ -12,11 +12,12 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use mangrove_domain::{
+    bundle::LoadedBundle,
     failure::FailureClass,
     index::TypeIndex,
     observation::{CatalogView, DiskView, Observation},
     plan,
-    ports::{LoadedBundle, Progress, StoreError},
+    ports::{Progress, StoreError},
     problem::Problem,
     row::Row,
     source::{Kind, SourceId},

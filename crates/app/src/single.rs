@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use mangrove_domain::{
+    bundle::Bundle,
     failure::Fault,
-    ports::{BuildFailure, Bundle, BundleRequest, EdgeTarget, PackageRequest},
+    module_graph::EdgeTarget,
+    package::PackageRequest,
+    ports::{BuildFailure, BundleRequest},
     source::SourceId,
 };
 

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::LoadedBundle,
     description::Description,
     failure::Failure,
     index::TypeIndex,
-    ports::{Catalog, CatalogError, LoadedBundle},
+    ports::{Catalog, CatalogError},
     problem::Problem,
     row::Row,
     source::{Kind, SourceId},

@@ -6,9 +6,9 @@ use mangrove_domain::{
     index::TypeIndex,
     observation::{DiskView, Observation},
     plan::{self, Step},
-    ports::AuditRecord,
     problem::Problem,
     row::Row,
+    settle::AuditRecord,
     source::SourceId,
 };
 

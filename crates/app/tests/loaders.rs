@@ -5,8 +5,7 @@ use mangrove_app::loaders::Registry;
 use mangrove_domain::{
     description::Description,
     json::Json,
-    ports::Site,
-    shape::Shape,
+    shape::{Shape, Site},
     source::{Kind, RelativePath, RootId, SourceId},
 };
 use mangrove_testkit::contract::loader::{self, Example, object, schema, text};

@@ -13,10 +13,11 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     description::{Description, Violation},
+    kind_layout::KindLayout,
     plan::Scope,
-    ports::{BundleStore as _, Catalog as _, Change, Commit, KindLayout, Loader, Seals as _, Site, Write},
+    ports::{BundleStore as _, Catalog as _, Change, Commit, Loader, Seals as _, Write},
     row::Row,
-    shape::Shape,
+    shape::{Shape, Site},
     source::Kind,
 };
 use world::{World, model, network_down};

@@ -1,6 +1,6 @@
-//! Names of what the bundle store keeps.
+//! Bundles, and the names of what the bundle store keeps.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use crate::digest::Digest;
 
@@ -95,4 +95,34 @@ pub enum Presence {
         /// The size that was found.
         found_bytes: u64,
     },
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// One ES module, UTF-8.
+    pub code: String,
+    /// Its source map as JSON text, if one was made.
+    pub source_map: Option<String>,
+    /// What the extension's own modules need by their text: free globals such as `Deno`, `fetch`, and
+    /// `node:` imports; sorted.
+    pub requirements: Vec<String>,
+}
+
+/// One file of a vendor directory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BundleFile {
+    /// Its path below the directory.
+    pub path: String,
+    /// Its text.
+    pub code: Arc<str>,
+}
+
+/// A bundle with its closure in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedBundle {
+    /// The extension's own code.
+    pub code: Arc<str>,
+    /// The files of its vendors by their import path `../vendor/<digest>/<file>`, sorted.
+    pub vendor_files: Vec<BundleFile>,
 }

@@ -1,8 +1,8 @@
 //! Definitions: configured instances of a model type (`models/<type path>/<uuid>.yaml`).
 
 use crate::{
+    document::{Document, Node, NodeValue},
     form::{Form, Located, Parsed},
-    ports::{Document, Node, NodeValue},
     type_name::TypeName,
 };
 

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::time::Timestamp;
+use crate::{position::Position, problem::Code, time::Timestamp};
 
 /// What kind of failure it is, which decides when it is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,30 +72,13 @@ impl fmt::Display for FailureClass {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CauseKey(pub Arc<str>);
 
-/// Where in a text file something is. Lines and columns count from 1; columns are characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Position {
-    /// The file, as a person names it (usually relative to the repository).
-    pub file: String,
-    /// The line.
-    pub line: u32,
-    /// The column.
-    pub column: u32,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}:{}", self.file, self.line, self.column)
-    }
-}
-
 /// One thing that went wrong, as an adapter reports it: a failure without history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Decides about retries.
     pub class: FailureClass,
     /// Names the page that explains it.
-    pub code: crate::problem::Code,
+    pub code: Code,
     /// What it shares with others.
     pub cause: CauseKey,
     /// One sentence for people: what was being done to what, and what came back.
@@ -106,12 +89,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault without a position.
-    pub fn new(
-        class: FailureClass,
-        code: crate::problem::Code,
-        cause: impl Into<Arc<str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(class: FailureClass, code: Code, cause: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
         Self { class, code, cause: CauseKey(cause.into()), message: message.into(), position: None }
     }
 
@@ -138,7 +116,7 @@ pub struct Failure {
     /// Of the latest fault.
     pub class: FailureClass,
     /// Of the latest fault.
-    pub code: crate::problem::Code,
+    pub code: Code,
     /// Of the latest fault.
     pub cause: CauseKey,
     /// What the first fault of this series said: later ones often only echo it (fault 43).

@@ -4,10 +4,10 @@
 //! is nearly a known one, because then it is a slip; otherwise a warning, because a newer program may know it.
 
 use crate::{
-    failure::Position,
+    document::{Document, Node, NodeValue},
     json::{Json, Number},
     nearest,
-    ports::{Document, Node, NodeValue},
+    position::Position,
     problem::{Code, Problem, Severity},
 };
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 /// A JSON value. Objects keep the order in which their members were written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Json {
     /// `null`
+    #[default]
     Null,
     /// `true` or `false`
     Bool(bool),

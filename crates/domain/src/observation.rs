@@ -29,7 +29,7 @@ pub struct Observation {
     pub claimed_type: Option<TypeName>,
     /// True if its text exports an add-on to that type ([`KindLayout::add_on_export_names`]).
     ///
-    /// [`KindLayout::add_on_export_names`]: crate::ports::KindLayout::add_on_export_names
+    /// [`KindLayout::add_on_export_names`]: crate::kind_layout::KindLayout::add_on_export_names
     pub claims_add_on: bool,
     /// Whether it could be read.
     pub entry: Entry,

@@ -11,8 +11,8 @@ use crate::{
     digest::Digest,
     freshness::{Fresh, Verdict},
     observation::CatalogView,
+    package::PackageRequest,
     plan::{Action, Plan},
-    ports::PackageRequest,
     problem::Problem,
     row::Row,
     source::Kind,
@@ -24,7 +24,7 @@ use crate::{
 pub struct Seal {
     /// What was asked: the kinds with the versions of their rules.
     pub question: Digest,
-    /// Names the survey ([`Survey::mark`](crate::ports::Survey::mark)).
+    /// Names the survey ([`Survey::mark`](crate::survey::Survey::mark)).
     pub survey: Digest,
     /// Names the content of the catalog ([`Catalog::mark`](crate::ports::Catalog::mark)), as of before its rows were
     /// read.

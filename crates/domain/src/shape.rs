@@ -1,6 +1,9 @@
 //! What an export looks like from outside, as the inspector reports it and a loader judges it.
 
-use crate::json::{Json, Number};
+use crate::{
+    json::{Json, Number},
+    source::SourceId,
+};
 
 /// A value of the extension's world: JSON's cases plus what JSON cannot say.
 ///
@@ -99,4 +102,17 @@ impl Shape {
             Shape::Schema { json_schema } => json_schema.clone(),
         })
     }
+}
+
+/// Where a shape comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The source.
+    pub source: SourceId,
+    /// The name of the export.
+    pub export_name: String,
+    /// What the module needs from its engine; goes into the description as it is.
+    pub requirements: Vec<String>,
+    /// Remarks of the inspector; go into the description as they are.
+    pub notes: Vec<String>,
 }

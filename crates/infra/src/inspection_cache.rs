@@ -7,7 +7,8 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     fingerprint::{Line, Part},
-    ports::{Catalog, ExportInspector, InspectRequest, Inspection},
+    inspection::Inspection,
+    ports::{Catalog, ExportInspector, InspectRequest},
 };
 
 use crate::{engine, worker::wire};

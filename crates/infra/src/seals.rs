@@ -16,7 +16,8 @@ use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
     digest::Digest,
     failure::Fault,
-    ports::{PackageRequest, Seals},
+    package::PackageRequest,
+    ports::Seals,
     seal::{Seal, SealedRows},
     source::Kind,
 };

@@ -11,8 +11,8 @@ use std::{
 };
 
 use mangrove_domain::{
-    bundle::{BundleRef, ObjectKey, Presence},
-    ports::{BundleFile, BundleStore as _, SHORTEST_GRACE, StoreError, SweepRequest},
+    bundle::{BundleFile, BundleRef, ObjectKey, Presence},
+    ports::{BundleStore as _, SHORTEST_GRACE, StoreError, SweepRequest},
     problem::Code,
     time::Timestamp,
 };

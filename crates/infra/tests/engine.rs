@@ -5,9 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
+    bundle::{BundleFile, LoadedBundle},
     failure::{FailureClass, Fault},
+    inspection::Inspection,
     json::Json,
-    ports::{BundleFile, Call, HostCall, InspectRequest, Inspection, LoadedBundle, OpenRequest, RunError},
+    ports::{Call, HostCall, InspectRequest, OpenRequest, RunError},
     problem::Code,
     shape::Shape,
 };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mangrove_domain::{
     digest::Digest,
     fingerprint::Part,
-    ports::{Edge, EdgeTarget, ModuleGraph, SourceFile},
+    json::Json,
+    module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     source::RelativePath,
 };
 
@@ -47,7 +48,7 @@ pub fn module_graph(files: &[(&str, &str)], edges: &[(&str, &str, EdgeTarget)]) 
         edges: edges.iter().map(edge).collect(),
         source: Part::of([]),
         config: Part::of([]),
-        compiler_options: "{}".to_owned(),
+        compiler_options: Json::object::<&str>([]),
         lock: None,
         config_files: Vec::new(),
     }

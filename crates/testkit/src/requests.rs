@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use mangrove_domain::{
+    bundle::LoadedBundle,
     permission::{Grantee, Grants},
-    ports::{LoadedBundle, OpenRequest},
+    ports::OpenRequest,
     source::RootId,
 };
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{layers::section, tree::Tree};
 
-const PROBLEM_CODES: &str = "crates/domain/src/problem.rs";
+const PROBLEM_CODES: &str = "crates/domain/src/problem/code.rs";
 const INVARIANTS: std::ops::RangeInclusive<u32> = 1..=9;
 
 pub(super) fn check(tree: &Tree, dependencies: &BTreeSet<String>) -> Vec<String> {

@@ -3,7 +3,17 @@
 use crate::tree::Tree;
 
 /// A file longer than this is two files (`CONTRIBUTING.md`); tests do not count.
-const LONGEST_FILE: usize = 600;
+const LONGEST_FILE: usize = 500;
+
+/// Files that are longer today. The list may only become shorter.
+const LONGER_FILES: &[&str] = &[
+    "crates/app/src/workflow/engine.rs",
+    "crates/cli/src/compose.rs",
+    "crates/infra/src/sources/tree.rs",
+    "crates/infra/src/sqlite.rs",
+    "crates/infra/src/store/mod.rs",
+    "crates/testkit/src/registry.rs",
+];
 
 /// What must not stand in Rust code, cut in two so that this file may say it.
 const FORBIDDEN: &[(&str, &str, &str)] = &[
@@ -22,7 +32,7 @@ const TEXT: &[&str] =
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {
     [
-        too_long(tree),
+        too_long(tree, LONGER_FILES),
         forbidden(tree),
         unnamed_test_targets(tree),
         unreachable_modules(tree),
@@ -32,14 +42,22 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
     .concat()
 }
 
-fn too_long(tree: &Tree) -> Vec<String> {
+fn too_long(tree: &Tree, known: &[&str]) -> Vec<String> {
     let mut findings = Vec::new();
+    let mut long = Vec::new();
     for (path, text) in tree.ending(".rs").filter(|(path, _)| !is_test(path)) {
         let length = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
         if length > LONGEST_FILE {
-            findings.push(format!("{path}: {length} lines without its tests, at most {LONGEST_FILE}"));
+            long.push(path);
+            if !known.contains(&path) {
+                findings.push(format!("{path}: {length} lines without its tests, at most {LONGEST_FILE}"));
+            }
         }
     }
+    let done = known.iter().filter(|path| !long.contains(path));
+    findings.extend(
+        done.map(|path| format!("{path} is no longer too long; take it out of the list in xtask/src/tidy/sources.rs")),
+    );
     findings
 }
 
@@ -163,9 +181,11 @@ mod tests {
         let with_tests = format!("{code}#[cfg(test)]\n{code}");
         let too_much = format!("{code}// y\n");
         let good = Tree::from([("a/src/lib.rs", with_tests.as_str()), ("tests/cli/long.rs", too_much.as_str())]);
-        assert_eq!(too_long(&good), none());
+        assert_eq!(too_long(&good, &[]), none());
         let bad = Tree::from([("a/src/lib.rs", too_much.as_str())]);
-        assert_eq!(too_long(&bad), ["a/src/lib.rs: 601 lines without its tests, at most 600"]);
+        assert_eq!(too_long(&bad, &[]), ["a/src/lib.rs: 501 lines without its tests, at most 500"]);
+        assert_eq!(too_long(&bad, &["a/src/lib.rs"]), none(), "an exception");
+        assert_eq!(too_long(&good, &["a/src/lib.rs"]).len(), 1, "an exception that is not needed");
     }
 
     #[test]

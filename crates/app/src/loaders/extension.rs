@@ -8,8 +8,7 @@ use mangrove_domain::{
     description::{Description, MethodDescription, Violation},
     json::Json,
     judge::{Field, Judge},
-    ports::Site,
-    shape::Shape,
+    shape::{Shape, Site},
     type_name::TypeName,
 };
 

@@ -4,8 +4,8 @@ use mangrove_domain::{
     description::{Description, Violation},
     json::Json,
     judge::{Field, Judge},
-    ports::{KindLayout, Site},
-    shape::Shape,
+    kind_layout::KindLayout,
+    shape::{Shape, Site},
     source::Kind,
     type_name::TypeName,
 };

@@ -9,10 +9,7 @@ mod vault;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mangrove_domain::{
-    ports::{KindLayout, Loader},
-    source::Kind,
-};
+use mangrove_domain::{kind_layout::KindLayout, ports::Loader, source::Kind};
 
 pub use driver::Driver;
 pub use model::Model;

@@ -4,8 +4,9 @@ use mangrove_domain::{
     description::{Description, Violation},
     json::Json,
     judge::{Field, Judge},
-    ports::{KindLayout, Loader, Site},
-    shape::Shape,
+    kind_layout::KindLayout,
+    ports::Loader,
+    shape::{Shape, Site},
     source::Kind,
     type_name::TypeName,
 };

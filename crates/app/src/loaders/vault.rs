@@ -2,8 +2,9 @@
 
 use mangrove_domain::{
     description::{Description, Violation},
-    ports::{KindLayout, Loader, Site},
-    shape::Shape,
+    kind_layout::KindLayout,
+    ports::Loader,
+    shape::{Shape, Site},
 };
 
 use super::factory;

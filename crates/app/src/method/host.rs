@@ -7,10 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    data::{DataHandle, DataKind},
     description::Description,
     json::Json,
     nearest,
-    ports::{Clock, DataError, DataHandle, DataKind, DataStore, HostCall, MethodHost, NewData, SchemaValidator},
+    ports::{Clock, DataError, DataStore, HostCall, MethodHost, NewData, SchemaValidator},
     run::LogLine,
 };
 

@@ -13,11 +13,12 @@ use mangrove_domain::{
     definition::Definition,
     description::Violation,
     digest::Digest,
+    document::Node,
     json::Json,
     nearest,
     permission::{Grantee, Permission, Permissions},
     ports::{
-        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, Node, OpenRequest, RunError, RunStore,
+        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, OpenRequest, RunError, RunStore,
         SchemaValidator,
     },
     problem::Code,

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
-    bundle::{BundleRef, StoredObject},
+    bundle::{BundleRef, LoadedBundle, StoredObject},
     description::{Description, Violation},
     failure::Fault,
     fingerprint::Inputs,
     observation::{Entry, Observation},
     plan::Action,
-    ports::{BundleRequest, InspectRequest, LoadedBundle, Site},
+    ports::{BundleRequest, InspectRequest},
     row::Row,
     settle::Outcome,
-    shape::Shape,
+    shape::{Shape, Site},
     state::Indexed,
 };
 

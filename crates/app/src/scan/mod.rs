@@ -31,6 +31,8 @@ use mangrove_domain::{
     source::SourceId,
 };
 
+#[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
+pub use self::request::ScanRequest;
 use self::{
     carry_out::CarryOut,
     observe::{Looked, Start},
@@ -43,8 +45,6 @@ pub use self::{
     report::{Report, Statistics},
     request::{Choice, Detail, RetryMode},
 };
-#[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
-pub use self::request::ScanRequest;
 use crate::{
     health::{self, Summary},
     loaders::Registry,

@@ -7,7 +7,8 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     fingerprint::{Line, Part},
-    ports::{PackageRequest, PreparedPackages, Resolver, Route},
+    package::{PackageRequest, PreparedPackages},
+    route::{Resolver, Route},
     shipped::Shipped,
 };
 

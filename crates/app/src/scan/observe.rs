@@ -7,11 +7,13 @@ use mangrove_domain::{
     bundle::{BundleRef, Presence, StoredObject},
     fingerprint::{Line, Part},
     observation::{CatalogView, DiskView, Entry},
+    package::PackageRequest,
     plan::Scope,
-    ports::{ObserveRequest, PackageRequest, Survey, SurveyStatistics},
+    ports::ObserveRequest,
     row::Row,
     seal::SealedRows,
     source::{Kind, SourceId},
+    survey::{Survey, SurveyStatistics},
     time::Timestamp,
 };
 

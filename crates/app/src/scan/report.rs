@@ -8,10 +8,10 @@ use std::{
 
 use mangrove_domain::{
     plan::{Action, Plan, Step},
-    ports::SurveyStatistics,
     problem::Problem,
     row::Row,
     source::{Kind, SourceId},
+    survey::SurveyStatistics,
 };
 
 use crate::health::Summary;

@@ -8,12 +8,14 @@ use mangrove_domain::{
     bundle::{BundleRef, StoredObject},
     digest::Digest,
     observation::CatalogView,
+    package::PackageRequest,
     plan::{Plan, Scope},
-    ports::{ObserveRequest, PackageRequest, Survey, SurveyStatistics},
+    ports::ObserveRequest,
     problem::Problem,
     row::Row,
     seal::{self, Seal, SealedRows},
     source::Kind,
+    survey::{Survey, SurveyStatistics},
 };
 
 use super::{error::Error, needs::Resolved, ports::Ports, request::ScanRequest};

@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use mangrove_domain::{
+    document::{Node, NodeValue},
     form::Located,
     json::Json,
-    ports::{Node, NodeValue, RunStoreError},
+    ports::RunStoreError,
     problem::{Code, Problem, Severity},
     run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     source::Origin,

@@ -8,13 +8,14 @@ use std::{
 use mangrove_domain::{
     definition::{self, Definition},
     digest::Digest,
+    document::Document,
     form::{Located, Parsed},
     nearest,
-    ports::{Document, Documents, FilesError, RepositoryFiles, WorkflowFile, WorkflowFiles},
+    ports::{Documents, FilesError, RepositoryFiles},
     problem::{Code, Problem, Severity},
     source::Origin,
     type_name::TypeName,
-    workflow::{self, Target, Task, Workflow},
+    workflow::{self, Target, Task, Workflow, WorkflowFile, WorkflowFiles},
 };
 
 const ENDINGS: [&str; 2] = [".yaml", ".yml"];

@@ -1,9 +1,10 @@
 //! From documents with `${{ … }}` to values.
 
 use mangrove_domain::{
-    failure::Position,
+    document::{Node, NodeValue},
     json::Json,
-    ports::{Expressions, Node, NodeValue},
+    ports::Expressions,
+    position::Position,
     problem::Code,
     run::RunProblem,
     workflow::template::{self, Part},

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use mangrove_domain::{
     definition::Definition,
+    document::Node,
     form::Located,
     json::Json,
-    ports::Node,
     problem::{Code, Problem},
     run::{RunProblem, RunStatus},
     type_name::TypeName,

@@ -11,9 +11,9 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     failure::Failure,
-    ports::AuditRecord,
     problem::{Code, Problem},
     row::Row,
+    settle::AuditRecord,
     source::RootId,
     state::{State, StateName},
     time::Timestamp,

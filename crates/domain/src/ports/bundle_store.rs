@@ -1,11 +1,11 @@
 //! Where bundles are kept.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
-    bundle::{BundleRef, ObjectKey, Presence, StoredObject},
+    bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject},
     failure::{FailureClass, Fault},
     problem::Code,
     time::Timestamp,
@@ -89,24 +89,6 @@ pub struct SweepOutcome {
     pub objects: Vec<StoredObject>,
     /// How many leftovers of interrupted writes.
     pub leftovers: usize,
-}
-
-/// One file of a vendor directory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BundleFile {
-    /// Its path below the directory.
-    pub path: String,
-    /// Its text.
-    pub code: Arc<str>,
-}
-
-/// A bundle with its closure in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadedBundle {
-    /// The extension's own code.
-    pub code: Arc<str>,
-    /// The files of its vendors by their import path `../vendor/<digest>/<file>`, sorted.
-    pub vendor_files: Vec<BundleFile>,
 }
 
 /// The store failed.

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{BundleFile, ModuleGraph, PackageRequest};
-use crate::{failure::Fault, fingerprint::Part};
+use crate::{
+    bundle::{Bundle, BundleFile},
+    failure::Fault,
+    module_graph::ModuleGraph,
+    package::PackageRequest,
+    route::Route,
+};
 
 /// Turns a module graph into one module.
 ///
@@ -23,36 +28,8 @@ pub trait Bundler: Send + Sync {
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure>;
 }
 
-/// How one entry is built.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The bundler part of its fingerprint: adapter, version, options and formats that change output. `None` while
-    /// the adapter is unavailable; the part then counts as unchanged.
-    pub identity: Option<Part>,
-    /// Who resolves its packages.
-    pub resolver: Resolver,
-}
-
-/// Who resolves the packages of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolver {
-    /// The port [`Packages`](super::Packages): they are prepared, and the bundle imports what was prepared.
-    Packages,
-    /// The bundler itself: nothing is prepared, and the bundle holds everything. With the packages part of the
-    /// fingerprint.
-    Bundler(Part),
-}
-
-impl Route {
-    /// Built by a bundler of this identity from packages that are prepared.
-    #[must_use]
-    pub const fn prepared(identity: Part) -> Self {
-        Self { identity: Some(identity), resolver: Resolver::Packages }
-    }
-}
-
 /// What to build.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BundleRequest {
     /// Entry, files and edges.
     pub graph: ModuleGraph,
@@ -61,18 +38,6 @@ pub struct BundleRequest {
     /// Files that go in instead of staying outside, by the path under which `imports` or another of these files
     /// names them (`../vendor/<digest>/<file>`). Empty for a bundle that shares its packages.
     pub inlined: Vec<BundleFile>,
-}
-
-/// What came out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bundle {
-    /// One ES module, UTF-8.
-    pub code: String,
-    /// Its source map as JSON text, if one was made.
-    pub source_map: Option<String>,
-    /// What the extension's own modules need by their text: free globals such as `Deno`, `fetch`, and
-    /// `node:` imports; sorted.
-    pub requirements: Vec<String>,
 }
 
 /// No bundle came out.

@@ -8,7 +8,7 @@ use crate::{
     failure::Fault,
     observation::CatalogView,
     row::Row,
-    settle::Transition,
+    settle::{AuditRecord, Transition},
     source::{Kind, SourceId},
     type_name::TypeName,
 };
@@ -93,15 +93,6 @@ pub struct CommitOutcome {
     pub conflicts: Vec<SourceId>,
     /// The revisions of the rows that were put, in the order of the changes.
     pub revisions: Vec<(SourceId, u64)>,
-}
-
-/// One line of a source's history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditRecord {
-    /// Whose.
-    pub source: SourceId,
-    /// What happened.
-    pub transition: Transition,
 }
 
 /// The catalog failed.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::LoadedBundle;
-use crate::{failure::Fault, shape::Shape};
+use crate::{bundle::LoadedBundle, failure::Fault, inspection::Inspection};
 
 /// Evaluates a bundle where it can do no harm and reports what it exports.
 ///
@@ -29,16 +28,4 @@ pub struct InspectRequest {
     pub export_names: Vec<Arc<str>>,
     /// What a person calls the source, for messages.
     pub subject: String,
-}
-
-/// What was found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Inspection {
-    /// The export that was found, with its name; `None` if the bundle has none of them.
-    pub export: Option<(Arc<str>, Shape)>,
-    /// What the module needs that only a richer engine has, because it touched it while loading or names it in its
-    /// own text; sorted.
-    pub touched: Vec<String>,
-    /// Remarks such as an inconvertible schema.
-    pub notes: Vec<String>,
 }

@@ -1,10 +1,9 @@
 //! The extension point: one loader per kind.
 
-use super::KindLayout;
 use crate::{
     description::{Description, Violation},
-    shape::Shape,
-    source::SourceId,
+    kind_layout::KindLayout,
+    shape::{Shape, Site},
 };
 
 /// What one kind of extension is: where it lies, how it is recognised, what it must look like.
@@ -25,17 +24,4 @@ pub trait Loader: Send + Sync {
     /// # Errors
     /// Every violation, never an empty list.
     fn describe(&self, shape: &Shape, site: &Site) -> Result<Description, Vec<Violation>>;
-}
-
-/// Where a shape comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
-    /// The source.
-    pub source: SourceId,
-    /// The name of the export.
-    pub export_name: String,
-    /// What the module needs from its engine; goes into the description as it is.
-    pub requirements: Vec<String>,
-    /// Remarks of the inspector; go into the description as they are.
-    pub notes: Vec<String>,
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::LoadedBundle;
-use crate::{description::Violation, failure::Fault, json::Json, permission::Grantee};
+use crate::{bundle::LoadedBundle, description::Violation, failure::Fault, json::Json, permission::Grantee};
 
 /// Runs functions of a bundle.
 ///

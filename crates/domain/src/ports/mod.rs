@@ -24,27 +24,24 @@ mod schema_validator;
 mod seals;
 mod source_tree;
 
-pub use bundle_store::{BundleFile, BundleStore, LoadedBundle, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
-pub use bundler::{BuildFailure, Bundle, BundleRequest, Bundler, Resolver, Route};
-pub use catalog::{AuditRecord, Catalog, CatalogError, Change, Commit, CommitOutcome, Write};
+pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
+pub use bundler::{BuildFailure, BundleRequest, Bundler};
+pub use catalog::{Catalog, CatalogError, Change, Commit, CommitOutcome, Write};
 pub use clock::Clock;
-pub use data_store::{DataError, DataHandle, DataKind, DataStore, NewData};
-pub use documents::{Document, DocumentError, Documents, Node, NodeValue};
+pub use data_store::{DataError, DataStore, NewData};
+pub use documents::{DocumentError, Documents};
 pub use entropy::Entropy;
-pub use export_inspector::{ExportInspector, InspectRequest, Inspection};
+pub use export_inspector::{ExportInspector, InspectRequest};
 pub use expressions::{ExpressionError, Expressions};
-pub use loader::{Loader, Site};
+pub use loader::Loader;
 pub use method_runner::{Call, Checked, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
-pub use packages::{PackageRequest, Packages, PreparedPackages};
+pub use packages::Packages;
 pub use progress::{Event, Phase, Progress};
 pub use repository_files::{FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
-pub use source_tree::{
-    ConfigFile, ConfigKind, Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile,
-    SourceTree, Survey, SurveyStatistics, SurveyedEntry, WorkflowFile, WorkflowFiles,
-};
+pub use source_tree::{ObserveError, ObserveRequest, SourceTree};
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about
 /// outcomes use the strict fakes of `testkit`. There is none of [`BundleStore`] and [`Progress`], whose methods borrow

@@ -1,13 +1,12 @@
 //! Packages from a registry.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
-
 use async_trait::async_trait;
 
-use crate::{bundle::StoredObject, failure::Fault, fingerprint::Part};
+use crate::{
+    failure::Fault,
+    fingerprint::Part,
+    package::{PackageRequest, PreparedPackages},
+};
 
 /// Resolution, fetching and pre-bundling of packages.
 ///
@@ -27,25 +26,4 @@ pub trait Packages: Send + Sync {
     /// Makes the packages ready to import: resolves, fetches, verifies, builds vendor bundles and puts them
     /// into the store.
     async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault>;
-}
-
-/// The specifiers of one module graph that are no local files.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct PackageRequest {
-    /// As surveyed; `node:` built-ins and unsupported schemes included.
-    pub specifiers: BTreeSet<String>,
-    /// The `deno.lock` that governs the entry, absolute. What it locks comes before every other lock.
-    pub lock: Option<PathBuf>,
-}
-
-/// Packages that are ready to import.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PreparedPackages {
-    /// From specifier to what an extension bundle imports instead: `../vendor/<digest>/<entry>.js`, or the
-    /// specifier itself for `node:` built-ins.
-    pub imports: BTreeMap<String, String>,
-    /// The vendor bundles behind the imports, with everything that they import, sorted.
-    pub vendors: Vec<StoredObject>,
-    /// The packages part as it resolved.
-    pub packages: Part,
 }

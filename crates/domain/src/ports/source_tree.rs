@@ -1,6 +1,6 @@
 //! Finding sources and what they import.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
@@ -8,11 +8,11 @@ use crate::{
     digest::Digest,
     drift::Drift,
     failure::Fault,
-    fingerprint::Part,
-    observation::{DiskView, Observation},
-    problem::Problem,
-    shipped::Shipped,
-    source::{Kind, Origin, RelativePath, SourceId},
+    kind_layout::KindLayout,
+    module_graph::{ModuleGraph, SourceFile},
+    source::SourceId,
+    survey::Survey,
+    workflow::WorkflowFiles,
 };
 
 /// The files of a repository and its other roots: discovery, digests and module graphs.
@@ -25,8 +25,8 @@ use crate::{
 #[async_trait]
 pub trait SourceTree: Send + Sync {
     /// Looks at everything in scope. Packages and bundler parts are not known here: the observations'
-    /// `packages` and `bundler` parts are left as the empty [`Part`], to be filled by the caller from
-    /// [`SurveyedEntry::specifiers`].
+    /// `packages` and `bundler` parts are left as the empty [`Part`](crate::fingerprint::Part), to be filled by the caller from
+    /// [`SurveyedEntry::specifiers`](crate::survey::SurveyedEntry::specifiers).
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError>;
 
     /// The module graph of one entry with the bytes of its files, read now. `None` if the entry cannot be
@@ -64,160 +64,6 @@ pub struct ObserveRequest {
     pub unless: Option<Digest>,
 }
 
-/// Where sources of one kind lie and how they are recognised.
-#[derive(Clone, Debug)]
-pub struct KindLayout {
-    /// The kind.
-    pub kind: Kind,
-    /// Its directory below `extensions/`, such as `models`.
-    pub directory: Arc<str>,
-    /// The export names that make a file an entry point, first in precedence first.
-    pub export_names: Vec<Arc<str>>,
-    /// Those of the export names that add to the type of another source, such as `extension`.
-    pub add_on_export_names: Vec<Arc<str>>,
-    /// The key of the export whose literal value is the claimed type: `type`, or `name` for reports.
-    pub type_key: Arc<str>,
-    /// Turns the text of a type into its normalised name.
-    pub normalise: fn(&str) -> Result<crate::type_name::TypeName, crate::type_name::TypeNameError>,
-}
-
-/// What a survey found.
-#[derive(Clone, Debug, Default)]
-pub struct Survey {
-    /// The view that plans are made of, without packages and bundler parts.
-    pub disk: DiskView,
-    /// Per observed entry, in the order of `disk.observations`, what it needs from outside.
-    pub entries: Vec<SurveyedEntry>,
-    /// What the survey cost.
-    pub statistics: SurveyStatistics,
-    /// Names the content: equal marks mean equal content for the same request. `None` where no later survey could
-    /// give it again. A survey whose mark is the one of [`ObserveRequest::unless`] has no content.
-    pub mark: Option<Digest>,
-}
-
-/// What one entry's module graph needs from outside.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct SurveyedEntry {
-    /// Specifiers that are no local files, sorted: `npm:zod@4`, `node:fs`, `jsr:…`, `https:…`, bare names
-    /// after import maps have been applied.
-    pub specifiers: BTreeSet<String>,
-    /// The `deno.lock` that governs the entry, absolute; `None` if there is none.
-    pub lock: Option<PathBuf>,
-    /// What its extension ships for it. Looked for only in pulled extensions, and only where a specifier is one that
-    /// nothing maps ([`crate::shipped::is_unmapped`]).
-    pub shipped: Option<Shipped>,
-}
-
-/// What a survey cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct SurveyStatistics {
-    /// Source and configuration files that were opened.
-    pub files_read: u64,
-    /// Directories that were listed.
-    pub directories_listed: u64,
-}
-
-/// A local module graph: files and the edges between them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModuleGraph {
-    /// The entry's path.
-    pub entry: RelativePath,
-    /// Every file that the entry reaches, itself included, sorted by path.
-    pub files: Vec<SourceFile>,
-    /// Every import of every file.
-    pub edges: Vec<Edge>,
-    /// The source part that these bytes make.
-    pub source: Part,
-    /// The config part in force.
-    pub config: Part,
-    /// Settings in force that the bundler applies, as JSON text of `{jsx…}`; `{}` where there are none.
-    pub compiler_options: String,
-    /// The `deno.lock` that governs the entry, absolute; `None` if there is none.
-    pub lock: Option<PathBuf>,
-    /// The configuration in force as files, for a bundler that reads them itself: `deno.json` or `package.json`,
-    /// an import map, and the `deno.lock` beside them. Empty where nothing is in force.
-    pub config_files: Vec<ConfigFile>,
-}
-
-/// A configuration file, reduced to the settings that the config part holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigFile {
-    /// Its path below the root of the entry.
-    pub path: RelativePath,
-    /// What it is.
-    pub kind: ConfigKind,
-    /// JSON text.
-    pub text: String,
-}
-
-/// What a configuration file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigKind {
-    /// `deno.json`, whatever its name on disk is.
-    Deno,
-    /// The file that `importMap` names.
-    ImportMap,
-    /// `package.json`; in force only for graphs with bare specifiers.
-    Package,
-    /// `deno.lock` beside one of them.
-    Lock,
-}
-
-/// One file with the bytes that were hashed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Its path below the root of the entry.
-    pub path: RelativePath,
-    /// Its bytes.
-    pub bytes: Arc<[u8]>,
-    /// Their digest.
-    pub digest: Digest,
-}
-
-/// One import, re-export or literal `import()`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Edge {
-    /// The importing file.
-    pub importer: RelativePath,
-    /// The specifier as it is written.
-    pub specifier: String,
-    /// Where it leads.
-    pub target: EdgeTarget,
-}
-
-/// Where an import leads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EdgeTarget {
-    /// A local file.
-    File(RelativePath),
-    /// Something from outside, by its specifier after import maps: `npm:zod@4`, `node:fs`, `jsr:…`.
-    External(String),
-    /// A local path where nothing is.
-    Missing,
-    /// A local path outside the root.
-    OutsideRoot,
-}
-
-/// The workflows that other roots than the repository bring.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WorkflowFiles {
-    /// The files.
-    pub files: Vec<WorkflowFile>,
-    /// Roots that cannot be looked into, files that cannot be read, manifests that cannot be used.
-    pub problems: Vec<Problem>,
-}
-
-/// One of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkflowFile {
-    /// Where it lies.
-    pub source: SourceId,
-    /// Where its root comes from.
-    pub origin: Origin,
-    /// Its text.
-    pub text: String,
-}
-
 /// The survey itself failed; nothing is known of the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
@@ -236,12 +82,5 @@ impl ObserveError {
         match self {
             ObserveError::Repository { fault } => fault,
         }
-    }
-}
-
-impl Survey {
-    /// The observations together with what they need.
-    pub fn observed(&self) -> impl Iterator<Item = (&Observation, &SurveyedEntry)> {
-        self.disk.observations.iter().zip(&self.entries)
     }
 }

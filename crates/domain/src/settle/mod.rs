@@ -17,6 +17,7 @@ use crate::{
     plan::Action,
     row::Row,
     shipped::Acceptance,
+    source::SourceId,
     state::{IllegalTransition, Indexed, StateName, TombstoneReason},
     time::Timestamp,
     type_name::TypeName,
@@ -103,6 +104,15 @@ pub struct Transition {
     pub entry_digest: Option<Digest>,
     /// When.
     pub at: Timestamp,
+}
+
+/// One line of a source's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Whose.
+    pub source: SourceId,
+    /// What happened.
+    pub transition: Transition,
 }
 
 /// The next row after an attempt. `row` is the one that was planned on, `presence` what the store said of its bundle

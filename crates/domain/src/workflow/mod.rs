@@ -1,19 +1,21 @@
 //! Workflows: their documents, their graph, and what may start when.
 //!
-//! Pure: text comes in as a [`Document`](crate::ports::Document), statuses as values. `design/workflows.md` has the
+//! Pure: text comes in as a [`Document`](crate::document::Document), statuses as values. `design/workflows.md` has the
 //! rules in words.
 
 pub mod condition;
+mod file;
 pub mod graph;
 mod parse;
 pub mod template;
 
 pub use condition::Condition;
+pub use file::{WorkflowFile, WorkflowFiles};
 pub use parse::parse;
 
 use std::time::Duration;
 
-use crate::{form::Located, json::Json, ports::Node, source::Origin};
+use crate::{document::Node, form::Located, json::Json, source::Origin};
 
 /// Keywords of a schema that speak of properties beside those that it names.
 const OPEN_KEYWORDS: [&str; 11] = [

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{Condition, Dependency, ForEach, Job, Step, Target, Task, Trigger, Workflow, graph};
 use crate::{
     definition::is_uuid,
+    document::{Document, Node, NodeValue},
     form::{Form, Located, Members, Parsed, scalar_text},
     json::Number,
     nearest,
-    ports::{Document, Node, NodeValue},
     problem::{Code, Severity},
     source::Origin,
 };

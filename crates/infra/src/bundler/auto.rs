@@ -3,8 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use mangrove_domain::ports::{
-    BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, ModuleGraph, PackageRequest, Route,
+use mangrove_domain::{
+    bundle::Bundle,
+    module_graph::{EdgeTarget, ModuleGraph},
+    package::PackageRequest,
+    ports::{BuildFailure, BundleRequest, Bundler},
+    route::Route,
 };
 
 use super::deno::DenoBundler;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault, Position},
+    failure::{FailureClass, Fault},
     ports::BuildFailure,
+    position::Position,
     problem::Code,
 };
 use rolldown_error::{BatchedBuildDiagnostic, DiagnosticOptions, EventKind, Severity};

@@ -9,10 +9,15 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::{FailureClass, Fault, Position},
+    bundle::Bundle,
+    failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{BuildFailure, Bundle, BundleRequest, Bundler, EdgeTarget, PackageRequest, Route},
+    module_graph::EdgeTarget,
+    package::PackageRequest,
+    ports::{BuildFailure, BundleRequest, Bundler},
+    position::Position,
     problem::Code,
+    route::Route,
 };
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Statement, WithClause};

@@ -2,6 +2,7 @@
 
 use mangrove_domain::{
     failure::{FailureClass, Fault},
+    json::Json,
     problem::Code,
 };
 use rolldown_common::{
@@ -9,6 +10,8 @@ use rolldown_common::{
     bundler_options::{DecoratorOptions, Either, JsxOptions},
 };
 use serde::Deserialize;
+
+use crate::json_text;
 
 /// The settings of `compilerOptions` that change output. Others are of no concern here.
 #[derive(Debug, Default, Deserialize)]
@@ -22,11 +25,10 @@ struct CompilerOptions {
     emit_decorator_metadata: Option<bool>,
 }
 
-/// The transform options that the JSON text of `compilerOptions` asks for. Without a `jsx` setting JSX calls
+/// The transform options that `compilerOptions` asks for. Without a `jsx` setting JSX calls
 /// `React.createElement`, as Deno has it.
-pub(super) fn transform(compiler_options: &str) -> Result<BundlerTransformOptions, Fault> {
-    let text = if compiler_options.trim().is_empty() { "{}" } else { compiler_options };
-    let options: CompilerOptions = serde_json::from_str(text).map_err(|error| {
+pub(super) fn transform(compiler_options: &Json) -> Result<BundlerTransformOptions, Fault> {
+    let options: CompilerOptions = serde_json::from_value(json_text::to_value(compiler_options)).map_err(|error| {
         Fault::new(
             FailureClass::Deterministic,
             Code::INVALID_DOCUMENT,

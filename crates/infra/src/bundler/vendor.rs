@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::BundleFile,
     failure::{FailureClass, Fault},
-    ports::BundleFile,
     problem::Code,
 };
 use rolldown::{BundlerOptions, InputItem};

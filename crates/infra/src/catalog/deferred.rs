@@ -8,7 +8,8 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome},
+    settle::AuditRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
 };

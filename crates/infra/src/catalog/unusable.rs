@@ -6,7 +6,8 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     observation::CatalogView,
-    ports::{AuditRecord, Catalog, CatalogError, Commit, CommitOutcome},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome},
+    settle::AuditRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
 };

@@ -21,9 +21,10 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    data::{DataHandle, DataKind},
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{DataError, DataHandle, DataKind, DataStore, NewData},
+    ports::{DataError, DataStore, NewData},
     problem::Code,
     time::Timestamp,
 };

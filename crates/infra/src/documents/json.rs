@@ -2,7 +2,10 @@
 //!
 //! Structure and places are found here; strings and numbers are decoded by `serde_json`.
 
-use mangrove_domain::ports::{DocumentError, Node, NodeValue};
+use mangrove_domain::{
+    document::{Node, NodeValue},
+    ports::DocumentError,
+};
 
 use super::{MAX_DEPTH, decimal, error};
 

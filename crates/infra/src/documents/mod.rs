@@ -8,9 +8,10 @@ mod json;
 mod yaml;
 
 use mangrove_domain::{
-    failure::Position,
+    document::Document,
     json::Number,
-    ports::{Document, DocumentError, Documents},
+    ports::{DocumentError, Documents},
+    position::Position,
 };
 
 /// The largest text that is read, in bytes.

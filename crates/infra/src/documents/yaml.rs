@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use mangrove_domain::{
+    document::{Node, NodeValue},
     json::Number,
-    ports::{DocumentError, Node, NodeValue},
+    ports::DocumentError,
 };
 
 use super::{MAX_COPIED_NODES, MAX_DEPTH, decimal, error};

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
+    inspection::Inspection,
     json::Json,
-    ports::{
-        Call, ExportInspector, InspectRequest, Inspection, MethodHost, MethodRunner, OpenRequest, RunError, Session,
-    },
+    ports::{Call, ExportInspector, InspectRequest, MethodHost, MethodRunner, OpenRequest, RunError, Session},
     problem::Code,
 };
 use tokio::{runtime::Handle, task::spawn_blocking};

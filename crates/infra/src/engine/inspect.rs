@@ -1,9 +1,6 @@
 //! Looking at what a bundle exports.
 
-use mangrove_domain::{
-    failure::Fault,
-    ports::{InspectRequest, Inspection},
-};
+use mangrove_domain::{failure::Fault, inspection::Inspection, ports::InspectRequest};
 use rquickjs::{Ctx, Function, Module, Object, Value};
 
 use super::{
@@ -137,7 +134,7 @@ fn converters<'js>(machine: &Machine, context: &Ctx<'js>, kit: &Object<'js>) -> 
 mod tests {
     use std::sync::Arc;
 
-    use mangrove_domain::ports::{BundleFile, LoadedBundle};
+    use mangrove_domain::bundle::{BundleFile, LoadedBundle};
 
     use super::*;
 

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use mangrove_domain::{
+    bundle::LoadedBundle,
     failure::{FailureClass, Fault},
     permission::Permission,
-    ports::LoadedBundle,
     problem::Code,
 };
 use rquickjs::{

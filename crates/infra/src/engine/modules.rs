@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use mangrove_domain::ports::LoadedBundle;
+use mangrove_domain::bundle::LoadedBundle;
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, StaticMemberExpression};
 use oxc_ast_visit::{Visit, walk};

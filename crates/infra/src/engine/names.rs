@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use mangrove_domain::{
+    bundle::{BundleFile, LoadedBundle},
     failure::Fault,
-    ports::{BundleFile, LoadedBundle},
 };
 use rquickjs::Object;
 

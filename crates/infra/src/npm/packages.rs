@@ -12,7 +12,8 @@ use mangrove_domain::{
     bundle::StoredObject,
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{BundleStore, Entropy, PackageRequest, Packages, PreparedPackages},
+    package::{PackageRequest, PreparedPackages},
+    ports::{BundleStore, Entropy, Packages},
     problem::Code,
     shipped,
 };

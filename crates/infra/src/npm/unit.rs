@@ -15,11 +15,11 @@ use std::{
 
 use futures::future::try_join_all;
 use mangrove_domain::{
-    bundle::{BundleRef, ObjectKey, Presence, StoredObject},
+    bundle::{BundleFile, BundleRef, ObjectKey, Presence, StoredObject},
     digest::Digest,
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{BundleFile, BundleStore},
+    ports::BundleStore,
     problem::Code,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

@@ -6,9 +6,11 @@ use std::{
 };
 
 use mangrove_domain::{
+    document::{Document, Node},
     fingerprint::{Line, Part},
     json::Json,
-    ports::{ConfigFile, ConfigKind, Document, Documents, Node},
+    module_graph::{ConfigFile, ConfigKind},
+    ports::Documents,
     problem::{Code, Problem, Severity},
     source::{PathError, RelativePath},
 };
@@ -33,8 +35,8 @@ pub(super) struct Config {
     /// Of the nearest package.json, if there is no deno.json: counts only for graphs with bare specifiers.
     pub(super) packages: ImportMap,
     package_lines: Vec<Line>,
-    /// JSON text.
-    pub(super) compiler_options: String,
+    /// The settings that the bundler applies, sorted; an object.
+    pub(super) compiler_options: Json,
     /// The deno.lock that governs, as a path below the root.
     pub(super) lock: Option<String>,
     /// The files behind it, reduced to the settings above; without the lock.
@@ -49,6 +51,10 @@ pub(super) struct ImportMap {
 }
 
 impl Config {
+    fn none() -> Self {
+        Self { compiler_options: Json::object::<&str>([]), ..Self::default() }
+    }
+
     /// The config part of an entry.
     pub(super) fn part(&self, has_bare_specifiers: bool) -> Part {
         let packages: &[Line] = if has_bare_specifiers { &self.package_lines } else { &[] };
@@ -109,7 +115,7 @@ pub(super) struct Configs {
 
 impl Configs {
     pub(super) fn new(documents: Arc<dyn Documents>) -> Self {
-        let none = Config { compiler_options: "{}".to_owned(), ..Config::default() };
+        let none = Config::none();
         let by_file = HashMap::from([(String::new(), 0)]);
         Self { documents, all: vec![none], by_directory: HashMap::new(), by_file, problems: Vec::new() }
     }
@@ -136,7 +142,7 @@ impl Configs {
     }
 
     fn read(&mut self, view: &mut View, file: &str) -> Config {
-        let mut config = Config { compiler_options: "{}".to_owned(), ..Config::default() };
+        let mut config = Config::none();
         if !file.is_empty() {
             config.lock = nearest(view, parent(file), &["deno.lock"]);
         }
@@ -179,7 +185,7 @@ impl Configs {
                 }
             }
             applied.sort_by(|left, right| left.0.cmp(&right.0));
-            config.compiler_options = Json::Object(applied).to_string();
+            config.compiler_options = Json::Object(applied);
         }
         if let Some(value) = document.root.get("nodeModulesDir") {
             config.lines.push(Line::new("nodeModulesDir", value.to_json().to_string()));

@@ -11,9 +11,9 @@ use std::{
 
 use mangrove_domain::{
     digest::Digest,
+    document::Node,
     drift::{Difference, Drift},
     observation::RootAccess,
-    ports::Node,
     source::{Origin, RelativePath},
 };
 

@@ -7,10 +7,13 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault, Position},
+    document::{Document, Node, NodeValue},
+    failure::{FailureClass, Fault},
+    kind_layout::KindLayout,
     nearest,
     permission::Permissions,
-    ports::{Document, Documents, KindLayout, Node, NodeValue},
+    ports::Documents,
+    position::Position,
     problem::{Code, Problem, Severity},
     source::{Extension, Kind, Origin, RelativePath, RootId},
 };

@@ -6,8 +6,10 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::Position,
-    ports::{Documents, KindLayout, Node},
+    document::Node,
+    kind_layout::KindLayout,
+    ports::Documents,
+    position::Position,
     problem::{Code, Problem, Severity},
     source::{Extension, RelativePath},
     version::CalendarVersion,

@@ -7,11 +7,12 @@ use std::{
 };
 
 use mangrove_domain::{
+    document::Node,
     failure::{FailureClass, Fault},
     glob::{self, Glob},
+    kind_layout::KindLayout,
     nearest,
     observation::RootAccess,
-    ports::{KindLayout, Node},
     problem::{Code, Problem, Severity},
     source::{Extension, Origin, RootId},
 };

@@ -7,9 +7,9 @@
 //! ```
 
 use mangrove_domain::{
+    document::{Node, NodeValue},
     nearest,
     permission::{Grant, Grants, Permission, Permissions},
-    ports::{Node, NodeValue},
     problem::{Code, Problem, Severity},
 };
 

@@ -12,7 +12,8 @@ use std::{
 
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{Documents, KindLayout},
+    kind_layout::KindLayout,
+    ports::Documents,
     problem::{Code, Problem, Severity},
     source::{Kind, Origin},
 };

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use mangrove_domain::{
+    document::Node,
     failure::{FailureClass, Fault},
     observation::RootAccess,
-    ports::Node,
     problem::{Code, Problem, Severity},
     source::{Extension, Origin, RelativePath, RootId},
 };

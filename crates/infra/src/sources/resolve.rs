@@ -1,7 +1,7 @@
 //! From a specifier to what it names. The bundler takes these answers, so both agree.
 
 use mangrove_domain::{
-    ports::EdgeTarget,
+    module_graph::EdgeTarget,
     source::{PathError, RelativePath},
 };
 

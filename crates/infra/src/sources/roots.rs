@@ -11,8 +11,9 @@ use std::{
 use mangrove_domain::{
     failure::Fault,
     glob::Glob,
+    kind_layout::KindLayout,
     observation::RootAccess,
-    ports::{Documents, KindLayout},
+    ports::Documents,
     problem::Problem,
     source::{Extension, Origin, RelativePath, RootId},
 };

@@ -4,14 +4,15 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::{
     digest::Digest,
-    failure::{FailureClass, Fault, Position},
+    failure::{FailureClass, Fault},
     fingerprint::{Inputs, Part},
     glob::Glob,
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
-    ports::{Survey, SurveyStatistics, SurveyedEntry},
+    position::Position,
     problem::{Code, Problem, Severity},
     shipped::{Shipped, ShippedBundle},
     source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
+    survey::{Survey, SurveyStatistics, SurveyedEntry},
     type_name::TypeName,
 };
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,8 @@ use futures::{StreamExt as _, stream};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part, UNREADABLE},
-    ports::{ConfigFile, ConfigKind, Edge, EdgeTarget, ObserveError},
+    module_graph::{ConfigFile, ConfigKind, Edge, EdgeTarget},
+    ports::ObserveError,
     problem::Code,
     source::RelativePath,
 };

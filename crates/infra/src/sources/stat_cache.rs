@@ -14,8 +14,8 @@ use std::{
 
 use mangrove_domain::digest::Digest;
 use mangrove_domain::{
-    ports::Survey,
     source::{Origin, RootId},
+    survey::Survey,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -9,11 +9,13 @@ use std::{
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::{Inputs, Part},
+    kind_layout::KindLayout,
     observation::{Entry, Observation, RootAccess, RootView},
-    ports::{KindLayout, ObserveError, ObserveRequest, Survey, SurveyedEntry},
+    ports::{ObserveError, ObserveRequest},
     problem::{Code, Problem, Severity},
     shipped::Shipped,
     source::{Kind, RelativePath, RootId, SourceId},
+    survey::{Survey, SurveyedEntry},
     type_name::TypeName,
 };
 

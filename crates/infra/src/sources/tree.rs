@@ -13,13 +13,14 @@ use mangrove_domain::{
     digest::Digest,
     drift::Drift,
     failure::Fault,
+    kind_layout::KindLayout,
+    module_graph::{EdgeTarget, ModuleGraph, SourceFile},
     observation::{RootAccess, RootView},
-    ports::{
-        Documents, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
-        SurveyStatistics, WorkflowFiles,
-    },
+    ports::{Documents, ObserveError, ObserveRequest, SourceTree},
     problem::{Code, Problem},
     source::{Origin, RelativePath, RootId, SourceId},
+    survey::{Survey, SurveyStatistics},
+    workflow::WorkflowFiles,
 };
 
 use crate::faults::{Operation, io_fault};

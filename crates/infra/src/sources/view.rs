@@ -13,8 +13,8 @@ use std::{
 use mangrove_domain::{
     digest::Digest,
     failure::FailureClass,
-    ports::SurveyStatistics,
     source::{Origin, RootId},
+    survey::SurveyStatistics,
 };
 use serde::{Deserialize, Serialize};
 

@@ -8,11 +8,13 @@ use std::{
 };
 
 use mangrove_domain::{
+    kind_layout::KindLayout,
     observation::RootAccess,
-    ports::{Documents, KindLayout, ObserveError, WorkflowFile, WorkflowFiles},
+    ports::{Documents, ObserveError},
     problem::{Code, Problem, Severity},
     source::{Kind, Origin, RelativePath, SourceId},
     type_name::TypeName,
+    workflow::{WorkflowFile, WorkflowFiles},
 };
 
 use super::{

@@ -26,10 +26,10 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    bundle::{BundleRef, ObjectKey, Presence, StoredObject, vendor_digest},
+    bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject, vendor_digest},
     digest::Digest,
     failure::{FailureClass, Fault},
-    ports::{BundleFile, BundleStore, LoadedBundle, StoreError, SweepOutcome, SweepRequest},
+    ports::{BundleStore, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
 };
 

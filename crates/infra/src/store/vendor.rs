@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, fs, io, path::Path};
 
 use mangrove_domain::{
+    bundle::BundleFile,
     failure::{FailureClass, Fault},
-    ports::{BundleFile, StoreError},
+    ports::StoreError,
     problem::Code,
     source::RelativePath,
 };

@@ -10,9 +10,11 @@ use std::{
 };
 
 use mangrove_domain::{
+    bundle::Bundle,
     failure::Fault,
+    inspection::Inspection,
     json::Json,
-    ports::{BuildFailure, Bundle, BundleRequest, Call, HostCall, InspectRequest, Inspection, OpenRequest, RunError},
+    ports::{BuildFailure, BundleRequest, Call, HostCall, InspectRequest, OpenRequest, RunError},
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 

@@ -8,11 +8,15 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::{Bundle, BundleFile},
     failure::Fault,
+    inspection::Inspection,
+    package::PackageRequest,
     ports::{
-        BuildFailure, Bundle, BundleFile, BundleRequest, Bundler, ExportInspector, InspectRequest, Inspection,
-        MethodRunner, OpenRequest, PackageRequest, Route, RunError, Session,
+        BuildFailure, BundleRequest, Bundler, ExportInspector, InspectRequest, MethodRunner, OpenRequest, RunError,
+        Session,
     },
+    route::Route,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},

@@ -1,6 +1,6 @@
 //! What an entry reaches, and which settings govern it.
 
-use mangrove_domain::{ports::EdgeTarget, source::RelativePath};
+use mangrove_domain::{module_graph::EdgeTarget, source::RelativePath};
 
 use mangrove_domain::ports::SourceTree as _;
 
@@ -158,7 +158,7 @@ export {};
     scopes /extensions/models/ zod = npm:zod@5
     "#);
     let graph = repository.graph(a).await?;
-    assert_eq!(graph.compiler_options, r#"{"jsx":"react-jsx"}"#);
+    assert_eq!(graph.compiler_options.to_string(), r#"{"jsx":"react-jsx"}"#);
     assert_eq!(&graph.config, parts(&survey, a).1);
 
     let before = repository.warm_up().await?;

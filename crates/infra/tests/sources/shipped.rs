@@ -5,9 +5,10 @@ use std::{fmt::Write as _, fs, os::unix::fs::symlink};
 
 use mangrove_domain::{
     digest::Digest,
-    ports::{SourceTree as _, Survey},
+    ports::SourceTree as _,
     shipped::Shipped,
     source::{RelativePath, RootId, SourceId},
+    survey::Survey,
 };
 
 use crate::support::{Repository, Result, request};

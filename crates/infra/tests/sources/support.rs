@@ -13,10 +13,13 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::Part,
+    kind_layout::KindLayout,
+    module_graph::ModuleGraph,
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
-    ports::{KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceTree, Survey, SurveyStatistics},
+    ports::{ObserveError, ObserveRequest, SourceTree},
     problem::{Code, Problem},
     source::{Kind, RelativePath, RootId, SourceId},
+    survey::{Survey, SurveyStatistics},
     type_name::TypeName,
 };
 use mangrove_infra::documents::YamlDocuments;

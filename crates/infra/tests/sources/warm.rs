@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc, time::SystemTime};
 
-use mangrove_domain::ports::{ObserveRequest, SourceTree as _, Survey};
+use mangrove_domain::{
+    ports::{ObserveRequest, SourceTree as _},
+    survey::Survey,
+};
 use mangrove_infra::documents::YamlDocuments;
 use mangrove_infra::sources::{LocalTree, STAT_CACHE_FILE, TreeOptions, parse::InProcessParser};
 

@@ -3,8 +3,9 @@
 use std::{hint, process::Command, thread};
 
 use mangrove_domain::{
+    inspection::Inspection,
     json::Json,
-    ports::{Call, HostCall, Inspection, RunError},
+    ports::{Call, HostCall, RunError},
     shape::Shape,
 };
 use mangrove_infra::{

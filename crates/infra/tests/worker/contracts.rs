@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
+    bundle::LoadedBundle,
     failure::FailureClass,
-    ports::{ExportInspector as _, InspectRequest, LoadedBundle},
+    ports::{ExportInspector as _, InspectRequest},
     problem::Code,
     shape::Shape,
 };

@@ -10,8 +10,9 @@ use std::{
 };
 
 use mangrove_domain::{
+    bundle::{BundleFile, LoadedBundle},
     failure::FailureClass,
-    ports::{BundleFile, BundleRequest, Bundler as _, ExportInspector as _, InspectRequest, LoadedBundle},
+    ports::{BundleRequest, Bundler as _, ExportInspector as _, InspectRequest},
     problem::Code,
     shape::Shape,
 };

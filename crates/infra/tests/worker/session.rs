@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::LoadedBundle,
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{Call, HostCall, LoadedBundle, MethodHost, MethodRunner as _, RunError, Session},
+    ports::{Call, HostCall, MethodHost, MethodRunner as _, RunError, Session},
     problem::Code,
 };
 use mangrove_infra::worker::Pool;

@@ -7,9 +7,9 @@ use std::{
 };
 
 use mangrove_domain::{
-    bundle::{BundleRef, ObjectKey, Presence, StoredObject, needed, vendor_digest},
+    bundle::{BundleFile, BundleRef, ObjectKey, Presence, StoredObject, needed, vendor_digest},
     digest::Digest,
-    ports::{BundleFile, BundleStore, StoreError, SweepRequest},
+    ports::{BundleStore, StoreError, SweepRequest},
     problem::Code,
     time::Timestamp,
 };

@@ -6,8 +6,11 @@ use std::{
 };
 
 use mangrove_domain::{
+    bundle::BundleFile,
     failure::FailureClass,
-    ports::{BuildFailure, BundleFile, BundleRequest, Bundler, EdgeTarget, PackageRequest},
+    module_graph::EdgeTarget,
+    package::PackageRequest,
+    ports::{BuildFailure, BundleRequest, Bundler},
     problem::Code,
 };
 

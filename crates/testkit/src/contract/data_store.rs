@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use mangrove_domain::{
+    data::{DataHandle, DataKind},
     json::{Json, Number},
-    ports::{DataHandle, DataKind, DataStore, NewData},
+    ports::{DataStore, NewData},
     time::Timestamp,
 };
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    bundle::LoadedBundle,
     failure::Fault,
-    ports::{ExportInspector, InspectRequest, Inspection, LoadedBundle},
+    inspection::Inspection,
+    ports::{ExportInspector, InspectRequest},
     problem::Code,
     shape::Shape,
 };

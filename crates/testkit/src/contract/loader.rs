@@ -3,8 +3,9 @@
 use mangrove_domain::{
     description::{Description, Violation},
     json::Json,
-    ports::{KindLayout, Loader, Site},
-    shape::Shape,
+    kind_layout::KindLayout,
+    ports::Loader,
+    shape::{Shape, Site},
     source::{RelativePath, RootId, SourceId},
 };
 

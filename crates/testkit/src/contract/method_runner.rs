@@ -7,10 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::LoadedBundle,
     description::Violation,
     json::Json,
     permission::{Grant, Grants, Permission},
-    ports::{Call, Checked, HostCall, LoadedBundle, MethodHost, MethodRunner, RunError, Session},
+    ports::{Call, Checked, HostCall, MethodHost, MethodRunner, RunError, Session},
     problem::Code,
 };
 

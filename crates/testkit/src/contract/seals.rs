@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, path::PathBuf};
 use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
     digest::Digest,
-    ports::{PackageRequest, Seals},
+    package::PackageRequest,
+    ports::Seals,
     seal::{Seal, SealedRows},
     source::Kind,
 };

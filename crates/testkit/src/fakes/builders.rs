@@ -7,14 +7,15 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::Bundle,
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
+    inspection::Inspection,
     json::Json,
-    ports::{
-        BuildFailure, Bundle, BundleRequest, Bundler, ExportInspector, InspectRequest, Inspection, PackageRequest,
-        Packages, PreparedPackages, Resolver, Route,
-    },
+    package::{PackageRequest, PreparedPackages},
+    ports::{BuildFailure, BundleRequest, Bundler, ExportInspector, InspectRequest, Packages},
     problem::Code,
+    route::{Resolver, Route},
     shape::Shape,
 };
 use tokio::sync::Notify;

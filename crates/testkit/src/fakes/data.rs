@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    data::DataHandle,
     json::Json,
-    ports::{DataError, DataHandle, DataStore, NewData},
+    ports::{DataError, DataStore, NewData},
 };
 
 use super::lock;

@@ -11,14 +11,16 @@ use mangrove_domain::{
     drift::Drift,
     failure::{FailureClass, Fault},
     fingerprint::{Inputs, Line, Part},
+    json::Json,
+    kind_layout::KindLayout,
+    module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
-    ports::{
-        Edge, EdgeTarget, KindLayout, ModuleGraph, ObserveError, ObserveRequest, SourceFile, SourceTree, Survey,
-        SurveyStatistics, SurveyedEntry, WorkflowFiles,
-    },
+    ports::{ObserveError, ObserveRequest, SourceTree},
     problem::Code,
     shipped::{Shipped, ShippedBundle},
     source::{Extension, Origin, RelativePath, RootId, SourceId},
+    survey::{Survey, SurveyStatistics, SurveyedEntry},
+    workflow::WorkflowFiles,
 };
 
 /// Files in memory, in a language of lines instead of TypeScript:
@@ -275,7 +277,7 @@ impl SourceTree for MemoryTree {
             edges,
             source,
             config: self.config_part(),
-            compiler_options: "{}".to_owned(),
+            compiler_options: Json::object::<&str>([]),
             lock: None,
             config_files: Vec::new(),
         }))

@@ -1,10 +1,11 @@
 //! Expressions that cannot work.
 
 use mangrove_domain::{
-    failure::Position,
+    document::{Node, NodeValue},
     json::Json,
     nearest,
-    ports::{Expressions, Node, NodeValue},
+    ports::Expressions,
+    position::Position,
     problem::Code,
     workflow::{
         Workflow,

@@ -3,11 +3,12 @@
 use mangrove_domain::{
     definition::Definition,
     description::Violation,
-    failure::Position,
+    document::{Node, NodeValue},
     form,
     json::Json,
     nearest,
-    ports::{Node, NodeValue, SchemaValidator},
+    ports::SchemaValidator,
+    position::Position,
     problem::{Code, Severity},
     workflow::Workflow,
 };

@@ -2,7 +2,8 @@
 //! where text decides about a class; each line of the table has a recorded output in `tests.rs`.
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault, Position},
+    failure::{FailureClass, Fault},
+    position::Position,
     problem::Code,
 };
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{ConfigFile, ConfigKind, ModuleGraph},
+    module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
 

@@ -16,10 +16,14 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::Bundle,
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
-    ports::{BuildFailure, Bundle, BundleRequest, Bundler, ModuleGraph, PackageRequest, Resolver, Route},
+    module_graph::ModuleGraph,
+    package::PackageRequest,
+    ports::{BuildFailure, BundleRequest, Bundler},
     problem::Code,
+    route::{Resolver, Route},
     shipped,
 };
 

@@ -11,7 +11,7 @@ use std::{
 
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{ConfigFile, ConfigKind, ModuleGraph},
+    module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _};
 
-use mangrove_domain::ports::{ConfigFile, ConfigKind, ModuleGraph};
+use mangrove_domain::module_graph::{ConfigFile, ConfigKind, ModuleGraph};
 use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;

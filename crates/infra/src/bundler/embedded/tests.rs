@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;
+use crate::json_text;
 
 /// A request from files (the first is the entry) and edges `importer, specifier, target`: a path, `missing`,
 /// `outside` or `external:specifier`.
@@ -117,7 +118,8 @@ fn a_type_that_is_re_exported_as_a_value_gets_a_hint() {
 fn tsx_calls_the_factory_in_force() {
     let files = [("a.tsx", "const h = (...a: unknown[]) => a; export const x = <b id=\"1\">t</b>;")];
     let mut request = request(&files, &[]);
-    request.graph.compiler_options = "{\"jsx\": \"react\", \"jsxFactory\": \"h\", \"lib\": [\"dom\"]}".to_owned();
+    request.graph.compiler_options =
+        json_text::parse("{\"jsx\": \"react\", \"jsxFactory\": \"h\", \"lib\": [\"dom\"]}").unwrap();
     let bundle = bundle_in_process(&request).unwrap();
     assert!(bundle.code.contains("h(\"b\""), "{}", bundle.code);
 }
@@ -125,7 +127,8 @@ fn tsx_calls_the_factory_in_force() {
 #[test]
 fn the_automatic_jsx_runtime_is_imported_through_the_map() {
     let mut request = request(&[("a.tsx", "export const x = <b/>;")], &[]);
-    request.graph.compiler_options = "{\"jsx\": \"react-jsx\", \"jsxImportSource\": \"preact\"}".to_owned();
+    request.graph.compiler_options =
+        json_text::parse("{\"jsx\": \"react-jsx\", \"jsxImportSource\": \"preact\"}").unwrap();
     let failure = bundle_in_process(&request).unwrap_err();
     assert_eq!(failure.fault.code, Code::UNSUPPORTED_SPECIFIER);
     assert!(failure.fault.message.contains("preact/jsx-runtime"), "{}", failure.fault.message);

@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-use mangrove_domain::ports::{InspectRequest, LoadedBundle};
+use mangrove_domain::{bundle::LoadedBundle, ports::InspectRequest};
 
 use super::{plugin::builtin, *};
 

@@ -1,10 +1,7 @@
 use std::path::PathBuf;
 
 use mangrove_domain::{
-    failure::FailureClass,
-    fingerprint::Line,
-    ports::{PackageRequest, Packages as _},
-    problem::Code,
+    failure::FailureClass, fingerprint::Line, package::PackageRequest, ports::Packages as _, problem::Code,
 };
 use mangrove_testkit::registry::{FakePackage, integrity};
 use serde_json::{Value, json};

@@ -20,14 +20,12 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    bundle::{BundleRef, ObjectKey, Presence, StoredObject},
+    bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject},
     digest::Digest,
     failure::Fault,
     fingerprint::Line,
-    ports::{
-        BundleFile, BundleStore, Entropy, LoadedBundle, PackageRequest, Packages as _, PreparedPackages, StoreError,
-        SweepOutcome, SweepRequest,
-    },
+    package::{PackageRequest, PreparedPackages},
+    ports::{BundleStore, Entropy, Packages as _, StoreError, SweepOutcome, SweepRequest},
 };
 use mangrove_testkit::registry::{FakePackage, FakeRegistry};
 

@@ -13,7 +13,8 @@ use mangrove_domain::{
     bundle::BundleRef,
     failure::Fault,
     json::Json,
-    ports::{BundleStore, Call, HostCall, Packages as _, PreparedPackages},
+    package::PreparedPackages,
+    ports::{BundleStore, Call, HostCall, Packages as _},
 };
 use mangrove_testkit::{registry::FakePackage, requests::open_model};
 

@@ -15,8 +15,9 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    bundle::LoadedBundle,
     digest::Digest,
-    ports::{Entropy, LoadedBundle, MethodRunner, OpenRequest, RunError, Session},
+    ports::{Entropy, MethodRunner, OpenRequest, RunError, Session},
     source::RootId,
 };
 use tokio::{process::Command, sync::Semaphore};

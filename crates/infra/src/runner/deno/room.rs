@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mangrove_domain::{digest::Digest, failure::Fault, ports::LoadedBundle};
+use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
 
 use crate::{
     engine::CALLS_SOURCE,
@@ -90,7 +90,7 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
-    use mangrove_domain::ports::BundleFile;
+    use mangrove_domain::bundle::BundleFile;
 
     use super::*;
 

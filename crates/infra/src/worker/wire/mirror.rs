@@ -3,17 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mangrove_domain::{
+    bundle::{Bundle, BundleFile, LoadedBundle},
     description::Violation,
     digest::Digest,
-    failure::{FailureClass, Fault, Position},
+    failure::{FailureClass, Fault},
     fingerprint::Part,
+    inspection::Inspection,
+    module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     permission::{Grant, Grantee, Permission},
-    ports::{
-        BuildFailure, Bundle, BundleFile, BundleRequest, Call, Checked, Edge, EdgeTarget, Inspection, LoadedBundle,
-        ModuleGraph, RunError, SourceFile,
-    },
+    ports::{BuildFailure, BundleRequest, Call, Checked, RunError},
+    position::Position,
     problem::Code,
-    source::{PathError, RelativePath, RootId},
+    source::{RelativePath, RootId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,7 @@ pub(in crate::worker) struct WireBundleRequest<'a> {
     #[serde(borrow)]
     files: Vec<(&'a str, &'a [u8])>,
     edges: Vec<(&'a str, &'a str, WireTarget<'a>)>,
-    compiler_options: &'a str,
+    compiler_options: Value,
     imports: BTreeMap<&'a str, &'a str>,
     #[serde(borrow)]
     inlined: Vec<(&'a str, &'a str)>,
@@ -108,7 +109,7 @@ impl<'a> From<&'a BundleRequest> for WireBundleRequest<'a> {
                 .iter()
                 .map(|edge| (edge.importer.as_str(), edge.specifier.as_str(), target(&edge.target)))
                 .collect(),
-            compiler_options: &graph.compiler_options,
+            compiler_options: Value::from(&graph.compiler_options),
             imports: request.imports.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             inlined: request.inlined.iter().map(|file| (file.path.as_str(), &*file.code)).collect(),
         }
@@ -116,9 +117,9 @@ impl<'a> From<&'a BundleRequest> for WireBundleRequest<'a> {
 }
 
 impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
-    type Error = PathError;
+    type Error = WireError;
 
-    fn try_from(wire: &WireBundleRequest<'_>) -> Result<Self, PathError> {
+    fn try_from(wire: &WireBundleRequest<'_>) -> Result<Self, WireError> {
         let mut files = Vec::with_capacity(wire.files.len());
         for (path, bytes) in &wire.files {
             files.push(SourceFile {
@@ -147,7 +148,7 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
                 edges,
                 source: Part::of([]),
                 config: Part::of([]),
-                compiler_options: wire.compiler_options.to_owned(),
+                compiler_options: wire.compiler_options.clone().into_json()?,
                 // Packages are resolved before a worker is asked.
                 lock: None,
                 // The embedded bundler reads no files.

@@ -12,8 +12,11 @@ use std::{
 };
 
 use mangrove_domain::{
-    ports::{InspectRequest, Inspection, LoadedBundle, OpenRequest},
+    bundle::LoadedBundle,
+    inspection::Inspection,
+    ports::{InspectRequest, OpenRequest},
     shape::Shape,
+    source::PathError,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -45,6 +48,9 @@ pub enum WireError {
     /// A value that is nested too deep.
     #[error("the value is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// A path that leaves its root.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// A problem code of another version.
     #[error("unknown problem code {0}")]
     UnknownCode(u16),

@@ -1,6 +1,8 @@
 //! Rules about files that no compiler checks. Each rule is a plain function from the files to findings.
 
+mod circles;
 mod documents;
+mod newcomer;
 mod sources;
 
 use std::{collections::BTreeSet, path::Path};
@@ -19,6 +21,8 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
     dependencies.retain(|name| !name.starts_with("mangrove-"));
 
     let mut findings = sources::check(&tree);
+    findings.extend(circles::check(&tree));
+    findings.extend(newcomer::check(&tree));
     findings.extend(documents::check(&tree, &dependencies));
     Ok(report("tidy", &findings))
 }

@@ -1,0 +1,58 @@
+//! Problems: what is wrong with an extension, a definition or the installation, as data.
+//!
+//! A broken extension is a [`Problem`], never an `Err`; `Err` means that Mangrove itself failed
+//! (`design/errors.md`).
+
+mod code;
+
+pub use code::Code;
+
+use crate::position::Position;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing is wrong; somebody may want to know.
+    Information,
+    /// Works, but somebody should look.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Severity {
+    /// `info`, `warning` or `error`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Information => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// Something that is wrong outside of Mangrove, told to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Names the page that explains it.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about: a path relative to the repository, or a name.
+    pub subject: String,
+    /// Where exactly, if it is in a file.
+    pub position: Option<Position>,
+    /// One sentence: what is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// What to do about it: its own hint, else what helps against every problem of its code.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref().or(self.code.remedy())
+    }
+}
