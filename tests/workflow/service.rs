@@ -17,8 +17,7 @@ use mangrove_domain::{
     json::Json,
     permission::{Grant, Permission},
     ports::{
-        Call, Configuration, MethodHost, MethodRunner, OpenRequest, Progress, RunError as CallError, RunFilter,
-        RunStore, Session,
+        Call, Configuration, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter, RunStore, Session,
     },
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
@@ -97,12 +96,6 @@ impl Session for Script {
     }
 }
 
-struct Quiet;
-
-impl Progress for Quiet {
-    fn event(&self, _event: &mangrove_domain::ports::Event<'_>) {}
-}
-
 /// Reads the marker of a directory.
 struct Marker {
     tree: Arc<Tree>,
@@ -164,7 +157,6 @@ impl World {
             seals: Arc::new(MemorySeals::default()),
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(1)),
-            progress: Arc::new(Quiet),
         };
         let repository = Repository {
             directory: tree.root(),

@@ -6,17 +6,21 @@ use arc_swap::ArcSwap;
 use mangrove_domain::{
     nearest,
     permission::Permissions,
-    ports::{Clock, Configuration, Databases, PackageCache, Programs, RunStore},
+    ports::{Clock, Configuration, Databases, PackageCache, Programs, Progress, RunStore},
     problem::{Code, Problem, Severity},
     source::Kind,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     error::ServiceError,
     parts::{Options, Parts, Repository, Running},
     runs::active::ActiveRuns,
 };
-use crate::{on_demand::OnDemand, scan::Scanner};
+use crate::{
+    on_demand::OnDemand,
+    scan::{ScanRequest, Scanner},
+};
 
 /// Everything that can be done with one repository, for as long as a process lives. Cheap to clone: clones are one
 /// service.
@@ -29,6 +33,8 @@ pub struct Service {
     pub(super) permissions: Arc<ArcSwap<Permissions>>,
     pub(super) active: Arc<ActiveRuns>,
     pub(super) options: Options,
+    /// Receives how far scans are.
+    pub(super) progress: Arc<dyn Progress>,
 }
 
 impl Service {
@@ -44,7 +50,17 @@ impl Service {
             permissions: Arc::default(),
             active: Arc::default(),
             options: Options::default(),
+            progress: ScanRequest::default().progress,
         }
+    }
+
+    /// The same service, whose scans, and builds of types that are asked for, let `progress` know how far they are.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        let types = OnDemand::new(Arc::clone(&self.scanner)).with_progress(Arc::clone(&progress));
+        self.types = Arc::new(types);
+        self.progress = progress;
+        self
     }
 
     /// The same service, with a configuration that grants permissions and can be read again.
@@ -106,6 +122,12 @@ impl Service {
     #[must_use]
     pub const fn scanner(&self) -> &Arc<Scanner> {
         &self.scanner
+    }
+
+    /// A scan of everything that can be cancelled, with the progress of this service.
+    #[must_use]
+    pub fn scan_request(&self, cancellation: CancellationToken) -> ScanRequest {
+        ScanRequest { cancellation, progress: Arc::clone(&self.progress), ..ScanRequest::default() }
     }
 
     /// A kind by its name.

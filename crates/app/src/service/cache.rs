@@ -79,8 +79,8 @@ impl Service {
     pub async fn prune(&self, is_dry_run: bool) -> Result<Pruned, PruneError> {
         let cache = self.package_cache()?;
         let look = Look::take(&self.scanner).await.map_err(ServiceError::Scan)?;
-        if let Some(unseen) = look.unseen {
-            return Err(PruneError::Unobservable(unseen));
+        if let Some(unobservable) = look.unobservable {
+            return Err(PruneError::Unobservable(unobservable));
         }
         let stored = self.stored_objects().await?;
         let mut kept: BTreeSet<Digest> = stored.into_iter().map(|object| object.key.digest()).collect();
@@ -111,6 +111,6 @@ impl Service {
 
     async fn stored_objects(&self) -> Result<Vec<StoredObject>, ServiceError> {
         let listed = self.scanner.ports().store.list().await;
-        listed.map_err(|source| scan::Error::Store { doing: "reading", source }.into())
+        listed.map_err(|source| scan::Error::reading_store(source).into())
     }
 }

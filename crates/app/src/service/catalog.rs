@@ -6,7 +6,7 @@ use mangrove_domain::{database::Database, source::SourceId};
 
 use super::{base::Service, error::ServiceError};
 use crate::{
-    scan::{Report, Request},
+    scan::{Report, ScanRequest},
     upkeep::{self, Earlier},
 };
 
@@ -43,7 +43,7 @@ impl Service {
     ///
     /// # Errors
     /// [`RebuildError`].
-    pub async fn rebuild_catalog(&self, request: &Request) -> Result<Rebuilt, RebuildError> {
+    pub async fn rebuild_catalog(&self, request: &ScanRequest) -> Result<Rebuilt, RebuildError> {
         let earlier = self.earlier_rows().await?;
         let set_aside = self.databases()?.replace_catalog().await.map_err(ServiceError::Catalog)?;
         match self.refill_catalog(earlier, request).await {
@@ -55,7 +55,7 @@ impl Service {
     async fn refill_catalog(
         &self,
         earlier: Earlier,
-        request: &Request,
+        request: &ScanRequest,
     ) -> Result<(Vec<SourceId>, Report), ServiceError> {
         let kept = upkeep::take_over(&self.scanner, earlier).await?;
         Ok((kept, self.scan(request).await?))

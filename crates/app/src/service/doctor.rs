@@ -6,11 +6,11 @@ use mangrove_domain::database::{Database, DatabaseFault};
 
 use super::{base::Service, error::ServiceError};
 use crate::{
-    cancel::Cancellation,
     doctor::{
         self, Diagnosis, Documents, Examination,
         repair::{self, Repair},
     },
+    scan::ScanRequest,
 };
 
 /// What an examination does about what it finds.
@@ -20,8 +20,8 @@ pub enum Repairs {
     No,
     /// Says what would be repaired.
     Propose,
-    /// Repairs it, unless it is asked to stop.
-    Apply(Cancellation),
+    /// Repairs it; of the request, progress and cancellation count.
+    Apply(ScanRequest),
 }
 
 /// What was examined.
@@ -46,8 +46,8 @@ impl Service {
         match repairs {
             Repairs::No => {}
             Repairs::Propose => proposes = true,
-            Repairs::Apply(cancellation) => {
-                let repaired = repair::apply(&self.scanner, cancellation).await?;
+            Repairs::Apply(request) => {
+                let repaired = repair::apply(&self.scanner, &request).await?;
                 is_cancelled = repaired.report.is_cancelled;
                 repair = Some(repaired.repair);
             }

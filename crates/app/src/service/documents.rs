@@ -10,11 +10,12 @@ use mangrove_domain::{
     type_name::TypeName,
     workflow::WorkflowFiles,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{base::Service, error::ServiceError};
 use crate::{
     method, on_demand,
-    types::Sight,
+    types::Unclaimed,
     workflow::{
         known::CatalogTypes,
         library::{Layout, Library},
@@ -73,12 +74,14 @@ impl Service {
         let library = self.library().await?;
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
         let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
-        let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named).await;
-        let hidden = refreshed.map_err(ServiceError::Scan)?;
+        let request = self.scan_request(CancellationToken::new());
+        let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named, &request).await;
+        let unobservable = refreshed.map_err(ServiceError::Scan)?;
         let index = self.types().await?;
         // What claims them has a row by now.
-        let sight = move |_: &Kind, _: &TypeName| Sight { hidden: hidden.clone(), ..Sight::default() };
-        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, sight).await;
+        let unclaimed =
+            move |_: &Kind, _: &TypeName| Unclaimed { unobservable: unobservable.clone(), ..Unclaimed::default() };
+        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, unclaimed).await;
         let types = types.map_err(ServiceError::Scan)?;
         let tools = Tools {
             types: &types,

@@ -16,7 +16,7 @@ use super::{base::Service, error::ServiceError};
 use crate::{
     catalogue::{self, Lookup},
     retry::{self, Retried},
-    scan::{Report, Request},
+    scan::{Report, ScanRequest},
     single::{self, BundleError, Form},
     sought::Sought,
     types::{NotReady, ReadyType, Types as _},
@@ -36,7 +36,7 @@ impl Service {
     ///
     /// # Errors
     /// Sources, catalog or bundle store cannot be used.
-    pub async fn scan(&self, request: &Request) -> Result<Report, ServiceError> {
+    pub async fn scan(&self, request: &ScanRequest) -> Result<Report, ServiceError> {
         Ok(self.scanner.scan(request).await?)
     }
 
@@ -77,7 +77,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`scan`](Self::scan).
-    pub async fn retry(&self, query: Option<Query<'_>>, request: &Request) -> Result<Retried, ServiceError> {
+    pub async fn retry(&self, query: Option<Query<'_>>, request: &ScanRequest) -> Result<Retried, ServiceError> {
         let sought = match query {
             Some(query) => Some(self.sought(query).await?),
             None => None,

@@ -1,9 +1,6 @@
 //! `mangrove cache`
 
-use mangrove_app::{
-    scan::Request,
-    service::{Access, CacheUsage, PruneError, Pruned},
-};
+use mangrove_app::service::{Access, CacheUsage, PruneError, Pruned};
 use mangrove_domain::{cache::Amount, problem::Code};
 use serde::Serialize;
 
@@ -165,7 +162,7 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
 /// A scan that fetches and builds everything, and says no if anything is left to be desired.
 pub(crate) async fn warm(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
     let service = context.open(jobs)?;
-    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let request = service.scan_request(context.interrupts.cancellation());
     let report = service.scan(&request).await?;
     let presentation = Presentation { schema: "mangrove.cache-warm/1", ..Presentation::default() };
     scan::print_report(context, &report, &presentation);

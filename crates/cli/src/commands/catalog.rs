@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mangrove_app::{scan::Request, service::Rebuilt};
+use mangrove_app::service::Rebuilt;
 use mangrove_domain::problem::Code;
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ struct BackupDocument {
 
 pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
     let service = context.open(jobs)?;
-    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let request = service.scan_request(context.interrupts.cancellation());
     let outcome = service.rebuild_catalog(&request).await;
     let set_aside = match &outcome {
         Ok(rebuilt) => rebuilt.set_aside.as_ref(),

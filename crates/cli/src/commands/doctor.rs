@@ -23,7 +23,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<E
     let access = if arguments.apply { Access::ReadWrite } else { Access::Examine };
     let service = context.service(access, None)?;
     let repairs = match (arguments.repair, arguments.apply) {
-        (_, true) => Repairs::Apply(context.interrupts.cancellation()),
+        (_, true) => Repairs::Apply(service.scan_request(context.interrupts.cancellation())),
         (true, false) => Repairs::Propose,
         (false, false) => Repairs::No,
     };

@@ -1,17 +1,15 @@
 //! `mangrove retry`
 
-use mangrove_app::scan::Request;
-
 use super::{Context, current_directory, query, scan, why};
 use crate::{errors::CommandError, exit::Exit};
 
 pub(crate) async fn run(context: &Context, text: Option<&str>) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let request = service.scan_request(context.interrupts.cancellation());
     let here = current_directory();
     let retried = service.retry(text.map(|text| query(text, here.as_deref())), &request).await?;
     if let (Some(text), true, false) = (text, retried.sources.is_empty(), retried.report.is_cancelled) {
-        return Err(why::unknown(service.directory(), text, retried.nearest, &retried.hidden));
+        return Err(why::unknown(service.directory(), text, retried.nearest, &retried.unobservable));
     }
     let only = Some(retried.sources.clone());
     scan::print_report(

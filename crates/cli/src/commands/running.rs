@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
                 (Some(_), None) => {}
                 (None, _) => break,
             },
-            () = cancellation.requested(), if !is_asked_to_end => {
+            () = cancellation.cancelled(), if !is_asked_to_end => {
                 is_asked_to_end = true;
                 run.cancel();
             }

@@ -64,7 +64,7 @@ pub(crate) async fn run(context: &Context, text: &str) -> Result<Exit, CommandEr
     let here = current_directory();
     let answer = service.why(query(text, here.as_deref())).await?;
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
-        return Err(unknown(service.directory(), text, answer.nearest, &answer.hidden));
+        return Err(unknown(service.directory(), text, answer.nearest, &answer.unobservable));
     }
     let now = service.clock().now();
     if context.printer.is_json() {
@@ -86,7 +86,12 @@ pub(crate) async fn run(context: &Context, text: &str) -> Result<Exit, CommandEr
 }
 
 /// The error about a query that no source matches.
-pub(crate) fn unknown(repository: &Path, query: &str, nearest: Option<String>, hidden: &[Problem]) -> CommandError {
+pub(crate) fn unknown(
+    repository: &Path,
+    query: &str,
+    nearest: Option<String>,
+    unobservable: &[Problem],
+) -> CommandError {
     let is_file = repository.join(query).is_file() || Path::new(query).is_file();
     let (message, hint) = if is_file {
         (
@@ -99,10 +104,10 @@ pub(crate) fn unknown(repository: &Path, query: &str, nearest: Option<String>, h
     };
     let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
     let mut error = CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint));
-    if !is_file && !hidden.is_empty() {
+    if !is_file && !unobservable.is_empty() {
         error.details.push("it may be in a place that cannot be read now:".to_owned());
         let line = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
-        error.details.extend(hidden.iter().map(line));
+        error.details.extend(unobservable.iter().map(line));
     }
     error
 }

@@ -145,6 +145,7 @@ impl Composition {
     fn service(self, loaders: Registry, overrides: Overrides) -> Result<Service, ComposeError> {
         let chosen = self.settings.bundler.map(choice);
         let bundlers = BundlerSettings::of(self.tree.layout(), chosen, &self.settings.repository)?;
+        let progress = Arc::clone(&overrides.progress);
         let bundler = Arc::new(Replaceable::new(self.bundler(&bundlers)));
         let runner = Arc::new(Replaceable::new(self.runner(&bundlers)));
         let fetching = self.clone();
@@ -189,7 +190,8 @@ impl Composition {
             .with_databases(Arc::new(databases))
             .with_package_cache(packages)
             .with_programs(programs)
-            .with_running(running))
+            .with_running(running)
+            .with_progress(progress))
     }
 
     fn ports(
@@ -209,7 +211,6 @@ impl Composition {
             seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
             clock: overrides.clock,
             entropy: Arc::clone(&self.entropy),
-            progress: overrides.progress,
         }
     }
 

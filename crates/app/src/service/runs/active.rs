@@ -74,7 +74,7 @@ impl ActiveRuns {
         started: oneshot::Sender<Result<String, StartError>>,
     ) {
         let Start { engine, library, request, environment, runs, clock } = start;
-        let engine = engine.with_cancellation(live.canceller.cancellation());
+        let engine = engine.with_cancellation(live.cancellation.clone());
         let environment = Arc::new(environment);
         let observer: Arc<dyn Observer> = Arc::clone(&live) as _;
         let recorded: JoinHandle<Result<RecordedRun, StartError>> = tokio::spawn({

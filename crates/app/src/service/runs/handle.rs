@@ -37,7 +37,7 @@ impl RunHandle {
 
     /// Asks the run to end: what is going on is stopped, nothing new begins, and the record says that it was cancelled.
     pub fn cancel(&self) {
-        self.live.canceller.cancel();
+        self.live.cancellation.cancel();
     }
 
     /// The same hold; dropping it asks the run to end.

@@ -12,13 +12,11 @@ use mangrove_domain::{
     run::{RunProblem, RunRecord},
 };
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
-use crate::{
-    cancel::Canceller,
-    workflow::{
-        events::{Observer, RunChange, RunEvent},
-        run::NotRecorded,
-    },
+use crate::workflow::{
+    events::{Observer, RunChange, RunEvent},
+    run::NotRecorded,
 };
 
 /// How a run ended: its last record, or why that could not be saved.
@@ -27,7 +25,8 @@ pub type RunOutcome = Result<Arc<RunRecord>, Arc<NotRecorded>>;
 /// A run from the moment in which it is on record to its end.
 #[derive(Debug)]
 pub(super) struct LiveRun {
-    pub(super) canceller: Canceller,
+    /// Ends it when it is cancelled.
+    pub(super) cancellation: CancellationToken,
     state: Mutex<State>,
     outcome: watch::Sender<Option<RunOutcome>>,
 }
@@ -56,7 +55,7 @@ impl RunEvents {
 
 impl LiveRun {
     pub(super) fn new() -> Self {
-        Self { canceller: Canceller::default(), state: Mutex::default(), outcome: watch::Sender::new(None) }
+        Self { cancellation: CancellationToken::new(), state: Mutex::default(), outcome: watch::Sender::new(None) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -9,10 +9,10 @@ use mangrove_domain::{
     workflow::{Job, Workflow},
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::request::{Limits, RunRequest, StartError};
 use crate::{
-    cancel::Cancellation,
     method::Services,
     render::{Renderer, Scope},
     secrets::Environment,
@@ -28,7 +28,7 @@ pub(super) struct Context<'a> {
     /// The directory of the repository, as methods see it.
     pub(super) repository: &'a str,
     pub(super) limits: Limits,
-    pub(super) cancellation: &'a Cancellation,
+    pub(super) cancellation: &'a CancellationToken,
     pub(super) library: &'a Library,
     pub(super) workflow: &'a Workflow,
     pub(super) scope: Scope,

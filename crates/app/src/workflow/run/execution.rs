@@ -81,7 +81,7 @@ impl<'a> Execution<'a> {
             let mut changed = false;
             if self.is_blocked() {
                 changed |= self.skip_the_rest();
-            } else if self.context.cancellation.is_requested() && self.skip_the_rest() {
+            } else if self.context.cancellation.is_cancelled() && self.skip_the_rest() {
                 changed = true;
                 self.is_cut_short = true;
             }

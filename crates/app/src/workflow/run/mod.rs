@@ -17,6 +17,7 @@ use mangrove_domain::{
     workflow::{Job, MAXIMUM_NESTING, Workflow},
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 #[expect(clippy::module_name_repetitions, reason = "a request of a run, told apart from all others")]
 pub use self::request::RunRequest;
@@ -27,7 +28,6 @@ use self::{
     execution::Execution,
 };
 use crate::{
-    cancel::Cancellation,
     method::{Services, arguments},
     render::Scope,
     secrets::Environment,
@@ -40,7 +40,7 @@ pub struct Engine {
     services: Services,
     repository: String,
     limits: Limits,
-    cancellation: Cancellation,
+    cancellation: CancellationToken,
 }
 
 /// A run that is on record and has not begun.
@@ -83,12 +83,12 @@ impl Engine {
     /// An engine for the repository in the directory that methods know as `repository`.
     #[must_use]
     pub fn new(services: Services, repository: String, limits: Limits) -> Self {
-        Self { services, repository, limits, cancellation: Cancellation::default() }
+        Self { services, repository, limits, cancellation: CancellationToken::default() }
     }
 
     /// The same engine, whose runs end as cancelled when they are asked to.
     #[must_use]
-    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+    pub fn with_cancellation(mut self, cancellation: CancellationToken) -> Self {
         self.cancellation = cancellation;
         self
     }
