@@ -29,10 +29,10 @@ pub(crate) struct Global {
     /// Print one JSON document (or JSON lines) to standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Say nothing but results and errors
+    /// Print nothing but results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more; twice: everything
+    /// Print more; twice: everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to use colour
@@ -91,7 +91,7 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// Tell what a type offers
+    /// Show what a type offers
     Describe {
         /// The type
         #[arg(value_name = "TYPE")]
@@ -103,7 +103,7 @@ pub(crate) enum Command {
         #[arg(long)]
         kind: Option<String>,
     },
-    /// Tell why a source is in the state it is in
+    /// Explain why a source is in the state it is in
     Why {
         /// A type or a path
         #[arg(value_name = "TYPE|PATH")]
@@ -151,7 +151,7 @@ pub(crate) enum Command {
         /// Such as MG0101
         code: String,
     },
-    /// Do the jobs that come on standard input
+    /// Do the jobs that arrive on standard input
     #[command(hide = true)]
     Worker,
     /// Become a program that ends with the process of this number
@@ -167,10 +167,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Say what would be mended: leftover rows, orphans, damaged bundles, bundles that nothing needs
+    /// Show what would be repaired: leftover rows, orphans, damaged bundles, bundles that nothing needs
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Mend it
+    /// Repair it
     #[arg(long, requires = "repair")]
     pub(crate) apply: bool,
     /// Print the JSON Schema of what `--json` prints, and do nothing else
@@ -180,11 +180,11 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cache {
-    /// Tell what is cached, how large it is and where it lies
+    /// Show what is cached, how large it is and where it is
     Info,
     /// Remove packages that no lock names, and bundles that no source needs
     Prune {
-        /// Tell what would go, and remove nothing
+        /// Show what would be removed, and remove nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -226,7 +226,7 @@ pub(crate) enum Installable {
 
 #[derive(Debug, Args)]
 pub(crate) struct Scan {
-    /// Only plan, and say what would be done
+    /// Only plan, and show what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Exit with 1 if any source is unhealthy, or anything else is in error
@@ -311,7 +311,7 @@ pub(crate) enum Run {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Catalog {
-    /// Set the catalog aside, whatever is in it, and make it anew from the sources
+    /// Move the catalog aside, whatever is in it, and rebuild it from the sources
     Rebuild {
         /// How many builds run at once; the number of processors if not given
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -7,7 +7,7 @@ use mangrove_app::{
     scan::{Report, Statistics},
 };
 use mangrove_domain::{
-    failure::Failure,
+    failure::{Failure, Fault},
     json::{Json, Number},
     plan::Step,
     problem::Problem,
@@ -292,5 +292,19 @@ pub(crate) fn json_value(json: &Json) -> serde_json::Value {
         Json::Object(members) => {
             serde_json::Value::Object(members.iter().map(|(key, value)| (key.clone(), json_value(value))).collect())
         }
+    }
+}
+
+/// A fault, without its cause.
+#[derive(Debug, Serialize)]
+pub(crate) struct FaultDocument {
+    class: &'static str,
+    code: String,
+    message: String,
+}
+
+impl From<&Fault> for FaultDocument {
+    fn from(fault: &Fault) -> Self {
+        Self { class: fault.class.as_str(), code: fault.code.to_string(), message: fault.message.clone() }
     }
 }

@@ -75,7 +75,7 @@ impl Runner {
         let arguments = match Arguments::try_parse() {
             Ok(arguments) => arguments,
             Err(error) => {
-                // Nobody is left to be told if the stream is closed.
+                // Nobody reads it any more if the stream is closed.
                 let _ = error.print();
                 return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
             }

@@ -8,8 +8,10 @@ use std::{
     },
 };
 
+use anstyle::AnsiColor;
 use mangrove_domain::problem::{Problem, Severity};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::args::{Color, Global};
 
@@ -35,14 +37,15 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    const fn code(self) -> &'static str {
+    fn style(self) -> anstyle::Style {
+        let colored = |color: AnsiColor| anstyle::Style::new().bold().fg_color(Some(color.into()));
         match self {
-            Style::Bold => "1",
-            Style::Dim => "2",
-            Style::Green => "1;32",
-            Style::Yellow => "1;33",
-            Style::Red => "1;31",
-            Style::Cyan => "1;36",
+            Style::Bold => anstyle::Style::new().bold(),
+            Style::Dim => anstyle::Style::new().dimmed(),
+            Style::Green => colored(AnsiColor::Green),
+            Style::Yellow => colored(AnsiColor::Yellow),
+            Style::Red => colored(AnsiColor::Red),
+            Style::Cyan => colored(AnsiColor::Cyan),
         }
     }
 }
@@ -69,7 +72,7 @@ impl Printer {
         self.json
     }
 
-    /// True if nothing but results and errors is told.
+    /// True if nothing but results and errors is printed.
     pub(crate) const fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -136,7 +139,7 @@ impl Printer {
             return;
         }
         let head = format!("{}[{}]", problem.severity.as_str(), problem.code);
-        // A place in the very file that it is about is told in one line with it.
+        // A place in the very file that it is about is printed in one line with it.
         let (subject, place) = match &problem.position {
             Some(position) if position.file == problem.subject => (position.to_string(), String::new()),
             Some(position) => (problem.subject.clone(), format!("{position}: ")),
@@ -181,20 +184,21 @@ impl Printer {
 
     #[expect(clippy::unused_self, reason = "all output goes through the printer")]
     fn error_line(&self, text: &str) {
-        // Nobody is left to be told if standard error is closed.
+        // Nobody reads it any more if standard error is closed.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }
 
 fn paint(colored: bool, style: Style, text: &str) -> String {
-    if colored { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.to_owned() }
+    let style = style.style();
+    if colored { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }
 
 /// A table whose columns are as wide as their widest cell; the last one is not padded.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     rows.iter()
@@ -203,11 +207,30 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
                 .iter()
                 .enumerate()
                 .map(|(column, cell)| {
-                    let padding = widths[column].saturating_sub(cell.chars().count());
+                    let padding = widths[column].saturating_sub(cell.width());
                     if column + 1 == row.len() { cell.clone() } else { format!("{cell}{}", " ".repeat(padding)) }
                 })
                 .collect();
             cells.join("  ").trim_end().to_owned()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_what_a_terminal_shows() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        // Each of these letters takes two columns.
+        assert_eq!(table(&[row(["日本", "a"]), row(["abcd", "b"])]), ["日本  a", "abcd  b"]);
+    }
+
+    #[test]
+    fn text_is_painted_only_where_styles_are_shown() {
+        assert_eq!(paint(false, Style::Red, "no"), "no");
+        let painted = paint(true, Style::Red, "yes");
+        assert!(painted.starts_with('\u{1b}') && painted.contains("yes") && painted.ends_with("\u{1b}[0m"), "{painted:?}");
+    }
 }

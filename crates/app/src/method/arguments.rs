@@ -42,7 +42,7 @@ pub fn allows_others(schema: &Json) -> bool {
 #[must_use]
 pub fn slips(schema: &Json, arguments: &Json) -> Vec<Violation> {
     let properties = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
-    // A schema that says something of others tells of them itself.
+    // A schema that mentions others reports them itself.
     if schema.get("additionalProperties").is_some() || allows_others(schema) {
         return Vec::new();
     }

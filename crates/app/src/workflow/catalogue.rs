@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mangrove_domain::{description::Description, source::Kind, type_name::TypeName};
 
 /// A view of the catalog for validation: look-ups only, nothing is built.
-#[expect(clippy::module_name_repetitions, reason = "a catalogue of types, told apart from the port `Catalog`")]
+#[expect(clippy::module_name_repetitions, reason = "a catalogue of types, not to be confused with the port `Catalog`")]
 pub trait TypeCatalogue: Send + Sync {
     /// The description of a type that resolves, or that resolved when it was last good.
     fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>>;

@@ -51,11 +51,11 @@ pub struct Library {
     /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
     foreign: HashSet<String>,
     /// Roots that could not be looked into, and files that could not be read.
-    unseen: HashSet<String>,
+    unobservable: HashSet<String>,
 }
 
 impl Library {
-    /// Reads all definitions and workflows of the repository, and takes up those workflows that other roots brought. A
+    /// Reads all definitions and workflows of the repository, and adds the workflows of other roots. A
     /// file that cannot be read is a problem of that file alone.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Library {
         files: &dyn RepositoryFiles,
         documents: &dyn Documents,
         layout: &Layout,
-        brought: WorkflowFiles,
+        external: WorkflowFiles,
     ) -> Result<Self, FilesError> {
         let mut library = Self::default();
         for path in files.list(&layout.definitions, true, &ENDINGS).await? {
@@ -82,7 +82,7 @@ impl Library {
                 }
             }
         }
-        library.take_up(documents, brought);
+        library.add_external(documents, external);
         let twins: Vec<Problem> = shared(&library.definitions).chain(shared(&library.workflows)).collect();
         library.problems.extend(twins);
         Ok(library)
@@ -112,12 +112,12 @@ impl Library {
         self.parse(documents, path, &text, parse)
     }
 
-    /// Takes up workflows of other roots.
-    fn take_up(&mut self, documents: &dyn Documents, brought: WorkflowFiles) {
-        self.unseen.extend(brought.problems.iter().map(|problem| problem.subject.clone()));
-        self.foreign.extend(self.unseen.iter().cloned());
-        self.problems.extend(brought.problems);
-        for WorkflowFile { source, origin, text } in brought.files {
+    /// Adds workflows of other roots.
+    fn add_external(&mut self, documents: &dyn Documents, external: WorkflowFiles) {
+        self.unobservable.extend(external.problems.iter().map(|problem| problem.subject.clone()));
+        self.foreign.extend(self.unobservable.iter().cloned());
+        self.problems.extend(external.problems);
+        for WorkflowFile { source, origin, text } in external.files {
             let path = source.to_string();
             if let Some(workflow) = self.parse(documents, &path, &text, workflow::parse) {
                 self.workflows.push(Arc::new(Workflow { origin, ..workflow }));
@@ -196,7 +196,7 @@ impl Library {
 
     /// What may be the reason that a name is not known: files that cannot be used, roots that cannot be looked into.
     pub fn hiding_problems(&self) -> impl Iterator<Item = &Problem> {
-        let hides = |problem: &Problem| problem.severity == Severity::Error || self.unseen.contains(&problem.subject);
+        let hides = |problem: &Problem| problem.severity == Severity::Error || self.unobservable.contains(&problem.subject);
         self.problems.iter().filter(move |problem| hides(problem))
     }
 

@@ -8,7 +8,12 @@ use super::{
     Context,
     scan::{self, Presentation},
 };
-use crate::{documents::ProblemDocument, errors::CommandError, exit::Exit, human};
+use crate::{
+    documents::{FaultDocument, ProblemDocument},
+    errors::CommandError,
+    exit::Exit,
+    human,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,13 +73,6 @@ struct RequirementDocument {
     after: Option<String>,
     moved: bool,
     failure: Option<FaultDocument>,
-}
-
-#[derive(Serialize)]
-struct FaultDocument {
-    class: &'static str,
-    code: String,
-    message: String,
 }
 
 impl From<Amount> for AmountDocument {
@@ -184,11 +182,7 @@ pub(crate) async fn update(context: &Context, names: &[String], is_pinned: bool)
             before: requirement.before.clone(),
             after: requirement.after.as_ref().ok().cloned(),
             moved: requirement.is_moved,
-            failure: requirement.after.as_ref().err().map(|fault| FaultDocument {
-                class: fault.class.as_str(),
-                code: fault.code.to_string(),
-                message: fault.message.clone(),
-            }),
+            failure: requirement.after.as_ref().err().map(FaultDocument::from),
         });
         let requirements = requirements.collect();
         context.printer.document(&UpdateDocument { schema: "mangrove.cache-update/1", requirements });

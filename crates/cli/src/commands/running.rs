@@ -109,7 +109,7 @@ fn exit_of(outcome: RunOutcome) -> Result<Exit, CommandError> {
 pub(super) fn unknown(problem: &Problem) -> CommandError {
     let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
     let (code, message, hint) = (Some(problem.code), format!("{place}{}", problem.message), problem.hint.as_deref());
-    // Which one is meant cannot be told: a mistake in the repository, not an answer.
+    // Which one is meant is not clear: a mistake in the repository, not an answer.
     if problem.code == Code::AMBIGUOUS_NAME {
         CommandError::usage(code, message, hint)
     } else {

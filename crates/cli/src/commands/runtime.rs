@@ -6,7 +6,7 @@ use mangrove_domain::{ports::TransferListener, program::Program};
 use serde::Serialize;
 
 use super::Context;
-use crate::{errors::CommandError, exit::Exit, human, printer, progress::Transfer};
+use crate::{documents::FaultDocument, errors::CommandError, exit::Exit, human, printer, progress::Transfer};
 
 #[derive(Serialize)]
 struct StatusDocument {
@@ -26,12 +26,6 @@ struct ProgramDocument {
     problem: Option<FaultDocument>,
 }
 
-#[derive(Serialize)]
-struct FaultDocument {
-    code: String,
-    message: String,
-}
-
 impl From<Program> for ProgramDocument {
     fn from(program: Program) -> Self {
         Self {
@@ -39,7 +33,7 @@ impl From<Program> for ProgramDocument {
             version: program.version,
             path: program.path.map(|path| path.display().to_string()),
             origin: program.origin,
-            problem: program.fault.map(|fault| FaultDocument { code: fault.code.to_string(), message: fault.message }),
+            problem: program.fault.as_ref().map(FaultDocument::from),
         }
     }
 }

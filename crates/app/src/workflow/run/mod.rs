@@ -19,7 +19,7 @@ use mangrove_domain::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-#[expect(clippy::module_name_repetitions, reason = "a request of a run, told apart from all others")]
+#[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::RunRequest;
 pub use self::request::{Limits, NotRecorded, StartError};
 

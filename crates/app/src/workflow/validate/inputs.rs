@@ -1,7 +1,6 @@
 //! Inputs that break their schema, as far as that can be known while expressions have no values yet.
 
 use mangrove_domain::{
-    definition::Definition,
     description::{Violation, is_path_within},
     document::{Node, NodeValue},
     form,
@@ -10,7 +9,6 @@ use mangrove_domain::{
     ports::SchemaValidator,
     position::Position,
     problem::{Code, Severity},
-    workflow::Workflow,
 };
 
 use super::Findings;
@@ -24,28 +22,11 @@ pub(super) struct Layer<'a> {
     pub(super) is_own: bool,
 }
 
-/// Whose file holds the layers that are not the checked file's own.
-pub(super) trait Owner {
-    /// The file, as people name it.
-    fn file(&self) -> &str;
-}
-
-impl Owner for Definition {
-    fn file(&self) -> &str {
-        &self.file
-    }
-}
-
-impl Owner for Workflow {
-    fn file(&self) -> &str {
-        &self.file
-    }
-}
-
-/// Checks merged layers against a schema. What is missing is told at `at`, what is wrong where it stands.
+/// Checks merged layers against a schema. What is missing is reported at `at`, what is wrong where it stands. Layers that
+/// are not the checked file's own stand in `owner`.
 pub(super) fn check(
     findings: &mut Findings<'_>,
-    owner: &dyn Owner,
+    owner: &str,
     schema: &Json,
     layers: &[Layer<'_>],
     at: &Position,
@@ -84,9 +65,9 @@ pub(super) fn check(
         findings.error(Code::INVALID_INPUT, position, format!("{what}: {violation}"), hint);
     }
     // A schema that lets others pass silently drops them: nearly known names are slips all the same.
-    // One that refuses others has told of them, unless it told of several in one violation that was left out.
-    let is_told = schema.get("additionalProperties").is_some() && !is_whole_left_out;
-    if properties.is_empty() || arguments::allows_others(schema) || is_told {
+    // One that refuses others reports them itself, unless it reported several in one violation that was left out.
+    let is_reported = schema.get("additionalProperties").is_some() && !is_whole_left_out;
+    if properties.is_empty() || arguments::allows_others(schema) || is_reported {
         return;
     }
     let own = layers.iter().filter(|layer| layer.is_own).filter_map(|layer| layer.node?.as_map()).flatten();
@@ -134,13 +115,13 @@ fn depends_on_expression(violation: &Violation, expressions: &[String]) -> bool 
 }
 
 /// Where the value stands that a violation is about: in the last layer that has it.
-fn place(violation: &Violation, layers: &[Layer<'_>], file: &str, owner: &dyn Owner) -> Option<Position> {
+fn place(violation: &Violation, layers: &[Layer<'_>], file: &str, owner: &str) -> Option<Position> {
     layers.iter().rev().find_map(|layer| {
         let node = layer.node?;
         let found = form::follow(node, &violation.path);
         if std::ptr::eq(found, node) {
             return None;
         }
-        Some(found.position(if layer.is_own { file } else { owner.file() }))
+        Some(found.position(if layer.is_own { file } else { owner }))
     })
 }

@@ -57,7 +57,7 @@ pub fn validate(library: &Library, tools: Tools<'_>) -> Vec<Problem> {
 
 /// What is wrong with one workflow, and with the definitions that it names.
 #[must_use]
-#[expect(clippy::module_name_repetitions, reason = "told apart from validating all of them")]
+#[expect(clippy::module_name_repetitions, reason = "beside the one that validates all of them")]
 pub fn validate_workflow(library: &Library, workflow: &Workflow, tools: Tools<'_>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = library.problems_of(&workflow.file).cloned().collect();
     problems.extend(check(library, workflow, tools, true));
@@ -118,7 +118,7 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
         let at = findings.at(&definition.name);
         let layers = [inputs::Layer { node: definition.global_arguments.as_ref(), is_own: true }];
         let what = format!("the global arguments of `{}`", definition.name.value);
-        inputs::check(findings, definition, schema, &layers, &at, &what, tools.schemas);
+        inputs::check(findings, &definition.file, schema, &layers, &at, &what, tools.schemas);
     }
     for given in &definition.methods {
         if description.method(&given.method.value).is_none() {
@@ -212,7 +212,7 @@ fn check_inputs_schema(findings: &mut Findings<'_>, workflow: &Workflow, tools: 
     let at = trigger.schedule.as_ref().map_or_else(|| findings.at(&workflow.name), |schedule| findings.at(schedule));
     let layers = [inputs::Layer { node: trigger.inputs.as_ref(), is_own: true }];
     let what = "the inputs of scheduled runs";
-    inputs::check(findings, workflow, &schema, &layers, &at, what, tools.schemas);
+    inputs::check(findings, &workflow.file, &schema, &layers, &at, what, tools.schemas);
 }
 
 fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step: &Step, port: &dyn Expressions) {
@@ -272,7 +272,7 @@ fn check_call(
     tools: Tools<'_>,
 ) {
     let description = if library.definition(&definition.name.value).is_ok() {
-        // What is wrong with a definition is told where it is defined, once.
+        // What is wrong with a definition is reported where it is defined, once.
         tools.types.describe(&model_kind(), &definition.type_name.value)
     } else {
         describe(findings, &definition.type_name, tools)
@@ -292,7 +292,7 @@ fn check_call(
     ];
     let at = findings.at(method);
     let what = format!("the arguments of `{}.{}`", definition.name.value, method.value);
-    inputs::check(findings, definition, &described.arguments, &layers, &at, &what, tools.schemas);
+    inputs::check(findings, &definition.file, &described.arguments, &layers, &at, &what, tools.schemas);
 }
 
 fn check_nested(
@@ -322,7 +322,7 @@ fn check_nested(
     }
     let layers = [inputs::Layer { node: step_inputs, is_own: true }];
     let what = format!("the inputs of workflow `{}`", called.name.value);
-    inputs::check(findings, called.as_ref(), &called.input_schema(), &layers, &position, &what, tools.schemas);
+    inputs::check(findings, &called.file, &called.input_schema(), &layers, &position, &what, tools.schemas);
 }
 
 /// The way back to the first of `path`, or to a workflow on the way that calls itself again.
