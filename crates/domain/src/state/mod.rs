@@ -170,6 +170,20 @@ impl State {
         }
     }
 
+    /// What an indexed row offers; `None` in every other state.
+    #[must_use]
+    pub const fn indexed(&self) -> Option<&Indexed> {
+        match self {
+            State::Indexed(indexed) => Some(indexed),
+            State::Bundled { .. }
+            | State::BundleBuildFailed { .. }
+            | State::ValidationFailed { .. }
+            | State::EntryPointUnreadable { .. }
+            | State::OrphanedBundleOnly { .. }
+            | State::Tombstoned { .. } => None,
+        }
+    }
+
     /// The bundle that belongs to the row, in whatever state.
     #[must_use]
     pub const fn bundle(&self) -> Option<&BundleRef> {
