@@ -1,6 +1,9 @@
 //! The seven states of a row and the transitions between them. The table is rendered into
 //! `design/states.md` and compared with it by a test.
 
+// A new state or outcome must be decided about wherever one is matched.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod transition;
 
 use std::{fmt, sync::Arc};
