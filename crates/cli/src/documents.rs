@@ -299,8 +299,8 @@ pub(crate) fn json_value(json: &Json) -> serde_json::Value {
 #[derive(Debug, Serialize)]
 pub(crate) struct FaultDocument {
     class: &'static str,
-    code: String,
-    message: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 impl From<&Fault> for FaultDocument {
