@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_app::{
     loaders::Registry,
-    scan::{Ports, Report, RetryMode, ScanRequest, Scanner},
+    scan::{Observed, Ports, Report, RetryMode, ScanRequest, Scanner},
 };
 use mangrove_domain::{
     bundle::Presence,
@@ -284,7 +284,9 @@ impl Process {
     /// Sources that a scan of this mode would attempt. Nothing is written.
     pub(crate) async fn attempts(&self, retry: RetryMode) -> BTreeSet<SourceId> {
         let request = ScanRequest { retry, dry_run: true, ..ScanRequest::default() };
-        let (disk, catalog, plan) = self.scanner.look(&request).await.expect("it can be looked at");
+        let observed = self.scanner.look(&request).await.expect("it can be looked at");
+        let plan = self.scanner.plan(&observed);
+        let Observed { disk, catalog, .. } = observed;
         for row in catalog.rows.iter().filter(|row| row.state.name() == StateName::Indexed) {
             let presence = disk.presence.get(&row.source).copied();
             assert_eq!(presence.unwrap_or(Presence::Present), Presence::Present, "{} (I7)", row.source);

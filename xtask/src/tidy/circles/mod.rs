@@ -16,8 +16,6 @@ use text::{declared, flatten, imports, paths, stripped};
 const KNOWN: &[&str] = &[
     "crates/app/src/loaders/extension.rs",
     "crates/app/src/loaders/model.rs",
-    "crates/app/src/scan/mod.rs",
-    "crates/app/src/scan/writer.rs",
     "crates/app/src/workflow/engine.rs",
     "crates/app/src/workflow/step.rs",
     "crates/cli/src/commands/mod.rs",
