@@ -213,7 +213,9 @@ impl TypeIndex {
     /// The kinds of which rows are or claim to be this type, sorted.
     #[must_use]
     pub fn kinds_of(&self, type_name: &TypeName) -> Vec<Kind> {
-        let is_claimed = |types: &HashTrieMapSync<TypeName, Entry>| types.get(type_name).is_some_and(|entry| !entry.claimants.is_empty());
+        let is_claimed = |types: &HashTrieMapSync<TypeName, Entry>| {
+            types.get(type_name).is_some_and(|entry| !entry.claimants.is_empty())
+        };
         let kinds: BTreeSet<&Kind> =
             self.kinds.iter().filter(|(_, types)| is_claimed(types)).map(|(kind, _)| kind).collect();
         kinds.into_iter().cloned().collect()

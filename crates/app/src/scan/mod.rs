@@ -70,12 +70,7 @@ impl Scanner {
     /// A scanner over these adapters that runs at most `parallel_builds` builds at once.
     #[must_use]
     pub fn new(ports: Ports, loaders: Registry, parallel_builds: usize) -> Self {
-        Self {
-            ports,
-            loaders,
-            publisher: Publisher::default(),
-            parallel_builds: parallel_builds.max(1),
-        }
+        Self { ports, loaders, publisher: Publisher::default(), parallel_builds: parallel_builds.max(1) }
     }
 
     /// The adapters.

@@ -119,15 +119,15 @@ impl Publishing<'_> {
     /// taken before they were read. True if they are others.
     pub(super) fn replace(&mut self, rows: Vec<Row>, mark: Option<Digest>, now: Timestamp) -> bool {
         let mut index = TypeIndex::clone(&self.publisher.current.load());
-        let changes = index.replace(rows);
+        let replaced = index.replace(rows);
         self.state.mark = mark;
-        if changes.is_empty() {
+        if replaced.is_empty() {
             return false;
         }
         let is_first = self.state.edition == 0;
-        let mut changed: Vec<SourceId> = changes.iter().filter_map(source).cloned().collect();
+        let mut changed: Vec<SourceId> = replaced.iter().filter_map(source).cloned().collect();
         changed.sort_unstable();
-        let transitions = changes.iter().filter(|_| !is_first).filter_map(|change| transition(change, now)).collect();
+        let transitions = replaced.iter().filter(|_| !is_first).filter_map(|change| transition(change, now)).collect();
         self.send(index, changed, transitions);
         true
     }
@@ -155,6 +155,7 @@ fn transition(change: &Replaced, at: Timestamp) -> Option<AuditRecord> {
     let from = before.filter(is_same_kind).map(|row| row.state.name());
     let reason = "another process committed it".to_owned();
     let entry_digest = after.or(before)?.entry_digest;
-    let record = AuditRecord { source: source(change)?.clone(), transition: Transition { from, to, reason, entry_digest, at } };
+    let record =
+        AuditRecord { source: source(change)?.clone(), transition: Transition { from, to, reason, entry_digest, at } };
     (from != Some(to)).then_some(record)
 }

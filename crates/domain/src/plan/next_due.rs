@@ -1,13 +1,6 @@
 //! When a timer has something to do.
 
-use crate::{
-    failure::Failure,
-    index::TypeIndex,
-    problem::Code,
-    row::Row,
-    state::State,
-    time::Timestamp,
-};
+use crate::{failure::Failure, index::TypeIndex, problem::Code, row::Row, state::State, time::Timestamp};
 
 /// When the earliest retry among these rows is due: `now` if one is due already, `None` if no row waits for a timer.
 /// What is due is decided by [`Failure::is_due`], so that a clock that was set back delays nothing for ever.
