@@ -8,6 +8,7 @@
 mod base;
 mod cache;
 mod catalog;
+mod changes;
 mod doctor;
 mod documents;
 mod error;

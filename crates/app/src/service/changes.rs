@@ -1,0 +1,37 @@
+//! What changes while a service lives.
+
+use std::sync::Arc;
+
+use mangrove_domain::{index::TypeIndex, time::Timestamp};
+use tokio::sync::{broadcast, watch};
+
+use super::{base::Service, error::ServiceError};
+use crate::scan::Publication;
+
+impl Service {
+    /// The types as they were published last, and every later snapshot.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<TypeIndex>> {
+        self.scanner.publisher().snapshots()
+    }
+
+    /// What is published from now on, with its transitions. A subscriber that falls behind loses the oldest.
+    #[must_use]
+    pub fn publications(&self) -> broadcast::Receiver<Arc<Publication>> {
+        self.scanner.publisher().publications()
+    }
+
+    /// Publishes what other processes committed; true if they did.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn publish_foreign_commits(&self) -> Result<bool, ServiceError> {
+        Ok(self.scanner.publish_foreign_commits().await?)
+    }
+
+    /// When the earliest retry is due; `None` if none is planned.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.scanner.next_due()
+    }
+}
