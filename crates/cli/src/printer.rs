@@ -197,9 +197,8 @@ fn paint(colored: bool, style: Style, text: &str) -> String {
 /// A table whose columns are as wide as their widest cell; the last one is not padded.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
-    };
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     rows.iter()
         .map(|row| {
@@ -231,6 +230,9 @@ mod tests {
     fn text_is_painted_only_where_styles_are_shown() {
         assert_eq!(paint(false, Style::Red, "no"), "no");
         let painted = paint(true, Style::Red, "yes");
-        assert!(painted.starts_with('\u{1b}') && painted.contains("yes") && painted.ends_with("\u{1b}[0m"), "{painted:?}");
+        assert!(
+            painted.starts_with('\u{1b}') && painted.contains("yes") && painted.ends_with("\u{1b}[0m"),
+            "{painted:?}"
+        );
     }
 }

@@ -3,7 +3,10 @@
 //! [`Stops`] counts the calls of all ports that it [wraps](Stops::wrap). At the call of its [plan](Stop) it does what
 //! the plan says; every other call goes through.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -176,6 +179,10 @@ impl<P: SourceTree + ?Sized> SourceTree for Stopping<P> {
 
     async fn file(&self, source: &SourceId) -> Result<Option<SourceFile>, ObserveError> {
         self.stops.fallible("tree.file", observe, self.port.file(source)).await
+    }
+
+    async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError> {
+        self.stops.fallible("tree.source_of", observe, self.port.source_of(file)).await
     }
 
     async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {

@@ -196,7 +196,8 @@ impl Library {
 
     /// What may be the reason that a name is not known: files that cannot be used, roots that cannot be looked into.
     pub fn hiding_problems(&self) -> impl Iterator<Item = &Problem> {
-        let hides = |problem: &Problem| problem.severity == Severity::Error || self.unobservable.contains(&problem.subject);
+        let hides =
+            |problem: &Problem| problem.severity == Severity::Error || self.unobservable.contains(&problem.subject);
         self.problems.iter().filter(move |problem| hides(problem))
     }
 
