@@ -167,7 +167,7 @@ impl Composition {
             data: Arc::new(LocalData::new(self.settings.state_directory.join("data"))),
             limits: Limits::default(),
         };
-        let parts = Parts { ports, loaders, jobs: self.settings.jobs, repository: self.repository() };
+        let service = Service::new(Parts { ports, loaders, jobs: self.settings.jobs, repository: self.repository() });
         let replace = {
             let (composition, programs) = (self.clone(), Arc::clone(&programs));
             move |bundlers: &BundlerSettings| {
@@ -184,7 +184,7 @@ impl Composition {
             bundlers,
             replace,
         );
-        Ok(Service::new(parts)
+        Ok(service
             .with_configuration(Arc::new(configuration))
             .with_runs(Arc::new(databases.runs()))
             .with_databases(Arc::new(databases))
