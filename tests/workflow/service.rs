@@ -22,10 +22,11 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
 };
+use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
-    catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, files::DiskFiles, runs::SqliteRuns,
-    schema::JsonSchemas, sources::Layout,
+    catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, runs::SqliteRuns, schema::JsonSchemas,
 };
+use mangrove_sources::Layout;
 use mangrove_testkit::{
     fakes::{
         ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,

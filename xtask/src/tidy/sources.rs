@@ -7,7 +7,7 @@ const LONGEST_FILE: usize = 500;
 
 /// Files that are longer today. The list may only become shorter.
 const LONGER_FILES: &[&str] = &[
-    "crates/infra/src/sources/tree.rs",
+    "crates/sources/src/tree.rs",
     "crates/infra/src/sqlite.rs",
     "crates/infra/src/store/mod.rs",
     "crates/testkit/src/registry.rs",

@@ -13,7 +13,8 @@ use mangrove_domain::{
     ports::{Configuration, Documents},
     problem::{Code, Problem, Severity},
 };
-use mangrove_infra::{bundler::auto::Choice, sources::Layout};
+use mangrove_infra::bundler::auto::Choice;
+use mangrove_sources::Layout;
 
 use super::error::ComposeError;
 

@@ -22,6 +22,7 @@ use mangrove_app::{
 use mangrove_domain::ports::{
     BundleStore, Bundler, Catalog, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
 };
+use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
     bundler::{
         self,
@@ -33,18 +34,17 @@ use mangrove_infra::{
     databases::SqliteDatabases,
     documents::YamlDocuments,
     expressions::CelExpressions,
-    files::DiskFiles,
     inspection_cache::CachedInspector,
-    npm::{self, NpmPackages},
     runner::{self, ChosenRunner, deno::DenoRunner},
     runtime::{Places, version::Versions},
     schema::JsonSchemas,
     seals::FileSeals,
-    sources::{LocalTree, TreeOptions},
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child, leash},
 };
+use mangrove_npm::NpmPackages;
+use mangrove_sources::{LocalTree, TreeOptions};
 
 pub(crate) use error::ComposeError;
 
@@ -64,7 +64,7 @@ pub(crate) fn leash(parent: u32, program: &[OsString]) -> ExitCode {
 
 /// The nearest directory at or above `start` that holds a marker.
 pub(crate) fn find_repository(start: &Path) -> Option<PathBuf> {
-    mangrove_infra::sources::find_repository(start)
+    mangrove_sources::find_repository(start)
 }
 
 /// The system's clock.
@@ -159,7 +159,7 @@ impl Composition {
             self.settings.access == Access::Examine,
             self.store.clone(),
         );
-        let packages = Arc::new(self.packages(npm::registry::Limits::default(), self.settings.is_locked));
+        let packages = Arc::new(self.packages(mangrove_npm::registry::Limits::default(), self.settings.is_locked));
         let catalog = databases.catalog();
         let ports = self.ports(catalog, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
         let running = Running {
@@ -225,8 +225,8 @@ impl Composition {
         }
     }
 
-    fn packages(&self, limits: npm::registry::Limits, is_locked: bool) -> NpmPackages {
-        NpmPackages::new(npm::Options {
+    fn packages(&self, limits: mangrove_npm::registry::Limits, is_locked: bool) -> NpmPackages {
+        NpmPackages::new(mangrove_npm::Options {
             state_directory: self.settings.state_directory.clone(),
             repository: self.settings.repository.clone(),
             environment: self.settings.environment.clone(),
@@ -236,7 +236,7 @@ impl Composition {
             vendor_identity: bundler::vendor::identity(),
             store: Arc::new(self.store.clone()) as Arc<dyn BundleStore>,
             limits,
-            pause: Arc::new(npm::registry::SystemPause),
+            pause: Arc::new(mangrove_npm::registry::SystemPause),
             entropy: Arc::clone(&self.entropy),
         })
     }

@@ -13,9 +13,9 @@ use mangrove_domain::{
 };
 use mangrove_infra::{
     bundler,
-    npm::{NpmPackages, registry::Limits},
     runtime::{Places, install, version::Versions},
 };
+use mangrove_npm::{NpmPackages, registry::Limits};
 
 /// How long fetching a program may take: an archive of it is far larger than one of a package.
 const FETCH_LIMIT: Duration = Duration::from_mins(15);
