@@ -2,7 +2,7 @@
 
 use mangrove_domain::{
     description::Violation,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     json::Json,
     ports::{Checked, RunError},
     problem::Code,
@@ -34,7 +34,7 @@ pub(crate) fn no_such_function(subject: &str, location: &str, found: &str) -> Ru
 }
 
 fn unknown(message: String) -> RunError {
-    RunError::Fault(Fault::new(FailureClass::Deterministic, Code::UNKNOWN_METHOD, "module", message))
+    RunError::Fault(Fault::deterministic(Code::UNKNOWN_METHOD, "module", message))
 }
 
 /// The call waits for ever.
@@ -45,7 +45,7 @@ pub(crate) fn stuck(location: &str) -> RunError {
 /// The module waits for ever while it loads.
 pub(crate) fn stuck_while_loading(subject: &str) -> Fault {
     let message = format!("{subject} waits for a promise that nothing will settle while it loads");
-    Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "module", message)
+    Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
 }
 
 /// A schema objects; `issues` is what the kit says of it, as JSON text.
