@@ -1,13 +1,12 @@
 //! From `compilerOptions` to the bundler's transform options.
 
 use mangrove_domain::{failure::Fault, json::Json, problem::Code};
+use mangrove_fs::json_text;
 use rolldown_common::{
     BundlerTransformOptions,
     bundler_options::{DecoratorOptions, Either, JsxOptions},
 };
 use serde::Deserialize;
-
-use crate::json_text;
 
 /// The settings of `compilerOptions` that change output. Others are of no concern here.
 #[derive(Debug, Default, Deserialize)]

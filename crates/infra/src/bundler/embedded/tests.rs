@@ -1,10 +1,10 @@
 use std::fmt::Write as _;
 
 use mangrove_domain::failure::FailureClass;
+use mangrove_fs::json_text;
 use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;
-use crate::json_text;
 
 /// A request from files (the first is the entry) and edges `importer, specifier, target`: a path, `missing`,
 /// `outside` or `external:specifier`.
