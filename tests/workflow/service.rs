@@ -105,16 +105,8 @@ struct Marker {
 
 impl Marker {
     fn read(tree: &Tree) -> Result<InForce, Vec<Problem>> {
-        let layout = Layout::of_repository(&tree.root(), &YamlDocuments).map_err(|fault| {
-            vec![Problem {
-                code: fault.code,
-                severity: Severity::Error,
-                subject: "mangrove.yaml".to_owned(),
-                position: None,
-                message: fault.to_string(),
-                hint: None,
-            }]
-        })?;
+        let layout = Layout::of_repository(&tree.root(), &YamlDocuments)
+            .map_err(|fault| vec![Problem::error(fault.code, "mangrove.yaml", fault.to_string())])?;
         Ok(InForce { permissions: layout.permissions, bundler: "auto" })
     }
 }
@@ -371,14 +363,7 @@ async fn a_service_that_was_built_without_a_part_says_so_and_does_the_rest() {
 /// What is told in passing is no mistake.
 #[test]
 fn information_does_not_make_a_workflow_invalid() {
-    let problem = |severity| Problem {
-        code: Code::SHIPPED_IN_USE,
-        severity,
-        subject: "workflows/a.yaml".to_owned(),
-        position: None,
-        message: "it is so".to_owned(),
-        hint: None,
-    };
+    let problem = |severity| Problem::new(severity, Code::SHIPPED_IN_USE, "workflows/a.yaml", "it is so");
     let validation = |severity| mangrove_app::service::Validation { problems: vec![problem(severity)] };
     assert!(validation(Severity::Information).is_valid());
     assert!(validation(Severity::Warning).is_valid());

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     database::{Database, DatabaseFault},
     ports::{Catalog as _, CatalogError, Databases, RunStoreError, StoreError},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
 };
 
 use crate::{
@@ -107,14 +107,11 @@ impl Inner {
     }
 
     fn add_notice(&self, database: Database, message: String) {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Problem {
-            code: Code::CATALOG_CORRUPT,
-            severity: Severity::Warning,
-            subject: database.file_name().to_owned(),
-            position: None,
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Problem::warning(
+            Code::CATALOG_CORRUPT,
+            database.file_name(),
             message,
-            hint: None,
-        });
+        ));
     }
 }
 

@@ -7,7 +7,7 @@ use mangrove_domain::{
     nearest,
     permission::Permissions,
     ports::{Clock, Configuration, Databases, PackageCache, Programs, Progress, RunStore},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::Kind,
 };
 use tokio_util::sync::CancellationToken;
@@ -143,14 +143,7 @@ impl Service {
             self.scanner.loaders().layouts().iter().map(|layout| layout.kind.to_string()).collect();
         let hint = nearest::hint(name, known.iter().map(String::as_str))
             .unwrap_or_else(|| format!("known kinds: {}", known.join(", ")));
-        Err(Problem {
-            code: Code::UNKNOWN_WORD,
-            severity: Severity::Error,
-            subject: name.to_owned(),
-            position: None,
-            message: format!("unknown kind `{name}`"),
-            hint: Some(hint),
-        })
+        Err(Problem::error(Code::UNKNOWN_WORD, name, format!("unknown kind `{name}`")).advise(hint))
     }
 
     /// What had to be done on the way and was not reported yet, such as a damaged database that was set aside. Each

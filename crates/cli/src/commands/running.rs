@@ -13,7 +13,7 @@ use mangrove_domain::{
 
 use super::Context;
 use crate::{
-    args,
+    advice, args,
     errors::CommandError,
     exit::Exit,
     live::{JsonLines, LiveView, View},
@@ -75,8 +75,8 @@ fn not_started(context: &Context, error: RunError) -> CommandError {
                 return CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot begin", None);
             };
             let mut error = unknown(first);
-            error.details.extend(more.iter().map(|problem| match &problem.hint {
-                Some(hint) => format!("{}; {hint}", problem.message),
+            error.details.extend(more.iter().map(|problem| match &problem.advice {
+                Some(advice) => format!("{}; {}", problem.message, advice::text(advice)),
                 None => problem.message.clone(),
             }));
             error
@@ -108,7 +108,8 @@ fn exit_of(outcome: RunOutcome) -> Result<Exit, CommandError> {
 /// An unknown name or a broken input, as an error that ends the command.
 pub(super) fn unknown(problem: &Problem) -> CommandError {
     let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
-    let (code, message, hint) = (Some(problem.code), format!("{place}{}", problem.message), problem.hint.as_deref());
+    let hint = problem.advice.as_ref().map(advice::text);
+    let (code, message, hint) = (Some(problem.code), format!("{place}{}", problem.message), hint.as_deref());
     // Which one is meant is not clear: a mistake in the repository, not an answer.
     if problem.code == Code::AMBIGUOUS_NAME {
         CommandError::usage(code, message, hint)

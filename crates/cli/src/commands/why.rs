@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{Context, current_directory, query};
 use crate::{
+    advice,
     documents::{ProblemDocument, SourceDocument},
     errors::CommandError,
     exit::Exit,
@@ -137,7 +138,7 @@ fn print_helper(context: &Context, helper: &Helper) {
     for remark in &helper.remarks {
         printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
         if let Some(hint) = remark.remedy() {
-            printer.line(format!("    {hint}"));
+            printer.line(format!("    {}", advice::text(&hint)));
         }
     }
     if helper.imported_by.is_empty() {

@@ -43,14 +43,8 @@ impl BundlerSettings {
 
 fn unknown_bundler(text: &str) -> Problem {
     let known = Choice::ALL.map(Choice::as_str);
-    Problem {
-        code: Code::INVALID_DOCUMENT,
-        severity: Severity::Error,
-        subject: "mangrove.yaml".to_owned(),
-        position: None,
-        message: format!("mangrove.yaml: `bundler` is {text:?}; expected one of {}", known.join(", ")),
-        hint: nearest::hint(text, known),
-    }
+    let message = format!("mangrove.yaml: `bundler` is {text:?}; expected one of {}", known.join(", "));
+    Problem::error(Code::INVALID_DOCUMENT, "mangrove.yaml", message).advise_if(nearest::hint(text, known))
 }
 
 /// Called with settings that are not those of before.
@@ -125,14 +119,7 @@ impl Configuration for MarkerConfiguration {
 
 fn unreadable(fault: Fault) -> Problem {
     let message = fault.to_string();
-    Problem {
-        code: fault.code,
-        severity: Severity::Error,
-        subject: "mangrove.yaml".to_owned(),
-        position: fault.position,
-        message,
-        hint: None,
-    }
+    Problem::error(fault.code, "mangrove.yaml", message).at_if(fault.position)
 }
 
 #[cfg(test)]

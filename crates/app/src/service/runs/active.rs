@@ -7,7 +7,7 @@ use std::{
 
 use mangrove_domain::{
     ports::{Clock, RunStore},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     run::RunRecord,
 };
 use tokio::{
@@ -137,12 +137,6 @@ impl ActiveRuns {
 
 /// The run was not recorded, and nobody said why: the task that would have done it is gone.
 fn broken_off() -> Problem {
-    Problem {
-        code: Code::RUN_PANICKED,
-        severity: Severity::Error,
-        subject: "run".to_owned(),
-        position: None,
-        message: "the run did not begin, because of a fault in Mangrove itself".to_owned(),
-        hint: None,
-    }
+    let message = "the run did not begin, because of a fault in Mangrove itself";
+    Problem::error(Code::RUN_PANICKED, "run", message)
 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
     nearest,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     run::{JobRecord, RunRecord, RunStatus, StepRecord},
     workflow::{Job, MAXIMUM_NESTING, Workflow},
 };
@@ -215,13 +215,8 @@ impl Engine {
         let schema = workflow.input_schema();
         let inputs = arguments::complete(&schema, inputs);
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
-        let invalid = |message: String, hint: Option<String>| Problem {
-            code: Code::INVALID_INPUT,
-            severity: Severity::Error,
-            subject: workflow.name.value.clone(),
-            position: position(),
-            message,
-            hint,
+        let invalid = |message: String, hint: Option<String>| {
+            Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
         let violations = match self.services.schemas.validate(&schema, &inputs) {
             Ok(violations) => violations,
@@ -268,14 +263,7 @@ fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
     } else {
         return Ok(());
     };
-    Err(Problem {
-        code,
-        severity: Severity::Error,
-        subject: workflow.file.clone(),
-        position: Some(workflow.name.position(&workflow.file)),
-        message,
-        hint: None,
-    })
+    Err(Problem::error(code, workflow.file.clone(), message).at(workflow.name.position(&workflow.file)))
 }
 
 fn job_record(job: &Job) -> JobRecord {
