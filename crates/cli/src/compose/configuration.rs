@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    async fn kept(marker: &str, replace: impl Fn(&BundlerSettings) + Send + Sync + 'static) -> Kept {
+    fn kept(marker: &str, replace: impl Fn(&BundlerSettings) + Send + Sync + 'static) -> Kept {
         let directory = TempDir::new().expect("a directory");
         fs::write(directory.path().join("mangrove.yaml"), marker).expect("a marker");
         let repository = directory.path().to_owned();
@@ -165,14 +165,14 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_the_contract() {
-        contract::configuration(async |marker| kept(marker, |_| {}).await, write).await;
+        contract::configuration(async |marker| kept(marker, |_| {}), write).await;
     }
 
     #[tokio::test]
     async fn adapters_go_by_other_bundler_settings_only_when_they_change() {
         let seen: Arc<Mutex<Vec<BundlerSettings>>> = Arc::default();
         let sink = Arc::clone(&seen);
-        let kept = kept("repoId: a\n", move |settings| sink.lock().expect("a list").push(settings.clone())).await;
+        let kept = kept("repoId: a\n", move |settings| sink.lock().expect("a list").push(settings.clone()));
         write(&kept, "repoId: b\n");
         kept.reload().await.expect("it can be read");
         assert!(seen.lock().expect("a list").is_empty());
