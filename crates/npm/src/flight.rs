@@ -2,10 +2,7 @@
 
 use std::{future::Future, hash::Hash};
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_single_flight::{Lost, SingleFlight};
 
 /// Attempts that are under way. An attempt is not cancelled with the request that first wanted it; its outcome, good or
@@ -28,5 +25,5 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Fl
 
 fn fault(lost: &Lost) -> Fault {
     let message = format!("preparing a package: {lost}");
-    Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "packages:attempt", message)
+    Fault::environment(Code::BUNDLE_FAILED, "packages:attempt", message)
 }
