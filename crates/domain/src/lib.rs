@@ -3,6 +3,7 @@
 //! Pure code: no file system, no clock, no database, no async runtime. Time, digests, listings and random
 //! numbers come in as values. The why is in `design/freshness.md` and its neighbours.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![expect(
     clippy::module_name_repetitions,
     reason = "a few types are named so that they read well without their module: `TypeName`, `SourceId`, `RunRecord`"
