@@ -141,6 +141,10 @@ impl Databases for SqliteDatabases {
         faults
     }
 
+    async fn has_catalog(&self) -> bool {
+        tokio::fs::symlink_metadata(self.inner.path(Database::Catalog)).await.is_ok()
+    }
+
     async fn back_up_catalog(&self, target: &Path) -> Result<(), CatalogError> {
         let opened = SqliteCatalog::open(&self.inner.path(Database::Catalog), OpenMode::ReadOnly).await?;
         let copied = opened.catalog.back_up(target).await;

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     archive::{self, Bounds},
-    cache::write_atomically,
+    cache::write_file,
     fetch::{Supply, blocking},
     flight::Flights,
     sharing::{self, Survey},
@@ -245,7 +245,7 @@ impl Workshop {
         let key = Part::of([Line::new("survey", FORMAT.to_string()), Line::new("tree", tree.digest().to_string())]);
         let key = key.digest();
         let workshop = Arc::clone(self);
-        let start = || async move {
+        let start = move || async move {
             let path = workshop.record_path(key);
             if let Some(survey) = read_record::<Survey>(&path) {
                 return Ok(Arc::new(survey));
@@ -265,7 +265,7 @@ impl Workshop {
     async fn draft(self: &Arc<Self>, request: DraftRequest) -> Result<Draft, Fault> {
         let key = request.key(&self.vendor_identity);
         let workshop = Arc::clone(self);
-        let start = || async move {
+        let start = move || async move {
             let request = Arc::new(request);
             let path = workshop.record_path(key);
             if let Some(draft) = workshop.recorded_draft(key, &path, &request).await? {
@@ -334,7 +334,7 @@ impl Workshop {
         let lines = targets.iter().map(|(specifier, target)| Line::new(format!("import {specifier}"), target.clone()));
         let key = Part::of(lines.chain([Line::new("draft", draft.key.to_string())])).digest();
         let workshop = Arc::clone(self);
-        let start = || async move {
+        let start = move || async move {
             let path = workshop.record_path(key);
             if let Some(object) = read_record::<ObjectRecord>(&path).as_ref().and_then(ObjectRecord::object)
                 && workshop.is_present(object).await?
@@ -464,7 +464,7 @@ fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
 fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
     let text = serde_json::to_vec_pretty(record)
         .map_err(|error| Fault::environment(Code::BUNDLE_FAILED, "packages:record", error.to_string()))?;
-    Ok(write_atomically(path, &text)?)
+    Ok(write_file(path, &text)?)
 }
 
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.

@@ -22,9 +22,11 @@ use mangrove_fs::stamp::NodeKind;
 use super::{
     layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS},
     manifest::{self, Identities, Listed, Manifest, Manifests, Reading},
+    path::{join, parent},
+    problems::warning,
     roots::RootSpec,
     view::{Listing, Node, View},
-    walk::{Candidates, Walk, is_skipped_directory, join, parent},
+    walk::{Candidates, Walk, is_skipped_directory},
 };
 
 /// Where sources lie, and of which kind they are there.
@@ -36,7 +38,7 @@ pub(super) struct Places {
     by_file: HashMap<String, Place>,
 }
 
-/// The kinds that belong into one place, by their index; none where a manifest lists entries and not these.
+/// The kinds that belong in one place, by their index; none where a manifest lists entries and not these.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     pub(super) kinds: Vec<usize>,
@@ -394,10 +396,6 @@ fn site_around(sites: &[Site], directory: &str) -> usize {
             || directory.strip_prefix(&site.directory).is_some_and(|rest| rest.starts_with('/'))
     };
     sites.iter().rposition(is_around).unwrap_or_default()
-}
-
-fn warning(code: Code, subject: &str, message: String) -> Problem {
-    Problem::warning(code, subject.to_owned(), message)
 }
 
 fn nothing_there(spec: &RootSpec) -> Problem {

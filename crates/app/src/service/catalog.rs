@@ -63,8 +63,12 @@ impl Service {
 
     /// What the catalog has and no source can give back; nothing if it is damaged or cannot be read.
     async fn earlier_rows(&self) -> Result<Earlier, ServiceError> {
-        // Before it is opened: opening a damaged one would set it aside.
-        let unusable = self.databases()?.check().await;
+        let databases = self.databases()?;
+        // Before it is opened: opening would make one, and set a damaged one aside.
+        if !databases.has_catalog().await {
+            return Ok(Earlier::default());
+        }
+        let unusable = databases.check().await;
         if unusable.iter().any(|unusable| unusable.database == Database::Catalog) {
             return Ok(Earlier::default());
         }

@@ -106,7 +106,7 @@ pub(crate) fn unknown(
     let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
     let mut error = CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint));
     if !is_file && !unobservable.is_empty() {
-        error.details.push("it may be in a place that cannot be read now:".to_owned());
+        error.details.push("it may be where nobody can look now:".to_owned());
         let line = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
         error.details.extend(unobservable.iter().map(line));
     }

@@ -20,6 +20,9 @@ pub trait Databases: Send + Sync {
     /// order.
     async fn check(&self) -> Vec<DatabaseFault>;
 
+    /// True if there is a catalog, in whatever condition. Does not make one.
+    async fn has_catalog(&self) -> bool;
+
     /// Copies the catalog as of this moment to a file that does not exist yet; others may write meanwhile.
     ///
     /// # Errors

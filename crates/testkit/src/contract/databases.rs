@@ -39,6 +39,7 @@ async fn commit_a_row(catalog: &dyn Catalog) {
 async fn what_is_not_there_is_in_order(setup: DatabasesSetup) {
     assert_eq!(setup.databases.check().await, []);
     assert_eq!(setup.databases.take_notices(), []);
+    assert!(!setup.databases.has_catalog().await, "a look makes none");
     let target = setup.scratch.join("copy.db");
     fs::create_dir_all(&setup.scratch).expect("a directory");
     setup.databases.back_up_catalog(&target).await.expect_err("there is no catalog");
@@ -56,6 +57,7 @@ async fn a_backup_is_a_new_file(setup: DatabasesSetup) {
     assert_eq!(fs::read(&target).expect("the copy"), copy, "it is left alone");
     assert_eq!(setup.catalog.snapshot().await.expect("readable").rows.len(), 1);
     assert_eq!(setup.databases.check().await, []);
+    assert!(setup.databases.has_catalog().await);
 }
 
 async fn a_replaced_catalog_is_kept_and_a_new_one_serves(setup: DatabasesSetup) {

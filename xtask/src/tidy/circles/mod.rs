@@ -13,26 +13,7 @@ use crate::tree::Tree;
 use text::{declared, flatten, imports, paths, stripped};
 
 /// Files that are in a circle today. The list may only become shorter.
-const KNOWN: &[&str] = &[
-    "crates/infra/src/bundler/auto.rs",
-    "crates/infra/src/bundler/deno/locked.rs",
-    "crates/infra/src/bundler/deno/mod.rs",
-    "crates/sources/src/drift.rs",
-    "crates/sources/src/manifest.rs",
-    "crates/sources/src/mounts.rs",
-    "crates/sources/src/parse.rs",
-    "crates/sources/src/pulled.rs",
-    "crates/sources/src/roots.rs",
-    "crates/sources/src/saved.rs",
-    "crates/sources/src/stat_cache.rs",
-    "crates/sources/src/survey.rs",
-    "crates/sources/src/tokens.rs",
-    "crates/sources/src/tree.rs",
-    "crates/sources/src/walk.rs",
-    "crates/sources/src/workflows.rs",
-    "crates/infra/src/worker/pool.rs",
-    "crates/infra/src/worker/session.rs",
-];
+const KNOWN: &[&str] = &[];
 
 /// How often an import is followed to the import that it names.
 const LONGEST_CHAIN: usize = 8;
