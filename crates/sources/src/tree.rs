@@ -91,8 +91,6 @@ impl LocalTree {
         &self.layout.problems
     }
 
-    }
-
     /// Where a root lies, as the latest survey saw it.
     async fn place_of(&self, root: &RootId) -> Result<Option<(Origin, PathBuf)>, ObserveError> {
         if *root == RootId::local() {
