@@ -28,7 +28,8 @@ async fn runs_survive_closing_and_reading_creates_nothing() {
     let runs = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
     runs.save(&full_record("01")).await.expect("saved");
     let reading = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
-    assert_eq!(reading.get("01").await.expect("a record"), Some(full_record("01")));
+    let found = reading.get("01").await.expect("a record").found();
+    assert_eq!(found, Some(full_record("01")));
     let error = reading.save(&full_record("02")).await.expect_err("read-only");
     assert_eq!(error.fault.code, Code::NOT_WRITABLE);
 }
