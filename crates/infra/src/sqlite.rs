@@ -7,6 +7,7 @@
 
 mod aside;
 mod log;
+pub(crate) mod migrations;
 
 use std::{
     fs::{File, TryLockError},
@@ -20,7 +21,7 @@ use mangrove_domain::{
 };
 use sqlx::{
     Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    migrate::{MigrateError, Migrator},
+    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -61,7 +62,7 @@ pub(crate) struct Layout {
     /// also while another process is at it.
     pub(crate) readable_from: i64,
     /// How to get there.
-    pub(crate) migrator: &'static Migrator,
+    pub(crate) steps: &'static [migrations::LayoutStep],
     /// When the operating system is told to write through.
     pub(crate) synchronous: SqliteSynchronous,
     /// The tables and indexes that it must have; a file without one of them is damaged.
@@ -233,7 +234,7 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
             message,
         )));
     }
-    layout.migrator.run(writer).await.map_err(|error| match error {
+    migrations::migrator(layout.steps).run(writer).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => newer(path, "another", layout.version),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => trouble("migrate", path, &error),
         other => Trouble::Other(failed("migrate", path, &other.to_string())),

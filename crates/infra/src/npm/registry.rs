@@ -366,6 +366,8 @@ impl Client {
     }
 
     fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
+        // A provider of cryptography that the program has chosen already stays in force.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("mangrove/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.limits.connect)
