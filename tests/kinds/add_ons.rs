@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use mangrove_app::{
     attachment,
     catalogue::{self, Lookup},
-    scan::Request,
+    scan::ScanRequest,
 };
 use mangrove_domain::{row::Row, source::Kind, state::State, type_name::TypeName};
 use mangrove_infra::worker::Pool;
@@ -55,7 +55,7 @@ fn state_of(seen: &Seen) -> String {
 
 async fn look(repository: &Repository, state: &std::path::Path, pool: &Pool) -> String {
     let process = Process::start(repository, state, pool).await;
-    let seen = process.scan(&Request::default()).await;
+    let seen = process.scan(&ScanRequest::default()).await;
     let line = format!("{} | {}", state_of(&seen), methods(&process).await);
     process.end().await;
     line
@@ -114,7 +114,7 @@ async fn fault_21_an_add_on_attaches_once_however_often_its_directory_is_mounted
         let elsewhere = tempfile::tempdir().expect("a directory");
         for directory in [state.path(), elsewhere.path()] {
             let process = Process::start(&repository, directory, &pool).await;
-            let seen = process.scan(&Request::default()).await;
+            let seen = process.scan(&ScanRequest::default()).await;
             assert_eq!(seen.rows.len(), 16, "{paths:?}: {:?}", seen.rows.keys().collect::<Vec<_>>());
             assert!(seen.rows.contains_key(&Local.source("model", "more.ts")), "{paths:?}: the repository comes first");
             assert_eq!(format!("{} | {}", state_of(&seen), methods(&process).await), before, "{paths:?}");
@@ -155,7 +155,7 @@ async fn fault_27_a_chain_of_upgrades_that_could_not_be_followed_is_never_accept
     }
     let state = tempfile::tempdir().expect("a directory");
     let process = Process::start(&repository, state.path(), &pool).await;
-    let seen = process.scan(&Request::default()).await;
+    let seen = process.scan(&ScanRequest::default()).await;
     process.end().await;
     let line = |(index, (name, _)): (usize, &(&str, String))| {
         let row = &seen.rows[&Local.source("model", &format!("chain{index:02}.ts"))];

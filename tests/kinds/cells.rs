@@ -5,7 +5,7 @@ use std::{
     fmt::Write as _,
 };
 
-use mangrove_app::scan::{Request, RetryMode};
+use mangrove_app::scan::{RetryMode, ScanRequest};
 use mangrove_domain::{
     digest::Digest,
     failure::FailureClass,
@@ -90,7 +90,7 @@ pub(crate) async fn table(cells: &[Cell]) -> String {
     let repository = Repository::new();
     let state = repository.tree.path(STATE);
     let process = Process::start(&repository, &state, &pool).await;
-    let before = process.scan(&Request::default()).await;
+    let before = process.scan(&ScanRequest::default()).await;
     process.end().await;
     assert_eq!(before.report.statistics.built, 15, "before anything happens");
     let mut blocks = Vec::with_capacity(cells.len());
@@ -112,7 +112,7 @@ async fn run(cell: &Cell, untouched: &Repository, before: &Seen, pool: &Pool) ->
         }
         step(&repository);
         let process = Process::start(&repository, &state, pool).await;
-        last = Some((process.scan(&Request::default()).await, process));
+        last = Some((process.scan(&ScanRequest::default()).await, process));
     }
     let (warm, process) = last.expect("a cell has steps");
     let mut gone = BTreeMap::new();
@@ -125,7 +125,7 @@ async fn run(cell: &Cell, untouched: &Repository, before: &Seen, pool: &Pool) ->
 
     let elsewhere = tempfile::tempdir().expect("a directory");
     let process = Process::start(&repository, elsewhere.path(), pool).await;
-    let cold = process.scan(&Request::default()).await;
+    let cold = process.scan(&ScanRequest::default()).await;
     process.end().await;
     check_cold(name, &warm, &cold);
     render(name, before, &warm, &cold, &gone)
@@ -140,7 +140,7 @@ async fn check_rest(name: &str, repository: &Repository, state: &std::path::Path
     let failed: BTreeSet<SourceId> = failed.map(|row| row.source.clone()).collect();
     assert_eq!(process.attempts(RetryMode::All).await, failed, "{name}: what a scan tries");
     assert!(process.attempts(RetryMode::Due).await.is_empty(), "{name}: what a timer tries");
-    let quiet = process.scan(&Request { retry: RetryMode::Due, ..Request::default() }).await;
+    let quiet = process.scan(&ScanRequest { retry: RetryMode::Due, ..ScanRequest::default() }).await;
     assert_eq!(quiet.rows, warm.rows, "{name}: another scan changes nothing");
     assert_eq!(quiet.report.changed, BTreeSet::new(), "{name}");
     process.end().await;

@@ -7,7 +7,7 @@ use std::{
 
 use mangrove_app::{
     on_demand::OnDemand,
-    scan::{Request, RetryMode},
+    scan::{RetryMode, ScanRequest},
     types::Types as _,
 };
 use mangrove_domain::{
@@ -40,7 +40,7 @@ fn the_samples_are_the_kinds_of_the_program() {
 /// A scan by a new process.
 async fn scan(repository: &Repository, state: &std::path::Path, pool: &Pool) -> Seen {
     let process = Process::start(repository, state, pool).await;
-    let seen = process.scan(&Request::default()).await;
+    let seen = process.scan(&ScanRequest::default()).await;
     process.end().await;
     seen
 }
@@ -200,7 +200,7 @@ async fn fault_15_saving_one_extension_prunes_nothing_whatever_else_is_missing()
     let saved: BTreeSet<SourceId> = SAMPLES.iter().map(|sample| Local.source(sample.kind, "own.ts")).collect();
     let process = Process::start(&repository, state.path(), &pool).await;
     let scope = Scope::Sources(saved.clone());
-    let seen = process.scan(&Request { scope, retry: RetryMode::Due, ..Request::default() }).await;
+    let seen = process.scan(&ScanRequest { scope, retry: RetryMode::Due, ..ScanRequest::default() }).await;
     assert_eq!(seen.report.changed, saved);
     assert_eq!(others(&seen), others(&before), "rows of everything else are left alone");
 
@@ -210,7 +210,7 @@ async fn fault_15_saving_one_extension_prunes_nothing_whatever_else_is_missing()
         let ready = types.ready(&Kind::new(sample.kind), &TypeName::stored("@acme/own")).await;
         assert!(ready.expect("it works").bundle.code.contains("whispers"), "{}", sample.kind);
     }
-    let vaults = Request { scope: Scope::Kinds([Kind::new("vault")].into()), ..Request::default() };
+    let vaults = ScanRequest { scope: Scope::Kinds([Kind::new("vault")].into()), ..ScanRequest::default() };
     let seen = process.scan(&vaults).await;
     process.end().await;
     let lost: BTreeSet<&SourceId> = before.rows.keys().filter(|source| !seen.rows.contains_key(source)).collect();

@@ -12,11 +12,10 @@ use std::{
 use async_trait::async_trait;
 use mangrove_app::{
     loaders::Registry,
-    scan::{Ports, Report, Request, RetryMode, Scanner},
+    scan::{Observed, Ports, Report, RetryMode, ScanRequest, Scanner},
 };
 use mangrove_domain::{
     bundle::Presence,
-    ports::{Event, Progress},
     row::Row,
     settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
@@ -199,12 +198,6 @@ pub(crate) struct Seen {
     pub(crate) report: Report,
 }
 
-struct Silent;
-
-impl Progress for Silent {
-    fn event(&self, _event: &Event<'_>) {}
-}
-
 /// There is no registry to be patient with.
 struct NoPause;
 
@@ -267,12 +260,11 @@ impl Process {
             seals: Arc::new(MemorySeals::new()),
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(7)),
-            progress: Arc::new(Silent),
         };
         Self { scanner: Arc::new(Scanner::new(ports, loaders(), 2)), catalog }
     }
 
-    pub(crate) async fn scan(&self, request: &Request) -> Seen {
+    pub(crate) async fn scan(&self, request: &ScanRequest) -> Seen {
         let report = self.scanner.scan(request).await.expect("no source is a reason for a scan to fail");
         let snapshot = self.scanner.ports().catalog.snapshot().await.expect("a catalog that can be read");
         let rows: BTreeMap<SourceId, Row> = snapshot.rows.into_iter().map(|row| (row.source.clone(), row)).collect();
@@ -291,8 +283,10 @@ impl Process {
 
     /// Sources that a scan of this mode would attempt. Nothing is written.
     pub(crate) async fn attempts(&self, retry: RetryMode) -> BTreeSet<SourceId> {
-        let request = Request { retry, dry_run: true, ..Request::default() };
-        let (disk, catalog, plan) = self.scanner.look(&request).await.expect("it can be looked at");
+        let request = ScanRequest { retry, dry_run: true, ..ScanRequest::default() };
+        let observed = self.scanner.look(&request).await.expect("it can be looked at");
+        let plan = self.scanner.plan(&observed);
+        let Observed { disk, catalog, .. } = observed;
         for row in catalog.rows.iter().filter(|row| row.state.name() == StateName::Indexed) {
             let presence = disk.presence.get(&row.source).copied();
             assert_eq!(presence.unwrap_or(Presence::Present), Presence::Present, "{} (I7)", row.source);

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use mangrove_app::{
     loaders::Registry,
     on_demand::OnDemand,
-    scan::{Ports, Request, RetryMode, Scanner},
+    scan::{Ports, RetryMode, ScanRequest, Scanner},
     types::Types as _,
 };
 use mangrove_domain::{
     bundle::ObjectKey,
     failure::Fault,
-    ports::{BundleStore as _, Clock as _, Event, Progress},
+    ports::{BundleStore as _, Clock as _},
     row::Row,
     source::Kind,
     time::Timestamp,
@@ -55,12 +55,6 @@ pub(crate) struct World {
     store: Arc<MemoryStore>,
     catalog: Arc<MemoryCatalog>,
     scanner: Arc<Scanner>,
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn event(&self, _event: &Event<'_>) {}
 }
 
 /// No time passes.
@@ -140,7 +134,7 @@ impl World {
     }
 
     async fn scan_with(&self, retry: RetryMode) -> u64 {
-        let request = Request { retry, ..Request::default() };
+        let request = ScanRequest { retry, ..ScanRequest::default() };
         self.scanner.scan(&request).await.expect("a registry is no reason for a scan to fail").statistics.built
     }
 
@@ -203,7 +197,6 @@ fn scanner(
         seals: Arc::new(MemorySeals::new()),
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(7)),
-        progress: Arc::new(Silent),
     };
     Arc::new(Scanner::new(ports, Registry::built_in(), 2))
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use mangrove_app::{
     method::Services,
     secrets::Environment,
-    types::{NotReady, ReadyType, Sight, Types},
+    types::{NotReady, ReadyType, Types, Unclaimed},
     workflow::{
         Claim, Engine, Event, Library, Limits, Observer, Request, StartError, TypeCatalogue,
         library::Layout,
@@ -177,7 +177,7 @@ impl Types for Catalogue {
             type_name: type_name.clone(),
             claimed_by: claimed_by.collect(),
             other_kinds: Vec::new(),
-            sight: Sight::default(),
+            unclaimed: Unclaimed::default(),
             failure: failure.clone(),
             nearest: if failure.is_some() {
                 Vec::new()

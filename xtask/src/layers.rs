@@ -32,7 +32,7 @@ const LAYERS: &[Layer] = &[
         name: "mangrove-app",
         ours: &["mangrove-domain"],
         ours_in_tests: &["mangrove-testkit"],
-        outside: Some(&["arc-swap", "async-trait", "futures", "thiserror", "tokio", "tracing"]),
+        outside: Some(&["arc-swap", "async-trait", "futures", "thiserror", "tokio", "tokio-util", "tracing"]),
     },
     Layer { name: "mangrove-infra", ours: &["mangrove-domain"], ours_in_tests: &["mangrove-testkit"], outside: None },
     Layer {

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
-    attachment::{Attachment, attach, waiting},
+    attachment::{Attachment, Collision, attach, waiting},
     description::Description,
     index::TypeIndex,
-    ports::Catalog,
+    ports::{Catalog, CatalogError},
     problem::Problem,
     row::Row,
     state::State,
 };
-
-use crate::scan;
 
 /// A type as callers see it.
 #[derive(Clone, Debug)]
@@ -31,7 +29,7 @@ pub async fn compose(
     catalog: &dyn Catalog,
     index: &TypeIndex,
     row: &Arc<Row>,
-) -> Result<Option<Composed>, scan::Error> {
+) -> Result<Option<Composed>, CatalogError> {
     let add_ons = row.type_name().map_or_else(Vec::new, |name| index.add_ons(&row.kind, name));
     compose_of(catalog, row, add_ons).await
 }
@@ -41,7 +39,7 @@ pub(crate) async fn compose_of(
     catalog: &dyn Catalog,
     row: &Arc<Row>,
     add_ons: Vec<Arc<Row>>,
-) -> Result<Option<Composed>, scan::Error> {
+) -> Result<Option<Composed>, CatalogError> {
     let Some(base) = description(catalog, row).await? else { return Ok(None) };
     let mut described = Vec::with_capacity(add_ons.len());
     for add_on in add_ons {
@@ -55,18 +53,18 @@ pub(crate) async fn compose_of(
     Ok(Some(Composed { row: Arc::clone(row), attachment, add_ons }))
 }
 
-async fn description(catalog: &dyn Catalog, row: &Row) -> Result<Option<Description>, scan::Error> {
+async fn description(catalog: &dyn Catalog, row: &Row) -> Result<Option<Description>, CatalogError> {
     let State::Indexed(indexed) = &row.state else { return Ok(None) };
-    catalog.description(indexed.description).await.map_err(|source| scan::Error::Catalog { doing: "reading", source })
+    catalog.description(indexed.description).await
 }
 
 /// What add-ons lose to others, and which wait for their type; sorted by type.
-pub async fn problems(catalog: &dyn Catalog, index: &TypeIndex) -> Result<Vec<Problem>, scan::Error> {
+pub async fn problems(catalog: &dyn Catalog, index: &TypeIndex) -> Result<Vec<Problem>, CatalogError> {
     let mut problems = waiting(index);
     for (kind, type_name) in index.extended_types() {
         let Some(row) = index.resolve(&kind, &type_name) else { continue };
         if let Some(composed) = compose(catalog, index, row).await? {
-            problems.extend(composed.attachment.collisions.iter().map(mangrove_domain::attachment::Collision::problem));
+            problems.extend(composed.attachment.collisions.iter().map(Collision::problem));
         }
     }
     Ok(problems)

@@ -13,8 +13,8 @@ use mangrove_domain::{
 
 use crate::{
     attachment::{self, Composed},
-    scan::{self, Request, RetryMode, Scanner},
-    types::{Departed, NotReady, Sight},
+    scan::{self, ScanRequest, Scanner},
+    types::{Departed, NotReady, Unclaimed},
 };
 
 /// What a name turned out to be.
@@ -56,36 +56,36 @@ pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<
         [(kind, name)] => return describe(scanner, &index, kind, name).await,
         several => return Ok(Lookup::Ambiguous(several.iter().map(|(kind, _)| kind.clone()).collect())),
     }
-    let request = Request { retry: RetryMode::None, dry_run: true, ..Request::default() };
-    let (mut sight, remark) = match scanner.look(&request).await {
-        Ok((disk, catalog, _)) => (sight(&names, &disk, &catalog.rows), None),
-        Err(error) => (Sight::default(), Some(format!("the sources cannot be looked at: {error}"))),
+    let (mut unclaimed, remark) = match scanner.look(&ScanRequest::dry_run()).await {
+        Ok(observed) => (unclaimed(&names, &observed.disk, &observed.catalog.rows), None),
+        Err(error) => (Unclaimed::default(), Some(format!("the sources cannot be looked at: {error}"))),
     };
     for (kind, name) in &names {
-        sight.departed.extend(Departed::of(scanner.ports().catalog.as_ref(), kind, name).await);
+        unclaimed.departed.extend(Departed::of(scanner.ports().catalog.as_ref(), kind, name).await);
     }
     let name = match (kind, names.as_slice()) {
         (Some(_), [(_, name), ..]) => name.clone(),
         (None | Some(_), _) => TypeName::stored(text),
     };
-    Ok(Lookup::Unknown(Box::new(NotReady::explain(&index, kind, &name, sight, remark))))
+    Ok(Lookup::Unknown(Box::new(NotReady::explain(&index, kind, &name, unclaimed, remark))))
 }
 
 async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &TypeName) -> Result<Lookup, scan::Error> {
     let unknown = |remark: Option<&str>| {
         let remark = remark.map(str::to_owned);
-        Lookup::Unknown(Box::new(NotReady::explain(index, Some(kind), name, Sight::default(), remark)))
+        Lookup::Unknown(Box::new(NotReady::explain(index, Some(kind), name, Unclaimed::default(), remark)))
     };
     let Some(row) = index.resolve(kind, name) else { return Ok(unknown(None)) };
     let catalog = scanner.ports().catalog.as_ref();
-    Ok(attachment::compose(catalog, index, row).await?.map_or_else(
+    let composed = attachment::compose(catalog, index, row).await.map_err(scan::Error::reading_catalog)?;
+    Ok(composed.map_or_else(
         || unknown(Some("the catalog has lost its description; it comes back when the source changes")),
         |composed| Lookup::Found(Box::new(composed)),
     ))
 }
 
 /// What the disk says of names that no row claims.
-pub(crate) fn sight(names: &[(Kind, TypeName)], disk: &DiskView, rows: &[Row]) -> Sight {
+pub(crate) fn unclaimed(names: &[(Kind, TypeName)], disk: &DiskView, rows: &[Row]) -> Unclaimed {
     let rows: BTreeSet<&SourceId> = rows.iter().map(|row| &row.source).collect();
     let claims = disk.observations.iter().filter(|seen| {
         let claimed = |(kind, name): &(Kind, TypeName)| *kind == seen.kind && Some(name) == seen.claimed_type.as_ref();
@@ -93,5 +93,5 @@ pub(crate) fn sight(names: &[(Kind, TypeName)], disk: &DiskView, rows: &[Row]) -
     });
     let unscanned: BTreeSet<&SourceId> = claims.map(|seen| &seen.source).collect();
     let unscanned = unscanned.into_iter().cloned().collect();
-    Sight { unscanned, hidden: plan::out_of_sight(disk), ..Sight::default() }
+    Unclaimed { unscanned, unobservable: plan::unobservable(disk), ..Unclaimed::default() }
 }

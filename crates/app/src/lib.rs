@@ -1,7 +1,6 @@
 //! The use cases of Mangrove, over the ports of the domain: scan, types on demand, loaders, doctor, workflows.
 
 pub mod attachment;
-pub mod cancel;
 pub mod catalogue;
 pub mod doctor;
 pub mod health;

@@ -17,7 +17,7 @@ use mangrove_domain::{
     index::TypeIndex,
     observation::{CatalogView, DiskView, Observation},
     plan,
-    ports::StoreError,
+    ports::{Progress, StoreError},
     problem::Problem,
     row::Row,
     source::{Kind, SourceId},
@@ -28,8 +28,8 @@ use mangrove_domain::{
 
 use crate::{
     attachment::{self, Composed},
-    scan::{self, Choice, Request, Scanner},
-    types::{Departed, NotReady, ReadyAddOn, ReadyType, Sight, Types, claim},
+    scan::{self, Choice, ScanRequest, Scanner},
+    types::{Departed, NotReady, ReadyAddOn, ReadyType, Types, Unclaimed, claim},
 };
 
 /// One shared attempt, with what it could not look into; its error is shared too.
@@ -38,6 +38,7 @@ type SharedAttempt = Shared<BoxFuture<'static, Result<Vec<Problem>, Arc<scan::Er
 /// Gives out types of a repository, building what is needed and nothing else.
 pub struct OnDemand {
     scanner: Arc<Scanner>,
+    request: ScanRequest,
     attempts: Mutex<HashMap<(Kind, TypeName), SharedAttempt>>,
     looked: Mutex<HashMap<(Kind, TypeName), Looked>>,
 }
@@ -56,7 +57,14 @@ impl OnDemand {
     /// Types as this scanner builds them.
     #[must_use]
     pub fn new(scanner: Arc<Scanner>) -> Self {
-        Self { scanner, attempts: Mutex::default(), looked: Mutex::default() }
+        Self { scanner, request: ScanRequest::default(), attempts: Mutex::default(), looked: Mutex::default() }
+    }
+
+    /// The same; whoever shows how far scans are is informed of these, too.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.request.progress = progress;
+        self
     }
 
     /// Brings one type up to date. Simultaneous requests share one attempt, which runs to its end even if
@@ -68,9 +76,10 @@ impl OnDemand {
             match attempts.get(&key).filter(|attempt| attempt.peek().is_none()) {
                 Some(attempt) => attempt.clone(),
                 None => {
-                    let scanner = Arc::clone(&self.scanner);
+                    let (scanner, request) = (Arc::clone(&self.scanner), self.request.clone());
                     let (kind, type_name) = key.clone();
-                    let task = tokio::spawn(async move { refresh_all(&scanner, &kind, &[type_name].into()).await });
+                    let task =
+                        tokio::spawn(async move { refresh_all(&scanner, &kind, &[type_name].into(), &request).await });
                     let attempt: SharedAttempt = async move {
                         match task.await {
                             Ok(outcome) => outcome.map_err(Arc::new),
@@ -86,9 +95,9 @@ impl OnDemand {
         };
         let outcome = attempt.await;
         let now = self.scanner.ports().clock.now();
-        let hidden = outcome.as_ref().cloned().unwrap_or_default();
+        let unobservable = outcome.as_ref().cloned().unwrap_or_default();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.insert((kind.clone(), type_name.clone()), (now, hidden));
+        looked.insert((kind.clone(), type_name.clone()), (now, unobservable));
         drop(looked);
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         if attempts.get(&(kind.clone(), type_name.clone())).is_some_and(|attempt| attempt.peek().is_some()) {
@@ -109,9 +118,9 @@ impl OnDemand {
 
     async fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
         let index = self.scanner.index();
-        let hidden = {
+        let unobservable = {
             let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            looked.get(&(kind.clone(), type_name.clone())).map(|(_, hidden)| hidden.clone())
+            looked.get(&(kind.clone(), type_name.clone())).map(|(_, unobservable)| unobservable.clone())
         };
         let departed = if index.claimants(kind, type_name).is_empty() {
             Departed::of(self.scanner.ports().catalog.as_ref(), kind, type_name).await
@@ -119,8 +128,9 @@ impl OnDemand {
             Vec::new()
         };
         // What claims it has a row by now.
-        let sight = Sight { departed, unscanned: Vec::new(), hidden: hidden.unwrap_or_default() };
-        NotReady::explain(&index, Some(kind), type_name, sight, remark)
+        let unobservable = unobservable.unwrap_or_default();
+        let unclaimed = Unclaimed { departed, unscanned: Vec::new(), unobservable };
+        NotReady::explain(&index, Some(kind), type_name, unclaimed, remark)
     }
 
     /// What a type of one snapshot offers, with the verified code of all its rows. The code of an add-on that cannot
@@ -234,14 +244,13 @@ pub async fn refresh_all(
     scanner: &Scanner,
     kind: &Kind,
     type_names: &BTreeSet<TypeName>,
+    request: &ScanRequest,
 ) -> Result<Vec<Problem>, scan::Error> {
-    let hidden: Mutex<Vec<Problem>> = Mutex::default();
-    let choose = |disk: &DiskView, catalog: &CatalogView| {
-        *hidden.lock().unwrap_or_else(PoisonError::into_inner) = plan::out_of_sight(disk);
-        choose(kind, type_names, disk, catalog)
-    };
-    scanner.scan_chosen(&Request::default(), choose).await?;
-    Ok(hidden.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let observed = scanner.look(request).await?;
+    let unobservable = plan::unobservable(&observed.disk);
+    let choice = choose(kind, type_names, &observed.disk, &observed.catalog);
+    scanner.carry_out(observed, choice).await?;
+    Ok(unobservable)
 }
 
 fn choose(kind: &Kind, type_names: &BTreeSet<TypeName>, disk: &DiskView, catalog: &CatalogView) -> Choice {

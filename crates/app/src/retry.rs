@@ -1,21 +1,12 @@
-//! `retry`: failed and degraded sources are tried now, whatever their timers say. One call of the one pipeline.
+//! `retry`: failed and degraded sources are tried now, whatever their timers say.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeSet;
 
-use mangrove_domain::{
-    observation::{CatalogView, DiskView},
-    plan,
-    problem::Problem,
-    row::Row,
-    source::SourceId,
-};
+use mangrove_domain::{observation::CatalogView, plan, problem::Problem, row::Row, source::SourceId};
 
 use crate::{
     health,
-    scan::{self, Choice, Report, Request, Scanner},
+    scan::{self, Choice, Report, ScanRequest, Scanner},
     sought::Sought,
 };
 
@@ -29,15 +20,7 @@ pub struct Retried {
     /// A sentence with names that are near, if nothing has the name.
     pub nearest: Option<String>,
     /// What could not be looked into, if nothing has the name.
-    pub hidden: Vec<Problem>,
-}
-
-/// What was chosen, and what is to be said if it is nothing.
-#[derive(Default)]
-struct Seen {
-    sources: BTreeSet<SourceId>,
-    nearest: Option<String>,
-    hidden: Vec<Problem>,
+    pub unobservable: Vec<Problem>,
 }
 
 impl Retried {
@@ -49,22 +32,20 @@ impl Retried {
 }
 
 /// Tries the sources that have this path or type, or everything that failed or is degraded.
-pub async fn retry(scanner: &Scanner, sought: Option<&Sought>, request: &Request) -> Result<Retried, scan::Error> {
-    let seen: Mutex<Seen> = Mutex::default();
-    let choose = |disk: &DiskView, catalog: &CatalogView| {
-        let sources = match sought {
-            None => failed(catalog),
-            Some(sought) => sought.sources(scanner.loaders(), disk, catalog),
-        };
-        let lost = sought.filter(|_| sources.is_empty());
-        let nearest = lost.and_then(|sought| sought.nearest(disk, catalog));
-        let hidden = lost.map_or_else(Vec::new, |_| plan::out_of_sight(disk));
-        *seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { sources: sources.clone(), nearest, hidden };
-        Choice { retried: sources.clone(), sources }
+pub async fn retry(scanner: &Scanner, sought: Option<&Sought>, request: &ScanRequest) -> Result<Retried, scan::Error> {
+    let Some(observed) = request.cancellation.run_until_cancelled(scanner.look(request)).await.transpose()? else {
+        return Ok(Retried { report: Report::cancelled(), ..Retried::default() });
     };
-    let report = scanner.scan_chosen(request, choose).await?;
-    let Seen { sources, nearest, hidden } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Retried { report, sources, nearest, hidden })
+    let sources = match sought {
+        None => failed(&observed.catalog),
+        Some(sought) => sought.sources(scanner.loaders(), &observed.disk, &observed.catalog),
+    };
+    let unknown = sought.filter(|_| sources.is_empty());
+    let nearest = unknown.and_then(|sought| sought.nearest(&observed.disk, &observed.catalog));
+    let unobservable = unknown.map_or_else(Vec::new, |_| plan::unobservable(&observed.disk));
+    let choice = Choice { sources: sources.clone(), retried: sources.clone() };
+    let report = scanner.carry_out(observed, choice).await?;
+    Ok(Retried { report, sources, nearest, unobservable })
 }
 
 fn failed(catalog: &CatalogView) -> BTreeSet<SourceId> {

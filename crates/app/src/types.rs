@@ -99,21 +99,21 @@ pub struct NotReady {
     pub other_kinds: Vec<Kind>,
     /// The nearest known names with their kinds, nearest first; empty if something claims the type.
     pub nearest: Vec<(Kind, TypeName)>,
-    /// What the disk says of it.
-    pub sight: Sight,
+    /// What disk and history say of it, if no row claims it.
+    pub unclaimed: Unclaimed,
     /// What else went wrong on the way, such as a damaged store.
     pub remark: Option<String>,
 }
 
 /// What disk and history say of a type that no row claims.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sight {
+pub struct Unclaimed {
     /// Sources that had it, and why they have it no longer, sorted.
     pub departed: Vec<Departed>,
     /// Sources whose text claims it and that have no row yet, sorted.
     pub unscanned: Vec<SourceId>,
     /// What could not be looked into, where it may be.
-    pub hidden: Vec<Problem>,
+    pub unobservable: Vec<Problem>,
 }
 
 /// A source that had a type once.
@@ -152,7 +152,7 @@ impl NotReady {
         index: &TypeIndex,
         kind: Option<&Kind>,
         type_name: &TypeName,
-        sight: Sight,
+        unclaimed: Unclaimed,
         remark: Option<String>,
     ) -> Self {
         let claimed_by = kind.map_or_else(Vec::new, |kind| index.claimants(kind, type_name));
@@ -167,7 +167,7 @@ impl NotReady {
             }
         };
         let (kind, type_name) = (kind.cloned(), type_name.clone());
-        Self { kind, type_name, claimed_by, failure, other_kinds, nearest, sight, remark }
+        Self { kind, type_name, claimed_by, failure, other_kinds, nearest, unclaimed, remark }
     }
 
     /// What is the matter, in a few words: ``unknown model type `@acme/dns` ``.
@@ -184,16 +184,16 @@ impl NotReady {
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self.claimed_by.iter().map(|row| claim(row)).collect();
         if reasons.is_empty() {
-            let Sight { departed, unscanned, hidden } = &self.sight;
+            let Unclaimed { departed, unscanned, unobservable } = &self.unclaimed;
             reasons.extend(unscanned.iter().map(|source| format!("{source} claims it, and was not scanned yet")));
-            match (reasons.is_empty(), hidden.is_empty()) {
+            match (reasons.is_empty(), unobservable.is_empty()) {
                 (false, _) => {}
                 (true, true) => reasons.push("nothing claims it".to_owned()),
                 (true, false) => {
                     reasons.push("nothing in sight claims it; it may be where nobody can look now:".to_owned());
                     let told =
                         |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
-                    reasons.extend(hidden.iter().map(told));
+                    reasons.extend(unobservable.iter().map(told));
                 }
             }
             let told = |it: &Departed| format!("{} had it, and its row left: {}", it.source, it.reason);
@@ -218,12 +218,12 @@ impl NotReady {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let Sight { unscanned, hidden, .. } = &self.sight;
+        let Unclaimed { unscanned, unobservable, .. } = &self.unclaimed;
         match (self.claimed_by.is_empty(), unscanned.is_empty()) {
             (false, _) => format!("run `mangrove why {}`", self.type_name),
             (true, false) => "`mangrove scan` looks at it".to_owned(),
             (true, true) => {
-                let remedy = hidden.iter().find_map(Problem::remedy);
+                let remedy = unobservable.iter().find_map(Problem::remedy);
                 remedy.unwrap_or("`mangrove types` lists what there is").to_owned()
             }
         }

@@ -33,8 +33,8 @@ pub struct Look {
     sources: BTreeSet<SourceId>,
     /// The files that lock packages of theirs, beside those of the repository itself.
     pub locks: BTreeSet<PathBuf>,
-    /// What of the repository cannot be seen now, in words; `None` if everything can.
-    pub unseen: Option<String>,
+    /// What of the repository cannot be looked into now, in words; `None` if everything can.
+    pub unobservable: Option<String>,
 }
 
 impl Look {
@@ -54,12 +54,12 @@ impl Look {
         Self {
             sources: disk.observations.iter().map(|seen| seen.source.clone()).collect(),
             locks: BTreeSet::new(),
-            unseen: unseen(disk),
+            unobservable: unobservable(disk),
         }
     }
 }
 
-fn unseen(disk: &DiskView) -> Option<String> {
+fn unobservable(disk: &DiskView) -> Option<String> {
     if disk.lockfile_fault.is_some() || disk.mounts_fault.is_some() {
         return Some("the list of mounts or of pulled extensions cannot be read".to_owned());
     }
@@ -82,9 +82,8 @@ fn unseen(disk: &DiskView) -> Option<String> {
 /// Catalog or store cannot be looked at; the store belongs to another catalog.
 pub async fn sweep(scanner: &Scanner, look: &Look, is_dry_run: bool) -> Result<Sweep, scan::Error> {
     let ports = scanner.ports();
-    let catalog_error = |source| scan::Error::Catalog { doing: "reading", source };
     // After the look: a row that a scan wrote meanwhile is in the snapshot or its bundle is young.
-    let view = ports.catalog.snapshot().await.map_err(catalog_error)?;
+    let view = ports.catalog.snapshot().await.map_err(scan::Error::reading_catalog)?;
     if !view.damaged.is_empty() {
         return Ok(Sweep::Withheld(view.damaged));
     }
@@ -94,7 +93,7 @@ pub async fn sweep(scanner: &Scanner, look: &Look, is_dry_run: bool) -> Result<S
         return Ok(Sweep::Withheld(vec![never_scanned(first, unknown.count())]));
     }
     // A repository without sources whose catalog was never written has nothing that anybody could know of.
-    let Some(catalog) = ports.catalog.identity().await.map_err(catalog_error)? else {
+    let Some(catalog) = ports.catalog.identity().await.map_err(scan::Error::reading_catalog)? else {
         return Ok(Sweep::Done(SweepOutcome::default()));
     };
     let request = SweepRequest {
@@ -155,14 +154,12 @@ impl Earlier {
 /// Catalog or store cannot be used.
 pub async fn take_over(scanner: &Scanner, earlier: Earlier) -> Result<Vec<SourceId>, scan::Error> {
     let ports = scanner.ports();
-    let store_error = |source| scan::Error::Store { doing: "verifying", source };
-    let catalog_error = |source| scan::Error::Catalog { doing: "writing", source };
     let Earlier { rows, descriptions } = earlier;
     let mut kept: Vec<Row> = Vec::new();
     for row in rows {
         let mut is_whole = true;
         for object in row.bundle().into_iter().flat_map(BundleRef::closure) {
-            is_whole &= ports.store.verify(object).await.map_err(store_error)? == Presence::Present;
+            is_whole &= ports.store.verify(object).await.map_err(scan::Error::verifying_store)? == Presence::Present;
         }
         if is_whole {
             kept.push(Row { revision: 0, ..row });
@@ -185,8 +182,8 @@ pub async fn take_over(scanner: &Scanner, earlier: Earlier) -> Result<Vec<Source
     if commit.changes.is_empty() {
         return Ok(sources);
     }
-    ports.store.sync().await.map_err(store_error)?;
-    let outcome = ports.catalog.commit(commit).await.map_err(catalog_error)?;
+    ports.store.sync().await.map_err(scan::Error::verifying_store)?;
+    let outcome = ports.catalog.commit(commit).await.map_err(scan::Error::writing_catalog)?;
     // Another process was first to scan: what it found counts.
     Ok(sources.into_iter().filter(|source| !outcome.conflicts.contains(source)).collect())
 }

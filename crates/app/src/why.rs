@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
     index::TypeIndex,
-    observation::{CatalogView, DiskView, Observation},
+    observation::{DiskView, Observation},
     plan::{self, Step},
     problem::Problem,
     row::Row,
@@ -14,7 +14,7 @@ use mangrove_domain::{
 
 use crate::{
     attachment, health,
-    scan::{self, Request, RetryMode, Scanner},
+    scan::{self, Observed, RetryMode, ScanRequest, Scanner},
     sought::Sought,
 };
 
@@ -56,30 +56,27 @@ pub struct Answer {
     /// A sentence with names that are near, if nothing was meant.
     pub nearest: Option<String>,
     /// What could not be looked into, if nothing was meant.
-    pub hidden: Vec<Problem>,
+    pub unobservable: Vec<Problem>,
 }
 
 /// The answer for a type name or a path. Changes nothing.
 pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan::Error> {
-    let request = Request { retry: RetryMode::All, dry_run: true, ..Request::default() };
-    let asked = |disk: &DiskView, catalog: &CatalogView| sought.sources(scanner.loaders(), disk, catalog);
-    let (disk, catalog, planned) = scanner.look_for(&request, asked).await?;
-    let sources = asked(&disk, &catalog);
+    let request = ScanRequest { retry: RetryMode::All, ..ScanRequest::dry_run() };
+    let mut observed = scanner.look_at_sources(&request).await?;
+    let sources = sought.sources(scanner.loaders(), &observed.disk, &observed.catalog);
+    scanner.look_at_bundles_of(&mut observed, &sources).await?;
+    let planned = scanner.plan(&observed);
+    let Observed { disk, catalog, .. } = &observed;
     let remarks = if catalog.rows.iter().any(Row::is_add_on) {
         let index = TypeIndex::build(catalog.rows.iter().cloned().map(Arc::new));
-        attachment::problems(scanner.ports().catalog.as_ref(), &index).await?
+        attachment::problems(scanner.ports().catalog.as_ref(), &index).await.map_err(scan::Error::reading_catalog)?
     } else {
         Vec::new()
     };
     let mut answer = Answer::default();
     for step in planned.steps.into_iter().filter(|step| sources.contains(&step.source)) {
         let row = catalog.rows.iter().find(|row| row.source == step.source);
-        let history = scanner
-            .ports()
-            .catalog
-            .transitions(&step.source)
-            .await
-            .map_err(|source| scan::Error::Catalog { doing: "reading", source })?;
+        let history = scanner.ports().catalog.transitions(&step.source).await.map_err(scan::Error::reading_catalog)?;
         let row = row.cloned().map(Arc::new);
         let subject = step.source.to_string();
         let of_add_ons = remarks.iter().filter(|remark| remark.subject == subject).cloned();
@@ -87,11 +84,11 @@ pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan:
         answer.explanations.push(Explanation { source: step.source.clone(), row, remarks, step, history });
     }
     if answer.explanations.is_empty() {
-        answer.helpers = helpers(scanner, sought, &disk);
+        answer.helpers = helpers(scanner, sought, disk);
     }
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
-        answer.nearest = sought.nearest(&disk, &catalog);
-        answer.hidden = plan::out_of_sight(&disk);
+        answer.nearest = sought.nearest(disk, catalog);
+        answer.unobservable = plan::unobservable(disk);
     }
     Ok(answer)
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use mangrove_app::types::Types as _;
 use mangrove_app::{
-    cancel::{Cancellation, Canceller},
     doctor::{self, Examination, repair},
     retry,
-    scan::{Request, RetryMode},
+    scan::{RetryMode, ScanRequest},
     sought::Sought,
     upkeep::{self, Earlier, Look, Sweep},
 };
@@ -24,6 +23,7 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 use mangrove_testkit::fakes::MemoryTree;
+use tokio_util::sync::CancellationToken;
 use world::{World, model, network_down, render};
 
 #[tokio::test]
@@ -250,7 +250,7 @@ async fn simultaneous_requests_for_one_type_share_one_attempt() {
 async fn a_dry_run_plans_and_writes_nothing() {
     let world = World::new();
     world.tree.write("models/a.ts", &model("@acme/a", ""));
-    let report = world.scan_with(Request { dry_run: true, ..Request::default() }).await;
+    let report = world.scan_with(ScanRequest { dry_run: true, ..ScanRequest::default() }).await;
     assert_eq!(report.steps.len(), 1);
     assert_eq!(report.steps[0].verdict.name(), "New");
     assert!(world.catalog.snapshot().await.expect("a fake").rows.is_empty());
@@ -305,7 +305,7 @@ async fn fault_37_a_timer_waits_and_a_scan_does_not() {
     world.tree.write("models/a.ts", &model("@acme/a", "import npm:x@1"));
     world.packages.fail(Some(network_down()));
     world.scan().await;
-    let due = Request { retry: RetryMode::Due, ..Request::default() };
+    let due = ScanRequest { retry: RetryMode::Due, ..ScanRequest::default() };
     world.clock.advance(std::time::Duration::from_mins(2));
     let report = world.scan_with(due.clone()).await;
     assert_eq!(report.statistics.built, 1, "the time has come");
@@ -411,15 +411,17 @@ async fn a_retry_is_about_what_failed_and_nothing_else() {
     world.scan().await;
     world.tree.write("models/a.ts", &model("@acme/a", "edited"));
     world.bundler.take_calls();
-    let still = retry::retry(&world.scanner, None, &Request::default()).await.expect("a fake");
+    let still = retry::retry(&world.scanner, None, &ScanRequest::default()).await.expect("a fake");
     assert_eq!(still.unhealthy().count(), 1);
     world.packages.fail(None);
-    let healed =
-        retry::retry(&world.scanner, Some(&Sought::new("@acme/dns", [])), &Request::default()).await.expect("a fake");
+    let healed = retry::retry(&world.scanner, Some(&Sought::new("@acme/dns", [])), &ScanRequest::default())
+        .await
+        .expect("a fake");
     assert_eq!(healed.unhealthy().count(), 0);
     assert_eq!(world.bundler.take_calls(), ["models/dns.ts"]);
-    let unknown =
-        retry::retry(&world.scanner, Some(&Sought::new("@acme/dnss", [])), &Request::default()).await.expect("a fake");
+    let unknown = retry::retry(&world.scanner, Some(&Sought::new("@acme/dnss", [])), &ScanRequest::default())
+        .await
+        .expect("a fake");
     assert!(unknown.sources.is_empty());
     assert!(unknown.nearest.expect("a name is near").contains("@acme/dns"));
 }
@@ -430,9 +432,9 @@ async fn a_cancelled_scan_loses_nothing_and_the_next_one_goes_on() {
     world.tree.write("models/a.ts", &model("@acme/a", ""));
     world.scan().await;
     world.tree.write("models/b.ts", &model("@acme/b", ""));
-    let canceller = Canceller::default();
-    canceller.cancel();
-    let report = world.scan_with(Request { cancellation: canceller.cancellation(), ..Request::default() }).await;
+    let token = CancellationToken::new();
+    token.cancel();
+    let report = world.scan_with(ScanRequest { cancellation: token.clone(), ..ScanRequest::default() }).await;
     assert!(report.is_cancelled);
     let report = world.scan().await;
     assert!(!report.is_cancelled);
@@ -606,7 +608,7 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
     let proposed = repair::propose(&world.scanner, &diagnosis).await.expect("a proposal");
     assert_eq!(world.tree.take_surveys(), 1, "diagnosis and proposal are told from one look");
     let commits = world.catalog.commits();
-    let repaired = repair::apply(&world.scanner, Cancellation::default()).await.expect("a repair");
+    let repaired = repair::apply(&world.scanner, &ScanRequest::default()).await.expect("a repair");
     let names = |steps: &[Step]| -> Vec<String> {
         steps.iter().map(|step| format!("{} {}", step.action.name(), step.source)).collect()
     };
@@ -618,7 +620,7 @@ async fn a_repair_touches_no_healthy_row_and_is_done_once() {
         ["models/failed.ts", "models/edited.ts", "models/b.ts"].map(|path| row(&world, path)).to_vec();
     assert_eq!(after, before, "revisions and all");
 
-    let again = repair::apply(&world.scanner, Cancellation::default()).await.expect("a repair");
+    let again = repair::apply(&world.scanner, &ScanRequest::default()).await.expect("a repair");
     assert!(again.repair.is_empty(), "{:?}", again.repair);
     assert_eq!(world.catalog.commits(), commits + 1, "nothing was written");
     let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
@@ -653,12 +655,12 @@ async fn a_failure_never_overwrites_what_another_scan_of_the_process_achieved() 
 
     let slow = tokio::spawn({
         let scanner = std::sync::Arc::clone(&world.scanner);
-        async move { scanner.scan(&Request::default()).await }
+        async move { scanner.scan(&ScanRequest::default()).await }
     });
     held_x.arrived().await;
     held_other.arrived().await;
     let scope = Scope::Sources([x.source.clone()].into());
-    let quick = world.scan_with(Request { scope, ..Request::default() }).await;
+    let quick = world.scan_with(ScanRequest { scope, ..ScanRequest::default() }).await;
     assert!(quick.changed.contains(&x.source));
     let achieved = row(&world, "models/x.ts");
     assert_ne!(achieved.built, x.built, "the quick scan built the edited source");
@@ -692,12 +694,12 @@ async fn what_a_scan_found_out_of_a_row_that_is_gone_meanwhile_is_found_out_agai
     let held_other = world.bundler.hold_next("models/many7.ts", None);
     let slow = tokio::spawn({
         let scanner = std::sync::Arc::clone(&world.scanner);
-        async move { scanner.scan(&Request::default()).await }
+        async move { scanner.scan(&ScanRequest::default()).await }
     });
     held_x.arrived().await;
     held_other.arrived().await;
     world.tree.remove("models/x.ts");
-    world.scan_with(Request { scope: Scope::Sources([x.clone()].into()), ..Request::default() }).await;
+    world.scan_with(ScanRequest { scope: Scope::Sources([x.clone()].into()), ..ScanRequest::default() }).await;
     let commits = world.catalog.commits();
     held_other.release();
     committed(&world, commits + 1).await;
@@ -716,10 +718,10 @@ async fn what_the_catalog_refuses_is_not_published() {
     world.tree.write("models/x.ts", MemoryTree::UNREADABLE);
     world.tree.write("models/y.ts", &model("@acme/y", ""));
     let held = world.bundler.hold_next("models/y.ts", None);
-    let canceller = Canceller::default();
+    let token = CancellationToken::new();
     let slow = tokio::spawn({
         let scanner = std::sync::Arc::clone(&world.scanner);
-        let request = Request { cancellation: canceller.cancellation(), ..Request::default() };
+        let request = ScanRequest { cancellation: token.clone(), ..ScanRequest::default() };
         async move { scanner.scan(&request).await }
     });
     // Then that `x` is unreadable is settled, and not yet committed.
@@ -728,9 +730,9 @@ async fn what_the_catalog_refuses_is_not_published() {
     world.tree.write("models/x.ts", &model("@acme/x", "two"));
     let scope = Scope::Sources([x.clone()].into());
     let other = world.another_process();
-    other.scan(&Request { scope, ..Request::default() }).await.expect("a scan over fakes cannot fail");
+    other.scan(&ScanRequest { scope, ..ScanRequest::default() }).await.expect("a scan over fakes cannot fail");
     let achieved = row(&world, "models/x.ts");
-    canceller.cancel();
+    token.cancel();
     let report = slow.await.expect("it ends").expect("a scan over fakes cannot fail");
     assert!(report.is_cancelled, "or else it had looked again");
     assert_eq!(report.rows.iter().map(|row| (**row).clone()).collect::<Vec<_>>(), [achieved]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mangrove_app::{
     health,
     loaders::Registry,
-    scan::{Detail, Report, Request, RetryMode, Scanner},
+    scan::{Detail, Report, RetryMode, ScanRequest, Scanner},
 };
 use mangrove_domain::{
     description::{Description, Violation},
@@ -22,8 +22,8 @@ use mangrove_domain::{
 };
 use world::{World, model, network_down};
 
-fn counts() -> Request {
-    Request { detail: Detail::Counts, ..Request::default() }
+fn counts() -> ScanRequest {
+    ScanRequest { detail: Detail::Counts, ..ScanRequest::default() }
 }
 
 /// Two healthy models, scanned until the conclusion is sealed.
@@ -80,9 +80,9 @@ async fn an_unbroken_seal_is_the_report_of_the_scan_that_made_it() {
 async fn a_seal_answers_one_question_only() {
     let world = sealed().await;
     let others = [
-        Request::default(),
-        Request { rehash: true, ..counts() },
-        Request { scope: Scope::Kinds([Kind::new("model")].into()), ..counts() },
+        ScanRequest::default(),
+        ScanRequest { rehash: true, ..counts() },
+        ScanRequest { scope: Scope::Kinds([Kind::new("model")].into()), ..counts() },
     ];
     for request in others {
         let report = world.scan_with(request.clone()).await;
@@ -222,7 +222,7 @@ async fn fault_01_the_scan_after_the_outage_builds_although_only_counts_are_aske
         assert_eq!(report.statistics.built, 1, "attempt {attempt}");
     }
     world.packages.fail(None);
-    let report = world.scan_with(Request { retry: RetryMode::All, ..counts() }).await;
+    let report = world.scan_with(ScanRequest { retry: RetryMode::All, ..counts() }).await;
     assert_eq!((report.statistics.built, report.changed.len()), (1, 1));
     assert_eq!(world.seals.saves(), 1);
     world.scan_with(counts()).await;
@@ -235,7 +235,7 @@ async fn a_dry_run_repeats_and_seals_nothing() {
     let world = World::new();
     world.tree.write("models/s3.ts", &model("@acme/s3", ""));
     world.scan().await;
-    let dry = Request { dry_run: true, ..counts() };
+    let dry = ScanRequest { dry_run: true, ..counts() };
     world.scan_with(dry.clone()).await;
     assert_eq!(world.seals.saves(), 0);
     world.scan().await;

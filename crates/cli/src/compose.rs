@@ -9,11 +9,10 @@ use std::{
 };
 
 use mangrove_app::{
-    cancel::Cancellation,
     doctor,
     method::Services,
     on_demand::OnDemand,
-    scan::{Ports, Scanner},
+    scan::{Ports, ScanRequest, Scanner},
     upkeep::Earlier,
     workflow::{Engine, Library, Limits, library},
 };
@@ -51,6 +50,7 @@ use mangrove_infra::{
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child, leash},
 };
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use mangrove_infra::npm::maintenance::Amount;
 
@@ -94,6 +94,7 @@ pub(crate) struct Workspace {
     pool: Pool,
     places: Places,
     jobs: usize,
+    progress: Arc<dyn Progress>,
 }
 
 /// The main loop of a worker child.
@@ -186,7 +187,6 @@ pub(crate) async fn open(
         seals: Arc::new(FileSeals::new(&state, this_program()?)),
         clock: Arc::new(SystemClock),
         entropy,
-        progress,
     };
     Ok(Workspace {
         repository: repository.to_owned(),
@@ -203,6 +203,7 @@ pub(crate) async fn open(
         pool,
         places,
         jobs,
+        progress,
     })
 }
 
@@ -396,11 +397,16 @@ impl Workspace {
         Ok(Arc::new(opened.runs))
     }
 
+    /// A scan of everything that can be cancelled, and whose progress is shown.
+    pub(crate) fn scan_request(&self, cancellation: CancellationToken) -> ScanRequest {
+        ScanRequest { cancellation, progress: Arc::clone(&self.progress), ..ScanRequest::default() }
+    }
+
     /// What runs methods and workflows.
-    pub(crate) async fn engine(&self, cancellation: Cancellation) -> Result<Engine, CommandError> {
+    pub(crate) async fn engine(&self, cancellation: CancellationToken) -> Result<Engine, CommandError> {
         let ports = self.scanner.ports();
         let services = Services {
-            types: Arc::new(OnDemand::new(Arc::clone(&self.scanner))),
+            types: Arc::new(OnDemand::new(Arc::clone(&self.scanner)).with_progress(Arc::clone(&self.progress))),
             runner: Arc::new(self.runner()?),
             runs: self.runs().await?,
             data: Arc::new(LocalData::new(self.state.join("data"))),

@@ -148,9 +148,9 @@ impl CommandError {
             claimed_by: claimed_by.first().map(|row| row.source.to_string()),
             state: claimed_by.first().map(|row| row.state.name().as_str()),
             failure: failure.as_ref().map(FailureDocument::new),
-            unscanned: not_ready.sight.unscanned.iter().map(ToString::to_string).collect(),
-            departed: not_ready.sight.departed.iter().map(DepartedDocument::new).collect(),
-            out_of_sight: not_ready.sight.hidden.iter().map(ProblemDocument::from).collect(),
+            unscanned: not_ready.unclaimed.unscanned.iter().map(ToString::to_string).collect(),
+            departed: not_ready.unclaimed.departed.iter().map(DepartedDocument::new).collect(),
+            out_of_sight: not_ready.unclaimed.unobservable.iter().map(ProblemDocument::from).collect(),
             nearest: not_ready.nearest.iter().map(NamedDocument::new).collect(),
         }));
         error

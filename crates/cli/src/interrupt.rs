@@ -3,14 +3,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use mangrove_app::cancel::{Cancellation, Canceller};
+use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 
 /// What came and what is done about it.
 #[derive(Debug, Default)]
 pub(crate) struct Interrupts {
-    canceller: Canceller,
+    cancellation: CancellationToken,
     is_orderly: AtomicBool,
     /// The number of the latest signal; 0 if there was none.
     signal: AtomicU8,
@@ -18,9 +18,9 @@ pub(crate) struct Interrupts {
 
 impl Interrupts {
     /// For a command that comes to an orderly end when it is asked to.
-    pub(crate) fn cancellation(&self) -> Cancellation {
+    pub(crate) fn cancellation(&self) -> CancellationToken {
         self.is_orderly.store(true, Ordering::Relaxed);
-        self.canceller.cancellation()
+        self.cancellation.child_token()
     }
 
     /// How a command ends that was asked to, and could not do everything.
@@ -50,7 +50,7 @@ impl Interrupts {
             }
             is_asked = true;
             tell();
-            self.canceller.cancel();
+            self.cancellation.cancel();
         }
     }
 }

@@ -29,7 +29,6 @@ pub mod judge;
 pub mod kind_layout;
 pub mod module_graph;
 pub mod nearest;
-pub mod not_met;
 pub mod observation;
 pub mod package;
 pub mod permission;

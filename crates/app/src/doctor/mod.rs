@@ -1,4 +1,4 @@
-//! The doctor: looks at everything, changes nothing (fault 40). What it finds, [`repair`] mends (`design/doctor.md`).
+//! The doctor: looks at everything, changes nothing (fault 40). What it finds, [`repair`] repairs (`design/doctor.md`).
 
 mod duplicates;
 mod needs;
@@ -32,7 +32,7 @@ pub use needs::Need;
 use crate::{
     attachment, catalogue,
     health::{self, Summary},
-    scan::{self, Request, RetryMode, Scanner},
+    scan::{self, Observed, ScanRequest, Scanner},
     upkeep::{self, Look, Sweep},
     workflow::{self, CatalogTypes, Library, validate::Tools},
 };
@@ -158,8 +158,9 @@ async fn known(
     rows: &[Row],
 ) -> Result<CatalogTypes, scan::Error> {
     let (disk, rows) = (disk.cloned().unwrap_or_default(), rows.to_vec());
-    let sight = move |kind: &Kind, name: &TypeName| catalogue::sight(&[(kind.clone(), name.clone())], &disk, &rows);
-    CatalogTypes::of(scanner.ports().catalog.as_ref(), index, sight).await
+    let unclaimed =
+        move |kind: &Kind, name: &TypeName| catalogue::unclaimed(&[(kind.clone(), name.clone())], &disk, &rows);
+    CatalogTypes::of(scanner.ports().catalog.as_ref(), index, unclaimed).await
 }
 
 /// What `workflow validate` says, of everything.
@@ -196,9 +197,10 @@ fn of(code: Code, problems: &[Problem]) -> impl Iterator<Item = &str> {
 
 /// The rows, and what a scan would do about the sources.
 async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
-    let request = Request { retry: RetryMode::None, dry_run: true, ..Request::default() };
-    let error = match scanner.look(&request).await {
-        Ok((disk, catalog, plan)) => {
+    let error = match scanner.look(&ScanRequest::dry_run()).await {
+        Ok(observed) => {
+            let plan = scanner.plan(&observed);
+            let Observed { disk, catalog, .. } = observed;
             problems.extend(disk.problems.iter().cloned());
             problems.extend(catalog.damaged.iter().cloned());
             problems.extend(plan.problems);
@@ -257,7 +259,7 @@ async fn examine_rows(
     diagnosis.waiting = index.waiting_add_ons().map(|row| row.source.clone()).collect();
     match attachment::problems(catalog, index).await {
         Ok(found) => problems.extend(found),
-        Err(error) => problems.push(unlooked(&error)),
+        Err(error) => problems.push(unusable(CATALOG, error.fault())),
     }
     match needs::find(catalog, rows, permissions).await {
         Ok(needs) => diagnosis.needs = needs,
@@ -326,7 +328,7 @@ pub const DOCUMENTS: &str = "definitions and workflows";
 /// What the doctor calls the history of runs.
 pub const RUNS: &str = "runs.db";
 
-/// What is told of a part that cannot be used.
+/// What is reported of a part that cannot be used.
 #[must_use]
 pub fn unusable(subject: &str, fault: &Fault) -> Problem {
     let hint = match (subject, fault.code) {

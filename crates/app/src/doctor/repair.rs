@@ -1,10 +1,7 @@
-//! What the doctor mends: removals that the guardrail withholds, orphans, rows that nobody can read, damaged bundles,
-//! bundles that nothing needs. A call of the one pipeline with a scope of its own; healthy rows are never in it.
+//! What the doctor repairs: removals that the guardrail withholds, orphans, rows that nobody can read, damaged bundles,
+//! bundles that nothing needs. A scan with a scope of its own; healthy rows are never in it.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeSet;
 
 use mangrove_domain::{
     bundle::{BundleRef, Presence, StoredObject},
@@ -17,8 +14,7 @@ use mangrove_domain::{
 
 use super::Diagnosis;
 use crate::{
-    cancel::Cancellation,
-    scan::{self, Choice, Report, Request, RetryMode, Scanner},
+    scan::{self, Choice, Report, RetryMode, ScanRequest, Scanner},
     upkeep::{self, Look, Sweep},
 };
 
@@ -68,7 +64,7 @@ pub struct Repaired {
 /// The catalog or the store cannot be looked at.
 pub async fn propose(scanner: &Scanner, diagnosis: &Diagnosis) -> Result<Repair, scan::Error> {
     let Some((disk, catalog)) = &diagnosis.seen else { return Ok(Repair::default()) };
-    let request = Request { dry_run: true, ..request(Cancellation::default()) };
+    let request = ScanRequest { dry_run: true, ..repairing(ScanRequest::default()) };
     let mut disk = disk.clone();
     for row in &catalog.rows {
         let mut closure = row.bundle().into_iter().flat_map(BundleRef::closure);
@@ -83,20 +79,22 @@ pub async fn propose(scanner: &Scanner, diagnosis: &Diagnosis) -> Result<Repair,
     Ok(repair)
 }
 
-/// Does it. What is chosen is told from the scan's own look, so a second repair finds nothing to do.
-pub async fn apply(scanner: &Scanner, cancellation: Cancellation) -> Result<Repaired, scan::Error> {
+/// Does it. What is chosen comes from the scan's own look, so a second repair finds nothing to do. Of the request,
+/// cancellation and progress count.
+///
+/// # Errors
+/// Sources, catalog or store cannot be looked at or written.
+pub async fn apply(scanner: &Scanner, request: &ScanRequest) -> Result<Repaired, scan::Error> {
     // Reads every byte of the store, and takes damaged objects out of it before it looks who misses them.
-    let request = Request { rehash: true, ..request(cancellation) };
-    let policy = scanner.policy(&request);
-    let seen: Mutex<(Vec<Step>, BTreeSet<SourceId>, Look)> = Mutex::default();
-    let decide = |disk: &DiskView, catalog: &CatalogView| {
-        let steps = choose(&plan::plan(disk, catalog, &policy), disk, catalog);
-        let sources = steps.iter().map(|step| step.source.clone()).collect();
-        *seen.lock().unwrap_or_else(PoisonError::into_inner) = (steps, lost(disk, catalog), Look::of(disk));
-        Choice { sources, retried: BTreeSet::new() }
+    let request = ScanRequest { rehash: true, ..repairing(request.clone()) };
+    let Some(observed) = request.cancellation.run_until_cancelled(scanner.look(&request)).await.transpose()? else {
+        return Ok(Repaired { report: Report::cancelled(), ..Repaired::default() });
     };
-    let report = scanner.scan_chosen(&request, decide).await?;
-    let (steps, unreadable, look) = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let steps = choose(&scanner.plan(&observed), &observed.disk, &observed.catalog);
+    let unreadable = lost(&observed.disk, &observed.catalog);
+    let look = Look::of(&observed.disk);
+    let choice = Choice { sources: steps.iter().map(|step| step.source.clone()).collect(), retried: BTreeSet::new() };
+    let report = scanner.carry_out(observed, choice).await?;
     let mut repair = Repair { steps, ..Repair::default() };
     if !report.is_cancelled {
         discard(scanner, &unreadable).await?;
@@ -106,24 +104,18 @@ pub async fn apply(scanner: &Scanner, cancellation: Cancellation) -> Result<Repa
     Ok(Repaired { repair, report })
 }
 
-fn request(cancellation: Cancellation) -> Request {
-    Request {
-        retry: RetryMode::None,
-        allow_mass_removal: true,
-        prunes_orphans: true,
-        cancellation,
-        ..Request::default()
-    }
+fn repairing(request: ScanRequest) -> ScanRequest {
+    ScanRequest { retry: RetryMode::None, allow_mass_removal: true, prunes_orphans: true, ..request }
 }
 
-/// The steps of a plan that mend something. A source that is new, or was edited, or failed, is the business of a scan;
-/// so is one that was renamed, whose new name must be built in the same breath.
+/// The steps of a plan that repair something. A source that is new, or was edited, or failed, is the business of a
+/// scan; so is one that was renamed, whose new name must be built by the same scan.
 fn choose(plan: &Plan, disk: &DiskView, catalog: &CatalogView) -> Vec<Step> {
     let damaged: BTreeSet<&str> = catalog.damaged.iter().map(|problem| problem.subject.as_str()).collect();
     let is_damaged = |source: &SourceId| {
         disk.presence_of(source) != Presence::Present || damaged.contains(source.to_string().as_str())
     };
-    let mends = |step: &&Step| match &step.action {
+    let repairs = |step: &&Step| match &step.action {
         Action::Tombstone(reason) => *reason != TombstoneReason::Renamed,
         Action::Build | Action::Inspect | Action::Adopt => is_damaged(&step.source),
         Action::Keep
@@ -133,7 +125,7 @@ fn choose(plan: &Plan, disk: &DiskView, catalog: &CatalogView) -> Vec<Step> {
         | Action::Orphan
         | Action::Defer { .. } => false,
     };
-    plan.steps.iter().filter(mends).cloned().collect()
+    plan.steps.iter().filter(repairs).cloned().collect()
 }
 
 /// Unreadable rows that no build replaces, because their source is not there.
@@ -155,5 +147,5 @@ async fn discard(scanner: &Scanner, unreadable: &BTreeSet<SourceId>) -> Result<(
     };
     let commit = Commit { changes: unreadable.iter().map(change).collect(), descriptions: Vec::new() };
     let committed = scanner.ports().catalog.commit(commit).await;
-    committed.map(drop).map_err(|source| scan::Error::Catalog { doing: "writing", source })
+    committed.map(drop).map_err(scan::Error::writing_catalog)
 }

@@ -26,9 +26,9 @@ use mangrove_domain::{
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cancel::Cancellation,
     secrets::Environment,
     types::{MethodCode, NotReady, ReadyType, Types},
     workflow::render::{Renderer, Scope},
@@ -76,7 +76,7 @@ pub(crate) struct Invocation<'a> {
     /// The directory of the repository, as methods see it.
     pub(crate) repository: &'a str,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) cancellation: &'a Cancellation,
+    pub(crate) cancellation: &'a CancellationToken,
     pub(crate) on_line: OnLine,
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
     let kind = model_kind();
     let ready = tokio::select! {
         biased;
-        () = call.cancellation.requested() => return Invoked::ended(RunStatus::Cancelled, Some(cancelled())),
+        () = call.cancellation.cancelled() => return Invoked::ended(RunStatus::Cancelled, Some(cancelled())),
         ready = services.types.ready(&kind, type_name) => ready,
     };
     let ready = match ready {
@@ -136,7 +136,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
     // Dropping the call ends the worker that is in it.
     let outcome = tokio::select! {
         outcome = execute(services, &call, &ready, &prepared, &host) => outcome,
-        () = call.cancellation.requested() => Err(cancelled()),
+        () = call.cancellation.cancelled() => Err(cancelled()),
     };
     let State { handles, lines } = std::mem::take(&mut *host.state());
     let error = outcome.err().map(|error| call.environment.mask_problem(error));

@@ -1,6 +1,6 @@
 //! One attempt for one source: build, inspect, judge. Never an `Err`: whatever happens is an outcome.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use mangrove_domain::{
     bundle::{BundleRef, LoadedBundle, StoredObject},
@@ -8,17 +8,15 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::Inputs,
     observation::{Entry, Observation},
-    package::{PackageRequest, PreparedPackages},
     plan::Action,
     ports::{BundleRequest, InspectRequest},
-    route::Resolver,
     row::Row,
     settle::Outcome,
     shape::{Shape, Site},
     state::Indexed,
 };
 
-use super::{Ports, observe::Needs};
+use super::{needs::Needs, ports::Ports};
 use crate::loaders::Registry;
 
 /// What one attempt works with.
@@ -26,7 +24,7 @@ pub(super) struct Attempt {
     pub(super) ports: Ports,
     pub(super) loaders: Registry,
     pub(super) observation: Observation,
-    pub(super) row: Option<Row>,
+    pub(super) row: Option<Arc<Row>>,
     pub(super) needs: Needs,
 }
 
@@ -50,7 +48,7 @@ impl Attempt {
             return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
         };
         if matches!(action, Action::Inspect | Action::Adopt)
-            && let Some(bundle) = self.row.as_ref().and_then(Row::bundle)
+            && let Some(bundle) = self.row.as_deref().and_then(Row::bundle)
         {
             match self.ports.store.load(bundle).await {
                 Ok(loaded) => {
@@ -81,7 +79,7 @@ impl Attempt {
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
             return Ended::without_inspection(Outcome::InputsMoved);
         }
-        let prepared = match prepare(&self.ports, &self.needs.packages).await {
+        let prepared = match self.needs.prepare(&self.ports).await {
             Ok(prepared) => prepared,
             Err(fault) => return self.not_built(fault, observed).await,
         };
@@ -94,10 +92,7 @@ impl Attempt {
             Ok(bundle) => bundle,
             Err(failure) => return self.not_built(failure.fault, observed).await,
         };
-        let packages = match &self.needs.shipped {
-            Some(shipped) => shipped.added_to(&prepared.packages),
-            None => prepared.packages,
-        };
+        let packages = self.needs.packages_part(prepared.packages);
         let inputs = Inputs { packages, ..observed.clone() };
         self.take(&bundle.code, prepared.vendors, inputs).await
     }
@@ -166,8 +161,8 @@ impl Attempt {
 }
 
 impl Attempt {
-    /// Says of every violation in which line the export stands. It is told as long as these bytes are there, since
-    /// others are judged anew.
+    /// Adds to every violation the line of the export. It holds as long as these bytes are there, since others are
+    /// judged anew.
     async fn add_line(&self, export_name: &str, violations: &mut [Violation]) {
         match self.ports.tree.export_line(&self.observation.source, export_name).await {
             Ok(Some(line)) => {
@@ -178,14 +173,6 @@ impl Attempt {
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "the line of the export is not known"),
         }
-    }
-}
-
-/// The packages of an entry, ready to be bundled with it; nothing where its bundler resolves them itself.
-pub(crate) async fn prepare(ports: &Ports, packages: &PackageRequest) -> Result<PreparedPackages, Fault> {
-    match ports.bundler.route(packages).await.resolver {
-        Resolver::Packages => ports.packages.prepare(packages).await,
-        Resolver::Bundler(packages) => Ok(PreparedPackages { imports: BTreeMap::new(), vendors: Vec::new(), packages }),
     }
 }
 

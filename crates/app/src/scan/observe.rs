@@ -1,49 +1,57 @@
 //! The first half of the pipeline: everything that a plan is made of.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use mangrove_domain::{
     bundle::{BundleRef, Presence, StoredObject},
-    digest::Digest,
-    fingerprint::Part,
+    fingerprint::{Line, Part},
     observation::{CatalogView, DiskView, Entry},
     package::PackageRequest,
     plan::Scope,
     ports::ObserveRequest,
-    route::Resolver,
     row::Row,
     seal::SealedRows,
-    shipped::Shipped,
     source::{Kind, SourceId},
     survey::{Survey, SurveyStatistics},
+    time::Timestamp,
 };
 
 use super::{
-    Detail, Error, Ports, Request,
-    seals::{self, Checked, Ground},
+    error::Error,
+    needs::{Needs, Resolved},
+    ports::Ports,
+    request::{Detail, ScanRequest},
+    seals::{self, Checked, SealInputs},
 };
 use crate::loaders::Registry;
 
-/// Both sides of a plan, and what each source needs from outside.
-pub(super) struct Observed {
-    pub(super) disk: DiskView,
-    pub(super) catalog: CatalogView,
+/// What a look at sources and catalog saw: everything that a plan is made of. Made by
+/// [`Scanner::look`](super::Scanner::look), used up by [`Scanner::carry_out`](super::Scanner::carry_out).
+#[derive(Debug)]
+pub struct Observed {
+    /// The sources, with what the store says of the bundles that rows name.
+    pub disk: DiskView,
+    /// The rows.
+    pub catalog: CatalogView,
+    /// What was asked for.
+    pub(super) request: ScanRequest,
+    pub(super) start: Start,
     pub(super) needs: BTreeMap<SourceId, Needs>,
     pub(super) statistics: SurveyStatistics,
     /// What a conclusion from all this would rest on; `None` if none can be sealed.
-    pub(super) ground: Option<Ground>,
+    pub(super) seal_inputs: Option<SealInputs>,
 }
 
-/// What one source needs from outside.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Needs {
-    pub(super) packages: PackageRequest,
-    /// What its extension ships, should nothing say which packages these are.
-    pub(super) shipped: Option<Shipped>,
+/// When a look began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) at: Timestamp,
+    /// What had been published by then.
+    pub(super) edition: u64,
 }
 
-/// What a look gave.
+/// What a look gave that may be cut short.
 pub(super) enum Looked {
     /// Nothing has changed since a scan that found nothing to do.
     AsSealed(BTreeMap<Kind, SealedRows>, SurveyStatistics),
@@ -52,39 +60,71 @@ pub(super) enum Looked {
 }
 
 /// Looks only as far as it takes to see that nothing has changed, where that is all that was asked; else at everything.
-pub(super) async fn look(ports: &Ports, loaders: &Registry, request: &Request) -> Result<Looked, Error> {
-    let observe = asked(loaders, request);
-    let mut survey = None;
-    if let Some(question) = seals::question(loaders, request).filter(|_| request.detail == Detail::Counts)
-        && let Some(seal) = ports.seals.load().await.filter(|seal| seal.question == question)
-    {
-        match seals::check(ports, seal, &observe).await? {
-            Checked::Holds(kinds, statistics) => return Ok(Looked::AsSealed(kinds, statistics)),
-            Checked::Broken(seen) => survey = seen,
-        }
-    }
-    observe_all(ports, loaders, request, &observe, survey, None).await.map(|observed| Looked::Anew(Box::new(observed)))
-}
-
-/// Looks at everything but the bundles of sources that are there and not among those that `asked` gives.
-pub(super) async fn observe_for(
+pub(super) async fn look_or_repeat(
     ports: &Ports,
     loaders: &Registry,
-    request: &Request,
-    asked: Ask<'_>,
-) -> Result<Observed, Error> {
-    observe_all(ports, loaders, request, &self::asked(loaders, request), None, Some(asked)).await
+    request: ScanRequest,
+    start: Start,
+) -> Result<Looked, Error> {
+    let survey_request = survey_request(loaders, &request);
+    let mut known_survey = None;
+    if let Some(digest) = seals::request_digest(loaders, &request).filter(|_| request.detail == Detail::Counts)
+        && let Some(seal) = ports.seals.load().await.filter(|seal| seal.question == digest)
+    {
+        match seals::check(ports, seal, &survey_request).await? {
+            Checked::Holds(kinds, statistics) => return Ok(Looked::AsSealed(kinds, statistics)),
+            Checked::Broken(seen) => known_survey = seen,
+        }
+    }
+    let mut observed = observe(ports, loaders, (request, start), survey_request, known_survey).await?;
+    look_at_all_bundles(ports, &mut observed).await?;
+    Ok(Looked::Anew(Box::new(observed)))
 }
-
-/// Says which sources are asked about.
-pub(super) type Ask<'a> = &'a (dyn Fn(&DiskView, &CatalogView) -> BTreeSet<SourceId> + Sync);
 
 /// Looks at everything.
-pub(super) async fn observe(ports: &Ports, loaders: &Registry, request: &Request) -> Result<Observed, Error> {
-    observe_all(ports, loaders, request, &asked(loaders, request), None, None).await
+pub(super) async fn look(
+    ports: &Ports,
+    loaders: &Registry,
+    request: ScanRequest,
+    start: Start,
+) -> Result<Observed, Error> {
+    let mut observed = look_at_sources(ports, loaders, request, start).await?;
+    look_at_all_bundles(ports, &mut observed).await?;
+    Ok(observed)
 }
 
-fn asked(loaders: &Registry, request: &Request) -> ObserveRequest {
+/// Looks at everything but bundles: all of them count as present.
+pub(super) async fn look_at_sources(
+    ports: &Ports,
+    loaders: &Registry,
+    request: ScanRequest,
+    start: Start,
+) -> Result<Observed, Error> {
+    let survey_request = survey_request(loaders, &request);
+    observe(ports, loaders, (request, start), survey_request, None).await
+}
+
+/// Adds what the store says of the bundles of these sources, and of those that are not there: one of them may be lost,
+/// which depends on what is left of it.
+pub(super) async fn look_at_bundles_of(
+    ports: &Ports,
+    observed: &mut Observed,
+    sources: &BTreeSet<SourceId>,
+) -> Result<(), Error> {
+    let there: HashSet<&SourceId> = observed.disk.observations.iter().map(|seen| &seen.source).collect();
+    let is_needed = |row: &&Row| sources.contains(&row.source) || !there.contains(&row.source);
+    let rows: Vec<&Row> = observed.catalog.rows.iter().filter(is_needed).collect();
+    observed.disk.presence = presence(ports, &rows).await?;
+    Ok(())
+}
+
+async fn look_at_all_bundles(ports: &Ports, observed: &mut Observed) -> Result<(), Error> {
+    let rows: Vec<&Row> = observed.catalog.rows.iter().collect();
+    observed.disk.presence = presence(ports, &rows).await?;
+    Ok(())
+}
+
+fn survey_request(loaders: &Registry, request: &ScanRequest) -> ObserveRequest {
     ObserveRequest {
         kinds: loaders.layouts(),
         rehash: request.rehash,
@@ -96,88 +136,89 @@ fn asked(loaders: &Registry, request: &Request) -> ObserveRequest {
     }
 }
 
-/// What one set of needs stands for at the moment.
-struct Standing {
-    /// `None` while the bundler is unavailable.
-    bundler: Option<Part>,
-    packages: Part,
-}
-
-async fn observe_all(
+/// Sources and catalog, without bundles.
+async fn observe(
     ports: &Ports,
     loaders: &Registry,
-    request: &Request,
-    observe: &ObserveRequest,
-    survey: Option<Box<Survey>>,
-    ask: Option<Ask<'_>>,
+    (request, start): (ScanRequest, Start),
+    survey_request: ObserveRequest,
+    known_survey: Option<Box<Survey>>,
 ) -> Result<Observed, Error> {
     // Before the rows are read: a commit in between leaves another mark than this one.
     let catalog_mark = ports.catalog.mark().await;
     let surveyed = async {
-        match survey {
+        match known_survey {
             Some(survey) => Ok(*survey),
-            None => ports.tree.survey(observe).await,
+            None => ports.tree.survey(&survey_request).await,
         }
     };
     let (survey, catalog) = futures::join!(surveyed, ports.catalog.snapshot());
-    let survey = survey.map_err(Error::Observe)?;
-    let catalog = catalog.map_err(|source| Error::Catalog { doing: "reading", source })?;
+    let (mut survey, catalog) = (survey.map_err(Error::Observe)?, catalog.map_err(Error::reading_catalog)?);
+    survey.disk.keep_known_identities(&catalog);
+    let (statistics, survey_mark) = (survey.statistics, survey.mark);
 
-    let mut disk = survey.disk;
-    disk.keep_known_identities(&catalog);
-    let mut needs = BTreeMap::new();
-    let mut standings: BTreeMap<PackageRequest, Standing> = BTreeMap::new();
-    let mut known = None;
-    for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
-        let needed = PackageRequest { specifiers: entry.specifiers, lock: entry.lock };
-        if let Entry::Readable { inputs, .. } = &mut observation.entry {
-            if !standings.contains_key(&needed) {
-                standings.insert(needed.clone(), standing(ports, &needed).await);
-            }
-            if let Some(standing) = standings.get(&needed) {
-                inputs.bundler = standing.bundler.clone().unwrap_or_else(|| {
-                    let known = known.get_or_insert_with(|| remembered(&catalog));
-                    known.get(&observation.source).map_or_else(unavailable, |part| (*part).clone())
-                });
-                inputs.packages = standing.packages.clone();
-            }
-            if let Some(shipped) = &entry.shipped {
-                inputs.packages = shipped.added_to(&inputs.packages);
-            }
-        }
-        needs.insert(observation.source.clone(), Needs { packages: needed, shipped: entry.shipped });
-    }
-    let ground = seals::question(loaders, request).and_then(|question| {
-        let needs = standings.iter().map(|(needed, standing)| Some((needed.clone(), standing.digest()?)));
-        Some(Ground { question, survey: survey.mark?, catalog: catalog_mark?, needs: needs.collect::<Option<_>>()? })
+    let resolved = resolve(ports, &survey).await;
+    let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
+    let seal_inputs = seals::request_digest(loaders, &request).and_then(|request| {
+        let needs = resolved.iter().map(|(needed, resolved)| Some((needed.clone(), resolved.digest()?)));
+        Some(SealInputs { request, survey: survey_mark?, catalog: catalog_mark?, needs: needs.collect::<Option<_>>()? })
     });
-
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
-    disk.presence = match ask {
-        None => presence(ports, &catalog.rows.iter().collect::<Vec<_>>()).await?,
-        Some(ask) => {
-            let asked = ask(&disk, &catalog);
-            // A source that is not there may be one that is lost, which depends on what is left of it.
-            let there: HashSet<&SourceId> = disk.observations.iter().map(|seen| &seen.source).collect();
-            let is_needed = |row: &&Row| asked.contains(&row.source) || !there.contains(&row.source);
-            presence(ports, &catalog.rows.iter().filter(is_needed).collect::<Vec<_>>()).await?
+    Ok(Observed { disk, catalog, request, start, needs, statistics, seal_inputs })
+}
+
+/// What the packages of all readable entries are at the moment, each set once.
+async fn resolve(ports: &Ports, survey: &Survey) -> BTreeMap<PackageRequest, Resolved> {
+    let mut resolved = BTreeMap::new();
+    for (observation, entry) in survey.disk.observations.iter().zip(&survey.entries) {
+        if observation.inputs().is_none() {
+            continue;
         }
-    };
-    Ok(Observed { disk, catalog, needs, statistics: survey.statistics, ground })
+        let needed = PackageRequest { specifiers: entry.specifiers.clone(), lock: entry.lock.clone() };
+        if let btree_map::Entry::Vacant(slot) = resolved.entry(needed) {
+            let now = Resolved::now(ports, slot.key()).await;
+            slot.insert(now);
+        }
+    }
+    resolved
+}
+
+/// Fills in the parts of fingerprints that do not come from files.
+fn with_outside_parts(
+    survey: Survey,
+    catalog: &CatalogView,
+    resolved: &BTreeMap<PackageRequest, Resolved>,
+) -> (DiskView, BTreeMap<SourceId, Needs>) {
+    let mut disk = survey.disk;
+    let mut needs = BTreeMap::new();
+    let mut remembered = None;
+    for (observation, entry) in disk.observations.iter_mut().zip(survey.entries) {
+        let Entry::Readable { inputs, .. } = &mut observation.entry else { continue };
+        let packages = PackageRequest { specifiers: entry.specifiers, lock: entry.lock };
+        let Some(resolved) = resolved.get(&packages) else { continue };
+        let needed = Needs { packages, resolver: resolved.route.resolver.clone(), shipped: entry.shipped };
+        inputs.bundler = resolved.route.identity.clone().unwrap_or_else(|| {
+            let remembered = remembered.get_or_insert_with(|| remembered_bundlers(catalog));
+            remembered.get(&observation.source).map_or_else(unavailable, |part| (*part).clone())
+        });
+        inputs.packages = needed.packages_part(resolved.packages.clone());
+        needs.insert(observation.source.clone(), needed);
+    }
+    (disk, needs)
 }
 
 /// The bundler part of every row's latest inputs. What is compared with the observation comes first: that of the
 /// bundle, else that of the attempt that failed.
-fn remembered(catalog: &CatalogView) -> BTreeMap<&SourceId, &Part> {
+fn remembered_bundlers(catalog: &CatalogView) -> BTreeMap<&SourceId, &Part> {
     let rows = catalog.rows.iter();
     rows.filter_map(|row| Some((&row.source, &row.built.as_ref().or(row.attempted.as_ref())?.bundler))).collect()
 }
 
 /// The bundler part of a source that was never built, while its bundler is unavailable.
 fn unavailable() -> Part {
-    Part::of([mangrove_domain::fingerprint::Line::new("adapter", "unavailable")])
+    Part::of([Line::new("adapter", "unavailable")])
 }
 
 /// What the store says of the bundles of these rows.
@@ -186,8 +227,7 @@ fn presence<'a>(ports: &'a Ports, rows: &'a [&'a Row]) -> BoxFuture<'a, Result<B
         let rows: Vec<(&SourceId, &BundleRef)> =
             rows.iter().filter_map(|row| Some((&row.source, row.bundle()?))).collect();
         let references: Vec<&BundleRef> = rows.iter().map(|(_, bundle)| *bundle).collect();
-        let presence = ports.store.presence(&references).await;
-        let presence = presence.map_err(|source| Error::Store { doing: "reading", source })?;
+        let presence = ports.store.presence(&references).await.map_err(Error::reading_store)?;
         Ok(rows.into_iter().map(|(source, _)| source.clone()).zip(presence).collect())
     }
     .boxed()
@@ -196,45 +236,13 @@ fn presence<'a>(ports: &'a Ports, rows: &'a [&'a Row]) -> BoxFuture<'a, Result<B
 /// A look at existence and size does not see flipped bits; this one reads every byte, and takes damaged
 /// objects away, so that they count as missing.
 async fn discard_damaged(ports: &Ports, catalog: &CatalogView) -> Result<(), Error> {
-    let store_error = |source| Error::Store { doing: "verifying", source };
     let closures = catalog.rows.iter().filter_map(Row::bundle);
     let objects: BTreeSet<StoredObject> = closures.flat_map(|bundle| bundle.closure().copied()).collect();
     for object in objects {
-        if matches!(ports.store.verify(&object).await.map_err(store_error)?, Presence::WrongSize { .. }) {
-            ports.store.remove(object.key).await.map_err(store_error)?;
+        let presence = ports.store.verify(&object).await.map_err(Error::verifying_store)?;
+        if matches!(presence, Presence::WrongSize { .. }) {
+            ports.store.remove(object.key).await.map_err(Error::verifying_store)?;
         }
     }
     Ok(())
-}
-
-/// What these needs stand for now; `None` while the bundler is unavailable.
-pub(super) async fn digest_of_needs(ports: &Ports, needed: &PackageRequest) -> Option<Digest> {
-    standing(ports, needed).await.digest()
-}
-
-async fn standing(ports: &Ports, needed: &PackageRequest) -> Standing {
-    let route = ports.bundler.route(needed).await;
-    let packages = match route.resolver {
-        Resolver::Bundler(part) => part,
-        Resolver::Packages => closure(ports, needed).await,
-    };
-    Standing { bundler: route.identity, packages }
-}
-
-impl Standing {
-    fn digest(&self) -> Option<Digest> {
-        let parts = [self.bundler.as_ref()?.digest(), self.packages.digest()];
-        Some(Digest::of(&parts.map(|digest| *digest.as_bytes()).concat()))
-    }
-}
-
-/// A closure that cannot be told counts as one of its own: the build that follows says why.
-async fn closure(ports: &Ports, request: &PackageRequest) -> Part {
-    match ports.packages.closure(request).await {
-        Ok(part) => part,
-        Err(fault) => {
-            tracing::debug!(%fault, "the package closure is not known");
-            Part::of([mangrove_domain::fingerprint::Line::new("closure", "unknown")])
-        }
-    }
 }

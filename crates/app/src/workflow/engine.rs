@@ -20,6 +20,7 @@ use mangrove_domain::{
     },
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Library,
@@ -28,7 +29,6 @@ use super::{
     step,
 };
 use crate::{
-    cancel::Cancellation,
     method::{Services, arguments},
     secrets::Environment,
 };
@@ -57,7 +57,7 @@ pub struct Engine {
     pub(super) services: Services,
     pub(super) repository: String,
     pub(super) limits: Limits,
-    pub(super) cancellation: Cancellation,
+    pub(super) cancellation: CancellationToken,
 }
 
 /// What to run.
@@ -138,12 +138,12 @@ impl Engine {
     /// An engine for the repository in the directory that methods know as `repository`.
     #[must_use]
     pub fn new(services: Services, repository: String, limits: Limits) -> Self {
-        Self { services, repository, limits, cancellation: Cancellation::default() }
+        Self { services, repository, limits, cancellation: CancellationToken::default() }
     }
 
     /// The same engine, whose runs end as cancelled when they are asked to.
     #[must_use]
-    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+    pub fn with_cancellation(mut self, cancellation: CancellationToken) -> Self {
         self.cancellation = cancellation;
         self
     }
@@ -425,7 +425,7 @@ impl<'a> Run<'a> {
             let mut changed = false;
             if self.is_blocked() {
                 changed |= self.skip_the_rest();
-            } else if self.context.engine.cancellation.is_requested() && self.skip_the_rest() {
+            } else if self.context.engine.cancellation.is_cancelled() && self.skip_the_rest() {
                 changed = true;
                 self.is_cut_short = true;
             }

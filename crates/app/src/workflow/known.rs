@@ -7,38 +7,40 @@ use mangrove_domain::{description::Description, index::TypeIndex, ports::Catalog
 use super::{Claim, TypeCatalogue};
 use crate::{
     attachment, scan,
-    types::{NotReady, Sight},
+    types::{NotReady, Unclaimed},
 };
 
-/// What a look at the disk knows of a type.
-type Look = dyn Fn(&Kind, &TypeName) -> Sight + Send + Sync;
+/// What is known of a type that no row claims.
+type UnclaimedTypes = dyn Fn(&Kind, &TypeName) -> Unclaimed + Send + Sync;
 
 /// What the catalog says of types, and of those that it does not know, the disk.
 pub struct CatalogTypes {
     index: Arc<TypeIndex>,
     descriptions: HashMap<(Kind, TypeName), Arc<Description>>,
-    sight: Box<Look>,
+    unclaimed: Box<UnclaimedTypes>,
 }
 
 impl CatalogTypes {
-    /// The types of a snapshot, with their add-ons. `sight` says what a look at the disk knows of a type that nothing in
-    /// the snapshot claims.
+    /// The types of a snapshot, with their add-ons. `unclaimed` says what a look at the disk knows of a type that nothing
+    /// in the snapshot claims.
     ///
     /// # Errors
     /// The catalog cannot be read.
     pub async fn of(
         catalog: &dyn Catalog,
         index: Arc<TypeIndex>,
-        sight: impl Fn(&Kind, &TypeName) -> Sight + Send + Sync + 'static,
+        unclaimed: impl Fn(&Kind, &TypeName) -> Unclaimed + Send + Sync + 'static,
     ) -> Result<Self, scan::Error> {
         let mut descriptions = HashMap::new();
         for row in index.rows().filter(|row| row.is_resolvable()) {
-            if let Some(composed) = attachment::compose(catalog, &index, row).await? {
+            if let Some(composed) =
+                attachment::compose(catalog, &index, row).await.map_err(scan::Error::reading_catalog)?
+            {
                 let description = composed.attachment.description;
                 descriptions.insert((row.kind.clone(), description.type_name.clone()), Arc::new(description));
             }
         }
-        Ok(Self { index, descriptions, sight: Box::new(sight) })
+        Ok(Self { index, descriptions, unclaimed: Box::new(unclaimed) })
     }
 }
 
@@ -53,9 +55,9 @@ impl TypeCatalogue for CatalogTypes {
     }
 
     fn claim(&self, kind: &Kind, name: &TypeName) -> Option<Claim> {
-        let not_ready = NotReady::explain(&self.index, Some(kind), name, (self.sight)(kind, name), None);
-        let Sight { unscanned, hidden, .. } = &not_ready.sight;
-        let is_known = !not_ready.claimed_by.is_empty() || !unscanned.is_empty() || !hidden.is_empty();
+        let not_ready = NotReady::explain(&self.index, Some(kind), name, (self.unclaimed)(kind, name), None);
+        let Unclaimed { unscanned, unobservable, .. } = &not_ready.unclaimed;
+        let is_known = !not_ready.claimed_by.is_empty() || !unscanned.is_empty() || !unobservable.is_empty();
         is_known.then(|| Claim {
             reason: not_ready.reasons().join("; "),
             hint: not_ready.hint(),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use mangrove_app::{
     loaders::Registry,
     on_demand::OnDemand,
-    scan::{Ports, Report, Request, Scanner},
+    scan::{Ports, Report, ScanRequest, Scanner},
 };
 use mangrove_domain::{
     failure::{FailureClass, Fault},
-    ports::{Clock, Event, Progress},
+    ports::Clock,
     problem::Code,
     row::Row,
 };
@@ -29,12 +29,6 @@ pub(crate) struct World {
     pub(crate) seals: Arc<MemorySeals>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) scanner: Arc<Scanner>,
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn event(&self, _event: &Event<'_>) {}
 }
 
 impl World {
@@ -86,10 +80,10 @@ impl World {
     }
 
     pub(crate) async fn scan(&self) -> Report {
-        self.scan_with(Request::default()).await
+        self.scan_with(ScanRequest::default()).await
     }
 
-    pub(crate) async fn scan_with(&self, request: Request) -> Report {
+    pub(crate) async fn scan_with(&self, request: ScanRequest) -> Report {
         self.scanner.scan(&request).await.expect("a scan over fakes cannot fail")
     }
 
@@ -125,7 +119,6 @@ impl WorldParts {
             seals: Arc::clone(&self.seals) as _,
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::new(SeededEntropy::new(7)),
-            progress: Arc::new(Silent),
         };
         Arc::new(Scanner::new(ports, Registry::built_in(), jobs))
     }

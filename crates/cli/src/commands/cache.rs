@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use mangrove_app::{
-    scan::Request,
-    upkeep::{self, Look, Sweep},
-};
+use mangrove_app::upkeep::{self, Look, Sweep};
 use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
     digest::Digest,
@@ -153,8 +150,8 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
 pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, CommandError> {
     let workspace = if is_dry_run { context.look().await? } else { context.open(None).await? };
     let look = Look::take(&workspace.scanner).await?;
-    if let Some(unseen) = &look.unseen {
-        let message = format!("nothing was removed: {unseen}, and a lock there may name any package");
+    if let Some(unobservable) = &look.unobservable {
+        let message = format!("nothing was removed: {unobservable}, and a lock there may name any package");
         return Err(CommandError::no(
             Some(Code::SWEEP_WITHHELD),
             message,
@@ -208,7 +205,7 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
 /// A scan that fetches and builds everything, and says no if anything is left to be desired.
 pub(crate) async fn warm(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
     let workspace = context.open(jobs).await?;
-    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let request = workspace.scan_request(context.interrupts.cancellation());
     let report = workspace.scanner.scan(&request).await?;
     scan::tell(context, &report, &Telling { schema: "mangrove.cache-warm/1", ..Telling::default() });
     Ok(if report.is_cancelled || scan::is_unhealthy(&report) { Exit::No } else { Exit::Done })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mangrove_app::{scan::Request, upkeep};
+use mangrove_app::upkeep;
 use mangrove_domain::problem::Code;
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit
         let sources = human::count(kept.len() as u64, "source");
         context.printer.status("Kept", format!("the earlier bundle of {sources} whose newest text does not work"));
     }
-    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let request = workspace.scan_request(context.interrupts.cancellation());
     let report = workspace.scanner.scan(&request).await?;
     let set_aside = set_aside.map(|path| path.display().to_string());
     scan::tell(

@@ -26,7 +26,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<E
     let scanner = &workspace.scanner;
     let (mut repair, mut is_cancelled) = (None, false);
     if arguments.apply {
-        let repaired = repair::apply(scanner, context.interrupts.cancellation()).await?;
+        let repaired = repair::apply(scanner, &workspace.scan_request(context.interrupts.cancellation())).await?;
         is_cancelled = repaired.report.is_cancelled;
         repair = Some(repaired.repair);
     }

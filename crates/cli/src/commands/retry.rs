@@ -1,20 +1,20 @@
 //! `mangrove retry`
 
-use mangrove_app::{retry, scan::Request};
+use mangrove_app::retry;
 
 use super::{Context, scan, why};
 use crate::{errors::CommandError, exit::Exit};
 
 pub(crate) async fn run(context: &Context, query: Option<&str>) -> Result<Exit, CommandError> {
     let workspace = context.open(None).await?;
-    let request = Request { cancellation: context.interrupts.cancellation(), ..Request::default() };
+    let request = workspace.scan_request(context.interrupts.cancellation());
     let sought = match query {
         Some(query) => Some(why::sought(&workspace, query).await?),
         None => None,
     };
     let retried = retry::retry(&workspace.scanner, sought.as_ref(), &request).await?;
     if let (Some(sought), true, false) = (&sought, retried.sources.is_empty(), retried.report.is_cancelled) {
-        return Err(why::unknown(&workspace.repository, sought, retried.nearest, &retried.hidden));
+        return Err(why::unknown(&workspace.repository, sought, retried.nearest, &retried.unobservable));
     }
     let only = Some(retried.sources.clone());
     scan::tell(

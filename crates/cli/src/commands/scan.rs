@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_app::{
     health,
-    scan::{Detail, Report, Request, RetryMode},
+    scan::{Detail, Report, RetryMode, ScanRequest},
 };
 use mangrove_domain::{
     plan::{Action, Scope, Step},
@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         None => Scope::Everything,
         Some(name) => Scope::Kinds([context.kind(name)?].into()),
     };
-    let request = Request {
+    let request = ScanRequest {
         retry: RetryMode::All,
         scope,
         dry_run: arguments.dry_run,
@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
         allow_mass_removal: arguments.allow_mass_removal,
         prunes_orphans: false,
         detail: if arguments.all { Detail::Rows } else { Detail::Counts },
-        cancellation: context.interrupts.cancellation(),
+        ..workspace.scan_request(context.interrupts.cancellation())
     };
     let report = workspace.scanner.scan(&request).await?;
     tell(context, &report, &Telling { dry_run: arguments.dry_run, all: arguments.all, ..Telling::default() });

@@ -72,7 +72,7 @@ pub(crate) async fn run(context: &Context, query: &str) -> Result<Exit, CommandE
     let sought = sought(&workspace, query).await?;
     let answer = why::explain(&workspace.scanner, &sought).await?;
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
-        return Err(unknown(&workspace.repository, &sought, answer.nearest, &answer.hidden));
+        return Err(unknown(&workspace.repository, &sought, answer.nearest, &answer.unobservable));
     }
     let now = workspace.scanner.ports().clock.now();
     if context.printer.is_json() {
@@ -113,7 +113,12 @@ pub(crate) async fn sought(workspace: &Workspace, query: &str) -> Result<Sought,
 }
 
 /// The error about a query that no source matches.
-pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String>, hidden: &[Problem]) -> CommandError {
+pub(crate) fn unknown(
+    repository: &Path,
+    sought: &Sought,
+    nearest: Option<String>,
+    unobservable: &[Problem],
+) -> CommandError {
     let query = sought.text();
     let is_file = repository.join(query).is_file() || Path::new(query).is_file();
     let (message, hint) = if is_file {
@@ -127,10 +132,10 @@ pub(crate) fn unknown(repository: &Path, sought: &Sought, nearest: Option<String
     };
     let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
     let mut error = CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint));
-    if !is_file && !hidden.is_empty() {
+    if !is_file && !unobservable.is_empty() {
         error.details.push("it may be where nobody can look now:".to_owned());
         let told = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
-        error.details.extend(hidden.iter().map(told));
+        error.details.extend(unobservable.iter().map(told));
     }
     error
 }

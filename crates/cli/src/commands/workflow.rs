@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use mangrove_app::{
     on_demand,
     secrets::Environment,
-    types::Sight,
+    types::Unclaimed,
     workflow::{CatalogTypes, Library, Observer, Request, Silent, StartError, validate as validation},
 };
 use mangrove_domain::{
@@ -17,6 +17,7 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::{
@@ -122,11 +123,13 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     let workflow = name.map(|name| library.workflow(name).map_err(|wrong| unknown(&wrong))).transpose()?;
     // Whether methods and arguments fit can only be told of types that are built.
     let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
-    let hidden = on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named).await?;
+    let request = workspace.scan_request(CancellationToken::new());
+    let unobservable = on_demand::refresh_all(&workspace.scanner, &Kind::new("model"), &named, &request).await?;
     let index = workspace.scanner.load().await?;
     // What claims them has a row by now.
-    let sight = move |_: &Kind, _: &TypeName| Sight { hidden: hidden.clone(), ..Sight::default() };
-    let types = CatalogTypes::of(workspace.scanner.ports().catalog.as_ref(), index, sight).await?;
+    let unclaimed =
+        move |_: &Kind, _: &TypeName| Unclaimed { unobservable: unobservable.clone(), ..Unclaimed::default() };
+    let types = CatalogTypes::of(workspace.scanner.ports().catalog.as_ref(), index, unclaimed).await?;
     let tools = validation::Tools {
         types: &types,
         expressions: workspace.expressions.as_ref(),

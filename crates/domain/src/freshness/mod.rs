@@ -22,7 +22,7 @@
 //! - Time: a failed row is stale whether or not its retry is due.
 //! - Other rows: who shadows whom is settled in [`claims`](crate::claims).
 //! - Bundle content: presence and size only. A digest is checked when a bundle is loaded, and by `doctor`.
-//! - The walk: sources that it did not meet are judged in [`not_met`](crate::not_met).
+//! - Sources that the walk did not find: [`plan::absent`](crate::plan::absent) decides about these.
 //!
 //! # Known holes
 //! - Code that depends on more than its inputs (the time of day while it loads) may be accepted once and rejected

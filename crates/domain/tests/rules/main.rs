@@ -5,12 +5,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod absent;
 mod attachment;
 mod claims;
 mod decide;
 mod faults;
 mod index;
-mod not_met;
 mod notation;
 mod plan;
 mod properties;

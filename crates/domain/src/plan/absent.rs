@@ -1,18 +1,43 @@
-//! Sources that the walk did not meet: kept, lost for now, or gone (`design/freshness.md`).
+//! Sources that the walk did not find: kept, lost for now, or gone (`design/freshness.md`).
 //!
 //! Nothing counts as gone unless somebody looked exactly there and completely (faults 15, 20, 45).
 
+use super::{
+    action::{Action, Step},
+    policy::Policy,
+};
 use crate::{
     bundle::Presence,
     failure::{FailureClass, Fault},
     freshness::{Fresh, NotLookedAt, Stale, Verdict, has_bundle, repeats_recorded_loss},
     observation::{DiskView, RootAccess},
-    plan::Action,
     problem::Code,
     row::Row,
     source::{Origin, RootId},
     state::{State, StateName, TombstoneReason},
 };
+
+/// The step of a row whose source was not observed.
+pub(super) fn step(disk: &DiskView, policy: &Policy, row: &Row) -> Step {
+    let verdict = if !policy.scope.contains(&row.source, &row.kind) {
+        Fresh::NotLookedAt(NotLookedAt::OutOfScope).into()
+    } else if policy.kinds.contains_key(&row.kind) {
+        decide(row, disk, disk.presence_of(&row.source))
+    } else {
+        Fresh::NotLookedAt(NotLookedAt::NoLoader(row.kind.clone())).into()
+    };
+    let action = match &verdict {
+        Verdict::Stale(Stale::Removed { reason, .. }) => Action::Tombstone(*reason),
+        Verdict::Stale(Stale::Unavailable { fault }) => loss_action(row, disk, disk.presence_of(&row.source), fault),
+        Verdict::Stale(_) | Verdict::Fresh(_) | Verdict::Recovered => Action::Keep,
+    };
+    if policy.prunes_orphans && is_orphan(row, &verdict, &action) {
+        let reason = TombstoneReason::Pruned;
+        let verdict = Stale::Removed { reason, renamed_to: None }.into();
+        return Step { source: row.source.clone(), verdict, action: Action::Tombstone(reason) };
+    }
+    Step { source: row.source.clone(), verdict, action }
+}
 
 /// The verdict on a row in scope, of a registered kind, whose source was not among the observations. First match:
 ///
@@ -24,7 +49,7 @@ use crate::{
 /// 5. the root is unreachable, or the file is missing but still locked → lost for now;
 /// 6. the parent was completely listed and the file is not there → deleted.
 #[must_use]
-pub fn judge(row: &Row, disk: &DiskView, presence: Presence) -> Verdict {
+pub fn decide(row: &Row, disk: &DiskView, presence: Presence) -> Verdict {
     if let State::Tombstoned { reason } = row.state {
         return removed(reason);
     }
@@ -103,7 +128,7 @@ fn unavailable(row: &Row, fault: Fault, presence: Presence) -> Verdict {
 /// What to do about a source that is lost for now. A working type stays, degraded. Of the others, a bundle that was
 /// never accepted makes an orphan of a row whose file nobody promised; without a bundle there is nothing to be an
 /// orphan of.
-pub(crate) fn loss_action(row: &Row, disk: &DiskView, presence: Presence, fault: &Fault) -> Action {
+fn loss_action(row: &Row, disk: &DiskView, presence: Presence, fault: &Fault) -> Action {
     let is_locked = disk.roots.get(&row.source.root).is_some_and(|root| root.locked_files.contains(&row.source.path));
     let keeps_bundle = has_bundle(row, presence);
     match row.state.name() {
@@ -126,7 +151,7 @@ pub(crate) fn loss_action(row: &Row, disk: &DiskView, presence: Presence, fault:
 
 /// True if nothing but a bundle that was never accepted is left of a row, or would be after this action: the source is
 /// away, and that is not only because nobody could look.
-pub(crate) fn is_orphan(row: &Row, verdict: &Verdict, action: &Action) -> bool {
+fn is_orphan(row: &Row, verdict: &Verdict, action: &Action) -> bool {
     let is_away = match verdict {
         Verdict::Fresh(Fresh::StillOrphaned) | Verdict::Stale(Stale::Unavailable { .. }) => true,
         Verdict::Fresh(_) | Verdict::Stale(_) | Verdict::Recovered => false,

@@ -1,0 +1,118 @@
+//! Carrying out a plan: what needs no build is applied at once, the rest is built and settled as it ends.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    observation::{DiskView, Observation},
+    plan::{Action, Plan, Step},
+    ports::{Event, Phase},
+    settle::{self, Moment, Settled},
+    source::SourceId,
+    state::State,
+};
+
+use super::{
+    attempt::{Attempt, Ended},
+    builds::Builds,
+    error::Error,
+    needs::Needs,
+    ports::Ports,
+    report::Report,
+    request::ScanRequest,
+    writer::Writer,
+};
+use crate::loaders::Registry;
+
+/// A plan with all that it takes to carry it out.
+pub(super) struct CarryOut<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) loaders: &'a Registry,
+    pub(super) parallel_builds: usize,
+    pub(super) request: &'a ScanRequest,
+    pub(super) plan: &'a Plan,
+    pub(super) disk: &'a DiskView,
+    pub(super) needs: &'a BTreeMap<SourceId, Needs>,
+}
+
+impl CarryOut<'_> {
+    pub(super) async fn run(&self, writer: &mut Writer<'_>, report: &mut Report) -> Result<(), Error> {
+        let observations: HashMap<&SourceId, &Observation> =
+            self.disk.observations.iter().map(|observation| (&observation.source, observation)).collect();
+        let mut attempts = Vec::new();
+        for step in &self.plan.steps {
+            let observation = observations.get(&step.source).copied();
+            if step.action.is_attempt() {
+                attempts.extend(observation.and_then(|observation| self.attempt(step, observation, writer)));
+            } else {
+                let settled = writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment()));
+                writer.accept(step, settled, None, report).await?;
+            }
+        }
+        if attempts.is_empty() { Ok(()) } else { self.build(attempts, writer, report).await }
+    }
+
+    fn attempt(
+        &self,
+        step: &Step,
+        observation: &Observation,
+        writer: &Writer<'_>,
+    ) -> Option<(Attempt, Action, String)> {
+        let attempt = Attempt {
+            ports: self.ports.clone(),
+            loaders: self.loaders.clone(),
+            needs: self.needs.get(&step.source)?.clone(),
+            observation: observation.clone(),
+            row: writer.row(&step.source).map(Arc::clone),
+        };
+        Some((attempt, step.action.clone(), step.verdict.to_string()))
+    }
+
+    /// Runs the attempts; each is settled and accepted as it ends.
+    async fn build(
+        &self,
+        attempts: Vec<(Attempt, Action, String)>,
+        writer: &mut Writer<'_>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let progress = self.request.progress.as_ref();
+        progress.event(&Event::Started { phase: Phase::Build, total: u64::try_from(attempts.len()).ok() });
+        let steps: HashMap<&SourceId, &Step> = self.plan.steps.iter().map(|step| (&step.source, step)).collect();
+        let mut builds = Builds::start(attempts, self.parallel_builds);
+        loop {
+            let Some(next) = self.request.cancellation.run_until_cancelled(builds.next()).await else {
+                // Dropping the builds stops them; what they would have been is found out by the next scan.
+                report.is_cancelled = true;
+                break;
+            };
+            let Some((observation, ended)) = next else { break };
+            let Some(step) = steps.get(&observation.source) else { continue };
+            report.statistics.built += u64::from(ended.built);
+            report.statistics.inspected += u64::from(ended.inspected);
+            let Ended { outcome, description, .. } = ended;
+            let settled = {
+                let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
+                let presence = self.disk.presence_of(&step.source);
+                writer.settle(step, |row| {
+                    settle::settle(row, &observation, presence, outcome, rule_version, self.moment())
+                })
+            };
+            let healthy = is_healthy(&settled);
+            progress.event(&Event::Done { source: &step.source, healthy });
+            tracing::info!(source = %step.source, healthy, "done");
+            writer.accept(step, settled, description, report).await?;
+        }
+        progress.event(&Event::Finished { phase: Phase::Build });
+        Ok(())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: self.ports.clock.now(), jitter: self.ports.entropy.fraction() }
+    }
+}
+
+fn is_healthy(settled: &Settled) -> bool {
+    matches!(settled, Settled::Write(row) if row.failure().is_none() && matches!(row.state, State::Indexed(_)))
+}

@@ -1,0 +1,42 @@
+//! What the pipeline needs from the world.
+
+use std::sync::Arc;
+
+use mangrove_domain::ports::{
+    BundleStore, Bundler, Catalog, Clock, Entropy, ExportInspector, Packages, Seals, SourceTree, StoreError,
+};
+
+/// The adapters that the pipeline works through.
+#[derive(Clone)]
+pub struct Ports {
+    /// Sources and module graphs.
+    pub tree: Arc<dyn SourceTree>,
+    /// Packages.
+    pub packages: Arc<dyn Packages>,
+    /// Bundles are built by it.
+    pub bundler: Arc<dyn Bundler>,
+    /// Bundles are kept in it.
+    pub store: Arc<dyn BundleStore>,
+    /// Looks at exports.
+    pub inspector: Arc<dyn ExportInspector>,
+    /// Rows are kept in it.
+    pub catalog: Arc<dyn Catalog>,
+    /// Keeps the conclusion of the latest scan that found nothing to do.
+    pub seals: Arc<dyn Seals>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers for retry timers.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// Takes a damaged object out of the store, so that the next build puts a good one there. Failing to
+    /// do so is no error here: the build that follows meets the same obstacle and reports it.
+    pub(crate) async fn discard_unusable(&self, error: &StoreError) {
+        if let StoreError::Unusable { key, .. } = error
+            && let Err(error) = self.store.remove(*key).await
+        {
+            tracing::debug!(%error, "a damaged object could not be removed");
+        }
+    }
+}
