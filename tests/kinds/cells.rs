@@ -49,22 +49,13 @@ struct Essence {
 
 impl Essence {
     fn of(row: &Row) -> Self {
-        let description = match &row.state {
-            State::Indexed(indexed) => Some(indexed.description),
-            State::Bundled { .. }
-            | State::BundleBuildFailed { .. }
-            | State::ValidationFailed { .. }
-            | State::EntryPointUnreadable { .. }
-            | State::OrphanedBundleOnly { .. }
-            | State::Tombstoned { .. } => None,
-        };
         Self {
             kind: row.kind.clone(),
             origin: row.origin,
             extension: row.extension.clone(),
             state: row.state.name(),
             type_name: row.type_name().cloned(),
-            description,
+            description: row.state.indexed().map(|indexed| indexed.description),
             entry_digest: row.entry_digest,
             bundle: row.bundle().map(|bundle| bundle.entry.key.digest()),
             built: row.built.clone(),

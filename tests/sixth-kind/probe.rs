@@ -5,11 +5,10 @@ use std::sync::Arc;
 use mangrove_domain::{
     description::{Description, Violation},
     json::Json,
-    judge::{Field, Judge},
+    judge::Judge,
     kind_layout::KindLayout,
     ports::Loader,
     shape::{Shape, Site},
-    source::Kind,
     type_name::TypeName,
 };
 
@@ -23,14 +22,7 @@ struct Probe;
 
 impl Loader for Probe {
     fn layout(&self) -> KindLayout {
-        KindLayout {
-            kind: Kind::new("probe"),
-            directory: "probes".into(),
-            export_names: vec!["probe".into()],
-            add_on_export_names: Vec::new(),
-            type_key: "type".into(),
-            normalise: TypeName::strict,
-        }
+        KindLayout::of("probe", "probes")
     }
 
     fn rule_version(&self) -> u32 {
@@ -38,31 +30,12 @@ impl Loader for Probe {
     }
 
     fn describe(&self, shape: &Shape, site: &Site) -> Result<Description, Vec<Violation>> {
-        let mut judge = Judge::default();
-        let root = Field::root(shape);
-        if judge.record(&root).is_none() {
-            return Err(judge.into_violations());
-        }
-        let type_name = judge.type_name(&root.member("type"), TypeName::strict);
-        let mut details = Vec::new();
-        if let Some(text) = judge.string(&root.member("description")) {
-            details.push(("description", Json::from(text)));
-        }
-        judge.function(&root.member("probe"));
-        if let Some(schema) = judge.optional(&root.member("configSchema"), Judge::schema) {
-            details.push(("configSchema", schema.clone()));
-        }
-        match type_name {
-            Some(type_name) if judge.is_content() => Ok(Description {
-                type_name,
-                version: None,
-                is_add_on: false,
-                methods: Vec::new(),
-                details: Json::object(details),
-                requirements: site.requirements.clone(),
-                notes: site.notes.clone(),
-            }),
-            _ => Err(judge.into_violations()),
-        }
+        Judge::export(shape, site, |judge, root| {
+            let type_name = judge.type_name(&root.member("type"), TypeName::strict);
+            let mut details = judge.texts(root, &["description"]);
+            judge.function(&root.member("probe"));
+            details.extend(judge.config_schema(root));
+            Some(Description { details: Json::object(details), ..Description::new(type_name?) })
+        })
     }
 }

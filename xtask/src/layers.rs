@@ -26,7 +26,7 @@ const LAYERS: &[Layer] = &[
         name: "mangrove-domain",
         ours: &[],
         ours_in_tests: &["mangrove-testkit"],
-        outside: Some(&["async-trait", "mockall", "sha2", "thiserror", "unicode-normalization"]),
+        outside: Some(&["async-trait", "mockall", "sha2", "strsim", "thiserror", "unicode-normalization"]),
     },
     Layer {
         name: "mangrove-app",

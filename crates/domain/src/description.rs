@@ -38,6 +38,20 @@ pub struct MethodDescription {
 }
 
 impl Description {
+    /// The description of an export that has this type and nothing else.
+    #[must_use]
+    pub fn new(type_name: TypeName) -> Self {
+        Self {
+            type_name,
+            version: None,
+            is_add_on: false,
+            methods: Vec::new(),
+            details: Json::Object(Vec::new()),
+            requirements: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// The method of this name.
     #[must_use]
     pub fn method(&self, name: &str) -> Option<&MethodDescription> {

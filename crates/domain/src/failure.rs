@@ -3,7 +3,7 @@
 //! Class and code come from typed errors where the failure is born, never from matching text.
 //! The classes and their timers are documented in `design/errors.md`.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{position::Position, problem::Code, time::Timestamp};
 
@@ -73,7 +73,9 @@ impl fmt::Display for FailureClass {
 pub struct CauseKey(pub Arc<str>);
 
 /// One thing that went wrong, as an adapter reports it: a failure without history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Two faults are equal if they say the same; the error behind them takes no part in it.
+#[derive(Clone, Debug)]
 pub struct Fault {
     /// Decides about retries.
     pub class: FailureClass,
@@ -85,12 +87,63 @@ pub struct Fault {
     pub message: String,
     /// Where in the sources it is, if it is in them.
     pub position: Option<Position>,
+    /// The error behind it, for callers that ask of what kind it is ([`find`](Self::find)). The message already says
+    /// what it says. Lost where a fault crosses a process or is stored.
+    pub source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
+impl PartialEq for Fault {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { class, code, cause, message, position, source: _ } = self;
+        *class == other.class
+            && *code == other.code
+            && *cause == other.cause
+            && *message == other.message
+            && *position == other.position
+    }
+}
+
+impl Eq for Fault {}
+
 impl Fault {
-    /// A fault without a position.
+    /// One that heals by itself ([`FailureClass::Transient`]), without a position.
+    pub fn transient(code: Code, cause: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Transient, code, cause, message)
+    }
+
+    /// One that heals when somebody changes the environment ([`FailureClass::Environment`]), without a position.
+    pub fn environment(code: Code, cause: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Environment, code, cause, message)
+    }
+
+    /// One that the same inputs meet again ([`FailureClass::Deterministic`]), without a position.
+    pub fn deterministic(code: Code, cause: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Deterministic, code, cause, message)
+    }
+
+    /// A fault whose class is the result of a decision, without a position.
     pub fn new(class: FailureClass, code: Code, cause: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
-        Self { class, code, cause: CauseKey(cause.into()), message: message.into(), position: None }
+        Self { class, code, cause: CauseKey(cause.into()), message: message.into(), position: None, source: None }
+    }
+
+    /// The same fault with the error behind it.
+    #[must_use]
+    pub fn caused_by(mut self, error: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(error));
+        self
+    }
+
+    /// The first error of this type behind the fault: `fault.find::<std::io::Error>()` gives the kind of an I/O error.
+    #[must_use]
+    pub fn find<E: Error + 'static>(&self) -> Option<&E> {
+        let mut next: Option<&(dyn Error + 'static)> = self.source.as_deref().map(|error| error as _);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
     }
 
     /// The same fault at a place in a file.

@@ -5,7 +5,7 @@
 
 use crate::{
     document::{Document, Node, NodeValue},
-    json::{Json, Number},
+    json::Number,
     nearest,
     position::Position,
     problem::{Code, Problem, Severity},
@@ -264,10 +264,4 @@ pub fn follow<'n>(node: &'n Node, path: &str) -> &'n Node {
         rest = &rest[length..];
     }
     at
-}
-
-/// An empty object, as the content of a mapping that is missing.
-#[must_use]
-pub fn json_or_empty(node: Option<&Node>) -> Json {
-    node.map_or_else(|| Json::Object(Vec::new()), Node::to_json)
 }

@@ -3,9 +3,9 @@
 //! Here and not beside the built-in loaders, because a loader in a crate of its own uses nothing but this crate.
 
 use crate::{
-    description::Violation,
+    description::{Description, Violation},
     json::Json,
-    shape::Shape,
+    shape::{Shape, Site},
     type_name::{TypeName, TypeNameError},
 };
 
@@ -50,21 +50,55 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// Judges an export that must be an object, as [`Loader::describe`](crate::ports::Loader::describe) asks for it.
+    ///
+    /// `rules` looks at the object and gives its description, or `None` where something that it needs for that was
+    /// rejected. Requirements and remarks of the site are put before its own.
+    ///
+    /// # Errors
+    /// Every violation, never an empty list.
+    pub fn export(
+        shape: &Shape,
+        site: &Site,
+        rules: impl FnOnce(&mut Self, &Field<'_>) -> Option<Description>,
+    ) -> Result<Description, Vec<Violation>> {
+        let mut judge = Self::default();
+        let root = Field::root(shape);
+        let described = match judge.record(&root) {
+            Some(_) => rules(&mut judge, &root),
+            None => None,
+        };
+        if described.is_none() && judge.violations.is_empty() {
+            judge.reject(&root, "the loader neither describes nor rejects it");
+        }
+        match described {
+            Some(described) if judge.violations.is_empty() => Ok(Description {
+                requirements: [&*site.requirements, &*described.requirements].concat(),
+                notes: [&*site.notes, &*described.notes].concat(),
+                ..described
+            }),
+            _ => Err(judge.violations),
+        }
+    }
+
+    /// Judges an export that describes itself and makes the thing when its `function` is called: `type` with two strict
+    /// segments, `name`, `description`, and a `configSchema` that may be missing.
+    ///
+    /// # Errors
+    /// Every violation, never an empty list.
+    pub fn factory(shape: &Shape, site: &Site, function: &str) -> Result<Description, Vec<Violation>> {
+        Self::export(shape, site, |judge, root| {
+            let type_name = judge.type_name(&root.member("type"), TypeName::strict);
+            let mut details = judge.texts(root, &["name", "description"]);
+            judge.function(&root.member(function));
+            details.extend(judge.config_schema(root));
+            Some(Description { details: Json::object(details), ..Description::new(type_name?) })
+        })
+    }
+
     /// Notes a violation at a field.
     pub fn reject(&mut self, field: &Field<'_>, message: impl Into<String>) {
         self.violations.push(Violation { path: field.path.clone(), message: message.into() });
-    }
-
-    /// All violations, in the order in which they were found.
-    #[must_use]
-    pub fn into_violations(self) -> Vec<Violation> {
-        self.violations
-    }
-
-    /// True as long as nothing was rejected.
-    #[must_use]
-    pub fn is_content(&self) -> bool {
-        self.violations.is_empty()
     }
 
     fn expected<T>(&mut self, field: &Field<'_>, what: &str) -> Option<T> {
@@ -83,6 +117,17 @@ impl Judge {
             Some(Shape::String(text)) => Some(text),
             _ => self.expected(field, "a string"),
         }
+    }
+
+    /// The members of these names, each a string that must be there, as details of a description.
+    pub fn texts(&mut self, field: &Field<'_>, names: &[&'static str]) -> Vec<(&'static str, Json)> {
+        names.iter().filter_map(|name| Some((*name, Json::from(self.string(&field.member(name))?)))).collect()
+    }
+
+    /// The member `configSchema`, which may be missing, as a detail of a description.
+    pub fn config_schema(&mut self, field: &Field<'_>) -> Option<(&'static str, Json)> {
+        let schema = self.optional(&field.member("configSchema"), Self::schema)?;
+        Some(("configSchema", schema.clone()))
     }
 
     /// The text of a type, normalised by the rule of its kind.

@@ -23,3 +23,19 @@ pub struct KindLayout {
     /// Turns the text of a type into its normalised name.
     pub normalise: fn(&str) -> Result<TypeName, TypeNameError>,
 }
+
+impl KindLayout {
+    /// Sources in `directory` that export a value of the kind's name, whose `type` has two strict segments. A kind
+    /// that differs in something names that and takes the rest from here.
+    #[must_use]
+    pub fn of(kind: &str, directory: &str) -> Self {
+        Self {
+            kind: Kind::new(kind),
+            directory: directory.into(),
+            export_names: vec![kind.into()],
+            add_on_export_names: Vec::new(),
+            type_key: "type".into(),
+            normalise: TypeName::strict,
+        }
+    }
+}

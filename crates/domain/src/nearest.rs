@@ -1,5 +1,7 @@
 //! Suggestions for names that are nearly right.
 
+use strsim::osa_distance;
+
 /// Names longer than this many characters are compared by their first ones only, so that input cannot buy time.
 const COMPARED_CHARACTERS: usize = 256;
 
@@ -13,11 +15,12 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, ma
         .into_iter()
         .filter_map(|candidate| {
             let offered = folded(candidate);
-            let bound = wanted.len().max(offered.len()).div_ceil(3);
-            if wanted.len().abs_diff(offered.len()) > bound {
+            let (length, other) = (wanted.chars().count(), offered.chars().count());
+            let bound = length.max(other).div_ceil(3);
+            if length.abs_diff(other) > bound {
                 return None;
             }
-            let distance = distance(&wanted, &offered);
+            let distance = osa_distance(&wanted, &offered);
             (distance <= bound).then_some((distance, candidate))
         })
         .collect();
@@ -39,30 +42,8 @@ pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Op
     }
 }
 
-fn folded(text: &str) -> Vec<char> {
+fn folded(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).take(COMPARED_CHARACTERS).collect()
-}
-
-/// The optimal string alignment distance: edits where no part is edited twice.
-fn distance(left: &[char], right: &[char]) -> usize {
-    let mut before_previous: Vec<usize> = vec![0; right.len() + 1];
-    let mut previous: Vec<usize> = (0..=right.len()).collect();
-    for (row, left_character) in left.iter().enumerate() {
-        let mut current = Vec::with_capacity(right.len() + 1);
-        current.push(row + 1);
-        for (column, right_character) in right.iter().enumerate() {
-            let replaced = previous[column] + usize::from(left_character != right_character);
-            let mut best = replaced.min(previous[column + 1] + 1).min(current[column] + 1);
-            let swapped =
-                row > 0 && column > 0 && *left_character == right[column - 1] && left[row - 1] == *right_character;
-            if swapped {
-                best = best.min(before_previous[column - 1] + 1);
-            }
-            current.push(best);
-        }
-        before_previous = std::mem::replace(&mut previous, current);
-    }
-    previous[right.len()]
 }
 
 #[cfg(test)]
@@ -71,7 +52,7 @@ mod tests {
 
     #[test]
     fn counts_edits_and_swaps() {
-        let between = |left: &str, right: &str| distance(&folded(left), &folded(right));
+        let between = |left: &str, right: &str| osa_distance(&folded(left), &folded(right));
         assert_eq!(between("", "abc"), 3);
         assert_eq!(between("kitten", "sitting"), 3);
         assert_eq!(between("mehtods", "methods"), 1);

@@ -60,7 +60,7 @@ impl Row {
     /// True if the row resolves its type: indexed, not shadowed, no add-on.
     #[must_use]
     pub fn is_resolvable(&self) -> bool {
-        matches!(&self.state, State::Indexed(indexed) if !indexed.is_add_on) && self.shadowed_by.is_none()
+        self.state.indexed().is_some_and(|indexed| !indexed.is_add_on) && self.shadowed_by.is_none()
     }
 
     /// The failure that the row carries, in its state or beside it.
@@ -95,28 +95,12 @@ impl Row {
     /// True if the row adds to the type of another source, or tries to.
     #[must_use]
     pub fn is_add_on(&self) -> bool {
-        match &self.state {
-            State::Indexed(indexed) => indexed.is_add_on,
-            State::Bundled { .. }
-            | State::BundleBuildFailed { .. }
-            | State::ValidationFailed { .. }
-            | State::EntryPointUnreadable { .. }
-            | State::OrphanedBundleOnly { .. }
-            | State::Tombstoned { .. } => self.claims_add_on,
-        }
+        self.state.indexed().map_or(self.claims_add_on, |indexed| indexed.is_add_on)
     }
 
     /// The type that the row defines, or the one that its source claims.
     #[must_use]
     pub fn type_name(&self) -> Option<&TypeName> {
-        match &self.state {
-            State::Indexed(indexed) => Some(&indexed.type_name),
-            State::Bundled { .. }
-            | State::BundleBuildFailed { .. }
-            | State::ValidationFailed { .. }
-            | State::EntryPointUnreadable { .. }
-            | State::OrphanedBundleOnly { .. }
-            | State::Tombstoned { .. } => self.claimed_type.as_ref(),
-        }
+        self.state.indexed().map_or(self.claimed_type.as_ref(), |indexed| Some(&indexed.type_name))
     }
 }

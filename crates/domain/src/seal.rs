@@ -16,7 +16,6 @@ use crate::{
     problem::Problem,
     row::Row,
     source::Kind,
-    state::State,
 };
 
 /// The conclusion of a scan and what it rests on.
@@ -77,13 +76,5 @@ pub fn conclude(plan: &Plan, catalog: &CatalogView, problems: &[Problem]) -> Opt
 }
 
 fn is_healthy(row: &Row) -> bool {
-    match &row.state {
-        State::Indexed(_) => row.degraded.is_none() && row.failure().is_none(),
-        State::Bundled { .. }
-        | State::BundleBuildFailed { .. }
-        | State::ValidationFailed { .. }
-        | State::EntryPointUnreadable { .. }
-        | State::OrphanedBundleOnly { .. }
-        | State::Tombstoned { .. } => false,
-    }
+    row.state.indexed().is_some() && row.failure().is_none()
 }

@@ -9,3 +9,4 @@ pub mod registry;
 pub mod requests;
 pub mod rows;
 pub mod sources;
+pub mod stops;

@@ -2,12 +2,11 @@
 
 use mangrove_domain::{
     description::{Description, Violation},
+    judge::Judge,
     kind_layout::KindLayout,
     ports::Loader,
     shape::{Shape, Site},
 };
-
-use super::factory;
 
 /// The loader of `export const driver = …`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +14,7 @@ pub struct Driver;
 
 impl Loader for Driver {
     fn layout(&self) -> KindLayout {
-        factory::layout("driver", "drivers")
+        KindLayout::of("driver", "drivers")
     }
 
     fn rule_version(&self) -> u32 {
@@ -23,6 +22,6 @@ impl Loader for Driver {
     }
 
     fn describe(&self, shape: &Shape, site: &Site) -> Result<Description, Vec<Violation>> {
-        factory::describe(shape, site, "createDriver")
+        Judge::factory(shape, site, "createDriver")
     }
 }

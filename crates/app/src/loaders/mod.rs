@@ -2,9 +2,9 @@
 
 mod driver;
 mod extension;
-mod factory;
 mod model;
 mod report;
+mod sections;
 mod vault;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -2,12 +2,11 @@
 
 use mangrove_domain::{
     description::{Description, Violation},
+    judge::Judge,
     kind_layout::KindLayout,
     ports::Loader,
     shape::{Shape, Site},
 };
-
-use super::factory;
 
 /// The loader of `export const vault = …`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +14,7 @@ pub struct Vault;
 
 impl Loader for Vault {
     fn layout(&self) -> KindLayout {
-        factory::layout("vault", "vaults")
+        KindLayout::of("vault", "vaults")
     }
 
     fn rule_version(&self) -> u32 {
@@ -23,6 +22,6 @@ impl Loader for Vault {
     }
 
     fn describe(&self, shape: &Shape, site: &Site) -> Result<Description, Vec<Violation>> {
-        factory::describe(shape, site, "createProvider")
+        Judge::factory(shape, site, "createProvider")
     }
 }

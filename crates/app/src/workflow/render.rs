@@ -3,7 +3,7 @@
 use mangrove_domain::{
     document::{Node, NodeValue},
     json::Json,
-    ports::Expressions,
+    ports::{ExpressionError, Expressions},
     position::Position,
     problem::Code,
     run::RunProblem,
@@ -99,11 +99,11 @@ impl Renderer<'_> {
     }
 
     fn expression(&self, expression: &str, position: &Position) -> Result<Json, RunProblem> {
+        let failed = |error: ExpressionError| self.environment.mask_problem(problem(position, &error.to_string()));
+        let references = self.expressions.references(expression).map_err(failed)?;
         let mut variables = self.scope.variables.clone();
-        variables.push(("env".to_owned(), self.environment.give(&template::references(expression))));
-        self.expressions
-            .evaluate(expression, &Json::Object(variables))
-            .map_err(|error| self.environment.mask_problem(problem(position, &error.to_string())))
+        variables.push(("env".to_owned(), self.environment.give(&references)));
+        self.expressions.evaluate(expression, &Json::Object(variables)).map_err(failed)
     }
 }
 

@@ -8,11 +8,16 @@ use crate::json::Json;
 /// Contract: `testkit::contract::expressions`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Expressions: Send + Sync {
-    /// Parses without evaluating.
+    /// The variables that an expression may read, each as a path: its name, then the members that are taken of it by
+    /// constant names (`inputs.zone["id"]` is `["inputs", "zone", "id"]`). Sorted, each once. Nothing is evaluated.
+    ///
+    /// Secrets are masked by what this says, so it MUST name every variable that [`evaluate`](Self::evaluate) may look
+    /// at, by the same parser; where it cannot be told which member is read, the path ends before it. Variables that
+    /// the expression binds itself and functions are not among them.
     ///
     /// # Errors
     /// [`ExpressionError`] if the text is no expression.
-    fn check(&self, expression: &str) -> Result<(), ExpressionError>;
+    fn references(&self, expression: &str) -> Result<Vec<Vec<String>>, ExpressionError>;
 
     /// The value of an expression, where `variables` is an object whose members are the names it may use.
     ///

@@ -50,6 +50,33 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Something that does not work, without a position and a hint.
+    pub fn error(code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, subject, message)
+    }
+
+    /// Something that works, and that somebody should look at; without a position and a hint.
+    pub fn warning(code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, subject, message)
+    }
+
+    /// Something that somebody may want to know; without a position and a hint.
+    pub fn information(code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Information, code, subject, message)
+    }
+
+    /// A problem whose severity is the result of a decision, without a position and a hint.
+    pub fn new(severity: Severity, code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, severity, subject: subject.into(), position: None, message: message.into(), hint: None }
+    }
+
+    /// The same problem at a place in a file.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        self.position = Some(position);
+        self
+    }
+
     /// What to do about it: its own hint, else what helps against every problem of its code.
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {

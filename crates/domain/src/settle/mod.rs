@@ -3,6 +3,9 @@
 //! [`settle`] takes what came of a build, an inspection or an adoption, [`apply`] every other action of a plan. Both
 //! are total. The rule behind both: no failure of the environment takes a working type away; only its author can.
 
+// A new state or outcome must be decided about wherever one is matched.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod next;
 
 use next::Next;

@@ -97,7 +97,7 @@ impl<'a> Next<'a> {
         {
             return None;
         }
-        indexed(&row.state).filter(|indexed| has_bundle(row, self.presence) || just_built == Some(&indexed.bundle))
+        row.state.indexed().filter(|indexed| has_bundle(row, self.presence) || just_built == Some(&indexed.bundle))
     }
 
     fn failure(&self, fault: Fault) -> Failure {
@@ -208,7 +208,7 @@ impl<'a> Next<'a> {
         inputs: &Inputs,
     ) -> Option<Result<Row, IllegalTransition>> {
         let built = self.built_before().filter(|built| built.same_author_parts(inputs))?;
-        let accepted = self.state_before().and_then(indexed)?;
+        let accepted = self.state_before().and_then(State::indexed)?;
         let (indexed, attempted) = if built == inputs {
             // The same inputs make the same bundle; if it was missing, this is the one that is there now.
             (Indexed { bundle: bundle.clone(), ..accepted.clone() }, None)
@@ -275,7 +275,7 @@ impl<'a> Next<'a> {
     }
 
     pub(super) fn degraded(&self, fault: Fault) -> Result<Row, IllegalTransition> {
-        match self.state_before().and_then(indexed) {
+        match self.state_before().and_then(State::indexed) {
             Some(working) => self.stays_working(working, self.failure(fault), None),
             None => Err(IllegalTransition { from: self.state_before().map(State::name), event: Event::Degraded }),
         }
@@ -303,18 +303,6 @@ impl<'a> Next<'a> {
         row.origin = observation.origin;
         row.extension = observation.extension.clone();
         if row == *before { Settled::Unchanged } else { Settled::Write(Box::new(row)) }
-    }
-}
-
-fn indexed(state: &State) -> Option<&Indexed> {
-    match state {
-        State::Indexed(indexed) => Some(indexed),
-        State::Bundled { .. }
-        | State::BundleBuildFailed { .. }
-        | State::ValidationFailed { .. }
-        | State::EntryPointUnreadable { .. }
-        | State::OrphanedBundleOnly { .. }
-        | State::Tombstoned { .. } => None,
     }
 }
 

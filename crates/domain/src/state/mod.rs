@@ -1,6 +1,9 @@
 //! The seven states of a row and the transitions between them. The table is rendered into
 //! `design/states.md` and compared with it by a test.
 
+// A new state or outcome must be decided about wherever one is matched.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod transition;
 
 use std::{fmt, sync::Arc};
@@ -167,6 +170,20 @@ impl State {
             State::EntryPointUnreadable { .. } => StateName::EntryPointUnreadable,
             State::OrphanedBundleOnly { .. } => StateName::OrphanedBundleOnly,
             State::Tombstoned { .. } => StateName::Tombstoned,
+        }
+    }
+
+    /// What an indexed row offers; `None` in every other state.
+    #[must_use]
+    pub const fn indexed(&self) -> Option<&Indexed> {
+        match self {
+            State::Indexed(indexed) => Some(indexed),
+            State::Bundled { .. }
+            | State::BundleBuildFailed { .. }
+            | State::ValidationFailed { .. }
+            | State::EntryPointUnreadable { .. }
+            | State::OrphanedBundleOnly { .. }
+            | State::Tombstoned { .. } => None,
         }
     }
 

@@ -8,7 +8,6 @@ use mangrove_domain::{
     ports::{CatalogError, Change, Commit, CommitOutcome, Write},
     row::Row,
     source::SourceId,
-    state::State,
 };
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
@@ -308,15 +307,7 @@ async fn write_row(
     encoded: &[u8],
     revision: u64,
 ) -> Result<(), sqlx::Error> {
-    let description = match &row.state {
-        State::Indexed(indexed) => Some(indexed.description.as_bytes().as_slice()),
-        State::Bundled { .. }
-        | State::BundleBuildFailed { .. }
-        | State::ValidationFailed { .. }
-        | State::EntryPointUnreadable { .. }
-        | State::OrphanedBundleOnly { .. }
-        | State::Tombstoned { .. } => None,
-    };
+    let description = row.state.indexed().map(|indexed| indexed.description.as_bytes().as_slice());
     sqlx::query(
         "INSERT INTO sources (root, path, revision, kind, state, type_name, resolvable, description, record) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (root, path) DO UPDATE SET \

@@ -19,15 +19,93 @@ pub fn expressions(port: &dyn Expressions) {
     assert_eq!(value("[inputs.count, 3]"), Json::Array(vec![Json::from(2), Json::from(3)]));
     assert_eq!(value("inputs").get("count"), Some(&Json::from(2)));
 
-    port.check("inputs.name + ").expect_err("half an expression is none");
-    port.check("").expect_err("nothing is no expression");
-    port.check("anything.at.all").expect("names are not checked before they are used");
+    port.references("inputs.name + ").expect_err("half an expression is none");
+    port.references("").expect_err("nothing is no expression");
+    port.references("anything.at.all").expect("names are not checked before they are used");
     let unknown = port.evaluate("input.name", &variables).expect_err("an unknown name has no value");
     assert!(unknown.message.contains("input"), "{unknown}");
     port.evaluate("inputs.nothing", &variables).expect_err("an unknown member has no value");
     port.evaluate("1 / 0", &variables).expect_err("no value, and no panic");
 
+    references(port, &variables);
+
     let nested = format!("{}1{}", "(".repeat(4000), ")".repeat(4000));
-    port.check(&nested).expect_err("deep nesting is refused");
-    port.check(&"-".repeat(100_000)).expect_err("endless text is refused");
+    port.references(&nested).expect_err("deep nesting is refused");
+    port.references(&"-".repeat(100_000)).expect_err("endless text is refused");
+}
+
+/// What an expression is said to read is what it reads: secrets are masked by it.
+fn references(port: &dyn Expressions, variables: &Json) {
+    let found =
+        |text: &str| -> Vec<String> { port.references(text).expect(text).iter().map(|path| path.join(".")).collect() };
+    let nothing: [&str; 0] = [];
+    assert_eq!(found("inputs.zone.id + 'inputs.no'"), ["inputs.zone.id"]);
+    assert_eq!(found("inputs.b + inputs.a + inputs.b"), ["inputs.a", "inputs.b"], "sorted, each once");
+    assert_eq!(found("true && null == 1u"), nothing);
+
+    // Space and comments are nothing.
+    assert_eq!(found(" env\n .\t HOME "), ["env.HOME"]);
+    assert_eq!(found("env [ 'HOME' ]"), ["env.HOME"]);
+    assert_eq!(found("vault . get ( 'a', 'b' )"), ["vault"]);
+    assert_eq!(found("1 // env.HOME"), nothing);
+    assert_eq!(found("env // .OTHER\n.HOME"), ["env.HOME"]);
+
+    // Text is text, whatever it looks like, and quotes in quotes do not end it.
+    for text in ["'env.HOME'", r#""vault.get('a', 'b')""#, r#"r'\' + "env.HOME""#, "'''a'env.HOME'b'''", "b'env.HOME'"]
+    {
+        assert_eq!(found(text), nothing, "{text}");
+    }
+    assert_eq!(found(r"'\'' + env.HOME + '\''"), ["env.HOME"]);
+    assert_eq!(found(r"r'\' + env.HOME"), ["env.HOME"]);
+
+    // A member by a constant name is that member; by anything else it may be each.
+    assert_eq!(found(r#"env["A-B"].size() + size(env.C)"#), ["env.A-B", "env.C"]);
+    assert_eq!(found("env['HO' + 'ME']"), ["env"]);
+    assert_eq!(found("env[inputs.name]"), ["env", "inputs.name"]);
+    assert_eq!(found("{'a': env}.a.HOME"), ["env"]);
+    assert_eq!(found("[env][0].HOME"), ["env"]);
+    assert_eq!(found("(true ? env : inputs).HOME"), ["env", "inputs"]);
+    assert_eq!(found("has(env.HOME) || 'HOME' in env"), ["env", "env.HOME"]);
+    assert_eq!(found(".env.HOME"), ["env.HOME"]);
+
+    // What an expression binds is its own, where it is bound.
+    assert_eq!(found("inputs.list.map(x, x.name)"), ["inputs.list"]);
+    assert_eq!(found("[1].map(env, env) + [env.HOME]"), ["env.HOME"]);
+    assert_eq!(found("env.LIST.map(env, env)"), ["env.LIST"]);
+    assert_eq!(found("['HOME'].map(name, env[name])"), ["env"]);
+    let nested = "inputs.a.filter(x, inputs.b.exists(y, x == y && env.HOME == x))";
+    assert_eq!(found(nested), ["env.HOME", "inputs.a", "inputs.b"]);
+
+    // Whatever has a value has the same one if nothing is given but what it was said to read.
+    for text in [
+        "env.HOME",
+        ".env.HOME",
+        "env['HOME']",
+        "env['HO' + 'ME']",
+        "[1].map(env, .env.HOME)",
+        "['HOME'].map(name, env[name])",
+        "{'a': env}.a.HOME",
+        "inputs.on ? env.HOME : inputs.name",
+        "has(env.HOME) && 'HOME' in env",
+    ] {
+        let with_everything = port.evaluate(text, variables).expect(text);
+        let read = port.references(text).expect(text);
+        assert_eq!(port.evaluate(text, &only(variables, &read)).expect(text), with_everything, "{text}");
+    }
+}
+
+/// The variables, with the members of `env` that these paths name and no others.
+fn only(variables: &Json, references: &[Vec<String>]) -> Json {
+    let is_read = |member: &str| {
+        let of_env = references.iter().filter(|path| path[0] == "env");
+        of_env.map(|path| path.get(1)).any(|name| name.is_none_or(|name| name == member))
+    };
+    let kept = |(name, value): &(String, Json)| match (name.as_str(), value) {
+        ("env", Json::Object(members)) => {
+            let members = members.iter().filter(|(member, _)| is_read(member)).cloned();
+            (name.clone(), Json::Object(members.collect()))
+        }
+        _ => (name.clone(), value.clone()),
+    };
+    Json::Object(variables.as_object().unwrap_or_default().iter().map(kept).collect())
 }

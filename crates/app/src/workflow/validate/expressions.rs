@@ -52,12 +52,13 @@ pub(super) fn check_text(
     };
     for part in parts {
         let Part::Expression(expression) = part else { continue };
-        if let Err(error) = port.check(expression) {
-            findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), None);
-            continue;
-        }
-        for path in template::references(expression) {
-            check_reference(findings, expression, &path, position, workflow);
+        match port.references(expression) {
+            Ok(references) => {
+                for path in &references {
+                    check_reference(findings, expression, path, position, workflow);
+                }
+            }
+            Err(error) => findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), None),
         }
     }
 }
@@ -82,7 +83,7 @@ fn check_reference(
         }
         return;
     }
-    // Variables of comprehensions are names too, so only what is nearly a known name is surely a slip.
+    // Names of types are read like variables, so only what is nearly a known name is surely a slip.
     if !KNOWN.contains(&root)
         && path.len() > 1
         && let Some(hint) = nearest::hint(root, KNOWN)

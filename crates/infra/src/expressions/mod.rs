@@ -4,6 +4,8 @@
 //! comprehensions are nested. Both are checked before anything is evaluated, as are length and nesting of the text,
 //! so that no expression exhausts the stack or the clock.
 
+mod references;
+
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -37,8 +39,8 @@ pub const MAX_ROUNDS: u64 = 1_000_000;
 pub struct CelExpressions;
 
 impl Expressions for CelExpressions {
-    fn check(&self, expression: &str) -> Result<(), ExpressionError> {
-        compile(expression).map(|_| ())
+    fn references(&self, expression: &str) -> Result<Vec<Vec<String>>, ExpressionError> {
+        compile(expression).map(|program| references::of(program.expression()))
     }
 
     fn evaluate(&self, expression: &str, variables: &Json) -> Result<Json, ExpressionError> {
