@@ -20,11 +20,7 @@ pub(crate) struct LayoutStep {
 
 /// The steps of the catalog, in their order.
 pub(crate) static CATALOG: &[LayoutStep] = &[
-    LayoutStep {
-        version: 1,
-        description: "layout",
-        sql: include_str!("../../migrations/catalog/0001_layout.sql"),
-    },
+    LayoutStep { version: 1, description: "layout", sql: include_str!("../../migrations/catalog/0001_layout.sql") },
     LayoutStep {
         version: 2,
         description: "shipped bundles",
@@ -38,11 +34,8 @@ pub(crate) static CATALOG: &[LayoutStep] = &[
 ];
 
 /// The steps of the run history, in their order.
-pub(crate) static RUNS: &[LayoutStep] = &[LayoutStep {
-    version: 1,
-    description: "layout",
-    sql: include_str!("../../migrations/runs/0001_layout.sql"),
-}];
+pub(crate) static RUNS: &[LayoutStep] =
+    &[LayoutStep { version: 1, description: "layout", sql: include_str!("../../migrations/runs/0001_layout.sql") }];
 
 /// What brings a file up to date.
 pub(crate) fn migrator(steps: &'static [LayoutStep]) -> Migrator {
