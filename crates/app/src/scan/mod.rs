@@ -12,6 +12,7 @@ mod error;
 mod needs;
 mod observe;
 mod ports;
+mod publisher;
 mod report;
 mod request;
 mod seals;
@@ -20,15 +21,15 @@ mod writer;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use arc_swap::ArcSwap;
 use mangrove_domain::{
+    digest::Digest,
     index::TypeIndex,
-    observation::CatalogView,
     plan::{self, Plan, Policy, Retry, Scope},
     ports::{Event, Phase},
     problem::{Code, Problem, Severity},
     row::Row,
     source::SourceId,
+    time::Timestamp,
 };
 
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
@@ -36,12 +37,14 @@ pub use self::request::ScanRequest;
 use self::{
     carry_out::CarryOut,
     observe::{Looked, Start},
+    publisher::Publishing,
     writer::Writer,
 };
 pub use self::{
     error::Error,
     observe::Observed,
     ports::Ports,
+    publisher::{Publication, Publisher},
     report::{Report, Statistics},
     request::{Choice, Detail, RetryMode},
 };
@@ -59,26 +62,15 @@ const MAXIMUM_PASSES: usize = 4;
 pub struct Scanner {
     ports: Ports,
     loaders: Registry,
-    index: ArcSwap<TypeIndex>,
-    /// Held while a batch is committed and published; counts what was published.
-    edition: tokio::sync::Mutex<Edition>,
+    publisher: Publisher,
     parallel_builds: usize,
 }
-
-/// Numbers the snapshots that a process published.
-type Edition = u64;
 
 impl Scanner {
     /// A scanner over these adapters that runs at most `parallel_builds` builds at once.
     #[must_use]
     pub fn new(ports: Ports, loaders: Registry, parallel_builds: usize) -> Self {
-        Self {
-            ports,
-            loaders,
-            index: ArcSwap::from_pointee(TypeIndex::default()),
-            edition: tokio::sync::Mutex::default(),
-            parallel_builds: parallel_builds.max(1),
-        }
+        Self { ports, loaders, publisher: Publisher::default(), parallel_builds: parallel_builds.max(1) }
     }
 
     /// The adapters.
@@ -93,19 +85,51 @@ impl Scanner {
         &self.loaders
     }
 
+    /// What this scanner publishes.
+    #[must_use]
+    pub const fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
     /// The snapshot that was published last.
     #[must_use]
     pub fn index(&self) -> Arc<TypeIndex> {
-        self.index.load_full()
+        self.publisher.current()
     }
 
     /// Publishes what the catalog says now, without looking at sources.
     pub async fn load(&self) -> Result<Arc<TypeIndex>, Error> {
-        let mut edition = self.edition.lock().await;
-        let view = self.snapshot().await?;
-        *edition += 1;
-        self.publish(view.rows.into_iter().map(Arc::new));
+        let mut publishing = self.publisher.lock().await;
+        let mark = self.ports.catalog.mark().await;
+        self.publish_catalog(&mut publishing, mark).await?;
+        drop(publishing);
         Ok(self.index())
+    }
+
+    /// Publishes what other processes committed since the catalog was read last; true if there was something. A daemon
+    /// calls this each second. Where nothing was committed, by anybody, it costs a look at the catalog's
+    /// [mark](mangrove_domain::ports::Catalog::mark); after a commit, also one of this process, it reads all rows once.
+    ///
+    /// Whoever looks at sources need not call it before: the rows that a scan reads are published before it builds.
+    pub async fn publish_foreign_commits(&self) -> Result<bool, Error> {
+        let mut publishing = self.publisher.lock().await;
+        let mark = self.ports.catalog.mark().await;
+        if mark.is_some() && mark == publishing.mark() {
+            return Ok(false);
+        }
+        self.publish_catalog(&mut publishing, mark).await
+    }
+
+    async fn publish_catalog(&self, publishing: &mut Publishing<'_>, mark: Option<Digest>) -> Result<bool, Error> {
+        let view = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
+        Ok(publishing.replace(view.rows, mark, self.ports.clock.now()))
+    }
+
+    /// When the earliest retry of what is published is due; see [`plan::next_due`]. Then a scan with
+    /// [`RetryMode::Due`] tries something.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        plan::next_due(&self.index(), self.ports.clock.now())
     }
 
     /// Looks at sources, catalog and bundles. The request's scope says at which sources, and its rehash at how much of
@@ -178,7 +202,7 @@ impl Scanner {
 
     async fn start(&self, request: &ScanRequest) -> Start {
         request.progress.event(&Event::Started { phase: Phase::Observe, total: None });
-        Start { at: self.ports.clock.now(), edition: *self.edition.lock().await }
+        Start { at: self.ports.clock.now(), edition: self.publisher.edition().await }
     }
 
     fn timed(&self, mut report: Report, start: Start) -> Report {
@@ -217,12 +241,12 @@ impl Scanner {
     /// One round of the second half; gives the sources that must be looked at again.
     async fn pass(&self, observed: Observed, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
         let plan = self.plan(&observed);
-        let Observed { disk, catalog, request, start, needs, statistics, seal_inputs } = observed;
+        let Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs } = observed;
         report.add_cost(statistics);
         report.add_problems(disk.problems.iter().cloned());
         report.merge(&plan);
         let seal = seal_inputs.and_then(|inputs| seals::seal_for(inputs, &plan, &catalog, &report.problems));
-        let mut writer = Writer::new(self, catalog.rows, start.edition);
+        let mut writer = self.writer(catalog.rows, catalog_mark, start).await;
         tracing::info!(
             sources = disk.observations.len(),
             roots = disk.roots.len(),
@@ -272,12 +296,18 @@ impl Scanner {
         }
     }
 
-    async fn snapshot(&self) -> Result<CatalogView, Error> {
-        self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)
-    }
-
-    fn publish(&self, rows: impl Iterator<Item = Arc<Row>>) {
-        self.index.store(Arc::new(TypeIndex::build(rows)));
+    /// A writer on top of these rows. If nothing was published since before they were read, they are the newest that
+    /// this process knows of, and are published; what is published later than that is newer than they are.
+    async fn writer(&self, rows: Vec<Row>, mark: Option<Digest>, start: Start) -> Writer<'_> {
+        let mut publishing = self.publisher.lock().await;
+        let mut index = TypeIndex::clone(&self.publisher.current());
+        if publishing.edition() == start.edition {
+            publishing.replace(rows, mark, self.ports.clock.now());
+            index = TypeIndex::clone(&self.publisher.current());
+            return Writer::new(&self.ports, &self.publisher, index, publishing.edition());
+        }
+        index.replace(rows);
+        Writer::new(&self.ports, &self.publisher, index, start.edition)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map};
 use futures::{FutureExt as _, future::BoxFuture};
 use mangrove_domain::{
     bundle::{BundleRef, Presence, StoredObject},
+    digest::Digest,
     fingerprint::{Line, Part},
     observation::{CatalogView, DiskView, Entry},
     package::PackageRequest,
@@ -34,6 +35,8 @@ pub struct Observed {
     pub disk: DiskView,
     /// The rows.
     pub catalog: CatalogView,
+    /// Names what the catalog held, as of before its rows were read.
+    pub(super) catalog_mark: Option<Digest>,
     /// What was asked for.
     pub(super) request: ScanRequest,
     pub(super) start: Start,
@@ -166,7 +169,7 @@ async fn observe(
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
-    Ok(Observed { disk, catalog, request, start, needs, statistics, seal_inputs })
+    Ok(Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs })
 }
 
 /// What the packages of all readable entries are at the moment, each set once.

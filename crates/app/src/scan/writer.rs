@@ -1,7 +1,7 @@
 //! The last part of the pipeline: settled rows go to the catalog in batches and are published.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -13,12 +13,18 @@ use mangrove_domain::{
     plan::Step,
     ports::{Change, Commit, Write},
     row::Row,
-    settle::{self, Settled, Transition},
-    source::SourceId,
+    settle::{self, AuditRecord, Settled, Transition},
+    source::{Kind, SourceId},
     time::Timestamp,
+    type_name::TypeName,
 };
 
-use super::{Edition, Scanner, error::Error, report::Report};
+use super::{
+    error::Error,
+    ports::Ports,
+    publisher::{Publisher, Publishing},
+    report::Report,
+};
 use crate::attachment;
 
 /// A batch is committed when it has this many rows …
@@ -28,35 +34,60 @@ const BATCH_AGE: Duration = Duration::from_secs(1);
 
 /// Collects settled rows and commits them.
 pub(super) struct Writer<'a> {
-    scanner: &'a Scanner,
+    ports: &'a Ports,
+    publisher: &'a Publisher,
     /// The rows as they are after everything accepted so far.
-    rows: BTreeMap<SourceId, Arc<Row>>,
-    /// The revision of each row that the steps were planned on; our own commits move it, nobody else's do.
-    planned: BTreeMap<SourceId, u64>,
+    index: TypeIndex,
+    /// The rows that the steps were planned on, and the revisions that our own commits gave to some of them since.
+    planned: TypeIndex,
+    committed: HashMap<SourceId, u64>,
     pending: BTreeMap<SourceId, Pending>,
     descriptions: Vec<Description>,
     opened: Option<Timestamp>,
+    /// The types whose claims must be resolved with the next batch.
+    touched: Touched,
     again: BTreeSet<SourceId>,
-    /// What had been published when `rows` were read.
-    edition: Edition,
+    /// What had been published when the rows were read.
+    edition: u64,
 }
 
-/// What the next batch does to one row: writes it as it is in `rows`, or deletes it if it is not there.
+/// What the next batch does to one row: writes it as it is in the index, or deletes it if it is not there.
 struct Pending {
     /// The revision that the row must have.
     expected_revision: u64,
     transition: Option<Transition>,
 }
 
+/// Types whose claimants changed.
+enum Touched {
+    /// Any: rows came from elsewhere.
+    All,
+    /// These.
+    Types(BTreeSet<(Kind, TypeName)>),
+}
+
+impl Touched {
+    fn add(&mut self, row: &Row) {
+        if let (Touched::Types(types), Some(type_name)) = (self, row.type_name()) {
+            types.insert((row.kind.clone(), type_name.clone()));
+        }
+    }
+}
+
 impl<'a> Writer<'a> {
-    pub(super) fn new(scanner: &'a Scanner, rows: Vec<Row>, edition: Edition) -> Self {
+    /// A writer on top of `index`, which holds the rows that the plan was made of. `edition` says what had been
+    /// published when they were read.
+    pub(super) fn new(ports: &'a Ports, publisher: &'a Publisher, index: TypeIndex, edition: u64) -> Self {
         Self {
-            scanner,
-            planned: rows.iter().map(|row| (row.source.clone(), row.revision)).collect(),
-            rows: by_source(rows),
+            ports,
+            publisher,
+            planned: index.clone(),
+            committed: HashMap::new(),
+            index,
             pending: BTreeMap::new(),
             descriptions: Vec::new(),
             opened: None,
+            touched: Touched::All,
             again: BTreeSet::new(),
             edition,
         }
@@ -64,7 +95,7 @@ impl<'a> Writer<'a> {
 
     /// The row as it is now.
     pub(super) fn row(&self, source: &SourceId) -> Option<&Arc<Row>> {
-        self.rows.get(source)
+        self.index.row(source)
     }
 
     /// What becomes of the row of a step. A row that somebody else committed since the step was planned on it is
@@ -76,7 +107,12 @@ impl<'a> Writer<'a> {
     }
 
     fn has_moved(&self, source: &SourceId) -> bool {
-        self.rows.get(source).map(|row| row.revision) != self.planned.get(source).copied()
+        self.row(source).map(|row| row.revision) != self.planned_revision(source)
+    }
+
+    /// The revision that steps for this source are planned on. Our own commits move it, nobody else's do.
+    fn planned_revision(&self, source: &SourceId) -> Option<u64> {
+        self.committed.get(source).copied().or_else(|| Some(self.planned.row(source)?.revision))
     }
 
     /// Takes the outcome of one step; commits when a batch is full or old.
@@ -95,11 +131,17 @@ impl<'a> Writer<'a> {
             }
             Settled::Write(_) | Settled::Delete(_) => {}
         }
-        let now = self.scanner.ports.clock.now();
-        let before = self.rows.remove(&step.source);
+        let now = self.ports.clock.now();
+        let before = self.row(&step.source).map(Arc::clone);
         let transition = settle::transition(before.as_deref(), &settled, &step.verdict.to_string(), now);
+        if let Some(before) = &before {
+            self.touched.add(before);
+        }
         if let Settled::Write(row) = settled {
-            self.rows.insert(step.source.clone(), Arc::from(row));
+            self.touched.add(&row);
+            self.index.put(Arc::from(row));
+        } else {
+            self.index.remove(&step.source);
         }
         self.descriptions.extend(description);
         let expected_revision = before.map_or(0, |row| row.revision);
@@ -111,62 +153,57 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Commits what is left, publishes, and gives the sources that must be looked at again.
+    /// Commits what is left, and gives the sources that must be looked at again.
     pub(super) async fn finish(mut self, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
         if !self.pending.is_empty() {
             self.commit(report).await?;
         }
-        // Nothing was committed since our rows were read, by us or by another scan: they are the world, as far as
-        // this process knows. Otherwise what is published is newer than they are.
-        let mut edition = self.scanner.edition.lock().await;
-        let claimed = claims::resolve(self.rows.values().map(AsRef::as_ref)).problems;
-        report.rows = std::mem::take(&mut self.rows).into_values().collect();
-        if *edition == self.edition {
-            *edition += 1;
-            self.scanner.publish(report.rows.iter().cloned());
-        }
-        drop(edition);
-        let index = TypeIndex::build(report.rows.iter().cloned());
-        let attached = attachment::problems(self.scanner.ports.catalog.as_ref(), &index).await;
+        let claimed = claims::resolve(self.index.rows().map(AsRef::as_ref)).problems;
+        let attached = attachment::problems(self.ports.catalog.as_ref(), &self.index).await;
         report.add_problems(claimed.into_iter().chain(attached.map_err(Error::reading_catalog)?));
+        report.rows = self.index.rows().map(Arc::clone).collect();
         Ok(self.again)
     }
 
     /// Files first, then the rows that name them, then the readers.
     async fn commit(&mut self, report: &mut Report) -> Result<(), Error> {
-        let scanner = self.scanner;
-        scanner.ports.store.sync().await.map_err(Error::writing_store)?;
-        // One commit at a time, each on top of the one before: claims are told from all rows, and a snapshot that is
-        // published later must not be older.
-        let mut edition = scanner.edition.lock().await;
-        if *edition != self.edition {
+        self.ports.store.sync().await.map_err(Error::writing_store)?;
+        // One commit at a time, each on top of the one before: claims are resolved among all rows, and a snapshot that
+        // is published later must not be older.
+        let mut publishing = self.publisher.lock().await;
+        if publishing.edition() != self.edition {
             self.catch_up().await?;
         }
         self.apply_claims();
         let commit = self.take_batch();
-        report.changed.extend(commit.changes.iter().map(|change| change.source.clone()));
-        let outcome = scanner.ports.catalog.commit(commit).await.map_err(Error::writing_catalog)?;
+        let mut changed: Vec<SourceId> = commit.changes.iter().map(|change| change.source.clone()).collect();
+        changed.sort_unstable();
+        report.changed.extend(changed.iter().cloned());
+        let transitions = transitions(&commit);
+        let outcome = self.ports.catalog.commit(commit).await.map_err(Error::writing_catalog)?;
         for (source, revision) in outcome.revisions {
-            if let Some(row) = self.rows.get_mut(&source) {
-                if self.planned.get(&source).copied().unwrap_or(0) == row.revision {
-                    self.planned.insert(source, revision);
+            if let Some(row) = self.index.row(&source) {
+                let committed = Row { revision, ..Row::clone(row) };
+                if self.planned_revision(&source).unwrap_or(0) == row.revision {
+                    self.committed.insert(source, revision);
                 }
-                Arc::make_mut(row).revision = revision;
+                self.index.put(Arc::new(committed));
             }
         }
         self.take_back(&outcome.conflicts).await?;
-        self.again.extend(outcome.conflicts);
         self.opened = None;
-        self.publish(&mut edition);
+        let refused: BTreeSet<SourceId> = outcome.conflicts.into_iter().collect();
+        self.publish(&mut publishing, changed, transitions, &refused);
+        self.again.extend(refused);
         Ok(())
     }
 
     fn take_batch(&mut self) -> Commit {
-        let now = self.scanner.ports.clock.now();
+        let now = self.ports.clock.now();
         let mut changes: Vec<Change> = std::mem::take(&mut self.pending)
             .into_iter()
             .map(|(source, Pending { expected_revision, transition })| {
-                let row = self.rows.get(&source);
+                let row = self.index.row(&source);
                 let write = row.map_or(Write::Delete, |row| Write::Put(Box::new(Row::clone(row))));
                 let transition = transition.map(|transition| Transition { at: now, ..transition });
                 Change { source, expected_revision, write, transition }
@@ -182,14 +219,17 @@ impl<'a> Writer<'a> {
     /// Takes over what other scans committed since our rows were read. A row of this batch that they changed too
     /// keeps the revision that it was planned on: the catalog refuses it, and it is planned again (I9).
     async fn catch_up(&mut self) -> Result<(), Error> {
-        let held = by_source(self.scanner.snapshot().await?.rows);
-        let mut rows = std::mem::replace(&mut self.rows, held);
-        for source in self.pending.keys() {
-            match rows.remove(source) {
-                Some(row) => self.rows.insert(source.clone(), row),
-                None => self.rows.remove(source),
+        let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?.rows;
+        let ours: Vec<(SourceId, Option<Arc<Row>>)> =
+            self.pending.keys().map(|source| (source.clone(), self.index.row(source).map(Arc::clone))).collect();
+        self.index.replace(held);
+        for (source, row) in ours {
+            match row {
+                Some(row) => self.index.put(row),
+                None => self.index.remove(&source),
             };
         }
+        self.touched = Touched::All;
         Ok(())
     }
 
@@ -198,34 +238,61 @@ impl<'a> Writer<'a> {
         if refused.is_empty() {
             return Ok(());
         }
-        let held = self.scanner.snapshot().await?.rows;
+        let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?.rows;
         for source in refused {
-            self.rows.remove(source);
+            self.index.remove(source);
         }
-        self.rows.extend(by_source(held.into_iter().filter(|row| refused.contains(&row.source))));
+        for row in held.into_iter().filter(|row| refused.contains(&row.source)) {
+            self.index.put(Arc::new(row));
+        }
+        self.touched = Touched::All;
         Ok(())
     }
 
-    /// Who resolves is known only now that types are: rows whose claim changed join the batch.
+    /// Who resolves is known only now that types are: rows whose claim changed join the batch. Claims of one type do
+    /// not depend on other types, so that those whose claimants did not change are left alone.
     fn apply_claims(&mut self) {
-        let claims = claims::resolve(self.rows.values().map(AsRef::as_ref));
-        for (source, row) in &mut self.rows {
-            let is_as_claimed = claims.shadowed_by.get(source) == row.shadowed_by.as_ref()
-                && claims.fallbacks.contains(source) == row.shadow_fallback;
-            if !is_as_claimed && claims.mark(Arc::make_mut(row)) {
-                let expected_revision = row.revision;
-                self.pending.entry(source.clone()).or_insert(Pending { expected_revision, transition: None });
+        let rows: Vec<Arc<Row>> = match std::mem::replace(&mut self.touched, Touched::Types(BTreeSet::new())) {
+            Touched::All => self.index.rows().map(Arc::clone).collect(),
+            Touched::Types(types) => {
+                let claimants = types.iter().flat_map(|(kind, name)| self.index.claimants(kind, name));
+                // Those that claim no type any more, too.
+                let pending = self.pending.keys().filter_map(|source| self.index.row(source)).map(Arc::clone);
+                let rows = claimants.chain(pending).map(|row| (row.source.clone(), row));
+                rows.collect::<BTreeMap<_, _>>().into_values().collect()
             }
+        };
+        let claims = claims::resolve(rows.iter().map(AsRef::as_ref));
+        for row in rows {
+            let is_marked = claims.shadowed_by.get(&row.source) == row.shadowed_by.as_ref()
+                && claims.fallbacks.contains(&row.source) == row.shadow_fallback;
+            if is_marked {
+                continue;
+            }
+            let expected_revision = row.revision;
+            let mut row = Row::clone(&row);
+            claims.mark(&mut row);
+            self.pending.entry(row.source.clone()).or_insert(Pending { expected_revision, transition: None });
+            self.index.put(Arc::new(row));
         }
     }
 
-    fn publish(&mut self, edition: &mut Edition) {
-        *edition += 1;
-        self.edition = *edition;
-        self.scanner.publish(self.rows.values().cloned());
+    fn publish(
+        &mut self,
+        publishing: &mut Publishing<'_>,
+        changed: Vec<SourceId>,
+        mut transitions: Vec<AuditRecord>,
+        refused: &BTreeSet<SourceId>,
+    ) {
+        transitions.retain(|record| !refused.contains(&record.source));
+        publishing.publish(&self.index, changed, transitions);
+        self.edition = publishing.edition();
     }
 }
 
-fn by_source(rows: impl IntoIterator<Item = Row>) -> BTreeMap<SourceId, Arc<Row>> {
-    rows.into_iter().map(|row| (row.source.clone(), Arc::new(row))).collect()
+fn transitions(commit: &Commit) -> Vec<AuditRecord> {
+    let transitions = commit.changes.iter().filter_map(|change| {
+        Some(AuditRecord { source: change.source.clone(), transition: change.transition.clone()? })
+    });
+    transitions.collect()
 }

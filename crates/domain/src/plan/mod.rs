@@ -6,6 +6,7 @@
 pub mod absent;
 mod action;
 mod guardrail;
+mod next_due;
 mod observed;
 mod policy;
 mod renames;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 pub use self::{
     action::{Action, Plan, Step},
     guardrail::GUARDED_ROOT_ROWS,
+    next_due::next_due,
     policy::{Policy, Retry, Scope},
     unobservable::unobservable,
 };

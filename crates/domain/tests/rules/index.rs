@@ -1,11 +1,15 @@
 //! The published snapshot.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{claims, index::TypeIndex, row::Row, type_name::TypeName};
+use proptest::prelude::*;
 
 use crate::{
-    notation::{model, row_at},
+    notation::{model, row_at, source},
     world::kind,
 };
 
@@ -74,4 +78,104 @@ fn rows_that_leave_are_not_published_as_types() {
     let index = index(&[("a.ts", "Tombstoned")]);
     assert!(index.claimants(&model(), &name("@acme/dns")).is_empty());
     assert_eq!(index.rows().len(), 1);
+}
+
+/// What a row of the world of the property is: a source among few, and words of the notation.
+fn row_words() -> impl Strategy<Value = String> {
+    let types = prop_oneof![Just(""), Just(" type=@acme/other"), Just(" type=@acme/third")];
+    let states = prop_oneof![
+        4 => Just("Indexed"),
+        1 => Just("Indexed add-on"),
+        1 => Just("Indexed origin=pulled"),
+        1 => Just("BundleBuildFailed attempted=s1"),
+        1 => Just("BundleBuildFailed attempted=s1 add-on"),
+        1 => Just("ValidationFailed"),
+        1 => Just("Tombstoned"),
+    ];
+    (states, types).prop_map(|(state, type_name)| format!("{state}{type_name}"))
+}
+
+proptest! {
+    /// However rows came, went and changed: the snapshot is the one that is built of what is left.
+    #[test]
+    fn a_patched_index_equals_one_that_is_built(
+        changes in proptest::collection::vec((0_usize..6, proptest::option::of(row_words())), 0..40),
+    ) {
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+        let mut patched = TypeIndex::default();
+        for (number, words) in changes {
+            let path = format!("m{number}.ts");
+            match words.and_then(|words| row_at(&path, &words)) {
+                Some(row) => {
+                    let before = patched.put(Arc::new(row.clone()));
+                    prop_assert_eq!(before.map(|row| Row::clone(&row)), rows.insert(path, row));
+                }
+                None => {
+                    let before = rows.remove(&path);
+                    let source = source(&path);
+                    prop_assert_eq!(patched.remove(&source).map(|row| Row::clone(&row)), before);
+                }
+            }
+            let built = TypeIndex::build(rows.values().cloned().map(Arc::new));
+            prop_assert_eq!(&patched, &built);
+            prop_assert_eq!(patched.rows().map(|row| Row::clone(row)).collect::<Vec<_>>(),
+                rows.values().cloned().collect::<Vec<_>>());
+        }
+    }
+
+    /// The rows of another snapshot take the place of all, and what changed is named.
+    #[test]
+    fn replaced_rows_give_the_index_that_is_built_and_every_difference(
+        before in proptest::collection::btree_map(0_usize..6, row_words(), 0..6),
+        after in proptest::collection::btree_map(0_usize..6, row_words(), 0..6),
+    ) {
+        let rows = |words: &BTreeMap<usize, String>| -> BTreeMap<usize, Row> {
+            words.iter().filter_map(|(number, words)| Some((*number, row_at(&format!("m{number}.ts"), words)?))).collect()
+        };
+        let (before, after) = (rows(&before), rows(&after));
+        let mut index = TypeIndex::build(before.values().cloned().map(Arc::new));
+        let changes = index.replace(after.values().cloned());
+        prop_assert_eq!(&index, &TypeIndex::build(after.values().cloned().map(Arc::new)));
+        let mut changed: Vec<Row> = changes
+            .iter()
+            .filter_map(|change| change.after.as_ref().or(change.before.as_ref()).map(|row| Row::clone(row)))
+            .collect();
+        changed.sort_by(|left, right| left.source.cmp(&right.source));
+        let numbers: BTreeSet<usize> = before.keys().chain(after.keys()).copied().collect();
+        let expected: Vec<Row> = numbers
+            .into_iter()
+            .filter(|number| before.get(number) != after.get(number))
+            .filter_map(|number| after.get(&number).or_else(|| before.get(&number)).cloned())
+            .collect();
+        prop_assert_eq!(changed, expected);
+    }
+}
+
+/// How many references to rows the next snapshot takes beyond those of the current one, if a batch of rows changes.
+fn references_of_a_batch(rows: usize, batch: usize) -> usize {
+    let row = |number: usize, state: &str| {
+        let words = format!("{state} type=@acme/t{number}");
+        Arc::new(row_at(&format!("m{number:06}.ts"), &words).unwrap())
+    };
+    let all: Vec<Arc<Row>> = (0..rows).map(|number| row(number, "Indexed")).collect();
+    let current = TypeIndex::build(all.iter().cloned());
+    let references = || all.iter().map(Arc::strong_count).sum::<usize>();
+    let before = references();
+    let mut next = current.clone();
+    for number in (0..batch).map(|number| number * rows / batch) {
+        next.put(row(number, "BundleBuildFailed attempted=s1"));
+    }
+    let taken = references().abs_diff(before);
+    assert_eq!(next.rows().len(), current.rows().len());
+    taken
+}
+
+/// Else the cost of a scan would be rows times batches.
+#[test]
+fn a_batch_copies_no_row_that_it_does_not_change() {
+    let (batch, few, many) = (16, 512, 8_192);
+    let of_few = references_of_a_batch(few, batch);
+    let of_many = references_of_a_batch(many, batch);
+    assert!(of_few <= 16 * batch, "{of_few} references for a batch of {batch} among {few} rows");
+    assert!(of_many <= 16 * batch, "{of_many} references for a batch of {batch} among {many} rows");
 }

@@ -3,17 +3,20 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    sync::Arc,
     time::Duration,
 };
 
 use mangrove_domain::{
     fingerprint::Inputs,
+    index::TypeIndex,
     observation::{CatalogView, DiskView, RootAccess, RootView},
-    plan::{Action, GUARDED_ROOT_ROWS, Plan, Policy, Retry, Scope, plan},
+    plan::{Action, GUARDED_ROOT_ROWS, Plan, Policy, Retry, Scope, next_due, plan},
     problem::Code,
     row::Row,
     source::{Extension, Origin, RootId},
     state::TombstoneReason,
+    time::Timestamp,
 };
 
 use crate::{
@@ -319,4 +322,32 @@ fn inputs_say_what_changed() {
     let _: fn(&Inputs) -> _ = Inputs::digest;
     assert_eq!(changed("s2"), "a source file changed: models/a.ts from 1 to 2");
     assert_eq!(changed("s1/p3"), "a package changed: zod from 1 to 3");
+}
+
+fn due(rows: &[&str], now: Timestamp) -> Option<Timestamp> {
+    let rows = rows.iter().enumerate().map(|(number, words)| row_at(&format!("m{number}.ts"), words).unwrap());
+    next_due(&TypeIndex::build(rows.map(Arc::new)), now)
+}
+
+#[test]
+fn the_next_retry_is_the_earliest_of_those_that_a_timer_tries() {
+    let second = NOW.plus(Duration::from_secs(1));
+    assert_eq!(due(&[], NOW), None);
+    assert_eq!(due(&["Indexed", "BundleBuildFailed attempted=s1 failure=syntax"], NOW), None, "nothing has a timer");
+    assert_eq!(
+        due(&["BundleBuildFailed attempted=s1", "BundleBuildFailed attempted=s1 failure=EIO"], NOW),
+        Some(second)
+    );
+    assert_eq!(due(&["Indexed attempted=s2 degraded=registry"], NOW), Some(second));
+    let is_looked_at_anyway = ["EntryPointUnreadable", "Indexed degraded=EACCES"];
+    assert_eq!(due(&is_looked_at_anyway, NOW), None, "every scan looks at what cannot be read");
+}
+
+#[test]
+fn fault_01_a_retry_is_due_although_the_clock_was_set_back() {
+    let failed = ["BundleBuildFailed attempted=s1"];
+    let yesterday = Timestamp::from_millis(NOW.as_millis() - 24 * 3_600_000);
+    assert_eq!(due(&failed, yesterday), Some(yesterday));
+    let late = NOW.plus(Duration::from_hours(1));
+    assert_eq!(due(&failed, late), Some(late), "what should have been tried long ago");
 }

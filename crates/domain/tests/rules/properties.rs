@@ -1,11 +1,15 @@
 //! What holds for every history: random edits, faults and scans in a small world.
 
+use std::{sync::Arc, time::Duration};
+
 use mangrove_domain::{
     failure::{Failure, FailureClass},
+    index::TypeIndex,
     observation::{CatalogView, DiskView},
-    plan::{Action, Retry, plan},
+    plan::{Action, Retry, next_due, plan},
     row::Row,
     state::{Event, State, StateName, next},
+    time::Timestamp,
 };
 use proptest::prelude::*;
 
@@ -135,6 +139,25 @@ fn checked_scan(world: &mut World, retrying: Retrying) {
     });
     for step in again.steps {
         assert!(matches!(step.action, Action::Keep | Action::Defer { .. }), "not settled: {step:?}");
+    }
+    if matches!(retrying, Retrying::All) {
+        assert_due(world);
+    }
+}
+
+/// A timer has nothing to do before the time that is told, and something at that time.
+fn assert_due(world: &World) {
+    let index = TypeIndex::build(world.rows.values().cloned().map(Arc::new));
+    let is_tried = |at| world.plan(Retry::Due(at)).steps.iter().any(|step| step.action.is_attempt());
+    match next_due(&index, world.now) {
+        None => assert!(!is_tried(world.now.plus(Duration::from_hours(24))), "nothing is ever due"),
+        Some(due) => {
+            // A source that cannot be looked at is not tried, and its row does not say which of its failures came last.
+            let is_everything_seen = world.root_is_there && !world.files.values().any(|it| *it == Content::Unreadable);
+            assert!(!is_everything_seen || (due > world.now && is_tried(due)), "something is due, and not yet");
+            let before = Timestamp::from_millis(due.as_millis() - 1);
+            assert!(!is_tried(before), "nothing is due before");
+        }
     }
 }
 

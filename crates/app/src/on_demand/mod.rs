@@ -1,134 +1,118 @@
 //! Types on demand: what is asked for is brought up to date first, once for all who ask at the same time.
 
+mod recent;
+mod refresh;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use futures::{
-    FutureExt as _,
-    future::{BoxFuture, Shared},
-};
 use mangrove_domain::{
     bundle::LoadedBundle,
-    failure::FailureClass,
     index::TypeIndex,
-    observation::{CatalogView, DiskView, Observation},
-    plan,
     ports::{Progress, StoreError},
-    problem::Problem,
     row::Row,
     source::{Kind, SourceId},
     state::State,
-    time::Timestamp,
     type_name::TypeName,
 };
+use mangrove_single_flight::{Lost, SingleFlight};
 
+use self::recent::RecentLooks;
+pub use self::refresh::refresh_all;
 use crate::{
     attachment::{self, Composed},
-    scan::{self, Choice, ScanRequest, Scanner},
+    scan::{self, ScanRequest, Scanner},
     types::{Departed, NotReady, ReadyAddOn, ReadyType, Types, Unclaimed, claim},
 };
 
-/// One shared attempt, with what it could not look into; its error is shared too.
-type SharedAttempt = Shared<BoxFuture<'static, Result<Vec<Problem>, Arc<scan::Error>>>>;
-
 /// Gives out types of a repository, building what is needed and nothing else.
+///
+/// One for each process, however long it lives: only those who ask the same one share attempts. Nothing in it grows with
+/// the names that are asked for.
 pub struct OnDemand {
     scanner: Arc<Scanner>,
     request: ScanRequest,
-    attempts: Mutex<HashMap<(Kind, TypeName), SharedAttempt>>,
-    looked: Mutex<HashMap<(Kind, TypeName), Looked>>,
+    attempts: SingleFlight<(Kind, TypeName), Result<(), Arc<scan::Error>>>,
+    looks: Arc<Mutex<RecentLooks>>,
 }
 
-/// When the latest attempt for a type ended, and what it could not look into.
-type Looked = (Timestamp, Vec<Problem>);
-
-/// How long a type that is ready is given out without another look at its sources: the steps of a workflow follow
-/// each other faster than people save files.
-const READY_FOR: Duration = Duration::from_secs(1);
-
-/// How long a type that could not be made ready is not tried again.
-const NOT_READY_FOR: Duration = Duration::from_millis(250);
+/// Why a type could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+enum RefreshError {
+    /// Those who share an attempt share its error.
+    #[error(transparent)]
+    Scan(Arc<scan::Error>),
+    #[error("bringing the type up to date did not end")]
+    Lost(#[source] Lost),
+}
 
 impl OnDemand {
     /// Types as this scanner builds them.
     #[must_use]
     pub fn new(scanner: Arc<Scanner>) -> Self {
-        Self { scanner, request: ScanRequest::default(), attempts: Mutex::default(), looked: Mutex::default() }
+        Self { scanner, request: ScanRequest::default(), attempts: SingleFlight::new(), looks: Arc::default() }
     }
 
-    /// The same; whoever shows how far scans are is informed of these, too.
+    /// The same; `progress` is informed of how far its scans are.
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.request.progress = progress;
         self
     }
 
+    /// How many attempts are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.attempts.under_way()
+    }
+
+    /// How many types are remembered as looked at only just now.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        let mut looks = lock(&self.looks);
+        looks.forget_old(self.scanner.ports().clock.now());
+        looks.len()
+    }
+
     /// Brings one type up to date. Simultaneous requests share one attempt, which runs to its end even if
     /// all of them go away.
-    async fn refresh(&self, kind: &Kind, type_name: &TypeName) -> Result<(), Arc<scan::Error>> {
+    async fn refresh(&self, kind: &Kind, type_name: &TypeName) -> Result<(), RefreshError> {
         let key = (kind.clone(), type_name.clone());
-        let attempt = {
-            let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-            match attempts.get(&key).filter(|attempt| attempt.peek().is_none()) {
-                Some(attempt) => attempt.clone(),
-                None => {
-                    let (scanner, request) = (Arc::clone(&self.scanner), self.request.clone());
-                    let (kind, type_name) = key.clone();
-                    let task =
-                        tokio::spawn(async move { refresh_all(&scanner, &kind, &[type_name].into(), &request).await });
-                    let attempt: SharedAttempt = async move {
-                        match task.await {
-                            Ok(outcome) => outcome.map_err(Arc::new),
-                            Err(error) => std::panic::resume_unwind(error.into_panic()),
-                        }
-                    }
-                    .boxed()
-                    .shared();
-                    attempts.insert(key, attempt.clone());
-                    attempt
-                }
+        let (scanner, request, looks) = (Arc::clone(&self.scanner), self.request.clone(), Arc::clone(&self.looks));
+        let start = {
+            let key = key.clone();
+            || async move {
+                let outcome = refresh_all(&scanner, &key.0, &[key.1.clone()].into(), &request).await;
+                let (outcome, unobservable) = match outcome {
+                    Ok(unobservable) => (Ok(()), unobservable),
+                    Err(error) => (Err(Arc::new(error)), Vec::new()),
+                };
+                lock(&looks).remember(key, scanner.ports().clock.now(), unobservable);
+                outcome
             }
         };
-        let outcome = attempt.await;
-        let now = self.scanner.ports().clock.now();
-        let unobservable = outcome.as_ref().cloned().unwrap_or_default();
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.insert((kind.clone(), type_name.clone()), (now, unobservable));
-        drop(looked);
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        if attempts.get(&(kind.clone(), type_name.clone())).is_some_and(|attempt| attempt.peek().is_some()) {
-            attempts.remove(&(kind.clone(), type_name.clone()));
-        }
-        outcome.map(|_| ())
+        self.attempts.join(key, start).await.map_err(RefreshError::Lost)?.map_err(RefreshError::Scan)
     }
 
     /// True if the latest look at this type is so recent that another one would only cost.
     fn is_recent(&self, kind: &Kind, type_name: &TypeName) -> bool {
-        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((at, _)) = looked.get(&(kind.clone(), type_name.clone())) else { return false };
         let is_ready = self.scanner.index().resolve(kind, type_name).is_some_and(|row| row.failure().is_none());
         let now = self.scanner.ports().clock.now();
-        // A clock that was set back says nothing of how long ago that was.
-        now >= *at && now.since(*at) < if is_ready { READY_FOR } else { NOT_READY_FOR }
+        lock(&self.looks).is_recent(&(kind.clone(), type_name.clone()), is_ready, now)
     }
 
     async fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
         let index = self.scanner.index();
-        let unobservable = {
-            let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            looked.get(&(kind.clone(), type_name.clone())).map(|(_, unobservable)| unobservable.clone())
-        };
+        let unobservable = lock(&self.looks).unobservable(&(kind.clone(), type_name.clone()));
         let departed = if index.claimants(kind, type_name).is_empty() {
             Departed::of(self.scanner.ports().catalog.as_ref(), kind, type_name).await
         } else {
             Vec::new()
         };
         // What claims it has a row by now.
-        let unobservable = unobservable.unwrap_or_default();
         let unclaimed = Unclaimed { departed, unscanned: Vec::new(), unobservable };
         NotReady::explain(&index, Some(kind), type_name, unclaimed, remark)
     }
@@ -235,54 +219,6 @@ fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Scans the sources that are, claim or might be one of these types, with one look at the repository. Gives what that
-/// look could not see.
-///
-/// # Errors
-/// Sources, catalog or store cannot be looked at.
-pub async fn refresh_all(
-    scanner: &Scanner,
-    kind: &Kind,
-    type_names: &BTreeSet<TypeName>,
-    request: &ScanRequest,
-) -> Result<Vec<Problem>, scan::Error> {
-    let observed = scanner.look(request).await?;
-    let unobservable = plan::unobservable(&observed.disk);
-    let choice = choose(kind, type_names, &observed.disk, &observed.catalog);
-    scanner.carry_out(observed, choice).await?;
-    Ok(unobservable)
-}
-
-fn choose(kind: &Kind, type_names: &BTreeSet<TypeName>, disk: &DiskView, catalog: &CatalogView) -> Choice {
-    let rows: BTreeMap<&SourceId, &Row> =
-        catalog.rows.iter().filter(|row| row.kind == *kind).map(|row| (&row.source, row)).collect();
-    let observed = || disk.observations.iter().filter(|observation| observation.kind == *kind);
-    let mut sources: BTreeSet<SourceId> = BTreeSet::new();
-    let mut claimed: BTreeSet<&TypeName> = BTreeSet::new();
-    let known = rows.iter().map(|(source, row)| (*source, row.type_name()));
-    let texts = observed().map(|observation| (&observation.source, observation.claimed_type.as_ref()));
-    for (source, type_name) in known.chain(texts) {
-        if let Some(type_name) = type_name.filter(|name| type_names.contains(*name)) {
-            sources.insert(source.clone());
-            claimed.insert(type_name);
-        }
-    }
-    // An add-on whose target is computed may add to any of them.
-    let is_unnamed_add_on =
-        |observation: &&Observation| observation.claimed_type.is_none() && observation.claims_add_on;
-    let is_known = |source: &SourceId| rows.get(source).is_some_and(|row| row.type_name().is_some());
-    let unnamed = observed().filter(is_unnamed_add_on).filter(|observation| !is_known(&observation.source));
-    sources.extend(unnamed.map(|observation| observation.source.clone()));
-    if claimed.len() < type_names.len() {
-        // A type whose name is computed says so only when it is inspected. One that was inspected has its name.
-        let unnamed = observed().filter(|observation| observation.claimed_type.is_none());
-        sources.extend(unnamed.map(|observation| observation.source.clone()));
-    }
-    // The same inputs fail in the same way where the failure is the source's own.
-    let is_worth_it = |source: &&SourceId| {
-        let failure = rows.get(*source).and_then(|row| row.failure());
-        failure.is_none_or(|failure| failure.class != FailureClass::Deterministic)
-    };
-    let retried = sources.iter().filter(is_worth_it).cloned().collect();
-    Choice { sources, retried }
+fn lock(looks: &Mutex<RecentLooks>) -> MutexGuard<'_, RecentLooks> {
+    looks.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,109 @@
+//! Types on demand in a process that lives for weeks (fault 55).
+
+#[expect(dead_code, reason = "shared with the tests of scans")]
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use mangrove_app::{on_demand::OnDemand, types::Types as _};
+use mangrove_domain::{
+    ports::{Event, Progress},
+    source::Kind,
+    type_name::TypeName,
+};
+use world::{World, model, network_down};
+
+fn model_kind() -> Kind {
+    Kind::new("model")
+}
+
+/// Lets other tasks work until no attempt is under way.
+async fn all_ended(types: &OnDemand) {
+    while types.under_way() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn fault_55_all_who_asked_go_away_and_somebody_asks_an_hour_later() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", "import npm:undici@7"));
+    let types = world.types();
+    let (kind, name) = (model_kind(), TypeName::stored("@acme/a"));
+    let held = world.bundler.hold_next("models/a.ts", Some(network_down()));
+    {
+        let mut asked = Box::pin(types.ready(&kind, &name));
+        assert!(futures::poll!(&mut asked).is_pending());
+        held.arrived().await;
+    }
+    held.release();
+    all_ended(&types).await;
+    let row = &world.catalog.rows()[0];
+    assert!(row.failure().is_some(), "the attempt went on to its end");
+
+    world.clock.advance(Duration::from_hours(1));
+    world.tree.take_surveys();
+    types.ready(&kind, &name).await.expect("the network is back");
+    assert_eq!(world.tree.take_surveys(), 1, "a fresh look");
+    assert_eq!(types.under_way(), 0);
+}
+
+/// Panics once.
+#[derive(Default)]
+struct Panics(AtomicBool);
+
+impl Progress for Panics {
+    fn event(&self, _event: &Event<'_>) {
+        assert!(self.0.swap(true, Ordering::SeqCst), "the bar is broken");
+    }
+}
+
+#[tokio::test]
+async fn fault_55_the_attempt_panics_and_the_next_one_works() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let types = world.types().with_progress(Arc::new(Panics::default()));
+    let (kind, name) = (model_kind(), TypeName::stored("@acme/a"));
+    let (first, second) = futures::join!(types.ready(&kind, &name), types.ready(&kind, &name));
+    for refused in [first, second] {
+        let remark = refused.expect_err("both waited for the attempt").remark.expect("it is reported");
+        assert_eq!(remark, "bringing the type up to date did not end: the attempt panicked: the bar is broken");
+    }
+    assert_eq!(types.under_way(), 0);
+    types.ready(&kind, &name).await.expect("the next one works");
+}
+
+#[tokio::test]
+async fn fault_55_a_thousand_unknown_names_leave_nothing() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let (types, kind) = (world.types(), model_kind());
+    for number in 0..1_000 {
+        types
+            .ready(&kind, &TypeName::stored(format!("@acme/unknown{number}")))
+            .await
+            .expect_err("nothing has the name");
+    }
+    assert_eq!(types.under_way(), 0);
+    assert!(types.remembered() <= 256, "{} looks of this second", types.remembered());
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(types.remembered(), 0);
+}
+
+#[tokio::test]
+async fn fault_55_a_hundred_at_once_share_one_attempt() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let (types, kind, name) = (world.types(), model_kind(), TypeName::stored("@acme/a"));
+    world.tree.take_surveys();
+    let answers = futures::future::join_all((0..100).map(|_| types.ready(&kind, &name))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(world.tree.take_surveys(), 1);
+    assert_eq!(world.bundler.take_calls(), ["models/a.ts"]);
+}
