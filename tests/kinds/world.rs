@@ -26,11 +26,11 @@ use mangrove_infra::{
     catalog::{OpenMode, SqliteCatalog},
     documents::YamlDocuments,
     inspection_cache::CachedInspector,
-    npm::{self, NpmPackages},
-    sources::{LocalTree, TreeOptions},
     store::LocalStore,
     worker::{Pool, PoolOptions},
 };
+use mangrove_npm::NpmPackages;
+use mangrove_sources::{LocalTree, TreeOptions};
 use mangrove_testkit::{
     fakes::{ManualClock, MemorySeals, SeededEntropy},
     fixture::Tree,
@@ -202,7 +202,7 @@ pub(crate) struct Seen {
 struct NoPause;
 
 #[async_trait]
-impl npm::registry::Pause for NoPause {
+impl mangrove_npm::registry::Pause for NoPause {
     async fn pause(&self, _duration: Duration) {}
 }
 
@@ -237,7 +237,7 @@ impl Process {
         let opened = SqliteCatalog::open(&state.join("catalog.db"), OpenMode::ReadWrite).await;
         let catalog = Arc::new(opened.expect("a catalog").catalog);
         let store = Arc::new(LocalStore::new(state.join("bundles")));
-        let packages = NpmPackages::new(npm::Options {
+        let packages = NpmPackages::new(mangrove_npm::Options {
             state_directory: state.to_owned(),
             repository: repository.tree.root(),
             environment,
@@ -246,7 +246,7 @@ impl Process {
             vendor: Arc::new(pool.clone()),
             vendor_identity: "none".to_owned(),
             store: Arc::clone(&store) as _,
-            limits: npm::registry::Limits::default(),
+            limits: mangrove_npm::registry::Limits::default(),
             pause: Arc::new(NoPause),
             entropy: Arc::new(SeededEntropy::new(3)),
         });

@@ -18,12 +18,11 @@ use mangrove_domain::{
     time::Timestamp,
     type_name::TypeName,
 };
-use mangrove_infra::{
-    bundler::vendor::{VendorBundler, VendorOutput, VendorRequest, build_vendor_in_process},
-    npm::{
-        NpmPackages, Options,
-        registry::{Limits, Pause},
-    },
+use mangrove_infra::bundler::vendor::build_vendor_in_process;
+use mangrove_npm::{
+    NpmPackages, Options,
+    registry::{Limits, Pause},
+    vendor::{VendorBundler, VendorOutput, VendorRequest},
 };
 use mangrove_testkit::{
     fakes::{

@@ -32,7 +32,8 @@ use mangrove_domain::{
     type_name::TypeName,
     workflow::WorkflowFiles,
 };
-use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, files::DiskFiles, schema::JsonSchemas};
+use mangrove_fs::files::DiskFiles;
+use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
 use mangrove_testkit::{
     fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
     fixture::Tree,

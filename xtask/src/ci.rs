@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{deny, layers, tidy};
+use crate::{deny, layers, standalone, tidy};
 
 /// How a step is done.
 enum Work {
@@ -50,10 +50,12 @@ fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
     }
     steps.push(cargo("doc tests", &["test", "--workspace", "--doc"]));
     // A service that wants the catalog alone must not need the bundler. Last, since it builds other features.
-    steps.push(cargo(
-        "slice",
-        &["check", "--package", "mangrove-infra", "--no-default-features", "--features", "sqlite"],
-    ));
+    steps.extend(standalone::PARTS.iter().filter_map(|part| {
+        let mut arguments = vec!["clippy"];
+        arguments.extend(part.arguments());
+        arguments.extend(["--", "-D", "warnings"]);
+        Some(cargo(part.feature?, &arguments))
+    }));
     steps
 }
 
@@ -141,6 +143,8 @@ mod tests {
         assert!(with.iter().any(|line| line.starts_with("clippy") && line.ends_with("-D warnings")));
         assert!(with.contains(&"nextest run --workspace --profile ci".to_owned()));
         assert!(with.contains(&"test --workspace --doc".to_owned()), "nextest runs no doc tests");
+        let sqlite = "clippy --package mangrove-infra --no-default-features --features sqlite -- -D warnings";
+        assert!(with.contains(&sqlite.to_owned()), "each feature is checked alone");
         let without = programs(&steps(false, false));
         assert!(without.iter().any(|line| line.starts_with("test --workspace --lib")));
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     metadata::{self, Package},
-    report,
+    report, standalone,
     tree::Tree,
 };
 
@@ -40,10 +40,93 @@ const LAYERS: &[Layer] = &[
         ours_in_tests: &["mangrove-testkit"],
         outside: Some(&["arc-swap", "async-trait", "futures", "thiserror", "tokio", "tokio-util", "tracing"]),
     },
-    Layer { name: "mangrove-infra", ours: &["mangrove-domain"], ours_in_tests: &["mangrove-testkit"], outside: None },
+    Layer {
+        name: "mangrove-fs",
+        ours: &["mangrove-domain"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: Some(&["async-trait", "rustix", "serde", "serde_json", "tempfile", "tokio"]),
+    },
+    Layer {
+        name: "mangrove-sources",
+        ours: &["mangrove-domain", "mangrove-fs"],
+        // The adapter of `Documents`, so that manifests in tests are YAML.
+        ours_in_tests: &["mangrove-infra", "mangrove-testkit"],
+        outside: Some(&[
+            "async-trait",
+            "futures",
+            "oxc_allocator",
+            "oxc_ast",
+            "oxc_ast_visit",
+            "oxc_parser",
+            "oxc_span",
+            "postcard",
+            "rustix",
+            "serde",
+            "tempfile",
+            "tokio",
+            "tracing",
+        ]),
+    },
+    Layer {
+        name: "mangrove-npm",
+        ours: &["mangrove-domain", "mangrove-fs"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: Some(&[
+            "async-trait",
+            "base64",
+            "flate2",
+            "futures",
+            "node-semver",
+            "reqwest",
+            "rustls",
+            "serde",
+            "serde_json",
+            "ssri",
+            "tar",
+            "tempfile",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ]),
+    },
+    Layer {
+        name: "mangrove-engine",
+        ours: &["mangrove-domain", "mangrove-fs"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: Some(&[
+            "async-trait",
+            "oxc_allocator",
+            "oxc_ast",
+            "oxc_ast_visit",
+            "oxc_parser",
+            "oxc_span",
+            "oxc_syntax",
+            "rquickjs",
+            "serde",
+            "serde_json",
+            "sha2",
+            "tokio",
+            "url",
+            "uuid",
+        ]),
+    },
+    Layer {
+        name: "mangrove-infra",
+        ours: &["mangrove-domain", "mangrove-engine", "mangrove-fs", "mangrove-npm", "mangrove-sources"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: None,
+    },
     Layer {
         name: "mangrove-cli",
-        ours: &["mangrove-app", "mangrove-domain", "mangrove-infra", "mangrove-loader-datastore"],
+        ours: &[
+            "mangrove-app",
+            "mangrove-domain",
+            "mangrove-fs",
+            "mangrove-infra",
+            "mangrove-loader-datastore",
+            "mangrove-npm",
+            "mangrove-sources",
+        ],
         ours_in_tests: &["mangrove-testkit"],
         outside: None,
     },
@@ -63,10 +146,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["mangrove-daemon"]),
     ("clap*", &["mangrove-cli"]),
     ("indicatif", &["mangrove-cli"]),
-    ("oxc*", &["mangrove-infra"]),
-    ("reqwest", &["mangrove-infra"]),
+    ("oxc*", &["mangrove-engine", "mangrove-infra", "mangrove-sources"]),
+    ("reqwest", &["mangrove-npm"]),
     ("rolldown*", &["mangrove-infra"]),
-    ("rquickjs*", &["mangrove-infra"]),
+    ("rquickjs*", &["mangrove-engine"]),
     ("sqlx*", &["mangrove-infra"]),
     ("string_wizard", &["mangrove-infra"]),
 ];
@@ -75,6 +158,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 pub(crate) fn run(root: &Path) -> Result<bool> {
     let mut findings = dependencies(&metadata::packages(root)?);
     findings.extend(ports(&Tree::read(root)?));
+    findings.extend(standalone::check(root)?);
     Ok(report("layers", &findings))
 }
 
@@ -171,7 +255,11 @@ mod tests {
         let packages = [
             package("mangrove-domain", &["sha2", "thiserror"], &["proptest", "mangrove-testkit"]),
             package("mangrove-app", &["mangrove-domain", "tokio"], &["mangrove-testkit"]),
-            package("mangrove-infra", &["mangrove-domain", "sqlx", "rolldown_common", "oxc_ast"], &[]),
+            package("mangrove-fs", &["mangrove-domain", "rustix"], &[]),
+            package("mangrove-npm", &["mangrove-fs", "reqwest"], &["mangrove-testkit"]),
+            package("mangrove-engine", &["mangrove-fs", "rquickjs", "oxc_ast"], &[]),
+            package("mangrove-sources", &["mangrove-fs", "oxc_ast"], &["mangrove-infra"]),
+            package("mangrove-infra", &["mangrove-domain", "mangrove-npm", "sqlx", "rolldown_common", "oxc_ast"], &[]),
             package("mangrove-cli", &["mangrove-infra", "mangrove-app", "clap", "anyhow"], &[]),
         ];
         assert_eq!(dependencies(&packages), Vec::<String>::new());
@@ -182,7 +270,10 @@ mod tests {
         let packages = [
             package("mangrove-domain", &["tokio", "mangrove-app"], &["mangrove-infra"]),
             package("mangrove-app", &["mangrove-infra", "mangrove-testkit", "serde"], &[]),
-            package("mangrove-infra", &["clap", "anyhow"], &[]),
+            package("mangrove-fs", &["mangrove-npm"], &[]),
+            package("mangrove-npm", &["mangrove-engine", "mangrove-infra"], &["rolldown"]),
+            package("mangrove-sources", &["mangrove-npm", "mangrove-infra"], &[]),
+            package("mangrove-infra", &["clap", "anyhow", "reqwest", "rquickjs"], &[]),
             package("mangrove-cli", &["rolldown"], &["sqlx"]),
             package("mangrove-loader-datastore", &["mangrove-app", "serde"], &[]),
             package("mangrove-stranger", &[], &[]),
@@ -196,8 +287,16 @@ mod tests {
                 "mangrove-app must not use mangrove-infra",
                 "mangrove-app must not use mangrove-testkit",
                 "mangrove-app must not use the outside crate serde",
+                "mangrove-fs must not use mangrove-npm",
+                "mangrove-npm must not use mangrove-engine",
+                "mangrove-npm must not use mangrove-infra",
+                "mangrove-npm must not use rolldown, which only mangrove-infra may",
+                "mangrove-sources must not use mangrove-npm",
+                "mangrove-sources must not use mangrove-infra",
                 "mangrove-infra must not use clap, which only mangrove-cli may",
                 "mangrove-infra must not use anyhow, which only mangrove-cli, xtask may",
+                "mangrove-infra must not use reqwest, which only mangrove-npm may",
+                "mangrove-infra must not use rquickjs, which only mangrove-engine may",
                 "mangrove-cli must not use rolldown, which only mangrove-infra may",
                 "mangrove-cli must not use sqlx, which only mangrove-infra may",
                 "mangrove-loader-datastore must not use mangrove-app",

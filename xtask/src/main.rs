@@ -9,6 +9,7 @@ mod ci;
 mod deny;
 mod layers;
 mod metadata;
+mod standalone;
 mod tidy;
 mod tree;
 
@@ -30,7 +31,11 @@ const COMMANDS: &[Command] = &[
         about: "format, lint, layers, tidy, documents, tests: all that a change must pass",
         run: ci::run,
     },
-    Command { name: "layers", about: "who may depend on whom, and the list of ports", run: layers::run },
+    Command {
+        name: "layers",
+        about: "who may depend on whom, what stands alone, and the list of ports",
+        run: layers::run,
+    },
     Command {
         name: "deny",
         about: "licences, bans and origins of outside crates, by `cargo deny` and deny.toml",

@@ -26,6 +26,10 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
     source::SourceId,
 };
+use mangrove_fs::{
+    faults::{Operation, io_fault},
+    files::DiskFiles,
+};
 use mangrove_infra::{
     bundler::{
         self,
@@ -36,23 +40,21 @@ use mangrove_infra::{
     data::LocalData,
     documents::YamlDocuments,
     expressions::CelExpressions,
-    faults::{Operation, io_fault},
-    files::DiskFiles,
     inspection_cache::CachedInspector,
-    npm::{self, NpmPackages},
     runner::{self, ChosenRunner, deno::DenoRunner},
     runs::SqliteRuns,
     runtime::{Places, version::Versions},
     schema::JsonSchemas,
     seals::FileSeals,
-    sources::{Layout, LocalTree, TreeOptions},
     store::{LocalStore, Ownership},
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child, leash},
 };
+use mangrove_npm::NpmPackages;
+use mangrove_sources::{Layout, LocalTree, TreeOptions};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use mangrove_infra::npm::maintenance::Amount;
+pub(crate) use mangrove_npm::maintenance::Amount;
 
 use crate::{
     args,
@@ -109,7 +111,7 @@ pub(crate) fn leash(parent: u32, program: &[OsString]) -> ExitCode {
 
 /// The nearest directory at or above `start` that holds a marker.
 pub(crate) fn find_repository(start: &Path) -> Option<PathBuf> {
-    mangrove_infra::sources::find_repository(start)
+    mangrove_sources::find_repository(start)
 }
 
 /// The system's randomness, for what needs no repository.
@@ -147,7 +149,7 @@ pub(crate) async fn open(
     let catalog: Arc<dyn Catalog> = Arc::new(catalog(&context.printer, &state, &store, access));
     let store: Arc<dyn BundleStore> = Arc::new(store);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let packages = Arc::new(NpmPackages::new(npm::Options {
+    let packages = Arc::new(NpmPackages::new(mangrove_npm::Options {
         state_directory: state.clone(),
         repository: repository.to_owned(),
         environment: environment.clone(),
@@ -156,8 +158,8 @@ pub(crate) async fn open(
         vendor: Arc::new(pool.clone()),
         vendor_identity: bundler::vendor::identity(),
         store: Arc::clone(&store),
-        limits: npm::registry::Limits::default(),
-        pause: Arc::new(npm::registry::SystemPause),
+        limits: mangrove_npm::registry::Limits::default(),
+        pause: Arc::new(mangrove_npm::registry::SystemPause),
         entropy: Arc::clone(&entropy),
     }));
     let settings = BundlerSettings::of(context, repository, tree.layout())?;
@@ -316,9 +318,11 @@ pub(crate) fn runtimes(context: &Context, repository: &Path, access: Access) -> 
 
 /// What fetches programs: the same client, cache and settings as for packages, with more patience.
 pub(crate) fn installer(context: &Context, runtimes: &Runtimes) -> Result<NpmPackages, CommandError> {
-    let limits =
-        npm::registry::Limits { operation: std::time::Duration::from_mins(15), ..npm::registry::Limits::default() };
-    Ok(NpmPackages::new(npm::Options {
+    let limits = mangrove_npm::registry::Limits {
+        operation: std::time::Duration::from_mins(15),
+        ..mangrove_npm::registry::Limits::default()
+    };
+    Ok(NpmPackages::new(mangrove_npm::Options {
         state_directory: runtimes.state.clone(),
         repository: runtimes.repository.clone(),
         environment: runtimes.environment.clone(),
@@ -328,7 +332,7 @@ pub(crate) fn installer(context: &Context, runtimes: &Runtimes) -> Result<NpmPac
         vendor_identity: bundler::vendor::identity(),
         store: Arc::new(LocalStore::new(bundles_directory(&runtimes.state))),
         limits,
-        pause: Arc::new(npm::registry::SystemPause),
+        pause: Arc::new(mangrove_npm::registry::SystemPause),
         entropy: Arc::new(SystemEntropy),
     }))
 }

@@ -7,6 +7,20 @@ use std::{
 
 use crate::{bundle::StoredObject, fingerprint::Part};
 
+/// Packages whose schemas have to be real, because their converters and checks run during inspection.
+/// Schemas of any other origin are recognised by their form and work if they are part of the bundle itself.
+pub const SCHEMA_LIBRARIES: [&str; 9] = [
+    "zod",
+    "@zod/core",
+    "@zod/mini",
+    "valibot",
+    "@valibot/to-json-schema",
+    "arktype",
+    "@sinclair/typebox",
+    "typebox",
+    "@standard-schema/spec",
+];
+
 /// The specifiers of one module graph that are no local files.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct PackageRequest {

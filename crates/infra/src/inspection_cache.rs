@@ -11,7 +11,7 @@ use mangrove_domain::{
     ports::{Catalog, ExportInspector, InspectRequest},
 };
 
-use crate::{engine, worker::wire};
+use crate::worker::wire;
 
 /// An inspector that asks the catalog first. Only answers are remembered, never failures; a catalog that cannot
 /// be asked or written costs the look-up and nothing else.
@@ -60,7 +60,7 @@ impl ExportInspector for CachedInspector {
 /// Bundle, vendors, the exports that were asked for, and our own version: everything that an answer depends on.
 fn key(request: &InspectRequest) -> Digest {
     let mut lines = vec![
-        Line::new("inspector", engine::INSPECTOR_VERSION),
+        Line::new("inspector", mangrove_engine::INSPECTOR_VERSION),
         Line::new("code", Digest::of(request.bundle.code.as_bytes()).to_string()),
         Line::new("exports", request.export_names.join(" ")),
     ];

@@ -1,11 +1,9 @@
-//! Adapters of Mangrove: everything that touches the world. Heavy parts stand behind Cargo features, so
-//! that a service that wants the catalog alone does not compile a bundler.
+//! Adapters of Mangrove that stand on a database, a bundler or a child process. Heavy parts stand behind Cargo
+//! features, so that a service that wants the catalog alone does not compile a bundler.
 
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
 
-#[cfg(any(feature = "bundler-embedded", feature = "engine-quickjs"))]
-mod builtin_modules;
-#[cfg(feature = "bundler-embedded")]
+#[cfg(feature = "bundler")]
 pub mod bundler;
 #[cfg(feature = "sqlite")]
 pub mod catalog;
@@ -13,33 +11,22 @@ pub mod catalog;
 pub mod data;
 #[cfg(feature = "documents")]
 pub mod documents;
-#[cfg(feature = "engine-quickjs")]
-pub mod engine;
-#[cfg(feature = "documents")]
+#[cfg(feature = "expressions")]
 pub mod expressions;
-pub mod faults;
-pub mod files;
-#[cfg(feature = "worker")]
+#[cfg(feature = "bundler")]
 pub mod inspection_cache;
-pub mod json_text;
-#[cfg(feature = "npm")]
-pub mod npm;
-#[cfg(feature = "runner-deno")]
+#[cfg(feature = "deno")]
 pub mod runner;
 #[cfg(feature = "sqlite")]
 pub mod runs;
-#[cfg(feature = "bundler-deno")]
+#[cfg(feature = "deno")]
 pub mod runtime;
-#[cfg(feature = "documents")]
+#[cfg(feature = "schema")]
 pub mod schema;
 pub mod seals;
-#[cfg(feature = "sources")]
-pub mod sources;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(feature = "sources", feature = "sqlite"))]
-mod stamp;
 pub mod store;
 pub mod system;
-#[cfg(feature = "worker")]
+#[cfg(feature = "bundler")]
 pub mod worker;

@@ -21,9 +21,8 @@ use mangrove_domain::{
     seal::{Seal, SealedRows},
     source::Kind,
 };
+use mangrove_fs::faults::{Operation, io_fault};
 use serde::{Deserialize, Serialize};
-
-use crate::faults::{Operation, io_fault};
 
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "seal";

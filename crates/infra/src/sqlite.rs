@@ -19,13 +19,13 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     problem::Code,
 };
+use mangrove_fs::faults::{Operation, io_class, io_fault};
 use sqlx::{
     Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::faults::{Operation, io_class, io_fault};
 use aside::move_aside;
 pub(crate) use aside::replace;
 

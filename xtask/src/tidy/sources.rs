@@ -9,7 +9,7 @@ const LONGEST_FILE: usize = 500;
 const LONGER_FILES: &[&str] = &[
     "crates/app/src/workflow/engine.rs",
     "crates/cli/src/compose.rs",
-    "crates/infra/src/sources/tree.rs",
+    "crates/sources/src/tree.rs",
     "crates/infra/src/sqlite.rs",
     "crates/infra/src/store/mod.rs",
     "crates/testkit/src/registry.rs",

@@ -4,9 +4,9 @@
 //! The embedded ones run in worker children (`crate::worker`), because hostile input can end the process; the why is in
 //! `design/bundling.md`.
 
-#[cfg(feature = "bundler-deno")]
+#[cfg(feature = "deno")]
 pub mod auto;
-#[cfg(feature = "bundler-deno")]
+#[cfg(feature = "deno")]
 pub mod deno;
 mod diagnostics;
 pub mod embedded;

@@ -5,13 +5,12 @@ use mangrove_domain::{
     json::Json,
     problem::Code,
 };
+use mangrove_fs::json_text;
 use rolldown_common::{
     BundlerTransformOptions,
     bundler_options::{DecoratorOptions, Either, JsxOptions},
 };
 use serde::Deserialize;
-
-use crate::json_text;
 
 /// The settings of `compilerOptions` that change output. Others are of no concern here.
 #[derive(Debug, Default, Deserialize)]

@@ -4,16 +4,16 @@ mod plugin;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
-use async_trait::async_trait;
 use mangrove_domain::{
     bundle::BundleFile,
     failure::{FailureClass, Fault},
     problem::Code,
 };
+use mangrove_npm::vendor::{PLACEHOLDER, VendorOutput, VendorRequest};
 use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
     Output, OutputChunk,
@@ -21,70 +21,13 @@ use rolldown_common::{
         AttachDebugInfo, CodeSplittingMode, ExperimentalOptions, LogLevel, OutputFormat, Platform, TsConfig,
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{diagnostics, runtime};
-use crate::engine;
 use plugin::{NAMED_ENTRY, Named, PackagePlugin};
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
 pub(super) const FORMAT: &str = "2";
-
-/// What a chunk imports for a shared package until [`VendorOutput::link`] puts its place in.
-const PLACEHOLDER: &str = "mangrove-unit:";
-
-/// Builds vendor directories; implemented in process and by the worker pool.
-#[expect(clippy::module_name_repetitions, reason = "named beside `Bundler` in other modules")]
-#[async_trait]
-pub trait VendorBundler: Send + Sync {
-    /// Builds the entries of one package into a directory of chunks.
-    async fn build_vendor(&self, request: VendorRequest) -> Result<VendorOutput, Fault>;
-}
-
-/// What to build.
-#[expect(clippy::module_name_repetitions, reason = "named beside `BundleRequest` in other modules")]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VendorRequest {
-    /// `name@version`, for messages and the unit's own record.
-    pub package: String,
-    /// A directory whose `node_modules/<name>` holds the package.
-    pub directory: PathBuf,
-    /// What is imported of it: the specifier (`zod`, `zod/v4`) and the file name of its entry chunk (`zod.js`).
-    pub entries: BTreeMap<String, String>,
-    /// Names of packages in `node_modules` of the directory itself that stay outside, because they are units of
-    /// their own. Copies that lie deeper go in, and so does what `require` loads of a package with two forms.
-    pub shared: BTreeSet<String>,
-}
-
-/// What came out. One of the files is `unit.json`: `{"package": "name@version", "entries": {specifier: file}}`.
-/// As long as there are `shared_imports`, the files are to be [linked](Self::link).
-#[expect(clippy::module_name_repetitions, reason = "named with `VendorRequest`")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VendorOutput {
-    /// The chunks and `unit.json`, sorted by path. Only the chunks import each other, as `./<file>`.
-    pub files: Vec<BundleFile>,
-    /// The bare specifiers (`zod/v4`) by which chunks import shared packages.
-    pub shared_imports: BTreeSet<String>,
-}
-
-impl VendorOutput {
-    /// The files with each shared import leading to where `targets` says, such as `../<digest>/zod.js`.
-    #[must_use]
-    pub fn link(&self, targets: &BTreeMap<String, String>) -> Vec<BundleFile> {
-        let mut files = self.files.clone();
-        for file in &mut files {
-            if !file.code.contains(PLACEHOLDER) {
-                continue;
-            }
-            let mut code = file.code.to_string();
-            for (specifier, target) in targets {
-                code = code.replace(&format!("\"{PLACEHOLDER}{specifier}\""), &format!("\"{target}\""));
-            }
-            file.code = code.into();
-        }
-        files
-    }
-}
 
 /// The unit's own record, as it is written into `unit.json`.
 #[derive(Serialize)]
@@ -203,7 +146,12 @@ impl Build {
             .iter()
             .map(|chunk| BundleFile { path: path(&chunk.filename), code: chunk.code.as_str().into() })
             .collect();
-        let names = engine::member_names(vendor_files, &path(file), &request.package, &engine::Limits::default());
+        let names = mangrove_engine::member_names(
+            vendor_files,
+            &path(file),
+            &request.package,
+            &mangrove_engine::Limits::default(),
+        );
         names.unwrap_or_else(|fault| {
             tracing::debug!(package = request.package, %fault, "its names cannot be found; it has a default only");
             BTreeSet::new()

@@ -7,12 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use mangrove_domain::digest::Digest;
+use mangrove_fs::stamp::{Horizon, Seen};
 use rustix::fs::CWD;
 
-use crate::{
-    sqlite::OpenMode,
-    stamp::{Horizon, Seen},
-};
+use crate::sqlite::OpenMode;
 
 /// The mark; `None` if there is no catalog, if it is suspect, or if its stamps prove nothing yet.
 pub(super) fn of(path: &Path, mode: OpenMode) -> Option<Digest> {

@@ -268,7 +268,7 @@ impl Catalog for SqliteCatalog {
             })
             .await?;
         let Some(json) = json else { return Ok(None) };
-        let parsed = crate::json_text::parse(&json).ok().and_then(|json| Description::from_json(&json));
+        let parsed = mangrove_fs::json_text::parse(&json).ok().and_then(|json| Description::from_json(&json));
         parsed.map(Some).ok_or_else(|| CatalogError::Row {
             source_id: format!("description {}", digest.short()),
             fault: Fault::new(

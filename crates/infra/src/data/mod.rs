@@ -28,12 +28,11 @@ use mangrove_domain::{
     problem::Code,
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
-
-use crate::{
+use mangrove_fs::{
     faults::{Operation, io_fault},
     json_text,
 };
+use serde::{Deserialize, Serialize};
 
 /// How often a writer tries the next version before it gives up.
 const CLAIM_ATTEMPTS: u32 = 10_000;

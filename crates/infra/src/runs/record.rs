@@ -6,10 +6,9 @@ use mangrove_domain::{
     run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
+use mangrove_fs::json_text::{from_value, to_value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::json_text::{from_value, to_value};
 
 /// Why a stored record is none.
 #[derive(Debug, thiserror::Error)]

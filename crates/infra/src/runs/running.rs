@@ -15,8 +15,7 @@ use mangrove_domain::{
     run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
-
-use crate::faults::{Operation, io_fault};
+use mangrove_fs::faults::{Operation, io_fault};
 
 /// The locks of a history.
 #[derive(Debug)]

@@ -11,15 +11,13 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     problem::Code,
 };
+use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_npm::{
+    NpmPackages,
+    archive::{self, Bounds},
+};
 
 use super::{Places, version::Versions};
-use crate::{
-    faults::{Operation, io_fault},
-    npm::{
-        NpmPackages,
-        archive::{self, Bounds},
-    },
-};
 
 /// The version that is installed.
 pub const DENO_VERSION: &str = "2.9.6";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Patience, Trouble, lock_setup, with_suffix};
-use crate::faults::{Operation, io_fault};
+use mangrove_fs::faults::{Operation, io_fault};
 
 /// Moves the file and its log out of the way, whatever is in it, so that the next opening makes a new one. Gives
 /// the new place; `None` if there is no file. Only the latest file that was replaced is kept.

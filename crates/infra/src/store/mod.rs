@@ -32,14 +32,13 @@ use mangrove_domain::{
     ports::{BundleStore, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
 };
+use mangrove_fs::faults::{Operation, io_fault};
 
 use rustix::{
     fd::OwnedFd,
     fs::{AtFlags, Mode, OFlags},
     io::Errno,
 };
-
-use crate::faults::{Operation, io_fault};
 
 /// From this many changes on, one sync of the file system is cheaper than one of each file.
 const SYNC_EACH_UP_TO: usize = 8;

@@ -6,9 +6,9 @@ use mangrove_domain::{
     ports::{StoreError, SweepOutcome, SweepRequest},
     time::Timestamp,
 };
+use mangrove_fs::faults::{Operation, io_fault};
 
 use super::{Inner, access, directory_names, remove_any};
-use crate::faults::{Operation, io_fault};
 
 pub(super) fn run(store: &Inner, request: &SweepRequest) -> Result<SweepOutcome, StoreError> {
     let mut outcome = SweepOutcome::default();

@@ -9,8 +9,7 @@ use mangrove_domain::{
     problem::Code,
     source::RelativePath,
 };
-
-use crate::faults::{Operation, io_fault};
+use mangrove_fs::faults::{Operation, io_fault};
 
 /// Refuses names that lead out of the directory, that are written in two ways, or that stand twice.
 pub(super) fn check_names(files: &[BundleFile]) -> Result<(), StoreError> {

@@ -16,21 +16,16 @@ use mangrove_domain::{
     json::Json,
     ports::{BuildFailure, BundleRequest, Call, HostCall, InspectRequest, OpenRequest, RunError},
 };
+use mangrove_engine::{EngineSession, Limits};
+use mangrove_npm::vendor::{VendorOutput, VendorRequest};
+use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::wire::{
     self, Reply, Request, Value, WireCall, WireError, WireFault, WireInspection, WireRunError, WireVendorOutput,
     to_limits,
 };
-use crate::{
-    bundler::{
-        embedded::bundle_in_process,
-        requirements,
-        vendor::{VendorOutput, VendorRequest, build_vendor_in_process},
-    },
-    engine::{self, EngineSession, Limits},
-    sources::{parse::parse_module, parser::ParsedModule},
-};
+use crate::bundler::{embedded::bundle_in_process, requirements, vendor::build_vendor_in_process};
 
 /// Parser and engine recurse on this stack; the engine's own limit must lie well below it.
 const STACK_BYTES: usize = 32 << 20;
@@ -70,7 +65,7 @@ impl Default for Jobs {
 
 /// Looks at a bundle, and adds what the text of its own modules needs to what was touched while they loaded.
 fn inspect(request: &InspectRequest, limits: &Limits) -> Result<Inspection, Fault> {
-    let mut inspection = engine::inspect(request, limits)?;
+    let mut inspection = mangrove_engine::inspect(request, limits)?;
     inspection.touched.extend(requirements::of(&request.bundle.code));
     inspection.touched.sort();
     inspection.touched.dedup();

@@ -18,6 +18,9 @@ use mangrove_domain::{
     },
     route::Route,
 };
+use mangrove_engine::Limits;
+use mangrove_npm::vendor::{VendorBundler, VendorOutput, VendorRequest};
+use mangrove_sources::parser::{ModuleParser, ParsedModule};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -29,14 +32,7 @@ use super::{
     session::{PooledSession, is_nested},
     wire::{self, Reply, Request, WireError},
 };
-use crate::{
-    bundler::{
-        embedded,
-        vendor::{VendorBundler, VendorOutput, VendorRequest},
-    },
-    engine::Limits,
-    sources::parser::{ModuleParser, ParsedModule},
-};
+use crate::bundler::embedded;
 
 /// How a pool works.
 #[derive(Clone, Debug)]

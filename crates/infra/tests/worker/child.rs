@@ -8,11 +8,9 @@ use mangrove_domain::{
     ports::{Call, HostCall, RunError},
     shape::Shape,
 };
-use mangrove_infra::{
-    engine::{self, EngineSession},
-    sources::{parse::parse_module, parser::ParsedModule},
-    worker::child::{Callable, Jobs},
-};
+use mangrove_engine::EngineSession;
+use mangrove_infra::worker::child::{Callable, Jobs};
+use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// Code that begins like this is not given to the engine.
@@ -23,7 +21,7 @@ pub(crate) fn jobs() -> Jobs {
         parse,
         inspect: |request, limits| {
             if !request.bundle.code.starts_with(FAKE) {
-                return engine::inspect(request, limits);
+                return mangrove_engine::inspect(request, limits);
             }
             let shape = Shape::Object(vec![("execute".to_owned(), Shape::Function)]);
             Ok(Inspection {

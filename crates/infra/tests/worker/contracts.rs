@@ -9,11 +9,9 @@ use mangrove_domain::{
     problem::Code,
     shape::Shape,
 };
-use mangrove_infra::{
-    engine::Limits,
-    sources::parser::ModuleParser as _,
-    worker::{Pool, PoolOptions},
-};
+use mangrove_engine::Limits;
+use mangrove_infra::worker::{Pool, PoolOptions};
+use mangrove_sources::parser::ModuleParser as _;
 use mangrove_testkit::contract;
 
 use crate::support::{Test, block_on, has_ended, options, pid, until};

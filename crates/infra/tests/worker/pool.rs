@@ -16,14 +16,9 @@ use mangrove_domain::{
     problem::Code,
     shape::Shape,
 };
-use mangrove_infra::{
-    bundler::{
-        embedded::InProcess,
-        vendor::{VendorBundler as _, VendorRequest},
-    },
-    sources::parser::ModuleParser as _,
-    worker::Pool,
-};
+use mangrove_infra::{bundler::embedded::InProcess, worker::Pool};
+use mangrove_npm::vendor::{VendorBundler as _, VendorRequest};
+use mangrove_sources::parser::ModuleParser as _;
 use mangrove_testkit::graphs::module_graph;
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -7,10 +7,8 @@ use std::{
 };
 
 use mangrove_domain::failure::Fault;
-use mangrove_infra::{
-    sources::parser::ModuleParser as _,
-    worker::{Pool, PoolOptions, TimeLimits},
-};
+use mangrove_infra::worker::{Pool, PoolOptions, TimeLimits};
+use mangrove_sources::parser::ModuleParser as _;
 
 pub(crate) type Test = (&'static str, fn());
 

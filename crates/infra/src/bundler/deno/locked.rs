@@ -9,12 +9,10 @@ use mangrove_domain::{
     module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
+use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_npm::deno_lock::DenoLock;
 
 use super::{externals, room::Room};
-use crate::{
-    faults::{Operation, io_fault},
-    npm::deno_lock::DenoLock,
-};
 
 /// Fails if the graph needs something that no lock holds. Asks nobody.
 pub(super) fn before(graph: &ModuleGraph) -> Result<(), Fault> {

@@ -26,23 +26,21 @@ use mangrove_domain::{
     route::{Resolver, Route},
     shipped,
 };
+use mangrove_npm::{
+    deno_lock::DenoLocks,
+    settings::{Locations, Settings},
+    unmapped,
+};
+use mangrove_sources::{parse::MAXIMUM_MODULE_BYTES, parser::ModuleParser};
 
 use tokio::net::TcpStream;
 
 use self::room::Room;
 use super::auto::externals;
-use crate::{
-    npm::{
-        deno_lock::DenoLocks,
-        settings::{Locations, Settings},
-        unmapped,
-    },
-    runtime::{
-        PROXY_VARIABLES, Places,
-        child::{self, Call, Ended},
-        version::Versions,
-    },
-    sources::{parse::MAXIMUM_MODULE_BYTES, parser::ModuleParser},
+use crate::runtime::{
+    PROXY_VARIABLES, Places,
+    child::{self, Call, Ended},
+    version::Versions,
 };
 
 /// Moves when our use of Deno changes what comes out of it.

@@ -14,9 +14,8 @@ use mangrove_domain::{
     module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
+use mangrove_fs::faults::{Operation, io_fault};
 use tempfile::TempDir;
-
-use crate::faults::{Operation, io_fault};
 
 /// What the names of rooms begin with.
 const PREFIX: &str = "room-";

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _};
 
 use mangrove_domain::module_graph::{ConfigFile, ConfigKind, ModuleGraph};
+use mangrove_sources::parser::ParsedModule;
 use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;
 use crate::bundler::embedded;
-use crate::sources::parser::ParsedModule;
 
 /// Reads modules in this process.
 struct InProcess;
@@ -15,7 +15,7 @@ struct InProcess;
 #[async_trait]
 impl ModuleParser for InProcess {
     async fn parse(&self, path: &str, bytes: Arc<[u8]>) -> Result<ParsedModule, Fault> {
-        Ok(crate::sources::parse::parse_module(path, &bytes))
+        Ok(mangrove_sources::parse::parse_module(path, &bytes))
     }
 }
 

@@ -1,9 +1,9 @@
 use std::fmt::Write as _;
 
+use mangrove_fs::json_text;
 use mangrove_testkit::graphs::{external, module_graph, path};
 
 use super::*;
-use crate::json_text;
 
 /// A request from files (the first is the entry) and edges `importer, specifier, target`: a path, `missing`,
 /// `outside` or `external:specifier`.

@@ -16,7 +16,7 @@ use rolldown_plugin::{
 use serde_json::Value;
 
 use super::PLACEHOLDER;
-use crate::builtin_modules;
+use mangrove_engine::builtin_modules;
 
 /// Imports the entry of this specifier in its own form and gives it out in ours.
 pub(super) const NAMED_ENTRY: &str = "mangrove-entry:";

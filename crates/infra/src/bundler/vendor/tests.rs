@@ -56,7 +56,7 @@ fn look(output: &VendorOutput, code: &str) -> String {
         export_names: vec!["model".into()],
         subject: "a.ts".to_owned(),
     };
-    let inspection = engine::inspect(&request, &engine::Limits::default()).expect("it loads");
+    let inspection = mangrove_engine::inspect(&request, &mangrove_engine::Limits::default()).expect("it loads");
     inspection.export.expect("a model").1.to_json().expect("plain data").to_string()
 }
 

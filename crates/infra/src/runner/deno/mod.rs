@@ -20,12 +20,12 @@ use mangrove_domain::{
     ports::{Entropy, MethodRunner, OpenRequest, RunError, Session},
     source::RootId,
 };
+use mangrove_sources::LocalTree;
 use tokio::{process::Command, sync::Semaphore};
 
 use self::{room::Room, session::DenoSession};
 use crate::{
     runtime::{PROXY_VARIABLES, Places},
-    sources::LocalTree,
     worker::{death::spawn_failure, guarded::Guarded, session::is_nested},
 };
 

@@ -8,11 +8,8 @@ use std::{
 };
 
 use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
-
-use crate::{
-    engine::CALLS_SOURCE,
-    faults::{Operation, io_fault},
-};
+use mangrove_engine::CALLS_SOURCE;
+use mangrove_fs::faults::{Operation, io_fault};
 
 /// No session lasts so long; what nobody loaded for this time is removed.
 const ABANDONED: Duration = Duration::from_hours(72);

@@ -10,17 +10,15 @@ use mangrove_domain::{
     ports::{Call, Checked, HostCall, MethodHost, OpenRequest, RunError, Session},
     problem::Code,
 };
+use mangrove_engine::outcome;
+use mangrove_fs::json_text;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::ChildStdout,
     sync::OwnedSemaphorePermit,
 };
 
-use crate::{
-    engine::outcome,
-    json_text,
-    worker::{death::Death, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES},
-};
+use crate::worker::{death::Death, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES};
 
 /// The longest line that an extension prints and that is kept whole, in bytes.
 const LONGEST_LINE: usize = 64 << 10;

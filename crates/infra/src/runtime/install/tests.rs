@@ -2,15 +2,14 @@ use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{failure::FailureClass, problem::Code};
+use mangrove_npm::{
+    Options, registry,
+    vendor::{VendorBundler, VendorOutput, VendorRequest},
+};
 use mangrove_testkit::registry::{FakePackage, FakeRegistry, Misbehaviour};
 
 use super::*;
-use crate::{
-    bundler::vendor::{VendorBundler, VendorOutput, VendorRequest},
-    npm::{Options, registry},
-    store::LocalStore,
-    system::SystemEntropy,
-};
+use crate::{store::LocalStore, system::SystemEntropy};
 
 struct NoVendor;
 

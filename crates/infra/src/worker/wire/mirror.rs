@@ -16,10 +16,10 @@ use mangrove_domain::{
     problem::Code,
     source::{RelativePath, RootId},
 };
+use mangrove_engine::Limits;
 use serde::{Deserialize, Serialize};
 
 use super::{Value, WireError};
-use crate::engine::Limits;
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum WireClass {

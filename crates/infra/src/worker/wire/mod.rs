@@ -18,6 +18,8 @@ use mangrove_domain::{
     shape::Shape,
     source::PathError,
 };
+use mangrove_npm::vendor::VendorRequest;
+use mangrove_sources::parser::ParsedModule;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -26,8 +28,6 @@ pub(super) use mirror::{
     WireLoadedBundle, WireRunError, to_limits,
 };
 pub use value::{MAX_DEPTH, Value};
-
-use crate::{bundler::vendor::VendorRequest, sources::parser::ParsedModule};
 
 /// The longest frame, in bytes. The largest vendor bundles known have 14 MB.
 pub const MAX_FRAME_BYTES: usize = 256 << 20;
@@ -200,7 +200,7 @@ pub fn decode_shape(bytes: &[u8]) -> Result<Shape, WireError> {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn inspect(request: &'a InspectRequest, limits: &crate::engine::Limits) -> Self {
+    pub(super) fn inspect(request: &'a InspectRequest, limits: &mangrove_engine::Limits) -> Self {
         Request::Inspect {
             bundle: WireLoadedBundle::from(&request.bundle),
             export_names: request.export_names.iter().map(|name| &**name).collect(),
@@ -209,7 +209,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    pub(super) fn open(request: &'a OpenRequest, limits: &crate::engine::Limits) -> Self {
+    pub(super) fn open(request: &'a OpenRequest, limits: &mangrove_engine::Limits) -> Self {
         Request::Open {
             bundle: WireLoadedBundle::from(&request.bundle),
             export_name: &request.export_name,

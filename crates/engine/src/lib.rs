@@ -1,0 +1,27 @@
+//! The embedded JavaScript engine: looking at what a bundle exports, and running it if it is pure.
+//!
+//! Both are plain functions that block their thread; worker processes call them (`design/inspection.md`). One
+//! runtime per entry, dropped afterwards: modules are never freed while a runtime lives.
+
+pub mod builtin_modules;
+mod compiled;
+mod in_process;
+mod inspect;
+mod limits;
+mod machine;
+mod modules;
+mod names;
+mod natives;
+pub mod outcome;
+mod session;
+mod walk;
+
+pub use in_process::InProcess;
+pub use inspect::inspect;
+pub use limits::Limits;
+pub use modules::CALLS_SOURCE;
+pub use names::member_names;
+pub use session::EngineSession;
+
+/// Moves when the engine would report another shape for the same bundle; part of the key of remembered inspections.
+pub const INSPECTOR_VERSION: &str = "1";

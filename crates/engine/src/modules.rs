@@ -1,0 +1,359 @@
+//! Which module a specifier means inside the engine: the bundle, a real vendor file, or a stand-in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use mangrove_domain::{bundle::LoadedBundle, package::SCHEMA_LIBRARIES};
+use oxc_allocator::Allocator;
+use oxc_ast::ast::{Expression, StaticMemberExpression};
+use oxc_ast_visit::{Visit, walk};
+use oxc_parser::Parser;
+use oxc_span::SourceType;
+use oxc_syntax::module_record::{ExportImportName, ImportImportName};
+use rquickjs::{
+    Ctx, Error, Module, Result,
+    loader::{ImportAttributes, Loader, Resolver},
+    module::Declared,
+};
+use serde::Deserialize;
+
+use super::compiled;
+use crate::builtin_modules::is_built_in;
+
+/// What the bundle's own module is called inside the engine.
+pub(super) const ENTRY: &str = "bundle.js";
+/// The host's own modules.
+pub(super) const KIT: &str = "mangrove:kit";
+const WEB: &str = "mangrove:web";
+const CALLS: &str = "mangrove:calls";
+const KIT_SOURCE: &str = include_str!("prelude/kit.js");
+const WEB_SOURCE: &str = include_str!("prelude/web.js");
+/// What every engine runs around calls.
+pub const CALLS_SOURCE: &str = include_str!("prelude/calls.js");
+static KIT_TEXT: OnceLock<Arc<str>> = OnceLock::new();
+static WEB_TEXT: OnceLock<Arc<str>> = OnceLock::new();
+static CALLS_TEXT: OnceLock<Arc<str>> = OnceLock::new();
+const STAND_IN: &str = "stand-in:";
+
+/// Which vendor files are real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vendors {
+    /// Schema libraries only; every other package is a stand-in.
+    SchemaLibraries,
+    /// All of them.
+    All,
+}
+
+/// The modules of one bundle.
+#[derive(Debug)]
+pub(super) struct Modules {
+    entry: Arc<str>,
+    files: HashMap<String, File>,
+    imported_names: Mutex<HashMap<String, BTreeMap<String, BTreeSet<String>>>>,
+    vendors: Vendors,
+}
+
+#[derive(Debug)]
+struct File {
+    code: Arc<str>,
+    is_schema_library: bool,
+    is_entry: bool,
+}
+
+/// `unit.json` of a vendor directory.
+#[derive(Deserialize)]
+struct Unit {
+    package: String,
+    #[serde(default)]
+    entries: BTreeMap<String, String>,
+}
+
+impl Modules {
+    pub(super) fn new(bundle: &LoadedBundle, vendors: Vendors) -> Self {
+        let key = |path: &str| path.strip_prefix("../").unwrap_or(path).to_owned();
+        let directory = |path: &str| path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned());
+        let mut units: HashMap<String, Unit> = HashMap::new();
+        for file in &bundle.vendor_files {
+            if let Some(folder) = file.path.strip_suffix("/unit.json")
+                && let Ok(unit) = serde_json::from_str::<Unit>(&file.code)
+            {
+                units.insert(key(folder), unit);
+            }
+        }
+        let files = bundle.vendor_files.iter().filter(|file| !file.path.ends_with("/unit.json")).map(|file| {
+            let path = key(&file.path);
+            let unit = units.get(&directory(&path));
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let described = File {
+                code: file.code.clone(),
+                is_schema_library: unit.is_some_and(|unit| SCHEMA_LIBRARIES.contains(&package_name(&unit.package))),
+                is_entry: unit.is_some_and(|unit| unit.entries.values().any(|entry| entry == name)),
+            };
+            (path, described)
+        });
+        Self { entry: bundle.code.clone(), files: files.collect(), imported_names: Mutex::default(), vendors }
+    }
+
+    /// True if the stand-ins of [`Vendors::SchemaLibraries`] leave out something that is there.
+    pub(super) fn leaves_out_packages(&self) -> bool {
+        self.vendors == Vendors::SchemaLibraries && self.files.values().any(|file| !file.is_schema_library)
+    }
+
+    pub(super) fn entry_code(&self) -> &Arc<str> {
+        &self.entry
+    }
+
+    /// The specifiers by which the bundle reaches entries of schema libraries, sorted.
+    pub(super) fn schema_entries(&self) -> Vec<String> {
+        let mut entries: Vec<String> = self
+            .files
+            .iter()
+            .filter(|(_, file)| file.is_schema_library && file.is_entry)
+            .map(|(path, _)| path.clone())
+            .filter(|path| self.entry.contains(path.as_str()))
+            .collect();
+        entries.sort();
+        entries
+    }
+
+    fn is_real(&self, file: &File) -> bool {
+        self.vendors == Vendors::All || file.is_schema_library
+    }
+
+    /// The name of the module that `specifier` means in the module `base`; `None` if there is none.
+    pub(super) fn resolve(&self, base: &str, specifier: &str) -> Option<String> {
+        if let Some(host) = specifier.strip_prefix("mangrove:") {
+            let is_ours = base.starts_with("mangrove:") || base.starts_with(STAND_IN);
+            return (is_ours && ["kit", "web", "calls"].contains(&host)).then(|| specifier.to_owned());
+        }
+        if specifier.starts_with("vendor/") && base.is_empty() {
+            return self.files.contains_key(specifier).then(|| specifier.to_owned());
+        }
+        if specifier.starts_with('.') {
+            let path = if let Some(vendor) = specifier.strip_prefix("../vendor/") {
+                format!("vendor/{vendor}")
+            } else {
+                join(base, specifier)
+            };
+            let file = self.files.get(&path)?;
+            return Some(if self.is_real(file) { path } else { format!("{STAND_IN}{specifier}@{base}") });
+        }
+        is_built_in(specifier).then(|| format!("{STAND_IN}{specifier}@{base}"))
+    }
+
+    /// The text of a module that [`resolve`](Self::resolve) named.
+    fn source(&self, name: &str) -> Option<Arc<str>> {
+        match name {
+            KIT => return Some(kit_source()),
+            WEB => return Some(WEB_TEXT.get_or_init(|| WEB_SOURCE.into()).clone()),
+            CALLS => return Some(CALLS_TEXT.get_or_init(|| CALLS_SOURCE.into()).clone()),
+            _ => {}
+        }
+        if let Some((specifier, base)) = name.strip_prefix(STAND_IN).and_then(|rest| rest.rsplit_once('@')) {
+            return Some(self.stand_in_source(specifier, base).into());
+        }
+        self.files.get(name).map(|file| file.code.clone())
+    }
+
+    /// True if a module is the same in many inspections: our own, and the files of schema libraries.
+    fn is_shared(&self, name: &str) -> bool {
+        [KIT, WEB, CALLS].contains(&name) || self.files.get(name).is_some_and(|file| file.is_schema_library)
+    }
+
+    fn stand_in_source(&self, specifier: &str, base: &str) -> String {
+        use std::fmt::Write as _;
+        let (label, kind) = if specifier.starts_with('.') {
+            (specifier.to_owned(), "package")
+        } else {
+            (format!("node:{}", specifier.strip_prefix("node:").unwrap_or(specifier)), "engine")
+        };
+        let label = serde_json::Value::from(label);
+        let mut source = format!(
+            "import {{ standInModule, standInMember }} from \"{KIT}\";\n\
+             const module = standInModule({label}, \"{kind}\");\nexport default module.whole;\n"
+        );
+        for (index, name) in self.names(base, specifier).iter().enumerate() {
+            // Writing into a string cannot fail.
+            let _ = writeln!(
+                source,
+                "const e{index} = standInMember(module, \"{name}\");\nexport {{ e{index} as {name} }};"
+            );
+        }
+        source
+    }
+
+    /// The names that the module `base` imports from `specifier`.
+    fn names(&self, base: &str, specifier: &str) -> BTreeSet<String> {
+        let mut cache = self.imported_names.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_specifier = cache.entry(base.to_owned()).or_insert_with(|| {
+            let code = if base == ENTRY { Some(&self.entry) } else { self.files.get(base).map(|file| &file.code) };
+            code.map(|code| imported_names(code)).unwrap_or_default()
+        });
+        by_specifier.get(specifier).cloned().unwrap_or_default()
+    }
+}
+
+/// `zod` of `zod@4.3.6`, `@a/b` of `@a/b@1`.
+fn package_name(package: &str) -> &str {
+    match package.rsplit_once('@') {
+        Some((name, _)) if !name.is_empty() => name,
+        _ => package,
+    }
+}
+
+/// `./` and `../` relative to the module `base`.
+fn join(base: &str, specifier: &str) -> String {
+    let mut segments: Vec<&str> = base.split('/').collect();
+    segments.pop();
+    for segment in specifier.split('/') {
+        match segment {
+            "." | "" => {}
+            ".." => {
+                segments.pop();
+            }
+            name => segments.push(name),
+        }
+    }
+    segments.join("/")
+}
+
+/// For every specifier, the names that a module imports of it. Of a namespace import, the members that are read.
+fn imported_names(code: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, code, SourceType::mjs()).parse();
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut namespaces: HashMap<String, String> = HashMap::new();
+    let mut add = |specifier: &str, name: &str| {
+        if name != "default" && is_identifier(name) {
+            names.entry(specifier.to_owned()).or_default().insert(name.to_owned());
+        }
+    };
+    for entry in &parsed.module_record.import_entries {
+        let specifier = entry.module_request.name.as_str();
+        match &entry.import_name {
+            ImportImportName::Name(name) => add(specifier, name.name.as_str()),
+            ImportImportName::NamespaceObject => {
+                namespaces.insert(entry.local_name.name.to_string(), specifier.to_owned());
+            }
+            ImportImportName::Default(_) => {}
+        }
+    }
+    for entry in &parsed.module_record.indirect_export_entries {
+        if let (Some(request), ExportImportName::Name(name)) = (&entry.module_request, &entry.import_name) {
+            add(request.name.as_str(), name.name.as_str());
+        }
+    }
+    if !namespaces.is_empty() {
+        let mut members = NamespaceMembers { namespaces: &namespaces, found: Vec::new() };
+        members.visit_program(&parsed.program);
+        for (specifier, name) in members.found {
+            add(&specifier, &name);
+        }
+    }
+    names
+}
+
+struct NamespaceMembers<'n> {
+    namespaces: &'n HashMap<String, String>,
+    found: Vec<(String, String)>,
+}
+
+impl<'a> Visit<'a> for NamespaceMembers<'_> {
+    fn visit_static_member_expression(&mut self, expression: &StaticMemberExpression<'a>) {
+        if let Expression::Identifier(object) = &expression.object
+            && let Some(specifier) = self.namespaces.get(object.name.as_str())
+        {
+            self.found.push((specifier.clone(), expression.property.name.to_string()));
+        }
+        walk::walk_static_member_expression(self, expression);
+    }
+}
+
+pub(super) fn is_identifier(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
+        && characters.all(|character| character.is_alphanumeric() || character == '_' || character == '$')
+}
+
+fn kit_source() -> Arc<str> {
+    KIT_TEXT.get_or_init(|| KIT_SOURCE.into()).clone()
+}
+
+/// The engine's view of [`Modules`].
+#[derive(Clone, Debug)]
+pub(super) struct Lookup(pub(super) Arc<Modules>);
+
+impl Lookup {
+    /// Declares the kit, which the host evaluates itself.
+    pub(super) fn kit<'js>(context: &Ctx<'js>) -> Result<Module<'js, Declared>> {
+        compiled::declare(context, KIT, &kit_source())
+            .unwrap_or_else(|| Module::declare(context.clone(), KIT, KIT_SOURCE))
+    }
+}
+
+impl Resolver for Lookup {
+    fn resolve<'js>(
+        &mut self,
+        _context: &Ctx<'js>,
+        base: &str,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> Result<String> {
+        self.0.resolve(base, name).ok_or_else(|| Error::new_resolving(base, name))
+    }
+}
+
+impl Loader for Lookup {
+    fn load<'js>(
+        &mut self,
+        context: &Ctx<'js>,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> Result<Module<'js, Declared>> {
+        let source = self.0.source(name).ok_or_else(|| Error::new_loading(name))?;
+        let module = match self.0.is_shared(name).then(|| compiled::declare(context, name, &source)).flatten() {
+            Some(module) => module?,
+            None => Module::declare(context.clone(), name, &*source)?,
+        };
+        addressed(module, name)
+    }
+}
+
+/// Compiles a module and gives it an address.
+pub(super) fn declare<'js>(context: &Ctx<'js>, name: &str, source: &str) -> Result<Module<'js, Declared>> {
+    addressed(Module::declare(context.clone(), name, source)?, name)
+}
+
+fn addressed<'js>(module: Module<'js, Declared>, name: &str) -> Result<Module<'js, Declared>> {
+    let meta = module.meta()?;
+    meta.set("url", format!("file:///{name}"))?;
+    meta.set("main", false)?;
+    Ok(module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_imported_names_of_every_form() {
+        let names = imported_names(
+            "import { a, b as c } from './x.js'; import d, * as e from \"node:fs\"; export { f } from './x.js';\n\
+             e.readFile('p'); const t = \"import { no } from './x.js'\"; // import { never } from './x.js'",
+        );
+        let of = |specifier: &str| names[specifier].iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        assert_eq!(of("./x.js"), "a b f");
+        assert_eq!(of("node:fs"), "readFile");
+    }
+
+    #[test]
+    fn host_modules_are_out_of_reach() {
+        let bundle = LoadedBundle { code: "".into(), vendor_files: Vec::new() };
+        let modules = Modules::new(&bundle, Vendors::All);
+        for base in ["", ENTRY, "vendor/aa/x.js", "<input>", "<evalScript>", "eval_script"] {
+            assert_eq!(modules.resolve(base, KIT), None, "from {base:?}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What comes of a call, in the words of every engine: they differ in how code runs, not in what is said about it.
+
+use mangrove_domain::{
+    description::Violation,
+    failure::{FailureClass, Fault},
+    json::Json,
+    ports::{Checked, RunError},
+    problem::Code,
+};
+use mangrove_fs::json_text;
+
+/// What a function is called in messages: `model.methods.create.execute`.
+#[must_use]
+pub fn location(export_name: &str, path: &[String]) -> String {
+    path.iter().fold(export_name.to_owned(), |location, segment| format!("{location}.{segment}"))
+}
+
+/// The value that a call gave as JSON text.
+///
+/// # Errors
+/// [`RunError::Threw`] if the text is no JSON.
+pub fn value(subject: &str, location: &str, text: &str) -> Result<Json, RunError> {
+    json_text::parse(text).map_err(|error| RunError::Threw {
+        message: format!("{location} of {subject} gives a value that cannot be used: {error}"),
+        stack: None,
+    })
+}
+
+/// The module lacks the export.
+#[must_use]
+pub fn no_such_export(subject: &str, export_name: &str) -> RunError {
+    unknown(format!("{subject} exports no {export_name}"))
+}
+
+/// Something else stands where a function should: `found` is its type.
+#[must_use]
+pub fn no_such_function(subject: &str, location: &str, found: &str) -> RunError {
+    unknown(format!("{subject} has no function {location}: found {found}"))
+}
+
+fn unknown(message: String) -> RunError {
+    RunError::Fault(Fault::new(FailureClass::Deterministic, Code::UNKNOWN_METHOD, "module", message))
+}
+
+/// The call waits for ever.
+#[must_use]
+pub fn stuck(location: &str) -> RunError {
+    RunError::Threw { message: format!("{location} waits for a promise that nothing will settle"), stack: None }
+}
+
+/// The module waits for ever while it loads.
+#[must_use]
+pub fn stuck_while_loading(subject: &str) -> Fault {
+    let message = format!("{subject} waits for a promise that nothing will settle while it loads");
+    Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "module", message)
+}
+
+/// A schema objects; `issues` is what the kit says of it, as JSON text.
+#[must_use]
+pub fn rejected(checked: Checked, issues: &str) -> RunError {
+    RunError::Rejected { checked, violations: violations(issues) }
+}
+
+fn violations(issues: &str) -> Vec<Violation> {
+    let issues = json_text::parse(issues).unwrap_or(Json::Null);
+    let violations: Vec<Violation> = issues
+        .as_array()
+        .unwrap_or_default()
+        .iter()
+        .map(|issue| {
+            let path = issue.get("path").and_then(Json::as_array).unwrap_or_default();
+            let path: Vec<&str> = path.iter().filter_map(Json::as_str).collect();
+            let message = issue.get("message").and_then(Json::as_str).unwrap_or("the schema refuses it");
+            Violation { path: path.join("."), message: message.to_owned() }
+        })
+        .collect();
+    if violations.is_empty() {
+        return vec![Violation { path: String::new(), message: "the schema refuses it".to_owned() }];
+    }
+    violations
+}

@@ -1,0 +1,220 @@
+//! Calling what a bundle exports.
+
+use std::sync::Arc;
+
+use mangrove_domain::{
+    failure::Fault,
+    json::Json,
+    ports::{Call, Checked, HostCall, OpenRequest, RunError},
+    problem::Code,
+};
+use mangrove_fs::json_text;
+use rquickjs::{Ctx, Function, Object, Promise, Value};
+
+use super::{
+    limits::Limits,
+    machine::{Machine, Nature, Stop, Thrown, kit, text},
+    modules::Vendors,
+    natives::{Mode, Request, locked},
+    outcome,
+};
+
+/// A bundle loaded for calls. It keeps its engine, and whatever the module remembers, until it is dropped.
+///
+/// Calls need a thread with [`Limits::stack_bytes`] and about 1 MiB more of stack. Sleeping (`setTimeout`) blocks the
+/// thread; whoever needs a limit of wall time ends the process that runs the session.
+pub struct EngineSession {
+    machine: Machine,
+    subject: String,
+    export_name: String,
+    /// The limit that ended this session.
+    ended_by: Option<Fault>,
+}
+
+/// The result of a call inside the engine.
+enum Ended {
+    Value(String),
+    NoSuchFunction(String),
+    /// What was checked, and the objections as JSON text.
+    Rejected(Checked, String),
+}
+
+impl EngineSession {
+    /// Evaluates a bundle with its real packages. What the engine lacks throws when it is used.
+    ///
+    /// # Errors
+    /// [`RunError::Fault`] if the module throws while it loads, hits a limit, lacks the export, or needs a richer
+    /// engine.
+    pub fn open(request: &OpenRequest, limits: &Limits) -> Result<Self, RunError> {
+        let mode = Mode::Run(Arc::new(request.grantee.clone()));
+        let machine = Machine::new(&request.bundle, Vendors::All, mode, limits).map_err(RunError::Fault)?;
+        let has_export = machine.context.with(|context| -> Result<bool, Stop> {
+            let namespace = machine.load(&context)?;
+            let stop = |error| machine.stop(&context, error);
+            if !namespace.contains_key(&*request.export_name).map_err(stop)? {
+                return Ok(false);
+            }
+            let export: Value = namespace.get(&*request.export_name).map_err(stop)?;
+            machine.keep(&context, export).map_err(stop)?;
+            Ok(true)
+        });
+        match has_export {
+            Ok(true) => Ok(Self {
+                machine,
+                subject: request.subject.clone(),
+                export_name: request.export_name.clone(),
+                ended_by: None,
+            }),
+            Ok(false) => Err(outcome::no_such_export(&request.subject, &request.export_name)),
+            Err(stop) => Err(RunError::Fault(machine.fault(&request.subject, "while it loads", &stop))),
+        }
+    }
+
+    /// Calls a function below the export with what its schema makes of the arguments, and gives what it returns or
+    /// resolves to. Functions keep their object as `this`. `host` answers the context's functions
+    /// (`design/inspection.md` lists them); its errors reject the call of the context function.
+    ///
+    /// # Errors
+    /// [`RunError::Rejected`] if a schema objects; [`RunError::Threw`] if the function throws or rejects; [`RunError::Fault`] if it is not there, hits a limit,
+    /// or uses what this engine lacks. A limit of processor time, memory or jobs ends the session: what was going
+    /// on cannot be taken out of the engine, and every later call gives the same fault.
+    pub fn call(
+        &mut self,
+        request: &Call,
+        host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+    ) -> Result<Json, RunError> {
+        if let Some(fault) = &self.ended_by {
+            return Err(RunError::Fault(fault.clone()));
+        }
+        let machine = &self.machine;
+        machine.watch.begin(machine.limits.cpu);
+        let ended = machine.context.with(|engine| {
+            let ended = call(machine, &engine, request, host);
+            // What was said before a throw is heard, and what was written is kept.
+            let _ = serve(machine, &engine, host, locked(&machine.ledger).take_requests());
+            ended
+        });
+        let location = outcome::location(&self.export_name, &request.path);
+        match ended {
+            Ok(Ended::Value(text)) => outcome::value(&self.subject, &location, &text),
+            Ok(Ended::NoSuchFunction(found)) => Err(outcome::no_such_function(&self.subject, &location, &found)),
+            Ok(Ended::Rejected(checked, issues)) => Err(outcome::rejected(checked, &issues)),
+            Err(stop) => {
+                let error = self.error(&location, stop);
+                if let RunError::Fault(fault) = &error
+                    && [Code::CPU_LIMIT, Code::MEMORY_LIMIT, Code::JOB_LIMIT].contains(&fault.code)
+                {
+                    self.ended_by = Some(fault.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn error(&self, location: &str, stop: Stop) -> RunError {
+        let doing = format!("in {location}");
+        match stop {
+            Stop::Stuck => outcome::stuck(location),
+            Stop::Threw(Thrown { message, place, nature: Nature::Own }) if !self.machine.is_full() => {
+                RunError::Threw { message, stack: place }
+            }
+            other => RunError::Fault(self.machine.fault(&self.subject, &doing, &other)),
+        }
+    }
+}
+
+fn call(
+    machine: &Machine,
+    context: &Ctx<'_>,
+    request: &Call,
+    host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+) -> Result<Ended, Stop> {
+    let stop = |error| machine.stop(context, error);
+    let kit = kit(context).map_err(stop)?;
+    let mut parent = Value::new_undefined(context.clone());
+    let mut target: Value = machine.kept(context).map_err(stop)?;
+    for segment in &request.path {
+        let Some(object) = target.as_object() else {
+            return Ok(Ended::NoSuchFunction(target.type_name().to_owned()));
+        };
+        let member = object.get::<_, Value>(segment.as_str()).map_err(stop)?;
+        parent = std::mem::replace(&mut target, member);
+    }
+    let Some(function) = target.as_function() else {
+        return Ok(Ended::NoSuchFunction(target.type_name().to_owned()));
+    };
+    let start: Function = kit.get("start").map_err(stop)?;
+    let schema = below(machine, context, &request.schema)?;
+    let global_schema = below(machine, context, &request.global_schema)?;
+    let (arguments, data) = (request.arguments.to_string(), request.context.to_string());
+    let promise: Promise =
+        start.call((function.clone(), parent, arguments, data, schema, global_schema)).map_err(stop)?;
+    machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
+    // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
+    let mut jobs = 0;
+    loop {
+        let requests = locked(&machine.ledger).take_requests();
+        let served = serve(machine, context, host, requests)?;
+        if !machine.run_jobs(context, &mut jobs, None)? && !served {
+            break;
+        }
+    }
+    match promise.result::<Value>() {
+        Some(Ok(value)) => match value.as_object().filter(|_| text(&kit, &value).is_none()) {
+            Some(rejection) => rejected(&kit, rejection).map_err(stop),
+            None => Ok(Ended::Value(text(&kit, &value).unwrap_or_else(|| "null".to_owned()))),
+        },
+        Some(Err(error)) => Err(stop(error)),
+        None => Err(Stop::Stuck),
+    }
+}
+
+/// The value at a path below the export; `undefined` if the path is empty or leads nowhere.
+fn below<'js>(machine: &Machine, context: &Ctx<'js>, path: &[String]) -> Result<Value<'js>, Stop> {
+    let stop = |error| machine.stop(context, error);
+    let nothing = Value::new_undefined(context.clone());
+    if path.is_empty() {
+        return Ok(nothing);
+    }
+    let mut value: Value = machine.kept(context).map_err(stop)?;
+    for segment in path {
+        let Some(object) = value.as_object() else { return Ok(nothing) };
+        value = object.get::<_, Value>(segment.as_str()).map_err(stop)?;
+    }
+    Ok(value)
+}
+
+/// What `start` of the kit gives if a schema objects.
+fn rejected<'js>(kit: &Object<'js>, rejection: &Object<'js>) -> rquickjs::Result<Ended> {
+    let member = |name: &str| rejection.get::<_, Value>(name).map(|value| text(kit, &value).unwrap_or_default());
+    let checked = if member("checked")? == "globalArguments" { Checked::GlobalArguments } else { Checked::Arguments };
+    Ok(Ended::Rejected(checked, member("issues")?))
+}
+
+/// Lets the host answer what waits for it. True if there was anything.
+fn serve(
+    machine: &Machine,
+    context: &Ctx<'_>,
+    host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+    requests: Vec<Request>,
+) -> Result<bool, Stop> {
+    let stop = |error| machine.stop(context, error);
+    let served = !requests.is_empty();
+    for request in requests {
+        let answer = match json_text::parse(&request.arguments) {
+            Ok(Json::Array(arguments)) => host(HostCall { function: request.function, arguments }),
+            Ok(_) => Err("the arguments are no list".to_owned()),
+            Err(error) => Err(format!("the arguments cannot be used: {error}")),
+        };
+        if request.id == 0 {
+            continue;
+        }
+        let settle: Function = kit(context).and_then(|kit| kit.get("settle")).map_err(stop)?;
+        let (succeeded, text) = match answer {
+            Ok(value) => (true, value.to_string()),
+            Err(message) => (false, message),
+        };
+        settle.call::<_, ()>((request.id, succeeded, text)).map_err(stop)?;
+    }
+    Ok(served)
+}

@@ -1,0 +1,7 @@
+//! What every adapter needs of the file system: faults of the operating system, stamps that tell whether a file was
+//! written, the repository's own files, and JSON text.
+
+pub mod faults;
+pub mod files;
+pub mod json_text;
+pub mod stamp;

@@ -1,0 +1,43 @@
+//! Packages from an npm registry: resolved, locked, fetched, verified, cached, and built once into vendor
+//! bundles. How the parts fit together and what each file on disk means: `design/packages.md`; why there is
+//! a resolver of our own: `design/decisions/0004-npm-resolver.md`.
+
+pub mod archive;
+pub mod cache;
+pub mod deno_lock;
+mod fetch;
+mod flight;
+pub mod lock;
+pub mod maintenance;
+mod packages;
+pub mod packument;
+pub mod registry;
+pub mod resolve;
+pub mod settings;
+mod sharing;
+pub mod specifier;
+pub mod tree;
+mod unit;
+pub mod update;
+pub mod vendor;
+
+#[allow(clippy::module_name_repetitions, reason = "the port is called `Packages`")]
+pub use packages::NpmPackages;
+pub use packages::Options;
+pub use packages::unmapped;
+
+#[cfg(test)]
+mod tests;
+
+use std::{error::Error, fmt::Write as _};
+
+/// The message of an error with those of its sources, joined by colons: what a fault tells people.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let _ = write!(text, ": {inner}");
+        source = inner.source();
+    }
+    text
+}

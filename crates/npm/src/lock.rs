@@ -1,0 +1,339 @@
+//! Lock files: what a requirement resolved to, so that it resolves the same way tomorrow.
+//!
+//! `mangrove.lock`, committed, comes first and is never written by a build; `.mangrove/npm.lock` is ours. Both have
+//! one format (`design/packages.md`). A file that cannot be understood is reported and left alone: to lock
+//! anew silently would change what runs.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    problem::Code,
+};
+use mangrove_fs::faults::{Operation, io_fault};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    packument::checkable,
+    specifier::{PackageId, Requirement, Specifier},
+    tree::{Place, Tree},
+};
+
+/// The layout of the file.
+const VERSION: u32 = 1;
+
+/// What a lock file says: trees by requirement, in its canonical spelling.
+pub type Trees = BTreeMap<String, Arc<Tree>>;
+
+/// A lock file.
+pub struct Lock {
+    path: PathBuf,
+    /// The file whose operating system lock guards changes; it dies with its process (fault 39).
+    guard: PathBuf,
+    seen: Mutex<Option<(Option<Stamp>, Arc<Trees>)>>,
+}
+
+/// Tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    /// Of a file as it is now; `None` if there is none.
+    pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(found) => {
+                Ok(Some(Self { inode: found.ino(), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A lock file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is no JSON of the expected form.
+    #[error("{path} is damaged; restore it, or remove it to lock anew")]
+    Damaged {
+        /// Which one.
+        path: PathBuf,
+        /// With line and column.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Its content makes no sense.
+    #[error("{path} is damaged at {place:?}: {problem}; restore it, or remove it to lock anew")]
+    Nonsense {
+        /// Which one.
+        path: PathBuf,
+        /// The key that is wrong.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A newer version of Mangrove wrote it.
+    #[error("{path} has version {found}, and this program knows {VERSION}")]
+    Newer {
+        /// Which one.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// The registry promises other bytes for a version than it did when it was locked.
+    #[error("{package} is locked in {path} as {locked}, and the registry now promises {promised}")]
+    Conflict {
+        /// Which file.
+        path: PathBuf,
+        /// Which package.
+        package: PackageId,
+        /// The integrity in the file.
+        locked: String,
+        /// The integrity that the registry gives.
+        promised: String,
+    },
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let (path, code) = match &error {
+            Error::Read { path, source } => return io_fault(Operation::Read, path, source),
+            Error::Write { path, source } => return io_fault(Operation::Write, path, source),
+            Error::Damaged { path, .. } => (path, Code::MALFORMED_DOCUMENT),
+            Error::Nonsense { path, .. } | Error::Newer { path, .. } => (path, Code::INVALID_DOCUMENT),
+            Error::Conflict { path, .. } => (path, Code::INTEGRITY_MISMATCH),
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Fault::new(FailureClass::Environment, code, format!("lock:{name}"), super::chain(&error))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    #[serde(default)]
+    specifiers: BTreeMap<String, Entry>,
+    #[serde(default)]
+    packages: BTreeMap<String, Locked>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    package: String,
+    /// Everything but the package itself, by its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tree: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Locked {
+    integrity: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl Lock {
+    /// The lock file at `path`; changes are guarded by the file `guard`.
+    #[must_use]
+    pub fn new(path: PathBuf, guard: PathBuf) -> Self {
+        Self { path, guard, seen: Mutex::new(None) }
+    }
+
+    /// What it says now. The file is parsed again only if it changed; a missing one says nothing.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn trees(&self) -> Result<Arc<Trees>, Error> {
+        let stamp = Stamp::of(&self.path).map_err(|source| Error::Read { path: self.path.clone(), source })?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, trees)) = seen.as_ref().filter(|(known, _)| *known == stamp) {
+            debug_assert_eq!(*known, stamp);
+            return Ok(Arc::clone(trees));
+        }
+        let trees = Arc::new(self.read()?);
+        *seen = Some((stamp, Arc::clone(&trees)));
+        Ok(trees)
+    }
+
+    /// Locks a requirement and returns what is locked now: the given tree, or the one that somebody else
+    /// locked first. Waits for other processes that change the file.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn add(&self, requirement: &Requirement, tree: Arc<Tree>) -> Result<Arc<Tree>, Error> {
+        let _guard = self.guard()?;
+        let mut trees = self.read()?;
+        let key = requirement.to_string();
+        if let Some(first) = trees.get(&key) {
+            return Ok(Arc::clone(first));
+        }
+        self.check_conflicts(&trees, &tree)?;
+        trees.insert(key, Arc::clone(&tree));
+        self.write(&trees)?;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(tree)
+    }
+
+    /// Locks these requirements to these trees, whatever they were locked to. Waits for other processes that
+    /// change the file; without trees does nothing.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn replace(&self, replaced: &Trees) -> Result<(), Error> {
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        let _guard = self.guard()?;
+        let mut trees = self.read()?;
+        trees.retain(|key, _| !replaced.contains_key(key));
+        for (key, tree) in replaced {
+            self.check_conflicts(&trees, tree)?;
+            trees.insert(key.clone(), Arc::clone(tree));
+        }
+        self.write(&trees)?;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// Waits until nobody else changes the file; until it is dropped, nobody does.
+    fn guard(&self) -> Result<File, Error> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Write { path, source }
+        };
+        if let Some(directory) = self.guard.parent() {
+            fs::create_dir_all(directory).map_err(failed(directory))?;
+        }
+        let guard =
+            File::options().create(true).truncate(false).write(true).open(&self.guard).map_err(failed(&self.guard))?;
+        guard.lock().map_err(failed(&self.guard))?;
+        Ok(guard)
+    }
+
+    fn check_conflicts(&self, trees: &Trees, added: &Tree) -> Result<(), Error> {
+        for (package, promised) in &added.integrity {
+            let locked = trees.values().find_map(|tree| tree.integrity.get(package));
+            if let Some(locked) = locked.filter(|locked| contradict(locked, promised)) {
+                return Err(Error::Conflict {
+                    path: self.path.clone(),
+                    package: package.clone(),
+                    locked: locked.clone(),
+                    promised: promised.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Trees, Error> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trees::new()),
+            Err(source) => return Err(Error::Read { path: self.path.clone(), source }),
+        };
+        let damaged = |source| Error::Damaged { path: self.path.clone(), source };
+        let Version { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if version > VERSION {
+            return Err(Error::Newer { path: self.path.clone(), found: version });
+        }
+        let document: Document = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let mut trees = Trees::new();
+        for (key, entry) in &document.specifiers {
+            let tree = read_tree(key, entry, &document.packages).map_err(|problem| Error::Nonsense {
+                path: self.path.clone(),
+                place: key.clone(),
+                problem,
+            })?;
+            trees.insert(key.clone(), Arc::new(tree));
+        }
+        Ok(trees)
+    }
+
+    fn write(&self, trees: &Trees) -> Result<(), Error> {
+        let mut document = Document { version: VERSION, specifiers: BTreeMap::new(), packages: BTreeMap::new() };
+        for (key, tree) in trees {
+            let top = Place::top(&tree.root.name);
+            let below = tree.placed.iter().filter(|(place, _)| **place != top);
+            let tree_entry = below.map(|(place, package)| (place.to_string(), package.to_string())).collect();
+            document.specifiers.insert(key.clone(), Entry { package: tree.root.to_string(), tree: tree_entry });
+            for (package, integrity) in &tree.integrity {
+                document.packages.entry(package.to_string()).or_insert_with(|| Locked { integrity: integrity.clone() });
+            }
+        }
+        let failed = |source| Error::Write { path: self.path.clone(), source };
+        let mut text = serde_json::to_vec_pretty(&document).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory).map_err(failed)?;
+        let mut file = tempfile::Builder::new().prefix(".npm.lock-").tempfile_in(directory).map_err(failed)?;
+        file.write_all(&text).map_err(failed)?;
+        // Unlike a cache, a lock cannot be made again.
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&self.path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+fn read_tree(key: &str, entry: &Entry, packages: &BTreeMap<String, Locked>) -> Result<Tree, String> {
+    match key.parse::<Specifier>() {
+        Ok(Specifier::Npm { requirement, sub_path: None }) if requirement.to_string() == key => {}
+        _ => return Err("expected a key of the form `npm:name@range`".to_owned()),
+    }
+    let root: PackageId = entry.package.parse().map_err(|error| format!("{error}"))?;
+    let mut tree = Tree { root: root.clone(), placed: BTreeMap::new(), integrity: BTreeMap::new() };
+    tree.placed.insert(Place::top(&root.name), root);
+    for (place, package) in &entry.tree {
+        let place: Place = place.parse().map_err(|error| format!("{error}"))?;
+        tree.placed.insert(place, package.parse().map_err(|error| format!("{error}"))?);
+    }
+    for package in tree.placed.values() {
+        let locked = packages.get(&package.to_string()).ok_or_else(|| format!("no integrity for {package}"))?;
+        checkable(&locked.integrity).ok_or_else(|| format!("the integrity of {package} is none"))?;
+        tree.integrity.insert(package.clone(), locked.integrity.clone());
+    }
+    Ok(tree)
+}
+
+/// True if two integrities promise different bytes by the same algorithm.
+fn contradict(left: &str, right: &str) -> bool {
+    let (Some(left), Some(right)) = (checkable(left), checkable(right)) else { return false };
+    left.hashes.iter().any(|one| {
+        let mut comparable = right.hashes.iter().filter(|other| other.algorithm == one.algorithm).peekable();
+        comparable.peek().is_some() && comparable.all(|other| other.digest != one.digest)
+    })
+}

@@ -1,0 +1,197 @@
+//! What the package cache holds, and giving back what nobody needs: `mangrove cache info` and `prune`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use mangrove_domain::{digest::Digest, failure::Fault};
+use mangrove_fs::faults::{Operation, io_fault};
+
+use super::{NpmPackages, fetch::blocking, specifier::PackageId, tree::Tree, unit};
+
+/// Files of one sort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many.
+    pub files: u64,
+    /// Their bytes together.
+    pub bytes: u64,
+}
+
+/// What the cache holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// Answers of registries.
+    pub metadata: Amount,
+    /// Package archives.
+    pub archives: Amount,
+    /// Records of built units.
+    pub units: Amount,
+    /// Work in progress, and what died in it.
+    pub scratch: Amount,
+}
+
+/// One file of the cache.
+struct Cached {
+    path: PathBuf,
+    sort: Sort,
+    bytes: u64,
+    modified: SystemTime,
+}
+
+enum Sort {
+    /// Of this package.
+    Metadata(String),
+    /// Of this version, as `name@version`.
+    Archive(String),
+    Unit,
+    Scratch,
+    Other,
+}
+
+impl NpmPackages {
+    /// What the cache holds.
+    ///
+    /// # Errors
+    /// A directory that cannot be listed.
+    pub async fn usage(&self) -> Result<Usage, Fault> {
+        let root = self.inner.supply.cache.root().to_owned();
+        blocking(move || {
+            let mut usage = Usage { directory: root.clone(), ..Usage::default() };
+            for file in cached(&root)? {
+                let amount = match file.sort {
+                    Sort::Metadata(_) => &mut usage.metadata,
+                    Sort::Archive(_) => &mut usage.archives,
+                    Sort::Unit => &mut usage.units,
+                    Sort::Scratch => &mut usage.scratch,
+                    Sort::Other => continue,
+                };
+                amount.files += 1;
+                amount.bytes += file.bytes;
+            }
+            Ok(usage)
+        })
+        .await
+    }
+
+    /// Removes what no lock names: archives and metadata that neither `mangrove.lock`, nor the lock of the state
+    /// directory, nor one of these `deno.lock` files names, and records of units whose vendor bundle is not among
+    /// `stored`. What was written within `grace` stays, since it may be fetched and not locked yet. A dry run tells
+    /// the same and removes nothing.
+    ///
+    /// # Errors
+    /// A lock that cannot be read, since it might name anything; a file that cannot be removed.
+    pub async fn prune(
+        &self,
+        deno_locks: &BTreeSet<PathBuf>,
+        stored: BTreeSet<Digest>,
+        grace: Duration,
+        is_dry_run: bool,
+    ) -> Result<Amount, Fault> {
+        let mut named = Named::default();
+        self.inner.committed.trees()?.values().for_each(|tree| named.add(tree));
+        self.inner.own.trees()?.values().for_each(|tree| named.add(tree));
+        for path in deno_locks {
+            self.inner.deno_locks.load(path)?.trees().for_each(|tree| named.add(tree));
+        }
+        let root = self.inner.supply.cache.root().to_owned();
+        blocking(move || {
+            let mut removed = Amount::default();
+            for file in cached(&root)? {
+                let is_needed = match &file.sort {
+                    Sort::Metadata(name) => named.names.contains(name),
+                    Sort::Archive(package) => named.packages.contains(package),
+                    Sort::Unit => unit::recorded(&file.path).is_none_or(|unit| stored.contains(&unit.key.digest())),
+                    // Swept when the next unit is built, after a day.
+                    Sort::Scratch | Sort::Other => true,
+                };
+                let is_recent = file.modified.elapsed().map_or(true, |age| age < grace);
+                if is_needed || is_recent {
+                    continue;
+                }
+                match if is_dry_run { Ok(()) } else { fs::remove_file(&file.path) } {
+                    Ok(()) => {
+                        removed.files += 1;
+                        removed.bytes += file.bytes;
+                        if !is_dry_run {
+                            remove_empty(file.path.parent(), &root);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(io_fault(Operation::Remove, &file.path, &error)),
+                }
+            }
+            Ok(removed)
+        })
+        .await
+    }
+}
+
+#[derive(Default)]
+struct Named {
+    names: BTreeSet<String>,
+    packages: BTreeSet<String>,
+}
+
+impl Named {
+    fn add(&mut self, tree: &Tree) {
+        let packages: BTreeMap<&PackageId, &String> = tree.integrity.iter().collect();
+        self.names.extend(packages.keys().map(|package| package.name.clone()));
+        self.packages.extend(packages.keys().map(ToString::to_string));
+    }
+}
+
+/// Removes directories that became empty, from the inside out; one that somebody fills meanwhile stays.
+fn remove_empty(directory: Option<&Path>, root: &Path) {
+    let mut directory = directory;
+    while let Some(path) = directory.filter(|path| *path != root && path.starts_with(root)) {
+        if fs::remove_dir(path).is_err() {
+            return;
+        }
+        directory = path.parent();
+    }
+}
+
+/// Every file below the cache.
+fn cached(root: &Path) -> Result<Vec<Cached>, Fault> {
+    let mut files = Vec::new();
+    let mut pending = vec![root.to_owned()];
+    while let Some(directory) = pending.pop() {
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io_fault(Operation::List, &directory, &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| io_fault(Operation::List, &directory, &error))?;
+            // Gone between the listing and the look: somebody else's scratch.
+            let Ok(found) = entry.metadata() else { continue };
+            let path = entry.path();
+            if found.is_dir() {
+                pending.push(path);
+            } else {
+                let modified = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                files.push(Cached { sort: sort(root, &path), path, bytes: found.len(), modified });
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// What a file is, by its place: `registries/<place>/<name>/packument`, `…/<name>/<version>/package.tgz`.
+fn sort(root: &Path, path: &Path) -> Sort {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let segments: Vec<&str> = below.iter().filter_map(|segment| segment.to_str()).collect();
+    match segments.as_slice() {
+        ["registries", _, name @ .., "packument"] => Sort::Metadata(name.join("/")),
+        ["registries", _, name @ .., version, "package.tgz"] => Sort::Archive(format!("{}@{version}", name.join("/"))),
+        ["units", ..] => Sort::Unit,
+        ["scratch", ..] => Sort::Scratch,
+        _ => Sort::Other,
+    }
+}

@@ -1,0 +1,119 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use mangrove_domain::problem::Code;
+use mangrove_testkit::registry::{FakePackage, Misbehaviour};
+
+use super::{World, closure, prepare};
+use crate::{NpmPackages, Options, update::Update};
+
+fn newer(name: &str, version: &str) -> FakePackage {
+    FakePackage::new(name, version).file("index.js", version)
+}
+
+fn moves(update: &Update) -> BTreeMap<&str, (String, bool)> {
+    let outcome = |after: &Result<_, mangrove_domain::failure::Fault>| match after {
+        Ok(package) => format!("{package}"),
+        Err(fault) => fault.code.to_string(),
+    };
+    let outcome: &dyn Fn(&Result<crate::specifier::PackageId, _>) -> String = &outcome;
+    update
+        .requirements
+        .iter()
+        .map(|updated| (updated.requirement.as_str(), (outcome(&updated.after), updated.is_moved)))
+        .collect()
+}
+
+async fn world() -> World {
+    let world = World::new();
+    world.registry.publish(newer("tool", "1.0.0"));
+    prepare(&world.packages(), &["npm:zod@4", "npm:tool@1"]).await.unwrap();
+    world.registry.publish(newer("zod", "4.9.0"));
+    world.registry.publish(newer("tool", "1.2.0"));
+    world
+}
+
+#[tokio::test]
+async fn an_update_moves_ranges_and_a_scan_never_does() {
+    let world = world().await;
+    let packages = world.packages();
+    assert_eq!(closure(&packages, &["npm:zod@4"]).await[0].key, "zod@4.3.6");
+    let update = packages.update(&["zod".to_owned(), "left-pad".to_owned()], false).await.unwrap();
+    assert_eq!(moves(&update), BTreeMap::from([("npm:zod@4", ("zod@4.9.0".to_owned(), true))]));
+    assert_eq!(update.unknown, ["left-pad"]);
+    assert_eq!(closure(&packages, &["npm:zod@4"]).await[0].key, "zod@4.9.0");
+    assert_eq!(closure(&packages, &["npm:tool@1"]).await[0].key, "tool@1.0.0", "it was not named");
+    let again = packages.update(&[], false).await.unwrap();
+    assert!(!moves(&again)["npm:zod@4"].1 && moves(&again)["npm:tool@1"].1);
+    assert!(!world.directory.path().join("mangrove.lock").exists());
+}
+
+#[tokio::test]
+async fn a_pinned_update_writes_the_committed_lock_and_then_moves_it() {
+    let world = world().await;
+    let packages = world.packages();
+    packages.update(&["tool".to_owned()], true).await.unwrap();
+    let committed = std::fs::read_to_string(world.directory.path().join("mangrove.lock")).unwrap();
+    assert!(committed.contains("tool@1.2.0") && committed.contains("zod@4.3.6"), "{committed}");
+    // Alone it is enough, on another machine.
+    std::fs::remove_file(world.state().join("npm.lock")).unwrap();
+    let locked = NpmPackages::new(Options { is_locked: true, ..world.options() });
+    let prepared = prepare(&locked, &["npm:zod@4", "npm:tool@1"]).await.unwrap();
+    assert_eq!(prepared.packages.lines().unwrap().len(), 2);
+    let fault = locked.update(&[], false).await.unwrap_err();
+    assert_eq!(fault.code, Code::LOCK_OUTDATED);
+    assert!(fault.message.contains("npm:zod@4"), "{}", fault.message);
+    assert_eq!(std::fs::read_to_string(world.directory.path().join("mangrove.lock")).unwrap(), committed);
+    world.packages().update(&[], false).await.unwrap();
+    assert_eq!(closure(&locked, &["npm:zod@4"]).await[0].key, "zod@4.9.0");
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_stays_locked_as_it_was() {
+    let world = world().await;
+    world.registry.misbehave(Some("/zod/-/zod-4.9.0.tgz"), Misbehaviour::Status(404), None);
+    let packages = world.packages();
+    let update = packages.update(&[], false).await.unwrap();
+    assert_eq!(moves(&update)["npm:zod@4"], (Code::PACKAGE_NOT_FOUND.to_string(), false));
+    assert_eq!(moves(&update)["npm:tool@1"], ("tool@1.2.0".to_owned(), true));
+    assert_eq!(closure(&packages, &["npm:zod@4"]).await[0].key, "zod@4.3.6");
+}
+
+#[tokio::test]
+async fn pruning_removes_what_no_lock_names() {
+    let world = world().await;
+    let packages = world.packages();
+    packages.update(&["zod".to_owned()], false).await.unwrap();
+    let stored: BTreeSet<_> = world.store.vendors.lock().unwrap().keys().copied().collect();
+    let before = world.cached_files();
+    let archives = |files: &[String]| files.iter().filter(|file| file.ends_with(".tgz")).cloned().collect::<Vec<_>>();
+    assert_eq!(archives(&before).len(), 3);
+    let kept = packages.prune(&BTreeSet::new(), stored.clone(), Duration::from_hours(1), false).await.unwrap();
+    assert_eq!(kept.files, 0, "what was fetched a moment ago may not be locked yet");
+
+    let usage = packages.usage().await.unwrap();
+    assert_eq!((usage.archives.files, usage.metadata.files, usage.units.files), (3, 2, 2));
+    let told = packages.prune(&BTreeSet::new(), stored.clone(), Duration::ZERO, true).await.unwrap();
+    let removed = packages.prune(&BTreeSet::new(), stored, Duration::ZERO, false).await.unwrap();
+    assert_eq!(told, removed, "a dry run tells what would go, and leaves it");
+    assert_eq!(removed.files, 1);
+    assert_eq!(
+        archives(&world.cached_files()),
+        ["registries/REGISTRY/tool/1.0.0/package.tgz", "registries/REGISTRY/zod/4.9.0/package.tgz"]
+    );
+    assert_eq!(packages.usage().await.unwrap().archives.bytes, usage.archives.bytes - removed.bytes);
+    // Offline, everything that is locked is still there.
+    prepare(&world.offline(), &["npm:zod@4", "npm:tool@1"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_pruned_while_a_lock_cannot_be_read() {
+    let world = world().await;
+    std::fs::write(world.directory.path().join("mangrove.lock"), "oops").unwrap();
+    let before = world.cached_files();
+    let fault = world.packages().prune(&BTreeSet::new(), BTreeSet::new(), Duration::ZERO, false).await.unwrap_err();
+    assert_eq!(fault.code, Code::MALFORMED_DOCUMENT);
+    assert_eq!(world.cached_files(), before);
+}

@@ -1,0 +1,239 @@
+//! The marker of a repository, and the directories of the kinds that it names.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    document::{Document, Node, NodeValue},
+    failure::{FailureClass, Fault},
+    kind_layout::KindLayout,
+    nearest,
+    permission::Permissions,
+    ports::Documents,
+    position::Position,
+    problem::{Code, Problem, Severity},
+    source::{Extension, Kind, Origin, RelativePath, RootId},
+};
+use mangrove_fs::faults::{Operation, io_fault};
+
+use super::{
+    permissions,
+    view::{self, View},
+    walk::join,
+};
+
+/// The markers of a repository, first in precedence first.
+pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
+
+/// The directory of a repository's own extensions.
+pub const EXTENSIONS_DIRECTORY: &str = "extensions";
+
+/// Keys of `mangrove.yaml` apart from the directories of kinds.
+const KNOWN_KEYS: [&str; 7] =
+    ["repoId", "bundler", "deno", "driver", "permissions", "mangroveVersion", "initializedAt"];
+const KNOWN_DIRECTORIES: [&str; 6] = ["models", "vaults", "drivers", "reports", "datastores", "workflows"];
+
+/// The nearest directory at or above `start` that holds a marker.
+#[must_use]
+pub fn find_repository(start: &Path) -> Option<PathBuf> {
+    start
+        .ancestors()
+        .find(|directory| MARKERS.iter().any(|marker| directory.join(marker).is_file()))
+        .map(Path::to_owned)
+}
+
+/// What the marker and the environment say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The name of the marker file; `None` if there is none.
+    pub marker: Option<String>,
+    /// The repository's identifier, which survives cloning and moving.
+    pub repository_id: Option<Arc<str>>,
+    /// `modelsDir` and the like, as they are written, and where.
+    directories: BTreeMap<String, (String, Position)>,
+    /// Which bundler to use, as it is written.
+    pub bundler: Option<String>,
+    /// The program `deno`, as it is written.
+    pub deno: Option<String>,
+    /// What is granted to whom.
+    pub permissions: Permissions,
+    /// What is wrong with the marker.
+    pub problems: Vec<Problem>,
+}
+
+impl Layout {
+    /// Reads the marker in `directory`, the empty text being the root.
+    pub(super) fn read(view: &mut View, documents: &dyn Documents, directory: &str) -> Result<Self, Fault> {
+        for marker in MARKERS {
+            let path = join(directory, marker);
+            if let Some(record) = view.document(&path) {
+                let text = record.text().ok_or_else(|| {
+                    let message = format!("{path} cannot be read as text");
+                    Fault::new(FailureClass::Environment, Code::UNREADABLE, format!("marker:{path}"), message)
+                })?;
+                let document = documents.parse(&path, text).map_err(|error| {
+                    let cause = format!("marker:{path}");
+                    Fault::new(FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, cause, error.message)
+                        .at(error.position)
+                })?;
+                let layout = Self::of(&path, &document, marker == MARKERS[0])?;
+                return Ok(Self { marker: Some(marker.to_owned()), ..layout });
+            }
+        }
+        Ok(Self::default())
+    }
+
+    /// Reads the marker of a repository, without looking at anything else in it.
+    ///
+    /// # Errors
+    /// A fault if the marker cannot be read or parsed.
+    pub fn of_repository(repository: &Path, documents: &dyn Documents) -> Result<Self, Fault> {
+        let root = view::Root::open(RootId::local(), Origin::Local, repository.to_owned())
+            .map_err(|error| io_fault(Operation::List, repository, &error))?;
+        Self::read(&mut View::new(Arc::new(root), Arc::default(), None, false), documents, "")
+    }
+
+    /// A marker that says something else than it must say is no reason to look elsewhere: a mistake in it is an
+    /// error of the scan, since rows would leave for it.
+    fn of(marker: &str, document: &Document, warns: bool) -> Result<Self, Fault> {
+        let mut layout = Self::default();
+        let members = match &document.root.value {
+            NodeValue::Map(members) => members.as_slice(),
+            NodeValue::Null => &[],
+            NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::String(_) | NodeValue::List(_) => {
+                return Err(wrong_form(marker, &document.root, "the file", "a mapping"));
+            }
+        };
+        for (key_node, value) in members {
+            let key = key_node.as_str().unwrap_or_default();
+            let is_directory = key.strip_suffix("Dir").is_some_and(|stem| KNOWN_DIRECTORIES.contains(&stem));
+            let text = || {
+                let text = value.as_str().filter(|text| !text.is_empty());
+                text.ok_or_else(|| wrong_form(marker, value, &format!("`{key}`"), "a text"))
+            };
+            if key == "repoId" {
+                layout.repository_id = Some(text()?.into());
+            } else if key == "bundler" && warns {
+                layout.bundler = Some(text()?.to_owned());
+            } else if key == "deno" && warns {
+                layout.deno = Some(text()?.to_owned());
+            } else if key == "permissions" && warns {
+                layout.permissions = permissions::read(marker, value, &mut layout.problems);
+            } else if is_directory {
+                layout.directories.insert(key.to_owned(), (text()?.to_owned(), value.position(marker)));
+            } else if key.ends_with("Dir")
+                && let Some(text) = value.as_str()
+            {
+                // Of a kind that a further loader may know.
+                layout.directories.insert(key.to_owned(), (text.to_owned(), value.position(marker)));
+            }
+            if warns && !is_directory && !KNOWN_KEYS.contains(&key) {
+                layout.problems.push(unknown_key(marker, key, key_node));
+            }
+        }
+        Ok(layout)
+    }
+
+    /// The directory of one kind below `root`, the directory of the marker: environment, then marker, then
+    /// `extensions/<directory>`.
+    pub(super) fn directory_of(
+        &self,
+        kind: &KindLayout,
+        environment: &BTreeMap<String, String>,
+        root: &Path,
+    ) -> Result<Place, Problem> {
+        let name = kind.kind.as_str();
+        let variable = format!("{}S_DIR", name.to_uppercase().replace('-', "_"));
+        let from_environment = ["MANGROVE_", "SWAMP_"].iter().find_map(|prefix| {
+            let variable = format!("{prefix}{variable}");
+            environment.get(&variable).filter(|value| !value.is_empty()).map(|value| (variable, value.clone(), None))
+        });
+        let from_marker = || {
+            let key = format!("{name}sDir");
+            let (value, position) = self.directories.get(&key)?;
+            Some((key, value.clone(), Some(position.clone())))
+        };
+        let Some((setting, text, position)) = from_environment.or_else(from_marker) else {
+            return Ok(Place { directory: join(EXTENSIONS_DIRECTORY, &kind.directory), setting: None });
+        };
+        let relative = match Path::new(&text).strip_prefix(root) {
+            Ok(below) => below.to_string_lossy().into_owned(),
+            Err(_) => text.clone(),
+        };
+        let place = |directory: String| Place { directory, setting: Some((setting.clone(), position.clone())) };
+        match RelativePath::parse(&relative) {
+            Ok(path) => Ok(place(path.as_str().to_owned())),
+            Err(mangrove_domain::source::PathError::Empty) => Ok(place(String::new())),
+            Err(error) => Err(Problem {
+                code: Code::INVALID_DOCUMENT,
+                severity: Severity::Error,
+                subject: setting,
+                position,
+                message: format!("the directory of {name}s must lie inside the repository: {error}"),
+                hint: Some("use a path relative to the repository".to_owned()),
+            }),
+        }
+    }
+
+    /// What a setting says, as it is written.
+    pub(super) fn directory_setting(&self, key: &str) -> Option<&str> {
+        self.directories.get(key).map(|(text, _)| text.as_str())
+    }
+
+    /// The extension of files that no manifest claims.
+    pub(super) fn own_extension(&self) -> Extension {
+        let id = self.repository_id.as_deref().unwrap_or("repository");
+        Extension { name: format!("@local/{id}").into(), version: "0.0.0".into() }
+    }
+}
+
+/// Where the sources of one kind lie.
+pub(super) struct Place {
+    /// Below the root; empty for the root itself.
+    pub(super) directory: String,
+    /// The key or variable that says so, and where it stands; `None` if nothing does.
+    pub(super) setting: Option<(String, Option<Position>)>,
+}
+
+impl Place {
+    /// The problem of a directory that is configured and not there; `None` where nothing names it.
+    pub(super) fn missing(&self, kind: &Kind) -> Option<Problem> {
+        let (setting, position) = self.setting.clone()?;
+        Some(Problem {
+            code: Code::MISSING_DIRECTORY,
+            severity: Severity::Error,
+            subject: setting,
+            position,
+            message: format!("the directory `{}` is not there; what is known of {kind}s is kept", self.directory),
+            hint: Some("make the directory, or correct the setting".to_owned()),
+        })
+    }
+}
+
+fn wrong_form(marker: &str, node: &Node, what: &str, expected: &str) -> Fault {
+    let message = format!(
+        "{what} must be {expected}, found {}",
+        match node.as_str() {
+            Some("") => "an empty text",
+            _ => node.type_name(),
+        }
+    );
+    Fault::new(FailureClass::Deterministic, Code::INVALID_DOCUMENT, format!("marker:{marker}"), message)
+        .at(node.position(marker))
+}
+
+fn unknown_key(marker: &str, key: &str, node: &Node) -> Problem {
+    let directories = KNOWN_DIRECTORIES.iter().map(|directory| format!("{directory}Dir"));
+    let known: Vec<String> = KNOWN_KEYS.iter().map(|known| (*known).to_owned()).chain(directories).collect();
+    Problem {
+        code: Code::UNKNOWN_SETTING,
+        severity: Severity::Warning,
+        subject: marker.to_owned(),
+        position: Some(node.position(marker)),
+        message: format!("the setting `{key}` is not known"),
+        hint: nearest::hint(key, known.iter().map(String::as_str)),
+    }
+}

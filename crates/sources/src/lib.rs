@@ -1,0 +1,32 @@
+//! Discovery, digests and module graphs. The rules are in `design/discovery.md`.
+//!
+//! [`LocalTree`] is the adapter. A survey looks at every path that the last one looked at; if nothing moved, the
+//! remembered outcome stands. Otherwise the whole survey is computed again, over a view that takes unchanged
+//! files and listings from memory: one path of code, whether warm or cold.
+
+mod config;
+mod drift;
+mod layout;
+mod manifest;
+mod mounts;
+pub mod parse;
+pub mod parser;
+mod permissions;
+mod places;
+mod pulled;
+mod resolve;
+mod roots;
+mod saved;
+mod session;
+mod shipped;
+mod stat_cache;
+mod survey;
+mod tokens;
+mod tree;
+mod view;
+mod walk;
+mod workflows;
+
+pub use layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS, find_repository};
+pub use stat_cache::FILE_NAME as STAT_CACHE_FILE;
+pub use tree::{LocalTree, TreeOptions};

@@ -1,0 +1,305 @@
+//! What the last survey saw, kept in one file: `<state>/stat-cache`.
+//!
+//! The file is a version line and two parts in postcard, each with its length and checksum. The first holds the stats
+//! that must be equal. The second, many times longer, holds the outcome and what was read, and is read only if somebody
+//! needs it. A damaged part, or a file of another version, counts as missing. See `design/discovery.md`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use mangrove_domain::digest::Digest;
+use mangrove_domain::{
+    source::{Origin, RootId},
+    survey::Survey,
+};
+use mangrove_fs::stamp::Seen;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{
+    saved::{self, SavedSurvey},
+    view::{DirectoryRecord, FileRecord, Memo, View},
+};
+
+/// The name of the file below the state directory.
+pub const FILE_NAME: &str = "stat-cache";
+
+const HEADER: &[u8; 22] = b"mangrove stat-cache 7\n";
+
+/// Longer than the first part ever is; what says otherwise is damaged.
+const LONGEST_PART: u64 = 1 << 30;
+
+/// The memory of one survey.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    /// What the survey was asked; another question makes the outcome worthless, not what was read.
+    pub(super) key: Digest,
+    /// Environment variables that the outcome depends on, with their values.
+    pub(super) variables: BTreeMap<String, Option<String>>,
+    pub(super) roots: Vec<RememberedRoot>,
+    /// Names the outcome and what was read: their digest, as they were written.
+    pub(super) mark: Digest,
+    rest: OnceLock<Option<Rest>>,
+    /// Where the rest is to be read from: open, so that it is the one that belongs to the stats, whoever replaces the
+    /// file meanwhile.
+    file: Mutex<Option<fs::File>>,
+}
+
+/// One root of a survey.
+#[derive(Debug)]
+pub(super) struct RememberedRoot {
+    pub(super) id: RootId,
+    /// Where it lay; absolute, without symbolic links.
+    pub(super) directory: PathBuf,
+    /// Where the root comes from.
+    pub(super) origin: Origin,
+    pub(super) stamps: Vec<Stamp>,
+}
+
+/// What is needed only if something moved, or if the outcome is asked for.
+#[derive(Debug)]
+struct Rest {
+    /// The outcome as it is stored: it is given out whole, and taking it apart costs no more than a copy.
+    survey: Vec<u8>,
+    /// In the order of the roots: what was read of each.
+    memos: Vec<Memory>,
+}
+
+/// What was read of one root, decoded when first asked for.
+#[derive(Debug)]
+struct Memory {
+    details: Vec<u8>,
+    memo: OnceLock<Arc<Memo>>,
+}
+
+/// One path that was looked at.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    pub(super) path: String,
+    pub(super) seen: Seen,
+    pub(super) is_racy: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileHead {
+    key: [u8; 32],
+    variables: Vec<(String, Option<String>)>,
+    roots: Vec<FileRoot>,
+    /// The checksum of the other part.
+    rest: [u8; 32],
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileRoot {
+    id: String,
+    directory: PathBuf,
+    origin: u8,
+    stamps: Vec<Stamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileRest {
+    survey: Blob,
+    details: Vec<Blob>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Details<D, F> {
+    directories: Vec<(String, D)>,
+    files: Vec<(String, F)>,
+}
+
+/// Bytes that are copied in one piece.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blob(pub(super) Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&[u8]>::deserialize(deserializer).map(|bytes| Self(bytes.to_vec()))
+    }
+}
+
+impl Remembered {
+    /// The memory of a survey that has just ended, written to `state_directory` if there is one. The second value is
+    /// why it could not be written; then it is good for this process only, and has no name.
+    pub(super) fn keep(
+        key: Digest,
+        variables: BTreeMap<String, Option<String>>,
+        views: Vec<View>,
+        survey: &Survey,
+        state_directory: Option<&Path>,
+    ) -> (Self, Option<io::Error>) {
+        let (roots, memos): (Vec<_>, Vec<_>) = views.into_iter().map(taken_from).unzip();
+        // Whatever cannot be encoded cannot be decoded, and counts as damaged.
+        let survey = postcard::to_stdvec(&SavedSurvey::of(survey)).unwrap_or_default();
+        let mut remembered = Self {
+            key,
+            variables,
+            roots,
+            mark: Digest::of(&[]),
+            rest: OnceLock::from(Some(Rest { survey, memos })),
+            file: Mutex::default(),
+        };
+        let Some(state_directory) = state_directory else { return (remembered, None) };
+        match remembered.save(state_directory) {
+            Ok(mark) => {
+                remembered.mark = mark;
+                (remembered, None)
+            }
+            Err(error) => (remembered, Some(error)),
+        }
+    }
+
+    /// The outcome; `None` if it is damaged.
+    pub(super) fn survey(&self) -> Option<Survey> {
+        postcard::from_bytes::<SavedSurvey>(&self.rest()?.survey).ok()?.restore()
+    }
+
+    /// What was read of a root; nothing if it is damaged.
+    pub(super) fn memo(&self, root: &RootId) -> Arc<Memo> {
+        let index = self.roots.iter().position(|known| known.id == *root);
+        let memory = index.zip(self.rest()).and_then(|(index, rest)| rest.memos.get(index));
+        memory.map(Memory::memo).unwrap_or_default()
+    }
+
+    fn rest(&self) -> Option<&Rest> {
+        let read = || {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            let bytes = read_part(&mut file)?;
+            if Digest::of(&bytes) != self.mark {
+                tracing::warn!("the stat cache is damaged and is dropped");
+                return None;
+            }
+            let rest: FileRest = postcard::from_bytes(&bytes).ok()?;
+            let memory = |details: Blob| Memory { details: details.0, memo: OnceLock::new() };
+            Some(Rest { survey: rest.survey.0, memos: rest.details.into_iter().map(memory).collect() })
+        };
+        self.rest.get_or_init(read).as_ref()
+    }
+
+    /// Replaces the file atomically; gives the mark.
+    fn save(&self, state_directory: &Path) -> io::Result<Digest> {
+        let Some(rest) = self.rest() else { return Err(io::ErrorKind::InvalidData.into()) };
+        let details: postcard::Result<Vec<Blob>> = rest.memos.iter().map(|memory| encode(&memory.memo())).collect();
+        let rest = FileRest { survey: Blob(rest.survey.clone()), details: details.map_err(io::Error::other)? };
+        let rest = postcard::to_stdvec(&rest).map_err(io::Error::other)?;
+        let mark = Digest::of(&rest);
+        let root = |root: &RememberedRoot| FileRoot {
+            id: root.id.as_str().to_owned(),
+            directory: root.directory.clone(),
+            origin: saved::save_origin(root.origin),
+            stamps: root.stamps.clone(),
+        };
+        let head = FileHead {
+            key: *self.key.as_bytes(),
+            variables: self.variables.clone().into_iter().collect(),
+            roots: self.roots.iter().map(root).collect(),
+            rest: *mark.as_bytes(),
+        };
+        let head = postcard::to_stdvec(&head).map_err(io::Error::other)?;
+        fs::create_dir_all(state_directory)?;
+        let mut target = tempfile::Builder::new().prefix("stat-cache-").tempfile_in(state_directory)?;
+        target.write_all(HEADER)?;
+        target.write_all(Digest::of(&head).as_bytes())?;
+        for part in [&head, &rest] {
+            target.write_all(&(part.len() as u64).to_le_bytes())?;
+            target.write_all(part)?;
+        }
+        target.persist(state_directory.join(FILE_NAME))?;
+        Ok(mark)
+    }
+}
+
+impl Memory {
+    fn memo(&self) -> Arc<Memo> {
+        let decode = || {
+            let details: Details<DirectoryRecord, FileRecord> = postcard::from_bytes(&self.details).ok()?;
+            Some(Memo {
+                directories: details.directories.into_iter().map(|(path, record)| (path, Arc::new(record))).collect(),
+                files: details.files.into_iter().map(|(path, record)| (path, Arc::new(record))).collect(),
+            })
+        };
+        Arc::clone(self.memo.get_or_init(|| Arc::new(decode().unwrap_or_default())))
+    }
+}
+
+/// What a finished survey of one root looked at, and what it read.
+fn taken_from(view: View) -> (RememberedRoot, Memory) {
+    let View { root, directories, files, .. } = view;
+    let stamp = |path: &String, seen, is_racy| Stamp { path: path.clone(), seen, is_racy };
+    let stamps = directories
+        .iter()
+        .map(|(path, record)| stamp(path, record.seen, record.is_racy))
+        .chain(files.iter().map(|(path, record)| stamp(path, record.seen, record.is_racy)))
+        .collect();
+    let memo = Memo { directories: directories.into_iter().collect(), files: files.into_iter().collect() };
+    let root = RememberedRoot { id: root.id.clone(), directory: root.directory.clone(), origin: root.origin, stamps };
+    (root, Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) })
+}
+
+fn encode(memo: &Memo) -> postcard::Result<Blob> {
+    fn sorted<T>(map: &HashMap<String, Arc<T>>) -> Vec<(String, &T)> {
+        let mut sorted: Vec<_> = map.iter().map(|(path, record)| (path.clone(), record.as_ref())).collect();
+        sorted.sort_by(|left, right| left.0.cmp(&right.0));
+        sorted
+    }
+    let details = Details { directories: sorted(&memo.directories), files: sorted(&memo.files) };
+    postcard::to_stdvec(&details).map(Blob)
+}
+
+/// Reads the first part of the file; `None` if there is none that can be used.
+pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
+    let mut file = fs::File::open(state_directory.join(FILE_NAME)).ok()?;
+    let mut header = [0; HEADER.len()];
+    file.read_exact(&mut header).ok()?;
+    if header != *HEADER {
+        return None;
+    }
+    let mut checksum = [0; 32];
+    file.read_exact(&mut checksum).ok()?;
+    let head = read_part(&mut file).filter(|head| *Digest::of(head).as_bytes() == checksum);
+    let Some(head) = head else {
+        tracing::warn!("the stat cache is damaged and is dropped");
+        return None;
+    };
+    let head: FileHead = postcard::from_bytes(&head).ok()?;
+    let root = |root: FileRoot| {
+        Some(RememberedRoot {
+            id: RootId::new(root.id),
+            directory: root.directory,
+            origin: *Origin::ALL.get(usize::from(root.origin))?,
+            stamps: root.stamps,
+        })
+    };
+    Some(Remembered {
+        key: Digest::from_bytes(head.key),
+        variables: head.variables.into_iter().collect(),
+        roots: head.roots.into_iter().map(root).collect::<Option<_>>()?,
+        mark: Digest::from_bytes(head.rest),
+        rest: OnceLock::new(),
+        file: Mutex::new(Some(file)),
+    })
+}
+
+/// One part: its length, and that many bytes. What follows is left to be read.
+fn read_part(file: &mut fs::File) -> Option<Vec<u8>> {
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let length = u64::from_le_bytes(length);
+    let mut bytes = Vec::new();
+    if length <= LONGEST_PART {
+        bytes.reserve_exact(usize::try_from(length).ok()?.min(1 << 26));
+    }
+    let read = file.take(length).read_to_end(&mut bytes).ok()?;
+    (u64::try_from(read) == Ok(length)).then_some(bytes)
+}

@@ -1,0 +1,444 @@
+//! One root as this survey sees it: every look goes through here, is remembered, and is counted.
+//!
+//! What an earlier survey read is taken over where the stat is the same and was not racy.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    digest::Digest,
+    failure::FailureClass,
+    source::{Origin, RootId},
+    survey::SurveyStatistics,
+};
+use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::stamp::{Horizon, NodeKind, Seen};
+use serde::{Deserialize, Serialize};
+
+use super::parser::ParsedModule;
+
+/// A directory that sources lie below.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) id: RootId,
+    pub(super) origin: Origin,
+    /// Absolute, without symbolic links.
+    pub(super) directory: PathBuf,
+    pub(super) handle: OwnedFd,
+}
+
+/// What is known of one directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DirectoryRecord {
+    pub(super) seen: Seen,
+    /// An equal stat does not prove that the listing still holds.
+    pub(super) is_racy: bool,
+    pub(super) listing: Listing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Listing {
+    /// Sorted by name; names that are not UTF-8 apart, made printable.
+    Names {
+        names: Vec<Name>,
+        undecodable: Vec<String>,
+    },
+    Absent,
+    /// A link leads out of the root.
+    Outside,
+    Failed(Trouble),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Name {
+    pub(super) name: String,
+    pub(super) kind: NodeKind,
+}
+
+/// What is known of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileRecord {
+    pub(super) seen: Seen,
+    pub(super) is_racy: bool,
+    pub(super) content: Content,
+    /// Of a script: what the latest bytes that could be read import and export.
+    pub(super) module: Option<ParsedModule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Content {
+    Read {
+        digest: [u8; 32],
+        /// Kept of configuration files.
+        text: Option<String>,
+    },
+    Absent,
+    Outside,
+    Unreadable(Trouble),
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Trouble {
+    /// Names the operating system's error, the same each time: `os-error:13`.
+    pub(super) cause: String,
+    /// It heals by itself.
+    pub(super) is_transient: bool,
+    pub(super) message: String,
+}
+
+/// Everything that earlier surveys read of one root.
+#[derive(Debug, Default)]
+pub(super) struct Memo {
+    pub(super) directories: HashMap<String, Arc<DirectoryRecord>>,
+    pub(super) files: HashMap<String, Arc<FileRecord>>,
+}
+
+/// What stands at a path, for resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    File,
+    Directory,
+    Absent,
+    Outside,
+}
+
+pub(super) struct View {
+    pub(super) root: Arc<Root>,
+    pub(super) memo: Arc<Memo>,
+    /// `None` if nothing may be written.
+    pub(super) state_directory: Option<PathBuf>,
+    /// Read everything again.
+    pub(super) rehash: bool,
+    /// Looks that were taken ahead, in parallel.
+    pub(super) looked: HashMap<String, Seen>,
+    pub(super) directories: BTreeMap<String, Arc<DirectoryRecord>>,
+    pub(super) files: BTreeMap<String, Arc<FileRecord>>,
+    pub(super) statistics: SurveyStatistics,
+    pub(super) horizon: Option<Horizon>,
+}
+
+/// A file that was opened.
+pub(super) struct ReadFile {
+    pub(super) record: FileRecord,
+    pub(super) bytes: Option<Arc<[u8]>>,
+    pub(super) was_opened: bool,
+}
+
+/// A file that has to be read, with all that reading needs.
+pub(super) struct ReadJob {
+    pub(super) root: Arc<Root>,
+    pub(super) path: String,
+    pub(super) seen: Seen,
+    pub(super) horizon: Horizon,
+    pub(super) keep_text: bool,
+    pub(super) old: Option<Arc<FileRecord>>,
+}
+
+impl Root {
+    /// Opens a directory; `directory` must be free of symbolic links.
+    pub(super) fn open(id: RootId, origin: Origin, directory: PathBuf) -> io::Result<Self> {
+        let handle = rustix::fs::open(
+            &directory,
+            rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )?;
+        Ok(Self { id, origin, directory, handle })
+    }
+
+    pub(super) fn absolute(&self, path: &str) -> PathBuf {
+        if path.is_empty() { self.directory.clone() } else { self.directory.join(path) }
+    }
+
+    /// Where `path` really lies below the root; `Ok(None)` if that is outside.
+    pub(super) fn canonical(&self, path: &str) -> io::Result<Option<String>> {
+        let real = fs::canonicalize(self.absolute(path))?;
+        Ok(real.strip_prefix(&self.directory).ok().and_then(Path::to_str).map(str::to_owned))
+    }
+}
+
+impl View {
+    pub(super) fn new(root: Arc<Root>, memo: Arc<Memo>, state_directory: Option<PathBuf>, rehash: bool) -> Self {
+        Self {
+            root,
+            memo,
+            state_directory,
+            rehash,
+            looked: HashMap::new(),
+            directories: BTreeMap::new(),
+            files: BTreeMap::new(),
+            statistics: SurveyStatistics::default(),
+            horizon: None,
+        }
+    }
+
+    pub(super) fn look(&mut self, path: &str) -> Seen {
+        if let Some(seen) = self.looked.get(path) {
+            return *seen;
+        }
+        let seen = Seen::look(&self.root.handle, path);
+        self.looked.insert(path.to_owned(), seen);
+        seen
+    }
+
+    fn horizon(&mut self) -> Horizon {
+        *self.horizon.get_or_insert_with(|| Horizon::now(self.state_directory.as_deref(), &self.root.directory))
+    }
+
+    /// The listing of a directory, `""` being the root.
+    pub(super) fn directory(&mut self, path: &str) -> Arc<DirectoryRecord> {
+        if let Some(known) = self.directories.get(path) {
+            return Arc::clone(known);
+        }
+        let seen = self.look(path);
+        let remembered = self.memo.directories.get(path).filter(|old| !self.rehash && !old.is_racy && old.seen == seen);
+        let record = match remembered {
+            Some(old) => Arc::clone(old),
+            None => Arc::new(self.list(path, seen)),
+        };
+        self.directories.insert(path.to_owned(), Arc::clone(&record));
+        record
+    }
+
+    fn list(&mut self, path: &str, seen: Seen) -> DirectoryRecord {
+        let quiet = |listing| DirectoryRecord { seen, is_racy: false, listing };
+        match seen {
+            Seen::Failed(number) if !seen.is_absent() => return quiet(Listing::Failed(Trouble::of_number(number))),
+            Seen::Failed(_) => return quiet(Listing::Absent),
+            Seen::There(stat) if stat.kind != NodeKind::Directory => return quiet(Listing::Absent),
+            Seen::There(_) => {}
+        }
+        let horizon = self.horizon();
+        match self.root.canonical(path) {
+            Ok(Some(_)) => {}
+            Ok(None) => return quiet(Listing::Outside),
+            Err(error) => {
+                return DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(Trouble::of(&error)) };
+            }
+        }
+        self.statistics.directories_listed += 1;
+        match names(&self.root.absolute(path)) {
+            Ok(listing) => {
+                let is_racy = Seen::look(&self.root.handle, path) != seen || horizon.is_racy(&seen);
+                DirectoryRecord { seen, is_racy, listing }
+            }
+            // A failure is never a remembered answer.
+            Err(error) => DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(Trouble::of(&error)) },
+        }
+    }
+
+    /// What stands at `path`. A link is followed, and is outside if it leaves the root.
+    pub(super) fn node(&mut self, path: &str) -> Node {
+        if path.is_empty() {
+            return Node::Directory;
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let kind = match &self.directory(parent).listing {
+            Listing::Names { names, .. } => names
+                .binary_search_by(|candidate| candidate.name.as_str().cmp(name))
+                .ok()
+                .map(|found| names[found].kind),
+            Listing::Absent | Listing::Failed(_) => None,
+            Listing::Outside => return Node::Outside,
+        };
+        match kind {
+            None | Some(NodeKind::Other) => Node::Absent,
+            Some(NodeKind::File) => Node::File,
+            Some(NodeKind::Directory) => Node::Directory,
+            Some(NodeKind::Link) => self.link(path),
+        }
+    }
+
+    fn link(&mut self, path: &str) -> Node {
+        let seen = self.look(path);
+        let content = match seen.kind() {
+            None => Content::Absent,
+            Some(_) => match self.root.canonical(path) {
+                Ok(Some(_)) if seen.kind() == Some(NodeKind::Directory) => return Node::Directory,
+                Ok(Some(_)) if seen.kind() == Some(NodeKind::File) => return Node::File,
+                Ok(Some(_)) | Err(_) => Content::Absent,
+                Ok(None) => Content::Outside,
+            },
+        };
+        let node = if content == Content::Outside { Node::Outside } else { Node::Absent };
+        // Watched, so that a target that appears is noticed: the link's own directory does not change then.
+        let record = FileRecord { seen, is_racy: false, content, module: None };
+        self.files.entry(path.to_owned()).or_insert_with(|| Arc::new(record));
+        node
+    }
+
+    /// Takes over what is remembered of `path`, or says what has to be read.
+    pub(super) fn begin(&mut self, path: &str, keep_text: bool, always_read: bool) -> Option<ReadJob> {
+        let known = self.files.get(path);
+        if known.is_some_and(|record| !always_read && (!keep_text || record.has_text())) {
+            return None;
+        }
+        let seen = self.look(path);
+        let old = self.memo.files.get(path).cloned();
+        if let Some(old) = old.as_ref().filter(|old| {
+            !always_read && !self.rehash && !old.is_racy && old.seen == seen && (!keep_text || old.has_text())
+        }) {
+            self.files.insert(path.to_owned(), Arc::clone(old));
+            return None;
+        }
+        let keep_text = keep_text || old.as_ref().is_some_and(|old| old.has_text());
+        let horizon = self.horizon();
+        Some(ReadJob { root: Arc::clone(&self.root), path: path.to_owned(), seen, horizon, keep_text, old })
+    }
+
+    pub(super) fn finish(&mut self, path: String, read: ReadFile) {
+        self.statistics.files_read += u64::from(read.was_opened);
+        self.files.insert(path, Arc::new(read.record));
+    }
+
+    /// A configuration file with its text; `None` if there is none.
+    pub(super) fn document(&mut self, path: &str) -> Option<Arc<FileRecord>> {
+        match self.node(path) {
+            Node::File => {}
+            Node::Directory | Node::Absent | Node::Outside => return None,
+        }
+        if let Some(job) = self.begin(path, true, false) {
+            let read = job.read();
+            self.finish(path.to_owned(), read);
+        }
+        self.files.get(path).cloned().filter(|record| record.content != Content::Absent)
+    }
+}
+
+impl FileRecord {
+    pub(super) fn digest(&self) -> Option<Digest> {
+        match &self.content {
+            Content::Read { digest, .. } => Some(Digest::from_bytes(*digest)),
+            Content::Absent | Content::Outside | Content::Unreadable(_) => None,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Read { text, .. } => text.as_deref(),
+            Content::Absent | Content::Outside | Content::Unreadable(_) => None,
+        }
+    }
+
+    /// True unless bytes were read and their text was not kept.
+    fn has_text(&self) -> bool {
+        !matches!(self.content, Content::Read { text: None, .. })
+    }
+}
+
+impl ReadJob {
+    /// Opens, reads and hashes. Stat before and after must agree, else the record is not trusted next time.
+    pub(super) fn read(&self) -> ReadFile {
+        let module = self.old.as_ref().and_then(|old| old.module.clone());
+        let closed = |content| ReadFile {
+            record: FileRecord { seen: self.seen, is_racy: false, content, module: module.clone() },
+            bytes: None,
+            was_opened: false,
+        };
+        match self.seen {
+            Seen::Failed(_) if self.seen.is_absent() => return closed(Content::Absent),
+            Seen::Failed(number) => return closed(Content::Unreadable(Trouble::of_number(number))),
+            Seen::There(stat) if stat.kind != NodeKind::File => {
+                let message = "not a regular file".to_owned();
+                return closed(Content::Unreadable(Trouble::lasting("not-a-file", message)));
+            }
+            Seen::There(_) => {}
+        }
+        match self.root.canonical(&self.path) {
+            Ok(Some(_)) => {}
+            Ok(None) => return closed(Content::Outside),
+            Err(error) => return self.failed(&error),
+        }
+        let mut last = None;
+        for _ in 0..3 {
+            match read_once(&self.root.absolute(&self.path)) {
+                Ok((before, bytes, after)) => {
+                    let is_stable = before == after;
+                    last = Some((after, bytes, is_stable));
+                    if is_stable {
+                        break;
+                    }
+                }
+                Err(error) => return self.failed(&error),
+            }
+        }
+        let Some((seen, bytes, is_stable)) = last else {
+            return closed(Content::Absent);
+        };
+        let digest = Digest::of(&bytes);
+        let text = if self.keep_text { std::str::from_utf8(&bytes).ok().map(str::to_owned) } else { None };
+        ReadFile {
+            record: FileRecord {
+                seen,
+                is_racy: !is_stable || self.horizon.is_racy(&seen),
+                content: Content::Read { digest: *digest.as_bytes(), text },
+                module,
+            },
+            bytes: Some(bytes.into()),
+            was_opened: true,
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> ReadFile {
+        let module = self.old.as_ref().and_then(|old| old.module.clone());
+        let content = Content::Unreadable(Trouble::of(error));
+        // A failure is never a remembered answer.
+        let record = FileRecord { seen: self.seen, is_racy: true, content, module };
+        ReadFile { record, bytes: None, was_opened: true }
+    }
+}
+
+fn read_once(path: &Path) -> io::Result<(Seen, Vec<u8>, Seen)> {
+    let mut file = fs::File::open(path)?;
+    let before = Seen::of(&file.metadata()?);
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut file, &mut bytes)?;
+    Ok((before, bytes, Seen::of(&file.metadata()?)))
+}
+
+fn names(directory: &Path) -> io::Result<Listing> {
+    let mut names = Vec::new();
+    let mut undecodable = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let file_type = entry.file_type()?;
+        let kind = if file_type.is_file() {
+            NodeKind::File
+        } else if file_type.is_dir() {
+            NodeKind::Directory
+        } else if file_type.is_symlink() {
+            NodeKind::Link
+        } else {
+            NodeKind::Other
+        };
+        match entry.file_name().into_string() {
+            Ok(name) => names.push(Name { name, kind }),
+            Err(name) => undecodable.push(name.to_string_lossy().into_owned()),
+        }
+    }
+    names.sort_by(|left, right| left.name.cmp(&right.name));
+    undecodable.sort();
+    Ok(Listing::Names { names, undecodable })
+}
+
+impl Trouble {
+    pub(super) fn of(error: &io::Error) -> Self {
+        let fault = io_fault(Operation::Read, Path::new(""), error);
+        let is_transient = fault.class == FailureClass::Transient;
+        Self { cause: fault.cause.0.to_string(), is_transient, message: error.to_string() }
+    }
+
+    /// Trouble that is no error of the operating system.
+    pub(super) fn lasting(cause: &str, message: String) -> Self {
+        Self { cause: cause.to_owned(), is_transient: false, message }
+    }
+
+    fn of_number(number: i32) -> Self {
+        Self::of(&io::Error::from_raw_os_error(number))
+    }
+}
