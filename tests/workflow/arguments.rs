@@ -105,8 +105,8 @@ async fn inputs_of_a_workflow_are_completed_and_checked_before_anything_runs() {
         let Err(StartError::Problems(problems)) = bench.try_run(inputs).await else { panic!("{inputs} ran") };
         for problem in problems {
             assert_eq!(problem.code, Code::INVALID_INPUT);
-            let hint = problem.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
-            table.extend([inputs, " → ", &problem.message, &hint, "\n"]);
+            let advice = problem.advice.map(|advice| format!(" — {advice}")).unwrap_or_default();
+            table.extend([inputs, " → ", &problem.message, &advice, "\n"]);
         }
     }
     insta::assert_snapshot!(table, @r#"

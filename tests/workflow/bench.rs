@@ -19,6 +19,7 @@ use mangrove_app::{
     },
 };
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     bundle::LoadedBundle,
     description::{Description, MethodDescription},
     failure::Failure,
@@ -186,6 +187,7 @@ impl Types for Catalogue {
                 self.names(kind).into_iter().map(|name| (kind.clone(), name)).collect()
             },
             remark: None,
+            advice: None,
         })
     }
 }
@@ -202,7 +204,7 @@ impl TypeCatalogue for Catalogue {
     fn claim(&self, _kind: &Kind, name: &TypeName) -> Option<Claim> {
         self.failed.get(name.as_str()).map(|failure| Claim {
             reason: format!("models/broken.ts: {}", failure.latest_message),
-            hint: format!("run `mangrove why {name}`"),
+            advice: Advice::new("see ").and(UserAction::Why { subject: name.to_string() }),
             is_unscanned: false,
         })
     }
@@ -422,7 +424,7 @@ fn listed(problems: &[Problem]) -> String {
         let place = problem.position.as_ref().map_or_else(|| problem.subject.clone(), ToString::to_string);
         let severity = if problem.severity == Severity::Error { "" } else { " (warning)" };
         let _ = write!(text, "{place}{severity}: {}", problem.message);
-        let _ = problem.hint.as_ref().map_or(Ok(()), |hint| write!(text, " — {hint}"));
+        let _ = problem.advice.as_ref().map_or(Ok(()), |advice| write!(text, " — {advice}"));
         text.push('\n');
     }
     text

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mangrove_app::workflow::StartError;
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     ports::{RunFilter, RunStore, RunStoreError},
     problem::Code,
     run::{RunRecord, RunStatus},
@@ -166,7 +166,7 @@ struct Failing {
 impl RunStore for Failing {
     async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
         if self.saves.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == self.fails_at {
-            let fault = Fault::new(FailureClass::Environment, Code::DISK_FULL, "disk", "no space");
+            let fault = Fault::environment(Code::DISK_FULL, "disk", "no space");
             return Err(RunStoreError { operation: "write", fault });
         }
         self.inner.save(record).await

@@ -169,7 +169,7 @@ async fn unknown_types_methods_definitions_and_workflows_are_told_with_the_neare
     workflows/w.yaml:7:70: `@acme/thing` has no method `rnu` — did you mean `run`?
     workflows/w.yaml:9:51: there is no definition `thign` — did you mean `thing`?
     workflows/w.yaml:11:47: unknown model type `@acme/thng` — did you mean `@acme/thing`?
-    workflows/w.yaml:13:47: model type `@acme/broken` is not ready: models/broken.ts: registry unreachable — run `mangrove why @acme/broken`
+    workflows/w.yaml:13:47: model type `@acme/broken` is not ready: models/broken.ts: registry unreachable — see the explanation of `@acme/broken`
     workflows/w.yaml:15:47: unknown model type `two/words`
     workflows/w.yaml:17:50: there is no workflow `v` — did you mean `w`?
     workflows/w.yaml:19:50: workflows call each other: w → w

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     failure::{Failure, FailureClass},
     problem::{Code, Problem, Severity},
     row::Row,
@@ -66,33 +67,27 @@ pub fn by_kind<'a>(rows: impl IntoIterator<Item = &'a Row>) -> BTreeMap<Kind, Su
 #[must_use]
 pub fn problem(row: &Row) -> Option<Problem> {
     let subject = row.source.to_string();
-    let describe = |code, severity, message, hint: Option<String>| Problem {
-        code,
-        severity,
-        subject: subject.clone(),
-        position: None,
-        message,
-        hint,
-    };
+    let describe =
+        |code, severity, message, advice: Advice| Problem::new(severity, code, subject.clone(), message).advise(advice);
     match &row.state {
         State::Indexed(_) => {
             let failure = row.degraded.as_ref()?;
             let message = format!("runs on its last good bundle: {}", failure.latest_message);
-            Some(describe(failure.code, Severity::Warning, message, Some(hint(failure, &subject))))
+            Some(describe(failure.code, Severity::Warning, message, advice(failure, &subject)))
         }
         State::BundleBuildFailed { failure, .. } | State::EntryPointUnreadable { failure, .. } => {
-            Some(describe(failure.code, Severity::Error, failure.latest_message.clone(), Some(hint(failure, &subject))))
+            Some(describe(failure.code, Severity::Error, failure.latest_message.clone(), advice(failure, &subject)))
         }
         State::ValidationFailed { violations, .. } => {
             let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            let hint = "change the export; it is looked at again as soon as the file changes".to_owned();
-            Some(describe(Code::EXPORT_REJECTED, Severity::Error, all.join("; "), Some(hint)))
+            let advice = "change the export; it is looked at again as soon as the file changes".into();
+            Some(describe(Code::EXPORT_REJECTED, Severity::Error, all.join("; "), advice))
         }
         State::OrphanedBundleOnly { .. } => Some(describe(
             Code::ROOT_UNREACHABLE,
             Severity::Warning,
             "its source is gone, only its bundle is left".to_owned(),
-            Some("bring the source back, or let `mangrove doctor --repair --apply` remove what is left".to_owned()),
+            Advice::new("bring the source back, or let ").and(UserAction::Repair).and(" remove what is left"),
         )),
         State::Bundled { .. } | State::Tombstoned { .. } => None,
     }
@@ -111,31 +106,26 @@ pub fn shipped(row: &Row) -> Option<Problem> {
         acceptance.pull,
         names.join(" or "),
     );
-    let hint = "a `deno.json` in the extension's directory that maps the name takes its place: the next scan builds it";
-    Some(Problem {
-        code: Code::SHIPPED_IN_USE,
-        severity: Severity::Information,
-        subject: row.source.to_string(),
-        position: None,
-        message,
-        hint: Some(hint.to_owned()),
-    })
+    let advice =
+        "a `deno.json` in the extension's directory that maps the name takes its place: the next scan builds it";
+    Some(Problem::information(Code::SHIPPED_IN_USE, row.source.to_string(), message).advise(advice))
 }
 
-/// What to do about a failure.
+/// What to do about a failure of the thing that people call `subject`.
 #[must_use]
-pub fn hint(failure: &Failure, subject: &str) -> String {
-    if failure.code == Code::SHIPPED_CHANGED {
-        return "pull the extension again, so that the lockfile says what came when, or put the old file back"
-            .to_owned();
-    }
-    match failure.class {
-        FailureClass::Transient => {
-            format!("it is tried again at the next scan or request; `mangrove why {subject}` tells more")
+pub fn advice(failure: &Failure, subject: &str) -> Advice {
+    match (failure.code, failure.class) {
+        (Code::SHIPPED_CHANGED, _) => {
+            "pull the extension again, so that the lockfile says what came when, or put the old file back".into()
         }
-        FailureClass::Environment => {
-            format!("`mangrove explain {}` says what it needs; then `mangrove scan`", failure.code)
+        (_, FailureClass::Transient) => Advice::new("it is tried again at the next scan or request; ")
+            .and(UserAction::Why { subject: subject.to_owned() })
+            .and(" tells more"),
+        (code, FailureClass::Environment) => {
+            Advice::new(UserAction::Explain(code)).and(" says what it needs; then ").and(UserAction::Scan)
         }
-        FailureClass::Deterministic => format!("correct the source; `mangrove explain {}` says more", failure.code),
+        (code, FailureClass::Deterministic) => {
+            Advice::new("correct the source; ").and(UserAction::Explain(code)).and(" says more")
+        }
     }
 }

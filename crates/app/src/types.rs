@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     bundle::LoadedBundle,
     description::Description,
     failure::Failure,
@@ -103,6 +104,8 @@ pub struct NotReady {
     pub unclaimed: Unclaimed,
     /// What else went wrong on the way, such as a damaged store.
     pub remark: Option<String>,
+    /// What to do about it, where the rest does not say so.
+    pub advice: Option<Advice>,
 }
 
 /// What disk and history say of a type that no row claims.
@@ -167,7 +170,7 @@ impl NotReady {
             }
         };
         let (kind, type_name) = (kind.cloned(), type_name.clone());
-        Self { kind, type_name, claimed_by, failure, other_kinds, nearest, unclaimed, remark }
+        Self { kind, type_name, claimed_by, failure, other_kinds, nearest, unclaimed, remark, advice: None }
     }
 
     /// What is the matter, in a few words: ``unknown model type `@acme/dns` ``.
@@ -217,14 +220,17 @@ impl NotReady {
 
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> String {
+    pub fn advice(&self) -> Advice {
+        if let Some(advice) = &self.advice {
+            return advice.clone();
+        }
         let Unclaimed { unscanned, unobservable, .. } = &self.unclaimed;
         match (self.claimed_by.is_empty(), unscanned.is_empty()) {
-            (false, _) => format!("run `mangrove why {}`", self.type_name),
-            (true, false) => "`mangrove scan` looks at it".to_owned(),
+            (false, _) => Advice::new("see ").and(UserAction::Why { subject: self.type_name.to_string() }),
+            (true, false) => Advice::new(UserAction::Scan).and(" looks at it"),
             (true, true) => {
                 let remedy = unobservable.iter().find_map(Problem::remedy);
-                remedy.unwrap_or("`mangrove types` lists what there is").to_owned()
+                remedy.unwrap_or_else(|| Advice::new(UserAction::ListTypes).and(" lists what there is"))
             }
         }
     }

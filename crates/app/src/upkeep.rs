@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     bundle::{self, BundleRef, Presence},
     claims,
     description::Description,
     observation::{DiskView, Entry, RootAccess, RootView},
     ports::{Catalog, CatalogError, Change, Commit, ObserveRequest, SHORTEST_GRACE, SweepOutcome, SweepRequest, Write},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     row::Row,
     source::SourceId,
     state::State,
@@ -109,14 +110,12 @@ pub async fn sweep(scanner: &Scanner, look: &Look, is_dry_run: bool) -> Result<S
 
 fn never_scanned(first: &SourceId, others: usize) -> Problem {
     let others = if others > 0 { format!(" and {others} more have") } else { " has".to_owned() };
-    Problem {
-        code: Code::SWEEP_WITHHELD,
-        severity: Severity::Warning,
-        subject: first.to_string(),
-        position: None,
-        message: format!("{first}{others} no row in the catalog, so that nobody knows which bundles are needed"),
-        hint: Some("`mangrove scan` first".to_owned()),
-    }
+    Problem::warning(
+        Code::SWEEP_WITHHELD,
+        first.to_string(),
+        format!("{first}{others} no row in the catalog, so that nobody knows which bundles are needed"),
+    )
+    .advise(Advice::new(UserAction::Scan).and(" first"))
 }
 
 /// What a new catalog takes over from an earlier one: the rows that run on an earlier bundle, which no source can give

@@ -16,7 +16,7 @@ use world::{World, model, network_down};
 const SOURCE: &str = "models/dns.ts";
 
 fn unmapped() -> Fault {
-    Fault::new(FailureClass::Deterministic, Code::UNMAPPED_IMPORT, "specifier:zod", "nothing says what zod means")
+    Fault::deterministic(Code::UNMAPPED_IMPORT, "specifier:zod", "nothing says what zod means")
 }
 
 /// A source that needs a package, and the bundle that its extension ships.

@@ -10,20 +10,15 @@ use mangrove_app::{
     catalogue::{self, Lookup},
     types::{NotReady, Types as _},
 };
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-    source::Kind,
-    type_name::TypeName,
-};
+use mangrove_domain::{failure::Fault, problem::Code, source::Kind, type_name::TypeName};
 use world::{World, model};
 
 fn away() -> Fault {
-    Fault::new(FailureClass::Environment, Code::ROOT_UNREACHABLE, "root:mount:../tools", "it cannot be entered")
+    Fault::environment(Code::ROOT_UNREACHABLE, "root:mount:../tools", "it cannot be entered")
 }
 
 fn told(not_ready: &NotReady) -> String {
-    format!("{}\n{}\nhint: {}", not_ready.headline(), not_ready.reasons().join("\n"), not_ready.hint())
+    format!("{}\n{}\nhint: {}", not_ready.headline(), not_ready.reasons().join("\n"), not_ready.advice())
 }
 
 async fn unknown(world: &World, text: &str, kind: Option<&str>) -> String {
@@ -50,7 +45,7 @@ async fn fault_28_a_type_may_be_where_nobody_can_look() {
     assert_snapshot!(told(&nowhere), @r"
     unknown model type `@acme/somewhere`
     nothing claims it
-    hint: `mangrove types` lists what there is
+    hint: the catalog lists what there is
     ");
     world.tree.mount_away("../tools", away());
     world.clock.advance(Duration::from_millis(250));
@@ -62,7 +57,7 @@ async fn fault_28_a_type_may_be_where_nobody_can_look() {
     unknown model type `@acme/somewhere`
     nothing in sight claims it; it may be where nobody can look now:
       mount:../tools: it cannot be entered [MG0406]
-    hint: mount it or check it out again, or take it out of .swamp-sources.yaml; then `mangrove scan`
+    hint: mount it or check it out again, or take it out of .swamp-sources.yaml; then a scan
     ");
 }
 
@@ -75,7 +70,7 @@ async fn fault_28_a_source_that_was_never_scanned_is_named() {
     assert_snapshot!(unknown(&world, "@acme/new", None).await, @r"
     unknown type `@acme/new`
     models/new.ts claims it, and was not scanned yet
-    hint: `mangrove scan` looks at it
+    hint: a scan looks at it
     ");
     assert!(world.catalog.rows().is_empty(), "it was only looked at");
 }
@@ -91,25 +86,25 @@ async fn a_name_of_no_kind_is_looked_for_in_all_of_them() {
     unknown type `@acme/dnx`
     nothing claims it
     did you mean `@acme/dns` (model) or `@acme/dnt` (vault)?
-    hint: `mangrove types` lists what there is
+    hint: the catalog lists what there is
     ");
     assert_snapshot!(unknown(&world, "@acme/dnx", Some("vault")).await, @r"
     unknown vault type `@acme/dnx`
     nothing claims it
     did you mean `@acme/dnt`?
-    hint: `mangrove types` lists what there is
+    hint: the catalog lists what there is
     ");
     assert_snapshot!(unknown(&world, "@acme/broken", None).await, @r"
     unknown vault type `@acme/broken`
     vaults/broken.ts claims it, but its last build failed (1 attempt): does not parse
-    hint: run `mangrove why @acme/broken`
+    hint: see the explanation of `@acme/broken`
     ");
     assert_snapshot!(unknown(&world, "@acme/dns", Some("vault")).await, @r"
     unknown vault type `@acme/dns`
     nothing claims it
     it is the name of a type of another kind: model
     did you mean `@acme/dnt`?
-    hint: `mangrove types` lists what there is
+    hint: the catalog lists what there is
     ");
     let found = catalogue::find(&world.scanner, "Acme::DNS", None).await.expect("a catalog");
     assert!(matches!(found, Lookup::Unknown(_)), "{found:?}");
@@ -145,13 +140,13 @@ async fn fault_28_a_type_whose_source_was_deleted_is_told_with_its_history() {
     unknown model type `@acme/dns`
     nothing claims it
     models/dns.ts had it, and its row left: the source was deleted
-    hint: `mangrove types` lists what there is
+    hint: the catalog lists what there is
     ");
     assert_snapshot!(unknown(&world, "@acme/dns", None).await, @r"
     unknown type `@acme/dns`
     nothing claims it
     models/dns.ts had it, and its row left: the source was deleted
-    hint: `mangrove types` lists what there is
+    hint: the catalog lists what there is
     ");
     world.tree.write("models/old.ts", &model("@other/something", "broken"));
     world.tree.remove("models/new.ts");

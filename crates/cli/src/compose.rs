@@ -17,13 +17,13 @@ use mangrove_app::{
     workflow::{Engine, Library, Limits, library},
 };
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     nearest,
     ports::{
         BundleStore, Catalog, CatalogError, Clock, Documents, Entropy, Expressions, Packages, Progress,
         RepositoryFiles, RunStore, SchemaValidator, SourceTree, StoreError,
     },
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::SourceId,
 };
 use mangrove_fs::{
@@ -391,7 +391,7 @@ impl Workspace {
     pub(crate) async fn runs(&self) -> Result<Arc<dyn RunStore>, CommandError> {
         let opened = SqliteRuns::open(&self.state.join(RUNS), mode(self.access)).await.map_err(|error| {
             let mut told = CommandError::fault(&format!("{} the run history", error.operation), &error.fault);
-            told.hint = doctor::unusable(doctor::RUNS, &error.fault).hint;
+            told.hint = doctor::unusable(doctor::RUNS, &error.fault).advice.as_ref().map(crate::advice::text);
             told
         })?;
         if let Some(path) = &opened.set_aside {
@@ -516,14 +516,7 @@ fn hand_over(store: &LocalStore, identity: Option<String>) -> Result<(), StoreEr
 }
 
 fn set_aside(subject: &str, message: String) -> Problem {
-    Problem {
-        code: Code::CATALOG_CORRUPT,
-        severity: Severity::Warning,
-        subject: subject.to_owned(),
-        position: None,
-        message,
-        hint: None,
-    }
+    Problem::warning(Code::CATALOG_CORRUPT, subject.to_owned(), message)
 }
 
 /// Workers are children of this very binary.
@@ -534,10 +527,7 @@ fn pool(size: usize) -> Result<Pool, CommandError> {
 fn this_program() -> Result<PathBuf, CommandError> {
     std::env::current_exe().map_err(|error| {
         let message = format!("this program's own file cannot be found: {error}");
-        CommandError::fault(
-            "",
-            &Fault::new(FailureClass::Environment, Code::WORKER_UNAVAILABLE, "program:mangrove", message),
-        )
+        CommandError::fault("", &Fault::environment(Code::WORKER_UNAVAILABLE, "program:mangrove", message))
     })
 }
 

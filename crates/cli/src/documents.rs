@@ -17,7 +17,7 @@ use mangrove_domain::{
 };
 use serde::Serialize;
 
-use crate::human;
+use crate::{advice, human};
 
 /// A failure with its history.
 #[derive(Debug, Serialize)]
@@ -40,7 +40,7 @@ impl FailureDocument {
             class: failure.class.as_str(),
             code: failure.code.to_string(),
             cause: failure.cause.0.to_string(),
-            message: failure.latest_message.clone(),
+            message: advice::message(&failure.latest_message),
             first_message: failure.first_message.clone(),
             attempts: failure.attempts,
             first_seen: human::rfc3339(failure.first_seen),
@@ -75,8 +75,8 @@ impl From<&Problem> for ProblemDocument {
             line: position.map(|position| position.line),
             column: position.map(|position| position.column),
             type_name: None,
-            message: problem.message.clone(),
-            hint: problem.remedy().map(str::to_owned),
+            message: advice::message(&problem.message),
+            hint: problem.remedy().as_ref().map(advice::text),
         }
     }
 }

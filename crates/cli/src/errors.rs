@@ -5,6 +5,7 @@ use mangrove_app::{
     types::{Departed, NotReady},
 };
 use mangrove_domain::{
+    advice::Advice,
     failure::{Failure, FailureClass, Fault},
     ports::{CatalogError, ObserveError, StoreError},
     problem::Code,
@@ -15,6 +16,7 @@ use mangrove_domain::{
 use serde::Serialize;
 
 use crate::{
+    advice,
     documents::{FailureDocument, ProblemDocument},
     exit::Exit,
     human,
@@ -129,7 +131,8 @@ impl CommandError {
             }
             code => format!("`mangrove explain {code}` says more"),
         };
-        let message = if doing.is_empty() { fault.to_string() } else { format!("{doing}: {fault}") };
+        let fault_text = advice::message(&fault.to_string());
+        let message = if doing.is_empty() { fault_text } else { format!("{doing}: {fault_text}") };
         Self::new(exit, Some(fault.code), message, Some(&hint))
     }
 
@@ -137,9 +140,9 @@ impl CommandError {
     pub(crate) fn not_ready(not_ready: &NotReady, now: Timestamp) -> Self {
         let NotReady { type_name, claimed_by, failure, .. } = not_ready;
         let mut error = Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), not_ready.headline(), None);
-        error.details = not_ready.reasons();
+        error.details = not_ready.reasons().iter().map(|reason| advice::message(reason)).collect();
         error.details.extend(failure.as_ref().map(|failure| retry_line(failure, now)));
-        error.hint = Some(not_ready.hint());
+        error.hint = Some(advice::text(&not_ready.advice()));
         if failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Transient) {
             error.exit = Exit::TryAgain;
         }
@@ -157,8 +160,8 @@ impl CommandError {
     }
 
     /// What to do about it: its own hint, else what helps against every problem of its code.
-    fn remedy(&self) -> Option<&str> {
-        self.hint.as_deref().or(self.code.and_then(Code::remedy))
+    fn remedy(&self) -> Option<String> {
+        self.hint.clone().or_else(|| Advice::for_code(self.code?).as_ref().map(advice::text))
     }
 
     /// Tells it.
@@ -169,12 +172,12 @@ impl CommandError {
                 code: self.code.map(|code| code.to_string()),
                 message: &self.message,
                 details: &self.details,
-                hint: self.remedy(),
+                hint: self.remedy().as_deref(),
                 blocked: self.blocked.as_deref(),
             });
         }
         let head = self.code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"));
-        printer.error(&format!("{head}: {}", self.message), &self.details, self.remedy());
+        printer.error(&format!("{head}: {}", self.message), &self.details, self.remedy().as_deref());
     }
 }
 

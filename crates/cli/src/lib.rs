@@ -5,6 +5,7 @@
 //! let code = mangrove_cli::Runner::new().run();
 //! ```
 
+mod advice;
 mod args;
 mod commands;
 mod compose;

@@ -8,6 +8,7 @@ use mangrove_domain::{
 use serde::Serialize;
 
 use crate::{
+    advice,
     commands::run::{handle_text, status},
     errors::retry_line,
     human,
@@ -38,7 +39,7 @@ impl LiveView {
     }
 
     fn problem(&self, problem: &RunProblem, at: Option<Timestamp>) {
-        for (index, line) in problem.message.lines().enumerate() {
+        for (index, line) in advice::message(&problem.message).lines().enumerate() {
             let head = if index == 0 { format!("error[{}]: ", problem.code) } else { String::new() };
             self.printer.line(format!("      {}{line}", self.printer.styled(Style::Red, &head)));
         }

@@ -11,7 +11,10 @@ use std::{
 use mangrove_domain::problem::{Problem, Severity};
 use serde::Serialize;
 
-use crate::args::{Color, Global};
+use crate::{
+    advice,
+    args::{Color, Global},
+};
 
 /// Writes for people or machines. A reader that goes away is no error: the rest is not written.
 #[derive(Clone, Debug)]
@@ -143,12 +146,12 @@ impl Printer {
             None => (problem.subject.clone(), String::new()),
         };
         self.error_line(&format!("{}: {subject}", paint(self.color_stderr, style, &head)));
-        for (index, line) in problem.message.lines().enumerate() {
+        for (index, line) in advice::message(&problem.message).lines().enumerate() {
             let prefix = if index == 0 { place.as_str() } else { "" };
             self.error_line(&format!("  {prefix}{line}"));
         }
         if let Some(hint) = problem.remedy() {
-            self.hint(hint);
+            self.hint(&advice::text(&hint));
         }
     }
 

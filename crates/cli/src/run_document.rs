@@ -4,6 +4,7 @@ use mangrove_domain::run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord
 use serde::Serialize;
 
 use crate::{
+    advice,
     documents::{FailureDocument, json_value},
     human,
 };
@@ -144,7 +145,7 @@ impl From<&RunProblem> for RunProblemDocument {
     fn from(problem: &RunProblem) -> Self {
         Self {
             code: problem.code.to_string(),
-            message: problem.message.clone(),
+            message: advice::message(&problem.message),
             blocked_by: problem.blocked_by.clone(),
             failure: problem.failure.as_ref().map(FailureDocument::new),
         }

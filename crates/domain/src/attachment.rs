@@ -1,6 +1,6 @@
 //! Attachment: what a type offers together with the add-ons that share its name (`design/claims.md`).
 //!
-//! Pure, and told anew from one published snapshot whenever somebody asks: descriptions are named by their digests,
+//! Pure, and worked out anew from one published snapshot for each request: descriptions are named by their digests,
 //! so one snapshot always gives one answer, whichever side was scanned first and whichever side changed last. Nothing
 //! of it is stored, so nothing can be forgotten (fault 17) or attached twice (fault 21).
 
@@ -10,7 +10,7 @@ use crate::{
     description::Description,
     index::TypeIndex,
     json::{Json, Number},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     row::Row,
     source::SourceId,
 };
@@ -59,14 +59,12 @@ impl Collision {
     #[must_use]
     pub fn problem(&self) -> Problem {
         let Self { add_on, what, name, taken_by } = self;
-        Problem {
-            code: Code::METHOD_COLLISION,
-            severity: Severity::Warning,
-            subject: add_on.to_string(),
-            position: None,
-            message: format!("its {what} `{name}` is left out: {taken_by} has one of that name"),
-            hint: Some(format!("give the {what} another name")),
-        }
+        Problem::warning(
+            Code::METHOD_COLLISION,
+            add_on.to_string(),
+            format!("its {what} `{name}` is left out: {taken_by} has one of that name"),
+        )
+        .advise(format!("give the {what} another name"))
     }
 }
 
@@ -149,12 +147,5 @@ fn wait(index: &TypeIndex, row: &Row) -> Problem {
         || "which nothing defines yet".to_owned(),
         |claimant| format!("which does not resolve: {} is {}", claimant.source, claimant.state.name()),
     );
-    Problem {
-        code: Code::ADD_ON_WAITS,
-        severity: Severity::Information,
-        subject: row.source.to_string(),
-        position: None,
-        message: format!("waits for the {kind} type {name}, {why}"),
-        hint: None,
-    }
+    Problem::information(Code::ADD_ON_WAITS, row.source.to_string(), format!("waits for the {kind} type {name}, {why}"))
 }

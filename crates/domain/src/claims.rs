@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     row::Row,
     source::{Kind, SourceId},
     state::StateName,
@@ -127,42 +127,36 @@ fn settle_group(kind: &Kind, type_name: &TypeName, claimants: &[&Row], claims: &
 }
 
 fn conflict(kind: &Kind, type_name: &TypeName, row: &Row, head: &Row) -> Problem {
-    Problem {
-        code: Code::TYPE_CONFLICT,
-        severity: Severity::Error,
-        subject: row.source.to_string(),
-        position: None,
-        message: format!("{} claims the {kind} type {type_name} before {}", head.source, row.source),
-        hint: Some("give one of the two another type, or remove it".to_owned()),
-    }
+    Problem::error(
+        Code::TYPE_CONFLICT,
+        row.source.to_string(),
+        format!("{} claims the {kind} type {type_name} before {}", head.source, row.source),
+    )
+    .advise("give one of the two another type, or remove it")
 }
 
 fn fallback(kind: &Kind, type_name: &TypeName, head: &Row, failed: &Row) -> Problem {
-    Problem {
-        code: Code::SHADOW_FALLBACK,
-        severity: Severity::Warning,
-        subject: head.source.to_string(),
-        position: None,
-        message: format!(
+    Problem::warning(
+        Code::SHADOW_FALLBACK,
+        head.source.to_string(),
+        format!(
             "{} resolves the {kind} type {type_name} only because {} failed: {}",
             head.source,
             failed.source,
             failed.failure().map_or("it has no bundle", |failure| failure.latest_message.as_str())
         ),
-        hint: Some(format!("mend {}, or remove it", failed.source)),
-    }
+    )
+    .advise(format!("fix {}, or remove it", failed.source))
 }
 
 fn blocking(kind: &Kind, type_name: &TypeName, head: &Row, blocked: &Row) -> Problem {
-    Problem {
-        code: Code::EXPORT_REJECTED,
-        severity: Severity::Error,
-        subject: head.source.to_string(),
-        position: None,
-        message: format!(
+    Problem::error(
+        Code::EXPORT_REJECTED,
+        head.source.to_string(),
+        format!(
             "the {kind} type {type_name} does not resolve: {} is rejected, and {} must not silently run in its place",
             head.source, blocked.source
         ),
-        hint: Some(format!("mend {}, or remove it", head.source)),
-    }
+    )
+    .advise(format!("fix {}, or remove it", head.source))
 }

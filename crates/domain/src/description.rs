@@ -1,4 +1,4 @@
-//! What a loader tells of an accepted export, and what breaks its rules.
+//! What a loader reports of an accepted export, and what breaks its rules.
 
 use std::sync::Arc;
 

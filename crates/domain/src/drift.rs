@@ -27,8 +27,8 @@ pub enum Difference {
     Extra,
     /// There with other bytes than its checksum says.
     Changed,
-    /// The checksum over all files is none that these files have. Either one of them changed, or another program made
-    /// the checksum by another rule; which of both cannot be told.
+    /// The checksum over all files is not that of these files. Either one of them changed, or another program computed
+    /// the checksum by another rule; which of the two is not known.
     Unconfirmed,
 }
 
@@ -46,32 +46,33 @@ impl Difference {
 }
 
 impl Drift {
-    /// What a person is told; `None` of what is missing, which every look at the sources says already.
+    /// The difference as a problem; `None` for a missing file, which every scan reports already.
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
         let (severity, message) = match self.difference {
             Difference::Missing => return None,
-            Difference::Extra => (Severity::Warning, "is there, and the lockfile does not name it"),
-            Difference::Changed => (Severity::Warning, "is not what the lockfile says: its checksum is another one"),
+            Difference::Extra => (Severity::Warning, "is not listed in the lockfile"),
+            Difference::Changed => (Severity::Warning, "does not match the checksum in the lockfile"),
             Difference::Unconfirmed => (
                 Severity::Information,
-                "its files have another checksum than the lockfile says, or it was made otherwise",
+                "its files do not match the checksum in the lockfile, or that was computed by another rule",
             ),
         };
-        let hint = match self.difference {
+        let advice = match self.difference {
             Difference::Missing | Difference::Extra => "pull the extension again, or remove the file",
             Difference::Changed | Difference::Unconfirmed => {
-                "pull the extension again; changes of your own belong into a source of the repository"
+                "pull the extension again; your own changes belong in a source of the repository"
             }
         };
         let root = format!("pulled:{}", self.extension);
-        Some(Problem {
-            code: Code::LOCK_DRIFT,
-            severity,
-            subject: self.path.as_ref().map_or_else(|| root.clone(), |path| format!("{root}/{path}")),
-            position: None,
-            message: message.to_owned(),
-            hint: Some(hint.to_owned()),
-        })
+        Some(
+            Problem::new(
+                severity,
+                Code::LOCK_DRIFT,
+                self.path.as_ref().map_or_else(|| root.clone(), |path| format!("{root}/{path}")),
+                message,
+            )
+            .advise(advice),
+        )
     }
 }

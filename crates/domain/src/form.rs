@@ -75,14 +75,15 @@ impl<'a> Form<'a> {
     }
 
     /// Reports that the document has the wrong form at `node`.
-    pub fn error(&mut self, node: &Node, message: impl Into<String>, hint: Option<String>) {
-        self.report(Severity::Error, Code::INVALID_DOCUMENT, node, message.into(), hint);
+    pub fn error(&mut self, node: &Node, message: impl Into<String>, advice: Option<String>) {
+        self.report(Severity::Error, Code::INVALID_DOCUMENT, node, message.into(), advice);
     }
 
     /// Reports a problem at `node`.
-    pub fn report(&mut self, severity: Severity, code: Code, node: &Node, message: String, hint: Option<String>) {
-        let position = Some(node.position(self.file));
-        self.problems.push(Problem { code, severity, subject: self.file.to_owned(), position, message, hint });
+    pub fn report(&mut self, severity: Severity, code: Code, node: &Node, message: String, advice: Option<String>) {
+        self.problems.push(
+            Problem::new(severity, code, self.file.to_owned(), message).at(node.position(self.file)).advise_if(advice),
+        );
     }
 
     /// The members of a mapping, after a look at its keys.

@@ -70,6 +70,7 @@
     reason = "a few types are named so that they read well without their module: `TypeName`, `SourceId`, `RunRecord`"
 )]
 
+pub mod advice;
 pub mod attachment;
 pub mod bundle;
 pub mod claims;

@@ -151,7 +151,7 @@ pub struct CatalogView {
     /// All rows, in any order. One whose description is gone counts as built and not inspected.
     pub rows: Vec<Row>,
     /// What is damaged: rows that cannot be understood and are left out, descriptions that are gone. The next
-    /// commit of the source mends it.
+    /// commit of the source fixes it.
     pub damaged: Vec<Problem>,
     /// The sources among them whose rows are left out.
     pub unreadable: BTreeSet<SourceId>,

@@ -2,12 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    failure::{FailureClass, Fault},
-    json::Json,
-    problem::Code,
-    source::RootId,
-};
+use crate::{failure::Fault, json::Json, problem::Code, source::RootId};
 
 /// Something outside of the engine that code may be allowed to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -200,13 +195,14 @@ impl Grantee {
             message
         };
         let cause = format!("permission:{}:{}", permission.as_str(), name.unwrap_or("*"));
-        Fault::new(FailureClass::Environment, Code::PERMISSION_DENIED, cause, message)
+        Fault::environment(Code::PERMISSION_DENIED, cause, message)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::FailureClass;
 
     #[test]
     fn the_most_specific_entry_replaces_the_others() {

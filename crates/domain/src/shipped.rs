@@ -73,7 +73,7 @@ pub enum Judgement {
 }
 
 /// True for the one failure that a shipped bundle may stand in for: nothing says which package a bare name means. Other
-/// failures pass, or tell of the sources, and an old bundle would hide that.
+/// failures pass, or are about the sources, and an old bundle would hide that.
 #[must_use]
 pub fn stands_in_for(fault: &Fault) -> bool {
     fault.code == Code::UNMAPPED_IMPORT

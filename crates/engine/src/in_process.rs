@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     inspection::Inspection,
     json::Json,
     ports::{Call, ExportInspector, InspectRequest, MethodHost, MethodRunner, OpenRequest, RunError, Session},
@@ -68,5 +68,5 @@ impl Session for Local {
 }
 
 fn crashed() -> Fault {
-    Fault::new(FailureClass::Deterministic, Code::WORKER_CRASHED, "engine", "the engine crashed on this input")
+    Fault::deterministic(Code::WORKER_CRASHED, "engine", "the engine crashed on this input")
 }

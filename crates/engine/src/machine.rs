@@ -2,12 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use mangrove_domain::{
-    bundle::LoadedBundle,
-    failure::{FailureClass, Fault},
-    permission::Permission,
-    problem::Code,
-};
+use mangrove_domain::{bundle::LoadedBundle, failure::Fault, permission::Permission, problem::Code};
 use rquickjs::{
     CatchResultExt, Context, Ctx, Error, Function, Object, Promise, Result, Runtime, Value, promise::PromiseState,
 };
@@ -88,8 +83,7 @@ impl Machine {
         limits: &Limits,
     ) -> std::result::Result<Self, Fault> {
         let broken = |error: &Error| {
-            Fault::new(
-                FailureClass::Environment,
+            Fault::environment(
                 Code::MEMORY_LIMIT,
                 "engine",
                 format!("the JavaScript engine cannot be started: {error}"),
@@ -114,8 +108,7 @@ impl Machine {
         context
             .with(|context| install(&context, &mode, &ledger).catch(&context).map_err(|error| error.to_string()))
             .map_err(|error| {
-                Fault::new(
-                    FailureClass::Environment,
+                Fault::environment(
                     Code::MEMORY_LIMIT,
                     "engine",
                     format!("the JavaScript engine cannot be prepared: {error}"),
@@ -305,8 +298,7 @@ impl Machine {
         let is_full = self.is_full();
         let megabytes = self.limits.memory_bytes / (1024 * 1024);
         let memory = |otherwise: &str| {
-            Fault::new(
-                FailureClass::Environment,
+            Fault::environment(
                 Code::MEMORY_LIMIT,
                 "limit:memory",
                 format!("{subject} needs more than {megabytes} MiB of memory {doing}{otherwise}"),
@@ -316,31 +308,25 @@ impl Machine {
             Stop::Threw(Thrown { nature: Nature::Memory, .. }) => memory(""),
             Stop::Threw(_) | Stop::Engine(_) if is_full => memory(""),
             Stop::Threw(Thrown { nature: Nature::Null, .. }) => memory(", or throws null"),
-            Stop::Cpu => Fault::new(
-                FailureClass::Environment,
+            Stop::Cpu => Fault::environment(
                 Code::CPU_LIMIT,
                 "limit:cpu",
                 format!("{subject} used up {:.1} s of processor time {doing}", self.limits.cpu.as_secs_f64()),
             ),
-            Stop::Jobs => Fault::new(
-                FailureClass::Deterministic,
+            Stop::Jobs => Fault::deterministic(
                 Code::JOB_LIMIT,
                 "limit:jobs",
                 format!("{subject} ran more than {} promise jobs {doing}", self.limits.pending_jobs),
             ),
-            Stop::Stuck => Fault::new(
-                FailureClass::Deterministic,
+            Stop::Stuck => Fault::deterministic(
                 Code::THREW_WHILE_LOADING,
                 "module",
                 format!("{subject} waits for a promise that nothing will settle {doing}"),
             ),
             Stop::Threw(thrown) => self.thrown_fault(subject, doing, thrown),
-            Stop::Engine(message) => Fault::new(
-                FailureClass::Deterministic,
-                Code::THREW_WHILE_LOADING,
-                "module",
-                format!("{subject} fails {doing}: {message}"),
-            ),
+            Stop::Engine(message) => {
+                Fault::deterministic(Code::THREW_WHILE_LOADING, "module", format!("{subject} fails {doing}: {message}"))
+            }
         }
     }
 
@@ -348,8 +334,7 @@ impl Machine {
         let place = thrown.place.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
         let message = &thrown.message;
         let missing = |names: &str| {
-            Fault::new(
-                FailureClass::Environment,
+            Fault::environment(
                 Code::REQUIREMENT_MISSING,
                 format!("engine:{names}"),
                 format!(
@@ -358,14 +343,12 @@ impl Machine {
             )
         };
         match &thrown.nature {
-            Nature::Stack => Fault::new(
-                FailureClass::Deterministic,
+            Nature::Stack => Fault::deterministic(
                 Code::STACK_LIMIT,
                 "limit:stack",
                 format!("{subject} recurses too deep {doing}{place}"),
             ),
-            Nature::Requirement(name) => Fault::new(
-                FailureClass::Environment,
+            Nature::Requirement(name) => Fault::environment(
                 Code::REQUIREMENT_MISSING,
                 format!("engine:{name}"),
                 format!("{subject} needs {name} {doing}, which the embedded engine lacks{place}"),
@@ -380,8 +363,7 @@ impl Machine {
                     let names: Vec<&str> = ledger.touched.iter().map(String::as_str).collect();
                     return missing(&names.join(", "));
                 }
-                Fault::new(
-                    FailureClass::Deterministic,
+                Fault::deterministic(
                     Code::THREW_WHILE_LOADING,
                     "module",
                     format!("{subject} throws {doing}: {message}{place}"),

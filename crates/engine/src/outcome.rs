@@ -2,7 +2,7 @@
 
 use mangrove_domain::{
     description::Violation,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     json::Json,
     ports::{Checked, RunError},
     problem::Code,
@@ -39,7 +39,7 @@ pub fn no_such_function(subject: &str, location: &str, found: &str) -> RunError 
 }
 
 fn unknown(message: String) -> RunError {
-    RunError::Fault(Fault::new(FailureClass::Deterministic, Code::UNKNOWN_METHOD, "module", message))
+    RunError::Fault(Fault::deterministic(Code::UNKNOWN_METHOD, "module", message))
 }
 
 /// The call waits for ever.
@@ -52,7 +52,7 @@ pub fn stuck(location: &str) -> RunError {
 #[must_use]
 pub fn stuck_while_loading(subject: &str) -> Fault {
     let message = format!("{subject} waits for a promise that nothing will settle while it loads");
-    Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "module", message)
+    Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
 }
 
 /// A schema objects; `issues` is what the kit says of it, as JSON text.

@@ -126,7 +126,7 @@ fn walk(
 /// A file that is not there; a [`FilesError`] if it was listed all the same.
 fn absent(file: &Path, path: &str) -> Result<Option<String>, FilesError> {
     let told = |code, message: &str| {
-        let fault = Fault::new(FailureClass::Environment, code, format!("path:{path}"), message);
+        let fault = Fault::environment(code, format!("path:{path}"), message);
         Err(FilesError { operation: "read", path: path.to_owned(), fault })
     };
     if path.contains(char::REPLACEMENT_CHARACTER) {

@@ -227,12 +227,7 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
         .map_err(|error| trouble("prepare", path, &error))?;
     if journal != "wal" {
         let message = format!("{}: the file system does not allow write-ahead logging", path.display());
-        return Err(Trouble::Other(Fault::new(
-            FailureClass::Environment,
-            Code::CATALOG_FAILED,
-            "catalog:wal",
-            message,
-        )));
+        return Err(Trouble::Other(Fault::environment(Code::CATALOG_FAILED, "catalog:wal", message)));
     }
     migrations::migrator(layout.steps).run(writer).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => newer(path, "another", layout.version),
@@ -325,7 +320,7 @@ fn incomplete(path: &Path, lost: &str) -> Trouble {
 }
 
 fn corrupt(message: String) -> Trouble {
-    Trouble::Corrupt(Fault::new(FailureClass::Environment, Code::CATALOG_CORRUPT, "catalog:corrupt", message))
+    Trouble::Corrupt(Fault::environment(Code::CATALOG_CORRUPT, "catalog:corrupt", message))
 }
 
 impl Database {
@@ -366,12 +361,7 @@ impl Database {
     pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, Trouble> {
         let Some(writer) = self.pools.as_ref().and_then(|pools| pools.writer.as_ref()) else {
             let message = format!("{} is opened read-only", self.path.display());
-            return Err(Trouble::Other(Fault::new(
-                FailureClass::Environment,
-                Code::NOT_WRITABLE,
-                "catalog:read-only",
-                message,
-            )));
+            return Err(Trouble::Other(Fault::environment(Code::NOT_WRITABLE, "catalog:read-only", message)));
         };
         self.check_identity()?;
         writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.trouble("write", &error))
@@ -397,7 +387,7 @@ impl Database {
             "{} was deleted or replaced while it was open; the same command again starts with a fresh one",
             self.path.display()
         );
-        Err(Trouble::Other(Fault::new(FailureClass::Environment, Code::CATALOG_FAILED, "catalog:replaced", message)))
+        Err(Trouble::Other(Fault::environment(Code::CATALOG_FAILED, "catalog:replaced", message)))
     }
 
     /// Runs an attempt again while the file is busy, a bounded number of times.
@@ -493,7 +483,7 @@ pub(crate) fn trouble(operation: &str, path: &Path, error: &sqlx::Error) -> Trou
             match number {
                 5 | 6 => {
                     let message = format!("cannot {operation} {}: another process is writing it", path.display());
-                    Trouble::Busy(Fault::new(FailureClass::Transient, Code::CATALOG_BUSY, cause, message))
+                    Trouble::Busy(Fault::transient(Code::CATALOG_BUSY, cause, message))
                 }
                 11 | 26 => Trouble::Corrupt(fault(FailureClass::Environment, Code::CATALOG_CORRUPT, cause)),
                 13 => other(Code::DISK_FULL, cause),
@@ -520,7 +510,7 @@ pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
 /// A failure that is no engine error.
 pub(crate) fn failed(operation: &str, path: &Path, what: &str) -> Fault {
     let message = format!("cannot {operation} {}: {what}", path.display());
-    Fault::new(FailureClass::Environment, Code::CATALOG_FAILED, "catalog:engine", message)
+    Fault::environment(Code::CATALOG_FAILED, "catalog:engine", message)
 }
 
 /// A value of `meta`.
@@ -534,7 +524,7 @@ fn newer(path: &Path, found: &str, known: i64) -> Trouble {
         "{} was written by a newer version (layout {found}, this version knows {known}); it is left as it is",
         path.display()
     );
-    Trouble::Newer(Fault::new(FailureClass::Environment, Code::CATALOG_NEWER, "catalog:newer", message))
+    Trouble::Newer(Fault::environment(Code::CATALOG_NEWER, "catalog:newer", message))
 }
 
 fn connect_options(path: &Path, layout: &Layout, patience: Patience) -> SqliteConnectOptions {
@@ -588,7 +578,7 @@ async fn lock_setup(path: &Path, patience: Patience) -> Result<File, Trouble> {
             }
             Err(TryLockError::WouldBlock) => {
                 let message = format!("{} is being prepared by another process", path.display());
-                let fault = Fault::new(FailureClass::Transient, Code::CATALOG_BUSY, "catalog:setup", message);
+                let fault = Fault::transient(Code::CATALOG_BUSY, "catalog:setup", message);
                 return Err(Trouble::Busy(fault));
             }
             Err(TryLockError::Error(error)) => {

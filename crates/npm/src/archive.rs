@@ -7,10 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::faults::{Operation, io_fault};
 use tar::EntryType;
 
@@ -85,12 +82,9 @@ impl From<UnpackError> for Fault {
             UnpackError::Unreadable { package, .. }
             | UnpackError::Entry { package, .. }
             | UnpackError::TooLarge { package, .. }
-            | UnpackError::Empty { package } => Fault::new(
-                FailureClass::Environment,
-                Code::PACKAGE_MALFORMED,
-                format!("package:{package}"),
-                super::chain(&error),
-            ),
+            | UnpackError::Empty { package } => {
+                Fault::environment(Code::PACKAGE_MALFORMED, format!("package:{package}"), super::chain(&error))
+            }
         }
     }
 }

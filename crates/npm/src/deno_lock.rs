@@ -13,10 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::faults::{Operation, io_fault};
 use serde_json::Value;
 
@@ -79,7 +76,7 @@ impl From<Error> for Fault {
             Error::Damaged { .. } => Code::MALFORMED_DOCUMENT,
             Error::Version { .. } | Error::Entry { .. } => Code::INVALID_DOCUMENT,
         };
-        Fault::new(FailureClass::Environment, code, "lock:deno.lock", super::chain(&error))
+        Fault::environment(code, "lock:deno.lock", super::chain(&error))
     }
 }
 

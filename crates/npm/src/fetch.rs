@@ -65,11 +65,11 @@ impl Supply {
         let package = PackageId { name: name.to_owned(), version: version.to_owned() };
         let manifest = self.packument(name).await?.manifest(version).ok_or_else(|| {
             let message = format!("the registry has no version {version} of {name}");
-            Fault::new(FailureClass::Environment, Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
+            Fault::environment(Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
         })?;
         let integrity = manifest.integrity.ok_or_else(|| {
             let message = format!("the registry promises no digest of {package}");
-            Fault::new(FailureClass::Environment, Code::PACKAGE_UNSUPPORTED, format!("package:{package}"), message)
+            Fault::environment(Code::PACKAGE_UNSUPPORTED, format!("package:{package}"), message)
         })?;
         Arc::clone(self).ensure(package.clone(), integrity.clone()).await?;
         let supply = Arc::clone(self);
@@ -165,7 +165,7 @@ impl Supply {
         let manifest = manifest.ok_or_else(|| {
             let message =
                 format!("the registry {} no longer has {package}, which is locked", registry::origin(registry));
-            Fault::new(FailureClass::Environment, Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
+            Fault::environment(Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
         })?;
         let mut address =
             Url::parse(&manifest.archive).or_else(|_| registry.join(&manifest.archive)).map_err(|_| {
@@ -285,7 +285,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Fault> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         let message = format!("work on packages ended unexpectedly: {error}");
-        Err(Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "packages:attempt", message))
+        Err(Fault::environment(Code::BUNDLE_FAILED, "packages:attempt", message))
     })
 }
 
@@ -298,10 +298,10 @@ fn died(error: &tokio::task::JoinError) -> Reason {
 
 fn offline(package: &PackageId) -> Fault {
     let message = format!("{package} is not cached, and the network may not be used");
-    Fault::new(FailureClass::Environment, Code::OFFLINE, "offline", message)
+    Fault::environment(Code::OFFLINE, "offline", message)
 }
 
 fn offline_name(name: &str) -> Fault {
     let message = format!("nothing is known of {name}, and the network may not be used");
-    Fault::new(FailureClass::Environment, Code::OFFLINE, "offline", message)
+    Fault::environment(Code::OFFLINE, "offline", message)
 }

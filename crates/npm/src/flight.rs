@@ -6,10 +6,7 @@ use futures::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use std::sync::{Mutex, PoisonError};
 
 type Attempt<V> = Shared<BoxFuture<'static, Result<V, Fault>>>;
@@ -66,5 +63,5 @@ impl<K: Eq + Hash, V: Clone> Drop for Landing<K, V> {
 
 fn died(error: &tokio::task::JoinError) -> Fault {
     let message = format!("the attempt to prepare a package ended unexpectedly: {error}");
-    Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "packages:attempt", message)
+    Fault::environment(Code::BUNDLE_FAILED, "packages:attempt", message)
 }

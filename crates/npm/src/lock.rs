@@ -13,10 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::faults::{Operation, io_fault};
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +130,7 @@ impl From<Error> for Fault {
             Error::Conflict { path, .. } => (path, Code::INTEGRITY_MISMATCH),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Fault::new(FailureClass::Environment, code, format!("lock:{name}"), super::chain(&error))
+        Fault::environment(code, format!("lock:{name}"), super::chain(&error))
     }
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use mangrove_domain::{
     bundle::StoredObject,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Line, Part},
     package::{PackageRequest, PreparedPackages},
     ports::{BundleStore, Entropy, Packages},
@@ -225,7 +225,7 @@ impl Inner {
         }
         if self.is_locked {
             let message = format!("{requirement} is not locked, and the lock must not change");
-            return Err(Fault::new(FailureClass::Environment, Code::LOCK_OUTDATED, "lock", message));
+            return Err(Fault::environment(Code::LOCK_OUTDATED, "lock", message));
         }
         let inner = Arc::clone(self);
         self.resolutions.join(requirement.clone(), || async move { inner.lock_anew(requirement).await }).await
@@ -277,8 +277,7 @@ fn part(
 /// Only another bundler can serve addresses; a name that nothing maps to a package no bundler can.
 fn unsupported(specifier: &str) -> Fault {
     let cause = format!("specifier:{specifier}");
-    let deterministic =
-        |message| Fault::new(FailureClass::Deterministic, Code::UNSUPPORTED_SPECIFIER, cause.as_str(), message);
+    let deterministic = |message| Fault::deterministic(Code::UNSUPPORTED_SPECIFIER, cause.as_str(), message);
     if let Some((name, value)) = specifier.strip_prefix("package.json:").and_then(|asked| {
         let at = asked.char_indices().skip(1).find(|(_, character)| *character == '@')?.0;
         Some((&asked[..at], &asked[at + 1..]))
@@ -297,7 +296,7 @@ fn unsupported(specifier: &str) -> Fault {
         Some(_) | None => "only `npm:` and `node:` are served",
     };
     let message = format!("the embedded bundler cannot serve the import {specifier:?}: {help}");
-    Fault::new(FailureClass::Environment, Code::UNSUPPORTED_SPECIFIER, cause, message)
+    Fault::environment(Code::UNSUPPORTED_SPECIFIER, cause, message)
 }
 
 /// The fault of an import that is a bare name after all import maps: nothing says what it means, to any bundler.
@@ -309,7 +308,7 @@ pub fn unmapped(specifier: &str) -> Fault {
          `imports` of deno.json, or \"{package}\": \"VERSION\" to `dependencies` of package.json, or write \
          `npm:{package}@VERSION` here (`node:{package}` if the built-in module is meant)"
     );
-    Fault::new(FailureClass::Deterministic, Code::UNMAPPED_IMPORT, format!("specifier:{specifier}"), message)
+    Fault::deterministic(Code::UNMAPPED_IMPORT, format!("specifier:{specifier}"), message)
 }
 
 /// The package of a bare specifier, without its sub-path.

@@ -14,10 +14,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use node_semver::{Range, Version};
 
 use super::{
@@ -230,8 +227,7 @@ fn promised(package: &PackageId, manifest: &Manifest) -> Result<String, Fault> {
 }
 
 fn not_found(requirement: &Requirement, what_there_is: &str) -> Fault {
-    Fault::new(
-        FailureClass::Environment,
+    Fault::environment(
         Code::PACKAGE_NOT_FOUND,
         format!("package:{}", requirement.name),
         format!("no version of {} matches {requirement} ({what_there_is})", requirement.name),
@@ -239,5 +235,5 @@ fn not_found(requirement: &Requirement, what_there_is: &str) -> Fault {
 }
 
 fn unsupported(subject: &str, message: String) -> Fault {
-    Fault::new(FailureClass::Environment, Code::PACKAGE_UNSUPPORTED, format!("package:{subject}"), message)
+    Fault::environment(Code::PACKAGE_UNSUPPORTED, format!("package:{subject}"), message)
 }

@@ -9,10 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use reqwest::Url;
 
 /// Where packages come from unless something else is configured.
@@ -81,7 +78,7 @@ impl From<Error> for Fault {
             Error::Read { .. } => Code::UNREADABLE,
             Error::Address { .. } | Error::Variable(_) => Code::INVALID_DOCUMENT,
         };
-        Fault::new(FailureClass::Environment, code, "settings:npmrc", super::chain(&error))
+        Fault::environment(code, "settings:npmrc", super::chain(&error))
     }
 }
 

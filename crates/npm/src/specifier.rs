@@ -2,10 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use node_semver::{Range, Version};
 
 /// An import specifier that is no local file.
@@ -60,7 +57,7 @@ pub struct PackageIdError(String);
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let cause = format!("specifier:{}", error.specifier);
-        Fault::new(FailureClass::Deterministic, Code::MALFORMED_SPECIFIER, cause, error.to_string())
+        Fault::deterministic(Code::MALFORMED_SPECIFIER, cause, error.to_string())
     }
 }
 

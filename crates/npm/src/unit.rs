@@ -17,7 +17,7 @@ use futures::future::try_join_all;
 use mangrove_domain::{
     bundle::{BundleFile, BundleRef, ObjectKey, Presence, StoredObject},
     digest::Digest,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Line, Part},
     ports::BundleStore,
     problem::Code,
@@ -316,7 +316,7 @@ impl Workshop {
                 let package = &draft.request.tree.root;
                 let message = format!("the unit of {specifier}, which {package} imports, was not built");
                 let cause = format!("package:{package}");
-                return Err(Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, cause, message));
+                return Err(Fault::environment(Code::BUNDLE_FAILED, cause, message));
             };
             targets.insert(specifier.clone(), format!("../{}/{file}", unit.object.key.digest()));
             closure.extend(unit.closure.iter().copied());
@@ -462,9 +462,8 @@ fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
 }
 
 fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
-    let text = serde_json::to_vec_pretty(record).map_err(|error| {
-        Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "packages:record", error.to_string())
-    })?;
+    let text = serde_json::to_vec_pretty(record)
+        .map_err(|error| Fault::environment(Code::BUNDLE_FAILED, "packages:record", error.to_string()))?;
     Ok(write_atomically(path, &text)?)
 }
 

@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt as _, stream};
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 
 use super::{
     NpmPackages,
@@ -94,7 +91,7 @@ impl NpmPackages {
         if inner.is_locked && !(into_committed.is_empty() && into_own.is_empty()) {
             let names: Vec<&str> = into_committed.keys().chain(into_own.keys()).map(String::as_str).collect();
             let message = format!("{} would move, and the lock must not change", names.join(", "));
-            return Err(Fault::new(FailureClass::Environment, Code::LOCK_OUTDATED, "lock", message));
+            return Err(Fault::environment(Code::LOCK_OUTDATED, "lock", message));
         }
         let inner = Arc::clone(inner);
         blocking(move || {

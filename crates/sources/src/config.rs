@@ -11,7 +11,7 @@ use mangrove_domain::{
     json::Json,
     module_graph::{ConfigFile, ConfigKind},
     ports::Documents,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::{PathError, RelativePath},
 };
 
@@ -214,16 +214,14 @@ impl Configs {
 
     fn parse(&self, file: &str, text: &str) -> Result<Document, Problem> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        self.documents.parse(file, text).map_err(|error| Problem {
-            position: Some(error.position),
-            ..problem(Code::MALFORMED_DOCUMENT, file, error.message)
-        })
+        self.documents
+            .parse(file, text)
+            .map_err(|error| problem(Code::MALFORMED_DOCUMENT, file, error.message).at(error.position))
     }
 }
 
 fn problem(code: Code, file: &str, message: String) -> Problem {
-    let hint = Some("its settings are ignored until it can be read".to_owned());
-    Problem { code, severity: Severity::Error, subject: file.to_owned(), position: None, message, hint }
+    Problem::error(code, file, message).advise("its settings are ignored until it can be read")
 }
 
 /// The nearest file of one of these names, first name first; listings on the way are watched.

@@ -8,13 +8,13 @@ use std::{
 
 use mangrove_domain::{
     document::{Document, Node, NodeValue},
-    failure::{FailureClass, Fault},
+    failure::Fault,
     kind_layout::KindLayout,
     nearest,
     permission::Permissions,
     ports::Documents,
     position::Position,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::{Extension, Kind, Origin, RelativePath, RootId},
 };
 use mangrove_fs::faults::{Operation, io_fault};
@@ -72,12 +72,11 @@ impl Layout {
             if let Some(record) = view.document(&path) {
                 let text = record.text().ok_or_else(|| {
                     let message = format!("{path} cannot be read as text");
-                    Fault::new(FailureClass::Environment, Code::UNREADABLE, format!("marker:{path}"), message)
+                    Fault::environment(Code::UNREADABLE, format!("marker:{path}"), message)
                 })?;
                 let document = documents.parse(&path, text).map_err(|error| {
                     let cause = format!("marker:{path}");
-                    Fault::new(FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, cause, error.message)
-                        .at(error.position)
+                    Fault::deterministic(Code::MALFORMED_DOCUMENT, cause, error.message).at(error.position)
                 })?;
                 let layout = Self::of(&path, &document, marker == MARKERS[0])?;
                 return Ok(Self { marker: Some(marker.to_owned()), ..layout });
@@ -167,14 +166,13 @@ impl Layout {
         match RelativePath::parse(&relative) {
             Ok(path) => Ok(place(path.as_str().to_owned())),
             Err(mangrove_domain::source::PathError::Empty) => Ok(place(String::new())),
-            Err(error) => Err(Problem {
-                code: Code::INVALID_DOCUMENT,
-                severity: Severity::Error,
-                subject: setting,
-                position,
-                message: format!("the directory of {name}s must lie inside the repository: {error}"),
-                hint: Some("use a path relative to the repository".to_owned()),
-            }),
+            Err(error) => Err(Problem::error(
+                Code::INVALID_DOCUMENT,
+                setting,
+                format!("the directory of {name}s must lie inside the repository: {error}"),
+            )
+            .at_if(position)
+            .advise("use a path relative to the repository")),
         }
     }
 
@@ -202,14 +200,15 @@ impl Place {
     /// The problem of a directory that is configured and not there; `None` where nothing names it.
     pub(super) fn missing(&self, kind: &Kind) -> Option<Problem> {
         let (setting, position) = self.setting.clone()?;
-        Some(Problem {
-            code: Code::MISSING_DIRECTORY,
-            severity: Severity::Error,
-            subject: setting,
-            position,
-            message: format!("the directory `{}` is not there; what is known of {kind}s is kept", self.directory),
-            hint: Some("make the directory, or correct the setting".to_owned()),
-        })
+        Some(
+            Problem::error(
+                Code::MISSING_DIRECTORY,
+                setting,
+                format!("the directory `{}` is not there; what is known of {kind}s is kept", self.directory),
+            )
+            .at_if(position)
+            .advise("make the directory, or correct the setting"),
+        )
     }
 }
 
@@ -221,19 +220,13 @@ fn wrong_form(marker: &str, node: &Node, what: &str, expected: &str) -> Fault {
             _ => node.type_name(),
         }
     );
-    Fault::new(FailureClass::Deterministic, Code::INVALID_DOCUMENT, format!("marker:{marker}"), message)
-        .at(node.position(marker))
+    Fault::deterministic(Code::INVALID_DOCUMENT, format!("marker:{marker}"), message).at(node.position(marker))
 }
 
 fn unknown_key(marker: &str, key: &str, node: &Node) -> Problem {
     let directories = KNOWN_DIRECTORIES.iter().map(|directory| format!("{directory}Dir"));
     let known: Vec<String> = KNOWN_KEYS.iter().map(|known| (*known).to_owned()).chain(directories).collect();
-    Problem {
-        code: Code::UNKNOWN_SETTING,
-        severity: Severity::Warning,
-        subject: marker.to_owned(),
-        position: Some(node.position(marker)),
-        message: format!("the setting `{key}` is not known"),
-        hint: nearest::hint(key, known.iter().map(String::as_str)),
-    }
+    Problem::warning(Code::UNKNOWN_SETTING, marker.to_owned(), format!("the setting `{key}` is not known"))
+        .at(node.position(marker))
+        .advise_if(nearest::hint(key, known.iter().map(String::as_str)))
 }

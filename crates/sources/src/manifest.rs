@@ -10,7 +10,7 @@ use mangrove_domain::{
     kind_layout::KindLayout,
     ports::Documents,
     position::Position,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::{Extension, RelativePath},
     version::CalendarVersion,
 };
@@ -118,8 +118,9 @@ impl Manifests {
 }
 
 fn problem(path: &str, code: Code, position: Option<Position>, message: String) -> Problem {
-    let hint = Some("what is known of the files around it is kept until the manifest is correct".to_owned());
-    Problem { code, severity: Severity::Error, subject: path.to_owned(), position, message, hint }
+    Problem::error(code, path, message)
+        .at_if(position)
+        .advise("what is known of the files around it is kept until the manifest is correct")
 }
 
 struct Reader<'a> {
@@ -210,10 +211,10 @@ impl Reader<'_> {
             } else {
                 let found = item.to_json();
                 let message = format!("`{key}` must list paths that lead down from the manifest, found {found}");
-                self.problems.push(Problem {
-                    hint: Some("the path is refused; the others count".to_owned()),
-                    ..problem(self.path, Code::INVALID_DOCUMENT, Some(position), message)
-                });
+                self.problems.push(
+                    problem(self.path, Code::INVALID_DOCUMENT, Some(position), message)
+                        .advise("the path is refused; the others count"),
+                );
             }
         }
         listed

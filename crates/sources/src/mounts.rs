@@ -8,12 +8,12 @@ use std::{
 
 use mangrove_domain::{
     document::Node,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     glob::{self, Glob},
     kind_layout::KindLayout,
     nearest,
     observation::RootAccess,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::{Extension, Origin, RootId},
 };
 use mangrove_fs::stamp::NodeKind;
@@ -44,24 +44,23 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
     };
     let Some(text) = record.text() else {
         let message = format!("{FILE} cannot be read as text");
-        roots.mounts_fault = Some(Fault::new(FailureClass::Environment, Code::UNREADABLE, "source-mounts", message));
+        roots.mounts_fault = Some(Fault::environment(Code::UNREADABLE, "source-mounts", message));
         return;
     };
     let root = match sight.documents.parse(FILE, text) {
         Ok(document) => document.root,
         Err(error) => {
-            let fault =
-                Fault::new(FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, "source-mounts", error.message);
+            let fault = Fault::deterministic(Code::MALFORMED_DOCUMENT, "source-mounts", error.message);
             roots.mounts_fault = Some(fault.at(error.position));
             return;
         }
     };
     let mut met = BTreeSet::new();
     for (node, source) in sources(&root, sight.kinds, roots) {
-        let position = Some(node.position(FILE));
+        let position = node.position(FILE);
         if !met.insert(source.path.clone()) {
             let message = format!("{} is listed twice; the first entry counts", source.path);
-            roots.problems.push(Problem { position, ..warning(Code::INVALID_DOCUMENT, FILE, message) });
+            roots.problems.push(warning(Code::INVALID_DOCUMENT, FILE, message).at(position));
             continue;
         }
         match Glob::parse(&source.path) {
@@ -71,7 +70,7 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
                 let is_plain = pattern.alternatives().iter().all(|path| !glob::is_pattern(path));
                 if found.is_empty() && !is_plain {
                     let message = format!("no directory matches `{}`", source.path);
-                    roots.problems.push(Problem { position, ..warning(Code::ROOT_UNREACHABLE, FILE, message) });
+                    roots.problems.push(warning(Code::ROOT_UNREACHABLE, FILE, message).at(position));
                 }
                 let known: BTreeSet<RootId> = roots.specs.iter().map(|spec| spec.id.clone()).collect();
                 roots.specs.extend(found.into_iter().filter(|spec| !known.contains(&spec.id)));
@@ -109,7 +108,7 @@ fn sources(root: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Vec<(Node, S
 }
 
 fn refuse(node: &Node, message: String, roots: &mut Roots) {
-    let fault = Fault::new(FailureClass::Deterministic, Code::INVALID_DOCUMENT, "source-mounts", message);
+    let fault = Fault::deterministic(Code::INVALID_DOCUMENT, "source-mounts", message);
     roots.mounts_fault.get_or_insert(fault.at(node.position(FILE)));
 }
 
@@ -118,11 +117,11 @@ fn source(item: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Result<Source
         let name = key.as_str().unwrap_or_default();
         // Other programs read the file too: a key that is none of ours, nor nearly, is theirs.
         if let Some(hint) = nearest::hint(name, KEYS).filter(|_| !KEYS.contains(&name)) {
-            roots.problems.push(Problem {
-                position: Some(key.position(FILE)),
-                hint: Some(hint),
-                ..warning(Code::UNKNOWN_SETTING, FILE, format!("a source has no `{name}`; it is ignored"))
-            });
+            roots.problems.push(
+                warning(Code::UNKNOWN_SETTING, FILE, format!("a source has no `{name}`; it is ignored"))
+                    .at(key.position(FILE))
+                    .advise(hint),
+            );
         }
     }
     let path_node = if item.as_map().is_some() { item.get("path") } else { Some(item) };
@@ -155,11 +154,11 @@ fn source(item: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Result<Source
             for kind in list {
                 let name = kind.as_str().ok_or_else(|| wrong(kind, "`only` must be a list of kinds"))?;
                 if !kinds.iter().any(|known| names(known).contains(&name)) {
-                    roots.problems.push(Problem {
-                        position: Some(kind.position(FILE)),
-                        hint: nearest::hint(name, kinds.iter().flat_map(names)),
-                        ..warning(Code::UNKNOWN_SETTING, FILE, format!("no loader knows the kind `{name}`"))
-                    });
+                    roots.problems.push(
+                        warning(Code::UNKNOWN_SETTING, FILE, format!("no loader knows the kind `{name}`"))
+                            .at(kind.position(FILE))
+                            .advise_if(nearest::hint(name, kinds.iter().flat_map(names))),
+                    );
                 }
                 only.insert(name.to_owned());
             }
@@ -340,7 +339,7 @@ fn spec(written: &str, place: Result<PathBuf, Fault>, source: &Source) -> RootSp
 }
 
 fn unreachable(path: &str, message: String) -> Fault {
-    Fault::new(FailureClass::Environment, Code::ROOT_UNREACHABLE, format!("root:mount:{path}"), message)
+    Fault::environment(Code::ROOT_UNREACHABLE, format!("root:mount:{path}"), message)
 }
 
 /// The directories in `directory` whose names match, sorted; hidden ones only if the pattern says so.
@@ -369,5 +368,5 @@ fn directories(surroundings: &mut View, directory: &Path, pattern: &str) -> Vec<
 }
 
 pub(super) fn warning(code: Code, subject: &str, message: String) -> Problem {
-    Problem { code, severity: Severity::Warning, subject: subject.to_owned(), position: None, message, hint: None }
+    Problem::warning(code, subject.to_owned(), message)
 }

@@ -10,7 +10,7 @@ use mangrove_domain::{
     document::{Node, NodeValue},
     nearest,
     permission::{Grant, Grants, Permission, Permissions},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
 };
 
 /// What is understood; the rest is a problem and grants nothing.
@@ -39,15 +39,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn wrong(&mut self, node: &Node, message: String, hint: Option<String>) {
-        self.problems.push(Problem {
-            code: Code::INVALID_DOCUMENT,
-            severity: Severity::Error,
-            subject: self.marker.to_owned(),
-            position: Some(node.position(self.marker)),
-            message,
-            hint,
-        });
+    fn wrong(&mut self, node: &Node, message: String, advice: Option<String>) {
+        self.problems.push(
+            Problem::error(Code::INVALID_DOCUMENT, self.marker.to_owned(), message)
+                .at(node.position(self.marker))
+                .advise_if(advice),
+        );
     }
 
     fn mapping<'n>(&mut self, what: &str, node: &'n Node) -> Option<&'n [(Node, Node)]> {

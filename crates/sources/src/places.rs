@@ -11,10 +11,10 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     kind_layout::KindLayout,
     ports::Documents,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::{Kind, Origin},
 };
 use mangrove_fs::stamp::NodeKind;
@@ -207,14 +207,11 @@ impl Preparation {
                 Err(fault) => {
                     // What is known of it is kept: where its sources lie is not known now.
                     self.walk.incomplete.insert(directory.to_owned());
-                    self.problems.push(Problem {
-                        code: fault.code,
-                        severity: Severity::Error,
-                        subject: directory.to_owned(),
-                        position: fault.position,
-                        message: fault.message,
-                        hint: Some("what is known of the sources there is kept until the marker is correct".to_owned()),
-                    });
+                    self.problems.push(
+                        Problem::error(fault.code, directory.to_owned(), fault.message)
+                            .at_if(fault.position)
+                            .advise("what is known of the sources there is kept until the marker is correct"),
+                    );
                     return None;
                 }
             }
@@ -294,7 +291,7 @@ impl Preparation {
             Ok(place) => place,
             Err(problem) if is_local => {
                 let message = format!("{}: {}", problem.subject, problem.message);
-                return Err(Fault::new(FailureClass::Deterministic, problem.code, "config", message));
+                return Err(Fault::deterministic(problem.code, "config", message));
             }
             Err(problem) => {
                 self.walk.incomplete.insert(site.directory.clone());
@@ -371,14 +368,14 @@ impl Preparation {
                     Node::Outside => "which leads outside the root".to_owned(),
                     Node::Absent | Node::Directory => "which is not there".to_owned(),
                 };
-                self.problems.push(Problem {
-                    position: Some(listed.position.clone()),
-                    ..warning(
+                self.problems.push(
+                    warning(
                         Code::INVALID_DOCUMENT,
                         &listed.position.file,
                         format!("the manifest lists {path}, {what}"),
                     )
-                });
+                    .at(listed.position.clone()),
+                );
                 return;
             }
         };
@@ -400,13 +397,13 @@ fn site_around(sites: &[Site], directory: &str) -> usize {
 }
 
 fn warning(code: Code, subject: &str, message: String) -> Problem {
-    Problem { code, severity: Severity::Warning, subject: subject.to_owned(), position: None, message, hint: None }
+    Problem::warning(code, subject.to_owned(), message)
 }
 
 fn nothing_there(spec: &RootSpec) -> Problem {
-    let hint = match spec.origin {
+    let advice = match spec.origin {
         Origin::Mounted => "`recursive: true` also finds repositories further below",
         Origin::Local | Origin::Pulled => "expected `extensions/`, a manifest, or directories such as `models/`",
     };
-    Problem { hint: Some(hint.to_owned()), ..warning(Code::ROOT_EMPTY, "", "no extensions lie there".to_owned()) }
+    warning(Code::ROOT_EMPTY, "", "no extensions lie there".to_owned()).advise(advice)
 }

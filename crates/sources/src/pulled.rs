@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use mangrove_domain::{
     document::Node,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     observation::RootAccess,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::{Extension, Origin, RelativePath, RootId},
 };
 use mangrove_fs::stamp::NodeKind;
@@ -72,16 +72,16 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
         // A checkout that is under way, or a file that was lost: no reason to take away what works.
         let message =
             format!("{LOCKFILE} is not there, although extensions were pulled; what is known of them is kept");
-        roots.lockfile_fault = Some(Fault::new(FailureClass::Environment, Code::UNREADABLE, "lockfile", message));
+        roots.lockfile_fault = Some(Fault::environment(Code::UNREADABLE, "lockfile", message));
         return;
     }
-    roots.problems.extend(stray.into_iter().map(|name| Problem {
-        hint: Some("pull it again, or remove the directory".to_owned()),
-        ..warning(
+    roots.problems.extend(stray.into_iter().map(|name| {
+        warning(
             Code::NOT_LOCKED,
             &join(DIRECTORY, &name),
             format!("{name} was pulled, but the lockfile does not name it: it is ignored"),
         )
+        .advise("pull it again, or remove the directory")
     }));
 }
 
@@ -98,7 +98,7 @@ fn lockfile(sight: &mut Sight<'_>) -> Option<(String, Result<String, Fault>)> {
         if let Some(record) = view.document(&path) {
             let text = record.text().map(str::to_owned).ok_or_else(|| {
                 let message = format!("{path} cannot be read as text");
-                Fault::new(FailureClass::Environment, Code::UNREADABLE, "lockfile", message)
+                Fault::environment(Code::UNREADABLE, "lockfile", message)
             });
             return Some((path, text));
         }
@@ -109,10 +109,10 @@ fn lockfile(sight: &mut Sight<'_>) -> Option<(String, Result<String, Fault>)> {
 /// The entries. One that cannot be understood leaves everything pulled as it is: it may name any.
 fn parse(sight: &Sight<'_>, path: &str, text: &str, roots: &mut Roots) -> Result<Vec<Locked>, Fault> {
     let document = sight.documents.parse(path, text).map_err(|error| {
-        Fault::new(FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, "lockfile", error.message).at(error.position)
+        Fault::deterministic(Code::MALFORMED_DOCUMENT, "lockfile", error.message).at(error.position)
     })?;
     let wrong = |node: &Node, message: String| {
-        Fault::new(FailureClass::Deterministic, Code::INVALID_DOCUMENT, "lockfile", message).at(node.position(path))
+        Fault::deterministic(Code::INVALID_DOCUMENT, "lockfile", message).at(node.position(path))
     };
     let members = document.root.as_map().ok_or_else(|| {
         let found = document.root.type_name();
@@ -160,15 +160,14 @@ fn files(name: &str, entry: &Node, lockfile: &str, roots: &mut Roots) -> BTreeSe
             Some(path) => {
                 files.insert(path);
             }
-            None => roots.problems.push(Problem {
-                severity: Severity::Error,
-                position: Some(item.position(lockfile)),
-                ..warning(
+            None => roots.problems.push(
+                Problem::error(
                     Code::INVALID_DOCUMENT,
                     lockfile,
                     format!("{name} locks a path that does not lead down: {}", item.to_json()),
                 )
-            }),
+                .at(item.position(lockfile)),
+            ),
         }
     }
     files
@@ -185,7 +184,7 @@ fn spec(base: &mut View, locked: &Locked) -> RootSpec {
     let below = join(DIRECTORY, &locked.name);
     let unreachable = |message: String| {
         let cause = format!("root:pulled:{}", locked.name);
-        RootAccess::Unreachable(Fault::new(FailureClass::Environment, Code::ROOT_UNREACHABLE, cause, message))
+        RootAccess::Unreachable(Fault::environment(Code::ROOT_UNREACHABLE, cause, message))
     };
     let (directory, access) = match &base.directory(&below).listing {
         Listing::Names { .. } => match fs::canonicalize(base.root.absolute(&below)) {

@@ -87,7 +87,8 @@ struct SavedProblem {
     subject: String,
     position: Option<(String, u32, u32)>,
     message: String,
-    hint: Option<String>,
+    /// As words: actions, which no survey advises today, come back as their neutral names.
+    advice: Option<String>,
 }
 
 #[derive(Default)]
@@ -157,7 +158,7 @@ impl SavedSurvey {
             subject: problem.subject.clone(),
             position: problem.position.as_ref().map(|place| (place.file.clone(), place.line, place.column)),
             message: problem.message.clone(),
-            hint: problem.hint.clone(),
+            advice: problem.advice.as_ref().map(ToString::to_string),
         });
         Self {
             entries,
@@ -257,14 +258,16 @@ impl SavedSurvey {
         disk.mounts_fault = restore_fault(self.mounts_fault)?;
         disk.mount_patterns = self.mount_patterns.iter().map(|text| Glob::parse(text).ok()).collect::<Option<_>>()?;
         for saved in self.problems {
-            disk.problems.push(Problem {
-                code: code(saved.code)?,
-                severity: if saved.is_error { Severity::Error } else { Severity::Warning },
-                subject: saved.subject,
-                position: saved.position.map(|(file, line, column)| Position { file, line, column }),
-                message: saved.message,
-                hint: saved.hint,
-            });
+            disk.problems.push(
+                Problem::new(
+                    if saved.is_error { Severity::Error } else { Severity::Warning },
+                    code(saved.code)?,
+                    saved.subject,
+                    saved.message,
+                )
+                .at_if(saved.position.map(|(file, line, column)| Position { file, line, column }))
+                .advise_if(saved.advice),
+            );
         }
         Some(Survey { disk, entries, statistics: SurveyStatistics::default(), mark: None })
     }

@@ -252,7 +252,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Ok(value) => Ok(value),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(error) => Err(ObserveError::Repository {
-            fault: Fault::new(FailureClass::Transient, Code::UNREADABLE, "process:stopping", error.to_string()),
+            fault: Fault::transient(Code::UNREADABLE, "process:stopping", error.to_string()),
         }),
     }
 }

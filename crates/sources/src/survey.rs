@@ -12,7 +12,7 @@ use mangrove_domain::{
     kind_layout::KindLayout,
     observation::{Entry, Observation, RootAccess, RootView},
     ports::{ObserveError, ObserveRequest},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     shipped::Shipped,
     source::{Kind, RelativePath, RootId, SourceId},
     survey::{Survey, SurveyedEntry},
@@ -237,7 +237,7 @@ fn claimed_type(module: &ParsedModule, layout: &KindLayout, export: &str) -> Opt
 fn wrong_kind(path: &str, name: &str, places: &Places, place: &Place, other: usize) -> Problem {
     let layout = &places.kinds[other];
     let kind = &layout.kind;
-    let (message, hint) = if place.kinds.is_empty() {
+    let (message, advice) = if place.kinds.is_empty() {
         (
             format!("the file exports `{name}`, which makes it a {kind}, and the manifest around it does not list it"),
             format!("list it in the manifest under `{}`", layout.directory),
@@ -248,36 +248,16 @@ fn wrong_kind(path: &str, name: &str, places: &Places, place: &Place, other: usi
             format!("move it below {}", places.directory(place, other)),
         )
     };
-    Problem {
-        code: Code::WRONG_KIND,
-        severity: Severity::Warning,
-        subject: path.to_owned(),
-        position: None,
-        message,
-        hint: Some(hint),
-    }
+    Problem::warning(Code::WRONG_KIND, path.to_owned(), message).advise(advice)
 }
 
 fn missing_locked_file(path: &RelativePath) -> Problem {
-    Problem {
-        code: Code::UNREADABLE,
-        severity: Severity::Warning,
-        subject: path.to_string(),
-        position: None,
-        message: "the lockfile names this file, and it is not there".to_owned(),
-        hint: Some("pull the extension again".to_owned()),
-    }
+    Problem::warning(Code::UNREADABLE, path.to_string(), "the lockfile names this file, and it is not there")
+        .advise("pull the extension again")
 }
 
 fn unreadable_helper(path: &str, trouble: &Trouble) -> Problem {
-    Problem {
-        code: Code::UNREADABLE,
-        severity: Severity::Warning,
-        subject: path.to_owned(),
-        position: None,
-        message: format!("the file cannot be read: {}", trouble.message),
-        hint: None,
-    }
+    Problem::warning(Code::UNREADABLE, path.to_owned(), format!("the file cannot be read: {}", trouble.message))
 }
 
 fn report(

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-use mangrove_domain::problem::{Code, Problem, Severity};
+use mangrove_domain::problem::{Code, Problem};
 use mangrove_fs::stamp::{NodeKind, Seen};
 
 use super::{
@@ -184,14 +184,7 @@ impl Walk {
     }
 
     fn problem(&mut self, code: Code, path: &str, message: &str) {
-        self.problems.push(Problem {
-            code,
-            severity: Severity::Warning,
-            subject: path.to_owned(),
-            position: None,
-            message: message.to_owned(),
-            hint: None,
-        });
+        self.problems.push(Problem::warning(code, path.to_owned(), message.to_owned()));
     }
 }
 

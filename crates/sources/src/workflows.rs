@@ -11,7 +11,7 @@ use mangrove_domain::{
     kind_layout::KindLayout,
     observation::RootAccess,
     ports::{Documents, ObserveError},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     source::{Kind, Origin, RelativePath, SourceId},
     type_name::TypeName,
     workflow::{WorkflowFile, WorkflowFiles},
@@ -155,23 +155,10 @@ fn kind() -> KindLayout {
 }
 
 fn unreachable(subject: &str, fault: mangrove_domain::failure::Fault) -> Problem {
-    Problem {
-        code: fault.code,
-        severity: Severity::Warning,
-        subject: subject.to_owned(),
-        position: fault.position,
-        message: format!("its workflows are not known: {}", fault.message),
-        hint: None,
-    }
+    Problem::warning(fault.code, subject.to_owned(), format!("its workflows are not known: {}", fault.message))
+        .at_if(fault.position)
 }
 
 fn unreadable(path: &str, why: &str) -> Problem {
-    Problem {
-        code: Code::UNREADABLE,
-        severity: Severity::Error,
-        subject: path.to_owned(),
-        position: None,
-        message: format!("the workflow cannot be read: {why}"),
-        hint: None,
-    }
+    Problem::error(Code::UNREADABLE, path.to_owned(), format!("the workflow cannot be read: {why}"))
 }

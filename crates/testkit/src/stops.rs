@@ -11,7 +11,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     drift::Drift,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::Part,
     inspection::Inspection,
     module_graph::{ModuleGraph, SourceFile},
@@ -138,7 +138,7 @@ impl Stops {
 }
 
 fn fault(call: &str) -> Fault {
-    Fault::new(FailureClass::Transient, Code::REGISTRY_UNREACHABLE, "stops", format!("{call} was stopped"))
+    Fault::transient(Code::REGISTRY_UNREACHABLE, "stops", format!("{call} was stopped"))
 }
 
 fn observe(fault: Fault) -> ObserveError {

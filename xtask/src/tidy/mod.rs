@@ -1,6 +1,7 @@
 //! Rules about files that no compiler checks. Each rule is a plain function from the files to findings.
 
 mod circles;
+mod commands;
 mod documents;
 mod newcomer;
 mod sources;
@@ -22,6 +23,7 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
 
     let mut findings = sources::check(&tree);
     findings.extend(circles::check(&tree));
+    findings.extend(commands::check(&tree));
     findings.extend(newcomer::check(&tree));
     findings.extend(documents::check(&tree, &dependencies));
     Ok(report("tidy", &findings))

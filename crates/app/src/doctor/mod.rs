@@ -10,6 +10,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     bundle::{self, ObjectKey, Presence, StoredObject},
     claims,
     drift::Drift,
@@ -331,26 +332,20 @@ pub const RUNS: &str = "runs.db";
 /// What is reported of a part that cannot be used.
 #[must_use]
 pub fn unusable(subject: &str, fault: &Fault) -> Problem {
-    let hint = match (subject, fault.code) {
+    let advice = match (subject, fault.code) {
         (CATALOG, Code::CATALOG_NEWER) => {
-            "use the version of Mangrove that wrote it, or make it anew with `mangrove catalog rebuild`".to_owned()
+            Advice::new("use the version of Mangrove that wrote it, or make it anew with ")
+                .and(UserAction::RebuildCatalog)
         }
         (CATALOG, Code::CATALOG_CORRUPT | Code::CATALOG_FAILED) => {
-            "`mangrove catalog rebuild` makes it anew from the sources".to_owned()
+            Advice::new(UserAction::RebuildCatalog).and(" makes it anew from the sources")
         }
-        (RUNS, Code::CATALOG_NEWER) => "use the version of Mangrove that wrote it, or another `--state-dir`".to_owned(),
-        (RUNS, Code::CATALOG_CORRUPT) => "the next run sets it aside and begins a new history".to_owned(),
-        (_, Code::CATALOG_BUSY) => "another process is writing; try again".to_owned(),
-        (_, code) => format!("`mangrove explain {code}` says more"),
+        (RUNS, Code::CATALOG_NEWER) => "use the version of Mangrove that wrote it, or another state directory".into(),
+        (RUNS, Code::CATALOG_CORRUPT) => "the next run sets it aside and begins a new history".into(),
+        (_, Code::CATALOG_BUSY) => "another process is writing; try again".into(),
+        (_, code) => Advice::new(UserAction::Explain(code)).and(" says more"),
     };
-    Problem {
-        code: fault.code,
-        severity: Severity::Error,
-        subject: subject.to_owned(),
-        position: None,
-        message: fault.to_string(),
-        hint: Some(hint),
-    }
+    Problem::error(fault.code, subject.to_owned(), fault.to_string()).advise(advice)
 }
 
 fn store_problem(key: ObjectKey, presence: Presence) -> Option<Problem> {
@@ -364,12 +359,5 @@ fn store_problem(key: ObjectKey, presence: Presence) -> Option<Problem> {
             (Code::BUNDLE_CORRUPT, format!("has {found_bytes} bytes instead of {recorded_bytes}"))
         }
     };
-    Some(Problem {
-        code,
-        severity: Severity::Error,
-        subject: key.to_string(),
-        position: None,
-        message,
-        hint: Some("`mangrove doctor --repair --apply` builds it again".to_owned()),
-    })
+    Some(Problem::error(code, key.to_string(), message).advise(Advice::new(UserAction::Repair).and(" builds it again")))
 }

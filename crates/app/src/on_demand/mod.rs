@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     bundle::LoadedBundle,
     index::TypeIndex,
     ports::{Progress, StoreError},
@@ -199,8 +200,10 @@ impl Types for OnDemand {
                 }
                 Err(OpenError::Undescribed) if !is_second_try => is_second_try = true,
                 Err(OpenError::Undescribed) => {
-                    let remark = "the catalog has lost the description; `mangrove catalog rebuild` restores it";
-                    return Err(self.not_ready(kind, type_name, Some(remark.to_owned())).await);
+                    let remark = "the catalog has lost the description".to_owned();
+                    let advice = Advice::new(UserAction::RebuildCatalog).and(" restores it");
+                    let not_ready = self.not_ready(kind, type_name, Some(remark)).await;
+                    return Err(NotReady { advice: Some(advice), ..not_ready });
                 }
                 Err(OpenError::Remark(remark)) => return Err(self.not_ready(kind, type_name, Some(remark)).await),
             }

@@ -22,11 +22,12 @@ mod writer;
 use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     digest::Digest,
     index::TypeIndex,
     plan::{self, Plan, Policy, Retry, Scope},
     ports::{Event, Phase},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     row::Row,
     source::SourceId,
     time::Timestamp,
@@ -313,12 +314,10 @@ impl Scanner {
 
 /// What is reported of a source that was another one at each look.
 fn moving(source: &SourceId) -> Problem {
-    Problem {
-        code: Code::SOURCE_MOVING,
-        severity: Severity::Error,
-        subject: source.to_string(),
-        position: None,
-        message: format!("changed at each of {MAXIMUM_PASSES} looks; its row is left as it was"),
-        hint: Some("`mangrove scan` again when it has come to rest".to_owned()),
-    }
+    Problem::error(
+        Code::SOURCE_MOVING,
+        source.to_string(),
+        format!("changed at each of {MAXIMUM_PASSES} looks; its row is left as it was"),
+    )
+    .advise(Advice::new(UserAction::Scan).and(" again when it has come to rest"))
 }

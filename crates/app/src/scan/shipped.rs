@@ -2,7 +2,7 @@
 //! `domain::shipped` allow it.
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::Inputs,
     problem::Code,
     settle::Outcome,
@@ -38,7 +38,7 @@ impl Attempt {
                     fault.message
                 );
                 let cause = format!("shipped:{}", bundle.path);
-                let changed = Fault::new(FailureClass::Deterministic, Code::SHIPPED_CHANGED, cause, message);
+                let changed = Fault::deterministic(Code::SHIPPED_CHANGED, cause, message);
                 Ended::without_inspection(failed(changed))
             }
             Judgement::OtherSources => {

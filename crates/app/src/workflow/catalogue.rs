@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::{description::Description, source::Kind, type_name::TypeName};
+use mangrove_domain::{advice::Advice, description::Description, source::Kind, type_name::TypeName};
 
 /// A view of the catalog for validation: look-ups only, nothing is built.
 #[expect(clippy::module_name_repetitions, reason = "a catalogue of types, told apart from the port `Catalog`")]
@@ -24,7 +24,7 @@ pub struct Claim {
     /// Why it has none, as one sentence.
     pub reason: String,
     /// What to do about it.
-    pub hint: String,
+    pub advice: Advice,
     /// True if nobody looked at what claims it yet: it may be in order.
     pub is_unscanned: bool,
 }

@@ -11,7 +11,7 @@ use mangrove_domain::{
     form::Located,
     json::Json,
     ports::RunStoreError,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     source::Origin,
     workflow::{
@@ -234,13 +234,8 @@ impl Engine {
         let schema = workflow.input_schema();
         let inputs = arguments::complete(&schema, inputs);
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
-        let told = |message: String, hint: Option<String>| Problem {
-            code: Code::INVALID_INPUT,
-            severity: Severity::Error,
-            subject: workflow.name.value.clone(),
-            position: position(),
-            message,
-            hint,
+        let told = |message: String, hint: Option<String>| {
+            Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
         let violations = match self.services.schemas.validate(&schema, &inputs) {
             Ok(violations) => violations,
@@ -272,14 +267,7 @@ fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
     } else {
         return Ok(());
     };
-    Err(Problem {
-        code,
-        severity: Severity::Error,
-        subject: workflow.file.clone(),
-        position: Some(workflow.name.position(&workflow.file)),
-        message,
-        hint: None,
-    })
+    Err(Problem::error(code, workflow.file.clone(), message).at(workflow.name.position(&workflow.file)))
 }
 
 /// A workflow of one step. Each input is handed through as a value by an expression that names it.

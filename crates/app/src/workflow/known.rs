@@ -60,7 +60,7 @@ impl TypeCatalogue for CatalogTypes {
         let is_known = !not_ready.claimed_by.is_empty() || !unscanned.is_empty() || !unobservable.is_empty();
         is_known.then(|| Claim {
             reason: not_ready.reasons().join("; "),
-            hint: not_ready.hint(),
+            advice: not_ready.advice(),
             is_unscanned: not_ready.claimed_by.is_empty() && !unscanned.is_empty(),
         })
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    advice::UserAction,
     definition::{self, Definition},
     digest::Digest,
     document::Document,
@@ -98,14 +99,11 @@ impl Library {
         let text = match files.read(path).await {
             Ok(text) => text?,
             Err(error) => {
-                self.problems.push(Problem {
-                    code: error.fault.code,
-                    severity: Severity::Error,
-                    subject: path.to_owned(),
-                    position: None,
-                    message: format!("cannot be read: {}", error.fault),
-                    hint: None,
-                });
+                self.problems.push(Problem::error(
+                    error.fault.code,
+                    path.to_owned(),
+                    format!("cannot be read: {}", error.fault),
+                ));
                 return None;
             }
         };
@@ -141,14 +139,8 @@ impl Library {
                 parsed.value
             }
             Err(error) => {
-                self.problems.push(Problem {
-                    code: Code::MALFORMED_DOCUMENT,
-                    severity: Severity::Error,
-                    subject: path.to_owned(),
-                    position: Some(error.position),
-                    message: error.message,
-                    hint: None,
-                });
+                self.problems
+                    .push(Problem::error(Code::MALFORMED_DOCUMENT, path.to_owned(), error.message).at(error.position));
                 None
             }
         }
@@ -170,12 +162,12 @@ impl Library {
         find(&self.workflows, name).map_err(|problem| with_broken(problem, self.broken(true)))
     }
 
-    /// A file that cannot be used, of this repository before those of others, and the command that says why.
-    fn broken(&self, is_elsewhere_too: bool) -> Option<(&Problem, &'static str)> {
+    /// A file that cannot be used, of this repository before those of others, and what says why.
+    fn broken(&self, is_elsewhere_too: bool) -> Option<(&Problem, UserAction)> {
         let is_broken = |known: &&Problem| known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME;
-        let own = self.own_problems().find(is_broken).map(|broken| (broken, "validate"));
+        let own = self.own_problems().find(is_broken).map(|broken| (broken, UserAction::ValidateWorkflows));
         let elsewhere = || self.problems.iter().find(is_broken).filter(|_| is_elsewhere_too);
-        own.or_else(|| Some((elsewhere()?, "list")))
+        own.or_else(|| Some((elsewhere()?, UserAction::ListWorkflows)))
     }
 
     /// The definitions that can be used: those whose name and identifier are their own.
@@ -241,14 +233,17 @@ impl Library {
     }
 }
 
-/// A name that nothing has may stand in a file that cannot be used: the hint says so.
-fn with_broken(problem: Problem, broken: Option<(&Problem, &str)>) -> Problem {
-    let Some((broken, command)) = broken.filter(|_| problem.code == Code::UNKNOWN_NAME) else {
-        return problem;
-    };
-    let place = format!("it may be in {}, which cannot be used: see `mangrove workflow {command}`", broken.subject);
-    let hint = problem.hint.map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
-    Problem { hint: Some(hint), ..problem }
+/// A name that nothing has may stand in a file that cannot be used: the advice says so.
+fn with_broken(mut problem: Problem, broken: Option<(&Problem, UserAction)>) -> Problem {
+    if let Some((broken, list)) = broken.filter(|_| problem.code == Code::UNKNOWN_NAME) {
+        let place = format!("it may be in {}, which cannot be used: see ", broken.subject);
+        let advice = match problem.advice.take() {
+            Some(advice) => advice.and("; ").and(place),
+            None => place.into(),
+        };
+        problem.advice = Some(advice.and(list));
+    }
+    problem
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
@@ -257,14 +252,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Cl
         let list = format!("there are: {}", first.join(", "));
         Some(if first.is_empty() { format!("there is no {what} yet") } else { list })
     });
-    Problem {
-        code: Code::UNKNOWN_NAME,
-        severity: Severity::Error,
-        subject: name.to_owned(),
-        position: None,
-        message: format!("there is no {what} `{name}`"),
-        hint,
-    }
+    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("there is no {what} `{name}`")).advise_if(hint)
 }
 
 /// What has a name and an identifier of its own.
@@ -327,14 +315,7 @@ fn find<'a, T: Named>(all: &'a [Arc<T>], name: &str) -> Result<&'a Arc<T>, Probl
     };
     match shadowed(all, found).or_else(|| ambiguous(all, found)) {
         None => Ok(found),
-        Some((message, hint)) => Err(Problem {
-            code: Code::AMBIGUOUS_NAME,
-            severity: Severity::Error,
-            subject: name.to_owned(),
-            position: None,
-            message,
-            hint: Some(hint),
-        }),
+        Some((message, hint)) => Err(Problem::error(Code::AMBIGUOUS_NAME, name.to_owned(), message).advise(hint)),
     }
 }
 
@@ -410,13 +391,10 @@ fn shared<T: Named>(all: &[Arc<T>]) -> impl Iterator<Item = Problem> {
     let repeated = repeated(all);
     all.iter().filter(move |one| is_in(&repeated, one.as_ref())).filter_map(|one| {
         let (message, hint) = ambiguous(all, one)?;
-        Some(Problem {
-            code: Code::AMBIGUOUS_NAME,
-            severity: Severity::Error,
-            subject: one.file().to_owned(),
-            position: Some(one.name().position(one.file())),
-            message,
-            hint: Some(hint),
-        })
+        Some(
+            Problem::error(Code::AMBIGUOUS_NAME, one.file().to_owned(), message)
+                .at(one.name().position(one.file()))
+                .advise(hint),
+        )
     })
 }

@@ -182,8 +182,8 @@ fn nested(
 
 /// A name that nothing has, or more than one, where a step names it.
 fn wrong_name(context: &Context<'_>, wrong: Problem, at: &Located<String>) -> RunProblem {
-    let hint = wrong.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-    let message = format!("{}: {}{hint}", at.position(&context.workflow.file), wrong.message);
+    let advice = wrong.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+    let message = format!("{}: {}{advice}", at.position(&context.workflow.file), wrong.message);
     context.environment.mask_problem(problem(wrong.code, message))
 }
 

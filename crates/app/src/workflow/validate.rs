@@ -8,6 +8,7 @@ pub(super) use inputs::is_within;
 use std::collections::BTreeSet;
 
 use mangrove_domain::{
+    advice::Advice,
     definition::Definition,
     description::Description,
     document::Node,
@@ -82,13 +83,13 @@ impl<'a> Findings<'a> {
         Self { file, problems: Vec::new() }
     }
 
-    fn error(&mut self, code: Code, position: Position, message: String, hint: Option<String>) {
-        self.report(Severity::Error, code, position, message, hint);
+    fn error(&mut self, code: Code, position: Position, message: String, advice: Option<Advice>) {
+        self.report(Severity::Error, code, position, message, advice);
     }
 
-    fn report(&mut self, severity: Severity, code: Code, position: Position, message: String, hint: Option<String>) {
+    fn report(&mut self, severity: Severity, code: Code, position: Position, message: String, advice: Option<Advice>) {
         let subject = self.file.to_owned();
-        self.problems.push(Problem { code, severity, subject, position: Some(position), message, hint });
+        self.problems.push(Problem::new(severity, code, subject, message).at(position).advise_if(advice));
     }
 
     fn at<T>(&self, located: &Located<T>) -> Position {
@@ -137,14 +138,14 @@ fn describe(
     }
     let position = findings.at(type_name);
     if let Some(claim) = tools.types.claim(&kind, name) {
-        let Claim { reason, hint, is_unscanned } = claim;
+        let Claim { reason, advice, is_unscanned } = claim;
         let severity = if is_unscanned { Severity::Warning } else { Severity::Error };
         let message = format!("model type `{name}` is not ready: {reason}");
-        findings.report(severity, Code::UNKNOWN_TYPE, position, message, Some(hint));
+        findings.report(severity, Code::UNKNOWN_TYPE, position, message, Some(advice));
     } else {
         let known = tools.types.names(&kind);
         let hint = nearest::hint(name.as_str(), known.iter().map(TypeName::as_str));
-        findings.error(Code::UNKNOWN_TYPE, position, format!("unknown model type `{name}`"), hint);
+        findings.error(Code::UNKNOWN_TYPE, position, format!("unknown model type `{name}`"), hint.map(Advice::from));
     }
     None
 }
@@ -155,7 +156,7 @@ fn unknown_method(findings: &mut Findings<'_>, description: &Description, method
         .or_else(|| Some(format!("there are: {}", known().collect::<Vec<_>>().join(", "))));
     let position = findings.at(method);
     let message = format!("`{}` has no method `{}`", description.type_name, method.value);
-    findings.error(Code::UNKNOWN_METHOD, position, message, hint);
+    findings.error(Code::UNKNOWN_METHOD, position, message, hint.map(Advice::from));
 }
 
 fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definitions: bool) -> Vec<Problem> {
@@ -240,7 +241,7 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
     };
     if matches!(target, Target::Definition(_)) || wrong.code != Code::UNKNOWN_NAME {
         let position = findings.at(name);
-        findings.error(wrong.code, position, wrong.message, wrong.hint);
+        findings.error(wrong.code, position, wrong.message, wrong.advice);
         return None;
     }
     match target {
@@ -307,7 +308,7 @@ fn check_nested(
     let called = match library.workflow(&name.value) {
         Ok(called) => called,
         Err(wrong) => {
-            findings.error(wrong.code, position, wrong.message, wrong.hint);
+            findings.error(wrong.code, position, wrong.message, wrong.advice);
             return;
         }
     };

@@ -7,12 +7,7 @@ use mangrove_app::{
     on_demand::OnDemand,
     scan::{Ports, Report, ScanRequest, Scanner},
 };
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    ports::Clock,
-    problem::Code,
-    row::Row,
-};
+use mangrove_domain::{failure::Fault, ports::Clock, problem::Code, row::Row};
 use mangrove_testkit::fakes::{
     ManualClock, MemoryCatalog, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler, ScriptedInspector,
     ScriptedPackages, SeededEntropy,
@@ -130,8 +125,7 @@ pub(crate) fn model(type_name: &str, more: &str) -> String {
 }
 
 pub(crate) fn network_down() -> Fault {
-    Fault::new(
-        FailureClass::Transient,
+    Fault::transient(
         Code::REGISTRY_UNREACHABLE,
         "registry:localhost:4873",
         "npm registry unreachable: connection refused",

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
+    advice,
     errors::CommandError,
     exit::Exit,
     human,
@@ -119,7 +120,7 @@ fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
         print_job(printer, job);
     }
     if let Some(error) = &record.error {
-        printer.line(format!("  error[{}]: {}", error.code, error.message));
+        printer.line(format!("  error[{}]: {}", error.code, advice::message(&error.message)));
     }
 }
 
@@ -142,7 +143,7 @@ fn print_step(printer: &Printer, step: &StepRecord) {
         printer.line(format!("      wrote {}", handle_text(handle)));
     }
     if let Some(error) = &step.error {
-        printer.line(format!("      error[{}]: {}", error.code, error.message));
+        printer.line(format!("      error[{}]: {}", error.code, advice::message(&error.message)));
     }
     if let Some(provenance) = &step.provenance {
         let version = provenance.type_version.as_deref().unwrap_or("without version");

@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
+    advice,
     compose::Workspace,
     documents::{ProblemDocument, SourceDocument},
     errors::CommandError,
@@ -165,7 +166,7 @@ fn print_helper(context: &Context, helper: &Helper) {
     for remark in &helper.remarks {
         printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
         if let Some(hint) = remark.remedy() {
-            printer.line(format!("    {hint}"));
+            printer.line(format!("    {}", advice::text(&hint)));
         }
     }
     if helper.imported_by.is_empty() {

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::{
-    args,
+    advice, args,
     compose::Workspace,
     documents::ProblemDocument,
     errors::CommandError,
@@ -203,8 +203,8 @@ pub(super) fn finish(outcome: Result<RunRecord, StartError>) -> Result<Exit, Com
                 return Err(CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot begin", None));
             };
             let mut error = unknown(first);
-            error.details.extend(problems.iter().skip(1).map(|problem| match &problem.hint {
-                Some(hint) => format!("{}; {hint}", problem.message),
+            error.details.extend(problems.iter().skip(1).map(|problem| match &problem.advice {
+                Some(advice) => format!("{}; {}", problem.message, advice::text(advice)),
                 None => problem.message.clone(),
             }));
             return Err(error);
@@ -228,12 +228,13 @@ pub(super) fn finish(outcome: Result<RunRecord, StartError>) -> Result<Exit, Com
 /// An unknown name or a broken input, as an error that ends the command.
 pub(super) fn unknown(problem: &Problem) -> CommandError {
     let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
-    let (code, message, hint) = (Some(problem.code), format!("{place}{}", problem.message), problem.hint.as_deref());
+    let (code, message, hint) =
+        (Some(problem.code), format!("{place}{}", problem.message), problem.advice.as_ref().map(advice::text));
     // Which one is meant cannot be told: a mistake in the repository, not an answer.
     if problem.code == Code::AMBIGUOUS_NAME {
-        CommandError::usage(code, message, hint)
+        CommandError::usage(code, message, hint.as_deref())
     } else {
-        CommandError::no(code, message, hint)
+        CommandError::no(code, message, hint.as_deref())
     }
 }
 

@@ -97,7 +97,7 @@ fn readable(row: &Row, observed: &Inputs, presence: Presence, rule_version: u32)
     if matches!(row.state, State::EntryPointUnreadable { .. } | State::OrphanedBundleOnly { .. }) {
         return Stale::SourceReappeared { unchanged: is_as_built && has_bundle(row, presence) }.into();
     }
-    // The last attempt judged other inputs than these, or none: what failed is no longer asked for. An attempt on
+    // The last attempt judged other inputs than these, or none: the failing change was undone. An attempt on
     // these very inputs (an inspection that could not be carried out) is not forgiven here but tried again below.
     if row.degraded.is_some()
         && !is_tightened

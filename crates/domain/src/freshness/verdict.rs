@@ -219,7 +219,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Fresh(fresh) => fresh.fmt(out),
             Verdict::Recovered => {
-                out.write_str("what failed is no longer asked for: the last good bundle fits the sources again")
+                out.write_str("the failing change was undone; the last good bundle matches the sources again")
             }
             Verdict::Stale(stale) => stale.fmt(out),
         }
@@ -279,7 +279,7 @@ impl fmt::Display for Stale {
             Stale::SourceReappeared { unchanged: false } => out.write_str("the source is back"),
             Stale::RetryFailedBuild { failure } => write!(
                 out,
-                "the last attempt failed and is never taken for an answer ({} so far): {}",
+                "the last attempt failed, so it is tried again ({} so far): {}",
                 counted(failure.attempts, "attempt"),
                 failure.latest_message
             ),
@@ -288,7 +288,7 @@ impl fmt::Display for Stale {
             Stale::PackagesChanged { changes } => changed(out, "a package", changes),
             Stale::BundlerChanged { changes } => changed(out, "the bundler", changes),
             Stale::RulesChanged { before: 0, after } => {
-                write!(out, "its export is still to be judged by version {after} of the rules of its kind")
+                write!(out, "its export has not been judged by version {after} of the rules of its kind yet")
             }
             Stale::RulesChanged { before, after } => {
                 write!(out, "the rules of its kind changed from version {before} to {after}")
@@ -297,7 +297,7 @@ impl fmt::Display for Stale {
             Stale::BundleCorrupt { object, recorded_bytes, found_bytes } => {
                 write!(out, "{object} should have {recorded_bytes} bytes and has {found_bytes}")
             }
-            Stale::InspectionPending => out.write_str("built, and never inspected"),
+            Stale::InspectionPending => out.write_str("built, but never inspected"),
             Stale::Removed { reason, renamed_to } => match (reason, renamed_to) {
                 (TombstoneReason::Renamed, Some(target)) => write!(out, "the source was renamed to {target}"),
                 (TombstoneReason::Renamed, None) => out.write_str("the source was renamed"),

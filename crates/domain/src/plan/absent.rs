@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     bundle::Presence,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     freshness::{Fresh, NotLookedAt, Stale, Verdict, has_bundle, repeats_recorded_loss},
     observation::{DiskView, RootAccess},
     problem::Code,
@@ -98,8 +98,7 @@ fn is_awaited(root: &RootId, disk: &DiskView) -> bool {
 }
 
 fn vanished_match(root: &RootId) -> Fault {
-    Fault::new(
-        FailureClass::Environment,
+    Fault::environment(
         Code::ROOT_UNREACHABLE,
         format!("root:{root}"),
         format!("{root} matches a configured pattern and is not there"),
@@ -107,8 +106,7 @@ fn vanished_match(root: &RootId) -> Fault {
 }
 
 fn missing_locked_file(row: &Row) -> Fault {
-    Fault::new(
-        FailureClass::Environment,
+    Fault::environment(
         Code::UNREADABLE,
         "locked-file-missing",
         format!("{} is named by the lockfile and is not there", row.source),

@@ -7,7 +7,8 @@ use super::{
     policy::Policy,
 };
 use crate::{
-    problem::{Code, Problem, Severity},
+    advice::{Advice, UserAction},
+    problem::{Code, Problem},
     row::Row,
     source::{RootId, SourceId},
     state::{StateName, TombstoneReason},
@@ -63,22 +64,18 @@ pub(super) fn withhold(
             step.action = Action::Keep;
         }
     }
-    let problems = counts
-        .into_iter()
-        .map(|(root, (live, removed))| Problem {
-            code: Code::MASS_REMOVAL,
-            severity: Severity::Error,
-            subject: root.to_string(),
-            position: None,
-            message: format!(
-                "{removed} of the {live} working sources of the root {root} would be removed at once; all are kept"
-            ),
-            hint: Some(
-                "if they were removed on purpose, run `mangrove scan --allow-mass-removal`, or let `mangrove doctor --repair \
-                 --apply` remove them; if not, check that the disk is mounted"
-                    .to_owned(),
-            ),
-        })
-        .collect();
+    let problems = counts.into_iter().map(|(root, (live, removed))| withheld_removals(root, live, removed)).collect();
     (withheld, problems)
+}
+
+fn withheld_removals(root: &RootId, live: usize, removed: usize) -> Problem {
+    let message =
+        format!("{removed} of the {live} working sources of the root {root} would be removed at once; all are kept");
+    Problem::error(Code::MASS_REMOVAL, root.to_string(), message).advise(
+        Advice::new("if they were removed on purpose, run ")
+            .and(UserAction::ScanAllowingMassRemoval)
+            .and(", or let ")
+            .and(UserAction::Repair)
+            .and(" remove them; if not, check that the disk is mounted"),
+    )
 }

@@ -1,6 +1,7 @@
 //! What could not be looked into.
 
 use crate::{
+    advice::{Advice, UserAction},
     failure::Fault,
     observation::{DiskView, RootAccess},
     problem::{Problem, Severity},
@@ -17,7 +18,7 @@ pub fn unobservable(disk: &DiskView) -> Vec<Problem> {
         .filter_map(|(root, view)| match &view.access {
             RootAccess::Reachable => None,
             RootAccess::Unreachable(fault) => {
-                Some(problem_of(fault, root_severity(view.origin), root.to_string(), root_hint(view.origin)))
+                Some(problem_of(fault, root_severity(view.origin), root.to_string(), root_advice(view.origin)))
             }
         })
         .collect();
@@ -25,8 +26,8 @@ pub fn unobservable(disk: &DiskView) -> Vec<Problem> {
         (&disk.lockfile_fault, "lockfile", "correct the lockfile; until then no pulled extension is added or removed"),
         (&disk.mounts_fault, "source mounts", "correct .swamp-sources.yaml; until then no mount is added or removed"),
     ];
-    problems.extend(reported.into_iter().filter_map(|(fault, subject, hint)| {
-        fault.as_ref().map(|fault| problem_of(fault, Severity::Error, subject.to_owned(), hint))
+    problems.extend(reported.into_iter().filter_map(|(fault, subject, advice)| {
+        fault.as_ref().map(|fault| problem_of(fault, Severity::Error, subject.to_owned(), advice.into()))
     }));
     problems
 }
@@ -39,23 +40,15 @@ const fn root_severity(origin: Origin) -> Severity {
     }
 }
 
-const fn root_hint(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Mounted => {
-            "mount it or check it out again, or take it out of .swamp-sources.yaml; then `mangrove scan`"
-        }
-        Origin::Pulled => "pull the extension again, or take it out of the lockfile; then `mangrove scan`",
-        Origin::Local => "check that the directory is there and can be read; then `mangrove scan`",
-    }
+fn root_advice(origin: Origin) -> Advice {
+    let first = match origin {
+        Origin::Mounted => "mount it or check it out again, or take it out of .swamp-sources.yaml; then ",
+        Origin::Pulled => "pull the extension again, or take it out of the lockfile; then ",
+        Origin::Local => "check that the directory is there and can be read; then ",
+    };
+    Advice::new(first).and(UserAction::Scan)
 }
 
-fn problem_of(fault: &Fault, severity: Severity, subject: String, hint: &str) -> Problem {
-    Problem {
-        code: fault.code,
-        severity,
-        subject,
-        position: fault.position.clone(),
-        message: fault.message.clone(),
-        hint: Some(hint.to_owned()),
-    }
+fn problem_of(fault: &Fault, severity: Severity, subject: String, advice: Advice) -> Problem {
+    Problem::new(severity, fault.code, subject, fault.message.clone()).at_if(fault.position.clone()).advise(advice)
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject},
-    failure::{FailureClass, Fault},
+    failure::Fault,
     problem::Code,
     time::Timestamp,
 };
@@ -70,7 +70,7 @@ pub struct SweepRequest {
     pub now: Timestamp,
     /// What was put or touched later than this long ago stays. Less than [`SHORTEST_GRACE`] counts as that.
     pub grace: Duration,
-    /// True to tell and not to do.
+    /// True to report what would be removed and remove nothing.
     pub is_dry_run: bool,
 }
 
@@ -125,7 +125,7 @@ impl StoreError {
     #[must_use]
     pub fn foreign(owner: String) -> Self {
         let message = format!("the bundle store belongs to the catalog {owner}, whose rows say what is needed");
-        let fault = Fault::new(FailureClass::Environment, Code::STORE_FOREIGN, "store:foreign", message);
+        let fault = Fault::environment(Code::STORE_FOREIGN, "store:foreign", message);
         StoreError::Foreign { owner, fault }
     }
 

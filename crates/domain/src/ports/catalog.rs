@@ -30,7 +30,7 @@ pub trait Catalog: Send + Sync {
     async fn snapshot(&self) -> Result<CatalogView, CatalogError>;
 
     /// Names the content of the catalog without reading it, for a caller that still has what it concluded from it: a
-    /// mark that is the same means that no row was written since, by anybody. `None` where that cannot be told.
+    /// mark that is the same means that no row was written since, by anybody. `None` where that is not known.
     ///
     /// A mark that was given before a commit MUST NOT be given after it.
     async fn mark(&self) -> Option<Digest>;

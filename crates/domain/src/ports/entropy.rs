@@ -1,4 +1,4 @@
-//! Chance.
+//! Random numbers and identifiers.
 
 /// Random values. Implementations MUST NOT repeat an identifier.
 #[cfg_attr(feature = "mocks", mockall::automock)]

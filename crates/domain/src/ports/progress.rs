@@ -1,4 +1,4 @@
-//! Telling somebody how far we are.
+//! Reporting how far a scan is.
 
 use crate::source::SourceId;
 

@@ -46,7 +46,7 @@ codes! {
     /// The export would be rejected by the rules of this version, but its inputs did not change.
     RULES_TIGHTENED = 121, "rules have tightened since the export was accepted";
     /// An export of another kind than its directory says.
-    WRONG_KIND = 122, "the export belongs into another directory";
+    WRONG_KIND = 122, "the export belongs in another directory";
     /// A method name of an add-on exists on the target already.
     METHOD_COLLISION = 123, "an add-on's method exists already";
     /// An add-on's target does not resolve.
@@ -57,7 +57,7 @@ codes! {
     UNRESOLVED_IMPORT = 202, "an import cannot be resolved";
     /// A local import leads out of its root.
     IMPORT_OUTSIDE_ROOT = 203, "an import leads outside the root";
-    /// A specifier that nobody can read.
+    /// A specifier that is malformed.
     MALFORMED_SPECIFIER = 204, "malformed import specifier";
     /// The bundler reported an error that is none of the others.
     BUNDLE_FAILED = 205, "the bundle could not be built";
@@ -163,7 +163,7 @@ codes! {
     MALFORMED_DOCUMENT = 602, "a document cannot be parsed";
     /// A document has the wrong form.
     INVALID_DOCUMENT = 603, "a document has the wrong form";
-    /// A setting that nobody knows.
+    /// A setting that does not exist.
     UNKNOWN_SETTING = 604, "an unknown setting";
     /// Inputs that break their schema.
     INVALID_INPUT = 605, "inputs break their schema";
@@ -186,21 +186,6 @@ impl Code {
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
-    }
-
-    /// What to do about it where nobody knows better: whoever finds the problem gives a hint of its own if it can.
-    #[must_use]
-    pub const fn remedy(self) -> Option<&'static str> {
-        match self {
-            Code::UNREADABLE => Some("look whether it is there and the user that runs Mangrove may read it"),
-            Code::ROOT_UNREACHABLE => {
-                Some("bring it back, or take it off the list; what has its bundle goes on working until then")
-            }
-            Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT => {
-                Some("correct the file; the next command reads it again")
-            }
-            _ => None,
-        }
     }
 
     /// The code that `text` spells, such as `MG0101`, in any case.

@@ -7,7 +7,7 @@ mod code;
 
 pub use code::Code;
 
-use crate::position::Position;
+use crate::{advice::Advice, position::Position};
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ impl Severity {
     }
 }
 
-/// Something that is wrong outside of Mangrove, told to people.
+/// Something that is wrong outside of Mangrove, to be reported to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Names the page that explains it.
@@ -46,28 +46,28 @@ pub struct Problem {
     /// One sentence: what is wrong.
     pub message: String,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub advice: Option<Advice>,
 }
 
 impl Problem {
-    /// Something that does not work, without a position and a hint.
+    /// Something that does not work, without a position and advice.
     pub fn error(code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, subject, message)
     }
 
-    /// Something that works, and that somebody should look at; without a position and a hint.
+    /// Something that works, and that somebody should look at; without a position and advice.
     pub fn warning(code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, subject, message)
     }
 
-    /// Something that somebody may want to know; without a position and a hint.
+    /// Something that somebody may want to know; without a position and advice.
     pub fn information(code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Severity::Information, code, subject, message)
     }
 
-    /// A problem whose severity is the result of a decision, without a position and a hint.
+    /// A problem whose severity is the result of a decision, without a position and advice.
     pub fn new(severity: Severity, code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, severity, subject: subject.into(), position: None, message: message.into(), hint: None }
+        Self { code, severity, subject: subject.into(), position: None, message: message.into(), advice: None }
     }
 
     /// The same problem at a place in a file.
@@ -77,9 +77,28 @@ impl Problem {
         self
     }
 
-    /// What to do about it: its own hint, else what helps against every problem of its code.
+    /// The same problem at a place in a file, if that is known.
     #[must_use]
-    pub fn remedy(&self) -> Option<&str> {
-        self.hint.as_deref().or(self.code.remedy())
+    pub fn at_if(self, position: Option<Position>) -> Self {
+        Self { position, ..self }
+    }
+
+    /// The same problem with what to do about it.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<Advice>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// The same problem with what to do about it, if that is known.
+    #[must_use]
+    pub fn advise_if(self, advice: Option<impl Into<Advice>>) -> Self {
+        Self { advice: advice.map(Into::into), ..self }
+    }
+
+    /// What to do about it: its own advice, else what helps against every problem of its code.
+    #[must_use]
+    pub fn remedy(&self) -> Option<Advice> {
+        self.advice.clone().or_else(|| Advice::for_code(self.code))
     }
 }

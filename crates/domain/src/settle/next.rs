@@ -4,7 +4,7 @@ use super::{Moment, Settled};
 use crate::{
     bundle::{BundleRef, Presence},
     description::Violation,
-    failure::{Failure, FailureClass, Fault},
+    failure::{Failure, Fault},
     fingerprint::Inputs,
     freshness::has_bundle,
     observation::Observation,
@@ -340,8 +340,7 @@ fn rejections(row: &Row) -> Vec<Violation> {
 fn tightened_fault(row: &Row, violations: &[Violation]) -> Fault {
     let first = violations.first().map_or_else(String::new, |violation| format!(": {violation}"));
     let more = if violations.len() > 1 { format!(" (and {} more)", violations.len() - 1) } else { String::new() };
-    Fault::new(
-        FailureClass::Deterministic,
+    Fault::deterministic(
         Code::RULES_TIGHTENED,
         format!("rules:{}", row.kind),
         format!("the rules of this version reject what an earlier one accepted{first}{more}"),

@@ -80,17 +80,17 @@ fn every_line_of_the_table() {
     EntryPointUnreadable -> s1
         SourceReappeared, build: the source is back
     Indexed attempted=s2 degraded=registry -> s1
-        Recovered, recover: what failed is no longer asked for: the last good bundle fits the sources again
+        Recovered, recover: the failing change was undone; the last good bundle matches the sources again
     Indexed degraded=EACCES -> s1
-        Recovered, recover: what failed is no longer asked for: the last good bundle fits the sources again
+        Recovered, recover: the failing change was undone; the last good bundle matches the sources again
     Indexed attempted=s2 degraded=registry -> s2
-        RetryFailedBuild, build: the last attempt failed and is never taken for an answer (1 attempt so far): registry unreachable: connection refused
+        RetryFailedBuild, build: the last attempt failed, so it is tried again (1 attempt so far): registry unreachable: connection refused
     BundleBuildFailed attempted=s1 -> s1
-        RetryFailedBuild, build: the last attempt failed and is never taken for an answer (1 attempt so far): registry unreachable: connection refused
+        RetryFailedBuild, build: the last attempt failed, so it is tried again (1 attempt so far): registry unreachable: connection refused
     BundleBuildFailed built=s1 attempted=s1 failure=throws -> s1
-        RetryFailedBuild, inspect: the last attempt failed and is never taken for an answer (1 attempt so far): TypeError: x is undefined
+        RetryFailedBuild, inspect: the last attempt failed, so it is tried again (1 attempt so far): TypeError: x is undefined
     BundleBuildFailed built=s1 attempted=s1 failure=throws -> s1 bundle=missing
-        RetryFailedBuild, build: the last attempt failed and is never taken for an answer (1 attempt so far): TypeError: x is undefined
+        RetryFailedBuild, build: the last attempt failed, so it is tried again (1 attempt so far): TypeError: x is undefined
     Indexed -> s2
         SourceChanged, build: a source file changed: models/a.ts from 1 to 2
     Indexed attempted=s2 degraded=syntax -> s3
@@ -122,7 +122,7 @@ fn every_line_of_the_table() {
     Indexed -> s1 bundle=truncated
         BundleCorrupt, build: bundle 2958d416d08a should have 100 bytes and has 0
     Bundled -> s1
-        InspectionPending, inspect: built, and never inspected
+        InspectionPending, inspect: built, but never inspected
     Indexed -> s1
         Unchanged, keep: nothing changed since it was accepted
     "#);
@@ -144,7 +144,7 @@ fn refinements_of_the_table() {
         "
     ), @r#"
     Indexed attempted=s1 degraded=registry -> s1
-        RetryFailedBuild, inspect: the last attempt failed and is never taken for an answer (1 attempt so far): registry unreachable: connection refused
+        RetryFailedBuild, inspect: the last attempt failed, so it is tried again (1 attempt so far): registry unreachable: connection refused
     Indexed degraded=tightened rules=2 -> s1 rules=2
         StillRejected, keep: the same inputs were rejected by the same rules
     Indexed degraded=tightened rules=2 -> s1 rules=3

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mangrove_domain::{
     bundle::{BundleRef, ObjectKey, Presence, StoredObject},
     digest::Digest,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Inputs, Line, Part, UNREADABLE},
     freshness::{Verdict, decide},
     observation::{Entry, Observation},
@@ -73,7 +73,7 @@ fn written(settled: Settled) -> Row {
 }
 
 fn unmapped() -> Fault {
-    Fault::new(FailureClass::Deterministic, Code::UNMAPPED_IMPORT, "specifier:zod", "nothing says what zod means")
+    Fault::deterministic(Code::UNMAPPED_IMPORT, "specifier:zod", "nothing says what zod means")
 }
 
 fn verdict(row: &Row, inputs: &Inputs) -> Verdict {

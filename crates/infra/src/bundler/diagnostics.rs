@@ -65,7 +65,7 @@ pub(super) fn failure(findings: Vec<Finding>) -> BuildFailure {
     let first = findings.first().map(|finding| finding.fault.clone());
     BuildFailure {
         fault: first.unwrap_or_else(|| {
-            Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "bundler", "the bundler gave up without a word")
+            Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler gave up without a word")
         }),
         diagnostics: findings.into_iter().map(|finding| finding.rendered).collect(),
     }

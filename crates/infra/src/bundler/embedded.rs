@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Line, Part},
     module_graph::EdgeTarget,
     package::PackageRequest,
@@ -92,7 +92,7 @@ impl Bundler for InProcess {
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
         tokio::task::spawn_blocking(move || bundle_in_process(&request)).await.unwrap_or_else(|error| {
             let message = format!("the bundler panicked: {error}");
-            Err(Fault::new(FailureClass::Deterministic, Code::WORKER_CRASHED, "worker", message).into())
+            Err(Fault::deterministic(Code::WORKER_CRASHED, "worker", message).into())
         })
     }
 }
@@ -144,9 +144,8 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
         Output::Chunk(chunk) if chunk.is_entry => Some(chunk),
         Output::Chunk(_) | Output::Asset(_) => None,
     });
-    let chunk = chunk.ok_or_else(|| {
-        Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "bundler", "the bundler gave no entry chunk")
-    })?;
+    let chunk =
+        chunk.ok_or_else(|| Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler gave no entry chunk"))?;
     Ok(Bundle {
         requirements: requirements::of(&chunk.code).into_iter().collect(),
         code: chunk.code.clone(),
@@ -175,12 +174,8 @@ impl Sources {
                 Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
                 Err(error) => {
                     let before = String::from_utf8_lossy(&file.bytes[..error.valid_up_to()]);
-                    let fault = Fault::new(
-                        FailureClass::Deterministic,
-                        Code::SYNTAX,
-                        format!("source:{}", file.path),
-                        "the file is not UTF-8",
-                    );
+                    let fault =
+                        Fault::deterministic(Code::SYNTAX, format!("source:{}", file.path), "the file is not UTF-8");
                     let place = diagnostics::position(file.path.as_str(), &before, before.len());
                     return Err(diagnostics::failure(vec![diagnostics::at(fault, place, &before)]));
                 }
@@ -338,14 +333,12 @@ impl SourcePlugin {
     fn fault(&self, importer: &str, specifier: &str, refusal: Refusal) -> Fault {
         let edge = self.sources.edges.get(&(importer.to_owned(), specifier.to_owned()));
         match refusal {
-            Refusal::Missing => Fault::new(
-                FailureClass::Deterministic,
+            Refusal::Missing => Fault::deterministic(
                 Code::UNRESOLVED_IMPORT,
                 format!("import:{specifier}"),
                 format!("cannot find `{specifier}`"),
             ),
-            Refusal::OutsideRoot => Fault::new(
-                FailureClass::Deterministic,
+            Refusal::OutsideRoot => Fault::deterministic(
                 Code::IMPORT_OUTSIDE_ROOT,
                 format!("import:{specifier}"),
                 format!("`{specifier}` leads outside the root"),
@@ -355,8 +348,7 @@ impl SourcePlugin {
                     Some(EdgeTarget::External(mapped)) if mapped != specifier => format!(" (mapped to `{mapped}`)"),
                     Some(_) | None => String::new(),
                 };
-                Fault::new(
-                    FailureClass::Environment,
+                Fault::environment(
                     Code::UNSUPPORTED_SPECIFIER,
                     format!("import:{specifier}"),
                     format!("the embedded bundler cannot serve `{specifier}`{mapped}"),

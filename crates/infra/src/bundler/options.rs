@@ -1,10 +1,6 @@
 //! From `compilerOptions` to the bundler's transform options.
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    json::Json,
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, json::Json, problem::Code};
 use mangrove_fs::json_text;
 use rolldown_common::{
     BundlerTransformOptions,
@@ -28,12 +24,7 @@ struct CompilerOptions {
 /// `React.createElement`, as Deno has it.
 pub(super) fn transform(compiler_options: &Json) -> Result<BundlerTransformOptions, Fault> {
     let options: CompilerOptions = serde_json::from_value(json_text::to_value(compiler_options)).map_err(|error| {
-        Fault::new(
-            FailureClass::Deterministic,
-            Code::INVALID_DOCUMENT,
-            "config",
-            format!("compilerOptions cannot be understood: {error}"),
-        )
+        Fault::deterministic(Code::INVALID_DOCUMENT, "config", format!("compilerOptions cannot be understood: {error}"))
     })?;
     let (runtime, development) = match options.jsx.as_deref() {
         Some("react-jsx" | "precompile") => ("automatic", false),

@@ -2,10 +2,7 @@
 
 use std::{io, sync::OnceLock};
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use tokio::runtime::{Builder, Runtime};
 
 /// Deeply nested expressions are walked recursively; the usual 2 MB end at a few hundred levels.
@@ -35,12 +32,7 @@ pub(super) fn shared() -> Result<&'static Runtime, Fault> {
         return Ok(runtime);
     }
     let built = build(1).map_err(|error| {
-        Fault::new(
-            FailureClass::Environment,
-            Code::WORKER_UNAVAILABLE,
-            "worker",
-            format!("cannot start the bundler's threads: {error}"),
-        )
+        Fault::environment(Code::WORKER_UNAVAILABLE, "worker", format!("cannot start the bundler's threads: {error}"))
     })?;
     Ok(SHARED.get_or_init(|| built))
 }

@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use mangrove_domain::{
     description::Description,
     digest::Digest,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     observation::CatalogView,
     ports::{Catalog, CatalogError, Commit, CommitOutcome},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     row::Row,
     settle::{AuditRecord, Transition},
     source::{Kind, RelativePath, RootId, SourceId},
@@ -247,8 +247,7 @@ impl Catalog for SqliteCatalog {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
         let batch = write::Batch::prepare(&commit).map_err(|refused| CatalogError::Row {
             source_id: refused.source.to_string(),
-            fault: Fault::new(
-                FailureClass::Deterministic,
+            fault: Fault::deterministic(
                 Code::CATALOG_ROW,
                 "catalog:row",
                 format!("cannot write {}: {}", refused.source, refused.why),
@@ -271,8 +270,7 @@ impl Catalog for SqliteCatalog {
         let parsed = mangrove_fs::json_text::parse(&json).ok().and_then(|json| Description::from_json(&json));
         parsed.map(Some).ok_or_else(|| CatalogError::Row {
             source_id: format!("description {}", digest.short()),
-            fault: Fault::new(
-                FailureClass::Environment,
+            fault: Fault::environment(
                 Code::CATALOG_ROW,
                 "catalog:row",
                 format!("the stored description {} cannot be understood", digest.short()),
@@ -387,27 +385,19 @@ fn built_only(row: Row) -> Row {
 }
 
 fn lost_description(row: &Row) -> Problem {
-    Problem {
-        code: Code::CATALOG_ROW,
-        severity: Severity::Warning,
-        subject: row.source.to_string(),
-        position: None,
-        message: format!("the catalog has lost the description of {}", row.source),
-        hint: Some("the next `mangrove scan`, or a run that needs the type, makes it anew".to_owned()),
-    }
+    Problem::warning(
+        Code::CATALOG_ROW,
+        row.source.to_string(),
+        format!("the catalog has lost the description of {}", row.source),
+    )
+    .advise("the next scan, or a run that needs the type, makes it anew")
 }
 
 fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {
     let subject = RelativePath::parse(path)
         .map_or_else(|_| format!("{root}/{path}"), |path| SourceId { root: RootId::new(root), path }.to_string());
-    Problem {
-        code: Code::CATALOG_ROW,
-        severity: Severity::Warning,
-        message: format!("the catalog row of {subject} cannot be read: {error}"),
-        subject,
-        position: None,
-        hint: Some("the next `mangrove scan` makes it anew".to_owned()),
-    }
+    let message = format!("the catalog row of {subject} cannot be read: {error}");
+    Problem::warning(Code::CATALOG_ROW, subject, message).advise("the next scan makes it anew")
 }
 
 fn error(operation: &'static str, trouble: Trouble) -> CatalogError {

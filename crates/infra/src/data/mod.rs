@@ -22,7 +22,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     data::{DataHandle, DataKind},
-    failure::{FailureClass, Fault},
+    failure::Fault,
     json::Json,
     ports::{DataError, DataStore, NewData},
     problem::Code,
@@ -82,7 +82,7 @@ impl LocalData {
         outcome
             .unwrap_or_else(|error| {
                 let message = format!("the task that wanted to {operation} data ended early: {error}");
-                Err(Fault::new(FailureClass::Environment, Code::NOT_WRITABLE, "data:task", message))
+                Err(Fault::environment(Code::NOT_WRITABLE, "data:task", message))
             })
             .map_err(|fault| DataError { operation, fault })
     }
@@ -299,5 +299,5 @@ fn directories(path: &Path) -> Result<Vec<PathBuf>, Fault> {
 
 fn malformed(path: &Path, what: &str) -> Fault {
     let message = format!("{}: {what}", path.display());
-    Fault::new(FailureClass::Environment, Code::MALFORMED_DOCUMENT, "data:file", message)
+    Fault::environment(Code::MALFORMED_DOCUMENT, "data:file", message)
 }

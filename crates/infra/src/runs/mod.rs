@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     ports::{RunFilter, RunStore, RunStoreError},
     problem::Code,
     run::RunRecord,
@@ -167,7 +167,7 @@ impl SqliteRuns {
     fn parse(id: &str, json: &str) -> Result<RunRecord, RunStoreError> {
         record::parse(json).map_err(|problem| {
             let message = format!("the record of run {id} cannot be understood: {problem}");
-            let fault = Fault::new(FailureClass::Environment, Code::CATALOG_ROW, "runs:record", message);
+            let fault = Fault::environment(Code::CATALOG_ROW, "runs:record", message);
             RunStoreError { operation: "read", fault }
         })
     }

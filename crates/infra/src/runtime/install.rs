@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::faults::{Operation, io_fault};
 use mangrove_npm::{
     NpmPackages,
@@ -47,7 +44,7 @@ pub fn package() -> Result<&'static str, Fault> {
             let message = format!(
                 "there is no Deno for {system} on {processor}; `deno:` in mangrove.yaml or MANGROVE_DENO names one of your own"
             );
-            Err(Fault::new(FailureClass::Environment, Code::RUNTIME_MISSING, "program:deno", message))
+            Err(Fault::environment(Code::RUNTIME_MISSING, "program:deno", message))
         }
     }
 }
@@ -67,7 +64,7 @@ pub async fn deno(packages: &NpmPackages, places: &Places, versions: &Versions) 
     let unpacked = tokio::task::spawn_blocking(move || unpack(name, &bytes, &target)).await;
     let fresh = unpacked.unwrap_or_else(|error| {
         let message = format!("unpacking Deno ended unexpectedly: {error}");
-        Err(Fault::new(FailureClass::Environment, Code::RUNTIME_FAILED, "program:deno", message))
+        Err(Fault::environment(Code::RUNTIME_FAILED, "program:deno", message))
     })?;
     // Proven before it takes the old one's place.
     let version = versions.of(&fresh.program).await?;
@@ -93,7 +90,7 @@ fn unpack(name: &str, bytes: &[u8], target: &Path) -> Result<Fresh, Fault> {
     if !program.is_file() {
         let message = format!("the package {name}@{DENO_VERSION} holds no program `deno`");
         let cause = format!("package:{name}@{DENO_VERSION}");
-        return Err(Fault::new(FailureClass::Environment, Code::PACKAGE_MALFORMED, cause, message));
+        return Err(Fault::environment(Code::PACKAGE_MALFORMED, cause, message));
     }
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
         .map_err(|error| io_fault(Operation::Write, &program, &error))?;

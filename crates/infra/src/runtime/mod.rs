@@ -11,10 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{advice::INSTALLABLE, failure::Fault, problem::Code};
 use rustix::fs::{Access, access};
 
 /// The variable that names the program `deno`.
@@ -22,9 +19,6 @@ pub const DENO_VARIABLE: &str = "MANGROVE_DENO";
 
 /// Variables that name proxies; programs get them in both cases.
 pub(crate) const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
-
-/// What gets the program if it is nowhere.
-pub const INSTALL_HINT: &str = "`mangrove runtime install deno` gets it";
 
 /// Where outside programs are looked for.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +95,7 @@ impl Places {
             .map(|directory| directory.join("deno"))
             .find(|path| is_executable(path))
             .map(|path| Program { path, origin: Origin::SearchPath })
-            .ok_or_else(|| missing(format!("the program `deno` is needed and was not found; {INSTALL_HINT}")))
+            .ok_or_else(|| missing(format!("the program `deno` is needed and was not found; {INSTALLABLE}")))
     }
 }
 
@@ -110,13 +104,13 @@ fn named(path: &Path, origin: Origin, says: &str) -> Result<Program, Fault> {
         return Ok(Program { path: path.to_owned(), origin });
     }
     Err(missing(format!(
-        "{says} names {}, which is no program; correct it, or remove it: {INSTALL_HINT}",
+        "{says} names {}, which is no program; correct it, or remove it: {INSTALLABLE}",
         path.display()
     )))
 }
 
 fn missing(message: String) -> Fault {
-    Fault::new(FailureClass::Environment, Code::RUNTIME_MISSING, "program:deno", message)
+    Fault::environment(Code::RUNTIME_MISSING, "program:deno", message)
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -126,6 +120,8 @@ fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use mangrove_domain::failure::FailureClass;
 
     use super::*;
 

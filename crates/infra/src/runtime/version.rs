@@ -9,10 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, problem::Code};
 use serde::{Deserialize, Serialize};
 
 use super::child::Call;
@@ -80,7 +77,7 @@ impl Versions {
     pub async fn of(&self, program: &Path) -> Result<String, Fault> {
         let failed = |message: String| {
             let message = format!("{} does not tell its version: {message}", program.display());
-            Fault::new(FailureClass::Environment, Code::RUNTIME_FAILED, "program:deno", message)
+            Fault::environment(Code::RUNTIME_FAILED, "program:deno", message)
         };
         let stamp = Stamp::of(program).map_err(|error| failed(error.to_string()))?;
         if let Some(version) = self.remembered(program, stamp) {
@@ -170,6 +167,8 @@ async fn ask(program: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+
+    use mangrove_domain::failure::FailureClass;
 
     use super::*;
 

@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject, vendor_digest},
     digest::Digest,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     ports::{BundleStore, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
 };
@@ -114,7 +114,7 @@ impl LocalStore {
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or_else(|error| {
             let message = format!("the task that wanted to {operation} ended early: {error}");
-            let fault = Fault::new(FailureClass::Environment, Code::BUNDLE_MISSING, "store:task", message);
+            let fault = Fault::environment(Code::BUNDLE_MISSING, "store:task", message);
             Err(access(operation, fault))
         })
     }
@@ -299,7 +299,7 @@ impl Inner {
             }
         }
         let message = format!("{} is written by others again and again", to.display());
-        Err(Fault::new(FailureClass::Transient, Code::NOT_WRITABLE, "store:contended", message))
+        Err(Fault::transient(Code::NOT_WRITABLE, "store:contended", message))
     }
 
     fn temporary_name(&self) -> Result<PathBuf, StoreError> {
@@ -588,6 +588,6 @@ fn access(operation: &'static str, fault: Fault) -> StoreError {
 }
 
 fn unusable(key: ObjectKey, code: Code, what: &str) -> StoreError {
-    let fault = Fault::new(FailureClass::Environment, code, "store:object", format!("{key} {what}"));
+    let fault = Fault::environment(code, "store:object", format!("{key} {what}"));
     StoreError::Unusable { key, fault }
 }

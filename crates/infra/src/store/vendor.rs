@@ -2,13 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io, path::Path};
 
-use mangrove_domain::{
-    bundle::BundleFile,
-    failure::{FailureClass, Fault},
-    ports::StoreError,
-    problem::Code,
-    source::RelativePath,
-};
+use mangrove_domain::{bundle::BundleFile, failure::Fault, ports::StoreError, problem::Code, source::RelativePath};
 use mangrove_fs::faults::{Operation, io_fault};
 
 /// Refuses names that lead out of the directory, that are written in two ways, or that stand twice.
@@ -20,7 +14,7 @@ pub(super) fn check_names(files: &[BundleFile]) -> Result<(), StoreError> {
             && !file.path.contains('\\');
         if !is_plain || !names.insert(&file.path) {
             let message = format!("{:?} is no file name of a vendor bundle", file.path);
-            let fault = Fault::new(FailureClass::Deterministic, Code::PACKAGE_MALFORMED, "store:vendor", message);
+            let fault = Fault::deterministic(Code::PACKAGE_MALFORMED, "store:vendor", message);
             return Err(StoreError::Access { operation: "write", fault });
         }
     }

@@ -41,8 +41,7 @@ impl Death {
     /// What the death means for the job, which is called `task` ("parsing `a.ts`").
     pub(crate) fn fault(self, task: &str) -> Fault {
         match self {
-            Death::Gone { accepted: false, status, last_words } => Fault::new(
-                FailureClass::Environment,
+            Death::Gone { accepted: false, status, last_words } => Fault::environment(
                 Code::WORKER_UNAVAILABLE,
                 CAUSE,
                 format!("the worker for {task} {} before it began{}", ending(status), quoted(&last_words)),
@@ -53,14 +52,12 @@ impl Death {
                 CAUSE,
                 format!("the worker {} while {task}{}", ending(status), quoted(&last_words)),
             ),
-            Death::TimedOut(elapsed) => Fault::new(
-                FailureClass::Environment,
+            Death::TimedOut(elapsed) => Fault::environment(
                 Code::WORKER_TIMED_OUT,
                 CAUSE,
                 format!("the worker was killed after {:.1} s while {task}", elapsed.as_secs_f64()),
             ),
-            Death::TooLarge { used_bytes, limit_bytes } => Fault::new(
-                FailureClass::Environment,
+            Death::TooLarge { used_bytes, limit_bytes } => Fault::environment(
                 Code::MEMORY_LIMIT,
                 CAUSE,
                 format!(
@@ -69,14 +66,12 @@ impl Death {
                     limit_bytes >> 20
                 ),
             ),
-            Death::Panicked(message) => Fault::new(
-                FailureClass::Deterministic,
+            Death::Panicked(message) => Fault::deterministic(
                 Code::WORKER_CRASHED,
                 CAUSE,
                 format!("the worker panicked while {task}: {message}"),
             ),
-            Death::Confused(message) => Fault::new(
-                FailureClass::Environment,
+            Death::Confused(message) => Fault::environment(
                 Code::WORKER_UNAVAILABLE,
                 CAUSE,
                 format!("the worker answered nonsense while {task}: {message}"),
@@ -87,12 +82,7 @@ impl Death {
 
 /// The program could not be started.
 pub(crate) fn spawn_failure(program: &std::path::Path, error: &std::io::Error) -> Fault {
-    Fault::new(
-        FailureClass::Environment,
-        Code::WORKER_UNAVAILABLE,
-        CAUSE,
-        format!("cannot start {}: {error}", program.display()),
-    )
+    Fault::environment(Code::WORKER_UNAVAILABLE, CAUSE, format!("cannot start {}: {error}", program.display()))
 }
 
 /// An input cannot make its child end by these signals; somebody outside (the out-of-memory killer, an operator)

@@ -110,7 +110,7 @@ async fn another_bundler_builds_anew() {
 async fn a_failed_vendor_build_is_no_answer() {
     let world = World::new();
     let packages = world.packages();
-    let fault = Fault::new(FailureClass::Deterministic, Code::BUNDLE_FAILED, "package:zod", "no");
+    let fault = Fault::deterministic(Code::BUNDLE_FAILED, "package:zod", "no");
     *world.vendor.fault.lock().unwrap() = Some(fault.clone());
     assert_eq!(prepare(&packages, &["npm:zod@4"]).await.unwrap_err(), fault);
     *world.vendor.fault.lock().unwrap() = None;

@@ -149,7 +149,7 @@ async fn directories_outside_the_repository_are_refused_and_said() -> Result {
     let refused = tree.survey(&request()).await.err().ok_or("rows would leave for a typing error")?;
     assert_eq!(refused.fault().code, Code::INVALID_DOCUMENT);
     insta::assert_snapshot!(refused.fault().message, @"modelsDir: the directory of models must lie inside the repository: \"../models\" leads outside the root");
-    let hint = tree.problems().first().and_then(|problem| problem.hint.clone());
+    let hint = tree.problems().first().and_then(|problem| problem.advice.as_ref().map(ToString::to_string));
     assert_eq!(hint.as_deref(), Some("did you mean `repoId`?"));
     Ok(())
 }

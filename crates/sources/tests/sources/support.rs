@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::Part,
     kind_layout::KindLayout,
     module_graph::ModuleGraph,
@@ -48,7 +48,7 @@ impl ModuleParser for CountingParser {
         self.0.fetch_add(1, Ordering::Relaxed);
         if path.ends_with("/kills-the-worker.ts") {
             let message = "the worker crashed";
-            return Err(Fault::new(FailureClass::Deterministic, Code::WORKER_CRASHED, "worker", message));
+            return Err(Fault::deterministic(Code::WORKER_CRASHED, "worker", message));
         }
         InProcessParser.parse(path, bytes).await
     }

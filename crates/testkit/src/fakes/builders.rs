@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Line, Part},
     inspection::Inspection,
     json::Json,
@@ -123,7 +123,7 @@ impl Bundler for ScriptedBundler {
         }
         let needs_program = request.graph.edges.iter().any(|edge| edge.specifier.starts_with("jsr:"));
         if needs_program && *lock(&self.lacks_program) {
-            let fault = Fault::new(FailureClass::Environment, Code::RUNTIME_MISSING, "program:fake", "is missing");
+            let fault = Fault::environment(Code::RUNTIME_MISSING, "program:fake", "is missing");
             return Err(fault.into());
         }
         if let Some(fault) = lock(&self.faults).get(&entry) {
@@ -135,8 +135,7 @@ impl Bundler for ScriptedBundler {
             code.push('\n');
         }
         if code.lines().any(|line| line == "broken") {
-            let fault =
-                Fault::new(FailureClass::Deterministic, Code::SYNTAX, format!("source:{entry}"), "does not parse");
+            let fault = Fault::deterministic(Code::SYNTAX, format!("source:{entry}"), "does not parse");
             return Err(fault.into());
         }
         code.push_str(&format!("// built by version {}\n", lock(&self.version)));
@@ -230,7 +229,7 @@ impl ExportInspector for ScriptedInspector {
         let has = |wanted: &str| code.lines().any(|line| line == wanted);
         if has("throw") {
             let cause = format!("source:{}", request.subject);
-            return Err(Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, cause, "throws"));
+            return Err(Fault::deterministic(Code::THREW_WHILE_LOADING, cause, "throws"));
         }
         let name = request.export_names.iter().find(|name| has(&format!("export {name}")));
         let Some(name) = name else {

@@ -14,7 +14,7 @@ use mangrove_domain::{
     digest::Digest,
     observation::CatalogView,
     ports::{Catalog, CatalogError, Commit, CommitOutcome, Write},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem},
     row::Row,
     settle::AuditRecord,
     source::{Kind, SourceId},
@@ -90,14 +90,7 @@ impl MemoryCatalog {
     pub fn damage(&self, source: &SourceId) {
         let mut content = lock(&self.content);
         content.rows.remove(source);
-        content.damaged.push(Problem {
-            code: Code::CATALOG_ROW,
-            severity: Severity::Warning,
-            subject: source.to_string(),
-            position: None,
-            message: "cannot be read".to_owned(),
-            hint: None,
-        });
+        content.damaged.push(Problem::warning(Code::CATALOG_ROW, source.to_string(), "cannot be read"));
     }
 
     /// How many commits were applied.

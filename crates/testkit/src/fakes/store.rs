@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject, vendor_digest},
     digest::Digest,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     ports::{BundleStore, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
     source::RelativePath,
@@ -69,7 +69,7 @@ fn digest_of(key: ObjectKey, files: &[(String, Vec<u8>)]) -> Digest {
 }
 
 fn unusable(key: ObjectKey, code: Code, what: &str) -> StoreError {
-    let fault = Fault::new(FailureClass::Environment, code, "store:memory", format!("{key} {what}"));
+    let fault = Fault::environment(code, "store:memory", format!("{key} {what}"));
     StoreError::Unusable { key, fault }
 }
 
@@ -148,7 +148,7 @@ impl BundleStore for MemoryStore {
             let is_plain = RelativePath::parse(&file.path).is_ok_and(|path| path.as_str() == file.path);
             if !is_plain || !paths.insert(&file.path) {
                 let message = format!("{:?} is no file name of a vendor bundle", file.path);
-                let fault = Fault::new(FailureClass::Deterministic, Code::PACKAGE_MALFORMED, "store:vendor", message);
+                let fault = Fault::deterministic(Code::PACKAGE_MALFORMED, "store:vendor", message);
                 return Err(StoreError::Access { operation: "write", fault });
             }
         }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
     drift::Drift,
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Inputs, Line, Part},
     json::Json,
     kind_layout::KindLayout,
@@ -161,7 +161,7 @@ impl MemoryTree {
             .map(str::to_owned)
             .collect();
         let entry = if text == Self::UNREADABLE {
-            Entry::Unreadable(Fault::new(FailureClass::Environment, Code::UNREADABLE, "errno:13", "permission denied"))
+            Entry::Unreadable(Fault::environment(Code::UNREADABLE, "errno:13", "permission denied"))
         } else {
             let inputs = Inputs {
                 source: Self::source_part(&reached),

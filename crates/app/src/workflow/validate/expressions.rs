@@ -45,8 +45,8 @@ pub(super) fn check_text(
     let parts = match template::split(text) {
         Ok(parts) => parts,
         Err(error) => {
-            let hint = Some("close it, or write it in another way if it is no expression".to_owned());
-            findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), hint);
+            let hint = Some("close it, or write it in another way if it is no expression");
+            findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), hint.map(Into::into));
             return;
         }
     };
@@ -74,7 +74,7 @@ fn check_reference(
     if LATER.contains(&root) {
         let message = format!("`{expression}`: `{root}` is not supported in this version");
         let hint = Some(format!("expressions may use {}", KNOWN.join(", ")));
-        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint);
+        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint.map(Into::into));
         return;
     }
     if root == "inputs" {
@@ -89,7 +89,7 @@ fn check_reference(
         && let Some(hint) = nearest::hint(root, KNOWN)
     {
         let message = format!("`{expression}`: unknown name `{root}`");
-        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, Some(hint));
+        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, Some(hint.into()));
     }
 }
 
@@ -104,5 +104,5 @@ fn check_input(findings: &mut Findings<'_>, expression: &str, name: &str, positi
     let hint = nearest::hint(name, properties.iter().map(|(known, _)| known.as_str()))
         .or_else(|| Some(format!("declare `{name}` below `inputs.properties`")));
     let message = format!("`{expression}`: the workflow has no input `{name}`");
-    findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint);
+    findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint.map(Into::into));
 }

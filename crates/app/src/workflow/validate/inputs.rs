@@ -81,7 +81,7 @@ pub(super) fn check(
         let key = own_key(layers, &violation.path).filter(|_| is_unknown).map(|key| key.position(findings.file));
         let position = key.or_else(|| place(&violation, layers, findings.file, owner)).unwrap_or_else(|| at.clone());
         let hint = if is_unknown { nearest::hint(&violation.path, known()) } else { None };
-        findings.error(Code::INVALID_INPUT, position, format!("{what}: {violation}"), hint);
+        findings.error(Code::INVALID_INPUT, position, format!("{what}: {violation}"), hint.map(Into::into));
     }
     // A schema that lets others pass silently drops them: nearly known names are slips all the same.
     // One that refuses others has told of them, unless it told of several in one violation that was left out.
@@ -98,7 +98,13 @@ pub(super) fn check(
         let hint = nearest::hint(name, known());
         let severity = if hint.is_some() || is_whole_left_out { Severity::Error } else { Severity::Warning };
         let position = key.position(findings.file);
-        findings.report(severity, Code::INVALID_INPUT, position, format!("{what}: `{name}` is not known"), hint);
+        findings.report(
+            severity,
+            Code::INVALID_INPUT,
+            position,
+            format!("{what}: `{name}` is not known"),
+            hint.map(Into::into),
+        );
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
@@ -52,5 +52,5 @@ fn parsed(lock: Option<&ConfigFile>) -> Result<DenoLock, Fault> {
 
 fn outdated(what: &str, because: &str) -> Fault {
     let message = format!("{what} is not locked ({because}), and the lock must not change");
-    Fault::new(FailureClass::Environment, Code::LOCK_OUTDATED, "lock", message)
+    Fault::environment(Code::LOCK_OUTDATED, "lock", message)
 }

@@ -239,7 +239,7 @@ impl DenoBundler {
         let parsed = self.options.parser.parse("bundle.js", Arc::from(code.as_bytes())).await?;
         if let Some(error) = parsed.syntax_error {
             let message = format!("Deno wrote a bundle that does not parse: {} (line {})", error.message, error.line);
-            return Ok(Err(Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, "bundler:deno", message)));
+            return Ok(Err(Fault::environment(Code::BUNDLE_FAILED, "bundler:deno", message)));
         }
         let left = parsed.imports.iter().find(|import| !import.specifier.starts_with("node:") && !import.is_dynamic);
         Ok(match left {
@@ -247,7 +247,7 @@ impl DenoBundler {
             Some(import) => {
                 let message = format!("Deno left the import {:?} where it is", import.specifier);
                 let cause = format!("specifier:{}", import.specifier);
-                Err(Fault::new(FailureClass::Environment, Code::BUNDLE_FAILED, cause, message))
+                Err(Fault::environment(Code::BUNDLE_FAILED, cause, message))
             }
         })
     }
@@ -257,7 +257,7 @@ impl DenoBundler {
         if self.options.is_offline && fault.class != FailureClass::Deterministic {
             let message =
                 format!("Deno has not cached what is needed, and the network may not be used: {}", fault.message);
-            return Fault::new(FailureClass::Environment, Code::OFFLINE, "offline", message);
+            return Fault::environment(Code::OFFLINE, "offline", message);
         }
         fault
     }
@@ -367,21 +367,19 @@ fn ended_by_signal(ended: &Ended) -> Option<Fault> {
         return None;
     }
     let message = format!("Deno was ended by {}", ended.status);
-    Some(Fault::new(FailureClass::Environment, Code::RUNTIME_FAILED, "program:deno", message))
+    Some(Fault::environment(Code::RUNTIME_FAILED, "program:deno", message))
 }
 
 fn run_fault(error: &child::Error) -> Fault {
     match error {
-        child::Error::TimedOut { .. } => {
-            Fault::new(FailureClass::Environment, Code::RUNTIME_TIMED_OUT, "program:deno", error.to_string())
-        }
+        child::Error::TimedOut { .. } => Fault::environment(Code::RUNTIME_TIMED_OUT, "program:deno", error.to_string()),
         child::Error::Start { source, .. } => {
             let code = if source.kind() == std::io::ErrorKind::NotFound {
                 Code::RUNTIME_MISSING
             } else {
                 Code::RUNTIME_FAILED
             };
-            Fault::new(FailureClass::Environment, code, "program:deno", format!("{error}: {source}"))
+            Fault::environment(code, "program:deno", format!("{error}: {source}"))
         }
     }
 }

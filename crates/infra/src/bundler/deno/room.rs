@@ -10,7 +10,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
@@ -130,14 +130,14 @@ impl Room {
         let path = self.out();
         let unreadable = |error: &io::Error| {
             let message = format!("Deno said that it had built a bundle, and it cannot be read: {error}");
-            Fault::new(FailureClass::Environment, Code::RUNTIME_FAILED, "program:deno", message)
+            Fault::environment(Code::RUNTIME_FAILED, "program:deno", message)
         };
         let mut code = String::new();
         let file = fs::File::open(path).map_err(|error| unreadable(&error))?;
         let length = file.take(largest_bytes + 1).read_to_string(&mut code).map_err(|error| unreadable(&error))?;
         if length as u64 > largest_bytes {
             let message = format!("the bundle is larger than {largest_bytes} bytes");
-            return Err(Fault::new(FailureClass::Deterministic, Code::BUNDLE_FAILED, "bundler", message));
+            return Err(Fault::deterministic(Code::BUNDLE_FAILED, "bundler", message));
         }
         Ok(code)
     }

@@ -222,7 +222,7 @@ async fn the_programs_absence_is_a_fault_of_the_environment_with_a_remedy() {
     world.environment.remove("MANGROVE_DENO");
     let fault = world.fault(jsr()).await;
     assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::RUNTIME_MISSING));
-    assert!(fault.message.contains("mangrove runtime install deno"), "{fault}");
+    assert!(fault.message.contains(mangrove_domain::advice::INSTALLABLE), "{fault}");
     let route = world.bundler().route(&needs("jsr:@std/path@1")).await;
     assert_eq!(route.identity, None, "the part counts as unchanged");
 }

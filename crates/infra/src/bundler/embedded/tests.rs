@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use mangrove_domain::failure::FailureClass;
 use mangrove_fs::json_text;
 use mangrove_testkit::graphs::{external, module_graph, path};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     permission::{Grant, Grantee, Permission},
     problem::Code,
 };
@@ -71,7 +71,7 @@ pub(super) fn arguments(grantee: &Grantee, places: &Places<'_>) -> Result<Vec<Os
                 "Deno cannot be told `{}`: it takes a comma for the end of a name; give the file or directory another one",
                 argument.to_string_lossy()
             );
-            Err(Fault::new(FailureClass::Environment, Code::RUNTIME_FAILED, "program:deno", message))
+            Err(Fault::environment(Code::RUNTIME_FAILED, "program:deno", message))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     json::Json,
     permission::Permission,
     ports::{Call, Checked, HostCall, MethodHost, OpenRequest, RunError, Session},
@@ -90,7 +90,7 @@ impl DenoSession {
                     let place = frame.get("place").and_then(Json::as_str);
                     let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
                     let message = format!("{subject} throws while it loads: {}{place}", text(&frame, "message"));
-                    Fault::new(FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "module", message)
+                    Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
                 }))),
                 "request" if frame.get("id").and_then(Json::as_integer) == Some(0) => {
                     early.extend(asked(&frame));

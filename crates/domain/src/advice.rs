@@ -1,0 +1,171 @@
+//! What a person can do next, without the words of one face of the program.
+//!
+//! An advice is a sentence in which everything that Mangrove itself can do stands as a [`UserAction`]. A command line
+//! writes its command there, a web page a link: nothing below a face knows how its commands are spelt.
+
+use std::{borrow::Cow, fmt};
+
+use crate::problem::Code;
+
+/// What messages say of a program that [`UserAction::InstallDeno`] installs. They are recorded, so they name no command;
+/// a face may put its own in place of these words.
+pub const INSTALLABLE: &str = "Mangrove can install it";
+
+/// Something that Mangrove does when it is asked to. Stands in a sentence as its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UserAction {
+    /// A scan.
+    Scan,
+    /// A scan that accepts that most sources of a root are gone.
+    ScanAllowingMassRemoval,
+    /// Telling why a type or a source is in its state.
+    Why {
+        /// A type's name, or a source as people name it.
+        subject: String,
+    },
+    /// Showing the page of a problem code.
+    Explain(Code),
+    /// Listing the types that there are.
+    ListTypes,
+    /// Listing the workflows, with what is wrong with the files of those that other roots bring.
+    ListWorkflows,
+    /// Checking the repository's definitions and workflows.
+    ValidateWorkflows,
+    /// Making the catalog again from the sources.
+    RebuildCatalog,
+    /// Repairing whatever can be repaired.
+    Repair,
+    /// Downloading the version of Deno that this version of Mangrove works with.
+    InstallDeno,
+}
+
+/// A piece of an [`Advice`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Phrase {
+    /// Words. They name no command.
+    Words(Cow<'static, str>),
+    /// The name of what is to be done.
+    Action(UserAction),
+}
+
+/// What a person can do next: one sentence, without a full stop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Advice {
+    phrases: Vec<Phrase>,
+}
+
+impl Advice {
+    /// A sentence that begins with this.
+    pub fn new(phrase: impl Into<Phrase>) -> Self {
+        Self { phrases: vec![phrase.into()] }
+    }
+
+    /// What helps against every problem of this code, where nobody knows better.
+    #[must_use]
+    pub fn for_code(code: Code) -> Option<Self> {
+        let advice = match code {
+            Code::UNREADABLE => Self::new("check that it is there and that the user that runs Mangrove may read it"),
+            Code::ROOT_UNREACHABLE => {
+                Self::new("bring it back, or take it off the list; what has its bundle goes on working until then")
+            }
+            Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT => {
+                Self::new("correct the file; the next command reads it again")
+            }
+            Code::RUNTIME_MISSING => Self::new(UserAction::InstallDeno).and(" gets it"),
+            _ => return None,
+        };
+        Some(advice)
+    }
+
+    /// The same sentence with this after it. Spaces between words and actions belong to the words.
+    #[must_use]
+    pub fn and(mut self, phrase: impl Into<Phrase>) -> Self {
+        self.phrases.push(phrase.into());
+        self
+    }
+
+    /// The phrases in their order, at least one.
+    #[must_use]
+    pub fn phrases(&self) -> &[Phrase] {
+        &self.phrases
+    }
+
+    /// The sentence, with each action named by `name`.
+    #[must_use]
+    pub fn to_text(&self, name: impl Fn(&UserAction) -> String) -> String {
+        let mut text = String::new();
+        for phrase in &self.phrases {
+            match phrase {
+                Phrase::Words(words) => text.push_str(words),
+                Phrase::Action(action) => text.push_str(&name(action)),
+            }
+        }
+        text
+    }
+}
+
+/// For people where no face is there to name actions: in records and in tests.
+impl fmt::Display for Advice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.to_text(ToString::to_string))
+    }
+}
+
+/// The action as a noun, without the name of any command.
+impl fmt::Display for UserAction {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UserAction::Scan => out.write_str("a scan"),
+            UserAction::ScanAllowingMassRemoval => out.write_str("a scan that allows mass removal"),
+            UserAction::Why { subject } => write!(out, "the explanation of `{subject}`"),
+            UserAction::Explain(code) => write!(out, "the page of {code}"),
+            UserAction::ListTypes => out.write_str("the catalog"),
+            UserAction::ListWorkflows => out.write_str("the list of workflows"),
+            UserAction::ValidateWorkflows => out.write_str("the validation of workflows"),
+            UserAction::RebuildCatalog => out.write_str("a rebuild of the catalog"),
+            UserAction::Repair => out.write_str("a repair"),
+            UserAction::InstallDeno => out.write_str("an installation of Deno"),
+        }
+    }
+}
+
+impl From<&'static str> for Phrase {
+    fn from(words: &'static str) -> Self {
+        Phrase::Words(Cow::Borrowed(words))
+    }
+}
+
+impl From<String> for Phrase {
+    fn from(words: String) -> Self {
+        Phrase::Words(Cow::Owned(words))
+    }
+}
+
+impl From<UserAction> for Phrase {
+    fn from(action: UserAction) -> Self {
+        Phrase::Action(action)
+    }
+}
+
+impl<P: Into<Phrase>> From<P> for Advice {
+    fn from(phrase: P) -> Self {
+        Advice::new(phrase)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_stand_in_the_sentence_by_the_name_that_a_face_gives_them() {
+        let advice =
+            Advice::new("mount it; then ").and(UserAction::Scan).and(", or ").and(UserAction::Explain(Code::SYNTAX));
+        let text = advice.to_text(|action| match action {
+            UserAction::Scan => "<scan>".to_owned(),
+            other => format!("{other:?}"),
+        });
+        assert_eq!(text, "mount it; then <scan>, or Explain(MG0201)");
+        assert_eq!(Advice::from("wait".to_owned()), Advice::from("wait"));
+    }
+}
