@@ -8,6 +8,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story in steps")]
 async fn a_build_fails() {
     let cells = [
         Cell { name: "new, does not parse", steps: &[|files| files.write(Local, "new.ts", "@acme/new", Broken)] },
@@ -114,6 +115,7 @@ async fn a_build_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story in steps")]
 async fn an_export_is_rejected() {
     let cells = [
         Cell { name: "new, rejected", steps: &[|files| files.write(Local, "new.ts", "@acme/new", Rejected)] },

@@ -8,6 +8,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story in steps")]
 async fn a_type_is_shadowed_and_comes_back() {
     let cells = [
         Cell { name: "local before mount", steps: &[|files| files.write(Local, "mine.ts", "@acme/mounted", Good)] },
@@ -127,6 +128,7 @@ async fn a_type_is_shadowed_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story in steps")]
 async fn what_fails_is_stood_in_for_and_what_is_rejected_is_not() {
     let cells = [
         Cell { name: "never built", steps: &[|files| files.write(Local, "mine.ts", "@acme/pulled", Broken)] },

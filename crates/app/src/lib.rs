@@ -1,5 +1,7 @@
 //! The use cases of Mangrove, over the ports of the domain: scan, types on demand, loaders, doctor, workflows.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod attachment;
 pub mod catalogue;
 pub mod doctor;

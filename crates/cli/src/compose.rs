@@ -114,6 +114,11 @@ pub(crate) fn find_repository(start: &Path) -> Option<PathBuf> {
     mangrove_sources::find_repository(start)
 }
 
+/// The system's clock.
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
 /// The system's randomness, for what needs no repository.
 pub(crate) fn entropy() -> impl Entropy {
     SystemEntropy
@@ -187,7 +192,7 @@ pub(crate) async fn open(
         inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog))),
         catalog,
         seals: Arc::new(FileSeals::new(&state, this_program()?)),
-        clock: Arc::new(SystemClock),
+        clock: Arc::clone(&context.clock),
         entropy,
     };
     Ok(Workspace {

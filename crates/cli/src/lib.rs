@@ -26,7 +26,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use clap::Parser as _;
 use mangrove_app::loaders::Registry;
-use mangrove_domain::ports::Loader;
+use mangrove_domain::ports::{Clock, Loader};
 use tracing_subscriber::EnvFilter;
 
 use args::{Arguments, Command};
@@ -40,6 +40,7 @@ use printer::Printer;
 #[derive(Clone)]
 pub struct Runner {
     loaders: Registry,
+    clock: Arc<dyn Clock>,
 }
 
 impl Default for Runner {
@@ -52,13 +53,21 @@ impl Runner {
     /// The program with the built-in loaders.
     #[must_use]
     pub fn new() -> Self {
-        Self { loaders: Registry::built_in() }
+        Self { loaders: Registry::built_in(), clock: compose::clock() }
     }
 
     /// With a loader for one more kind.
     #[must_use]
     pub fn with_loader(mut self, loader: Arc<dyn Loader>) -> Self {
         self.loaders = self.loaders.with(loader);
+        self
+    }
+
+    /// With another clock than the system's: whatever is recorded, printed as an age or compared with a timer goes by
+    /// it. Time limits of calls, and the times of files, stay those of the system.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -80,8 +89,13 @@ impl Runner {
         }
         let printer = Printer::new(&arguments.global);
         start_log(arguments.global.verbose, &printer);
-        let context =
-            Context { global: arguments.global, printer, loaders: self.loaders, interrupts: Interrupts::default() };
+        let context = Context {
+            global: arguments.global,
+            printer,
+            loaders: self.loaders,
+            clock: self.clock,
+            interrupts: Interrupts::default(),
+        };
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {

@@ -65,6 +65,7 @@
 //! [`settle`] what comes of an attempt, [`claims`] who has a type. What a person reads is a [`problem`], what an
 //! adapter failed at a [`failure`].
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![expect(
     clippy::module_name_repetitions,
     reason = "a few types are named so that they read well without their module: `TypeName`, `SourceId`, `RunRecord`"

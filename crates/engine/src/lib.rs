@@ -3,6 +3,8 @@
 //! Both are plain functions that block their thread; worker processes call them (`design/inspection.md`). One
 //! runtime per entry, dropped afterwards: modules are never freed while a runtime lives.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod builtin_modules;
 mod compiled;
 mod in_process;

@@ -46,6 +46,7 @@ struct Budget {
     look_again: Instant,
 }
 
+#[expect(clippy::disallowed_methods, reason = "measures how long code runs")]
 impl Watch {
     pub(super) fn new() -> Self {
         Self {
@@ -88,6 +89,7 @@ impl Watch {
 }
 
 /// Processor time of this thread. Where the system does not tell (the file is Linux's), wall time stands in.
+#[expect(clippy::disallowed_methods, reason = "measures how long code runs")]
 fn thread_cpu_time() -> Duration {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();

@@ -86,6 +86,7 @@ pub(super) fn locked(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
 }
 
 /// Milliseconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "the clock of the code that runs")]
 pub(super) fn now_millis() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |passed| passed.as_secs_f64() * 1000.0)
 }

@@ -3,6 +3,8 @@
 //! A loader in a crate of its own, as anybody can write one: it uses the domain and nothing else. The README tells how
 //! to make another kind from it.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 use std::sync::Arc;
 
 use mangrove_domain::{

@@ -203,7 +203,12 @@ fn write_file(
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(|error| failed(path, error))?;
             }
-            Some((path, File::create(path).map_err(|error| failed(path, error))?))
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "callers unpack into a directory of their own and use it when it is complete"
+            )]
+            let file = File::create(path).map_err(|error| failed(path, error))?;
+            Some((path, file))
         }
         None => None,
     };

@@ -2,6 +2,8 @@
 //! bundles. How the parts fit together and what each file on disk means: `design/packages.md`; why there is
 //! a resolver of our own: `design/decisions/0004-npm-resolver.md`.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod archive;
 pub mod cache;
 pub mod deno_lock;
@@ -21,10 +23,7 @@ mod unit;
 pub mod update;
 pub mod vendor;
 
-#[allow(clippy::module_name_repetitions, reason = "the port is called `Packages`")]
-pub use packages::NpmPackages;
-pub use packages::Options;
-pub use packages::unmapped;
+pub use packages::{NpmPackages, Options, unmapped};
 
 #[cfg(test)]
 mod tests;

@@ -485,6 +485,7 @@ fn lay_out(supply: &Supply, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
     Ok(directory)
 }
 
+#[expect(clippy::disallowed_methods, reason = "compared with the times that the file system gave")]
 fn sweep(scratch: &Path) {
     let now = SystemTime::now();
     for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {

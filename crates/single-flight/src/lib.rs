@@ -20,6 +20,8 @@
 //! - Nothing grows with the keys that were asked for: there is an entry for each attempt under way, and for nothing
 //!   else.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 use std::{
     any::Any,
     collections::{HashMap, hash_map::Entry},

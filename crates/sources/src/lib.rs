@@ -4,6 +4,8 @@
 //! remembered outcome stands. Otherwise the whole survey is computed again, over a view that takes unchanged
 //! files and listings from memory: one path of code, whether warm or cold.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod config;
 mod drift;
 mod layout;

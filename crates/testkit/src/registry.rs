@@ -246,7 +246,7 @@ struct Shared {
 }
 
 /// The registry. Stops when dropped.
-#[allow(clippy::module_name_repetitions, reason = "fakes carry the word in their names")]
+#[expect(clippy::module_name_repetitions, reason = "fakes carry the word in their names")]
 #[derive(Debug)]
 pub struct FakeRegistry {
     shared: Arc<Shared>,

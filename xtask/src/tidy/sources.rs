@@ -38,6 +38,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
         unreachable_modules(tree),
         white_space(tree),
         machine_paths(tree),
+        clocks_and_files(tree),
     ]
     .concat()
 }
@@ -161,6 +162,32 @@ fn machine_paths(tree: &Tree) -> Vec<String> {
     findings
 }
 
+/// Libraries that may read clocks and write files as they like: the crate that does it for the others, and tests.
+const FREE_LIBRARIES: &[&str] = &["crates/fs/src/lib.rs", "crates/testkit/src/lib.rs"];
+
+/// Libraries of which this is not asked yet. The list may only become shorter.
+const UNCHECKED_LIBRARIES: &[&str] = &["crates/cli/src/lib.rs", "crates/infra/src/lib.rs"];
+
+/// What turns on the list of `clippy.toml` for a library, but not for its tests.
+const METHODS_ARE_CHECKED: &str = "#![cfg_attr(not(test), warn(clippy::disallowed_methods))]";
+
+/// Every library lets clippy look for clocks and for files that are not written atomically.
+fn clocks_and_files(tree: &Tree) -> Vec<String> {
+    let libraries = tree.ending("/src/lib.rs").filter(|(path, _)| path.starts_with("crates/"));
+    let mut findings = Vec::new();
+    for (path, text) in libraries.filter(|(path, _)| !FREE_LIBRARIES.contains(path)) {
+        let is_checked = text.lines().any(|line| line == METHODS_ARE_CHECKED);
+        let is_exempt = UNCHECKED_LIBRARIES.contains(&path);
+        if is_checked && is_exempt {
+            findings.push(format!("{path} is checked; take it out of the list in xtask/src/tidy/sources.rs"));
+        }
+        if !is_checked && !is_exempt {
+            findings.push(format!("{path}: the line `{METHODS_ARE_CHECKED}` is missing"));
+        }
+    }
+    findings
+}
+
 /// True if `directory` occurs where a path begins, and not in the middle of one.
 fn starts_a_path(line: &str, directory: &str) -> bool {
     line.match_indices(directory)
@@ -242,6 +269,14 @@ mod tests {
         assert_eq!(white_space(&Tree::from([("a.md", "one \n")])), ["a.md:1: white space at the end of the line"]);
         assert_eq!(white_space(&Tree::from([("a.rs", "one\n\ttwo\t\n")])).len(), 1);
         assert_eq!(white_space(&Tree::from([("a.ts", "one")])).len(), 1);
+    }
+
+    #[test]
+    fn a_library_whose_methods_are_not_checked_is_found() {
+        let text = format!("//! A crate.\n\n{METHODS_ARE_CHECKED}\n");
+        let good = Tree::from([("crates/a/src/lib.rs", text.as_str()), ("crates/fs/src/lib.rs", "")]);
+        assert_eq!(clocks_and_files(&good), none());
+        assert_eq!(clocks_and_files(&Tree::from([("crates/a/src/lib.rs", "//! A crate.\n")])).len(), 1);
     }
 
     #[test]

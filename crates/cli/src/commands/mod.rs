@@ -16,10 +16,10 @@ pub(crate) mod types;
 pub(crate) mod why;
 pub(crate) mod workflow;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use mangrove_app::loaders::Registry;
-use mangrove_domain::{nearest, problem::Code, source::Kind};
+use mangrove_domain::{nearest, ports::Clock, problem::Code, source::Kind};
 
 use crate::{
     args::Global,
@@ -34,6 +34,7 @@ pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) printer: Printer,
     pub(crate) loaders: Registry,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) interrupts: Interrupts,
 }
 

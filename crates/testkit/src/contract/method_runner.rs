@@ -17,6 +17,35 @@ use mangrove_domain::{
 
 use crate::requests::open_model;
 
+/// What the cases call.
+const CODE: &str = "let count = 0;
+    const schema = (check) => ({ _def: {}, parse: check, safeParse: (value) => {
+        const data = check(value);
+        const issues = [{ path: ['n'], message: 'expected a text' }];
+        return data === false ? { success: false, error: { issues } } : { success: true, data: data === true ? value : data };
+    } });
+    export const model = { methods: {
+        add: { execute: async ({ n }, ctx) => { count += n; await ctx.writeResource('sum', ctx.modelId, { count }); return { count }; } },
+        say: { execute: (_args, ctx) => { ctx.logger.info('hello'); } },
+        read: { execute: (_args, ctx) => ctx.readResource('none') },
+        fail: { execute: () => { throw new Error('as asked'); } },
+        loose: { execute: () => { Promise.reject(new Error('detached')); return 1; } },
+        need: { execute: () => Deno.mainModule.length },
+        strict: { arguments: schema((value) => typeof value.n === 'string'), execute: () => 'called' },
+        parsed: { arguments: schema((value) => ({ n: value.n * 10 })), execute: ({ n }) => n },
+        wait: { execute: () => new Promise(() => {}) },
+        forget: { execute: (_args, ctx) => {
+            const ask = async (name) => { const found = await ctx.readModelData(name); return found; };
+            (async () => { await ask('forgotten'); await ask('as well'); })();
+            return 2;
+        } },
+        deep: { nested: { value: 1 } },
+        home: { execute: () => [process.env.HOME, process.env.NODE_ENV ?? null, Deno.env.get('HOME')] },
+        token: { execute: async () => { try { return process.env.TOKEN; } catch (cause) { throw new Error('in vain', { cause }); } } },
+        quote: { execute: (_args, ctx) => ctx.createFileWriter('f', 'i').writeAll(new Uint8Array([255, 0])) },
+        loop: { execute: () => { for (;;); } },
+    } };";
+
 /// The contract of [`MethodRunner`]. `make` gives a runner whose limit of processor time is a few hundred
 /// milliseconds or more.
 ///
@@ -25,34 +54,7 @@ use crate::requests::open_model;
 pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let runner = make();
     let host = Arc::new(Recorder::default());
-    let code = "let count = 0;
-        const schema = (check) => ({ _def: {}, parse: check, safeParse: (value) => {
-            const data = check(value);
-            const issues = [{ path: ['n'], message: 'expected a text' }];
-            return data === false ? { success: false, error: { issues } } : { success: true, data: data === true ? value : data };
-        } });
-        export const model = { methods: {
-            add: { execute: async ({ n }, ctx) => { count += n; await ctx.writeResource('sum', ctx.modelId, { count }); return { count }; } },
-            say: { execute: (_args, ctx) => { ctx.logger.info('hello'); } },
-            read: { execute: (_args, ctx) => ctx.readResource('none') },
-            fail: { execute: () => { throw new Error('as asked'); } },
-            loose: { execute: () => { Promise.reject(new Error('detached')); return 1; } },
-            need: { execute: () => Deno.mainModule.length },
-            strict: { arguments: schema((value) => typeof value.n === 'string'), execute: () => 'called' },
-            parsed: { arguments: schema((value) => ({ n: value.n * 10 })), execute: ({ n }) => n },
-            wait: { execute: () => new Promise(() => {}) },
-            forget: { execute: (_args, ctx) => {
-                const ask = async (name) => { const found = await ctx.readModelData(name); return found; };
-                (async () => { await ask('forgotten'); await ask('as well'); })();
-                return 2;
-            } },
-            deep: { nested: { value: 1 } },
-            home: { execute: () => [process.env.HOME, process.env.NODE_ENV ?? null, Deno.env.get('HOME')] },
-            token: { execute: async () => { try { return process.env.TOKEN; } catch (cause) { throw new Error('in vain', { cause }); } } },
-            quote: { execute: (_args, ctx) => ctx.createFileWriter('f', 'i').writeAll(new Uint8Array([255, 0])) },
-            loop: { execute: () => { for (;;); } },
-        } };";
-    let mut session = open(&*runner, code).await.expect("a model opens");
+    let mut session = open(&*runner, CODE).await.expect("a model opens");
 
     let sum = call(&mut *session, "add", &host).await.expect("a method runs");
     assert_eq!(sum.to_string(), r#"{"count":2}"#);
@@ -94,7 +96,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let Err(RunError::Fault(fault)) = &denied else { panic!("what is not granted is refused, found {denied:?}") };
     assert_eq!((fault.code, fault.cause.0.as_ref()), (Code::PERMISSION_DENIED, "permission:env:HOME"));
     assert!(fault.message.contains(r#"permissions: { "@acme/a": { env: ["HOME"] } }"#), "{fault}");
-    let mut request = open_model(LoadedBundle { code: code.into(), vendor_files: Vec::new() });
+    let mut request = open_model(LoadedBundle { code: CODE.into(), vendor_files: Vec::new() });
     request.grantee.grants = Grants::from([(Permission::Env, Grant::Only(vec!["HOME".to_owned()]))]);
     request.grantee.variables = BTreeMap::from([("HOME".to_owned(), "/nowhere/a".to_owned())]);
     let mut granted = runner.open(request).await.expect("a model opens");
@@ -112,7 +114,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     assert_fault(call(&mut *session, "loop", &host).await, &[Code::CPU_LIMIT, Code::WORKER_TIMED_OUT]);
 
     // An engine has what a method asks for, or says what it lacks.
-    let mut session = open(&*runner, code).await.expect("a model opens again");
+    let mut session = open(&*runner, CODE).await.expect("a model opens again");
     match call(&mut *session, "need", &host).await {
         Ok(value) => assert!(value.as_integer().is_some_and(|length| length > 0), "work is never pretended: {value}"),
         Err(error) => assert_fault(Err(error), &[Code::REQUIREMENT_MISSING]),
