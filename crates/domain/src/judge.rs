@@ -234,3 +234,38 @@ impl Judge {
         Some(Json::object(texts))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{RelativePath, RootId, SourceId};
+
+    fn site() -> Site {
+        let path = RelativePath::parse("probes/a.ts").expect("a path");
+        Site {
+            source: SourceId { root: RootId::local(), path },
+            export_name: "probe".to_owned(),
+            requirements: vec!["deno".to_owned()],
+            notes: vec!["of the inspector".to_owned()],
+        }
+    }
+
+    #[test]
+    fn what_the_inspector_found_comes_before_what_the_rules_add() {
+        let described = Judge::export(&Shape::Object(Vec::new()), &site(), |_, _| {
+            let notes = vec!["of the rules".to_owned()];
+            Some(Description { notes, ..Description::new(TypeName::stored("@acme/a")) })
+        });
+        let described = described.expect("nothing was rejected");
+        assert_eq!(described.requirements, ["deno"]);
+        assert_eq!(described.notes, ["of the inspector", "of the rules"]);
+    }
+
+    #[test]
+    fn rules_that_give_nothing_are_never_an_empty_list_of_violations() {
+        let violations = Judge::export(&Shape::Object(Vec::new()), &site(), |_, _| None).expect_err("no description");
+        assert_eq!(violations.len(), 1);
+        let violations = Judge::export(&Shape::Null, &site(), |_, _| unreachable!("no object")).expect_err("no object");
+        assert_eq!(violations[0].message, "expected an object, found null");
+    }
+}

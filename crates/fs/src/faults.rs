@@ -84,7 +84,15 @@ pub fn io_fault(operation: Operation, path: &Path, error: &io::Error) -> Fault {
         _ => Code::NOT_WRITABLE,
     };
     let message = format!("cannot {operation} {}: {error}", path.display());
-    Fault::new(io_class(error.kind()), code, cause(error), message)
+    Fault::new(io_class(error.kind()), code, cause(error), message).caused_by(same(error))
+}
+
+/// An error of the same kind, and of the same number where the operating system gave one.
+fn same(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
 }
 
 /// The class of an error of the operating system.
@@ -134,5 +142,7 @@ mod tests {
         let fault = io_fault(Operation::Read, Path::new("models/a.ts"), &io::Error::from_raw_os_error(13));
         assert_eq!(&*fault.cause.0, "os-error:13");
         assert!(fault.message.starts_with("cannot read models/a.ts: "), "{}", fault.message);
+        let source: Option<&io::Error> = fault.find();
+        assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::PermissionDenied));
     }
 }

@@ -30,7 +30,7 @@ pub(super) const LITERAL_KEYS: [&str; 2] = ["type", "name"];
 
 /// Reads one module, whose file is called `path`.
 ///
-/// Pure, and not safe against hostile nesting: the parser recurses, so this belongs into a worker process.
+/// Pure, and not safe against hostile nesting: the parser recurses, so this belongs in a worker process.
 #[must_use]
 #[expect(clippy::module_name_repetitions, reason = "it is called from afar, where `parse` alone says little")]
 pub fn parse_module(path: &str, bytes: &[u8]) -> ParsedModule {

@@ -36,7 +36,7 @@ pub(super) struct Places {
     by_file: HashMap<String, Place>,
 }
 
-/// The kinds that belong into one place, by their index; none where a manifest lists entries and not these.
+/// The kinds that belong in one place, by their index; none where a manifest lists entries and not these.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     pub(super) kinds: Vec<usize>,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use mangrove_domain::{
     digest::Digest,
-    failure::{Failure, FailureClass},
+    failure::{Failure, FailureClass, Fault},
     fingerprint::{Change, Line, Part, PartName},
     json::{Json, Number},
     problem::Code,
@@ -215,4 +215,19 @@ fn json_is_written_as_json() {
     ]);
     let expected = r#"{"text":"a\"\\\n\u0001é","list":[null,true,-3],"odd":null,"half":0.5}"#;
     assert_eq!(json.to_string(), expected);
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the archive")]
+struct OpenError(#[source] std::io::Error);
+
+#[test]
+fn a_fault_keeps_the_error_behind_it_and_is_equal_without() {
+    let plain = Fault::environment(Code::UNREADABLE, "os-error:2", "cannot read a.ts: not found");
+    let caused = plain.clone().caused_by(OpenError(std::io::Error::from(std::io::ErrorKind::NotFound)));
+    assert_eq!(caused, plain);
+    assert_eq!(caused.find::<std::io::Error>().map(std::io::Error::kind), Some(std::io::ErrorKind::NotFound));
+    assert!(caused.find::<OpenError>().is_some());
+    assert!(caused.find::<std::fmt::Error>().is_none() && plain.find::<std::io::Error>().is_none());
+    assert_ne!(plain, Fault::transient(Code::UNREADABLE, "os-error:2", "cannot read a.ts: not found"));
 }
