@@ -69,7 +69,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "mangrove-npm",
-        ours: &["mangrove-domain", "mangrove-fs"],
+        ours: &["mangrove-domain", "mangrove-fs", "mangrove-single-flight"],
         ours_in_tests: &["mangrove-testkit"],
         outside: Some(&[
             "async-trait",

@@ -153,3 +153,66 @@ async fn two_scans_at_once_publish_what_both_achieved() {
     assert_eq!(world.scanner.index().rows().len(), 2);
     assert_eq!(world.catalog.rows().len(), 2);
 }
+
+/// A batch resolves only the claims of types that it touches; together they are those of all rows.
+#[tokio::test]
+async fn claims_are_settled_although_rivals_come_and_go_in_other_batches() {
+    let world = World::with_jobs(4);
+    let type_of = |round: usize, number: usize| match round {
+        // The winner of each pair leaves, and its rival is not built again.
+        1 if number.is_multiple_of(2) => 1_000 + number / 2,
+        0 | 1 => number / 2,
+        2 => number % 200,
+        _ => (number * 7) % 311,
+    };
+    for round in 0_usize..5 {
+        for number in 0_usize..600 {
+            let path = format!("models/m{number:03}.ts");
+            if round > 0 && (number + round).is_multiple_of(5) {
+                world.tree.remove(&path);
+                continue;
+            }
+            let line = if (number + round).is_multiple_of(11) { "broken" } else { "" };
+            world.tree.write(&path, &model(&format!("@acme/t{}", type_of(round, number)), line));
+        }
+        world.scan().await;
+        let rows = world.catalog.rows();
+        let claims = mangrove_domain::claims::resolve(&rows);
+        for row in &rows {
+            let mut marked = row.clone();
+            assert!(!claims.mark(&mut marked), "round {round}: {} should be {marked:?}", row.source);
+        }
+        let published: Vec<_> = world.scanner.index().rows().map(|row| (**row).clone()).collect();
+        assert_eq!(published, rows, "round {round}");
+    }
+}
+
+/// What the catalog refused did not happen; what is there instead did, in another process.
+#[tokio::test]
+async fn a_refused_row_is_published_as_what_others_made_of_it() {
+    let world = World::new();
+    for name in ["x", "y"] {
+        write(&world, name, "one");
+    }
+    world.scan().await;
+    let mut publications = world.scanner.publisher().publications();
+    world.tree.remove("models/x.ts");
+    write(&world, "y", "two");
+    let held = world.bundler.hold_next("models/y.ts", None);
+    let scan = tokio::spawn({
+        let scanner = Arc::clone(&world.scanner);
+        async move { scanner.scan(&ScanRequest::default()).await }
+    });
+    // By now it is settled that `x` leaves, and not committed.
+    held.arrived().await;
+    write(&world, "x", "reject");
+    let other = world.another_process();
+    let source = world.catalog.rows()[0].source.clone();
+    let request = ScanRequest { scope: Scope::Sources([source].into()), ..ScanRequest::default() };
+    other.scan(&request).await.expect("a scan over fakes cannot fail");
+    held.release();
+    scan.await.expect("it ends").expect("a scan over fakes cannot fail");
+    let told = lines(&mut publications).join("\n");
+    assert!(!told.contains("Tombstoned"), "{told}");
+    assert!(told.contains("models/x.ts Indexed to ValidationFailed"), "{told}");
+}

@@ -258,6 +258,14 @@ pub struct Replaced {
     pub after: Option<Arc<Row>>,
 }
 
+impl Replaced {
+    /// The source that both rows are of.
+    #[must_use]
+    pub fn source(&self) -> Option<&SourceId> {
+        self.after.as_ref().or(self.before.as_ref()).map(|row| &row.source)
+    }
+}
+
 /// The type under which a row is found; none of a row that is leaving.
 fn published_type(row: &Row) -> Option<&TypeName> {
     row.type_name().filter(|_| row.state.name() != StateName::Tombstoned)

@@ -245,7 +245,7 @@ impl Workshop {
         let key = Part::of([Line::new("survey", FORMAT.to_string()), Line::new("tree", tree.digest().to_string())]);
         let key = key.digest();
         let workshop = Arc::clone(self);
-        let start = || async move {
+        let start = move || async move {
             let path = workshop.record_path(key);
             if let Some(survey) = read_record::<Survey>(&path) {
                 return Ok(Arc::new(survey));
@@ -265,7 +265,7 @@ impl Workshop {
     async fn draft(self: &Arc<Self>, request: DraftRequest) -> Result<Draft, Fault> {
         let key = request.key(&self.vendor_identity);
         let workshop = Arc::clone(self);
-        let start = || async move {
+        let start = move || async move {
             let request = Arc::new(request);
             let path = workshop.record_path(key);
             if let Some(draft) = workshop.recorded_draft(key, &path, &request).await? {
@@ -334,7 +334,7 @@ impl Workshop {
         let lines = targets.iter().map(|(specifier, target)| Line::new(format!("import {specifier}"), target.clone()));
         let key = Part::of(lines.chain([Line::new("draft", draft.key.to_string())])).digest();
         let workshop = Arc::clone(self);
-        let start = || async move {
+        let start = move || async move {
             let path = workshop.record_path(key);
             if let Some(object) = read_record::<ObjectRecord>(&path).as_ref().and_then(ObjectRecord::object)
                 && workshop.is_present(object).await?

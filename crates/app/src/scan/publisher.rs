@@ -1,6 +1,6 @@
 //! The published snapshot, and everything that happens to it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use arc_swap::ArcSwap;
 use mangrove_domain::{
@@ -109,10 +109,28 @@ impl Publishing<'_> {
         self.state.mark
     }
 
-    /// Publishes what this process has committed.
-    pub(super) fn publish(&mut self, index: &TypeIndex, changed: Vec<SourceId>, transitions: Vec<AuditRecord>) {
+    /// Publishes what this process has committed: the sources that it wrote, with the transitions. `elsewhere` names
+    /// those whose rows were read again, because others may have committed them.
+    pub(super) fn publish(
+        &mut self,
+        index: &TypeIndex,
+        mut changed: BTreeSet<SourceId>,
+        mut transitions: Vec<AuditRecord>,
+        elsewhere: &BTreeSet<SourceId>,
+        now: Timestamp,
+    ) {
+        let current = self.publisher.current();
+        let own = changed.clone();
+        for source in elsewhere.difference(&own) {
+            let row = |index: &TypeIndex| index.row(source).map(Arc::clone);
+            let change = Replaced { before: row(&current), after: row(index) };
+            if change.before != change.after {
+                changed.insert(source.clone());
+                transitions.extend(transition(&change, now));
+            }
+        }
         self.state.mark = None;
-        self.send(index.clone(), changed, transitions);
+        self.send(index.clone(), changed.into_iter().collect(), transitions);
     }
 
     /// Publishes rows that were read from the catalog, if they are others than those that are published. `mark` was
@@ -125,7 +143,7 @@ impl Publishing<'_> {
             return false;
         }
         let is_first = self.state.edition == 0;
-        let mut changed: Vec<SourceId> = replaced.iter().filter_map(source).cloned().collect();
+        let mut changed: Vec<SourceId> = replaced.iter().filter_map(Replaced::source).cloned().collect();
         changed.sort_unstable();
         let transitions = replaced.iter().filter(|_| !is_first).filter_map(|change| transition(change, now)).collect();
         self.send(index, changed, transitions);
@@ -143,10 +161,6 @@ impl Publishing<'_> {
     }
 }
 
-fn source(change: &Replaced) -> Option<&SourceId> {
-    change.after.as_ref().or(change.before.as_ref()).map(|row| &row.source)
-}
-
 /// The transition that another process made; `None` where the state is the same.
 fn transition(change: &Replaced, at: Timestamp) -> Option<AuditRecord> {
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
@@ -156,6 +170,6 @@ fn transition(change: &Replaced, at: Timestamp) -> Option<AuditRecord> {
     let reason = "another process committed it".to_owned();
     let entry_digest = after.or(before)?.entry_digest;
     let record =
-        AuditRecord { source: source(change)?.clone(), transition: Transition { from, to, reason, entry_digest, at } };
+        AuditRecord { source: change.source()?.clone(), transition: Transition { from, to, reason, entry_digest, at } };
     (from != Some(to)).then_some(record)
 }

@@ -9,7 +9,7 @@ use std::{
 use mangrove_domain::{
     claims,
     description::Description,
-    index::TypeIndex,
+    index::{Replaced, TypeIndex},
     plan::Step,
     ports::{Change, Commit, Write},
     row::Row,
@@ -19,12 +19,7 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 
-use super::{
-    error::Error,
-    ports::Ports,
-    publisher::{Publisher, Publishing},
-    report::Report,
-};
+use super::{error::Error, ports::Ports, publisher::Publisher, report::Report};
 use crate::attachment;
 
 /// A batch is committed when it has this many rows …
@@ -47,6 +42,8 @@ pub(super) struct Writer<'a> {
     /// The types whose claims must be resolved with the next batch.
     touched: Touched,
     again: BTreeSet<SourceId>,
+    /// Sources whose rows were read again since the latest publication of this writer.
+    elsewhere: BTreeSet<SourceId>,
     /// What had been published when the rows were read.
     edition: u64,
 }
@@ -89,6 +86,7 @@ impl<'a> Writer<'a> {
             opened: None,
             touched: Touched::All,
             again: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
             edition,
         }
     }
@@ -176,10 +174,9 @@ impl<'a> Writer<'a> {
         }
         self.apply_claims();
         let commit = self.take_batch();
-        let mut changed: Vec<SourceId> = commit.changes.iter().map(|change| change.source.clone()).collect();
-        changed.sort_unstable();
+        let mut changed: BTreeSet<SourceId> = commit.changes.iter().map(|change| change.source.clone()).collect();
         report.changed.extend(changed.iter().cloned());
-        let transitions = transitions(&commit);
+        let mut transitions = transitions(&commit);
         let outcome = self.ports.catalog.commit(commit).await.map_err(Error::writing_catalog)?;
         for (source, revision) in outcome.revisions {
             if let Some(row) = self.index.row(&source) {
@@ -191,10 +188,15 @@ impl<'a> Writer<'a> {
             }
         }
         self.take_back(&outcome.conflicts).await?;
+        for refused in &outcome.conflicts {
+            changed.remove(refused);
+            transitions.retain(|record| record.source != *refused);
+        }
+        self.again.extend(outcome.conflicts);
         self.opened = None;
-        let refused: BTreeSet<SourceId> = outcome.conflicts.into_iter().collect();
-        self.publish(&mut publishing, changed, transitions, &refused);
-        self.again.extend(refused);
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        publishing.publish(&self.index, changed, transitions, &elsewhere, self.ports.clock.now());
+        self.edition = publishing.edition();
         Ok(())
     }
 
@@ -222,7 +224,8 @@ impl<'a> Writer<'a> {
         let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?.rows;
         let ours: Vec<(SourceId, Option<Arc<Row>>)> =
             self.pending.keys().map(|source| (source.clone(), self.index.row(source).map(Arc::clone))).collect();
-        self.index.replace(held);
+        let replaced = self.index.replace(held);
+        self.elsewhere.extend(replaced.iter().filter_map(Replaced::source).cloned());
         for (source, row) in ours {
             match row {
                 Some(row) => self.index.put(row),
@@ -241,6 +244,7 @@ impl<'a> Writer<'a> {
         let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?.rows;
         for source in refused {
             self.index.remove(source);
+            self.elsewhere.insert(source.clone());
         }
         for row in held.into_iter().filter(|row| refused.contains(&row.source)) {
             self.index.put(Arc::new(row));
@@ -275,18 +279,6 @@ impl<'a> Writer<'a> {
             self.pending.entry(row.source.clone()).or_insert(Pending { expected_revision, transition: None });
             self.index.put(Arc::new(row));
         }
-    }
-
-    fn publish(
-        &mut self,
-        publishing: &mut Publishing<'_>,
-        changed: Vec<SourceId>,
-        mut transitions: Vec<AuditRecord>,
-        refused: &BTreeSet<SourceId>,
-    ) {
-        transitions.retain(|record| !refused.contains(&record.source));
-        publishing.publish(&self.index, changed, transitions);
-        self.edition = publishing.edition();
     }
 }
 
