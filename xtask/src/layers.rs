@@ -44,7 +44,7 @@ const LAYERS: &[Layer] = &[
         name: "mangrove-fs",
         ours: &["mangrove-domain"],
         ours_in_tests: &["mangrove-testkit"],
-        outside: Some(&["async-trait", "rustix", "serde", "serde_json", "tempfile", "tokio"]),
+        outside: Some(&["async-trait", "rustix", "serde", "serde_json", "tempfile", "thiserror", "tokio"]),
     },
     Layer {
         name: "mangrove-sources",
@@ -62,7 +62,6 @@ const LAYERS: &[Layer] = &[
             "postcard",
             "rustix",
             "serde",
-            "tempfile",
             "tokio",
             "tracing",
         ]),

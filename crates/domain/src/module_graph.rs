@@ -1,6 +1,6 @@
 //! A local module graph: files and the edges between them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{digest::Digest, fingerprint::Part, json::Json, source::RelativePath};
 
@@ -24,6 +24,18 @@ pub struct ModuleGraph {
     /// The configuration in force as files, for a bundler that reads them itself: `deno.json` or `package.json`,
     /// an import map, and the `deno.lock` beside them. Empty where nothing is in force.
     pub config_files: Vec<ConfigFile>,
+}
+
+impl ModuleGraph {
+    /// The specifiers that it needs from outside.
+    #[must_use]
+    pub fn externals(&self) -> BTreeSet<&str> {
+        let external = self.edges.iter().filter_map(|edge| match &edge.target {
+            EdgeTarget::External(specifier) => Some(specifier.as_str()),
+            EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
+        });
+        external.collect()
+    }
 }
 
 /// A configuration file, reduced to the settings that the config part holds.

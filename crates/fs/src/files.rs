@@ -14,6 +14,8 @@ use mangrove_domain::{
     source::RelativePath,
 };
 
+use crate::blocking;
+
 /// How deep directories are searched; also what ends a circle of links.
 const MAX_DEPTH: usize = 32;
 /// The largest file that is read, in bytes.
@@ -82,7 +84,7 @@ async fn in_background<T: Send + 'static>(
     path: String,
     work: impl FnOnce() -> Result<T, FilesError> + Send + 'static,
 ) -> Result<T, FilesError> {
-    match tokio::task::spawn_blocking(work).await {
+    match blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) => Err(failure(operation, &path, &io::Error::other(error))),
     }

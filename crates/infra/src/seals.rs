@@ -5,8 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
+    fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -21,7 +20,10 @@ use mangrove_domain::{
     seal::{Seal, SealedRows},
     source::Kind,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    faults::{Operation, io_fault},
+};
 use serde::{Deserialize, Serialize};
 
 /// The name of the file below the state directory.
@@ -72,14 +74,8 @@ impl FileSeals {
 
     fn write(&self, saved: &Saved) -> io::Result<()> {
         let body = postcard::to_stdvec(saved).map_err(io::Error::other)?;
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        let mut target = tempfile::Builder::new().prefix("seal-").tempfile_in(directory)?;
-        target.write_all(HEADER)?;
-        target.write_all(Digest::of(&body).as_bytes())?;
-        target.write_all(&body)?;
-        target.persist(&self.path)?;
-        Ok(())
+        let content = [HEADER, Digest::of(&body).as_bytes(), &body].concat();
+        atomic::write(&self.path, &content, Durability::Volatile)
     }
 }
 

@@ -18,7 +18,7 @@ use mangrove_domain::{
     state::{State, StateName},
     type_name::TypeName,
 };
-use mangrove_infra::catalog::{LAYOUT_VERSION, OpenMode, Opened, Patience, SqliteCatalog};
+use mangrove_infra::catalog::{BusyPolicy, LAYOUT_VERSION, OpenMode, Opened, SqliteCatalog};
 use mangrove_testkit::rows;
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
@@ -88,8 +88,8 @@ async fn stored(catalog: &SqliteCatalog) -> Vec<Row> {
     rows
 }
 
-fn impatient() -> Patience {
-    Patience { busy_timeout: Duration::from_millis(20), attempts: 2 }
+fn impatient() -> BusyPolicy {
+    BusyPolicy { busy_timeout: Duration::from_millis(20), attempts: 2 }
 }
 
 #[tokio::test]
@@ -167,13 +167,13 @@ async fn fault_18_nobody_hears_that_the_database_is_locked() {
     let path = place.path();
     // One attempt only: waiting for the lock must be enough. A transaction that reads first and turns into a
     // writer later would not even wait.
-    let patience = Patience { busy_timeout: Duration::from_mins(1), attempts: 1 };
+    let busy = BusyPolicy { busy_timeout: Duration::from_mins(1), attempts: 1 };
     // Every writer opens for itself, all at once on a file that is not there yet, as processes do.
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
             let path = path.clone();
             tokio::spawn(async move {
-                let opened = SqliteCatalog::open_with(&path, OpenMode::ReadWrite, patience).await;
+                let opened = SqliteCatalog::open_with(&path, OpenMode::ReadWrite, busy).await;
                 let catalog = opened.expect("no lock reaches us").catalog;
                 for number in 0..COMMITS {
                     let name = format!("@acme/{writer}-{number}");

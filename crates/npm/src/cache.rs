@@ -6,13 +6,15 @@
 
 use std::{
     fmt::Write as _,
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use mangrove_domain::failure::Fault;
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    faults::{Operation, io_fault},
+};
 use reqwest::Url;
 
 use super::{packument::checkable, specifier::PackageId};
@@ -72,7 +74,7 @@ impl Cache {
     pub fn keep_packument(&self, registry: &Url, name: &str, packument: &CachedPackument) -> Result<(), Error> {
         let tag = packument.tag.as_deref().filter(|tag| !tag.contains(['\r', '\n'])).unwrap_or_default();
         let bytes = [tag.as_bytes(), b"\n", &packument.body].concat();
-        write_atomically(&self.package_directory(registry, name).join("packument"), &bytes)
+        write_file(&self.package_directory(registry, name).join("packument"), &bytes)
     }
 
     /// Forgets metadata that led to a failure.
@@ -99,7 +101,7 @@ impl Cache {
     /// # Errors
     /// [`Error`]
     pub fn keep_archive(&self, registry: &Url, package: &PackageId, bytes: &[u8]) -> Result<(), Error> {
-        write_atomically(&self.archive_path(registry, package), bytes)
+        write_file(&self.archive_path(registry, package), bytes)
     }
 
     /// Where everything is.
@@ -138,13 +140,7 @@ impl Cache {
     }
 }
 
-/// Writes a file so that others see its old content or its new one.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error { path: path.to_owned(), source };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory).map_err(failed)?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+/// Writes a file that can be fetched or built again: others see its old content or its new one.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    atomic::write(path, bytes, Durability::Volatile).map_err(|source| Error { path: path.to_owned(), source })
 }

@@ -285,8 +285,8 @@ fn verify(package: &str, integrity: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Rea
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        let message = format!("work on packages ended unexpectedly: {error}");
+    mangrove_fs::blocking(work).await.unwrap_or_else(|error| {
+        let message = format!("cannot work on packages: {error}");
         Err(Fault::environment(Code::BUNDLE_FAILED, "packages:attempt", message))
     })
 }

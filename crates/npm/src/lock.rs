@@ -7,14 +7,17 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    faults::{Operation, io_fault},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -295,14 +298,8 @@ impl Lock {
         let failed = |source| Error::Write { path: self.path.clone(), source };
         let mut text = serde_json::to_vec_pretty(&document).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory).map_err(failed)?;
-        let mut file = tempfile::Builder::new().prefix(".npm.lock-").tempfile_in(directory).map_err(failed)?;
-        file.write_all(&text).map_err(failed)?;
         // Unlike a cache, a lock cannot be made again.
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&self.path).map_err(|error| failed(error.error))?;
-        Ok(())
+        atomic::write(&self.path, &text, Durability::Durable).map_err(failed)
     }
 }
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     archive::{self, Bounds},
-    cache::write_atomically,
+    cache::write_file,
     fetch::{Supply, blocking},
     flight::Flights,
     sharing::{self, Survey},
@@ -464,7 +464,7 @@ fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
 fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
     let text = serde_json::to_vec_pretty(record)
         .map_err(|error| Fault::environment(Code::BUNDLE_FAILED, "packages:record", error.to_string()))?;
-    Ok(write_atomically(path, &text)?)
+    Ok(write_file(path, &text)?)
 }
 
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.

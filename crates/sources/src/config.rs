@@ -16,8 +16,8 @@ use mangrove_domain::{
 };
 
 use super::{
+    path::{join, parent},
     view::View,
-    walk::{join, parent},
 };
 
 /// Settings of `compilerOptions` that the bundler applies.

@@ -20,9 +20,9 @@ use mangrove_domain::{
 use mangrove_fs::faults::{Operation, io_fault};
 
 use super::{
+    path::join,
     permissions,
     view::{self, View},
-    walk::join,
 };
 
 /// The markers of a repository, first in precedence first.

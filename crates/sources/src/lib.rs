@@ -7,15 +7,17 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod config;
-mod drift;
+mod graph;
 mod layout;
+mod literals;
 mod manifest;
-mod mounts;
+mod options;
 pub mod parse;
 pub mod parser;
+mod path;
 mod permissions;
 mod places;
-mod pulled;
+mod problems;
 mod resolve;
 mod roots;
 mod saved;
@@ -26,9 +28,11 @@ mod survey;
 mod tokens;
 mod tree;
 mod view;
+mod views;
 mod walk;
 mod workflows;
 
 pub use layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS, find_repository};
+pub use options::TreeOptions;
 pub use stat_cache::FILE_NAME as STAT_CACHE_FILE;
-pub use tree::{LocalTree, TreeOptions};
+pub use tree::LocalTree;

@@ -16,8 +16,8 @@ use mangrove_domain::{
 };
 
 use super::{
+    path::{join, parent},
     view::{self, View},
-    walk::{join, parent},
 };
 
 /// The name of a manifest.

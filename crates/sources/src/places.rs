@@ -22,9 +22,11 @@ use mangrove_fs::stamp::NodeKind;
 use super::{
     layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS},
     manifest::{self, Identities, Listed, Manifest, Manifests, Reading},
+    path::{join, parent},
+    problems::warning,
     roots::RootSpec,
     view::{Listing, Node, View},
-    walk::{Candidates, Walk, is_skipped_directory, join, parent},
+    walk::{Candidates, Walk, is_skipped_directory},
 };
 
 /// Where sources lie, and of which kind they are there.
@@ -394,10 +396,6 @@ fn site_around(sites: &[Site], directory: &str) -> usize {
             || directory.strip_prefix(&site.directory).is_some_and(|rest| rest.starts_with('/'))
     };
     sites.iter().rposition(is_around).unwrap_or_default()
-}
-
-fn warning(code: Code, subject: &str, message: String) -> Problem {
-    Problem::warning(code, subject.to_owned(), message)
 }
 
 fn nothing_there(spec: &RootSpec) -> Problem {

@@ -7,8 +7,8 @@ use mangrove_domain::{
 
 use super::{
     config::{Config, is_local},
+    path::{join, parent},
     view::{Node, View},
-    walk::parent,
 };
 
 /// Tried in this order after a path that names no file.
@@ -102,7 +102,7 @@ fn probe(view: &mut View, path: &str) -> EdgeTarget {
     }
     if is_directory {
         for extension in PROBED_EXTENSIONS {
-            let candidate = super::walk::join(path, &format!("index{extension}"));
+            let candidate = join(path, &format!("index{extension}"));
             if view.node(&candidate) == Node::File {
                 return file(&candidate);
             }

@@ -248,11 +248,7 @@ async fn parse(
 
 /// Runs work that waits for the disk where it may wait.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ObserveError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => Ok(value),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(ObserveError::Repository {
-            fault: Fault::transient(Code::UNREADABLE, "process:stopping", error.to_string()),
-        }),
-    }
+    mangrove_fs::blocking(work).await.map_err(|error| ObserveError::Repository {
+        fault: Fault::transient(Code::UNREADABLE, "sources:task", error.to_string()),
+    })
 }

@@ -12,11 +12,11 @@ use mangrove_domain::{
 };
 
 use super::{
+    path::join,
     places::Places,
     roots,
     session::Session,
     view::{Content, FileRecord, Node, View},
-    walk::join,
 };
 
 /// Holds the directories of shipped bundles, below the root of the extension.

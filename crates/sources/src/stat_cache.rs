@@ -7,21 +7,24 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use mangrove_domain::digest::Digest;
 use mangrove_domain::{
+    digest::Digest,
     source::{Origin, RootId},
     survey::Survey,
 };
-use mangrove_fs::stamp::Seen;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    stamp::Seen,
+};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    saved::{self, SavedSurvey},
+    saved::{self, Blob, SavedSurvey},
     view::{DirectoryRecord, FileRecord, Memo, View},
 };
 
@@ -113,22 +116,6 @@ struct Details<D, F> {
     files: Vec<(String, F)>,
 }
 
-/// Bytes that are copied in one piece.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Blob(pub(super) Vec<u8>);
-
-impl Serialize for Blob {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Blob {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&[u8]>::deserialize(deserializer).map(|bytes| Self(bytes.to_vec()))
-    }
-}
-
 impl Remembered {
     /// The memory of a survey that has just ended, written to `state_directory` if there is one. The second value is
     /// why it could not be written; then it is good for this process only, and has no name.
@@ -207,15 +194,14 @@ impl Remembered {
             rest: *mark.as_bytes(),
         };
         let head = postcard::to_stdvec(&head).map_err(io::Error::other)?;
-        fs::create_dir_all(state_directory)?;
-        let mut target = tempfile::Builder::new().prefix("stat-cache-").tempfile_in(state_directory)?;
-        target.write_all(HEADER)?;
-        target.write_all(Digest::of(&head).as_bytes())?;
+        let mut content = Vec::with_capacity(HEADER.len() + 32 + 16 + head.len() + rest.len());
+        content.extend_from_slice(HEADER);
+        content.extend_from_slice(Digest::of(&head).as_bytes());
         for part in [&head, &rest] {
-            target.write_all(&(part.len() as u64).to_le_bytes())?;
-            target.write_all(part)?;
+            content.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            content.extend_from_slice(part);
         }
-        target.persist(state_directory.join(FILE_NAME))?;
+        atomic::write(&state_directory.join(FILE_NAME), &content, Durability::Volatile)?;
         Ok(mark)
     }
 }

@@ -3,7 +3,7 @@
 //! Never recurses, so no input can overflow the stack.
 
 use super::{
-    parse::{LITERAL_KEYS, place},
+    literals::{LITERAL_KEYS, place},
     parser::{ExportLiteral, ParsedModule},
 };
 

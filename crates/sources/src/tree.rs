@@ -1,73 +1,39 @@
 //! The sources of a repository on disk.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    io,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    thread,
 };
 
 use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
     drift::Drift,
-    failure::Fault,
-    kind_layout::KindLayout,
-    module_graph::{EdgeTarget, ModuleGraph, SourceFile},
-    observation::{RootAccess, RootView},
-    ports::{Documents, ObserveError, ObserveRequest, SourceTree},
-    problem::{Code, Problem},
+    module_graph::{ModuleGraph, SourceFile},
+    observation::RootAccess,
+    ports::{ObserveError, ObserveRequest, SourceTree},
+    problem::Problem,
     source::{Origin, RelativePath, RootId, SourceId},
     survey::{Survey, SurveyStatistics},
     workflow::WorkflowFiles,
 };
-use mangrove_fs::faults::{Operation, io_fault};
-use mangrove_fs::stamp::Seen;
 
-use super::{
+use crate::{
     config::Configs,
-    drift,
+    graph::module_graph,
     layout::{EXTENSIONS_DIRECTORY, Layout},
+    options::TreeOptions,
     parse,
-    parser::ModuleParser,
-    places,
-    roots::{self, RootSpec, Roots, Sight},
+    path::parent,
+    roots::{self, RootSpec},
     session::{Session, blocking},
-    stat_cache::{self, Remembered, Stamp},
-    survey,
-    view::{Content, Memo, Root, View},
-    walk::{Candidates, parent},
+    stat_cache::{self, Remembered},
+    survey::{self, Surveyed},
+    view::{Root, View},
+    views::{FoundRoots, Views, look_ahead, unreachable_root},
     workflows,
 };
-
-/// What a [`LocalTree`] needs to know.
-#[derive(Clone)]
-pub struct TreeOptions {
-    /// The directory that holds the marker.
-    pub repository: PathBuf,
-    /// Where the stat cache lies, usually `.mangrove` in the repository; made if missing.
-    pub state_directory: PathBuf,
-    /// Environment variables: those that end in `_DIR` and start with `MANGROVE_` or `SWAMP_`, and those that the list
-    /// of source mounts names.
-    pub environment: BTreeMap<String, String>,
-    /// Reads modules, usually in worker processes.
-    pub parser: Arc<dyn ModuleParser>,
-    /// Reads YAML and JSON.
-    pub documents: Arc<dyn Documents>,
-    /// Where the repository's own extensions lie, if not in the repository: another checkout of it (`extensions/…`
-    /// below), or its `extensions` directory itself. Definitions, workflows and mounts stay where they are.
-    pub extensions_directory: Option<PathBuf>,
-    /// Writes nothing, not even the stat cache: for commands that only look (fault 40).
-    pub is_read_only: bool,
-}
-
-impl TreeOptions {
-    /// The state directory, if it may be written to.
-    pub(super) fn writable_state(&self) -> Option<PathBuf> {
-        (!self.is_read_only).then(|| self.state_directory.clone())
-    }
-}
 
 /// The sources of a repository on disk. Rules: `design/discovery.md`.
 ///
@@ -77,23 +43,6 @@ pub struct LocalTree {
     layout: Layout,
     memory: Arc<Mutex<Option<Arc<Remembered>>>>,
     turn: tokio::sync::Mutex<()>,
-}
-
-/// What one look ahead at a remembered root gave.
-struct Ahead {
-    directory: PathBuf,
-    memo: Arc<Memo>,
-    looked: HashMap<String, Seen>,
-}
-
-/// The roots, and the views that were needed to find them.
-struct Found {
-    roots: Roots,
-    layout: Layout,
-    /// Of the repository's own extensions.
-    local: View,
-    /// Of places where no sources lie.
-    others: Vec<View>,
 }
 
 impl LocalTree {
@@ -111,7 +60,7 @@ impl LocalTree {
             let top = if is_extensions { real.parent().map(Path::to_owned) } else { None };
             options.extensions_directory = Some(top.unwrap_or(real)).filter(|top| *top != options.repository);
         }
-        let mut views = Views { options: &options, ahead: HashMap::new(), rehash: false };
+        let mut views = Views::fresh(&options);
         let mut base = views.open(RootId::local(), Origin::Local, &options.repository)?;
         let layout = Layout::read(&mut base, options.documents.as_ref(), "")
             .map_err(|fault| ObserveError::Repository { fault })?;
@@ -142,88 +91,13 @@ impl LocalTree {
         &self.layout.problems
     }
 
-    pub(super) const fn options(&self) -> &TreeOptions {
-        &self.options
-    }
-
-    /// Looks at every root, one after the other: what one walked, the next leaves alone (fault 21).
-    async fn look(
-        &self,
-        request: &ObserveRequest,
-        ahead: HashMap<RootId, Ahead>,
-    ) -> Result<(Survey, Vec<View>, BTreeMap<String, Option<String>>), ObserveError> {
-        let options = self.options.clone();
-        let kinds = request.kinds.clone();
-        let rehash = request.rehash;
-        let (found, ahead) = blocking(move || {
-            let mut views = Views { options: &options, ahead, rehash };
-            let found = views.find_roots(&kinds);
-            (found, views.ahead)
-        })
-        .await?;
-        let Found { roots, layout, local, others: mut kept } = found?;
-        let mut views = Views { options: &self.options, ahead, rehash };
-        let mut survey = Survey::default();
-        let mut local = Some(local);
-        let mut claimed: Arc<BTreeSet<PathBuf>> = Arc::default();
-        for spec in roots.specs {
-            let mut seen = RootView {
-                origin: spec.origin,
-                access: spec.access.clone(),
-                incomplete: BTreeSet::new(),
-                missing_directories: BTreeMap::new(),
-                locked_files: spec.locked_files.clone(),
-            };
-            let view = match (&spec.access, local.take()) {
-                (RootAccess::Reachable, Some(local)) => Ok(local),
-                (RootAccess::Reachable, None) => views.open(spec.id.clone(), spec.origin, &spec.directory),
-                (RootAccess::Unreachable(fault), _) => Err(ObserveError::Repository { fault: fault.clone() }),
-            };
-            match view {
-                Ok(view) => {
-                    let id = spec.id.clone();
-                    let context = places::Context {
-                        spec,
-                        layout: layout.clone(),
-                        environment: self.options.environment.clone(),
-                        kinds: Vec::new(),
-                        documents: Arc::clone(&self.options.documents),
-                        candidates: Candidates::Modules,
-                        claimed: Arc::clone(&claimed),
-                    };
-                    let surveyed = survey::root(self, view, context, request).await?;
-                    Arc::make_mut(&mut claimed).extend(surveyed.walked);
-                    kept.push(surveyed.view);
-                    survey::merge(&mut survey, surveyed.survey);
-                    if let Some(view) = survey.disk.roots.get_mut(&id) {
-                        view.locked_files = seen.locked_files;
-                    }
-                }
-                Err(ObserveError::Repository { fault }) => {
-                    seen.access = RootAccess::Unreachable(fault);
-                    survey.disk.roots.insert(spec.id, seen);
-                }
-            }
-        }
-        for view in kept.iter().filter(|view| [SURROUNDINGS, REPOSITORY].contains(&view.root.id.as_str())) {
-            survey.statistics.files_read += view.statistics.files_read;
-            survey.statistics.directories_listed += view.statistics.directories_listed;
-        }
-        survey.disk.problems.extend(roots.problems);
-        survey.disk.lockfile_fault = roots.lockfile_fault;
-        survey.disk.mounts_fault = roots.mounts_fault;
-        survey.disk.mount_patterns = roots.mount_patterns;
-        Ok((survey, kept, roots.variables))
-    }
-
     /// The source that a file of the file system is: in the innermost root around it. `None` if no root holds it.
     ///
     /// # Errors
     /// [`ObserveError::Repository`] if the repository cannot be looked at.
     pub async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError> {
         let options = self.options.clone();
-        let found = blocking(move || Views { options: &options, ahead: HashMap::new(), rehash: false }.find_roots(&[]))
-            .await??;
+        let found = blocking(move || Views::fresh(&options).find_roots(&[])).await??;
         let reachable = found.roots.specs.into_iter().filter(|spec| spec.access == RootAccess::Reachable);
         let around = reachable.filter_map(|spec| {
             let below = file.strip_prefix(&spec.directory).ok()?.to_str()?;
@@ -247,8 +121,7 @@ impl LocalTree {
             }
         }
         let options = self.options.clone();
-        let found = blocking(move || Views { options: &options, ahead: HashMap::new(), rehash: false }.find_roots(&[]))
-            .await??;
+        let found = blocking(move || Views::fresh(&options).find_roots(&[])).await??;
         let is_it = |spec: &RootSpec| spec.id == *root && spec.access == RootAccess::Reachable;
         let spec = found.roots.specs.into_iter().find(is_it);
         Ok(spec.map(|spec| (spec.origin, spec.directory)))
@@ -306,7 +179,7 @@ impl SourceTree for LocalTree {
         let options = TreeOptions { is_read_only: true, ..self.options.clone() };
         blocking(move || {
             let found = Views { options: &options, ahead: HashMap::new(), rehash: true }.find_roots(&[])?;
-            Ok(drift::find(&found.roots))
+            Ok(roots::drift::find(&found.roots))
         })
         .await?
     }
@@ -314,8 +187,8 @@ impl SourceTree for LocalTree {
     async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {
         let options = TreeOptions { is_read_only: true, ..self.options.clone() };
         blocking(move || {
-            let mut views = Views { options: &options, ahead: HashMap::new(), rehash: false };
-            let Found { roots, local, .. } = views.find_roots(&[])?;
+            let mut views = Views::fresh(&options);
+            let FoundRoots { roots, local, .. } = views.find_roots(&[])?;
             let own = options.repository.join(OWN_WORKFLOWS).canonicalize().ok();
             let open = |spec: &RootSpec| views.open(spec.id.clone(), spec.origin, &spec.directory);
             Ok(workflows::find(roots, local, own, &options.documents, open))
@@ -352,7 +225,7 @@ impl SourceTree for LocalTree {
             // The outcome is damaged, and so is what was read: as if nothing were remembered.
             self.forget();
         }
-        let (mut survey, views, variables) = self.look(request, ahead).await?;
+        let Surveyed { mut survey, views, variables } = survey::all(&self.options, request, ahead).await?;
         let state_directory = self.options.writable_state();
         let statistics = survey.statistics;
         let (survey, remembered) = blocking(move || {
@@ -395,8 +268,7 @@ impl SourceTree for LocalTree {
     }
 
     async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError> {
-        let Some(graph) = self.graph(source).await? else { return Ok(None) };
-        let Some(file) = graph.files.into_iter().find(|file| file.path == source.path) else { return Ok(None) };
+        let Some(file) = self.file(source).await? else { return Ok(None) };
         let parsed = self.options.parser.parse(source.path.as_str(), file.bytes).await;
         let parsed = parsed.map_err(|fault| ObserveError::Repository { fault })?;
         Ok(parsed.export_line(name))
@@ -418,11 +290,6 @@ impl SourceTree for LocalTree {
 
 /// Where the repository keeps workflows of its own that belong to no extension.
 const OWN_WORKFLOWS: &str = "workflows";
-/// Names the view of the whole file system: what lies outside and decides which roots there are.
-const SURROUNDINGS: &str = "surroundings";
-/// Names the view of the repository if its own extensions lie elsewhere.
-const REPOSITORY: &str = "repository";
-
 /// What the last survey saw, read when first asked for.
 fn remembered(memory: &Mutex<Option<Arc<Remembered>>>, state_directory: &Path) -> Option<Arc<Remembered>> {
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -430,145 +297,6 @@ fn remembered(memory: &Mutex<Option<Arc<Remembered>>>, state_directory: &Path) -
         *memory = stat_cache::load(state_directory).map(Arc::new);
     }
     memory.clone()
-}
-
-fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option<ModuleGraph> {
-    session.view.files.get(entry.as_str())?.digest()?;
-    let assembled = session.assemble(config, entry.as_str());
-    let mut files = Vec::new();
-    for path in &assembled.files {
-        let record = session.view.files.get(path)?;
-        let bytes = session.bytes.as_ref().and_then(|bytes| bytes.get(path));
-        if let (Some(digest), Some(bytes), Ok(path)) = (record.digest(), bytes, RelativePath::parse(path)) {
-            files.push(SourceFile { path, bytes: Arc::clone(bytes), digest });
-        }
-    }
-    let mut edges = assembled.edges;
-    for edge in &mut edges {
-        let EdgeTarget::File(target) = &edge.target else {
-            continue;
-        };
-        match session.view.files.get(target.as_str()).map(|record| &record.content) {
-            Some(Content::Read { .. }) => {}
-            Some(Content::Outside) => edge.target = EdgeTarget::OutsideRoot,
-            Some(Content::Absent | Content::Unreadable(_)) | None => edge.target = EdgeTarget::Missing,
-        }
-    }
-    Some(ModuleGraph {
-        entry,
-        files,
-        edges,
-        source: assembled.source,
-        config: assembled.config,
-        compiler_options: session.configs.all[config].compiler_options.clone(),
-        lock: session.lock(config),
-        config_files: session.configs.all[config].files.clone(),
-    })
-}
-
-fn unreachable_root(directory: &Path, error: &io::Error) -> ObserveError {
-    let fault = Fault { code: Code::ROOT_UNREACHABLE, ..io_fault(Operation::List, directory, error) };
-    ObserveError::Repository { fault }
-}
-
-/// Looks at everything that is remembered of every root, on two threads. The flag is true if the remembered outcome
-/// is `usable` and all of it is as it was.
-fn look_ahead(earlier: Option<&Remembered>, usable: bool) -> (HashMap<RootId, Ahead>, bool) {
-    let mut is_unchanged = usable && earlier.is_some();
-    let mut opened = Vec::new();
-    for remembered in earlier.into_iter().flat_map(|earlier| &earlier.roots) {
-        // What the origin of a root is makes no difference to looking at it.
-        match Root::open(remembered.id.clone(), Origin::Local, remembered.directory.clone()) {
-            Ok(root) => opened.push((remembered, root)),
-            Err(_) => is_unchanged = false,
-        }
-    }
-    let looks: Vec<(&Root, &Stamp)> =
-        opened.iter().flat_map(|(remembered, root)| remembered.stamps.iter().map(move |stamp| (root, stamp))).collect();
-    let seen = look_at(&looks);
-    is_unchanged &= looks.iter().zip(&seen).all(|((_, stamp), seen)| !stamp.is_racy && stamp.seen == *seen);
-    if is_unchanged {
-        return (HashMap::new(), true);
-    }
-    let mut seen = seen.into_iter();
-    let ahead = opened.iter().map(|(remembered, _)| {
-        let looked = remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen.by_ref()).collect();
-        let directory = remembered.directory.clone();
-        (
-            remembered.id.clone(),
-            Ahead { directory, memo: earlier.map(|earlier| earlier.memo(&remembered.id)).unwrap_or_default(), looked },
-        )
-    });
-    (ahead.collect(), false)
-}
-
-/// Opens views, each on what was looked at ahead of it.
-struct Views<'a> {
-    options: &'a TreeOptions,
-    ahead: HashMap<RootId, Ahead>,
-    rehash: bool,
-}
-
-impl Views<'_> {
-    fn open(&mut self, id: RootId, origin: Origin, directory: &Path) -> Result<View, ObserveError> {
-        let ahead = self.ahead.remove(&id).filter(|ahead| ahead.directory == directory);
-        let root = Root::open(id, origin, directory.to_owned());
-        let root = root.map(Arc::new).map_err(|error| unreachable_root(directory, &error))?;
-        let (memo, looked) = ahead.map(|ahead| (ahead.memo, ahead.looked)).unwrap_or_default();
-        let mut view = View::new(root, memo, self.options.writable_state(), self.rehash);
-        view.looked = looked;
-        Ok(view)
-    }
-
-    fn find_roots(&mut self, kinds: &[KindLayout]) -> Result<Found, ObserveError> {
-        let options = self.options;
-        let fault = |fault| ObserveError::Repository { fault };
-        let mut surroundings = self.open(RootId::new(SURROUNDINGS), Origin::Mounted, Path::new("/"))?;
-        // Its paths lie on any device, so no clock that could be probed is theirs.
-        surroundings.state_directory = None;
-        let code_directory = options.extensions_directory.as_deref();
-        let mut code = match code_directory {
-            Some(directory) => Some(self.open(RootId::local(), Origin::Local, directory)?),
-            None => None,
-        };
-        let base_id = if code.is_some() { RootId::new(REPOSITORY) } else { RootId::local() };
-        let mut base = self.open(base_id, Origin::Local, &options.repository)?;
-        let documents = options.documents.as_ref();
-        let mut layout = match &mut code {
-            Some(code) => Layout::read(code, documents, "").map_err(fault)?,
-            None => Layout::default(),
-        };
-        if layout.marker.is_none() {
-            layout = Layout::read(&mut base, documents, "").map_err(fault)?;
-        }
-        let roots = roots::find(Sight {
-            base: &mut base,
-            code: code.as_mut(),
-            surroundings: &mut surroundings,
-            layout: &layout,
-            environment: &options.environment,
-            kinds,
-            documents: &options.documents,
-        });
-        let (local, others) = match code {
-            Some(code) => (code, vec![base, surroundings]),
-            None => (base, vec![surroundings]),
-        };
-        Ok(Found { roots, layout, local, others })
-    }
-}
-
-fn look_at(paths: &[(&Root, &Stamp)]) -> Vec<Seen> {
-    let look = |paths: &[(&Root, &Stamp)]| -> Vec<Seen> {
-        paths.iter().map(|(root, stamp)| Seen::look(&root.handle, &stamp.path)).collect()
-    };
-    let (left, right) = paths.split_at(paths.len() / 2);
-    thread::scope(|scope| {
-        let other = scope.spawn(|| look(right));
-        let mut seen = look(left);
-        seen.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        seen
-    })
 }
 
 /// Names a survey of everything that is kept on disk; no other can be asked for again by its name. The question is

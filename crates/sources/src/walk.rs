@@ -7,6 +7,7 @@ use mangrove_fs::stamp::{NodeKind, Seen};
 
 use super::{
     manifest,
+    path::join,
     view::{Listing, View},
 };
 
@@ -186,14 +187,4 @@ impl Walk {
     fn problem(&mut self, code: Code, path: &str, message: &str) {
         self.problems.push(Problem::warning(code, path.to_owned(), message.to_owned()));
     }
-}
-
-/// `name` below `directory`, where the empty text is the root.
-pub(super) fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
-}
-
-/// The directory that holds `path`.
-pub(super) fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }

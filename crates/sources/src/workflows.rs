@@ -20,11 +20,12 @@ use mangrove_domain::{
 use super::{
     layout::Layout,
     manifest::Manifests,
+    path::join,
     places::{self, Context, Prepared},
+    problems::name_root,
     roots::{RootSpec, Roots},
-    survey::name_root,
     view::{Content, Node, View},
-    walk::{Candidates, join},
+    walk::Candidates,
 };
 
 /// Where workflows lie below `extensions/`, or beside a manifest; also what manifests and `only` call them.

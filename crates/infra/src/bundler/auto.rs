@@ -1,11 +1,10 @@
 //! Which bundler builds an entry: the embedded one where it can, else Deno; or what the configuration says.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
-    module_graph::{EdgeTarget, ModuleGraph},
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler},
     route::Route,
@@ -77,17 +76,8 @@ impl Bundler for AutoBundler {
     }
 
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
-        self.chosen(externals(&request.graph)).bundle(request).await
+        self.chosen(request.graph.externals()).bundle(request).await
     }
-}
-
-/// The specifiers that a graph needs from outside.
-pub(super) fn externals(graph: &ModuleGraph) -> BTreeSet<&str> {
-    let external = graph.edges.iter().filter_map(|edge| match &edge.target {
-        EdgeTarget::External(specifier) => Some(specifier.as_str()),
-        EdgeTarget::File(_) | EdgeTarget::Missing | EdgeTarget::OutsideRoot => None,
-    });
-    external.collect()
 }
 
 /// True for what Deno serves and the embedded bundler does not. A bare name that nothing maps is served by neither;

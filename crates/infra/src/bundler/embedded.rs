@@ -387,7 +387,7 @@ impl Plugin for SourcePlugin {
         let as_text = arguments.id.strip_suffix(AS_TEXT).filter(|file| self.sources.files.contains_key(*file));
         let Some(text) = self.sources.files.get(as_text.unwrap_or(arguments.id)) else {
             // Never a look at the disk: what the request does not hold does not exist.
-            return Err(anyhow_like(format!("{} is not part of the request", arguments.id)));
+            return Err(plugin_error(format!("{} is not part of the request", arguments.id)));
         };
         Ok(Some(HookLoadOutput {
             code: text.as_ref().into(),
@@ -401,7 +401,7 @@ impl Plugin for SourcePlugin {
     }
 }
 
-fn anyhow_like<E: From<std::io::Error>>(message: String) -> E {
+fn plugin_error<E: From<std::io::Error>>(message: String) -> E {
     std::io::Error::other(message).into()
 }
 

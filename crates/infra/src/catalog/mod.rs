@@ -32,8 +32,8 @@ use sqlx::{
     sqlite::{SqliteRow, SqliteSynchronous},
 };
 
-use crate::sqlite::{self, Database, Layout, Trouble, migrations};
-pub use crate::sqlite::{OpenMode, Patience};
+use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
+pub use crate::sqlite::{BusyPolicy, OpenMode};
 pub use deferred::DeferredCatalog;
 pub use unusable::Unusable;
 
@@ -86,34 +86,34 @@ pub struct Opened {
 }
 
 impl SqliteCatalog {
-    /// Opens the catalog at `path` with the default [`Patience`].
+    /// Opens the catalog at `path` with the default [`BusyPolicy`].
     ///
     /// # Errors
     /// [`CatalogError::Newer`] if a newer version wrote it (the file is untouched), [`CatalogError::Busy`] if
     /// others hold it for too long, [`CatalogError::Access`] for anything else; a damaged file is an error only
     /// for [`OpenMode::ReadOnly`].
     pub async fn open(path: &Path, mode: OpenMode) -> Result<Opened, CatalogError> {
-        Self::open_with(path, mode, Patience::default()).await
+        Self::open_with(path, mode, BusyPolicy::default()).await
     }
 
-    /// Opens the catalog at `path`, waiting for other processes as long as `patience` says.
+    /// Opens the catalog at `path`, waiting for other processes as long as `busy` says.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn open_with(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
-        let opened = Self::open_once(path, mode, patience).await?;
+    pub async fn open_with(path: &Path, mode: OpenMode, busy: BusyPolicy) -> Result<Opened, CatalogError> {
+        let opened = Self::open_once(path, mode, busy).await?;
         let Err(error) = opened.catalog.keep_tidy(mode).await else { return Ok(opened) };
         if error.fault().code != Code::CATALOG_CORRUPT {
             return Err(error);
         }
         // Damage beyond what opening looks at. It left its mark, so opening again checks the whole file.
         opened.catalog.close().await;
-        Self::open_once(path, mode, patience).await
+        Self::open_once(path, mode, busy).await
     }
 
-    async fn open_once(path: &Path, mode: OpenMode, patience: Patience) -> Result<Opened, CatalogError> {
+    async fn open_once(path: &Path, mode: OpenMode, busy: BusyPolicy) -> Result<Opened, CatalogError> {
         let (database, set_aside) =
-            sqlite::open(path, mode, &LAYOUT, patience).await.map_err(|trouble| error("open", trouble))?;
+            sqlite::open(path, mode, &LAYOUT, busy).await.map_err(|cause| error("open", cause))?;
         if let Some(aside) = &set_aside {
             tracing::warn!(path = %path.display(), aside = %aside.display(), "the catalog was damaged and set aside");
         }
@@ -127,7 +127,7 @@ impl SqliteCatalog {
     /// # Errors
     /// [`CatalogError::Busy`] while another process prepares it, [`CatalogError::Access`] if it cannot be moved.
     pub async fn replace(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
-        sqlite::replace(path, Patience::default()).await.map_err(|trouble| error("replace", trouble))
+        sqlite::replace(path, BusyPolicy::default()).await.map_err(|cause| error("replace", cause))
     }
 
     /// Reads the whole file; an error says how it is damaged.
@@ -135,7 +135,7 @@ impl SqliteCatalog {
     /// # Errors
     /// [`CatalogError::Access`] with `CATALOG_CORRUPT` if it is, and whatever keeps it from being read.
     pub async fn check(&self) -> Result<(), CatalogError> {
-        self.database.check().await.map_err(|trouble| error("check", trouble))
+        self.database.check().await.map_err(|cause| error("check", cause))
     }
 
     /// Writes a copy as of this moment to `target`, which must not exist; others may write meanwhile. The copy
@@ -144,7 +144,7 @@ impl SqliteCatalog {
     /// # Errors
     /// [`CatalogError`] if there is no catalog, if `target` is taken or cannot be written.
     pub async fn back_up(&self, target: &Path) -> Result<(), CatalogError> {
-        self.database.patiently(|| self.database.back_up(target)).await.map_err(|trouble| error("back up", trouble))
+        self.database.retry_while_busy(|| self.database.back_up(target)).await.map_err(|cause| error("back up", cause))
     }
 
     async fn keep_tidy(&self, mode: OpenMode) -> Result<(), CatalogError> {
@@ -212,12 +212,12 @@ impl SqliteCatalog {
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, CatalogError> {
         self.database
-            .patiently(|| {
+            .retry_while_busy(|| {
                 let attempt = attempt();
-                async { attempt.await.map_err(|error| self.database.trouble(operation, &error)) }
+                async { attempt.await.map_err(|error| self.database.error(operation, &error)) }
             })
             .await
-            .map_err(|trouble| error(operation, trouble))
+            .map_err(|cause| error(operation, cause))
     }
 }
 
@@ -253,7 +253,7 @@ impl Catalog for SqliteCatalog {
                 format!("cannot write {}: {}", refused.source, refused.why),
             ),
         })?;
-        self.database.patiently(|| self.write(&batch)).await.map_err(|trouble| error("write", trouble))
+        self.database.retry_while_busy(|| self.write(&batch)).await.map_err(|cause| error("write", cause))
     }
 
     async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError> {
@@ -295,7 +295,7 @@ impl Catalog for SqliteCatalog {
         rows.iter()
             .map(|row| {
                 let transition = transition(row)
-                    .map_err(|problem| error("read", self.database.trouble("read", &problem)))?
+                    .map_err(|problem| error("read", self.database.error("read", &problem)))?
                     .ok_or_else(|| CatalogError::Row {
                         source_id: source.to_string(),
                         fault: sqlite::failed("read", self.database.path(), "an audit line names an unknown state"),
@@ -343,9 +343,9 @@ impl Catalog for SqliteCatalog {
 
     async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
         self.database
-            .patiently(|| self.write_inspection(key, inspection))
+            .retry_while_busy(|| self.write_inspection(key, inspection))
             .await
-            .map_err(|trouble| error("write", trouble))
+            .map_err(|cause| error("write", cause))
     }
 }
 
@@ -400,10 +400,10 @@ fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {
     Problem::warning(Code::CATALOG_ROW, subject, message).advise("the next scan makes it anew")
 }
 
-fn error(operation: &'static str, trouble: Trouble) -> CatalogError {
-    match trouble {
-        Trouble::Busy(fault) => CatalogError::Busy { fault },
-        Trouble::Newer(fault) => CatalogError::Newer { fault },
-        Trouble::Corrupt(fault) | Trouble::Other(fault) => CatalogError::Access { operation, fault },
+fn error(operation: &'static str, cause: SqliteError) -> CatalogError {
+    match cause {
+        SqliteError::Busy(fault) => CatalogError::Busy { fault },
+        SqliteError::Newer(fault) => CatalogError::Newer { fault },
+        SqliteError::Corrupt(fault) | SqliteError::Other(fault) => CatalogError::Access { operation, fault },
     }
 }

@@ -15,7 +15,7 @@ use super::{
     REMEMBERED_INSPECTIONS, SqliteCatalog, error,
     record::{self, RecordError},
 };
-use crate::sqlite::{Trouble, is_unique_violation};
+use crate::sqlite::{SqliteError, is_unique_violation};
 
 /// A commit with everything encoded that does not need the database.
 pub(super) struct Batch<'a> {
@@ -89,15 +89,15 @@ impl SqliteCatalog {
     /// Applies a batch in one transaction.
     ///
     /// A row that would break I2 is a conflict like any other: since it was planned, somebody else took the type.
-    pub(super) async fn write(&self, batch: &Batch<'_>) -> Result<CommitOutcome, Trouble> {
+    pub(super) async fn write(&self, batch: &Batch<'_>) -> Result<CommitOutcome, SqliteError> {
         let mut transaction = self.database.begin_write().await?;
-        let outcome = apply(&mut transaction, batch).await.map_err(|error| self.database.trouble("write", &error))?;
+        let outcome = apply(&mut transaction, batch).await.map_err(|error| self.database.error("write", &error))?;
         self.database.commit(transaction).await?;
         Ok(outcome)
     }
 
-    pub(super) async fn write_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), Trouble> {
-        let trouble = |error| self.database.trouble("write", &error);
+    pub(super) async fn write_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), SqliteError> {
+        let failed = |error| self.database.error("write", &error);
         let mut transaction = self.database.begin_write().await?;
         sqlx::query(
             "INSERT INTO inspections (key, inspection) VALUES (?1, ?2) \
@@ -107,12 +107,12 @@ impl SqliteCatalog {
         .bind(inspection)
         .execute(&mut *transaction)
         .await
-        .map_err(trouble)?;
+        .map_err(failed)?;
         sqlx::query("DELETE FROM inspections WHERE id <= (SELECT max(id) FROM inspections) - ?1")
             .bind(REMEMBERED_INSPECTIONS)
             .execute(&mut *transaction)
             .await
-            .map_err(trouble)?;
+            .map_err(failed)?;
         self.database.commit(transaction).await
     }
 
@@ -136,11 +136,11 @@ impl SqliteCatalog {
     /// # Errors
     /// [`CatalogError`] if the catalog cannot be written.
     pub async fn sweep(&self) -> Result<(), CatalogError> {
-        self.database.patiently(|| self.sweep_once()).await.map_err(|trouble| error("sweep", trouble))
+        self.database.retry_while_busy(|| self.sweep_once()).await.map_err(|cause| error("sweep", cause))
     }
 
-    async fn sweep_once(&self) -> Result<(), Trouble> {
-        let trouble = |error| self.database.trouble("sweep", &error);
+    async fn sweep_once(&self) -> Result<(), SqliteError> {
+        let failed = |error| self.database.error("sweep", &error);
         let mut transaction = self.database.begin_write().await?;
         sqlx::query(
             "DELETE FROM descriptions WHERE NOT EXISTS \
@@ -148,9 +148,9 @@ impl SqliteCatalog {
         )
         .execute(&mut *transaction)
         .await
-        .map_err(trouble)?;
+        .map_err(failed)?;
         let records: Vec<Vec<u8>> =
-            sqlx::query_scalar("SELECT record FROM sources").fetch_all(&mut *transaction).await.map_err(trouble)?;
+            sqlx::query_scalar("SELECT record FROM sources").fetch_all(&mut *transaction).await.map_err(failed)?;
         // A row that cannot be read names nothing: it is replaced at the next scan.
         let named: BTreeSet<[u8; 32]> =
             records.iter().filter_map(|bytes| record::part_names(bytes).ok()).flatten().collect();
@@ -159,7 +159,7 @@ impl SqliteCatalog {
             .bind(json_list(named))
             .execute(&mut *transaction)
             .await
-            .map_err(trouble)?;
+            .map_err(failed)?;
         self.database.commit(transaction).await
     }
 }

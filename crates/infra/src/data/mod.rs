@@ -14,7 +14,6 @@ mod names;
 
 use std::{
     fs, io,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,6 +28,7 @@ use mangrove_domain::{
     time::Timestamp,
 };
 use mangrove_fs::{
+    atomic::{self, Durability},
     faults::{Operation, io_fault},
     json_text,
 };
@@ -78,10 +78,10 @@ impl LocalData {
         work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, DataError> {
         let this = self.clone();
-        let outcome = tokio::task::spawn_blocking(move || work(&this)).await;
+        let outcome = mangrove_fs::blocking(move || work(&this)).await;
         outcome
             .unwrap_or_else(|error| {
-                let message = format!("the task that wanted to {operation} data ended early: {error}");
+                let message = format!("cannot {operation} data: {error}");
                 Err(Fault::environment(Code::NOT_WRITABLE, "data:task", message))
             })
             .map_err(|fault| DataError { operation, fault })
@@ -216,16 +216,7 @@ impl Versions {
 /// Gives complete, durable content this name. False if the name is taken.
 fn place(directory: &Path, name: &str, content: &[u8]) -> Result<bool, Fault> {
     let path = directory.join(name);
-    let fault = |error: &io::Error| io_fault(Operation::Write, &path, error);
-    let mut temporary =
-        tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(|error| fault(&error))?;
-    temporary.write_all(content).map_err(|error| fault(&error))?;
-    temporary.as_file().sync_all().map_err(|error| fault(&error))?;
-    match temporary.persist_noclobber(&path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(fault(&error.error)),
-    }
+    atomic::create(&path, content, Durability::Durable).map_err(|error| io_fault(Operation::Write, &path, &error))
 }
 
 /// Makes the names in a directory durable, and its own up to the root.

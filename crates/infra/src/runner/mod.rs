@@ -19,7 +19,7 @@ use mangrove_domain::{
 use self::deno::DenoRunner;
 
 /// Context functions that change nothing outside of the run: a call that used no other one can be made again.
-const HARMLESS: &[&str] = &["log", "onEvent", "queryData", "readModelData", "readResource"];
+const READ_ONLY_CALLS: &[&str] = &["log", "onEvent", "queryData", "readModelData", "readResource"];
 
 /// Both engines behind one port.
 ///
@@ -101,9 +101,9 @@ impl Session for ChosenSession {
                 outcome
             }
             State::Embedded { mut session, request } => {
-                let noting = Arc::new(Noting { host: Arc::clone(&host), was_used: AtomicBool::new(false) });
-                match session.call(call.clone(), Arc::clone(&noting) as _).await {
-                    Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING && !noting.was_used() => {
+                let recorder = Arc::new(EffectRecorder { host: Arc::clone(&host), was_used: AtomicBool::new(false) });
+                match session.call(call.clone(), Arc::clone(&recorder) as _).await {
+                    Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING && !recorder.was_used() => {
                         // It holds a place that somebody else may wait for.
                         drop(session);
                         let mut session = move_to_deno(&self.deno, *request, fault).await?;
@@ -134,21 +134,21 @@ impl Session for ChosenSession {
 }
 
 /// A host that notes whether anything was done.
-struct Noting {
+struct EffectRecorder {
     host: Arc<dyn MethodHost>,
     was_used: AtomicBool,
 }
 
-impl Noting {
+impl EffectRecorder {
     fn was_used(&self) -> bool {
         self.was_used.load(Ordering::Relaxed)
     }
 }
 
 #[async_trait]
-impl MethodHost for Noting {
+impl MethodHost for EffectRecorder {
     async fn call(&self, call: HostCall) -> Result<Json, String> {
-        if !HARMLESS.contains(&call.function.as_str()) {
+        if !READ_ONLY_CALLS.contains(&call.function.as_str()) {
             self.was_used.store(true, Ordering::Relaxed);
         }
         self.host.call(call).await

@@ -15,8 +15,8 @@ use mangrove_domain::{
 };
 use sqlx::sqlite::SqliteSynchronous;
 
-use crate::sqlite::{self, Database, Layout, Trouble, migrations};
-pub use crate::sqlite::{OpenMode, Patience};
+use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
+pub use crate::sqlite::{BusyPolicy, OpenMode};
 use running::Running;
 
 const LAYOUT: Layout = Layout {
@@ -46,19 +46,19 @@ pub struct Opened {
 }
 
 impl SqliteRuns {
-    /// Opens the history at `path` with the default [`Patience`].
+    /// Opens the history at `path` with the default [`BusyPolicy`].
     ///
     /// # Errors
     /// [`RunStoreError`]; its fault's code says whether the file is busy, of a newer version, or cannot be used.
     pub async fn open(path: &Path, mode: OpenMode) -> Result<Opened, RunStoreError> {
-        let opened = sqlite::open(path, mode, &LAYOUT, Patience::default()).await;
-        let (database, set_aside) = opened.map_err(|trouble| error("open", trouble))?;
+        let opened = sqlite::open(path, mode, &LAYOUT, BusyPolicy::default()).await;
+        let (database, set_aside) = opened.map_err(|cause| error("open", cause))?;
         if let Some(aside) = &set_aside {
             tracing::warn!(path = %path.display(), aside = %aside.display(), "the run history was damaged and set aside");
         }
         let runs = Self { database, running: Running::beside(path) };
         if mode == OpenMode::ReadWrite {
-            runs.database.patiently(|| runs.end_interrupted()).await.map_err(|trouble| error("write", trouble))?;
+            runs.database.retry_while_busy(|| runs.end_interrupted()).await.map_err(|cause| error("write", cause))?;
         }
         Ok(Opened { runs, set_aside })
     }
@@ -68,17 +68,17 @@ impl SqliteRuns {
     /// # Errors
     /// [`RunStoreError`] with `CATALOG_CORRUPT` if it is, and whatever keeps it from being read.
     pub async fn check(&self) -> Result<(), RunStoreError> {
-        self.database.check().await.map_err(|trouble| error("check", trouble))
+        self.database.check().await.map_err(|cause| error("check", cause))
     }
 
     /// Writes down the end of runs whose process is gone.
-    async fn end_interrupted(&self) -> Result<(), Trouble> {
-        let trouble = |error| self.database.trouble("write", &error);
+    async fn end_interrupted(&self) -> Result<(), SqliteError> {
+        let failed = |error| self.database.error("write", &error);
         let Some(readers) = self.database.readers() else { return Ok(()) };
         let open: Vec<String> = sqlx::query_scalar("SELECT id FROM runs WHERE status IN ('pending', 'running')")
             .fetch_all(readers)
             .await
-            .map_err(trouble)?;
+            .map_err(failed)?;
         for id in open.iter().filter(|id| !self.running.is_alive(id)) {
             let mut transaction = self.database.begin_write().await?;
             // Whoever ran it wrote its end before giving the lock back; this reads what is there after that.
@@ -87,7 +87,7 @@ impl SqliteRuns {
                     .bind(id)
                     .fetch_optional(&mut *transaction)
                     .await
-                    .map_err(trouble)?;
+                    .map_err(failed)?;
             // A record that cannot be understood is left as it is; `get` says what is wrong with it.
             let Some(record) = json.and_then(|json| record::parse(&json).ok()) else { continue };
             let record = running::interrupted(record);
@@ -97,7 +97,7 @@ impl SqliteRuns {
                 .bind(record::to_json(&record))
                 .execute(&mut *transaction)
                 .await
-                .map_err(trouble)?;
+                .map_err(failed)?;
             self.database.commit(transaction).await?;
             self.running.forget(id);
         }
@@ -110,8 +110,8 @@ impl SqliteRuns {
             return Ok(record);
         }
         // It may have ended between the look at the record and the look at the lock.
-        let found = self.database.patiently(|| self.find(&record.id)).await;
-        let found = found.map_err(|trouble| error("read", trouble))?;
+        let found = self.database.retry_while_busy(|| self.find(&record.id)).await;
+        let found = found.map_err(|cause| error("read", cause))?;
         let record = match found.iter().find(|(id, _)| *id == record.id) {
             Some((id, json)) => Self::parse(id, json)?,
             None => record,
@@ -124,7 +124,7 @@ impl SqliteRuns {
         self.database.close().await;
     }
 
-    async fn write(&self, record: &RunRecord, json: &str) -> Result<(), Trouble> {
+    async fn write(&self, record: &RunRecord, json: &str) -> Result<(), SqliteError> {
         let mut transaction = self.database.begin_write().await?;
         sqlx::query(
             "INSERT INTO runs (id, name, status, started_millis, record) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -138,20 +138,20 @@ impl SqliteRuns {
         .bind(json)
         .execute(&mut *transaction)
         .await
-        .map_err(|error| self.database.trouble("write", &error))?;
+        .map_err(|error| self.database.error("write", &error))?;
         self.database.commit(transaction).await
     }
 
-    async fn find(&self, id: &str) -> Result<Vec<(String, String)>, Trouble> {
+    async fn find(&self, id: &str) -> Result<Vec<(String, String)>, SqliteError> {
         let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
         sqlx::query_as("SELECT id, record FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, id LIMIT 2")
             .bind(id)
             .fetch_all(readers)
             .await
-            .map_err(|error| self.database.trouble("read", &error))
+            .map_err(|error| self.database.error("read", &error))
     }
 
-    async fn filtered(&self, filter: &RunFilter) -> Result<Vec<(String, String)>, Trouble> {
+    async fn filtered(&self, filter: &RunFilter) -> Result<Vec<(String, String)>, SqliteError> {
         let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
         sqlx::query_as(
             "SELECT id, record FROM runs WHERE ?1 IS NULL OR name = ?1 \
@@ -161,7 +161,7 @@ impl SqliteRuns {
         .bind(filter.limit.map_or(-1, i64::from))
         .fetch_all(readers)
         .await
-        .map_err(|error| self.database.trouble("read", &error))
+        .map_err(|error| self.database.error("read", &error))
     }
 
     fn parse(id: &str, json: &str) -> Result<RunRecord, RunStoreError> {
@@ -180,15 +180,15 @@ impl RunStore for SqliteRuns {
         if running::is_open(record) {
             self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
         }
-        let written = self.database.patiently(|| self.write(record, &json)).await;
+        let written = self.database.retry_while_busy(|| self.write(record, &json)).await;
         if written.is_ok() && !running::is_open(record) {
             self.running.release(&record.id);
         }
-        written.map_err(|trouble| error("write", trouble))
+        written.map_err(|cause| error("write", cause))
     }
 
     async fn get(&self, id: &str) -> Result<Option<RunRecord>, RunStoreError> {
-        let found = self.database.patiently(|| self.find(id)).await.map_err(|trouble| error("read", trouble))?;
+        let found = self.database.retry_while_busy(|| self.find(id)).await.map_err(|cause| error("read", cause))?;
         let record = match found.as_slice() {
             [(found, json)] => Self::parse(found, json)?,
             [(found, json), _] if found == id => Self::parse(found, json)?,
@@ -199,7 +199,7 @@ impl RunStore for SqliteRuns {
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
         let found =
-            self.database.patiently(|| self.filtered(filter)).await.map_err(|trouble| error("read", trouble))?;
+            self.database.retry_while_busy(|| self.filtered(filter)).await.map_err(|cause| error("read", cause))?;
         let mut records = Vec::with_capacity(found.len());
         for (id, json) in &found {
             match Self::parse(id, json) {
@@ -212,6 +212,6 @@ impl RunStore for SqliteRuns {
     }
 }
 
-fn error(operation: &'static str, trouble: Trouble) -> RunStoreError {
-    RunStoreError { operation, fault: trouble.into_fault() }
+fn error(operation: &'static str, cause: SqliteError) -> RunStoreError {
+    RunStoreError { operation, fault: cause.into_fault() }
 }

@@ -61,14 +61,14 @@ pub enum Error {
         source: io::Error,
     },
     /// It was killed, with everything that it had started.
-    #[error("{program} did not end within {limit:?} and was killed; it last said: {last_words}")]
+    #[error("{program} did not end within {limit:?} and was killed; it last said: {last_lines}")]
     TimedOut {
         /// Its file.
         program: PathBuf,
         /// The limit.
         limit: Duration,
         /// The last lines of its standard error.
-        last_words: String,
+        last_lines: String,
     },
 }
 
@@ -121,8 +121,8 @@ impl Call<'_> {
                 let _ = child.wait().await;
                 let words = text(complained);
                 let last: Vec<&str> = words.lines().rev().take(3).collect();
-                let last_words = last.into_iter().rev().collect::<Vec<_>>().join(" / ");
-                Err(Error::TimedOut { program: self.program.to_owned(), limit: self.limit, last_words })
+                let last_lines = last.into_iter().rev().collect::<Vec<_>>().join(" / ");
+                Err(Error::TimedOut { program: self.program.to_owned(), limit: self.limit, last_lines })
             }
         }
     }
@@ -211,7 +211,7 @@ mod tests {
         let pid_file = directory.path().join("pid");
         let script = format!("echo waiting >&2; sleep 1000 & echo $! > {}; wait", pid_file.display());
         let error = shell(&script, Duration::from_millis(500)).run().await.unwrap_err();
-        assert!(matches!(&error, Error::TimedOut { last_words, .. } if last_words == "waiting"), "{error}");
+        assert!(matches!(&error, Error::TimedOut { last_lines, .. } if last_lines == "waiting"), "{error}");
         let pid: i32 = std::fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap();
         let is_gone = || {
             let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

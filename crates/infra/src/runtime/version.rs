@@ -10,6 +10,7 @@ use std::{
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
+use mangrove_fs::atomic::{self, Durability};
 use serde::{Deserialize, Serialize};
 
 use super::child::Call;
@@ -17,8 +18,8 @@ use super::child::Call;
 /// How long a program may take to tell its version.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a program that told nothing is left alone, so that a thousand sources do not each wait for it.
-const SULK: Duration = Duration::from_secs(5);
+/// How long a program that reported no version is left alone, so that a thousand sources do not each wait for it.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Which file it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ impl Versions {
         }
         if let Some((path, at, fault)) = &*last_failure
             && path == program
-            && at.elapsed() < SULK
+            && at.elapsed() < RETRY_AFTER
         {
             return Err(fault.clone());
         }
@@ -122,20 +123,12 @@ impl Versions {
         if self.is_read_only {
             return;
         }
-        let written = serde_json::to_vec(known).map_err(io::Error::from).and_then(|bytes| replace(&self.file, &bytes));
+        let bytes = serde_json::to_vec(known).map_err(io::Error::from);
+        let written = bytes.and_then(|bytes| atomic::write(&self.file, &bytes, Durability::Volatile));
         if let Err(error) = written {
             tracing::warn!(%error, "the versions of programs cannot be remembered; they are asked again");
         }
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.persist(path)?;
-    Ok(())
 }
 
 /// Runs the program. Its first line is `deno 2.9.6 (…)`.

@@ -1,6 +1,6 @@
 //! The write-ahead log that a process leaves which ends without closing.
 
-use super::{Database, with_suffix};
+use super::{database::Database, files::with_suffix};
 
 impl Database {
     /// How long the write-ahead log is, in bytes; 0 if there is none.

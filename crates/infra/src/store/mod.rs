@@ -13,38 +13,30 @@
 //! at once per call. Bytes are compared with their digest by `load` and `verify`, and by `put` when something of
 //! that name is there: a damaged object is replaced by what should have been there all the time.
 
+mod durable;
+mod presence;
+mod read;
 mod sweep;
 mod vendor;
+mod write;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     fs, io,
-    num::NonZero,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject, vendor_digest},
-    digest::Digest,
+    bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, Presence, StoredObject},
     failure::Fault,
     ports::{BundleStore, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
 };
 use mangrove_fs::faults::{Operation, io_fault};
 
-use rustix::{
-    fd::OwnedFd,
-    fs::{AtFlags, Mode, OFlags},
-    io::Errno,
-};
-
-/// From this many changes on, one sync of the file system is cheaper than one of each file.
-const SYNC_EACH_UP_TO: usize = 8;
-
-/// Below this many bundles, one thread looks at all of them.
-const LOOK_ALONE_UP_TO: usize = 256;
+use self::presence::presence_of;
 
 /// Bundles in a local directory, shared by every process that uses it. Cheap to clone.
 #[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
@@ -112,8 +104,8 @@ impl LocalStore {
         work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or_else(|error| {
-            let message = format!("the task that wanted to {operation} ended early: {error}");
+        mangrove_fs::blocking(move || work(&inner)).await.unwrap_or_else(|error| {
+            let message = format!("cannot {operation} bundles: {error}");
             let fault = Fault::environment(Code::BUNDLE_MISSING, "store:task", message);
             Err(access(operation, fault))
         })
@@ -216,329 +208,6 @@ impl Inner {
     fn lock_pending(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn put(&self, code: &[u8]) -> Result<StoredObject, StoreError> {
-        let key = ObjectKey::Extension(Digest::of(code));
-        let path = self.path(key);
-        if fs::read(&path).is_ok_and(|found| found == code) {
-            touch(&path);
-        } else {
-            self.write_file(&path, code)?;
-        }
-        // Also when it was there: whoever put it may not have come to the point of syncing it.
-        self.lock_pending().insert(path);
-        Ok(StoredObject { key, size_bytes: code.len() as u64 })
-    }
-
-    /// Writes beside and renames; an existing file is replaced as a whole.
-    fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
-        let parent = path.parent().unwrap_or(&self.root);
-        create_directory(parent)?;
-        let temporary = self.temporary_name()?;
-        let written = fs::write(&temporary, content)
-            .map_err(|error| io_fault(Operation::Write, &temporary, &error))
-            .and_then(|()| fs::rename(&temporary, path).map_err(|error| io_fault(Operation::Rename, path, &error)));
-        written.map_err(|fault| {
-            // The fault that is reported is the first one; a leftover is swept with the store.
-            let _ = fs::remove_file(&temporary);
-            access("write", fault)
-        })
-    }
-
-    fn put_vendor(&self, files: &[BundleFile]) -> Result<StoredObject, StoreError> {
-        vendor::check_names(files)?;
-        let key = ObjectKey::Vendor(vendor_digest(files.iter().map(|file| (file.path.as_str(), file.code.as_bytes()))));
-        let path = self.path(key);
-        let size_bytes = files.iter().map(|file| file.code.len() as u64).sum();
-        let is_there = self.read(key).is_ok();
-        if is_there {
-            touch(&path);
-        } else {
-            create_directory(&self.root.join("vendor"))?;
-            let temporary = self.temporary_name()?;
-            let placed = vendor::write(&temporary, files).and_then(|()| self.place_directory(key, &temporary, &path));
-            if let Err(fault) = placed {
-                let _ = remove_any(&temporary);
-                return Err(access("write", fault));
-            }
-        }
-        let mut pending = self.lock_pending();
-        for file in files {
-            let file = path.join(&file.path);
-            pending.extend(file.ancestors().take_while(|ancestor| *ancestor != path).map(Path::to_owned));
-        }
-        pending.insert(path);
-        Ok(StoredObject { key, size_bytes })
-    }
-
-    /// Renames a directory to its place. If one is there already, another writer was faster and ours is not needed,
-    /// or it is damaged and makes way.
-    fn place_directory(&self, key: ObjectKey, from: &Path, to: &Path) -> Result<(), Fault> {
-        for _ in 0..8 {
-            match fs::rename(from, to) {
-                Ok(()) => return Ok(()),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
-                    ) =>
-                {
-                    if self.read(key).is_ok() {
-                        drop(remove_any(from));
-                        return Ok(());
-                    }
-                    let away = self.temporary_name().map_err(|error| error.fault().clone())?;
-                    match fs::rename(to, &away) {
-                        // Best effort: leftovers in `tmp` are swept with the store.
-                        Ok(()) => drop(remove_any(&away)),
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                        Err(error) => return Err(io_fault(Operation::Rename, to, &error)),
-                    }
-                }
-                Err(error) => return Err(io_fault(Operation::Rename, to, &error)),
-            }
-        }
-        let message = format!("{} is written by others again and again", to.display());
-        Err(Fault::transient(Code::NOT_WRITABLE, "store:contended", message))
-    }
-
-    fn temporary_name(&self) -> Result<PathBuf, StoreError> {
-        let directory = self.root.join("tmp");
-        create_directory(&directory)?;
-        Ok(directory.join(uuid::Uuid::new_v4().to_string()))
-    }
-
-    fn remove(&self, key: ObjectKey) -> Result<(), StoreError> {
-        let path = self.path(key);
-        // Away first, so that no reader meets half of a directory.
-        let away = self.temporary_name()?;
-        match fs::rename(&path, &away) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            outcome => outcome.map_err(|error| access("remove", io_fault(Operation::Rename, &path, &error)))?,
-        }
-        self.lock_pending().retain(|pending| !pending.starts_with(&path));
-        remove_any(&away)
-    }
-
-    /// Makes what was put durable: files and directories one by one if they are few, else the whole file system
-    /// in one go.
-    fn sync(&self) -> Result<(), StoreError> {
-        let pending = std::mem::take(&mut *self.lock_pending());
-        if pending.is_empty() {
-            return Ok(());
-        }
-        let outcome = self.sync_paths(&pending);
-        if outcome.is_err() {
-            // What was removed meanwhile is reported once, and does not fail every later sync.
-            self.lock_pending().extend(pending.into_iter().filter(|path| path.exists()));
-        }
-        outcome.map_err(|fault| access("sync", fault))
-    }
-
-    fn sync_paths(&self, pending: &BTreeSet<PathBuf>) -> Result<(), Fault> {
-        #[cfg(target_os = "linux")]
-        if pending.len() > SYNC_EACH_UP_TO {
-            let root = fs::File::open(&self.root).map_err(|error| io_fault(Operation::Sync, &self.root, &error))?;
-            return rustix::fs::syncfs(&root)
-                .map_err(|error| io_fault(Operation::Sync, &self.root, &io::Error::from(error)));
-        }
-        let directories: BTreeSet<&Path> = pending
-            .iter()
-            .flat_map(|path| path.ancestors().skip(1).take_while(|ancestor| ancestor.starts_with(&self.root)))
-            .collect();
-        let paths = pending.iter().map(PathBuf::as_path).chain(directories);
-        for path in paths {
-            let synced = fs::File::open(path).and_then(|file| file.sync_all());
-            synced.map_err(|error| io_fault(Operation::Sync, path, &error))?;
-        }
-        Ok(())
-    }
-
-    /// The directory of the store, to look from; `None` if there is none.
-    fn handle(&self) -> Result<Option<OwnedFd>, StoreError> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::open(&self.root, flags, Mode::empty()) {
-            Ok(root) => Ok(Some(root)),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(error) => Err(access("read", io_fault(Operation::Stat, &self.root, &error.into()))),
-        }
-    }
-
-    /// As [`size`](Self::size), for one of thousands: without a walk from the top of the file system.
-    fn size_below(&self, root: &OwnedFd, digest: Digest) -> Result<Option<u64>, StoreError> {
-        let name = digest.to_string();
-        match rustix::fs::statat(root, format!("{}/{name}.js", &name[..2]), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(u64::try_from(stat.st_size).unwrap_or(0))),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(error) => {
-                let path = self.path(ObjectKey::Extension(digest));
-                Err(access("read", io_fault(Operation::Stat, &path, &error.into())))
-            }
-        }
-    }
-
-    /// The bytes that the object has; `None` if it is not there.
-    fn size(&self, key: ObjectKey) -> Result<Option<u64>, StoreError> {
-        let path = self.path(key);
-        let size = match key {
-            ObjectKey::Extension(_) => fs::symlink_metadata(&path).map(|metadata| metadata.len()),
-            ObjectKey::Vendor(_) => vendor::size(&path),
-        };
-        match size {
-            Ok(size) => Ok(Some(size)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(access("read", io_fault(Operation::Stat, &path, &error))),
-        }
-    }
-
-    fn presence(&self, bundles: &[BundleRef]) -> Result<Vec<Presence>, StoreError> {
-        let mut vendors: HashMap<ObjectKey, Option<u64>> = HashMap::new();
-        for vendor in bundles.iter().flat_map(|bundle| &bundle.vendors) {
-            if let std::collections::hash_map::Entry::Vacant(slot) = vendors.entry(vendor.key) {
-                slot.insert(self.size(vendor.key)?);
-            }
-        }
-        let look = |bundle: &BundleRef| {
-            for object in bundle.closure() {
-                let size = match vendors.get(&object.key) {
-                    Some(size) => *size,
-                    None => self.size(object.key)?,
-                };
-                let presence = presence_of(object, size);
-                if presence != Presence::Present {
-                    return Ok(presence);
-                }
-            }
-            Ok(Presence::Present)
-        };
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
-        if bundles.len() <= LOOK_ALONE_UP_TO || threads == 1 {
-            return bundles.iter().map(look).collect();
-        }
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = bundles
-                .chunks(bundles.len().div_ceil(threads))
-                .map(|chunk| scope.spawn(move || chunk.iter().map(look).collect::<Result<Vec<_>, StoreError>>()))
-                .collect();
-            let mut presence = Vec::with_capacity(bundles.len());
-            for worker in workers {
-                match worker.join() {
-                    Ok(part) => presence.extend(part?),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            Ok(presence)
-        })
-    }
-
-    fn holds(&self, objects: &[StoredObject]) -> Result<bool, StoreError> {
-        let Some(root) = self.handle()? else { return Ok(objects.is_empty()) };
-        let all = |objects: &[StoredObject]| {
-            for object in objects {
-                let size = match object.key {
-                    ObjectKey::Extension(digest) => self.size_below(&root, digest)?,
-                    ObjectKey::Vendor(_) => self.size(object.key)?,
-                };
-                if presence_of(object, size) != Presence::Present {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        };
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
-        if objects.len() <= LOOK_ALONE_UP_TO || threads == 1 {
-            return all(objects);
-        }
-        std::thread::scope(|scope| {
-            let workers: Vec<_> =
-                objects.chunks(objects.len().div_ceil(threads)).map(|chunk| scope.spawn(|| all(chunk))).collect();
-            let mut holds = true;
-            for worker in workers {
-                holds &= worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            }
-            Ok(holds)
-        })
-    }
-
-    fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError> {
-        let key = bundle.entry.key;
-        let code = self.read(key)?.pop().map(|(_, bytes)| bytes).unwrap_or_default();
-        Ok(LoadedBundle { code: text(key, code)?, vendor_files: self.vendor_files(&bundle.vendors)? })
-    }
-
-    fn vendor_files(&self, vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError> {
-        let mut files = Vec::new();
-        for vendor in vendors {
-            for (path, bytes) in self.read(vendor.key)? {
-                let path = format!("../vendor/{}/{path}", vendor.key.digest());
-                files.push(BundleFile { path, code: text(vendor.key, bytes)? });
-            }
-        }
-        files.sort();
-        Ok(files)
-    }
-
-    /// Every file of an object by its path in it, compared with the object's name.
-    fn read(&self, key: ObjectKey) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let path = self.path(key);
-        let (files, digest) = match key {
-            ObjectKey::Extension(_) => fs::read(&path).map(|bytes| {
-                let digest = Digest::of(&bytes);
-                (vec![(String::new(), bytes)], digest)
-            }),
-            ObjectKey::Vendor(_) => vendor::read(&path).map(|files| {
-                let digest = vendor_digest(files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())));
-                (files, digest)
-            }),
-        }
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                unusable(key, Code::BUNDLE_MISSING, "is missing from the store")
-            }
-            io::ErrorKind::InvalidData => unusable(key, Code::BUNDLE_CORRUPT, "holds a name that is not UTF-8"),
-            _ => access("read", io_fault(Operation::Read, &path, &error)),
-        })?;
-        if digest == key.digest() {
-            Ok(files)
-        } else {
-            Err(unusable(key, Code::BUNDLE_CORRUPT, "does not have the content that its name says"))
-        }
-    }
-
-    fn list(&self) -> Result<Vec<StoredObject>, StoreError> {
-        let mut objects = Vec::new();
-        for name in directory_names(&self.root)? {
-            let directory = self.root.join(&name);
-            let is_vendor = name == "vendor";
-            if !is_vendor && name.len() != 2 {
-                continue;
-            }
-            for name in directory_names(&directory)? {
-                let digest = if is_vendor { name.as_str() } else { name.strip_suffix(".js").unwrap_or("") };
-                // Not ours, or half a download of somebody else: not an object.
-                let Ok(digest) = digest.parse::<Digest>() else { continue };
-                let key = if is_vendor { ObjectKey::Vendor(digest) } else { ObjectKey::Extension(digest) };
-                if let Some(size_bytes) = self.size(key)? {
-                    objects.push(StoredObject { key, size_bytes });
-                }
-            }
-        }
-        objects.sort_unstable();
-        Ok(objects)
-    }
-}
-
-fn text(key: ObjectKey, bytes: Vec<u8>) -> Result<Arc<str>, StoreError> {
-    let text = String::from_utf8(bytes);
-    text.map(Arc::from).map_err(|_| unusable(key, Code::BUNDLE_CORRUPT, "is not UTF-8"))
-}
-
-fn presence_of(object: &StoredObject, size: Option<u64>) -> Presence {
-    match size {
-        None => Presence::Missing(object.key),
-        Some(found_bytes) if found_bytes == object.size_bytes => Presence::Present,
-        Some(found_bytes) => Presence::WrongSize { key: object.key, recorded_bytes: object.size_bytes, found_bytes },
-    }
 }
 
 /// The UTF-8 names in a directory; none if there is no such directory.
@@ -574,13 +243,6 @@ fn remove_any(path: &Path) -> Result<(), StoreError> {
         }
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// Marks an object as used now, for the grace period of a sweep. Best effort: a store on a read-only disk is
-/// swept by nobody.
-fn touch(path: &Path) {
-    let now = std::time::SystemTime::now();
-    let _ = fs::File::open(path).and_then(|file| file.set_modified(now));
 }
 
 fn access(operation: &'static str, fault: Fault) -> StoreError {

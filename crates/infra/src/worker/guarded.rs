@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use super::{
-    death::Death,
-    patience::{Patience, ProcessorTime},
+    adaptive_timeout::{AdaptiveTimeout, ProcessorTime},
+    child_failure::ChildFailure,
 };
 
 /// How often a child's memory is looked at while it works.
@@ -36,7 +36,7 @@ pub(crate) struct Guarded {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    last_words: Arc<Mutex<VecDeque<u8>>>,
+    stderr_tail: Arc<Mutex<VecDeque<u8>>>,
     listener: JoinHandle<()>,
     memory_limit_bytes: u64,
     /// When it is looked at next, however short the conversations are.
@@ -59,7 +59,7 @@ pub(crate) enum Ending {
     /// The pipe failed, or what came out of it makes no sense (`InvalidData`).
     Pipe(io::Error),
     /// The child went too far and is to be killed.
-    TooFar(Death),
+    TooFar(ChildFailure),
 }
 
 impl Guarded {
@@ -76,11 +76,11 @@ impl Guarded {
         let input = child.stdin.take().ok_or_else(missing)?;
         let output = BufReader::new(child.stdout.take().ok_or_else(missing)?);
         let errors = child.stderr.take().ok_or_else(missing)?;
-        let last_words = Arc::new(Mutex::new(VecDeque::new()));
-        let listener = tokio::spawn(listen(errors, Arc::clone(&last_words)));
+        let stderr_tail = Arc::new(Mutex::new(VecDeque::new()));
+        let listener = tokio::spawn(listen(errors, Arc::clone(&stderr_tail)));
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let next_look = Instant::now() + WATCH_INTERVAL;
-        Ok(Self { child, input, output, last_words, listener, memory_limit_bytes, next_look, group })
+        Ok(Self { child, input, output, stderr_tail, listener, memory_limit_bytes, next_look, group })
     }
 
     /// True if it has not ended.
@@ -102,22 +102,22 @@ impl Guarded {
 
     /// What became of the child after a conversation ended so. It is dead afterwards. `accepted` is true if it had
     /// begun with the job.
-    pub(crate) async fn death(&mut self, ending: Ending, accepted: bool) -> Death {
+    pub(crate) async fn failure(&mut self, ending: Ending, accepted: bool) -> ChildFailure {
         match ending {
             Ending::Pipe(error) if error.kind() == io::ErrorKind::InvalidData => {
                 self.kill().await;
-                Death::Confused(error.to_string())
+                ChildFailure::Confused(error.to_string())
             }
-            Ending::Pipe(_) => self.mourn(accepted).await,
-            Ending::TooFar(death) => {
+            Ending::Pipe(_) => self.reap(accepted).await,
+            Ending::TooFar(failure) => {
                 self.kill().await;
-                death
+                failure
             }
         }
     }
 
     /// Finds out how a child ended that closed its pipes.
-    async fn mourn(&mut self, accepted: bool) -> Death {
+    async fn reap(&mut self, accepted: bool) -> ChildFailure {
         let status = if let Ok(status) = tokio::time::timeout(MOURNING, self.child.wait()).await {
             // What it started and left behind goes as well: the number of the group is nobody else's as long as one of
             // them lives, and free for others for a moment only if none does.
@@ -131,9 +131,9 @@ impl Guarded {
             None
         };
         let _ = tokio::time::timeout(MOURNING, &mut self.listener).await;
-        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = words.iter().copied().collect();
-        Death::Gone { status, last_words: String::from_utf8_lossy(&bytes).into_owned(), accepted }
+        ChildFailure::Gone { status, stderr_tail: String::from_utf8_lossy(&bytes).into_owned(), accepted }
     }
 
     async fn kill(&mut self) {
@@ -161,13 +161,13 @@ impl Drop for Guarded {
 impl Watcher<'_> {
     /// Waits for what a conversation gives. `budget` is the time that it may take, without the time that the child
     /// waits for a processor, and is reduced by what it took. After an error the child is to be killed: see
-    /// [`Guarded::death`].
+    /// [`Guarded::failure`].
     pub(crate) async fn guard<T>(
         self,
         budget: &mut Duration,
         talk: impl Future<Output = io::Result<T>>,
     ) -> Result<T, Ending> {
-        let mut patience = Patience::new(*budget);
+        let mut patience = AdaptiveTimeout::new(*budget);
         let started = Instant::now();
         let outcome = self.wait(started, &mut patience, talk).await;
         *budget = patience.rest(started.elapsed());
@@ -177,7 +177,7 @@ impl Watcher<'_> {
     async fn wait<T>(
         self,
         started: Instant,
-        patience: &mut Patience,
+        patience: &mut AdaptiveTimeout,
         talk: impl Future<Output = io::Result<T>>,
     ) -> Result<T, Ending> {
         let Self { pid, memory_limit_bytes, next_look } = self;
@@ -193,7 +193,7 @@ impl Watcher<'_> {
                     let used = ProcessorTime::since(used_before, pid.and_then(ProcessorTime::of));
                     let elapsed = started.elapsed();
                     if patience.is_over(elapsed, used) {
-                        return Err(Ending::TooFar(Death::TimedOut(elapsed)));
+                        return Err(Ending::TooFar(ChildFailure::TimedOut(elapsed)));
                     }
                 }
                 _ = watch.tick() => {
@@ -209,8 +209,8 @@ impl Watcher<'_> {
                     was_over = is_over;
                     let used_bytes = look.map_or(0, |look| look.resident_bytes);
                     if used_bytes > memory_limit_bytes {
-                        let death = Death::TooLarge { used_bytes, limit_bytes: memory_limit_bytes };
-                        return Err(Ending::TooFar(death));
+                        let failure = ChildFailure::TooLarge { used_bytes, limit_bytes: memory_limit_bytes };
+                        return Err(Ending::TooFar(failure));
                     }
                 }
             }
@@ -238,10 +238,10 @@ impl Look {
 }
 
 /// Keeps the end of what a child writes to standard error.
-async fn listen(mut errors: ChildStderr, last_words: Arc<Mutex<VecDeque<u8>>>) {
+async fn listen(mut errors: ChildStderr, stderr_tail: Arc<Mutex<VecDeque<u8>>>) {
     let mut buffer = [0; 1024];
     while let Ok(length @ 1..) = errors.read(&mut buffer).await {
-        let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut words = stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
         words.extend(&buffer[..length]);
         let surplus = words.len().saturating_sub(LAST_WORDS_BYTES);
         words.drain(..surplus);

@@ -3,14 +3,17 @@
 //! A child takes one job at a time. If it dies, takes too long or grows too large, that one job fails and the next
 //! one gets a fresh child. The why is in `design/bundling.md`.
 
+mod adaptive_timeout;
 pub mod child;
-pub(crate) mod death;
+pub(crate) mod child_failure;
+mod children;
 pub(crate) mod guarded;
 pub mod leash;
-mod patience;
+mod options;
 mod pool;
 mod process;
 pub(crate) mod session;
 pub mod wire;
 
-pub use pool::{Pool, PoolOptions, TimeLimits};
+pub use options::{PoolOptions, TimeLimits};
+pub use pool::Pool;

@@ -5,7 +5,7 @@ use std::{io, path::Path, time::Duration};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{
-    death::Death,
+    child_failure::ChildFailure,
     guarded::Guarded,
     wire::{self, Reply, Request},
 };
@@ -56,16 +56,21 @@ impl Process {
     /// Sends one message and waits for the next one that is no mere acknowledgement. `budget` is the time this may
     /// take, without the time that the child waits for a processor, and is reduced by what it took. After an error the
     /// process is dead or must be dropped.
-    pub(super) async fn exchange(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
+    pub(super) async fn exchange(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, ChildFailure> {
         self.exchange_from(false, frame, budget).await
     }
 
     /// The same for a message in the middle of a job, which is not acknowledged.
-    pub(super) async fn resume(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
+    pub(super) async fn resume(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, ChildFailure> {
         self.exchange_from(true, frame, budget).await
     }
 
-    async fn exchange_from(&mut self, mut accepted: bool, frame: &[u8], budget: &mut Duration) -> Result<Reply, Death> {
+    async fn exchange_from(
+        &mut self,
+        mut accepted: bool,
+        frame: &[u8],
+        budget: &mut Duration,
+    ) -> Result<Reply, ChildFailure> {
         let (input, output, watcher) = self.child.parts();
         let talk = async {
             input.write_all(frame).await?;
@@ -79,13 +84,13 @@ impl Process {
             }
         };
         match watcher.guard(budget, talk).await {
-            Ok(Reply::Panicked(message)) => Err(Death::Panicked(message)),
-            Ok(Reply::Refused(message)) => Err(Death::Confused(message)),
+            Ok(Reply::Panicked(message)) => Err(ChildFailure::Panicked(message)),
+            Ok(Reply::Refused(message)) => Err(ChildFailure::Confused(message)),
             Ok(reply) => {
                 self.jobs = self.jobs.saturating_add(1);
                 Ok(reply)
             }
-            Err(ending) => Err(self.child.death(ending, accepted).await),
+            Err(ending) => Err(self.child.failure(ending, accepted).await),
         }
     }
 }

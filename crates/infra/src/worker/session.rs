@@ -10,8 +10,8 @@ use mangrove_domain::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    death::Death,
-    pool::Inner,
+    child_failure::ChildFailure,
+    children::Children,
     process::Process,
     wire::{self, Reply, Request, Value, WireCall, WireError},
 };
@@ -34,7 +34,7 @@ pub(crate) async fn answer(host: &dyn MethodHost, call: HostCall) -> Result<Json
 }
 
 pub(super) struct PooledSession {
-    pool: Arc<Inner>,
+    children: Arc<Children>,
     /// `None` while a call is under way and after one that the child did not survive.
     process: Option<Process>,
     place: Option<OwnedSemaphorePermit>,
@@ -43,12 +43,12 @@ pub(super) struct PooledSession {
 
 impl PooledSession {
     pub(super) fn new(
-        pool: Arc<Inner>,
+        children: Arc<Children>,
         process: Process,
         place: Option<OwnedSemaphorePermit>,
         subject: String,
     ) -> Self {
-        Self { pool, process: Some(process), place, subject }
+        Self { children, process: Some(process), place, subject }
     }
 }
 
@@ -56,12 +56,12 @@ impl PooledSession {
 impl Session for PooledSession {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
         let task = format!("running {} of {}", call.path.join("."), self.subject);
-        let fail = |death: Death| RunError::Fault(death.fault(&task));
-        let nonsense = |error: WireError| fail(Death::Confused(error.to_string()));
+        let fail = |failure: ChildFailure| RunError::Fault(failure.fault(&task));
+        let nonsense = |error: WireError| fail(ChildFailure::Confused(error.to_string()));
         // If this call is cancelled, the process goes with it: nobody could tell where it stands.
         let mut process =
-            self.process.take().ok_or_else(|| fail(Death::Confused("the session has ended".to_owned())))?;
-        let mut budget = self.pool.options().time_limits.call;
+            self.process.take().ok_or_else(|| fail(ChildFailure::Confused("the session has ended".to_owned())))?;
+        let mut budget = self.children.options.time_limits.call;
         let frame = wire::frame(&Request::Call(WireCall::from(&call))).map_err(nonsense)?;
         let mut reply = process.exchange(&frame, &mut budget).await.map_err(fail)?;
         loop {
@@ -94,7 +94,9 @@ impl Session for PooledSession {
                 | Reply::Opened(_)
                 | Reply::Closed
                 | Reply::Panicked(_)
-                | Reply::Refused(_) => return Err(fail(Death::Confused("an answer to another question".to_owned()))),
+                | Reply::Refused(_) => {
+                    return Err(fail(ChildFailure::Confused("an answer to another question".to_owned())));
+                }
             }
         }
     }
@@ -105,12 +107,12 @@ impl Drop for PooledSession {
         let (Some(mut process), place) = (self.process.take(), self.place.take()) else { return };
         // Outside of a runtime the process is killed instead of cleaned.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let pool = Arc::clone(&self.pool);
+        let children = Arc::clone(&self.children);
         runtime.spawn(async move {
             let Ok(frame) = wire::frame(&Request::Close) else { return };
             let mut budget = CLOSE_LIMIT;
             if let Ok(Reply::Closed) = process.exchange(&frame, &mut budget).await {
-                pool.give_back(process);
+                children.give_back(process);
             }
             drop(place);
         });

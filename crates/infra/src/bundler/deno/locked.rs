@@ -12,13 +12,13 @@ use mangrove_domain::{
 use mangrove_fs::faults::{Operation, io_fault};
 use mangrove_npm::deno_lock::DenoLock;
 
-use super::{externals, room::Room};
+use super::room::Room;
 
 /// Fails if the graph needs something that no lock holds. Asks nobody.
 pub(super) fn before(graph: &ModuleGraph) -> Result<(), Fault> {
     let lock = governing(graph);
     let known = parsed(lock)?;
-    let unlocked = known.unlocked(externals(graph))?;
+    let unlocked = known.unlocked(graph.externals())?;
     let because = match lock {
         Some(lock) => format!("{} does not hold it", lock.path),
         None => "no deno.lock governs the entry".to_owned(),

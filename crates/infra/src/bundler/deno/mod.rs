@@ -36,7 +36,6 @@ use mangrove_sources::{parse::MAXIMUM_MODULE_BYTES, parser::ModuleParser};
 use tokio::net::TcpStream;
 
 use self::room::Room;
-use super::auto::externals;
 use crate::runtime::{
     PROXY_VARIABLES, Places,
     child::{self, Call, Ended},
@@ -341,11 +340,11 @@ impl Bundler for DenoBundler {
 
     async fn bundle(&self, mut request: BundleRequest) -> Result<Bundle, BuildFailure> {
         // The extension's own errors come first, typed and with their place, whether Deno is there or not.
-        let outside = externals(&request.graph).into_iter().map(|name| (name.to_owned(), name.to_owned()));
+        let outside = request.graph.externals().into_iter().map(|name| (name.to_owned(), name.to_owned()));
         request.imports = outside.collect();
         let own = self.options.embedded.bundle(request.clone()).await?;
         // Deno reads the same configuration, and would say in words of its own that this name is not in it.
-        if let Some(name) = externals(&request.graph).into_iter().find(|name| shipped::is_unmapped(name)) {
+        if let Some(name) = request.graph.externals().into_iter().find(|name| shipped::is_unmapped(name)) {
             return Err(unmapped(name).into());
         }
         if self.options.is_locked {

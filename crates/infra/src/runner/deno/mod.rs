@@ -26,7 +26,7 @@ use tokio::{process::Command, sync::Semaphore};
 use self::{room::Room, session::DenoSession};
 use crate::{
     runtime::{PROXY_VARIABLES, Places},
-    worker::{death::spawn_failure, guarded::Guarded, session::is_nested},
+    worker::{child_failure::spawn_failure, guarded::Guarded, session::is_nested},
 };
 
 /// Variables of ours that Deno itself needs to reach and trust the network. Code sees them only if they are granted.

@@ -2,14 +2,17 @@
 //! Deno's cache of compiled code finds them again.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
 use mangrove_engine::CALLS_SOURCE;
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    faults::{Operation, io_fault},
+};
 
 /// No session lasts so long; what nobody loaded for this time is removed.
 const ABANDONED: Duration = Duration::from_hours(72);
@@ -75,14 +78,8 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
         let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
         return Ok(());
     }
-    let failed = |error: &io::Error| io_fault(Operation::Write, path, error);
-    let parent = path.parent().unwrap_or(path);
-    fs::create_dir_all(parent).map_err(|error| failed(&error))?;
     // Another process may load the file meanwhile: it finds all of it or nothing.
-    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(|error| failed(&error))?;
-    io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+    atomic::write(path, text.as_bytes(), Durability::Volatile).map_err(|error| io_fault(Operation::Write, path, &error))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-use crate::worker::{death::Death, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES};
+use crate::worker::{child_failure::ChildFailure, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES};
 
 /// The longest line that an extension prints and that is kept whole, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
@@ -74,7 +74,7 @@ impl DenoSession {
         let mut message = Some(hello);
         loop {
             let said = process.exchange(message.take().as_ref(), &mut budget).await;
-            let frame = match said.map_err(|death| RunError::Fault(death.fault(&task)))? {
+            let frame = match said.map_err(|failure| RunError::Fault(failure.fault(&task)))? {
                 Said::Frame(frame) => frame,
                 Said::Line(line) => {
                     early.push(printed(line));
@@ -130,10 +130,10 @@ impl Session for DenoSession {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
         let location = outcome::location(&self.request.export_name, &call.path);
         let task = format!("running {location} of {} in Deno", self.request.subject);
-        let fail = |death: Death| RunError::Fault(death.fault(&task));
+        let fail = |failure: ChildFailure| RunError::Fault(failure.fault(&task));
         // If this call is cancelled, the process goes with it: nobody could tell where it stands.
         let mut process =
-            self.process.take().ok_or_else(|| fail(Death::Confused("the session has ended".to_owned())))?;
+            self.process.take().ok_or_else(|| fail(ChildFailure::Confused("the session has ended".to_owned())))?;
         let strings = |path: &[String]| Json::Array(path.iter().map(|segment| Json::from(segment.as_str())).collect());
         let mut message = Some(Json::object([
             ("path", strings(&call.path)),
@@ -182,7 +182,7 @@ impl Session for DenoSession {
 
 impl Process {
     /// Says something, or nothing, and waits for what is said next.
-    async fn exchange(&mut self, message: Option<&Json>, budget: &mut Duration) -> Result<Said, Death> {
+    async fn exchange(&mut self, message: Option<&Json>, budget: &mut Duration) -> Result<Said, ChildFailure> {
         let (input, output, watcher) = self.child.parts();
         let ear = &mut self.ear;
         let talk = async {
@@ -208,7 +208,7 @@ impl Process {
         };
         match watcher.guard(budget, talk).await {
             Ok(said) => Ok(said),
-            Err(ending) => Err(self.child.death(ending, true).await),
+            Err(ending) => Err(self.child.failure(ending, true).await),
         }
     }
 }
@@ -273,8 +273,8 @@ fn asked(frame: &Json) -> Result<HostCall, String> {
     }
 }
 
-fn confused(kind: &str) -> Death {
-    Death::Confused(format!("a frame of the kind {kind:?}"))
+fn confused(kind: &str) -> ChildFailure {
+    ChildFailure::Confused(format!("a frame of the kind {kind:?}"))
 }
 
 fn text<'a>(frame: &'a Json, name: &str) -> &'a str {

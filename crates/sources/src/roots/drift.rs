@@ -3,7 +3,7 @@
 //! This is for the doctor: every file that has a checksum is read, and nothing is remembered.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,57 +11,19 @@ use std::{
 
 use mangrove_domain::{
     digest::Digest,
-    document::Node,
     drift::{Difference, Drift},
     observation::RootAccess,
     source::{Origin, RelativePath},
 };
 
 use super::{
-    roots::{RootSpec, Roots},
-    walk::join,
+    checksums::Checksums,
+    spec::{RootSpec, Roots},
 };
-
-/// What the lockfile says of the bytes of one extension (`filesChecksum`). `checksum` is that of the archive, which is
-/// not here to be compared.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Checksums {
-    /// Nothing, or something that is no checksum.
-    #[default]
-    Nothing,
-    /// Of each file, SHA-256.
-    Each(BTreeMap<RelativePath, Digest>),
-    /// Of all of them: SHA-256 of what `sha256sum` prints of the locked files, sorted by path.
-    All(Digest),
-}
-
-impl Checksums {
-    /// Reads an entry of the lockfile; `below` gives the path of a file below its extension.
-    pub(super) fn read(entry: &Node, below: impl Fn(&str) -> Option<RelativePath>) -> Self {
-        let Some(node) = entry.get("filesChecksum") else { return Self::Nothing };
-        if let Some(members) = node.as_map() {
-            let of_file = |(path, checksum): &(Node, Node)| Some((below(path.as_str()?)?, digest(checksum.as_str()?)?));
-            return Self::Each(members.iter().filter_map(of_file).collect());
-        }
-        node.as_str().and_then(digest).map_or(Self::Nothing, Self::All)
-    }
-}
-
-/// `sha256:<hex>`, `sha256-<hex>` or the digits alone.
-fn digest(text: &str) -> Option<Digest> {
-    let digits = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha256-")).unwrap_or(text);
-    if digits.len() != 64 || !digits.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(Digest::from_bytes(bytes))
-}
+use crate::path::join;
 
 /// Every difference, sorted.
-pub(super) fn find(roots: &Roots) -> Vec<Drift> {
+pub(crate) fn find(roots: &Roots) -> Vec<Drift> {
     // One extension may lie below another: `@acme/aws` and `@acme/aws/cost`.
     let directories: BTreeSet<&Path> = roots.specs.iter().map(|spec| spec.directory.as_path()).collect();
     let mut found = BTreeSet::new();
@@ -100,7 +62,7 @@ impl Extension<'_> {
             let extra = files.iter().filter(|path| !locked.contains(*path));
             found.extend(extra.map(|path| self.drift(Some(path), Difference::Extra)));
         }
-        // What cannot be read is told by whoever needs it.
+        // What cannot be read is reported by whoever needs it.
         let digest_of = |path: &RelativePath| fs::read(self.absolute(path)).ok().map(|bytes| Digest::of(&bytes));
         match checksums {
             Checksums::Each(recorded) => {
@@ -144,21 +106,4 @@ impl Extension<'_> {
 fn takes_part(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("ts" | "tsx" | "mts" | "cts" | "js" | "jsx" | "mjs" | "cjs" | "json"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_is_read_in_every_spelling() {
-        let digits = "0a".repeat(32);
-        let expected = Some(Digest::from_bytes([10; 32]));
-        for text in [digits.clone(), digits.to_uppercase(), format!("sha256:{digits}"), format!("sha256-{digits}")] {
-            assert_eq!(digest(&text), expected, "{text}");
-        }
-        for text in ["", "sha256:", &digits[1..], &"zz".repeat(32), &"é".repeat(32)] {
-            assert_eq!(digest(text), None, "{text}");
-        }
-    }
 }

@@ -12,13 +12,13 @@ const CAUSE: &str = "worker";
 
 /// What became of a child.
 #[derive(Debug)]
-pub(crate) enum Death {
+pub(crate) enum ChildFailure {
     /// It ended by itself or by somebody else's signal.
     Gone {
         /// How it ended, if that could be found out.
         status: Option<ExitStatus>,
         /// The last it wrote to standard error.
-        last_words: String,
+        stderr_tail: String,
         /// True if it had begun with the job.
         accepted: bool,
     },
@@ -32,32 +32,32 @@ pub(crate) enum Death {
     Confused(String),
 }
 
-impl Death {
+impl ChildFailure {
     /// True if the job cannot be to blame, because the child had not begun with it.
     pub(super) const fn is_stale(&self) -> bool {
-        matches!(self, Death::Gone { accepted: false, .. })
+        matches!(self, ChildFailure::Gone { accepted: false, .. })
     }
 
-    /// What the death means for the job, which is called `task` ("parsing `a.ts`").
+    /// What the failure means for the job, which is called `task` ("parsing `a.ts`").
     pub(crate) fn fault(self, task: &str) -> Fault {
         match self {
-            Death::Gone { accepted: false, status, last_words } => Fault::environment(
+            ChildFailure::Gone { accepted: false, status, stderr_tail } => Fault::environment(
                 Code::WORKER_UNAVAILABLE,
                 CAUSE,
-                format!("the worker for {task} {} before it began{}", ending(status), quoted(&last_words)),
+                format!("the worker for {task} {} before it began{}", ending(status), quoted(&stderr_tail)),
             ),
-            Death::Gone { accepted: true, status, last_words } => Fault::new(
+            ChildFailure::Gone { accepted: true, status, stderr_tail } => Fault::new(
                 class_of(status),
                 Code::WORKER_CRASHED,
                 CAUSE,
-                format!("the worker {} while {task}{}", ending(status), quoted(&last_words)),
+                format!("the worker {} while {task}{}", ending(status), quoted(&stderr_tail)),
             ),
-            Death::TimedOut(elapsed) => Fault::environment(
+            ChildFailure::TimedOut(elapsed) => Fault::environment(
                 Code::WORKER_TIMED_OUT,
                 CAUSE,
                 format!("the worker was killed after {:.1} s while {task}", elapsed.as_secs_f64()),
             ),
-            Death::TooLarge { used_bytes, limit_bytes } => Fault::environment(
+            ChildFailure::TooLarge { used_bytes, limit_bytes } => Fault::environment(
                 Code::MEMORY_LIMIT,
                 CAUSE,
                 format!(
@@ -66,12 +66,12 @@ impl Death {
                     limit_bytes >> 20
                 ),
             ),
-            Death::Panicked(message) => Fault::deterministic(
+            ChildFailure::Panicked(message) => Fault::deterministic(
                 Code::WORKER_CRASHED,
                 CAUSE,
                 format!("the worker panicked while {task}: {message}"),
             ),
-            Death::Confused(message) => Fault::environment(
+            ChildFailure::Confused(message) => Fault::environment(
                 Code::WORKER_UNAVAILABLE,
                 CAUSE,
                 format!("the worker answered nonsense while {task}: {message}"),
@@ -124,9 +124,9 @@ fn signal_name(number: i32) -> String {
     name.to_owned()
 }
 
-fn quoted(last_words: &str) -> String {
-    let last_words = last_words.trim();
-    if last_words.is_empty() { String::new() } else { format!(": {last_words}") }
+fn quoted(stderr_tail: &str) -> String {
+    let stderr_tail = stderr_tail.trim();
+    if stderr_tail.is_empty() { String::new() } else { format!(": {stderr_tail}") }
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
 
     fn gone(raw: i32, accepted: bool) -> Fault {
         let status = Some(ExitStatus::from_raw(raw));
-        Death::Gone { status, last_words: "bye\n".to_owned(), accepted }.fault("parsing `a.ts`")
+        ChildFailure::Gone { status, stderr_tail: "bye\n".to_owned(), accepted }.fault("parsing `a.ts`")
     }
 
     #[test]
@@ -151,10 +151,10 @@ mod tests {
 
     #[test]
     fn limits_are_the_environments_doing() {
-        let slow = Death::TimedOut(Duration::from_secs(5)).fault("bundling `a.ts`");
+        let slow = ChildFailure::TimedOut(Duration::from_secs(5)).fault("bundling `a.ts`");
         assert_eq!((slow.class, slow.code), (FailureClass::Environment, Code::WORKER_TIMED_OUT));
         assert_eq!(slow.message, "the worker was killed after 5.0 s while bundling `a.ts`");
-        let large = Death::TooLarge { used_bytes: 600 << 20, limit_bytes: 512 << 20 }.fault("x");
+        let large = ChildFailure::TooLarge { used_bytes: 600 << 20, limit_bytes: 512 << 20 }.fault("x");
         assert_eq!((large.class, large.code), (FailureClass::Environment, Code::MEMORY_LIMIT));
     }
 }

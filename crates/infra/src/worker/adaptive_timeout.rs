@@ -14,14 +14,14 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 /// a processor does not. So a busy machine fails no innocent job, the engine's own limit of processor time always
 /// comes before this one, and a child that hangs without working is not waited for any longer.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct AdaptiveTimeout {
     limit: Duration,
     look_again: Duration,
     /// Wall time that does not count, as of the last look.
     excused: Duration,
 }
 
-impl Patience {
+impl AdaptiveTimeout {
     pub(super) fn new(limit: Duration) -> Self {
         Self { limit, look_again: limit, excused: Duration::ZERO }
     }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn work_and_idleness_count_alike() {
         for used in [seconds(30, 0), seconds(0, 0), seconds(10, 0), ProcessorTime::default()] {
-            let mut patience = Patience::new(LIMIT);
+            let mut patience = AdaptiveTimeout::new(LIMIT);
             assert_eq!(patience.look_again(), LIMIT);
             assert!(patience.is_over(LIMIT, used), "{used:?}");
             assert_eq!(patience.rest(LIMIT), Duration::ZERO);
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn waiting_for_a_processor_does_not_count() {
-        let mut patience = Patience::new(LIMIT);
+        let mut patience = AdaptiveTimeout::new(LIMIT);
         assert!(!patience.is_over(LIMIT, seconds(6, 24)));
         assert_eq!(patience.rest(LIMIT), Duration::from_secs(24));
         assert_eq!(patience.look_again(), Duration::from_secs(54));
@@ -119,14 +119,14 @@ mod tests {
 
     #[test]
     fn a_thread_that_waits_does_not_excuse_one_that_works() {
-        let mut patience = Patience::new(LIMIT);
+        let mut patience = AdaptiveTimeout::new(LIMIT);
         assert!(patience.is_over(LIMIT, seconds(30, 90)));
-        assert!(!Patience::new(LIMIT).is_over(LIMIT, seconds(29, 90)));
+        assert!(!AdaptiveTimeout::new(LIMIT).is_over(LIMIT, seconds(29, 90)));
     }
 
     #[test]
     fn nobody_waits_for_ever() {
-        let mut patience = Patience::new(LIMIT);
+        let mut patience = AdaptiveTimeout::new(LIMIT);
         assert!(!patience.is_over(Duration::from_secs(299), seconds(1, 298)));
         assert_eq!(patience.look_again(), Duration::from_mins(5));
         assert!(patience.is_over(Duration::from_mins(5), seconds(1, 299)));

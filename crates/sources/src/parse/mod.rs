@@ -14,7 +14,8 @@ use oxc_ast_visit::{Visit, walk};
 use oxc_parser::Parser;
 use oxc_span::SourceType;
 
-use super::{
+use crate::{
+    literals::{LITERAL_KEYS, place},
     parser::{ExportLiteral, Import, ModuleParser, ParsedModule, SyntaxError},
     tokens,
 };
@@ -24,9 +25,6 @@ pub const MAXIMUM_MODULE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Changes whenever the same bytes may be read differently; remembered answers of another version are dropped.
 pub(super) const VERSION: u32 = 2;
-
-/// The keys of an exported object whose literal values are kept.
-pub(super) const LITERAL_KEYS: [&str; 2] = ["type", "name"];
 
 /// Reads one module, whose file is called `path`.
 ///
@@ -62,14 +60,6 @@ pub fn parse_module(path: &str, bytes: &[u8]) -> ParsedModule {
 fn broken(bytes: &[u8], text: &str, offset: usize, message: String) -> ParsedModule {
     let (line, column) = place(text, offset);
     ParsedModule { syntax_error: Some(SyntaxError { line, column, message }), ..tokens::scan(bytes) }
-}
-
-/// Line and column, both from 1, of a byte offset.
-pub(super) fn place(text: &str, offset: usize) -> (u32, u32) {
-    let before = text.get(..offset.min(text.len())).unwrap_or(text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
-    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
 #[derive(Default)]

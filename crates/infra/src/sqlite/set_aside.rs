@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Patience, Trouble, lock_setup, with_suffix};
 use mangrove_fs::faults::{Operation, io_fault};
+
+use super::{BusyPolicy, SqliteError, files::with_suffix, lock::lock_setup};
 
 /// Moves the file and its log out of the way, whatever is in it, so that the next opening makes a new one. Gives
 /// the new place; `None` if there is no file. Only the latest file that was replaced is kept.
-pub(crate) async fn replace(path: &Path, patience: Patience) -> Result<Option<PathBuf>, Trouble> {
+pub(crate) async fn replace(path: &Path, busy: BusyPolicy) -> Result<Option<PathBuf>, SqliteError> {
     match std::fs::symlink_metadata(path) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Trouble::Other(io_fault(Operation::Stat, path, &error))),
+        Err(error) => return Err(SqliteError::Other(io_fault(Operation::Stat, path, &error))),
     }
-    let lock = lock_setup(path, patience).await?;
+    let lock = lock_setup(path, busy).await?;
     let target = move_aside(path, "replaced")?;
     drop(lock);
     forget_replaced(path, &target);
@@ -34,7 +35,7 @@ fn forget_replaced(path: &Path, latest: &Path) {
 }
 
 /// Moves a file and its log out of the way; `why` becomes part of the name.
-pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, Trouble> {
+pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, SqliteError> {
     let now = time::OffsetDateTime::now_utc();
     let stamp = format!(
         ".{why}-{:04}{:02}{:02}T{:02}{:02}{:02}Z",
@@ -51,12 +52,12 @@ pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, Trouble> {
         target = with_suffix(path, &format!("{stamp}-{counter}"));
         counter += 1;
     }
-    std::fs::rename(path, &target).map_err(|error| Trouble::Other(io_fault(Operation::Rename, path, &error)))?;
+    std::fs::rename(path, &target).map_err(|error| SqliteError::Other(io_fault(Operation::Rename, path, &error)))?;
     for suffix in ["-wal", "-shm", "-suspect"] {
         let from = with_suffix(path, suffix);
         match std::fs::rename(&from, with_suffix(&target, suffix)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Trouble::Other(io_fault(Operation::Rename, &from, &error)));
+                return Err(SqliteError::Other(io_fault(Operation::Rename, &from, &error)));
             }
             Ok(()) | Err(_) => {}
         }

@@ -12,13 +12,15 @@ use mangrove_domain::{
 use mangrove_fs::stamp::NodeKind;
 
 use super::{
-    drift::Checksums,
+    checksums::Checksums,
+    spec::{RootInputs, RootSpec, Roots},
+};
+use crate::{
     layout::EXTENSIONS_DIRECTORY,
     manifest,
-    mounts::warning,
-    roots::{RootSpec, Roots, Sight},
+    path::join,
+    problems::warning,
     view::{Listing, View},
-    walk::join,
 };
 
 /// Where pulled extensions lie.
@@ -47,11 +49,11 @@ impl Locked {
 }
 
 /// Adds the locked extensions, and reports what lies beside them.
-pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
-    let file = lockfile(sight);
+pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
+    let file = lockfile(inputs);
     let is_missing = file.is_none();
     let locked = match file {
-        Some((path, text)) => match text.and_then(|text| parse(sight, &path, &text, roots)) {
+        Some((path, text)) => match text.and_then(|text| parse(inputs, &path, &text, roots)) {
             Ok(locked) => locked,
             Err(fault) => {
                 roots.lockfile_fault.get_or_insert(fault);
@@ -61,13 +63,13 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
         None => Vec::new(),
     };
     for locked in &locked {
-        let spec = spec(sight.base, locked);
+        let spec = spec(inputs.base, locked);
         roots.checksums.insert(spec.id.clone(), locked.checksums.clone());
         roots.specs.push(spec);
     }
     let names: BTreeSet<&str> = locked.iter().map(|locked| locked.name.as_str()).collect();
     let mut stray = Vec::new();
-    strays(sight.base, "", &names, &mut stray);
+    strays(inputs.base, "", &names, &mut stray);
     if is_missing && !stray.is_empty() {
         // A checkout that is under way, or a file that was lost: no reason to take away what works.
         let message =
@@ -86,12 +88,12 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
 }
 
 /// The lockfile's path and text; `None` if there is none.
-fn lockfile(sight: &mut Sight<'_>) -> Option<(String, Result<String, Fault>)> {
-    let configured = sight.layout.directory_setting("modelsDir").map(|directory| join(directory, LOCKFILE));
+fn lockfile(inputs: &mut RootInputs<'_>) -> Option<(String, Result<String, Fault>)> {
+    let configured = inputs.layout.directory_setting("modelsDir").map(|directory| join(directory, LOCKFILE));
     let usual = join(EXTENSIONS_DIRECTORY, &join("models", LOCKFILE));
-    let view: &mut View = match &mut sight.code {
+    let view: &mut View = match &mut inputs.code {
         Some(code) => code,
-        None => sight.base,
+        None => inputs.base,
     };
     let paths = configured.into_iter().filter_map(|path| RelativePath::parse(&path).ok()).map(|path| path.to_string());
     for path in paths.chain([usual]) {
@@ -107,8 +109,8 @@ fn lockfile(sight: &mut Sight<'_>) -> Option<(String, Result<String, Fault>)> {
 }
 
 /// The entries. One that cannot be understood leaves everything pulled as it is: it may name any.
-fn parse(sight: &Sight<'_>, path: &str, text: &str, roots: &mut Roots) -> Result<Vec<Locked>, Fault> {
-    let document = sight.documents.parse(path, text).map_err(|error| {
+fn parse(inputs: &RootInputs<'_>, path: &str, text: &str, roots: &mut Roots) -> Result<Vec<Locked>, Fault> {
+    let document = inputs.documents.parse(path, text).map_err(|error| {
         Fault::deterministic(Code::MALFORMED_DOCUMENT, "lockfile", error.message).at(error.position)
     })?;
     let wrong = |node: &Node, message: String| {

@@ -13,13 +13,14 @@ use mangrove_domain::{
     kind_layout::KindLayout,
     nearest,
     observation::RootAccess,
-    problem::{Code, Problem},
+    problem::Code,
     source::{Extension, Origin, RootId},
 };
 use mangrove_fs::stamp::NodeKind;
 
-use super::{
-    roots::{RootSpec, Roots, Sight, look, names},
+use super::spec::{RootInputs, RootSpec, Roots, look, names};
+use crate::{
+    problems::warning,
     view::{Listing, View},
 };
 
@@ -38,8 +39,8 @@ struct Source {
 const KEYS: [&str; 3] = ["path", "only", "recursive"];
 
 /// Adds the configured mounts.
-pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
-    let Some(record) = sight.base.document(FILE) else {
+pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
+    let Some(record) = inputs.base.document(FILE) else {
         return;
     };
     let Some(text) = record.text() else {
@@ -47,7 +48,7 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
         roots.mounts_fault = Some(Fault::environment(Code::UNREADABLE, "source-mounts", message));
         return;
     };
-    let root = match sight.documents.parse(FILE, text) {
+    let root = match inputs.documents.parse(FILE, text) {
         Ok(document) => document.root,
         Err(error) => {
             let fault = Fault::deterministic(Code::MALFORMED_DOCUMENT, "source-mounts", error.message);
@@ -56,7 +57,7 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
         }
     };
     let mut met = BTreeSet::new();
-    for (node, source) in sources(&root, sight.kinds, roots) {
+    for (node, source) in sources(&root, inputs.kinds, roots) {
         let position = node.position(FILE);
         if !met.insert(source.path.clone()) {
             let message = format!("{} is listed twice; the first entry counts", source.path);
@@ -65,7 +66,7 @@ pub(super) fn find(sight: &mut Sight<'_>, roots: &mut Roots) {
         }
         match Glob::parse(&source.path) {
             Ok(pattern) => {
-                let mut expansion = Expansion { sight, variables: &mut roots.variables };
+                let mut expansion = Expansion { inputs, variables: &mut roots.variables };
                 let found = expansion.mounts(&pattern, &source);
                 let is_plain = pattern.alternatives().iter().all(|path| !glob::is_pattern(path));
                 if found.is_empty() && !is_plain {
@@ -201,7 +202,7 @@ fn normalise(text: &str) -> String {
 }
 
 struct Expansion<'a, 'b> {
-    sight: &'a mut Sight<'b>,
+    inputs: &'a mut RootInputs<'b>,
     variables: &'a mut BTreeMap<String, Option<String>>,
 }
 
@@ -243,7 +244,7 @@ impl Expansion<'_, '_> {
 
     /// The directories that a path names; the name of a variable that is not set.
     fn expand(&mut self, path: &str) -> Result<Vec<Candidate>, String> {
-        let base = self.sight.base.root.directory.clone();
+        let base = self.inputs.base.root.directory.clone();
         let mut candidates = vec![Candidate { written: Vec::new(), directory: base }];
         for (index, written) in path.split('/').enumerate() {
             if written.is_empty() && index == 0 {
@@ -254,7 +255,7 @@ impl Expansion<'_, '_> {
             let mut next = Vec::new();
             for candidate in candidates {
                 if glob::is_pattern(written) {
-                    for name in directories(self.sight.surroundings, &candidate.directory, &segment) {
+                    for name in directories(self.inputs.surroundings, &candidate.directory, &segment) {
                         let mut extended = candidate.clone();
                         extended.directory.push(&name);
                         extended.written.push(name);
@@ -297,14 +298,14 @@ impl Expansion<'_, '_> {
     }
 
     fn value(&mut self, name: &str) -> Result<String, String> {
-        let value = self.sight.environment.get(name).filter(|value| !value.is_empty()).cloned();
+        let value = self.inputs.environment.get(name).filter(|value| !value.is_empty()).cloned();
         self.variables.insert(name.to_owned(), value.clone());
         value.ok_or_else(|| name.to_owned())
     }
 
     /// Where a mount really lies; `None` if a match of a pattern is no directory.
     fn enter(&mut self, directory: &Path, written: &str, is_match: bool) -> Option<Result<PathBuf, Fault>> {
-        let seen = look(self.sight.surroundings, directory);
+        let seen = look(self.inputs.surroundings, directory);
         let kind = seen.and_then(|seen| seen.kind());
         match (kind, fs::canonicalize(directory)) {
             (Some(NodeKind::Directory), Ok(real)) => Some(Ok(real)),
@@ -365,8 +366,4 @@ fn directories(surroundings: &mut View, directory: &Path, pattern: &str) -> Vec<
         .filter(|name| may_be_directory(name.kind) && accepts(&name.name))
         .map(|name| name.name.clone())
         .collect()
-}
-
-pub(super) fn warning(code: Code, subject: &str, message: String) -> Problem {
-    Problem::warning(code, subject.to_owned(), message)
 }

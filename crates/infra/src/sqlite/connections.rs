@@ -1,0 +1,35 @@
+//! Connections to an `SQLite` file: what every one of them is set to, and how many there are.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
+};
+
+use super::{BusyPolicy, Layout};
+
+/// How every connection is opened; further pragmas belong here.
+pub(super) fn connect_options(path: &Path, layout: &Layout, busy: BusyPolicy) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(busy.busy_timeout)
+        .synchronous(layout.synchronous)
+        .foreign_keys(true)
+}
+
+pub(super) fn writer_pool(options: SqliteConnectOptions) -> SqlitePool {
+    pool(1).connect_lazy_with(options)
+}
+
+pub(super) fn reader_pool(options: SqliteConnectOptions) -> SqlitePool {
+    pool(4).connect_lazy_with(options)
+}
+
+pub(super) fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(Duration::from_mins(1))
+}

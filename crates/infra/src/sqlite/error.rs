@@ -1,0 +1,94 @@
+//! What errors of the engine mean.
+
+use std::path::Path;
+
+use mangrove_domain::{
+    failure::{FailureClass, Fault},
+    problem::Code,
+};
+use mangrove_fs::faults::io_class;
+
+/// Why the file could not be used.
+#[derive(Debug)]
+pub(crate) enum SqliteError {
+    /// Others hold the lock.
+    Busy(Fault),
+    /// A newer version wrote it.
+    Newer(Fault),
+    /// It is damaged.
+    Corrupt(Fault),
+    /// Anything else.
+    Other(Fault),
+}
+
+impl SqliteError {
+    /// What an error of the engine means. The code numbers are `SQLite`'s primary result codes.
+    pub(super) fn of(operation: &str, path: &Path, error: &sqlx::Error) -> Self {
+        let message = format!("cannot {operation} {}: {error}", path.display());
+        let fault = |class, code, cause: String| Fault::new(class, code, cause, message.clone());
+        let other = |code, cause: String| SqliteError::Other(fault(FailureClass::Environment, code, cause));
+        match error {
+            sqlx::Error::Database(database) => {
+                let number = database.code().and_then(|text| text.parse::<i32>().ok()).map_or(0, |code| code & 0xff);
+                let cause = format!("sqlite:{number}");
+                match number {
+                    5 | 6 => {
+                        let message = format!("cannot {operation} {}: another process is writing it", path.display());
+                        SqliteError::Busy(Fault::transient(Code::CATALOG_BUSY, cause, message))
+                    }
+                    11 | 26 => SqliteError::Corrupt(fault(FailureClass::Environment, Code::CATALOG_CORRUPT, cause)),
+                    13 => other(Code::DISK_FULL, cause),
+                    3 | 8 | 23 => other(Code::NOT_WRITABLE, cause),
+                    14 => other(Code::UNREADABLE, cause),
+                    _ => other(Code::CATALOG_FAILED, cause),
+                }
+            }
+            sqlx::Error::Io(error) => SqliteError::Other(fault(
+                io_class(error.kind()),
+                Code::CATALOG_FAILED,
+                format!("io:{:?}", error.kind()),
+            )),
+            sqlx::Error::PoolTimedOut => {
+                SqliteError::Busy(fault(FailureClass::Transient, Code::CATALOG_BUSY, "catalog:connections".to_owned()))
+            }
+            _ => other(Code::CATALOG_FAILED, "catalog:engine".to_owned()),
+        }
+    }
+
+    /// The fault in it.
+    pub(crate) fn into_fault(self) -> Fault {
+        match self {
+            SqliteError::Busy(fault)
+            | SqliteError::Newer(fault)
+            | SqliteError::Corrupt(fault)
+            | SqliteError::Other(fault) => fault,
+        }
+    }
+}
+
+/// True if the statement would break a unique index.
+pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+/// A failure that is no engine error.
+pub(crate) fn failed(operation: &str, path: &Path, what: &str) -> Fault {
+    let message = format!("cannot {operation} {}: {what}", path.display());
+    Fault::environment(Code::CATALOG_FAILED, "catalog:engine", message)
+}
+
+pub(super) fn incomplete(path: &Path, lost: &str) -> SqliteError {
+    corrupt(format!("{} is damaged: its table or index `{lost}` is gone", path.display()))
+}
+
+pub(super) fn corrupt(message: String) -> SqliteError {
+    SqliteError::Corrupt(Fault::environment(Code::CATALOG_CORRUPT, "catalog:corrupt", message))
+}
+
+pub(super) fn newer(path: &Path, found: &str, known: i64) -> SqliteError {
+    let message = format!(
+        "{} was written by a newer version (layout {found}, this version knows {known}); it is left as it is",
+        path.display()
+    );
+    SqliteError::Newer(Fault::environment(Code::CATALOG_NEWER, "catalog:newer", message))
+}

@@ -1,0 +1,67 @@
+//! What the catalog and the run history share: opening, checking, setting aside and writing an `SQLite` file.
+//!
+//! The rules are explained in `design/catalog.md`. In short: WAL is switched on once, under a file lock, and
+//! then only checked; one connection writes, a few read; every write is a transaction that begins as a
+//! writer; a busy file is waited for, and then tried again, a bounded number of times; a damaged file is set
+//! aside under another name; a file of a newer version is refused and left as it is.
+
+mod connections;
+mod database;
+mod error;
+mod files;
+mod lock;
+mod log;
+pub(crate) mod migrations;
+mod open;
+mod set_aside;
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteSynchronous;
+
+pub(crate) use database::{Database, meta};
+pub(crate) use error::{SqliteError, failed, is_unique_violation};
+pub(crate) use open::open;
+pub(crate) use set_aside::replace;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OpenMode {
+    /// Created, migrated, and set aside if it is damaged.
+    ReadWrite,
+    /// Never created, changed or set aside. A file that is not there reads as an empty one.
+    ReadOnly,
+}
+
+/// How long a busy file is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusyPolicy {
+    /// How long `SQLite` waits for a lock within one attempt.
+    pub busy_timeout: Duration,
+    /// Attempts before `Busy` is reported, at least 1.
+    pub attempts: u32,
+}
+
+/// Four attempts of five seconds.
+impl Default for BusyPolicy {
+    fn default() -> Self {
+        Self { busy_timeout: Duration::from_secs(5), attempts: 4 }
+    }
+}
+
+/// Which file it is and what it must look like.
+pub(crate) struct Layout {
+    /// The version that this program writes and reads; `meta.layout` in the file.
+    pub(crate) version: i64,
+    /// The earliest version that it reads as it is, without bringing the file up to date: for commands that only look,
+    /// also while another process is at it.
+    pub(crate) readable_from: i64,
+    /// How to get there.
+    pub(crate) steps: &'static [migrations::LayoutStep],
+    /// When the operating system is told to write through.
+    pub(crate) synchronous: SqliteSynchronous,
+    /// The tables and indexes that it must have; a file without one of them is damaged.
+    pub(crate) objects: &'static [&'static str],
+    /// A query that reads every page that matters, to meet damage at open and not in the middle of work.
+    pub(crate) probe: &'static str,
+}

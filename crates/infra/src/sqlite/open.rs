@@ -1,0 +1,207 @@
+//! Opening a file: looking at what is there, creating, migrating and setting aside.
+
+use std::path::{Path, PathBuf};
+
+use mangrove_domain::{failure::Fault, problem::Code};
+use mangrove_fs::faults::{Operation, io_fault};
+use sqlx::{SqliteConnection, SqlitePool, migrate::MigrateError};
+
+use super::{
+    BusyPolicy, Layout, OpenMode, SqliteError,
+    connections::{connect_options, reader_pool, writer_pool},
+    database::{Database, Pools},
+    error::{corrupt, failed, incomplete, newer},
+    files::suspect_path,
+    lock::lock_setup,
+    migrations,
+    set_aside::move_aside,
+};
+
+/// What a first look at a file says.
+enum Look {
+    Ready,
+    /// There, and nothing in it: created by a process that died before it wrote.
+    Blank,
+    /// Of an earlier layout, or not in WAL mode.
+    NeedsSetup,
+}
+
+/// Opens the file. The second value names where a damaged one was moved.
+pub(crate) async fn open(
+    path: &Path,
+    mode: OpenMode,
+    layout: &Layout,
+    busy: BusyPolicy,
+) -> Result<(Database, Option<PathBuf>), SqliteError> {
+    match mode {
+        OpenMode::ReadOnly => Ok((open_to_read(path, layout, busy).await?, None)),
+        OpenMode::ReadWrite => open_to_write(path, layout, busy).await,
+    }
+}
+
+async fn open_to_read(path: &Path, layout: &Layout, busy: BusyPolicy) -> Result<Database, SqliteError> {
+    let empty = Database { path: path.to_owned(), pools: None, identity: None, attempts: busy.attempts.max(1) };
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.len() > 0 => {}
+        Ok(_) => return Ok(empty),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(empty),
+        Err(error) => return Err(SqliteError::Other(io_fault(Operation::Read, path, &error))),
+    }
+    let options = connect_options(path, layout, busy).read_only(true).create_if_missing(false);
+    let mut readers = reader_pool(options.clone());
+    let mut look = look(&readers, path, layout, OpenMode::ReadOnly).await;
+    if matches!(&look, Err(SqliteError::Other(fault)) if matches!(fault.code, Code::UNREADABLE | Code::NOT_WRITABLE)) {
+        // A read-only directory: SQLite cannot keep its index of the write-ahead log there. Nobody else can
+        // write the file either, so it can be read as one that does not change.
+        readers = reader_pool(options.immutable(true));
+        look = self::look(&readers, path, layout, OpenMode::ReadOnly).await;
+    }
+    match look? {
+        Look::Ready => Ok(Database { pools: Some(Pools { writer: None, readers }), ..empty }),
+        Look::Blank => Ok(empty),
+        Look::NeedsSetup => {
+            let what = "it has an earlier layout; a scan brings it up to date";
+            Err(SqliteError::Other(failed("read", path, what)))
+        }
+    }
+}
+
+async fn open_to_write(
+    path: &Path,
+    layout: &Layout,
+    busy: BusyPolicy,
+) -> Result<(Database, Option<PathBuf>), SqliteError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .map_err(|error| SqliteError::Other(io_fault(Operation::Create, parent, &error)))?;
+    }
+    let options = connect_options(path, layout, busy).create_if_missing(false);
+    let attempt = || async {
+        let writer = writer_pool(options.clone());
+        (look(&writer, path, layout, OpenMode::ReadWrite).await, writer)
+    };
+    let exists = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+    if exists {
+        match attempt().await {
+            (Ok(Look::Ready), writer) => return Ok((Database::writable(path, writer, options, busy)?, None)),
+            (Ok(Look::Blank | Look::NeedsSetup) | Err(SqliteError::Corrupt(_)), writer) => writer.close().await,
+            (Err(error), _) => return Err(error),
+        }
+    }
+    // Under the lock, look again: another process may have done it meanwhile.
+    let lock = lock_setup(path, busy).await?;
+    let mut set_aside = None;
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+        let (found, writer) = attempt().await;
+        writer.close().await;
+        match found {
+            Ok(Look::Ready | Look::Blank | Look::NeedsSetup) => {}
+            Err(SqliteError::Corrupt(_)) => set_aside = Some(move_aside(path, "corrupt")?),
+            Err(error) => return Err(error),
+        }
+    }
+    let writer = writer_pool(options.clone().create_if_missing(true));
+    set_up(&writer, path, layout).await?;
+    drop(lock);
+    Ok((Database::writable(path, writer, options, busy)?, set_aside))
+}
+
+/// Switches to WAL and migrates; called under the lock.
+async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(), SqliteError> {
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode = WAL")
+        .fetch_one(writer)
+        .await
+        .map_err(|error| SqliteError::of("prepare", path, &error))?;
+    if journal != "wal" {
+        let message = format!("{}: the file system does not allow write-ahead logging", path.display());
+        return Err(SqliteError::Other(Fault::environment(Code::CATALOG_FAILED, "catalog:wal", message)));
+    }
+    migrations::migrator(layout.steps).run(writer).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => newer(path, "another", layout.version),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            SqliteError::of("migrate", path, &error)
+        }
+        other => SqliteError::Other(failed("migrate", path, &other.to_string())),
+    })
+}
+
+/// Checks version, journal mode and health.
+async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -> Result<Look, SqliteError> {
+    let failed_to_open = |error: sqlx::Error| SqliteError::of("open", path, &error);
+    let mut connection = pool.acquire().await.map_err(failed_to_open)?;
+    let mut names = names(&mut connection).await.map_err(failed_to_open)?;
+    if lacks(&names, "meta") {
+        if is_blank(&mut connection, &names).await.map_err(failed_to_open)? {
+            return Ok(Look::Blank);
+        }
+        // Another process may have made the tables between the two questions.
+        names = self::names(&mut connection).await.map_err(failed_to_open)?;
+        if lacks(&names, "meta") {
+            return Err(incomplete(path, "meta"));
+        }
+    }
+    let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'layout'")
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed_to_open)?;
+    let Some(found) = found.and_then(|text| text.parse::<i64>().ok()) else {
+        return Err(corrupt(format!("{} does not say which layout it has", path.display())));
+    };
+    if found > layout.version {
+        return Err(newer(path, &found.to_string(), layout.version));
+    }
+    let oldest = match mode {
+        OpenMode::ReadOnly => layout.readable_from,
+        OpenMode::ReadWrite => layout.version,
+    };
+    if found < oldest {
+        return Ok(Look::NeedsSetup);
+    }
+    if let Some(lost) = layout.objects.iter().find(|name| lacks(&names, name)) {
+        return Err(incomplete(path, lost));
+    }
+    sqlx::query(layout.probe).fetch_all(&mut *connection).await.map_err(failed_to_open)?;
+    if mode == OpenMode::ReadOnly {
+        return Ok(Look::Ready);
+    }
+    let journal: String =
+        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.map_err(failed_to_open)?;
+    if journal != "wal" {
+        return Ok(Look::NeedsSetup);
+    }
+    let suspect = suspect_path(path);
+    if suspect.exists() {
+        let verdict: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed_to_open)?;
+        if verdict != "ok" {
+            return Err(corrupt(format!("{} is damaged: {verdict}", path.display())));
+        }
+        // Best effort: a mark that stays costs one more check at the next open.
+        let _ = std::fs::remove_file(&suspect);
+    }
+    Ok(Look::Ready)
+}
+
+/// The tables and indexes of the file.
+async fn names(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetch_all(connection).await
+}
+
+fn lacks(names: &[String], name: &str) -> bool {
+    !names.iter().any(|known| known == name)
+}
+
+/// True if nothing of a layout was written yet. A file that was set up once and has lost its tables is none.
+async fn is_blank(connection: &mut SqliteConnection, names: &[String]) -> Result<bool, sqlx::Error> {
+    match names {
+        [] => Ok(true),
+        [only] if only == "_sqlx_migrations" => {
+            let applied: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(connection).await?;
+            Ok(applied == 0)
+        }
+        _ => Ok(false),
+    }
+}

@@ -1,0 +1,87 @@
+//! Reading objects, each compared with its name.
+
+use std::{fs, io, sync::Arc};
+
+use mangrove_domain::{
+    bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, StoredObject, vendor_digest},
+    digest::Digest,
+    ports::StoreError,
+    problem::Code,
+};
+use mangrove_fs::faults::{Operation, io_fault};
+
+use super::{Inner, access, directory_names, unusable, vendor};
+
+impl Inner {
+    pub(super) fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError> {
+        let key = bundle.entry.key;
+        let code = self.read(key)?.pop().map(|(_, bytes)| bytes).unwrap_or_default();
+        Ok(LoadedBundle { code: text(key, code)?, vendor_files: self.vendor_files(&bundle.vendors)? })
+    }
+
+    pub(super) fn vendor_files(&self, vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError> {
+        let mut files = Vec::new();
+        for vendor in vendors {
+            for (path, bytes) in self.read(vendor.key)? {
+                let path = format!("../vendor/{}/{path}", vendor.key.digest());
+                files.push(BundleFile { path, code: text(vendor.key, bytes)? });
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Every file of an object by its path in it, compared with the object's name.
+    pub(super) fn read(&self, key: ObjectKey) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let path = self.path(key);
+        let (files, digest) = match key {
+            ObjectKey::Extension(_) => fs::read(&path).map(|bytes| {
+                let digest = Digest::of(&bytes);
+                (vec![(String::new(), bytes)], digest)
+            }),
+            ObjectKey::Vendor(_) => vendor::read(&path).map(|files| {
+                let digest = vendor_digest(files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())));
+                (files, digest)
+            }),
+        }
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                unusable(key, Code::BUNDLE_MISSING, "is missing from the store")
+            }
+            io::ErrorKind::InvalidData => unusable(key, Code::BUNDLE_CORRUPT, "holds a name that is not UTF-8"),
+            _ => access("read", io_fault(Operation::Read, &path, &error)),
+        })?;
+        if digest == key.digest() {
+            Ok(files)
+        } else {
+            Err(unusable(key, Code::BUNDLE_CORRUPT, "does not have the content that its name says"))
+        }
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<StoredObject>, StoreError> {
+        let mut objects = Vec::new();
+        for name in directory_names(&self.root)? {
+            let directory = self.root.join(&name);
+            let is_vendor = name == "vendor";
+            if !is_vendor && name.len() != 2 {
+                continue;
+            }
+            for name in directory_names(&directory)? {
+                let digest = if is_vendor { name.as_str() } else { name.strip_suffix(".js").unwrap_or("") };
+                // Not ours, or half a download of somebody else: not an object.
+                let Ok(digest) = digest.parse::<Digest>() else { continue };
+                let key = if is_vendor { ObjectKey::Vendor(digest) } else { ObjectKey::Extension(digest) };
+                if let Some(size_bytes) = self.size(key)? {
+                    objects.push(StoredObject { key, size_bytes });
+                }
+            }
+        }
+        objects.sort_unstable();
+        Ok(objects)
+    }
+}
+
+fn text(key: ObjectKey, bytes: Vec<u8>) -> Result<Arc<str>, StoreError> {
+    let text = String::from_utf8(bytes);
+    text.map(Arc::from).map_err(|_| unusable(key, Code::BUNDLE_CORRUPT, "is not UTF-8"))
+}
