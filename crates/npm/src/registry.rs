@@ -366,6 +366,8 @@ impl Client {
     }
 
     fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
+        // A provider of cryptography that the program has chosen already stays in force.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("mangrove/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.limits.connect)
@@ -416,17 +418,18 @@ async fn send(request: reqwest::RequestBuilder) -> Result<reqwest::Response, Rea
     })
 }
 
-/// True if encryption failed: a typed error of the TLS layer stands somewhere among the sources.
+/// True if encryption failed: a typed error of the TLS layer is somewhere among the causes.
 fn is_about_trust(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if inner.is::<rustls::Error>()
-            || wrapped.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-        {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.is::<rustls::Error>() {
             return true;
         }
-        source = inner.source();
+        // What an I/O error wraps is not its source: its source is the source of that. The client wraps twice.
+        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
     }
     false
 }

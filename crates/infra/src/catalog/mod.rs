@@ -29,16 +29,13 @@ use mangrove_domain::{
 };
 use sqlx::{
     Row as _,
-    migrate::Migrator,
     sqlite::{SqliteRow, SqliteSynchronous},
 };
 
-use crate::sqlite::{self, Database, Layout, SqliteError};
+use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use crate::sqlite::{BusyPolicy, OpenMode};
 pub use deferred::{DeferredCatalog, OpenedCatalog};
 pub use unusable::Unusable;
-
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/catalog");
 
 /// The newest layout that this version reads and writes.
 pub const LAYOUT_VERSION: i64 = 3;
@@ -54,7 +51,7 @@ const LAYOUT: Layout = Layout {
     version: LAYOUT_VERSION,
     // Later layouts have the tables of layout 1, and more columns; records carry their own format.
     readable_from: 1,
-    migrator: &MIGRATOR,
+    steps: migrations::CATALOG,
     // Under WAL a power cut can lose the latest commits, never the file; the catalog can be rebuilt.
     synchronous: SqliteSynchronous::Normal,
     objects: &[

@@ -14,19 +14,17 @@ use mangrove_domain::{
     problem::Code,
     run::{RunLookup, RunRecord},
 };
-use sqlx::{migrate::Migrator, sqlite::SqliteSynchronous};
+use sqlx::sqlite::SqliteSynchronous;
 
-use crate::sqlite::{self, Database, Layout, SqliteError};
+use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use crate::sqlite::{BusyPolicy, OpenMode};
 pub use deferred::DeferredRuns;
 use running::Running;
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/runs");
-
 const LAYOUT: Layout = Layout {
     version: 1,
     readable_from: 1,
-    migrator: &MIGRATOR,
+    steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Full,
     objects: &["runs", "runs_order", "runs_name"],
     probe: "SELECT count(*) FROM runs",

@@ -11,12 +11,13 @@ mod error;
 mod files;
 mod lock;
 mod log;
+pub(crate) mod migrations;
 mod open;
 mod set_aside;
 
 use std::time::Duration;
 
-use sqlx::{migrate::Migrator, sqlite::SqliteSynchronous};
+use sqlx::sqlite::SqliteSynchronous;
 
 pub(crate) use database::{Database, meta};
 pub(crate) use error::{SqliteError, failed, is_unique_violation};
@@ -56,7 +57,7 @@ pub(crate) struct Layout {
     /// also while another process is at it.
     pub(crate) readable_from: i64,
     /// How to get there.
-    pub(crate) migrator: &'static Migrator,
+    pub(crate) steps: &'static [migrations::LayoutStep],
     /// When the operating system is told to write through.
     pub(crate) synchronous: SqliteSynchronous,
     /// The tables and indexes that it must have; a file without one of them is damaged.

@@ -13,6 +13,7 @@ use super::{
     error::{corrupt, failed, incomplete, newer},
     files::suspect_path,
     lock::lock_setup,
+    migrations,
     set_aside::move_aside,
 };
 
@@ -115,7 +116,7 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
         let message = format!("{}: the file system does not allow write-ahead logging", path.display());
         return Err(SqliteError::Other(Fault::environment(Code::CATALOG_FAILED, "catalog:wal", message)));
     }
-    layout.migrator.run(writer).await.map_err(|error| match error {
+    migrations::migrator(layout.steps).run(writer).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => newer(path, "another", layout.version),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             SqliteError::of("migrate", path, &error)

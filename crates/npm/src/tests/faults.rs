@@ -1,6 +1,11 @@
 //! The fault matrix: every way in which a registry fails, for metadata and for archives.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use mangrove_domain::{failure::FailureClass, ports::Packages as _, problem::Code};
 use mangrove_testkit::registry::{FakePackage, FakeRegistry, Misbehaviour};
@@ -285,4 +290,24 @@ async fn a_proxy_is_used_where_one_is_set() {
     options.environment.insert("NO_PROXY".to_owned(), "127.0.0.1".to_owned());
     prepare(&NpmPackages::new(options), &["npm:zod@4"]).await.unwrap();
     assert_eq!(proxy.requests().len(), 1);
+}
+
+/// A registry that answers encryption with plain text: the client has cryptography, and the failure is that of TLS and not
+/// that of a network, which would be tried again at once.
+#[tokio::test]
+async fn a_registry_without_tls_is_not_tried_again_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let world = World::new();
+    let environment = BTreeMap::from([("MANGROVE_NPM_REGISTRY".to_owned(), address)]);
+    let packages = NpmPackages::new(Options { environment, ..world.options() });
+    let fault = prepare(&packages, &["npm:zod@4"]).await.expect_err("nobody speaks TLS there");
+    assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::REGISTRY_UNREACHABLE), "{}", fault.message);
+    assert!(world.pauses.pauses.lock().unwrap().is_empty(), "{}", fault.message);
 }
