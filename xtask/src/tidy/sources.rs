@@ -121,7 +121,7 @@ fn is_target(path: &str) -> bool {
         return true;
     }
     let Some((directory, _)) = path.rsplit_once('/') else { return true };
-    path.starts_with("crates/")
+    (path.starts_with("crates/") || path.starts_with("examples/"))
         && ["/tests", "/examples", "/benches", "/src/bin"].iter().any(|folder| directory.ends_with(folder))
         && !directory.contains("/src/") | directory.ends_with("/src/bin")
 }
@@ -239,6 +239,9 @@ mod tests {
             ("crates/a/tests/whole.rs", "mod common;\n"),
             ("crates/a/tests/common/mod.rs", ""),
             ("crates/a/examples/shown.rs", ""),
+            ("examples/a/src/main.rs", "mod one;\n"),
+            ("examples/a/src/one.rs", ""),
+            ("examples/a/tests/whole.rs", ""),
             ("tests/cli/main.rs", "mod scan;\n"),
             ("tests/cli/scan.rs", ""),
         ]);
