@@ -43,6 +43,7 @@
 //! [`store`], [`seals`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the light ones together to a
 //! program of its own.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
 
 #[cfg(feature = "bundler")]

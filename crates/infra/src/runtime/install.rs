@@ -8,7 +8,10 @@ use std::{
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic,
+    faults::{Operation, io_fault},
+};
 use mangrove_npm::{
     NpmPackages,
     archive::{self, Bounds},
@@ -68,7 +71,7 @@ pub async fn deno(packages: &NpmPackages, places: &Places, versions: &Versions) 
     })?;
     // Proven before it takes the old one's place.
     let version = versions.of(&fresh.program).await?;
-    fs::rename(&fresh.program, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+    atomic::rename(&fresh.program, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
     Ok(Installed { path, version, is_new: true })
 }
 
