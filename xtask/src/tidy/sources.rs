@@ -29,6 +29,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
         forbidden(tree),
         unnamed_test_targets(tree),
         unreachable_modules(tree),
+        files_beside_folders(tree),
         white_space(tree),
         machine_paths(tree),
         clocks_and_files(tree),
@@ -113,6 +114,16 @@ fn unreachable_modules(tree: &Tree) -> Vec<String> {
         }
     }
     findings
+}
+
+/// The file of a module that has a folder is `mod.rs` in it, so that all of the module moves together.
+fn files_beside_folders(tree: &Tree) -> Vec<String> {
+    let folder = |path: &str| path.trim_end_matches(".rs").to_owned();
+    let beside = tree.ending(".rs").filter(|(path, _)| {
+        let inside = format!("{}/", folder(path));
+        !is_target(path) && tree.ending(".rs").any(|(other, _)| other.starts_with(&inside))
+    });
+    beside.map(|(path, _)| format!("{path}: belongs in its folder, as {}/mod.rs", folder(path))).collect()
 }
 
 /// True for the first file of a library, program, test, example, bench or build script.
@@ -249,6 +260,21 @@ mod tests {
         ]);
         let findings = unreachable_modules(&bad);
         assert_eq!(findings.len(), 3, "{findings:?}");
+    }
+
+    #[test]
+    fn a_file_beside_its_folder_is_found() {
+        let good = Tree::from([
+            ("crates/a/src/lib.rs", ""),
+            ("crates/a/src/one/mod.rs", ""),
+            ("crates/a/src/one/two.rs", ""),
+            ("crates/a/src/one_more.rs", ""),
+            ("crates/a/tests/whole.rs", ""),
+            ("crates/a/tests/whole/part.rs", ""),
+        ]);
+        assert_eq!(files_beside_folders(&good), none());
+        let bad = Tree::from([("crates/a/src/one.rs", ""), ("crates/a/src/one/two.rs", "")]);
+        assert_eq!(files_beside_folders(&bad), ["crates/a/src/one.rs: belongs in its folder, as crates/a/src/one/mod.rs"]);
     }
 
     #[test]
