@@ -64,7 +64,7 @@ pub async fn deno(packages: &NpmPackages, places: &Places, versions: &Versions) 
     let name = package()?;
     let bytes = packages.archive(name, DENO_VERSION).await?;
     let target = path.clone();
-    let unpacked = tokio::task::spawn_blocking(move || unpack(name, &bytes, &target)).await;
+    let unpacked = mangrove_fs::blocking(move || unpack(name, &bytes, &target)).await;
     let fresh = unpacked.unwrap_or_else(|error| {
         let message = format!("unpacking Deno ended unexpectedly: {error}");
         Err(Fault::environment(Code::RUNTIME_FAILED, "program:deno", message))
