@@ -94,6 +94,7 @@ const LAYERS: &[Layer] = &[
         ours_in_tests: &["mangrove-testkit"],
         outside: Some(&[
             "async-trait",
+            "nodejs-built-in-modules",
             "oxc_allocator",
             "oxc_ast",
             "oxc_ast_visit",
