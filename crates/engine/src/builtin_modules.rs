@@ -23,7 +23,9 @@ mod tests {
 
     #[test]
     fn with_and_without_prefix_and_below_a_slash() {
-        for specifier in ["node:fs", "node:test", "fs", "fs/promises", "diagnostics_channel", "constants", "_stream_wrap"] {
+        for specifier in
+            ["node:fs", "node:test", "fs", "fs/promises", "diagnostics_channel", "constants", "_stream_wrap"]
+        {
             assert!(is_built_in(specifier), "{specifier}");
         }
         for specifier in ["test", "punycode/", "fs-extra", "@a/fs", "./fs", "", "zod", "process/browser", "fs/other"] {

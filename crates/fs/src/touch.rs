@@ -37,6 +37,9 @@ mod tests {
             let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).expect("a time");
             assert!(modified > long_ago + Duration::from_hours(71), "{}", path.display());
         }
-        assert_eq!(touch(&directory.path().join("missing")).map_err(|error| error.kind()), Err(io::ErrorKind::NotFound));
+        assert_eq!(
+            touch(&directory.path().join("missing")).map_err(|error| error.kind()),
+            Err(io::ErrorKind::NotFound)
+        );
     }
 }

@@ -73,6 +73,8 @@ pub mod seals;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;
+#[cfg(feature = "sqlite")]
+mod stored;
 pub mod system;
 #[cfg(feature = "bundler")]
 pub mod worker;

@@ -5,12 +5,15 @@ use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;
 
 fn alert(name: &str) -> String {
-    format!("export const alert = {{ \"type\": \"@team/{name}\", \"metric\": \"{name}.used\", \"urgency\": \"page\" }};\n")
+    format!(
+        "export const alert = {{ \"type\": \"@team/{name}\", \"metric\": \"{name}.used\", \"urgency\": \"page\" }};\n"
+    )
 }
 
 fn repository(alerts: &[(&str, String)]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("mangrove.yaml"), "repoId: 00000000-0000-4000-8000-00000000a1e7\n").unwrap();
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("mangrove.yaml"), "repoId: 00000000-0000-4000-8000-00000000a1e7\n")
+        .expect("a marker");
     for (name, text) in alerts {
         write(&directory, name, text);
     }
@@ -19,15 +22,16 @@ fn repository(alerts: &[(&str, String)]) -> TempDir {
 
 fn write(repository: &TempDir, name: &str, text: &str) {
     let folder = repository.path().join("extensions/alerts");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(name), text).unwrap();
+    fs::create_dir_all(&folder).expect("a directory");
+    fs::write(folder.join(name), text).expect("an alert");
 }
 
 /// Whether the program ended well, and what it printed.
 fn list(repository: &Path) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_mangrove-embedding")).arg(repository).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_mangrove-embedding")).arg(repository).output().expect("the program starts");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    (output.status.success(), String::from_utf8(output.stdout).expect("text"))
 }
 
 #[test]

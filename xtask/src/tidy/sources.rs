@@ -274,7 +274,10 @@ mod tests {
         ]);
         assert_eq!(files_beside_folders(&good), none());
         let bad = Tree::from([("crates/a/src/one.rs", ""), ("crates/a/src/one/two.rs", "")]);
-        assert_eq!(files_beside_folders(&bad), ["crates/a/src/one.rs: belongs in its folder, as crates/a/src/one/mod.rs"]);
+        assert_eq!(
+            files_beside_folders(&bad),
+            ["crates/a/src/one.rs: belongs in its folder, as crates/a/src/one/mod.rs"]
+        );
     }
 
     #[test]

@@ -74,7 +74,10 @@ pub(crate) async fn run(
     Ok(Exit::Done)
 }
 
-#[expect(clippy::disallowed_methods, reason = "whoever names the file may name a link or a device, which stay what they are")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever names the file may name a link or a device, which stay what they are"
+)]
 fn write(output: &Path, code: &str) -> Result<(), CommandError> {
     std::fs::write(output, code).map_err(|error| unwritable(output, &error))
 }
