@@ -104,9 +104,11 @@ impl NpmPackages {
 
     async fn resolve_anew(&self, requirement: &Requirement) -> Result<Tree, Fault> {
         let supply = &self.inner.supply;
-        let tree = resolve(requirement, &Source(Arc::clone(supply))).await?;
+        let outages = Arc::default();
+        let source = Source { supply: Arc::clone(supply), outages: Arc::clone(&outages) };
+        let tree = resolve(requirement, &source).await?;
         // What cannot be had must not be pinned.
-        supply.ensure_all(&tree.integrity).await?;
+        supply.ensure_all(&tree.integrity, &outages).await?;
         Ok(tree)
     }
 }

@@ -10,3 +10,4 @@ pub mod requests;
 pub mod rows;
 pub mod sources;
 pub mod stops;
+pub mod unanswered;
