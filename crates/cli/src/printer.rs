@@ -149,7 +149,7 @@ impl Printer {
             None => (problem.subject.clone(), String::new()),
         };
         self.error_line(&format!("{}: {subject}", paint(self.color_stderr, style, &head)));
-        for (index, line) in advice::message(&problem.message).lines().enumerate() {
+        for (index, line) in problem.message.lines().enumerate() {
             let prefix = if index == 0 { place.as_str() } else { "" };
             self.error_line(&format!("  {prefix}{line}"));
         }
