@@ -140,7 +140,7 @@ fn why_says_what_a_helper_is_for() {
     assert!(idle.code == 0 && idle.stdout.contains("not imported by any source"), "{idle}");
     sandbox.write("notes.ts", "");
     let no_source = sandbox.run(&["why", "notes.ts"]);
-    assert!(no_source.code == 1 && no_source.stderr.contains("is no source"), "{no_source}");
+    assert!(no_source.code == 1 && no_source.stderr.contains("is not a source"), "{no_source}");
 }
 
 #[test]
