@@ -25,3 +25,4 @@ mod scan;
 mod seals;
 mod shipped;
 mod trace;
+mod untrusted;
