@@ -57,6 +57,15 @@ pub fn create(path: &Path, content: &[u8], durability: Durability) -> io::Result
     }
 }
 
+/// Gives a file or directory that is whole another name on the same file system. A file that has the name already makes
+/// way, as does an empty directory for a directory.
+///
+/// # Errors
+/// That of the operating system; both names mean what they meant before then.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -6,6 +6,9 @@ mod blocking;
 pub mod faults;
 pub mod files;
 pub mod json_text;
+pub mod staging;
 pub mod stamp;
+mod touch;
 
 pub use blocking::{Unfinished, blocking};
+pub use touch::touch;

@@ -2,6 +2,8 @@
 
 use std::{fs, io, path::Path};
 
+use mangrove_fs::atomic::{self, Durability};
+
 use super::error::ComposeError;
 
 /// Makes it, with a `.gitignore` that keeps it out of the repository.
@@ -10,7 +12,7 @@ pub(super) fn prepare(directory: &Path) -> Result<(), ComposeError> {
         fs::create_dir_all(directory)?;
         let ignore = directory.join(".gitignore");
         if !ignore.exists() {
-            fs::write(ignore, "*\n")?;
+            atomic::create(&ignore, b"*\n", Durability::Volatile)?;
         }
         Ok(())
     };

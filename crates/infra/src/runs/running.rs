@@ -41,7 +41,7 @@ impl Running {
         }
         let lock = || -> io::Result<File> {
             fs::create_dir_all(&self.directory)?;
-            let file = File::create(&path)?;
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
             // Others hold it shared, and for a moment only.
             file.lock()?;
             Ok(file)

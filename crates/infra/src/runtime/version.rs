@@ -6,12 +6,13 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::atomic::{self, Durability};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::child::Call;
 

@@ -14,7 +14,10 @@ use mangrove_domain::{
     module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    faults::{Operation, io_fault},
+    staging,
+};
 use tempfile::TempDir;
 
 /// What the names of rooms begin with.
@@ -174,9 +177,5 @@ fn has_bare_imports(graph: &ModuleGraph) -> bool {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let failed = |error: &io::Error| io_fault(Operation::Write, path, error);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|error| failed(&error))?;
-    }
-    fs::write(path, bytes).map_err(|error| failed(&error))
+    staging::write(path, bytes).map_err(|error| io_fault(Operation::Write, path, &error))
 }

@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
@@ -74,8 +74,7 @@ impl Room {
 /// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
     if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
-        let touched = fs::File::options().append(true).open(path);
-        let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = mangrove_fs::touch(path);
         return Ok(());
     }
     // Another process may load the file meanwhile: it finds all of it or nothing.
@@ -84,6 +83,8 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use mangrove_domain::bundle::BundleFile;
 
     use super::*;
