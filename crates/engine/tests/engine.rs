@@ -715,7 +715,7 @@ fn f21_a_stack_gives_away_no_function() {
     let mut session = open(STACKS).unwrap();
     let call = Call {
         schema: vec!["schema".to_owned()],
-        ..Call::unchecked(vec!["run".to_owned()], Json::object([("n", Json::from(1))]), Json::Object(Vec::new()))
+        ..unchecked_call(vec!["run".to_owned()], Json::object([("n", Json::from(1))]), Json::Object(Vec::new()))
     };
     let value = session.call(&call, &mut |_| Ok(Json::Null)).unwrap();
     assert_eq!(value.to_string(), r#"{"found":[],"seen":true}"#);
