@@ -62,7 +62,7 @@ jobs:
     workflows/w.yaml:7:9: `inputs`: expected a mapping, found 3
     workflows/w.yaml:9:5: a job needs `steps`
     workflows/w.yaml:10:5: unknown key `step` in a job — did you mean `steps`?
-    workflows/w.yaml:12:44: `type`: there is no condition `suceeded` — did you mean `succeeded`?
+    workflows/w.yaml:12:44: `type`: unknown condition `suceeded` — did you mean `succeeded`?
     workflows/w.yaml:12:76: a condition needs `conditions`
     workflows/w.yaml:13:13: `weight`: expected a whole number, found "heavy"
     workflows/w.yaml:16:23: `allowFailure`: expected true or false, found "sometimes"
