@@ -61,8 +61,8 @@ async fn what_is_locked_counts_and_what_is_not_is_reported() -> Result {
     "#);
     insta::assert_snapshot!(problems(&survey), @r#"
     MG0401 pulled:@acme/aws/models/gone.ts: the lockfile lists this file, but it does not exist
-    MG0413 .swamp/pulled-extensions/@acme/stray: @acme/stray was pulled, but the lockfile does not name it: it is ignored
-    MG0413 .swamp/pulled-extensions/@other/stray: @other/stray was pulled, but the lockfile does not name it: it is ignored
+    MG0413 .swamp/pulled-extensions/@acme/stray: @acme/stray was pulled, but is not listed in the lockfile: it is ignored
+    MG0413 .swamp/pulled-extensions/@other/stray: @other/stray was pulled, but is not listed in the lockfile: it is ignored
     "#);
     let locked = &survey.disk.roots[&RootId::pulled("@acme/aws")].locked_files;
     assert_eq!(
