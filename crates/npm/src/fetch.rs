@@ -31,7 +31,7 @@ const FRESH_FOR: Duration = Duration::from_mins(1);
 pub(super) const ARCHIVES_AT_ONCE: usize = 32;
 
 /// Everything that comes from a registry, for one process.
-pub(super) struct Supply {
+pub(super) struct PackageFetcher {
     pub(super) locations: Locations,
     pub(super) is_offline: bool,
     pub(super) client: Client,
@@ -43,7 +43,7 @@ pub(super) struct Supply {
     pub(super) reading: Semaphore,
 }
 
-impl Supply {
+impl PackageFetcher {
     /// Makes sure that verified archives of all these packages are cached. Every one is tried, so that a
     /// failure of one costs the others nothing.
     pub(super) async fn ensure_all(
@@ -53,8 +53,8 @@ impl Supply {
     ) -> Result<(), Fault> {
         let outcomes: Vec<Result<(), Fault>> = stream::iter(packages.clone())
             .map(|(package, integrity)| {
-                let (supply, outages) = (Arc::clone(self), Arc::clone(outages));
-                async move { supply.ensure(package, integrity, outages).await }
+                let (fetcher, outages) = (Arc::clone(self), Arc::clone(outages));
+                async move { fetcher.ensure(package, integrity, outages).await }
             })
             .buffered(32)
             .collect()
@@ -71,12 +71,12 @@ impl Supply {
             Fault::environment(Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
         })?;
         let integrity = manifest.integrity.ok_or_else(|| {
-            let message = format!("the registry promises no digest of {package}");
+            let message = format!("the registry gives no digest for {package}");
             Fault::environment(Code::PACKAGE_UNSUPPORTED, format!("package:{package}"), message)
         })?;
         Arc::clone(self).ensure(package.clone(), integrity.clone(), outages).await?;
-        let supply = Arc::clone(self);
-        blocking(move || supply.cached_archive(&package, &integrity)).await
+        let fetcher = Arc::clone(self);
+        blocking(move || fetcher.cached_archive(&package, &integrity)).await
     }
 
     /// The verified archive from the cache.
@@ -91,9 +91,9 @@ impl Supply {
         integrity: String,
         outages: Arc<Outages>,
     ) -> Result<(), Fault> {
-        let supply = Arc::clone(&self);
+        let fetcher = Arc::clone(&self);
         let key = (package.clone(), integrity.clone());
-        self.archive_flights.join(key, || async move { supply.obtain(&package, &integrity, &outages).await }).await
+        self.archive_flights.join(key, || async move { fetcher.obtain(&package, &integrity, &outages).await }).await
     }
 
     async fn obtain(
@@ -105,10 +105,10 @@ impl Supply {
         let settings = Settings::load(&self.locations)?;
         let registry = settings.registry(&package.name).clone();
         let cached = {
-            let (supply, package, integrity, registry) =
+            let (fetcher, package, integrity, registry) =
                 (Arc::clone(&self), package.clone(), integrity.to_owned(), registry.clone());
             let _place = self.reading.acquire().await;
-            blocking(move || Ok(supply.cache.archive(&registry, &package, &integrity).is_some())).await?
+            blocking(move || Ok(fetcher.cache.archive(&registry, &package, &integrity).is_some())).await?
         };
         if cached {
             return Ok(());
@@ -118,7 +118,7 @@ impl Supply {
         }
         let outcome = self.download(&settings, &registry, package, integrity, outages).await;
         if outcome.is_err() {
-            // Whatever we know of the package led here; let the next try ask anew.
+            // Whatever we know of the package led here; let the next try ask again.
             self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&package.name);
             self.cache.forget_packument(&registry, &package.name);
         }
@@ -139,16 +139,16 @@ impl Supply {
             let (label, integrity) = (label.clone(), integrity.to_owned());
             async move { mangrove_fs::blocking(move || verify(&label, &integrity, bytes)).await }
         };
-        let fetched = self
+        let outcome = self
             .client
             .archive(settings, &label, &address, outages, |bytes| {
                 let checked = check(bytes);
                 async move { checked.await.unwrap_or_else(|error| Err(died(&error))) }
             })
             .await;
-        let bytes = fetched?;
-        let (supply, registry, package) = (Arc::clone(self), registry.clone(), package.clone());
-        blocking(move || Ok(supply.cache.keep_archive(&registry, &package, &bytes)?)).await
+        let bytes = outcome?;
+        let (fetcher, registry, package) = (Arc::clone(self), registry.clone(), package.clone());
+        blocking(move || Ok(fetcher.cache.keep_archive(&registry, &package, &bytes)?)).await
     }
 
     async fn archive_address(
@@ -208,9 +208,9 @@ impl Supply {
         let settings = Settings::load(&self.locations)?;
         let registry = settings.registry(name).clone();
         let known = {
-            let (supply, registry, name) = (Arc::clone(&self), registry.clone(), name.to_owned());
+            let (fetcher, registry, name) = (Arc::clone(&self), registry.clone(), name.to_owned());
             blocking(move || {
-                Ok(supply.cache.packument(&registry, &name).and_then(|cached| {
+                Ok(fetcher.cache.packument(&registry, &name).and_then(|cached| {
                     let parsed = Packument::parse(&cached.body).ok()?;
                     Some((cached.tag, Arc::new(parsed)))
                 }))
@@ -231,8 +231,8 @@ impl Supply {
         };
         let (packument, fresh) = self.client.metadata(&settings, name, tag.as_deref(), outages, check).await?;
         if let Some(fresh) = fresh {
-            let (supply, name) = (Arc::clone(&self), name.to_owned());
-            let kept = blocking(move || Ok(supply.cache.keep_packument(&registry, &name, &fresh)?)).await;
+            let (fetcher, name) = (Arc::clone(&self), name.to_owned());
+            let kept = blocking(move || Ok(fetcher.cache.keep_packument(&registry, &name, &fresh)?)).await;
             if let Err(fault) = kept {
                 tracing::warn!(%fault, "cannot cache metadata of a package");
             }
@@ -248,31 +248,31 @@ impl Supply {
         if let Some(packument) = self.remembered(name) {
             return Ok(packument);
         }
-        let (supply, outages, owned) = (Arc::clone(self), Arc::clone(outages), name.to_owned());
-        let start = || async move { supply.load(&owned, &outages).await };
+        let (fetcher, outages, owned) = (Arc::clone(self), Arc::clone(outages), name.to_owned());
+        let start = || async move { fetcher.load(&owned, &outages).await };
         self.packument_flights.join(name.to_owned(), start).await
     }
 }
 
-/// The supply as the resolver sees it.
+/// The fetcher as the resolver sees it.
 pub(super) struct Source {
-    pub(super) supply: Arc<Supply>,
+    pub(super) fetcher: Arc<PackageFetcher>,
     pub(super) outages: Arc<Outages>,
 }
 
 #[async_trait]
 impl Metadata for Source {
     async fn packument(&self, name: &str) -> Result<Arc<Packument>, Fault> {
-        self.supply.packument(name, &self.outages).await
+        self.fetcher.packument(name, &self.outages).await
     }
 
     fn is_usable(&self, name: &str, version: &str) -> bool {
-        if !self.supply.is_offline {
+        if !self.fetcher.is_offline {
             return true;
         }
         let package = PackageId { name: name.to_owned(), version: version.to_owned() };
-        Settings::load(&self.supply.locations)
-            .is_ok_and(|settings| self.supply.cache.has_archive(settings.registry(name), &package))
+        Settings::load(&self.fetcher.locations)
+            .is_ok_and(|settings| self.fetcher.cache.has_archive(settings.registry(name), &package))
     }
 }
 

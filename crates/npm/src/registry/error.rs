@@ -58,13 +58,13 @@ pub enum Reason {
         after: Option<Duration>,
     },
     /// An answer that makes no sense.
-    #[error("it answered nonsense")]
+    #[error("its answer is malformed")]
     Garbage(#[source] packument::Error),
     /// An answer without end.
     #[error("it answered more than {0} bytes")]
     TooLarge(u64),
     /// The bytes are not those that were promised.
-    #[error("its digest is {found}, but {promised} was promised")]
+    #[error("its digest is {found}, but {promised} was expected")]
     Mismatch {
         /// The integrity of the lock or the metadata.
         promised: String,
@@ -75,7 +75,7 @@ pub enum Reason {
     #[error("its archive cannot be used")]
     Archive(#[source] archive::UnpackError),
     /// The registry names a place that is no address.
-    #[error("the registry says that it lies at {0:?}, which is no address that begins with http: or https:")]
+    #[error("the registry names {0:?}, which is not a URL with http: or https:")]
     Address(String),
     /// The credential for the registry is a variable that is not set.
     #[error("no credential")]
@@ -118,12 +118,10 @@ impl Reason {
 
     /// True if it was the registry that answered, however badly.
     pub(super) fn is_answer(&self) -> bool {
-        match self {
-            Self::Status { .. } | Self::Garbage(_) | Self::TooLarge(_) | Self::Mismatch { .. } | Self::Archive(_) => {
-                true
-            }
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Status { .. } | Self::Garbage(_) | Self::TooLarge(_) | Self::Mismatch { .. } | Self::Archive(_)
+        )
     }
 }
 

@@ -12,8 +12,8 @@ use mangrove_domain::{
     problem::Code,
 };
 use mangrove_testkit::{
+    network::UnansweredPort,
     registry::{FakePackage, Misbehaviour},
-    unanswered::UnansweredPort,
 };
 
 use super::{World, prepare, request};

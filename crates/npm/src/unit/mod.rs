@@ -1,6 +1,6 @@
 //! Vendor units: one resolved package with the entries that one module graph needs of it.
 //!
-//! A unit is told by its tree, its entries, the packages that stay outside and the vendor bundler's identity, never by
+//! A unit is identified by its tree, its entries, the packages that stay outside and the vendor bundler's identity, never by
 //! who asked first, so every extension that needs the same gets the same. What was built is recorded in
 //! `<state>/npm/units/<aa>/<key>.json`; a record counts only as long as the store has what it names. Which packages
 //! stay outside, and why nothing else decides it: `design/packages.md`, "Units".
@@ -32,11 +32,11 @@ pub(super) use self::records::recorded;
 use self::records::{DraftRecord, ObjectRecord, read_record, write_record};
 use super::{
     archive::{self, Bounds},
-    fetch::{Supply, blocking},
+    fetch::{PackageFetcher, blocking},
     flight::Flights,
     sharing::{self, Survey},
     specifier::PackageId,
-    tree::{Place, Tree},
+    tree::{InstallPath, Tree},
 };
 use crate::vendor::{VendorBundler, VendorOutput, VendorRequest};
 
@@ -53,8 +53,8 @@ const AT_ONCE: usize = 4;
 const DRAFTS_KEPT: usize = 8;
 
 /// Builds units.
-pub(super) struct Workshop {
-    pub(super) supply: Arc<Supply>,
+pub(super) struct UnitBuilder {
+    pub(super) fetcher: Arc<PackageFetcher>,
     pub(super) vendor: Arc<dyn VendorBundler>,
     pub(super) vendor_identity: String,
     pub(super) store: Arc<dyn BundleStore>,
@@ -134,15 +134,15 @@ impl DraftRequest {
     }
 }
 
-impl Workshop {
+impl UnitBuilder {
     pub(super) fn new(
-        supply: Arc<Supply>,
+        fetcher: Arc<PackageFetcher>,
         vendor: Arc<dyn VendorBundler>,
         vendor_identity: String,
         store: Arc<dyn BundleStore>,
     ) -> Self {
         Self {
-            supply,
+            fetcher,
             vendor,
             vendor_identity,
             store,
@@ -219,7 +219,7 @@ impl Workshop {
         let surveys = try_join_all(trees.iter().map(|tree| self.survey(Arc::clone(tree), outages))).await?;
         for (tree, survey) in trees.iter().zip(surveys) {
             for (name, places) in &survey.shareable {
-                let Some(id) = tree.placed.get(&Place::top(name)) else { continue };
+                let Some(id) = tree.placed.get(&InstallPath::top(name)) else { continue };
                 instances.entry(id.clone()).or_insert_with(|| Instance {
                     tree: Arc::new(sharing::subtree(tree, id, places)),
                     entries: BTreeSet::new(),
@@ -235,17 +235,17 @@ impl Workshop {
         }
         let key = Part::of([Line::new("survey", FORMAT.to_string()), Line::new("tree", tree.digest().to_string())]);
         let key = key.digest();
-        let (workshop, outages) = (Arc::clone(self), Arc::clone(outages));
+        let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
-            let path = workshop.record_path(key);
+            let path = builder.record_path(key);
             if let Some(survey) = read_record::<Survey>(&path) {
                 return Ok(Arc::new(survey));
             }
-            workshop.supply.ensure_all(&tree.integrity, &outages).await?;
-            let _place = workshop.places.acquire().await;
-            let supply = Arc::clone(&workshop.supply);
+            builder.fetcher.ensure_all(&tree.integrity, &outages).await?;
+            let _place = builder.places.acquire().await;
+            let fetcher = Arc::clone(&builder.fetcher);
             blocking(move || {
-                let directory = lay_out(&supply, &tree)?;
+                let directory = lay_out(&fetcher, &tree)?;
                 let survey = sharing::survey(&tree, directory.path());
                 write_record(&path, &survey)?;
                 Ok(Arc::new(survey))
@@ -257,15 +257,15 @@ impl Workshop {
 
     async fn draft(self: &Arc<Self>, request: DraftRequest, outages: &Arc<Outages>) -> Result<Draft, Fault> {
         let key = request.key(&self.vendor_identity);
-        let (workshop, outages) = (Arc::clone(self), Arc::clone(outages));
+        let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
             let request = Arc::new(request);
-            let path = workshop.record_path(key);
-            if let Some(draft) = workshop.recorded_draft(key, &path, &request).await? {
+            let path = builder.record_path(key);
+            if let Some(draft) = builder.recorded_draft(key, &path, &request).await? {
                 return Ok(draft);
             }
-            let output = workshop.build(&request, &outages).await?;
-            let object = if output.shared_imports.is_empty() { Some(workshop.put(&output.files).await?) } else { None };
+            let output = builder.build(&request, &outages).await?;
+            let object = if output.shared_imports.is_empty() { Some(builder.put(&output.files).await?) } else { None };
             let record = DraftRecord {
                 package: request.tree.root.to_string(),
                 entries: request.entries.clone(),
@@ -274,7 +274,7 @@ impl Workshop {
             };
             let imports = output.shared_imports.clone();
             if object.is_none() {
-                workshop.keep_output(key, output);
+                builder.keep_output(key, output);
             }
             blocking(move || write_record(&path, &record)).await?;
             Ok(Draft { key, request, imports, object })
@@ -336,19 +336,19 @@ impl Workshop {
     ) -> Result<StoredObject, Fault> {
         let lines = targets.iter().map(|(specifier, target)| Line::new(format!("import {specifier}"), target.clone()));
         let key = Part::of(lines.chain([Line::new("draft", draft.key.to_string())])).digest();
-        let (workshop, outages) = (Arc::clone(self), Arc::clone(outages));
+        let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
-            let path = workshop.record_path(key);
+            let path = builder.record_path(key);
             if let Some(object) = read_record::<ObjectRecord>(&path).as_ref().and_then(ObjectRecord::object)
-                && workshop.is_present(object).await?
+                && builder.is_present(object).await?
             {
                 return Ok(object);
             }
-            let output = match workshop.kept_output(draft.key) {
+            let output = match builder.kept_output(draft.key) {
                 Some(output) => output,
-                None => Arc::new(workshop.build(&draft.request, &outages).await?),
+                None => Arc::new(builder.build(&draft.request, &outages).await?),
             };
-            let object = workshop.put(&output.link(&targets)).await?;
+            let object = builder.put(&output.link(&targets)).await?;
             blocking(move || write_record(&path, &ObjectRecord::of(object))).await?;
             Ok(object)
         };
@@ -356,11 +356,11 @@ impl Workshop {
     }
 
     async fn build(&self, request: &DraftRequest, outages: &Arc<Outages>) -> Result<VendorOutput, Fault> {
-        self.supply.ensure_all(&request.tree.integrity, outages).await?;
+        self.fetcher.ensure_all(&request.tree.integrity, outages).await?;
         let _place = self.places.acquire().await;
         let directory = {
-            let (supply, tree) = (Arc::clone(&self.supply), Arc::clone(&request.tree));
-            blocking(move || lay_out(&supply, &tree)).await?
+            let (fetcher, tree) = (Arc::clone(&self.fetcher), Arc::clone(&request.tree));
+            blocking(move || lay_out(&fetcher, &tree)).await?
         };
         let output = self
             .vendor
@@ -404,7 +404,7 @@ impl Workshop {
 
     fn record_path(&self, key: Digest) -> PathBuf {
         let name = key.to_string();
-        self.supply.cache.units().join(&name[..2]).join(format!("{name}.json"))
+        self.fetcher.cache.units().join(&name[..2]).join(format!("{name}.json"))
     }
 }
 
@@ -419,7 +419,7 @@ fn shared_by(
     instances
         .iter()
         .filter(|(other, other_instance)| *other != id && other_instance.tree.placed.len() < tree.placed.len())
-        .filter(|(other, _)| tree.placed.get(&Place::top(&other.name)) == Some(*other))
+        .filter(|(other, _)| tree.placed.get(&InstallPath::top(&other.name)) == Some(*other))
         .map(|(other, _)| (other.name.clone(), other.clone()))
         .collect()
 }
@@ -456,8 +456,8 @@ fn file_name(specifier: &str, is_taken: impl Fn(&str) -> bool) -> String {
 }
 
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.
-fn lay_out(supply: &Supply, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
-    let scratch = supply.cache.scratch();
+fn lay_out(fetcher: &PackageFetcher, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
+    let scratch = fetcher.cache.scratch();
     fs::create_dir_all(&scratch).map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     sweep(&scratch);
     let directory = tempfile::Builder::new()
@@ -466,7 +466,7 @@ fn lay_out(supply: &Supply, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
         .map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     for (place, package) in &tree.placed {
         let integrity = tree.integrity.get(package).map_or("", String::as_str);
-        let bytes = supply.cached_archive(package, integrity)?;
+        let bytes = fetcher.cached_archive(package, integrity)?;
         let target = directory.path().join(place.to_string());
         archive::unpack(&package.to_string(), &bytes, Some(&target), Bounds::default())?;
     }
