@@ -15,6 +15,7 @@ use mangrove_domain::{
     run::LogLine,
 };
 
+use super::handle;
 use crate::secrets::Environment;
 
 /// How many lines of one step are kept.
@@ -152,7 +153,7 @@ impl Host {
             })
             .await
             .map_err(|error| store_failed(&error))?;
-        let json = handle.to_json();
+        let json = handle::document(&handle);
         self.state().handles.push(handle);
         Ok(json)
     }
@@ -198,7 +199,7 @@ impl Host {
                 .await
                 .map_err(|error| store_failed(&error))?;
             if let Some((handle, content)) = read {
-                let Json::Object(mut members) = handle.to_json() else { continue };
+                let Json::Object(mut members) = handle::document(&handle) else { continue };
                 members.push(("attributes".to_owned(), content));
                 found.push(Json::Object(members));
             }
