@@ -26,3 +26,4 @@ mod scan;
 mod seals;
 mod shipped;
 mod trace;
+mod untrusted;

@@ -200,8 +200,8 @@ impl CommandError {
 
 /// When a failure was seen last, and when it is tried again.
 pub(crate) fn retry_line(failure: &Failure, now: Timestamp) -> String {
-    let next = match failure.next_retry {
-        Some(at) => format!("next retry {}, or at the next request", human::ahead(at, now)),
+    let next = match human::next_retry(failure, now) {
+        Some(next) => format!("next retry {next}, or at the next request"),
         None => "it is tried again when its source changes, or at the next scan".to_owned(),
     };
     format!("last tried {}; {next}", human::ago(failure.last_seen, now))

@@ -12,7 +12,8 @@ use crate::{
     commands::run::{handle_text, status},
     errors::retry_line,
     human,
-    printer::{Printer, Style},
+    line::{Line, Style},
+    printer::Printer,
     run_document::{JobDocument, RunProblemDocument, StepDocument},
 };
 
@@ -34,8 +35,8 @@ impl LiveView {
 
     fn step(&self, job: &str, step: &StepRecord) {
         let elapsed = human::elapsed(step.started_at, step.finished_at);
-        let head = format!("  {job} › {}  {}  {elapsed}", step.name, status(&self.printer, step.status));
-        self.printer.line(head.trim_end());
+        let head = Line::from("  ") + Line::name(job) + " › " + Line::name(&step.name) + "  ";
+        self.printer.line(head + status(step.status) + format!("  {elapsed}"));
         for handle in &step.data_handles {
             self.printer.line(format!("      wrote {}", handle_text(handle)));
         }
@@ -45,10 +46,8 @@ impl LiveView {
     }
 
     fn problem(&self, problem: &RunProblem, at: Option<Timestamp>) {
-        for (index, line) in advice::message(&problem.message).lines().enumerate() {
-            let head = if index == 0 { format!("error[{}]: ", problem.code) } else { String::new() };
-            self.printer.line(format!("      {}{line}", self.printer.styled(Style::Red, &head)));
-        }
+        let head = Style::Red.of(format!("error[{}]", problem.code));
+        self.printer.line(Line::from("      ") + head + format!(": {}", advice::message(&problem.message)));
         if let (Some(failure), Some(now)) = (&problem.failure, at) {
             self.printer.line(format!("      {}", retry_line(failure, now)));
         }
@@ -61,12 +60,8 @@ impl LiveView {
             self.problem(error, record.finished_at);
         }
         let elapsed = human::elapsed(Some(record.started_at), record.finished_at);
-        self.printer.line(format!(
-            "{} {} in {elapsed}  (run {})",
-            self.printer.styled(Style::Bold, &record.name),
-            status(&self.printer, record.status),
-            record.id
-        ));
+        let name = Style::Bold.of(&record.name);
+        self.printer.line(name + " " + status(record.status) + format!(" in {elapsed}  (run {})", record.id));
         match record.status {
             RunStatus::Succeeded => {}
             RunStatus::Blocked => {
@@ -86,16 +81,17 @@ impl View for LiveView {
     fn show(&self, event: &RunEvent) {
         match &event.change {
             RunChange::Started(record) => {
-                self.printer.line(format!("{} started", self.printer.styled(Style::Bold, &record.name)));
+                self.printer.line(Style::Bold.of(&record.name) + " started");
             }
             RunChange::JobStarted { .. } | RunChange::JobFinished { .. } | RunChange::StepStarted { .. } => {}
             RunChange::Log { job, step, line } => {
                 let level = match line.level.as_str() {
-                    "warn" => self.printer.styled(Style::Yellow, "warn"),
-                    "error" => self.printer.styled(Style::Red, "error"),
-                    other => self.printer.styled(Style::Dim, other),
+                    "warn" => Style::Yellow.of("warn"),
+                    "error" => Style::Red.of("error"),
+                    other => Style::Dim.of(other),
                 };
-                self.printer.line(format!("  {job} › {step}  {level}  {}", line.text));
+                let place = Line::from("  ") + Line::name(job) + " › " + Line::name(step) + "  ";
+                self.printer.line(place + level + format!("  {}", line.text));
             }
             RunChange::StepFinished { job, step } => self.step(job, step),
             RunChange::Finished(record) => self.finished(record),

@@ -12,7 +12,8 @@ use crate::{
     errors::CommandError,
     exit::Exit,
     human,
-    printer::{Printer, Style},
+    line::Style,
+    printer::Printer,
 };
 
 pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<Exit, CommandError> {
@@ -101,9 +102,9 @@ fn print(printer: &Printer, diagnosis: &Diagnosis) {
         printer.line(format!("{sources} not scanned as they are now; `mangrove scan` brings the catalog up to date"));
     }
     if diagnosis.is_healthy() {
-        printer.line(printer.styled(Style::Green, "healthy"));
+        printer.line(Style::Green.of("healthy"));
     } else {
-        printer.line(printer.styled(Style::Red, "unhealthy"));
+        printer.line(Style::Red.of("unhealthy"));
     }
 }
 

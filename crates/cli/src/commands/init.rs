@@ -54,6 +54,7 @@ pub(crate) fn run(context: &Context, entropy: &dyn Entropy, directory: Option<&P
         context.printer.status("Kept", format!("{path}, which was there already"));
     }
     let place = if directory == Path::new(".") { String::new() } else { format!("cd {} && ", directory.display()) };
-    context.printer.note(format!("\nNow try: {place}mangrove workflow run hello"));
+    context.printer.note("");
+    context.printer.note(format!("Now try: {place}mangrove workflow run hello"));
     Ok(Exit::Done)
 }

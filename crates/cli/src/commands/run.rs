@@ -14,7 +14,8 @@ use crate::{
     errors::CommandError,
     exit::Exit,
     human,
-    printer::{Printer, Style, table},
+    line::{Line, Style},
+    printer::{Printer, table},
     run_document::RunDocument,
 };
 
@@ -99,12 +100,8 @@ pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandErr
 }
 
 fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
-    printer.line(format!(
-        "{}  {}  {}",
-        printer.styled(Style::Bold, &record.name),
-        status(printer, record.status),
-        human::elapsed(Some(record.started_at), record.finished_at),
-    ));
+    let elapsed = human::elapsed(Some(record.started_at), record.finished_at);
+    printer.line(Style::Bold.of(&record.name) + "  " + status(record.status) + format!("  {elapsed}"));
     printer.line(format!("  run {}, {} by {}", record.id, human::ago(record.started_at, now), record.trigger));
     if record.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
         printer.line(format!("  inputs {}", record.inputs));
@@ -119,7 +116,7 @@ fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
 
 fn print_job(printer: &Printer, job: &JobRecord) {
     let elapsed = human::elapsed(job.started_at, job.finished_at);
-    printer.line(format!("  {}  {}  {elapsed}", job.name, status(printer, job.status)).trim_end());
+    printer.line(Line::from("  ") + Line::name(&job.name) + "  " + status(job.status) + format!("  {elapsed}"));
     for step in &job.steps {
         print_step(printer, step);
     }
@@ -127,8 +124,8 @@ fn print_job(printer: &Printer, job: &JobRecord) {
 
 fn print_step(printer: &Printer, step: &StepRecord) {
     let elapsed = human::elapsed(step.started_at, step.finished_at);
-    let head = format!("    {} ({})  {}  {elapsed}", step.name, step.task, status(printer, step.status));
-    printer.line(head.trim_end());
+    let head = Line::from("    ") + Line::name(&step.name) + " (" + Line::name(&step.task) + ")  ";
+    printer.line(head + status(step.status) + format!("  {elapsed}"));
     for line in &step.logs {
         printer.line(format!("      {:<5} {}", line.level, line.text));
     }
@@ -153,12 +150,12 @@ pub(crate) fn handle_text(handle: &mangrove_domain::json::Json) -> String {
 }
 
 /// A status in its colour.
-pub(crate) fn status(printer: &Printer, status: RunStatus) -> String {
+pub(crate) fn status(status: RunStatus) -> Line {
     let style = match status {
         RunStatus::Succeeded => Style::Green,
         RunStatus::Failed | RunStatus::Blocked => Style::Red,
         RunStatus::Cancelled | RunStatus::Skipped => Style::Yellow,
         RunStatus::Pending | RunStatus::Running => Style::Cyan,
     };
-    printer.styled(style, status.as_str())
+    style.of(status.as_str())
 }

@@ -7,7 +7,8 @@ use crate::{
     documents::{TypeDocument, TypesDocument},
     errors::CommandError,
     exit::Exit,
-    printer::{Style, table},
+    line::Style,
+    printer::table,
 };
 
 pub(crate) async fn run(
@@ -57,7 +58,7 @@ pub(crate) async fn run(
         } else {
             "no type matches; `mangrove types --all` shows failed and shadowed ones too"
         };
-        context.printer.note(context.printer.styled(Style::Dim, text));
+        context.printer.note(Style::Dim.of(text));
     }
     Ok(Exit::Done)
 }

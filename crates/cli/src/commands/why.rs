@@ -20,7 +20,7 @@ use crate::{
     errors::CommandError,
     exit::Exit,
     human,
-    printer::Style,
+    line::Style,
 };
 
 #[derive(Serialize)]
@@ -127,7 +127,7 @@ const IMPORTERS: usize = 10;
 
 fn print_helper(context: &Context, helper: &Helper) {
     let printer = &context.printer;
-    printer.line(printer.styled(Style::Bold, &helper.source.to_string()));
+    printer.line(Style::Bold.of(helper.source.to_string()));
     let is_elsewhere = helper.remarks.iter().any(|remark| remark.code == Code::WRONG_KIND);
     if is_elsewhere {
         printer.line("  helper   it has no row of its own: what it exports does not belong here");
@@ -171,7 +171,7 @@ fn document(explanation: &Explanation) -> ExplainedDocument {
 
 fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
     let printer = &context.printer;
-    printer.line(printer.styled(Style::Bold, &explanation.source.to_string()));
+    printer.line(Style::Bold.of(explanation.source.to_string()));
     let row = explanation.row.as_deref();
     if let Some(row) = row {
         let type_name = row.type_name().map(|name| format!("  `{name}`")).unwrap_or_default();
@@ -208,8 +208,8 @@ fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
         for line in failure_lines(failure) {
             printer.line(format!("    {line}"));
         }
-        if let Some(at) = failure.next_retry {
-            printer.line(format!("  retry    {}, at a scan, or when the type is asked for", human::ahead(at, now)));
+        if let Some(next) = human::next_retry(failure, now) {
+            printer.line(format!("  retry    {next}, at a scan, or when the type is asked for"));
         }
     }
     for record in &explanation.history {

@@ -2,9 +2,9 @@
 // it is a line with a word that only this file and the host know, and the length, then JSON. Whatever else appears on
 // standard output is what the extension prints, and the host logs it (design/running.md).
 
-import { makeCalls } from "./calls.js";
+import { encode as toJson, makeCalls } from "./calls.js";
 
-const { parse, stringify } = JSON;
+const { parse } = JSON;
 const { exit, errors: { NotCapable } } = Deno;
 const read = Deno.stdin.read.bind(Deno.stdin);
 const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
@@ -20,7 +20,7 @@ const Bytes = Uint8Array;
 
 let word = "";
 const send = (message) => {
-  const body = encode(stringify(message));
+  const body = encode(toJson(message));
   const head = encode(`\n${word} ${body.length}\n`);
   const frame = new Bytes(head.length + body.length);
   frame.set(head);
@@ -62,7 +62,7 @@ const listen = async () => {
 const calls = makeCalls((id, name, text) => {
   // Two readers of one input would share its frames between them.
   if (id !== 0 && !isCalled) throw new Error(`ctx.${name} was used after the call had ended`);
-  send({ kind: "request", id, name, text: text.toWellFormed() });
+  send({ kind: "request", id, name, text });
   if (id === 0) return;
   answersDue += 1;
   listening ??= listen();
@@ -112,7 +112,7 @@ const describe = (thrown) => {
     }
     const lines = (member(thrown, "stack") ?? "").split("\n").filter((text) => text.trim().startsWith("at "));
     const line = lines.find((text) => text.includes(home)) ?? lines[0];
-    return { kind: "threw", message: textOf(thrown).toWellFormed(), place: line?.trim().replaceAll(home, "") ?? null, denial };
+    return { kind: "threw", message: textOf(thrown), place: line?.trim().replaceAll(home, "") ?? null, denial };
   } catch {
     return { kind: "threw", message: "something that cannot be read", place: null, denial: null };
   }
