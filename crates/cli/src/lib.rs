@@ -93,7 +93,7 @@ impl Runner {
         };
         match &arguments.command {
             Command::Worker => return compose::worker(),
-            Command::Leash { parent, program } => return compose::leash(*parent, program),
+            Command::ExitWithParent { parent, program } => return compose::exit_with_parent(*parent, program),
             _ => {}
         }
         let printer = Printer::new(&arguments.global);
@@ -107,7 +107,7 @@ impl Runner {
             }
         };
         let exit = runtime.block_on(async {
-            let report = || context.printer.note("stopping; a second signal ends it at once");
+            let report = || context.printer.note("stopping; a second signal ends the program at once");
             let outcome = tokio::select! {
                 outcome = dispatch(&context, arguments.command) => outcome,
                 exit = context.interrupts.until_now(report) => return exit,
@@ -225,6 +225,6 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
             commands::runtime::install_deno(context).await
         }
         Command::Explain { code } => commands::explain::run(context, &code),
-        Command::Worker | Command::Leash { .. } => Ok(Exit::Done),
+        Command::Worker | Command::ExitWithParent { .. } => Ok(Exit::Done),
     }
 }

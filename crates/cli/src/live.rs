@@ -8,8 +8,7 @@ use mangrove_domain::{
 use serde::Serialize;
 
 use crate::{
-    advice,
-    commands::run::{handle_text, status},
+    commands::run::{handle_text, print_hint, status},
     errors::retry_line,
     human,
     line::{Line, Style},
@@ -47,10 +46,11 @@ impl LiveView {
 
     fn problem(&self, problem: &RunProblem, at: Option<Timestamp>) {
         let head = Style::Red.of(format!("error[{}]", problem.code));
-        self.printer.line(Line::from("      ") + head + format!(": {}", advice::message(&problem.message)));
+        self.printer.line(Line::from("      ") + head + format!(": {}", problem.message));
         if let (Some(failure), Some(now)) = (&problem.failure, at) {
             self.printer.line(format!("      {}", retry_line(failure, now)));
         }
+        print_hint(&self.printer, problem, "      ");
     }
 
     fn finished(&self, record: &RunRecord) {
@@ -67,11 +67,11 @@ impl LiveView {
             RunStatus::Blocked => {
                 let blocked_by = record.error.as_ref().and_then(|error| error.blocked_by.as_deref());
                 if let Some(type_name) = blocked_by {
-                    self.printer.hint(&format!("run `mangrove why {type_name}`"));
+                    self.printer.hint(&format!("see `mangrove why {type_name}`"));
                 }
             }
             RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running => {
-                self.printer.hint(&format!("`mangrove run show {}` shows all of it", record.id));
+                self.printer.hint(&format!("`mangrove run show {}` shows the details", record.id));
             }
         }
     }
@@ -92,6 +92,10 @@ impl View for LiveView {
                 };
                 let place = Line::from("  ") + Line::name(job) + " › " + Line::name(step) + "  ";
                 self.printer.line(place + level + format!("  {}", line.text));
+            }
+            RunChange::LinesDropped { lines } => {
+                let lines = human::count(*lines, "log line");
+                self.printer.line(format!("  {lines} left out; `mangrove run show {}` shows them", event.run_id));
             }
             RunChange::StepFinished { job, step } => self.step(job, step),
             RunChange::Finished(record) => self.finished(record),
@@ -129,6 +133,8 @@ struct LineDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<StepDocument>,
 }
 
@@ -143,6 +149,7 @@ impl<'a> LineDocument<'a> {
             status: None,
             level: None,
             text: None,
+            lines: None,
             detail: None,
         }
     }
@@ -177,6 +184,9 @@ impl View for JsonLines {
                 text: Some(&line.text),
                 ..LineDocument::at("log", job, Some(step))
             },
+            RunChange::LinesDropped { lines } => {
+                LineDocument { lines: Some(*lines), ..LineDocument::new("log-lines-dropped") }
+            }
             RunChange::StepFinished { job, step } => LineDocument {
                 status: Some(step.status.as_str()),
                 detail: Some(StepDocument::from(step.as_ref())),

@@ -125,7 +125,7 @@ impl Printer {
             None => (problem.subject.clone(), String::new()),
         };
         self.error_line(style.of(head) + ": " + visible::line(&subject).as_ref());
-        for (index, line) in advice::message(&problem.message).lines().enumerate() {
+        for (index, line) in problem.message.lines().enumerate() {
             let prefix = if index == 0 { place.as_str() } else { "" };
             self.error_line(format!("  {prefix}{line}"));
         }

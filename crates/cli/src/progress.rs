@@ -18,7 +18,7 @@ impl Progress for Bar {
         let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { phase: Phase::Observe, .. } => {
-                let spinner = ProgressBar::new_spinner().with_message("Looking at the sources");
+                let spinner = ProgressBar::new_spinner().with_message("Reading the sources");
                 spinner.enable_steady_tick(std::time::Duration::from_millis(100));
                 *slot = Some(spinner);
             }

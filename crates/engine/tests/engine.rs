@@ -200,7 +200,7 @@ fn whatever_is_thrown_can_be_told() {
         ("throw undefined", "undefined"),
         ("throw { message: 'like an error' }", "like an error"),
         ("throw { get message() { throw 1 }, name: 'Odd' }", "Odd"),
-        ("throw new Proxy({}, { get() { throw new Error('trap') }, getPrototypeOf() { throw 2 } })", "no error"),
+        ("throw new Proxy({}, { get() { throw new Error('trap') }, getPrototypeOf() { throw 2 } })", "not an error"),
         ("throw Object.assign(new Error('x'.repeat(100000)))", "x…"),
         ("await Promise.reject(new Error('later'))", "Error: later"),
         ("syntax error here", "SyntaxError"),
@@ -303,7 +303,7 @@ fn cycles_and_depth_are_cut_off() {
     let shared = shape("const part = { a: 1 }; export const model = { one: part, two: part };");
     assert_eq!(shared.get("one"), shared.get("two"));
     let deep = look("let model = {}; for (let i = 0; i < 1000; i++) model = { model }; export { model };");
-    assert!(deep.notes.iter().any(|note| note.contains("larger than what is looked at")), "{:?}", deep.notes);
+    assert!(deep.notes.iter().any(|note| note.contains("larger than what is inspected")), "{:?}", deep.notes);
     let endless = look("const make = () => ({ get next() { return make(); } }); export const model = make();");
     assert!(endless.export.is_some());
 }
@@ -319,7 +319,7 @@ fn a_huge_export_is_cut_off() {
     ] {
         let found = look(code);
         assert!(
-            found.notes.iter().any(|note| note.contains("larger than what is looked at")),
+            found.notes.iter().any(|note| note.contains("larger than what is inspected")),
             "{code}: {:?}",
             found.notes
         );

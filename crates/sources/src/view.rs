@@ -51,7 +51,7 @@ pub(super) enum Listing {
     Absent,
     /// A link leads out of the root.
     Outside,
-    Failed(Trouble),
+    Failed(ReadFailure),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,12 +79,12 @@ pub(super) enum Content {
     },
     Absent,
     Outside,
-    Unreadable(Trouble),
+    Unreadable(ReadFailure),
 }
 
 /// Why something could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Trouble {
+pub(super) struct ReadFailure {
     /// Names the operating system's error, the same each time: `os-error:13`.
     pub(super) cause: String,
     /// It heals by itself.
@@ -208,7 +208,7 @@ impl View {
     fn list(&mut self, path: &str, seen: Seen) -> DirectoryRecord {
         let quiet = |listing| DirectoryRecord { seen, is_racy: false, listing };
         match seen {
-            Seen::Failed(number) if !seen.is_absent() => return quiet(Listing::Failed(Trouble::of_number(number))),
+            Seen::Failed(number) if !seen.is_absent() => return quiet(Listing::Failed(ReadFailure::of_number(number))),
             Seen::Failed(_) => return quiet(Listing::Absent),
             Seen::There(stat) if stat.kind != NodeKind::Directory => return quiet(Listing::Absent),
             Seen::There(_) => {}
@@ -218,7 +218,7 @@ impl View {
             Ok(Some(_)) => {}
             Ok(None) => return quiet(Listing::Outside),
             Err(error) => {
-                return DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(Trouble::of(&error)) };
+                return DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(ReadFailure::of(&error)) };
             }
         }
         self.statistics.directories_listed += 1;
@@ -228,7 +228,7 @@ impl View {
                 DirectoryRecord { seen, is_racy, listing }
             }
             // A failure is never a remembered answer.
-            Err(error) => DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(Trouble::of(&error)) },
+            Err(error) => DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(ReadFailure::of(&error)) },
         }
     }
 
@@ -342,10 +342,10 @@ impl ReadJob {
         };
         match self.seen {
             Seen::Failed(_) if self.seen.is_absent() => return closed(Content::Absent),
-            Seen::Failed(number) => return closed(Content::Unreadable(Trouble::of_number(number))),
+            Seen::Failed(number) => return closed(Content::Unreadable(ReadFailure::of_number(number))),
             Seen::There(stat) if stat.kind != NodeKind::File => {
                 let message = "not a regular file".to_owned();
-                return closed(Content::Unreadable(Trouble::lasting("not-a-file", message)));
+                return closed(Content::Unreadable(ReadFailure::lasting("not-a-file", message)));
             }
             Seen::There(_) => {}
         }
@@ -386,7 +386,7 @@ impl ReadJob {
 
     fn failed(&self, error: &io::Error) -> ReadFile {
         let module = self.old.as_ref().and_then(|old| old.module.clone());
-        let content = Content::Unreadable(Trouble::of(error));
+        let content = Content::Unreadable(ReadFailure::of(error));
         // A failure is never a remembered answer.
         let record = FileRecord { seen: self.seen, is_racy: true, content, module };
         ReadFile { record, bytes: None, was_opened: true }
@@ -426,14 +426,14 @@ fn names(directory: &Path) -> io::Result<Listing> {
     Ok(Listing::Names { names, undecodable })
 }
 
-impl Trouble {
+impl ReadFailure {
     pub(super) fn of(error: &io::Error) -> Self {
         let fault = io_fault(Operation::Read, Path::new(""), error);
         let is_transient = fault.class == FailureClass::Transient;
         Self { cause: fault.cause.0.to_string(), is_transient, message: error.to_string() }
     }
 
-    /// Trouble that is no error of the operating system.
+    /// A failure that is not an error of the operating system.
     pub(super) fn lasting(cause: &str, message: String) -> Self {
         Self { cause: cause.to_owned(), is_transient: false, message }
     }

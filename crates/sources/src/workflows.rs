@@ -113,13 +113,13 @@ fn of_root(
                 files.push(WorkflowFile { source, origin, text: text.to_owned() });
             }
             (None, Content::Read { .. }) => problems.push(unreadable(path, "it is not UTF-8")),
-            (None, Content::Unreadable(trouble)) => problems.push(unreadable(path, &trouble.message)),
+            (None, Content::Unreadable(failure)) => problems.push(unreadable(path, &failure.message)),
             (None, Content::Absent | Content::Outside) => {}
         }
     }
     let walked = walk.walked(&view).collect();
     problems.extend(walk.problems);
-    // A root without anything of its own is told of by scans.
+    // A root without anything of its own is reported by scans.
     problems.retain(|problem| problem.code != Code::ROOT_EMPTY);
     for problem in &mut problems {
         name_root(&id, problem);
@@ -156,7 +156,7 @@ fn kind() -> KindLayout {
 }
 
 fn unreachable(subject: &str, fault: mangrove_domain::failure::Fault) -> Problem {
-    Problem::warning(fault.code, subject.to_owned(), format!("its workflows are not known: {}", fault.message))
+    Problem::warning(fault.code, subject.to_owned(), format!("its workflows cannot be read: {}", fault.message))
         .at_if(fault.position)
 }
 

@@ -168,7 +168,7 @@ impl Host {
         let by_id = self.models.values().find(|id| *id == model);
         let Some(id) = self.models.get(model).or(by_id) else {
             let hint = nearest::hint(model, self.models.keys().map(String::as_str));
-            return Err(with_hint(format!("ctx.readModelData: there is no definition `{model}`"), hint));
+            return Err(with_hint(format!("ctx.readModelData: unknown definition `{model}`"), hint));
         };
         let mut found = Vec::new();
         for handle in self.data.list(id).await.map_err(|error| store_failed(&error))? {
@@ -204,7 +204,7 @@ fn text<'a>(function: &str, name: &str, value: &'a Json) -> Result<&'a str, Stri
     match value.as_str() {
         Some("") => Err(format!("ctx.{function}: the {name} must not be empty")),
         Some(text) => Ok(text),
-        None => Err(format!("ctx.{function}: expected a text as {name}, found {}", value.type_name())),
+        None => Err(format!("ctx.{function}: expected a string as {name}, found {}", value.type_name())),
     }
 }
 

@@ -178,7 +178,7 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
     let Some(method) = description.method(call.method) else {
         let known = description.methods.iter().map(|method| method.name.as_str());
         let hint = nearest::hint(call.method, known.clone())
-            .unwrap_or_else(|| format!("there are: {}", known.collect::<Vec<_>>().join(", ")));
+            .unwrap_or_else(|| format!("known methods: {}", known.collect::<Vec<_>>().join(", ")));
         let mut message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
         for reason in &ready.left_out {
             message.push_str("; ");

@@ -62,7 +62,7 @@ pub(crate) async fn run(
             let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
             Err(CommandError::usage(
                 None,
-                format!("`{query}` is the name of several types: {}", kinds.join(", ")),
+                format!("several kinds have a type `{query}`: {}", kinds.join(", ")),
                 Some(&format!("name one with `--kind {}`", kinds[0])),
             ))
         }
@@ -71,7 +71,7 @@ pub(crate) async fn run(
             let hint = nearest::hint(query, names);
             Err(CommandError::usage(
                 Some(Code::UNKNOWN_TYPE),
-                format!("`{query}` is no type name"),
+                format!("`{query}` is not a type name"),
                 Some(hint.as_deref().unwrap_or("type names have at least two segments, such as `@acme/dns`")),
             ))
         }

@@ -3,7 +3,7 @@
 use mangrove_domain::{
     ports::RunFilter,
     problem::Code,
-    run::{JobRecord, RunLookup, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -21,14 +21,14 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListDocument {
+struct RunListDocument {
     schema: &'static str,
-    runs: Vec<ListedDocument>,
+    runs: Vec<ListedRunDocument>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListedDocument {
+struct ListedRunDocument {
     run_id: String,
     name: String,
     status: &'static str,
@@ -42,7 +42,7 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
     let service = context.look()?;
     let records = service.runs(&RunFilter { name, limit: Some(limit) }).await?;
     if context.printer.is_json() {
-        let listed = |record: &RunRecord| ListedDocument {
+        let listed = |record: &RunRecord| ListedRunDocument {
             run_id: record.id.clone(),
             name: record.name.clone(),
             status: record.status.as_str(),
@@ -52,7 +52,7 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
             duration_ms: human::elapsed_ms(Some(record.started_at), record.finished_at),
         };
         let runs = records.iter().map(listed).collect();
-        context.printer.document(&ListDocument { schema: "mangrove.run-list/1", runs });
+        context.printer.document(&RunListDocument { schema: "mangrove.run-list/1", runs });
         return Ok(Exit::Done);
     }
     let now = service.clock().now();
@@ -84,11 +84,11 @@ pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandErr
         RunLookup::Found(record) => record,
         RunLookup::Unknown => {
             let message = format!("no run has an identifier that begins with `{id}`");
-            return Err(unknown(message, "`mangrove run list` lists them"));
+            return Err(unknown(message, "`mangrove run list` lists the runs"));
         }
         RunLookup::Ambiguous => {
             let message = format!("more than one run has an identifier that begins with `{id}`");
-            return Err(unknown(message, "give more of it; `mangrove run list` lists them"));
+            return Err(unknown(message, "give more of the identifier; `mangrove run list` lists the runs"));
         }
     };
     if context.printer.is_json() {
@@ -110,7 +110,8 @@ fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
         print_job(printer, job);
     }
     if let Some(error) = &record.error {
-        printer.line(format!("  error[{}]: {}", error.code, advice::message(&error.message)));
+        printer.line(format!("  error[{}]: {}", error.code, error.message));
+        print_hint(printer, error, "  ");
     }
 }
 
@@ -133,11 +134,19 @@ fn print_step(printer: &Printer, step: &StepRecord) {
         printer.line(format!("      wrote {}", handle_text(handle)));
     }
     if let Some(error) = &step.error {
-        printer.line(format!("      error[{}]: {}", error.code, advice::message(&error.message)));
+        printer.line(format!("      error[{}]: {}", error.code, error.message));
+        print_hint(printer, error, "      ");
     }
     if let Some(provenance) = &step.provenance {
         let version = provenance.type_version.as_deref().unwrap_or("without version");
         printer.line(format!("      ran {} {version} from {}", provenance.type_name, provenance.source));
+    }
+}
+
+/// What helps, below the error that it is about.
+pub(crate) fn print_hint(printer: &Printer, error: &RunProblem, indent: &str) {
+    if let Some(hint) = advice::of_run_problem(error) {
+        printer.line(format!("{indent}hint: {hint}"));
     }
 }
 

@@ -226,7 +226,7 @@ fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) ->
         Json::String(text) => Ok(text),
         Json::Number(number) => Ok(Json::Number(number).to_string()),
         other => {
-            let message = format!("{}: expected a text, found {}", text.position(file), other.type_name());
+            let message = format!("{}: expected a string, found {}", text.position(file), other.type_name());
             Err(problem(Code::INVALID_EXPRESSION, message))
         }
     }
