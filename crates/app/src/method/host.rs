@@ -15,7 +15,7 @@ use mangrove_domain::{
     run::LogLine,
 };
 
-use super::lines::CallLog;
+use super::{handle, lines::CallLog};
 use crate::secrets::Environment;
 
 /// Told of every line, masked.
@@ -135,7 +135,7 @@ impl Host {
             })
             .await
             .map_err(|error| store_failed(&error))?;
-        let json = handle.to_json();
+        let json = handle::document(&handle);
         self.state().handles.push(handle);
         Ok(json)
     }
@@ -181,7 +181,7 @@ impl Host {
                 .await
                 .map_err(|error| store_failed(&error))?;
             if let Some((handle, content)) = read {
-                let Json::Object(mut members) = handle.to_json() else { continue };
+                let Json::Object(mut members) = handle::document(&handle) else { continue };
                 members.push(("attributes".to_owned(), content));
                 found.push(Json::Object(members));
             }

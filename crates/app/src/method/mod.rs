@@ -1,6 +1,7 @@
 //! Running one method of one definition.
 
 pub mod arguments;
+mod handle;
 mod host;
 mod lines;
 
@@ -159,7 +160,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
             Some(_) => RunStatus::Failed,
         },
         error,
-        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle.to_json())).collect(),
+        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle::document(handle))).collect(),
         logs,
         provenance,
     }
