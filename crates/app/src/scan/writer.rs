@@ -15,6 +15,7 @@ use mangrove_domain::{
     row::Row,
     settle::{self, AuditRecord, Settled, Transition},
     source::{Kind, SourceId},
+    time::Timestamp,
     type_name::TypeName,
 };
 use tokio::time::Instant;
@@ -38,8 +39,8 @@ pub(super) struct Writer<'a> {
     committed: HashMap<SourceId, u64>,
     pending: BTreeMap<SourceId, Pending>,
     descriptions: Vec<Description>,
-    /// When the batch is to be committed; `None` while it is empty.
-    due: Option<Instant>,
+    /// When the batch began, and when it is due although nothing more comes; `None` while it is empty.
+    opened: Option<(Timestamp, Instant)>,
     /// The types whose claims must be resolved with the next batch.
     touched: Touched,
     again: BTreeSet<SourceId>,
@@ -84,7 +85,7 @@ impl<'a> Writer<'a> {
             index,
             pending: BTreeMap::new(),
             descriptions: Vec::new(),
-            due: None,
+            opened: None,
             touched: Touched::All,
             again: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
@@ -145,8 +146,8 @@ impl<'a> Writer<'a> {
         self.descriptions.extend(description);
         let expected_revision = before.map_or(0, |row| row.revision);
         self.pending.insert(step.source.clone(), Pending { expected_revision, transition });
-        self.due.get_or_insert_with(|| Instant::now() + BATCH_AGE);
-        if self.pending.len() >= BATCH_ROWS {
+        let (opened, _) = *self.opened.get_or_insert_with(|| (now, Instant::now() + BATCH_AGE));
+        if self.pending.len() >= BATCH_ROWS || now.since(opened) >= BATCH_AGE {
             self.commit(report).await?;
         }
         Ok(())
@@ -154,8 +155,8 @@ impl<'a> Writer<'a> {
 
     /// Returns when the batch is old enough to be committed; never while it is empty.
     pub(super) async fn batch_is_due(&self) {
-        match self.due {
-            Some(due) => tokio::time::sleep_until(due).await,
+        match self.opened {
+            Some((_, due)) => tokio::time::sleep_until(due).await,
             None => std::future::pending().await,
         }
     }
@@ -202,7 +203,7 @@ impl<'a> Writer<'a> {
             transitions.retain(|record| record.source != *refused);
         }
         self.again.extend(outcome.conflicts);
-        self.due = None;
+        self.opened = None;
         let elsewhere = std::mem::take(&mut self.elsewhere);
         publishing.publish(&self.index, changed, transitions, &elsewhere, self.ports.clock.now());
         self.edition = publishing.edition();
