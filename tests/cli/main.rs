@@ -24,4 +24,5 @@ mod sandbox;
 mod scan;
 mod seals;
 mod shipped;
+mod special_files;
 mod trace;

@@ -65,6 +65,9 @@ impl Advice {
     pub fn for_code(code: Code) -> Option<Self> {
         let advice = match code {
             Code::UNREADABLE => Self::new("check that it is there and that the user that runs Mangrove may read it"),
+            Code::NOT_A_FILE => Self::new("put a regular file in its place, or remove it"),
+            Code::FILE_TOO_LARGE => Self::new("split it, or take out what does not belong there"),
+            Code::LINK_OUTSIDE_ROOT => Self::new("replace the link by what it leads to"),
             Code::ROOT_UNREACHABLE => {
                 Self::new("bring it back, or take it off the list; what has its bundle goes on working until then")
             }

@@ -7,7 +7,14 @@ use std::{
     path::Path,
 };
 
+use rustix::{
+    fd::OwnedFd,
+    fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, utimensat},
+};
 use tempfile::NamedTempFile;
+
+/// How the names of files begin that are being written.
+pub const PREFIX: &str = ".new-";
 
 /// Whether content must be on the disk before it gets its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +64,39 @@ pub fn create(path: &Path, content: &[u8], durability: Durability) -> io::Result
     }
 }
 
+/// Makes a file or directory durable that is there already.
+///
+/// # Errors
+/// That of the operating system.
+pub fn sync(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::fsync(opened(path)?)?)
+}
+
+/// Makes everything durable that was written to the file system of this directory.
+///
+/// # Errors
+/// That of the operating system.
+#[cfg(target_os = "linux")]
+pub fn sync_file_system(directory: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(opened(directory)?)?)
+}
+
+/// Opens without waiting for anybody, and no link.
+fn opened(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Gives a file or directory the time of now, as if it had been written. Nothing is opened, and no link followed.
+///
+/// # Errors
+/// That of the operating system.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -64,7 +104,7 @@ fn directory_of(path: &Path) -> &Path {
 /// Hidden, and of a name by which a leftover is known.
 fn private() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-");
+    builder.prefix(PREFIX);
     builder
 }
 
@@ -75,6 +115,8 @@ fn written(
     durability: Durability,
 ) -> io::Result<NamedTempFile> {
     let mut file = builder.borrow().tempfile_in(directory)?;
+    // Tells whoever removes leftovers that this is none. Best effort: its age says so too.
+    let _ = file.as_file().try_lock();
     file.write_all(content)?;
     if durability == Durability::Durable {
         file.as_file().sync_all()?;

@@ -19,6 +19,7 @@ use mangrove_domain::{
 };
 use mangrove_fs::{
     atomic::{self, Durability},
+    read::{self, FileKind, Within},
     stamp::Seen,
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ use super::{
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "stat-cache";
 
-const HEADER: &[u8; 22] = b"mangrove stat-cache 7\n";
+const HEADER: &[u8; 22] = b"mangrove stat-cache 8\n";
 
 /// Longer than the first part ever is; what says otherwise is damaged.
 const LONGEST_PART: u64 = 1 << 30;
@@ -245,7 +246,7 @@ fn encode(memo: &Memo) -> postcard::Result<Blob> {
 
 /// Reads the first part of the file; `None` if there is none that can be used.
 pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
-    let mut file = fs::File::open(state_directory.join(FILE_NAME)).ok()?;
+    let mut file = read::open(state_directory.join(FILE_NAME), Within::Unlinked, FileKind::State).ok()?.into_file();
     let mut header = [0; HEADER.len()];
     file.read_exact(&mut header).ok()?;
     if header != *HEADER {

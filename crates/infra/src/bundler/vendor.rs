@@ -13,6 +13,7 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     problem::Code,
 };
+use mangrove_fs::read::{self, FileKind, Within};
 use mangrove_npm::vendor::{PLACEHOLDER, VendorOutput, VendorRequest};
 use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
@@ -96,7 +97,7 @@ impl Build {
             bundler.generate().await
         });
         let output = output.map_err(|batch| {
-            let read = |file: &str| std::fs::read_to_string(directory.join(file)).ok();
+            let read = |file: &str| read::text(directory.join(file), Within::Root(directory), FileKind::Source).ok();
             let found = diagnostics::failure(diagnostics::findings(batch, directory, &read)).fault;
             let message = format!("cannot bundle the package {}: {found}", request.package);
             Fault::new(found.class, Code::PACKAGE_UNSUPPORTED, format!("package:{}", request.package), message)

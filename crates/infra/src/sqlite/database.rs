@@ -1,12 +1,12 @@
 //! An open file: reading, writing, checking and copying it.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    faults::{Operation, io_fault},
+};
 use sqlx::{Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction, sqlite::SqliteConnectOptions};
 
 use super::{
@@ -126,7 +126,7 @@ impl Database {
     fn mark_suspect(&self) {
         if self.pools.as_ref().is_some_and(|pools| pools.writer.is_some()) {
             // Best effort: without the mark, the probe at open still reads the pages of the rows.
-            let _ = File::create(suspect_path(&self.path));
+            let _ = atomic::create(&suspect_path(&self.path), b"", Durability::Volatile);
         }
     }
 

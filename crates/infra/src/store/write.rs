@@ -23,7 +23,7 @@ impl Inner {
     pub(super) fn put(&self, code: &[u8]) -> Result<StoredObject, StoreError> {
         let key = ObjectKey::Extension(Digest::of(code));
         let path = self.path(key);
-        if fs::read(&path).is_ok_and(|found| found == code) {
+        if vendor::read_object(&path).is_ok_and(|found| found == code) {
             touch(&path);
         } else {
             self.write_file(&path, code)?;
@@ -126,6 +126,5 @@ impl Inner {
 /// Marks an object as used now, for the grace period of a sweep. Best effort: a store on a read-only disk is
 /// swept by nobody.
 fn touch(path: &Path) {
-    let now = std::time::SystemTime::now();
-    let _ = fs::File::open(path).and_then(|file| file.set_modified(now));
+    let _ = atomic::touch(path);
 }

@@ -6,10 +6,9 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Inputs, Part},
     observation::{Entry, Observation, RootAccess, RootView},
-    problem::Code,
     shipped::Shipped,
     source::{Kind, RelativePath, SourceId},
     survey::{Survey, SurveyedEntry},
@@ -97,7 +96,5 @@ pub(super) fn add_shipped(survey: &mut Survey, mut shipped: BTreeMap<String, Shi
 }
 
 fn unreadable(path: &RelativePath, trouble: &Trouble) -> Fault {
-    let message = format!("{path} cannot be read: {}", trouble.message);
-    let class = if trouble.is_transient { FailureClass::Transient } else { FailureClass::Environment };
-    Fault::new(class, Code::UNREADABLE, trouble.cause.as_str(), message)
+    trouble.fault(path.as_str(), trouble.cause.as_str())
 }

@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
@@ -12,6 +12,7 @@ use mangrove_engine::CALLS_SOURCE;
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
 };
 
 /// No session lasts so long; what nobody loaded for this time is removed.
@@ -73,9 +74,8 @@ impl Room {
 
 /// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
-        let touched = fs::File::options().append(true).open(path);
-        let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+    if read::bytes(path, Within::Unlinked, FileKind::Bundle).is_ok_and(|found| found == text.as_bytes()) {
+        let _ = atomic::touch(path);
         return Ok(());
     }
     // Another process may load the file meanwhile: it finds all of it or nothing.
@@ -85,6 +85,8 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use mangrove_domain::bundle::BundleFile;
+
+    use std::time::SystemTime;
 
     use super::*;
 
