@@ -20,7 +20,11 @@ use mangrove_infra::{
     runner::deno::{self, DenoRunner, Roots},
     runtime::Places,
 };
-use mangrove_testkit::{fakes::SeededEntropy, fixture::Tree, requests::open_model};
+use mangrove_testkit::{
+    fakes::SeededEntropy,
+    fixture::Tree,
+    requests::{open_model, unchecked_call},
+};
 
 use crate::sandbox::{Output, Sandbox};
 
@@ -83,7 +87,7 @@ impl MethodHost for Lines {
 }
 
 fn call() -> Call {
-    Call::unchecked(vec!["run".to_owned()], Json::Null, Json::Object(Vec::new()))
+    unchecked_call(vec!["run".to_owned()], Json::Null, Json::Object(Vec::new()))
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part { package: "mangrove-infra", feature: Some("bundler"), without: &[DATABASE, DOCUMENTS, EXPRESSIONS, SCHEMA] },
     Part { package: "mangrove-infra", feature: Some("deno"), without: &[DATABASE, DOCUMENTS, EXPRESSIONS, SCHEMA] },
+    // A program of another team.
+    Part { package: "mangrove-embedding", feature: None, without: &[BUNDLER, ENGINE, HTTP] },
 ];
 
 impl Part {

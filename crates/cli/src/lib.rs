@@ -5,6 +5,8 @@
 //! let code = mangrove_cli::Runner::new().run();
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod advice;
 mod args;
 mod commands;

@@ -59,12 +59,6 @@ impl Part {
         Self { digest: Digest::of(&encoded), encoded: encoded.into() }
     }
 
-    /// A part from the bytes that [`encoded`](Self::encoded) gave, not looked into yet.
-    #[must_use]
-    pub fn from_encoded(encoded: Arc<[u8]>) -> Self {
-        Self { digest: Digest::of(&encoded), encoded }
-    }
-
     /// A part from its digest and bytes that storage keeps under this digest; not verified.
     #[must_use]
     pub fn from_stored(digest: Digest, encoded: Arc<[u8]>) -> Self {

@@ -10,7 +10,8 @@ use mangrove_domain::{
     ports::{Call, ExportInspector, InspectRequest, MethodHost, MethodRunner, OpenRequest, RunError, Session},
     problem::Code,
 };
-use tokio::{runtime::Handle, task::spawn_blocking};
+use mangrove_fs::blocking;
+use tokio::runtime::Handle;
 
 use super::{EngineSession, Limits, inspect};
 
@@ -33,7 +34,7 @@ impl InProcess {
 impl ExportInspector for InProcess {
     async fn inspect(&self, request: InspectRequest) -> Result<Inspection, Fault> {
         let limits = self.limits.clone();
-        spawn_blocking(move || inspect(&request, &limits)).await.unwrap_or_else(|_| Err(crashed()))
+        blocking(move || inspect(&request, &limits)).await.unwrap_or_else(|_| Err(crashed()))
     }
 }
 
@@ -41,7 +42,7 @@ impl ExportInspector for InProcess {
 impl MethodRunner for InProcess {
     async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
         let limits = self.limits.clone();
-        let session = spawn_blocking(move || EngineSession::open(&request, &limits)).await;
+        let session = blocking(move || EngineSession::open(&request, &limits)).await;
         let session = session.unwrap_or_else(|_| Err(RunError::Fault(crashed())))?;
         Ok(Box::new(Local { session: Some(session) }))
     }
@@ -57,7 +58,7 @@ impl Session for Local {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
         let mut session = self.session.take().ok_or_else(|| RunError::Fault(crashed()))?;
         let runtime = Handle::current();
-        let called = spawn_blocking(move || {
+        let called = blocking(move || {
             let result = session.call(&call, &mut |call| runtime.block_on(host.call(call)));
             (session, result)
         });

@@ -14,7 +14,7 @@ use mangrove_domain::{
     shape::Shape,
 };
 use mangrove_engine::{EngineSession, InProcess, Limits, inspect};
-use mangrove_testkit::requests::open_model;
+use mangrove_testkit::requests::{open_model, unchecked_call};
 
 /// A schema library in a few lines: schemas are objects with `_def`, `parse` and `safeParse`.
 const SCHEMA_LIBRARY: &str = r#"
@@ -508,7 +508,7 @@ fn call_with(
     let path: Vec<String> = path.iter().map(|&segment| segment.to_owned()).collect();
     let args = Json::object([("n", Json::from(3))]);
     let context = Json::object([("modelId", Json::from("m-1")), ("signal", Json::Null)]);
-    session.call(&Call::unchecked(path, args, context), host)
+    session.call(&unchecked_call(path, args, context), host)
 }
 
 /// The result of `run`, and the host calls it made.

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, utimensat},
+    fs::{Mode, OFlags},
 };
 use tempfile::NamedTempFile;
 
@@ -87,14 +87,13 @@ fn opened(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
-/// Gives a file or directory the time of now, as if it had been written. Nothing is opened, and no link followed.
+/// Gives a file or directory that is whole another name on the same file system. A file that has the name already makes
+/// way, as does an empty directory for a directory.
 ///
 /// # Errors
-/// That of the operating system.
-pub fn touch(path: &Path) -> io::Result<()> {
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    let times = Timestamps { last_access: now, last_modification: now };
-    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+/// That of the operating system; both names mean what they meant before then.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
 }
 
 fn directory_of(path: &Path) -> &Path {

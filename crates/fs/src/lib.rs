@@ -12,7 +12,10 @@ pub mod leftovers;
 pub mod lock;
 pub mod read;
 mod reason;
+pub mod staging;
 pub mod stamp;
+mod touch;
 pub mod walk;
 
 pub use blocking::{Unfinished, blocking};
+pub use touch::touch;

@@ -1,6 +1,49 @@
 //! Adapters of Mangrove that stand on a database, a bundler or a child process. Heavy parts stand behind Cargo
 //! features, so that a service that wants the catalog alone does not compile a bundler.
+//!
+//! # Taking one part alone
+//!
+//! A program that only shows what a repository's catalog holds needs the domain and one feature of this crate:
+//!
+//! ```toml
+//! [dependencies]
+//! mangrove-domain = { git = "https://github.com/mangrove-runtime/mangrove" }
+//! mangrove-infra = { git = "https://github.com/mangrove-runtime/mangrove", default-features = false, features = ["sqlite"] }
+//! ```
+//!
+//! ```
+//! use mangrove_domain::ports::Catalog as _;
+//! use mangrove_infra::catalog::{OpenMode, SqliteCatalog};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # let repository = tempfile::tempdir()?;
+//! # let repository = repository.path();
+//! let path = repository.join(".mangrove/catalog.db");
+//! let opened = SqliteCatalog::open(&path, OpenMode::ReadOnly).await?;
+//! let view = opened.catalog.snapshot().await?;
+//! for row in view.rows.iter().filter(|row| row.is_resolvable()) {
+//!     println!("{:?} from {}", row.type_name(), row.source);
+//! }
+//! assert!(view.rows.is_empty(), "nothing was ever scanned here");
+//! assert!(!path.exists(), "a reader makes no file");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | feature | brings | and with it |
+//! |---|---|---|
+//! | `sqlite` | `catalog`, `runs`, `data`, `databases` | sqlx |
+//! | `documents` | `documents`: YAML and JSON with positions | granit-parser |
+//! | `expressions` | `expressions`: the values of `${{ … }}` | cel |
+//! | `schema` | `schema`: JSON Schema | jsonschema |
+//! | `bundler` | `bundler`, `worker`, `inspection_cache`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
+//! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
+//!
+//! [`store`], [`seals`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the light ones together to a
+//! program of its own.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
 
 #[cfg(feature = "bundler")]
@@ -17,6 +60,7 @@ pub mod documents;
 pub mod expressions;
 #[cfg(feature = "bundler")]
 pub mod inspection_cache;
+pub mod no_packages;
 #[cfg(feature = "deno")]
 pub mod runner;
 #[cfg(feature = "sqlite")]
@@ -29,6 +73,8 @@ pub mod seals;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;
+#[cfg(feature = "sqlite")]
+mod stored;
 pub mod system;
 #[cfg(feature = "bundler")]
 pub mod worker;

@@ -12,7 +12,7 @@ use std::{
 
 use mangrove_domain::{
     failure::FailureClass,
-    ports::{Catalog as _, CatalogError, Change},
+    ports::{Catalog as _, CatalogError, Change, InspectionCache as _},
     problem::Code,
     row::Row,
     state::{State, StateName},

@@ -45,6 +45,16 @@ async fn sqlite_catalog() {
 }
 
 #[tokio::test]
+async fn sqlite_inspections() {
+    let fresh = Fresh::new();
+    contract::inspection_cache(async || {
+        let opened = SqliteCatalog::open(&fresh.path().join("catalog.db"), OpenMode::ReadWrite).await;
+        opened.expect("a catalog").catalog
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn sqlite_runs() {
     let fresh = Fresh::new();
     contract::run_store::run(async || {

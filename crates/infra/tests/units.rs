@@ -15,7 +15,7 @@ use mangrove_domain::{
     failure::Fault,
     json::Json,
     package::{PackageRequest, PreparedPackages},
-    ports::{BundleStore, Call, HostCall, Packages as _},
+    ports::{BundleStore, HostCall, Packages as _},
 };
 use mangrove_engine::EngineSession;
 use mangrove_infra::{bundler::vendor::build_vendor_in_process, store::LocalStore, system::SystemEntropy};
@@ -26,7 +26,7 @@ use mangrove_npm::{
 };
 use mangrove_testkit::{
     registry::{FakePackage, FakeRegistry},
-    requests::open_model,
+    requests::{open_model, unchecked_call},
 };
 
 fn request(specifiers: &[&str]) -> PackageRequest {
@@ -137,7 +137,7 @@ impl Real {
         let nothing = Json::Object(Vec::new());
         let mut host = |_: HostCall| Err("no host".to_owned());
         session
-            .call(&Call::unchecked(vec!["facts".to_owned()], nothing.clone(), nothing), &mut host)
+            .call(&unchecked_call(vec!["facts".to_owned()], nothing.clone(), nothing), &mut host)
             .expect("it runs")
             .to_string()
     }

@@ -122,7 +122,7 @@ impl Supply {
         let label = package.to_string();
         let check = |bytes: Vec<u8>| {
             let (label, integrity) = (label.clone(), integrity.to_owned());
-            async move { tokio::task::spawn_blocking(move || verify(&label, &integrity, bytes)).await }
+            async move { mangrove_fs::blocking(move || verify(&label, &integrity, bytes)).await }
         };
         let fetched = self
             .client
@@ -291,7 +291,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     })
 }
 
-fn died(error: &tokio::task::JoinError) -> Reason {
+fn died(error: &mangrove_fs::Unfinished) -> Reason {
     Reason::Archive(archive::UnpackError::Unreadable {
         package: "the package".to_owned(),
         source: std::io::Error::other(error.to_string()),

@@ -371,7 +371,7 @@ impl Workshop {
             })
             .await;
         // Waited for: a process that ends before it is gone would leave it behind for a day.
-        let removed = tokio::task::spawn_blocking(move || drop(directory)).await;
+        let removed = mangrove_fs::blocking(move || drop(directory)).await;
         if let Err(error) = removed {
             tracing::debug!(%error, "a scratch directory stays");
         }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use mangrove_domain::{
     bundle::LoadedBundle,
+    json::Json,
     permission::{Grantee, Grants},
-    ports::OpenRequest,
+    ports::{Call, OpenRequest},
     source::RootId,
 };
 
@@ -24,4 +25,10 @@ pub fn open_model(bundle: LoadedBundle) -> OpenRequest {
             variables: BTreeMap::new(),
         },
     }
+}
+
+/// A call whose arguments no schema checks.
+#[must_use]
+pub const fn unchecked_call(path: Vec<String>, arguments: Json, context: Json) -> Call {
+    Call { path, arguments, schema: Vec::new(), context, global_schema: Vec::new() }
 }

@@ -310,12 +310,4 @@ impl<P: Catalog + ?Sized> Catalog for Stopping<P> {
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
         self.stops.fallible("catalog.departed", catalog, self.port.departed(kind, type_name)).await
     }
-
-    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
-        self.stops.fallible("catalog.cached_inspection", catalog, self.port.cached_inspection(key)).await
-    }
-
-    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
-        self.stops.fallible("catalog.cache_inspection", catalog, self.port.cache_inspection(key, inspection)).await
-    }
 }

@@ -20,6 +20,11 @@ async fn catalog_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn inspection_cache_keeps_the_contract() {
+    contract::inspection_cache(async || MemoryCatalog::new()).await;
+}
+
+#[tokio::test]
 async fn bundle_store_keeps_the_contract() {
     contract::bundle_store::run(async || MemoryStore::new()).await;
 }

@@ -29,6 +29,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
         forbidden(tree),
         unnamed_test_targets(tree),
         unreachable_modules(tree),
+        files_beside_folders(tree),
         white_space(tree),
         machine_paths(tree),
         clocks_and_files(tree),
@@ -115,13 +116,23 @@ fn unreachable_modules(tree: &Tree) -> Vec<String> {
     findings
 }
 
+/// The file of a module that has a folder is `mod.rs` in it, so that all of the module moves together.
+fn files_beside_folders(tree: &Tree) -> Vec<String> {
+    let folder = |path: &str| path.trim_end_matches(".rs").to_owned();
+    let beside = tree.ending(".rs").filter(|(path, _)| {
+        let inside = format!("{}/", folder(path));
+        !is_target(path) && tree.ending(".rs").any(|(other, _)| other.starts_with(&inside))
+    });
+    beside.map(|(path, _)| format!("{path}: belongs in its folder, as {}/mod.rs", folder(path))).collect()
+}
+
 /// True for the first file of a library, program, test, example, bench or build script.
 fn is_target(path: &str) -> bool {
     if path.ends_with("/lib.rs") || path.ends_with("/main.rs") || path.ends_with("build.rs") {
         return true;
     }
     let Some((directory, _)) = path.rsplit_once('/') else { return true };
-    path.starts_with("crates/")
+    (path.starts_with("crates/") || path.starts_with("examples/"))
         && ["/tests", "/examples", "/benches", "/src/bin"].iter().any(|folder| directory.ends_with(folder))
         && !directory.contains("/src/") | directory.ends_with("/src/bin")
 }
@@ -158,9 +169,6 @@ fn machine_paths(tree: &Tree) -> Vec<String> {
 /// Libraries that may read clocks and write files as they like: the crate that does it for the others, and tests.
 const FREE_LIBRARIES: &[&str] = &["crates/fs/src/lib.rs", "crates/testkit/src/lib.rs"];
 
-/// Libraries of which this is not asked yet. The list may only become shorter.
-const UNCHECKED_LIBRARIES: &[&str] = &["crates/cli/src/lib.rs", "crates/infra/src/lib.rs"];
-
 /// What turns on the list of `clippy.toml` for a library, but not for its tests.
 const METHODS_ARE_CHECKED: &str = "#![cfg_attr(not(test), warn(clippy::disallowed_methods))]";
 
@@ -169,12 +177,7 @@ fn clocks_and_files(tree: &Tree) -> Vec<String> {
     let libraries = tree.ending("/src/lib.rs").filter(|(path, _)| path.starts_with("crates/"));
     let mut findings = Vec::new();
     for (path, text) in libraries.filter(|(path, _)| !FREE_LIBRARIES.contains(path)) {
-        let is_checked = text.lines().any(|line| line == METHODS_ARE_CHECKED);
-        let is_exempt = UNCHECKED_LIBRARIES.contains(&path);
-        if is_checked && is_exempt {
-            findings.push(format!("{path} is checked; take it out of the list in xtask/src/tidy/sources.rs"));
-        }
-        if !is_checked && !is_exempt {
+        if !text.lines().any(|line| line == METHODS_ARE_CHECKED) {
             findings.push(format!("{path}: the line `{METHODS_ARE_CHECKED}` is missing"));
         }
     }
@@ -239,6 +242,9 @@ mod tests {
             ("crates/a/tests/whole.rs", "mod common;\n"),
             ("crates/a/tests/common/mod.rs", ""),
             ("crates/a/examples/shown.rs", ""),
+            ("examples/a/src/main.rs", "mod one;\n"),
+            ("examples/a/src/one.rs", ""),
+            ("examples/a/tests/whole.rs", ""),
             ("tests/cli/main.rs", "mod scan;\n"),
             ("tests/cli/scan.rs", ""),
         ]);
@@ -254,6 +260,24 @@ mod tests {
         ]);
         let findings = unreachable_modules(&bad);
         assert_eq!(findings.len(), 3, "{findings:?}");
+    }
+
+    #[test]
+    fn a_file_beside_its_folder_is_found() {
+        let good = Tree::from([
+            ("crates/a/src/lib.rs", ""),
+            ("crates/a/src/one/mod.rs", ""),
+            ("crates/a/src/one/two.rs", ""),
+            ("crates/a/src/one_more.rs", ""),
+            ("crates/a/tests/whole.rs", ""),
+            ("crates/a/tests/whole/part.rs", ""),
+        ]);
+        assert_eq!(files_beside_folders(&good), none());
+        let bad = Tree::from([("crates/a/src/one.rs", ""), ("crates/a/src/one/two.rs", "")]);
+        assert_eq!(
+            files_beside_folders(&bad),
+            ["crates/a/src/one.rs: belongs in its folder, as crates/a/src/one/mod.rs"]
+        );
     }
 
     #[test]

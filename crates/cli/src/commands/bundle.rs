@@ -53,7 +53,7 @@ pub(crate) async fn run(
         }
     })?;
     if let Some(output) = output {
-        std::fs::write(output, &bundle.code).map_err(|error| unwritable(output, &error))?;
+        write(output, &bundle.code)?;
     }
     if context.printer.is_json() {
         context.printer.document(&BundleDocument {
@@ -72,6 +72,14 @@ pub(crate) async fn run(
         context.printer.text(&bundle.code);
     }
     Ok(Exit::Done)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever names the file may name a link or a device, which stay what they are"
+)]
+fn write(output: &Path, code: &str) -> Result<(), CommandError> {
+    std::fs::write(output, code).map_err(|error| unwritable(output, &error))
 }
 
 /// The error that the bundle cannot be put where it was wanted.

@@ -96,10 +96,13 @@ impl Configuration for MarkerConfiguration {
 
     async fn reload(&self) -> Result<InForce, Vec<Problem>> {
         let (repository, documents) = (self.repository.clone(), Arc::clone(&self.documents));
-        let read = tokio::task::spawn_blocking(move || Layout::of_repository(&repository, documents.as_ref()));
-        let layout = match read.await {
+        let read = mangrove_fs::blocking(move || Layout::of_repository(&repository, documents.as_ref())).await;
+        let layout = match read {
             Ok(layout) => layout.map_err(|fault| vec![unreadable(fault)])?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => {
+                let message = format!("cannot be read: {error}");
+                return Err(vec![Problem::error(Code::UNREADABLE, "mangrove.yaml", message)]);
+            }
         };
         let errors: Vec<Problem> =
             layout.problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect();

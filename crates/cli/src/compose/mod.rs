@@ -20,7 +20,7 @@ use mangrove_app::{
     workflow::Limits,
 };
 use mangrove_domain::ports::{
-    BundleStore, Bundler, Catalog, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
+    BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
@@ -29,7 +29,7 @@ use mangrove_infra::{
         auto::{AutoBundler, Choice},
         deno::{self, DenoBundler},
     },
-    catalog::OpenMode,
+    catalog::{DeferredCatalog, OpenMode},
     data::LocalData,
     databases::SqliteDatabases,
     documents::YamlDocuments,
@@ -197,7 +197,7 @@ impl Composition {
 
     fn ports(
         &self,
-        catalog: Arc<dyn Catalog>,
+        catalog: Arc<DeferredCatalog>,
         packages: Arc<dyn Packages>,
         bundler: Arc<dyn Bundler>,
         overrides: Overrides,
@@ -207,7 +207,7 @@ impl Composition {
             packages,
             bundler,
             store: Arc::new(self.store.clone()),
-            inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&catalog))),
+            inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&catalog) as _)),
             catalog,
             seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
             clock: overrides.clock,

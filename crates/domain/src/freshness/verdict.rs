@@ -206,12 +206,6 @@ impl Verdict {
             },
         }
     }
-
-    /// True for [`Verdict::Fresh`].
-    #[must_use]
-    pub const fn is_fresh(&self) -> bool {
-        matches!(self, Verdict::Fresh(_))
-    }
 }
 
 impl fmt::Display for Verdict {

@@ -47,12 +47,6 @@ pub trait Catalog: Send + Sync {
     /// The sources whose row had or claimed this type when it was deleted, sorted. Those that have a row again are left
     /// out.
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError>;
-
-    /// A remembered inspection by its key; see `design/inspection.md`.
-    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError>;
-
-    /// Remembers an inspection.
-    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError>;
 }
 
 /// One batch of changes.

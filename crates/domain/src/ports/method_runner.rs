@@ -60,14 +60,6 @@ pub struct Call {
     pub global_schema: Vec<String>,
 }
 
-impl Call {
-    /// A call that no schema checks.
-    #[must_use]
-    pub const fn unchecked(path: Vec<String>, arguments: Json, context: Json) -> Self {
-        Self { path, arguments, schema: Vec::new(), context, global_schema: Vec::new() }
-    }
-}
-
 /// What a method may ask of its host while it runs.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]

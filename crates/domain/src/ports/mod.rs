@@ -16,6 +16,7 @@ mod documents;
 mod entropy;
 mod export_inspector;
 mod expressions;
+mod inspection_cache;
 mod loader;
 mod method_runner;
 mod package_cache;
@@ -39,6 +40,7 @@ pub use documents::{DocumentError, Documents};
 pub use entropy::Entropy;
 pub use export_inspector::{ExportInspector, InspectRequest};
 pub use expressions::{ExpressionError, Expressions};
+pub use inspection_cache::InspectionCache;
 pub use loader::Loader;
 pub use method_runner::{Call, Checked, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
 pub use package_cache::{PackageCache, PruneRequest};
@@ -59,8 +61,9 @@ pub mod mocks {
     pub use super::{
         bundler::MockBundler, catalog::MockCatalog, clock::MockClock, data_store::MockDataStore,
         documents::MockDocuments, entropy::MockEntropy, export_inspector::MockExportInspector,
-        expressions::MockExpressions, loader::MockLoader, method_runner::MockMethodHost,
-        method_runner::MockMethodRunner, method_runner::MockSession, packages::MockPackages, run_store::MockRunStore,
-        schema_validator::MockSchemaValidator, seals::MockSeals, source_tree::MockSourceTree,
+        expressions::MockExpressions, inspection_cache::MockInspectionCache, loader::MockLoader,
+        method_runner::MockMethodHost, method_runner::MockMethodRunner, method_runner::MockSession,
+        packages::MockPackages, run_store::MockRunStore, schema_validator::MockSchemaValidator, seals::MockSeals,
+        source_tree::MockSourceTree,
     };
 }

@@ -8,7 +8,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache},
     settle::AuditRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
@@ -31,6 +31,13 @@ impl OpenedCatalog {
         match self {
             OpenedCatalog::Usable(catalog) => catalog,
             OpenedCatalog::Unusable(unusable) => unusable,
+        }
+    }
+
+    fn inspections(&self) -> Result<&dyn InspectionCache, CatalogError> {
+        match self {
+            OpenedCatalog::Usable(catalog) => Ok(catalog),
+            OpenedCatalog::Unusable(unusable) => Err(unusable.error()),
         }
     }
 }
@@ -116,12 +123,15 @@ impl Catalog for DeferredCatalog {
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
         self.opened().await?.catalog().departed(kind, type_name).await
     }
+}
 
+#[async_trait]
+impl InspectionCache for DeferredCatalog {
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
-        self.opened().await?.catalog().cached_inspection(key).await
+        self.opened().await?.inspections()?.cached_inspection(key).await
     }
 
     async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
-        self.opened().await?.catalog().cache_inspection(key, inspection).await
+        self.opened().await?.inspections()?.cache_inspection(key, inspection).await
     }
 }

@@ -18,7 +18,7 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache},
     problem::{Code, Problem},
     row::Row,
     settle::{AuditRecord, Transition},
@@ -329,7 +329,10 @@ impl Catalog for SqliteCatalog {
         };
         Ok(rows.into_iter().filter_map(source).collect())
     }
+}
 
+#[async_trait]
+impl InspectionCache for SqliteCatalog {
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
         self.read("read", async || {
             let Some(readers) = self.database.readers() else { return Ok(None) };

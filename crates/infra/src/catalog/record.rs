@@ -10,17 +10,18 @@ use mangrove_domain::{
     bundle::{BundleRef, ObjectKey, StoredObject},
     description::Violation,
     digest::Digest,
-    failure::{CauseKey, Failure, FailureClass},
+    failure::Failure,
     fingerprint::{Inputs, Part},
     problem::Code,
     row::Row,
     shipped::Acceptance,
     source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
     state::{Indexed, State},
-    time::Timestamp,
     type_name::TypeName,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::stored::StoredFailure;
 
 /// The format that [`encode`] writes: a [`Record`], and what was accepted of what the extension ships.
 const FORMAT: u8 = 2;
@@ -62,7 +63,7 @@ struct Record<'a> {
     state: StoredState<'a>,
     built: Option<StoredInputs<'a>>,
     attempted: Option<StoredInputs<'a>>,
-    degraded: Option<StoredFailure<'a>>,
+    degraded: Option<StoredFailure<u16>>,
     rejected_before: Vec<StoredViolation<'a>>,
     rule_version: u32,
     shadowed_by: Option<(&'a str, &'a str)>,
@@ -87,7 +88,7 @@ enum StoredState<'a> {
         bundle: StoredBundle,
     },
     BundleBuildFailed {
-        failure: StoredFailure<'a>,
+        failure: StoredFailure<u16>,
         bundle: Option<StoredBundle>,
     },
     ValidationFailed {
@@ -95,7 +96,7 @@ enum StoredState<'a> {
         violations: Vec<StoredViolation<'a>>,
     },
     EntryPointUnreadable {
-        failure: StoredFailure<'a>,
+        failure: StoredFailure<u16>,
         bundle: Option<StoredBundle>,
     },
     OrphanedBundleOnly {
@@ -124,27 +125,6 @@ struct StoredBundle {
 enum Object {
     Extension(Bytes, u64),
     Vendor(Bytes, u64),
-}
-
-#[derive(Serialize, Deserialize)]
-enum StoredClass {
-    Transient,
-    Environment,
-    Deterministic,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredFailure<'a> {
-    class: StoredClass,
-    code: u16,
-    #[serde(borrow)]
-    cause: &'a str,
-    first_message: &'a str,
-    latest_message: &'a str,
-    first_seen: i64,
-    last_seen: i64,
-    attempts: u32,
-    next_retry: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -238,24 +218,6 @@ fn store_bundle(bundle: &BundleRef) -> StoredBundle {
     StoredBundle { entry: store(&bundle.entry), vendors: bundle.vendors.iter().map(store).collect() }
 }
 
-fn store_failure(failure: &Failure) -> StoredFailure<'_> {
-    StoredFailure {
-        class: match failure.class {
-            FailureClass::Transient => StoredClass::Transient,
-            FailureClass::Environment => StoredClass::Environment,
-            FailureClass::Deterministic => StoredClass::Deterministic,
-        },
-        code: failure.code.number(),
-        cause: &failure.cause.0,
-        first_message: &failure.first_message,
-        latest_message: &failure.latest_message,
-        first_seen: failure.first_seen.as_millis(),
-        last_seen: failure.last_seen.as_millis(),
-        attempts: failure.attempts,
-        next_retry: failure.next_retry.map(Timestamp::as_millis),
-    }
-}
-
 fn store_violations(violations: &[Violation]) -> Vec<StoredViolation<'_>> {
     violations.iter().map(|violation| StoredViolation { path: &violation.path, message: &violation.message }).collect()
 }
@@ -326,7 +288,7 @@ impl Decoder {
             state: load_state(record.state)?,
             built: self.inputs(record.built)?,
             attempted: self.inputs(record.attempted)?,
-            degraded: record.degraded.as_ref().map(load_failure).transpose()?,
+            degraded: record.degraded.map(load_failure).transpose()?,
             rejected_before: load_violations(record.rejected_before),
             rule_version: record.rule_version,
             shadowed_by,
@@ -372,13 +334,13 @@ fn load_state(stored: StoredState<'_>) -> Result<State, RecordError> {
             bundle: load_bundle(&bundle),
         }),
         StoredState::BundleBuildFailed { failure, bundle } => {
-            State::BundleBuildFailed { failure: load_failure(&failure)?, bundle: bundle.as_ref().map(load_bundle) }
+            State::BundleBuildFailed { failure: load_failure(failure)?, bundle: bundle.as_ref().map(load_bundle) }
         }
         StoredState::ValidationFailed { bundle, violations } => {
             State::ValidationFailed { bundle: load_bundle(&bundle), violations: load_violations(violations) }
         }
         StoredState::EntryPointUnreadable { failure, bundle } => {
-            State::EntryPointUnreadable { failure: load_failure(&failure)?, bundle: bundle.as_ref().map(load_bundle) }
+            State::EntryPointUnreadable { failure: load_failure(failure)?, bundle: bundle.as_ref().map(load_bundle) }
         }
         StoredState::OrphanedBundleOnly { bundle } => State::OrphanedBundleOnly { bundle: load_bundle(&bundle) },
     })
@@ -396,26 +358,13 @@ fn load_bundle(stored: &StoredBundle) -> BundleRef {
     BundleRef { entry: load(&stored.entry), vendors: stored.vendors.iter().map(load).collect() }
 }
 
-fn load_failure(stored: &StoredFailure<'_>) -> Result<Failure, RecordError> {
-    Ok(Failure {
-        class: match stored.class {
-            StoredClass::Transient => FailureClass::Transient,
-            StoredClass::Environment => FailureClass::Environment,
-            StoredClass::Deterministic => FailureClass::Deterministic,
-        },
-        code: Code::ALL
-            .iter()
-            .copied()
-            .find(|code| code.number() == stored.code)
-            .ok_or(RecordError::Value("problem code"))?,
-        cause: CauseKey(stored.cause.into()),
-        first_message: stored.first_message.to_owned(),
-        latest_message: stored.latest_message.to_owned(),
-        first_seen: Timestamp::from_millis(stored.first_seen),
-        last_seen: Timestamp::from_millis(stored.last_seen),
-        attempts: stored.attempts,
-        next_retry: stored.next_retry.map(Timestamp::from_millis),
-    })
+fn store_failure(failure: &Failure) -> StoredFailure<u16> {
+    StoredFailure::of(failure, failure.code.number())
+}
+
+fn load_failure(stored: StoredFailure<u16>) -> Result<Failure, RecordError> {
+    let code = Code::ALL.iter().copied().find(|code| code.number() == stored.code);
+    Ok(stored.load(code.ok_or(RecordError::Value("problem code"))?))
 }
 
 fn load_violations(stored: Vec<StoredViolation<'_>>) -> Vec<Violation> {

@@ -25,7 +25,7 @@ impl From<&CatalogError> for Unusable {
 }
 
 impl Unusable {
-    fn error(&self) -> CatalogError {
+    pub(super) fn error(&self) -> CatalogError {
         CatalogError::Access { operation: "open", fault: self.fault.clone() }
     }
 }
@@ -57,14 +57,6 @@ impl Catalog for Unusable {
     }
 
     async fn departed(&self, _kind: &Kind, _type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
-        Err(self.error())
-    }
-
-    async fn cached_inspection(&self, _key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
-        Err(self.error())
-    }
-
-    async fn cache_inspection(&self, _key: Digest, _inspection: &[u8]) -> Result<(), CatalogError> {
         Err(self.error())
     }
 }

@@ -1,7 +1,7 @@
 //! The stored form of a run: a JSON document, so that later versions can add to it.
 
 use mangrove_domain::{
-    failure::{CauseKey, Failure, FailureClass},
+    failure::Failure,
     problem::Code,
     run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
@@ -9,6 +9,8 @@ use mangrove_domain::{
 use mangrove_fs::json_text::{from_value, to_value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::stored::StoredFailure;
 
 /// Why a stored record is none.
 #[derive(Debug, thiserror::Error)]
@@ -77,21 +79,7 @@ struct StoredProblem {
     code: String,
     message: String,
     blocked_by: Option<String>,
-    failure: Option<StoredFailure>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredFailure {
-    class: String,
-    code: String,
-    cause: String,
-    first_message: String,
-    latest_message: String,
-    first_seen: i64,
-    last_seen: i64,
-    attempts: u32,
-    next_retry: Option<i64>,
+    failure: Option<StoredFailure<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,18 +149,8 @@ fn store_problem(problem: &RunProblem) -> StoredProblem {
     }
 }
 
-fn store_failure(failure: &Failure) -> StoredFailure {
-    StoredFailure {
-        class: failure.class.as_str().to_owned(),
-        code: failure.code.to_string(),
-        cause: failure.cause.0.to_string(),
-        first_message: failure.first_message.clone(),
-        latest_message: failure.latest_message.clone(),
-        first_seen: failure.first_seen.as_millis(),
-        last_seen: failure.last_seen.as_millis(),
-        attempts: failure.attempts,
-        next_retry: millis(failure.next_retry),
-    }
+fn store_failure(failure: &Failure) -> StoredFailure<String> {
+    StoredFailure::of(failure, failure.code.to_string())
 }
 
 fn store_provenance(provenance: &Provenance) -> StoredProvenance {
@@ -241,19 +219,9 @@ fn load_problem(stored: StoredProblem) -> Result<RunProblem, ParseError> {
     })
 }
 
-fn load_failure(stored: StoredFailure) -> Result<Failure, ParseError> {
-    let class = FailureClass::ALL.into_iter().find(|class| class.as_str() == stored.class);
-    Ok(Failure {
-        class: class.ok_or(ParseError::Word { what: "failure class", word: stored.class })?,
-        code: code(&stored.code)?,
-        cause: CauseKey(stored.cause.into()),
-        first_message: stored.first_message,
-        latest_message: stored.latest_message,
-        first_seen: Timestamp::from_millis(stored.first_seen),
-        last_seen: Timestamp::from_millis(stored.last_seen),
-        attempts: stored.attempts,
-        next_retry: timestamp(stored.next_retry),
-    })
+fn load_failure(stored: StoredFailure<String>) -> Result<Failure, ParseError> {
+    let code = code(&stored.code)?;
+    Ok(stored.load(code))
 }
 
 fn load_provenance(stored: StoredProvenance) -> Provenance {

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
@@ -15,6 +15,7 @@ use mangrove_fs::{
     read::{self, FileKind, Within},
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::child::Call;
 

@@ -126,7 +126,7 @@ impl Database {
     fn mark_suspect(&self) {
         if self.pools.as_ref().is_some_and(|pools| pools.writer.is_some()) {
             // Best effort: without the mark, the probe at open still reads the pages of the rows.
-            let _ = atomic::create(&suspect_path(&self.path), b"", Durability::Volatile);
+            let _ = atomic::write(&suspect_path(&self.path), b"", Durability::Volatile);
         }
     }
 

@@ -2,7 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_domain::{ports::Clock as _, time::Timestamp};
+use mangrove_fs::{
+    atomic,
+    faults::{Operation, io_fault},
+};
+use time::{OffsetDateTime, macros::format_description};
+
+use crate::system::SystemClock;
 
 use super::{BusyPolicy, SqliteError, files::with_suffix, lock::lock_setup};
 
@@ -36,26 +43,17 @@ fn forget_replaced(path: &Path, latest: &Path) {
 
 /// Moves a file and its log out of the way; `why` becomes part of the name.
 pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, SqliteError> {
-    let now = time::OffsetDateTime::now_utc();
-    let stamp = format!(
-        ".{why}-{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        now.year(),
-        u8::from(now.month()),
-        now.day(),
-        now.hour(),
-        now.minute(),
-        now.second()
-    );
+    let stamp = format!(".{why}-{}", stamp(SystemClock.now()));
     let mut target = with_suffix(path, &stamp);
     let mut counter = 1;
     while target.exists() {
         target = with_suffix(path, &format!("{stamp}-{counter}"));
         counter += 1;
     }
-    std::fs::rename(path, &target).map_err(|error| SqliteError::Other(io_fault(Operation::Rename, path, &error)))?;
+    atomic::rename(path, &target).map_err(|error| SqliteError::Other(io_fault(Operation::Rename, path, &error)))?;
     for suffix in ["-wal", "-shm", "-suspect"] {
         let from = with_suffix(path, suffix);
-        match std::fs::rename(&from, with_suffix(&target, suffix)) {
+        match atomic::rename(&from, &with_suffix(&target, suffix)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(SqliteError::Other(io_fault(Operation::Rename, &from, &error)));
             }
@@ -63,4 +61,22 @@ pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, SqliteError>
         }
     }
     Ok(target)
+}
+
+/// A time as it stands in names of files: `20260101T093000Z`.
+fn stamp(time: Timestamp) -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let date = OffsetDateTime::from_unix_timestamp(time.as_millis().div_euclid(1000)).ok();
+    date.and_then(|date| date.format(&format).ok()).unwrap_or_else(|| time.as_millis().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_names_of_files_sort_as_text() {
+        assert_eq!(stamp(Timestamp::from_millis(1_767_225_600_999)), "20260101T000000Z");
+        assert_eq!(stamp(Timestamp::from_millis(1_767_261_845_000)), "20260101T100405Z");
+    }
 }

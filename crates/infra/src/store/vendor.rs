@@ -6,6 +6,7 @@ use mangrove_domain::{bundle::BundleFile, failure::Fault, ports::StoreError, pro
 use mangrove_fs::{
     faults::{Operation, io_fault},
     read::{self, FileKind, Within},
+    staging,
 };
 
 /// Refuses names that lead out of the directory, that are written in two ways, or that stand twice.
@@ -26,12 +27,10 @@ pub(super) fn check_names(files: &[BundleFile]) -> Result<(), StoreError> {
 
 /// Writes the files below a directory that is not there yet.
 pub(super) fn write(directory: &Path, files: &[BundleFile]) -> Result<(), Fault> {
-    let create = |path: &Path| fs::create_dir_all(path).map_err(|error| io_fault(Operation::Create, path, &error));
-    create(directory)?;
+    fs::create_dir_all(directory).map_err(|error| io_fault(Operation::Create, directory, &error))?;
     for file in files {
         let path = directory.join(&file.path);
-        create(path.parent().unwrap_or(directory))?;
-        fs::write(&path, file.code.as_bytes()).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+        staging::write(&path, file.code.as_bytes()).map_err(|error| io_fault(Operation::Write, &path, &error))?;
     }
     Ok(())
 }

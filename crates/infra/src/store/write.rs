@@ -1,7 +1,7 @@
 //! Putting and removing objects: written aside, then renamed to their places.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -24,7 +24,7 @@ impl Inner {
         let key = ObjectKey::Extension(Digest::of(code));
         let path = self.path(key);
         if vendor::read_object(&path).is_ok_and(|found| found == code) {
-            touch(&path);
+            mark_as_used(&path);
         } else {
             self.write_file(&path, code)?;
         }
@@ -49,7 +49,7 @@ impl Inner {
         let size_bytes = files.iter().map(|file| file.code.len() as u64).sum();
         let is_there = self.read(key).is_ok();
         if is_there {
-            touch(&path);
+            mark_as_used(&path);
         } else {
             create_directory(&self.root.join("vendor"))?;
             let temporary = self.temporary_name()?;
@@ -72,7 +72,7 @@ impl Inner {
     /// or it is damaged and makes way.
     pub(super) fn place_directory(&self, key: ObjectKey, from: &Path, to: &Path) -> Result<(), Fault> {
         for _ in 0..8 {
-            match fs::rename(from, to) {
+            match atomic::rename(from, to) {
                 Ok(()) => return Ok(()),
                 Err(error)
                     if matches!(
@@ -85,7 +85,7 @@ impl Inner {
                         return Ok(());
                     }
                     let away = self.temporary_name().map_err(|error| error.fault().clone())?;
-                    match fs::rename(to, &away) {
+                    match atomic::rename(to, &away) {
                         // Best effort: leftovers in `tmp` are swept with the store.
                         Ok(()) => drop(remove_any(&away)),
                         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -114,7 +114,7 @@ impl Inner {
         let path = self.path(key);
         // Away first, so that no reader meets half of a directory.
         let away = self.temporary_name()?;
-        match fs::rename(&path, &away) {
+        match atomic::rename(&path, &away) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             outcome => outcome.map_err(|error| access("remove", io_fault(Operation::Rename, &path, &error)))?,
         }
@@ -125,6 +125,6 @@ impl Inner {
 
 /// Marks an object as used now, for the grace period of a sweep. Best effort: a store on a read-only disk is
 /// swept by nobody.
-fn touch(path: &Path) {
-    let _ = atomic::touch(path);
+fn mark_as_used(path: &Path) {
+    let _ = mangrove_fs::touch(path);
 }

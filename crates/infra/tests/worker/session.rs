@@ -7,11 +7,11 @@ use mangrove_domain::{
     bundle::LoadedBundle,
     failure::{FailureClass, Fault},
     json::Json,
-    ports::{Call, HostCall, MethodHost, MethodRunner as _, RunError, Session},
+    ports::{HostCall, MethodHost, MethodRunner as _, RunError, Session},
     problem::Code,
 };
 use mangrove_infra::worker::Pool;
-use mangrove_testkit::requests::open_model;
+use mangrove_testkit::requests::{open_model, unchecked_call};
 
 use crate::child::FAKE;
 use crate::support::{PATIENCE, SHORT, Test, block_on, has_ended, options, pid, until};
@@ -54,7 +54,7 @@ async fn open(pool: &Pool, code: &str) -> Result<Box<dyn Session>, RunError> {
 
 async fn call(session: &mut dyn Session, method: &str) -> Result<Json, RunError> {
     let path = ["methods".to_owned(), method.to_owned()];
-    session.call(Call::unchecked(path.to_vec(), Json::from("argument"), Json::from("context")), Arc::new(Host)).await
+    session.call(unchecked_call(path.to_vec(), Json::from("argument"), Json::from("context")), Arc::new(Host)).await
 }
 
 fn fault(error: RunError) -> Fault {
@@ -137,7 +137,7 @@ fn the_hosts_time_is_not_the_calls_time() {
         let mut session = open(&pool, "").await.unwrap();
         let host = Arc::new(SlowHost(limit));
         // Three answers, each of which takes the whole limit.
-        let answer = session.call(Call::unchecked(vec!["ask".to_owned()], Json::Null, Json::Null), host).await.unwrap();
+        let answer = session.call(unchecked_call(vec!["ask".to_owned()], Json::Null, Json::Null), host).await.unwrap();
         assert_eq!(answer.to_string(), "[null,null,null]");
     });
 }
@@ -200,7 +200,7 @@ fn a_session_within_a_session_does_not_wait_for_itself() {
         let mut session = open(&pool, "").await.unwrap();
         let host = Arc::new(NestingHost(pool.clone()));
         let path = ["ask".to_owned()];
-        let outer = session.call(Call::unchecked(path.to_vec(), Json::Null, Json::Null), host);
+        let outer = session.call(unchecked_call(path.to_vec(), Json::Null, Json::Null), host);
         let answer = tokio::time::timeout(PATIENCE, outer).await.unwrap().unwrap();
         assert!(answer.to_string().contains("argument"), "{answer}");
     });

@@ -34,7 +34,6 @@ pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     keeps_descriptions_by_digest(factory().await).await;
     keeps_history_oldest_first(factory().await).await;
     knows_which_sources_had_a_type(factory().await).await;
-    remembers_inspections(factory().await).await;
     no_commit_leaves_the_mark_as_it_was(factory().await).await;
     keeps_unusual_names(factory().await).await;
 }
@@ -332,15 +331,6 @@ async fn knows_which_sources_had_a_type(catalog: impl Catalog) {
     assert_eq!(departed(&vault).await, [], "it was of another kind");
     put(&catalog, &[healthy]).await;
     assert_eq!(departed(&model).await, sources[1..], "one is there again");
-}
-
-async fn remembers_inspections(catalog: impl Catalog) {
-    let key = Digest::of(b"bundle and inspector");
-    assert_eq!(catalog.cached_inspection(key).await.expect("nothing"), None);
-    catalog.cache_inspection(key, &[0, 159, 255]).await.expect("remembered");
-    assert_eq!(catalog.cached_inspection(key).await.expect("one"), Some(vec![0, 159, 255]));
-    catalog.cache_inspection(key, b"again").await.expect("remembered");
-    assert_eq!(catalog.cached_inspection(key).await.expect("one"), Some(b"again".to_vec()));
 }
 
 async fn keeps_unusual_names(catalog: impl Catalog) {

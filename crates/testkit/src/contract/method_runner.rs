@@ -15,7 +15,7 @@ use mangrove_domain::{
     problem::Code,
 };
 
-use crate::requests::open_model;
+use crate::requests::{open_model, unchecked_call};
 
 /// What the cases call.
 const CODE: &str = "let count = 0;
@@ -139,7 +139,7 @@ async fn call(session: &mut dyn Session, method: &str, host: &Arc<Recorder>) -> 
     let args = Json::object([("n", Json::from(2))]);
     let context = Json::object([("modelId", Json::from("m"))]);
     let schema = ["methods", method, "arguments"].map(str::to_owned).to_vec();
-    let call = Call { schema, ..Call::unchecked(path.to_vec(), args, context) };
+    let call = Call { schema, ..unchecked_call(path.to_vec(), args, context) };
     session.call(call, host.clone()).await
 }
 

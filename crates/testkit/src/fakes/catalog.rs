@@ -13,7 +13,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, Write},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, Write},
     problem::{Code, Problem},
     row::Row,
     settle::AuditRecord,
@@ -237,7 +237,10 @@ impl Catalog for MemoryCatalog {
         let had = content.departed.values().filter(|row| row.kind == *kind && row.type_name() == Some(type_name));
         Ok(had.map(|row| row.source.clone()).filter(|source| !content.rows.contains_key(source)).collect())
     }
+}
 
+#[async_trait]
+impl InspectionCache for MemoryCatalog {
     async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
         Ok(lock(&self.content).inspections.get(&key).cloned())
     }

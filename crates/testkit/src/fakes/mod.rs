@@ -4,6 +4,7 @@
 mod catalog;
 mod chance;
 mod data;
+mod never_asked;
 mod runs;
 mod seals;
 mod store;
@@ -11,6 +12,7 @@ mod store;
 pub use catalog::MemoryCatalog;
 pub use chance::{ManualClock, SeededEntropy};
 pub use data::MemoryData;
+pub use never_asked::NeverAsked;
 pub use runs::MemoryRuns;
 pub use seals::MemorySeals;
 pub use store::MemoryStore;

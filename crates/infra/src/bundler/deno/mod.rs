@@ -11,7 +11,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -33,8 +33,7 @@ use mangrove_npm::{
     unmapped,
 };
 use mangrove_sources::{parse::MAXIMUM_MODULE_BYTES, parser::ModuleParser};
-
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::Instant};
 
 use self::room::Room;
 use crate::runtime::{

@@ -16,6 +16,7 @@ use mangrove_domain::{
 use mangrove_fs::{
     faults::{Operation, io_fault},
     read::{self, FileKind, ReadError, Reason, Within},
+    staging,
 };
 use tempfile::TempDir;
 
@@ -176,9 +177,5 @@ fn has_bare_imports(graph: &ModuleGraph) -> bool {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let failed = |error: &io::Error| io_fault(Operation::Write, path, error);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|error| failed(&error))?;
-    }
-    fs::write(path, bytes).map_err(|error| failed(&error))
+    staging::write(path, bytes).map_err(|error| io_fault(Operation::Write, path, &error))
 }

@@ -276,7 +276,7 @@ fn the_disk_is_never_looked_at() {
 fn the_identity_names_adapter_and_version() {
     let lines: Vec<String> =
         identity().lines().unwrap().into_iter().map(|line| format!("{}={}", line.key, line.value)).collect();
-    assert_eq!(lines, ["adapter=embedded", "bundle-format=1", "vendor-format=2", "version=rolldown 1.2.5"]);
+    assert_eq!(lines, ["adapter=embedded", "bundle-format=1", "vendor-format=3", "version=rolldown 1.2.5"]);
     let lock = include_str!("../../../../../Cargo.lock");
     assert!(
         lock.contains("name = \"rolldown\"\nversion = \"1.2.5\""),

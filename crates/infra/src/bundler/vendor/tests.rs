@@ -308,5 +308,6 @@ fn built_ins_are_known_with_and_without_their_scheme() {
     assert_eq!(builtin("fs/promises").as_deref(), Some("node:fs/promises"));
     assert_eq!(builtin("node:test").as_deref(), Some("node:test"));
     assert_eq!(builtin("process/"), None);
+    assert_eq!(builtin("process/browser"), None);
     assert_eq!(builtin("fsevents"), None);
 }

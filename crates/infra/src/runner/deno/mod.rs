@@ -7,7 +7,6 @@ mod session;
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -20,6 +19,7 @@ use mangrove_domain::{
     ports::{Entropy, MethodRunner, OpenRequest, RunError, Session},
     source::RootId,
 };
+use mangrove_fs::atomic::{self, Durability};
 use mangrove_sources::LocalTree;
 use tokio::{process::Command, sync::Semaphore};
 
@@ -102,8 +102,7 @@ impl DenoRunner {
     /// Remembers, also for later processes, that this bundle needs Deno though nothing says so.
     pub(super) fn remember(&self, bundle: &LoadedBundle) {
         let mark = self.mark(bundle);
-        let made = mark.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&mark, ""));
-        if let Err(error) = made {
+        if let Err(error) = atomic::write(&mark, b"", Durability::Volatile) {
             tracing::debug!(mark = %mark.display(), %error, "it will be found out again");
         }
     }

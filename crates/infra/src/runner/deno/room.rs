@@ -75,7 +75,7 @@ impl Room {
 /// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
     if read::bytes(path, Within::Unlinked, FileKind::Bundle).is_ok_and(|found| found == text.as_bytes()) {
-        let _ = atomic::touch(path);
+        let _ = mangrove_fs::touch(path);
         return Ok(());
     }
     // Another process may load the file meanwhile: it finds all of it or nothing.
@@ -84,9 +84,9 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
-    use mangrove_domain::bundle::BundleFile;
-
     use std::time::SystemTime;
+
+    use mangrove_domain::bundle::BundleFile;
 
     use super::*;
 

@@ -15,7 +15,6 @@ use mangrove_domain::{
     bundle::LoadedBundle,
     inspection::Inspection,
     ports::{InspectRequest, OpenRequest},
-    shape::Shape,
     source::PathError,
 };
 use mangrove_npm::vendor::VendorRequest;
@@ -181,22 +180,6 @@ pub fn encode_inspection(inspection: &Inspection) -> Result<Vec<u8>, WireError> 
 /// [`WireError`] if they are damaged or of another format.
 pub fn decode_inspection(bytes: &[u8]) -> Result<Inspection, WireError> {
     message::<WireInspection>(bytes)?.try_into()
-}
-
-/// A shape as bytes, in the encoding of [`encode_inspection`].
-///
-/// # Errors
-/// [`WireError::Malformed`] if it is too large to be encoded.
-pub fn encode_shape(shape: &Shape) -> Result<Vec<u8>, WireError> {
-    postcard::to_stdvec(&Value::from(shape)).map_err(WireError::Malformed)
-}
-
-/// The shape that [`encode_shape`] turned into these bytes.
-///
-/// # Errors
-/// [`WireError`] if they are damaged or of another format.
-pub fn decode_shape(bytes: &[u8]) -> Result<Shape, WireError> {
-    message::<Value>(bytes)?.into_shape()
 }
 
 impl<'a> Request<'a> {

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use mangrove_domain::json::{Json, Number};
+use mangrove_domain::{
+    json::{Json, Number},
+    shape::Shape,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -54,7 +57,7 @@ proptest! {
     #[test]
     fn garbage_is_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode_inspection(&bytes);
-        let _ = decode_shape(&bytes);
+        let _ = message::<Value>(&bytes).map(Value::into_shape);
         let _ = message::<Request<'_>>(&bytes);
         let _ = message::<Reply>(&bytes);
     }

@@ -28,7 +28,7 @@ use super::{diagnostics, runtime};
 use plugin::{NAMED_ENTRY, Named, PackagePlugin};
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
-pub(super) const FORMAT: &str = "2";
+pub(super) const FORMAT: &str = "3";
 
 /// The unit's own record, as it is written into `unit.json`.
 #[derive(Serialize)]

@@ -90,7 +90,7 @@ impl Bundler for InProcess {
     }
 
     async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
-        tokio::task::spawn_blocking(move || bundle_in_process(&request)).await.unwrap_or_else(|error| {
+        mangrove_fs::blocking(move || bundle_in_process(&request)).await.unwrap_or_else(|error| {
             let message = format!("the bundler panicked: {error}");
             Err(Fault::deterministic(Code::WORKER_CRASHED, "worker", message).into())
         })

@@ -8,7 +8,10 @@ use std::{
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic,
+    faults::{Operation, io_fault},
+};
 use mangrove_npm::{
     NpmPackages,
     archive::{self, Bounds},
@@ -61,14 +64,14 @@ pub async fn deno(packages: &NpmPackages, places: &Places, versions: &Versions) 
     let name = package()?;
     let bytes = packages.archive(name, DENO_VERSION).await?;
     let target = path.clone();
-    let unpacked = tokio::task::spawn_blocking(move || unpack(name, &bytes, &target)).await;
+    let unpacked = mangrove_fs::blocking(move || unpack(name, &bytes, &target)).await;
     let fresh = unpacked.unwrap_or_else(|error| {
         let message = format!("unpacking Deno ended unexpectedly: {error}");
         Err(Fault::environment(Code::RUNTIME_FAILED, "program:deno", message))
     })?;
     // Proven before it takes the old one's place.
     let version = versions.of(&fresh.program).await?;
-    fs::rename(&fresh.program, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+    atomic::rename(&fresh.program, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
     Ok(Installed { path, version, is_new: true })
 }
 

@@ -1,0 +1,49 @@
+//! Ports that a test does not expect to be asked.
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    description::Violation,
+    document::Document,
+    json::Json,
+    ports::{
+        DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, RepositoryFiles, SchemaError,
+        SchemaValidator,
+    },
+};
+
+/// Stands where definitions and workflows are read, in a test that reads none. Whoever asks it panics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NeverAsked;
+
+impl Documents for NeverAsked {
+    fn parse(&self, name: &str, _text: &str) -> Result<Document, DocumentError> {
+        panic!("no document should be read: {name}")
+    }
+}
+
+impl Expressions for NeverAsked {
+    fn references(&self, expression: &str) -> Result<Vec<Vec<String>>, ExpressionError> {
+        panic!("no expression should be read: {expression}")
+    }
+
+    fn evaluate(&self, expression: &str, _variables: &Json) -> Result<Json, ExpressionError> {
+        panic!("no expression should be evaluated: {expression}")
+    }
+}
+
+impl SchemaValidator for NeverAsked {
+    fn validate(&self, schema: &Json, _value: &Json) -> Result<Vec<Violation>, SchemaError> {
+        panic!("no schema should be used: {schema}")
+    }
+}
+
+#[async_trait]
+impl RepositoryFiles for NeverAsked {
+    async fn list(&self, directories: &[&str], _endings: &[&str]) -> Result<FileList, FilesError> {
+        panic!("no directory should be listed: {directories:?}")
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<String>, FilesError> {
+        panic!("no file should be read: {path}")
+    }
+}
