@@ -328,7 +328,7 @@ mod tests {
             assert_eq!(runtime().block_on(folder.files().read(path)).expect_err("not readable").fault.code, code);
         }
         let error = runtime().block_on(folder.files().read("models/a.yaml")).expect_err("not UTF-8").to_string();
-        assert_eq!(error, "cannot read models/a.yaml: it is not UTF-8");
+        assert_eq!(error, "cannot read models/a.yaml: not UTF-8");
         assert!(runtime().block_on(folder.files().read("../secret")).is_err());
     }
 

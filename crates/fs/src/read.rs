@@ -51,8 +51,7 @@ impl ReadError {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         let Reason::System(error) = &self.reason else { return false };
-        let is_nothing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        is_nothing && std::fs::symlink_metadata(&self.path).is_err()
+        matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
     /// The fault that it is.
@@ -107,7 +106,12 @@ pub fn open(path: impl AsRef<Path>, within: Within<'_>, kind: FileKind) -> Resul
         }),
         Within::Anywhere => open_regular(CWD, path, AtFlags::empty(), |flags| openat(CWD, path, flags, Mode::empty())),
     };
-    let failed = |reason| ReadError { path: path.to_owned(), reason };
+    let failed = |reason| {
+        let is_missing = matches!(&reason, Reason::System(error) if error.kind() == io::ErrorKind::NotFound);
+        let is_link = || path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        let reason = if is_missing && is_link() { Reason::DanglingLink } else { reason };
+        ReadError { path: path.to_owned(), reason }
+    };
     let opened = Opened { path: path.to_owned(), file: opened.map_err(failed)?, kind };
     if opened.size().map_err(|error| failed(error.into()))? > kind.limit_bytes() {
         return Err(failed(Reason::TooLarge { kind }));

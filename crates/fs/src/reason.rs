@@ -30,8 +30,11 @@ pub enum Reason {
         /// Where it really lies.
         real: PathBuf,
     },
+    /// What it leads to is not there.
+    #[error("the link leads nowhere")]
+    DanglingLink,
     /// It is to be read as text.
-    #[error("it is not UTF-8")]
+    #[error("not UTF-8")]
     NotUtf8,
     /// The operating system refused or failed.
     #[error(transparent)]
@@ -56,6 +59,7 @@ impl Reason {
             Reason::NotAFile(_) => (FailureClass::Environment, Code::NOT_A_FILE, "not-a-file"),
             Reason::TooLarge { .. } => (FailureClass::Deterministic, Code::FILE_TOO_LARGE, "too-large"),
             Reason::Outside { .. } => (FailureClass::Environment, Code::LINK_OUTSIDE_ROOT, "link-outside-root"),
+            Reason::DanglingLink => (FailureClass::Environment, Code::UNREADABLE, "dangling-link"),
             Reason::NotUtf8 => (FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, "not-utf-8"),
             Reason::System(_) => return None,
         };
@@ -93,7 +97,7 @@ impl From<Reason> for io::Error {
     fn from(reason: Reason) -> Self {
         let kind = match reason {
             Reason::System(error) => return error,
-            Reason::NotAFile(_) | Reason::Outside { .. } => io::ErrorKind::InvalidInput,
+            Reason::NotAFile(_) | Reason::Outside { .. } | Reason::DanglingLink => io::ErrorKind::InvalidInput,
             Reason::TooLarge { .. } => io::ErrorKind::FileTooLarge,
             Reason::NotUtf8 => io::ErrorKind::InvalidData,
         };
