@@ -11,6 +11,7 @@ mod configuration;
 mod deno;
 mod doctor;
 mod faults;
+mod fence;
 mod fixtures;
 mod hostile;
 mod kinds;

@@ -111,6 +111,8 @@ codes! {
     PACKAGE_MALFORMED = 308, "a malformed package archive";
     /// The bundle's package closure would have to move, and `--locked` forbids it.
     LOCK_OUTDATED = 309, "the lock would have to change";
+    /// A package imports a file that is none of its own.
+    PACKAGE_IMPORT_OUTSIDE = 310, "a package imports a file that is not its own";
     /// A file or directory cannot be read.
     UNREADABLE = 401, "a file cannot be read";
     /// The disk is full or a quota is used up.

@@ -10,6 +10,7 @@ pub mod auto;
 pub mod deno;
 mod diagnostics;
 pub mod embedded;
+mod fence;
 mod options;
 pub(crate) mod requirements;
 mod runtime;

@@ -136,6 +136,16 @@ async fn bundles_the_bytes_of_the_request_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn f01_a_file_of_the_machine_is_refused_before_deno_is_asked() {
+    let world = World::new(COPIES);
+    for target in ["FILE:///etc/hosts", "file:///etc/hosts", "/etc/hosts"] {
+        let fault = world.fault(graph("import x from 'x';\nexport const model = x;\n", &[("x", target)])).await;
+        assert_eq!((fault.class, fault.code), (FailureClass::Deterministic, Code::IMPORT_OUTSIDE_ROOT), "{fault}");
+    }
+    assert!(world.calls().is_empty(), "{:?}", world.calls());
+}
+
+#[tokio::test]
 async fn fault_35_needs_no_home_and_sees_no_secret() {
     let world = World::new(COPIES);
     world.bundle(jsr()).await.unwrap();

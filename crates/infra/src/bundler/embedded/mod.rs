@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -39,6 +39,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     diagnostics::{self, Finding},
+    fence::{names_a_place, normalized},
     options, requirements, runtime,
 };
 
@@ -213,7 +214,7 @@ impl Sources {
     /// The vendor file that a path of the request, or a relative import of another vendor file, means.
     fn inlined(&self, importer: &str, path: &str) -> Option<String> {
         let id = match importer.strip_prefix(VENDOR) {
-            Some(_) => normalized(&Path::new(importer).parent()?.join(path))?,
+            Some(_) => utf8(normalized(&Path::new(importer).parent()?.join(path)))?,
             None => vendor_id(path)?,
         };
         self.files.contains_key(&id).then_some(id)
@@ -227,22 +228,11 @@ impl Sources {
 
 /// The id of a file that lies at `../vendor/…` of a bundle.
 fn vendor_id(path: &str) -> Option<String> {
-    normalized(&Path::new(VENDOR).join(path.strip_prefix("../vendor/")?))
+    utf8(normalized(&Path::new(VENDOR).join(path.strip_prefix("../vendor/")?)))
 }
 
-/// A path without `.` and `..`.
-fn normalized(path: &Path) -> Option<String> {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::RootDir | Component::Normal(_) | Component::Prefix(_) => plain.push(component),
-        }
-    }
-    plain.into_os_string().into_string().ok()
+fn utf8(path: PathBuf) -> Option<String> {
+    path.into_os_string().into_string().ok()
 }
 
 fn id(path: &str) -> String {
@@ -288,6 +278,8 @@ impl SourcePlugin {
                 }
                 Refusal::Missing
             }
+            // Also for Deno, which would read it: each import that leads outside passes through here first.
+            Some(EdgeTarget::External(target)) if names_a_place(target) => Refusal::OutsideRoot,
             Some(EdgeTarget::External(mapped)) => match self.sources.external(mapped) {
                 Some(target) => return self.outside(target),
                 None => Refusal::Unsupported,

@@ -273,10 +273,25 @@ fn the_disk_is_never_looked_at() {
 }
 
 #[test]
+fn f01_a_file_of_the_machine_that_a_map_names_is_refused() {
+    for target in ["FILE:///etc/hosts", "file:/etc/hosts", "/etc/hosts", "\\\\host\\share\\x.js", "C:/x.js"] {
+        let mut request = request(
+            &[("a.ts", "import x from \"x\"; export const y = x;")],
+            &[("a.ts", "x", &format!("external:{target}"))],
+        );
+        request.imports.insert(target.to_owned(), target.to_owned());
+        let failure = bundle_in_process(&request).unwrap_err();
+        let Fault { class, code, .. } = failure.fault;
+        assert_eq!((class, code), (FailureClass::Deterministic, Code::IMPORT_OUTSIDE_ROOT), "{target}");
+        assert!(failure.fault.message.contains('x'), "{}", failure.fault);
+    }
+}
+
+#[test]
 fn the_identity_names_adapter_and_version() {
     let lines: Vec<String> =
         identity().lines().unwrap().into_iter().map(|line| format!("{}={}", line.key, line.value)).collect();
-    assert_eq!(lines, ["adapter=embedded", "bundle-format=1", "vendor-format=3", "version=rolldown 1.2.5"]);
+    assert_eq!(lines, ["adapter=embedded", "bundle-format=1", "vendor-format=4", "version=rolldown 1.2.5"]);
     let lock = include_str!("../../../../../Cargo.lock");
     assert!(
         lock.contains("name = \"rolldown\"\nversion = \"1.2.5\""),

@@ -24,11 +24,11 @@ use rolldown_common::{
 };
 use serde::Serialize;
 
-use super::{diagnostics, runtime};
+use super::{diagnostics, fence::Fence, runtime};
 use plugin::{NAMED_ENTRY, Named, PackagePlugin};
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
-pub(super) const FORMAT: &str = "3";
+pub(super) const FORMAT: &str = "4";
 
 /// The unit's own record, as it is written into `unit.json`.
 #[derive(Serialize)]
@@ -49,11 +49,14 @@ pub fn identity() -> String {
 /// Node offers of it: `module.exports` as default and its enumerable members by name. The names are found by evaluating
 /// the entry in the inspector's engine; if it cannot be evaluated there, only the default is exported.
 ///
+/// No file outside of the directory becomes part of the output, whatever the package imports and by whatever name.
+///
 /// # Errors
-/// A [`Fault`] that names the package, if it cannot be resolved, read or parsed, or imports what is not there.
+/// A [`Fault`] that names the package, if it cannot be resolved, read or parsed, or imports what is not there;
+/// `PACKAGE_IMPORT_OUTSIDE` if it imports a file outside of the directory.
 pub fn build_vendor_in_process(request: &VendorRequest) -> Result<VendorOutput, Fault> {
     // Resolution follows links; module ids must lie below the working directory to be named relative to it.
-    let directory = request.directory.canonicalize().map_err(|error| {
+    let fence = Fence::around(&request.directory).map_err(|error| {
         fault(
             request,
             FailureClass::Environment,
@@ -61,12 +64,12 @@ pub fn build_vendor_in_process(request: &VendorRequest) -> Result<VendorOutput, 
             &format!("cannot open {}: {error}", request.directory.display()),
         )
     })?;
-    let plain = Build::run(request, &directory, BTreeMap::new())?;
-    let named = plain.named(request, &directory)?;
+    let plain = Build::run(request, &fence, BTreeMap::new())?;
+    let named = plain.named(request, &fence)?;
     if named.is_empty() {
         return plain.output(request);
     }
-    Build::run(request, &directory, named)?.output(request)
+    Build::run(request, &fence, named)?.output(request)
 }
 
 /// One run of the bundler over a package.
@@ -77,7 +80,8 @@ struct Build {
 }
 
 impl Build {
-    fn run(request: &VendorRequest, directory: &Path, named: BTreeMap<String, Named>) -> Result<Self, Fault> {
+    fn run(request: &VendorRequest, fence: &Fence, named: BTreeMap<String, Named>) -> Result<Self, Fault> {
+        let directory = fence.directory();
         let mut input = Vec::with_capacity(request.entries.len());
         for (specifier, file) in &request.entries {
             let name =
@@ -89,15 +93,23 @@ impl Build {
                 if named.contains_key(specifier) { format!("{NAMED_ENTRY}{specifier}") } else { specifier.clone() };
             input.push(InputItem { name: Some(name.to_owned()), import });
         }
-        let plugin = Arc::new(PackagePlugin::new(directory, &request.shared, named));
+        let plugin = Arc::new(PackagePlugin::new(fence.clone(), &request.shared, named));
         let plugins: Vec<Arc<dyn rolldown_plugin::Pluginable>> = vec![plugin.clone()];
         let options = options(directory, input);
         let output = runtime::shared()?.block_on(async {
             let mut bundler = rolldown::Bundler::with_plugins(options, plugins)?;
             bundler.generate().await
         });
+        let mut seen = plugin.seen();
+        if let Some(refusal) = seen.refusals.first() {
+            return Err(refusal.fault(request, directory));
+        }
         let output = output.map_err(|batch| {
-            let read = |file: &str| read::text(directory.join(file), Within::Root(directory), FileKind::Source).ok();
+            let read = |file: &str| {
+                let path = directory.join(file);
+                let text = |path| read::text(path, Within::Root(directory), FileKind::Source).ok();
+                fence.is_inside(&path).then(|| text(path)).flatten()
+            };
             let found = diagnostics::failure(diagnostics::findings(batch, directory, &read)).fault;
             let message = format!("cannot bundle the package {}: {found}", request.package);
             Fault::new(found.class, Code::PACKAGE_UNSUPPORTED, format!("package:{}", request.package), message)
@@ -107,7 +119,6 @@ impl Build {
             .into_iter()
             .filter_map(|asset| if let Output::Chunk(chunk) = asset { Some(chunk) } else { None })
             .collect();
-        let mut seen = plugin.seen();
         Ok(Self {
             chunks,
             common_js: std::mem::take(&mut seen.common_js),
@@ -116,7 +127,7 @@ impl Build {
     }
 
     /// The entries that are `CommonJS` modules, with the names that they export.
-    fn named(&self, request: &VendorRequest, directory: &Path) -> Result<BTreeMap<String, Named>, Fault> {
+    fn named(&self, request: &VendorRequest, fence: &Fence) -> Result<BTreeMap<String, Named>, Fault> {
         let mut ids: BTreeMap<&String, String> = BTreeMap::new();
         for (specifier, file) in &request.entries {
             let chunk = self.chunks.iter().find(|chunk| chunk.is_entry && chunk.filename.as_str() == file);
@@ -131,7 +142,7 @@ impl Build {
             None
         } else {
             let request = VendorRequest { shared: BTreeSet::new(), ..request.clone() };
-            Some(Build::run(&request, directory, BTreeMap::new())?)
+            Some(Build::run(&request, fence, BTreeMap::new())?)
         };
         let named = ids.into_iter().map(|(specifier, id)| {
             let names = whole.as_ref().unwrap_or(self).names(request, &request.entries[specifier]);
@@ -229,3 +240,6 @@ fn is_known(import: &str, chunks: &BTreeSet<&str>) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod fence_tests;

@@ -8,7 +8,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::read::{self, FileKind, Within};
+use mangrove_npm::vendor::VendorRequest;
 use rolldown_common::{ImportKind, ModuleInfo, NormalModule, ResolvedExternal};
 use rolldown_plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookNoopReturn, HookResolveIdArgs, HookResolveIdOutput,
@@ -16,7 +18,10 @@ use rolldown_plugin::{
 };
 use serde_json::Value;
 
-use super::PLACEHOLDER;
+use super::{
+    super::fence::{Fence, names_a_place},
+    PLACEHOLDER,
+};
 use mangrove_engine::builtin_modules;
 
 /// Imports the entry of this specifier in its own form and gives it out in ours.
@@ -37,7 +42,7 @@ pub(super) struct Named {
 /// Keeps shared packages and the engine's own modules outside, and gives `CommonJS` entries their names.
 #[derive(Debug)]
 pub(super) struct PackagePlugin {
-    directory: PathBuf,
+    fence: Fence,
     shared: BTreeSet<String>,
     named: BTreeMap<String, Named>,
     seen: Mutex<Seen>,
@@ -50,11 +55,41 @@ pub(super) struct Seen {
     pub(super) common_js: HashSet<String>,
     /// Bare specifiers of shared packages that were imported.
     pub(super) shared_imports: BTreeSet<String>,
+    /// Imports of files outside of the fence. The build goes on with an external in the place of each, so that
+    /// which one is told first does not depend on threads.
+    pub(super) refusals: BTreeSet<Refusal>,
+}
+
+/// An import that leads outside of the package's own files.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Refusal {
+    /// The id of the module that it stands in; `None` for an entry of the unit.
+    importer: Option<String>,
+    /// As it is written; the id of a module where no import is to blame.
+    specifier: String,
+}
+
+impl Refusal {
+    /// What is reported of it. `directory` is what paths are told relative to.
+    pub(super) fn fault(&self, request: &VendorRequest, directory: &Path) -> Fault {
+        let package = &request.package;
+        let specifier = &self.specifier;
+        let place = self.importer.as_ref().map(|importer| {
+            let path = Path::new(importer).strip_prefix(directory).unwrap_or_else(|_| Path::new(importer));
+            format!(" in {}", path.display())
+        });
+        let message = format!(
+            "the package {package} imports `{specifier}`{}, which leads outside of the package's own files; \
+             nothing of it was read",
+            place.unwrap_or_default()
+        );
+        Fault::environment(Code::PACKAGE_IMPORT_OUTSIDE, format!("package:{package}"), message)
+    }
 }
 
 impl PackagePlugin {
-    pub(super) fn new(directory: &Path, shared: &BTreeSet<String>, named: BTreeMap<String, Named>) -> Self {
-        Self { directory: directory.to_owned(), shared: shared.clone(), named, seen: Mutex::default() }
+    pub(super) fn new(fence: Fence, shared: &BTreeSet<String>, named: BTreeMap<String, Named>) -> Self {
+        Self { fence, shared: shared.clone(), named, seen: Mutex::default() }
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -63,8 +98,10 @@ impl PackagePlugin {
 
     /// The directory that `name` means in the file `importer`: the nearest one, as Node looks for it.
     fn package_directory(&self, importer: &str, name: &str) -> Option<PathBuf> {
-        let inside = Path::new(importer).ancestors().skip(1).take_while(|parent| parent.starts_with(&self.directory));
-        inside.map(|parent| parent.join("node_modules").join(name)).find(|candidate| candidate.is_dir())
+        let directory = self.fence.directory();
+        let inside = Path::new(importer).ancestors().skip(1).take_while(|parent| parent.starts_with(directory));
+        let mut candidates = inside.map(|parent| parent.join("node_modules").join(name));
+        candidates.find(|candidate| candidate.is_dir() && self.fence.is_inside(candidate))
     }
 
     /// What is imported instead of a shared package; `None` if this import does not mean it.
@@ -74,7 +111,7 @@ impl PackagePlugin {
             return None;
         }
         let found = self.package_directory(arguments.importer?, name)?;
-        if found != self.directory.join("node_modules").join(name) {
+        if found != self.fence.directory().join("node_modules").join(name) {
             return None;
         }
         // A package that comes in two forms is two instances in Node, too: one for `import`, one for `require`.
@@ -94,6 +131,46 @@ impl PackagePlugin {
         }
         let main = manifest.get("main").and_then(Value::as_str).unwrap_or("index.js");
         Some(format!("{name}/{}", main.trim_start_matches("./")))
+    }
+
+    /// Lets the bundler resolve an import as it does, unless that leads outside of the fence.
+    async fn fenced(&self, context: &PluginContext, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+        let specifier = arguments.specifier;
+        if !names_a_place(specifier) {
+            let options = PluginContextResolveOptions {
+                import_kind: arguments.kind,
+                is_entry: arguments.is_entry,
+                skip_self: true,
+                custom: Arc::clone(&arguments.custom),
+            };
+            let resolved = match context.resolve(specifier, arguments.importer, Some(options)).await? {
+                Ok(resolved) if !resolved.external.is_external() => resolved.id,
+                // What leads nowhere is reported by the bundler itself; an external is no file.
+                Ok(_) | Err(_) => return Ok(None),
+            };
+            if resolved.starts_with('\0') || self.fence.admits(&resolved) {
+                return Ok(None);
+            }
+            if self.is_absent(arguments.importer, specifier) {
+                return Ok(Some(external(specifier.to_owned())));
+            }
+        }
+        Ok(Some(self.refuse(arguments)))
+    }
+
+    fn refuse(&self, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdOutput {
+        let specifier = arguments.specifier.to_owned();
+        let importer = arguments.importer.map(str::to_owned);
+        self.seen().refusals.insert(Refusal { importer, specifier: specifier.clone() });
+        external(specifier)
+    }
+
+    /// True for the name of a package that does not lie in the tree: a bundler goes on to look for it in every
+    /// directory around the tree, and may find one there that has nothing to do with this package.
+    fn is_absent(&self, importer: Option<&str>, specifier: &str) -> bool {
+        let climbs = specifier.split('/').any(|segment| segment == "..");
+        let from = importer.map_or_else(|| self.fence.directory().join("entry").display().to_string(), str::to_owned);
+        split(specifier).is_some_and(|(name, _)| !climbs && self.package_directory(&from, name).is_none())
     }
 
     fn named_source(&self, specifier: &str) -> Option<String> {
@@ -118,8 +195,10 @@ impl Plugin for PackagePlugin {
     async fn resolve_id(&self, context: &PluginContext, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         let specifier = arguments.specifier;
         if arguments.is_entry {
-            let named = specifier.strip_prefix(NAMED_ENTRY);
-            return Ok(named.map(|entry| HookResolveIdOutput::from_id(format!("{NAMED_ID}{entry}"))));
+            return match specifier.strip_prefix(NAMED_ENTRY) {
+                Some(entry) => Ok(Some(HookResolveIdOutput::from_id(format!("{NAMED_ID}{entry}")))),
+                None => self.fenced(context, arguments).await,
+            };
         }
         if let Some(entry) = specifier.strip_prefix(ORIGINAL) {
             return Ok(self.named.get(entry).map(|named| HookResolveIdOutput::from_id(named.id.clone())));
@@ -138,17 +217,30 @@ impl Plugin for PackagePlugin {
             && let Some(main) = self.required_main(arguments)
         {
             let options = PluginContextResolveOptions { import_kind: ImportKind::Require, ..Default::default() };
-            let resolved = context.resolve(&main, arguments.importer, Some(options)).await?;
-            return Ok(resolved.ok().map(|resolved| HookResolveIdOutput::from_id(resolved.id.to_string())));
+            if let Ok(resolved) = context.resolve(&main, arguments.importer, Some(options)).await? {
+                let id = resolved.id.to_string();
+                return Ok(Some(if self.fence.admits(&id) {
+                    HookResolveIdOutput::from_id(id)
+                } else {
+                    self.refuse(arguments)
+                }));
+            }
         }
-        Ok(None)
+        self.fenced(context, arguments).await
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, arguments: &HookLoadArgs<'_>) -> HookLoadReturn {
         let code = if let Some(entry) = arguments.id.strip_prefix(NAMED_ID) {
             self.named_source(entry)
-        } else {
+        } else if arguments.id.starts_with('\0') {
             arguments.id.strip_prefix(REQUIRE_ID).map(required_source)
+        } else if self.fence.admits(arguments.id) {
+            None
+        } else {
+            // Whatever made it a module: what is outside is not read.
+            let refusal = Refusal { importer: None, specifier: arguments.id.to_owned() };
+            self.seen().refusals.insert(refusal);
+            return Err(std::io::Error::other("outside of the package").into());
         };
         Ok(code.map(|code| HookLoadOutput { code: code.into(), ..HookLoadOutput::default() }))
     }
