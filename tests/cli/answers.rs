@@ -37,19 +37,25 @@ fn fault_28_a_type_may_be_in_a_mount_that_is_away() {
         let output = sandbox.run(query);
         assert_eq!(output.code, 1, "{output}");
         let told = all(&output);
-        assert!(told.contains("nothing in sight claims it") && told.contains("cannot be entered"), "{told}");
+        assert!(
+            told.contains("no source that can be read claims this type") && told.contains("cannot be entered"),
+            "{told}"
+        );
         assert!(told.contains("[MG0406]") && told.contains("hint: mount it or check it out again"), "{told}");
     }
     let document = sandbox.run(&["describe", "@acme/mounted", "--json"]).document();
-    assert_eq!(document["outOfSight"][0]["code"], "MG0406", "{document:#}");
+    assert_eq!(document["unobservable"][0]["code"], "MG0406", "{document:#}");
     assert_eq!(document["claimedBy"], Value::Null);
     let why = all(&sandbox.run(&["why", "@acme/mounted"]));
-    assert!(why.contains("it may be where nobody can look now:") && why.contains("[MG0406]"), "{why}");
+    assert!(
+        why.contains("it may be in one of these places, which cannot be read now:") && why.contains("[MG0406]"),
+        "{why}"
+    );
 
     fs::rename(elsewhere.path().join("away"), elsewhere.path().join("tools")).expect("moved back");
     let unscanned = all(&sandbox.run(&["describe", "@acme/mounted"]));
     assert!(
-        unscanned.contains("claims it, and was not scanned yet") && unscanned.contains("`mangrove scan`"),
+        unscanned.contains("claims it, but has not been scanned yet") && unscanned.contains("`mangrove scan`"),
         "{unscanned}"
     );
 }
@@ -62,7 +68,10 @@ fn fault_28_a_type_whose_source_was_deleted_is_told_with_its_history() {
     fs::remove_file(sandbox.tree.path("extensions/models/own.ts")).expect("removed");
     sandbox.scan(&[]);
     let told = all(&sandbox.run(&["describe", "@acme/own"]));
-    assert!(told.contains("extensions/models/own.ts had it, and its row left: the source was deleted"), "{told}");
+    assert!(
+        told.contains("extensions/models/own.ts claimed it before; its row was removed: the source was deleted"),
+        "{told}"
+    );
     let document = sandbox.run(&["describe", "@acme/own", "--json"]).document();
     assert_eq!(document["departed"][0]["path"], "extensions/models/own.ts", "{document:#}");
 }
@@ -79,7 +88,7 @@ fn an_unknown_name_is_near_names_of_every_kind() {
     let document = sandbox.run(&["describe", "@acme/dnz", "--json"]).document();
     assert_eq!(document["nearest"][1]["kind"], "vault", "{document:#}");
     let other = all(&sandbox.run(&["describe", "@acme/dns", "--kind", "vault"]));
-    assert!(other.contains("it is the name of a type of another kind: model"), "{other}");
+    assert!(other.contains("a type of another kind has this name: model"), "{other}");
 }
 
 #[test]
@@ -120,7 +129,7 @@ fn add_ons_are_marked_among_all_types() {
     sandbox.scan(&[]);
     let listed = sandbox.run(&["types", "--all"]);
     let line = |path: &str| listed.stdout.lines().find(|line| line.contains(path)).unwrap_or_default().to_owned();
-    assert!(line("more.ts").contains("add-on, ready"), "{listed}");
+    assert!(line("more.ts").contains("add-on, indexed"), "{listed}");
     assert!(!line("dns.ts").contains("add-on"), "{listed}");
     let document = sandbox.json(&["types", "--all"]);
     let types = document["types"].as_array().expect("a list");
@@ -180,7 +189,7 @@ fn a_bundle_that_cannot_be_written_says_what_helps() {
     let missing = sandbox.run(&["bundle", "extensions/models/a.ts", "-o", "out/there/a.js"]);
     assert_eq!(missing.code, 2, "{missing}");
     assert!(missing.stderr.contains("error[MG0403]: out/there/a.js cannot be written"), "{missing}");
-    assert!(missing.stderr.contains("`mkdir -p out/there` makes it"), "{missing}");
+    assert!(missing.stderr.contains("`mkdir -p out/there` creates it"), "{missing}");
     let directory = sandbox.run(&["bundle", "extensions/models/a.ts", "-o", "extensions"]);
     assert!(directory.stderr.contains("MG0403") && directory.stderr.contains("names the file to write"), "{directory}");
     let written = sandbox.run(&["bundle", "extensions/models/a.ts", "-o", "a.js"]);

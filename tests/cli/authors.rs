@@ -137,10 +137,10 @@ fn why_says_what_a_helper_is_for() {
         assert_eq!(document["helpers"][0]["importedBy"], json!(["extensions/models/b.ts"]));
     }
     let idle = sandbox.run(&["why", "extensions/models/_idle.ts"]);
-    assert!(idle.code == 0 && idle.stdout.contains("imported by no source"), "{idle}");
+    assert!(idle.code == 0 && idle.stdout.contains("not imported by any source"), "{idle}");
     sandbox.write("notes.ts", "");
     let no_source = sandbox.run(&["why", "notes.ts"]);
-    assert!(no_source.code == 1 && no_source.stderr.contains("is no source"), "{no_source}");
+    assert!(no_source.code == 1 && no_source.stderr.contains("is not a source"), "{no_source}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn words_that_do_not_exist_have_a_code_and_a_near_one() {
         (["types", "--kind", "modle"].as_slice(), "did you mean `model`"),
         (&["scan", "--kind", "nonsense"], "known kinds: datastore, driver, model, report, vault"),
         (&["explain", "MG01O1"], "did you mean"),
-        (&["explain", "everything"], "codes look like MG0101"),
+        (&["explain", "everything"], "a code looks like MG0101"),
     ] {
         let output = sandbox.run(arguments);
         assert_eq!(output.code, 2, "{arguments:?}: {output}");
@@ -215,11 +215,11 @@ fn a_hint_does_not_ask_for_what_was_given() {
 const BROKEN_WORKFLOWS: &[(&str, &str)] = &[
     ("name: alone\n\tjobs: []\n", "MG0602]: workflows/alone.yaml:"),
     ("name: &a [*a]\n", "workflows/alone.yaml:1:11\n  the alias stands inside the node that it names"),
-    ("name: a\nname: b\n", "workflows/alone.yaml:2:1\n  the key `name` stands here twice, first in line 1"),
+    ("name: a\nname: b\n", "workflows/alone.yaml:2:1\n  the key `name` is given twice, first in line 1"),
     ("a: 1\n---\nb: 2\n", "workflows/alone.yaml:2:1\n  expected one document, found a second one"),
-    ("", "workflows/alone.yaml:1:1\n  expected a workflow, which is a mapping, found nothing"),
-    ("[1]", "workflows/alone.yaml:1:1\n  expected a workflow, which is a mapping, found a list"),
-    ("text", "workflows/alone.yaml:1:1\n  expected a workflow, which is a mapping, found \"text\""),
+    ("", "workflows/alone.yaml:1:1\n  expected a workflow (a mapping), found nothing"),
+    ("[1]", "workflows/alone.yaml:1:1\n  expected a workflow (a mapping), found a list"),
+    ("text", "workflows/alone.yaml:1:1\n  expected a workflow (a mapping), found \"text\""),
 ];
 
 #[test]

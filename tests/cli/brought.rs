@@ -181,7 +181,7 @@ fn manifests_and_the_kinds_of_a_mount_say_which() {
     assert!(names.contains("listed (pulled): pulled:@acme/tools/flows/x.yaml"), "{names}");
     assert!(!names.contains("unlisted"), "{names}");
     let text = told(&sandbox.run(&["workflow", "list"]));
-    assert!(text.contains("the manifest lists flows/gone.yaml, which is not there"), "{text}");
+    assert!(text.contains("the manifest lists flows/gone.yaml, which does not exist"), "{text}");
     for (only, is_there) in [("[models]", false), ("[workflows]", true), ("[models, workflows]", true)] {
         sandbox.write(SOURCES, &format!("sources: [{{ path: mounts/all/two, only: {only} }}]\n"));
         assert_eq!(listed(&sandbox).iter().any(|line| line.starts_with("beside ")), is_there, "{only}");
@@ -212,10 +212,10 @@ fn what_is_away_is_said() {
     let output = sandbox.run(&["workflow", "list"]);
     assert_eq!(output.code, 0, "{output}");
     let text = told(&output);
-    assert!(text.contains("MG0406") && text.contains("its workflows are not known"), "{text}");
+    assert!(text.contains("MG0406") && text.contains("its workflows cannot be read"), "{text}");
     assert!(text.contains("pulled:@acme/tools/workflows/p.yaml"), "{text}");
     let unknown = sandbox.run(&["workflow", "run", "mounted"]);
-    assert!(unknown.code == 1 && told(&unknown).contains("its workflows are not known"), "{unknown}");
+    assert!(unknown.code == 1 && told(&unknown).contains("its workflows cannot be read"), "{unknown}");
 }
 
 #[test]

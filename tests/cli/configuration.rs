@@ -33,9 +33,9 @@ fn a_marker_of_the_wrong_form_is_refused_with_its_place() {
     let sandbox = sandbox();
     for (text, expected) in [
         ("- repoId\n", "mangrove.yaml:1:1: the file must be a mapping, found list"),
-        ("repoId: [a]\n", "mangrove.yaml:1:9: `repoId` must be a text, found list"),
-        ("repoId: test\nmodelsDir: 3\n", "mangrove.yaml:2:12: `modelsDir` must be a text, found number"),
-        ("repoId: test\nmodelsDir: ''\n", "mangrove.yaml:2:12: `modelsDir` must be a text, found an empty text"),
+        ("repoId: [a]\n", "mangrove.yaml:1:9: `repoId` must be a string, found list"),
+        ("repoId: test\nmodelsDir: 3\n", "mangrove.yaml:2:12: `modelsDir` must be a string, found number"),
+        ("repoId: test\nmodelsDir: ''\n", "mangrove.yaml:2:12: `modelsDir` must be a string, found an empty string"),
         ("repoId: test\nmodelsDir: ../elsewhere\n", "modelsDir: the directory of models must lie inside"),
         ("repoId: \"test\n", "MG0602"),
     ] {

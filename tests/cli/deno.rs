@@ -87,8 +87,8 @@ fn without_deno_a_jsr_import_names_the_command_that_gets_it() {
     assert_eq!(scan.source("extensions/models/b.ts")["state"], "Indexed", "others need no Deno");
     let failure = &scan.source("extensions/models/a.ts")["failure"];
     assert_eq!((&failure["class"], &failure["code"]), (&Value::from("Environment"), &Value::from("MG0230")));
-    let message = failure["message"].as_str().unwrap_or_default();
-    assert!(message.contains("mangrove runtime install deno"), "{message}");
+    let hint = failure["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("mangrove runtime install deno"), "{failure:#}");
 }
 
 #[test]

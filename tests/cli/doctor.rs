@@ -1,4 +1,4 @@
-//! The doctor: what it finds, what it proposes, what it mends, and what it leaves alone.
+//! The doctor: what it finds, what it proposes, what it repairs, and what it leaves alone.
 
 use std::{
     collections::BTreeMap,
@@ -62,7 +62,7 @@ fn assert_valid(document: &Value) {
 
 /// `action subject` of a repair, sorted.
 fn actions(document: &Value) -> Vec<String> {
-    let text = |action: &Value, key: &str| action[key].as_str().expect("a text").to_owned();
+    let text = |action: &Value, key: &str| action[key].as_str().expect("a string").to_owned();
     let list = document["repair"]["actions"].as_array().unwrap_or_else(|| panic!("no repair: {document:#}"));
     let mut actions: Vec<String> =
         list.iter().map(|action| format!("{} {}", text(action, "action"), text(action, "subject"))).collect();
@@ -71,7 +71,7 @@ fn actions(document: &Value) -> Vec<String> {
 }
 
 fn codes(document: &Value) -> Vec<(String, String)> {
-    let text = |problem: &Value, key: &str| problem[key].as_str().expect("a text").to_owned();
+    let text = |problem: &Value, key: &str| problem[key].as_str().expect("a string").to_owned();
     let problems = document["problems"].as_array().expect("problems");
     problems.iter().map(|problem| (text(problem, "code"), text(problem, "path"))).collect()
 }

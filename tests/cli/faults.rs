@@ -61,8 +61,8 @@ fn fault_04_a_failed_rebuild_keeps_the_old_inputs() {
     assert_eq!(reverted.source(A)["degraded"], false);
 
     sandbox.write(A, &model_with("", "@acme/a", "tags: {},"));
-    let mended = sandbox.scan(&[]);
-    assert_eq!((mended.built(), &mended.source(A)["degraded"]), (1, &false.into()));
+    let fixed = sandbox.scan(&[]);
+    assert_eq!((fixed.built(), &fixed.source(A)["degraded"]), (1, &false.into()));
 }
 
 #[test]

@@ -27,3 +27,4 @@ mod seals;
 mod shipped;
 mod special_files;
 mod trace;
+mod untrusted;

@@ -18,7 +18,7 @@ use mangrove_domain::{
 };
 use mangrove_infra::{
     runner::deno::{self, DenoRunner, Roots},
-    runtime::Places,
+    runtime::ProgramLocations,
 };
 use mangrove_testkit::{
     fakes::SeededEntropy,
@@ -40,7 +40,7 @@ impl Roots for OneRoot {
 fn runner(deno: &Path, repository: &Path, call_limit: Duration) -> DenoRunner {
     DenoRunner::new(deno::Options {
         launcher: Vec::new(),
-        places: Places { configured: Some(deno.to_owned()), ..Places::default() },
+        places: ProgramLocations { configured: Some(deno.to_owned()), ..ProgramLocations::default() },
         state_directory: repository.join(".mangrove"),
         repository: repository.to_owned(),
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
@@ -303,7 +303,7 @@ fn fault_36_what_a_process_started_ends_with_it_and_keeps_nobody_waiting() {
     let is_gone = || std::fs::read_to_string(&process).map_or(true, |state| state.contains(") Z "));
     let until = std::time::Instant::now() + Duration::from_secs(20);
     while !is_gone() {
-        assert!(std::time::Instant::now() < until, "the process lives on");
+        assert!(std::time::Instant::now() < until, "the process is still running");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -325,7 +325,7 @@ fn fault_36_a_process_that_calculates_without_end_does_not_outlive_a_killed_prog
     let is_gone = || std::fs::read_to_string(&process).map_or(true, |state| state.contains(") Z "));
     let until = std::time::Instant::now() + Duration::from_secs(20);
     while !is_gone() {
-        assert!(std::time::Instant::now() < until, "the process lives on");
+        assert!(std::time::Instant::now() < until, "the process is still running");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

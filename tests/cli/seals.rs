@@ -67,9 +67,9 @@ fn a_repeated_report_is_the_planned_one() {
     assert_eq!(summary, planned);
     let told = sandbox.run(&["scan", "--strict"]);
     assert_eq!(told.code, 0);
-    assert!(told.stderr.contains("3 models") && told.stderr.contains("3 ready (0 built)"), "{told}");
+    assert!(told.stderr.contains("3 models") && told.stderr.contains("3 indexed (0 built)"), "{told}");
     let dry = sandbox.run(&["scan", "--dry-run"]);
-    assert!(dry.stderr.contains("3 sources looked at, 0 to be acted on"), "{dry}");
+    assert!(dry.stderr.contains("work for 0 of 3 sources"), "{dry}");
 }
 
 #[test]

@@ -70,10 +70,10 @@ async fn fault_17_an_add_on_keeps_its_target_through_everything_that_can_happen(
         ("new", |files| files.put(FILE, &good("more"))),
         ("changed", |files| files.put(FILE, &good("other"))),
         ("does not parse", |files| files.put(FILE, &format!("const list = [;\n{}", good("other")))),
-        ("mended", |files| files.put(FILE, &good("more"))),
+        ("fixed", |files| files.put(FILE, &good("more"))),
         ("rejected", |files| files.put(FILE, &add_on("more", "42"))),
         ("rejected, then does not parse", |files| files.put(FILE, &format!("const list = [;\n{}", good("more")))),
-        ("mended", |files| files.put(FILE, &good("more"))),
+        ("fixed", |files| files.put(FILE, &good("more"))),
         ("a name that the base has", |files| files.put(FILE, &good("run"))),
         ("moved to a mount", |files| {
             files.put(FILE, &good("more"));
@@ -92,10 +92,10 @@ async fn fault_17_an_add_on_keeps_its_target_through_everything_that_can_happen(
     new: Indexed | run, more of extensions/models/more.ts
     changed: Indexed | run, other of extensions/models/more.ts
     does not parse: Indexed, degraded | run, other of extensions/models/more.ts | cold: BundleBuildFailed | run
-    mended: Indexed | run, more of extensions/models/more.ts
+    fixed: Indexed | run, more of extensions/models/more.ts
     rejected: ValidationFailed | run
     rejected, then does not parse: BundleBuildFailed | run
-    mended: Indexed | run, more of extensions/models/more.ts
+    fixed: Indexed | run, more of extensions/models/more.ts
     a name that the base has: Indexed | run
     moved to a mount: Indexed | run, more of mount:mounts/shared/extensions/models/more.ts
     deleted: no row | run

@@ -15,7 +15,7 @@ async fn a_build_fails() {
         Cell { name: "new, import missing", steps: &[|files| files.write(Local, "new.ts", "@acme/new", Unresolvable)] },
         Cell { name: "new, throws", steps: &[|files| files.write(Local, "new.ts", "@acme/new", Throwing)] },
         Cell {
-            name: "new, does not parse, mended",
+            name: "new, does not parse, fixed",
             steps: &[
                 |files| files.write(Local, "new.ts", "@acme/new", Broken),
                 |files| files.write(Local, "new.ts", "@acme/new", Good),
@@ -40,7 +40,7 @@ async fn a_build_fails() {
             ],
         },
         Cell {
-            name: "failed build, mended otherwise",
+            name: "failed build, fixed otherwise",
             steps: &[
                 |files| files.write(Local, "own.ts", "@acme/own", Throwing),
                 |files| files.describe(Local, "own.ts", "@acme/own", Good, "shouts"),
@@ -64,7 +64,7 @@ async fn a_build_fails() {
       local/new.ts       BundleBuildFailed @acme/new (Deterministic MG0220)
       1 built, 1 written
 
-    new, does not parse, mended
+    new, does not parse, fixed
       local/new.ts       Indexed @acme/new
       @acme/new is local/new.ts
       1 built, 1 written
@@ -103,7 +103,7 @@ async fn a_build_fails() {
       as before
       0 built, 1 written
 
-    failed build, mended otherwise
+    failed build, fixed otherwise
       local/own.ts       Indexed @acme/own, new bundle
       1 built, 1 written
 
@@ -127,7 +127,7 @@ async fn an_export_is_rejected() {
         Cell { name: "rejected, pulled", steps: &[|files| files.write(Pulled, "pulled.ts", "@acme/pulled", Rejected)] },
         Cell { name: "rejected for its name", steps: &[|files| files.write(Local, "own.ts", "@acme/own", Nameless)] },
         Cell {
-            name: "rejected, mended",
+            name: "rejected, fixed",
             steps: &[
                 |files| files.write(Local, "own.ts", "@acme/own", Rejected),
                 |files| files.describe(Local, "own.ts", "@acme/own", Good, "shouts"),
@@ -187,7 +187,7 @@ async fn an_export_is_rejected() {
       @acme/own is nothing
       1 built, 1 written
 
-    rejected, mended
+    rejected, fixed
       local/own.ts       Indexed @acme/own, new bundle
       1 built, 1 written
 

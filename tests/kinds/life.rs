@@ -165,7 +165,7 @@ async fn a_source_goes_or_is_renamed() {
       1 built, 2 written
 
     no longer an entry point
-      local/own.ts       gone: the file is there and no longer exports its kind
+      local/own.ts       gone: the file exists, but no longer exports what its kind requires
       @acme/own is nothing
       0 built, 1 written
 

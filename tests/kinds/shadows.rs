@@ -133,7 +133,7 @@ async fn what_fails_is_stood_in_for_and_what_is_rejected_is_not() {
     let cells = [
         Cell { name: "never built", steps: &[|files| files.write(Local, "mine.ts", "@acme/pulled", Broken)] },
         Cell {
-            name: "never built, mended",
+            name: "never built, fixed",
             steps: &[
                 |files| files.write(Local, "mine.ts", "@acme/pulled", Broken),
                 |files| files.write(Local, "mine.ts", "@acme/pulled", Good),
@@ -162,7 +162,7 @@ async fn what_fails_is_stood_in_for_and_what_is_rejected_is_not() {
             ],
         },
         Cell {
-            name: "rejected, mended",
+            name: "rejected, fixed",
             steps: &[
                 |files| files.write(Local, "mine.ts", "@acme/pulled", Rejected),
                 |files| files.write(Local, "mine.ts", "@acme/pulled", Good),
@@ -200,7 +200,7 @@ async fn what_fails_is_stood_in_for_and_what_is_rejected_is_not() {
       pulled/pulled.ts   Indexed @acme/pulled standing in
       1 built, 2 written
 
-    never built, mended
+    never built, fixed
       local/mine.ts      Indexed @acme/pulled
       pulled/pulled.ts   Indexed @acme/pulled behind local/mine.ts
       @acme/pulled is local/mine.ts
@@ -234,7 +234,7 @@ async fn what_fails_is_stood_in_for_and_what_is_rejected_is_not() {
       @acme/pulled is nothing
       1 built, 1 written
 
-    rejected, mended
+    rejected, fixed
       local/mine.ts      Indexed @acme/pulled
       pulled/pulled.ts   Indexed @acme/pulled behind local/mine.ts
       @acme/pulled is local/mine.ts

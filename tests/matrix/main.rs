@@ -244,7 +244,7 @@ async fn fault_43_a_hiccup_within_one_attempt_is_no_failure() {
     }
 }
 
-/// An archive that keeps being another one than was promised is bad luck twice, then somebody's doing.
+/// An archive that keeps being another one than was promised is transient twice, then somebody's doing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lasting_integrity_mismatch_becomes_a_matter_of_the_environment() {
     let world = World::new();

@@ -1,7 +1,7 @@
 //! What the program prints, word for word, in situations that people meet: each scene is a file in `snapshots/`.
 //!
 //! With the variable `MANGROVE_TEST_CLOCK` this program is Mangrove on a clock that stands still; without, it tests it.
-//! `INSTA_UPDATE=always cargo nextest run -p mangrove-cli --test snapshots` writes the files anew.
+//! `INSTA_UPDATE=always cargo nextest run -p mangrove-cli --test snapshots` writes the files again.
 
 mod problems;
 mod runs;
@@ -15,7 +15,7 @@ use mangrove_domain::time::Timestamp;
 use mangrove_testkit::fakes::ManualClock;
 
 fn main() -> ExitCode {
-    let is_child = matches!(std::env::args().nth(1).as_deref(), Some("worker" | "leash"));
+    let is_child = matches!(std::env::args().nth(1).as_deref(), Some("worker" | "exit-with-parent"));
     let time = std::env::var(scene::CLOCK).ok().and_then(|text| text.parse().ok());
     if is_child || time.is_some() {
         let clock = ManualClock::new(Timestamp::from_millis(time.unwrap_or_default()));

@@ -300,8 +300,8 @@ async fn a_method_reads_what_was_written_before() {
     }
     insta::assert_snapshot!(table, @r"
     job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a version, found -1
-    job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a text as instance, found number
-    job `j`, step `s`: `thing.size` failed: ctx.readModelData: there is no definition `thin`; did you mean `thing`?
+    job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a string as instance, found number
+    job `j`, step `s`: `thing.size` failed: ctx.readModelData: unknown definition `thin`; did you mean `thing`?
     job `j`, step `s`: `thing.size` failed: ctx.queryData is not supported in this version
     job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no file `log`
     ");

@@ -221,6 +221,7 @@ impl Observer for Listener {
             RunChange::JobStarted { job } => format!("job {job} starts"),
             RunChange::StepStarted { job, step, .. } => format!("step {job}/{step} starts"),
             RunChange::Log { job, step, line } => format!("log {job}/{step}: {}", line.text),
+            RunChange::LinesDropped { lines } => format!("{lines} lines dropped"),
             RunChange::StepFinished { job, step } => format!("step {job}/{} {}", step.name, step.status.as_str()),
             RunChange::JobFinished { job, status } => format!("job {job} {}", status.as_str()),
             RunChange::Finished(record) => format!("run {} {}", record.name, record.status.as_str()),

@@ -129,9 +129,9 @@ async fn fault_28_a_type_that_nothing_claims_is_named_with_the_nearest() {
         task: {type: model_method, modelType: '@acme/thin', modelName: it, methodName: run}\n";
     let record = Bench::new(&workflow(&format!("  - name: a\n    steps:\n{lost}"))).run("{}").await;
     insta::assert_snapshot!(told(&record), @r"
-    w blocked: MG0101 job `a`, step `lost`: unknown model type `@acme/thin`; nothing claims it; did you mean `@acme/thing`?
+    w blocked: MG0101 job `a`, step `lost`: unknown model type `@acme/thin`; no source claims this type; did you mean `@acme/thing`?
       a blocked
-        lost (it.run) blocked: MG0101 unknown model type `@acme/thin`; nothing claims it; did you mean `@acme/thing`?
+        lost (it.run) blocked: MG0101 unknown model type `@acme/thin`; no source claims this type; did you mean `@acme/thing`?
     ");
     assert_eq!(record.error.and_then(|error| error.blocked_by).as_deref(), Some("@acme/thin"));
 }

@@ -281,14 +281,14 @@ async fn a_name_in_an_expression_is_looked_up_when_it_runs() {
         run (thing.run) succeeded
     ");
     insta::assert_snapshot!(told(&bench.run("{name: thin}").await), @r"
-    w failed: MG0103 job `j`, step `run`: workflows/w.yaml:7:51: there is no definition `thin`; did you mean `thing`?
+    w failed: MG0103 job `j`, step `run`: workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
       j failed
-        run (${{ inputs.name }}.run) failed: MG0103 workflows/w.yaml:7:51: there is no definition `thin`; did you mean `thing`?
+        run (${{ inputs.name }}.run) failed: MG0103 workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
     ");
     insta::assert_snapshot!(told(&bench.run("{name: [1]}").await), @r"
-    w failed: MG0606 job `j`, step `run`: workflows/w.yaml:7:51: expected a text, found array
+    w failed: MG0606 job `j`, step `run`: workflows/w.yaml:7:51: expected a string, found array
       j failed
-        run (${{ inputs.name }}.run) failed: MG0606 workflows/w.yaml:7:51: expected a text, found array
+        run (${{ inputs.name }}.run) failed: MG0606 workflows/w.yaml:7:51: expected a string, found array
     ");
     let jobs = format!("  - name: j\n    steps:\n{}", task("thing", "rum"));
     insta::assert_snapshot!(told(&Bench::new(&workflow(&jobs)).run("{}").await), @r"

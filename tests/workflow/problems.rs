@@ -54,20 +54,20 @@ jobs:
     insta::assert_snapshot!(bench.problems().await, @r#"
     workflows/w.yaml:1:1: a workflow needs `name`
     workflows/w.yaml:1:5: `id`: expected a UUID, found `not-a-uuid`
-    workflows/w.yaml:2:1: a workflow has no `nmae` — did you mean `name`?
-    workflows/w.yaml:3:1 (warning): a workflow has no `colour`
-    workflows/w.yaml:4:10: `version`: this program knows version 1 only
+    workflows/w.yaml:2:1: unknown key `nmae` in a workflow — did you mean `name`?
+    workflows/w.yaml:3:1 (warning): unknown key `colour` in a workflow
+    workflows/w.yaml:4:10: `version`: only version 1 is supported
     workflows/w.yaml:5:14: `concurrency`: expected a whole number of at least 1, found 0
     workflows/w.yaml:6:7: `tags`: expected a mapping, found a list
     workflows/w.yaml:7:9: `inputs`: expected a mapping, found 3
     workflows/w.yaml:9:5: a job needs `steps`
-    workflows/w.yaml:10:5: a job has no `step` — did you mean `steps`?
-    workflows/w.yaml:12:44: `type`: there is no condition `suceeded` — did you mean `succeeded`?
+    workflows/w.yaml:10:5: unknown key `step` in a job — did you mean `steps`?
+    workflows/w.yaml:12:44: `type`: unknown condition `suceeded` — did you mean `succeeded`?
     workflows/w.yaml:12:76: a condition needs `conditions`
     workflows/w.yaml:13:13: `weight`: expected a whole number, found "heavy"
     workflows/w.yaml:16:23: `allowFailure`: expected true or false, found "sometimes"
     workflows/w.yaml:17:18: `timeout`: expected seconds, or a duration such as 90s, 5m or 1h, found "soon"
-    workflows/w.yaml:18:22: `type`: there is no task `model_methd` — did you mean `model_method`?
+    workflows/w.yaml:18:22: `type`: unknown task type `model_methd` — did you mean `model_method`?
     workflows/w.yaml:19:9: a step needs `name`
     workflows/w.yaml:19:15: a task needs either `modelIdOrName`, or `modelType` and `modelName`
     workflows/w.yaml:20:20: `dependsOn`: expected a list, found "s"
@@ -92,12 +92,12 @@ async fn names_that_appear_twice_or_nowhere_are_told() {
         task: {type: model_method, modelIdOrName: thing, methodName: run}
 ";
     insta::assert_snapshot!(of_jobs(jobs).await, @r"
-    workflows/w.yaml:8:15: there is a step `s` already, in line 6
-    workflows/w.yaml:10:28: there is no step `build` here
-    workflows/w.yaml:10:43: there is no step `z` here — did you mean `s`?
-    workflows/w.yaml:11:11: there is a job `build` already, in line 4
-    workflows/w.yaml:12:23: there is no job `biuld` here — did you mean `build`?
-    workflows/w.yaml:12:37: there is no job `elsewhere` here
+    workflows/w.yaml:8:15: the step `s` is defined twice, first in line 6
+    workflows/w.yaml:10:28: unknown step `build`
+    workflows/w.yaml:10:43: unknown step `z` — did you mean `s`?
+    workflows/w.yaml:11:11: the job `build` is defined twice, first in line 4
+    workflows/w.yaml:12:23: unknown job `biuld` — did you mean `build`?
+    workflows/w.yaml:12:37: unknown job `elsewhere`
     ");
 }
 
@@ -139,8 +139,8 @@ async fn a_step_that_is_wrong_does_not_hide_what_is_wrong_elsewhere() {
 ";
     insta::assert_snapshot!(of_jobs(jobs).await, @r"
     workflows/w.yaml:7:15: a task needs either `modelIdOrName`, or `modelType` and `modelName`
-    workflows/w.yaml:9:39: there is no step `nowhere` here
-    workflows/w.yaml:12:33: there is no job `missing` here
+    workflows/w.yaml:9:39: unknown step `nowhere`
+    workflows/w.yaml:12:33: unknown job `missing`
     ");
 }
 
@@ -167,11 +167,11 @@ async fn unknown_types_methods_definitions_and_workflows_are_told_with_the_neare
         .failed_type("@acme/broken", mangrove_testkit::rows::failure("registry unreachable"));
     insta::assert_snapshot!(bench.problems().await, @r"
     workflows/w.yaml:7:70: `@acme/thing` has no method `rnu` — did you mean `run`?
-    workflows/w.yaml:9:51: there is no definition `thign` — did you mean `thing`?
+    workflows/w.yaml:9:51: unknown definition `thign` — did you mean `thing`?
     workflows/w.yaml:11:47: unknown model type `@acme/thng` — did you mean `@acme/thing`?
-    workflows/w.yaml:13:47: model type `@acme/broken` is not ready: models/broken.ts: registry unreachable — see the explanation of `@acme/broken`
+    workflows/w.yaml:13:47: model type `@acme/broken` cannot be used: models/broken.ts: registry unreachable — see the explanation of `@acme/broken`
     workflows/w.yaml:15:47: unknown model type `two/words`
-    workflows/w.yaml:17:50: there is no workflow `v` — did you mean `w`?
+    workflows/w.yaml:17:50: unknown workflow `v` — did you mean `w`?
     workflows/w.yaml:19:50: workflows call each other: w → w
     ");
 }
@@ -286,8 +286,8 @@ name: [
     );
     insta::assert_snapshot!(bench.problems().await, @r#"
     models/a.yaml:1:5: `id`: expected a UUID, found `1`
-    models/a.yaml:4:1: a definition has no `globalArgument` — did you mean `globalArguments`?
-    models/b.yaml:6:42: a method has no `argument` — did you mean `arguments`?
+    models/a.yaml:4:1: unknown key `globalArgument` in a definition — did you mean `globalArguments`?
+    models/b.yaml:6:42: unknown key `argument` in a method — did you mean `arguments`?
     models/c.yaml:2:7: the identifier `00000000-0000-4000-8000-000000000002` belongs to models/c.yaml and models/d.yaml: neither can be used — give one of them another `id`
     models/c.yaml:4:9 (warning): the driver `docker` is not used: this version runs methods in process
     models/c.yaml:5:27: the global arguments of `c`: region: expected string, found ["x"]

@@ -1,4 +1,4 @@
-//! Runs as a service starts them, and a configuration that changes while it lives.
+//! Runs as a service starts them, and a configuration that changes while it runs.
 
 use std::{
     sync::{Arc, Mutex},

@@ -38,7 +38,7 @@ const LAYERS: &[Layer] = &[
         name: "mangrove-app",
         ours: &["mangrove-domain", "mangrove-single-flight"],
         ours_in_tests: &["mangrove-testkit"],
-        outside: Some(&["arc-swap", "async-trait", "futures", "thiserror", "tokio", "tokio-util", "tracing"]),
+        outside: Some(&["arc-swap", "async-trait", "base64", "futures", "thiserror", "tokio", "tokio-util", "tracing"]),
     },
     Layer {
         name: "mangrove-fs",

@@ -58,7 +58,7 @@ pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<
     }
     let (mut unclaimed, remark) = match scanner.look(&ScanRequest::dry_run()).await {
         Ok(observed) => (unclaimed(&names, &observed.disk, &observed.catalog.rows), None),
-        Err(error) => (Unclaimed::default(), Some(format!("the sources cannot be looked at: {error}"))),
+        Err(error) => (Unclaimed::default(), Some(format!("the sources cannot be read: {error}"))),
     };
     for (kind, name) in &names {
         unclaimed.departed.extend(Departed::of(scanner.ports().catalog.as_ref(), kind, name).await);
@@ -79,7 +79,7 @@ async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &Type
     let catalog = scanner.ports().catalog.as_ref();
     let composed = attachment::compose(catalog, index, row).await.map_err(scan::Error::reading_catalog)?;
     Ok(composed.map_or_else(
-        || unknown(Some("the catalog has lost its description; it comes back when the source changes")),
+        || unknown(Some("its description is missing from the catalog; it is restored when the source changes")),
         |composed| Lookup::Found(Box::new(composed)),
     ))
 }

@@ -80,14 +80,14 @@ pub fn problem(row: &Row) -> Option<Problem> {
         }
         State::ValidationFailed { violations, .. } => {
             let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            let advice = "change the export; it is looked at again as soon as the file changes".into();
+            let advice = "correct the export; the next scan reads the file again".into();
             Some(describe(Code::EXPORT_REJECTED, Severity::Error, all.join("; "), advice))
         }
         State::OrphanedBundleOnly { .. } => Some(describe(
             Code::ROOT_UNREACHABLE,
             Severity::Warning,
-            "its source is gone, only its bundle is left".to_owned(),
-            Advice::new("bring the source back, or let ").and(UserAction::Repair).and(" remove what is left"),
+            "its source cannot be found; only its bundle is left".to_owned(),
+            Advice::new("restore the source, or let ").and(UserAction::Repair).and(" remove what is left"),
         )),
         State::Bundled { .. } | State::Tombstoned { .. } => None,
     }
@@ -107,7 +107,7 @@ pub fn shipped(row: &Row) -> Option<Problem> {
         names.join(" or "),
     );
     let advice =
-        "a `deno.json` in the extension's directory that maps the name takes its place: the next scan builds it";
+        "a `deno.json` in the extension's directory that maps the name replaces it: the next scan builds the source";
     Some(Problem::information(Code::SHIPPED_IN_USE, row.source.to_string(), message).advise(advice))
 }
 
@@ -116,16 +116,20 @@ pub fn shipped(row: &Row) -> Option<Problem> {
 pub fn advice(failure: &Failure, subject: &str) -> Advice {
     match (failure.code, failure.class) {
         (Code::SHIPPED_CHANGED, _) => {
-            "pull the extension again, so that the lockfile says what came when, or put the old file back".into()
+            "pull the extension again, so that the lockfile records the version, or restore the earlier file".into()
         }
-        (_, FailureClass::Transient) => Advice::new("it is tried again at the next scan or request; ")
+        (_, FailureClass::Transient) => Advice::new("the next scan or run tries it again; ")
             .and(UserAction::Why { subject: subject.to_owned() })
-            .and(" tells more"),
+            .and(" shows the details"),
+        // The command that installs the program, not the page that names it.
+        (Code::RUNTIME_MISSING, _) => {
+            Advice::new(UserAction::InstallDeno).and(" installs it; then run ").and(UserAction::Scan)
+        }
         (code, FailureClass::Environment) => {
-            Advice::new(UserAction::Explain(code)).and(" says what it needs; then ").and(UserAction::Scan)
+            Advice::new(UserAction::Explain(code)).and(" describes what is missing; then run ").and(UserAction::Scan)
         }
         (code, FailureClass::Deterministic) => {
-            Advice::new("correct the source; ").and(UserAction::Explain(code)).and(" says more")
+            Advice::new("correct the source; ").and(UserAction::Explain(code)).and(" describes this error")
         }
     }
 }

@@ -90,7 +90,7 @@ pub mod scan;
 pub mod secrets;
 pub mod service;
 pub mod single;
-pub mod sought;
+pub mod source_query;
 pub mod types;
 pub mod upkeep;
 pub mod why;

@@ -7,7 +7,7 @@ use mangrove_domain::{observation::CatalogView, plan, problem::Problem, row::Row
 use crate::{
     health,
     scan::{self, Choice, Report, ScanRequest, Scanner},
-    sought::Sought,
+    source_query::SourceQuery,
 };
 
 /// What became of it.
@@ -32,16 +32,20 @@ impl Retried {
 }
 
 /// Tries the sources that have this path or type, or everything that failed or is degraded.
-pub async fn retry(scanner: &Scanner, sought: Option<&Sought>, request: &ScanRequest) -> Result<Retried, scan::Error> {
+pub async fn retry(
+    scanner: &Scanner,
+    query: Option<&SourceQuery>,
+    request: &ScanRequest,
+) -> Result<Retried, scan::Error> {
     let Some(observed) = request.cancellation.run_until_cancelled(scanner.look(request)).await.transpose()? else {
         return Ok(Retried { report: Report::cancelled(), ..Retried::default() });
     };
-    let sources = match sought {
+    let sources = match query {
         None => failed(&observed.catalog),
-        Some(sought) => sought.sources(scanner.loaders(), &observed.disk, &observed.catalog),
+        Some(query) => query.sources(scanner.loaders(), &observed.disk, &observed.catalog),
     };
-    let unknown = sought.filter(|_| sources.is_empty());
-    let nearest = unknown.and_then(|sought| sought.nearest(&observed.disk, &observed.catalog));
+    let unknown = query.filter(|_| sources.is_empty());
+    let nearest = unknown.and_then(|query| query.nearest(&observed.disk, &observed.catalog));
     let unobservable = unknown.map_or_else(Vec::new, |_| plan::unobservable(&observed.disk));
     let choice = Choice { sources: sources.clone(), retried: sources.clone() };
     let report = scanner.carry_out(observed, choice).await?;

@@ -129,8 +129,8 @@ pub struct Departed {
 }
 
 impl Departed {
-    /// The sources that had a type, by the history of the catalog. One that cannot be read tells nothing: the answer is
-    /// about the type.
+    /// The sources that had a type, by the history of the catalog; none if the history cannot be read, because the
+    /// answer is about the type.
     pub async fn of(catalog: &dyn Catalog, kind: &Kind, type_name: &TypeName) -> Vec<Self> {
         let history = async {
             let mut departed = Vec::new();
@@ -142,7 +142,7 @@ impl Departed {
             Ok::<_, CatalogError>(departed)
         };
         history.await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "the history of a type cannot be told");
+            tracing::debug!(%error, "the history of a type cannot be read");
             Vec::new()
         })
     }
@@ -188,22 +188,22 @@ impl NotReady {
         let mut reasons: Vec<String> = self.claimed_by.iter().map(|row| claim(row)).collect();
         if reasons.is_empty() {
             let Unclaimed { departed, unscanned, unobservable } = &self.unclaimed;
-            reasons.extend(unscanned.iter().map(|source| format!("{source} claims it, and was not scanned yet")));
+            reasons.extend(unscanned.iter().map(|source| format!("{source} claims it, but has not been scanned yet")));
             match (reasons.is_empty(), unobservable.is_empty()) {
                 (false, _) => {}
-                (true, true) => reasons.push("nothing claims it".to_owned()),
+                (true, true) => reasons.push("no source claims this type".to_owned()),
                 (true, false) => {
-                    reasons.push("nothing in sight claims it; it may be where nobody can look now:".to_owned());
-                    let told =
+                    reasons.push("no source that can be read claims this type; it may be in one of these places, which cannot be read now:".to_owned());
+                    let line =
                         |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
-                    reasons.extend(unobservable.iter().map(told));
+                    reasons.extend(unobservable.iter().map(line));
                 }
             }
-            let told = |it: &Departed| format!("{} had it, and its row left: {}", it.source, it.reason);
-            reasons.extend(departed.iter().map(told));
+            let line = |it: &Departed| format!("{} claimed it before; its row was removed: {}", it.source, it.reason);
+            reasons.extend(departed.iter().map(line));
             if !self.other_kinds.is_empty() {
                 let kinds: Vec<&str> = self.other_kinds.iter().map(Kind::as_str).collect();
-                reasons.push(format!("it is the name of a type of another kind: {}", kinds.join(", ")));
+                reasons.push(format!("a type of another kind has this name: {}", kinds.join(", ")));
             }
             let name = |(kind, name): &(Kind, TypeName)| match &self.kind {
                 Some(_) => format!("`{name}`"),
@@ -226,11 +226,17 @@ impl NotReady {
         }
         let Unclaimed { unscanned, unobservable, .. } = &self.unclaimed;
         match (self.claimed_by.is_empty(), unscanned.is_empty()) {
-            (false, _) => Advice::new("see ").and(UserAction::Why { subject: self.type_name.to_string() }),
-            (true, false) => Advice::new(UserAction::Scan).and(" looks at it"),
+            (false, _) => {
+                let see = UserAction::Why { subject: self.type_name.to_string() };
+                match self.failure.as_ref().and_then(|failure| Advice::for_code(failure.code)) {
+                    Some(advice) => advice.and("; see ").and(see),
+                    None => Advice::new("see ").and(see),
+                }
+            }
+            (true, false) => Advice::new("run ").and(UserAction::Scan),
             (true, true) => {
                 let remedy = unobservable.iter().find_map(Problem::remedy);
-                remedy.unwrap_or_else(|| Advice::new(UserAction::ListTypes).and(" lists what there is"))
+                remedy.unwrap_or_else(|| Advice::new(UserAction::ListTypes).and(" lists the known types"))
             }
         }
     }
@@ -245,7 +251,7 @@ pub(crate) fn claim(row: &Row) -> String {
                 let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
                 format!("{} claims it, but its export was rejected: {}", row.source, violations.join("; "))
             }
-            state => format!("{} claims it, and is {}", row.source, state.name()),
+            state => format!("{} claims it, but its state is {}", row.source, state.name()),
         };
     };
     let attempts =
@@ -253,7 +259,7 @@ pub(crate) fn claim(row: &Row) -> String {
     let source = &row.source;
     let mut text = format!("{source} claims it, but its last build failed ({attempts}): {}", failure.latest_message);
     if failure.first_message != failure.latest_message {
-        text = format!("{text}; the first one: {}", failure.first_message);
+        text = format!("{text}; the first failure was: {}", failure.first_message);
     }
     text
 }

@@ -29,7 +29,7 @@ pub enum Sweep {
 
 /// What a look at the repository says about what may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct SourceInventory {
     /// The sources that there are.
     sources: BTreeSet<SourceId>,
     /// The files that lock packages of theirs, beside those of the repository itself.
@@ -38,7 +38,7 @@ pub struct Look {
     pub unobservable: Option<String>,
 }
 
-impl Look {
+impl SourceInventory {
     /// Looks at the whole repository.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ fn unobservable(disk: &DiskView) -> Option<String> {
     };
     let partly = disk.roots.iter().find(|(_, view)| !is_whole(view));
     if let Some((root, _)) = partly {
-        return Some(format!("{root} can only be seen in part"));
+        return Some(format!("{root} can only be read in part"));
     }
     let unreadable = disk.observations.iter().find(|seen| matches!(seen.entry, Entry::Unreadable(_)));
     unreadable.map(|seen| format!("{} cannot be read", seen.source))
@@ -81,7 +81,7 @@ fn unobservable(disk: &DiskView) -> Option<String> {
 ///
 /// # Errors
 /// Catalog or store cannot be looked at; the store belongs to another catalog.
-pub async fn sweep(scanner: &Scanner, look: &Look, is_dry_run: bool) -> Result<Sweep, scan::Error> {
+pub async fn sweep(scanner: &Scanner, look: &SourceInventory, is_dry_run: bool) -> Result<Sweep, scan::Error> {
     let ports = scanner.ports();
     // After the look: a row that a scan wrote meanwhile is in the snapshot or its bundle is young.
     let view = ports.catalog.snapshot().await.map_err(scan::Error::reading_catalog)?;
@@ -113,7 +113,7 @@ fn never_scanned(first: &SourceId, others: usize) -> Problem {
     Problem::warning(
         Code::SWEEP_WITHHELD,
         first.to_string(),
-        format!("{first}{others} no row in the catalog, so that nobody knows which bundles are needed"),
+        format!("{first}{others} no row in the catalog, so it is not known which bundles are needed"),
     )
     .advise(Advice::new(UserAction::Scan).and(" first"))
 }

@@ -15,7 +15,7 @@ use mangrove_domain::{
 use crate::{
     attachment, health,
     scan::{self, Observed, RetryMode, ScanRequest, Scanner},
-    sought::Sought,
+    source_query::SourceQuery,
 };
 
 /// The answer for one source.
@@ -60,10 +60,10 @@ pub struct Answer {
 }
 
 /// The answer for a type name or a path. Changes nothing.
-pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan::Error> {
+pub async fn explain(scanner: &Scanner, query: &SourceQuery) -> Result<Answer, scan::Error> {
     let request = ScanRequest { retry: RetryMode::All, ..ScanRequest::dry_run() };
     let mut observed = scanner.look_at_sources(&request).await?;
-    let sources = sought.sources(scanner.loaders(), &observed.disk, &observed.catalog);
+    let sources = query.sources(scanner.loaders(), &observed.disk, &observed.catalog);
     scanner.look_at_bundles_of(&mut observed, &sources).await?;
     let planned = scanner.plan(&observed);
     let Observed { disk, catalog, .. } = &observed;
@@ -84,19 +84,18 @@ pub async fn explain(scanner: &Scanner, sought: &Sought) -> Result<Answer, scan:
         answer.explanations.push(Explanation { source: step.source.clone(), row, remarks, step, history });
     }
     if answer.explanations.is_empty() {
-        answer.helpers = helpers(scanner, sought, disk);
+        answer.helpers = helpers(scanner, query, disk);
     }
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
-        answer.nearest = sought.nearest(disk, catalog);
+        answer.nearest = query.nearest(disk, catalog);
         answer.unobservable = plan::unobservable(disk);
     }
     Ok(answer)
 }
 
 /// The files that are meant and are no sources: those that export nothing known, and what sources import.
-fn helpers(scanner: &Scanner, sought: &Sought, disk: &DiskView) -> Vec<Helper> {
-    let mut meant: BTreeSet<SourceId> =
-        disk.helpers.iter().filter(|helper| sought.is_source(helper)).cloned().collect();
+fn helpers(scanner: &Scanner, query: &SourceQuery, disk: &DiskView) -> Vec<Helper> {
+    let mut meant: BTreeSet<SourceId> = disk.helpers.iter().filter(|helper| query.is_source(helper)).cloned().collect();
     let imports: Vec<(&Observation, BTreeSet<String>)> =
         disk.observations.iter().map(|observation| (observation, files(observation))).collect();
     for (observation, files) in &imports {
@@ -104,7 +103,7 @@ fn helpers(scanner: &Scanner, sought: &Sought, disk: &DiskView) -> Vec<Helper> {
         meant.extend(files.iter().filter_map(|file| {
             let path = mangrove_domain::source::RelativePath::parse(file).ok()?;
             let source = SourceId { root: root.clone(), path };
-            sought.is_source(&source).then_some(source)
+            query.is_source(&source).then_some(source)
         }));
     }
     let layouts = scanner.loaders().layouts();

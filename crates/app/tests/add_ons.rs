@@ -7,7 +7,7 @@ use mangrove_app::{
     catalogue::{self, Lookup},
     doctor::{self, Examination},
     scan::Report,
-    sought::Sought,
+    source_query::SourceQuery,
     types::Types as _,
 };
 use mangrove_domain::{
@@ -76,12 +76,12 @@ async fn an_add_on_without_its_base_waits_and_is_healthy() {
     world.tree.write(MORE, &add_on("@acme/dns", &["more"]));
     let report = world.scan().await;
     assert_eq!(render(&report), "models/more.ts Indexed @acme/dns");
-    let waits = "info models/more.ts: waits for the model type @acme/dns, which nothing defines yet";
+    let waits = "info models/more.ts: waits for the model type @acme/dns, which no source defines yet";
     assert_eq!(of(Code::ADD_ON_WAITS, &report), [waits]);
     let diagnosis = doctor::diagnose(&world.scanner, Examination::default()).await;
     assert!(diagnosis.is_healthy(), "{:?}", diagnosis.problems);
     assert!(diagnosis.problems.iter().any(|problem| problem.severity == Severity::Information));
-    let why = mangrove_app::why::explain(&world.scanner, &Sought::new(MORE, [MORE.to_owned()])).await;
+    let why = mangrove_app::why::explain(&world.scanner, &SourceQuery::new(MORE, [MORE.to_owned()])).await;
     let why = why.expect("an answer").explanations;
     assert_eq!(why[0].remarks.len(), 1);
     let refused = world.types().ready(&kind(), &name()).await.expect_err("an add-on is no type");
@@ -128,8 +128,8 @@ async fn fault_24_a_collision_costs_that_method_and_nothing_else() {
     let expected = ["run -", "more models/b.ts", "other models/c.ts"].map(str::to_owned).to_vec();
     assert_eq!(methods(&world).await, Some(expected));
     let collisions = [
-        "warning models/b.ts: its method `run` is left out: models/dns.ts has one of that name",
-        "warning models/c.ts: its method `more` is left out: models/b.ts has one of that name",
+        "warning models/b.ts: its method `run` is left out: models/dns.ts already has one with this name",
+        "warning models/c.ts: its method `more` is left out: models/b.ts already has one with this name",
     ];
     assert_eq!(of(Code::METHOD_COLLISION, &report), collisions);
 }

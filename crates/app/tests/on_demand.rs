@@ -1,4 +1,4 @@
-//! Types on demand in a process that lives for weeks (fault 55).
+//! Types on demand in a process that runs for weeks (fault 55).
 
 #[expect(dead_code, reason = "shared with the tests of scans")]
 mod world;
@@ -73,7 +73,7 @@ async fn fault_55_the_attempt_panics_and_the_next_one_works() {
     let (first, second) = futures::join!(types.ready(&kind, &name), types.ready(&kind, &name));
     for refused in [first, second] {
         let remark = refused.expect_err("both waited for the attempt").remark.expect("it is reported");
-        assert_eq!(remark, "bringing the type up to date did not end: the attempt panicked: the bar is broken");
+        assert_eq!(remark, "bringing the type up to date did not finish: the attempt panicked: the bar is broken");
     }
     assert_eq!(types.under_way(), 0);
     types.ready(&kind, &name).await.expect("the next one works");

@@ -10,8 +10,8 @@ use mangrove_app::{
     doctor::{self, Examination, repair},
     retry,
     scan::{RetryMode, ScanRequest},
-    sought::Sought,
-    upkeep::{self, Earlier, Look, Sweep},
+    source_query::SourceQuery,
+    upkeep::{self, Earlier, SourceInventory, Sweep},
 };
 use mangrove_domain::{
     plan::{Scope, Step},
@@ -414,12 +414,12 @@ async fn a_retry_is_about_what_failed_and_nothing_else() {
     let still = retry::retry(&world.scanner, None, &ScanRequest::default()).await.expect("a fake");
     assert_eq!(still.unhealthy().count(), 1);
     world.packages.fail(None);
-    let healed = retry::retry(&world.scanner, Some(&Sought::new("@acme/dns", [])), &ScanRequest::default())
+    let healed = retry::retry(&world.scanner, Some(&SourceQuery::new("@acme/dns", [])), &ScanRequest::default())
         .await
         .expect("a fake");
     assert_eq!(healed.unhealthy().count(), 0);
     assert_eq!(world.bundler.take_calls(), ["models/dns.ts"]);
-    let unknown = retry::retry(&world.scanner, Some(&Sought::new("@acme/dnss", [])), &ScanRequest::default())
+    let unknown = retry::retry(&world.scanner, Some(&SourceQuery::new("@acme/dnss", [])), &ScanRequest::default())
         .await
         .expect("a fake");
     assert!(unknown.sources.is_empty());
@@ -507,7 +507,7 @@ async fn objects(world: &World) -> usize {
 }
 
 async fn sweep(world: &World, is_dry_run: bool) -> Result<Sweep, mangrove_app::scan::Error> {
-    let look = Look::take(&world.scanner).await?;
+    let look = SourceInventory::take(&world.scanner).await?;
     upkeep::sweep(&world.scanner, &look, is_dry_run).await
 }
 

@@ -44,8 +44,8 @@ async fn fault_28_a_type_may_be_where_nobody_can_look() {
     let nowhere = types.ready(&kind, &name).await.expect_err("it does not exist");
     assert_snapshot!(told(&nowhere), @r"
     unknown model type `@acme/somewhere`
-    nothing claims it
-    hint: the catalog lists what there is
+    no source claims this type
+    hint: the catalog lists the known types
     ");
     world.tree.mount_away("../tools", away());
     world.clock.advance(Duration::from_millis(250));
@@ -55,9 +55,9 @@ async fn fault_28_a_type_may_be_where_nobody_can_look() {
     assert_eq!(unknown(&world, "@acme/somewhere", Some("model")).await, told(&hidden), "without building, too");
     assert_snapshot!(told(&hidden), @r"
     unknown model type `@acme/somewhere`
-    nothing in sight claims it; it may be where nobody can look now:
+    no source that can be read claims this type; it may be in one of these places, which cannot be read now:
       mount:../tools: it cannot be entered [MG0406]
-    hint: mount it or check it out again, or take it out of .swamp-sources.yaml; then a scan
+    hint: mount it or check it out again, or remove it from .swamp-sources.yaml; then run a scan
     ");
 }
 
@@ -69,8 +69,8 @@ async fn fault_28_a_source_that_was_never_scanned_is_named() {
     world.tree.mount_away("../tools", away());
     assert_snapshot!(unknown(&world, "@acme/new", None).await, @r"
     unknown type `@acme/new`
-    models/new.ts claims it, and was not scanned yet
-    hint: a scan looks at it
+    models/new.ts claims it, but has not been scanned yet
+    hint: run a scan
     ");
     assert!(world.catalog.rows().is_empty(), "it was only looked at");
 }
@@ -84,15 +84,15 @@ async fn a_name_of_no_kind_is_looked_for_in_all_of_them() {
     world.scan().await;
     assert_snapshot!(unknown(&world, "@acme/dnx", None).await, @r"
     unknown type `@acme/dnx`
-    nothing claims it
+    no source claims this type
     did you mean `@acme/dns` (model) or `@acme/dnt` (vault)?
-    hint: the catalog lists what there is
+    hint: the catalog lists the known types
     ");
     assert_snapshot!(unknown(&world, "@acme/dnx", Some("vault")).await, @r"
     unknown vault type `@acme/dnx`
-    nothing claims it
+    no source claims this type
     did you mean `@acme/dnt`?
-    hint: the catalog lists what there is
+    hint: the catalog lists the known types
     ");
     assert_snapshot!(unknown(&world, "@acme/broken", None).await, @r"
     unknown vault type `@acme/broken`
@@ -101,10 +101,10 @@ async fn a_name_of_no_kind_is_looked_for_in_all_of_them() {
     ");
     assert_snapshot!(unknown(&world, "@acme/dns", Some("vault")).await, @r"
     unknown vault type `@acme/dns`
-    nothing claims it
-    it is the name of a type of another kind: model
+    no source claims this type
+    a type of another kind has this name: model
     did you mean `@acme/dnt`?
-    hint: the catalog lists what there is
+    hint: the catalog lists the known types
     ");
     let found = catalogue::find(&world.scanner, "Acme::DNS", None).await.expect("a catalog");
     assert!(matches!(found, Lookup::Unknown(_)), "{found:?}");
@@ -138,19 +138,19 @@ async fn fault_28_a_type_whose_source_was_deleted_is_told_with_its_history() {
     let gone = world.types().ready(&kind, &name).await.expect_err("its source was deleted");
     assert_snapshot!(told(&gone), @r"
     unknown model type `@acme/dns`
-    nothing claims it
-    models/dns.ts had it, and its row left: the source was deleted
-    hint: the catalog lists what there is
+    no source claims this type
+    models/dns.ts claimed it before; its row was removed: the source was deleted
+    hint: the catalog lists the known types
     ");
     assert_snapshot!(unknown(&world, "@acme/dns", None).await, @r"
     unknown type `@acme/dns`
-    nothing claims it
-    models/dns.ts had it, and its row left: the source was deleted
-    hint: the catalog lists what there is
+    no source claims this type
+    models/dns.ts claimed it before; its row was removed: the source was deleted
+    hint: the catalog lists the known types
     ");
     world.tree.write("models/old.ts", &model("@other/something", "broken"));
     world.tree.remove("models/new.ts");
     world.scan().await;
     let broken = unknown(&world, "@other/something", None).await;
-    assert!(!broken.contains("its row left"), "what claims it now says more: {broken}");
+    assert!(!broken.contains("its row was removed"), "what claims it now says more: {broken}");
 }

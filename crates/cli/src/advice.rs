@@ -1,15 +1,24 @@
 //! The words of the command line for what a person can do next: the only place that spells commands for library text.
 
-use mangrove_domain::advice::{Advice, INSTALLABLE, UserAction};
+use mangrove_domain::{
+    advice::{Advice, UserAction},
+    problem::Code,
+    run::RunProblem,
+};
 
 /// The advice as a sentence, with commands for its actions.
 pub(crate) fn text(advice: &Advice) -> String {
     advice.to_text(|action| format!("`{}`", command(action)))
 }
 
-/// A recorded message, which names no command, with the command that it is about.
-pub(crate) fn message(recorded: &str) -> String {
-    recorded.replace(INSTALLABLE, &format!("`{}` gets it", command(&UserAction::InstallDeno)))
+/// What helps against everything of this code; `None` if nothing does in general.
+pub(crate) fn of_code(code: Code) -> Option<String> {
+    Advice::for_code(code).as_ref().map(text)
+}
+
+/// What helps against what stopped a run or a step: by its own code, else by that of the failure of the type that blocked it.
+pub(crate) fn of_run_problem(problem: &RunProblem) -> Option<String> {
+    of_code(problem.code).or_else(|| of_code(problem.failure.as_ref()?.code))
 }
 
 fn command(action: &UserAction) -> String {
@@ -35,7 +44,7 @@ mod tests {
     fn actions_are_commands() {
         let advice = Advice::new("mount it; then ").and(UserAction::Scan);
         assert_eq!(text(&advice), "mount it; then `mangrove scan`");
-        let recorded = format!("the program `deno` was not found; {INSTALLABLE}");
-        assert_eq!(message(&recorded), "the program `deno` was not found; `mangrove runtime install deno` gets it");
+        let install = "`mangrove runtime install deno` installs it";
+        assert_eq!(of_code(Code::RUNTIME_MISSING).as_deref(), Some(install));
     }
 }

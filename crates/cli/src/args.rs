@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// The repository; found by walking up from here if not given
+    /// The repository; if not given, the nearest one at or above the current directory
     #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_REPO")]
     pub(crate) repo: Option<PathBuf>,
     /// Keep the state here instead of in `.mangrove/` of the repository
@@ -32,7 +32,7 @@ pub(crate) struct Global {
     /// Print nothing but results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Print more; twice: everything
+    /// Print more; given twice, print everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to use colour
@@ -73,9 +73,9 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a working repository
+    /// Create a repository with working examples
     Init {
-        /// Where; here if not given
+        /// The directory; the current one if not given
         directory: Option<PathBuf>,
     },
     /// Bring the catalog up to date
@@ -116,7 +116,7 @@ pub(crate) enum Command {
         /// Where to write the bundle; standard output if not given
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// Put the packages in, so that the file needs nothing but an engine
+        /// Include the packages, so that the file needs only a JavaScript engine
         #[arg(long)]
         self_contained: bool,
     },
@@ -126,29 +126,29 @@ pub(crate) enum Command {
     /// Work with workflows
     #[command(subcommand)]
     Workflow(Workflow),
-    /// Look at the history of runs
+    /// Show past runs
     #[command(subcommand)]
     Run(Run),
-    /// Examine everything; changes nothing without `--repair --apply`
+    /// Check the repository and its state; changes nothing without `--repair --apply`
     Doctor(Doctor),
-    /// Try failed or degraded sources now, whatever their timers say
+    /// Try failed and degraded sources again now, before their next retry is due
     Retry {
-        /// A type or a path; everything that failed if not given
+        /// A type or a path; all failed and degraded sources if not given
         #[arg(value_name = "TYPE|PATH")]
         query: Option<String>,
     },
-    /// Look after the catalog
+    /// Manage the catalog
     #[command(subcommand)]
     Catalog(Catalog),
-    /// Look after cached packages and bundles
+    /// Manage cached packages and bundles
     #[command(subcommand)]
     Cache(Cache),
-    /// Look after the programs that are used
+    /// Manage the programs that Mangrove uses
     #[command(subcommand)]
     Runtime(Runtime),
-    /// Show the page of a problem code
+    /// Show the documentation of a problem code
     Explain {
-        /// Such as MG0101
+        /// The code, such as MG0101
         code: String,
     },
     /// Do the jobs that arrive on standard input
@@ -156,7 +156,7 @@ pub(crate) enum Command {
     Worker,
     /// Become a program that ends with the process of this number
     #[command(hide = true)]
-    Leash {
+    ExitWithParent {
         /// The process
         parent: u32,
         /// The program and its arguments
@@ -167,7 +167,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Show what would be repaired: leftover rows, orphans, damaged bundles, bundles that nothing needs
+    /// Show what would be repaired: leftover rows, orphans, damaged bundles, unused bundles
     #[arg(long)]
     pub(crate) repair: bool,
     /// Repair it
@@ -194,7 +194,7 @@ pub(crate) enum Cache {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
         jobs: Option<u16>,
     },
-    /// Resolve locked packages anew and move their locks
+    /// Resolve locked packages again and update their locks
     Update {
         /// Only these packages
         #[arg(value_name = "NAME")]
@@ -207,11 +207,11 @@ pub(crate) enum Cache {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runtime {
-    /// Show programs, their versions, and where they are from
+    /// Show the programs, their versions and where they were found
     Status,
-    /// Get a program from the npm registry
+    /// Install a program from the npm registry
     Install {
-        /// Which one
+        /// The program
         #[arg(value_name = "PROGRAM")]
         program: Installable,
     },
@@ -229,10 +229,10 @@ pub(crate) struct Scan {
     /// Only plan, and show what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Exit with 1 if any source is unhealthy, or anything else is in error
+    /// Exit with 1 if any source is unhealthy, or if there is any other error
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Read every file and every bundle again, whatever their times say
+    /// Read every file and every bundle again, even if its times have not changed
     #[arg(long)]
     pub(crate) rehash: bool,
     /// Only this kind
@@ -244,7 +244,7 @@ pub(crate) struct Scan {
     /// List every source, not only changed and unhealthy ones
     #[arg(long)]
     pub(crate) all: bool,
-    /// Let most sources of a root vanish at once
+    /// Accept that most sources of a root are gone, and remove them from the catalog
     #[arg(long)]
     pub(crate) allow_mass_removal: bool,
 }
@@ -268,7 +268,7 @@ pub(crate) enum Model {
 pub(crate) enum Workflow {
     /// List the workflows
     List,
-    /// Look for mistakes without running anything
+    /// Check workflows and definitions without running anything
     Validate {
         /// Only this workflow
         name: Option<String>,
@@ -296,7 +296,7 @@ pub(crate) struct Inputs {
 pub(crate) enum Run {
     /// List runs, newest first
     List {
-        /// Only of this workflow or definition
+        /// Only runs of this workflow or definition
         name: Option<String>,
         /// At most this many
         #[arg(long, default_value_t = 20)]
@@ -304,14 +304,14 @@ pub(crate) enum Run {
     },
     /// Show one run
     Show {
-        /// Its identifier, or the beginning of it
+        /// The identifier of the run, or the beginning of it
         id: String,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Catalog {
-    /// Move the catalog aside, whatever is in it, and rebuild it from the sources
+    /// Move the catalog aside, even a damaged one, and build a new one from the sources
     Rebuild {
         /// How many builds run at once; the number of processors if not given
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -319,7 +319,7 @@ pub(crate) enum Catalog {
     },
     /// Write a copy of the catalog
     Backup {
-        /// Where; must not exist
+        /// The file to write; it must not exist
         file: PathBuf,
     },
 }

@@ -27,6 +27,8 @@ pub(crate) struct FailureDocument {
     code: String,
     cause: String,
     message: String,
+    /// What helps against every failure of this code; `null` if nothing does in general.
+    hint: Option<String>,
     first_message: String,
     attempts: u32,
     first_seen: String,
@@ -40,7 +42,8 @@ impl FailureDocument {
             class: failure.class.as_str(),
             code: failure.code.to_string(),
             cause: failure.cause.0.to_string(),
-            message: advice::message(&failure.latest_message),
+            message: failure.latest_message.clone(),
+            hint: advice::of_code(failure.code),
             first_message: failure.first_message.clone(),
             attempts: failure.attempts,
             first_seen: human::rfc3339(failure.first_seen),
@@ -75,7 +78,7 @@ impl From<&Problem> for ProblemDocument {
             line: position.map(|position| position.line),
             column: position.map(|position| position.column),
             type_name: None,
-            message: advice::message(&problem.message),
+            message: problem.message.clone(),
             hint: problem.remedy().as_ref().map(advice::text),
         }
     }
@@ -246,7 +249,7 @@ pub(crate) struct TypeDocument {
     state: &'static str,
     degraded: bool,
     shadowed_by: Option<String>,
-    /// True if it adds to that type and is none of its own.
+    /// True if it adds to that type, and defines no type itself.
     add_on: bool,
     shipped: Option<ShippedDocument>,
 }
@@ -301,10 +304,17 @@ pub(crate) struct FaultDocument {
     class: &'static str,
     pub(crate) code: String,
     pub(crate) message: String,
+    /// What helps against every fault of this code; `null` if nothing does in general.
+    pub(crate) hint: Option<String>,
 }
 
 impl From<&Fault> for FaultDocument {
     fn from(fault: &Fault) -> Self {
-        Self { class: fault.class.as_str(), code: fault.code.to_string(), message: fault.message.clone() }
+        Self {
+            class: fault.class.as_str(),
+            code: fault.code.to_string(),
+            message: fault.message.clone(),
+            hint: advice::of_code(fault.code),
+        }
     }
 }

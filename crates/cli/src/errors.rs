@@ -6,7 +6,6 @@ use mangrove_app::{
     types::{Departed, NotReady},
 };
 use mangrove_domain::{
-    advice::Advice,
     failure::{Failure, FailureClass, Fault},
     ports::{CatalogError, ObserveError, RunStoreError, StoreError},
     problem::{Code, Problem},
@@ -47,15 +46,15 @@ pub(crate) struct Blocked {
     pub(crate) failure: Option<FailureDocument>,
     /// Sources that claim it and were not scanned yet.
     pub(crate) unscanned: Vec<String>,
-    /// Sources that had it once.
+    /// Sources that claimed it before.
     pub(crate) departed: Vec<DepartedDocument>,
-    /// What could not be looked into, where it may be.
-    pub(crate) out_of_sight: Vec<ProblemDocument>,
+    /// Places that could not be read, where it may be.
+    pub(crate) unobservable: Vec<ProblemDocument>,
     /// Names that are near.
     pub(crate) nearest: Vec<NamedDocument>,
 }
 
-/// A source that had a type once.
+/// A source that claimed a type before.
 #[derive(Debug, Serialize)]
 pub(crate) struct DepartedDocument {
     path: String,
@@ -134,21 +133,24 @@ impl CommandError {
             (_, FailureClass::Environment | FailureClass::Deterministic) => Exit::Failed,
         };
         let hint = match fault.code {
-            Code::NO_REPOSITORY => "`mangrove init` makes a repository here; `--repo DIR` names another one".to_owned(),
+            Code::NO_REPOSITORY => {
+                "`mangrove init` creates a repository here; `--repo DIR` names another one".to_owned()
+            }
             Code::CATALOG_NEWER => {
                 "use the version of Mangrove that wrote it, another `--state-dir`, or `mangrove catalog rebuild`"
                     .to_owned()
             }
             Code::CATALOG_BUSY => "another process is writing; try again".to_owned(),
             Code::CATALOG_CORRUPT | Code::CATALOG_FAILED => {
-                "`mangrove doctor` says more; `mangrove catalog rebuild` makes the catalog anew".to_owned()
+                "`mangrove doctor` shows the details; `mangrove catalog rebuild` builds the catalog again".to_owned()
             }
             Code::STORE_FOREIGN => {
-                "if no other repository uses the store, `mangrove catalog rebuild` makes it this one's".to_owned()
+                "if no other repository uses the store, `mangrove catalog rebuild` assigns it to this repository"
+                    .to_owned()
             }
-            code => format!("`mangrove explain {code}` says more"),
+            code => advice::of_code(code).unwrap_or_else(|| format!("`mangrove explain {code}` describes this error")),
         };
-        let fault_text = advice::message(&fault.to_string());
+        let fault_text = fault.to_string();
         let message = if doing.is_empty() { fault_text } else { format!("{doing}: {fault_text}") };
         Self::new(exit, Some(fault.code), message, Some(&hint))
     }
@@ -157,7 +159,7 @@ impl CommandError {
     pub(crate) fn not_ready(not_ready: &NotReady, now: Timestamp) -> Self {
         let NotReady { type_name, claimed_by, failure, .. } = not_ready;
         let mut error = Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), not_ready.headline(), None);
-        error.details = not_ready.reasons().iter().map(|reason| advice::message(reason)).collect();
+        error.details = not_ready.reasons();
         error.details.extend(failure.as_ref().map(|failure| retry_line(failure, now)));
         error.hint = Some(advice::text(&not_ready.advice()));
         if failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Transient) {
@@ -170,7 +172,7 @@ impl CommandError {
             failure: failure.as_ref().map(FailureDocument::new),
             unscanned: not_ready.unclaimed.unscanned.iter().map(ToString::to_string).collect(),
             departed: not_ready.unclaimed.departed.iter().map(DepartedDocument::new).collect(),
-            out_of_sight: not_ready.unclaimed.unobservable.iter().map(ProblemDocument::from).collect(),
+            unobservable: not_ready.unclaimed.unobservable.iter().map(ProblemDocument::from).collect(),
             nearest: not_ready.nearest.iter().map(NamedDocument::new).collect(),
         }));
         error
@@ -178,10 +180,10 @@ impl CommandError {
 
     /// What to do about it: its own hint, else what helps against every problem of its code.
     fn remedy(&self) -> Option<String> {
-        self.hint.clone().or_else(|| Advice::for_code(self.code?).as_ref().map(advice::text))
+        self.hint.clone().or_else(|| advice::of_code(self.code?))
     }
 
-    /// Tells it.
+    /// Prints it, as a document or as lines.
     pub(crate) fn print(&self, printer: &Printer) {
         if printer.is_json() {
             printer.document(&ErrorDocument {
@@ -200,8 +202,8 @@ impl CommandError {
 
 /// When a failure was seen last, and when it is tried again.
 pub(crate) fn retry_line(failure: &Failure, now: Timestamp) -> String {
-    let next = match failure.next_retry {
-        Some(at) => format!("next retry {}, or at the next request", human::ahead(at, now)),
+    let next = match human::next_retry(failure, now) {
+        Some(next) => format!("next retry {next}, or when a run needs the type"),
         None => "it is tried again when its source changes, or at the next scan".to_owned(),
     };
     format!("last tried {}; {next}", human::ago(failure.last_seen, now))

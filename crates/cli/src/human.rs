@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mangrove_domain::time::Timestamp;
+use mangrove_domain::{failure::Failure, time::Timestamp};
 use time::{OffsetDateTime, macros::format_description};
 
 /// `340 ms`, `1.2 s`, `12 s`, `4 min`, `3 h`, `5 d`.
@@ -25,10 +25,11 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     if elapsed < Duration::from_secs(1) { "just now".to_owned() } else { format!("{} ago", duration(elapsed)) }
 }
 
-/// `in 4 s`, or `due` if the moment has passed.
-pub(crate) fn ahead(then: Timestamp, now: Timestamp) -> String {
-    let left = then.since(now);
-    if left.is_zero() { "due".to_owned() } else { format!("in {}", duration(left)) }
+/// When a timer tries again after this failure: `in 4 s`, or `due` if the moment has come, or lies so far ahead that the
+/// clock must have been moved. `None` where no timer does.
+pub(crate) fn next_retry(failure: &Failure, now: Timestamp) -> Option<String> {
+    let left = failure.next_retry?.since(now);
+    Some(if failure.is_due(now) { "due".to_owned() } else { format!("in {}", duration(left)) })
 }
 
 /// `812 B`, `4.2 KB`, `1.3 MB`: thousands.
@@ -70,4 +71,36 @@ pub(crate) fn elapsed_ms(from: Option<Timestamp>, to: Option<Timestamp>) -> Opti
 /// The time between two moments; empty if one is not known.
 pub(crate) fn elapsed(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     elapsed_ms(from, to).map(|millis| duration(Duration::from_millis(millis))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use mangrove_domain::{
+        failure::{FailureClass, Fault},
+        problem::Code,
+    };
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn failure(class: FailureClass, at: Timestamp) -> Failure {
+        Failure::record(None, Fault::new(class, Code::UNREADABLE, "test", "no"), at, 1.0)
+    }
+
+    #[test]
+    fn f25_a_clock_that_was_moved_makes_no_promise_of_years() {
+        let then = Timestamp::from_millis(1_767_225_600_000);
+        let environment = failure(FailureClass::Environment, then);
+        assert_eq!(next_retry(&environment, then).as_deref(), Some("in 30 s"));
+        assert_eq!(next_retry(&environment, then.plus(HOUR)).as_deref(), Some("due"));
+        // It failed while the clock was nine years ahead.
+        let failed_ahead = failure(FailureClass::Environment, then.plus(HOUR * 24 * 3_320));
+        assert_eq!(next_retry(&failed_ahead, then).as_deref(), Some("due"));
+        let a_little_ahead = failure(FailureClass::Transient, then.plus(Duration::from_mins(2)));
+        assert_eq!(next_retry(&a_little_ahead, then).as_deref(), Some("due"));
+        let within_reach = failure(FailureClass::Transient, then.plus(Duration::from_secs(20)));
+        assert_eq!(next_retry(&within_reach, then).as_deref(), Some("in 21 s"));
+        assert_eq!(next_retry(&failure(FailureClass::Deterministic, then), then), None);
+    }
 }

@@ -19,17 +19,27 @@ mod explain;
 mod human;
 mod init;
 mod interrupt;
+mod line;
 mod live;
 mod printer;
 mod progress;
 mod run_document;
+mod visible;
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
 
-use clap::Parser as _;
+use clap::{
+    Parser as _,
+    error::{ContextKind, ContextValue},
+};
 use mangrove_app::loaders::Registry;
 use mangrove_domain::ports::{Clock, Loader};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, field::MakeExt as _, fmt::format};
 
 use args::{Arguments, Command};
 use commands::Context;
@@ -78,14 +88,12 @@ impl Runner {
         let arguments = match Arguments::try_parse() {
             Ok(arguments) => arguments,
             Err(error) => {
-                // Nobody reads it any more if the stream is closed.
-                let _ = error.print();
-                return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+                return if error.use_stderr() { refuse(error) } else { tell(&error) }.into();
             }
         };
         match &arguments.command {
             Command::Worker => return compose::worker(),
-            Command::Leash { parent, program } => return compose::leash(*parent, program),
+            Command::ExitWithParent { parent, program } => return compose::exit_with_parent(*parent, program),
             _ => {}
         }
         let printer = Printer::new(&arguments.global);
@@ -99,24 +107,64 @@ impl Runner {
             }
         };
         let exit = runtime.block_on(async {
-            let report = || context.printer.note("stopping; a second signal ends it at once");
+            let report = || context.printer.note("stopping; a second signal ends the program at once");
             let outcome = tokio::select! {
                 outcome = dispatch(&context, arguments.command) => outcome,
                 exit = context.interrupts.until_now(report) => return exit,
             };
             context.print_notices();
-            match outcome {
+            let exit = match outcome {
                 Ok(Exit::Done) => Exit::Done,
                 Ok(exit) => context.interrupts.exit().unwrap_or(exit),
                 Err(error) => {
                     error.print(&context.printer);
                     error.exit
                 }
-            }
+            };
+            context.printer.output_failure().map_or(exit, |error| unwritable_output(&context.printer, error))
         });
         runtime.shutdown_background();
         exit.into()
     }
+}
+
+/// Says what is wrong with the arguments. What they contain may come from anywhere.
+fn refuse(mut error: clap::Error) -> Exit {
+    let shown: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(visible::line(text).into_owned()))),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in shown {
+        error.insert(kind, value);
+    }
+    // Nobody reads it any more if the stream is closed.
+    let _ = error.print();
+    Exit::Usage
+}
+
+/// Prints what was asked for instead of a command: the help, the version.
+fn tell(page: &clap::Error) -> Exit {
+    match page.print() {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            // Standard error may be as full.
+            let _ = writeln!(std::io::stderr(), "error: {}", cannot_be_written(&error));
+            Exit::Failed
+        }
+        Ok(()) | Err(_) => Exit::Done,
+    }
+}
+
+/// Says that results could not be written, whatever they were.
+fn unwritable_output(printer: &Printer, error: &std::io::Error) -> Exit {
+    printer.error(&format!("error: {}", cannot_be_written(error)), &[], None);
+    Exit::Failed
+}
+
+fn cannot_be_written(error: &std::io::Error) -> String {
+    format!("standard output cannot be written: {error}")
 }
 
 /// The variables of the process that are text: the one place that reads them.
@@ -132,7 +180,8 @@ fn start_log(verbose: u8, printer: &Printer) {
         _ => "mangrove=debug",
     };
     let filter = EnvFilter::try_from_env("MANGROVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let fields = format::debug_fn(visible::log_field).delimited(" ");
+    let log = tracing_subscriber::fmt().fmt_fields(fields).with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(printer.colors_errors()).init();
 }
 
@@ -176,6 +225,6 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
             commands::runtime::install_deno(context).await
         }
         Command::Explain { code } => commands::explain::run(context, &code),
-        Command::Worker | Command::Leash { .. } => Ok(Exit::Done),
+        Command::Worker | Command::ExitWithParent { .. } => Ok(Exit::Done),
     }
 }

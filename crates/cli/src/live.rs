@@ -8,11 +8,11 @@ use mangrove_domain::{
 use serde::Serialize;
 
 use crate::{
-    advice,
-    commands::run::{handle_text, status},
+    commands::run::{handle_text, print_hint, status},
     errors::retry_line,
     human,
-    printer::{Printer, Style},
+    line::{Line, Style},
+    printer::Printer,
     run_document::{JobDocument, RunProblemDocument, StepDocument},
 };
 
@@ -34,8 +34,8 @@ impl LiveView {
 
     fn step(&self, job: &str, step: &StepRecord) {
         let elapsed = human::elapsed(step.started_at, step.finished_at);
-        let head = format!("  {job} › {}  {}  {elapsed}", step.name, status(&self.printer, step.status));
-        self.printer.line(head.trim_end());
+        let head = Line::from("  ") + Line::name(job) + " › " + Line::name(&step.name) + "  ";
+        self.printer.line(head + status(step.status) + format!("  {elapsed}"));
         for handle in &step.data_handles {
             self.printer.line(format!("      wrote {}", handle_text(handle)));
         }
@@ -45,13 +45,12 @@ impl LiveView {
     }
 
     fn problem(&self, problem: &RunProblem, at: Option<Timestamp>) {
-        for (index, line) in advice::message(&problem.message).lines().enumerate() {
-            let head = if index == 0 { format!("error[{}]: ", problem.code) } else { String::new() };
-            self.printer.line(format!("      {}{line}", self.printer.styled(Style::Red, &head)));
-        }
+        let head = Style::Red.of(format!("error[{}]", problem.code));
+        self.printer.line(Line::from("      ") + head + format!(": {}", problem.message));
         if let (Some(failure), Some(now)) = (&problem.failure, at) {
             self.printer.line(format!("      {}", retry_line(failure, now)));
         }
+        print_hint(&self.printer, problem, "      ");
     }
 
     fn finished(&self, record: &RunRecord) {
@@ -61,22 +60,18 @@ impl LiveView {
             self.problem(error, record.finished_at);
         }
         let elapsed = human::elapsed(Some(record.started_at), record.finished_at);
-        self.printer.line(format!(
-            "{} {} in {elapsed}  (run {})",
-            self.printer.styled(Style::Bold, &record.name),
-            status(&self.printer, record.status),
-            record.id
-        ));
+        let name = Style::Bold.of(&record.name);
+        self.printer.line(name + " " + status(record.status) + format!(" in {elapsed}  (run {})", record.id));
         match record.status {
             RunStatus::Succeeded => {}
             RunStatus::Blocked => {
                 let blocked_by = record.error.as_ref().and_then(|error| error.blocked_by.as_deref());
                 if let Some(type_name) = blocked_by {
-                    self.printer.hint(&format!("run `mangrove why {type_name}`"));
+                    self.printer.hint(&format!("see `mangrove why {type_name}`"));
                 }
             }
             RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running => {
-                self.printer.hint(&format!("`mangrove run show {}` shows all of it", record.id));
+                self.printer.hint(&format!("`mangrove run show {}` shows the details", record.id));
             }
         }
     }
@@ -86,16 +81,21 @@ impl View for LiveView {
     fn show(&self, event: &RunEvent) {
         match &event.change {
             RunChange::Started(record) => {
-                self.printer.line(format!("{} started", self.printer.styled(Style::Bold, &record.name)));
+                self.printer.line(Style::Bold.of(&record.name) + " started");
             }
             RunChange::JobStarted { .. } | RunChange::JobFinished { .. } | RunChange::StepStarted { .. } => {}
             RunChange::Log { job, step, line } => {
                 let level = match line.level.as_str() {
-                    "warn" => self.printer.styled(Style::Yellow, "warn"),
-                    "error" => self.printer.styled(Style::Red, "error"),
-                    other => self.printer.styled(Style::Dim, other),
+                    "warn" => Style::Yellow.of("warn"),
+                    "error" => Style::Red.of("error"),
+                    other => Style::Dim.of(other),
                 };
-                self.printer.line(format!("  {job} › {step}  {level}  {}", line.text));
+                let place = Line::from("  ") + Line::name(job) + " › " + Line::name(step) + "  ";
+                self.printer.line(place + level + format!("  {}", line.text));
+            }
+            RunChange::LinesDropped { lines } => {
+                let lines = human::count(*lines, "log line");
+                self.printer.line(format!("  {lines} left out; `mangrove run show {}` shows them", event.run_id));
             }
             RunChange::StepFinished { job, step } => self.step(job, step),
             RunChange::Finished(record) => self.finished(record),
@@ -133,6 +133,8 @@ struct LineDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<StepDocument>,
 }
 
@@ -147,6 +149,7 @@ impl<'a> LineDocument<'a> {
             status: None,
             level: None,
             text: None,
+            lines: None,
             detail: None,
         }
     }
@@ -181,6 +184,9 @@ impl View for JsonLines {
                 text: Some(&line.text),
                 ..LineDocument::at("log", job, Some(step))
             },
+            RunChange::LinesDropped { lines } => {
+                LineDocument { lines: Some(*lines), ..LineDocument::new("log-lines-dropped") }
+            }
             RunChange::StepFinished { job, step } => LineDocument {
                 status: Some(step.status.as_str()),
                 detail: Some(StepDocument::from(step.as_ref())),

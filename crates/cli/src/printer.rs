@@ -1,14 +1,11 @@
 //! The one way out: results to standard output, everything else to standard error.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    borrow::Cow,
+    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    sync::{Arc, OnceLock},
 };
 
-use anstyle::AnsiColor;
 use mangrove_domain::problem::{Problem, Severity};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
@@ -16,41 +13,20 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::{
     advice,
     args::{Color, Global},
+    line::{Line, Style},
+    visible,
 };
 
-/// Writes for people or machines. A reader that goes away is no error: the rest is not written.
+/// Writes for people or machines. A reader that goes away is no error: the rest is not written. Whatever text others
+/// wrote is made visible on its way to people ([`visible`]).
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     json: bool,
     quiet: bool,
     color_stdout: bool,
     color_stderr: bool,
-    is_closed: Arc<AtomicBool>,
-}
-
-/// The colours in use.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Style {
-    Bold,
-    Dim,
-    Green,
-    Yellow,
-    Red,
-    Cyan,
-}
-
-impl Style {
-    fn style(self) -> anstyle::Style {
-        let colored = |color: AnsiColor| anstyle::Style::new().bold().fg_color(Some(color.into()));
-        match self {
-            Style::Bold => anstyle::Style::new().bold(),
-            Style::Dim => anstyle::Style::new().dimmed(),
-            Style::Green => colored(AnsiColor::Green),
-            Style::Yellow => colored(AnsiColor::Yellow),
-            Style::Red => colored(AnsiColor::Red),
-            Style::Cyan => colored(AnsiColor::Cyan),
-        }
-    }
+    /// Why nothing more is written to standard output.
+    closed: Arc<OnceLock<io::Error>>,
 }
 
 impl Printer {
@@ -66,7 +42,7 @@ impl Printer {
             quiet: global.quiet,
             color_stdout: wanted(io::stdout().is_terminal()),
             color_stderr: wanted(io::stderr().is_terminal()),
-            is_closed: Arc::default(),
+            closed: Arc::default(),
         }
     }
 
@@ -90,44 +66,44 @@ impl Printer {
         self.color_stderr
     }
 
-    /// `text` in a style, if standard output shows styles.
-    pub(crate) fn styled(&self, style: Style, text: &str) -> String {
-        paint(self.color_stdout, style, text)
+    /// Why the results could not be written, apart from a reader that went away.
+    pub(crate) fn output_failure(&self) -> Option<&io::Error> {
+        self.closed.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
     }
 
     /// One line of a result.
-    pub(crate) fn line(&self, text: impl AsRef<str>) {
-        self.write(&format!("{}\n", text.as_ref()));
+    pub(crate) fn line(&self, line: impl Into<Line>) {
+        self.write(&format!("{}\n", line.into().render(self.color_stdout)));
     }
 
-    /// Text of a result as it is.
+    /// A text of many lines: as it is, unless a terminal would show it.
     pub(crate) fn text(&self, text: &str) {
-        self.write(text);
+        if io::stdout().is_terminal() { self.write(&visible::page(text)) } else { self.write(text) }
     }
 
     /// One JSON document on lines of its own, or one line of JSON lines.
     pub(crate) fn document(&self, document: &impl Serialize) {
-        match serde_json::to_string(document) {
-            Ok(text) => self.line(text),
-            Err(error) => self.error_line(&format!("a document cannot be written: {error}")),
+        let mut bytes = Vec::new();
+        match document.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, visible::Json)) {
+            Ok(()) => {
+                bytes.push(b'\n');
+                self.write_bytes(&bytes);
+            }
+            Err(error) => self.error_line(format!("a document cannot be written: {error}")),
         }
     }
 
     /// A status verb and what it is about, as `cargo` does it.
-    pub(crate) fn status(&self, verb: &str, text: impl AsRef<str>) {
+    pub(crate) fn status(&self, verb: &str, text: impl Into<Line>) {
         if !self.quiet {
-            self.error_line(&format!(
-                "{} {}",
-                paint(self.color_stderr, Style::Green, &format!("{verb:>10}")),
-                text.as_ref()
-            ));
+            self.error_line(Style::Green.of(format!("{verb:>10}")) + " " + text);
         }
     }
 
     /// A line for people, beside the result.
-    pub(crate) fn note(&self, text: impl AsRef<str>) {
+    pub(crate) fn note(&self, text: impl Into<Line>) {
         if !self.quiet {
-            self.error_line(text.as_ref());
+            self.error_line(text);
         }
     }
 
@@ -148,10 +124,10 @@ impl Printer {
             Some(position) => (problem.subject.clone(), format!("{position}: ")),
             None => (problem.subject.clone(), String::new()),
         };
-        self.error_line(&format!("{}: {subject}", paint(self.color_stderr, style, &head)));
-        for (index, line) in advice::message(&problem.message).lines().enumerate() {
+        self.error_line(style.of(head) + ": " + visible::line(&subject).as_ref());
+        for (index, line) in problem.message.lines().enumerate() {
             let prefix = if index == 0 { place.as_str() } else { "" };
-            self.error_line(&format!("  {prefix}{line}"));
+            self.error_line(format!("  {prefix}{line}"));
         }
         if let Some(hint) = problem.remedy() {
             self.hint(&advice::text(&hint));
@@ -161,9 +137,9 @@ impl Printer {
     /// An error that ends the command.
     pub(crate) fn error(&self, head: &str, details: &[String], hint: Option<&str>) {
         let (title, rest) = head.split_once(": ").unwrap_or(("error", head));
-        self.error_line(&format!("{}: {rest}", paint(self.color_stderr, Style::Red, title)));
+        self.error_line(Style::Red.of(title) + ": " + rest);
         for detail in details {
-            self.error_line(&format!("  {detail}"));
+            self.error_line(format!("  {detail}"));
         }
         if let Some(hint) = hint {
             self.hint(hint);
@@ -172,33 +148,34 @@ impl Printer {
 
     /// What to do next.
     pub(crate) fn hint(&self, hint: &str) {
-        self.error_line(&format!("{}: {hint}", paint(self.color_stderr, Style::Cyan, "hint")));
+        self.error_line(Style::Cyan.of("hint") + ": " + hint);
     }
 
     fn write(&self, text: &str) {
-        if self.is_closed.load(Ordering::Relaxed) {
+        self.write_bytes(text.as_bytes());
+    }
+
+    fn write_bytes(&self, bytes: &[u8]) {
+        if self.closed.get().is_some() {
             return;
         }
         let mut out = io::stdout().lock();
-        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-            self.is_closed.store(true, Ordering::Relaxed);
+        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+            // The first one is kept.
+            let _ = self.closed.set(error);
         }
     }
 
-    #[expect(clippy::unused_self, reason = "all output goes through the printer")]
-    fn error_line(&self, text: &str) {
+    fn error_line(&self, line: impl Into<Line>) {
         // Nobody reads it any more if standard error is closed.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{}", line.into().render(self.color_stderr));
     }
 }
 
-fn paint(colored: bool, style: Style, text: &str) -> String {
-    let style = style.style();
-    if colored { format!("{style}{text}{style:#}") } else { text.to_owned() }
-}
-
-/// A table whose columns are as wide as their widest cell; the last one is not padded.
+/// A table whose columns are as wide as their widest cell; the last one is not padded. Each row is one line.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let rows: Vec<Vec<Cow<'_, str>>> =
+        rows.iter().map(|row| row.iter().map(|cell| visible::line(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
@@ -210,7 +187,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
                 .enumerate()
                 .map(|(column, cell)| {
                     let padding = widths[column].saturating_sub(cell.width());
-                    if column + 1 == row.len() { cell.clone() } else { format!("{cell}{}", " ".repeat(padding)) }
+                    if column + 1 == row.len() { cell.to_string() } else { format!("{cell}{}", " ".repeat(padding)) }
                 })
                 .collect();
             cells.join("  ").trim_end().to_owned()
@@ -230,12 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn text_is_painted_only_where_styles_are_shown() {
-        assert_eq!(paint(false, Style::Red, "no"), "no");
-        let painted = paint(true, Style::Red, "yes");
-        assert!(
-            painted.starts_with('\u{1b}') && painted.contains("yes") && painted.ends_with("\u{1b}[0m"),
-            "{painted:?}"
-        );
+    fn f14_a_cell_stays_in_its_row_and_column() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        assert_eq!(table(&[row(["a\nb\tc", "\u{1b}[1m"]), row(["d", "e"])]), ["a\\nb\\tc  \\u{1b}[1m", "d        e"]);
     }
 }

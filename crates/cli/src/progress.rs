@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressStyle};
 use mangrove_domain::ports::{Event, Phase, Progress};
 
+use crate::visible;
+
 /// Draws a bar while sources are built.
 #[derive(Debug, Default)]
 pub(crate) struct Bar {
@@ -16,7 +18,7 @@ impl Progress for Bar {
         let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { phase: Phase::Observe, .. } => {
-                let spinner = ProgressBar::new_spinner().with_message("Looking at the sources");
+                let spinner = ProgressBar::new_spinner().with_message("Reading the sources");
                 spinner.enable_steady_tick(std::time::Duration::from_millis(100));
                 *slot = Some(spinner);
             }
@@ -29,7 +31,7 @@ impl Progress for Bar {
             }
             Event::Done { source, .. } => {
                 if let Some(bar) = slot.as_ref() {
-                    bar.set_message(source.to_string());
+                    bar.set_message(visible::line(&source.to_string()).into_owned());
                     bar.inc(1);
                 }
             }

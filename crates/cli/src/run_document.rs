@@ -69,6 +69,8 @@ pub(crate) struct LogDocument {
 pub(crate) struct RunProblemDocument {
     code: String,
     message: String,
+    /// What helps; `null` if nothing does in general.
+    hint: Option<String>,
     blocked_by: Option<String>,
     failure: Option<FailureDocument>,
 }
@@ -145,7 +147,8 @@ impl From<&RunProblem> for RunProblemDocument {
     fn from(problem: &RunProblem) -> Self {
         Self {
             code: problem.code.to_string(),
-            message: advice::message(&problem.message),
+            message: problem.message.clone(),
+            hint: advice::of_run_problem(problem),
             blocked_by: problem.blocked_by.clone(),
             failure: problem.failure.as_ref().map(FailureDocument::new),
         }

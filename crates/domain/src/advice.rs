@@ -7,10 +7,6 @@ use std::{borrow::Cow, fmt};
 
 use crate::problem::Code;
 
-/// What messages say of a program that [`UserAction::InstallDeno`] installs. They are recorded, so they name no command;
-/// a face may put its own in place of these words.
-pub const INSTALLABLE: &str = "Mangrove can install it";
-
 /// Something that Mangrove does when it is asked to. Stands in a sentence as its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UserAction {
@@ -60,21 +56,25 @@ impl Advice {
         Self { phrases: vec![phrase.into()] }
     }
 
-    /// What helps against every problem of this code, where nobody knows better.
+    /// What helps against every problem, fault and failure of this code, where nothing more specific is known.
     #[must_use]
     pub fn for_code(code: Code) -> Option<Self> {
         let advice = match code {
-            Code::UNREADABLE => Self::new("check that it is there and that the user that runs Mangrove may read it"),
+            Code::UNREADABLE => Self::new("check that it exists and that the user who runs Mangrove may read it"),
             Code::NOT_A_FILE => Self::new("put a regular file in its place, or remove it"),
             Code::FILE_TOO_LARGE => Self::new("split it, or take out what does not belong there"),
             Code::LINK_OUTSIDE_ROOT => Self::new("replace the link by what it leads to"),
             Code::ROOT_UNREACHABLE => {
-                Self::new("bring it back, or take it off the list; what has its bundle goes on working until then")
+                Self::new("restore it, or remove it from the list; sources that have a bundle keep working until then")
             }
             Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT => {
                 Self::new("correct the file; the next command reads it again")
             }
-            Code::RUNTIME_MISSING => Self::new(UserAction::InstallDeno).and(" gets it"),
+            Code::RUNTIME_MISSING => Self::new(UserAction::InstallDeno).and(" installs it"),
+            // Deno has it; whether there is one is not known here.
+            Code::REQUIREMENT_MISSING => {
+                Self::new("if Deno is not installed, ").and(UserAction::InstallDeno).and(" installs it")
+            }
             _ => return None,
         };
         Some(advice)

@@ -1,6 +1,6 @@
 //! Attachment: what a type offers together with the add-ons that share its name (`design/claims.md`).
 //!
-//! Pure, and worked out anew from one published snapshot for each request: descriptions are named by their digests,
+//! Pure, and worked out again from one published snapshot for each request: descriptions are named by their digests,
 //! so one snapshot always gives one answer, whichever side was scanned first and whichever side changed last. Nothing
 //! of it is stored, so nothing can be forgotten (fault 17) or attached twice (fault 21).
 
@@ -62,7 +62,7 @@ impl Collision {
         Problem::warning(
             Code::METHOD_COLLISION,
             add_on.to_string(),
-            format!("its {what} `{name}` is left out: {taken_by} has one of that name"),
+            format!("its {what} `{name}` is left out: {taken_by} already has one with this name"),
         )
         .advise(format!("give the {what} another name"))
     }
@@ -144,7 +144,7 @@ fn wait(index: &TypeIndex, row: &Row) -> Problem {
     let name = row.type_name().map(ToString::to_string).unwrap_or_default();
     let claimant = row.type_name().and_then(|name| index.claimants(kind, name).into_iter().next());
     let why = claimant.as_ref().map_or_else(
-        || "which nothing defines yet".to_owned(),
+        || "which no source defines yet".to_owned(),
         |claimant| format!("which does not resolve: {} is {}", claimant.source, claimant.state.name()),
     );
     Problem::information(Code::ADD_ON_WAITS, row.source.to_string(), format!("waits for the {kind} type {name}, {why}"))

@@ -36,7 +36,7 @@ pub struct PackageUsage {
     pub scratch: Amount,
 }
 
-/// What became of one locked requirement that was resolved anew.
+/// What became of one locked requirement that was resolved again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdatedRequirement {
     /// `npm:name@range`

@@ -130,9 +130,12 @@ fn conflict(kind: &Kind, type_name: &TypeName, row: &Row, head: &Row) -> Problem
     Problem::error(
         Code::TYPE_CONFLICT,
         row.source.to_string(),
-        format!("{} claims the {kind} type {type_name} before {}", head.source, row.source),
+        format!(
+            "{} and {} both claim the {kind} type {type_name}; the first takes precedence",
+            head.source, row.source
+        ),
     )
-    .advise("give one of the two another type, or remove it")
+    .advise("change the type of one of the two sources, or remove one of them")
 }
 
 fn fallback(kind: &Kind, type_name: &TypeName, head: &Row, failed: &Row) -> Problem {
@@ -154,7 +157,7 @@ fn blocking(kind: &Kind, type_name: &TypeName, head: &Row, blocked: &Row) -> Pro
         Code::EXPORT_REJECTED,
         head.source.to_string(),
         format!(
-            "the {kind} type {type_name} does not resolve: {} is rejected, and {} must not silently run in its place",
+            "the {kind} type {type_name} is not available: {} was rejected, and {} is not used in its place",
             head.source, blocked.source
         ),
     )

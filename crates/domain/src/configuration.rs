@@ -2,7 +2,7 @@
 
 use crate::permission::Permissions;
 
-/// What is in force of the configuration, apart from where sources lie, which every look at them reads anew.
+/// What is in force of the configuration, apart from where sources lie, which every look at them reads again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InForce {
     /// What is granted to whom.

@@ -1,6 +1,6 @@
 //! What methods write.
 
-use crate::{json::Json, time::Timestamp};
+use crate::time::Timestamp;
 
 /// Resource or file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,21 +45,4 @@ pub struct DataHandle {
     pub run_id: String,
     /// When.
     pub written_at: Timestamp,
-}
-
-impl DataHandle {
-    /// The handle as methods, run records and `run show` see it.
-    #[must_use]
-    pub fn to_json(&self) -> Json {
-        Json::object([
-            ("name", Json::from(self.name.as_str())),
-            ("specName", Json::from(self.spec_name.as_str())),
-            ("kind", Json::from(self.kind.as_str())),
-            ("dataId", Json::from(self.data_id.as_str())),
-            ("version", Json::from(i64::from(self.version))),
-            ("size", Json::from(i64::try_from(self.size_bytes).unwrap_or(i64::MAX))),
-            ("tags", Json::object(self.tags.iter().map(|(key, value)| (key.as_str(), Json::from(value.as_str()))))),
-            ("metadata", Json::object::<&str>([])),
-        ])
-    }
 }

@@ -188,7 +188,7 @@ pub struct Failure {
 
 impl Failure {
     /// The failure after one more fault. `previous` is continued only if code and cause are the same; otherwise a
-    /// new series begins. The class may change within a series: an integrity mismatch is bad luck only twice.
+    /// new series begins. The class may change within a series: an integrity mismatch is transient only twice.
     /// `jitter` lies in 0..=1.
     #[must_use]
     pub fn record(previous: Option<&Failure>, fault: Fault, now: Timestamp, jitter: f64) -> Failure {

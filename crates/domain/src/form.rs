@@ -89,7 +89,7 @@ impl<'a> Form<'a> {
     /// The members of a mapping, after a look at its keys.
     pub fn members<'n>(&mut self, node: &'n Node, what: &'static str, known: &[&str]) -> Option<Members<'n>> {
         let Some(members) = node.as_map() else {
-            self.error(node, format!("expected a {what}, which is a mapping, found {}", found(node)), None);
+            self.error(node, format!("expected a {what} (a mapping), found {}", found(node)), None);
             return None;
         };
         for (key, _) in members {
@@ -99,7 +99,7 @@ impl<'a> Form<'a> {
             }
             let hint = nearest::hint(name, known.iter().copied());
             let severity = if hint.is_some() { Severity::Error } else { Severity::Warning };
-            let message = format!("a {what} has no `{name}`");
+            let message = format!("unknown key `{name}` in a {what}");
             self.report(severity, Code::UNKNOWN_SETTING, key, message, hint);
         }
         Some(Members { node, what })
@@ -140,7 +140,7 @@ impl<'a> Form<'a> {
                 None
             }
             None => {
-                self.expected(node, key, "a text");
+                self.expected(node, key, "a string");
                 None
             }
         }
@@ -209,7 +209,7 @@ impl<'a> Form<'a> {
             let name = name.as_str().unwrap_or_default();
             match scalar_text(value) {
                 Some(text) => labels.push((name.to_owned(), text)),
-                None => self.expected(value, name, "a text"),
+                None => self.expected(value, name, "a string"),
             }
         }
         labels

@@ -17,10 +17,10 @@ pub struct Glob {
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum GlobError {
     /// A brace without its partner.
-    #[error("{0:?} has a brace without its partner")]
+    #[error("{0:?} has an unmatched brace")]
     Unbalanced(String),
     /// The alternatives multiply beyond measure.
-    #[error("{0:?} stands for more than {MAXIMUM_ALTERNATIVES} patterns")]
+    #[error("{0:?} expands to more than {MAXIMUM_ALTERNATIVES} patterns")]
     TooMany(String),
 }
 

@@ -189,7 +189,7 @@ impl Grantee {
         );
         let message = if permission == Permission::Read && !self.grants.contains_key(&Permission::Read) {
             format!(
-                "{message}; without a word about `read`, the root of the code may be read, with one only what it names"
+                "{message}; without an entry for `read`, the root of the code may be read; with one, only what it names"
             )
         } else {
             message

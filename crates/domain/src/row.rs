@@ -87,7 +87,7 @@ impl Row {
     /// bundle is no earlier good one: changed sources are never hidden by it (fault 5). Of sources that cannot all be
     /// read nobody knows whether they changed.
     #[must_use]
-    pub fn is_outrun(&self, observed: &Inputs) -> bool {
+    pub fn runs_outdated_shipped_bundle(&self, observed: &Inputs) -> bool {
         let is_changed = self.built.as_ref().is_some_and(|built| built.source != observed.source);
         is_changed && self.shipped_bundle().is_some() && !observed.has_unreadable_source()
     }

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// What was asked: the kinds with the versions of their rules.
-    pub question: Digest,
+    pub request: Digest,
     /// Names the survey ([`Survey::mark`](crate::survey::Survey::mark)).
     pub survey: Digest,
     /// Names the content of the catalog ([`Catalog::mark`](crate::ports::Catalog::mark)), as of before its rows were

@@ -95,7 +95,7 @@ pub fn judge(accepted: Option<&Acceptance>, offered: &ShippedBundle, source: Dig
     let is_same_bundle = accepted.bundle == offered.digest;
     let is_same_pull = accepted.pull == offered.pull;
     match (is_same_source, is_same_bundle, is_same_pull) {
-        // As before; or somebody pulled, and what came with it is accepted anew.
+        // As before; or somebody pulled, and what came with it is accepted again.
         (true, true, _) | (_, false, false) => Judgement::Accept,
         (true, false, true) => Judgement::Changed { accepted: accepted.bundle },
         // Also if the lockfile names another pull: a file that it left behind is no bundle of the new sources.

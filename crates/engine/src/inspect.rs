@@ -50,7 +50,9 @@ fn attempts(request: &InspectRequest, limits: &Limits) -> (Result<Inspection, Fa
     match (second.outcome, first.outcome) {
         // The export works without the packages; what they would add is not worth losing it.
         (Err(fault), Ok(mut inspection)) if first.blame == Blame::Suspected => {
-            inspection.notes.push(format!("looked at without its packages, because with them: {fault}"));
+            inspection
+                .notes
+                .push(format!("inspected without its packages, because with them the inspection failed: {fault}"));
             (Ok(inspection), 2)
         }
         (outcome, _) => (outcome, 2),

@@ -1,7 +1,7 @@
 //! The embedded JavaScript engine: looking at what a bundle exports, and running it if it is pure.
 //!
 //! Both are plain functions that block their thread; worker processes call them (`design/inspection.md`). One
-//! runtime per entry, dropped afterwards: modules are never freed while a runtime lives.
+//! runtime per entry, dropped afterwards: modules are never freed while a runtime exists.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

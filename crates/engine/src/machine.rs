@@ -260,7 +260,7 @@ impl Machine {
                 (Some(name), Some(message)) if !message.is_empty() => format!("{name}: {message}"),
                 (_, Some(message)) if !message.is_empty() => message,
                 (Some(name), _) => name,
-                (None, _) => "something that is no error".to_owned(),
+                (None, _) => "a value that is not an error".to_owned(),
             }
         } else if let Some(text) = text(&kit, thrown) {
             text

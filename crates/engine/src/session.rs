@@ -203,7 +203,7 @@ fn serve(
     for request in requests {
         let answer = match json_text::parse(&request.arguments) {
             Ok(Json::Array(arguments)) => host(HostCall { function: request.function, arguments }),
-            Ok(_) => Err("the arguments are no list".to_owned()),
+            Ok(_) => Err("the arguments are not a list".to_owned()),
             Err(error) => Err(format!("the arguments cannot be used: {error}")),
         };
         if request.id == 0 {

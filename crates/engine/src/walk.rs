@@ -73,7 +73,7 @@ impl<'m, 'js> Walk<'m, 'js> {
     pub(super) fn shape(&mut self, value: &Value<'js>) -> Result<Shape, Stop> {
         let shape = self.value(value, true)?;
         if self.truncated {
-            self.note("the export is larger than what is looked at; the rest is left out".to_owned());
+            self.note("the export is larger than what is inspected; the rest is left out".to_owned());
         }
         Ok(shape)
     }

@@ -200,7 +200,7 @@ fn whatever_is_thrown_can_be_told() {
         ("throw undefined", "undefined"),
         ("throw { message: 'like an error' }", "like an error"),
         ("throw { get message() { throw 1 }, name: 'Odd' }", "Odd"),
-        ("throw new Proxy({}, { get() { throw new Error('trap') }, getPrototypeOf() { throw 2 } })", "no error"),
+        ("throw new Proxy({}, { get() { throw new Error('trap') }, getPrototypeOf() { throw 2 } })", "not an error"),
         ("throw Object.assign(new Error('x'.repeat(100000)))", "x…"),
         ("await Promise.reject(new Error('later'))", "Error: later"),
         ("syntax error here", "SyntaxError"),
@@ -303,7 +303,7 @@ fn cycles_and_depth_are_cut_off() {
     let shared = shape("const part = { a: 1 }; export const model = { one: part, two: part };");
     assert_eq!(shared.get("one"), shared.get("two"));
     let deep = look("let model = {}; for (let i = 0; i < 1000; i++) model = { model }; export { model };");
-    assert!(deep.notes.iter().any(|note| note.contains("larger than what is looked at")), "{:?}", deep.notes);
+    assert!(deep.notes.iter().any(|note| note.contains("larger than what is inspected")), "{:?}", deep.notes);
     let endless = look("const make = () => ({ get next() { return make(); } }); export const model = make();");
     assert!(endless.export.is_some());
 }
@@ -319,7 +319,7 @@ fn a_huge_export_is_cut_off() {
     ] {
         let found = look(code);
         assert!(
-            found.notes.iter().any(|note| note.contains("larger than what is looked at")),
+            found.notes.iter().any(|note| note.contains("larger than what is inspected")),
             "{code}: {:?}",
             found.notes
         );
@@ -681,6 +681,74 @@ fn what_the_engine_lacks_is_refused_by_name_and_never_pretended() {
     }
     let Err(RunError::Fault(fault)) = open("Deno.exit(1); export const model = {};") else { panic!("opened") };
     assert_fault(&fault, FailureClass::Environment, Code::REQUIREMENT_MISSING, "Deno.exit");
+}
+
+/// Collects what the frames of a stack give: below a context function, a timer, a getter that the kit reads, a schema.
+const STACKS: &str = "
+    const found = [];
+    const look = () => {
+        const before = Error.prepareStackTrace;
+        Error.prepareStackTrace = (_error, sites) => sites;
+        const sites = new Error('look').stack;
+        Error.prepareStackTrace = before;
+        if (Array.isArray(sites)) for (const site of sites) {
+            const names = Object.getOwnPropertyNames(Object.getPrototypeOf(site));
+            for (const name of names) if (typeof site[name] === 'function' && name !== 'constructor') {
+                const value = site[name]();
+                if (typeof value === 'function' || (typeof value === 'object' && value !== null)) found.push(name);
+            }
+        }
+        return sites.length;
+    };
+    const schema = { _def: {}, parse() {}, safeParse: (value) => { look(); return { success: true, data: value }; } };
+    export const model = { schema, async run(args, ctx) {
+        let seen = look();
+        ctx.logger.info('{x}', { get x() { seen += look(); return 1; } });
+        ctx.logger.info({ toJSON: () => { seen += look(); return 1; } });
+        await new Promise((resolve) => setTimeout(() => { seen += look(); resolve(); }, 1));
+        await ctx.createFileWriter('a', 'b').writeText({ toString: () => { seen += look(); return 't'; } });
+        return { found, seen: seen > 5 };
+    } };";
+
+#[test]
+fn f21_a_stack_gives_away_no_function() {
+    let mut session = open(STACKS).unwrap();
+    let call = Call {
+        schema: vec!["schema".to_owned()],
+        ..unchecked_call(vec!["run".to_owned()], Json::object([("n", Json::from(1))]), Json::Object(Vec::new()))
+    };
+    let value = session.call(&call, &mut |_| Ok(Json::Null)).unwrap();
+    assert_eq!(value.to_string(), r#"{"found":[],"seen":true}"#);
+}
+
+#[test]
+fn f21_packages_that_read_stacks_go_on_working() {
+    let names = "
+        function deep() {
+            const before = Error.prepareStackTrace;
+            Error.prepareStackTrace = (_error, sites) => sites;
+            const holder = {};
+            Error.captureStackTrace(holder);
+            const site = holder.stack[0];
+            Error.prepareStackTrace = before;
+            return [site.getFunctionName(), typeof site.getFileName(), typeof site.getLineNumber(), site.getFunction() ?? null];
+        }
+        export const model = { run: () => deep() };";
+    assert_eq!(value(names), r#"["deep","string","number",null]"#);
+}
+
+#[test]
+fn f21_an_inspection_gives_away_no_function_either() {
+    let code = "
+        let found = 'none';
+        Error.prepareStackTrace = (_error, sites) => {
+            for (const site of sites) if (site.getFunction() !== undefined) found = 'a function';
+            return '';
+        };
+        new Error('x');
+        try { Deno.none.none(); fetch('x'); new URL('nonsense'); } catch {}
+        export const model = { found };";
+    assert_eq!(json(code), r#"{"found":"none"}"#);
 }
 
 #[test]

@@ -141,7 +141,7 @@ mod tests {
         let path = directory.path().join("below/file");
         for (content, durability) in [("one", Durability::Volatile), ("two", Durability::Durable)] {
             write(&path, content.as_bytes(), durability).expect("written");
-            assert_eq!(fs::read_to_string(&path).expect("a text"), content);
+            assert_eq!(fs::read_to_string(&path).expect("a string"), content);
         }
         assert_eq!(names(&directory.path().join("below")), ["file"]);
         assert_eq!(fs::metadata(&path).expect("a stat").permissions().mode() & 0o777, 0o600);
@@ -154,7 +154,7 @@ mod tests {
         fs::create_dir(&path).expect("a directory");
         fs::write(path.join("inside"), "kept").expect("a file");
         assert!(write(&path, b"new", Durability::Volatile).is_err());
-        assert_eq!(fs::read_to_string(path.join("inside")).expect("a text"), "kept");
+        assert_eq!(fs::read_to_string(path.join("inside")).expect("a string"), "kept");
         assert_eq!(names(directory.path()), ["taken"], "the unfinished file is removed");
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let path = directory.path().join("1.json");
         assert!(create(&path, b"first", Durability::Durable).expect("created"));
         assert!(!create(&path, b"second", Durability::Durable).expect("looked"));
-        assert_eq!(fs::read_to_string(&path).expect("a text"), "first");
+        assert_eq!(fs::read_to_string(&path).expect("a string"), "first");
         assert_eq!(names(directory.path()), ["1.json"]);
     }
 

@@ -30,8 +30,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_and_says_what_it_was() {
-        let error = run(blocking(|| -> () { panic!("out of luck") })).expect_err("a panic");
+        let error = run(blocking(|| -> () { panic!("a failed task") })).expect_err("a panic");
         let text = error.to_string();
-        assert!(text.starts_with("the task ended early: ") && text.contains("out of luck"), "{text}");
+        assert!(text.starts_with("the task ended early: ") && text.contains("a failed task"), "{text}");
     }
 }

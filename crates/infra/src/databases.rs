@@ -78,7 +78,7 @@ impl Inner {
         };
         if let Some(path) = &opened.set_aside {
             let message =
-                format!("was damaged; it now lies at {}, and a new one is filled from the sources", path.display());
+                format!("was damaged; it was moved to {}, and a new one is built from the sources", path.display());
             self.add_notice(Database::Catalog, message);
             self.hand_store_over(opened.catalog.identity().await?.as_deref())?;
         }
@@ -88,7 +88,7 @@ impl Inner {
     async fn open_runs(&self) -> Result<SqliteRuns, RunStoreError> {
         let opened = SqliteRuns::open(&self.path(Database::Runs), self.mode).await?;
         if let Some(path) = &opened.set_aside {
-            let message = format!("was damaged; it now lies at {}, and a new one begins here", path.display());
+            let message = format!("was damaged; it was moved to {}, and a new one begins here", path.display());
             self.add_notice(Database::Runs, message);
         }
         Ok(opened.runs)

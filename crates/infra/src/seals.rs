@@ -43,7 +43,7 @@ pub struct FileSeals {
 #[derive(Serialize, Deserialize)]
 struct Saved {
     program: [u64; 6],
-    question: [u8; 32],
+    request: [u8; 32],
     survey: [u8; 32],
     catalog: [u8; 32],
     needs: Vec<(Vec<String>, Option<PathBuf>, [u8; 32])>,
@@ -102,7 +102,7 @@ impl Seals for FileSeals {
         let vendors = saved.vendors.into_iter().map(object(ObjectKey::Vendor));
         let kinds = saved.kinds.into_iter();
         Some(Seal {
-            question: Digest::from_bytes(saved.question),
+            request: Digest::from_bytes(saved.request),
             survey: Digest::from_bytes(saved.survey),
             catalog: Digest::from_bytes(saved.catalog),
             needs: needs.collect(),
@@ -120,7 +120,7 @@ impl Seals for FileSeals {
         });
         let mut saved = Saved {
             program,
-            question: *seal.question.as_bytes(),
+            request: *seal.request.as_bytes(),
             survey: *seal.survey.as_bytes(),
             catalog: *seal.catalog.as_bytes(),
             needs: needs.collect(),
@@ -154,7 +154,7 @@ mod tests {
     fn seal() -> Seal {
         let digest = Digest::of(b"seal");
         Seal {
-            question: digest,
+            request: digest,
             survey: digest,
             catalog: digest,
             needs: BTreeMap::new(),

@@ -398,7 +398,7 @@ async fn any_damaged_page_is_survived() {
         let mut bytes = intact.clone();
         bytes[page * PAGE..(page + 1) * PAGE].fill(0xa5);
         fs::write(damaged_place.path(), &bytes).expect("written");
-        // Damage that the first open does not meet is met by the work, and the open after it mends it.
+        // Damage that the first open does not meet is met by the work, and the open after it repairs it.
         for _ in 0..3 {
             let catalog = open(&damaged_place.path()).await.catalog;
             let _ = catalog.snapshot().await;
@@ -610,7 +610,7 @@ async fn fault_49_a_dropped_table_or_index_is_mended_by_opening() {
         let place = Place::new();
         place.fill(2).await;
         place.tamper(lost).await;
-        let error = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect_err("a reader mends nothing");
+        let error = SqliteCatalog::open(&place.path(), OpenMode::ReadOnly).await.expect_err("a reader repairs nothing");
         assert_eq!(error.fault().code, Code::CATALOG_CORRUPT, "{lost}: {error}");
         let opened = open(&place.path()).await;
         assert!(opened.set_aside.is_some(), "{lost}");

@@ -29,11 +29,11 @@ use super::{
 /// request. Only answers are kept, never failures.
 const FRESH_FOR: Duration = Duration::from_mins(1);
 
-/// Mismatches of one archive in a row that still count as bad luck.
-const LUCKLESS: u32 = 2;
+/// Mismatches of one archive in a row that still count as transient.
+const TRANSIENT_MISMATCHES: u32 = 2;
 
 /// Everything that comes from a registry, for one process.
-pub(super) struct Supply {
+pub(super) struct PackageFetcher {
     pub(super) locations: Locations,
     pub(super) is_offline: bool,
     pub(super) client: Client,
@@ -41,18 +41,18 @@ pub(super) struct Supply {
     pub(super) memory: Mutex<HashMap<String, (Instant, Arc<Packument>)>>,
     pub(super) packument_flights: Flights<String, Arc<Packument>>,
     pub(super) archive_flights: Flights<(PackageId, String), ()>,
-    /// Mismatches in a row. Kept in memory: after a restart bad luck is possible again.
+    /// Mismatches in a row. Kept in memory: after a restart the count begins again.
     pub(super) mismatches: Mutex<HashMap<PackageId, u32>>,
 }
 
-impl Supply {
+impl PackageFetcher {
     /// Makes sure that verified archives of all these packages are cached. Every one is tried, so that a
     /// failure of one costs the others nothing.
     pub(super) async fn ensure_all(self: &Arc<Self>, packages: &BTreeMap<PackageId, String>) -> Result<(), Fault> {
         let outcomes: Vec<Result<(), Fault>> = stream::iter(packages.clone())
             .map(|(package, integrity)| {
-                let supply = Arc::clone(self);
-                async move { supply.ensure(package, integrity).await }
+                let fetcher = Arc::clone(self);
+                async move { fetcher.ensure(package, integrity).await }
             })
             .buffered(32)
             .collect()
@@ -68,12 +68,12 @@ impl Supply {
             Fault::environment(Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
         })?;
         let integrity = manifest.integrity.ok_or_else(|| {
-            let message = format!("the registry promises no digest of {package}");
+            let message = format!("the registry gives no digest for {package}");
             Fault::environment(Code::PACKAGE_UNSUPPORTED, format!("package:{package}"), message)
         })?;
         Arc::clone(self).ensure(package.clone(), integrity.clone()).await?;
-        let supply = Arc::clone(self);
-        blocking(move || supply.cached_archive(&package, &integrity)).await
+        let fetcher = Arc::clone(self);
+        blocking(move || fetcher.cached_archive(&package, &integrity)).await
     }
 
     /// The verified archive from the cache.
@@ -83,18 +83,18 @@ impl Supply {
     }
 
     async fn ensure(self: Arc<Self>, package: PackageId, integrity: String) -> Result<(), Fault> {
-        let supply = Arc::clone(&self);
+        let fetcher = Arc::clone(&self);
         let key = (package.clone(), integrity.clone());
-        self.archive_flights.join(key, || async move { supply.obtain(&package, &integrity).await }).await
+        self.archive_flights.join(key, || async move { fetcher.obtain(&package, &integrity).await }).await
     }
 
     async fn obtain(self: Arc<Self>, package: &PackageId, integrity: &str) -> Result<(), Fault> {
         let settings = Settings::load(&self.locations)?;
         let registry = settings.registry(&package.name).clone();
         let cached = {
-            let (supply, package, integrity, registry) =
+            let (fetcher, package, integrity, registry) =
                 (Arc::clone(&self), package.clone(), integrity.to_owned(), registry.clone());
-            blocking(move || Ok(supply.cache.archive(&registry, &package, &integrity).is_some())).await?
+            blocking(move || Ok(fetcher.cache.archive(&registry, &package, &integrity).is_some())).await?
         };
         if cached {
             return Ok(());
@@ -104,7 +104,7 @@ impl Supply {
         }
         let outcome = self.download(&settings, &registry, package, integrity).await;
         if outcome.is_err() {
-            // Whatever we know of the package led here; let the next try ask anew.
+            // Whatever we know of the package led here; let the next try ask again.
             self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&package.name);
             self.cache.forget_packument(&registry, &package.name);
         }
@@ -133,11 +133,11 @@ impl Supply {
             .await;
         let bytes = fetched.map_err(|error| self.classify(package, error))?;
         self.mismatches.lock().unwrap_or_else(PoisonError::into_inner).remove(package);
-        let (supply, registry, package) = (Arc::clone(self), registry.clone(), package.clone());
-        blocking(move || Ok(supply.cache.keep_archive(&registry, &package, &bytes)?)).await
+        let (this, registry, package) = (Arc::clone(self), registry.clone(), package.clone());
+        blocking(move || Ok(this.cache.keep_archive(&registry, &package, &bytes)?)).await
     }
 
-    /// A mismatch is bad luck twice; then somebody has to look.
+    /// A mismatch is transient twice; then it is a failure that somebody has to look into.
     fn classify(&self, package: &PackageId, error: registry::Error) -> Fault {
         let is_mismatch = matches!(error.reason, Reason::Mismatch { .. });
         let mut fault = Fault::from(error);
@@ -145,7 +145,7 @@ impl Supply {
             let mut mismatches = self.mismatches.lock().unwrap_or_else(PoisonError::into_inner);
             let count = mismatches.entry(package.clone()).or_default();
             *count = count.saturating_add(1);
-            if *count > LUCKLESS {
+            if *count > TRANSIENT_MISMATCHES {
                 fault.class = FailureClass::Environment;
             }
         }
@@ -205,9 +205,9 @@ impl Supply {
         let settings = Settings::load(&self.locations)?;
         let registry = settings.registry(name).clone();
         let known = {
-            let (supply, registry, name) = (Arc::clone(&self), registry.clone(), name.to_owned());
+            let (fetcher, registry, name) = (Arc::clone(&self), registry.clone(), name.to_owned());
             blocking(move || {
-                Ok(supply.cache.packument(&registry, &name).and_then(|cached| {
+                Ok(fetcher.cache.packument(&registry, &name).and_then(|cached| {
                     let parsed = Packument::parse(&cached.body).ok()?;
                     Some((cached.tag, Arc::new(parsed)))
                 }))
@@ -228,8 +228,8 @@ impl Supply {
         };
         let (packument, fresh) = self.client.metadata(&settings, name, tag.as_deref(), check).await?;
         if let Some(fresh) = fresh {
-            let (supply, name) = (Arc::clone(&self), name.to_owned());
-            let kept = blocking(move || Ok(supply.cache.keep_packument(&registry, &name, &fresh)?)).await;
+            let (fetcher, name) = (Arc::clone(&self), name.to_owned());
+            let kept = blocking(move || Ok(fetcher.cache.keep_packument(&registry, &name, &fresh)?)).await;
             if let Err(fault) = kept {
                 tracing::warn!(%fault, "cannot cache metadata of a package");
             }
@@ -245,13 +245,13 @@ impl Supply {
         if let Some(packument) = self.remembered(name) {
             return Ok(packument);
         }
-        let (supply, owned) = (Arc::clone(self), name.to_owned());
-        self.packument_flights.join(name.to_owned(), || async move { supply.load(&owned).await }).await
+        let (fetcher, owned) = (Arc::clone(self), name.to_owned());
+        self.packument_flights.join(name.to_owned(), || async move { fetcher.load(&owned).await }).await
     }
 }
 
-/// The supply as the resolver sees it.
-pub(super) struct Source(pub(super) Arc<Supply>);
+/// The fetcher as the resolver sees it.
+pub(super) struct Source(pub(super) Arc<PackageFetcher>);
 
 #[async_trait]
 impl Metadata for Source {

@@ -2,7 +2,7 @@
 //!
 //! `mangrove.lock`, committed, comes first and is never written by a build; `.mangrove/npm.lock` is ours. Both have
 //! one format (`design/packages.md`). A file that cannot be understood is reported and left alone: to lock
-//! anew silently would change what runs.
+//! again silently would change what runs.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     packument::checkable,
     specifier::{PackageId, Requirement, Specifier},
-    tree::{Place, Tree},
+    tree::{InstallPath, Tree},
 };
 
 /// The layout of the file.
@@ -84,7 +84,7 @@ pub enum Error {
         source: io::Error,
     },
     /// It is no JSON of the expected form.
-    #[error("{path} is damaged; restore it, or remove it to lock anew")]
+    #[error("{path} is damaged; restore it, or remove it to resolve the packages again")]
     Damaged {
         /// Which one.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// Its content makes no sense.
-    #[error("{path} is damaged at {place:?}: {problem}; restore it, or remove it to lock anew")]
+    #[error("{path} is damaged at {place:?}: {problem}; restore it, or remove it to resolve the packages again")]
     Nonsense {
         /// Which one.
         path: PathBuf,
@@ -111,7 +111,7 @@ pub enum Error {
         found: u32,
     },
     /// The registry promises other bytes for a version than it did when it was locked.
-    #[error("{package} is locked in {path} as {locked}, and the registry now promises {promised}")]
+    #[error("{package} is locked in {path} as {locked}, and the registry now gives {promised}")]
     Conflict {
         /// Which file.
         path: PathBuf,
@@ -289,7 +289,7 @@ impl Lock {
     fn write(&self, trees: &Trees) -> Result<(), Error> {
         let mut document = Document { version: VERSION, specifiers: BTreeMap::new(), packages: BTreeMap::new() };
         for (key, tree) in trees {
-            let top = Place::top(&tree.root.name);
+            let top = InstallPath::top(&tree.root.name);
             let below = tree.placed.iter().filter(|(place, _)| **place != top);
             let tree_entry = below.map(|(place, package)| (place.to_string(), package.to_string())).collect();
             document.specifiers.insert(key.clone(), Entry { package: tree.root.to_string(), tree: tree_entry });
@@ -312,9 +312,9 @@ fn read_tree(key: &str, entry: &Entry, packages: &BTreeMap<String, Locked>) -> R
     }
     let root: PackageId = entry.package.parse().map_err(|error| format!("{error}"))?;
     let mut tree = Tree { root: root.clone(), placed: BTreeMap::new(), integrity: BTreeMap::new() };
-    tree.placed.insert(Place::top(&root.name), root);
+    tree.placed.insert(InstallPath::top(&root.name), root);
     for (place, package) in &entry.tree {
-        let place: Place = place.parse().map_err(|error| format!("{error}"))?;
+        let place: InstallPath = place.parse().map_err(|error| format!("{error}"))?;
         tree.placed.insert(place, package.parse().map_err(|error| format!("{error}"))?);
     }
     for package in tree.placed.values() {

@@ -40,7 +40,7 @@ impl NpmPackages {
     /// # Errors
     /// A directory that cannot be listed.
     pub async fn usage(&self) -> Result<PackageUsage, Fault> {
-        let root = self.inner.supply.cache.root().to_owned();
+        let root = self.inner.fetcher.cache.root().to_owned();
         blocking(move || {
             let mut usage = PackageUsage { directory: root.clone(), ..PackageUsage::default() };
             for file in cached(&root)? {
@@ -78,7 +78,7 @@ impl NpmPackages {
         for path in deno_locks {
             self.inner.deno_locks.load(path)?.trees().for_each(|tree| named.add(tree));
         }
-        let root = self.inner.supply.cache.root().to_owned();
+        let root = self.inner.fetcher.cache.root().to_owned();
         blocking(move || {
             let mut removed = Amount::default();
             for file in cached(&root)? {

@@ -21,7 +21,7 @@ use mangrove_domain::{
 use super::{
     cache::Cache,
     deno_lock::{DenoLock, DenoLocks},
-    fetch::{Source, Supply, blocking},
+    fetch::{PackageFetcher, Source, blocking},
     flight::Flights,
     lock::{Lock, Trees},
     registry::{Client, Limits, Pause, Proxies},
@@ -29,7 +29,7 @@ use super::{
     settings::Locations,
     specifier::{Requirement, Specifier},
     tree::Tree,
-    unit::Workshop,
+    unit::UnitBuilder,
 };
 use crate::vendor::VendorBundler;
 
@@ -47,7 +47,7 @@ pub struct Options {
     pub is_locked: bool,
     /// Builds vendor directories.
     pub vendor: Arc<dyn VendorBundler>,
-    /// What changes the vendor bundler's output: version, options, format. Another one builds anew.
+    /// What changes the vendor bundler's output: version, options, format. Another one builds again.
     pub vendor_identity: String,
     /// Keeps vendor directories.
     pub store: Arc<dyn BundleStore>,
@@ -65,13 +65,13 @@ pub struct NpmPackages {
 }
 
 pub(super) struct Inner {
-    pub(super) supply: Arc<Supply>,
+    pub(super) fetcher: Arc<PackageFetcher>,
     /// First in precedence first: the `deno.lock` of the request, `mangrove.lock`, `.mangrove/npm.lock`.
     pub(super) deno_locks: DenoLocks,
     pub(super) committed: Lock,
     pub(super) own: Lock,
     pub(super) is_locked: bool,
-    workshop: Arc<Workshop>,
+    builder: Arc<UnitBuilder>,
     resolutions: Flights<Requirement, Arc<Tree>>,
     parts: Mutex<Parts>,
 }
@@ -117,7 +117,7 @@ impl NpmPackages {
     pub fn new(options: Options) -> Self {
         let guard = options.state_directory.join("npm").join("lock.guard");
         let client = Client::new(Proxies::of(&options.environment), options.limits, options.pause, options.entropy);
-        let supply = Supply {
+        let fetcher = PackageFetcher {
             locations: Locations { repository: options.repository.clone(), environment: options.environment },
             is_offline: options.is_offline,
             client,
@@ -127,15 +127,15 @@ impl NpmPackages {
             archive_flights: Flights::new(),
             mismatches: Mutex::default(),
         };
-        let supply = Arc::new(supply);
-        let workshop = Workshop::new(Arc::clone(&supply), options.vendor, options.vendor_identity, options.store);
+        let fetcher = Arc::new(fetcher);
+        let builder = UnitBuilder::new(Arc::clone(&fetcher), options.vendor, options.vendor_identity, options.store);
         let inner = Inner {
-            supply,
+            fetcher,
             deno_locks: DenoLocks::default(),
             committed: Lock::new(options.repository.join("mangrove.lock"), guard.clone()),
             own: Lock::new(options.state_directory.join("npm.lock"), guard),
             is_locked: options.is_locked,
-            workshop: Arc::new(workshop),
+            builder: Arc::new(builder),
             resolutions: Flights::new(),
             parts: Mutex::default(),
         };
@@ -149,12 +149,12 @@ impl NpmPackages {
     /// # Errors
     /// A fault of the registry or the archive; `PACKAGE_NOT_FOUND` if there is no such version.
     pub async fn archive(&self, name: &str, version: &str) -> Result<Vec<u8>, Fault> {
-        self.inner.supply.archive(name, version).await
+        self.inner.fetcher.archive(name, version).await
     }
 
     /// Tells how many bytes of an archive have come, and how many it has if that is known, from now on.
     pub fn on_bytes(&self, listener: Arc<dyn Fn(u64, Option<u64>) + Send + Sync>) {
-        self.inner.supply.client.on_bytes(listener);
+        self.inner.fetcher.client.on_bytes(listener);
     }
 }
 
@@ -198,7 +198,7 @@ impl Packages for NpmPackages {
             let Some(tree) = trees.get(requirement) else { continue };
             parts.extend(imported.iter().map(|(_, sub_path)| (Arc::clone(tree), sub_path.clone())));
         }
-        let units = self.inner.workshop.obtain(parts).await?;
+        let units = self.inner.builder.obtain(parts).await?;
         for (requirement, imported) in &wanted {
             let Some(package) = trees.get(requirement).map(|tree| &tree.root) else { continue };
             let Some(unit) = units.get(package) else { continue };
@@ -228,27 +228,27 @@ impl Inner {
             return Err(Fault::environment(Code::LOCK_OUTDATED, "lock", message));
         }
         let inner = Arc::clone(self);
-        self.resolutions.join(requirement.clone(), || async move { inner.lock_anew(requirement).await }).await
+        self.resolutions.join(requirement.clone(), || async move { inner.resolve_and_lock(requirement).await }).await
     }
 
-    async fn lock_anew(self: Arc<Self>, requirement: Requirement) -> Result<Arc<Tree>, Fault> {
+    async fn resolve_and_lock(self: Arc<Self>, requirement: Requirement) -> Result<Arc<Tree>, Fault> {
         // Somebody may have locked it since the caller looked.
         if let Some(tree) = self.locks(None)?.tree(&requirement)? {
             return Ok(tree);
         }
-        let may_be_old = self.supply.has_memory();
-        let source = Source(Arc::clone(&self.supply));
+        let may_be_old = self.fetcher.has_memory();
+        let source = Source(Arc::clone(&self.fetcher));
         let tree = match resolve(&requirement, &source).await {
             // What was published a moment ago must not wait until our memory of the metadata ages.
             Err(fault) if may_be_old && fault.code == Code::PACKAGE_NOT_FOUND => {
-                self.supply.forget_memory();
+                self.fetcher.forget_memory();
                 resolve(&requirement, &source).await?
             }
             outcome => outcome?,
         };
         let tree = Arc::new(tree);
         // A version whose archive cannot be had must not be pinned.
-        self.supply.ensure_all(&tree.integrity).await?;
+        self.fetcher.ensure_all(&tree.integrity).await?;
         let inner = Arc::clone(&self);
         blocking(move || Ok(inner.own.add(&requirement, tree)?)).await
     }

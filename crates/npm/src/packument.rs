@@ -41,7 +41,7 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// They are not even JSON.
-    #[error("the answer is no JSON")]
+    #[error("the answer is not JSON")]
     Json(#[source] serde_json::Error),
     /// A member without which it is of no use.
     #[error("the answer has no object {0:?}")]

@@ -107,13 +107,13 @@ pub enum Reason {
     #[error("it answered {0}")]
     Status(StatusCode),
     /// An answer that makes no sense.
-    #[error("it answered nonsense")]
+    #[error("its answer is malformed")]
     Garbage(#[source] super::packument::Error),
     /// An answer without end.
     #[error("it answered more than {0} bytes")]
     TooLarge(u64),
     /// The bytes are not those that were promised.
-    #[error("its digest is {found}, but {promised} was promised")]
+    #[error("its digest is {found}, but {promised} was expected")]
     Mismatch {
         /// The integrity of the lock or the metadata.
         promised: String,
@@ -124,7 +124,7 @@ pub enum Reason {
     #[error("its archive cannot be used")]
     Archive(#[source] super::archive::UnpackError),
     /// The registry names a place that is no address.
-    #[error("the registry names {0:?}, which is no address")]
+    #[error("the registry names {0:?}, which is not a URL")]
     Address(String),
     /// The credential for the registry is a variable that is not set.
     #[error("no credential")]

@@ -20,11 +20,11 @@ use node_semver::{Range, Version};
 use super::{
     packument::{Manifest, Packument},
     specifier::{PackageId, Requirement, is_package_name},
-    tree::{Place, Tree},
+    tree::{InstallPath, Tree},
 };
 
 /// More placed packages than any honest one needs.
-pub(super) const PLACES: usize = 5_000;
+pub(super) const MAXIMUM_PACKAGES: usize = 5_000;
 
 /// Where metadata comes from.
 #[async_trait]
@@ -61,7 +61,7 @@ pub async fn resolve(requirement: &Requirement, metadata: &dyn Metadata) -> Resu
     let mut known: BTreeMap<String, Result<Arc<Packument>, Fault>> = BTreeMap::new();
     learn(&mut known, BTreeSet::from([requirement.name.clone()]), metadata).await;
     let (root, manifest) = choose(requirement, &known, metadata)?;
-    let top = Place::top(&root.name);
+    let top = InstallPath::top(&root.name);
     let mut tree = Tree {
         root: root.clone(),
         placed: BTreeMap::new(),
@@ -70,7 +70,7 @@ pub async fn resolve(requirement: &Requirement, metadata: &dyn Metadata) -> Resu
     tree.placed.insert(top.clone(), root);
     let mut level = vec![(top, manifest)];
     while !level.is_empty() {
-        let mut edges: Vec<(Place, PackageId, Vec<Edge>)> = Vec::new();
+        let mut edges: Vec<(InstallPath, PackageId, Vec<Edge>)> = Vec::new();
         for (place, manifest) in level.drain(..) {
             let owner = tree.placed[&place].clone();
             let outgoing = outgoing(&owner, &manifest)?;
@@ -85,8 +85,8 @@ pub async fn resolve(requirement: &Requirement, metadata: &dyn Metadata) -> Resu
                 }
             }
         }
-        if tree.placed.len() > PLACES {
-            let message = format!("{requirement} needs more than {PLACES} packages");
+        if tree.placed.len() > MAXIMUM_PACKAGES {
+            let message = format!("{requirement} needs more than {MAXIMUM_PACKAGES} packages");
             return Err(unsupported(&requirement.to_string(), message));
         }
     }
@@ -96,12 +96,12 @@ pub async fn resolve(requirement: &Requirement, metadata: &dyn Metadata) -> Resu
 /// Settles one edge; what had to be placed for it, if anything.
 fn settle(
     tree: &mut Tree,
-    from: &Place,
+    from: &InstallPath,
     owner: &PackageId,
     edge: &Edge,
     known: &BTreeMap<String, Result<Arc<Packument>, Fault>>,
     metadata: &dyn Metadata,
-) -> Result<Option<(Place, Manifest)>, Fault> {
+) -> Result<Option<(InstallPath, Manifest)>, Fault> {
     let visible =
         from.candidates(&edge.name, edge.kind == EdgeKind::Peer).find_map(|place| tree.placed.get(&place).cloned());
     let place = match visible {
@@ -109,7 +109,7 @@ fn settle(
         Some(_) if edge.kind == EdgeKind::Peer => return Ok(None),
         Some(found) if does(&found, &edge.target) => return Ok(None),
         Some(_) => from.below(&edge.name),
-        None => Place::top(&edge.name),
+        None => InstallPath::top(&edge.name),
     };
     let (package, manifest) = match choose(&edge.target, known, metadata) {
         Ok(chosen) => chosen,
@@ -221,7 +221,7 @@ fn target(name: &str, range: &str) -> Option<Requirement> {
 
 fn promised(package: &PackageId, manifest: &Manifest) -> Result<String, Fault> {
     manifest.integrity.clone().ok_or_else(|| {
-        let message = format!("the registry promises no digest for {package}, so nothing could be verified");
+        let message = format!("the registry gives no digest for {package}, so nothing could be verified");
         unsupported(&package.to_string(), message)
     })
 }

@@ -1,7 +1,7 @@
 //! Which packages of a tree are units of their own wherever they are used, and what lies in their trees.
 //!
 //! Peers, because a package that asks for one means "the same that my surroundings use"; and schema libraries, because
-//! the inspector loads them for real and everything else as stand-ins. Both are told from the tree alone.
+//! the inspector loads them for real and everything else as stand-ins. Both follow from the tree alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     specifier::PackageId,
-    tree::{Place, Tree},
+    tree::{InstallPath, Tree},
 };
 use mangrove_domain::package::SCHEMA_LIBRARIES;
 
@@ -35,21 +35,21 @@ struct Needs {
 
 /// Reads the manifests of a tree that was laid out in `directory`. One that cannot be read needs nothing.
 pub(super) fn survey(tree: &Tree, directory: &Path) -> Survey {
-    let needs: BTreeMap<&Place, Needs> =
+    let needs: BTreeMap<&InstallPath, Needs> =
         tree.placed.keys().map(|place| (place, needs(&directory.join(place.to_string())))).collect();
     let peers = needs.values().flat_map(|needs| needs.peers.iter().map(String::as_str));
     let names: BTreeSet<&str> = peers.chain(SCHEMA_LIBRARIES).filter(|name| *name != tree.root.name).collect();
     let shareable = names
         .into_iter()
-        .filter(|name| tree.placed.contains_key(&Place::top(name)))
-        .map(|name| (name.to_owned(), reach(tree, &needs, Place::top(name))))
+        .filter(|name| tree.placed.contains_key(&InstallPath::top(name)))
+        .map(|name| (name.to_owned(), reach(tree, &needs, InstallPath::top(name))))
         .collect();
     Survey { shareable }
 }
 
 /// The part of a tree that lies at these places, with another root.
 pub(super) fn subtree(tree: &Tree, root: &PackageId, within: &BTreeSet<String>) -> Tree {
-    let placed: BTreeMap<Place, PackageId> = tree
+    let placed: BTreeMap<InstallPath, PackageId> = tree
         .placed
         .iter()
         .filter(|(place, _)| within.contains(&place.to_string()))
@@ -73,7 +73,7 @@ fn needs(directory: &Path) -> Needs {
 }
 
 /// The places of everything that the package at `start` needs.
-fn reach(tree: &Tree, needs: &BTreeMap<&Place, Needs>, start: Place) -> BTreeSet<String> {
+fn reach(tree: &Tree, needs: &BTreeMap<&InstallPath, Needs>, start: InstallPath) -> BTreeSet<String> {
     let mut reached = BTreeSet::from([start.clone()]);
     let mut open = vec![start];
     while let Some(place) = open.pop() {

@@ -89,7 +89,7 @@ impl FromStr for Specifier {
             None => (package, None),
         };
         if !is_package_name(name) {
-            return Err(error("the name is no package name"));
+            return Err(error("the name is not a package name"));
         }
         if range == Some("") {
             return Err(error("a version is missing after `@`"));

@@ -8,14 +8,14 @@ use super::specifier::{PackageId, is_package_name};
 
 /// Where a package lies: `node_modules/a/node_modules/@s/b`, as its names from the outside in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place(Vec<String>);
+pub struct InstallPath(Vec<String>);
 
-/// The text is no place.
+/// The text is not the path of an installed package.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected `node_modules/<name>`, repeated, found {0:?}")]
-pub struct PlaceError(String);
+pub struct InstallPathError(String);
 
-impl Place {
+impl InstallPath {
     /// At the top.
     #[must_use]
     pub fn top(name: &str) -> Self {
@@ -30,17 +30,17 @@ impl Place {
 
     /// The places where an import of `name` from here is looked for, nearest first: in its own
     /// `node_modules` unless `from_outside`, then in each one around it.
-    pub fn candidates(&self, name: &str, from_outside: bool) -> impl Iterator<Item = Place> {
+    pub fn candidates(&self, name: &str, from_outside: bool) -> impl Iterator<Item = InstallPath> {
         let nearest = self.0.len() - usize::from(from_outside);
         (0..=nearest).rev().map(move |depth| {
             let mut names = self.0[..depth].to_vec();
             names.push(name.to_owned());
-            Place(names)
+            InstallPath(names)
         })
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for InstallPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.0.iter().enumerate() {
             write!(out, "{}node_modules/{name}", if index == 0 { "" } else { "/" })?;
@@ -49,11 +49,11 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for InstallPath {
+    type Err = InstallPathError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || PlaceError(text.to_owned());
+        let error = || InstallPathError(text.to_owned());
         let rest = text.strip_prefix("node_modules/").ok_or_else(error)?;
         let names: Vec<String> = rest.split("/node_modules/").map(str::to_owned).collect();
         if names.iter().all(|name| is_package_name(name)) { Ok(Self(names)) } else { Err(error()) }
@@ -66,7 +66,7 @@ pub struct Tree {
     /// The package that was asked for; its place is the top one of its name.
     pub root: PackageId,
     /// Every package by its place, the root included.
-    pub placed: BTreeMap<Place, PackageId>,
+    pub placed: BTreeMap<InstallPath, PackageId>,
     /// The integrity of every placed package.
     pub integrity: BTreeMap<PackageId, String>,
 }

@@ -1,6 +1,6 @@
 //! Vendor units: one resolved package with the entries that one module graph needs of it.
 //!
-//! A unit is told by its tree, its entries, the packages that stay outside and the vendor bundler's identity, never by
+//! A unit is identified by its tree, its entries, the packages that stay outside and the vendor bundler's identity, never by
 //! who asked first, so every extension that needs the same gets the same. What was built is recorded in
 //! `<state>/npm/units/<aa>/<key>.json`; a record counts only as long as the store has what it names. Which packages
 //! stay outside, and why nothing else decides it: `design/packages.md`, "Units".
@@ -31,11 +31,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     archive::{self, Bounds},
     cache::write_file,
-    fetch::{Supply, blocking},
+    fetch::{PackageFetcher, blocking},
     flight::Flights,
     sharing::{self, Survey},
     specifier::PackageId,
-    tree::{Place, Tree},
+    tree::{InstallPath, Tree},
 };
 use crate::vendor::{VendorBundler, VendorOutput, VendorRequest};
 
@@ -49,8 +49,8 @@ const ABANDONED: Duration = Duration::from_hours(24);
 const DRAFTS_KEPT: usize = 8;
 
 /// Builds units.
-pub(super) struct Workshop {
-    pub(super) supply: Arc<Supply>,
+pub(super) struct UnitBuilder {
+    pub(super) fetcher: Arc<PackageFetcher>,
     pub(super) vendor: Arc<dyn VendorBundler>,
     pub(super) vendor_identity: String,
     pub(super) store: Arc<dyn BundleStore>,
@@ -152,15 +152,15 @@ impl DraftRequest {
     }
 }
 
-impl Workshop {
+impl UnitBuilder {
     pub(super) fn new(
-        supply: Arc<Supply>,
+        fetcher: Arc<PackageFetcher>,
         vendor: Arc<dyn VendorBundler>,
         vendor_identity: String,
         store: Arc<dyn BundleStore>,
     ) -> Self {
         Self {
-            supply,
+            fetcher,
             vendor,
             vendor_identity,
             store,
@@ -231,7 +231,7 @@ impl Workshop {
         let surveys = try_join_all(trees.iter().map(|tree| self.survey(Arc::clone(tree)))).await?;
         for (tree, survey) in trees.iter().zip(surveys) {
             for (name, places) in &survey.shareable {
-                let Some(id) = tree.placed.get(&Place::top(name)) else { continue };
+                let Some(id) = tree.placed.get(&InstallPath::top(name)) else { continue };
                 instances.entry(id.clone()).or_insert_with(|| Instance {
                     tree: Arc::new(sharing::subtree(tree, id, places)),
                     entries: BTreeSet::new(),
@@ -247,15 +247,15 @@ impl Workshop {
         }
         let key = Part::of([Line::new("survey", FORMAT.to_string()), Line::new("tree", tree.digest().to_string())]);
         let key = key.digest();
-        let workshop = Arc::clone(self);
+        let builder = Arc::clone(self);
         let start = move || async move {
-            let path = workshop.record_path(key);
+            let path = builder.record_path(key);
             if let Some(survey) = read_record::<Survey>(&path) {
                 return Ok(Arc::new(survey));
             }
-            workshop.supply.ensure_all(&tree.integrity).await?;
+            builder.fetcher.ensure_all(&tree.integrity).await?;
             blocking(move || {
-                let directory = lay_out(&workshop.supply, &tree)?;
+                let directory = lay_out(&builder.fetcher, &tree)?;
                 let survey = sharing::survey(&tree, directory.path());
                 write_record(&path, &survey)?;
                 Ok(Arc::new(survey))
@@ -267,15 +267,15 @@ impl Workshop {
 
     async fn draft(self: &Arc<Self>, request: DraftRequest) -> Result<Draft, Fault> {
         let key = request.key(&self.vendor_identity);
-        let workshop = Arc::clone(self);
+        let builder = Arc::clone(self);
         let start = move || async move {
             let request = Arc::new(request);
-            let path = workshop.record_path(key);
-            if let Some(draft) = workshop.recorded_draft(key, &path, &request).await? {
+            let path = builder.record_path(key);
+            if let Some(draft) = builder.recorded_draft(key, &path, &request).await? {
                 return Ok(draft);
             }
-            let output = workshop.build(&request).await?;
-            let object = if output.shared_imports.is_empty() { Some(workshop.put(&output.files).await?) } else { None };
+            let output = builder.build(&request).await?;
+            let object = if output.shared_imports.is_empty() { Some(builder.put(&output.files).await?) } else { None };
             let record = DraftRecord {
                 package: request.tree.root.to_string(),
                 entries: request.entries.clone(),
@@ -284,7 +284,7 @@ impl Workshop {
             };
             let imports = output.shared_imports.clone();
             if object.is_none() {
-                workshop.keep_output(key, output);
+                builder.keep_output(key, output);
             }
             blocking(move || write_record(&path, &record)).await?;
             Ok(Draft { key, request, imports, object })
@@ -336,19 +336,19 @@ impl Workshop {
     async fn linked(self: &Arc<Self>, draft: Draft, targets: BTreeMap<String, String>) -> Result<StoredObject, Fault> {
         let lines = targets.iter().map(|(specifier, target)| Line::new(format!("import {specifier}"), target.clone()));
         let key = Part::of(lines.chain([Line::new("draft", draft.key.to_string())])).digest();
-        let workshop = Arc::clone(self);
+        let builder = Arc::clone(self);
         let start = move || async move {
-            let path = workshop.record_path(key);
+            let path = builder.record_path(key);
             if let Some(object) = read_record::<ObjectRecord>(&path).as_ref().and_then(ObjectRecord::object)
-                && workshop.is_present(object).await?
+                && builder.is_present(object).await?
             {
                 return Ok(object);
             }
-            let output = match workshop.kept_output(draft.key) {
+            let output = match builder.kept_output(draft.key) {
                 Some(output) => output,
-                None => Arc::new(workshop.build(&draft.request).await?),
+                None => Arc::new(builder.build(&draft.request).await?),
             };
-            let object = workshop.put(&output.link(&targets)).await?;
+            let object = builder.put(&output.link(&targets)).await?;
             blocking(move || write_record(&path, &ObjectRecord::of(object))).await?;
             Ok(object)
         };
@@ -356,10 +356,10 @@ impl Workshop {
     }
 
     async fn build(&self, request: &DraftRequest) -> Result<VendorOutput, Fault> {
-        self.supply.ensure_all(&request.tree.integrity).await?;
+        self.fetcher.ensure_all(&request.tree.integrity).await?;
         let directory = {
-            let (supply, tree) = (Arc::clone(&self.supply), Arc::clone(&request.tree));
-            blocking(move || lay_out(&supply, &tree)).await?
+            let (fetcher, tree) = (Arc::clone(&self.fetcher), Arc::clone(&request.tree));
+            blocking(move || lay_out(&fetcher, &tree)).await?
         };
         let output = self
             .vendor
@@ -403,7 +403,7 @@ impl Workshop {
 
     fn record_path(&self, key: Digest) -> PathBuf {
         let name = key.to_string();
-        self.supply.cache.units().join(&name[..2]).join(format!("{name}.json"))
+        self.fetcher.cache.units().join(&name[..2]).join(format!("{name}.json"))
     }
 }
 
@@ -418,7 +418,7 @@ fn shared_by(
     instances
         .iter()
         .filter(|(other, other_instance)| *other != id && other_instance.tree.placed.len() < tree.placed.len())
-        .filter(|(other, _)| tree.placed.get(&Place::top(&other.name)) == Some(*other))
+        .filter(|(other, _)| tree.placed.get(&InstallPath::top(&other.name)) == Some(*other))
         .map(|(other, _)| (other.name.clone(), other.clone()))
         .collect()
 }
@@ -471,8 +471,8 @@ fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
 }
 
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.
-fn lay_out(supply: &Supply, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
-    let scratch = supply.cache.scratch();
+fn lay_out(fetcher: &PackageFetcher, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
+    let scratch = fetcher.cache.scratch();
     fs::create_dir_all(&scratch).map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     sweep(&scratch);
     let directory = tempfile::Builder::new()
@@ -481,7 +481,7 @@ fn lay_out(supply: &Supply, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
         .map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
     for (place, package) in &tree.placed {
         let integrity = tree.integrity.get(package).map_or("", String::as_str);
-        let bytes = supply.cached_archive(package, integrity)?;
+        let bytes = fetcher.cached_archive(package, integrity)?;
         let target = directory.path().join(place.to_string());
         archive::unpack(&package.to_string(), &bytes, Some(&target), Bounds::default())?;
     }

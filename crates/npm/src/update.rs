@@ -37,7 +37,7 @@ pub struct Update {
 }
 
 impl NpmPackages {
-    /// Resolves what is locked anew, in `mangrove.lock` and in the lock of the state directory, and keeps what
+    /// Resolves what is locked again, in `mangrove.lock` and in the lock of the state directory, and keeps what
     /// comes of it where it stood. Only packages of these names, or all if there are none. With `pin`,
     /// `mangrove.lock` receives everything that is locked. A requirement that cannot be resolved, or whose
     /// packages cannot be had, stays as it was.
@@ -57,10 +57,10 @@ impl NpmPackages {
         let unknown = names.iter().filter(|name| !is_known(name)).cloned().collect();
         locked.retain(|requirement, _| names.is_empty() || names.contains(&requirement.name));
 
-        inner.supply.forget_memory();
+        inner.fetcher.forget_memory();
         let resolved: Vec<(Requirement, Arc<Tree>, Result<Tree, Fault>)> = stream::iter(locked)
             .map(|(requirement, before)| async move {
-                let after = self.resolve_anew(&requirement).await;
+                let after = self.resolve_again(&requirement).await;
                 (requirement, before, after)
             })
             .buffered(8)
@@ -102,11 +102,11 @@ impl NpmPackages {
         Ok(Update { requirements, unknown })
     }
 
-    async fn resolve_anew(&self, requirement: &Requirement) -> Result<Tree, Fault> {
-        let supply = &self.inner.supply;
-        let tree = resolve(requirement, &Source(Arc::clone(supply))).await?;
+    async fn resolve_again(&self, requirement: &Requirement) -> Result<Tree, Fault> {
+        let fetcher = &self.inner.fetcher;
+        let tree = resolve(requirement, &Source(Arc::clone(fetcher))).await?;
         // What cannot be had must not be pinned.
-        supply.ensure_all(&tree.integrity).await?;
+        fetcher.ensure_all(&tree.integrity).await?;
         Ok(tree)
     }
 }

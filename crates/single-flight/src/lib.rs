@@ -16,7 +16,7 @@
 //! - An attempt runs in a task of its own and on to its end, even if all who asked for it went away.
 //! - It is forgotten before anybody gets its outcome: nobody who asks later gets an old one, whether it was awaited or
 //!   not. An outcome, good or bad, is never remembered.
-//! - A panic costs this one attempt. Those who waited for it get [`Lost`], and the next one who asks starts anew.
+//! - A panic costs this one attempt. Those who waited for it get [`Lost`], and the next one who asks starts again.
 //! - Nothing grows with the keys that were asked for: there is an entry for each attempt under way, and for nothing
 //!   else.
 
@@ -99,7 +99,7 @@ where
             tokio::spawn(async move {
                 let attempt = AssertUnwindSafe(async move { start().await });
                 let outcome = attempt.catch_unwind().await.map_err(|panic| Lost::Panicked { message: text(&*panic) });
-                // First forgotten, then reported: who has the outcome and asks again starts anew.
+                // First forgotten, then reported: who has the outcome and asks again starts again.
                 drop(forget);
                 sender.send_replace(Some(outcome));
             });

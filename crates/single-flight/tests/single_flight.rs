@@ -43,7 +43,7 @@ async fn until(mut is_true: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn fault_55_an_attempt_that_nobody_waits_for_ends_and_the_next_request_starts_anew() {
+async fn fault_55_an_attempt_that_nobody_waits_for_ends_and_the_next_request_starts_again() {
     let (flight, attempts) = (Flight::new(), Attempts::default());
     {
         let mut asked = Box::pin(flight.join("a".to_owned(), attempts.held()));

@@ -204,7 +204,7 @@ impl Configs {
                 Ok(document) => return Some(document),
                 Err(problem) => problem,
             },
-            Err(trouble) => problem(trouble.code(), file, format!("the file cannot be read: {}", trouble.message)),
+            Err(failure) => problem(failure.code(), file, format!("the file cannot be read: {}", failure.message)),
         };
         let value = record.digest().map_or_else(|| "unreadable".to_owned(), |digest| digest.to_string());
         lines.push(Line::new(format!("malformed {file}"), value));

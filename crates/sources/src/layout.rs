@@ -75,7 +75,7 @@ impl Layout {
         for marker in MARKERS {
             let path = join(directory, marker);
             if let Some(record) = view.document(&path) {
-                let text = record.text().map_err(|trouble| trouble.fault(&path, format!("marker:{path}")))?;
+                let text = record.text().map_err(|failure| failure.fault(&path, format!("marker:{path}")))?;
                 let document = documents.parse(&path, text).map_err(|error| {
                     let cause = format!("marker:{path}");
                     Fault::deterministic(Code::MALFORMED_DOCUMENT, cause, error.message).at(error.position)
@@ -113,7 +113,7 @@ impl Layout {
             let is_directory = key.strip_suffix("Dir").is_some_and(|stem| KNOWN_DIRECTORIES.contains(&stem));
             let text = || {
                 let text = value.as_str().filter(|text| !text.is_empty());
-                text.ok_or_else(|| wrong_form(marker, value, &format!("`{key}`"), "a text"))
+                text.ok_or_else(|| wrong_form(marker, value, &format!("`{key}`"), "a string"))
             };
             if key == "repoId" {
                 layout.repository_id = Some(text()?.into());
@@ -145,7 +145,7 @@ impl Layout {
         kind: &KindLayout,
         environment: &BTreeMap<String, String>,
         root: &Path,
-    ) -> Result<Place, Problem> {
+    ) -> Result<KindDirectory, Problem> {
         let name = kind.kind.as_str();
         let variable = format!("{}S_DIR", name.to_uppercase().replace('-', "_"));
         let from_environment = ["MANGROVE_", "SWAMP_"].iter().find_map(|prefix| {
@@ -158,13 +158,13 @@ impl Layout {
             Some((key, value.clone(), Some(position.clone())))
         };
         let Some((setting, text, position)) = from_environment.or_else(from_marker) else {
-            return Ok(Place { directory: join(EXTENSIONS_DIRECTORY, &kind.directory), setting: None });
+            return Ok(KindDirectory { directory: join(EXTENSIONS_DIRECTORY, &kind.directory), setting: None });
         };
         let relative = match Path::new(&text).strip_prefix(root) {
             Ok(below) => below.to_string_lossy().into_owned(),
             Err(_) => text.clone(),
         };
-        let place = |directory: String| Place { directory, setting: Some((setting.clone(), position.clone())) };
+        let place = |directory: String| KindDirectory { directory, setting: Some((setting.clone(), position.clone())) };
         match RelativePath::parse(&relative) {
             Ok(path) => Ok(place(path.as_str().to_owned())),
             Err(mangrove_domain::source::PathError::Empty) => Ok(place(String::new())),
@@ -191,14 +191,14 @@ impl Layout {
 }
 
 /// Where the sources of one kind lie.
-pub(super) struct Place {
+pub(super) struct KindDirectory {
     /// Below the root; empty for the root itself.
     pub(super) directory: String,
     /// The key or variable that says so, and where it stands; `None` if nothing does.
     pub(super) setting: Option<(String, Option<Position>)>,
 }
 
-impl Place {
+impl KindDirectory {
     /// The problem of a directory that is configured and not there; `None` where nothing names it.
     pub(super) fn missing(&self, kind: &Kind) -> Option<Problem> {
         let (setting, position) = self.setting.clone()?;
@@ -206,10 +206,13 @@ impl Place {
             Problem::error(
                 Code::MISSING_DIRECTORY,
                 setting,
-                format!("the directory `{}` is not there; what is known of {kind}s is kept", self.directory),
+                format!(
+                    "the directory `{}` does not exist; the {kind}s that the catalog knows are kept",
+                    self.directory
+                ),
             )
             .at_if(position)
-            .advise("make the directory, or correct the setting"),
+            .advise("create the directory, or correct the setting"),
         )
     }
 }
@@ -218,7 +221,7 @@ fn wrong_form(marker: &str, node: &Node, what: &str, expected: &str) -> Fault {
     let message = format!(
         "{what} must be {expected}, found {}",
         match node.as_str() {
-            Some("") => "an empty text",
+            Some("") => "an empty string",
             _ => node.type_name(),
         }
     );

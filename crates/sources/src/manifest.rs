@@ -92,15 +92,16 @@ impl Manifests {
         };
         let text = match record.text() {
             Ok(text) => text,
-            Err(trouble) => {
-                let message = format!("the manifest cannot be read: {}", trouble.message);
-                self.problems.push(problem(&path, trouble.code(), None, message));
+            Err(failure) => {
+                let message = format!("the manifest cannot be read: {}", failure.message);
+                self.problems.push(problem(&path, failure.code(), None, message));
                 return Reading::Unusable;
             }
         };
         match self.documents.parse(&path, text) {
             Ok(document) => {
-                let mut reader = Reader { path: &path, directory, is_usable: true, problems: &mut self.problems };
+                let mut reader =
+                    ManifestReader { path: &path, directory, is_usable: true, problems: &mut self.problems };
                 let manifest = reader.manifest(&document.root, &self.keys);
                 if reader.is_usable { Reading::Read(Arc::new(manifest)) } else { Reading::Unusable }
             }
@@ -116,17 +117,17 @@ impl Manifests {
 fn problem(path: &str, code: Code, position: Option<Position>, message: String) -> Problem {
     Problem::error(code, path, message)
         .at_if(position)
-        .advise("what is known of the files around it is kept until the manifest is correct")
+        .advise("the rows of the files around it are kept until the manifest is correct")
 }
 
-struct Reader<'a> {
+struct ManifestReader<'a> {
     path: &'a str,
     directory: &'a str,
     is_usable: bool,
     problems: &'a mut Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl ManifestReader<'_> {
     fn wrong(&mut self, node: &Node, message: String) {
         self.is_usable = false;
         let position = Some(node.position(self.path));
@@ -181,7 +182,7 @@ impl Reader<'_> {
     fn text(&mut self, root: &Node, key: &str, rule: impl Fn(&str) -> Result<(), &'static str>) -> Option<String> {
         let node = root.get(key)?;
         let Some(text) = node.as_str() else {
-            self.wrong(node, format!("`{key}` must be a text, found {}", node.type_name()));
+            self.wrong(node, format!("`{key}` must be a string, found {}", node.type_name()));
             return None;
         };
         if let Err(rule) = rule(text) {

@@ -15,7 +15,7 @@ use mangrove_domain::{
 
 /// What is understood; the rest is a problem and grants nothing.
 pub(super) fn read(marker: &str, node: &Node, problems: &mut Vec<Problem>) -> Permissions {
-    let mut reader = Reader { marker, problems };
+    let mut reader = PermissionReader { marker, problems };
     let mut permissions = Permissions::default();
     if node.value == NodeValue::Null {
         return permissions;
@@ -33,12 +33,12 @@ pub(super) fn read(marker: &str, node: &Node, problems: &mut Vec<Problem>) -> Pe
     permissions
 }
 
-struct Reader<'a> {
+struct PermissionReader<'a> {
     marker: &'a str,
     problems: &'a mut Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl PermissionReader<'_> {
     fn wrong(&mut self, node: &Node, message: String, advice: Option<String>) {
         self.problems.push(
             Problem::error(Code::INVALID_DOCUMENT, self.marker.to_owned(), message)
@@ -70,7 +70,7 @@ impl Reader<'_> {
             NodeValue::Null | NodeValue::Number(_) | NodeValue::String(_) | NodeValue::Map(_) => None,
         };
         if grant.is_none() {
-            let message = format!("`{text}` must be true, false or a list of texts");
+            let message = format!("`{text}` must be true, false or a list of strings");
             self.wrong(value, message, None);
         }
         Some((permission, grant?))

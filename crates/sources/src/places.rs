@@ -179,8 +179,8 @@ impl Preparation {
             let names = match &record.listing {
                 Listing::Names { names, .. } => names,
                 Listing::Absent | Listing::Outside => continue,
-                Listing::Failed(trouble) => {
-                    let message = format!("the directory cannot be listed: {}", trouble.message);
+                Listing::Failed(failure) => {
+                    let message = format!("the directory cannot be listed: {}", failure.message);
                     self.problems.push(warning(Code::UNREADABLE, &directory, message));
                     self.walk.incomplete.insert(directory);
                     continue;
@@ -219,7 +219,7 @@ impl Preparation {
                     self.problems.push(
                         Problem::error(fault.code, directory.to_owned(), fault.message)
                             .at_if(fault.position)
-                            .advise("what is known of the sources there is kept until the marker is correct"),
+                            .advise("the rows of the sources there are kept until the marker is correct"),
                     );
                     return None;
                 }
@@ -373,9 +373,9 @@ impl Preparation {
             }
             found @ (Node::File | Node::Absent | Node::Outside) => {
                 let what = match found {
-                    Node::File => format!("which is no {}", self.candidates.expected()),
+                    Node::File => format!("which is not a {}", self.candidates.expected()),
                     Node::Outside => "which leads outside the root".to_owned(),
-                    Node::Absent | Node::Directory => "which is not there".to_owned(),
+                    Node::Absent | Node::Directory => "which does not exist".to_owned(),
                 };
                 self.problems.push(
                     warning(
@@ -410,5 +410,5 @@ fn nothing_there(spec: &RootSpec) -> Problem {
         Origin::Mounted => "`recursive: true` also finds repositories further below",
         Origin::Local | Origin::Pulled => "expected `extensions/`, a manifest, or directories such as `models/`",
     };
-    warning(Code::ROOT_EMPTY, "", "no extensions lie there".to_owned()).advise(advice)
+    warning(Code::ROOT_EMPTY, "", "it contains no extensions".to_owned()).advise(advice)
 }

@@ -24,7 +24,7 @@ const DIRECTORY: &str = ".swamp";
 
 /// What stands where the bundle of one entry belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum ShippedFile {
     /// One file, by its path.
     File(String),
     /// Nothing that can be taken without a guess; half a sentence says why.
@@ -33,7 +33,7 @@ enum Place {
 
 /// Where the bundles of the entries of one root lie, by the paths of the entries.
 #[derive(Debug, Default)]
-pub(super) struct Sought(BTreeMap<String, Place>);
+pub(super) struct ShippedFiles(BTreeMap<String, ShippedFile>);
 
 /// Looks where the bundles of those among these entries belong that need what nothing maps. An entry is its
 /// configuration, its path and its kind.
@@ -41,27 +41,27 @@ pub(super) fn seek<'a>(
     session: &mut Session,
     places: &Places,
     entries: impl Iterator<Item = (usize, &'a str, usize)>,
-) -> Sought {
-    let mut sought = Sought::default();
+) -> ShippedFiles {
+    let mut found = ShippedFiles::default();
     for (config, path, kind) in entries {
         let needs_a_map = session.assemble(config, path).specifiers.iter().any(|specifier| is_unmapped(specifier));
         if !needs_a_map {
             continue;
         }
         if let Some(place) = candidates(places, path, kind).and_then(|names| place(&mut session.view, &names)) {
-            sought.0.insert(path.to_owned(), place);
+            found.0.insert(path.to_owned(), place);
         }
     }
-    sought.part_twins();
-    sought
+    found.part_twins();
+    found
 }
 
-impl Sought {
+impl ShippedFiles {
     /// Two entries that one file would be the bundle of get none.
     fn part_twins(&mut self) {
         let mut entries: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (entry, place) in &self.0 {
-            if let Place::File(file) = place {
+            if let ShippedFile::File(file) = place {
                 entries.entry(file).or_default().push(entry);
             }
         }
@@ -72,14 +72,14 @@ impl Sought {
                 entries.into_iter().map(|entry| (entry.to_owned(), why.clone())).collect::<Vec<_>>()
             })
             .collect();
-        self.0.extend(unusable.into_iter().map(|(entry, why)| (entry, Place::Unusable(why))));
+        self.0.extend(unusable.into_iter().map(|(entry, why)| (entry, ShippedFile::Unusable(why))));
     }
 
     /// The files to be loaded.
     pub(super) fn files(&self) -> BTreeSet<String> {
-        let file = |place: &Place| match place {
-            Place::File(file) => Some(file.clone()),
-            Place::Unusable(_) => None,
+        let file = |place: &ShippedFile| match place {
+            ShippedFile::File(file) => Some(file.clone()),
+            ShippedFile::Unusable(_) => None,
         };
         self.0.values().filter_map(file).collect()
     }
@@ -87,8 +87,8 @@ impl Sought {
     /// What is shipped, by the paths of the entries, once the files are loaded.
     pub(super) fn judge(self, view: &View, pull: &Arc<str>) -> BTreeMap<String, Shipped> {
         let shipped = |place| match place {
-            Place::File(file) => judge(&file, view.files.get(&file)?, pull),
-            Place::Unusable(why) => Some(Shipped::Unusable { why }),
+            ShippedFile::File(file) => judge(&file, view.files.get(&file)?, pull),
+            ShippedFile::Unusable(why) => Some(Shipped::Unusable { why }),
         };
         self.0.into_iter().filter_map(|(entry, place)| Some((entry, shipped(place)?))).collect()
     }
@@ -106,19 +106,19 @@ fn candidates(places: &Places, path: &str, kind: usize) -> Option<BTreeSet<Strin
     Some(called.into_iter().map(|name| join(DIRECTORY, &format!("{name}-bundles/{stem}.js"))).collect())
 }
 
-fn place(view: &mut View, names: &BTreeSet<String>) -> Option<Place> {
+fn place(view: &mut View, names: &BTreeSet<String>) -> Option<ShippedFile> {
     let mut found: Option<String> = None;
     for name in names {
         match view.node(name) {
             Node::File => match found.replace(name.clone()) {
                 None => {}
-                Some(other) => return Some(Place::Unusable(format!("both {other} and {name} are there"))),
+                Some(other) => return Some(ShippedFile::Unusable(format!("both {other} and {name} are there"))),
             },
-            Node::Outside => return Some(Place::Unusable(format!("{name} leads outside the extension"))),
+            Node::Outside => return Some(ShippedFile::Unusable(format!("{name} leads outside the extension"))),
             Node::Directory | Node::Absent => {}
         }
     }
-    found.map(Place::File)
+    found.map(ShippedFile::File)
 }
 
 fn judge(file: &str, record: &FileRecord, pull: &Arc<str>) -> Option<Shipped> {
@@ -127,7 +127,7 @@ fn judge(file: &str, record: &FileRecord, pull: &Arc<str>) -> Option<Shipped> {
         Content::Read { .. } => {}
         Content::Absent => return None,
         Content::Outside => return unusable("leads outside the extension".to_owned()),
-        Content::Unreadable(trouble) => return unusable(format!("cannot be read: {}", trouble.message)),
+        Content::Unreadable(failure) => return unusable(format!("cannot be read: {}", failure.message)),
     }
     let module = record.module.as_ref()?;
     if let Some(error) = &module.syntax_error {

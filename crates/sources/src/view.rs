@@ -56,7 +56,7 @@ pub(super) enum Listing {
     Absent,
     /// A link leads out of the root.
     Outside,
-    Failed(Trouble),
+    Failed(ReadFailure),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,12 +84,12 @@ pub(super) enum Content {
     },
     Absent,
     Outside,
-    Unreadable(Trouble),
+    Unreadable(ReadFailure),
 }
 
 /// Why something could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Trouble {
+pub(super) struct ReadFailure {
     /// The number of the problem code.
     code: u16,
     /// Names the operating system's error, the same each time: `os-error:13`.
@@ -215,7 +215,7 @@ impl View {
     fn list(&mut self, path: &str, seen: Seen) -> DirectoryRecord {
         let quiet = |listing| DirectoryRecord { seen, is_racy: false, listing };
         match seen {
-            Seen::Failed(number) if !seen.is_absent() => return quiet(Listing::Failed(Trouble::of_number(number))),
+            Seen::Failed(number) if !seen.is_absent() => return quiet(Listing::Failed(ReadFailure::of_number(number))),
             Seen::Failed(_) => return quiet(Listing::Absent),
             Seen::There(stat) if stat.kind != NodeKind::Directory => return quiet(Listing::Absent),
             Seen::There(_) => {}
@@ -225,7 +225,7 @@ impl View {
             Ok(Some(_)) => {}
             Ok(None) => return quiet(Listing::Outside),
             Err(error) => {
-                return DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(Trouble::of(&error)) };
+                return DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(ReadFailure::of(&error)) };
             }
         }
         self.statistics.directories_listed += 1;
@@ -235,7 +235,7 @@ impl View {
                 DirectoryRecord { seen, is_racy, listing }
             }
             // A failure is never a remembered answer.
-            Err(error) => DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(Trouble::of(&error)) },
+            Err(error) => DirectoryRecord { seen, is_racy: true, listing: Listing::Failed(ReadFailure::of(&error)) },
         }
     }
 
@@ -307,8 +307,8 @@ impl View {
     /// A configuration file with its text, or why there is none; `None` if nothing stands there.
     pub(super) fn document(&mut self, path: &str) -> Option<Arc<FileRecord>> {
         if self.node(path) == Node::Absent {
-            // What is at the end of a link that leads nowhere, nobody knows: it is not the same as no file.
-            let content = Content::Unreadable(Trouble::dangling_link());
+            // Nobody knows what the link led to, so this is not the same as no file.
+            let content = Content::Unreadable(ReadFailure::dangling_link());
             let seen = self.look(path);
             return self.is_link(path).then(|| Arc::new(FileRecord { seen, is_racy: false, content, module: None }));
         }
@@ -332,8 +332,9 @@ impl View {
 
     /// Notes that a directory was not looked into, so that the next survey tries again.
     pub(super) fn leave_out(&mut self, path: &str, cut: Cut) {
-        let trouble = Trouble { code: Code::WALK_CUT.number(), ..Trouble::lasting("walk-cut", cut.to_string()) };
-        let record = DirectoryRecord { seen: self.look(path), is_racy: true, listing: Listing::Failed(trouble) };
+        let failure =
+            ReadFailure { code: Code::WALK_CUT.number(), ..ReadFailure::lasting("walk-cut", cut.to_string()) };
+        let record = DirectoryRecord { seen: self.look(path), is_racy: true, listing: Listing::Failed(failure) };
         self.directories.entry(path.to_owned()).or_insert_with(|| Arc::new(record));
     }
 }
@@ -347,12 +348,12 @@ impl FileRecord {
     }
 
     /// The text of a document, or why it cannot be read.
-    pub(super) fn text(&self) -> Result<&str, Trouble> {
+    pub(super) fn text(&self) -> Result<&str, ReadFailure> {
         match &self.content {
-            Content::Read { text, .. } => text.as_deref().ok_or_else(|| Trouble::of_reason(Reason::NotUtf8)),
-            Content::Unreadable(trouble) => Err(trouble.clone()),
-            Content::Outside => Err(Trouble::link_outside()),
-            Content::Absent => Err(Trouble::of(&io::ErrorKind::NotFound.into())),
+            Content::Read { text, .. } => text.as_deref().ok_or_else(|| ReadFailure::of_reason(Reason::NotUtf8)),
+            Content::Unreadable(failure) => Err(failure.clone()),
+            Content::Outside => Err(ReadFailure::link_outside()),
+            Content::Absent => Err(ReadFailure::of(&io::ErrorKind::NotFound.into())),
         }
     }
 
@@ -373,7 +374,7 @@ impl ReadJob {
         };
         match self.seen {
             Seen::Failed(_) if self.seen.is_absent() => return closed(Content::Absent),
-            Seen::Failed(number) => return closed(Content::Unreadable(Trouble::of_number(number))),
+            Seen::Failed(number) => return closed(Content::Unreadable(ReadFailure::of_number(number))),
             Seen::There(_) => {}
         }
         let mut last = None;
@@ -390,7 +391,7 @@ impl ReadJob {
                     Reason::System(error) => return self.failed(&error),
                     Reason::Outside { .. } => return closed(Content::Outside),
                     // The stat says the same as long as it is so.
-                    refused => return closed(Content::Unreadable(Trouble::of_reason(refused))),
+                    refused => return closed(Content::Unreadable(ReadFailure::of_reason(refused))),
                 },
             }
         }
@@ -421,7 +422,7 @@ impl ReadJob {
 
     fn failed(&self, error: &io::Error) -> ReadFile {
         let module = self.old.as_ref().and_then(|old| old.module.clone());
-        let content = Content::Unreadable(Trouble::of(error));
+        let content = Content::Unreadable(ReadFailure::of(error));
         // A failure is never a remembered answer.
         let record = FileRecord { seen: self.seen, is_racy: true, content, module };
         ReadFile { record, bytes: None, was_opened: true }
@@ -453,7 +454,7 @@ fn names(directory: &Path) -> io::Result<Listing> {
     Ok(Listing::Names { names, undecodable })
 }
 
-impl Trouble {
+impl ReadFailure {
     pub(super) fn of(error: &io::Error) -> Self {
         let fault = io_fault(Operation::Read, Path::new(""), error);
         let is_transient = fault.class == FailureClass::Transient;
@@ -475,7 +476,7 @@ impl Trouble {
         Self { code: Code::LINK_OUTSIDE_ROOT.number(), ..Self::lasting("link-outside-root", message) }
     }
 
-    /// Trouble that is no error of the operating system.
+    /// A failure that is not an error of the operating system.
     fn lasting(cause: &str, message: String) -> Self {
         Self { code: Code::UNREADABLE.number(), cause: cause.to_owned(), is_transient: false, message }
     }

@@ -182,8 +182,8 @@ impl Walk {
                 Listing::Outside => {
                     self.problem(Code::LINK_OUTSIDE_ROOT, &path, "the directory leads outside the root");
                 }
-                Listing::Failed(trouble) => {
-                    let message = format!("the directory cannot be listed: {}", trouble.message);
+                Listing::Failed(failure) => {
+                    let message = format!("the directory cannot be listed: {}", failure.message);
                     self.problem(Code::UNREADABLE, &path, &message);
                     self.incomplete.insert(path);
                 }

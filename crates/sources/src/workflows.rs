@@ -26,7 +26,7 @@ use super::{
     places::{self, Context, Prepared},
     problems::name_root,
     roots::{RootSpec, Roots},
-    view::{Node, Trouble, View},
+    view::{Node, ReadFailure, View},
     walk::Candidates,
 };
 
@@ -118,13 +118,13 @@ fn of_root(
                 let source = SourceId { root: id.clone(), path: below };
                 files.push(WorkflowFile { source, origin, text: text.to_owned() });
             }
-            Err(trouble) => problems.push(unreadable(path, &trouble)),
+            Err(failure) => problems.push(unreadable(path, &failure)),
         }
     }
     let walked = walk.walked(&view).collect();
     *budget = walk.budget;
     problems.extend(walk.problems);
-    // A root without anything of its own is told of by scans.
+    // A root without anything of its own is reported by scans.
     problems.retain(|problem| problem.code != Code::ROOT_EMPTY);
     for problem in &mut problems {
         name_root(&id, problem);
@@ -161,10 +161,10 @@ fn kind() -> KindLayout {
 }
 
 fn unreachable(subject: &str, fault: mangrove_domain::failure::Fault) -> Problem {
-    Problem::warning(fault.code, subject.to_owned(), format!("its workflows are not known: {}", fault.message))
+    Problem::warning(fault.code, subject.to_owned(), format!("its workflows cannot be read: {}", fault.message))
         .at_if(fault.position)
 }
 
-fn unreadable(path: &str, trouble: &Trouble) -> Problem {
-    Problem::error(trouble.code(), path.to_owned(), format!("the workflow cannot be read: {}", trouble.message))
+fn unreadable(path: &str, failure: &ReadFailure) -> Problem {
+    Problem::error(failure.code(), path.to_owned(), format!("the workflow cannot be read: {}", failure.message))
 }

@@ -19,7 +19,7 @@ pub struct Duplicate {
     pub winner: Option<SourceId>,
     /// The rejected source that keeps every other one from resolving it.
     pub blocked_by: Option<SourceId>,
-    /// True if the winner only stands in for a source that failed.
+    /// True if the winner only is used in place of a source that failed.
     pub is_fallback: bool,
     /// True if two claimants of equal origin could resolve it: somebody has to decide.
     pub is_conflict: bool,

@@ -34,11 +34,11 @@ use crate::{
     attachment, catalogue,
     health::{self, Summary},
     scan::{self, Observed, ScanRequest, Scanner},
-    upkeep::{self, Look, Sweep},
+    upkeep::{self, SourceInventory, Sweep},
     workflow::{self, CatalogTypes, Library, validate::Tools},
 };
 
-/// What the doctor is told before it looks.
+/// What the doctor is given before it examines anything.
 #[derive(Default)]
 pub struct Examination {
     /// What is known to be wrong already.
@@ -103,7 +103,7 @@ pub struct Diagnosis {
     pub sweepable: Vec<StoredObject>,
     /// Sources whose next scan would do something.
     pub pending: u64,
-    /// What all of this was told from, for a [`repair`]; `None` if not everything could be looked at.
+    /// What all of this was derived from, for a [`repair`]; `None` if not everything could be looked at.
     seen: Option<(DiskView, CatalogView)>,
 }
 
@@ -138,7 +138,7 @@ pub async fn diagnose(scanner: &Scanner, examination: Examination) -> Diagnosis 
     if let Some(CatalogView { rows, .. }) = &catalog {
         let index = Arc::new(TypeIndex::build(rows.iter().cloned().map(Arc::new)));
         examine_rows(scanner, rows, &index, &permissions, &mut problems, &mut diagnosis).await;
-        let look = disk.as_ref().map(Look::of);
+        let look = disk.as_ref().map(SourceInventory::of);
         examine_store(scanner, rows, look.as_ref(), &mut problems, &mut diagnosis).await;
         if let Some(documents) = &documents {
             let known = known(scanner, index, disk.as_ref(), rows).await;
@@ -217,7 +217,7 @@ async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
         Err(error) => error,
     };
     problems.push(unlooked(&error));
-    // One of them stands in the way; what the catalog has can be told without the others.
+    // One of them stands in the way; what the catalog has can be reported without the others.
     match scanner.ports().catalog.snapshot().await {
         Ok(catalog) => {
             problems.extend(catalog.damaged.iter().cloned());
@@ -285,7 +285,7 @@ fn unlooked(error: &scan::Error) -> Problem {
 async fn examine_store(
     scanner: &Scanner,
     rows: &[Row],
-    look: Option<&Look>,
+    look: Option<&SourceInventory>,
     problems: &mut Vec<Problem>,
     diagnosis: &mut Diagnosis,
 ) {
@@ -314,7 +314,7 @@ async fn examine_store(
     let Some(look) = look else { return };
     match upkeep::sweep(scanner, look, true).await {
         Ok(Sweep::Done(swept)) => diagnosis.sweepable = swept.objects,
-        // The damaged rows are told already, and so are the sources that were never scanned.
+        // The damaged rows are reported already, and so are the sources that were never scanned.
         Ok(Sweep::Withheld(_)) => {}
         Err(error) => problems.push(unlooked(&error)),
     }
@@ -333,17 +333,15 @@ pub const RUNS: &str = "runs.db";
 #[must_use]
 pub fn unusable(subject: &str, fault: &Fault) -> Problem {
     let advice = match (subject, fault.code) {
-        (CATALOG, Code::CATALOG_NEWER) => {
-            Advice::new("use the version of Mangrove that wrote it, or make it anew with ")
-                .and(UserAction::RebuildCatalog)
-        }
+        (CATALOG, Code::CATALOG_NEWER) => Advice::new("use the version of Mangrove that wrote it, or replace it with ")
+            .and(UserAction::RebuildCatalog),
         (CATALOG, Code::CATALOG_CORRUPT | Code::CATALOG_FAILED) => {
-            Advice::new(UserAction::RebuildCatalog).and(" makes it anew from the sources")
+            Advice::new(UserAction::RebuildCatalog).and(" builds it again from the sources")
         }
         (RUNS, Code::CATALOG_NEWER) => "use the version of Mangrove that wrote it, or another state directory".into(),
         (RUNS, Code::CATALOG_CORRUPT) => "the next run sets it aside and begins a new history".into(),
         (_, Code::CATALOG_BUSY) => "another process is writing; try again".into(),
-        (_, code) => Advice::new(UserAction::Explain(code)).and(" says more"),
+        (_, code) => Advice::new(UserAction::Explain(code)).and(" describes this error"),
     };
     Problem::error(fault.code, subject.to_owned(), fault.to_string()).advise(advice)
 }
@@ -353,7 +351,7 @@ fn store_problem(key: ObjectKey, presence: Presence) -> Option<Problem> {
         Presence::Present => return None,
         Presence::Missing(_) => (Code::BUNDLE_MISSING, "is not in the store".to_owned()),
         Presence::WrongSize { recorded_bytes, found_bytes, .. } if recorded_bytes == found_bytes => {
-            (Code::BUNDLE_CORRUPT, "has other content than its name says".to_owned())
+            (Code::BUNDLE_CORRUPT, "has content that does not match its digest".to_owned())
         }
         Presence::WrongSize { recorded_bytes, found_bytes, .. } => {
             (Code::BUNDLE_CORRUPT, format!("has {found_bytes} bytes instead of {recorded_bytes}"))

@@ -15,7 +15,7 @@ use mangrove_domain::{
 use super::Diagnosis;
 use crate::{
     scan::{self, Choice, Report, RetryMode, ScanRequest, Scanner},
-    upkeep::{self, Look, Sweep},
+    upkeep::{self, SourceInventory, Sweep},
 };
 
 /// What a repair does, or would do.
@@ -38,7 +38,7 @@ impl Repair {
         self.steps.is_empty() && self.unreadable.is_empty() && self.objects.is_empty() && self.leftovers == 0
     }
 
-    async fn sweep(&mut self, scanner: &Scanner, look: &Look, is_dry_run: bool) -> Result<(), scan::Error> {
+    async fn sweep(&mut self, scanner: &Scanner, look: &SourceInventory, is_dry_run: bool) -> Result<(), scan::Error> {
         match upkeep::sweep(scanner, look, is_dry_run).await? {
             Sweep::Done(swept) => (self.objects, self.leftovers) = (swept.objects, swept.leftovers),
             // Somebody has to scan first; until then nobody knows what is needed.
@@ -57,7 +57,7 @@ pub struct Repaired {
     pub report: Report,
 }
 
-/// What would be done about what was found, told from the very look of the diagnosis. Where that could not see
+/// What would be done about what was found, derived from the observations of the diagnosis. Where that could not see
 /// everything, nothing is proposed.
 ///
 /// # Errors
@@ -75,7 +75,7 @@ pub async fn propose(scanner: &Scanner, diagnosis: &Diagnosis) -> Result<Repair,
     let plan = plan::plan(&disk, catalog, &scanner.policy(&request));
     let mut repair =
         Repair { steps: choose(&plan, &disk, catalog), unreadable: lost(&disk, catalog), ..Repair::default() };
-    repair.sweep(scanner, &Look::of(&disk), true).await?;
+    repair.sweep(scanner, &SourceInventory::of(&disk), true).await?;
     Ok(repair)
 }
 
@@ -92,7 +92,7 @@ pub async fn apply(scanner: &Scanner, request: &ScanRequest) -> Result<Repaired,
     };
     let steps = choose(&scanner.plan(&observed), &observed.disk, &observed.catalog);
     let unreadable = lost(&observed.disk, &observed.catalog);
-    let look = Look::of(&observed.disk);
+    let look = SourceInventory::of(&observed.disk);
     let choice = Choice { sources: steps.iter().map(|step| step.source.clone()).collect(), retried: BTreeSet::new() };
     let report = scanner.carry_out(observed, choice).await?;
     let mut repair = Repair { steps, ..Repair::default() };

@@ -15,12 +15,8 @@ use mangrove_domain::{
     run::LogLine,
 };
 
+use super::{handle, lines::CallLog};
 use crate::secrets::Environment;
-
-/// How many lines of one step are kept.
-const MAX_LINES: usize = 10_000;
-/// How many characters of one line are kept.
-const MAX_LINE: usize = 16_384;
 
 /// Told of every line, masked.
 pub(crate) type OnLine = Arc<dyn Fn(&LogLine) + Send + Sync>;
@@ -42,10 +38,9 @@ pub(super) struct Host {
 }
 
 /// What a call left behind, whether it succeeded or not.
-#[derive(Default)]
 pub(super) struct State {
     pub(super) handles: Vec<DataHandle>,
-    pub(super) lines: Vec<LogLine>,
+    pub(super) log: CallLog,
 }
 
 #[async_trait]
@@ -77,23 +72,11 @@ impl Host {
         let known = ["debug", "info", "warn", "error"];
         let level = level.as_str().filter(|level| known.contains(level)).unwrap_or("info");
         let text = text.as_str().map_or_else(|| text.to_string(), str::to_owned);
-        let masked = self.environment.mask(&text);
-        let text = match masked.char_indices().nth(MAX_LINE) {
-            Some((end, _)) => format!("{}…", &masked[..end]),
-            None => masked,
-        };
-        let mut line = LogLine { at: self.clock.now(), level: level.to_owned(), text };
-        let mut state = self.state();
-        if state.lines.len() > MAX_LINES {
-            return;
+        let text = self.environment.mask(&text);
+        let kept = self.state().log.add(LogLine { at: self.clock.now(), level: level.to_owned(), text });
+        if let Some(line) = kept {
+            (self.on_line)(&line);
         }
-        if state.lines.len() == MAX_LINES {
-            "warn".clone_into(&mut line.level);
-            line.text = format!("more than {MAX_LINES} lines; further ones are dropped");
-        }
-        state.lines.push(line.clone());
-        drop(state);
-        (self.on_line)(&line);
     }
 
     async fn write_resource(
@@ -152,7 +135,7 @@ impl Host {
             })
             .await
             .map_err(|error| store_failed(&error))?;
-        let json = handle.to_json();
+        let json = handle::document(&handle);
         self.state().handles.push(handle);
         Ok(json)
     }
@@ -185,7 +168,7 @@ impl Host {
         let by_id = self.models.values().find(|id| *id == model);
         let Some(id) = self.models.get(model).or(by_id) else {
             let hint = nearest::hint(model, self.models.keys().map(String::as_str));
-            return Err(with_hint(format!("ctx.readModelData: there is no definition `{model}`"), hint));
+            return Err(with_hint(format!("ctx.readModelData: unknown definition `{model}`"), hint));
         };
         let mut found = Vec::new();
         for handle in self.data.list(id).await.map_err(|error| store_failed(&error))? {
@@ -198,7 +181,7 @@ impl Host {
                 .await
                 .map_err(|error| store_failed(&error))?;
             if let Some((handle, content)) = read {
-                let Json::Object(mut members) = handle.to_json() else { continue };
+                let Json::Object(mut members) = handle::document(&handle) else { continue };
                 members.push(("attributes".to_owned(), content));
                 found.push(Json::Object(members));
             }
@@ -221,7 +204,7 @@ fn text<'a>(function: &str, name: &str, value: &'a Json) -> Result<&'a str, Stri
     match value.as_str() {
         Some("") => Err(format!("ctx.{function}: the {name} must not be empty")),
         Some(text) => Ok(text),
-        None => Err(format!("ctx.{function}: expected a text as {name}, found {}", value.type_name())),
+        None => Err(format!("ctx.{function}: expected a string as {name}, found {}", value.type_name())),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Running one method of one definition.
 
 pub mod arguments;
+mod handle;
 mod host;
+mod lines;
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +38,12 @@ use crate::{
 };
 
 pub(crate) use host::OnLine;
+pub(crate) use lines::{RunLog, StepLog};
+
 use host::{Host, State};
+
+/// How many characters of a message are kept.
+const MESSAGE_CHARACTERS: usize = 16_384;
 
 /// The ports that runs use.
 #[derive(Clone)]
@@ -79,6 +86,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancellation: &'a CancellationToken,
     pub(crate) on_line: OnLine,
+    /// What the step may still log.
+    pub(crate) log: &'a Arc<StepLog>,
 }
 
 /// What became of a call. Secrets are masked.
@@ -132,14 +141,17 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
         models: Arc::clone(call.models),
         run_id: call.run_id.to_owned(),
         on_line: Arc::clone(&call.on_line),
-        state: Mutex::default(),
+        state: Mutex::new(State { handles: Vec::new(), log: call.log.call() }),
     });
     // Dropping the call ends the worker that is in it.
     let outcome = tokio::select! {
         outcome = execute(services, &call, &ready, &prepared, &host) => outcome,
         () = call.cancellation.cancelled() => Err(cancelled()),
     };
-    let State { handles, lines } = std::mem::take(&mut *host.state());
+    let (handles, logs) = {
+        let mut state = host.state();
+        (std::mem::take(&mut state.handles), state.log.take())
+    };
     let error = outcome.err().map(|error| call.environment.mask_problem(error));
     Invoked {
         status: match &error {
@@ -148,8 +160,8 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
             Some(_) => RunStatus::Failed,
         },
         error,
-        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle.to_json())).collect(),
-        logs: lines,
+        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle::document(handle))).collect(),
+        logs,
         provenance,
     }
 }
@@ -166,7 +178,7 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
     let Some(method) = description.method(call.method) else {
         let known = description.methods.iter().map(|method| method.name.as_str());
         let hint = nearest::hint(call.method, known.clone())
-            .unwrap_or_else(|| format!("there are: {}", known.collect::<Vec<_>>().join(", ")));
+            .unwrap_or_else(|| format!("known methods: {}", known.collect::<Vec<_>>().join(", ")));
         let mut message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
         for reason in &ready.left_out {
             message.push_str("; ");
@@ -340,6 +352,8 @@ pub(crate) fn cancelled() -> RunProblem {
     problem(Code::RUN_CANCELLED, "cancelled from outside".to_owned())
 }
 
+/// Why something did not succeed. Whatever a method throws is part of the record, but not without bound.
 pub(crate) fn problem(code: Code, message: String) -> RunProblem {
+    let message = lines::shortened(message, MESSAGE_CHARACTERS);
     RunProblem { code, message, blocked_by: None, failure: None }
 }

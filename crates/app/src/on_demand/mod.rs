@@ -21,7 +21,7 @@ use mangrove_domain::{
 };
 use mangrove_single_flight::{Lost, SingleFlight};
 
-use self::recent::RecentLooks;
+use self::recent::RecentChecks;
 pub use self::refresh::refresh_all;
 use crate::{
     attachment::{self, Composed},
@@ -31,13 +31,13 @@ use crate::{
 
 /// Gives out types of a repository, building what is needed and nothing else.
 ///
-/// One for each process, however long it lives: only those who ask the same one share attempts. Nothing in it grows with
+/// One for each process, however long it runs: only those who ask the same one share attempts. Nothing in it grows with
 /// the names that are asked for.
 pub struct OnDemand {
     scanner: Arc<Scanner>,
     request: ScanRequest,
     attempts: SingleFlight<(Kind, TypeName), Result<(), Arc<scan::Error>>>,
-    looks: Arc<Mutex<RecentLooks>>,
+    checks: Arc<Mutex<RecentChecks>>,
 }
 
 /// Why a type could not be brought up to date.
@@ -46,7 +46,7 @@ enum RefreshError {
     /// Those who share an attempt share its error.
     #[error(transparent)]
     Scan(Arc<scan::Error>),
-    #[error("bringing the type up to date did not end")]
+    #[error("bringing the type up to date did not finish")]
     Lost(#[source] Lost),
 }
 
@@ -54,7 +54,7 @@ impl OnDemand {
     /// Types as this scanner builds them.
     #[must_use]
     pub fn new(scanner: Arc<Scanner>) -> Self {
-        Self { scanner, request: ScanRequest::default(), attempts: SingleFlight::new(), looks: Arc::default() }
+        Self { scanner, request: ScanRequest::default(), attempts: SingleFlight::new(), checks: Arc::default() }
     }
 
     /// The same; `progress` is informed of how far its scans are.
@@ -73,16 +73,16 @@ impl OnDemand {
     /// How many types are remembered as looked at only just now.
     #[must_use]
     pub fn remembered(&self) -> usize {
-        let mut looks = lock(&self.looks);
-        looks.forget_old(self.scanner.ports().clock.now());
-        looks.len()
+        let mut checks = lock(&self.checks);
+        checks.forget_old(self.scanner.ports().clock.now());
+        checks.len()
     }
 
     /// Brings one type up to date. Simultaneous requests share one attempt, which runs to its end even if
     /// all of them go away.
     async fn refresh(&self, kind: &Kind, type_name: &TypeName) -> Result<(), RefreshError> {
         let key = (kind.clone(), type_name.clone());
-        let (scanner, request, looks) = (Arc::clone(&self.scanner), self.request.clone(), Arc::clone(&self.looks));
+        let (scanner, request, checks) = (Arc::clone(&self.scanner), self.request.clone(), Arc::clone(&self.checks));
         let start = {
             let key = key.clone();
             || async move {
@@ -91,7 +91,7 @@ impl OnDemand {
                     Ok(unobservable) => (Ok(()), unobservable),
                     Err(error) => (Err(Arc::new(error)), Vec::new()),
                 };
-                lock(&looks).remember(key, scanner.ports().clock.now(), unobservable);
+                lock(&checks).remember(key, scanner.ports().clock.now(), unobservable);
                 outcome
             }
         };
@@ -102,12 +102,12 @@ impl OnDemand {
     fn is_recent(&self, kind: &Kind, type_name: &TypeName) -> bool {
         let is_ready = self.scanner.index().resolve(kind, type_name).is_some_and(|row| row.failure().is_none());
         let now = self.scanner.ports().clock.now();
-        lock(&self.looks).is_recent(&(kind.clone(), type_name.clone()), is_ready, now)
+        lock(&self.checks).is_recent(&(kind.clone(), type_name.clone()), is_ready, now)
     }
 
     async fn not_ready(&self, kind: &Kind, type_name: &TypeName, remark: Option<String>) -> NotReady {
         let index = self.scanner.index();
-        let unobservable = lock(&self.looks).unobservable(&(kind.clone(), type_name.clone()));
+        let unobservable = lock(&self.checks).unobservable(&(kind.clone(), type_name.clone()));
         let departed = if index.claimants(kind, type_name).is_empty() {
             Departed::of(self.scanner.ports().catalog.as_ref(), kind, type_name).await
         } else {
@@ -222,6 +222,6 @@ fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn lock(looks: &Mutex<RecentLooks>) -> MutexGuard<'_, RecentLooks> {
-    looks.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(checks: &Mutex<RecentChecks>) -> MutexGuard<'_, RecentChecks> {
+    checks.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -162,7 +162,7 @@ impl Attempt {
 
 impl Attempt {
     /// Adds to every violation the line of the export. It holds as long as these bytes are there, since others are
-    /// judged anew.
+    /// judged again.
     async fn add_line(&self, export_name: &str, violations: &mut [Violation]) {
         match self.ports.tree.export_line(&self.observation.source, export_name).await {
             Ok(Some(line)) => {

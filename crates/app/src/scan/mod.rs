@@ -37,7 +37,7 @@ use mangrove_domain::{
 pub use self::request::ScanRequest;
 use self::{
     carry_out::CarryOut,
-    observe::{Looked, Start},
+    observe::{ObserveOutcome, Start},
     publisher::Publishing,
     writer::Writer,
 };
@@ -190,8 +190,8 @@ impl Scanner {
         let looked = looked?;
         request.progress.event(&Event::Finished { phase: Phase::Observe });
         match looked {
-            Looked::Anew(observed) => self.repeat(*observed).await,
-            Looked::AsSealed(kinds, statistics) => {
+            ObserveOutcome::Observed(observed) => self.repeat(*observed).await,
+            ObserveOutcome::Unchanged(kinds, statistics) => {
                 tracing::info!("nothing has changed since a scan that found nothing to do");
                 let kinds = kinds.into_iter().map(|(kind, rows)| (kind, Summary::of_sealed(rows))).collect();
                 let mut report = Report { kinds, ..Report::default() };

@@ -55,11 +55,11 @@ pub(super) struct Start {
 }
 
 /// What a look gave that may be cut short.
-pub(super) enum Looked {
+pub(super) enum ObserveOutcome {
     /// Nothing has changed since a scan that found nothing to do.
-    AsSealed(BTreeMap<Kind, SealedRows>, SurveyStatistics),
+    Unchanged(BTreeMap<Kind, SealedRows>, SurveyStatistics),
     /// Everything, to be planned on.
-    Anew(Box<Observed>),
+    Observed(Box<Observed>),
 }
 
 /// Looks only as far as it takes to see that nothing has changed, where that is all that was asked; else at everything.
@@ -68,20 +68,20 @@ pub(super) async fn look_or_repeat(
     loaders: &Registry,
     request: ScanRequest,
     start: Start,
-) -> Result<Looked, Error> {
+) -> Result<ObserveOutcome, Error> {
     let survey_request = survey_request(loaders, &request);
     let mut known_survey = None;
     if let Some(digest) = seals::request_digest(loaders, &request).filter(|_| request.detail == Detail::Counts)
-        && let Some(seal) = ports.seals.load().await.filter(|seal| seal.question == digest)
+        && let Some(seal) = ports.seals.load().await.filter(|seal| seal.request == digest)
     {
         match seals::check(ports, seal, &survey_request).await? {
-            Checked::Holds(kinds, statistics) => return Ok(Looked::AsSealed(kinds, statistics)),
+            Checked::Holds(kinds, statistics) => return Ok(ObserveOutcome::Unchanged(kinds, statistics)),
             Checked::Broken(seen) => known_survey = seen,
         }
     }
     let mut observed = observe(ports, loaders, (request, start), survey_request, known_survey).await?;
     look_at_all_bundles(ports, &mut observed).await?;
-    Ok(Looked::Anew(Box::new(observed)))
+    Ok(ObserveOutcome::Observed(Box::new(observed)))
 }
 
 /// Looks at everything.

@@ -81,5 +81,5 @@ pub(super) fn seal_for(inputs: SealInputs, plan: &Plan, catalog: &CatalogView, p
     let SealInputs { request, survey, catalog: mark, needs } = inputs;
     let closures = catalog.rows.iter().filter_map(Row::bundle).flat_map(BundleRef::closure);
     let objects: BTreeSet<StoredObject> = closures.copied().collect();
-    Some(Seal { question: request, survey, catalog: mark, needs, objects: objects.into_iter().collect(), kinds })
+    Some(Seal { request, survey, catalog: mark, needs, objects: objects.into_iter().collect(), kinds })
 }

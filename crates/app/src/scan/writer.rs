@@ -236,7 +236,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// What the catalog refused was not written: the rows are what it holds, and nobody is told otherwise.
+    /// What the catalog refused was not written: the rows are what it holds, and nothing else is reported.
     async fn take_back(&mut self, refused: &[SourceId]) -> Result<(), Error> {
         if refused.is_empty() {
             return Ok(());

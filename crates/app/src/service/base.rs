@@ -22,7 +22,7 @@ use crate::{
     scan::{ScanRequest, Scanner},
 };
 
-/// Everything that can be done with one repository, for as long as a process lives. Cheap to clone: clones are one
+/// Everything that can be done with one repository, for as long as a process runs. Cheap to clone: clones are one
 /// service.
 #[derive(Clone)]
 pub struct Service {

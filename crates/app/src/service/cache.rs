@@ -13,7 +13,7 @@ use mangrove_domain::{
 use super::{base::Service, error::ServiceError};
 use crate::{
     scan,
-    upkeep::{self, Look, Sweep},
+    upkeep::{self, SourceInventory, Sweep},
 };
 
 /// What was fetched this recently may not be locked yet.
@@ -46,8 +46,8 @@ pub struct Pruned {
 /// Why nothing was pruned.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
-    /// Not everything can be looked at, and a lock there may name any package.
-    #[error("nothing was removed: {0}, and a lock there may name any package")]
+    /// Not everything can be looked at, and a lock there may name packages that are still needed.
+    #[error("nothing was removed: {0}, and a lock there may name packages that are still needed")]
     Unobservable(String),
     /// Sources, catalog, store or cache cannot be used.
     #[error(transparent)]
@@ -78,7 +78,7 @@ impl Service {
     /// [`PruneError`]; nothing was removed then, or bundles only.
     pub async fn prune(&self, is_dry_run: bool) -> Result<Pruned, PruneError> {
         let cache = self.package_cache()?;
-        let look = Look::take(&self.scanner).await.map_err(ServiceError::Scan)?;
+        let look = SourceInventory::take(&self.scanner).await.map_err(ServiceError::Scan)?;
         if let Some(unobservable) = look.unobservable {
             return Err(PruneError::Unobservable(unobservable));
         }
@@ -99,7 +99,7 @@ impl Service {
         Ok(Pruned { packages, bundles, leftovers: outcome.leftovers as u64, withheld })
     }
 
-    /// Resolves locked packages anew and moves their locks: those of these names, or all of them. With `is_pinned`, the
+    /// Resolves locked packages again and moves their locks: those of these names, or all of them. With `is_pinned`, the
     /// lock that is committed receives everything that is locked.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The catalog as a whole: making it anew, backing it up.
+//! The catalog as a whole: rebuilding it, backing it up.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::{
     upkeep::{self, Earlier},
 };
 
-/// A catalog that was made anew.
+/// A catalog that was rebuilt.
 #[derive(Clone, Debug, Default)]
 pub struct Rebuilt {
     /// Where the earlier one lies now; `None` if there was none.
@@ -21,9 +21,9 @@ pub struct Rebuilt {
     pub report: Report,
 }
 
-/// A catalog that could not be made anew, or not as a whole.
+/// A catalog that could not be rebuilt, or not as a whole.
 #[derive(Debug, thiserror::Error)]
-#[error("making the catalog anew")]
+#[error("rebuilding the catalog")]
 pub struct RebuildError {
     /// What came back.
     pub source: ServiceError,
@@ -38,7 +38,7 @@ impl From<ServiceError> for RebuildError {
 }
 
 impl Service {
-    /// Sets the catalog aside, whatever is in it, and makes it anew from the sources. The rows that run on an earlier
+    /// Sets the catalog aside, whatever is in it, and builds it again from the sources. The rows that run on an earlier
     /// bundle, which no source can give back, are taken over.
     ///
     /// # Errors

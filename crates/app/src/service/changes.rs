@@ -1,4 +1,4 @@
-//! What changes while a service lives.
+//! What changes while a service runs.
 
 use std::sync::Arc;
 

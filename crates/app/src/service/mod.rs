@@ -3,7 +3,7 @@
 //!
 //! A [`Service`] is built from ports and plain values. Methods take values and give values; what is wrong with what a
 //! person wrote comes back as [`Problem`](mangrove_domain::problem::Problem)s. Nothing is printed, nothing reads the
-//! environment of the process, and what the configuration says can be read again while it lives.
+//! environment of the process, and what the configuration says can be read again while it runs.
 
 mod base;
 mod cache;

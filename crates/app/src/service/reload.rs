@@ -1,4 +1,4 @@
-//! The configuration, read again while the service lives.
+//! The configuration, read again while the service runs.
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use crate::{
     retry::{self, Retried},
     scan::{Report, ScanRequest},
     single::{self, BundleError, Form},
-    sought::Sought,
+    source_query::SourceQuery,
     types::{NotReady, ReadyType, Types as _},
     why::{self, Answer},
 };
@@ -69,8 +69,8 @@ impl Service {
     /// # Errors
     /// Sources or catalog cannot be looked at.
     pub async fn why(&self, query: Query<'_>) -> Result<Answer, ServiceError> {
-        let sought = self.sought(query).await?;
-        Ok(why::explain(&self.scanner, &sought).await?)
+        let query = self.source_query(query).await?;
+        Ok(why::explain(&self.scanner, &query).await?)
     }
 
     /// Tries failed and degraded sources now, whatever their timers say: those that are meant, or all of them.
@@ -78,11 +78,11 @@ impl Service {
     /// # Errors
     /// As [`scan`](Self::scan).
     pub async fn retry(&self, query: Option<Query<'_>>, request: &ScanRequest) -> Result<Retried, ServiceError> {
-        let sought = match query {
-            Some(query) => Some(self.sought(query).await?),
+        let query = match query {
+            Some(query) => Some(self.source_query(query).await?),
             None => None,
         };
-        Ok(retry::retry(&self.scanner, sought.as_ref(), request).await?)
+        Ok(retry::retry(&self.scanner, query.as_ref(), request).await?)
     }
 
     /// The source that a file is, by its absolute path; `None` if it lies in no root.
@@ -103,16 +103,16 @@ impl Service {
 
     /// What a query means: a type, a path below a root, one relative to the current directory or to the repository, or
     /// an absolute one.
-    async fn sought(&self, query: Query<'_>) -> Result<Sought, ServiceError> {
+    async fn source_query(&self, query: Query<'_>) -> Result<SourceQuery, ServiceError> {
         let repository = &self.repository.directory;
         let here = query.current_directory.map(|directory| directory.join(query.text));
         let below = |path: &PathBuf| Some(path.strip_prefix(repository).ok()?.to_str()?.replace('\\', "/"));
-        let mut sought = Sought::new(query.text, here.as_ref().and_then(below));
+        let mut meant = SourceQuery::new(query.text, here.as_ref().and_then(below));
         for path in here.into_iter().chain([repository.join(query.text)]) {
             if let Some(source) = self.source_of(&path).await? {
-                sought = sought.with_file(source);
+                meant = meant.with_file(source);
             }
         }
-        Ok(sought)
+        Ok(meant)
     }
 }

@@ -52,6 +52,12 @@ pub enum RunChange {
         /// What it logged.
         line: LogLine,
     },
+    /// Lines that methods logged were left out before this, because the subscriber reads too slowly. The record of the
+    /// run has them.
+    LinesDropped {
+        /// How many.
+        lines: u64,
+    },
     /// A step ended, or was skipped.
     StepFinished {
         /// The name of its job.

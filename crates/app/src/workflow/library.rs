@@ -253,10 +253,10 @@ fn with_broken(mut problem: Problem, broken: Option<(&Problem, UserAction)>) -> 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     let hint = nearest::hint(name, known.clone()).or_else(|| {
         let first: Vec<&str> = known.take(10).collect();
-        let list = format!("there are: {}", first.join(", "));
-        Some(if first.is_empty() { format!("there is no {what} yet") } else { list })
+        let list = format!("known {what}s: {}", first.join(", "));
+        Some(if first.is_empty() { format!("the repository has no {what}s") } else { list })
     });
-    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("there is no {what} `{name}`")).advise_if(hint)
+    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown {what} `{name}`")).advise_if(hint)
 }
 
 /// What has a name and an identifier of its own.
@@ -367,8 +367,8 @@ fn shadowed<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> 
     let winner = first_before(all, one.as_ref())?;
     let (what, field) = if winner.name().value == one.name().value { ("name", "name") } else { ("identifier", "id") };
     let (file, other, name) = (one.file(), winner.file(), &winner.name().value);
-    let message = format!("{file} shares its {what} with `{name}` in {other}, which comes before it");
-    Some((message, format!("ask for `{name}`, or give one of them another `{field}`")))
+    let message = format!("{file} shares its {what} with `{name}` in {other}, which takes precedence");
+    Some((message, format!("use `{name}`, or give one of the two another `{field}`")))
 }
 
 /// The sentence that one shares its name or identifier with others, and what to do; `None` if it does not.

@@ -46,7 +46,7 @@ pub(crate) async fn run(
             let mut error = CommandError::no(
                 Some(failure.fault.code),
                 failure.fault.to_string(),
-                Some(&format!("`mangrove explain {}` says more", failure.fault.code)),
+                Some(&format!("`mangrove explain {}` describes this error", failure.fault.code)),
             );
             error.details = failure.diagnostics.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
             error
@@ -87,13 +87,13 @@ fn unwritable(output: &Path, error: &io::Error) -> CommandError {
     let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (code, hint) = match error.kind() {
         ErrorKind::NotFound => {
-            (Code::NOT_WRITABLE, format!("the directory is not there: `mkdir -p {}` makes it", directory.display()))
+            (Code::NOT_WRITABLE, format!("the directory does not exist; `mkdir -p {}` creates it", directory.display()))
         }
         ErrorKind::IsADirectory => (Code::NOT_WRITABLE, "`-o` names the file to write, not a directory".to_owned()),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            (Code::DISK_FULL, format!("`mangrove explain {}` says more", Code::DISK_FULL))
+            (Code::DISK_FULL, format!("`mangrove explain {}` describes this error", Code::DISK_FULL))
         }
-        _ => (Code::NOT_WRITABLE, format!("`mangrove explain {}` says more", Code::NOT_WRITABLE)),
+        _ => (Code::NOT_WRITABLE, format!("`mangrove explain {}` describes this error", Code::NOT_WRITABLE)),
     };
     CommandError::usage(Some(code), format!("{} cannot be written: {error}", output.display()), Some(&hint))
 }

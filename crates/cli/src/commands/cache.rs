@@ -108,9 +108,9 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
     };
     context.printer.line(format!("packages in {}", packages.directory.display()));
     line(packages.archives, "archive");
-    line(packages.metadata, "answer");
-    line(packages.units, "record");
-    line(packages.scratch, "scratch file");
+    line(packages.metadata, "metadata document");
+    line(packages.units, "unit record");
+    line(packages.scratch, "temporary file");
     context.printer.line(format!("bundles in {}", directory.display()));
     line(bundles, "bundle");
     line(vendors, "vendor bundle");
@@ -122,7 +122,7 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
     let service = if is_dry_run { context.look()? } else { context.open(None)? };
     let pruned = service.prune(is_dry_run).await.map_err(|error| match error {
         PruneError::Unobservable(_) => {
-            let hint = "`mangrove scan` says what is missing";
+            let hint = "`mangrove scan` reports what is missing";
             CommandError::no(Some(Code::SWEEP_WITHHELD), error.to_string(), Some(hint))
         }
         PruneError::Service(error) => error.into(),
@@ -141,7 +141,7 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
         for problem in &withheld {
             context.printer.problem(problem);
         }
-        let verb = if is_dry_run { "Would go" } else { "Removed" };
+        let verb = if is_dry_run { "Would remove" } else { "Removed" };
         let print = |amount: Amount, noun: &str, why: &str| {
             let count = human::count(amount.files, noun);
             context.printer.status(verb, format!("{count} {why}, {}", human::size(amount.bytes)));
@@ -157,7 +157,7 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
     Ok(if withheld.is_empty() { Exit::Done } else { Exit::No })
 }
 
-/// A scan that fetches and builds everything, and says no if anything is left to be desired.
+/// A scan that fetches and builds everything, and ends with 1 if anything is unhealthy.
 pub(crate) async fn warm(context: &Context, jobs: Option<u16>) -> Result<Exit, CommandError> {
     let service = context.open(jobs)?;
     let request = service.scan_request(context.interrupts.cancellation());
@@ -171,8 +171,8 @@ pub(crate) async fn warm(context: &Context, jobs: Option<u16>) -> Result<Exit, C
 pub(crate) async fn update(context: &Context, names: &[String], is_pinned: bool) -> Result<Exit, CommandError> {
     let update = context.open(None)?.update_locks(names, is_pinned).await?;
     if !update.unknown.is_empty() {
-        let message = format!("no lock has {}", update.unknown.join(", "));
-        let hint = "`mangrove scan` locks what is imported; what a deno.lock governs is moved by Deno";
+        let message = format!("no lock names {}", update.unknown.join(", "));
+        let hint = "`mangrove scan` locks what is imported; Deno updates what a deno.lock pins";
         return Err(CommandError::usage(None, message, Some(hint)));
     }
     let has_failed = update.requirements.iter().any(|requirement| requirement.after.is_err());
@@ -206,8 +206,8 @@ pub(crate) async fn update(context: &Context, names: &[String], is_pinned: bool)
             }
             moved += u64::from(requirement.is_moved);
         }
-        let looked = human::count(update.requirements.len() as u64, "requirement");
-        context.printer.status("Updated", format!("{looked} looked at, {moved} moved"));
+        let checked = human::count(update.requirements.len() as u64, "requirement");
+        context.printer.status("Updated", format!("{checked} checked, {moved} updated"));
         if moved > 0 {
             context.printer.hint("`mangrove scan` builds what depends on them");
         }

@@ -29,7 +29,7 @@ pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit
     let Rebuilt { set_aside, kept, report } = outcome.map_err(|error| error.source)?;
     if !kept.is_empty() {
         let sources = human::count(kept.len() as u64, "source");
-        context.printer.status("Kept", format!("the earlier bundle of {sources} whose newest text does not work"));
+        context.printer.status("Kept", format!("the earlier bundle of {sources} whose current version fails"));
     }
     let set_aside = set_aside.map(|path| path.display().to_string());
     scan::print_report(
@@ -42,7 +42,7 @@ pub(crate) async fn rebuild(context: &Context, jobs: Option<u16>) -> Result<Exit
 
 pub(crate) async fn back_up(context: &Context, file: &Path) -> Result<Exit, CommandError> {
     if file.symlink_metadata().is_ok() {
-        let message = format!("{} is there already; a backup overwrites nothing", file.display());
+        let message = format!("{} already exists; a backup does not overwrite files", file.display());
         return Err(CommandError::usage(Some(Code::NOT_WRITABLE), message, Some("name a file that does not exist")));
     }
     context.look()?.back_up_catalog(file).await?;

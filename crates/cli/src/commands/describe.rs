@@ -11,7 +11,7 @@ use crate::{
     documents::{ShippedDocument, json_value},
     errors::CommandError,
     exit::Exit,
-    printer::Style,
+    line::{Line, Style},
 };
 
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ pub(crate) async fn run(
             let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
             Err(CommandError::usage(
                 None,
-                format!("`{query}` is the name of several types: {}", kinds.join(", ")),
+                format!("several kinds have a type `{query}`: {}", kinds.join(", ")),
                 Some(&format!("name one with `--kind {}`", kinds[0])),
             ))
         }
@@ -71,7 +71,7 @@ pub(crate) async fn run(
             let hint = nearest::hint(query, names);
             Err(CommandError::usage(
                 Some(Code::UNKNOWN_TYPE),
-                format!("`{query}` is no type name"),
+                format!("`{query}` is not a type name"),
                 Some(hint.as_deref().unwrap_or("type names have at least two segments, such as `@acme/dns`")),
             ))
         }
@@ -137,8 +137,7 @@ fn print(context: &Context, composed: &Composed, is_one_method: bool) {
     if !is_one_method {
         // Only models have a version of their own.
         let version = description.version.as_deref().unwrap_or_default();
-        let name = printer.styled(Style::Bold, description.type_name.as_str());
-        printer.line(format!("{name} {version}").trim_end());
+        printer.line(Style::Bold.of(description.type_name.as_str()) + format!(" {version}"));
         printer.line(format!("  {} from {} ({})", row.kind, row.source, row.origin.as_str()));
         printer.line(format!("  extension {} {}", row.extension.name, row.extension.version));
         if let Some(failure) = &row.degraded {
@@ -182,9 +181,10 @@ fn print(context: &Context, composed: &Composed, is_one_method: bool) {
     }
     for method in &description.methods {
         let kind = method.kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
-        let text = format!("    {}{kind}  {}", printer.styled(Style::Bold, &method.name), method.description);
         let added = attachment.methods.get(&method.name);
-        printer.line(added.map_or_else(|| text.clone(), |added| format!("{text}  (from {})", added.add_on)));
+        let added = added.map(|added| format!("  (from {})", added.add_on)).unwrap_or_default();
+        let name = Line::from("    ") + Style::Bold.of(&method.name);
+        printer.line(name + format!("{kind}  {}{added}", method.description));
         properties(context, &method.arguments, "      ");
     }
     for note in &description.notes {

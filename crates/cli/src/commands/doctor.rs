@@ -12,7 +12,8 @@ use crate::{
     errors::CommandError,
     exit::Exit,
     human,
-    printer::{Printer, Style},
+    line::Style,
+    printer::Printer,
 };
 
 pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<Exit, CommandError> {
@@ -94,23 +95,28 @@ fn print(printer: &Printer, diagnosis: &Diagnosis) {
         let bytes = diagnosis.unreferenced.iter().map(|object| object.size_bytes).sum();
         let objects = human::count(diagnosis.unreferenced.len() as u64, "object");
         let old = diagnosis.sweepable.len();
-        printer.line(format!("store: {objects} ({}) that no row needs, {old} old enough to go", human::size(bytes)));
+        printer.line(format!(
+            "store: {objects} ({}) that no source needs, {old} of them old enough to be removed",
+            human::size(bytes)
+        ));
     }
     if diagnosis.pending > 0 {
         let sources = human::count(diagnosis.pending, "source");
-        printer.line(format!("{sources} not scanned as they are now; `mangrove scan` brings the catalog up to date"));
+        printer.line(format!(
+            "{sources} new or changed since the last scan; `mangrove scan` brings the catalog up to date"
+        ));
     }
     if diagnosis.is_healthy() {
-        printer.line(printer.styled(Style::Green, "healthy"));
+        printer.line(Style::Green.of("healthy"));
     } else {
-        printer.line(printer.styled(Style::Red, "unhealthy"));
+        printer.line(Style::Red.of("unhealthy"));
     }
 }
 
 /// `model @acme/a: a.ts resolves it, before pulled:@acme/tools/a.ts`.
 fn claims(duplicate: &Duplicate) -> String {
     let who = match (&duplicate.winner, &duplicate.blocked_by) {
-        (Some(winner), _) if duplicate.is_fallback => format!("{winner} stands in for a source that failed"),
+        (Some(winner), _) if duplicate.is_fallback => format!("{winner} is used in place of a source that failed"),
         (Some(winner), _) => format!("{winner} resolves it"),
         (None, Some(blocker)) => format!("nothing resolves it, {blocker} is rejected"),
         (None, None) => "nothing resolves it".to_owned(),

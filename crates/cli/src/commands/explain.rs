@@ -19,8 +19,12 @@ pub(crate) fn run(context: &Context, text: &str) -> Result<Exit, CommandError> {
     let Some(code) = Code::parse(text) else {
         let known: Vec<String> = Code::ALL.iter().map(ToString::to_string).collect();
         let hint = nearest::hint(text, known.iter().map(String::as_str))
-            .unwrap_or_else(|| "codes look like MG0101; errors print theirs in brackets".to_owned());
-        return Err(CommandError::usage(Some(Code::UNKNOWN_WORD), format!("`{text}` is no problem code"), Some(&hint)));
+            .unwrap_or_else(|| "a code looks like MG0101; messages show it in brackets".to_owned());
+        return Err(CommandError::usage(
+            Some(Code::UNKNOWN_WORD),
+            format!("`{text}` is not a problem code"),
+            Some(&hint),
+        ));
     };
     let page = explain::page(code);
     if context.printer.is_json() {

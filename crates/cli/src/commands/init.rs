@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, entropy: &dyn Entropy, directory: Option<&P
         WriteError::Exists(_) => CommandError::usage(
             Some(Code::INVALID_DOCUMENT),
             error.to_string(),
-            Some("name another directory, or go on with `mangrove scan`"),
+            Some("choose another directory, or continue with `mangrove scan`"),
         ),
         WriteError::Write { source, .. } => {
             CommandError::usage(Some(Code::NOT_WRITABLE), format!("{error}: {source}"), None)
@@ -51,9 +51,10 @@ pub(crate) fn run(context: &Context, entropy: &dyn Entropy, directory: Option<&P
         context.printer.status("Wrote", path);
     }
     for path in &kept {
-        context.printer.status("Kept", format!("{path}, which was there already"));
+        context.printer.status("Kept", format!("{path}, which already exists"));
     }
     let place = if directory == Path::new(".") { String::new() } else { format!("cd {} && ", directory.display()) };
-    context.printer.note(format!("\nNow try: {place}mangrove workflow run hello"));
+    context.printer.note("");
+    context.printer.note(format!("Now try: {place}mangrove workflow run hello"));
     Ok(Exit::Done)
 }

@@ -135,9 +135,9 @@ impl Context {
         })?;
         compose::find_repository(&start).ok_or_else(|| {
             let hint = if self.global.repo.is_some() {
-                format!("`mangrove init {}` makes a repository there", start.display())
+                format!("`mangrove init {}` creates a repository there", start.display())
             } else {
-                "`mangrove init` makes a repository here; `--repo DIR` names another one".to_owned()
+                "`mangrove init` creates a repository here; `--repo DIR` names another one".to_owned()
             };
             CommandError::usage(
                 Some(Code::NO_REPOSITORY),

@@ -7,14 +7,14 @@ use super::{Context, running};
 use crate::{args, documents::ProblemDocument, errors::CommandError, exit::Exit, printer::table};
 
 #[derive(Serialize)]
-struct ListDocument {
+struct DefinitionListDocument {
     schema: &'static str,
-    definitions: Vec<ListedDocument>,
+    definitions: Vec<ListedDefinitionDocument>,
     problems: Vec<ProblemDocument>,
 }
 
 #[derive(Serialize)]
-struct ListedDocument {
+struct ListedDefinitionDocument {
     name: String,
     id: String,
     #[serde(rename = "type")]
@@ -29,7 +29,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         let definitions = library
             .definitions
             .iter()
-            .map(|definition| ListedDocument {
+            .map(|definition| ListedDefinitionDocument {
                 name: definition.name.value.clone(),
                 id: definition.id.clone(),
                 type_name: definition.type_name.value.to_string(),
@@ -37,7 +37,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 path: definition.file.clone(),
             })
             .collect();
-        context.printer.document(&ListDocument {
+        context.printer.document(&DefinitionListDocument {
             schema: "mangrove.model-list/1",
             definitions,
             problems: library.own_problems().map(ProblemDocument::from).collect(),

@@ -3,7 +3,7 @@
 use mangrove_domain::{
     ports::RunFilter,
     problem::Code,
-    run::{JobRecord, RunLookup, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -14,20 +14,21 @@ use crate::{
     errors::CommandError,
     exit::Exit,
     human,
-    printer::{Printer, Style, table},
+    line::{Line, Style},
+    printer::{Printer, table},
     run_document::RunDocument,
 };
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListDocument {
+struct RunListDocument {
     schema: &'static str,
-    runs: Vec<ListedDocument>,
+    runs: Vec<ListedRunDocument>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListedDocument {
+struct ListedRunDocument {
     run_id: String,
     name: String,
     status: &'static str,
@@ -41,7 +42,7 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
     let service = context.look()?;
     let records = service.runs(&RunFilter { name, limit: Some(limit) }).await?;
     if context.printer.is_json() {
-        let listed = |record: &RunRecord| ListedDocument {
+        let listed = |record: &RunRecord| ListedRunDocument {
             run_id: record.id.clone(),
             name: record.name.clone(),
             status: record.status.as_str(),
@@ -51,7 +52,7 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
             duration_ms: human::elapsed_ms(Some(record.started_at), record.finished_at),
         };
         let runs = records.iter().map(listed).collect();
-        context.printer.document(&ListDocument { schema: "mangrove.run-list/1", runs });
+        context.printer.document(&RunListDocument { schema: "mangrove.run-list/1", runs });
         return Ok(Exit::Done);
     }
     let now = service.clock().now();
@@ -83,11 +84,11 @@ pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandErr
         RunLookup::Found(record) => record,
         RunLookup::Unknown => {
             let message = format!("no run has an identifier that begins with `{id}`");
-            return Err(unknown(message, "`mangrove run list` lists them"));
+            return Err(unknown(message, "`mangrove run list` lists the runs"));
         }
         RunLookup::Ambiguous => {
             let message = format!("more than one run has an identifier that begins with `{id}`");
-            return Err(unknown(message, "give more of it; `mangrove run list` lists them"));
+            return Err(unknown(message, "give more of the identifier; `mangrove run list` lists the runs"));
         }
     };
     if context.printer.is_json() {
@@ -99,12 +100,8 @@ pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandErr
 }
 
 fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
-    printer.line(format!(
-        "{}  {}  {}",
-        printer.styled(Style::Bold, &record.name),
-        status(printer, record.status),
-        human::elapsed(Some(record.started_at), record.finished_at),
-    ));
+    let elapsed = human::elapsed(Some(record.started_at), record.finished_at);
+    printer.line(Style::Bold.of(&record.name) + "  " + status(record.status) + format!("  {elapsed}"));
     printer.line(format!("  run {}, {} by {}", record.id, human::ago(record.started_at, now), record.trigger));
     if record.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
         printer.line(format!("  inputs {}", record.inputs));
@@ -113,13 +110,14 @@ fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
         print_job(printer, job);
     }
     if let Some(error) = &record.error {
-        printer.line(format!("  error[{}]: {}", error.code, advice::message(&error.message)));
+        printer.line(format!("  error[{}]: {}", error.code, error.message));
+        print_hint(printer, error, "  ");
     }
 }
 
 fn print_job(printer: &Printer, job: &JobRecord) {
     let elapsed = human::elapsed(job.started_at, job.finished_at);
-    printer.line(format!("  {}  {}  {elapsed}", job.name, status(printer, job.status)).trim_end());
+    printer.line(Line::from("  ") + Line::name(&job.name) + "  " + status(job.status) + format!("  {elapsed}"));
     for step in &job.steps {
         print_step(printer, step);
     }
@@ -127,8 +125,8 @@ fn print_job(printer: &Printer, job: &JobRecord) {
 
 fn print_step(printer: &Printer, step: &StepRecord) {
     let elapsed = human::elapsed(step.started_at, step.finished_at);
-    let head = format!("    {} ({})  {}  {elapsed}", step.name, step.task, status(printer, step.status));
-    printer.line(head.trim_end());
+    let head = Line::from("    ") + Line::name(&step.name) + " (" + Line::name(&step.task) + ")  ";
+    printer.line(head + status(step.status) + format!("  {elapsed}"));
     for line in &step.logs {
         printer.line(format!("      {:<5} {}", line.level, line.text));
     }
@@ -136,11 +134,19 @@ fn print_step(printer: &Printer, step: &StepRecord) {
         printer.line(format!("      wrote {}", handle_text(handle)));
     }
     if let Some(error) = &step.error {
-        printer.line(format!("      error[{}]: {}", error.code, advice::message(&error.message)));
+        printer.line(format!("      error[{}]: {}", error.code, error.message));
+        print_hint(printer, error, "      ");
     }
     if let Some(provenance) = &step.provenance {
         let version = provenance.type_version.as_deref().unwrap_or("without version");
         printer.line(format!("      ran {} {version} from {}", provenance.type_name, provenance.source));
+    }
+}
+
+/// What helps, below the error that it is about.
+pub(crate) fn print_hint(printer: &Printer, error: &RunProblem, indent: &str) {
+    if let Some(hint) = advice::of_run_problem(error) {
+        printer.line(format!("{indent}hint: {hint}"));
     }
 }
 
@@ -153,12 +159,12 @@ pub(crate) fn handle_text(handle: &mangrove_domain::json::Json) -> String {
 }
 
 /// A status in its colour.
-pub(crate) fn status(printer: &Printer, status: RunStatus) -> String {
+pub(crate) fn status(status: RunStatus) -> Line {
     let style = match status {
         RunStatus::Succeeded => Style::Green,
         RunStatus::Failed | RunStatus::Blocked => Style::Red,
         RunStatus::Cancelled | RunStatus::Skipped => Style::Yellow,
         RunStatus::Pending | RunStatus::Running => Style::Cyan,
     };
-    printer.styled(style, status.as_str())
+    style.of(status.as_str())
 }

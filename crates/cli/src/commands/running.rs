@@ -75,7 +75,7 @@ fn not_started(context: &Context, error: RunError) -> CommandError {
         }
         RunError::Start(StartError::Problems(problems)) => {
             let [first, more @ ..] = problems.as_slice() else {
-                return CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot begin", None);
+                return CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot start", None);
             };
             let mut error = unknown(first);
             error.details.extend(more.iter().map(|problem| match &problem.advice {
@@ -125,7 +125,7 @@ pub(super) fn unknown(problem: &Problem) -> CommandError {
 fn print_broken_files(context: &Context, files: &[String]) {
     if let Some(first) = files.first() {
         let others = if files.len() == 1 { String::new() } else { format!(" and {} more", files.len() - 1) };
-        context.printer.note(format!("{first}{others} cannot be used; `mangrove workflow validate` says why"));
+        context.printer.note(format!("{first}{others} cannot be used; `mangrove workflow validate` shows why"));
     }
 }
 

@@ -77,6 +77,9 @@ pub(crate) async fn status(context: &Context) -> Result<Exit, CommandError> {
     for program in &programs {
         if let Some(problem) = &program.problem {
             context.printer.note(format!("{} [{}]", problem.message, problem.code));
+            if let Some(hint) = &problem.hint {
+                context.printer.hint(hint);
+            }
         }
     }
     Ok(Exit::Done)

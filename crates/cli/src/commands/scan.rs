@@ -47,7 +47,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exi
     Ok(if is_no { Exit::No } else { Exit::Done })
 }
 
-/// True if a row or anything else leaves something to be desired.
+/// True if a row is unhealthy or anything else is in error.
 pub(super) fn is_unhealthy(report: &Report) -> bool {
     report.rows.iter().any(|row| health::problem(row).is_some())
         || report.problems.iter().any(|problem| problem.severity == Severity::Error)
@@ -129,9 +129,9 @@ fn print(
     if presentation.dry_run {
         let steps = human::count(looked_at(report), "source");
         let planned = shown.iter().filter(|step| !matches!(step.action, Action::Keep)).count();
-        printer.status("Planned", format!("{steps} looked at, {planned} to be acted on; nothing was written"));
+        printer.status("Planned", format!("work for {planned} of {steps}; nothing was written"));
     } else if report.is_cancelled {
-        printer.status("Stopped", format!("{}; the next scan goes on from here", summary(report)));
+        printer.status("Stopped", format!("{}; the next scan continues from here", summary(report)));
     } else {
         printer.status("Scanned", summary(report));
     }
@@ -143,22 +143,23 @@ fn looked_at(report: &Report) -> u64 {
     if report.rows.is_empty() && report.steps.is_empty() { rows } else { report.steps.len() as u64 }
 }
 
-/// `12 models in 340 ms: 10 ready, 2 failed to build (12 built)`.
+/// `12 models in 340 ms: 10 indexed (1 degraded), 2 failed to build (12 built)`.
 fn summary(report: &Report) -> String {
     let mut states: BTreeMap<StateName, u64> = BTreeMap::new();
     for (state, count) in report.kinds.values().flat_map(|kind| &kind.states) {
         *states.entry(*state).or_default() += count;
     }
     states.retain(|_, count| *count > 0);
+    let degraded: u64 = report.kinds.values().map(|kind| kind.degraded).sum();
     let kinds: Vec<String> =
         report.kinds.iter().map(|(kind, summary)| human::count(summary.rows(), kind.as_str())).collect();
     let kinds = if kinds.is_empty() { "no extensions".to_owned() } else { kinds.join(", ") };
-    let degraded: u64 = report.kinds.values().map(|kind| kind.degraded).sum();
-    let mut parts: Vec<String> =
-        states.into_iter().map(|(state, count)| format!("{count} {}", condition(state))).collect();
-    if degraded > 0 {
-        parts.push(format!("{degraded} of them on an earlier bundle"));
-    }
+    let part = |(state, count)| match state {
+        // Only such rows have an earlier bundle to run on.
+        StateName::Indexed if degraded > 0 => format!("{count} indexed ({degraded} degraded)"),
+        state => format!("{count} {}", condition(state)),
+    };
+    let parts: Vec<String> = states.into_iter().map(part).collect();
     let states = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     let duration = human::duration(report.statistics.duration);
     format!("{kinds} in {duration}{states} ({} built)", report.statistics.built)
@@ -166,12 +167,12 @@ fn summary(report: &Report) -> String {
 
 const fn condition(state: StateName) -> &'static str {
     match state {
-        StateName::Indexed => "ready",
+        StateName::Indexed => "indexed",
         StateName::Bundled => "waiting for inspection",
         StateName::BundleBuildFailed => "failed to build",
         StateName::ValidationFailed => "rejected",
         StateName::EntryPointUnreadable => "unreadable",
         StateName::OrphanedBundleOnly => "orphaned",
-        StateName::Tombstoned => "leaving",
+        StateName::Tombstoned => "removed",
     }
 }

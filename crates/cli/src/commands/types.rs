@@ -7,7 +7,8 @@ use crate::{
     documents::{TypeDocument, TypesDocument},
     errors::CommandError,
     exit::Exit,
-    printer::{Style, table},
+    line::Style,
+    printer::table,
 };
 
 pub(crate) async fn run(
@@ -53,11 +54,11 @@ pub(crate) async fn run(
     }
     if cells.is_empty() {
         let text = if index.rows().next().is_none() {
-            "nothing is in the catalog yet; `mangrove scan` looks for extensions"
+            "the catalog is empty; `mangrove scan` finds extensions"
         } else {
             "no type matches; `mangrove types --all` shows failed and shadowed ones too"
         };
-        context.printer.note(context.printer.styled(Style::Dim, text));
+        context.printer.note(Style::Dim.of(text));
     }
     Ok(Exit::Done)
 }
@@ -75,7 +76,7 @@ fn note(row: &Row) -> String {
     }
     let state = match &row.state {
         State::Indexed(_) if row.degraded.is_some() => "degraded",
-        State::Indexed(_) => "ready",
+        State::Indexed(_) => "indexed",
         other => other.name().as_str(),
     };
     // Its name is that of the type that it adds to.

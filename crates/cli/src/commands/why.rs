@@ -20,7 +20,7 @@ use crate::{
     errors::CommandError,
     exit::Exit,
     human,
-    printer::Style,
+    line::Style,
 };
 
 #[derive(Serialize)]
@@ -96,17 +96,17 @@ pub(crate) fn unknown(
     let is_file = repository.join(query).is_file() || Path::new(query).is_file();
     let (message, hint) = if is_file {
         (
-            format!("`{query}` is no source, and no source imports it"),
+            format!("`{query}` is not a source, and no source imports it"),
             "sources are .ts, .tsx and .mts files in the directories of a kind, such as extensions/models; tests, \
              declarations and directories that begin with `_` or `.` are left out",
         )
     } else {
-        (format!("no source has the path or type `{query}`"), "`mangrove types --all` lists all there is")
+        (format!("no source has the path or type `{query}`"), "`mangrove types --all` lists all sources")
     };
     let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
     let mut error = CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint));
     if !is_file && !unobservable.is_empty() {
-        error.details.push("it may be where nobody can look now:".to_owned());
+        error.details.push("it may be in one of these places, which cannot be read now:".to_owned());
         let line = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
         error.details.extend(unobservable.iter().map(line));
     }
@@ -127,13 +127,13 @@ const IMPORTERS: usize = 10;
 
 fn print_helper(context: &Context, helper: &Helper) {
     let printer = &context.printer;
-    printer.line(printer.styled(Style::Bold, &helper.source.to_string()));
+    printer.line(Style::Bold.of(helper.source.to_string()));
     let is_elsewhere = helper.remarks.iter().any(|remark| remark.code == Code::WRONG_KIND);
     if is_elsewhere {
-        printer.line("  helper   it has no row of its own: what it exports does not belong here");
+        printer.line("  helper   it is not an entry point: what it exports belongs in the directory of another kind");
     } else {
         let names: Vec<String> = helper.export_names.iter().map(|name| format!("`{name}`")).collect();
-        printer.line(format!("  helper   it has no row of its own: it exports none of {}", names.join(", ")));
+        printer.line(format!("  helper   it is not an entry point: it exports none of {}", names.join(", ")));
     }
     for remark in &helper.remarks {
         printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
@@ -142,7 +142,7 @@ fn print_helper(context: &Context, helper: &Helper) {
         }
     }
     if helper.imported_by.is_empty() {
-        printer.line("  imported by no source");
+        printer.line("  not imported by any source");
         return;
     }
     printer.line(format!("  imported by {}", human::count(helper.imported_by.len() as u64, "source")));
@@ -171,7 +171,7 @@ fn document(explanation: &Explanation) -> ExplainedDocument {
 
 fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
     let printer = &context.printer;
-    printer.line(printer.styled(Style::Bold, &explanation.source.to_string()));
+    printer.line(Style::Bold.of(explanation.source.to_string()));
     let row = explanation.row.as_deref();
     if let Some(row) = row {
         let type_name = row.type_name().map(|name| format!("  `{name}`")).unwrap_or_default();
@@ -180,7 +180,7 @@ fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
             printer.line(format!("  shadowed {winner} resolves the type instead"));
         }
         if row.is_add_on() {
-            printer.line("  add-on   it adds to that type and is none of its own");
+            printer.line("  add-on   it adds to that type, and defines no type itself");
         }
     } else {
         printer.line("  state    not in the catalog yet");
@@ -189,7 +189,7 @@ fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
         printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
     }
     printer.line(format!("  verdict  {}: {}", explanation.step.verdict.name(), explanation.step.verdict));
-    printer.line(format!("  a scan   would {} it", explanation.step.action.name()));
+    printer.line(format!("  next     a scan would {} it", explanation.step.action.name()));
     if let Some(State::ValidationFailed { violations, .. }) = row.map(|row| &row.state) {
         printer.line("  rejected because");
         for violation in violations {
@@ -208,8 +208,8 @@ fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
         for line in failure_lines(failure) {
             printer.line(format!("    {line}"));
         }
-        if let Some(at) = failure.next_retry {
-            printer.line(format!("  retry    {}, at a scan, or when the type is asked for", human::ahead(at, now)));
+        if let Some(next) = human::next_retry(failure, now) {
+            printer.line(format!("  retry    {next}, at the next scan, or when a run needs the type"));
         }
     }
     for record in &explanation.history {
@@ -227,7 +227,7 @@ fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
 fn failure_lines(failure: &Failure) -> Vec<String> {
     let mut lines: Vec<String> = failure.latest_message.lines().map(str::to_owned).collect();
     if failure.first_message != failure.latest_message {
-        lines.push(format!("at first: {}", failure.first_message));
+        lines.push(format!("first failure: {}", failure.first_message));
     }
     lines
 }

@@ -7,15 +7,15 @@ use super::{Context, running};
 use crate::{args, documents::ProblemDocument, errors::CommandError, exit::Exit, printer::table};
 
 #[derive(Serialize)]
-struct ListDocument {
+struct WorkflowListDocument {
     schema: &'static str,
-    workflows: Vec<ListedDocument>,
+    workflows: Vec<ListedWorkflowDocument>,
     problems: Vec<ProblemDocument>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListedDocument {
+struct ListedWorkflowDocument {
     name: String,
     id: String,
     path: String,
@@ -44,7 +44,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         let workflows = library
             .workflows
             .iter()
-            .map(|workflow| ListedDocument {
+            .map(|workflow| ListedWorkflowDocument {
                 name: workflow.name.value.clone(),
                 id: workflow.id.clone(),
                 path: workflow.file.clone(),
@@ -56,7 +56,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 problems: library.problems_of(&workflow.file).map(ProblemDocument::from).collect(),
             })
             .collect();
-        context.printer.document(&ListDocument {
+        context.printer.document(&WorkflowListDocument {
             schema: "mangrove.workflow-list/1",
             workflows,
             problems: library.problems.iter().map(ProblemDocument::from).collect(),
@@ -71,7 +71,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 workflow.name.value.clone(),
                 match library.shadowing(workflow) {
                     Some(winner) => format!("shadowed by {}", winner.file),
-                    None => schedule(workflow).unwrap_or_else(|| "by hand".to_owned()),
+                    None => schedule(workflow).unwrap_or_else(|| "no schedule".to_owned()),
                 },
                 workflow.file.clone(),
                 workflow.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),

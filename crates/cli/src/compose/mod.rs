@@ -36,12 +36,12 @@ use mangrove_infra::{
     expressions::CelExpressions,
     inspection_cache::CachedInspector,
     runner::{self, ChosenRunner, deno::DenoRunner},
-    runtime::{Places, version::Versions},
+    runtime::{ProgramLocations, version::Versions},
     schema::JsonSchemas,
     seals::FileSeals,
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
-    worker::{Pool, PoolOptions, child, leash},
+    worker::{Pool, PoolOptions, child, exit_with_parent},
 };
 use mangrove_npm::NpmPackages;
 use mangrove_sources::{LocalTree, TreeOptions};
@@ -58,8 +58,8 @@ pub(crate) fn worker() -> ExitCode {
 }
 
 /// Becomes an outside program that ends with the process that asked for it.
-pub(crate) fn leash(parent: u32, program: &[OsString]) -> ExitCode {
-    leash::become_program(parent, program)
+pub(crate) fn exit_with_parent(parent: u32, program: &[OsString]) -> ExitCode {
+    exit_with_parent::become_program(parent, program)
 }
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -242,8 +242,8 @@ impl Composition {
         })
     }
 
-    fn places(&self, bundlers: &BundlerSettings) -> Places {
-        Places {
+    fn places(&self, bundlers: &BundlerSettings) -> ProgramLocations {
+        ProgramLocations {
             configured: bundlers.deno.clone(),
             environment: self.settings.environment.clone(),
             state_directory: self.settings.state_directory.clone(),
@@ -272,8 +272,11 @@ impl Composition {
 
     fn runner(&self, bundlers: &BundlerSettings) -> Arc<dyn MethodRunner> {
         let (repository, state_directory) = self.absolute.clone();
-        let launcher =
-            vec![self.program.clone().into_os_string(), "leash".into(), std::process::id().to_string().into()];
+        let launcher = vec![
+            self.program.clone().into_os_string(),
+            "exit-with-parent".into(),
+            std::process::id().to_string().into(),
+        ];
         let deno = DenoRunner::new(runner::deno::Options {
             launcher,
             places: self.places(bundlers),

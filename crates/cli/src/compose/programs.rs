@@ -13,7 +13,7 @@ use mangrove_domain::{
 };
 use mangrove_infra::{
     bundler,
-    runtime::{Places, install, version::Versions},
+    runtime::{ProgramLocations, install, version::Versions},
 };
 use mangrove_npm::{NpmPackages, registry::Limits};
 
@@ -24,13 +24,13 @@ const FETCH_LIMIT: Duration = Duration::from_mins(15);
 pub(super) struct FoundPrograms {
     /// Makes the client that fetches: the same cache and settings as for packages, with other limits.
     packages: Box<dyn Fn(Limits) -> NpmPackages + Send + Sync>,
-    places: RwLock<Places>,
+    places: RwLock<ProgramLocations>,
     versions: Versions,
 }
 
 impl FoundPrograms {
     pub(super) fn new(
-        places: Places,
+        places: ProgramLocations,
         versions: Versions,
         packages: impl Fn(Limits) -> NpmPackages + Send + Sync + 'static,
     ) -> Self {
@@ -38,11 +38,11 @@ impl FoundPrograms {
     }
 
     /// Looks elsewhere from now on.
-    pub(super) fn replace_places(&self, places: Places) {
+    pub(super) fn replace_places(&self, places: ProgramLocations) {
         *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
-    fn places(&self) -> Places {
+    fn places(&self) -> ProgramLocations {
         self.places.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

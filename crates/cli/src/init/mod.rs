@@ -29,7 +29,7 @@ pub(crate) struct Identifiers {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
     /// There is a marker already: this is a repository.
-    #[error("{} is there already: this is a repository", .0.display())]
+    #[error("{} already exists: the directory is a repository", .0.display())]
     Exists(PathBuf),
     /// A file could not be written.
     #[error("cannot write {}", path.display())]

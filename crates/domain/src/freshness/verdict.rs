@@ -51,7 +51,7 @@ pub enum NotLookedAt {
         /// The directory, relative to the root; empty for the root itself.
         directory: String,
     },
-    /// The directory that is configured for its kind is not there.
+    /// The directory that is configured for its kind does not exist.
     MissingDirectory {
         /// The directory, relative to the root.
         directory: String,
@@ -224,7 +224,7 @@ impl fmt::Display for Fresh {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fresh::Unchanged => out.write_str("nothing changed since it was accepted"),
-            Fresh::StillUnreadable { fault } => write!(out, "still the same as recorded: {fault}"),
+            Fresh::StillUnreadable { fault } => write!(out, "still unreadable for the recorded reason: {fault}"),
             Fresh::StillRejected => out.write_str("the same inputs were rejected by the same rules"),
             Fresh::StillOrphaned => out.write_str("its source still cannot be reached"),
             Fresh::NotLookedAt(reason) => reason.fmt(out),
@@ -235,7 +235,7 @@ impl fmt::Display for Fresh {
 impl fmt::Display for NotLookedAt {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotLookedAt::OutOfScope => out.write_str("kept as it is: not looked at this time"),
+            NotLookedAt::OutOfScope => out.write_str("kept as it is: outside the scope of this scan"),
             NotLookedAt::NoLoader(kind) => write!(out, "kept as it is: no loader for the kind {kind} is registered"),
             NotLookedAt::IncompleteListing { directory } if directory.is_empty() => {
                 out.write_str("kept as it is: its root could not be listed completely")
@@ -244,7 +244,7 @@ impl fmt::Display for NotLookedAt {
                 write!(out, "kept as it is: the directory {directory} could not be listed completely")
             }
             NotLookedAt::MissingDirectory { directory } => {
-                write!(out, "kept as it is: the directory {directory} that is configured for its kind is not there")
+                write!(out, "kept as it is: the directory {directory} that is configured for its kind does not exist")
             }
             NotLookedAt::MountsUnreadable { fault } => {
                 write!(out, "kept as it is: the list of source mounts cannot be read ({fault})")
@@ -282,7 +282,7 @@ impl fmt::Display for Stale {
             Stale::PackagesChanged { changes } => changed(out, "a package", changes),
             Stale::BundlerChanged { changes } => changed(out, "the bundler", changes),
             Stale::RulesChanged { before: 0, after } => {
-                write!(out, "its export has not been judged by version {after} of the rules of its kind yet")
+                write!(out, "its export has not been checked against version {after} of the rules of its kind yet")
             }
             Stale::RulesChanged { before, after } => {
                 write!(out, "the rules of its kind changed from version {before} to {after}")
@@ -300,7 +300,7 @@ impl fmt::Display for Stale {
                     out.write_str("its extension or mount is no longer configured")
                 }
                 (TombstoneReason::NoLongerEntryPoint, _) => {
-                    out.write_str("the file is there and no longer exports its kind")
+                    out.write_str("the file exists, but no longer exports what its kind requires")
                 }
                 (TombstoneReason::Pruned, _) => {
                     out.write_str("its source cannot be reached, and its bundle was never accepted")

@@ -101,7 +101,7 @@ fn vanished_match(root: &RootId) -> Fault {
     Fault::environment(
         Code::ROOT_UNREACHABLE,
         format!("root:{root}"),
-        format!("{root} matches a configured pattern and is not there"),
+        format!("{root} matches a configured pattern, but does not exist"),
     )
 }
 
@@ -109,7 +109,7 @@ fn missing_locked_file(row: &Row) -> Fault {
     Fault::environment(
         Code::UNREADABLE,
         "locked-file-missing",
-        format!("{} is named by the lockfile and is not there", row.source),
+        format!("{} is listed in the lockfile, but does not exist", row.source),
     )
 }
 

@@ -42,9 +42,9 @@ const fn root_severity(origin: Origin) -> Severity {
 
 fn root_advice(origin: Origin) -> Advice {
     let first = match origin {
-        Origin::Mounted => "mount it or check it out again, or take it out of .swamp-sources.yaml; then ",
-        Origin::Pulled => "pull the extension again, or take it out of the lockfile; then ",
-        Origin::Local => "check that the directory is there and can be read; then ",
+        Origin::Mounted => "mount it or check it out again, or remove it from .swamp-sources.yaml; then run ",
+        Origin::Pulled => "pull the extension again, or remove it from the lockfile; then run ",
+        Origin::Local => "check that the directory exists and can be read; then run ",
     };
     Advice::new(first).and(UserAction::Scan)
 }

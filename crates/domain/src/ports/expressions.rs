@@ -12,7 +12,7 @@ pub trait Expressions: Send + Sync {
     /// constant names (`inputs.zone["id"]` is `["inputs", "zone", "id"]`). Sorted, each once. Nothing is evaluated.
     ///
     /// Secrets are masked by what this says, so it MUST name every variable that [`evaluate`](Self::evaluate) may look
-    /// at, by the same parser; where it cannot be told which member is read, the path ends before it. Variables that
+    /// at, by the same parser; where it is not known which member is read, the path ends before it. Variables that
     /// the expression binds itself and functions are not among them.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub trait PackageCache: Send + Sync {
     /// Removes what no lock names, and gives how much that is.
     async fn prune(&self, request: &PruneRequest) -> Result<Amount, Fault>;
 
-    /// Resolves what is locked anew and moves the locks: only packages of these names, or all if there are none. With
+    /// Resolves what is locked again and moves the locks: only packages of these names, or all if there are none. With
     /// `is_pinned`, the lock that is committed receives everything that is locked.
     async fn update(&self, names: &[String], is_pinned: bool) -> Result<LockUpdate, Fault>;
 }

@@ -62,7 +62,7 @@ codes! {
     /// The bundler reported an error that is none of the others.
     BUNDLE_FAILED = 205, "the bundle could not be built";
     /// A kind of import that the bundler in charge cannot serve.
-    UNSUPPORTED_SPECIFIER = 206, "an import that no bundler here can serve";
+    UNSUPPORTED_SPECIFIER = 206, "an import that no configured bundler supports";
     /// No configuration in force says which package a bare name means.
     UNMAPPED_IMPORT = 207, "nothing says which package an import means";
     /// The worker process died while it worked on this input.
@@ -83,12 +83,12 @@ codes! {
     JOB_LIMIT = 224, "the module queues promises without end";
     /// The module needs something that this engine does not have.
     REQUIREMENT_MISSING = 225, "the module needs something that this engine lacks";
-    /// The code reached for what no entry of `permissions:` grants it.
-    PERMISSION_DENIED = 226, "the code reached for what the repository does not grant it";
+    /// The code asked for something that no entry of `permissions:` grants it.
+    PERMISSION_DENIED = 226, "the code asked for something that the repository does not grant";
     /// An outside program that this source needs is not there.
     RUNTIME_MISSING = 230, "a program that is needed is missing";
     /// The program is there, and something that it fetches on first use is not.
-    RUNTIME_INCOMPLETE = 231, "a program lacks a part that it fetches on first use";
+    RUNTIME_INCOMPLETE = 231, "a program lacks a part that it downloads on first use";
     /// The program was killed because it took too long.
     RUNTIME_TIMED_OUT = 232, "a program ran out of time";
     /// The program ended in a way that says nothing about the source.
@@ -125,8 +125,8 @@ codes! {
     LINK_OUTSIDE_ROOT = 405, "a link leads outside the root";
     /// A root is not reachable.
     ROOT_UNREACHABLE = 406, "a source root cannot be reached";
-    /// Most of a root's rows vanished at once.
-    MASS_REMOVAL = 407, "most sources of a root vanished at once";
+    /// Most of a root's sources are missing at once.
+    MASS_REMOVAL = 407, "most sources of a root are missing at once";
     /// The directory that a setting names for a kind is not there.
     MISSING_DIRECTORY = 408, "a configured directory is missing";
     /// Nothing below a mount or a pulled extension looks like extensions.
@@ -142,7 +142,7 @@ codes! {
     /// A source changed at every look of a scan.
     SOURCE_MOVING = 414, "a source kept changing while it was scanned";
     /// The catalog does not know every source, so that no bundle may be removed.
-    SWEEP_WITHHELD = 415, "bundles stay, because the catalog does not know every source";
+    SWEEP_WITHHELD = 415, "bundles are kept, because the catalog does not know every source";
     /// Files of a pulled extension are not those that the lockfile names.
     LOCK_DRIFT = 416, "a pulled extension differs from the lockfile";
     /// Something else than a regular file stands where a file is expected.

@@ -19,7 +19,7 @@ const NEVER_JUDGED: u32 = 0;
 
 /// What the next row continues.
 #[derive(Clone, Copy)]
-enum Ground<'a> {
+enum Basis<'a> {
     /// A row of the same kind that is not leaving.
     Known(&'a Row, Option<&'a Observation>),
     /// Nothing; the row to write replaces one of this revision.
@@ -28,21 +28,21 @@ enum Ground<'a> {
 
 /// Everything that the next row is made from.
 pub(super) struct Next<'a> {
-    ground: Ground<'a>,
+    basis: Basis<'a>,
     presence: Presence,
     rule_version: u32,
     moment: Moment,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> Basis<'a> {
     fn of(row: Option<&'a Row>, observation: Option<&'a Observation>) -> Option<Self> {
         let continues = |row: &&Row| {
             row.state.name() != StateName::Tombstoned
                 && observation.is_none_or(|observation| row.kind == observation.kind)
         };
         match (row.filter(continues), observation) {
-            (Some(row), observation) => Some(Ground::Known(row, observation)),
-            (None, Some(observation)) => Some(Ground::New(observation, row.map_or(0, |row| row.revision))),
+            (Some(row), observation) => Some(Basis::Known(row, observation)),
+            (None, Some(observation)) => Some(Basis::New(observation, row.map_or(0, |row| row.revision))),
             (None, None) => None,
         }
     }
@@ -56,8 +56,8 @@ impl<'a> Next<'a> {
         rule_version: u32,
         moment: Moment,
     ) -> Option<Self> {
-        let ground = Ground::of(row, Some(observation))?;
-        Some(Self { ground, presence, rule_version, moment })
+        let basis = Basis::of(row, Some(observation))?;
+        Some(Self { basis, presence, rule_version, moment })
     }
 
     /// `None` if there is nothing to continue. Actions were planned with the store's answer in mind, so the bundle
@@ -67,15 +67,15 @@ impl<'a> Next<'a> {
         observation: Option<&'a Observation>,
         moment: Moment,
     ) -> Option<Self> {
-        let ground = Ground::of(row, observation)?;
+        let basis = Basis::of(row, observation)?;
         let rule_version = row.map_or(0, |row| row.rule_version);
-        Some(Self { ground, presence: Presence::Present, rule_version, moment })
+        Some(Self { basis, presence: Presence::Present, rule_version, moment })
     }
 
     fn before(&self) -> Option<&'a Row> {
-        match self.ground {
-            Ground::Known(row, _) => Some(row),
-            Ground::New(..) => None,
+        match self.basis {
+            Basis::Known(row, _) => Some(row),
+            Basis::New(..) => None,
         }
     }
 
@@ -92,8 +92,8 @@ impl<'a> Next<'a> {
     /// does not.
     fn working(&self, just_built: Option<&BundleRef>) -> Option<&'a Indexed> {
         let row = self.before()?;
-        if let Ground::Known(_, Some(observation)) = self.ground
-            && observation.inputs().is_some_and(|observed| row.is_outrun(observed))
+        if let Basis::Known(_, Some(observation)) = self.basis
+            && observation.inputs().is_some_and(|observed| row.runs_outdated_shipped_bundle(observed))
         {
             return None;
         }
@@ -106,8 +106,8 @@ impl<'a> Next<'a> {
 
     /// The row in this state, with everything else as it was before or as it is observed.
     fn row(&self, state: State) -> Row {
-        match self.ground {
-            Ground::Known(before, observation) => {
+        match self.basis {
+            Basis::Known(before, observation) => {
                 let mut row = Row { state, rejected_before: rejections(before), ..before.clone() };
                 if row.state.bundle().is_none() {
                     row.built = None;
@@ -120,7 +120,7 @@ impl<'a> Next<'a> {
                 }
                 row
             }
-            Ground::New(observation, revision) => Row {
+            Basis::New(observation, revision) => Row {
                 source: observation.source.clone(),
                 origin: observation.origin,
                 extension: observation.extension.clone(),
@@ -159,18 +159,18 @@ impl<'a> Next<'a> {
     }
 
     fn claim_in_text(&self) -> Option<TypeName> {
-        match self.ground {
-            Ground::Known(_, observation) => observation?.claimed_type.clone(),
-            Ground::New(observation, _) => observation.claimed_type.clone(),
+        match self.basis {
+            Basis::Known(_, observation) => observation?.claimed_type.clone(),
+            Basis::New(observation, _) => observation.claimed_type.clone(),
         }
     }
 
     fn claims_add_on_in_text(&self) -> bool {
-        match self.ground {
-            Ground::Known(before, observation) => {
+        match self.basis {
+            Basis::Known(before, observation) => {
                 observation.map_or_else(|| before.is_add_on(), |observation| observation.claims_add_on)
             }
-            Ground::New(observation, _) => observation.claims_add_on,
+            Basis::New(observation, _) => observation.claims_add_on,
         }
     }
 
@@ -267,9 +267,9 @@ impl<'a> Next<'a> {
 
     /// The row with its failure cleared: nothing was attempted, the last good bundle fits again.
     pub(super) fn recovered(&self) -> Result<Row, IllegalTransition> {
-        let state = match self.ground {
-            Ground::Known(row, _) => row.state.degraded()?,
-            Ground::New(..) => return Err(IllegalTransition { from: None, event: Event::Degraded }),
+        let state = match self.basis {
+            Basis::Known(row, _) => row.state.degraded()?,
+            Basis::New(..) => return Err(IllegalTransition { from: None, event: Event::Degraded }),
         };
         Ok(Row { attempted: None, degraded: None, ..self.row(state) })
     }
@@ -287,16 +287,16 @@ impl<'a> Next<'a> {
     }
 
     pub(super) fn source_lost(&self) -> Result<Row, IllegalTransition> {
-        let state = match self.ground {
-            Ground::Known(row, _) => row.state.source_lost()?,
-            Ground::New(..) => return Err(IllegalTransition { from: None, event: Event::SourceLost }),
+        let state = match self.basis {
+            Basis::Known(row, _) => row.state.source_lost()?,
+            Basis::New(..) => return Err(IllegalTransition { from: None, event: Event::SourceLost }),
         };
         Ok(Row { degraded: None, ..self.row(state) })
     }
 
     /// The same row with the identity that is observed now.
     pub(super) fn migrated(&self) -> Settled {
-        let Ground::Known(before, Some(observation)) = self.ground else {
+        let Basis::Known(before, Some(observation)) = self.basis else {
             return Settled::Unchanged;
         };
         let mut row = before.clone();

@@ -53,7 +53,7 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
     let description = form.optional_text(members, "description").map(|text| text.value);
     if form.optional_count(members, "version", 1).is_some_and(|version| version > 1) {
         let node = members.node.get("version").unwrap_or(members.node);
-        form.error(node, "`version`: this program knows version 1 only", None);
+        form.error(node, "`version`: only version 1 is supported", None);
     }
     let tags = form.labels(members, "tags");
     let inputs = form.mapping(members, "inputs").cloned();
@@ -146,7 +146,7 @@ fn read_task(form: &mut Form<'_>, node: &Node) -> Option<Task> {
         let node = members.node.get("type").unwrap_or(members.node);
         let hint = nearest::hint(&kind.value, kinds)
             .unwrap_or_else(|| "this version runs `model_method` and `workflow` tasks".to_owned());
-        form.error(node, format!("`type`: there is no task `{}`", kind.value), Some(hint));
+        form.error(node, format!("`type`: unknown task type `{}`", kind.value), Some(hint));
         return None;
     }
     let inputs = form.mapping(members, "inputs").cloned();
@@ -206,7 +206,7 @@ fn read_dependencies(
         if !siblings.contains(&on.value) {
             let node = Node { line: on.line, column: on.column, value: NodeValue::String(on.value.clone()) };
             let hint = nearest::hint(&on.value, siblings.iter().map(String::as_str));
-            form.error(&node, format!("there is no {key} `{}` here", on.value), hint);
+            form.error(&node, format!("unknown {key} `{}`", on.value), hint);
         }
     }
     dependencies
@@ -243,10 +243,11 @@ fn read_condition(form: &mut Form<'_>, node: &Node, depth: usize) -> Option<Cond
             Some(if kind.value == "and" { Condition::All(parts) } else { Condition::Any(parts) })
         }
         unknown => {
-            let hint = nearest::hint(unknown, kinds).unwrap_or_else(|| format!("there are {}", kinds.join(", ")));
+            let hint =
+                nearest::hint(unknown, kinds).unwrap_or_else(|| format!("known conditions: {}", kinds.join(", ")));
             form.error(
                 members.node.get("type").unwrap_or(members.node),
-                format!("`type`: there is no condition `{unknown}`"),
+                format!("`type`: unknown condition `{unknown}`"),
                 Some(hint),
             );
             None
@@ -270,7 +271,7 @@ fn check_names(form: &mut Form<'_>, what: &str, nodes: &[Node], names: &[Option<
         let first = names[..index].iter().flatten().find(|earlier| earlier.value == name.value);
         if let Some(first) = first {
             let node = nodes[index].get("name").unwrap_or(&nodes[index]);
-            let message = format!("there is a {what} `{}` already, in line {}", name.value, first.line);
+            let message = format!("the {what} `{}` is defined twice, first in line {}", name.value, first.line);
             form.error(node, message, None);
         }
     }

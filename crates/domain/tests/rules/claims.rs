@@ -65,8 +65,8 @@ fn origin_then_extension_then_path() {
     z/a.ts: behind y/a.ts
     y/b.ts: behind y/a.ts
     y/a.ts: resolves
-    MG0110 error: y/a.ts claims the model type @acme/dns before y/b.ts
-    MG0110 error: y/a.ts claims the model type @acme/dns before z/a.ts
+    MG0110 error: y/a.ts and y/b.ts both claim the model type @acme/dns; the first takes precedence
+    MG0110 error: y/a.ts and z/a.ts both claim the model type @acme/dns; the first takes precedence
     "#);
 }
 
@@ -113,8 +113,8 @@ fn a_failed_row_lets_a_lower_one_stand_in_and_a_rejected_one_does_not() {
     pulled/x/j.ts: behind x/i.ts
     x/k.ts: does not resolve
     MG0111 warning: pulled/x/b.ts resolves the model type @acme/failed only because x/a.ts failed: registry unreachable: connection refused
-    MG0120 error: the model type @acme/history does not resolve: x/g.ts is rejected, and pulled/x/h.ts must not silently run in its place
-    MG0120 error: the model type @acme/rejected does not resolve: x/c.ts is rejected, and pulled/x/d.ts must not silently run in its place
+    MG0120 error: the model type @acme/history is not available: x/g.ts was rejected, and pulled/x/h.ts is not used in its place
+    MG0120 error: the model type @acme/rejected is not available: x/c.ts was rejected, and pulled/x/d.ts is not used in its place
     MG0111 warning: pulled/x/f.ts resolves the model type @acme/unreadable only because x/e.ts failed: permission denied
     "#);
 }

@@ -61,9 +61,9 @@ fn every_line_of_the_table() {
     none -> EACCES
         New, mark-unreadable: never seen before
     EntryPointUnreadable failure=EACCES -> EACCES
-        StillUnreadable, keep: still the same as recorded: permission denied
+        StillUnreadable, keep: still unreadable for the recorded reason: permission denied
     Indexed degraded=EACCES -> EACCES
-        StillUnreadable, keep: still the same as recorded: permission denied
+        StillUnreadable, keep: still unreadable for the recorded reason: permission denied
     Indexed -> EACCES
         Unreadable, degrade: the entry cannot be read: permission denied
     EntryPointUnreadable failure=EACCES -> EIO

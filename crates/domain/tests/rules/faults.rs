@@ -137,7 +137,7 @@ fn fault_22_a_deleted_source_leaves_nothing_behind() {
     world.scan(Retry::All);
     assert!(world.rows.is_empty());
     let reasons: Vec<&str> = world.audit.iter().rev().take(2).map(|(_, line)| line.reason.as_str()).collect();
-    assert_eq!(reasons, ["the file is there and no longer exports its kind", "the source was deleted"]);
+    assert_eq!(reasons, ["the file exists, but no longer exports what its kind requires", "the source was deleted"]);
 }
 
 /// Rules that moved on are no doing of the author: the type stays, and says so, until one of both moves.

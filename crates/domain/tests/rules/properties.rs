@@ -239,9 +239,9 @@ proptest! {
         cold.scan(Retry::All);
         for (source, row) in &world.rows {
             if row.failure().is_none() && row.rejected_before.is_empty() {
-                let anew = &cold.rows[source];
+                let again = &cold.rows[source];
                 let judged = |row: &Row| (row.state.clone(), row.built.clone(), row.claimed_type.clone());
-                prop_assert_eq!(judged(row), judged(anew));
+                prop_assert_eq!(judged(row), judged(again));
             }
         }
         prop_assert!(cold.rows.keys().all(|source| world.rows.contains_key(source)), "I5");

@@ -20,9 +20,16 @@ export const bytesOf = (source) => {
 };
 
 const isRecord = (value) => typeof value === "object" && value !== null && !(value instanceof ErrorIntrinsic);
-const encode = (value) => {
+/**
+ * A value as JSON text that every reader takes. A half of a surrogate pair, such as half an emoji, is no text to anybody
+ * but JavaScript: `stringify` writes just those as escapes, and each becomes the character that stands for what cannot be
+ * read.
+ */
+export const encode = (value) => {
   const text = stringify(value);
-  return text === undefined ? "null" : text;
+  if (text === undefined) return "null";
+  if (!test(/\\ud[89a-f]/, text)) return text;
+  return replace(text, /\\(?:ud[89a-f][\da-f]{2}|[^])/g, (escape) => (escape.length === 6 ? "\ufffd" : escape));
 };
 const show = (value) => {
   if (typeof value === "string") return value;

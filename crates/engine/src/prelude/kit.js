@@ -24,6 +24,13 @@ const internalErrorPrototype = InternalError.prototype;
 // Not standard. Without it only the engine itself makes such errors: it is out of memory.
 delete globalThis.InternalError;
 
+// What a stack leads to is the function of each frame, those of the kit among them. As in other engines, a function in
+// strict mode is not given away; names and places are.
+const nativePrepare = ErrorIntrinsic.prepareStackTrace;
+ErrorIntrinsic.prepareStackTrace = (_error, sites) => sites;
+Reflect.defineProperty(getPrototypeOf(new ErrorIntrinsic().stack[0]), "getFunction", { value: () => undefined });
+ErrorIntrinsic.prepareStackTrace = nativePrepare;
+
 // ---------------------------------------------------------------------------------------------------------------
 // Stand-ins: what an engine without input and output does not have.
 

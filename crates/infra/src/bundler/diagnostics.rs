@@ -65,7 +65,7 @@ pub(super) fn failure(findings: Vec<Finding>) -> BuildFailure {
     let first = findings.first().map(|finding| finding.fault.clone());
     BuildFailure {
         fault: first.unwrap_or_else(|| {
-            Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler gave up without a word")
+            Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler failed without a message")
         }),
         diagnostics: findings.into_iter().map(|finding| finding.rendered).collect(),
     }
@@ -132,7 +132,7 @@ fn classify(kind: EventKind) -> (FailureClass, Code) {
         | EventKind::RequireTlaError
         | EventKind::TransformError
         | EventKind::UnsupportedFeatureError => (FailureClass::Deterministic, Code::BUNDLE_FAILED),
-        // The bundler's own trouble and kinds of later versions: nothing that the author could mend.
+        // The bundler's own trouble and kinds of later versions: nothing that the author could fix.
         _ => (FailureClass::Environment, Code::BUNDLE_FAILED),
     }
 }

@@ -64,7 +64,7 @@ impl DeferredCatalog {
         Self { path: path.into(), mode, open: Box::new(open), opened: RwLock::default() }
     }
 
-    /// Closes the catalog, does something with its file, and lets what is asked next open it anew. Whoever is in the
+    /// Closes the catalog, does something with its file, and lets what is asked next open it again. Whoever is in the
     /// middle of a question gets its answer first.
     pub async fn while_closed<T>(&self, work: impl Future<Output = T>) -> T {
         let mut opened = self.opened.write().await;

@@ -393,14 +393,14 @@ fn lost_description(row: &Row) -> Problem {
         row.source.to_string(),
         format!("the catalog has lost the description of {}", row.source),
     )
-    .advise("the next scan, or a run that needs the type, makes it anew")
+    .advise("the next scan, or a run that needs the type, creates it again")
 }
 
 fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {
     let subject = RelativePath::parse(path)
         .map_or_else(|_| format!("{root}/{path}"), |path| SourceId { root: RootId::new(root), path }.to_string());
     let message = format!("the catalog row of {subject} cannot be read: {error}");
-    Problem::warning(Code::CATALOG_ROW, subject, message).advise("the next scan makes it anew")
+    Problem::warning(Code::CATALOG_ROW, subject, message).advise("the next scan creates it again")
 }
 
 fn error(operation: &'static str, cause: SqliteError) -> CatalogError {

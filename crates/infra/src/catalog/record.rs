@@ -1,7 +1,7 @@
 //! The stored form of a row: a format byte and a compact binary record.
 //!
 //! Every variant and field is written by name of this file's types, in their order. A change of order or
-//! meaning is a new format byte; a record of an unknown format is a damaged row, which the next scan makes anew.
+//! meaning is a new format byte; a record of an unknown format is a damaged row, which the next scan writes again.
 //! Records of format 1 end where the acceptance of a shipped bundle begins; they are read as rows without one.
 
 use std::{collections::HashMap, sync::Arc};
@@ -31,7 +31,7 @@ const FORMAT_WITHOUT_ACCEPTANCE: u8 = 1;
 /// Why a row cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordError {
-    /// `Bundled` lives in memory only, `Tombstoned` is a deletion.
+    /// `Bundled` exists in memory only, `Tombstoned` is a deletion.
     #[error("a row in state {0} is never stored")]
     NotStorable(mangrove_domain::state::StateName),
     /// Written by another program, or damaged.

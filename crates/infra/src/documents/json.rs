@@ -21,13 +21,13 @@ pub(super) enum Dialect {
 /// Parses one JSON value that fills `text`.
 pub(super) fn parse(name: &str, text: &str, dialect: Dialect) -> Result<Node, DocumentError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { name, rest: text, line: 1, column: 1, dialect };
+    let mut reader = JsonReader { name, rest: text, line: 1, column: 1, dialect };
     let root = reader.value(0)?;
     reader.space()?;
     if reader.rest.is_empty() { Ok(root) } else { Err(reader.unexpected("the end of the file")) }
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     name: &'a str,
     rest: &'a str,
     line: u32,
@@ -35,7 +35,7 @@ struct Reader<'a> {
     dialect: Dialect,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     fn value(&mut self, depth: usize) -> Result<Node, DocumentError> {
         self.space()?;
         let (line, column) = (self.line, self.column);
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
             }
             let key = self.string()?;
             if let Some(first) = seen.insert(key.clone(), line) {
-                let message = format!("the key `{key}` stands here twice, first in line {first}");
+                let message = format!("the key `{key}` is given twice, first in line {first}");
                 return Err(error(self.name, line, column, message));
             }
             self.space()?;

@@ -11,9 +11,9 @@ use mangrove_domain::{
 
 use super::{MAX_COPIED_NODES, MAX_DEPTH, decimal, error};
 
-/// Parses the only document of `text`; an empty text is `null`.
+/// Parses the only document of `text`; an empty string is `null`.
 pub(super) fn parse(name: &str, text: &str) -> Result<Node, DocumentError> {
-    let mut reader = Reader { name, parser: Parser::new_from_str(text), anchors: HashMap::new(), copied: 0 };
+    let mut reader = YamlReader { name, parser: Parser::new_from_str(text), anchors: HashMap::new(), copied: 0 };
     let mut root = None;
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -30,14 +30,14 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Node, DocumentError> {
     Ok(root.unwrap_or(Node { line: 1, column: 1, value: NodeValue::Null }))
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     name: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     copied: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> YamlReader<'a> {
     /// The next event that is not a comment.
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, DocumentError> {
         loop {
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
             let value = self.node(event, span, depth + 1)?;
             let text = key.as_str().unwrap_or_default().to_owned();
             if let Some(first) = seen.get(&text) {
-                let message = format!("the key `{text}` stands here twice, first in line {first}");
+                let message = format!("the key `{text}` is given twice, first in line {first}");
                 return Err(error(self.name, key.line, key.column, message));
             }
             seen.insert(text, key.line);
@@ -150,10 +150,10 @@ impl<'a> Reader<'a> {
                 let node = self.alias(target, start, 0)?;
                 match node.value {
                     NodeValue::String(_) => Ok(Node { line, column, value: node.value }),
-                    _ => Err(self.error(start, format!("expected a text as key, found a {}", node.type_name()))),
+                    _ => Err(self.error(start, format!("expected a string as key, found a {}", node.type_name()))),
                 }
             }
-            _ => Err(self.error(start, "expected a text as key, found a list or mapping")),
+            _ => Err(self.error(start, "expected a string as key, found a list or mapping")),
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::{
 const KEPT_BYTES: usize = 64 << 10;
 
 /// How long the streams of a program that has ended are read on: whatever it started may hold them open.
-const AFTERMATH: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub enum Error {
         source: io::Error,
     },
     /// It was killed, with everything that it had started.
-    #[error("{program} did not end within {limit:?} and was killed; it last said: {last_lines}")]
+    #[error("{program} did not end within {limit:?} and was killed; its last output: {last_lines}")]
     TimedOut {
         /// Its file.
         program: PathBuf,
@@ -105,7 +105,7 @@ impl Call<'_> {
             let ending = async {
                 tokio::select! {
                     status = child.wait() => {
-                        let _ = tokio::time::timeout(AFTERMATH, &mut streams).await;
+                        let _ = tokio::time::timeout(DRAIN_TIMEOUT, &mut streams).await;
                         status
                     }
                     () = &mut streams => child.wait().await,
@@ -223,7 +223,7 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("the grandchild {pid} lives on");
+        panic!("the grandchild {pid} is still running");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mangrove_domain::{advice::INSTALLABLE, failure::Fault, problem::Code};
+use mangrove_domain::{failure::Fault, problem::Code};
 use rustix::fs::{Access, access};
 
 /// The variable that names the program `deno`.
@@ -22,7 +22,7 @@ pub(crate) const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_
 
 /// Where outside programs are looked for.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
+pub struct ProgramLocations {
     /// The program that the configuration names, as an absolute path.
     pub configured: Option<PathBuf>,
     /// The environment variables of the process: [`DENO_VARIABLE`] and `PATH`.
@@ -66,7 +66,7 @@ pub struct Program {
     pub origin: Origin,
 }
 
-impl Places {
+impl ProgramLocations {
     /// Where [`install`] puts the program.
     #[must_use]
     pub fn installed(&self) -> PathBuf {
@@ -95,7 +95,7 @@ impl Places {
             .map(|directory| directory.join("deno"))
             .find(|path| is_executable(path))
             .map(|path| Program { path, origin: Origin::SearchPath })
-            .ok_or_else(|| missing(format!("the program `deno` is needed and was not found; {INSTALLABLE}")))
+            .ok_or_else(|| missing("the program `deno` is needed and was not found".to_owned()))
     }
 }
 
@@ -104,7 +104,7 @@ fn named(path: &Path, origin: Origin, says: &str) -> Result<Program, Fault> {
         return Ok(Program { path: path.to_owned(), origin });
     }
     Err(missing(format!(
-        "{says} names {}, which is no program; correct it, or remove it: {INSTALLABLE}",
+        "{says} names {}, which is not an executable file; correct the setting, or remove it",
         path.display()
     )))
 }
@@ -137,7 +137,7 @@ mod tests {
     fn the_first_place_that_says_something_decides() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
-        let mut places = Places { state_directory: root.join("state"), ..Places::default() };
+        let mut places = ProgramLocations { state_directory: root.join("state"), ..ProgramLocations::default() };
         assert_eq!(places.deno().unwrap_err().code, Code::RUNTIME_MISSING);
 
         program(root, "bin/deno");
@@ -159,10 +159,10 @@ mod tests {
     fn a_program_that_is_named_and_not_there_is_not_replaced_by_another_one() {
         let directory = tempfile::tempdir().unwrap();
         program(directory.path(), "runtime/deno");
-        let fault = Places {
+        let fault = ProgramLocations {
             configured: Some(directory.path().join("gone")),
             state_directory: directory.path().to_owned(),
-            ..Places::default()
+            ..ProgramLocations::default()
         };
         let fault = fault.deno().unwrap_err();
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::RUNTIME_MISSING));
@@ -174,7 +174,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = program(directory.path(), "runtime/deno");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let places = Places { state_directory: directory.path().to_owned(), ..Places::default() };
+        let places = ProgramLocations { state_directory: directory.path().to_owned(), ..ProgramLocations::default() };
         assert!(places.deno().is_err());
     }
 }

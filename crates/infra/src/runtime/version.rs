@@ -81,7 +81,7 @@ impl Versions {
     /// `RUNTIME_FAILED` if it does not tell one.
     pub async fn of(&self, program: &Path) -> Result<String, Fault> {
         let failed = |message: String| {
-            let message = format!("{} does not tell its version: {message}", program.display());
+            let message = format!("{} does not report its version: {message}", program.display());
             Fault::environment(Code::RUNTIME_FAILED, "program:deno", message)
         };
         let stamp = Stamp::of(program).map_err(|error| failed(error.to_string()))?;

@@ -87,7 +87,7 @@ pub(super) fn corrupt(message: String) -> SqliteError {
 
 pub(super) fn newer(path: &Path, found: &str, known: i64) -> SqliteError {
     let message = format!(
-        "{} was written by a newer version (layout {found}, this version knows {known}); it is left as it is",
+        "{} was written by a newer version (layout {found}, this version knows {known}); it was not changed",
         path.display()
     );
     SqliteError::Newer(Fault::environment(Code::CATALOG_NEWER, "catalog:newer", message))

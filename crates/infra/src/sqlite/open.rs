@@ -17,8 +17,8 @@ use super::{
     set_aside::move_aside,
 };
 
-/// What a first look at a file says.
-enum Look {
+/// The state of a database file when it is opened.
+enum FileState {
     Ready,
     /// There, and nothing in it: created by a process that died before it wrote.
     Blank,
@@ -49,17 +49,17 @@ async fn open_to_read(path: &Path, layout: &Layout, busy: BusyPolicy) -> Result<
     }
     let options = connect_options(path, layout, busy).read_only(true).create_if_missing(false);
     let mut readers = reader_pool(options.clone());
-    let mut look = look(&readers, path, layout, OpenMode::ReadOnly).await;
-    if matches!(&look, Err(SqliteError::Other(fault)) if matches!(fault.code, Code::UNREADABLE | Code::NOT_WRITABLE)) {
+    let mut state = examine(&readers, path, layout, OpenMode::ReadOnly).await;
+    if matches!(&state, Err(SqliteError::Other(fault)) if matches!(fault.code, Code::UNREADABLE | Code::NOT_WRITABLE)) {
         // A read-only directory: SQLite cannot keep its index of the write-ahead log there. Nobody else can
         // write the file either, so it can be read as one that does not change.
         readers = reader_pool(options.immutable(true));
-        look = self::look(&readers, path, layout, OpenMode::ReadOnly).await;
+        state = examine(&readers, path, layout, OpenMode::ReadOnly).await;
     }
-    match look? {
-        Look::Ready => Ok(Database { pools: Some(Pools { writer: None, readers }), ..empty }),
-        Look::Blank => Ok(empty),
-        Look::NeedsSetup => {
+    match state? {
+        FileState::Ready => Ok(Database { pools: Some(Pools { writer: None, readers }), ..empty }),
+        FileState::Blank => Ok(empty),
+        FileState::NeedsSetup => {
             let what = "it has an earlier layout; a scan brings it up to date";
             Err(SqliteError::Other(failed("read", path, what)))
         }
@@ -78,24 +78,26 @@ async fn open_to_write(
     let options = connect_options(path, layout, busy).create_if_missing(false);
     let attempt = || async {
         let writer = writer_pool(options.clone());
-        (look(&writer, path, layout, OpenMode::ReadWrite).await, writer)
+        (examine(&writer, path, layout, OpenMode::ReadWrite).await, writer)
     };
     let exists = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
     if exists {
         match attempt().await {
-            (Ok(Look::Ready), writer) => return Ok((Database::writable(path, writer, options, busy)?, None)),
-            (Ok(Look::Blank | Look::NeedsSetup) | Err(SqliteError::Corrupt(_)), writer) => writer.close().await,
+            (Ok(FileState::Ready), writer) => return Ok((Database::writable(path, writer, options, busy)?, None)),
+            (Ok(FileState::Blank | FileState::NeedsSetup) | Err(SqliteError::Corrupt(_)), writer) => {
+                writer.close().await;
+            }
             (Err(error), _) => return Err(error),
         }
     }
-    // Under the lock, look again: another process may have done it meanwhile.
+    // Under the lock, examine it again: another process may have done it meanwhile.
     let lock = lock_setup(path, busy).await?;
     let mut set_aside = None;
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
         let (found, writer) = attempt().await;
         writer.close().await;
         match found {
-            Ok(Look::Ready | Look::Blank | Look::NeedsSetup) => {}
+            Ok(FileState::Ready | FileState::Blank | FileState::NeedsSetup) => {}
             Err(SqliteError::Corrupt(_)) => set_aside = Some(move_aside(path, "corrupt")?),
             Err(error) => return Err(error),
         }
@@ -126,13 +128,13 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
 }
 
 /// Checks version, journal mode and health.
-async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -> Result<Look, SqliteError> {
+async fn examine(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -> Result<FileState, SqliteError> {
     let failed_to_open = |error: sqlx::Error| SqliteError::of("open", path, &error);
     let mut connection = pool.acquire().await.map_err(failed_to_open)?;
     let mut names = names(&mut connection).await.map_err(failed_to_open)?;
     if lacks(&names, "meta") {
         if is_blank(&mut connection, &names).await.map_err(failed_to_open)? {
-            return Ok(Look::Blank);
+            return Ok(FileState::Blank);
         }
         // Another process may have made the tables between the two questions.
         names = self::names(&mut connection).await.map_err(failed_to_open)?;
@@ -155,19 +157,19 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
         OpenMode::ReadWrite => layout.version,
     };
     if found < oldest {
-        return Ok(Look::NeedsSetup);
+        return Ok(FileState::NeedsSetup);
     }
     if let Some(lost) = layout.objects.iter().find(|name| lacks(&names, name)) {
         return Err(incomplete(path, lost));
     }
     sqlx::query(layout.probe).fetch_all(&mut *connection).await.map_err(failed_to_open)?;
     if mode == OpenMode::ReadOnly {
-        return Ok(Look::Ready);
+        return Ok(FileState::Ready);
     }
     let journal: String =
         sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.map_err(failed_to_open)?;
     if journal != "wal" {
-        return Ok(Look::NeedsSetup);
+        return Ok(FileState::NeedsSetup);
     }
     let suspect = suspect_path(path);
     if suspect.exists() {
@@ -181,7 +183,7 @@ async fn look(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -
         // Best effort: a mark that stays costs one more check at the next open.
         let _ = std::fs::remove_file(&suspect);
     }
-    Ok(Look::Ready)
+    Ok(FileState::Ready)
 }
 
 /// The tables and indexes of the file.

@@ -17,7 +17,7 @@ use rustix::{
 use super::{Inner, access, vendor};
 
 /// Below this many bundles, one thread looks at all of them.
-const LOOK_ALONE_UP_TO: usize = 256;
+const ONE_THREAD_UP_TO: usize = 256;
 
 impl Inner {
     /// The directory of the store, to look from; `None` if there is none.
@@ -78,7 +78,7 @@ impl Inner {
             Ok(Presence::Present)
         };
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
-        if bundles.len() <= LOOK_ALONE_UP_TO || threads == 1 {
+        if bundles.len() <= ONE_THREAD_UP_TO || threads == 1 {
             return bundles.iter().map(look).collect();
         }
         std::thread::scope(|scope| {
@@ -112,7 +112,7 @@ impl Inner {
             Ok(true)
         };
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
-        if objects.len() <= LOOK_ALONE_UP_TO || threads == 1 {
+        if objects.len() <= ONE_THREAD_UP_TO || threads == 1 {
             return all(objects);
         }
         std::thread::scope(|scope| {

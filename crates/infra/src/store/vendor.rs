@@ -17,7 +17,7 @@ pub(super) fn check_names(files: &[BundleFile]) -> Result<(), StoreError> {
             && !file.path.contains('\0')
             && !file.path.contains('\\');
         if !is_plain || !names.insert(&file.path) {
-            let message = format!("{:?} is no file name of a vendor bundle", file.path);
+            let message = format!("{:?} is not a file name of a vendor bundle", file.path);
             let fault = Fault::deterministic(Code::PACKAGE_MALFORMED, "store:vendor", message);
             return Err(StoreError::Access { operation: "write", fault });
         }

@@ -74,7 +74,7 @@ impl ChildFailure {
             ChildFailure::Confused(message) => Fault::environment(
                 Code::WORKER_UNAVAILABLE,
                 CAUSE,
-                format!("the worker answered nonsense while {task}: {message}"),
+                format!("the worker sent a malformed answer while {task}: {message}"),
             ),
         }
     }

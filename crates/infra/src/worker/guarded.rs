@@ -26,10 +26,10 @@ use super::{
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How much of standard error is kept.
-const LAST_WORDS_BYTES: usize = 2_000;
+const STDERR_TAIL_BYTES: usize = 2_000;
 
 /// How long a dead child's exit status and last words are waited for.
-const MOURNING: Duration = Duration::from_secs(2);
+const REAP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A child with pipes. Dropping it kills it and everything in its process group.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Guarded {
 
     /// Bytes that it keeps in memory; `None` where the system does not say.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
-        self.child.id().and_then(Look::at).map(|look| look.resident_bytes)
+        self.child.id().and_then(ProcessSample::at).map(|sample| sample.resident_bytes)
     }
 
     /// What it is talked to through: its input and its output, and what watches it meanwhile.
@@ -119,19 +119,19 @@ impl Guarded {
 
     /// Finds out how a child ended that closed its pipes.
     async fn reap(&mut self, accepted: bool) -> ChildFailure {
-        let status = if let Ok(status) = tokio::time::timeout(MOURNING, self.child.wait()).await {
+        let status = if let Ok(status) = tokio::time::timeout(REAP_TIMEOUT, self.child.wait()).await {
             // What it started and left behind goes as well: the number of the group is nobody else's as long as one of
-            // them lives, and free for others for a moment only if none does.
+            // them is still running, and free for others for a moment only if none does.
             if let Some(group) = self.group.take() {
                 let _ = kill_process_group(group, Signal::KILL);
             }
             status.ok()
         } else {
-            // It closed its pipes and lives on.
+            // It closed its pipes and is still running.
             self.kill().await;
             None
         };
-        let _ = tokio::time::timeout(MOURNING, &mut self.listener).await;
+        let _ = tokio::time::timeout(REAP_TIMEOUT, &mut self.listener).await;
         let words = self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = words.iter().copied().collect();
         ChildFailure::Gone { status, stderr_tail: String::from_utf8_lossy(&bytes).into_owned(), accepted }
@@ -139,7 +139,7 @@ impl Guarded {
 
     async fn kill(&mut self) {
         self.kill_group();
-        let _ = tokio::time::timeout(MOURNING, self.child.wait()).await;
+        let _ = tokio::time::timeout(REAP_TIMEOUT, self.child.wait()).await;
     }
 
     /// Kills the child and whatever it started. The group's number is free for others once the child has been
@@ -198,17 +198,17 @@ impl Watcher<'_> {
                     }
                 }
                 _ = watch.tick() => {
-                    // Not for jobs that are done before the first look: there are thousands of them.
+                    // Not for jobs that are done before the first sample: there are thousands of them.
                     used_before = used_before.or_else(|| pid.and_then(ProcessorTime::of));
                     *next_look = Instant::now() + WATCH_INTERVAL;
-                    let look = pid.and_then(Look::at);
+                    let sample = pid.and_then(ProcessSample::at);
                     // A program that it started may hold its pipes open. What it said before it ended is read first.
-                    let is_over = look.is_some_and(|look| look.is_over);
+                    let is_over = sample.is_some_and(|sample| sample.is_over);
                     if is_over && was_over {
                         return Err(Ending::Pipe(io::ErrorKind::UnexpectedEof.into()));
                     }
                     was_over = is_over;
-                    let used_bytes = look.map_or(0, |look| look.resident_bytes);
+                    let used_bytes = sample.map_or(0, |sample| sample.resident_bytes);
                     if used_bytes > memory_limit_bytes {
                         let failure = ChildFailure::TooLarge { used_bytes, limit_bytes: memory_limit_bytes };
                         return Err(Ending::TooFar(failure));
@@ -221,14 +221,14 @@ impl Watcher<'_> {
 
 /// What the system says of a process.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct ProcessSample {
     /// What it keeps in memory.
     resident_bytes: u64,
     /// It has ended, and nobody has asked how.
     is_over: bool,
 }
 
-impl Look {
+impl ProcessSample {
     /// `None` where the system does not say.
     fn at(pid: u32) -> Option<Self> {
         let status = read::text(format!("/proc/{pid}/status"), Within::Anywhere, FileKind::State).ok()?;
@@ -244,7 +244,7 @@ async fn listen(mut errors: ChildStderr, stderr_tail: Arc<Mutex<VecDeque<u8>>>) 
     while let Ok(length @ 1..) = errors.read(&mut buffer).await {
         let mut words = stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
         words.extend(&buffer[..length]);
-        let surplus = words.len().saturating_sub(LAST_WORDS_BYTES);
+        let surplus = words.len().saturating_sub(STDERR_TAIL_BYTES);
         words.drain(..surplus);
     }
 }

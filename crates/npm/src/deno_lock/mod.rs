@@ -2,7 +2,7 @@
 //!
 //! Versions 3, 4 and 5 are known. All hold a graph of package instances (a package with its resolved peers);
 //! here it becomes one tree for each requirement, laid out by the rule of `resolve`. What cannot be understood
-//! of one requirement is a failure of that requirement alone, told when somebody needs it.
+//! of one requirement is a failure of that requirement alone, reported when it is needed.
 
 mod part;
 
@@ -23,9 +23,9 @@ use serde_json::Value;
 use super::{
     lock::Stamp,
     packument::checkable,
-    resolve::PLACES,
+    resolve::MAXIMUM_PACKAGES,
     specifier::{PackageId, Requirement, Specifier},
-    tree::{Place, Tree},
+    tree::{InstallPath, Tree},
 };
 
 /// The versions that are understood, as the file spells them.
@@ -205,9 +205,9 @@ impl<'a> Graph<'a> {
 
     fn tree(&self, root: &str) -> Result<Tree, String> {
         let id = package(root)?;
-        let top = Place::top(&id.name);
+        let top = InstallPath::top(&id.name);
         let mut tree = Tree { root: id, placed: BTreeMap::new(), integrity: BTreeMap::new() };
-        let mut keys: BTreeMap<Place, String> = BTreeMap::new();
+        let mut keys: BTreeMap<InstallPath, String> = BTreeMap::new();
         let mut pending = VecDeque::from([(top, root.to_owned())]);
         while let Some((place, key)) = pending.pop_front() {
             let id = package(&key)?;
@@ -222,14 +222,14 @@ impl<'a> Graph<'a> {
                 let chosen = match visible {
                     Some(found) if *found == needed => continue,
                     Some(_) => place.below(&name),
-                    None => Place::top(&name),
+                    None => InstallPath::top(&name),
                 };
                 // Taken at once, so that its siblings see it.
                 keys.insert(chosen.clone(), needed.clone());
                 pending.push_back((chosen, needed));
             }
-            if keys.len() > PLACES {
-                return Err(format!("it needs more than {PLACES} packages"));
+            if keys.len() > MAXIMUM_PACKAGES {
+                return Err(format!("it needs more than {MAXIMUM_PACKAGES} packages"));
             }
         }
         Ok(tree)

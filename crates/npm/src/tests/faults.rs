@@ -176,7 +176,7 @@ async fn fault_41_a_broken_body_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_integrity_mismatch_is_bad_luck_twice() {
+async fn an_integrity_mismatch_is_transient_twice() {
     use FailureClass::{Environment, Transient};
     for misbehaviour in [Misbehaviour::WrongIntegrity, Misbehaviour::CutShort(100)] {
         let world = World::new();
@@ -240,7 +240,11 @@ async fn fault_43_the_message_says_what_came_back() {
     world.registry.misbehave(Some(METADATA), Misbehaviour::Status(503), Some(1));
     world.registry.misbehave(Some(METADATA), Misbehaviour::Garbage, Some(2));
     let fault = prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
-    assert!(fault.message.contains("no JSON") && fault.message.contains("first: it answered 503"), "{}", fault.message);
+    assert!(
+        fault.message.contains("not JSON") && fault.message.contains("first: it answered 503"),
+        "{}",
+        fault.message
+    );
 }
 
 /// A process that wakes up with everything cached asks nobody; one with nothing asks for few things at a time.

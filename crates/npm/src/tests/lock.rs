@@ -121,7 +121,7 @@ async fn a_damaged_lock_is_reported_and_left_alone() {
         let fault = prepare(&packages, &["npm:zod@4"]).await.unwrap_err();
         assert_eq!(fault.code, code);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-        // Mended by hand, it works without a restart.
+        // Corrected by hand, it works without a restart.
         std::fs::remove_file(&path).unwrap();
         prepare(&packages, &["npm:zod@4"]).await.unwrap();
     }

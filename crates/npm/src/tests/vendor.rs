@@ -98,7 +98,7 @@ async fn a_deleted_vendor_bundle_is_built_again() {
 }
 
 #[tokio::test]
-async fn another_bundler_builds_anew() {
+async fn another_bundler_builds_again() {
     let world = World::new();
     prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
     let packages = NpmPackages::new(Options { vendor_identity: "fake 2".to_owned(), ..world.options() });

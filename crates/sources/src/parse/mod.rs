@@ -51,10 +51,10 @@ pub fn parse_module(path: &str, bytes: &[u8]) -> ParsedModule {
     if parsed.panicked || parsed.diagnostics.has_errors() {
         let first = parsed.diagnostics.errors().next();
         let offset = first.and_then(|error| error.labels.first()).map_or(0, |label| label.offset() as usize);
-        let message = first.map_or_else(|| "the parser gave up".to_owned(), |error| error.message.to_string());
+        let message = first.map_or_else(|| "the parser failed".to_owned(), |error| error.message.to_string());
         return broken(bytes, text, offset, message);
     }
-    Reader { text, module: Found::default() }.read(&parsed.program)
+    ModuleVisitor { text, module: Found::default() }.read(&parsed.program)
 }
 
 fn broken(bytes: &[u8], text: &str, offset: usize, message: String) -> ParsedModule {
@@ -70,12 +70,12 @@ struct Found {
     literals: Vec<ExportLiteral>,
 }
 
-struct Reader<'text> {
+struct ModuleVisitor<'text> {
     text: &'text str,
     module: Found,
 }
 
-impl Reader<'_> {
+impl ModuleVisitor<'_> {
     fn read(mut self, program: &Program<'_>) -> ParsedModule {
         for statement in &program.body {
             self.statement(statement, program);
@@ -205,7 +205,7 @@ impl Reader<'_> {
     }
 }
 
-impl<'a> Visit<'a> for Reader<'_> {
+impl<'a> Visit<'a> for ModuleVisitor<'_> {
     fn visit_import_expression(&mut self, expression: &ImportExpression<'a>) {
         if let Some(specifier) = literal(&expression.source) {
             let attribute = expression.options.as_ref().and_then(dynamic_attribute);

@@ -51,8 +51,8 @@ pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
     };
     let text = match record.text() {
         Ok(text) => text,
-        Err(trouble) => {
-            roots.mounts_fault = Some(trouble.fault(FILE, "source-mounts"));
+        Err(failure) => {
+            roots.mounts_fault = Some(failure.fault(FILE, "source-mounts"));
             return;
         }
     };
@@ -150,7 +150,7 @@ fn source(item: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Result<Source
     let path_node = if item.as_map().is_some() { item.get("path") } else { Some(item) };
     let path_node = path_node.ok_or_else(|| (item.clone(), "a source needs a `path`".to_owned()))?;
     let wrong = |node: &Node, what: &str| (node.clone(), format!("{what}, found {}", node.type_name()));
-    let text = path_node.as_str().ok_or_else(|| wrong(path_node, "`path` must be a text"))?;
+    let text = path_node.as_str().ok_or_else(|| wrong(path_node, "`path` must be a string"))?;
     let mut path = normalise(&without_variable_braces(text));
     let mut is_recursive = match item.get("recursive") {
         None => false,
@@ -164,7 +164,7 @@ fn source(item: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Result<Source
         path = normalise(path.trim_end_matches("**"));
     }
     if path.split('/').any(|segment| segment.contains("**")) {
-        return Err((path_node.clone(), "`**` may only stand at the end of a path".to_owned()));
+        return Err((path_node.clone(), "`**` is only allowed at the end of a path".to_owned()));
     }
     if path.is_empty() {
         return Err((path_node.clone(), "`path` is empty".to_owned()));
@@ -347,11 +347,11 @@ impl Expansion<'_, '_> {
         match (kind, fs::canonicalize(directory)) {
             (Some(NodeKind::Directory), Ok(real)) => Some(Ok(real)),
             _ if is_match => None,
-            (Some(_), Ok(_)) => Some(Err(unreachable(written, format!("the mount `{written}` is no directory")))),
+            (Some(_), Ok(_)) => Some(Err(unreachable(written, format!("the mount `{written}` is not a directory")))),
             (_, Err(error)) => {
                 Some(Err(unreachable(written, format!("the mount `{written}` cannot be entered: {error}"))))
             }
-            (None, Ok(_)) => Some(Err(unreachable(written, format!("the mount `{written}` cannot be looked at")))),
+            (None, Ok(_)) => Some(Err(unreachable(written, format!("the mount `{written}` cannot be read")))),
         }
     }
 }

@@ -72,8 +72,7 @@ pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
     strays(inputs.base, "", &names, &mut stray);
     if is_missing && !stray.is_empty() {
         // A checkout that is under way, or a file that was lost: no reason to take away what works.
-        let message =
-            format!("{LOCKFILE} is not there, although extensions were pulled; what is known of them is kept");
+        let message = format!("{LOCKFILE} does not exist, although extensions were pulled; their rows are kept");
         roots.lockfile_fault = Some(Fault::environment(Code::UNREADABLE, "lockfile", message));
         return;
     }
@@ -81,7 +80,7 @@ pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
         warning(
             Code::NOT_LOCKED,
             &join(DIRECTORY, &name),
-            format!("{name} was pulled, but the lockfile does not name it: it is ignored"),
+            format!("{name} was pulled, but is not listed in the lockfile: it is ignored"),
         )
         .advise("pull it again, or remove the directory")
     }));
@@ -98,7 +97,7 @@ fn lockfile(inputs: &mut RootInputs<'_>) -> Option<(String, Result<String, Fault
     let paths = configured.into_iter().filter_map(|path| RelativePath::parse(&path).ok()).map(|path| path.to_string());
     for path in paths.chain([usual]) {
         if let Some(record) = view.document(&path) {
-            let text = record.text().map(str::to_owned).map_err(|trouble| trouble.fault(&path, "lockfile"));
+            let text = record.text().map(str::to_owned).map_err(|failure| failure.fault(&path, "lockfile"));
             return Some((path, text));
         }
     }
@@ -121,7 +120,7 @@ fn parse(inputs: &RootInputs<'_>, path: &str, text: &str, roots: &mut Roots) -> 
     for (key, entry) in members {
         let name = key.as_str().unwrap_or_default();
         let read = if !is_name(name) {
-            Err(wrong(key, format!("{name:?} is no name of an extension: expected `@scope/name`")))
+            Err(wrong(key, format!("{name:?} is not an extension name: expected `@scope/name`")))
         } else if entry.as_map().is_none() {
             Err(wrong(entry, format!("the entry of {name} must be a mapping, found {}", entry.type_name())))
         } else {
@@ -190,12 +189,13 @@ fn spec(base: &mut View, locked: &Locked) -> RootSpec {
             Ok(directory) => (directory, RootAccess::Reachable),
             Err(error) => (PathBuf::new(), unreachable(format!("{below} cannot be entered: {error}"))),
         },
-        Listing::Absent => {
-            (PathBuf::new(), unreachable(format!("{} is locked, and {below} is not there", locked.name)))
-        }
+        Listing::Absent => (
+            PathBuf::new(),
+            unreachable(format!("{} is listed in the lockfile, but {below} does not exist", locked.name)),
+        ),
         Listing::Outside => (PathBuf::new(), unreachable(format!("{below} leads outside the repository"))),
-        Listing::Failed(trouble) => {
-            (PathBuf::new(), unreachable(format!("{below} cannot be listed: {}", trouble.message)))
+        Listing::Failed(failure) => {
+            (PathBuf::new(), unreachable(format!("{below} cannot be listed: {}", failure.message)))
         }
     };
     RootSpec {

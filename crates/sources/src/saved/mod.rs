@@ -71,12 +71,41 @@ struct SavedRoot {
 }
 
 #[derive(Serialize, Deserialize)]
+enum SavedSeverity {
+    Information,
+    Warning,
+    Error,
+}
+
+#[derive(Serialize, Deserialize)]
 struct SavedProblem {
     code: u16,
-    is_error: bool,
+    severity: SavedSeverity,
     subject: String,
     position: Option<(String, u32, u32)>,
     message: String,
     /// As words: actions, which no survey advises today, come back as their neutral names.
     advice: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use mangrove_domain::{
+        observation::DiskView,
+        problem::{Code, Problem, Severity},
+        survey::Survey,
+    };
+
+    use super::*;
+
+    #[test]
+    fn problems_keep_their_severity() {
+        let severities = [Severity::Information, Severity::Warning, Severity::Error];
+        let problems =
+            severities.map(|severity| Problem::new(severity, Code::UNREADABLE, "a.ts", "cannot be read").advise("act"));
+        let disk = DiskView { problems: problems.to_vec(), ..DiskView::default() };
+        let survey = Survey { disk, ..Survey::default() };
+        let restored = SavedSurvey::of(&survey).restore().expect("every number leads somewhere");
+        assert_eq!(restored.disk.problems, problems);
+    }
 }

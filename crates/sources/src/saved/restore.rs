@@ -17,7 +17,9 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 
-use super::{Blob, SavedEntry, SavedFault, SavedProblem, SavedRoot, SavedShipped, SavedState, SavedSurvey};
+use super::{
+    Blob, SavedEntry, SavedFault, SavedProblem, SavedRoot, SavedSeverity, SavedShipped, SavedState, SavedSurvey,
+};
 
 impl SavedSurvey {
     /// The survey; `None` if an index or a name leads nowhere.
@@ -156,7 +158,11 @@ impl Shared {
 }
 
 fn restore_problem(saved: SavedProblem) -> Option<Problem> {
-    let severity = if saved.is_error { Severity::Error } else { Severity::Warning };
+    let severity = match saved.severity {
+        SavedSeverity::Information => Severity::Information,
+        SavedSeverity::Warning => Severity::Warning,
+        SavedSeverity::Error => Severity::Error,
+    };
     let problem = Problem::new(severity, code(saved.code)?, saved.subject, saved.message);
     let position = saved.position.map(|(file, line, column)| Position { file, line, column });
     Some(problem.at_if(position).advise_if(saved.advice))

@@ -13,7 +13,9 @@ use mangrove_domain::{
     survey::{Survey, SurveyedEntry},
 };
 
-use super::{Blob, SavedEntry, SavedFault, SavedProblem, SavedRoot, SavedShipped, SavedState, SavedSurvey};
+use super::{
+    Blob, SavedEntry, SavedFault, SavedProblem, SavedRoot, SavedSeverity, SavedShipped, SavedState, SavedSurvey,
+};
 
 impl SavedSurvey {
     /// The image of a survey. Bundle presence is no part of it: it is not stat-cached.
@@ -123,7 +125,11 @@ fn save_source(interner: &mut Interner, source: &SourceId) -> (u32, String) {
 fn save_problem(problem: &Problem) -> SavedProblem {
     SavedProblem {
         code: problem.code.number(),
-        is_error: problem.severity == Severity::Error,
+        severity: match problem.severity {
+            Severity::Information => SavedSeverity::Information,
+            Severity::Warning => SavedSeverity::Warning,
+            Severity::Error => SavedSeverity::Error,
+        },
         subject: problem.subject.clone(),
         position: problem.position.as_ref().map(|place| (place.file.clone(), place.line, place.column)),
         message: problem.message.clone(),

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::{
-    parser::ParsedModule,
-    places::{Place, Places},
-    view::{Content, Trouble, View},
-};
 use mangrove_domain::{
     kind_layout::KindLayout,
     problem::{Code, Problem},
     type_name::TypeName,
 };
 
+use crate::{
+    parser::ParsedModule,
+    places::{Place, Places},
+    view::{Content, ReadFailure, View},
+};
+
 /// What a candidate turned out to be.
 pub(super) enum Class {
-    /// An entry point: `kind` is an index into the kinds of the places; `trouble` says why it cannot be read.
-    Entry { kind: usize, claimed_type: Option<TypeName>, claims_add_on: bool, trouble: Option<Trouble> },
+    /// An entry point: `kind` is an index into the kinds of the places; `failure` says why it cannot be read.
+    Entry { kind: usize, claimed_type: Option<TypeName>, claims_add_on: bool, failure: Option<ReadFailure> },
     /// A module that exports nothing by which a kind is known.
     Helper,
     /// It is not there any more, or lies where no kind does.
@@ -32,17 +33,17 @@ pub(super) fn classify(view: &mut View, places: &Places, path: &str, problems: &
         return Class::Gone;
     };
     let own = |kind: &usize| place.kinds.contains(kind);
-    let trouble = match &record.content {
+    let failure = match &record.content {
         Content::Read { .. } => None,
-        Content::Unreadable(trouble) => Some(trouble.clone()),
-        Content::Absent if view.is_link(path) => Some(Trouble::dangling_link()),
+        Content::Unreadable(failure) => Some(failure.clone()),
+        Content::Absent if view.is_link(path) => Some(ReadFailure::dangling_link()),
         Content::Absent | Content::Outside => return Class::Gone,
     };
     let Some(module) = &record.module else {
         // Nothing was ever read of it: it may be an entry point, and must not vanish from sight.
-        return match (place.kinds.first().copied(), trouble) {
-            (Some(kind), Some(trouble)) => {
-                Class::Entry { kind, claimed_type: None, claims_add_on: false, trouble: Some(trouble) }
+        return match (place.kinds.first().copied(), failure) {
+            (Some(kind), Some(failure)) => {
+                Class::Entry { kind, claimed_type: None, claims_add_on: false, failure: Some(failure) }
             }
             (None, _) | (_, None) => Class::Helper,
         };
@@ -64,9 +65,9 @@ pub(super) fn classify(view: &mut View, places: &Places, path: &str, problems: &
     if let Some((kind, layout, name)) = entry {
         let claimed_type = claimed_type(module, layout, &name);
         let claims_add_on = layout.add_on_export_names.contains(&name);
-        return Class::Entry { kind, claimed_type, claims_add_on, trouble };
+        return Class::Entry { kind, claimed_type, claims_add_on, failure };
     }
-    problems.extend(trouble.map(|trouble| unreadable_helper(path, &trouble)));
+    problems.extend(failure.map(|failure| unreadable_helper(path, &failure)));
     Class::Helper
 }
 
@@ -95,6 +96,6 @@ fn wrong_kind(path: &str, name: &str, places: &Places, place: &Place, other: usi
     Problem::warning(Code::WRONG_KIND, path.to_owned(), message).advise(advice)
 }
 
-fn unreadable_helper(path: &str, trouble: &Trouble) -> Problem {
-    Problem::warning(trouble.code(), path.to_owned(), format!("the file cannot be read: {}", trouble.message))
+fn unreadable_helper(path: &str, failure: &ReadFailure) -> Problem {
+    Problem::warning(failure.code(), path.to_owned(), format!("the file cannot be read: {}", failure.message))
 }

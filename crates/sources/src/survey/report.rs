@@ -19,7 +19,7 @@ use crate::{
     manifest::Identity,
     places::Places,
     session::Session,
-    view::{FileRecord, Trouble},
+    view::{FileRecord, ReadFailure},
     walk::Walk,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct FoundEntry {
     pub(super) claims_add_on: bool,
     pub(super) identity: Identity,
     pub(super) config: usize,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) failure: Option<ReadFailure>,
 }
 
 /// The survey of a root, out of what was read of it.
@@ -49,7 +49,7 @@ pub(super) fn report(
     for entry in found {
         let record: Option<&Arc<FileRecord>> = session.view.files.get(entry.path.as_str());
         let mut surveyed = SurveyedEntry::default();
-        let state = match (entry.trouble, record.and_then(|record| record.digest())) {
+        let state = match (entry.failure, record.and_then(|record| record.digest())) {
             (None, Some(digest)) => {
                 let assembled = session.assemble(entry.config, entry.path.as_str());
                 surveyed.specifiers = assembled.specifiers;
@@ -58,7 +58,7 @@ pub(super) fn report(
                 let inputs = Inputs { source, config, packages: empty.clone(), bundler: empty.clone() };
                 Entry::Readable { digest, inputs }
             }
-            (Some(trouble), _) => Entry::Unreadable(unreadable(&entry.path, &trouble)),
+            (Some(failure), _) => Entry::Unreadable(unreadable(&entry.path, &failure)),
             (None, None) => continue,
         };
         let source = SourceId { root: root.id.clone(), path: entry.path };
@@ -95,6 +95,6 @@ pub(super) fn add_shipped(survey: &mut Survey, mut shipped: BTreeMap<String, Shi
     }
 }
 
-fn unreadable(path: &RelativePath, trouble: &Trouble) -> Fault {
-    trouble.fault(path.as_str(), trouble.cause.as_str())
+fn unreadable(path: &RelativePath, failure: &ReadFailure) -> Fault {
+    failure.fault(path.as_str(), failure.cause.as_str())
 }

@@ -109,12 +109,12 @@ impl Classes {
     fn fill(&mut self, walk: &Walk, mut manifests: Manifests, mut identities: Identities) {
         for path in &walk.files {
             match classify(&mut self.session.view, &self.places, path, &mut self.problems) {
-                Class::Entry { kind, claimed_type, claims_add_on, trouble } => {
+                Class::Entry { kind, claimed_type, claims_add_on, failure } => {
                     if let Ok(path) = RelativePath::parse(path) {
                         let directory = path.parent().unwrap_or_default().to_owned();
                         let identity = identities.of(&mut self.session.view, &mut manifests, &directory);
                         let config = self.session.configs.in_force(&mut self.session.view, &directory);
-                        let found = FoundEntry { path, kind, claimed_type, claims_add_on, identity, config, trouble };
+                        let found = FoundEntry { path, kind, claimed_type, claims_add_on, identity, config, failure };
                         self.found.push(found);
                     }
                 }
@@ -136,7 +136,7 @@ impl Classes {
 }
 
 fn readable(found: &[FoundEntry]) -> impl Iterator<Item = &FoundEntry> {
-    found.iter().filter(|entry| entry.trouble.is_none())
+    found.iter().filter(|entry| entry.failure.is_none())
 }
 
 /// What a session read for some entries, and the bundles that the extension ships for them.
@@ -162,6 +162,6 @@ async fn find_shipped(
 }
 
 fn missing_locked_file(path: &RelativePath) -> Problem {
-    Problem::warning(Code::UNREADABLE, path.to_string(), "the lockfile names this file, and it is not there")
+    Problem::warning(Code::UNREADABLE, path.to_string(), "the lockfile lists this file, but it does not exist")
         .advise("pull the extension again")
 }

@@ -79,8 +79,8 @@ async fn manifests_may_list_their_entries() -> Result {
     MG0603 extensions/tool/manifest.yaml:8:11: `reports` must list paths that lead down from the manifest, found "../../outside.ts"
     MG0603 extensions/tool/manifest.yaml:8:29: `reports` must list paths that lead down from the manifest, found "/etc/passwd"
     MG0603 extensions/tool/manifest.yaml:8:42: `reports` must list paths that lead down from the manifest, found 3
-    MG0603 extensions/tool/manifest.yaml:6:42: the manifest lists extensions/tool/README.md, which is no TypeScript module that may be an entry
-    MG0603 extensions/tool/manifest.yaml:6:29: the manifest lists extensions/tool/src/gone.ts, which is not there
+    MG0603 extensions/tool/manifest.yaml:6:42: the manifest lists extensions/tool/README.md, which is not a TypeScript module that may be an entry
+    MG0603 extensions/tool/manifest.yaml:6:29: the manifest lists extensions/tool/src/gone.ts, which does not exist
     MG0122 extensions/tool/src/unlisted.ts: the file exports `model`, which makes it a model, and the manifest around it does not list it
     "#);
     assert_eq!(survey.disk, repository.warm_up().await?.disk);

@@ -176,7 +176,7 @@ async fn patterns_and_variables_name_mounts_and_what_is_missing_is_said() -> Res
     mounted mount:$PLACE/c
     mounted mount:../exts/aa
     mounted mount:../exts/bb
-    mounted mount:../file unreachable MG0406: the mount `../file` is no directory
+    mounted mount:../file unreachable MG0406: the mount `../file` is not a directory
     mounted mount:../missing unreachable MG0406: the mount `../missing` cannot be entered: No such file or directory (os error 2)
     "#);
     insta::assert_snapshot!(problems(&survey), @"MG0406 .swamp-sources.yaml:8:5: no directory matches `../none-*`");

@@ -57,12 +57,12 @@ async fn what_is_locked_counts_and_what_is_not_is_reported() -> Result {
     local local
     pulled pulled:@acme/aws
     pulled pulled:@acme/aws/cost
-    pulled pulled:@acme/lost unreachable MG0406: @acme/lost is locked, and .swamp/pulled-extensions/@acme/lost is not there
+    pulled pulled:@acme/lost unreachable MG0406: @acme/lost is listed in the lockfile, but .swamp/pulled-extensions/@acme/lost does not exist
     "#);
     insta::assert_snapshot!(problems(&survey), @r#"
-    MG0401 pulled:@acme/aws/models/gone.ts: the lockfile names this file, and it is not there
-    MG0413 .swamp/pulled-extensions/@acme/stray: @acme/stray was pulled, but the lockfile does not name it: it is ignored
-    MG0413 .swamp/pulled-extensions/@other/stray: @other/stray was pulled, but the lockfile does not name it: it is ignored
+    MG0401 pulled:@acme/aws/models/gone.ts: the lockfile lists this file, but it does not exist
+    MG0413 .swamp/pulled-extensions/@acme/stray: @acme/stray was pulled, but is not listed in the lockfile: it is ignored
+    MG0413 .swamp/pulled-extensions/@other/stray: @other/stray was pulled, but is not listed in the lockfile: it is ignored
     "#);
     let locked = &survey.disk.roots[&RootId::pulled("@acme/aws")].locked_files;
     assert_eq!(

@@ -66,7 +66,7 @@ pub fn run(loader: &dyn Loader, example: &Example) {
     the_layout_is_sane(loader, example);
     the_example_is_accepted_as_it_is(loader, example);
     whatever_is_missing_is_told_with_its_path(loader, example);
-    everything_is_told_at_once(loader, example);
+    everything_is_reported_at_once(loader, example);
     wrong_values_are_told_with_their_path(loader, example);
     optional_members_are_accepted_and_judged(loader, example);
     unknown_members_change_nothing(loader, example);
@@ -124,7 +124,7 @@ fn is_about(violation: &Violation, key: &str) -> bool {
         || violation.path.starts_with(&format!("{key}["))
 }
 
-fn assert_told(judged: Result<Description, Vec<Violation>>, key: &str, what: &str) {
+fn assert_reported(judged: Result<Description, Vec<Violation>>, key: &str, what: &str) {
     let violations = judged.expect_err(&format!("{what} `{key}` breaks a rule"));
     assert!(violations.iter().any(|violation| is_about(violation, key)), "{what} `{key}` is not told: {violations:?}");
 }
@@ -159,12 +159,12 @@ fn the_example_is_accepted_as_it_is(loader: &dyn Loader, example: &Example) {
 
 fn whatever_is_missing_is_told_with_its_path(loader: &dyn Loader, example: &Example) {
     for (key, _) in members(&example.shape) {
-        assert_told(judge(loader, example, &without(&example.shape, key)), key, "the missing");
-        assert_told(judge(loader, example, &with(&example.shape, key, Shape::Undefined)), key, "the undefined");
+        assert_reported(judge(loader, example, &without(&example.shape, key)), key, "the missing");
+        assert_reported(judge(loader, example, &with(&example.shape, key, Shape::Undefined)), key, "the undefined");
     }
 }
 
-fn everything_is_told_at_once(loader: &dyn Loader, example: &Example) {
+fn everything_is_reported_at_once(loader: &dyn Loader, example: &Example) {
     let violations = judge(loader, example, &Shape::Object(Vec::new())).expect_err("nothing is there");
     for (key, _) in members(&example.shape) {
         assert!(violations.iter().any(|violation| is_about(violation, key)), "`{key}` is not told: {violations:?}");
@@ -174,7 +174,7 @@ fn everything_is_told_at_once(loader: &dyn Loader, example: &Example) {
 fn wrong_values_are_told_with_their_path(loader: &dyn Loader, example: &Example) {
     for (key, _) in members(&example.shape) {
         for wrong in [Shape::Bool(true), Shape::Null, Shape::Truncated, Shape::Threw { message: "no".to_owned() }] {
-            assert_told(judge(loader, example, &with(&example.shape, key, wrong)), key, "a wrong");
+            assert_reported(judge(loader, example, &with(&example.shape, key, wrong)), key, "a wrong");
         }
     }
 }
@@ -184,7 +184,7 @@ fn optional_members_are_accepted_and_judged(loader: &dyn Loader, example: &Examp
         let described = judge(loader, example, &with(&example.shape, key, value.clone()));
         let description = described.unwrap_or_else(|violations| panic!("`{key}` is allowed: {violations:?}"));
         assert!(description.details.get(key).is_some(), "`{key}` is described: {:?}", description.details);
-        assert_told(judge(loader, example, &with(&example.shape, key, Shape::Bool(true))), key, "a wrong");
+        assert_reported(judge(loader, example, &with(&example.shape, key, Shape::Bool(true))), key, "a wrong");
     }
 }
 

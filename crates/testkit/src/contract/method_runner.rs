@@ -43,6 +43,14 @@ const CODE: &str = "let count = 0;
         home: { execute: () => [process.env.HOME, process.env.NODE_ENV ?? null, Deno.env.get('HOME')] },
         token: { execute: async () => { try { return process.env.TOKEN; } catch (cause) { throw new Error('in vain', { cause }); } } },
         quote: { execute: (_args, ctx) => ctx.createFileWriter('f', 'i').writeAll(new Uint8Array([255, 0])) },
+        cut: { execute: async (_args, ctx) => {
+            const half = '\u{1F600}'.slice(0, 1);
+            ctx.logger.info(`cut ${half}`);
+            ctx.logger.info('{it}', { it: { [half]: half } });
+            await ctx.writeResource('half', ctx.modelId, { text: `a${half}b`, [half]: '\u{1F600}' });
+            return [half, `${half}x`, `\\\\ud83d`, '\\u{1F600}'];
+        } },
+        throwHalf: { execute: () => { throw new Error('\u{1F600}'.slice(1)); } },
         loop: { execute: () => { for (;;); } },
     } };";
 
@@ -70,6 +78,19 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
         ]
     );
 
+    let value = call(&mut *session, "cut", &host).await.expect("half an emoji is no reason to fail");
+    assert_eq!(value.to_string(), "[\"\u{fffd}\",\"\u{fffd}x\",\"\\\\ud83d\",\"\u{1F600}\"]");
+    assert_eq!(
+        host.taken(),
+        [
+            "log[\"info\",\"cut \u{fffd}\"]",
+            "log[\"info\",\"{\\\"\u{fffd}\\\":\\\"\u{fffd}\\\"}\"]",
+            "writeResource[\"half\",\"m\",{\"text\":\"a\u{fffd}b\",\"\u{fffd}\":\"\u{1F600}\"}]"
+        ],
+        "f15: nothing vanishes"
+    );
+    let error = call(&mut *session, "throwHalf", &host).await.expect_err("a throw is an error");
+    assert!(matches!(&error, RunError::Threw { message, .. } if message.ends_with('\u{fffd}')), "{error:?}");
     let error = call(&mut *session, "read", &host).await.expect_err("the host's error rejects the call");
     assert!(error.to_string().contains("there is none"), "{error}");
     let error = call(&mut *session, "fail", &host).await.expect_err("a throw is an error");

@@ -34,7 +34,7 @@ fn example(text: &[u8]) -> Seal {
         lock: lock.map(PathBuf::from),
     };
     Seal {
-        question: digest(1),
+        request: digest(1),
         survey: digest(2),
         catalog: digest(3),
         needs: [

@@ -147,7 +147,7 @@ impl BundleStore for MemoryStore {
         for file in files {
             let is_plain = RelativePath::parse(&file.path).is_ok_and(|path| path.as_str() == file.path);
             if !is_plain || !paths.insert(&file.path) {
-                let message = format!("{:?} is no file name of a vendor bundle", file.path);
+                let message = format!("{:?} is not a file name of a vendor bundle", file.path);
                 let fault = Fault::deterministic(Code::PACKAGE_MALFORMED, "store:vendor", message);
                 return Err(StoreError::Access { operation: "write", fault });
             }

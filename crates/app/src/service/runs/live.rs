@@ -3,7 +3,10 @@
 use std::{
     any::Any,
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use mangrove_domain::{
@@ -37,19 +40,65 @@ struct State {
     record: Option<Arc<RunRecord>>,
     /// It and the runs that its steps started, as far as they have not ended, as they were recorded last.
     open: BTreeMap<String, Arc<RunRecord>>,
-    subscribers: Vec<mpsc::UnboundedSender<RunEvent>>,
+    subscribers: Vec<Subscriber>,
     has_ended: bool,
 }
 
+/// How many log lines wait for one subscriber at most. All other events are bounded by the jobs and steps of the run.
+const WAITING_LINES: usize = 10_000;
+
 /// The events of a run, in their order.
 #[derive(Debug)]
-pub struct RunEvents(mpsc::UnboundedReceiver<RunEvent>);
+pub struct RunEvents {
+    receiver: mpsc::UnboundedReceiver<RunEvent>,
+    waiting_lines: Arc<AtomicUsize>,
+}
 
 impl RunEvents {
-    /// The next event; `None` once the run has ended. Whoever does not ask lets them pile up: a step makes at most
-    /// 10,000 lines.
+    /// The next event; `None` once the run has ended. While 10,000 log lines wait to be read, further ones are dropped:
+    /// [`RunChange::LinesDropped`] says how many. The record of the run has them.
     pub async fn next(&mut self) -> Option<RunEvent> {
-        self.0.recv().await
+        let event = self.receiver.recv().await?;
+        if matches!(event.change, RunChange::Log { .. }) {
+            self.waiting_lines.fetch_sub(1, Ordering::Relaxed);
+        }
+        Some(event)
+    }
+}
+
+/// The sending side of [`RunEvents`].
+#[derive(Debug)]
+struct Subscriber {
+    sender: mpsc::UnboundedSender<RunEvent>,
+    waiting_lines: Arc<AtomicUsize>,
+    /// Lines that were dropped since the last event that was sent.
+    dropped_lines: u64,
+}
+
+impl Subscriber {
+    fn new() -> (Self, RunEvents) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let waiting_lines = Arc::<AtomicUsize>::default();
+        let events = RunEvents { receiver, waiting_lines: Arc::clone(&waiting_lines) };
+        (Self { sender, waiting_lines, dropped_lines: 0 }, events)
+    }
+
+    /// False if nobody receives any more.
+    fn send(&mut self, event: RunEvent) -> bool {
+        if matches!(event.change, RunChange::Log { .. }) {
+            if self.waiting_lines.load(Ordering::Relaxed) >= WAITING_LINES {
+                self.dropped_lines += 1;
+                return !self.sender.is_closed();
+            }
+            self.waiting_lines.fetch_add(1, Ordering::Relaxed);
+        }
+        let lines = std::mem::take(&mut self.dropped_lines);
+        if lines > 0 {
+            let change = RunChange::LinesDropped { lines };
+            // If nobody receives it, the next call says so.
+            let _ = self.sender.send(RunEvent { run_id: Arc::clone(&event.run_id), change });
+        }
+        self.sender.send(event).is_ok()
     }
 }
 
@@ -69,25 +118,24 @@ impl LiveRun {
 
     /// Events from now on. If the run is on record already, its record comes first.
     pub(super) fn subscribe(&self) -> RunEvents {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (mut subscriber, events) = Subscriber::new();
         let mut state = self.state();
         if let Some(record) = &state.record {
             let run_id = Arc::from(record.id.as_str());
             let record = Arc::clone(record);
             let change = if state.has_ended { RunChange::Finished(record) } else { RunChange::Started(record) };
-            // The receiver is still here.
-            let _ = sender.send(RunEvent { run_id, change });
+            subscriber.send(RunEvent { run_id, change });
         }
         if !state.has_ended {
-            state.subscribers.push(sender);
+            state.subscribers.push(subscriber);
         }
-        RunEvents(receiver)
+        events
     }
 
     /// Waits for the end.
     pub(super) async fn outcome(&self) -> RunOutcome {
         let mut outcome = self.outcome.subscribe();
-        // The sender lives as long as `self`.
+        // The sender exists as long as `self`.
         match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
             Ok(Some(outcome)) => outcome,
             Ok(None) | Err(_) => std::future::pending().await,
@@ -142,7 +190,7 @@ impl LiveRun {
 
 impl Observer for LiveRun {
     fn observe(&self, event: RunEvent) {
-        self.state().subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
+        self.state().subscribers.retain_mut(|subscriber| subscriber.send(event.clone()));
     }
 
     fn recorded(&self, record: &Arc<RunRecord>) {
@@ -162,5 +210,54 @@ impl Observer for LiveRun {
 /// What a panic said.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use mangrove_domain::{run::LogLine, time::Timestamp};
+
+    use super::*;
+
+    fn event(change: RunChange) -> RunEvent {
+        RunEvent { run_id: "r".into(), change }
+    }
+
+    fn line(number: usize) -> RunEvent {
+        let line = LogLine { at: Timestamp::from_millis(0), level: "info".to_owned(), text: number.to_string() };
+        event(RunChange::Log { job: "j".to_owned(), step: "s".to_owned(), line })
+    }
+
+    fn job() -> RunEvent {
+        event(RunChange::JobStarted { job: "j".to_owned() })
+    }
+
+    #[tokio::test]
+    async fn events_for_a_subscriber_that_never_reads_are_bounded_and_say_what_was_dropped() {
+        let run = LiveRun::new();
+        let mut events = run.subscribe();
+        for number in 0..3 * WAITING_LINES {
+            run.observe(line(number));
+        }
+        run.observe(job());
+        assert_eq!(events.receiver.len(), WAITING_LINES + 2);
+        for number in 0..WAITING_LINES {
+            assert_eq!(events.next().await, Some(line(number)), "the first lines are kept, in their order");
+        }
+        let dropped = RunChange::LinesDropped { lines: 2 * WAITING_LINES as u64 };
+        assert_eq!(events.next().await, Some(event(dropped)));
+        assert_eq!(events.next().await, Some(job()), "everything else is kept");
+        run.observe(line(7));
+        assert_eq!(events.next().await, Some(line(7)), "whoever reads again gets lines again");
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_that_reads_misses_nothing() {
+        let run = LiveRun::new();
+        let mut events = run.subscribe();
+        for number in 0..3 * WAITING_LINES {
+            run.observe(line(number));
+            assert_eq!(events.next().await, Some(line(number)));
+        }
+    }
 }

@@ -28,7 +28,7 @@ use self::{
     execution::Execution,
 };
 use crate::{
-    method::{Services, arguments},
+    method::{RunLog, Services, arguments},
     render::Scope,
     secrets::Environment,
     workflow::{events::Observer, library::Library},
@@ -77,6 +77,7 @@ struct Shared<'a> {
     library: &'a Library,
     environment: &'a Arc<Environment>,
     observer: &'a Arc<dyn Observer>,
+    log: &'a Arc<RunLog>,
 }
 
 impl Engine {
@@ -151,7 +152,7 @@ impl Engine {
         environment: &Arc<Environment>,
         observer: &Arc<dyn Observer>,
     ) -> Result<RunRecord, NotRecorded> {
-        self.execute(run, Shared { library, environment, observer }).await
+        self.execute(run, Shared { library, environment, observer, log: &RunLog::new() }).await
     }
 
     async fn record_for(
@@ -203,6 +204,7 @@ impl Engine {
             observer: shared.observer,
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
+            log: Arc::clone(shared.log),
             chain,
             deadline,
             nested: self,
@@ -248,7 +250,8 @@ impl NestedRuns for Engine {
     ) -> Result<RunRecord, StartError> {
         let from = Caller { chain: &caller.chain, deadline };
         let run = self.record_for(from, request, caller.environment, caller.observer.as_ref()).await?;
-        let shared = Shared { library: caller.library, environment: caller.environment, observer: caller.observer };
+        let Context { library, environment, observer, log, .. } = caller;
+        let shared = Shared { library, environment, observer, log };
         Ok(self.execute(run, shared).await?)
     }
 }

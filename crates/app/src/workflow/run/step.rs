@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::{context::Context, request::RunRequest};
 use crate::{
-    method::{self, Invocation, Invoked, OnLine, problem},
+    method::{self, Invocation, Invoked, OnLine, StepLog, problem},
     render::{Renderer, Scope},
     workflow::events::{RunChange, RunEvent},
 };
@@ -33,8 +33,9 @@ pub(super) struct StepOutcome {
 pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOutcome {
     let about = [("name", Json::from(step.name.value.as_str())), ("job", Json::from(job.name.value.as_str()))];
     let scope = context.scope.with_self(Json::object(about.clone()));
+    let log = StepLog::new(&context.log);
     let Some(for_each) = &step.for_each else {
-        return once(context, job, step, &scope).await;
+        return once(context, job, step, &scope, &log).await;
     };
     let unrepeated = |invoked| StepOutcome { task: step.task.label(), invoked };
     let items = match context.renderer(&scope).value(&for_each.over) {
@@ -56,7 +57,7 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOu
         .collect();
     let mut calls: Vec<BoxFuture<'_, StepOutcome>> = Vec::with_capacity(scopes.len());
     for scope in &scopes {
-        calls.push(Box::pin(once(context, job, step, scope)));
+        calls.push(Box::pin(once(context, job, step, scope, &log)));
     }
     let outcomes: Vec<StepOutcome> = stream::iter(calls).buffered(limit).collect().await;
     unrepeated(combined(outcomes))
@@ -83,7 +84,7 @@ fn combined(outcomes: Vec<StepOutcome>) -> Invoked {
     whole
 }
 
-async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope) -> StepOutcome {
+async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, log: &Arc<StepLog>) -> StepOutcome {
     let renderer = context.renderer(scope);
     let mut task = step.task.label();
     let invoked = match &step.task {
@@ -92,7 +93,7 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope) -> S
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
                     task = context.environment.mask(&label);
-                    call_method(context, job, step, scope, &call).await
+                    call_method(context, job, step, scope, &call, log).await
                 }
                 Err(error) => Invoked::failed(error),
             }
@@ -140,7 +141,14 @@ fn prepare(
     Ok(Call { definition, method, inputs })
 }
 
-async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, call: &Call) -> Invoked {
+async fn call_method(
+    context: &Context<'_>,
+    job: &Job,
+    step: &Step,
+    scope: &Scope,
+    call: &Call,
+    log: &Arc<StepLog>,
+) -> Invoked {
     let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if left.is_some_and(|left| left.is_zero()) {
         let message = "not begun: the time limit of the step that called this workflow has passed";
@@ -165,6 +173,7 @@ async fn call_method(context: &Context<'_>, job: &Job, step: &Step, scope: &Scop
         timeout: step.timeout.into_iter().chain(left).min(),
         cancellation: context.cancellation,
         on_line,
+        log,
     };
     method::invoke(context.services, invocation).await
 }
@@ -217,7 +226,7 @@ fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) ->
         Json::String(text) => Ok(text),
         Json::Number(number) => Ok(Json::Number(number).to_string()),
         other => {
-            let message = format!("{}: expected a text, found {}", text.position(file), other.type_name());
+            let message = format!("{}: expected a string, found {}", text.position(file), other.type_name());
             Err(problem(Code::INVALID_EXPRESSION, message))
         }
     }

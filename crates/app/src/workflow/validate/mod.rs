@@ -143,7 +143,7 @@ fn describe(
     if let Some(claim) = tools.types.claim(&kind, name) {
         let Claim { reason, advice, is_unscanned } = claim;
         let severity = if is_unscanned { Severity::Warning } else { Severity::Error };
-        let message = format!("model type `{name}` is not ready: {reason}");
+        let message = format!("model type `{name}` cannot be used: {reason}");
         findings.report(severity, Code::UNKNOWN_TYPE, position, message, Some(advice));
     } else {
         let known = tools.types.names(&kind);
@@ -156,7 +156,7 @@ fn describe(
 fn unknown_method(findings: &mut Findings<'_>, description: &Description, method: &Located<String>) {
     let known = || description.methods.iter().map(|method| method.name.as_str());
     let hint = nearest::hint(&method.value, known())
-        .or_else(|| Some(format!("there are: {}", known().collect::<Vec<_>>().join(", "))));
+        .or_else(|| Some(format!("known methods: {}", known().collect::<Vec<_>>().join(", "))));
     let position = findings.at(method);
     let message = format!("`{}` has no method `{}`", description.type_name, method.value);
     findings.error(Code::UNKNOWN_METHOD, position, message, hint.map(Advice::from));

@@ -9,7 +9,7 @@ use mangrove_domain::{
 
 use FailureClass::{Deterministic, Environment, Transient};
 
-/// Texts, in the order in which they are looked for: the more telling ones first.
+/// Texts, in the order in which they are looked for: the more specific ones first.
 const TABLE: &[(&str, FailureClass, Code)] = &[
     ("No space left on device", Environment, Code::DISK_FULL),
     ("Disk quota exceeded", Environment, Code::DISK_FULL),
@@ -39,33 +39,33 @@ const TABLE: &[(&str, FailureClass, Code)] = &[
     ("Module not found \"file:", Deterministic, Code::UNRESOLVED_IMPORT),
 ];
 
-/// The fault behind a failed call. `rooms` is what stands before our own paths in Deno's texts.
-pub(super) fn output(errors: &str, rooms: &[String]) -> Fault {
-    let told = told(errors, rooms);
-    let (class, code) = status(&told).map_or_else(
+/// The fault behind a failed call. `prefixes` is what stands before our own paths in Deno's texts.
+pub(super) fn output(errors: &str, prefixes: &[String]) -> Fault {
+    let text = relevant_lines(errors, prefixes);
+    let (class, code) = status(&text).map_or_else(
         || {
-            let line = TABLE.iter().find(|(text, _, _)| told.contains(text));
+            let line = TABLE.iter().find(|(known, _, _)| text.contains(known));
             line.map_or((Environment, Code::BUNDLE_FAILED), |(_, class, code)| (*class, *code))
         },
         of_status,
     );
     let cause = match code {
         Code::PACKAGE_NOT_FOUND | Code::INTEGRITY_MISMATCH | Code::UNSUPPORTED_SPECIFIER => {
-            format!("deno:{}", quoted(&told).unwrap_or("package"))
+            format!("deno:{}", quoted(&text).unwrap_or("package"))
         }
         Code::REGISTRY_UNREACHABLE | Code::REGISTRY_FAILED | Code::REGISTRY_REFUSED => {
-            format!("registry:{}", origin(&told).unwrap_or_else(|| "unknown".to_owned()))
+            format!("registry:{}", origin(&text).unwrap_or_else(|| "unknown".to_owned()))
         }
         Code::DISK_FULL => "disk:full".to_owned(),
         _ => "bundler:deno".to_owned(),
     };
-    let hint = if code == Code::UNSUPPORTED_SPECIFIER && told.contains("Requires import access to") {
+    let hint = if code == Code::UNSUPPORTED_SPECIFIER && text.contains("Requires import access to") {
         "; Deno imports from well-known hosts only: copy the file into the repository"
     } else {
         ""
     };
-    let fault = Fault::new(class, code, cause, format!("Deno cannot bundle it: {}{hint}", sentence(&told)));
-    match place(&told) {
+    let fault = Fault::new(class, code, cause, format!("Deno cannot bundle it: {}{hint}", sentence(&text)));
+    match place(&text) {
         Some(position) => fault.at(position),
         None => fault,
     }
@@ -84,7 +84,7 @@ pub(super) fn lacking(class: FailureClass, cause: &str, because: &str) -> Fault 
 }
 
 /// The errors without progress, warnings and our own paths.
-fn told(errors: &str, rooms: &[String]) -> String {
+fn relevant_lines(errors: &str, prefixes: &[String]) -> String {
     let is_noise = |line: &&str| {
         let line = line.trim_start();
         line.is_empty()
@@ -92,12 +92,12 @@ fn told(errors: &str, rooms: &[String]) -> String {
             || line == "error: bundling failed"
     };
     let lines: Vec<&str> = errors.lines().filter(|line| !is_noise(line)).collect();
-    rooms.iter().fold(lines.join("\n"), |text, room| text.replace(room, ""))
+    prefixes.iter().fold(lines.join("\n"), |text, prefix| text.replace(prefix, ""))
 }
 
 /// The status that a registry answered with.
-fn status(told: &str) -> Option<u16> {
-    let number = |after: &str| told.split_once(after)?.1.trim_start().get(..3)?.parse().ok();
+fn status(text: &str) -> Option<u16> {
+    let number = |after: &str| text.split_once(after)?.1.trim_start().get(..3)?.parse().ok();
     number("Bad response: ")
         .or_else(|| number("HTTP status client error ("))
         .or_else(|| number("HTTP status server error ("))
@@ -114,8 +114,8 @@ const fn of_status(status: u16) -> (FailureClass, Code) {
 }
 
 /// `host:port` of the first address.
-fn origin(told: &str) -> Option<String> {
-    let (before, after) = told.split_once("://")?;
+fn origin(text: &str) -> Option<String> {
+    let (before, after) = text.split_once("://")?;
     let scheme = before.rsplit(|character: char| !character.is_ascii_alphabetic()).next()?;
     let host = after.split(['/', ' ', '"', '\'', ')', '\n']).next()?;
     let port = if scheme == "http" { 80 } else { 443 };
@@ -127,17 +127,17 @@ fn origin(told: &str) -> Option<String> {
 }
 
 /// The first text in quotes.
-fn quoted(told: &str) -> Option<&str> {
-    let start = told.find(['\'', '"'])?;
-    let quote = told.get(start..=start)?;
-    let rest = told.get(start + 1..)?;
+fn quoted(text: &str) -> Option<&str> {
+    let start = text.find(['\'', '"'])?;
+    let quote = text.get(start..=start)?;
+    let rest = text.get(start + 1..)?;
     Some(rest.split_once(quote)?.0)
 }
 
 /// One line: what Deno says, without places, excerpts and repetitions of causes.
-fn sentence(told: &str) -> String {
+fn sentence(text: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
-    for line in told.lines() {
+    for line in text.lines() {
         let line = line.trim();
         let line = line.strip_prefix("error: ").unwrap_or(line);
         let line = match line.split_once(": ") {
@@ -154,12 +154,12 @@ fn sentence(told: &str) -> String {
         }
     }
     parts.truncate(4);
-    if parts.is_empty() { "it says nothing".to_owned() } else { parts.join(": ") }
+    if parts.is_empty() { "Deno printed no message".to_owned() } else { parts.join(": ") }
 }
 
 /// `at models/a.ts:1:18`.
-fn place(told: &str) -> Option<Position> {
-    let line = told.lines().rev().find_map(|line| line.trim().strip_prefix("at "))?;
+fn place(text: &str) -> Option<Position> {
+    let line = text.lines().rev().find_map(|line| line.trim().strip_prefix("at "))?;
     let mut parts = line.rsplitn(3, ':');
     let (column, line, file) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
     // Others are Deno's, or on the network.

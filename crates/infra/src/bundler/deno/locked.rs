@@ -12,7 +12,7 @@ use mangrove_domain::{
 use mangrove_fs::read::{self, FileKind, ReadError, Within};
 use mangrove_npm::deno_lock::DenoLock;
 
-use super::room::Room;
+use super::build_directory::BuildDirectory;
 
 /// Fails if the graph needs something that no lock holds. Asks nobody.
 pub(super) fn before(graph: &ModuleGraph) -> Result<(), Fault> {
@@ -27,8 +27,8 @@ pub(super) fn before(graph: &ModuleGraph) -> Result<(), Fault> {
 }
 
 /// Fails if Deno had to add something to the lock: what packages need of others, we do not always know before.
-pub(super) fn after(graph: &ModuleGraph, room: &Room) -> Result<(), Fault> {
-    let Some(path) = room.lock() else { return Ok(()) };
+pub(super) fn after(graph: &ModuleGraph, build: &BuildDirectory) -> Result<(), Fault> {
+    let Some(path) = build.lock() else { return Ok(()) };
     let text = read::bytes(path, Within::Unlinked, FileKind::Document).map_err(ReadError::into_fault)?;
     let lock = governing(graph);
     let known = parsed(lock)?.names();

@@ -1,9 +1,9 @@
 //! The second bundler: `deno bundle`, for imports that the embedded one cannot serve. How it is called, what it is
 //! asked when it fails, and why: `design/bundling.md`.
 
+mod build_directory;
 mod classify;
 mod locked;
-mod room;
 
 use std::{
     collections::BTreeMap,
@@ -35,9 +35,9 @@ use mangrove_npm::{
 use mangrove_sources::{parse::MAXIMUM_MODULE_BYTES, parser::ModuleParser};
 use tokio::{net::TcpStream, time::Instant};
 
-use self::room::Room;
+use self::build_directory::BuildDirectory;
 use crate::runtime::{
-    PROXY_VARIABLES, Places,
+    PROXY_VARIABLES, ProgramLocations,
     child::{self, Call, Ended},
     version::Versions,
 };
@@ -77,7 +77,7 @@ const SHARED: Duration = Duration::from_millis(200);
 /// What a [`DenoBundler`] works with.
 pub struct Options {
     /// Where the program is looked for.
-    pub places: Places,
+    pub places: ProgramLocations,
     /// Tells its version.
     pub versions: Versions,
     /// `.mangrove`: Deno's own cache lies in `deno/cache` below it.
@@ -106,24 +106,24 @@ pub struct DenoBundler {
     options: Options,
     locks: DenoLocks,
     /// When a build failed for lack of Deno's own tool, and how.
-    lacked: tokio::sync::Mutex<Option<(Instant, Fault)>>,
+    tool_failure: tokio::sync::Mutex<Option<(Instant, Fault)>>,
 }
 
 /// What is done with the entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Doing {
+enum DenoCommand {
     Bundle,
-    /// Fetches what the entry needs. Unlike `bundle`, it tells why it cannot.
+    /// Fetches what the entry needs. Unlike `bundle`, it reports why it cannot.
     Fetch,
     /// The same, without trusting that what was not there a while ago is not there now.
-    FetchAnew,
+    FetchAgain,
 }
 
 impl DenoBundler {
     /// A bundler. Nothing is looked for, created or run yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, locks: DenoLocks::default(), lacked: tokio::sync::Mutex::default() }
+        Self { options, locks: DenoLocks::default(), tool_failure: tokio::sync::Mutex::default() }
     }
 
     fn home(&self) -> PathBuf {
@@ -147,7 +147,7 @@ impl DenoBundler {
             return self.build_with_tool(program, request).await;
         }
         // Without its tool no build can succeed: one attempt at a time, whose failure counts for all that wait.
-        let mut last = self.lacked.lock().await;
+        let mut last = self.tool_failure.lock().await;
         if self.has_tool() {
             drop(last);
             return self.build_with_tool(program, request).await;
@@ -194,10 +194,10 @@ impl DenoBundler {
 
     async fn build_with_tool(&self, program: &Path, request: &BundleRequest) -> Result<String, Fault> {
         let deadline = Instant::now() + self.options.limit;
-        let room = Room::furnish(&self.home(), &request.graph, self.npmrc())?;
-        let run = |doing| self.run(program, &room, doing, deadline);
-        let bundled = run(Doing::Bundle).await?;
-        let first = match self.taken(&bundled, &room, &request.graph).await? {
+        let build = BuildDirectory::write(&self.home(), &request.graph, self.npmrc())?;
+        let run = |command| self.run(program, &build, command, deadline);
+        let bundled = run(DenoCommand::Bundle).await?;
+        let first = match self.accept_output(&bundled, &build, &request.graph).await? {
             Ok(code) => return Ok(code),
             Err(fault) => fault,
         };
@@ -205,32 +205,37 @@ impl DenoBundler {
             return Err(self.settled(classify::tool(&bundled.errors)));
         }
         // `deno bundle` says "not found" whatever the registry said; `deno cache` says what it said.
-        let mut fetched = run(Doing::Fetch).await?;
+        let mut fetched = run(DenoCommand::Fetch).await?;
         let is_not_found = |ended: &Ended| {
-            !ended.status.success() && classify::output(&ended.errors, &room.names()).code == Code::PACKAGE_NOT_FOUND
+            !ended.status.success() && classify::output(&ended.errors, &build.names()).code == Code::PACKAGE_NOT_FOUND
         };
         if is_not_found(&fetched) && !self.options.is_offline {
-            fetched = run(Doing::FetchAnew).await?;
+            fetched = run(DenoCommand::FetchAgain).await?;
         }
         if !fetched.status.success() {
-            return Err(self.settled(told(&fetched, &room)));
+            return Err(self.settled(fault_of(&fetched, &build)));
         }
         // Whatever it was has passed, or it is not about fetching.
-        let again = run(Doing::Bundle).await?;
-        // Of two failures the one that says more.
+        let again = run(DenoCommand::Bundle).await?;
+        // Of the two failures, the one with the more specific message.
         let settle = |fault: Fault| self.settled(if fault.code == Code::BUNDLE_FAILED { first } else { fault });
-        self.taken(&again, &room, &request.graph).await?.map_err(settle)
+        self.accept_output(&again, &build, &request.graph).await?.map_err(settle)
     }
 
     /// The bundle, if this call made one that is whole, of what may be used.
-    async fn taken(&self, ended: &Ended, room: &Room, graph: &ModuleGraph) -> Result<Result<String, Fault>, Fault> {
+    async fn accept_output(
+        &self,
+        ended: &Ended,
+        build: &BuildDirectory,
+        graph: &ModuleGraph,
+    ) -> Result<Result<String, Fault>, Fault> {
         if !ended.status.success() {
-            return Ok(Err(told(ended, room)));
+            return Ok(Err(fault_of(ended, build)));
         }
         if self.options.is_locked {
-            locked::after(graph, room)?;
+            locked::after(graph, build)?;
         }
-        let code = room.output(LARGEST_BUNDLE)?;
+        let code = build.output(LARGEST_BUNDLE)?;
         // More than the parser of sources reads, as some SDKs are: whatever is wrong in it, the inspection finds.
         if code.len() > MAXIMUM_MODULE_BYTES {
             return Ok(Ok(code));
@@ -261,18 +266,26 @@ impl DenoBundler {
         fault
     }
 
-    async fn run(&self, program: &Path, room: &Room, doing: Doing, deadline: Instant) -> Result<Ended, Fault> {
-        let mut arguments: Vec<OsString> = match doing {
-            Doing::Bundle => vec!["bundle".into(), "--platform".into(), "deno".into(), "-o".into(), room.out().into()],
-            Doing::Fetch => vec!["cache".into()],
-            Doing::FetchAnew => vec!["cache".into(), "--reload".into()],
+    async fn run(
+        &self,
+        program: &Path,
+        build: &BuildDirectory,
+        command: DenoCommand,
+        deadline: Instant,
+    ) -> Result<Ended, Fault> {
+        let mut arguments: Vec<OsString> = match command {
+            DenoCommand::Bundle => {
+                vec!["bundle".into(), "--platform".into(), "deno".into(), "-o".into(), build.out().into()]
+            }
+            DenoCommand::Fetch => vec!["cache".into()],
+            DenoCommand::FetchAgain => vec!["cache".into(), "--reload".into()],
         };
-        arguments.extend(room.arguments());
-        arguments.push(room.entry().into());
+        arguments.extend(build.arguments());
+        arguments.push(build.entry().into());
         let call = Call {
             program,
             arguments,
-            directory: room.directory(),
+            directory: build.directory(),
             environment: self.environment(),
             limit: deadline.saturating_duration_since(Instant::now()),
         };
@@ -358,8 +371,8 @@ impl Bundler for DenoBundler {
 }
 
 /// What a failed call means.
-fn told(ended: &Ended, room: &Room) -> Fault {
-    ended_by_signal(ended).unwrap_or_else(|| classify::output(&ended.errors, &room.names()))
+fn fault_of(ended: &Ended, build: &BuildDirectory) -> Fault {
+    ended_by_signal(ended).unwrap_or_else(|| classify::output(&ended.errors, &build.names()))
 }
 
 fn ended_by_signal(ended: &Ended) -> Option<Fault> {

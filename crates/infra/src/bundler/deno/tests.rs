@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _};
 
-use mangrove_domain::module_graph::{ConfigFile, ConfigKind, ModuleGraph};
+use mangrove_domain::{
+    advice::{Advice, UserAction},
+    module_graph::{ConfigFile, ConfigKind, ModuleGraph},
+};
 use mangrove_sources::parser::ParsedModule;
 use mangrove_testkit::graphs::{external, module_graph, path};
 
@@ -58,7 +61,7 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
     fn bundler(&self) -> DenoBundler {
         let state_directory = self.directory.path().join("state");
         DenoBundler::new(Options {
-            places: Places {
+            places: ProgramLocations {
                 configured: None,
                 environment: self.environment.clone(),
                 state_directory: state_directory.clone(),
@@ -87,7 +90,7 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
         fs::read_to_string(self.directory.path().join(name)).unwrap_or_default()
     }
 
-    /// What was asked of the program, without what every call has, the room cut off.
+    /// What was asked of the program, without what every call has, the build cut off.
     fn calls(&self) -> Vec<String> {
         let shorten = |line: &str| {
             let words = line.split(' ').map(|word| match word.split_once("/files/") {
@@ -122,7 +125,7 @@ fn config(kind: ConfigKind, name: &str) -> ConfigFile {
     ConfigFile { path: path(name), kind, text: "{\"kept\":1}".to_owned() }
 }
 
-const COPIES: &str = "cp \"$entry\" $out; ls -A \"${entry%/models/a.ts}\" > $log/room; sed -i '/^import/d' $out\n";
+const COPIES: &str = "cp \"$entry\" $out; ls -A \"${entry%/models/a.ts}\" > $log/build; sed -i '/^import/d' $out\n";
 
 #[tokio::test]
 async fn bundles_the_bytes_of_the_request_and_leaves_nothing_behind() {
@@ -202,15 +205,15 @@ async fn every_permutation_of_configurations() {
             "deno.lock models",
         ),
     ];
-    for (name, mut graph, files, flags, below, room) in cases {
+    for (name, mut graph, files, flags, below, build) in cases {
         graph.config_files = files;
         let world = World::new(COPIES);
         world.bundle(graph).await.unwrap();
         assert_eq!(world.calls(), [format!("bundle --platform deno -o OUT {flags} models/a.ts")], "{name}");
         let directory = world.log("directory");
-        let (_, inside) = directory.trim().split_once("/files").expect("it works in the room");
+        let (_, inside) = directory.trim().split_once("/files").expect("it works in the build");
         assert_eq!(inside, below, "{name}: where it works");
-        assert_eq!(world.log("room").split_whitespace().collect::<Vec<_>>().join(" "), room, "{name}");
+        assert_eq!(world.log("build").split_whitespace().collect::<Vec<_>>().join(" "), build, "{name}");
     }
 }
 
@@ -221,7 +224,7 @@ async fn what_its_settings_name_is_beside_the_entry_and_its_variables_are_passed
     world.environment.insert("COMPANY_TOKEN".to_owned(), "t".to_owned());
     world.environment.insert("MANGROVE_NPM_REGISTRY".to_owned(), "http://127.0.0.1:1/".to_owned());
     world.bundle(jsr()).await.unwrap();
-    assert!(world.log("room").contains(".npmrc"));
+    assert!(world.log("build").contains(".npmrc"));
     let environment = world.log("environment");
     assert!(environment.contains("COMPANY_TOKEN=t") && environment.contains("NPM_CONFIG_REGISTRY=http://127.0.0.1:1/"));
 }
@@ -232,7 +235,8 @@ async fn the_programs_absence_is_a_fault_of_the_environment_with_a_remedy() {
     world.environment.remove("MANGROVE_DENO");
     let fault = world.fault(jsr()).await;
     assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::RUNTIME_MISSING));
-    assert!(fault.message.contains(mangrove_domain::advice::INSTALLABLE), "{fault}");
+    let advice = Advice::for_code(fault.code).expect("a remedy");
+    assert!(advice.phrases().contains(&UserAction::InstallDeno.into()), "{advice}");
     let route = world.bundler().route(&needs("jsr:@std/path@1")).await;
     assert_eq!(route.identity, None, "the part counts as unchanged");
 }
@@ -331,7 +335,7 @@ async fn what_bundle_hides_is_asked_of_cache() {
 
 #[tokio::test]
 async fn fault_47_what_was_not_there_is_asked_for_again() {
-    // Found when asked anew, and bundled then.
+    // Found when asked again, and bundled then.
     let script = format!(
         "case \"$*\" in\n*--reload*) touch $log/there; exit 0;;\nesac\n[ $command = bundle ] && [ -e $log/there ] && {{ {COPIES} exit 0; }}\n{}",
         script(BUNDLE_NPM, CACHE_NPM_404)
@@ -390,7 +394,7 @@ async fn fault_46_what_is_locked_is_all_that_locked_builds_use() {
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::LOCK_OUTDATED), "{name}: {fault}");
         assert!(fault.message.starts_with(told), "{name}: {fault}");
     }
-    assert_eq!(world.calls().len(), 1, "Deno, which would resolve it anew, is not asked");
+    assert_eq!(world.calls().len(), 1, "Deno, which would resolve it again, is not asked");
 
     let fault = world.fault(governed(jsr(), "{")).await;
     assert_eq!(fault.code, Code::MALFORMED_DOCUMENT, "{fault}");

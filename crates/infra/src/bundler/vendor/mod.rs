@@ -37,7 +37,7 @@ struct Unit<'a> {
     entries: &'a BTreeMap<String, String>,
 }
 
-/// What changes the output of vendor builds: another text means that units are built anew.
+/// What changes the output of vendor builds: another text means that units are built again.
 #[must_use]
 pub fn identity() -> String {
     format!("rolldown 1.2.5, format {FORMAT}")
@@ -86,7 +86,7 @@ impl Build {
         for (specifier, file) in &request.entries {
             let name =
                 file.strip_suffix(".js").filter(|name| !name.is_empty() && !name.contains('/')).ok_or_else(|| {
-                    let message = format!("`{file}` is no file name for the entry `{specifier}`");
+                    let message = format!("`{file}` is not a file name for the entry `{specifier}`");
                     fault(request, FailureClass::Deterministic, Code::PACKAGE_UNSUPPORTED, &message)
                 })?;
             let import =

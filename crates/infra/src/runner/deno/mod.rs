@@ -1,7 +1,7 @@
 //! Running methods in Deno: one process for each session, with the permissions that are granted and no others.
 
+mod code_directory;
 mod grants;
-mod room;
 mod session;
 
 use std::{
@@ -23,9 +23,9 @@ use mangrove_fs::atomic::{self, Durability};
 use mangrove_sources::LocalTree;
 use tokio::{process::Command, sync::Semaphore};
 
-use self::{room::Room, session::DenoSession};
+use self::{code_directory::CodeDirectory, session::DenoSession};
 use crate::{
-    runtime::{PROXY_VARIABLES, Places},
+    runtime::{PROXY_VARIABLES, ProgramLocations},
     worker::{child_failure::spawn_failure, guarded::Guarded, session::is_nested},
 };
 
@@ -52,7 +52,7 @@ pub struct Options {
     /// empty, it is started as it is.
     pub launcher: Vec<OsString>,
     /// Where the program is looked for.
-    pub places: Places,
+    pub places: ProgramLocations,
     /// `.mangrove`, absolute: code is laid out in `deno/run` below it, Deno's own cache lies in `deno/cache`.
     pub state_directory: PathBuf,
     /// The repository, absolute: processes work in it, and relative paths of grants begin there.
@@ -61,7 +61,7 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
     /// Where roots lie.
     pub roots: Arc<dyn Roots>,
-    /// Makes the word by which a process is known.
+    /// Makes the marker by which a process is known.
     pub entropy: Arc<dyn Entropy>,
     /// How many sessions may be open at once, at least 1.
     pub size: usize,
@@ -158,7 +158,8 @@ impl MethodRunner for DenoRunner {
         // As for embedded sessions: what a host opens on behalf of another session takes no place.
         let place = if is_nested() { None } else { Arc::clone(&self.sessions).acquire_owned().await.ok() };
         let root = self.options.roots.directory(&request.grantee.root).await;
-        let main = Room::new(&self.options.state_directory).furnish(&request.bundle).map_err(RunError::Fault)?;
+        let main =
+            CodeDirectory::new(&self.options.state_directory).lay_out(&request.bundle).map_err(RunError::Fault)?;
         let path = self.options.environment.get("PATH").map(String::as_str);
         let permissions = grants::arguments(
             &request.grantee,
@@ -175,8 +176,9 @@ impl MethodRunner for DenoRunner {
         }
         let child = Guarded::spawn(&mut command, self.options.memory_limit_bytes)
             .map_err(|error| RunError::Fault(spawn_failure(&program.path, &error)))?;
-        let word = self.options.entropy.identifier();
-        let session = DenoSession::open(child, word, request, self.options.open_limit, self.options.call_limit, place);
+        let marker = self.options.entropy.identifier();
+        let session =
+            DenoSession::open(child, marker, request, self.options.open_limit, self.options.call_limit, place);
         Ok(Box::new(session.await?))
     }
 }

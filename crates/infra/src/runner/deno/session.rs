@@ -37,18 +37,18 @@ pub(super) struct DenoSession {
 
 struct Process {
     child: Guarded,
-    ear: Ear,
+    reader: FrameReader,
 }
 
-/// What arrived and was not understood yet. Reading may be given up at any moment without losing anything.
-struct Ear {
-    /// By which frames are known.
-    word: String,
+/// What arrived and was not taken apart yet. Reading may be given up at any moment without losing anything.
+struct FrameReader {
+    /// What the line before each frame begins with; only the host and the process know it.
+    marker: String,
     bytes: Vec<u8>,
 }
 
-/// What a process said.
-enum Said {
+/// What a process wrote to its standard output.
+enum Output {
     Frame(Json),
     /// A line that the extension printed.
     Line(String),
@@ -57,26 +57,26 @@ enum Said {
 impl DenoSession {
     pub(super) async fn open(
         child: Guarded,
-        word: String,
+        marker: String,
         request: OpenRequest,
         open_limit: Duration,
         call_limit: Duration,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, RunError> {
         let mut early = Vec::new();
-        let mut process = Process { child, ear: Ear { word, bytes: Vec::new() } };
+        let mut process = Process { child, reader: FrameReader { marker, bytes: Vec::new() } };
         let task = format!("loading {} in Deno", request.subject);
         let hello = Json::object([
-            ("word", Json::from(process.ear.word.as_str())),
+            ("marker", Json::from(process.reader.marker.as_str())),
             ("exportName", Json::from(request.export_name.as_str())),
         ]);
         let mut budget = open_limit;
         let mut message = Some(hello);
         loop {
-            let said = process.exchange(message.take().as_ref(), &mut budget).await;
-            let frame = match said.map_err(|failure| RunError::Fault(failure.fault(&task)))? {
-                Said::Frame(frame) => frame,
-                Said::Line(line) => {
+            let output = process.exchange(message.take().as_ref(), &mut budget).await;
+            let frame = match output.map_err(|failure| RunError::Fault(failure.fault(&task)))? {
+                Output::Frame(frame) => frame,
+                Output::Line(line) => {
                     early.push(printed(line));
                     continue;
                 }
@@ -93,7 +93,7 @@ impl DenoSession {
                     Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
                 }))),
                 "request" if frame.get("id").and_then(Json::as_integer) == Some(0) => {
-                    early.extend(asked(&frame));
+                    early.extend(host_call(&frame));
                     continue;
                 }
                 kind => Err(RunError::Fault(confused(kind).fault(&task))),
@@ -147,10 +147,10 @@ impl Session for DenoSession {
         }
         let mut budget = self.call_limit;
         loop {
-            let said = process.exchange(message.take().as_ref(), &mut budget).await.map_err(fail)?;
-            let frame = match said {
-                Said::Frame(frame) => frame,
-                Said::Line(line) => {
+            let output = process.exchange(message.take().as_ref(), &mut budget).await.map_err(fail)?;
+            let frame = match output {
+                Output::Frame(frame) => frame,
+                Output::Line(line) => {
                     // A line that cannot be logged is no reason to fail.
                     let _ = answer(host.as_ref(), printed(line)).await;
                     continue;
@@ -160,7 +160,7 @@ impl Session for DenoSession {
                 self.process = Some(process);
                 return self.outcome(&location, &frame);
             }
-            let answered = match asked(&frame) {
+            let answered = match host_call(&frame) {
                 Ok(call) => answer(host.as_ref(), call).await,
                 Err(message) => Err(message),
             };
@@ -181,43 +181,43 @@ impl Session for DenoSession {
 }
 
 impl Process {
-    /// Says something, or nothing, and waits for what is said next.
-    async fn exchange(&mut self, message: Option<&Json>, budget: &mut Duration) -> Result<Said, ChildFailure> {
+    /// Sends a message, if there is one, and waits for the next output.
+    async fn exchange(&mut self, message: Option<&Json>, budget: &mut Duration) -> Result<Output, ChildFailure> {
         let (input, output, watcher) = self.child.parts();
-        let ear = &mut self.ear;
+        let reader = &mut self.reader;
         let talk = async {
             if let Some(message) = message {
                 let frame = frame(message)?;
                 let writing = input.write_all(&frame);
                 tokio::pin!(writing);
-                // It may be busy saying something itself, and hear nothing before that is taken from it.
+                // It may be writing itself, and read nothing before that is taken from it.
                 loop {
                     tokio::select! {
                         biased;
                         written = &mut writing => break written?,
-                        heard = ear.hear(output) => heard?,
+                        filled = reader.fill(output) => filled?,
                     }
                 }
             }
             loop {
-                if let Some(said) = ear.understand()? {
-                    return Ok(said);
+                if let Some(output) = reader.next_output()? {
+                    return Ok(output);
                 }
-                ear.hear(output).await?;
+                reader.fill(output).await?;
             }
         };
         match watcher.guard(budget, talk).await {
-            Ok(said) => Ok(said),
+            Ok(output) => Ok(output),
             Err(ending) => Err(self.child.failure(ending, true).await),
         }
     }
 }
 
-impl Ear {
-    /// Takes what there is.
-    async fn hear(&mut self, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
+impl FrameReader {
+    /// Reads what there is.
+    async fn fill(&mut self, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
         if self.bytes.len() > MAX_FRAME_BYTES + LONGEST_LINE {
-            return Err(nonsense("more than one could ever need to hear".to_owned()));
+            return Err(malformed("more output than fits into a frame".to_owned()));
         }
         match output.read_buf(&mut self.bytes).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -225,8 +225,8 @@ impl Ear {
         }
     }
 
-    /// The next thing that was said, if all of it has arrived.
-    fn understand(&mut self) -> io::Result<Option<Said>> {
+    /// The next frame or line, if all of it has arrived.
+    fn next_output(&mut self) -> io::Result<Option<Output>> {
         loop {
             let line_end = self.bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n');
             let (line, after) = match line_end {
@@ -235,27 +235,27 @@ impl Ear {
                 None => return Ok(None),
             };
             let line = String::from_utf8_lossy(line).into_owned();
-            let Some(length) = line.strip_prefix(&*self.word).and_then(|rest| rest.strip_prefix(' ')) else {
+            let Some(length) = line.strip_prefix(&*self.marker).and_then(|rest| rest.strip_prefix(' ')) else {
                 self.bytes.drain(..after);
                 if line.is_empty() {
                     continue;
                 }
-                return Ok(Some(Said::Line(line)));
+                return Ok(Some(Output::Line(line)));
             };
-            let length: usize = length.parse().map_err(|_| nonsense(format!("a frame of {length:?} bytes")))?;
+            let length: usize = length.parse().map_err(|_| malformed(format!("a frame of {length:?} bytes")))?;
             if length > MAX_FRAME_BYTES {
-                return Err(nonsense(format!("a frame of {length} bytes")));
+                return Err(malformed(format!("a frame of {length} bytes")));
             }
             let Some(body) = self.bytes.get(after..after + length) else { return Ok(None) };
-            let frame = std::str::from_utf8(body).map_err(|_| nonsense("a frame that is no text".to_owned()));
-            let frame = frame.and_then(|text| json_text::parse(text).map_err(|error| nonsense(error.to_string())));
+            let frame = std::str::from_utf8(body).map_err(|_| malformed("a frame that is not UTF-8".to_owned()));
+            let frame = frame.and_then(|text| json_text::parse(text).map_err(|error| malformed(error.to_string())));
             self.bytes.drain(..after + length);
-            return frame.map(|frame| Some(Said::Frame(frame)));
+            return frame.map(|frame| Some(Output::Frame(frame)));
         }
     }
 }
 
-fn nonsense(message: String) -> io::Error {
+fn malformed(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
@@ -265,10 +265,10 @@ fn printed(line: String) -> HostCall {
 }
 
 /// What a frame asks of the host.
-fn asked(frame: &Json) -> Result<HostCall, String> {
+fn host_call(frame: &Json) -> Result<HostCall, String> {
     match json_text::parse(text(frame, "text")) {
         Ok(Json::Array(arguments)) => Ok(HostCall { function: text(frame, "name").to_owned(), arguments }),
-        Ok(_) => Err("the arguments are no list".to_owned()),
+        Ok(_) => Err("the arguments are not a list".to_owned()),
         Err(error) => Err(format!("the arguments cannot be used: {error}")),
     }
 }

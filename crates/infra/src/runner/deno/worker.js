@@ -1,10 +1,10 @@
 // The side of a session that runs inside Deno. A frame to it is a length (4 bytes, little-endian) and JSON; a frame from
-// it is a line with a word that only this file and the host know, and the length, then JSON. Whatever else appears on
+// it is a line with a marker that only this file and the host know, and the length, then JSON. Whatever else appears on
 // standard output is what the extension prints, and the host logs it (design/running.md).
 
-import { makeCalls } from "./calls.js";
+import { encode as toJson, makeCalls } from "./calls.js";
 
-const { parse, stringify } = JSON;
+const { parse } = JSON;
 const { exit, errors: { NotCapable } } = Deno;
 const read = Deno.stdin.read.bind(Deno.stdin);
 const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
@@ -18,10 +18,10 @@ const later = setTimeout;
 const turn = () => new PromiseIntrinsic((resolve) => later(resolve, 0));
 const Bytes = Uint8Array;
 
-let word = "";
+let marker = "";
 const send = (message) => {
-  const body = encode(stringify(message));
-  const head = encode(`\n${word} ${body.length}\n`);
+  const body = encode(toJson(message));
+  const head = encode(`\n${marker} ${body.length}\n`);
   const frame = new Bytes(head.length + body.length);
   frame.set(head);
   frame.set(body, head.length);
@@ -62,7 +62,7 @@ const listen = async () => {
 const calls = makeCalls((id, name, text) => {
   // Two readers of one input would share its frames between them.
   if (id !== 0 && !isCalled) throw new Error(`ctx.${name} was used after the call had ended`);
-  send({ kind: "request", id, name, text: text.toWellFormed() });
+  send({ kind: "request", id, name, text });
   if (id === 0) return;
   answersDue += 1;
   listening ??= listen();
@@ -98,7 +98,7 @@ const textOf = (thrown) => {
   const name = member(thrown, "name");
   const message = member(thrown, "message");
   if (message) return name === undefined ? message : `${name}: ${message}`;
-  return name ?? "something that is no error";
+  return name ?? "a value that is not an error";
 };
 const describe = (thrown) => {
   try {
@@ -112,7 +112,7 @@ const describe = (thrown) => {
     }
     const lines = (member(thrown, "stack") ?? "").split("\n").filter((text) => text.trim().startsWith("at "));
     const line = lines.find((text) => text.includes(home)) ?? lines[0];
-    return { kind: "threw", message: textOf(thrown).toWellFormed(), place: line?.trim().replaceAll(home, "") ?? null, denial };
+    return { kind: "threw", message: textOf(thrown), place: line?.trim().replaceAll(home, "") ?? null, denial };
   } catch {
     return { kind: "threw", message: "something that cannot be read", place: null, denial: null };
   }
@@ -143,7 +143,7 @@ const call = async (root, { path, args, context, schema, globalSchema }) => {
 const work = async (load) => {
   const hello = await receive();
   if (hello === null) exit(0);
-  word = hello.word;
+  marker = hello.marker;
   Object.assign(globalThis.console, calls.console);
   // They would keep data in Deno's own directory, which nobody granted and nobody cleans.
   for (const name of ["localStorage", "sessionStorage", "caches"]) {

@@ -17,7 +17,7 @@ use mangrove_npm::{
     archive::{self, Bounds},
 };
 
-use super::{Places, version::Versions};
+use super::{ProgramLocations, version::Versions};
 
 /// The version that is installed.
 pub const DENO_VERSION: &str = "2.9.6";
@@ -56,7 +56,7 @@ pub fn package() -> Result<&'static str, Fault> {
 ///
 /// # Errors
 /// A fault of the registry, of the archive or of the disk; `RUNTIME_FAILED` if what was fetched does not run here.
-pub async fn deno(packages: &NpmPackages, places: &Places, versions: &Versions) -> Result<Installed, Fault> {
+pub async fn deno(packages: &NpmPackages, places: &ProgramLocations, versions: &Versions) -> Result<Installed, Fault> {
     let path = places.installed();
     if path.is_file() && versions.of(&path).await.is_ok_and(|version| version == DENO_VERSION) {
         return Ok(Installed { path, version: DENO_VERSION.to_owned(), is_new: false });

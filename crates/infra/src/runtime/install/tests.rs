@@ -51,7 +51,8 @@ impl World {
     }
 
     async fn install(&self, is_offline: bool) -> Result<Installed, Fault> {
-        let places = Places { state_directory: self.directory.path().to_owned(), ..Places::default() };
+        let places =
+            ProgramLocations { state_directory: self.directory.path().to_owned(), ..ProgramLocations::default() };
         deno(&self.packages(is_offline), &places, &Versions::new(self.directory.path(), false)).await
     }
 
@@ -73,7 +74,7 @@ async fn fetches_verifies_and_installs_once() {
     let packages = world.packages(false);
     let listener = Arc::clone(&heard);
     packages.on_bytes(Arc::new(move |received, total| listener.lock().unwrap().push((received, total))));
-    let places = Places { state_directory: world.directory.path().to_owned(), ..Places::default() };
+    let places = ProgramLocations { state_directory: world.directory.path().to_owned(), ..ProgramLocations::default() };
     let versions = Versions::new(world.directory.path(), false);
     let installed = deno(&packages, &places, &versions).await.unwrap();
     assert!(installed.is_new);

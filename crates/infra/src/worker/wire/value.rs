@@ -121,7 +121,7 @@ impl Value {
     /// # Errors
     /// [`WireError`] if the tokens make none, or one that is nested deeper than [`MAX_DEPTH`].
     pub fn into_json(self) -> Result<Json, WireError> {
-        let mut reader = Reader(self.0.into_iter());
+        let mut reader = TokenReader(self.0.into_iter());
         let json = reader.json(0)?;
         reader.end(json)
     }
@@ -131,15 +131,15 @@ impl Value {
     /// # Errors
     /// [`WireError`] if the tokens make none, or one that is nested deeper than [`MAX_DEPTH`].
     pub fn into_shape(self) -> Result<Shape, WireError> {
-        let mut reader = Reader(self.0.into_iter());
+        let mut reader = TokenReader(self.0.into_iter());
         let shape = reader.shape(0)?;
         reader.end(shape)
     }
 }
 
-struct Reader(std::vec::IntoIter<Token>);
+struct TokenReader(std::vec::IntoIter<Token>);
 
-impl Reader {
+impl TokenReader {
     fn next(&mut self) -> Result<Token, WireError> {
         self.0.next().ok_or(WireError::Value("it ends too early"))
     }
@@ -182,7 +182,7 @@ impl Reader {
                 Json::Object(object)
             }
             Token::Key(_) | Token::Undefined | Token::Function | Token::Schema | Token::Threw(_) | Token::Truncated => {
-                return Err(WireError::Value("it is no JSON"));
+                return Err(WireError::Value("it is not JSON"));
             }
         })
     }

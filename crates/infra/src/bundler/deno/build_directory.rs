@@ -20,27 +20,27 @@ use mangrove_fs::{
 };
 use tempfile::TempDir;
 
-/// What the names of rooms begin with.
-const PREFIX: &str = "room-";
+/// What the names of build directories begin with.
+const PREFIX: &str = "build-";
 
 /// No build takes this long.
 const ABANDONED: Duration = Duration::from_hours(24);
 
-/// A furnished directory; removed with this value.
-pub(super) struct Room {
+/// The directory of one build; removed with this value.
+pub(super) struct BuildDirectory {
     directory: TempDir,
     entry: PathBuf,
-    /// The configuration that Deno is told to use.
+    /// The configuration that Deno is given.
     governing: Option<(ConfigKind, PathBuf)>,
     lock: Option<PathBuf>,
 }
 
-impl Room {
+impl BuildDirectory {
     /// Writes everything that a build of this graph reads.
-    pub(super) fn furnish(home: &Path, graph: &ModuleGraph, npmrc: Option<String>) -> Result<Self, Fault> {
+    pub(super) fn write(home: &Path, graph: &ModuleGraph, npmrc: Option<String>) -> Result<Self, Fault> {
         fs::create_dir_all(home).map_err(|error| io_fault(Operation::Create, home, &error))?;
         sweep(home);
-        // Bundles mention files by paths relative to the room: its depth is always the same, its name is not mentioned.
+        // Bundles mention files by paths relative to the directory: its depth is always the same, its name is not mentioned.
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
             .tempdir_in(home)
@@ -49,13 +49,13 @@ impl Room {
         for file in &graph.files {
             write(&files.join(file.path.as_str()), &file.bytes)?;
         }
-        let mut room = Self { entry: files.join(graph.entry.as_str()), directory, governing: None, lock: None };
+        let mut build = Self { entry: files.join(graph.entry.as_str()), directory, governing: None, lock: None };
         let mut lock = None;
         for config in &graph.config_files {
             let path = files.join(config.path.as_str());
             match config.kind {
                 ConfigKind::Package if !has_bare_imports(graph) => continue,
-                ConfigKind::Deno | ConfigKind::Package => room.governing = Some((config.kind, path.clone())),
+                ConfigKind::Deno | ConfigKind::Package => build.governing = Some((config.kind, path.clone())),
                 ConfigKind::ImportMap => {}
                 ConfigKind::Lock => {
                     lock = Some((path, config));
@@ -66,12 +66,12 @@ impl Room {
         }
         if let Some((path, ConfigFile { text, .. })) = lock {
             write(&path, text.as_bytes())?;
-            room.lock = Some(path);
+            build.lock = Some(path);
         }
         if let Some(npmrc) = npmrc {
-            write(&room.directory().join(".npmrc"), npmrc.as_bytes())?;
+            write(&build.directory().join(".npmrc"), npmrc.as_bytes())?;
         }
-        Ok(room)
+        Ok(build)
     }
 
     /// What Deno's cache keeps of a file at this place, below the cache.
@@ -104,7 +104,7 @@ impl Room {
         self.directory.path().join("out.js")
     }
 
-    /// What Deno's texts call the room's files, to be cut off: address and path.
+    /// How Deno's messages name the files of the build, to be cut off: address and path.
     pub(super) fn names(&self) -> [String; 2] {
         let files = self.files();
         [format!("file://{}/", files.display()), format!("{}/", files.display())]
@@ -132,7 +132,7 @@ impl Room {
     pub(super) fn output(&self, largest_bytes: u64) -> Result<String, Fault> {
         let path = self.out();
         let unreadable = |error: &io::Error| {
-            let message = format!("Deno said that it had built a bundle, and it cannot be read: {error}");
+            let message = format!("Deno reported a bundle, and it cannot be read: {error}");
             Fault::environment(Code::RUNTIME_FAILED, "program:deno", message)
         };
         match read::text(path, Within::Unlinked, FileKind::Bundle) {
@@ -150,7 +150,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for BuildDirectory {
     fn drop(&mut self) {
         // No other build is ever at this place, so that nothing would use it and it would only grow.
         if let Some(transpiled) = self.transpiled() {
@@ -159,12 +159,12 @@ impl Drop for Room {
     }
 }
 
-/// Takes away rooms that a process left behind when it was killed.
+/// Removes directories that a process left behind when it was killed.
 fn sweep(home: &Path) {
     for entry in fs::read_dir(home).into_iter().flatten().flatten() {
-        let is_room = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_build = entry.file_name().to_string_lossy().starts_with(PREFIX);
         let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
-        if is_room && age.is_some_and(|age| age > ABANDONED) {
+        if is_build && age.is_some_and(|age| age > ABANDONED) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -14,7 +14,7 @@ use crate::loaders::Registry;
 
 /// A type or a path, in every form in which it may be meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sought {
+pub struct SourceQuery {
     text: String,
     /// Paths below a root that the text may mean.
     paths: BTreeSet<String>,
@@ -22,9 +22,9 @@ pub struct Sought {
     files: BTreeSet<SourceId>,
 }
 
-impl Sought {
+impl SourceQuery {
     /// What `text` means, and `paths` below a root that it means besides: an absolute path or one relative to
-    /// the current directory, told from the repository.
+    /// the current directory, given relative to the repository.
     pub fn new(text: impl Into<String>, paths: impl IntoIterator<Item = String>) -> Self {
         let text = text.into();
         let as_written = mangrove_domain::source::RelativePath::parse(&text).ok().map(|path| path.to_string());

@@ -26,17 +26,17 @@ const WORKER_SOURCE: &str = include_str!("worker.js");
 /// code/<digest>/{main,calls,worker}.js, bundle.js
 /// code/vendor/<digest>/…                    as bundles import them
 /// ```
-pub(super) struct Room {
+pub(super) struct CodeDirectory {
     directory: PathBuf,
 }
 
-impl Room {
+impl CodeDirectory {
     pub(super) fn new(state_directory: &Path) -> Self {
         Self { directory: state_directory.join("deno").join("run").join("code") }
     }
 
     /// Lays out a bundle and gives the module to run.
-    pub(super) fn furnish(&self, bundle: &LoadedBundle) -> Result<PathBuf, Fault> {
+    pub(super) fn lay_out(&self, bundle: &LoadedBundle) -> Result<PathBuf, Fault> {
         let own = [bundle.code.as_ref(), CALLS_SOURCE, WORKER_SOURCE].join("\0");
         let home = self.directory.join(Digest::of(own.as_bytes()).to_string());
         let is_new = !home.is_dir();
@@ -98,28 +98,29 @@ mod tests {
     #[test]
     fn bundles_share_vendors_and_damage_is_mended() {
         let directory = tempfile::tempdir().unwrap();
-        let room = Room::new(directory.path());
-        let (first, second) = (room.furnish(&bundle("1;")).unwrap(), room.furnish(&bundle("2;")).unwrap());
+        let code_directory = CodeDirectory::new(directory.path());
+        let (first, second) =
+            (code_directory.lay_out(&bundle("1;")).unwrap(), code_directory.lay_out(&bundle("2;")).unwrap());
         assert_ne!(first, second);
         let vendor = directory.path().join("deno/run/code/vendor/aa/x.js");
         assert_eq!(fs::read_to_string(&vendor).unwrap(), "export const x = 1;");
         let code = first.with_file_name("bundle.js");
         fs::write(&code, "other").unwrap();
-        assert_eq!(room.furnish(&bundle("1;")).unwrap(), first);
+        assert_eq!(code_directory.lay_out(&bundle("1;")).unwrap(), first);
         assert_eq!(fs::read_to_string(code).unwrap(), "1;");
     }
 
     #[test]
     fn only_what_nobody_loads_any_more_is_removed() {
         let directory = tempfile::tempdir().unwrap();
-        let room = Room::new(directory.path());
-        let old = room.furnish(&bundle("1;")).unwrap();
+        let code_directory = CodeDirectory::new(directory.path());
+        let old = code_directory.lay_out(&bundle("1;")).unwrap();
         let home = old.parent().unwrap().to_owned();
         let long_ago = SystemTime::now() - ABANDONED - Duration::from_mins(1);
         for file in fs::read_dir(&home).unwrap() {
             fs::File::options().append(true).open(file.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
         }
-        let new = room.furnish(&bundle("2;")).unwrap();
+        let new = code_directory.lay_out(&bundle("2;")).unwrap();
         assert!(!home.exists() && new.exists() && directory.path().join("deno/run/code/vendor/aa/x.js").exists());
     }
 }

@@ -1,15 +1,20 @@
 //! The environment as expressions see it, and the mask over what came out of it.
 //!
 //! Expressions get only the variables that they name. Each value that was given out is masked as `***` in
-//! everything that is logged, recorded or told afterwards. Values shorter than three characters are not: masking
-//! every `1` would make output unreadable and hide nothing.
+//! everything that is logged, recorded or reported afterwards, also in the forms that code makes of it ([`forms`]). Values
+//! shorter than three characters are not: masking every `1` would make output unreadable and hide nothing.
+
+mod forms;
+mod spelling;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use mangrove_domain::{json::Json, permission::Grant, run::RunProblem};
+
+use forms::Finder;
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -20,7 +25,8 @@ const SHORTEST: usize = 3;
 #[derive(Debug, Default)]
 pub struct Environment {
     variables: Vec<(String, String)>,
-    given: Mutex<BTreeSet<String>>,
+    /// What finds each of them, by value.
+    given: Mutex<BTreeMap<String, Finder>>,
 }
 
 impl Environment {
@@ -67,24 +73,23 @@ impl Environment {
     }
 
     fn mask_from_now_on(&self, value: &str) {
-        if value.chars().count() >= SHORTEST {
-            let mut masked = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-            masked.insert(value.to_owned());
-            // As it stands in JSON: methods log and throw their arguments so.
-            let quoted = Json::from(value).to_string();
-            masked.insert(quoted[1..quoted.len() - 1].to_owned());
-            // What is printed is logged line by line.
-            masked.extend(value.lines().filter(|line| line.chars().count() >= SHORTEST).map(str::to_owned));
+        if value.chars().count() >= SHORTEST && !self.given().contains_key(value) {
+            let finder = Finder::new(value);
+            self.given().insert(value.to_owned(), finder);
         }
+    }
+
+    fn given(&self) -> MutexGuard<'_, BTreeMap<String, Finder>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text with every given value masked, the longest first.
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
-        let masked = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut values: Vec<&String> = masked.iter().filter(|value| text.contains(value.as_str())).collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value.as_str(), MASK))
+        let given = self.given();
+        let mut finders: Vec<(&String, &Finder)> = given.iter().collect();
+        finders.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        finders.into_iter().fold(text.to_owned(), |text, (_, finder)| finder.replace(text, MASK))
     }
 
     /// The value with every text in it masked, keys too.
