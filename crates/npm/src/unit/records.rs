@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
 };
 
@@ -11,6 +10,7 @@ use mangrove_domain::{
     failure::Fault,
     problem::Code,
 };
+use mangrove_fs::read::{self, FileKind, Within};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::cache::write_file;
@@ -48,7 +48,7 @@ pub(crate) fn recorded(path: &Path) -> Option<StoredObject> {
 
 /// What a record says; a missing or damaged one says nothing.
 pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&read::bytes(path, Within::Unlinked, FileKind::State).ok()?).ok()
 }
 
 pub(super) fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
