@@ -97,6 +97,7 @@ pub mod kind_layout;
 pub mod module_graph;
 pub mod nearest;
 pub mod observation;
+pub mod outage;
 pub mod package;
 pub mod permission;
 pub mod plan;
