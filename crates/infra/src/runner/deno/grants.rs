@@ -75,7 +75,7 @@ fn files(
     arguments: &mut Vec<OsString>,
 ) -> Result<(), Fault> {
     let everything = Path::new("/");
-    let (granted, denials) = match (grantee.grants.get(&permission), places.root) {
+    let (allowed, denials) = match (grantee.grants.get(&permission), places.root) {
         // Told as a directory: whoever may reach all paths may make links, and reach what is denied by another name.
         (Some(Grant::All), _) => (vec![everything.to_owned()], Denials::of_root(places, everything)),
         (Some(Grant::Only(names)), _) => {
@@ -88,23 +88,23 @@ fn files(
         (None, _) => return Ok(()),
     };
     let (allow, deny) = (format!("--allow-{}=", permission.as_str()), format!("--deny-{}=", permission.as_str()));
-    arguments.extend(granted.iter().map(|path| with_path(&allow, path)));
-    if !granted.is_empty() {
+    arguments.extend(allowed.iter().map(|path| with_path(&allow, path)));
+    if !allowed.is_empty() {
         arguments.extend(denials.paths().iter().map(|path| with_path(&deny, path)));
     }
     Ok(())
 }
 
 fn misleading(grantee: &Grantee, permission: Permission, error: &Misleading) -> Fault {
-    let Misleading { granted, target } = error;
+    let Misleading { granted: named, target } = error;
     let message = format!(
         "`permissions:` of {} in mangrove.yaml grants `{}` {}, which is a link to {}; name that path if it is meant",
         grantee.name,
         permission.as_str(),
-        granted.display(),
+        named.display(),
         target.display()
     );
-    let cause = format!("permission:{}:{}", permission.as_str(), granted.display());
+    let cause = format!("permission:{}:{}", permission.as_str(), named.display());
     Fault::environment(Code::PERMISSION_DENIED, cause, message)
 }
 
