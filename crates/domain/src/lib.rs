@@ -105,6 +105,7 @@ pub mod ports;
 pub mod position;
 pub mod problem;
 pub mod program;
+pub mod protected;
 pub mod route;
 pub mod row;
 pub mod run;
