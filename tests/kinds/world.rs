@@ -246,6 +246,7 @@ impl Process {
             is_locked: false,
             vendor: Arc::new(pool.clone()),
             vendor_identity: "none".to_owned(),
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             store: Arc::clone(&store) as _,
             limits: mangrove_npm::registry::Limits::default(),
             pause: Arc::new(NoPause),
@@ -259,6 +260,7 @@ impl Process {
             inspector: Arc::new(CachedInspector::new(Arc::new(pool.clone()), Arc::clone(&catalog) as _)),
             catalog: Arc::clone(&catalog) as _,
             seals: Arc::new(MemorySeals::new()),
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(7)),
         };

@@ -214,6 +214,7 @@ fn scanner(
         is_locked: false,
         vendor: Arc::new(InProcess),
         vendor_identity: "test".to_owned(),
+        locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
         store: Arc::clone(store) as _,
         limits,
         pause: Arc::new(NoPause),
@@ -227,6 +228,7 @@ fn scanner(
         inspector: Arc::new(ScriptedInspector::new()),
         catalog: Arc::clone(catalog) as _,
         seals: Arc::new(MemorySeals::new()),
+        locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(7)),
     };

@@ -148,6 +148,7 @@ impl World {
             inspector: Arc::new(ScriptedInspector::new()),
             catalog: Arc::new(MemoryCatalog::default()),
             seals: Arc::new(MemorySeals::default()),
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(1)),
         };

@@ -27,6 +27,7 @@
 //!     scan::{Ports, ScanRequest},
 //!     service::{Parts, Repository, Service},
 //! };
+//! use mangrove_domain::ports::NoBuildLocks;
 //! use mangrove_testkit::fakes::{
 //!     ManualClock, MemoryCatalog, MemorySeals, MemoryStore, MemoryTree, NeverAsked, ScriptedBundler, ScriptedInspector,
 //!     ScriptedPackages, SeededEntropy,
@@ -42,6 +43,7 @@
 //!     inspector: Arc::new(ScriptedInspector::new()),
 //!     catalog: Arc::new(MemoryCatalog::default()),
 //!     seals: Arc::new(MemorySeals::default()),
+//!     locks: Arc::new(NoBuildLocks),
 //!     clock: Arc::new(ManualClock::default()),
 //!     entropy: Arc::new(SeededEntropy::new(1)),
 //! };

@@ -4,6 +4,7 @@
 
 pub mod atomic;
 mod blocking;
+pub mod build_locks;
 pub mod faults;
 mod file_kind;
 pub mod files;

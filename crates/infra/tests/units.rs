@@ -104,6 +104,7 @@ impl Real {
             is_locked: false,
             vendor: Arc::clone(&self.vendor) as Arc<dyn VendorBundler>,
             vendor_identity: "real, counted".to_owned(),
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             store: Arc::clone(&self.store) as Arc<dyn BundleStore>,
             limits: Limits::default(),
             pause: Arc::new(SystemPause),

@@ -14,7 +14,7 @@ use mangrove_domain::{
     fingerprint::{Line, Part},
     outage::Outages,
     package::{PackageRequest, PreparedPackages},
-    ports::{BundleStore, Entropy, Packages},
+    ports::{BuildLocks, BundleStore, Entropy, Packages},
     problem::Code,
     shipped,
 };
@@ -51,6 +51,8 @@ pub struct Options {
     pub vendor: Arc<dyn VendorBundler>,
     /// What changes the vendor bundler's output: version, options, format. Another one builds again.
     pub vendor_identity: String,
+    /// Keeps other processes from building the same unit at the same time.
+    pub locks: Arc<dyn BuildLocks>,
     /// Keeps vendor directories.
     pub store: Arc<dyn BundleStore>,
     /// Time limits and retries of conversations with a registry.
@@ -130,7 +132,13 @@ impl NpmPackages {
             reading: Semaphore::new(ARCHIVES_AT_ONCE),
         };
         let fetcher = Arc::new(fetcher);
-        let builder = UnitBuilder::new(Arc::clone(&fetcher), options.vendor, options.vendor_identity, options.store);
+        let builder = UnitBuilder::new(
+            Arc::clone(&fetcher),
+            options.vendor,
+            options.vendor_identity,
+            options.store,
+            options.locks,
+        );
         let inner = Inner {
             fetcher,
             deno_locks: DenoLocks::default(),

@@ -10,7 +10,9 @@ use mangrove_domain::{
 };
 use mangrove_testkit::{
     contract,
-    fakes::{ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, SeededEntropy},
+    fakes::{
+        ManualClock, MemoryBuildLocks, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, SeededEntropy,
+    },
     rows,
 };
 
@@ -27,6 +29,12 @@ async fn inspection_cache_keeps_the_contract() {
 #[tokio::test]
 async fn bundle_store_keeps_the_contract() {
     contract::bundle_store::run(async || MemoryStore::new()).await;
+}
+
+#[tokio::test]
+async fn build_locks_keep_the_contract() {
+    let locks = MemoryBuildLocks::new();
+    contract::build_locks(&|| Arc::new(locks.clone())).await;
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ pub(crate) fn service(directory: PathBuf) -> Result<Service> {
         inspector: Arc::new(LiteralInspector),
         catalog: databases.catalog(),
         seals: Arc::new(FileSeals::new(&state, program)),
+        locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     };

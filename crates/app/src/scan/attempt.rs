@@ -1,23 +1,23 @@
 //! One attempt for one source: build, inspect, judge. Never an `Err`: whatever happens is an outcome.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
     bundle::{BundleRef, LoadedBundle, StoredObject},
     description::{Description, Violation},
     failure::Fault,
-    fingerprint::Inputs,
+    fingerprint::{Inputs, Line, Part},
     observation::{Entry, Observation},
     outage::Outages,
     package::PreparedPackages,
-    ports::{BundleRequest, InspectRequest},
+    ports::{Acquired, BundleRequest, InspectRequest},
     row::Row,
     settle::Outcome,
     shape::{Shape, Site},
     state::Indexed,
 };
 
-use super::{needs::Needs, ports::Ports};
+use super::{needs::Needs, overtaken::Committed, ports::Ports};
 use crate::loaders::Registry;
 
 /// What one attempt works with.
@@ -67,6 +67,27 @@ impl Attempt {
     /// The inputs of the bundle that is there: the row's, unless only our rules moved and they are equal anyway.
     fn kept_inputs(&self, observed: &Inputs) -> Inputs {
         self.row.as_ref().and_then(|row| row.built.clone()).unwrap_or_else(|| observed.clone())
+    }
+
+    /// Locks what is about to be built, so that other processes wait for it and then find it. Kept until the row is
+    /// committed: what is built and not committed is built again by whoever looks.
+    pub(super) async fn lock(&self, patience: Duration) -> Acquired {
+        let Entry::Readable { inputs, .. } = &self.observation.entry else { return Acquired::Unavailable };
+        let source = &self.observation.source;
+        let fingerprint = Part::of([
+            Line::new("kind", self.observation.kind.to_string()),
+            Line::new("source", source.to_string()),
+            Line::new("files", inputs.source.digest().to_string()),
+            Line::new("config", inputs.config.digest().to_string()),
+            Line::new("bundler", inputs.bundler.digest().to_string()),
+        ]);
+        self.ports.locks.acquire(fingerprint.digest(), patience).await
+    }
+
+    /// True if another process made this attempt since it was planned.
+    pub(super) async fn is_overtaken(&self, committed: &Committed) -> bool {
+        let planned = self.row.as_deref();
+        committed.overtakes(self.ports.catalog.as_ref(), &self.observation.source, planned).await
     }
 
     /// Makes the packages ready that the source imports. Whatever a network lets wait for, waits here.

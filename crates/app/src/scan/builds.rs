@@ -1,14 +1,47 @@
 //! Attempts of one scan, so many at once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use mangrove_domain::{observation::Observation, outage::Outages, plan::Action, route::Resolver};
-use tokio::{sync::Semaphore, task::JoinSet};
+use mangrove_domain::{
+    observation::Observation,
+    outage::Outages,
+    plan::Action,
+    ports::{Acquired, BuildLock},
+    route::Resolver,
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::JoinSet,
+};
 
-use super::attempt::{Attempt, Ended};
+use super::{
+    attempt::{Attempt, Ended},
+    overtaken::Committed,
+};
+
+/// How long an attempt waits for another process that is at the same: as long as a build may take. Then it is made here
+/// as well.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Attempts that wait, run or have ended. They end when this is dropped.
-pub(super) struct Builds(JoinSet<(Observation, Ended)>);
+pub(super) struct Builds(JoinSet<(Observation, Attempted)>);
+
+/// What came of an attempt.
+pub(super) enum Attempted {
+    /// It was made. The lock is to be kept until its outcome is committed.
+    Here(Ended, Option<BuildLock>),
+    /// Another process made it while this one waited for it: what it found is in the catalog by now, or never will be.
+    Elsewhere,
+}
+
+/// What attempts do if another process is at the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rivalry {
+    /// They wait, and leave it to the next pass to look what there is.
+    LookAgain,
+    /// They wait and are made all the same: there is no next pass.
+    GoOn,
+}
 
 /// Places for work. Waiting for a network takes none, so that whoever can work does, whatever others wait for.
 struct Places {
@@ -16,6 +49,8 @@ struct Places {
     embedded: Semaphore,
     /// For entries whose bundler fetches packages itself: such a build may wait for a network at any time.
     fetching: Semaphore,
+    /// What others have committed meanwhile.
+    committed: Committed,
 }
 
 impl Builds {
@@ -23,22 +58,26 @@ impl Builds {
     ///
     /// They are tasks of their own, not futures of one stream: they must go on while a batch is committed, since a
     /// commit can wait for what they hold.
-    pub(super) fn start(attempts: Vec<(Attempt, Action, String)>, parallel: usize) -> Self {
-        let places = Arc::new(Places { embedded: Semaphore::new(parallel), fetching: Semaphore::new(parallel) });
+    pub(super) fn start(attempts: Vec<(Attempt, Action, String)>, parallel: usize, rivalry: Rivalry) -> Self {
+        let places = Arc::new(Places {
+            embedded: Semaphore::new(parallel),
+            fetching: Semaphore::new(parallel),
+            committed: Committed::default(),
+        });
         let outages = Arc::new(Outages::new());
         let mut running = JoinSet::new();
         for (attempt, action, reason) in attempts {
             let (places, outages) = (Arc::clone(&places), Arc::clone(&outages));
             running.spawn(async move {
-                let ended = places.run(&attempt, &action, &reason, &outages).await;
-                (attempt.observation, ended)
+                let attempted = places.run(&attempt, &action, &reason, &outages, rivalry).await;
+                (attempt.observation, attempted)
             });
         }
         Self(running)
     }
 
     /// The next one that ends; `None` if all have.
-    pub(super) async fn next(&mut self) -> Option<(Observation, Ended)> {
+    pub(super) async fn next(&mut self) -> Option<(Observation, Attempted)> {
         loop {
             match self.0.join_next().await? {
                 Ok(ended) => return Some(ended),
@@ -54,21 +93,72 @@ impl Builds {
 }
 
 impl Places {
-    async fn run(&self, attempt: &Attempt, action: &Action, reason: &str, outages: &Arc<Outages>) -> Ended {
+    /// One attempt. What it waits for, a network or another process, takes no place.
+    async fn run(
+        &self,
+        attempt: &Attempt,
+        action: &Action,
+        reason: &str,
+        outages: &Arc<Outages>,
+        rivalry: Rivalry,
+    ) -> Attempted {
         let begin = || tracing::info!(source = %attempt.observation.source, reason, "{}", action.name());
+        let mut held = None;
         if matches!(action, Action::Inspect | Action::Adopt) {
-            let _place = self.embedded.acquire().await;
+            let Some(Turn { place, lock }) = self.turn(&self.embedded, attempt, rivalry).await else {
+                return Attempted::Elsewhere;
+            };
             begin();
             if let Some(ended) = attempt.look_at_kept().await {
-                return ended;
+                return Attempted::Here(ended, lock);
             }
+            drop(place);
+            held = lock;
         }
         let prepared = attempt.prepare(outages).await;
-        let _place = match attempt.needs.resolver {
-            Resolver::Packages => self.embedded.acquire().await,
-            Resolver::Bundler(_) => self.fetching.acquire().await,
+        let places = match attempt.needs.resolver {
+            Resolver::Packages => &self.embedded,
+            Resolver::Bundler(_) => &self.fetching,
+        };
+        if let Some(lock) = held {
+            let _place = places.acquire().await;
+            return Attempted::Here(attempt.build(prepared).await, Some(lock));
+        }
+        let Some(Turn { place: _place, lock }) = self.turn(places, attempt, rivalry).await else {
+            return Attempted::Elsewhere;
         };
         begin();
-        attempt.build(prepared).await
+        Attempted::Here(attempt.build(prepared).await, lock)
     }
+
+    /// Waits for a place and a lock; `None` if another process made the attempt meanwhile.
+    ///
+    /// The lock is taken by who has a place: of what this process cannot begin yet, others may begin.
+    async fn turn<'a>(&self, places: &'a Semaphore, attempt: &Attempt, rivalry: Rivalry) -> Option<Turn<'a>> {
+        let place = places.acquire().await.ok();
+        let lock = match attempt.lock(Duration::ZERO).await {
+            Acquired::AtOnce(lock) | Acquired::AfterOthers(lock) => lock,
+            Acquired::Unavailable => return Some(Turn { place, lock: None }),
+            Acquired::Busy => {
+                drop(place);
+                let lock = match attempt.lock(PATIENCE).await {
+                    Acquired::AtOnce(_) | Acquired::AfterOthers(_) if rivalry == Rivalry::LookAgain => return None,
+                    Acquired::AtOnce(lock) | Acquired::AfterOthers(lock) => Some(lock),
+                    Acquired::Busy | Acquired::Unavailable => None,
+                };
+                return Some(Turn { place: places.acquire().await.ok(), lock });
+            }
+        };
+        if rivalry == Rivalry::LookAgain && attempt.is_overtaken(&self.committed).await {
+            return None;
+        }
+        Some(Turn { place, lock: Some(lock) })
+    }
+}
+
+/// What it takes to work.
+struct Turn<'a> {
+    place: Option<SemaphorePermit<'a>>,
+    /// None where locks cannot be kept, or another process keeps this one for too long.
+    lock: Option<BuildLock>,
 }

@@ -16,7 +16,7 @@ use mangrove_domain::{
 
 use super::{
     attempt::{Attempt, Ended},
-    builds::Builds,
+    builds::{Attempted, Builds, Rivalry},
     error::Error,
     needs::Needs,
     ports::Ports,
@@ -35,6 +35,7 @@ pub(super) struct CarryOut<'a> {
     pub(super) plan: &'a Plan,
     pub(super) disk: &'a DiskView,
     pub(super) needs: &'a BTreeMap<SourceId, Needs>,
+    pub(super) rivalry: Rivalry,
 }
 
 impl CarryOut<'_> {
@@ -80,7 +81,7 @@ impl CarryOut<'_> {
         let progress = self.request.progress.as_ref();
         progress.event(&Event::Started { phase: Phase::Build, total: u64::try_from(attempts.len()).ok() });
         let steps: HashMap<&SourceId, &Step> = self.plan.steps.iter().map(|step| (&step.source, step)).collect();
-        let mut builds = Builds::start(attempts, self.parallel_builds);
+        let mut builds = Builds::start(attempts, self.parallel_builds, self.rivalry);
         loop {
             let next = tokio::select! {
                 biased;
@@ -95,8 +96,12 @@ impl CarryOut<'_> {
                 }
                 next = builds.next() => next,
             };
-            let Some((observation, ended)) = next else { break };
+            let Some((observation, attempted)) = next else { break };
             let Some(step) = steps.get(&observation.source) else { continue };
+            let Attempted::Here(ended, lock) = attempted else {
+                writer.look_again(step.source.clone());
+                continue;
+            };
             report.statistics.built += u64::from(ended.built);
             report.statistics.inspected += u64::from(ended.inspected);
             let Ended { outcome, description, .. } = ended;
@@ -110,7 +115,7 @@ impl CarryOut<'_> {
             let healthy = is_healthy(&settled);
             progress.event(&Event::Done { source: &step.source, healthy });
             tracing::info!(source = %step.source, healthy, "done");
-            writer.accept(step, settled, description, report).await?;
+            writer.accept_locked(step, settled, description, lock, report).await?;
         }
         progress.event(&Event::Finished { phase: Phase::Build });
         Ok(())

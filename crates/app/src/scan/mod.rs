@@ -11,6 +11,7 @@ mod carry_out;
 mod error;
 mod needs;
 mod observe;
+mod overtaken;
 mod ports;
 mod publisher;
 mod report;
@@ -36,10 +37,11 @@ use mangrove_domain::{
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::ScanRequest;
 use self::{
+    builds::Rivalry,
     carry_out::CarryOut,
     observe::{ObserveOutcome, Start},
     publisher::Publishing,
-    writer::Writer,
+    writer::{Again, Writer},
 };
 pub use self::{
     error::Error,
@@ -217,17 +219,19 @@ impl Scanner {
         let mut request = observed.request.clone();
         let mut report = Report::default();
         for pass in 1.. {
-            let again = self.pass(observed, &mut report).await?;
+            let rivalry = if pass == MAXIMUM_PASSES { Rivalry::GoOn } else { Rivalry::LookAgain };
+            let again = self.pass(observed, &mut report, rivalry).await?;
             if again.is_empty() || report.is_cancelled {
                 break;
             }
             if pass == MAXIMUM_PASSES {
-                report.problems.extend(again.iter().map(moving));
+                report.problems.extend(again.moved.iter().map(moving));
                 break;
             }
-            tracing::debug!(sources = again.len(), "looking again at sources that moved");
-            request.retry = RetryMode::Only(again.clone());
-            request.scope = Scope::Sources(again);
+            let Again { moved, made_elsewhere } = again;
+            tracing::debug!(moved = moved.len(), made_elsewhere = made_elsewhere.len(), "looking again at sources");
+            request.scope = Scope::Sources(moved.union(&made_elsewhere).cloned().collect());
+            request.retry = RetryMode::Only(moved);
             match request.cancellation.run_until_cancelled(self.look(&request)).await {
                 Some(seen) => observed = seen?,
                 None => {
@@ -240,7 +244,7 @@ impl Scanner {
     }
 
     /// One round of the second half; gives the sources that must be looked at again.
-    async fn pass(&self, observed: Observed, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
+    async fn pass(&self, observed: Observed, report: &mut Report, rivalry: Rivalry) -> Result<Again, Error> {
         let plan = self.plan(&observed);
         let Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs } = observed;
         report.add_cost(statistics);
@@ -264,6 +268,7 @@ impl Scanner {
                 plan: &plan,
                 disk: &disk,
                 needs: &needs,
+                rivalry,
             };
             work.run(&mut writer, report).await?;
         }

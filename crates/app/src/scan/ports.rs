@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::ports::{
-    BundleStore, Bundler, Catalog, Clock, Entropy, ExportInspector, Packages, Seals, SourceTree, StoreError,
+    BuildLocks, BundleStore, Bundler, Catalog, Clock, Entropy, ExportInspector, Packages, Seals, SourceTree, StoreError,
 };
 
 /// The adapters that the pipeline works through.
@@ -23,6 +23,8 @@ pub struct Ports {
     pub catalog: Arc<dyn Catalog>,
     /// Keeps the conclusion of the latest scan that found nothing to do.
     pub seals: Arc<dyn Seals>,
+    /// Keeps other processes from building the same at the same time.
+    pub locks: Arc<dyn BuildLocks>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random numbers for retry timers.

@@ -11,7 +11,7 @@ use mangrove_domain::{
     description::Description,
     index::{Replaced, TypeIndex},
     plan::Step,
-    ports::{Change, Commit, Write},
+    ports::{BuildLock, Change, Commit, Write},
     row::Row,
     settle::{self, AuditRecord, Settled, Transition},
     source::{Kind, SourceId},
@@ -43,7 +43,9 @@ pub(super) struct Writer<'a> {
     opened: Option<(Timestamp, Instant)>,
     /// The types whose claims must be resolved with the next batch.
     touched: Touched,
-    again: BTreeSet<SourceId>,
+    again: Again,
+    /// Held until the batch is committed.
+    locks: Vec<BuildLock>,
     /// Sources whose rows were read again since the latest publication of this writer.
     elsewhere: BTreeSet<SourceId>,
     /// What had been published when the rows were read.
@@ -55,6 +57,21 @@ struct Pending {
     /// The revision that the row must have.
     expected_revision: u64,
     transition: Option<Transition>,
+}
+
+/// Sources that must be looked at again.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    /// They, or their rows, moved under this scan: what it tried is tried again.
+    pub(super) moved: BTreeSet<SourceId>,
+    /// Another process tried them meanwhile. If that failed, it is not tried again for it.
+    pub(super) made_elsewhere: BTreeSet<SourceId>,
+}
+
+impl Again {
+    pub(super) fn is_empty(&self) -> bool {
+        self.moved.is_empty() && self.made_elsewhere.is_empty()
+    }
 }
 
 /// Types whose claimants changed.
@@ -87,7 +104,8 @@ impl<'a> Writer<'a> {
             descriptions: Vec::new(),
             opened: None,
             touched: Touched::All,
-            again: BTreeSet::new(),
+            again: Again::default(),
+            locks: Vec::new(),
             elsewhere: BTreeSet::new(),
             edition,
         }
@@ -126,7 +144,7 @@ impl<'a> Writer<'a> {
         match &settled {
             Settled::Unchanged => return Ok(()),
             Settled::ObserveAgain => {
-                self.again.insert(step.source.clone());
+                self.again.moved.insert(step.source.clone());
                 return Ok(());
             }
             Settled::Write(_) | Settled::Delete(_) => {}
@@ -153,6 +171,28 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// As [`accept`](Self::accept), for what was found out under a lock.
+    pub(super) async fn accept_locked(
+        &mut self,
+        step: &Step,
+        settled: Settled,
+        description: Option<Description>,
+        lock: Option<BuildLock>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        self.locks.extend(lock);
+        self.accept(step, settled, description, report).await?;
+        if self.pending.is_empty() {
+            self.locks.clear();
+        }
+        Ok(())
+    }
+
+    /// Leaves a source to the next pass, because another process made its attempt.
+    pub(super) fn look_again(&mut self, source: SourceId) {
+        self.again.made_elsewhere.insert(source);
+    }
+
     /// Returns when the batch is old enough to be committed; never while it is empty.
     pub(super) async fn batch_is_due(&self) {
         match self.opened {
@@ -162,7 +202,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Commits what is left, and gives the sources that must be looked at again.
-    pub(super) async fn finish(mut self, report: &mut Report) -> Result<BTreeSet<SourceId>, Error> {
+    pub(super) async fn finish(mut self, report: &mut Report) -> Result<Again, Error> {
         if !self.pending.is_empty() {
             self.commit(report).await?;
         }
@@ -202,7 +242,8 @@ impl<'a> Writer<'a> {
             changed.remove(refused);
             transitions.retain(|record| record.source != *refused);
         }
-        self.again.extend(outcome.conflicts);
+        self.again.moved.extend(outcome.conflicts);
+        self.locks.clear();
         self.opened = None;
         let elsewhere = std::mem::take(&mut self.elsewhere);
         publishing.publish(&self.index, changed, transitions, &elsewhere, self.ports.clock.now());

@@ -291,6 +291,7 @@ impl<S: Storage> Case<S> {
             inspector: stops.wrap(Arc::new(ScriptedInspector::new())),
             catalog: stops.wrap(catalog),
             seals: stops.wrap(seals),
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             clock: Arc::clone(&self.clock),
             entropy: Arc::new(SeededEntropy::new(7)),
         };

@@ -112,6 +112,7 @@ impl WorldParts {
             inspector: Arc::clone(&self.inspector) as _,
             catalog: Arc::clone(&self.catalog) as _,
             seals: Arc::clone(&self.seals) as _,
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::new(SeededEntropy::new(7)),
         };

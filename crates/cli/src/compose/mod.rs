@@ -22,7 +22,7 @@ use mangrove_app::{
 use mangrove_domain::ports::{
     BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
 };
-use mangrove_fs::files::DiskFiles;
+use mangrove_fs::{build_locks::FileBuildLocks, files::DiskFiles};
 use mangrove_infra::{
     bundler::{
         self,
@@ -99,6 +99,7 @@ struct Composition {
     documents: Arc<dyn Documents>,
     entropy: Arc<dyn Entropy>,
     store: LocalStore,
+    locks: Arc<FileBuildLocks>,
     /// This very program: workers are children of it.
     program: PathBuf,
     /// The repository and the state directory, absolute: programs are started in other directories.
@@ -131,6 +132,7 @@ impl Composition {
             walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
         let store = LocalStore::new(settings.bundles_directory());
+        let locks = Arc::new(FileBuildLocks::new(state_directory.join("locks")));
         Ok(Self {
             settings: Arc::new(settings),
             pool,
@@ -138,6 +140,7 @@ impl Composition {
             documents,
             entropy: Arc::new(SystemEntropy),
             store,
+            locks,
             program,
             absolute,
         })
@@ -210,6 +213,7 @@ impl Composition {
             inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&catalog) as _)),
             catalog,
             seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
+            locks: Arc::clone(&self.locks) as _,
             clock: overrides.clock,
             entropy: Arc::clone(&self.entropy),
         }
@@ -235,6 +239,7 @@ impl Composition {
             is_locked,
             vendor: Arc::new(self.pool.clone()),
             vendor_identity: bundler::vendor::identity(),
+            locks: Arc::clone(&self.locks) as _,
             store: Arc::new(self.store.clone()) as Arc<dyn BundleStore>,
             limits,
             pause: Arc::new(mangrove_npm::registry::SystemPause),

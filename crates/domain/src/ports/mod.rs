@@ -5,6 +5,7 @@
 //! adapter failed; a broken extension comes back as data (a [`Fault`](crate::failure::Fault) or a
 //! [`Problem`](crate::problem::Problem)), and "not found" as `None`.
 
+mod build_locks;
 mod bundle_store;
 mod bundler;
 mod catalog;
@@ -29,6 +30,7 @@ mod schema_validator;
 mod seals;
 mod source_tree;
 
+pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
 pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
 pub use bundler::{BuildFailure, BundleRequest, Bundler};
 pub use catalog::{Catalog, CatalogError, Change, Commit, CommitOutcome, Write};

@@ -70,6 +70,7 @@ impl World {
             is_locked: false,
             vendor: Arc::clone(&self.vendor) as Arc<dyn VendorBundler>,
             vendor_identity: "fake 1".to_owned(),
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             store: Arc::clone(&self.store) as Arc<dyn BundleStore>,
             limits: Limits::default(),
             pause: Arc::clone(&self.pauses) as Arc<dyn Pause>,

@@ -1,14 +1,19 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     ports::{BundleStore as _, Packages as _},
     problem::Code,
 };
+use mangrove_fs::build_locks::FileBuildLocks;
 use mangrove_testkit::registry::FakePackage;
 
-use super::{World, prepare, request};
-use crate::{NpmPackages, Options};
+use super::{RecordingVendor, World, prepare, request};
+use crate::{
+    NpmPackages, Options,
+    vendor::{VendorBundler, VendorOutput, VendorRequest},
+};
 
 #[tokio::test]
 async fn a_package_becomes_a_vendor_bundle() {
@@ -172,4 +177,35 @@ async fn scratch_directories_of_the_dead_are_swept() {
     std::fs::File::open(&old).unwrap().set_modified(long_ago).unwrap();
     prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
     assert!(!old.exists() && recent.exists());
+}
+
+/// Takes its time, so that whoever wants the same meanwhile comes too early to find it.
+struct Slow(Arc<RecordingVendor>);
+
+#[async_trait]
+impl VendorBundler for Slow {
+    async fn build_vendor(&self, request: VendorRequest) -> Result<VendorOutput, Fault> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.0.build_vendor(request).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn six_processes_build_a_unit_once() {
+    let world = World::new();
+    let mut processes = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let packages = NpmPackages::new(Options {
+            vendor: Arc::new(Slow(Arc::clone(&world.vendor))),
+            locks: Arc::new(FileBuildLocks::new(world.state().join("locks"))),
+            ..world.options()
+        });
+        processes.spawn(async move { prepare(&packages, &["npm:zod@4"]).await });
+    }
+    let mut prepared = Vec::new();
+    while let Some(process) = processes.join_next().await {
+        prepared.push(process.unwrap().unwrap());
+    }
+    assert!(prepared.iter().all(|one| *one == prepared[0]));
+    assert_eq!(world.vendor.count(), 1);
 }

@@ -5,14 +5,14 @@
 //! `<state>/npm/units/<aa>/<key>.json`; a record counts only as long as the store has what it names. Which packages
 //! stay outside, and why nothing else decides it: `design/packages.md`, "Units".
 
+mod layout;
 mod records;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use futures::future::try_join_all;
@@ -22,16 +22,15 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::{Line, Part},
     outage::Outages,
-    ports::BundleStore,
+    ports::{Acquired, BuildLock, BuildLocks, BundleStore},
     problem::Code,
 };
-use mangrove_fs::faults::{Operation, io_fault};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::layout::{file_name, lay_out};
 pub(super) use self::records::recorded;
 use self::records::{DraftRecord, ObjectRecord, read_record, write_record};
 use super::{
-    archive::{self, Bounds},
     fetch::{PackageFetcher, blocking},
     flight::Flights,
     sharing::{self, Survey},
@@ -43,8 +42,8 @@ use crate::vendor::{VendorBundler, VendorOutput, VendorRequest};
 /// The version of what goes into a unit's key and of how units are laid out for the bundler.
 const FORMAT: u32 = 2;
 
-/// Scratch directories older than this were left behind by a process that died.
-const ABANDONED: Duration = Duration::from_hours(24);
+/// How long a unit waits for another process that builds it: as long as that may take. Then it is built here as well.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// So many trees are unpacked and built at once. The bundler has places of its own; this is about disk and memory.
 const AT_ONCE: usize = 4;
@@ -58,6 +57,7 @@ pub(super) struct UnitBuilder {
     pub(super) vendor: Arc<dyn VendorBundler>,
     pub(super) vendor_identity: String,
     pub(super) store: Arc<dyn BundleStore>,
+    locks: Arc<dyn BuildLocks>,
     surveys: Flights<Digest, Arc<Survey>>,
     drafts: Flights<Digest, Draft>,
     links: Flights<Digest, StoredObject>,
@@ -82,6 +82,14 @@ impl Built {
         let file = self.entries.get(&bare(name, sub_path))?;
         Some(format!("../vendor/{}/{file}", self.object.key.digest()))
     }
+}
+
+/// What it takes to build a unit.
+struct Turn<'a> {
+    _place: Option<SemaphorePermit<'a>>,
+    _lock: Option<BuildLock>,
+    /// True if another process had the lock until now, so that the unit may be there.
+    is_after_others: bool,
 }
 
 /// One package instance of a module graph.
@@ -140,12 +148,14 @@ impl UnitBuilder {
         vendor: Arc<dyn VendorBundler>,
         vendor_identity: String,
         store: Arc<dyn BundleStore>,
+        locks: Arc<dyn BuildLocks>,
     ) -> Self {
         Self {
             fetcher,
             vendor,
             vendor_identity,
             store,
+            locks,
             surveys: Flights::new(),
             drafts: Flights::new(),
             links: Flights::new(),
@@ -264,7 +274,13 @@ impl UnitBuilder {
             if let Some(draft) = builder.recorded_draft(key, &path, &request).await? {
                 return Ok(draft);
             }
-            let output = builder.build(&request, &outages).await?;
+            let turn = builder.turn(key, &request.tree, &outages).await?;
+            if turn.is_after_others
+                && let Some(draft) = builder.recorded_draft(key, &path, &request).await?
+            {
+                return Ok(draft);
+            }
+            let output = builder.build(&request).await?;
             let object = if output.shared_imports.is_empty() { Some(builder.put(&output.files).await?) } else { None };
             let record = DraftRecord {
                 package: request.tree.root.to_string(),
@@ -277,6 +293,7 @@ impl UnitBuilder {
                 builder.keep_output(key, output);
             }
             blocking(move || write_record(&path, &record)).await?;
+            drop(turn);
             Ok(Draft { key, request, imports, object })
         };
         self.drafts.join(key, start).await
@@ -339,25 +356,55 @@ impl UnitBuilder {
         let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
             let path = builder.record_path(key);
-            if let Some(object) = read_record::<ObjectRecord>(&path).as_ref().and_then(ObjectRecord::object)
-                && builder.is_present(object).await?
+            if let Some(object) = builder.recorded_object(&path).await? {
+                return Ok(object);
+            }
+            let turn = builder.turn(key, &draft.request.tree, &outages).await?;
+            if turn.is_after_others
+                && let Some(object) = builder.recorded_object(&path).await?
             {
                 return Ok(object);
             }
             let output = match builder.kept_output(draft.key) {
                 Some(output) => output,
-                None => Arc::new(builder.build(&draft.request, &outages).await?),
+                None => Arc::new(builder.build(&draft.request).await?),
             };
             let object = builder.put(&output.link(&targets)).await?;
             blocking(move || write_record(&path, &ObjectRecord::of(object))).await?;
+            drop(turn);
             Ok(object)
         };
         self.links.join(key, start).await
     }
 
-    async fn build(&self, request: &DraftRequest, outages: &Arc<Outages>) -> Result<VendorOutput, Fault> {
-        self.fetcher.ensure_all(&request.tree.integrity, outages).await?;
-        let _place = self.places.acquire().await;
+    async fn recorded_object(&self, path: &Path) -> Result<Option<StoredObject>, Fault> {
+        let recorded = read_record::<ObjectRecord>(path).as_ref().and_then(ObjectRecord::object);
+        Ok(match recorded {
+            Some(object) if self.is_present(object).await? => Some(object),
+            Some(_) | None => None,
+        })
+    }
+
+    /// Fetches what a unit is made of, and then waits for a place and while another process builds the same one. In this
+    /// order, so that no process waits for the network of another one, nor for what that one cannot begin yet.
+    async fn turn(&self, key: Digest, tree: &Tree, outages: &Arc<Outages>) -> Result<Turn<'_>, Fault> {
+        self.fetcher.ensure_all(&tree.integrity, outages).await?;
+        let turn = |place: Option<_>, lock, is_after_others| Turn { _place: place, _lock: lock, is_after_others };
+        let place = self.places.acquire().await.ok();
+        match self.locks.acquire(key, Duration::ZERO).await {
+            Acquired::AtOnce(lock) | Acquired::AfterOthers(lock) => return Ok(turn(place, Some(lock), false)),
+            Acquired::Unavailable => return Ok(turn(place, None, false)),
+            Acquired::Busy => drop(place),
+        }
+        let lock = match self.locks.acquire(key, PATIENCE).await {
+            Acquired::AtOnce(lock) | Acquired::AfterOthers(lock) => Some(lock),
+            Acquired::Busy | Acquired::Unavailable => None,
+        };
+        Ok(turn(self.places.acquire().await.ok(), lock, true))
+    }
+
+    /// Builds a unit whose archives are cached, for who has a [`Turn`].
+    async fn build(&self, request: &DraftRequest) -> Result<VendorOutput, Fault> {
         let directory = {
             let (fetcher, tree) = (Arc::clone(&self.fetcher), Arc::clone(&request.tree));
             blocking(move || lay_out(&fetcher, &tree)).await?
@@ -437,49 +484,4 @@ fn owner<'a>(specifier: &str, shared: &'a BTreeMap<String, PackageId>) -> Option
 /// The bare specifier that an import of this sub-path would use.
 fn bare(name: &str, sub_path: Option<&str>) -> String {
     sub_path.map_or_else(|| name.to_owned(), |path| format!("{name}/{path}"))
-}
-
-/// A file name that every file system and URL can hold and that is not taken.
-fn file_name(specifier: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    let stem: String = specifier
-        .trim_start_matches('@')
-        .chars()
-        .map(|character| match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => character,
-            '/' => '.',
-            _ => '_',
-        })
-        .collect();
-    let numbered = (2_u32..).map(|number| format!("{stem}.{number}.js"));
-    let mut names = std::iter::once(format!("{stem}.js")).chain(numbered);
-    names.find(|name| !is_taken(name)).unwrap_or(stem)
-}
-
-/// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.
-fn lay_out(fetcher: &PackageFetcher, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
-    let scratch = fetcher.cache.scratch();
-    fs::create_dir_all(&scratch).map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
-    sweep(&scratch);
-    let directory = tempfile::Builder::new()
-        .prefix("unit-")
-        .tempdir_in(&scratch)
-        .map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
-    for (place, package) in &tree.placed {
-        let integrity = tree.integrity.get(package).map_or("", String::as_str);
-        let bytes = fetcher.cached_archive(package, integrity)?;
-        let target = directory.path().join(place.to_string());
-        archive::unpack(&package.to_string(), &bytes, Some(&target), Bounds::default())?;
-    }
-    Ok(directory)
-}
-
-#[expect(clippy::disallowed_methods, reason = "compared with the times that the file system gave")]
-fn sweep(scratch: &Path) {
-    let now = SystemTime::now();
-    for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
-        let modified = entry.metadata().and_then(|found| found.modified());
-        if modified.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > ABANDONED)) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }

@@ -6,6 +6,7 @@
 //! contract::catalog::run(async || MemoryCatalog::new().for_many_writers()).await;
 //! ```
 
+mod build_locks;
 pub mod bundle_store;
 mod bundler;
 pub mod catalog;
@@ -22,6 +23,7 @@ mod repository_files;
 pub mod run_store;
 mod schema_validator;
 mod seals;
+pub use build_locks::build_locks;
 pub use bundler::bundler;
 pub use configuration::configuration;
 pub use databases::{DatabasesSetup, databases};

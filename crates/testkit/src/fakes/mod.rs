@@ -4,6 +4,7 @@
 mod catalog;
 mod chance;
 mod data;
+mod locks;
 mod never_asked;
 mod runs;
 mod seals;
@@ -12,6 +13,7 @@ mod store;
 pub use catalog::MemoryCatalog;
 pub use chance::{ManualClock, SeededEntropy};
 pub use data::MemoryData;
+pub use locks::MemoryBuildLocks;
 pub use never_asked::NeverAsked;
 pub use runs::MemoryRuns;
 pub use seals::MemorySeals;

@@ -44,6 +44,7 @@ impl World {
             is_locked: false,
             vendor: Arc::new(NoVendor),
             vendor_identity: String::new(),
+            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
             limits: registry::Limits { attempts: 1, ..registry::Limits::default() },
             pause: Arc::new(registry::SystemPause),
             entropy: Arc::new(SystemEntropy),
