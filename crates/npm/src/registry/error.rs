@@ -116,6 +116,11 @@ impl Reason {
         }
     }
 
+    /// True if the registry says when to come back.
+    pub(super) fn says_when(&self) -> bool {
+        matches!(self, Self::Status { after: Some(_), .. })
+    }
+
     /// True if it was the registry that answered, however badly.
     pub(super) fn is_answer(&self) -> bool {
         matches!(

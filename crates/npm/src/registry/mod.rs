@@ -294,8 +294,8 @@ impl Client {
                     outcome => return outcome,
                 };
                 let pause = self.pause_after(&reason, tried);
-                // Whoever asks for more patience than is left is left alone until somebody tries anew.
-                if Instant::now() + pause >= end {
+                // A registry that asks for more patience than is left is left alone until somebody tries again.
+                if reason.says_when() && Instant::now() + pause >= end {
                     return Err(reason);
                 }
                 tracing::debug!(subject, tried, error = super::chain(&reason), "trying a registry again");
