@@ -189,14 +189,12 @@ async fn f02_data_that_is_no_file_is_an_error_and_keeps_nobody_waiting() {
     let data = LocalData::new(directory.path());
     data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
     let content = directory.path().join("m/state/zone/1.json");
-    let put: [&dyn Fn(); 3] = [
-        &|| {
-            rustix::fs::mknodat(rustix::fs::CWD, &content, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
-                .expect("a pipe")
-        },
-        &|| std::os::unix::fs::symlink("/dev/zero", &content).expect("a link"),
-        &|| std::os::unix::fs::symlink("1.meta.json", &content).expect("a link"),
-    ];
+    let pipe = || {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, &content, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    };
+    let link = |target: &str| std::os::unix::fs::symlink(target, &content).expect("a link");
+    let put: [&dyn Fn(); 3] = [&pipe, &|| link("/dev/zero"), &|| link("1.meta.json")];
     for put in put {
         fs::remove_file(&content).expect("removed");
         put();
