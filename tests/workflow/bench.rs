@@ -389,7 +389,11 @@ impl Bench {
     }
 
     pub(crate) async fn history(&self) -> Vec<RunRecord> {
-        self.runs.list(&RunFilter::default()).await.expect("a history")
+        let mut records = Vec::new();
+        for header in self.runs.list(&RunFilter::default()).await.expect("a history") {
+            records.extend(self.runs.get(&header.id).await.expect("a history").found());
+        }
+        records
     }
 
     pub(crate) fn calls(&self) -> Vec<Called> {
