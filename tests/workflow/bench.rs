@@ -170,6 +170,7 @@ impl Types for Catalogue {
                 bundle: LoadedBundle { code: Arc::from("export {};"), vendor_files: Vec::new() },
                 add_ons: Vec::new(),
                 left_out: Vec::new(),
+                behind: None,
             });
         }
         let failure = self.failed.get(type_name.as_str()).cloned();
@@ -188,6 +189,7 @@ impl Types for Catalogue {
             },
             remark: None,
             advice: None,
+            fault: None,
         })
     }
 }
