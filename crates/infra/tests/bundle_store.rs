@@ -371,3 +371,34 @@ async fn f17_what_cannot_be_read_can_be_removed() {
         assert!(fs::symlink_metadata(&path).is_err(), "{what}");
     }
 }
+
+#[tokio::test]
+async fn f27_what_is_no_file_is_a_damaged_bundle_and_is_put_again() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    let link = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).expect("a link");
+    let huge = |path: &Path| fs::File::create(path).and_then(|file| file.set_len(20 << 30)).expect("a file");
+    let directory = TempDir::new().expect("a temporary directory");
+    let store = LocalStore::new(directory.path());
+    let bundle = filled(&store).await;
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut pending = vec![directory.path().to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).expect("a list") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { pending.push(path) } else { files.push(path) }
+        }
+    }
+    let put: [&dyn Fn(&Path); 3] = [&pipe, &link, &huge];
+    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "js")) {
+        for put in put {
+            fs::remove_file(file).expect("removed");
+            put(file);
+            let load = tokio::time::timeout(Duration::from_secs(30), store.load(&bundle));
+            let error = load.await.expect("it does not wait").expect_err("damaged");
+            assert_eq!(error.fault().code, Code::BUNDLE_CORRUPT, "{}", file.display());
+            assert_eq!(filled(&store).await, bundle, "{}", file.display());
+            store.load(&bundle).await.expect("whole again");
+        }
+    }
+}

@@ -240,3 +240,42 @@ async fn damaged_data_is_an_error_that_names_the_file() {
     assert_eq!(error.fault.code, Code::MALFORMED_DOCUMENT);
     assert!(error.to_string().contains("1.json"), "{error}");
 }
+
+#[tokio::test]
+async fn f20_what_a_killed_writer_left_is_removed_by_the_next_one() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = LocalData::new(directory.path());
+    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
+    let item = directory.path().join("m/state/zone");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
+    for (name, is_old) in [(".new-old", true), (".new-young", false)] {
+        let file = fs::File::create(item.join(name)).expect("a file");
+        if is_old {
+            file.set_modified(long_ago).expect("a time");
+        }
+    }
+    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
+    assert!(!item.join(".new-old").exists());
+    assert!(item.join(".new-young").exists(), "somebody may be writing it");
+}
+
+#[tokio::test]
+async fn f02_data_that_is_no_file_is_an_error_and_keeps_nobody_waiting() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = LocalData::new(directory.path());
+    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
+    let content = directory.path().join("m/state/zone/1.json");
+    let pipe = || {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, &content, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    };
+    let link = |target: &str| std::os::unix::fs::symlink(target, &content).expect("a link");
+    let put: [&dyn Fn(); 3] = [&pipe, &|| link("/dev/zero"), &|| link("1.meta.json")];
+    for put in put {
+        fs::remove_file(&content).expect("removed");
+        put();
+        let read = data.read("m", "state", "zone", None);
+        let read = tokio::time::timeout(std::time::Duration::from_secs(20), read).await.expect("it does not wait");
+        assert_eq!(read.expect_err("no file").fault.code, Code::NOT_A_FILE);
+    }
+}
