@@ -31,12 +31,12 @@ const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Build locks in a directory that all processes of a catalog share.
 #[derive(Debug)]
-pub struct FileBuildLocks {
+pub struct LockFiles {
     directory: PathBuf,
     sweep: Once,
 }
 
-impl FileBuildLocks {
+impl LockFiles {
     /// Locks below this directory, which is made when the first one is taken.
     #[must_use]
     pub const fn new(directory: PathBuf) -> Self {
@@ -59,7 +59,7 @@ impl Drop for Held {
 }
 
 #[async_trait]
-impl BuildLocks for FileBuildLocks {
+impl BuildLocks for LockFiles {
     async fn acquire(&self, fingerprint: Digest, patience: Duration) -> Acquired {
         let path = self.directory.join(fingerprint.to_string());
         let end = Instant::now() + patience;
@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    fn locks(directory: &tempfile::TempDir) -> FileBuildLocks {
-        FileBuildLocks::new(directory.path().join("locks"))
+    fn locks(directory: &tempfile::TempDir) -> LockFiles {
+        LockFiles::new(directory.path().join("locks"))
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ pub(super) struct Builds(JoinSet<(Observation, Attempted)>);
 /// What came of an attempt.
 pub(super) enum Attempted {
     /// It was made. The lock is to be kept until its outcome is committed.
-    Here(Ended, Option<BuildLock>),
+    Here(Box<Ended>, Option<BuildLock>),
     /// Another process made it while this one waited for it: what it found is in the catalog by now, or never will be.
     Elsewhere,
 }
@@ -110,7 +110,7 @@ impl Places {
             };
             begin();
             if let Some(ended) = attempt.look_at_kept().await {
-                return Attempted::Here(ended, lock);
+                return Attempted::Here(Box::new(ended), lock);
             }
             drop(place);
             held = lock;
@@ -122,13 +122,13 @@ impl Places {
         };
         if let Some(lock) = held {
             let _place = places.acquire().await;
-            return Attempted::Here(attempt.build(prepared).await, Some(lock));
+            return Attempted::Here(Box::new(attempt.build(prepared).await), Some(lock));
         }
         let Some(Turn { place: _place, lock }) = self.turn(places, attempt, rivalry).await else {
             return Attempted::Elsewhere;
         };
         begin();
-        Attempted::Here(attempt.build(prepared).await, lock)
+        Attempted::Here(Box::new(attempt.build(prepared).await), lock)
     }
 
     /// Waits for a place and a lock; `None` if another process made the attempt meanwhile.

@@ -104,7 +104,7 @@ impl CarryOut<'_> {
             };
             report.statistics.built += u64::from(ended.built);
             report.statistics.inspected += u64::from(ended.inspected);
-            let Ended { outcome, description, .. } = ended;
+            let Ended { outcome, description, .. } = *ended;
             let settled = {
                 let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
                 let presence = self.disk.presence_of(&step.source);

@@ -22,7 +22,7 @@ use mangrove_app::{
 use mangrove_domain::ports::{
     BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
 };
-use mangrove_fs::{build_locks::FileBuildLocks, files::DiskFiles};
+use mangrove_fs::{build_locks::LockFiles, files::DiskFiles};
 use mangrove_infra::{
     bundler::{
         self,
@@ -99,7 +99,7 @@ struct Composition {
     documents: Arc<dyn Documents>,
     entropy: Arc<dyn Entropy>,
     store: LocalStore,
-    locks: Arc<FileBuildLocks>,
+    locks: Arc<LockFiles>,
     /// This very program: workers are children of it.
     program: PathBuf,
     /// The repository and the state directory, absolute: programs are started in other directories.
@@ -132,7 +132,7 @@ impl Composition {
             walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
         let store = LocalStore::new(settings.bundles_directory());
-        let locks = Arc::new(FileBuildLocks::new(state_directory.join("locks")));
+        let locks = Arc::new(LockFiles::new(state_directory.join("locks")));
         Ok(Self {
             settings: Arc::new(settings),
             pool,

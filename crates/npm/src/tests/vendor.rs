@@ -6,7 +6,7 @@ use mangrove_domain::{
     ports::{BundleStore as _, Packages as _},
     problem::Code,
 };
-use mangrove_fs::build_locks::FileBuildLocks;
+use mangrove_fs::build_locks::LockFiles;
 use mangrove_testkit::registry::FakePackage;
 
 use super::{RecordingVendor, World, prepare, request};
@@ -197,7 +197,7 @@ async fn six_processes_build_a_unit_once() {
     for _ in 0..6 {
         let packages = NpmPackages::new(Options {
             vendor: Arc::new(Slow(Arc::clone(&world.vendor))),
-            locks: Arc::new(FileBuildLocks::new(world.state().join("locks"))),
+            locks: Arc::new(LockFiles::new(world.state().join("locks"))),
             ..world.options()
         });
         processes.spawn(async move { prepare(&packages, &["npm:zod@4"]).await });
