@@ -25,5 +25,6 @@ mod sandbox;
 mod scan;
 mod seals;
 mod shipped;
+mod special_files;
 mod trace;
 mod untrusted;

@@ -233,6 +233,7 @@ impl Process {
             documents: Arc::new(YamlDocuments),
             extensions_directory: None,
             is_read_only: false,
+            walk_bounds: mangrove_fs::walk::Bounds::default(),
         });
         let opened = SqliteCatalog::open(&state.join("catalog.db"), OpenMode::ReadWrite).await;
         let catalog = Arc::new(opened.expect("a catalog").catalog);

@@ -219,6 +219,11 @@ impl From<ComposeError> for CommandError {
                 format!("{error}: {source}"),
                 Some("`--state-dir DIR` keeps the state elsewhere"),
             ),
+            ComposeError::StateLink { .. } => Self::usage(
+                Some(Code::LINK_OUTSIDE_ROOT),
+                error.to_string(),
+                Some("remove the link; `--state-dir DIR` keeps the whole state elsewhere"),
+            ),
             ComposeError::Path { ref source, .. } | ComposeError::Program(ref source) => {
                 let message = format!("{error}: {source}");
                 let cause = "program:mangrove";

@@ -61,6 +61,9 @@ impl Advice {
     pub fn for_code(code: Code) -> Option<Self> {
         let advice = match code {
             Code::UNREADABLE => Self::new("check that it exists and that the user who runs Mangrove may read it"),
+            Code::NOT_A_FILE => Self::new("put a regular file in its place, or remove it"),
+            Code::FILE_TOO_LARGE => Self::new("split it, or take out what does not belong there"),
+            Code::LINK_OUTSIDE_ROOT => Self::new("replace the link by what it leads to"),
             Code::ROOT_UNREACHABLE => {
                 Self::new("restore it, or remove it from the list; sources that have a bundle keep working until then")
             }

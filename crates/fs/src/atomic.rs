@@ -7,7 +7,14 @@ use std::{
     path::Path,
 };
 
+use rustix::{
+    fd::OwnedFd,
+    fs::{Mode, OFlags},
+};
 use tempfile::NamedTempFile;
+
+/// How the names of files begin that are being written.
+pub const PREFIX: &str = ".new-";
 
 /// Whether content must be on the disk before it gets its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +64,29 @@ pub fn create(path: &Path, content: &[u8], durability: Durability) -> io::Result
     }
 }
 
+/// Makes a file or directory durable that is there already.
+///
+/// # Errors
+/// That of the operating system.
+pub fn sync(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::fsync(opened(path)?)?)
+}
+
+/// Makes everything durable that was written to the file system of this directory.
+///
+/// # Errors
+/// That of the operating system.
+#[cfg(target_os = "linux")]
+pub fn sync_file_system(directory: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(opened(directory)?)?)
+}
+
+/// Opens without waiting for anybody, and no link.
+fn opened(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
 /// Gives a file or directory that is whole another name on the same file system. A file that has the name already makes
 /// way, as does an empty directory for a directory.
 ///
@@ -73,7 +103,7 @@ fn directory_of(path: &Path) -> &Path {
 /// Hidden, and of a name by which a leftover is known.
 fn private() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-");
+    builder.prefix(PREFIX);
     builder
 }
 
@@ -84,6 +114,8 @@ fn written(
     durability: Durability,
 ) -> io::Result<NamedTempFile> {
     let mut file = builder.borrow().tempfile_in(directory)?;
+    // Tells whoever removes leftovers that this is none. Best effort: its age says so too.
+    let _ = file.as_file().try_lock();
     file.write_all(content)?;
     if durability == Durability::Durable {
         file.as_file().sync_all()?;

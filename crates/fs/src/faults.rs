@@ -8,6 +8,8 @@ use mangrove_domain::{
     problem::Code,
 };
 
+use crate::reason::{Reason, Refusal};
+
 /// What was being done to a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -75,15 +77,19 @@ impl fmt::Display for Operation {
 /// a full disk or quota is `DISK_FULL`, a failed read `UNREADABLE`, a failed write `NOT_WRITABLE`. All are
 /// [`FailureClass::Environment`], but for time-outs, interruptions and busy files, which are
 /// [`FailureClass::Transient`]. The cause key names the error (`os-error:13`), not the path: the same error
-/// on the same source is recognised again, and errors that heal together share it.
+/// on the same source is recognised again, and errors that heal together share it. What [`read`](crate::read) refuses
+/// has codes and classes of its own.
 #[must_use]
 pub fn io_fault(operation: Operation, path: &Path, error: &io::Error) -> Fault {
+    let message = format!("cannot {operation} {}: {error}", path.display());
+    if let Some(Refusal { class, code, cause }) = Reason::behind(error) {
+        return Fault::new(class, code, cause, message);
+    }
     let code = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Code::DISK_FULL,
         _ if operation.is_read() => Code::UNREADABLE,
         _ => Code::NOT_WRITABLE,
     };
-    let message = format!("cannot {operation} {}: {error}", path.display());
     Fault::new(io_class(error.kind()), code, cause(error), message).caused_by(same(error))
 }
 

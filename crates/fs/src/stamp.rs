@@ -13,6 +13,8 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
+/// How the names of files begin by which a clock is probed.
+pub(crate) const PREFIX: &str = "clock-";
 const SECOND_NS: i64 = 1_000_000_000;
 /// Kernels stamp files with a coarse clock that may lag by one tick, at most 10 ms; twice that is safe.
 const FINE_GRANULARITY_NS: i64 = 20_000_000;
@@ -165,7 +167,7 @@ fn probe(state_directory: &Path, root: &Path) -> Option<(i64, i64)> {
     if std::fs::metadata(state_directory).ok()?.dev() != std::fs::metadata(root).ok()?.dev() {
         return None;
     }
-    let mut file = tempfile::Builder::new().prefix("clock-").tempfile_in(state_directory).ok()?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(state_directory).ok()?;
     let mut samples = Vec::new();
     for _ in 0..3 {
         file.write_all(b".").ok()?;

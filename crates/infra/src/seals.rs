@@ -23,6 +23,7 @@ use mangrove_domain::{
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +83,7 @@ impl FileSeals {
 #[async_trait]
 impl Seals for FileSeals {
     async fn load(&self) -> Option<Seal> {
-        let bytes = fs::read(&self.path).ok()?;
+        let bytes = read::bytes(&self.path, Within::Unlinked, FileKind::State).ok()?;
         let (checksum, body) = bytes.strip_prefix(HEADER)?.split_at_checked(32)?;
         if Digest::of(body).as_bytes() != checksum {
             return None;

@@ -14,6 +14,7 @@ use mangrove_domain::failure::Fault;
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
 };
 use reqwest::Url;
 
@@ -61,7 +62,8 @@ impl Cache {
     /// The cached metadata of a package.
     #[must_use]
     pub fn packument(&self, registry: &Url, name: &str) -> Option<CachedPackument> {
-        let bytes = fs::read(self.package_directory(registry, name).join("packument")).ok()?;
+        let path = self.package_directory(registry, name).join("packument");
+        let bytes = read::bytes(path, Within::Unlinked, FileKind::State).ok()?;
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let tag = std::str::from_utf8(&bytes[..end]).ok()?;
         Some(CachedPackument { tag: (!tag.is_empty()).then(|| tag.to_owned()), body: bytes[end + 1..].to_vec() })
@@ -85,7 +87,8 @@ impl Cache {
     /// The archive of a package if it is there and is what `integrity` says.
     #[must_use]
     pub fn archive(&self, registry: &Url, package: &PackageId, integrity: &str) -> Option<Vec<u8>> {
-        let bytes = fs::read(self.archive_path(registry, package)).ok()?;
+        let path = self.archive_path(registry, package);
+        let bytes = read::bytes(path, Within::Unlinked, FileKind::State).ok()?;
         checkable(integrity)?.check(&bytes).ok()?;
         Some(bytes)
     }

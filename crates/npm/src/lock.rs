@@ -17,6 +17,7 @@ use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
 };
 use serde::{Deserialize, Serialize};
 
@@ -239,8 +240,7 @@ impl Lock {
         if let Some(directory) = self.guard.parent() {
             fs::create_dir_all(directory).map_err(failed(directory))?;
         }
-        let guard =
-            File::options().create(true).truncate(false).write(true).open(&self.guard).map_err(failed(&self.guard))?;
+        let guard = mangrove_fs::lock::open(&self.guard).map_err(failed(&self.guard))?;
         guard.lock().map_err(failed(&self.guard))?;
         Ok(guard)
     }
@@ -261,10 +261,12 @@ impl Lock {
     }
 
     fn read(&self) -> Result<Trees, Error> {
-        let bytes = match fs::read(&self.path) {
+        // The one in the repository is written by its users too: it may be a link inside of it.
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let bytes = match read::bytes(&self.path, Within::Root(directory), FileKind::Document) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trees::new()),
-            Err(source) => return Err(Error::Read { path: self.path.clone(), source }),
+            Err(error) if error.is_absent() => return Ok(Trees::new()),
+            Err(error) => return Err(Error::Read { path: self.path.clone(), source: error.into() }),
         };
         let damaged = |source| Error::Damaged { path: self.path.clone(), source };
         let Version { version } = serde_json::from_slice(&bytes).map_err(damaged)?;

@@ -10,6 +10,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use mangrove_domain::{failure::Fault, problem::Code};
+use mangrove_fs::read::{self, FileKind, Within};
 use reqwest::Url;
 
 /// Where packages come from unless something else is configured.
@@ -90,10 +91,12 @@ impl Settings {
     pub fn load(locations: &Locations) -> Result<Self, Error> {
         let mut lines: BTreeMap<String, (String, String)> = BTreeMap::new();
         let home = locations.environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        let directories = home.iter().map(PathBuf::as_path).chain([locations.repository.as_path()]);
-        for directory in directories {
+        // That of the user may be kept elsewhere and linked; that of the repository came with it.
+        let repository = locations.repository.as_path();
+        let places = home.iter().map(|home| (home.as_path(), Within::Anywhere));
+        for (directory, within) in places.chain([(repository, Within::Root(repository))]) {
             let path = directory.join(".npmrc");
-            for (number, key, value) in read_lines(&path)? {
+            for (number, key, value) in read_lines(&path, within)? {
                 lines.insert(key, (value, format!("{}:{number}", path.display())));
             }
         }
@@ -173,13 +176,11 @@ impl fmt::Debug for Credential {
     }
 }
 
-fn read_lines(path: &Path) -> Result<Vec<(usize, String, String)>, Error> {
-    let bytes = match std::fs::read(path) {
+fn read_lines(path: &Path, within: Within<'_>) -> Result<Vec<(usize, String, String)>, Error> {
+    let bytes = match read::bytes(path, within, FileKind::Document) {
         Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+        Err(error) if error.is_absent() => return Ok(Vec::new()),
+        Err(error) => return Err(Error::Read { path: path.to_owned(), source: error.into() }),
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = Vec::new();

@@ -5,10 +5,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
 };
 
+use mangrove_fs::read::{self, FileKind, Within};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,7 +61,8 @@ pub(super) fn subtree(tree: &Tree, root: &PackageId, within: &BTreeSet<String>) 
 }
 
 fn needs(directory: &Path) -> Needs {
-    let Ok(bytes) = fs::read(directory.join("package.json")) else { return Needs::default() };
+    let path = directory.join("package.json");
+    let Ok(bytes) = read::bytes(path, Within::Root(directory), FileKind::Document) else { return Needs::default() };
     let Ok(manifest) = serde_json::from_slice::<Value>(&bytes) else { return Needs::default() };
     let names = |key: &str| -> Vec<String> {
         manifest.get(key).and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect()

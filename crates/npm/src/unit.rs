@@ -22,7 +22,10 @@ use mangrove_domain::{
     ports::BundleStore,
     problem::Code,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
@@ -458,7 +461,7 @@ pub(super) fn recorded(path: &Path) -> Option<StoredObject> {
 
 /// What a record says; a missing or damaged one says nothing.
 fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&read::bytes(path, Within::Unlinked, FileKind::State).ok()?).ok()
 }
 
 fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {

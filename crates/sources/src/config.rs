@@ -17,7 +17,7 @@ use mangrove_domain::{
 
 use super::{
     path::{join, parent},
-    view::View,
+    view::{Node as PathNode, View},
 };
 
 /// Settings of `compilerOptions` that the bundler applies.
@@ -200,11 +200,11 @@ impl Configs {
         }
         let record = view.document(file)?;
         let problem = match record.text() {
-            Some(text) => match self.parse(file, text) {
+            Ok(text) => match self.parse(file, text) {
                 Ok(document) => return Some(document),
                 Err(problem) => problem,
             },
-            None => problem(Code::UNREADABLE, file, "the file cannot be read as text".to_owned()),
+            Err(failure) => problem(failure.code(), file, format!("the file cannot be read: {}", failure.message)),
         };
         let value = record.digest().map_or_else(|| "unreadable".to_owned(), |digest| digest.to_string());
         lines.push(Line::new(format!("malformed {file}"), value));
@@ -230,7 +230,8 @@ fn nearest(view: &mut View, directory: &str, names: &[&str]) -> Option<String> {
     loop {
         for name in names {
             let path = join(directory, name);
-            if view.node(&path) == super::view::Node::File {
+            // A link that leads out is what governs, and is told: what lies above is not what was meant.
+            if matches!(view.node(&path), PathNode::File | PathNode::Outside) {
                 return Some(path);
             }
         }
@@ -297,7 +298,7 @@ fn lock_file(view: &mut View, root: &Node, directory: &str, nearest: Option<Stri
     let named = setting.as_str().or_else(|| setting.get("path").and_then(Node::as_str));
     let Some(named) = named else { return nearest };
     let path = RelativePath::parse(&join(directory, named)).ok()?;
-    (view.node(path.as_str()) == super::view::Node::File).then(|| path.as_str().to_owned())
+    (view.node(path.as_str()) == PathNode::File).then(|| path.as_str().to_owned())
 }
 
 /// Dependencies of a package.json as an import map. What no registry serves keeps its place under the scheme

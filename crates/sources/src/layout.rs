@@ -41,8 +41,13 @@ const KNOWN_DIRECTORIES: [&str; 6] = ["models", "vaults", "drivers", "reports", 
 pub fn find_repository(start: &Path) -> Option<PathBuf> {
     start
         .ancestors()
-        .find(|directory| MARKERS.iter().any(|marker| directory.join(marker).is_file()))
+        .find(|directory| MARKERS.iter().any(|marker| is_marker(&directory.join(marker))))
         .map(Path::to_owned)
+}
+
+/// A marker that is a pipe or a link to nowhere is one: reading it says what is wrong with it.
+fn is_marker(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())
 }
 
 /// What the marker and the environment say.
@@ -70,10 +75,7 @@ impl Layout {
         for marker in MARKERS {
             let path = join(directory, marker);
             if let Some(record) = view.document(&path) {
-                let text = record.text().ok_or_else(|| {
-                    let message = format!("{path} cannot be read as text");
-                    Fault::environment(Code::UNREADABLE, format!("marker:{path}"), message)
-                })?;
+                let text = record.text().map_err(|failure| failure.fault(&path, format!("marker:{path}")))?;
                 let document = documents.parse(&path, text).map_err(|error| {
                     let cause = format!("marker:{path}");
                     Fault::deterministic(Code::MALFORMED_DOCUMENT, cause, error.message).at(error.position)

@@ -17,7 +17,7 @@ use mangrove_domain::{
 
 use super::{
     path::{join, parent},
-    view::{self, View},
+    view::View,
 };
 
 /// The name of a manifest.
@@ -87,20 +87,16 @@ impl Manifests {
 
     fn read(&mut self, view: &mut View, directory: &str) -> Reading {
         let path = join(directory, FILE);
-        if view.node(&path) != view::Node::File {
-            return Reading::Absent;
-        }
         let Some(record) = view.document(&path) else {
             return Reading::Absent;
         };
-        let Some(text) = record.text() else {
-            self.problems.push(problem(
-                &path,
-                Code::UNREADABLE,
-                None,
-                "the manifest cannot be read as text".to_owned(),
-            ));
-            return Reading::Unusable;
+        let text = match record.text() {
+            Ok(text) => text,
+            Err(failure) => {
+                let message = format!("the manifest cannot be read: {}", failure.message);
+                self.problems.push(problem(&path, failure.code(), None, message));
+                return Reading::Unusable;
+            }
         };
         match self.documents.parse(&path, text) {
             Ok(document) => {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::Documents;
+use mangrove_fs::walk::Bounds;
 
 use crate::parser::ModuleParser;
 
@@ -25,6 +26,8 @@ pub struct TreeOptions {
     pub extensions_directory: Option<PathBuf>,
     /// Writes nothing, not even the stat cache: for commands that only look (fault 40).
     pub is_read_only: bool,
+    /// How much of the file system a survey, or a search for workflows, may look at in all roots together.
+    pub walk_bounds: Bounds,
 }
 
 impl TreeOptions {

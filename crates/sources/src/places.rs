@@ -17,7 +17,7 @@ use mangrove_domain::{
     problem::{Code, Problem},
     source::{Kind, Origin},
 };
-use mangrove_fs::stamp::NodeKind;
+use mangrove_fs::{stamp::NodeKind, walk::Budget};
 
 use super::{
     layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS},
@@ -93,6 +93,8 @@ pub(super) struct Context {
     pub(super) candidates: Candidates,
     /// Directories that other roots walked.
     pub(super) claimed: Arc<BTreeSet<PathBuf>>,
+    /// How much may still be walked.
+    pub(super) budget: Budget,
 }
 
 /// A part of a root that is laid out like a repository of its own.
@@ -112,7 +114,7 @@ enum Arrangement {
 pub(super) fn prepare(mut view: View, context: Context) -> Result<Prepared, Fault> {
     let mut preparation = Preparation {
         candidates: context.candidates,
-        walk: Walk::beside(context.claimed, context.candidates),
+        walk: Walk::beside(context.claimed, context.candidates, context.budget),
         spec: context.spec,
         documents: context.documents,
         environment: context.environment,
@@ -168,7 +170,11 @@ impl Preparation {
     fn sites(&mut self, view: &mut View) -> Vec<Site> {
         let mut sites = Vec::new();
         let mut pending = vec![String::new()];
+        self.walk.budget.resume();
         while let Some(directory) = pending.pop() {
+            if !self.walk.may_list(view, &directory) {
+                continue;
+            }
             let record = view.directory(&directory);
             let names = match &record.listing {
                 Listing::Names { names, .. } => names,
@@ -180,7 +186,7 @@ impl Preparation {
                     continue;
                 }
             };
-            let has = |name: &str| names.iter().any(|known| known.name == name && known.kind != NodeKind::Other);
+            let has = |name: &str| names.iter().any(|known| known.name == name);
             let site = self.site(view, &directory, &has);
             if self.spec.is_recursive {
                 let own: BTreeSet<&str> = match &site {
@@ -197,6 +203,7 @@ impl Preparation {
             }
             sites.extend(site);
         }
+        self.walk.budget.pause();
         sites.sort_by(|left, right| left.directory.cmp(&right.directory));
         sites
     }

@@ -143,15 +143,17 @@ impl Session {
         resolved
     }
 
-    /// The deno.lock that governs the entries of a configuration, as an absolute path.
+    /// The deno.lock that governs the entries of a configuration, as an absolute path without links.
     pub(super) fn lock(&self, config: usize) -> Option<PathBuf> {
-        self.configs.all[config].lock.as_ref().map(|path| self.view.root.absolute(path))
+        let path = self.configs.all[config].lock.as_deref()?;
+        let real = self.view.root.canonical(path).ok().flatten();
+        Some(self.view.root.absolute(real.as_deref().unwrap_or(path)))
     }
 
     /// The same as a file, for a bundler that reads it itself.
     pub(super) fn lock_file(&mut self, config: usize) -> Option<ConfigFile> {
         let path = RelativePath::parse(self.configs.all[config].lock.as_deref()?).ok()?;
-        let text = self.view.document(path.as_str())?.text()?.to_owned();
+        let text = self.view.document(path.as_str())?.text().ok()?.to_owned();
         Some(ConfigFile { path, kind: ConfigKind::Lock, text })
     }
 

@@ -19,6 +19,7 @@ use mangrove_domain::{
 };
 use mangrove_fs::{
     atomic::{self, Durability},
+    read::{self, FileKind, Within},
     stamp::Seen,
 };
 use serde::{Deserialize, Serialize};
@@ -245,7 +246,7 @@ fn encode(memo: &Memo) -> postcard::Result<Blob> {
 
 /// Reads the first part of the file; `None` if there is none that can be used.
 pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
-    let mut file = fs::File::open(state_directory.join(FILE_NAME)).ok()?;
+    let mut file = read::open(state_directory.join(FILE_NAME), Within::Unlinked, FileKind::State).ok()?.into_file();
     let mut header = [0; HEADER.len()];
     file.read_exact(&mut header).ok()?;
     if header != *HEADER {

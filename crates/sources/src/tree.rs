@@ -189,7 +189,7 @@ impl SourceTree for LocalTree {
             let FoundRoots { roots, local, .. } = views.find_roots(&[])?;
             let own = options.repository.join(OWN_WORKFLOWS).canonicalize().ok();
             let open = |spec: &RootSpec| views.open(spec.id.clone(), spec.origin, &spec.directory);
-            Ok(workflows::find(roots, local, own, &options.documents, open))
+            Ok(workflows::find(roots, local, own, &options.documents, options.walk_bounds, open))
         })
         .await?
     }

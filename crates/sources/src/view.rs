@@ -12,12 +12,17 @@ use std::{
 
 use mangrove_domain::{
     digest::Digest,
-    failure::FailureClass,
+    failure::{FailureClass, Fault},
+    problem::Code,
     source::{Origin, RootId},
     survey::SurveyStatistics,
 };
-use mangrove_fs::faults::{Operation, io_fault};
-use mangrove_fs::stamp::{Horizon, NodeKind, Seen};
+use mangrove_fs::{
+    faults::{Operation, io_fault},
+    read::{self, FileKind, ReadError, Reason, Within},
+    stamp::{Horizon, NodeKind, Seen},
+    walk::Cut,
+};
 use serde::{Deserialize, Serialize};
 
 use super::parser::ParsedModule;
@@ -85,6 +90,8 @@ pub(super) enum Content {
 /// Why something could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ReadFailure {
+    /// The number of the problem code.
+    code: u16,
     /// Names the operating system's error, the same each time: `os-error:13`.
     pub(super) cause: String,
     /// It heals by itself.
@@ -247,8 +254,9 @@ impl View {
             Listing::Outside => return Node::Outside,
         };
         match kind {
-            None | Some(NodeKind::Other) => Node::Absent,
-            Some(NodeKind::File) => Node::File,
+            None => Node::Absent,
+            // A pipe, socket or device stands where a file is looked for: reading it says so.
+            Some(NodeKind::File | NodeKind::Other) => Node::File,
             Some(NodeKind::Directory) => Node::Directory,
             Some(NodeKind::Link) => self.link(path),
         }
@@ -260,8 +268,8 @@ impl View {
             None => Content::Absent,
             Some(_) => match self.root.canonical(path) {
                 Ok(Some(_)) if seen.kind() == Some(NodeKind::Directory) => return Node::Directory,
-                Ok(Some(_)) if seen.kind() == Some(NodeKind::File) => return Node::File,
-                Ok(Some(_)) | Err(_) => Content::Absent,
+                Ok(Some(_)) => return Node::File,
+                Err(_) => Content::Absent,
                 Ok(None) => Content::Outside,
             },
         };
@@ -296,17 +304,38 @@ impl View {
         self.files.insert(path, Arc::new(read.record));
     }
 
-    /// A configuration file with its text; `None` if there is none.
+    /// A configuration file with its text, or why there is none; `None` if nothing stands there.
     pub(super) fn document(&mut self, path: &str) -> Option<Arc<FileRecord>> {
-        match self.node(path) {
-            Node::File => {}
-            Node::Directory | Node::Absent | Node::Outside => return None,
+        if self.node(path) == Node::Absent {
+            // Nobody knows what the link led to, so this is not the same as no file.
+            let content = Content::Unreadable(ReadFailure::dangling_link());
+            let seen = self.look(path);
+            return self.is_link(path).then(|| Arc::new(FileRecord { seen, is_racy: false, content, module: None }));
         }
         if let Some(job) = self.begin(path, true, false) {
             let read = job.read();
             self.finish(path.to_owned(), read);
         }
         self.files.get(path).cloned().filter(|record| record.content != Content::Absent)
+    }
+
+    /// True if a link stands there, wherever it leads.
+    pub(super) fn is_link(&mut self, path: &str) -> bool {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        match &self.directory(parent).listing {
+            Listing::Names { names, .. } => names
+                .binary_search_by(|candidate| candidate.name.as_str().cmp(name))
+                .is_ok_and(|found| names[found].kind == NodeKind::Link),
+            Listing::Absent | Listing::Outside | Listing::Failed(_) => false,
+        }
+    }
+
+    /// Notes that a directory was not looked into, so that the next survey tries again.
+    pub(super) fn leave_out(&mut self, path: &str, cut: Cut) {
+        let failure =
+            ReadFailure { code: Code::WALK_CUT.number(), ..ReadFailure::lasting("walk-cut", cut.to_string()) };
+        let record = DirectoryRecord { seen: self.look(path), is_racy: true, listing: Listing::Failed(failure) };
+        self.directories.entry(path.to_owned()).or_insert_with(|| Arc::new(record));
     }
 }
 
@@ -318,10 +347,13 @@ impl FileRecord {
         }
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    /// The text of a document, or why it cannot be read.
+    pub(super) fn text(&self) -> Result<&str, ReadFailure> {
         match &self.content {
-            Content::Read { text, .. } => text.as_deref(),
-            Content::Absent | Content::Outside | Content::Unreadable(_) => None,
+            Content::Read { text, .. } => text.as_deref().ok_or_else(|| ReadFailure::of_reason(Reason::NotUtf8)),
+            Content::Unreadable(failure) => Err(failure.clone()),
+            Content::Outside => Err(ReadFailure::link_outside()),
+            Content::Absent => Err(ReadFailure::of(&io::ErrorKind::NotFound.into())),
         }
     }
 
@@ -343,20 +375,11 @@ impl ReadJob {
         match self.seen {
             Seen::Failed(_) if self.seen.is_absent() => return closed(Content::Absent),
             Seen::Failed(number) => return closed(Content::Unreadable(ReadFailure::of_number(number))),
-            Seen::There(stat) if stat.kind != NodeKind::File => {
-                let message = "not a regular file".to_owned();
-                return closed(Content::Unreadable(ReadFailure::lasting("not-a-file", message)));
-            }
             Seen::There(_) => {}
-        }
-        match self.root.canonical(&self.path) {
-            Ok(Some(_)) => {}
-            Ok(None) => return closed(Content::Outside),
-            Err(error) => return self.failed(&error),
         }
         let mut last = None;
         for _ in 0..3 {
-            match read_once(&self.root.absolute(&self.path)) {
+            match self.read_once() {
                 Ok((before, bytes, after)) => {
                     let is_stable = before == after;
                     last = Some((after, bytes, is_stable));
@@ -364,7 +387,12 @@ impl ReadJob {
                         break;
                     }
                 }
-                Err(error) => return self.failed(&error),
+                Err(error) => match error.reason {
+                    Reason::System(error) => return self.failed(&error),
+                    Reason::Outside { .. } => return closed(Content::Outside),
+                    // The stat says the same as long as it is so.
+                    refused => return closed(Content::Unreadable(ReadFailure::of_reason(refused))),
+                },
             }
         }
         let Some((seen, bytes, is_stable)) = last else {
@@ -384,6 +412,14 @@ impl ReadJob {
         }
     }
 
+    fn read_once(&self) -> Result<(Seen, Vec<u8>, Seen), ReadError> {
+        let kind = if self.keep_text { FileKind::Document } else { FileKind::Source };
+        let path = self.root.absolute(&self.path);
+        let mut file = read::open(path, Within::Root(&self.root.directory), kind)?;
+        let before = file.stamp()?;
+        Ok((before, file.bytes()?, file.stamp()?))
+    }
+
     fn failed(&self, error: &io::Error) -> ReadFile {
         let module = self.old.as_ref().and_then(|old| old.module.clone());
         let content = Content::Unreadable(ReadFailure::of(error));
@@ -391,14 +427,6 @@ impl ReadJob {
         let record = FileRecord { seen: self.seen, is_racy: true, content, module };
         ReadFile { record, bytes: None, was_opened: true }
     }
-}
-
-fn read_once(path: &Path) -> io::Result<(Seen, Vec<u8>, Seen)> {
-    let mut file = fs::File::open(path)?;
-    let before = Seen::of(&file.metadata()?);
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut file, &mut bytes)?;
-    Ok((before, bytes, Seen::of(&file.metadata()?)))
 }
 
 fn names(directory: &Path) -> io::Result<Listing> {
@@ -430,12 +458,38 @@ impl ReadFailure {
     pub(super) fn of(error: &io::Error) -> Self {
         let fault = io_fault(Operation::Read, Path::new(""), error);
         let is_transient = fault.class == FailureClass::Transient;
-        Self { cause: fault.cause.0.to_string(), is_transient, message: error.to_string() }
+        let message = error.to_string();
+        Self { code: fault.code.number(), cause: fault.cause.0.to_string(), is_transient, message }
+    }
+
+    pub(super) fn of_reason(reason: Reason) -> Self {
+        Self::of(&reason.into())
+    }
+
+    /// The end of a link is not there.
+    pub(super) fn dangling_link() -> Self {
+        Self::lasting("dangling-link", "the link leads to nothing".to_owned())
+    }
+
+    fn link_outside() -> Self {
+        let message = "a link leads outside of the root, and is not followed".to_owned();
+        Self { code: Code::LINK_OUTSIDE_ROOT.number(), ..Self::lasting("link-outside-root", message) }
     }
 
     /// A failure that is not an error of the operating system.
-    pub(super) fn lasting(cause: &str, message: String) -> Self {
-        Self { cause: cause.to_owned(), is_transient: false, message }
+    fn lasting(cause: &str, message: String) -> Self {
+        Self { code: Code::UNREADABLE.number(), cause: cause.to_owned(), is_transient: false, message }
+    }
+
+    /// The code of the problem that it is.
+    pub(super) fn code(&self) -> Code {
+        Code::ALL.iter().copied().find(|code| code.number() == self.code).unwrap_or(Code::UNREADABLE)
+    }
+
+    /// The failure of whoever needs the file; `cause` names what fails with it.
+    pub(super) fn fault(&self, path: &str, cause: impl Into<Arc<str>>) -> Fault {
+        let class = if self.is_transient { FailureClass::Transient } else { FailureClass::Environment };
+        Fault::new(class, self.code(), cause, format!("{path} cannot be read: {}", self.message))
     }
 
     fn of_number(number: i32) -> Self {

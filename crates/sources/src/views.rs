@@ -112,6 +112,7 @@ impl<'a> Views<'a> {
             environment: &options.environment,
             kinds,
             documents: &options.documents,
+            walk_bounds: options.walk_bounds,
         });
         let (local, others) = match code {
             Some(code) => (code, vec![base, surroundings]),

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use mangrove_domain::problem::{Code, Problem};
-use mangrove_fs::stamp::{NodeKind, Seen};
+use mangrove_fs::{
+    stamp::{NodeKind, Seen},
+    walk::{Budget, Cut},
+};
 
 use super::{
     manifest,
@@ -46,9 +49,12 @@ impl Candidates {
 }
 
 /// What a walk found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Walk {
     candidates: Candidates,
+    /// How many directories may still be listed.
+    pub(super) budget: Budget,
+    cut: Option<Cut>,
     /// Candidates, by their path below the root.
     pub(super) files: BTreeSet<String>,
     /// Directories whose listing failed.
@@ -71,12 +77,45 @@ pub(super) fn is_skipped_directory(name: &str) -> bool {
 
 impl Walk {
     /// A walk that does not enter directories that another root walked, by their absolute paths.
-    pub(super) fn beside(claimed: Arc<BTreeSet<PathBuf>>, candidates: Candidates) -> Self {
-        Self { candidates, claimed, ..Self::default() }
+    pub(super) fn beside(claimed: Arc<BTreeSet<PathBuf>>, candidates: Candidates, budget: Budget) -> Self {
+        Self {
+            candidates,
+            budget,
+            cut: None,
+            files: BTreeSet::new(),
+            incomplete: BTreeSet::new(),
+            problems: Vec::new(),
+            manifests: BTreeSet::new(),
+            starts: BTreeSet::new(),
+            claimed,
+            visited: BTreeSet::new(),
+            links: BTreeSet::new(),
+        }
+    }
+
+    /// Asks whether one more directory may be listed. If not, nothing below it counts as gone, and the root is told of
+    /// once.
+    pub(super) fn may_list(&mut self, view: &mut View, path: &str) -> bool {
+        let Err(cut) = self.budget.take() else { return true };
+        self.incomplete.insert(path.to_owned());
+        if self.cut.is_none() {
+            view.leave_out(path, cut);
+            self.problems.push(
+                Problem::warning(
+                    Code::WALK_CUT,
+                    path,
+                    format!("this directory and others were not looked into: {cut}"),
+                )
+                .advise("what is known of the rest is kept; name the directories that hold extensions one by one"),
+            );
+        }
+        self.cut = Some(cut);
+        false
     }
 
     /// Walks the directories in `starts`; those that are missing are skipped.
     pub(super) fn over(&mut self, view: &mut View, starts: &BTreeSet<String>) {
+        self.budget.resume();
         self.starts.extend(starts.iter().cloned());
         for start in starts {
             match view.root.canonical(start) {
@@ -89,6 +128,7 @@ impl Walk {
         while let Some(link) = self.links.pop_first() {
             self.follow(view, link);
         }
+        self.budget.pause();
         self.problems.sort_by(|left, right| (&left.subject, &left.message).cmp(&(&right.subject, &right.message)));
     }
 
@@ -108,6 +148,9 @@ impl Walk {
             if self.is_claimed(view, &real) || !self.visited.insert(real.clone()) {
                 continue;
             }
+            if !self.may_list(view, &path) {
+                continue;
+            }
             match &view.directory(&path).listing {
                 Listing::Names { names, undecodable } => {
                     for name in undecodable {
@@ -116,10 +159,11 @@ impl Walk {
                     for name in names {
                         let below = join(&path, &name.name);
                         match name.kind {
-                            NodeKind::File if name.name == manifest::FILE => {
+                            NodeKind::File | NodeKind::Other if name.name == manifest::FILE => {
                                 self.manifests.insert(path.clone());
                             }
-                            NodeKind::File if self.candidates.accept(&name.name) => {
+                            // A pipe or device in place of a source is one that cannot be read, not one that is gone.
+                            NodeKind::File | NodeKind::Other if self.candidates.accept(&name.name) => {
                                 self.files.insert(below);
                             }
                             NodeKind::Directory if !is_skipped_directory(&name.name) => {
@@ -160,7 +204,7 @@ impl Walk {
         match (seen, view.root.canonical(&link)) {
             (Seen::There(stat), Ok(Some(real))) => match stat.kind {
                 NodeKind::Directory => self.descend(view, link, real),
-                NodeKind::File if self.candidates.accept(&name) => {
+                NodeKind::File | NodeKind::Other if self.candidates.accept(&name) => {
                     if !self.files.contains(&real) && self.visited.insert(real) {
                         self.files.insert(link);
                     }

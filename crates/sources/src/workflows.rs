@@ -17,6 +17,8 @@ use mangrove_domain::{
     workflow::{WorkflowFile, WorkflowFiles},
 };
 
+use mangrove_fs::walk::{Bounds, Budget};
+
 use super::{
     layout::Layout,
     manifest::Manifests,
@@ -24,7 +26,7 @@ use super::{
     places::{self, Context, Prepared},
     problems::name_root,
     roots::{RootSpec, Roots},
-    view::{Content, Node, View},
+    view::{Node, ReadFailure, View},
     walk::Candidates,
 };
 
@@ -38,6 +40,7 @@ pub(super) fn find(
     local: View,
     own: impl IntoIterator<Item = PathBuf>,
     documents: &Arc<dyn Documents>,
+    bounds: Bounds,
     mut open: impl FnMut(&RootSpec) -> Result<View, ObserveError>,
 ) -> WorkflowFiles {
     let mut found = WorkflowFiles::default();
@@ -45,6 +48,7 @@ pub(super) fn find(
     for (subject, fault) in faults {
         found.problems.extend(fault.map(|fault| unreachable(subject, fault)));
     }
+    let mut budget = Budget::new(bounds);
     let mut local = Some(local);
     let own: BTreeSet<PathBuf> = own.into_iter().collect();
     let mut claimed = own.clone();
@@ -69,7 +73,7 @@ pub(super) fn find(
             let real = place.canonicalize().unwrap_or(place);
             !own.iter().any(|own| real.starts_with(own)) && met.insert(real)
         };
-        let (files, problems, walked) = of_root(view, spec, Arc::new(claimed.clone()), documents);
+        let (files, problems, walked) = of_root(view, spec, Arc::new(claimed.clone()), documents, &mut budget);
         claimed.extend(walked);
         // What is wrong with the repository itself is said by those who read it.
         if !is_local {
@@ -85,6 +89,7 @@ fn of_root(
     spec: RootSpec,
     claimed: Arc<BTreeSet<PathBuf>>,
     documents: &Arc<dyn Documents>,
+    budget: &mut Budget,
 ) -> (Vec<WorkflowFile>, Vec<Problem>, Vec<PathBuf>) {
     let (id, origin) = (spec.id.clone(), spec.origin);
     let context = Context {
@@ -95,6 +100,7 @@ fn of_root(
         documents: Arc::clone(documents),
         candidates: Candidates::Workflows,
         claimed,
+        budget: budget.clone(),
     };
     let prepared = match places::prepare(view, context) {
         Ok(prepared) => prepared,
@@ -107,17 +113,16 @@ fn of_root(
     let mut files = Vec::new();
     for path in &walk.files {
         let (Some(record), Ok(below)) = (view.document(path), RelativePath::parse(path)) else { continue };
-        match (record.text(), &record.content) {
-            (Some(text), _) => {
+        match record.text() {
+            Ok(text) => {
                 let source = SourceId { root: id.clone(), path: below };
                 files.push(WorkflowFile { source, origin, text: text.to_owned() });
             }
-            (None, Content::Read { .. }) => problems.push(unreadable(path, "it is not UTF-8")),
-            (None, Content::Unreadable(failure)) => problems.push(unreadable(path, &failure.message)),
-            (None, Content::Absent | Content::Outside) => {}
+            Err(failure) => problems.push(unreadable(path, &failure)),
         }
     }
     let walked = walk.walked(&view).collect();
+    *budget = walk.budget;
     problems.extend(walk.problems);
     // A root without anything of its own is reported by scans.
     problems.retain(|problem| problem.code != Code::ROOT_EMPTY);
@@ -160,6 +165,6 @@ fn unreachable(subject: &str, fault: mangrove_domain::failure::Fault) -> Problem
         .at_if(fault.position)
 }
 
-fn unreadable(path: &str, why: &str) -> Problem {
-    Problem::error(Code::UNREADABLE, path.to_owned(), format!("the workflow cannot be read: {why}"))
+fn unreadable(path: &str, failure: &ReadFailure) -> Problem {
+    Problem::error(failure.code(), path.to_owned(), format!("the workflow cannot be read: {}", failure.message))
 }

@@ -39,6 +39,7 @@ pub(crate) fn service(directory: PathBuf) -> Result<Service> {
         documents: Arc::clone(&documents),
         extensions_directory: None,
         is_read_only: false,
+        walk_bounds: mangrove_fs::walk::Bounds::default(),
     })?;
     let store = LocalStore::new(state.join("bundles"));
     let databases = SqliteDatabases::new(state.clone(), OpenMode::ReadWrite, false, store.clone());

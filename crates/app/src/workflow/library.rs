@@ -60,7 +60,7 @@ impl Library {
     /// file that cannot be read is a problem of that file alone.
     ///
     /// # Errors
-    /// [`FilesError`] if a directory cannot be listed.
+    /// [`FilesError`] if nothing can be listed. A directory that cannot be is a problem.
     pub async fn load(
         files: &dyn RepositoryFiles,
         documents: &dyn Documents,
@@ -68,7 +68,9 @@ impl Library {
         external: WorkflowFiles,
     ) -> Result<Self, FilesError> {
         let mut library = Self::default();
-        for path in files.list(&layout.definitions, true, &ENDINGS).await? {
+        let list = files.list(&[&layout.definitions], &ENDINGS).await?;
+        library.problems.extend(list.problems);
+        for path in list.paths {
             let below = path.strip_prefix(layout.definitions.as_str()).unwrap_or(&path).trim_start_matches('/');
             let path_type = below.rsplit_once('/').map(|(folder, _)| folder.to_owned());
             let parse = |document: &Document| definition::parse(document, path_type.as_deref());
@@ -76,11 +78,12 @@ impl Library {
                 library.definitions.push(Arc::new(definition));
             }
         }
-        for directory in &layout.workflows {
-            for path in files.list(directory, true, &ENDINGS).await? {
-                if let Some(workflow) = library.read(files, documents, &path, workflow::parse).await {
-                    library.workflows.push(Arc::new(workflow));
-                }
+        let directories: Vec<&str> = layout.workflows.iter().map(String::as_str).collect();
+        let list = files.list(&directories, &ENDINGS).await?;
+        library.problems.extend(list.problems);
+        for path in list.paths {
+            if let Some(workflow) = library.read(files, documents, &path, workflow::parse).await {
+                library.workflows.push(Arc::new(workflow));
             }
         }
         library.add_external(documents, external);

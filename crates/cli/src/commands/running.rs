@@ -5,11 +5,14 @@ use mangrove_app::{
     workflow::{NotRecorded, StartError},
 };
 use mangrove_domain::{
+    advice::Advice,
     failure::FailureClass,
     json::Json,
     problem::{Code, Problem},
     run::RunStatus,
 };
+
+use mangrove_fs::read::{self, FileKind, Within};
 
 use super::Context;
 use crate::{
@@ -132,8 +135,11 @@ fn inputs(service: &Service, inputs: &args::Inputs) -> Result<Json, CommandError
     let mut members: Vec<(String, Json)> = Vec::new();
     if let Some(path) = &inputs.input_file {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            CommandError::usage(Some(Code::UNREADABLE), format!("{name} cannot be read: {error}"), None)
+        let text = read::text(path, Within::Anywhere, FileKind::Document).map_err(|error| {
+            let message = format!("{name} cannot be read: {}", error.reason);
+            let code = error.into_fault().code;
+            let hint = Advice::for_code(code).as_ref().map(advice::text);
+            CommandError::usage(Some(code), message, hint.as_deref())
         })?;
         let value = service
             .parse(&name, &text)

@@ -21,6 +21,14 @@ pub(crate) enum ComposeError {
         /// What the system said.
         source: io::Error,
     },
+    /// A link leads out of the state directory, or this out of the repository: what is written would land elsewhere.
+    #[error("{} is a link that leads to {}; nothing is written through it", link.display(), target.display())]
+    StateLink {
+        /// Which one.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// A path cannot be made absolute.
     #[error("{} cannot be found", path.display())]
     Path {

@@ -110,7 +110,7 @@ impl Composition {
         let Settings { repository, state_directory, access, .. } = &settings;
         tracing::info!(repository = %repository.display(), state = %state_directory.display(), ?access, "opening");
         if settings.access == Access::ReadWrite {
-            state::prepare(state_directory)?;
+            state::prepare(repository, state_directory)?;
         }
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|source| ComposeError::Path { path: path.to_owned(), source })
@@ -128,6 +128,7 @@ impl Composition {
             documents: Arc::clone(&documents),
             extensions_directory: settings.extensions_directory.clone(),
             is_read_only: settings.access != Access::ReadWrite,
+            walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
         let store = LocalStore::new(settings.bundles_directory());
         Ok(Self {

@@ -47,7 +47,7 @@ pub use package_cache::{PackageCache, PruneRequest};
 pub use packages::Packages;
 pub use programs::{Programs, TransferListener};
 pub use progress::{Event, Phase, Progress};
-pub use repository_files::{FilesError, RepositoryFiles};
+pub use repository_files::{FileList, FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;

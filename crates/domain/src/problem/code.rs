@@ -145,6 +145,12 @@ codes! {
     SWEEP_WITHHELD = 415, "bundles are kept, because the catalog does not know every source";
     /// Files of a pulled extension are not those that the lockfile names.
     LOCK_DRIFT = 416, "a pulled extension differs from the lockfile";
+    /// Something else than a regular file stands where a file is expected.
+    NOT_A_FILE = 417, "not a regular file";
+    /// A file is larger than its kind may be.
+    FILE_TOO_LARGE = 418, "a file is too large to be read";
+    /// There are more directories than one walk looks into, or it took too long.
+    WALK_CUT = 419, "too many directories to look into";
     /// A pulled extension runs the bundle that it ships, because it cannot be built here.
     SHIPPED_IN_USE = 420, "a pulled extension runs the bundle that it ships";
     /// The bundle that a pulled extension ships is not the one that was accepted.

@@ -30,7 +30,8 @@ use mangrove_domain::{
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
-    json_text,
+    json_text, leftovers,
+    read::{self, FileKind, Within},
 };
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +104,7 @@ impl LocalData {
             run_id: data.run_id,
             written_at: data.written_at,
         };
+        leftovers::remove(&directory);
         let mut version = Versions::of(&directory)?.claimed;
         for _ in 0..CLAIM_ATTEMPTS {
             version = version.checked_add(1).ok_or_else(|| malformed(&directory, "all versions are used up"))?;
@@ -222,17 +224,16 @@ fn place(directory: &Path, name: &str, content: &[u8]) -> Result<bool, Fault> {
 /// Makes the names in a directory durable, and its own up to the root.
 fn sync_directory(directory: &Path, root: &Path) -> Result<(), Fault> {
     for path in directory.ancestors().take_while(|path| path.starts_with(root)) {
-        let synced = fs::File::open(path).and_then(|file| file.sync_all());
-        synced.map_err(|error| io_fault(Operation::Sync, path, &error))?;
+        atomic::sync(path).map_err(|error| io_fault(Operation::Sync, path, &error))?;
     }
     Ok(())
 }
 
 fn read_text(path: &Path) -> Result<Option<String>, Fault> {
-    match fs::read_to_string(path) {
+    match read::text(path, Within::Unlinked, FileKind::State) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io_fault(Operation::Read, path, &error)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error.into_fault()),
     }
 }
 

@@ -41,7 +41,7 @@ impl Running {
         }
         let lock = || -> io::Result<File> {
             fs::create_dir_all(&self.directory)?;
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            let file = mangrove_fs::lock::open(&path)?;
             // Others hold it shared, and for a moment only.
             file.lock()?;
             Ok(file)
@@ -68,7 +68,7 @@ impl Running {
     /// True unless it is certain that nobody runs it.
     pub(super) fn is_alive(&self, id: &str) -> bool {
         let Some(path) = self.path(id) else { return false };
-        match File::open(&path) {
+        match mangrove_fs::lock::open_existing(&path) {
             // Shared, so that two who look do not take each other for the holder.
             Ok(file) => match file.try_lock_shared() {
                 Ok(()) => false,

@@ -10,7 +10,10 @@ use std::{
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::atomic::{self, Durability};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    read::{self, FileKind, Within},
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -111,7 +114,8 @@ impl Versions {
     fn remembered(&self, program: &Path, stamp: Stamp) -> Option<String> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get_or_insert_with(|| {
-            fs::read(&self.file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+            let known = read::bytes(&self.file, Within::Unlinked, FileKind::State);
+            known.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
         });
         known.get(program).filter(|known| known.stamp == stamp).map(|known| known.version.clone())
     }

@@ -15,11 +15,7 @@ use super::{BusyPolicy, SqliteError, files::with_suffix};
 /// holder dies, so a lock file that is left behind locks nobody out (fault 39).
 pub(super) async fn lock_setup(path: &Path, busy: BusyPolicy) -> Result<File, SqliteError> {
     let lock_path = with_suffix(path, "-lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
+    let file = mangrove_fs::lock::open(&lock_path)
         .map_err(|error| SqliteError::Other(io_fault(Operation::Create, &lock_path, &error)))?;
     let pause = Duration::from_millis(10);
     let mut left = busy.busy_timeout.saturating_mul(busy.attempts.max(1));

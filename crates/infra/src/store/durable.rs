@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
 };
 
 use mangrove_domain::{failure::Fault, ports::StoreError};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    atomic,
+    faults::{Operation, io_fault},
+};
 
 use super::{Inner, access};
 
@@ -33,9 +35,7 @@ impl Inner {
     pub(super) fn sync_paths(&self, pending: &BTreeSet<PathBuf>) -> Result<(), Fault> {
         #[cfg(target_os = "linux")]
         if pending.len() > SYNC_EACH_UP_TO {
-            let root = fs::File::open(&self.root).map_err(|error| io_fault(Operation::Sync, &self.root, &error))?;
-            return rustix::fs::syncfs(&root)
-                .map_err(|error| io_fault(Operation::Sync, &self.root, &std::io::Error::from(error)));
+            return atomic::sync_file_system(&self.root).map_err(|error| io_fault(Operation::Sync, &self.root, &error));
         }
         let directories: BTreeSet<&Path> = pending
             .iter()
@@ -43,8 +43,7 @@ impl Inner {
             .collect();
         let paths = pending.iter().map(PathBuf::as_path).chain(directories);
         for path in paths {
-            let synced = fs::File::open(path).and_then(|file| file.sync_all());
-            synced.map_err(|error| io_fault(Operation::Sync, path, &error))?;
+            atomic::sync(path).map_err(|error| io_fault(Operation::Sync, path, &error))?;
         }
         Ok(())
     }

@@ -34,7 +34,10 @@ use mangrove_domain::{
     ports::{BundleStore, StoreError, SweepOutcome, SweepRequest},
     problem::Code,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    faults::{Operation, io_fault},
+    read::{FileKind, Within},
+};
 
 use self::presence::presence_of;
 
@@ -81,11 +84,11 @@ impl LocalStore {
     /// [`StoreError::Access`] if the store's `catalog-id` is there and cannot be read.
     pub fn ownership(&self, catalog_id: &str) -> Result<Ownership, StoreError> {
         let path = self.inner.root.join("catalog-id");
-        match fs::read_to_string(&path) {
+        match mangrove_fs::read::text(&path, Within::Unlinked, FileKind::State) {
             Ok(text) if text.trim() == catalog_id => Ok(Ownership::Ours),
             Ok(text) => Ok(Ownership::Foreign(text.trim().to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ownership::Unclaimed),
-            Err(error) => Err(access("read", io_fault(Operation::Read, &path, &error))),
+            Err(error) if error.is_absent() => Ok(Ownership::Unclaimed),
+            Err(error) => Err(access("read", error.into_fault())),
         }
     }
 

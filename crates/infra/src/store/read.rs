@@ -1,6 +1,6 @@
 //! Reading objects, each compared with its name.
 
-use std::{fs, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use mangrove_domain::{
     bundle::{BundleFile, BundleRef, LoadedBundle, ObjectKey, StoredObject, vendor_digest},
@@ -10,7 +10,7 @@ use mangrove_domain::{
 };
 use mangrove_fs::faults::{Operation, io_fault};
 
-use super::{Inner, access, directory_names, unusable, vendor};
+use super::{Inner, access, directory_names, unusable, vendor, vendor::read_object};
 
 impl Inner {
     pub(super) fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError> {
@@ -35,7 +35,7 @@ impl Inner {
     pub(super) fn read(&self, key: ObjectKey) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let path = self.path(key);
         let (files, digest) = match key {
-            ObjectKey::Extension(_) => fs::read(&path).map(|bytes| {
+            ObjectKey::Extension(_) => read_object(&path).map(|bytes| {
                 let digest = Digest::of(&bytes);
                 (vec![(String::new(), bytes)], digest)
             }),
@@ -49,6 +49,10 @@ impl Inner {
                 unusable(key, Code::BUNDLE_MISSING, "is missing from the store")
             }
             io::ErrorKind::InvalidData => unusable(key, Code::BUNDLE_CORRUPT, "holds a name that is not UTF-8"),
+            // A pipe, or something larger than any bundle: none that we put there.
+            io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => {
+                unusable(key, Code::BUNDLE_CORRUPT, &format!("is no bundle: {error}"))
+            }
             _ => access("read", io_fault(Operation::Read, &path, &error)),
         })?;
         if digest == key.digest() {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, io, path::Path};
 use mangrove_domain::{bundle::BundleFile, failure::Fault, ports::StoreError, problem::Code, source::RelativePath};
 use mangrove_fs::{
     faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
     staging,
 };
 
@@ -32,6 +33,11 @@ pub(super) fn write(directory: &Path, files: &[BundleFile]) -> Result<(), Fault>
         staging::write(&path, file.code.as_bytes()).map_err(|error| io_fault(Operation::Write, &path, &error))?;
     }
     Ok(())
+}
+
+/// The bytes of a file in the store. Links have no place there.
+pub(super) fn read_object(path: &Path) -> io::Result<Vec<u8>> {
+    Ok(read::bytes(path, Within::Unlinked, FileKind::Bundle)?)
 }
 
 /// The sizes of all files together. Looks, reads nothing.
@@ -62,7 +68,7 @@ fn read_into(directory: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>)
         if entry.file_type()?.is_dir() {
             read_into(&entry.path(), &path, files)?;
         } else {
-            files.push((path, fs::read(entry.path())?));
+            files.push((path, read_object(&entry.path())?));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Putting and removing objects: written aside, then renamed to their places.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -23,7 +23,7 @@ impl Inner {
     pub(super) fn put(&self, code: &[u8]) -> Result<StoredObject, StoreError> {
         let key = ObjectKey::Extension(Digest::of(code));
         let path = self.path(key);
-        if fs::read(&path).is_ok_and(|found| found == code) {
+        if vendor::read_object(&path).is_ok_and(|found| found == code) {
             mark_as_used(&path);
         } else {
             self.write_file(&path, code)?;

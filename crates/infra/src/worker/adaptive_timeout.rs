@@ -2,6 +2,8 @@
 
 use std::{fs, time::Duration};
 
+use mangrove_fs::read::{self, FileKind, Within};
+
 /// However crowded the machine is, a job ends after so many times its limit.
 const LONGEST: u32 = 10;
 
@@ -66,7 +68,9 @@ impl ProcessorTime {
         let mut total = Self::default();
         for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
             // A thread that has just ended has none any more.
-            let Ok(line) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
+            let Ok(line) = read::text(thread.ok()?.path().join("schedstat"), Within::Anywhere, FileKind::State) else {
+                continue;
+            };
             let mut fields = line.split_ascii_whitespace().map(|field| field.parse().map(Duration::from_nanos));
             let (Some(Ok(running)), Some(Ok(waiting))) = (fields.next(), fields.next()) else { return None };
             total.running += running;

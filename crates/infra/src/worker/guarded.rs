@@ -2,12 +2,13 @@
 
 use std::{
     collections::VecDeque,
-    fs, io,
+    io,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use mangrove_fs::read::{self, FileKind, Within};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncReadExt as _, BufReader},
@@ -230,7 +231,7 @@ struct ProcessSample {
 impl ProcessSample {
     /// `None` where the system does not say.
     fn at(pid: u32) -> Option<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let status = read::text(format!("/proc/{pid}/status"), Within::Anywhere, FileKind::State).ok()?;
         let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next());
         let kilobytes: u64 = value("VmRSS:").and_then(|text| text.parse().ok()).unwrap_or(0);
         Some(Self { resident_bytes: kilobytes << 10, is_over: value("State:") == Some("Z") })

@@ -8,13 +8,16 @@ mod part;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    faults::{Operation, io_fault},
+    read::{self, FileKind, ReadError, Within},
+};
 use serde_json::Value;
 
 use super::{
@@ -95,6 +98,11 @@ pub struct DenoLock {
     remotes: part::Remotes,
 }
 
+/// The bytes of a lock file. Its path is free of links: whoever found it has followed them.
+fn contents(path: &Path) -> Result<Vec<u8>, ReadError> {
+    read::bytes(path, Within::Unlinked, FileKind::Document)
+}
+
 impl DenoLocks {
     /// What the file says now; a missing one says nothing.
     ///
@@ -112,7 +120,7 @@ impl DenoLocks {
         {
             return Ok(Arc::clone(lock));
         }
-        let lock = Arc::new(DenoLock::parse(path, &fs::read(path).map_err(failed)?)?);
+        let lock = Arc::new(DenoLock::parse(path, &contents(path).map_err(|error| failed(error.into()))?)?);
         seen.insert(path.to_owned(), (stamp, Arc::clone(&lock)));
         Ok(lock)
     }

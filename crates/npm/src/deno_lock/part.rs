@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
 };
 
@@ -85,7 +84,7 @@ impl DenoLocks {
             Ok(lock) => lock.lines(wanted),
             Err(error) => {
                 tracing::debug!(%error, "the lock counts as a whole");
-                let digest = fs::read(path).map(|bytes| Digest::of(&bytes).to_string());
+                let digest = super::contents(path).map(|bytes| Digest::of(&bytes).to_string());
                 Part::of([Line::new("deno.lock", digest.unwrap_or_else(|_| "unreadable".to_owned()))])
             }
         }

@@ -16,6 +16,8 @@ use mangrove_domain::{
     source::{Origin, RelativePath},
 };
 
+use mangrove_fs::read::{self, FileKind, ReadError, Reason, Within};
+
 use super::{
     checksums::Checksums,
     spec::{RootSpec, Roots},
@@ -62,16 +64,13 @@ impl Extension<'_> {
             let extra = files.iter().filter(|path| !locked.contains(*path));
             found.extend(extra.map(|path| self.drift(Some(path), Difference::Extra)));
         }
-        // What cannot be read is reported by whoever needs it.
-        let digest_of = |path: &RelativePath| fs::read(self.absolute(path)).ok().map(|bytes| Digest::of(&bytes));
         match checksums {
             Checksums::Each(recorded) => {
-                let changed =
-                    recorded.iter().filter(|(path, digest)| digest_of(path).is_some_and(|now| now != **digest));
+                let changed = recorded.iter().filter(|(path, digest)| self.is_changed(path, **digest));
                 found.extend(changed.map(|(path, _)| self.drift(Some(path), Difference::Changed)));
             }
             Checksums::All(recorded) if missing.is_empty() && !there.is_empty() => {
-                let line = |path: &&RelativePath| Some(format!("{}  {path}\n", digest_of(path)?));
+                let line = |path: &&RelativePath| Some(format!("{}  {path}\n", self.digest(path).ok()?));
                 let lines: String = there.iter().filter_map(line).collect();
                 if Digest::of(lines.as_bytes()) != *recorded {
                     found.push(self.drift(None, Difference::Unconfirmed));
@@ -81,6 +80,20 @@ impl Extension<'_> {
             Checksums::All(_) | Checksums::Nothing => {}
         }
         found
+    }
+
+    fn digest(&self, path: &RelativePath) -> Result<Digest, ReadError> {
+        let within = Within::Root(&self.spec.directory);
+        read::bytes(self.absolute(path), within, FileKind::Source).map(|bytes| Digest::of(&bytes))
+    }
+
+    /// What the operating system does not give is reported by whoever needs it; what was not read because it is not a
+    /// file of the extension any more is not what was locked.
+    fn is_changed(&self, path: &RelativePath, locked: Digest) -> bool {
+        match self.digest(path) {
+            Ok(digest) => digest != locked,
+            Err(error) => !matches!(error.reason, Reason::System(_)) && self.absolute(path).is_file(),
+        }
     }
 
     /// The files that could take part in a bundle. Links are not followed: what they lead to is named or lies here too.

@@ -16,7 +16,10 @@ use mangrove_domain::{
     problem::Code,
     source::{Extension, Origin, RootId},
 };
-use mangrove_fs::stamp::NodeKind;
+use mangrove_fs::{
+    stamp::NodeKind,
+    walk::{Budget, Cut},
+};
 
 use super::spec::{RootInputs, RootSpec, Roots, look, names};
 use crate::{
@@ -26,6 +29,9 @@ use crate::{
 
 /// The name of the file, at the top of the repository.
 pub(super) const FILE: &str = ".swamp-sources.yaml";
+
+/// How many directories one entry of the list may name.
+const MOST_MOUNTS: usize = 1000;
 
 /// One entry of the list.
 struct Source {
@@ -43,10 +49,12 @@ pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
     let Some(record) = inputs.base.document(FILE) else {
         return;
     };
-    let Some(text) = record.text() else {
-        let message = format!("{FILE} cannot be read as text");
-        roots.mounts_fault = Some(Fault::environment(Code::UNREADABLE, "source-mounts", message));
-        return;
+    let text = match record.text() {
+        Ok(text) => text,
+        Err(failure) => {
+            roots.mounts_fault = Some(failure.fault(FILE, "source-mounts"));
+            return;
+        }
     };
     let root = match inputs.documents.parse(FILE, text) {
         Ok(document) => document.root,
@@ -56,6 +64,8 @@ pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
             return;
         }
     };
+    let mut budget = Budget::new(inputs.walk_bounds);
+    budget.resume();
     let mut met = BTreeSet::new();
     for (node, source) in sources(&root, inputs.kinds, roots) {
         let position = node.position(FILE);
@@ -66,8 +76,20 @@ pub(super) fn find(inputs: &mut RootInputs<'_>, roots: &mut Roots) {
         }
         match Glob::parse(&source.path) {
             Ok(pattern) => {
-                let mut expansion = Expansion { inputs, variables: &mut roots.variables };
+                let mut expansion =
+                    Expansion { inputs, variables: &mut roots.variables, budget: &mut budget, cut: None };
                 let found = expansion.mounts(&pattern, &source);
+                let cut = expansion.cut.map(|cut| cut.to_string());
+                let cut = cut.or_else(|| {
+                    (found.len() > MOST_MOUNTS).then(|| format!("it matches more than {MOST_MOUNTS} directories"))
+                });
+                if let Some(cut) = cut {
+                    // What it brought before is kept: which directories it means is not known now.
+                    let message = format!("`{}` is not expanded: {cut}", source.path);
+                    let fault = Fault::environment(Code::WALK_CUT, "source-mounts", message).at(position);
+                    roots.mounts_fault.get_or_insert(fault);
+                    continue;
+                }
                 let is_plain = pattern.alternatives().iter().all(|path| !glob::is_pattern(path));
                 if found.is_empty() && !is_plain {
                     let message = format!("no directory matches `{}`", source.path);
@@ -204,6 +226,9 @@ fn normalise(text: &str) -> String {
 struct Expansion<'a, 'b> {
     inputs: &'a mut RootInputs<'b>,
     variables: &'a mut BTreeMap<String, Option<String>>,
+    budget: &'a mut Budget,
+    /// Set where not every directory was looked at.
+    cut: Option<Cut>,
 }
 
 /// A directory on the way: as it is written, and where it is.
@@ -255,6 +280,9 @@ impl Expansion<'_, '_> {
             let mut next = Vec::new();
             for candidate in candidates {
                 if glob::is_pattern(written) {
+                    if !self.may_look() {
+                        return Ok(Vec::new());
+                    }
                     for name in directories(self.inputs.surroundings, &candidate.directory, &segment) {
                         let mut extended = candidate.clone();
                         extended.directory.push(&name);
@@ -271,6 +299,12 @@ impl Expansion<'_, '_> {
             candidates = next;
         }
         Ok(candidates)
+    }
+
+    fn may_look(&mut self) -> bool {
+        let taken = self.budget.take();
+        self.cut = self.cut.or(taken.err());
+        self.cut.is_none()
     }
 
     /// `$NAME` and `$(NAME)` by their values; a leading `~` by the home directory.
@@ -305,6 +339,9 @@ impl Expansion<'_, '_> {
 
     /// Where a mount really lies; `None` if a match of a pattern is no directory.
     fn enter(&mut self, directory: &Path, written: &str, is_match: bool) -> Option<Result<PathBuf, Fault>> {
+        if is_match && !self.may_look() {
+            return None;
+        }
         let seen = look(self.inputs.surroundings, directory);
         let kind = seen.and_then(|seen| seen.kind());
         match (kind, fs::canonicalize(directory)) {

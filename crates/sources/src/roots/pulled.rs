@@ -97,10 +97,7 @@ fn lockfile(inputs: &mut RootInputs<'_>) -> Option<(String, Result<String, Fault
     let paths = configured.into_iter().filter_map(|path| RelativePath::parse(&path).ok()).map(|path| path.to_string());
     for path in paths.chain([usual]) {
         if let Some(record) = view.document(&path) {
-            let text = record.text().map(str::to_owned).ok_or_else(|| {
-                let message = format!("{path} cannot be read as text");
-                Fault::environment(Code::UNREADABLE, "lockfile", message)
-            });
+            let text = record.text().map(str::to_owned).map_err(|failure| failure.fault(&path, "lockfile"));
             return Some((path, text));
         }
     }

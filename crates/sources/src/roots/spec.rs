@@ -15,7 +15,7 @@ use mangrove_domain::{
     problem::Problem,
     source::{Extension, Origin, RelativePath, RootId},
 };
-use mangrove_fs::stamp::Seen;
+use mangrove_fs::{stamp::Seen, walk::Bounds};
 
 use super::checksums::Checksums;
 use crate::{
@@ -82,6 +82,8 @@ pub(crate) struct RootInputs<'a> {
     pub(crate) environment: &'a BTreeMap<String, String>,
     pub(crate) kinds: &'a [KindLayout],
     pub(crate) documents: &'a Arc<dyn Documents>,
+    /// How much may be looked at to expand the list of mounts.
+    pub(crate) walk_bounds: Bounds,
 }
 
 /// Looks at a path of the file system and remembers that it was looked at.

@@ -7,13 +7,11 @@ use mangrove_domain::{
     problem::{Code, Problem},
     type_name::TypeName,
 };
-use mangrove_fs::stamp::NodeKind;
 
 use crate::{
     parser::ParsedModule,
-    path::parent,
     places::{Place, Places},
-    view::{Content, Listing, ReadFailure, View},
+    view::{Content, ReadFailure, View},
 };
 
 /// What a candidate turned out to be.
@@ -38,10 +36,7 @@ pub(super) fn classify(view: &mut View, places: &Places, path: &str, problems: &
     let failure = match &record.content {
         Content::Read { .. } => None,
         Content::Unreadable(failure) => Some(failure.clone()),
-        Content::Absent if is_link(view, path) => {
-            let message = "the link leads to nothing".to_owned();
-            Some(ReadFailure::lasting("dangling-link", message))
-        }
+        Content::Absent if view.is_link(path) => Some(ReadFailure::dangling_link()),
         Content::Absent | Content::Outside => return Class::Gone,
     };
     let Some(module) = &record.module else {
@@ -76,16 +71,6 @@ pub(super) fn classify(view: &mut View, places: &Places, path: &str, problems: &
     Class::Helper
 }
 
-fn is_link(view: &mut View, path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    match &view.directory(parent(path)).listing {
-        Listing::Names { names, .. } => {
-            names.iter().any(|candidate| candidate.name == name && candidate.kind == NodeKind::Link)
-        }
-        Listing::Absent | Listing::Outside | Listing::Failed(_) => false,
-    }
-}
-
 fn claimed_type(module: &ParsedModule, layout: &KindLayout, export: &str) -> Option<TypeName> {
     let literal = module
         .literals
@@ -112,5 +97,5 @@ fn wrong_kind(path: &str, name: &str, places: &Places, place: &Place, other: usi
 }
 
 fn unreadable_helper(path: &str, failure: &ReadFailure) -> Problem {
-    Problem::warning(Code::UNREADABLE, path.to_owned(), format!("the file cannot be read: {}", failure.message))
+    Problem::warning(failure.code(), path.to_owned(), format!("the file cannot be read: {}", failure.message))
 }

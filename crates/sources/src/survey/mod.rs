@@ -17,6 +17,8 @@ use mangrove_domain::{
     survey::Survey,
 };
 
+use mangrove_fs::walk::Budget;
+
 use crate::{
     options::TreeOptions,
     places,
@@ -57,6 +59,7 @@ pub(super) async fn all(
     let mut survey = Survey::default();
     let mut local = Some(local);
     let mut claimed: Arc<BTreeSet<PathBuf>> = Arc::default();
+    let mut budget = Budget::new(options.walk_bounds);
     for spec in roots.specs {
         let view = match (&spec.access, local.take()) {
             (RootAccess::Reachable, Some(local)) => Ok(local),
@@ -79,9 +82,11 @@ pub(super) async fn all(
             documents: Arc::clone(&options.documents),
             candidates: Candidates::Modules,
             claimed: Arc::clone(&claimed),
+            budget: budget.clone(),
         };
         let surveyed = root::survey(&options.parser, view, context).await?;
         Arc::make_mut(&mut claimed).extend(surveyed.walked);
+        budget = surveyed.budget;
         kept.push(surveyed.view);
         merge(&mut survey, surveyed.survey);
         if let Some(view) = survey.disk.roots.get_mut(&id) {

@@ -6,10 +6,9 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::Fault,
     fingerprint::{Inputs, Part},
     observation::{Entry, Observation, RootAccess, RootView},
-    problem::Code,
     shipped::Shipped,
     source::{Kind, RelativePath, SourceId},
     survey::{Survey, SurveyedEntry},
@@ -97,7 +96,5 @@ pub(super) fn add_shipped(survey: &mut Survey, mut shipped: BTreeMap<String, Shi
 }
 
 fn unreadable(path: &RelativePath, failure: &ReadFailure) -> Fault {
-    let message = format!("{path} cannot be read: {}", failure.message);
-    let class = if failure.is_transient { FailureClass::Transient } else { FailureClass::Environment };
-    Fault::new(class, Code::UNREADABLE, failure.cause.as_str(), message)
+    failure.fault(path.as_str(), failure.cause.as_str())
 }

@@ -14,6 +14,8 @@ use mangrove_domain::{
     survey::Survey,
 };
 
+use mangrove_fs::walk::Budget;
+
 use super::{
     classify::{Class, classify},
     report::{FoundEntry, add_shipped, report},
@@ -37,6 +39,8 @@ pub(super) struct SurveyedRoot {
     pub(super) view: View,
     /// The directories that were walked, by their absolute paths.
     pub(super) walked: Vec<PathBuf>,
+    /// What is left for the next root.
+    pub(super) budget: Budget,
 }
 
 /// Surveys one root.
@@ -86,7 +90,7 @@ pub(super) async fn survey(
             (&left.subject, left.code, &left.message).cmp(&(&right.subject, right.code, &right.message))
         });
         survey.disk.problems = problems;
-        SurveyedRoot { survey, view: session.view, walked }
+        SurveyedRoot { survey, view: session.view, walked, budget: walk.budget }
     })
     .await
 }

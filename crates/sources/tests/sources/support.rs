@@ -22,6 +22,7 @@ use mangrove_domain::{
     survey::{Survey, SurveyStatistics},
     type_name::TypeName,
 };
+use mangrove_fs::walk::Bounds;
 use mangrove_infra::documents::YamlDocuments;
 use mangrove_sources::{
     LocalTree, TreeOptions,
@@ -69,6 +70,16 @@ pub(crate) fn open_at(
     environment: &[(&str, &str)],
     parser: Arc<CountingParser>,
 ) -> std::result::Result<LocalTree, ObserveError> {
+    open_within(repository, state_directory, environment, parser, Bounds::default())
+}
+
+pub(crate) fn open_within(
+    repository: PathBuf,
+    state_directory: PathBuf,
+    environment: &[(&str, &str)],
+    parser: Arc<CountingParser>,
+    walk_bounds: Bounds,
+) -> std::result::Result<LocalTree, ObserveError> {
     LocalTree::new(TreeOptions {
         repository,
         state_directory,
@@ -77,6 +88,7 @@ pub(crate) fn open_at(
         documents: Arc::new(YamlDocuments),
         extensions_directory: None,
         is_read_only: false,
+        walk_bounds,
     })
 }
 

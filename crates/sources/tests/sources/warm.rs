@@ -218,6 +218,7 @@ async fn fault_16_a_moved_repository_looks_the_same() -> Result {
         documents: Arc::new(YamlDocuments),
         extensions_directory: None,
         is_read_only: false,
+        walk_bounds: mangrove_fs::walk::Bounds::default(),
     })?;
     let after = tree.survey(&request()).await?;
     assert_eq!(after.disk, before.disk);

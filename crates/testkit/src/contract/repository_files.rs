@@ -18,12 +18,16 @@ pub const REPOSITORY_FILES: [(&str, &str); 7] = [
 /// # Panics
 /// If it breaks the contract.
 pub async fn repository_files(port: &dyn RepositoryFiles) {
-    let all = port.list("models", true, &[".yaml", ".yml"]).await.expect("a list");
-    assert_eq!(all, ["models/@acme/dns/a.yaml", "models/@acme/dns/b.yaml", "models/top.yml"]);
-    let flat = port.list("models", false, &[".yaml", ".yml"]).await.expect("a list");
-    assert_eq!(flat, ["models/top.yml"]);
-    assert!(port.list("workflows", true, &[".yaml"]).await.expect("a missing directory is empty").is_empty());
+    let endings = [".yaml", ".yml"];
+    let all = port.list(&["models"], &endings).await.expect("a list");
+    assert_eq!(all.paths, ["models/@acme/dns/a.yaml", "models/@acme/dns/b.yaml", "models/top.yml"]);
+    assert_eq!(all.problems, []);
+    let twice = port.list(&["models/@acme", "workflows", "models"], &endings).await.expect("a list");
+    assert_eq!(twice, all, "one that lies in two of the directories is given once");
+    let none = port.list(&["workflows"], &endings).await.expect("a missing directory is empty");
+    assert_eq!(none.paths, [""; 0]);
     let text = port.read("models/@acme/dns/b.yaml").await.expect("a file");
     assert_eq!(text.as_deref(), Some("b: é\n"));
     assert_eq!(port.read("models/nothing.yaml").await.expect("a missing file is no error"), None);
+    assert!(port.read("../outside.yaml").await.is_err(), "a path out of the repository");
 }

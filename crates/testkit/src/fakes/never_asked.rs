@@ -6,7 +6,7 @@ use mangrove_domain::{
     document::Document,
     json::Json,
     ports::{
-        DocumentError, Documents, ExpressionError, Expressions, FilesError, RepositoryFiles, SchemaError,
+        DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, RepositoryFiles, SchemaError,
         SchemaValidator,
     },
 };
@@ -39,8 +39,8 @@ impl SchemaValidator for NeverAsked {
 
 #[async_trait]
 impl RepositoryFiles for NeverAsked {
-    async fn list(&self, directory: &str, _recursive: bool, _endings: &[&str]) -> Result<Vec<String>, FilesError> {
-        panic!("no directory should be listed: {directory}")
+    async fn list(&self, directories: &[&str], _endings: &[&str]) -> Result<FileList, FilesError> {
+        panic!("no directory should be listed: {directories:?}")
     }
 
     async fn read(&self, path: &str) -> Result<Option<String>, FilesError> {

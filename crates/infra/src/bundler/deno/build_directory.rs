@@ -4,7 +4,6 @@
 use std::{
     ffi::OsString,
     fs, io,
-    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,6 +15,7 @@ use mangrove_domain::{
 };
 use mangrove_fs::{
     faults::{Operation, io_fault},
+    read::{self, FileKind, ReadError, Reason, Within},
     staging,
 };
 use tempfile::TempDir;
@@ -135,14 +135,14 @@ impl BuildDirectory {
             let message = format!("Deno reported a bundle, and it cannot be read: {error}");
             Fault::environment(Code::RUNTIME_FAILED, "program:deno", message)
         };
-        let mut code = String::new();
-        let file = fs::File::open(path).map_err(|error| unreadable(&error))?;
-        let length = file.take(largest_bytes + 1).read_to_string(&mut code).map_err(|error| unreadable(&error))?;
-        if length as u64 > largest_bytes {
-            let message = format!("the bundle is larger than {largest_bytes} bytes");
-            return Err(Fault::deterministic(Code::BUNDLE_FAILED, "bundler", message));
+        match read::text(path, Within::Unlinked, FileKind::Bundle) {
+            Ok(code) if code.len() as u64 <= largest_bytes => Ok(code),
+            Ok(_) | Err(ReadError { reason: Reason::TooLarge { .. }, .. }) => {
+                let message = format!("the bundle is larger than {largest_bytes} bytes");
+                Err(Fault::deterministic(Code::BUNDLE_FAILED, "bundler", message))
+            }
+            Err(error) => Err(unreadable(&error.into())),
         }
-        Ok(code)
     }
 
     fn files(&self) -> PathBuf {

@@ -2,14 +2,14 @@
 //! concern the entry, such as the dependencies of other members of a workspace. So what is locked is told from the
 //! `deno.lock`, before Deno is asked and once more from what Deno made of it (`design/bundling.md`).
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
 use mangrove_domain::{
     failure::Fault,
     module_graph::{ConfigFile, ConfigKind, ModuleGraph},
     problem::Code,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::read::{self, FileKind, ReadError, Within};
 use mangrove_npm::deno_lock::DenoLock;
 
 use super::build_directory::BuildDirectory;
@@ -29,7 +29,7 @@ pub(super) fn before(graph: &ModuleGraph) -> Result<(), Fault> {
 /// Fails if Deno had to add something to the lock: what packages need of others, we do not always know before.
 pub(super) fn after(graph: &ModuleGraph, build: &BuildDirectory) -> Result<(), Fault> {
     let Some(path) = build.lock() else { return Ok(()) };
-    let text = fs::read(path).map_err(|error| io_fault(Operation::Read, path, &error))?;
+    let text = read::bytes(path, Within::Unlinked, FileKind::Document).map_err(ReadError::into_fault)?;
     let lock = governing(graph);
     let known = parsed(lock)?.names();
     let used = DenoLock::parse(path, &text)?.names();

@@ -26,6 +26,7 @@ use mangrove_domain::{
     route::{Resolver, Route},
     shipped,
 };
+use mangrove_fs::read::{self, FileKind, Within};
 use mangrove_npm::{
     deno_lock::DenoLocks,
     settings::{Locations, Settings},
@@ -329,7 +330,8 @@ impl DenoBundler {
 
     /// The repository's `.npmrc`, which Deno looks for beside its configuration.
     fn npmrc(&self) -> Option<String> {
-        fs::read_to_string(self.options.repository.join(".npmrc")).ok()
+        let repository = &self.options.repository;
+        read::text(repository.join(".npmrc"), Within::Root(repository), FileKind::Document).ok()
     }
 }
 

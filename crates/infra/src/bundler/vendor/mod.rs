@@ -13,6 +13,7 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     problem::Code,
 };
+use mangrove_fs::read::{self, FileKind, Within};
 use mangrove_npm::vendor::{PLACEHOLDER, VendorOutput, VendorRequest};
 use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
@@ -106,7 +107,8 @@ impl Build {
         let output = output.map_err(|batch| {
             let read = |file: &str| {
                 let path = directory.join(file);
-                fence.is_inside(&path).then(|| std::fs::read_to_string(path).ok()).flatten()
+                let text = |path| read::text(path, Within::Root(directory), FileKind::Source).ok();
+                fence.is_inside(&path).then(|| text(path)).flatten()
             };
             let found = diagnostics::failure(diagnostics::findings(batch, directory, &read)).fault;
             let message = format!("cannot bundle the package {}: {found}", request.package);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
+use mangrove_fs::read::{self, FileKind, Within};
 use mangrove_npm::vendor::VendorRequest;
 use rolldown_common::{ImportKind, ModuleInfo, NormalModule, ResolvedExternal};
 use rolldown_plugin::{
@@ -296,7 +297,8 @@ fn split(specifier: &str) -> Option<(&str, Option<&str>)> {
 }
 
 fn manifest(directory: &Path) -> Option<Value> {
-    serde_json::from_slice(&std::fs::read(directory.join("package.json")).ok()?).ok()
+    let path = directory.join("package.json");
+    serde_json::from_slice(&read::bytes(path, Within::Root(directory), FileKind::Document).ok()?).ok()
 }
 
 /// True if a package offers one form to `import` and another one to `require`.

@@ -12,6 +12,7 @@ use mangrove_engine::CALLS_SOURCE;
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
 };
 
 /// No session lasts so long; what nobody loaded for this time is removed.
@@ -73,7 +74,7 @@ impl CodeDirectory {
 
 /// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
+    if read::bytes(path, Within::Unlinked, FileKind::Bundle).is_ok_and(|found| found == text.as_bytes()) {
         let _ = mangrove_fs::touch(path);
         return Ok(());
     }
