@@ -13,6 +13,7 @@ mod doctor;
 mod faults;
 mod fence;
 mod fixtures;
+mod grants;
 mod hostile;
 mod kinds;
 mod operations;

@@ -35,6 +35,10 @@ impl Roots for OneRoot {
     async fn directory(&self, _root: &RootId) -> Option<PathBuf> {
         Some(self.0.clone())
     }
+
+    async fn directories(&self) -> Vec<PathBuf> {
+        vec![self.0.clone()]
+    }
 }
 
 fn runner(deno: &Path, repository: &Path, call_limit: Duration) -> DenoRunner {

@@ -13,7 +13,8 @@ use mangrove_domain::{
     problem::Code,
     state::StateName,
 };
-use mangrove_testkit::registry::Misbehaviour;
+use mangrove_npm::registry::Limits;
+use mangrove_testkit::{network::UnansweredPort, registry::Misbehaviour};
 use world::{Served, World};
 
 /// What goes wrong.
@@ -260,6 +261,84 @@ async fn a_lasting_integrity_mismatch_becomes_a_matter_of_the_environment() {
     world.registry.heal().expect("the port is free");
     world.scan().await;
     assert_eq!(world.row().state.name(), StateName::Indexed);
+}
+
+/// The same if each try is one of a new process, as on the command line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f19_a_lasting_integrity_mismatch_is_counted_across_processes() {
+    let mut world = World::new();
+    world.publish("left");
+    world.write_model("npm:left@1");
+    world.registry.misbehave(Some("/left/-/left-1.0.0.tgz"), Misbehaviour::WrongIntegrity, None);
+    let mut classes = Vec::new();
+    for _ in 0..4 {
+        world.restart();
+        world.scan().await;
+        classes.push(world.row().failure().expect("it fails").class);
+    }
+    assert_eq!(classes, [Transient, Transient, Environment, Environment]);
+    let next = world.row().failure().and_then(|failure| failure.next_retry).expect("a time");
+    assert!(next.since(world.now()) >= Duration::from_secs(30), "the timer is that of the class");
+    world.registry.heal().expect("the port is free");
+    world.restart();
+    world.scan().await;
+    assert_eq!(world.row().state.name(), StateName::Indexed);
+}
+
+/// Local types are committed while everything that needs a package waits for a registry that keeps silent, and the whole
+/// scan ends after two time-outs, however many wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f11_f12_what_is_ready_is_committed_while_the_rest_waits_for_a_silent_registry() {
+    let silence = Duration::from_secs(4);
+    let world = World::with_limits(Limits { connect: silence, silence, ..Limits::default() });
+    world.registry.misbehave(None, Misbehaviour::Stall, None);
+    for number in 0..200 {
+        world.write(
+            &format!("models/a-{number}.ts"),
+            &format!("type @acme/a-{number}\nexport model\nimport npm:left-{number}@1"),
+        );
+    }
+    for number in 0..20 {
+        world.write(&format!("models/z-{number}.ts"), &format!("type @acme/z-{number}\nexport model"));
+    }
+    let scan = tokio::spawn(world.scanning());
+    let began = tokio::time::Instant::now();
+    while world.ready() < 20 {
+        assert!(!scan.is_finished(), "the local types are ready only when the scan has ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(began.elapsed() < silence, "they waited for the registry: {:?}", began.elapsed());
+    assert_eq!(world.published(), 20, "what is committed is published");
+    scan.await.expect("it does not panic").expect("a registry is no reason for a scan to fail");
+    assert!(began.elapsed() < silence * 3, "{:?}", began.elapsed());
+    assert!(world.registry.requests().len() <= 17, "{} requests", world.registry.requests().len());
+    assert_eq!((world.ready(), world.rows()), (20, 220));
+}
+
+/// The same where packets are dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f11_f12_what_is_ready_is_committed_while_the_rest_waits_for_a_registry_that_drops_packets() {
+    let silence = Duration::from_secs(4);
+    let mut world = World::with_limits(Limits { connect: silence, silence, ..Limits::default() });
+    let port = UnansweredPort::start().await.expect("a free port");
+    world.restart_with_registry(&port.url());
+    for number in 0..200 {
+        world.write(
+            &format!("models/a-{number}.ts"),
+            &format!("type @acme/a-{number}\nexport model\nimport npm:left-{number}@1"),
+        );
+    }
+    world.write("models/z.ts", "type @acme/z\nexport model");
+    let scan = tokio::spawn(world.scanning());
+    let began = tokio::time::Instant::now();
+    while world.ready() < 1 {
+        assert!(!scan.is_finished(), "the local type is ready only when the scan has ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(began.elapsed() < silence, "it waited for the registry: {:?}", began.elapsed());
+    scan.await.expect("it does not panic").expect("a registry is no reason for a scan to fail");
+    assert!(began.elapsed() < silence * 3, "{:?}", began.elapsed());
+    assert_eq!((world.ready(), world.rows()), (1, 201));
 }
 
 /// A rejected export is an answer: no outage and no healing makes anybody build it again.

@@ -15,6 +15,7 @@ use mangrove_domain::{
     ports::{BundleStore as _, Clock as _},
     row::Row,
     source::Kind,
+    state::StateName,
     time::Timestamp,
     type_name::TypeName,
 };
@@ -49,6 +50,7 @@ pub(crate) enum Served {
 pub(crate) struct World {
     pub(crate) registry: FakeRegistry,
     pub(crate) clock: Arc<ManualClock>,
+    limits: Limits,
     directory: tempfile::TempDir,
     tree: Arc<MemoryTree>,
     store: Arc<MemoryStore>,
@@ -77,14 +79,20 @@ impl VendorBundler for InProcess {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_limits(Limits { operation: Duration::from_millis(400), ..Limits::default() })
+    }
+
+    /// A world whose conversations with registries have these limits.
+    pub(crate) fn with_limits(limits: Limits) -> Self {
         let registry = FakeRegistry::start().expect("a port is free");
         let directory = tempfile::tempdir().expect("a directory");
         let (tree, store, catalog): (Arc<MemoryTree>, Arc<MemoryStore>, Arc<MemoryCatalog>) = Default::default();
         let clock = Arc::new(ManualClock::default());
         let mut world = Self {
-            scanner: scanner(&directory, &registry.url(), &tree, &store, &catalog, &clock),
+            scanner: scanner(&directory, &registry.url(), limits, &tree, &store, &catalog, &clock),
             registry,
             clock,
+            limits,
             directory,
             tree,
             store,
@@ -101,7 +109,7 @@ impl World {
     }
 
     pub(crate) fn restart_with_registry(&mut self, url: &str) {
-        self.scanner = scanner(&self.directory, url, &self.tree, &self.store, &self.catalog, &self.clock);
+        self.scanner = scanner(&self.directory, url, self.limits, &self.tree, &self.store, &self.catalog, &self.clock);
     }
 
     pub(crate) fn publish(&self, name: &str) {
@@ -137,6 +145,30 @@ impl World {
         self.scanner.scan(&request).await.expect("a registry is no reason for a scan to fail").statistics.built
     }
 
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        self.tree.write(path, text);
+    }
+
+    /// A plain scan that borrows nothing, to be watched while it goes on.
+    pub(crate) fn scanning(&self) -> impl Future<Output = Result<(), mangrove_app::scan::Error>> + Send + use<> {
+        let scanner = Arc::clone(&self.scanner);
+        async move { scanner.scan(&ScanRequest::default()).await.map(|_| ()) }
+    }
+
+    /// Rows of the catalog that are indexed.
+    pub(crate) fn ready(&self) -> usize {
+        self.catalog.rows().iter().filter(|row| row.state.name() == StateName::Indexed).count()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.catalog.rows().len()
+    }
+
+    /// Rows of the published index that are indexed.
+    pub(crate) fn published(&self) -> usize {
+        self.scanner.index().rows().filter(|row| row.state.name() == StateName::Indexed).count()
+    }
+
     pub(crate) fn row(&self) -> Row {
         let rows = self.catalog.rows();
         assert_eq!(rows.len(), 1);
@@ -168,6 +200,7 @@ impl World {
 fn scanner(
     directory: &tempfile::TempDir,
     url: &str,
+    limits: Limits,
     tree: &Arc<MemoryTree>,
     store: &Arc<MemoryStore>,
     catalog: &Arc<MemoryCatalog>,
@@ -182,7 +215,7 @@ fn scanner(
         vendor: Arc::new(InProcess),
         vendor_identity: "test".to_owned(),
         store: Arc::clone(store) as _,
-        limits: Limits { operation: Duration::from_millis(400), ..Limits::default() },
+        limits,
         pause: Arc::new(NoPause),
         entropy: Arc::new(SeededEntropy::new(3)),
     });

@@ -163,6 +163,16 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Mismatches of one package in a row that may still be an accident of its transport.
+const MISMATCHES_BY_ACCIDENT: u32 = 2;
+
+/// The class of a fault that is the given one in its series, from 1. A row's history is the only count that a restart
+/// does not lose.
+fn class_after(fault: &Fault, attempts: u32) -> FailureClass {
+    let is_lasting = fault.code == Code::INTEGRITY_MISMATCH && attempts > MISMATCHES_BY_ACCIDENT;
+    if is_lasting { FailureClass::Environment } else { fault.class }
+}
+
 /// A failure as a row carries it: a fault with its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -195,8 +205,9 @@ impl Failure {
         let message = fault.to_string();
         let continued = previous.filter(|old| old.code == fault.code && old.cause == fault.cause);
         let attempts = continued.map_or(1, |old| old.attempts.saturating_add(1));
+        let class = class_after(&fault, attempts);
         Failure {
-            class: fault.class,
+            class,
             code: fault.code,
             cause: fault.cause,
             first_message: continued.map_or_else(|| message.clone(), |old| old.first_message.clone()),
@@ -204,7 +215,7 @@ impl Failure {
             first_seen: continued.map_or(now, |old| old.first_seen),
             last_seen: now,
             attempts,
-            next_retry: fault.class.delay(attempts, jitter).map(|delay| now.plus(delay)),
+            next_retry: class.delay(attempts, jitter).map(|delay| now.plus(delay)),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Packages where there are none: for a service whose extensions import nothing but their own files.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{
     failure::Fault,
     fingerprint::{Line, Part},
+    outage::Outages,
     package::{PackageRequest, PreparedPackages},
     ports::Packages,
     problem::Code,
@@ -23,7 +24,7 @@ impl Packages for NoPackages {
         Ok(Part::of(packages.map(|specifier| Line::new(specifier, "unsupported"))))
     }
 
-    async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault> {
+    async fn prepare(&self, request: &PackageRequest, _outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
         if let Some(package) = request.specifiers.iter().find(|specifier| !is_built_in(specifier)) {
             let message = format!("cannot import {package:?}: this program uses no packages");
             return Err(Fault::deterministic(Code::UNSUPPORTED_SPECIFIER, format!("specifier:{package}"), message));
@@ -52,7 +53,7 @@ mod tests {
     async fn local_files_and_built_in_modules_need_nothing() {
         for specifiers in [&[][..], &["node:fs", "node:path"]] {
             let request = request(specifiers);
-            let prepared = NoPackages.prepare(&request).await.expect("nothing is needed");
+            let prepared = NoPackages.prepare(&request, &Arc::default()).await.expect("nothing is needed");
             assert!(prepared.imports.iter().all(|(specifier, import)| specifier == import));
             assert_eq!(prepared.imports.len(), specifiers.len());
             assert_eq!((prepared.vendors, prepared.packages), (Vec::new(), Part::default()));
@@ -64,7 +65,7 @@ mod tests {
     async fn every_package_is_refused_by_its_name() {
         for specifier in ["npm:zod@4", "jsr:@std/path", "https://example.com/a.ts", "zod", "fs"] {
             let request = request(&["node:fs", specifier]);
-            let fault = NoPackages.prepare(&request).await.expect_err("a package is needed");
+            let fault = NoPackages.prepare(&request, &Arc::default()).await.expect_err("a package is needed");
             assert_eq!((fault.class, fault.code), (FailureClass::Deterministic, Code::UNSUPPORTED_SPECIFIER));
             assert!(fault.message.contains(specifier), "{}", fault.message);
             let closure = NoPackages.closure(&request).await.expect("it is known without a look");

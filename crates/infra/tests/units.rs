@@ -116,7 +116,7 @@ impl Real {
     }
 
     async fn prepare(&self, specifiers: &[&str]) -> PreparedPackages {
-        self.packages().prepare(&request(specifiers)).await.expect("prepared")
+        self.packages().prepare(&request(specifiers), &Arc::default()).await.expect("prepared")
     }
 
     fn builds(&self) -> usize {
@@ -170,7 +170,8 @@ async fn the_order_does_not_matter() {
 async fn a_sub_path_that_a_unit_lacks_makes_a_new_one_for_this_graph_alone() {
     let real = Real::new();
     let packages = real.packages();
-    let prepare = async |specifiers: &[&str]| packages.prepare(&request(specifiers)).await.expect("prepared");
+    let prepare =
+        async |specifiers: &[&str]| packages.prepare(&request(specifiers), &Arc::default()).await.expect("prepared");
     let plain = prepare(&["npm:zod@4", "npm:forms"]).await;
     assert_eq!(real.builds(), 2);
     let deep = prepare(&["npm:zod@4", "npm:forms", "npm:deep-forms"]).await;
@@ -211,7 +212,7 @@ async fn fifty_models_on_one_package_fetch_build_and_store_it_once() {
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let packages = Arc::clone(&packages);
-            tokio::spawn(async move { packages.prepare(&request(&["npm:forms", "npm:zod@4"])).await })
+            tokio::spawn(async move { packages.prepare(&request(&["npm:forms", "npm:zod@4"]), &Arc::default()).await })
         })
         .collect();
     let mut outcomes = Vec::new();

@@ -8,11 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
-use mangrove_domain::{
-    failure::{FailureClass, Fault},
-    problem::Code,
-};
+use mangrove_domain::{failure::Fault, outage::Outages, problem::Code};
 use reqwest::Url;
+use tokio::sync::Semaphore;
 
 use super::{
     archive::{self, Bounds},
@@ -29,8 +27,8 @@ use super::{
 /// request. Only answers are kept, never failures.
 const FRESH_FOR: Duration = Duration::from_mins(1);
 
-/// Mismatches of one archive in a row that still count as transient.
-const TRANSIENT_MISMATCHES: u32 = 2;
+/// So many cached archives are looked at at once; each is read whole.
+pub(super) const ARCHIVES_AT_ONCE: usize = 32;
 
 /// Everything that comes from a registry, for one process.
 pub(super) struct PackageFetcher {
@@ -41,18 +39,22 @@ pub(super) struct PackageFetcher {
     pub(super) memory: Mutex<HashMap<String, (Instant, Arc<Packument>)>>,
     pub(super) packument_flights: Flights<String, Arc<Packument>>,
     pub(super) archive_flights: Flights<(PackageId, String), ()>,
-    /// Mismatches in a row. Kept in memory: after a restart the count begins again.
-    pub(super) mismatches: Mutex<HashMap<PackageId, u32>>,
+    /// Places for looking at cached archives, each of which is read whole.
+    pub(super) reading: Semaphore,
 }
 
 impl PackageFetcher {
     /// Makes sure that verified archives of all these packages are cached. Every one is tried, so that a
     /// failure of one costs the others nothing.
-    pub(super) async fn ensure_all(self: &Arc<Self>, packages: &BTreeMap<PackageId, String>) -> Result<(), Fault> {
+    pub(super) async fn ensure_all(
+        self: &Arc<Self>,
+        packages: &BTreeMap<PackageId, String>,
+        outages: &Arc<Outages>,
+    ) -> Result<(), Fault> {
         let outcomes: Vec<Result<(), Fault>> = stream::iter(packages.clone())
             .map(|(package, integrity)| {
-                let fetcher = Arc::clone(self);
-                async move { fetcher.ensure(package, integrity).await }
+                let (fetcher, outages) = (Arc::clone(self), Arc::clone(outages));
+                async move { fetcher.ensure(package, integrity, outages).await }
             })
             .buffered(32)
             .collect()
@@ -63,7 +65,8 @@ impl PackageFetcher {
     /// The verified archive of a version that no lock names.
     pub(super) async fn archive(self: &Arc<Self>, name: &str, version: &str) -> Result<Vec<u8>, Fault> {
         let package = PackageId { name: name.to_owned(), version: version.to_owned() };
-        let manifest = self.packument(name).await?.manifest(version).ok_or_else(|| {
+        let outages = Arc::default();
+        let manifest = self.packument(name, &outages).await?.manifest(version).ok_or_else(|| {
             let message = format!("the registry has no version {version} of {name}");
             Fault::environment(Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
         })?;
@@ -71,7 +74,7 @@ impl PackageFetcher {
             let message = format!("the registry gives no digest for {package}");
             Fault::environment(Code::PACKAGE_UNSUPPORTED, format!("package:{package}"), message)
         })?;
-        Arc::clone(self).ensure(package.clone(), integrity.clone()).await?;
+        Arc::clone(self).ensure(package.clone(), integrity.clone(), outages).await?;
         let fetcher = Arc::clone(self);
         blocking(move || fetcher.cached_archive(&package, &integrity)).await
     }
@@ -82,18 +85,29 @@ impl PackageFetcher {
         self.cache.archive(settings.registry(&package.name), package, integrity).ok_or_else(|| offline(package))
     }
 
-    async fn ensure(self: Arc<Self>, package: PackageId, integrity: String) -> Result<(), Fault> {
+    async fn ensure(
+        self: Arc<Self>,
+        package: PackageId,
+        integrity: String,
+        outages: Arc<Outages>,
+    ) -> Result<(), Fault> {
         let fetcher = Arc::clone(&self);
         let key = (package.clone(), integrity.clone());
-        self.archive_flights.join(key, || async move { fetcher.obtain(&package, &integrity).await }).await
+        self.archive_flights.join(key, || async move { fetcher.obtain(&package, &integrity, &outages).await }).await
     }
 
-    async fn obtain(self: Arc<Self>, package: &PackageId, integrity: &str) -> Result<(), Fault> {
+    async fn obtain(
+        self: Arc<Self>,
+        package: &PackageId,
+        integrity: &str,
+        outages: &Arc<Outages>,
+    ) -> Result<(), Fault> {
         let settings = Settings::load(&self.locations)?;
         let registry = settings.registry(&package.name).clone();
         let cached = {
             let (fetcher, package, integrity, registry) =
                 (Arc::clone(&self), package.clone(), integrity.to_owned(), registry.clone());
+            let _place = self.reading.acquire().await;
             blocking(move || Ok(fetcher.cache.archive(&registry, &package, &integrity).is_some())).await?
         };
         if cached {
@@ -102,7 +116,7 @@ impl PackageFetcher {
         if self.is_offline {
             return Err(offline(package));
         }
-        let outcome = self.download(&settings, &registry, package, integrity).await;
+        let outcome = self.download(&settings, &registry, package, integrity, outages).await;
         if outcome.is_err() {
             // Whatever we know of the package led here; let the next try ask again.
             self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&package.name);
@@ -117,42 +131,32 @@ impl PackageFetcher {
         registry: &Url,
         package: &PackageId,
         integrity: &str,
+        outages: &Arc<Outages>,
     ) -> Result<(), Fault> {
-        let address = self.archive_address(registry, package).await?;
+        let address = self.archive_address(registry, package, outages).await?;
         let label = package.to_string();
         let check = |bytes: Vec<u8>| {
             let (label, integrity) = (label.clone(), integrity.to_owned());
             async move { mangrove_fs::blocking(move || verify(&label, &integrity, bytes)).await }
         };
-        let fetched = self
+        let outcome = self
             .client
-            .archive(settings, &label, &address, |bytes| {
+            .archive(settings, &label, &address, outages, |bytes| {
                 let checked = check(bytes);
                 async move { checked.await.unwrap_or_else(|error| Err(died(&error))) }
             })
             .await;
-        let bytes = fetched.map_err(|error| self.classify(package, error))?;
-        self.mismatches.lock().unwrap_or_else(PoisonError::into_inner).remove(package);
-        let (this, registry, package) = (Arc::clone(self), registry.clone(), package.clone());
-        blocking(move || Ok(this.cache.keep_archive(&registry, &package, &bytes)?)).await
+        let bytes = outcome?;
+        let (fetcher, registry, package) = (Arc::clone(self), registry.clone(), package.clone());
+        blocking(move || Ok(fetcher.cache.keep_archive(&registry, &package, &bytes)?)).await
     }
 
-    /// A mismatch is transient twice; then it is a failure that somebody has to look into.
-    fn classify(&self, package: &PackageId, error: registry::Error) -> Fault {
-        let is_mismatch = matches!(error.reason, Reason::Mismatch { .. });
-        let mut fault = Fault::from(error);
-        if is_mismatch {
-            let mut mismatches = self.mismatches.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = mismatches.entry(package.clone()).or_default();
-            *count = count.saturating_add(1);
-            if *count > TRANSIENT_MISMATCHES {
-                fault.class = FailureClass::Environment;
-            }
-        }
-        fault
-    }
-
-    async fn archive_address(self: &Arc<Self>, registry: &Url, package: &PackageId) -> Result<Url, Fault> {
+    async fn archive_address(
+        self: &Arc<Self>,
+        registry: &Url,
+        package: &PackageId,
+        outages: &Arc<Outages>,
+    ) -> Result<Url, Fault> {
         let remembered = self.remembered(&package.name).or_else(|| {
             let cached = self.cache.packument(registry, &package.name)?;
             Some(Arc::new(Packument::parse(&cached.body).ok()?))
@@ -160,23 +164,22 @@ impl PackageFetcher {
         let known = remembered.and_then(|packument| packument.manifest(&package.version));
         let manifest = match known {
             Some(manifest) => Some(manifest),
-            None => self.packument(&package.name).await?.manifest(&package.version),
+            None => self.packument(&package.name, outages).await?.manifest(&package.version),
         };
         let manifest = manifest.ok_or_else(|| {
             let message =
                 format!("the registry {} no longer has {package}, which is locked", registry::origin(registry));
             Fault::environment(Code::PACKAGE_NOT_FOUND, format!("package:{package}"), message)
         })?;
-        let mut address =
-            Url::parse(&manifest.archive).or_else(|_| registry.join(&manifest.archive)).map_err(|_| {
-                registry::Error {
-                    package: package.to_string(),
-                    subject: package.to_string(),
-                    origin: registry::origin(registry),
-                    reason: Reason::Address(manifest.archive.clone()),
-                    first: None,
-                }
-            })?;
+        let parsed = Url::parse(&manifest.archive).or_else(|_| registry.join(&manifest.archive)).ok();
+        let is_served = |url: &Url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
+        let mut address = parsed.filter(is_served).ok_or_else(|| registry::Error {
+            package: package.to_string(),
+            subject: package.to_string(),
+            origin: registry::origin(registry),
+            reason: Reason::Address(manifest.archive.clone()),
+            first: None,
+        })?;
         // A mirror often repeats the address of the public registry; what was configured is the mirror.
         let public = Url::parse(DEFAULT_REGISTRY).ok();
         if public.as_ref().and_then(Url::host_str) == address.host_str() && public.as_ref() != Some(registry) {
@@ -201,7 +204,7 @@ impl PackageFetcher {
         memory.get(name).filter(|(at, _)| at.elapsed() < FRESH_FOR).map(|(_, packument)| Arc::clone(packument))
     }
 
-    async fn load(self: Arc<Self>, name: &str) -> Result<Arc<Packument>, Fault> {
+    async fn load(self: Arc<Self>, name: &str, outages: &Outages) -> Result<Arc<Packument>, Fault> {
         let settings = Settings::load(&self.locations)?;
         let registry = settings.registry(name).clone();
         let known = {
@@ -226,7 +229,7 @@ impl PackageFetcher {
                 Ok((Arc::new(packument), Some(CachedPackument { tag, body })))
             }
         };
-        let (packument, fresh) = self.client.metadata(&settings, name, tag.as_deref(), check).await?;
+        let (packument, fresh) = self.client.metadata(&settings, name, tag.as_deref(), outages, check).await?;
         if let Some(fresh) = fresh {
             let (fetcher, name) = (Arc::clone(&self), name.to_owned());
             let kept = blocking(move || Ok(fetcher.cache.keep_packument(&registry, &name, &fresh)?)).await;
@@ -241,31 +244,35 @@ impl PackageFetcher {
         Ok(packument)
     }
 
-    async fn packument(self: &Arc<Self>, name: &str) -> Result<Arc<Packument>, Fault> {
+    async fn packument(self: &Arc<Self>, name: &str, outages: &Arc<Outages>) -> Result<Arc<Packument>, Fault> {
         if let Some(packument) = self.remembered(name) {
             return Ok(packument);
         }
-        let (fetcher, owned) = (Arc::clone(self), name.to_owned());
-        self.packument_flights.join(name.to_owned(), || async move { fetcher.load(&owned).await }).await
+        let (fetcher, outages, owned) = (Arc::clone(self), Arc::clone(outages), name.to_owned());
+        let start = || async move { fetcher.load(&owned, &outages).await };
+        self.packument_flights.join(name.to_owned(), start).await
     }
 }
 
 /// The fetcher as the resolver sees it.
-pub(super) struct Source(pub(super) Arc<PackageFetcher>);
+pub(super) struct Source {
+    pub(super) fetcher: Arc<PackageFetcher>,
+    pub(super) outages: Arc<Outages>,
+}
 
 #[async_trait]
 impl Metadata for Source {
     async fn packument(&self, name: &str) -> Result<Arc<Packument>, Fault> {
-        self.0.packument(name).await
+        self.fetcher.packument(name, &self.outages).await
     }
 
     fn is_usable(&self, name: &str, version: &str) -> bool {
-        if !self.0.is_offline {
+        if !self.fetcher.is_offline {
             return true;
         }
         let package = PackageId { name: name.to_owned(), version: version.to_owned() };
-        Settings::load(&self.0.locations)
-            .is_ok_and(|settings| self.0.cache.has_archive(settings.registry(name), &package))
+        Settings::load(&self.fetcher.locations)
+            .is_ok_and(|settings| self.fetcher.cache.has_archive(settings.registry(name), &package))
     }
 }
 

@@ -12,16 +12,18 @@ use mangrove_domain::{
     bundle::StoredObject,
     failure::Fault,
     fingerprint::{Line, Part},
+    outage::Outages,
     package::{PackageRequest, PreparedPackages},
     ports::{BundleStore, Entropy, Packages},
     problem::Code,
     shipped,
 };
+use tokio::sync::Semaphore;
 
 use super::{
     cache::Cache,
     deno_lock::{DenoLock, DenoLocks},
-    fetch::{PackageFetcher, Source, blocking},
+    fetch::{ARCHIVES_AT_ONCE, PackageFetcher, Source, blocking},
     flight::Flights,
     lock::{Lock, Trees},
     registry::{Client, Limits, Pause, Proxies},
@@ -125,7 +127,7 @@ impl NpmPackages {
             memory: Mutex::default(),
             packument_flights: Flights::new(),
             archive_flights: Flights::new(),
-            mismatches: Mutex::default(),
+            reading: Semaphore::new(ARCHIVES_AT_ONCE),
         };
         let fetcher = Arc::new(fetcher);
         let builder = UnitBuilder::new(Arc::clone(&fetcher), options.vendor, options.vendor_identity, options.store);
@@ -173,7 +175,7 @@ impl Packages for NpmPackages {
         Ok(part)
     }
 
-    async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault> {
+    async fn prepare(&self, request: &PackageRequest, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
         let mut imports = BTreeMap::new();
         let mut wanted: BTreeMap<Requirement, Vec<(&str, Option<String>)>> = BTreeMap::new();
         for specifier in &request.specifiers {
@@ -188,7 +190,7 @@ impl Packages for NpmPackages {
             }
         }
         let lock = request.lock.as_deref();
-        let resolving = wanted.keys().map(|requirement| self.inner.tree(requirement.clone(), lock));
+        let resolving = wanted.keys().map(|requirement| self.inner.tree(requirement.clone(), lock, outages));
         let trees: BTreeMap<Requirement, Arc<Tree>> =
             wanted.keys().cloned().zip(try_join_all(resolving).await?).collect();
         let packages = part(request, |requirement| Ok(trees.get(requirement).cloned()))?;
@@ -198,7 +200,7 @@ impl Packages for NpmPackages {
             let Some(tree) = trees.get(requirement) else { continue };
             parts.extend(imported.iter().map(|(_, sub_path)| (Arc::clone(tree), sub_path.clone())));
         }
-        let units = self.inner.builder.obtain(parts).await?;
+        let units = self.inner.builder.obtain(parts, outages).await?;
         for (requirement, imported) in &wanted {
             let Some(package) = trees.get(requirement).map(|tree| &tree.root) else { continue };
             let Some(unit) = units.get(package) else { continue };
@@ -219,7 +221,12 @@ impl Inner {
     }
 
     /// What a requirement is locked to; resolves, fetches and locks it if it is not.
-    async fn tree(self: &Arc<Self>, requirement: Requirement, lock: Option<&Path>) -> Result<Arc<Tree>, Fault> {
+    async fn tree(
+        self: &Arc<Self>,
+        requirement: Requirement,
+        lock: Option<&Path>,
+        outages: &Arc<Outages>,
+    ) -> Result<Arc<Tree>, Fault> {
         if let Some(tree) = self.locks(lock)?.tree(&requirement)? {
             return Ok(tree);
         }
@@ -227,17 +234,23 @@ impl Inner {
             let message = format!("{requirement} is not locked, and the lock must not change");
             return Err(Fault::environment(Code::LOCK_OUTDATED, "lock", message));
         }
-        let inner = Arc::clone(self);
-        self.resolutions.join(requirement.clone(), || async move { inner.resolve_and_lock(requirement).await }).await
+        let key = requirement.clone();
+        let (inner, outages) = (Arc::clone(self), Arc::clone(outages));
+        let start = || async move { inner.resolve_and_lock(requirement, outages).await };
+        self.resolutions.join(key, start).await
     }
 
-    async fn resolve_and_lock(self: Arc<Self>, requirement: Requirement) -> Result<Arc<Tree>, Fault> {
+    async fn resolve_and_lock(
+        self: Arc<Self>,
+        requirement: Requirement,
+        outages: Arc<Outages>,
+    ) -> Result<Arc<Tree>, Fault> {
         // Somebody may have locked it since the caller looked.
         if let Some(tree) = self.locks(None)?.tree(&requirement)? {
             return Ok(tree);
         }
         let may_be_old = self.fetcher.has_memory();
-        let source = Source(Arc::clone(&self.fetcher));
+        let source = Source { fetcher: Arc::clone(&self.fetcher), outages: Arc::clone(&outages) };
         let tree = match resolve(&requirement, &source).await {
             // What was published a moment ago must not wait until our memory of the metadata ages.
             Err(fault) if may_be_old && fault.code == Code::PACKAGE_NOT_FOUND => {
@@ -248,7 +261,7 @@ impl Inner {
         };
         let tree = Arc::new(tree);
         // A version whose archive cannot be had must not be pinned.
-        self.fetcher.ensure_all(&tree.integrity).await?;
+        self.fetcher.ensure_all(&tree.integrity, &outages).await?;
         let inner = Arc::clone(&self);
         blocking(move || Ok(inner.own.add(&requirement, tree)?)).await
     }

@@ -104,9 +104,11 @@ impl NpmPackages {
 
     async fn resolve_again(&self, requirement: &Requirement) -> Result<Tree, Fault> {
         let fetcher = &self.inner.fetcher;
-        let tree = resolve(requirement, &Source(Arc::clone(fetcher))).await?;
+        let outages = Arc::default();
+        let source = Source { fetcher: Arc::clone(fetcher), outages: Arc::clone(&outages) };
+        let tree = resolve(requirement, &source).await?;
         // What cannot be had must not be pinned.
-        fetcher.ensure_all(&tree.integrity).await?;
+        fetcher.ensure_all(&tree.integrity, &outages).await?;
         Ok(tree)
     }
 }

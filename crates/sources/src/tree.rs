@@ -31,7 +31,7 @@ use crate::{
     stat_cache::{self, Remembered},
     survey::{self, Surveyed},
     view::{Root, View},
-    views::{FoundRoots, Views, look_ahead, unreachable_root},
+    views::{FoundRoots, SURROUNDINGS, Views, look_ahead, unreachable_root},
     workflows,
 };
 
@@ -118,6 +118,26 @@ impl LocalTree {
     /// The directory of a root, absolute; `None` if it is not there or cannot be found out.
     pub async fn directory_of(&self, root: &RootId) -> Option<PathBuf> {
         Some(self.place_of(root).await.ok()??.1)
+    }
+
+    /// The directories of all roots that are there, absolute and without symbolic links, as the latest survey saw them;
+    /// that of the repository at least.
+    pub async fn directories(&self) -> Vec<PathBuf> {
+        let mut directories = vec![self.options.repository.clone()];
+        directories.extend(self.options.extensions_directory.clone());
+        if let Some(remembered) = remembered(&self.memory, &self.options.state_directory) {
+            let roots = remembered.roots.iter().filter(|root| root.id.as_str() != SURROUNDINGS);
+            directories.extend(roots.map(|root| root.directory.clone()));
+        } else {
+            let options = self.options.clone();
+            if let Ok(Ok(found)) = blocking(move || Views::fresh(&options).find_roots(&[])).await {
+                let reachable = found.roots.specs.into_iter().filter(|spec| spec.access == RootAccess::Reachable);
+                directories.extend(reachable.map(|spec| spec.directory));
+            }
+        }
+        directories.sort();
+        directories.dedup();
+        directories
     }
 
     /// A view of one root on what the latest survey saw; `None` if there is no such root, or it is not there.

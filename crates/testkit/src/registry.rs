@@ -192,6 +192,10 @@ fn put(header: &mut [u8; 512], at: usize, room: usize, text: &[u8]) {
 pub enum Misbehaviour {
     /// Answers with this status and no useful body.
     Status(u16),
+    /// Answers with this status and asks to come back after so many seconds.
+    RetryAfter(u16, u32),
+    /// Of metadata: names this address for every archive.
+    ArchiveAt(String),
     /// Answers 200 with text that is neither JSON nor an archive.
     Garbage,
     /// Announces the whole body, sends this many bytes of it and closes the connection.
@@ -491,6 +495,9 @@ fn answer(head: &str, shared: &Shared, base: &str) -> Outcome {
             let _ = write!(extra, "etag: {tag}\r\n");
         }
     }
+    if let Some(Misbehaviour::RetryAfter(_, seconds)) = &misbehaviour {
+        let _ = write!(extra, "retry-after: {seconds}\r\n");
+    }
     let mut respond = |status: u16, body: &[u8], announced: usize| {
         state.requests.push(Request { path: path.clone(), headers: headers.clone(), status });
         let mut bytes = format!("HTTP/1.1 {status} Fake\r\n{extra}content-length: {announced}\r\n\r\n").into_bytes();
@@ -499,7 +506,17 @@ fn answer(head: &str, shared: &Shared, base: &str) -> Outcome {
     };
     match misbehaviour {
         None => Outcome::Whole(respond(status, &body, body.len())),
-        Some(Misbehaviour::Status(status)) => Outcome::Whole(respond(status, b"{}", 2)),
+        Some(Misbehaviour::Status(status) | Misbehaviour::RetryAfter(status, _)) => {
+            Outcome::Whole(respond(status, b"{}", 2))
+        }
+        Some(Misbehaviour::ArchiveAt(address)) => {
+            let mut document: Value = serde_json::from_slice(&body).unwrap_or_default();
+            for version in document["versions"].as_object_mut().into_iter().flat_map(|versions| versions.values_mut()) {
+                version["dist"]["tarball"] = Value::from(address.as_str());
+            }
+            let other = document.to_string().into_bytes();
+            Outcome::Whole(respond(200, &other, other.len()))
+        }
         Some(Misbehaviour::Garbage) => {
             let text = b"<html>captive portal</html>";
             Outcome::Whole(respond(200, text, text.len()))

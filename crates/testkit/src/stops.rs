@@ -19,6 +19,7 @@ use mangrove_domain::{
     inspection::Inspection,
     module_graph::{ModuleGraph, SourceFile},
     observation::CatalogView,
+    outage::Outages,
     package::{PackageRequest, PreparedPackages},
     ports::{
         BuildFailure, BundleRequest, BundleStore, Bundler, Catalog, CatalogError, Commit, CommitOutcome,
@@ -200,8 +201,8 @@ impl<P: Packages + ?Sized> Packages for Stopping<P> {
         self.stops.fallible("packages.closure", |fault| fault, self.port.closure(request)).await
     }
 
-    async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault> {
-        self.stops.fallible("packages.prepare", |fault| fault, self.port.prepare(request)).await
+    async fn prepare(&self, request: &PackageRequest, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
+        self.stops.fallible("packages.prepare", |fault| fault, self.port.prepare(request, outages)).await
     }
 }
 

@@ -8,7 +8,8 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::Inputs,
     observation::{Entry, Observation},
-    plan::Action,
+    outage::Outages,
+    package::PreparedPackages,
     ports::{BundleRequest, InspectRequest},
     row::Row,
     settle::Outcome,
@@ -43,26 +44,24 @@ impl Ended {
 }
 
 impl Attempt {
-    pub(super) async fn run(&self, action: &Action) -> Ended {
+    /// Inspects the bundle that is there; `None` if it cannot be used and one must be built.
+    pub(super) async fn look_at_kept(&self) -> Option<Ended> {
         let Entry::Readable { inputs, .. } = &self.observation.entry else {
-            return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
+            return Some(Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false });
         };
-        if matches!(action, Action::Inspect | Action::Adopt)
-            && let Some(bundle) = self.row.as_deref().and_then(Row::bundle)
-        {
-            match self.ports.store.load(bundle).await {
-                Ok(loaded) => {
-                    let mut ended = self.inspect(bundle.clone(), loaded, self.kept_inputs(inputs)).await;
-                    ended.built = false;
-                    return ended;
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "the kept bundle cannot be used, building again");
-                    self.ports.discard_unusable(&error).await;
-                }
+        let bundle = self.row.as_deref().and_then(Row::bundle)?;
+        match self.ports.store.load(bundle).await {
+            Ok(loaded) => {
+                let mut ended = self.inspect(bundle.clone(), loaded, self.kept_inputs(inputs)).await;
+                ended.built = false;
+                Some(ended)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the kept bundle cannot be used, building again");
+                self.ports.discard_unusable(&error).await;
+                None
             }
         }
-        self.build(inputs).await
     }
 
     /// The inputs of the bundle that is there: the row's, unless only our rules moved and they are equal anyway.
@@ -70,7 +69,16 @@ impl Attempt {
         self.row.as_ref().and_then(|row| row.built.clone()).unwrap_or_else(|| observed.clone())
     }
 
-    async fn build(&self, observed: &Inputs) -> Ended {
+    /// Makes the packages ready that the source imports. Whatever a network lets wait for, waits here.
+    pub(super) async fn prepare(&self, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
+        self.needs.prepare(&self.ports, outages).await
+    }
+
+    /// Builds the source with its packages, and looks at what came out.
+    pub(super) async fn build(&self, prepared: Result<PreparedPackages, Fault>) -> Ended {
+        let Entry::Readable { inputs: observed, .. } = &self.observation.entry else {
+            return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
+        };
         let graph = match self.ports.tree.graph(&self.observation.source).await {
             Ok(Some(graph)) => graph,
             Ok(None) => return Ended::without_inspection(Outcome::InputsMoved),
@@ -79,7 +87,7 @@ impl Attempt {
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
             return Ended::without_inspection(Outcome::InputsMoved);
         }
-        let prepared = match self.needs.prepare(&self.ports).await {
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(fault) => return self.not_built(fault, observed).await,
         };

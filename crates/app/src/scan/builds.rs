@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::{observation::Observation, plan::Action};
+use mangrove_domain::{observation::Observation, outage::Outages, plan::Action, route::Resolver};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::attempt::{Attempt, Ended};
@@ -10,20 +10,27 @@ use super::attempt::{Attempt, Ended};
 /// Attempts that wait, run or have ended. They end when this is dropped.
 pub(super) struct Builds(JoinSet<(Observation, Ended)>);
 
+/// Places for work. Waiting for a network takes none, so that whoever can work does, whatever others wait for.
+struct Places {
+    /// For bundles from packages that are there, and for inspections.
+    embedded: Semaphore,
+    /// For entries whose bundler fetches packages itself: such a build may wait for a network at any time.
+    fetching: Semaphore,
+}
+
 impl Builds {
-    /// Begins these attempts, at most `parallel` of them at once. Each comes with the reason for it.
+    /// Begins these attempts of one plan, at most `parallel` of them at once. Each comes with the reason for it.
     ///
     /// They are tasks of their own, not futures of one stream: they must go on while a batch is committed, since a
     /// commit can wait for what they hold.
     pub(super) fn start(attempts: Vec<(Attempt, Action, String)>, parallel: usize) -> Self {
-        let places = Arc::new(Semaphore::new(parallel));
+        let places = Arc::new(Places { embedded: Semaphore::new(parallel), fetching: Semaphore::new(parallel) });
+        let outages = Arc::new(Outages::new());
         let mut running = JoinSet::new();
         for (attempt, action, reason) in attempts {
-            let places = Arc::clone(&places);
+            let (places, outages) = (Arc::clone(&places), Arc::clone(&outages));
             running.spawn(async move {
-                let _place = places.acquire().await;
-                tracing::info!(source = %attempt.observation.source, reason, "{}", action.name());
-                let ended = attempt.run(&action).await;
+                let ended = places.run(&attempt, &action, &reason, &outages).await;
                 (attempt.observation, ended)
             });
         }
@@ -43,5 +50,25 @@ impl Builds {
                 }
             }
         }
+    }
+}
+
+impl Places {
+    async fn run(&self, attempt: &Attempt, action: &Action, reason: &str, outages: &Arc<Outages>) -> Ended {
+        let begin = || tracing::info!(source = %attempt.observation.source, reason, "{}", action.name());
+        if matches!(action, Action::Inspect | Action::Adopt) {
+            let _place = self.embedded.acquire().await;
+            begin();
+            if let Some(ended) = attempt.look_at_kept().await {
+                return ended;
+            }
+        }
+        let prepared = attempt.prepare(outages).await;
+        let _place = match attempt.needs.resolver {
+            Resolver::Packages => self.embedded.acquire().await,
+            Resolver::Bundler(_) => self.fetching.acquire().await,
+        };
+        begin();
+        attempt.build(prepared).await
     }
 }

@@ -82,10 +82,18 @@ impl CarryOut<'_> {
         let steps: HashMap<&SourceId, &Step> = self.plan.steps.iter().map(|step| (&step.source, step)).collect();
         let mut builds = Builds::start(attempts, self.parallel_builds);
         loop {
-            let Some(next) = self.request.cancellation.run_until_cancelled(builds.next()).await else {
-                // Dropping the builds stops them; what they would have been is found out by the next scan.
-                report.is_cancelled = true;
-                break;
+            let next = tokio::select! {
+                biased;
+                () = self.request.cancellation.cancelled() => {
+                    // Dropping the builds stops them; what they would have been is found out by the next scan.
+                    report.is_cancelled = true;
+                    break;
+                }
+                () = writer.batch_is_due() => {
+                    writer.commit(report).await?;
+                    continue;
+                }
+                next = builds.next() => next,
             };
             let Some((observation, ended)) = next else { break };
             let Some(step) = steps.get(&observation.source) else { continue };

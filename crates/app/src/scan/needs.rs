@@ -1,12 +1,13 @@
 //! What a source needs from outside, and what that is at the moment: the packages and the bundler part of its
 //! fingerprint.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     fingerprint::{Line, Part},
+    outage::Outages,
     package::{PackageRequest, PreparedPackages},
     route::{Resolver, Route},
     shipped::Shipped,
@@ -34,8 +35,8 @@ impl Needs {
     }
 
     /// The packages, ready to be bundled.
-    pub(super) async fn prepare(&self, ports: &Ports) -> Result<PreparedPackages, Fault> {
-        prepare_by(&self.resolver, ports, &self.packages).await
+    pub(super) async fn prepare(&self, ports: &Ports, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
+        prepare_by(&self.resolver, ports, &self.packages, outages).await
     }
 }
 
@@ -79,12 +80,17 @@ async fn closure(ports: &Ports, request: &PackageRequest) -> Part {
 /// The packages of an entry, ready to be bundled with it; nothing where its bundler resolves them itself.
 pub(crate) async fn prepare(ports: &Ports, packages: &PackageRequest) -> Result<PreparedPackages, Fault> {
     let route = ports.bundler.route(packages).await;
-    prepare_by(&route.resolver, ports, packages).await
+    prepare_by(&route.resolver, ports, packages, &Arc::default()).await
 }
 
-async fn prepare_by(resolver: &Resolver, ports: &Ports, packages: &PackageRequest) -> Result<PreparedPackages, Fault> {
+async fn prepare_by(
+    resolver: &Resolver,
+    ports: &Ports,
+    packages: &PackageRequest,
+    outages: &Arc<Outages>,
+) -> Result<PreparedPackages, Fault> {
     match resolver {
-        Resolver::Packages => ports.packages.prepare(packages).await,
+        Resolver::Packages => ports.packages.prepare(packages, outages).await,
         Resolver::Bundler(part) => {
             Ok(PreparedPackages { imports: BTreeMap::new(), vendors: Vec::new(), packages: part.clone() })
         }

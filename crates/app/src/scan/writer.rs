@@ -18,13 +18,14 @@ use mangrove_domain::{
     time::Timestamp,
     type_name::TypeName,
 };
+use tokio::time::Instant;
 
 use super::{error::Error, ports::Ports, publisher::Publisher, report::Report};
 use crate::attachment;
 
 /// A batch is committed when it has this many rows …
 const BATCH_ROWS: usize = 256;
-/// … or its oldest row is this old.
+/// … or its oldest row is this old, whatever the scan still waits for.
 const BATCH_AGE: Duration = Duration::from_secs(1);
 
 /// Collects settled rows and commits them.
@@ -38,7 +39,8 @@ pub(super) struct Writer<'a> {
     committed: HashMap<SourceId, u64>,
     pending: BTreeMap<SourceId, Pending>,
     descriptions: Vec<Description>,
-    opened: Option<Timestamp>,
+    /// When the batch began, and when it is due although nothing more comes; `None` while it is empty.
+    opened: Option<(Timestamp, Instant)>,
     /// The types whose claims must be resolved with the next batch.
     touched: Touched,
     again: BTreeSet<SourceId>,
@@ -144,11 +146,19 @@ impl<'a> Writer<'a> {
         self.descriptions.extend(description);
         let expected_revision = before.map_or(0, |row| row.revision);
         self.pending.insert(step.source.clone(), Pending { expected_revision, transition });
-        let opened = *self.opened.get_or_insert(now);
+        let (opened, _) = *self.opened.get_or_insert_with(|| (now, Instant::now() + BATCH_AGE));
         if self.pending.len() >= BATCH_ROWS || now.since(opened) >= BATCH_AGE {
             self.commit(report).await?;
         }
         Ok(())
+    }
+
+    /// Returns when the batch is old enough to be committed; never while it is empty.
+    pub(super) async fn batch_is_due(&self) {
+        match self.opened {
+            Some((_, due)) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Commits what is left, and gives the sources that must be looked at again.
@@ -164,7 +174,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Files first, then the rows that name them, then the readers.
-    async fn commit(&mut self, report: &mut Report) -> Result<(), Error> {
+    pub(super) async fn commit(&mut self, report: &mut Report) -> Result<(), Error> {
         self.ports.store.sync().await.map_err(Error::writing_store)?;
         // One commit at a time, each on top of the one before: claims are resolved among all rows, and a snapshot that
         // is published later must not be older.

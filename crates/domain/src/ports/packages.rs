@@ -1,10 +1,13 @@
 //! Packages from a registry.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::{
     failure::Fault,
     fingerprint::Part,
+    outage::Outages,
     package::{PackageRequest, PreparedPackages},
 };
 
@@ -14,7 +17,8 @@ use crate::{
 /// network; MUST resolve a range the same way tomorrow, and
 /// as the request's lock file says where it does; MUST verify the integrity of everything fetched and
 /// never leave half an entry in the cache; MUST share one attempt among simultaneous requests for one package.
-/// A failure is never remembered as an answer. The adapter is held to it by the tests of
+/// A failure is never remembered as an answer; what could not be reached is told to the outages of the request, and not
+/// asked again while these say so. The adapter is held to it by the tests of
 /// `infra::npm` over a fake registry.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
@@ -24,6 +28,6 @@ pub trait Packages: Send + Sync {
     async fn closure(&self, request: &PackageRequest) -> Result<Part, Fault>;
 
     /// Makes the packages ready to import: resolves, fetches, verifies, builds vendor bundles and puts them
-    /// into the store.
-    async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault>;
+    /// into the store. `outages` are those of the plan that the request belongs to, new ones for a request by itself.
+    async fn prepare(&self, request: &PackageRequest, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault>;
 }

@@ -38,6 +38,11 @@ impl ChildFailure {
         matches!(self, ChildFailure::Gone { accepted: false, .. })
     }
 
+    /// True if somebody else killed the child while it worked: the job can go well in another one.
+    pub(super) fn is_foreign_kill(&self) -> bool {
+        matches!(self, ChildFailure::Gone { accepted: true, status, .. } if is_foreign_signal(*status))
+    }
+
     /// What the failure means for the job, which is called `task` ("parsing `a.ts`").
     pub(crate) fn fault(self, task: &str) -> Fault {
         match self {
@@ -85,13 +90,14 @@ pub(crate) fn spawn_failure(program: &std::path::Path, error: &std::io::Error) -
     Fault::environment(Code::WORKER_UNAVAILABLE, CAUSE, format!("cannot start {}: {error}", program.display()))
 }
 
+fn class_of(status: Option<ExitStatus>) -> FailureClass {
+    if is_foreign_signal(status) { FailureClass::Environment } else { FailureClass::Deterministic }
+}
+
 /// An input cannot make its child end by these signals; somebody outside (the out-of-memory killer, an operator)
 /// sent them, and the next try may go well.
-fn class_of(status: Option<ExitStatus>) -> FailureClass {
-    match status.and_then(|status| status.signal()) {
-        Some(1 | 2 | 9 | 15) => FailureClass::Environment,
-        Some(_) | None => FailureClass::Deterministic,
-    }
+fn is_foreign_signal(status: Option<ExitStatus>) -> bool {
+    matches!(status.and_then(|status| status.signal()), Some(1 | 2 | 9 | 15))
 }
 
 fn ending(status: Option<ExitStatus>) -> String {

@@ -47,7 +47,8 @@ impl Children {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).processes.len()
     }
 
-    /// Gives a first message to a child. A child that turns out to be dead before it began is replaced once.
+    /// Gives a first message to a child. A child that turns out to be dead before it began, or that somebody else kills
+    /// while it works, is replaced once.
     pub(super) async fn begin(
         self: &Arc<Self>,
         task: &str,
@@ -63,10 +64,14 @@ impl Children {
             Ok(reply) => return Ok((process, reply)),
             Err(failure) => failure,
         };
-        if !failure.is_stale() {
+        if !failure.is_stale() && !failure.is_foreign_kill() {
             return Err(failure.fault(task));
         }
-        tracing::debug!(task, ?failure, "a worker was dead before it began; trying another one");
+        tracing::debug!(
+            task,
+            ?failure,
+            "a worker was dead before it began, or was killed by somebody else; trying another one"
+        );
         let mut process = self.spawn().await?;
         let mut budget = limit;
         match process.exchange(frame, &mut budget).await {

@@ -1,6 +1,6 @@
 //! The jobs of the child in these tests.
 
-use std::{hint, process::Command, thread};
+use std::{hint, path::Path, process::Command, thread};
 
 use mangrove_domain::{
     inspection::Inspection,
@@ -66,6 +66,14 @@ fn parse(path: &str, bytes: &[u8]) -> ParsedModule {
         }
         "killed" => {
             kill_process(getpid(), Signal::KILL).unwrap();
+            hang()
+        }
+        "killed once" => {
+            if Path::new(&*text).exists() {
+                return say(vec!["done".to_owned()]);
+            }
+            std::fs::write(&*text, "").unwrap();
+            kill_process(getpid(), Signal::TERM).unwrap();
             hang()
         }
         "hang" => hang(),

@@ -32,6 +32,10 @@ pub(crate) fn tests() -> Vec<Test> {
         ("a_panic_on_another_thread_costs_its_job", a_panic_on_another_thread_costs_its_job),
         ("an_abort_costs_its_job_and_is_named", an_abort_costs_its_job_and_is_named),
         ("a_kill_from_outside_is_no_fault_of_the_input", a_kill_from_outside_is_no_fault_of_the_input),
+        (
+            "f26_a_job_whose_child_somebody_killed_is_done_by_another",
+            f26_a_job_whose_child_somebody_killed_is_done_by_another,
+        ),
         ("fault_36_a_time_limit_kills_the_whole_group", fault_36_a_time_limit_kills_the_whole_group),
         ("waiting_for_a_processor_is_no_use_of_time", waiting_for_a_processor_is_no_use_of_time),
         ("a_package_of_many_modules_takes_few_threads", a_package_of_many_modules_takes_few_threads),
@@ -114,6 +118,17 @@ fn a_kill_from_outside_is_no_fault_of_the_input() {
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::WORKER_CRASHED));
         assert!(fault.message.contains("SIGKILL"), "{fault}");
         pid(&pool).await;
+    });
+}
+
+fn f26_a_job_whose_child_somebody_killed_is_done_by_another() {
+    block_on(async {
+        let pool = Pool::new(options(1));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("killed");
+        let bytes = Arc::from(file.to_str().unwrap().as_bytes());
+        assert_eq!(pool.parse("killed once", bytes).await.unwrap().exports, ["done"]);
+        assert!(file.exists());
     });
 }
 

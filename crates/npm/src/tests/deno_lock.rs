@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use mangrove_domain::{
     failure::FailureClass, fingerprint::Line, package::PackageRequest, ports::Packages as _, problem::Code,
@@ -57,7 +57,7 @@ async fn every_version_of_the_file_governs_before_all_other_locks() {
         let request = governed(&["npm:zod@4"], &path);
         let expected = [Line::new("zod@4.1.0", integrity(&old_zod().archive()))];
         assert_eq!(lines(&packages, &request).await, expected, "{lock}");
-        let prepared = packages.prepare(&request).await.unwrap();
+        let prepared = packages.prepare(&request, &Arc::default()).await.unwrap();
         assert_eq!(prepared.packages.lines().unwrap(), expected);
         assert_eq!(world.vendor.last().request.package, "zod@4.1.0");
         assert!(!world.lock_text().contains("4.1.0"), "what Deno locks is not locked again");
@@ -103,7 +103,7 @@ async fn dependencies_peers_and_aliases_are_laid_out() {
         "native@1.0.0": { "integrity": "sha512-AAAA", "os": ["linux"] },
         "zod@4.1.0": entry(&old_zod()), "zod@4.3.6": entry(&zod()) } });
     let path = write(&world, &lock);
-    world.packages().prepare(&governed(&["npm:app"], &path)).await.unwrap();
+    world.packages().prepare(&governed(&["npm:app"], &path), &Arc::default()).await.unwrap();
     let files = world.vendor.last().files;
     let version = |place: &str| {
         let text = &files[&format!("{place}/package.json")];
@@ -143,7 +143,7 @@ async fn a_lock_that_makes_no_sense_is_told_of_those_who_need_it() {
         let world = world();
         let path = world.directory.path().join("deno.lock");
         std::fs::write(&path, &text).unwrap();
-        let fault = world.packages().prepare(&governed(&["npm:zod@4"], &path)).await.unwrap_err();
+        let fault = world.packages().prepare(&governed(&["npm:zod@4"], &path), &Arc::default()).await.unwrap_err();
         assert_eq!((fault.class, fault.code), (FailureClass::Environment, code), "{text}");
         assert!(fault.message.contains(detail) && fault.message.contains("deno.lock"), "{}", fault.message);
         // Who is not governed by it does not suffer.

@@ -176,20 +176,17 @@ async fn fault_41_a_broken_body_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_integrity_mismatch_is_transient_twice() {
-    use FailureClass::{Environment, Transient};
+async fn an_integrity_mismatch_may_pass_and_says_both_digests() {
     for misbehaviour in [Misbehaviour::WrongIntegrity, Misbehaviour::CutShort(100)] {
         let world = World::new();
         let packages = world.packages();
         world.registry.misbehave(Some(ARCHIVE), misbehaviour, None);
-        let mut classes = Vec::new();
         for _ in 0..4 {
             let fault = prepare(&packages, &["npm:zod@4"]).await.unwrap_err();
-            assert_eq!(fault.code, Code::INTEGRITY_MISMATCH);
+            // How often it did not fit is known to the row, which outlives the process.
+            assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::INTEGRITY_MISMATCH));
             assert!(fault.message.contains("sha512-"), "{}", fault.message);
-            classes.push(fault.class);
         }
-        assert_eq!(classes, [Transient, Transient, Environment, Environment]);
         world.registry.heal().unwrap();
         prepare(&packages, &["npm:zod@4"]).await.unwrap();
     }
@@ -263,7 +260,9 @@ async fn fault_50_not_everything_at_once() {
                 .into_iter()
                 .map(|name| {
                     let packages = Arc::clone(&packages);
-                    tokio::spawn(async move { packages.prepare(&request(&[&format!("npm:{name}@1")])).await })
+                    tokio::spawn(async move {
+                        packages.prepare(&request(&[&format!("npm:{name}@1")]), &Arc::default()).await
+                    })
                 })
                 .collect();
             for task in tasks {

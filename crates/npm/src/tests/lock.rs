@@ -151,7 +151,7 @@ async fn simultaneous_writers_lose_nothing() {
         .map(|name| {
             let packages = world.packages();
             let specifier = format!("npm:{name}@1");
-            tokio::spawn(async move { packages.prepare(&request(&[&specifier])).await })
+            tokio::spawn(async move { packages.prepare(&request(&[&specifier]), &Arc::default()).await })
         })
         .collect();
     for task in tasks {

@@ -5,6 +5,7 @@ mod faults;
 mod lock;
 mod maintenance;
 mod offline;
+mod outages;
 mod resolve;
 mod settings;
 mod specifier;
@@ -133,7 +134,7 @@ fn request(specifiers: &[&str]) -> PackageRequest {
 }
 
 async fn prepare(packages: &NpmPackages, specifiers: &[&str]) -> Result<PreparedPackages, Fault> {
-    packages.prepare(&request(specifiers)).await
+    packages.prepare(&request(specifiers), &Arc::default()).await
 }
 
 async fn closure(packages: &NpmPackages, specifiers: &[&str]) -> Vec<Line> {

@@ -71,7 +71,7 @@ async fn fifty_at_once_are_one_request_and_one_build() {
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let packages = Arc::clone(&packages);
-            tokio::spawn(async move { packages.prepare(&request(&["npm:zod@4"])).await })
+            tokio::spawn(async move { packages.prepare(&request(&["npm:zod@4"]), &Arc::default()).await })
         })
         .collect();
     let mut outcomes = Vec::new();
@@ -124,7 +124,8 @@ async fn a_request_that_goes_away_does_not_take_the_attempt_with_it() {
     let packages = Arc::new(world.packages());
     {
         let asked = request(&["npm:zod@4"]);
-        let first = packages.prepare(&asked);
+        let outages = Arc::default();
+        let first = packages.prepare(&asked, &outages);
         futures::pin_mut!(first);
         // Polled once, so that the attempt has begun; then dropped.
         assert!(futures::poll!(first).is_pending());

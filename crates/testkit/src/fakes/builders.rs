@@ -12,6 +12,7 @@ use mangrove_domain::{
     fingerprint::{Line, Part},
     inspection::Inspection,
     json::Json,
+    outage::Outages,
     package::{PackageRequest, PreparedPackages},
     ports::{BuildFailure, BundleRequest, Bundler, ExportInspector, InspectRequest, Packages},
     problem::Code,
@@ -180,7 +181,7 @@ impl Packages for ScriptedPackages {
         ))
     }
 
-    async fn prepare(&self, request: &PackageRequest) -> Result<PreparedPackages, Fault> {
+    async fn prepare(&self, request: &PackageRequest, _outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
         if !request.specifiers.is_empty()
             && let Some(fault) = lock(&self.fault).clone()
         {

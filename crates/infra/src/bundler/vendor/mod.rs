@@ -104,7 +104,13 @@ impl Build {
         if let Some(refusal) = seen.refusals.first() {
             return Err(refusal.fault(request, directory));
         }
+        let malformed = std::mem::take(&mut seen.malformed);
         let output = output.map_err(|batch| {
+            if let Some((path, error)) = malformed.first() {
+                let path = path.strip_prefix(directory).unwrap_or(path).display();
+                let message = format!("cannot bundle the package {}: {path} is no JSON: {error}", request.package);
+                return fault(request, FailureClass::Environment, Code::PACKAGE_MALFORMED, &message);
+            }
             let read = |file: &str| {
                 let path = directory.join(file);
                 let text = |path| read::text(path, Within::Root(directory), FileKind::Source).ok();

@@ -16,6 +16,7 @@ use rolldown_plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookNoopReturn, HookResolveIdArgs, HookResolveIdOutput,
     HookResolveIdReturn, HookUsage, Plugin, PluginContext, PluginContextResolveOptions, SharedLoadPluginContext,
 };
+use rolldown_resolver::ResolveError;
 use serde_json::Value;
 
 use super::{
@@ -58,6 +59,8 @@ pub(super) struct Seen {
     /// Imports of files outside of the fence. The build goes on with an external in the place of each, so that
     /// which one is told first does not depend on threads.
     pub(super) refusals: BTreeSet<Refusal>,
+    /// Files `package.json` that are no JSON, with what the parser says.
+    pub(super) malformed: BTreeSet<(PathBuf, String)>,
 }
 
 /// An import that leads outside of the package's own files.
@@ -145,6 +148,11 @@ impl PackagePlugin {
             };
             let resolved = match context.resolve(specifier, arguments.importer, Some(options)).await? {
                 Ok(resolved) if !resolved.external.is_external() => resolved.id,
+                Err(ResolveError::Json(error)) => {
+                    let place = format!("{} (line {}, column {})", error.message, error.line, error.column);
+                    self.seen().malformed.insert((error.path, place));
+                    return Ok(None);
+                }
                 // What leads nowhere is reported by the bundler itself; an external is no file.
                 Ok(_) | Err(_) => return Ok(None),
             };

@@ -311,3 +311,26 @@ fn built_ins_are_known_with_and_without_their_scheme() {
     assert_eq!(builtin("process/browser"), None);
     assert_eq!(builtin("fsevents"), None);
 }
+
+#[test]
+fn f28_a_manifest_that_is_no_json_is_named() {
+    for (manifest, main) in [
+        ("pkg/package.json", "import 'dep';"),
+        ("dep/package.json", "import 'dep';"),
+        ("dep/package.json", "module.exports = require('dep');"),
+        ("dep/sub/package.json", "import 'dep/sub';"),
+    ] {
+        let broken = "{\"name\":\"x\",\n  \"main\": oops }";
+        let directory = packages(&[
+            ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+            ("pkg/index.js", main),
+            ("dep/index.js", "exports.x = 1;"),
+            ("dep/sub/index.js", "exports.x = 1;"),
+            (manifest, broken),
+        ]);
+        let fault = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap_err();
+        assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::PACKAGE_MALFORMED), "{fault}");
+        let named = format!("the package pkg@1.0.0: node_modules/{manifest} is no JSON");
+        assert!(fault.message.contains(&named) && fault.message.contains("line 2"), "{fault}");
+    }
+}

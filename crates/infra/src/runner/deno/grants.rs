@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -12,50 +11,37 @@ use mangrove_domain::{
     problem::Code,
 };
 
-/// How deep files named `.env` are looked for below a root that is readable as a whole.
-const DEEPEST: usize = 16;
+use super::denials::{Denials, Misleading, Places, normalised};
 
-/// Where things lie.
-pub(super) struct Places<'a> {
-    /// The root of the code; `None` if it is gone.
-    pub(super) root: Option<&'a Path>,
-    /// The repository.
-    pub(super) repository: &'a Path,
-    /// `.mangrove`.
-    pub(super) state_directory: &'a Path,
-}
+/// How long all arguments together may be, in bytes; systems allow twice as much.
+const LONGEST: usize = 1 << 20;
 
 /// The arguments that grant what the grantee is granted. Where nothing is said about reading, the root of the code may
-/// be read, without what is secret in it. Our own state is never written to by others.
+/// be read. What is protected is denied unless an entry names it; our own state is never written to by others.
 ///
 /// # Errors
-/// `RUNTIME_FAILED` if a name holds a comma: Deno takes it for two, and would grant or deny something else.
-pub(super) fn arguments(grantee: &Grantee, places: &Places<'_>) -> Result<Vec<OsString>, Fault> {
-    let mut arguments: Vec<OsString> = vec!["--deny-import".into(), with_path("--deny-write=", places.state_directory)];
+/// `PERMISSION_DENIED` if an entry names a link to something else; `RUNTIME_FAILED` if a name holds a comma, which Deno
+/// takes for two and would grant or deny something else, or if there is more to deny than can be said.
+pub(super) fn arguments(grantee: &Grantee, places: Places<'_>) -> Result<Vec<OsString>, Fault> {
+    let mut arguments: Vec<OsString> = vec!["--deny-import".into()];
+    for permission in [Permission::Read, Permission::Write] {
+        files(grantee, permission, places, &mut arguments)?;
+    }
+    arguments.push(with_path("--deny-write=", places.state_directory));
     for (permission, grant) in &grantee.grants {
         let flag = format!("--allow-{}", permission.as_str());
-        match grant {
-            Grant::All => arguments.push(flag.into()),
-            Grant::Only(names) => {
-                let grants = names.iter().filter(|name| !name.is_empty()).map(|name| match permission {
-                    Permission::Read | Permission::Write | Permission::Ffi => {
-                        with_path(&format!("{flag}="), &places.repository.join(name))
-                    }
-                    Permission::Net | Permission::Env | Permission::Run | Permission::Sys => {
-                        format!("{flag}={name}").into()
-                    }
-                });
-                arguments.extend(grants);
+        match (permission, grant) {
+            (Permission::Read | Permission::Write, _) => {}
+            (_, Grant::All) => arguments.push(flag.into()),
+            (Permission::Ffi, Grant::Only(names)) => {
+                let paths = names.iter().filter(|name| !name.is_empty()).map(|name| places.repository.join(name));
+                arguments.extend(paths.map(|path| with_path(&format!("{flag}="), &path)));
+            }
+            (_, Grant::Only(names)) => {
+                let names = names.iter().filter(|name| !name.is_empty());
+                arguments.extend(names.map(|name| OsString::from(format!("{flag}={name}"))));
             }
         }
-    }
-    if !grantee.grants.contains_key(&Permission::Read)
-        && let Some(root) = places.root
-    {
-        arguments.push(with_path("--allow-read=", root));
-        let secret = [places.state_directory.to_owned(), places.repository.join("vaults"), root.join("vaults")];
-        arguments.extend(secret.iter().map(|path| with_path("--deny-read=", path)));
-        arguments.extend(hidden(root, &secret).iter().map(|path| with_path("--deny-read=", path)));
     }
     // Packages choose a variant by the one, and the other is asked for whenever a program is started; that they are not
     // granted means that they are not set.
@@ -64,16 +50,62 @@ pub(super) fn arguments(grantee: &Grantee, places: &Places<'_>) -> Result<Vec<Os
             arguments.push(format!("--ignore-env={name}").into());
         }
     }
-    match arguments.iter().find(|argument| argument.as_encoded_bytes().contains(&b',')) {
-        None => Ok(arguments),
-        Some(argument) => {
-            let message = format!(
-                "Deno cannot be told `{}`: it takes a comma for the end of a name; give the file or directory another one",
-                argument.to_string_lossy()
-            );
-            Err(Fault::environment(Code::RUNTIME_FAILED, "program:deno", message))
-        }
+    let failed = |message: String| Fault::environment(Code::RUNTIME_FAILED, "program:deno", message);
+    if let Some(argument) = arguments.iter().find(|argument| argument.as_encoded_bytes().contains(&b',')) {
+        return Err(failed(format!(
+            "Deno cannot be told `{}`: it takes a comma for the end of a name; give the file or directory another one",
+            argument.to_string_lossy()
+        )));
     }
+    if arguments.iter().map(|argument| argument.len()).sum::<usize>() > LONGEST {
+        let count = arguments.len();
+        return Err(failed(format!(
+            "{count} files and links below what is granted must be kept from the code, more than Deno can be told; grant \
+             narrower directories"
+        )));
+    }
+    Ok(arguments)
+}
+
+/// Adds what may be read, or written to, and what of it is denied.
+fn files(
+    grantee: &Grantee,
+    permission: Permission,
+    places: Places<'_>,
+    arguments: &mut Vec<OsString>,
+) -> Result<(), Fault> {
+    let everything = Path::new("/");
+    let (allowed, denials) = match (grantee.grants.get(&permission), places.root) {
+        // Told as a directory: whoever may reach all paths may make links, and reach what is denied by another name.
+        (Some(Grant::All), _) => (vec![everything.to_owned()], Denials::of_root(places, everything)),
+        (Some(Grant::Only(names)), _) => {
+            let names = names.iter().filter(|name| !name.is_empty());
+            let paths: Vec<PathBuf> = names.map(|name| normalised(&places.repository.join(name))).collect();
+            let denials = Denials::of_entry(places, &paths).map_err(|error| misleading(grantee, permission, &error))?;
+            (paths, denials)
+        }
+        (None, Some(root)) if permission == Permission::Read => (vec![root.to_owned()], Denials::of_root(places, root)),
+        (None, _) => return Ok(()),
+    };
+    let (allow, deny) = (format!("--allow-{}=", permission.as_str()), format!("--deny-{}=", permission.as_str()));
+    arguments.extend(allowed.iter().map(|path| with_path(&allow, path)));
+    if !allowed.is_empty() {
+        arguments.extend(denials.paths().iter().map(|path| with_path(&deny, path)));
+    }
+    Ok(())
+}
+
+fn misleading(grantee: &Grantee, permission: Permission, error: &Misleading) -> Fault {
+    let Misleading { granted: named, target } = error;
+    let message = format!(
+        "`permissions:` of {} in mangrove.yaml grants `{}` {}, which is a link to {}; name that path if it is meant",
+        grantee.name,
+        permission.as_str(),
+        named.display(),
+        target.display()
+    );
+    let cause = format!("permission:{}:{}", permission.as_str(), named.display());
+    Fault::environment(Code::PERMISSION_DENIED, cause, message)
 }
 
 /// True if anything may be started.
@@ -87,136 +119,122 @@ fn with_path(flag: &str, path: &Path) -> OsString {
     argument
 }
 
-/// What below a root is not to be read with it, as far as its own directories reach: files named `.env` or `.env.…`,
-/// wherever they lead, and links that lead out of the root or to what is secret. Deno compares paths as they are written.
-fn hidden(root: &Path, secret: &[PathBuf]) -> Vec<PathBuf> {
-    let real = |path: &Path| path.canonicalize().ok();
-    let inside = real(root).unwrap_or_else(|| root.to_owned());
-    let secret: Vec<PathBuf> = secret.iter().filter_map(|path| real(path)).collect();
-    let mut found = secret.clone();
-    let mut links = Vec::new();
-    let mut directories = vec![(root.to_owned(), 0)];
-    while let Some((directory, depth)) = directories.pop() {
-        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let Ok(kind) = entry.file_type() else { continue };
-            if name == ".env" || name.starts_with(".env.") {
-                found.extend(real(&entry.path()));
-                found.push(entry.path());
-            } else if kind.is_symlink() {
-                links.push(entry.path());
-            } else if kind.is_dir() && depth < DEEPEST && !["node_modules", ".git", ".mangrove"].contains(&&*name) {
-                directories.push((entry.path(), depth + 1));
-            }
-        }
-    }
-    for link in links {
-        let leads_astray = real(&link).is_some_and(|target| {
-            let is_near = |place: &PathBuf| target.starts_with(place) || place.starts_with(&target);
-            !target.starts_with(&inside) || found.iter().any(is_near)
-        });
-        if leads_astray {
-            found.push(link);
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, fs};
 
     use mangrove_domain::{permission::Grants, source::RootId};
 
     use super::*;
 
-    fn granted(grants: Grants, root: &Path) -> Vec<String> {
-        let grantee = Grantee { name: "@acme/a".to_owned(), root: RootId::local(), grants, variables: BTreeMap::new() };
-        let places = Places {
-            root: Some(root),
-            repository: Path::new("/repository"),
-            state_directory: Path::new("/repository/.mangrove"),
-        };
-        arguments(&grantee, &places).unwrap().into_iter().map(|argument| argument.into_string().unwrap()).collect()
+    fn grantee(grants: Grants) -> Grantee {
+        Grantee { name: "@acme/a".to_owned(), root: RootId::local(), grants, variables: BTreeMap::new() }
     }
 
-    #[test]
-    fn without_an_entry_the_root_is_readable_but_for_its_secrets() {
+    fn only(names: &[&str]) -> Grant {
+        Grant::Only(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn granted(grants: Grants, repository: &Path) -> Vec<String> {
+        let state_directory = repository.join(".mangrove");
+        let roots = [repository.to_owned()];
+        let places = Places { root: Some(repository), repository, state_directory: &state_directory, roots: &roots };
+        let arguments = arguments(&grantee(grants), places).unwrap();
+        let short =
+            |argument: OsString| argument.into_string().unwrap().replace(&repository.display().to_string(), "…");
+        arguments.into_iter().map(short).collect()
+    }
+
+    fn repository() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
-        let root = directory.path();
-        for file in ["a.txt", ".env", "below/.env.production", "below/.envy", "node_modules/x/.env"] {
-            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
-            fs::write(root.join(file), "").unwrap();
-        }
-        let path = |file: &str| root.join(file).display().to_string();
-        assert_eq!(
-            granted(Grants::new(), root),
-            [
-                "--deny-import".to_owned(),
-                "--deny-write=/repository/.mangrove".to_owned(),
-                format!("--allow-read={}", root.display()),
-                "--deny-read=/repository/.mangrove".to_owned(),
-                "--deny-read=/repository/vaults".to_owned(),
-                format!("--deny-read={}", path("vaults")),
-                format!("--deny-read={}", path(".env")),
-                format!("--deny-read={}", path("below/.env.production")),
-                "--ignore-env=NODE_ENV".to_owned(),
-                "--ignore-env=NODE_V8_COVERAGE".to_owned(),
-            ]
-        );
-    }
-
-    #[test]
-    fn links_that_lead_out_or_to_secrets_are_denied_and_others_are_not() {
-        let (directory, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let root = directory.path();
-        fs::create_dir_all(root.join("vaults")).unwrap();
-        fs::write(root.join(".env"), "").unwrap();
-        fs::write(root.join("a.txt"), "").unwrap();
-        let targets = [("out", outside.path().to_owned()), ("v", root.join("vaults")), ("e", root.join(".env"))];
-        for (name, target) in targets.iter().chain(&[("fine", root.join("a.txt")), ("up", root.to_owned())]) {
-            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
-        }
-        let granted = granted(Grants::new(), root);
-        let is_denied = |name: &str| granted.contains(&format!("--deny-read={}", root.join(name).display()));
-        let denied = ["out", "v", "e", "up", "fine", "a.txt"].map(is_denied);
-        assert_eq!(denied, [true, true, true, true, false, false], "{granted:?}");
-    }
-
-    #[test]
-    fn a_comma_is_refused_before_it_grants_something_else() {
-        let grants = Grants::from([(Permission::Read, Grant::Only(vec!["a,b".to_owned()]))]);
-        let grantee = Grantee { name: "@acme/a".to_owned(), root: RootId::local(), grants, variables: BTreeMap::new() };
-        let place = Path::new("/repository");
-        let places = Places { root: None, repository: place, state_directory: place };
-        let fault = arguments(&grantee, &places).unwrap_err();
-        assert!(fault.code == Code::RUNTIME_FAILED && fault.message.contains("comma"), "{fault}");
+        let real = directory.path().canonicalize().unwrap();
+        (directory, real)
     }
 
     #[test]
     fn an_entry_says_all_and_relative_paths_begin_in_the_repository() {
-        let only = |names: &[&str]| Grant::Only(names.iter().map(|name| (*name).to_owned()).collect());
+        let (_directory, root) = repository();
         let grants = Grants::from([
             (Permission::Net, Grant::All),
             (Permission::Env, only(&["NODE_ENV", "AWS_*"])),
-            (Permission::Read, only(&["data", "/etc/hosts"])),
+            (Permission::Read, only(&["data/../notes.txt", "/etc/hosts"])),
             (Permission::Run, only(&[])),
         ]);
+        let arguments = granted(grants, &root);
+        let allowed: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--deny-read")).collect();
         assert_eq!(
-            granted(grants, Path::new("/nowhere")),
+            allowed,
             [
                 "--deny-import",
-                "--deny-write=/repository/.mangrove",
+                "--allow-read=…/notes.txt",
+                "--allow-read=/etc/hosts",
+                "--deny-write=…/.mangrove",
                 "--allow-net",
                 "--allow-env=NODE_ENV",
                 "--allow-env=AWS_*",
-                "--allow-read=/repository/data",
-                "--allow-read=/etc/hosts",
                 "--ignore-env=NODE_V8_COVERAGE",
             ]
         );
+    }
+
+    #[test]
+    fn a_grant_of_everything_is_one_of_a_directory() {
+        let (_directory, root) = repository();
+        let arguments = granted(Grants::from([(Permission::Write, Grant::All)]), &root);
+        assert!(arguments.contains(&"--allow-write=/".to_owned()), "{arguments:?}");
+        assert!(arguments.contains(&"--deny-write=…/mangrove.yaml".to_owned()), "{arguments:?}");
+    }
+
+    #[test]
+    fn nothing_is_denied_where_nothing_is_granted() {
+        let (_directory, root) = repository();
+        fs::write(root.join(".env"), "").unwrap();
+        let arguments = granted(Grants::from([(Permission::Read, only(&[]))]), &root);
+        assert!(!arguments.iter().any(|argument| argument.contains("read")), "{arguments:?}");
+    }
+
+    #[test]
+    fn a_comma_is_refused_before_it_grants_something_else() {
+        let place = Path::new("/repository");
+        let places = Places { root: None, repository: place, state_directory: place, roots: &[] };
+        let grants = Grants::from([(Permission::Read, only(&["a,b"]))]);
+        let fault = arguments(&grantee(grants), places).unwrap_err();
+        assert!(fault.code == Code::RUNTIME_FAILED && fault.message.contains("comma"), "{fault}");
+    }
+
+    #[test]
+    fn an_entry_that_is_a_link_to_something_else_is_refused() {
+        let (_directory, root) = repository();
+        let (_outside, outside) = repository();
+        fs::create_dir_all(root.join(".git")).unwrap();
+        fs::create_dir(root.join("real")).unwrap();
+        for (name, target) in [("out", outside.as_path()), ("git", Path::new(".git")), ("fine", Path::new("real"))] {
+            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+        }
+        let roots = [root.clone()];
+        let state = root.join(".mangrove");
+        let places = Places { root: Some(&root), repository: &root, state_directory: &state, roots: &roots };
+        for (name, is_refused) in [("out", true), ("out/new", true), ("git", true), ("fine", false), (".git", false)] {
+            for permission in [Permission::Read, Permission::Write] {
+                let outcome = arguments(&grantee(Grants::from([(permission, only(&[name]))])), places);
+                assert_eq!(outcome.is_err(), is_refused, "{name}");
+                if let Err(fault) = outcome {
+                    assert!(fault.code == Code::PERMISSION_DENIED && fault.message.contains("is a link to"), "{fault}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn too_much_to_deny_is_told() {
+        let (_directory, root) = repository();
+        let names = (0..6000).map(|number| format!("{number}-{}.env", "x".repeat(200)));
+        for name in names {
+            fs::write(root.join(name), "").unwrap();
+        }
+        let state = root.join(".mangrove");
+        let places = Places { root: Some(&root), repository: &root, state_directory: &state, roots: &[] };
+        let fault = arguments(&grantee(Grants::new()), places).unwrap_err();
+        assert!(fault.message.contains("narrower"), "{fault}");
     }
 }

@@ -1,6 +1,7 @@
 //! Running methods in Deno: one process for each session, with the permissions that are granted and no others.
 
 mod code_directory;
+mod denials;
 mod grants;
 mod session;
 
@@ -16,7 +17,9 @@ use async_trait::async_trait;
 use mangrove_domain::{
     bundle::LoadedBundle,
     digest::Digest,
+    failure::Fault,
     ports::{Entropy, MethodRunner, OpenRequest, RunError, Session},
+    problem::Code,
     source::RootId,
 };
 use mangrove_fs::atomic::{self, Durability};
@@ -37,12 +40,19 @@ const NETWORK_VARIABLES: &[&str] = &["DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT
 pub trait Roots: Send + Sync {
     /// The directory of a root, absolute; `None` if it is not there.
     async fn directory(&self, root: &RootId) -> Option<PathBuf>;
+
+    /// The directories of all roots that are there, absolute and without symbolic links.
+    async fn directories(&self) -> Vec<PathBuf>;
 }
 
 #[async_trait]
 impl Roots for LocalTree {
     async fn directory(&self, root: &RootId) -> Option<PathBuf> {
         self.directory_of(root).await
+    }
+
+    async fn directories(&self) -> Vec<PathBuf> {
+        LocalTree::directories(self).await
     }
 }
 
@@ -161,15 +171,22 @@ impl MethodRunner for DenoRunner {
         let main =
             CodeDirectory::new(&self.options.state_directory).lay_out(&request.bundle).map_err(RunError::Fault)?;
         let path = self.options.environment.get("PATH").map(String::as_str);
-        let permissions = grants::arguments(
-            &request.grantee,
-            &grants::Places {
+        let roots = self.options.roots.directories().await;
+        let (repository, state_directory) = (self.options.repository.clone(), self.options.state_directory.clone());
+        let grantee = request.grantee.clone();
+        let permissions = mangrove_fs::blocking(move || {
+            let places = denials::Places {
                 root: root.as_deref(),
-                repository: &self.options.repository,
-                state_directory: &self.options.state_directory,
-            },
-        )
-        .map_err(RunError::Fault)?;
+                repository: &repository,
+                state_directory: &state_directory,
+                roots: &roots,
+            };
+            grants::arguments(&grantee, places)
+        });
+        let permissions = permissions.await.unwrap_or_else(|error| {
+            Err(Fault::transient(Code::RUNTIME_FAILED, "program:deno", format!("cannot prepare a session: {error}")))
+        });
+        let permissions = permissions.map_err(RunError::Fault)?;
         let mut command = self.command(&program.path, &main, permissions, &request);
         if let (Some(path), true) = (path, grants::may_run(&request.grantee)) {
             command.env("PATH", path);

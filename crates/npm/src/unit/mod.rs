@@ -5,6 +5,8 @@
 //! `<state>/npm/units/<aa>/<key>.json`; a record counts only as long as the store has what it names. Which packages
 //! stay outside, and why nothing else decides it: `design/packages.md`, "Units".
 
+mod records;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs,
@@ -15,22 +17,21 @@ use std::{
 
 use futures::future::try_join_all;
 use mangrove_domain::{
-    bundle::{BundleFile, BundleRef, ObjectKey, Presence, StoredObject},
+    bundle::{BundleFile, BundleRef, Presence, StoredObject},
     digest::Digest,
     failure::Fault,
     fingerprint::{Line, Part},
+    outage::Outages,
     ports::BundleStore,
     problem::Code,
 };
-use mangrove_fs::{
-    faults::{Operation, io_fault},
-    read::{self, FileKind, Within},
-};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use mangrove_fs::faults::{Operation, io_fault};
+use tokio::sync::Semaphore;
 
+pub(super) use self::records::recorded;
+use self::records::{DraftRecord, ObjectRecord, read_record, write_record};
 use super::{
     archive::{self, Bounds},
-    cache::write_file,
     fetch::{PackageFetcher, blocking},
     flight::Flights,
     sharing::{self, Survey},
@@ -45,6 +46,9 @@ const FORMAT: u32 = 2;
 /// Scratch directories older than this were left behind by a process that died.
 const ABANDONED: Duration = Duration::from_hours(24);
 
+/// So many trees are unpacked and built at once. The bundler has places of its own; this is about disk and memory.
+const AT_ONCE: usize = 4;
+
 /// So many drafts that wait for their links are kept in memory; others are built again when they are needed.
 const DRAFTS_KEPT: usize = 8;
 
@@ -58,6 +62,8 @@ pub(super) struct UnitBuilder {
     drafts: Flights<Digest, Draft>,
     links: Flights<Digest, StoredObject>,
     outputs: Mutex<VecDeque<(Digest, Arc<VendorOutput>)>>,
+    /// Taken when everything has been fetched: nobody waits here for a network.
+    places: Semaphore,
 }
 
 /// A unit in the store.
@@ -105,30 +111,6 @@ struct DraftRequest {
     shared: BTreeMap<String, PackageId>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct DraftRecord {
-    package: String,
-    entries: BTreeMap<String, String>,
-    imports: BTreeSet<String>,
-    vendor: Option<ObjectRecord>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct ObjectRecord {
-    digest: String,
-    size_bytes: u64,
-}
-
-impl ObjectRecord {
-    fn of(object: StoredObject) -> Self {
-        Self { digest: object.key.digest().to_string(), size_bytes: object.size_bytes }
-    }
-
-    fn object(&self) -> Option<StoredObject> {
-        Some(StoredObject { key: ObjectKey::Vendor(self.digest.parse().ok()?), size_bytes: self.size_bytes })
-    }
-}
-
 impl DraftRequest {
     fn new(instance: &Instance, shared: BTreeMap<String, PackageId>) -> Self {
         let mut entries = BTreeMap::new();
@@ -168,6 +150,7 @@ impl UnitBuilder {
             drafts: Flights::new(),
             links: Flights::new(),
             outputs: Mutex::default(),
+            places: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -176,6 +159,7 @@ impl UnitBuilder {
     pub(super) async fn obtain(
         self: &Arc<Self>,
         wanted: impl IntoIterator<Item = (Arc<Tree>, Option<String>)>,
+        outages: &Arc<Outages>,
     ) -> Result<BTreeMap<PackageId, Built>, Fault> {
         let mut instances: BTreeMap<PackageId, Instance> = BTreeMap::new();
         for (tree, sub_path) in wanted {
@@ -184,7 +168,7 @@ impl UnitBuilder {
                 instances.entry(tree.root.clone()).or_insert_with(|| Instance { tree, entries: BTreeSet::new() });
             instance.entries.insert(entry);
         }
-        self.add_shareable(&mut instances).await?;
+        self.add_shareable(&mut instances, outages).await?;
 
         // Whoever imports another unit has the larger tree, so the entries of one are complete when it has its turn.
         // Units of equal size know nothing of each other and are built at once.
@@ -200,7 +184,7 @@ impl UnitBuilder {
                 .collect();
             let building = requests
                 .into_iter()
-                .map(|(id, request)| async move { Ok::<_, Fault>((id, self.draft(request).await?)) });
+                .map(|(id, request)| async move { Ok::<_, Fault>((id, self.draft(request, outages).await?)) });
             for (id, draft) in try_join_all(building).await? {
                 for specifier in &draft.imports {
                     let target = owner(specifier, &draft.request.shared).and_then(|id| instances.get_mut(id));
@@ -218,7 +202,7 @@ impl UnitBuilder {
         let mut built: BTreeMap<PackageId, Built> = BTreeMap::new();
         for (_, id) in order {
             if let Some(draft) = drafts.remove(&id) {
-                let unit = self.link(draft, &built).await?;
+                let unit = self.link(draft, &built, outages).await?;
                 built.insert(id, unit);
             }
         }
@@ -226,9 +210,13 @@ impl UnitBuilder {
     }
 
     /// Adds the packages of these trees that have to be one instance wherever they are used.
-    async fn add_shareable(self: &Arc<Self>, instances: &mut BTreeMap<PackageId, Instance>) -> Result<(), Fault> {
+    async fn add_shareable(
+        self: &Arc<Self>,
+        instances: &mut BTreeMap<PackageId, Instance>,
+        outages: &Arc<Outages>,
+    ) -> Result<(), Fault> {
         let trees: Vec<Arc<Tree>> = instances.values().map(|instance| Arc::clone(&instance.tree)).collect();
-        let surveys = try_join_all(trees.iter().map(|tree| self.survey(Arc::clone(tree)))).await?;
+        let surveys = try_join_all(trees.iter().map(|tree| self.survey(Arc::clone(tree), outages))).await?;
         for (tree, survey) in trees.iter().zip(surveys) {
             for (name, places) in &survey.shareable {
                 let Some(id) = tree.placed.get(&InstallPath::top(name)) else { continue };
@@ -241,21 +229,23 @@ impl UnitBuilder {
         Ok(())
     }
 
-    async fn survey(self: &Arc<Self>, tree: Arc<Tree>) -> Result<Arc<Survey>, Fault> {
+    async fn survey(self: &Arc<Self>, tree: Arc<Tree>, outages: &Arc<Outages>) -> Result<Arc<Survey>, Fault> {
         if tree.placed.len() == 1 {
             return Ok(Arc::default());
         }
         let key = Part::of([Line::new("survey", FORMAT.to_string()), Line::new("tree", tree.digest().to_string())]);
         let key = key.digest();
-        let builder = Arc::clone(self);
+        let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
             let path = builder.record_path(key);
             if let Some(survey) = read_record::<Survey>(&path) {
                 return Ok(Arc::new(survey));
             }
-            builder.fetcher.ensure_all(&tree.integrity).await?;
+            builder.fetcher.ensure_all(&tree.integrity, &outages).await?;
+            let _place = builder.places.acquire().await;
+            let fetcher = Arc::clone(&builder.fetcher);
             blocking(move || {
-                let directory = lay_out(&builder.fetcher, &tree)?;
+                let directory = lay_out(&fetcher, &tree)?;
                 let survey = sharing::survey(&tree, directory.path());
                 write_record(&path, &survey)?;
                 Ok(Arc::new(survey))
@@ -265,16 +255,16 @@ impl UnitBuilder {
         self.surveys.join(key, start).await
     }
 
-    async fn draft(self: &Arc<Self>, request: DraftRequest) -> Result<Draft, Fault> {
+    async fn draft(self: &Arc<Self>, request: DraftRequest, outages: &Arc<Outages>) -> Result<Draft, Fault> {
         let key = request.key(&self.vendor_identity);
-        let builder = Arc::clone(self);
+        let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
             let request = Arc::new(request);
             let path = builder.record_path(key);
             if let Some(draft) = builder.recorded_draft(key, &path, &request).await? {
                 return Ok(draft);
             }
-            let output = builder.build(&request).await?;
+            let output = builder.build(&request, &outages).await?;
             let object = if output.shared_imports.is_empty() { Some(builder.put(&output.files).await?) } else { None };
             let record = DraftRecord {
                 package: request.tree.root.to_string(),
@@ -309,7 +299,12 @@ impl UnitBuilder {
     }
 
     /// Puts the places of the units that it imports into a draft.
-    async fn link(self: &Arc<Self>, draft: Draft, built: &BTreeMap<PackageId, Built>) -> Result<Built, Fault> {
+    async fn link(
+        self: &Arc<Self>,
+        draft: Draft,
+        built: &BTreeMap<PackageId, Built>,
+        outages: &Arc<Outages>,
+    ) -> Result<Built, Fault> {
         let mut targets = BTreeMap::new();
         let mut closure = BTreeSet::new();
         for specifier in &draft.imports {
@@ -327,16 +322,21 @@ impl UnitBuilder {
         let entries = draft.request.entries.clone();
         let object = match draft.object {
             Some(object) => object,
-            None => self.linked(draft, targets).await?,
+            None => self.linked(draft, targets, outages).await?,
         };
         closure.insert(object);
         Ok(Built { object, entries, closure })
     }
 
-    async fn linked(self: &Arc<Self>, draft: Draft, targets: BTreeMap<String, String>) -> Result<StoredObject, Fault> {
+    async fn linked(
+        self: &Arc<Self>,
+        draft: Draft,
+        targets: BTreeMap<String, String>,
+        outages: &Arc<Outages>,
+    ) -> Result<StoredObject, Fault> {
         let lines = targets.iter().map(|(specifier, target)| Line::new(format!("import {specifier}"), target.clone()));
         let key = Part::of(lines.chain([Line::new("draft", draft.key.to_string())])).digest();
-        let builder = Arc::clone(self);
+        let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
             let path = builder.record_path(key);
             if let Some(object) = read_record::<ObjectRecord>(&path).as_ref().and_then(ObjectRecord::object)
@@ -346,7 +346,7 @@ impl UnitBuilder {
             }
             let output = match builder.kept_output(draft.key) {
                 Some(output) => output,
-                None => Arc::new(builder.build(&draft.request).await?),
+                None => Arc::new(builder.build(&draft.request, &outages).await?),
             };
             let object = builder.put(&output.link(&targets)).await?;
             blocking(move || write_record(&path, &ObjectRecord::of(object))).await?;
@@ -355,8 +355,9 @@ impl UnitBuilder {
         self.links.join(key, start).await
     }
 
-    async fn build(&self, request: &DraftRequest) -> Result<VendorOutput, Fault> {
-        self.fetcher.ensure_all(&request.tree.integrity).await?;
+    async fn build(&self, request: &DraftRequest, outages: &Arc<Outages>) -> Result<VendorOutput, Fault> {
+        self.fetcher.ensure_all(&request.tree.integrity, outages).await?;
+        let _place = self.places.acquire().await;
         let directory = {
             let (fetcher, tree) = (Arc::clone(&self.fetcher), Arc::clone(&request.tree));
             blocking(move || lay_out(&fetcher, &tree)).await?
@@ -452,22 +453,6 @@ fn file_name(specifier: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let numbered = (2_u32..).map(|number| format!("{stem}.{number}.js"));
     let mut names = std::iter::once(format!("{stem}.js")).chain(numbered);
     names.find(|name| !is_taken(name)).unwrap_or(stem)
-}
-
-/// The vendor bundle that a record names; `None` if it names none or cannot be read.
-pub(super) fn recorded(path: &Path) -> Option<StoredObject> {
-    read_record::<ObjectRecord>(path).or_else(|| read_record::<DraftRecord>(path)?.vendor)?.object()
-}
-
-/// What a record says; a missing or damaged one says nothing.
-fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&read::bytes(path, Within::Unlinked, FileKind::State).ok()?).ok()
-}
-
-fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
-    let text = serde_json::to_vec_pretty(record)
-        .map_err(|error| Fault::environment(Code::BUNDLE_FAILED, "packages:record", error.to_string()))?;
-    Ok(write_file(path, &text)?)
 }
 
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.

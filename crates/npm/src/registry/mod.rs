@@ -3,30 +3,38 @@
 //! A retry wraps the whole operation: the request, its body, and what the caller does to make sure of it
 //! (parsing, digest, unpacking), because an answer can break at any of these (fault 41).
 
+mod error;
+
 use std::{
-    error::Error as _,
+    collections::HashMap,
     future::Future,
-    sync::{Arc, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::{FailureClass, Fault},
+    failure::CauseKey,
+    outage::{Outage, Outages},
     ports::Entropy,
-    problem::Code,
 };
-use mangrove_fs::faults::{Operation, io_fault};
 use reqwest::{StatusCode, Url, header};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::{
+    sync::{MutexGuard, OnceCell, Semaphore},
+    time::Instant,
+};
 
-use super::settings::{self, Settings};
+use self::error::is_about_trust;
+pub use self::error::{Error, Reason};
+use super::settings::Settings;
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// To reach the registry.
     pub connect: Duration,
+    /// How long a registry may send nothing, before its answer or within it, until the conversation is over.
+    pub silence: Duration,
     /// For one whole operation, its retries included.
     pub operation: Duration,
     /// Tries of one operation, at least 1. Only an answer that says "later", a broken body and garbage are
@@ -34,7 +42,7 @@ pub struct Limits {
     pub attempts: u32,
     /// Before the second try; doubles from there, with jitter.
     pub first_pause: Duration,
-    /// Operations at the same time.
+    /// Operations with one registry at the same time.
     pub concurrency: usize,
     /// Bytes of one answer.
     pub body_bytes: u64,
@@ -44,6 +52,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
+            silence: Duration::from_secs(10),
             operation: Duration::from_mins(1),
             attempts: 3,
             first_pause: Duration::from_millis(200),
@@ -71,129 +80,6 @@ impl Pause for SystemPause {
     }
 }
 
-/// A conversation with a registry failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot fetch {subject} from {origin}")]
-pub struct Error {
-    /// The package it is about: `zod` for metadata, `zod@4.3.6` for an archive.
-    pub package: String,
-    /// What was wanted: `the metadata of zod`, `zod@4.3.6`.
-    pub subject: String,
-    /// `host:port`
-    pub origin: String,
-    /// What went wrong.
-    #[source]
-    pub reason: Reason,
-    /// What the first of several quick tries said, if it was something else (fault 43).
-    pub first: Option<String>,
-}
-
-/// What went wrong with a registry.
-#[derive(Debug, thiserror::Error)]
-pub enum Reason {
-    /// No connection: refused, no route, no such host, closed before an answer.
-    #[error("it cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
-    /// The certificate is not trusted or the two ends do not agree on encryption.
-    #[error("no trusted connection")]
-    Untrusted(#[source] reqwest::Error),
-    /// Not done within the limit.
-    #[error("no complete answer within {0:?}")]
-    TimedOut(Duration),
-    /// The connection ended within the answer.
-    #[error("the answer broke off")]
-    Broken(#[source] reqwest::Error),
-    /// An answer other than success.
-    #[error("it answered {0}")]
-    Status(StatusCode),
-    /// An answer that makes no sense.
-    #[error("its answer is malformed")]
-    Garbage(#[source] super::packument::Error),
-    /// An answer without end.
-    #[error("it answered more than {0} bytes")]
-    TooLarge(u64),
-    /// The bytes are not those that were promised.
-    #[error("its digest is {found}, but {promised} was expected")]
-    Mismatch {
-        /// The integrity of the lock or the metadata.
-        promised: String,
-        /// The integrity of what came.
-        found: String,
-    },
-    /// The archive is as promised and cannot be used.
-    #[error("its archive cannot be used")]
-    Archive(#[source] super::archive::UnpackError),
-    /// The registry names a place that is no address.
-    #[error("the registry names {0:?}, which is not a URL")]
-    Address(String),
-    /// The credential for the registry is a variable that is not set.
-    #[error("no credential")]
-    Credential(#[source] settings::Unset),
-    /// The HTTP client cannot be set up.
-    #[error("no HTTP client")]
-    Client(#[source] reqwest::Error),
-}
-
-impl Reason {
-    /// True if another try at once may well succeed.
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Broken(_) | Self::Garbage(_) => true,
-            Self::Status(status) => is_later(*status),
-            Self::Unreachable(_)
-            | Self::Untrusted(_)
-            | Self::TimedOut(_)
-            | Self::TooLarge(_)
-            | Self::Mismatch { .. }
-            | Self::Archive(_)
-            | Self::Address(_)
-            | Self::Credential(_)
-            | Self::Client(_) => false,
-        }
-    }
-}
-
-/// 408, 425, 429 and 5xx: the registry's way to say "later".
-fn is_later(status: StatusCode) -> bool {
-    status.is_server_error()
-        || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        use FailureClass::{Environment, Transient};
-        let (class, code, hint) = match &error.reason {
-            Reason::Unreachable(_) | Reason::TimedOut(_) | Reason::Broken(_) => {
-                (Transient, Code::REGISTRY_UNREACHABLE, "")
-            }
-            Reason::Untrusted(_) => (Environment, Code::REGISTRY_UNREACHABLE, ""),
-            Reason::Garbage(_) => (Transient, Code::REGISTRY_FAILED, ""),
-            Reason::Status(status) if is_later(*status) => (Transient, Code::REGISTRY_FAILED, ""),
-            Reason::Status(StatusCode::NOT_FOUND | StatusCode::GONE) => {
-                (Environment, Code::PACKAGE_NOT_FOUND, "; check the name, or the registry configured for it")
-            }
-            Reason::Status(
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-            ) => (Environment, Code::REGISTRY_REFUSED, "; check the token in .npmrc"),
-            Reason::Credential(_) => (Environment, Code::REGISTRY_REFUSED, "; set it, or remove the line"),
-            Reason::Status(_) | Reason::Address(_) | Reason::Client(_) => (Environment, Code::REGISTRY_FAILED, ""),
-            Reason::Mismatch { .. } => (Transient, Code::INTEGRITY_MISMATCH, ""),
-            Reason::TooLarge(_) | Reason::Archive(_) => (Environment, Code::PACKAGE_MALFORMED, ""),
-        };
-        if let Reason::Archive(super::archive::UnpackError::Write { path, source, .. }) = &error.reason {
-            return io_fault(Operation::Write, path, source);
-        }
-        let cause = match code {
-            Code::PACKAGE_NOT_FOUND | Code::PACKAGE_MALFORMED | Code::INTEGRITY_MISMATCH => {
-                format!("package:{}", error.package)
-            }
-            _ => format!("registry:{}", error.origin),
-        };
-        let first = error.first.as_ref().map(|first| format!(" (first: {first})")).unwrap_or_default();
-        Fault::new(class, code, cause, format!("{}{hint}{first}", super::chain(&error)))
-    }
-}
-
 /// What a conditional request for metadata brought.
 #[derive(Debug)]
 pub enum Answer {
@@ -215,8 +101,35 @@ pub struct Client {
     limits: Limits,
     pause: Arc<dyn Pause>,
     entropy: Arc<dyn Entropy>,
-    permits: Semaphore,
+    registries: Mutex<HashMap<String, Arc<Registry>>>,
     listener: OnceLock<Listener>,
+}
+
+/// What conversations with one registry share.
+struct Registry {
+    /// So many at once: a registry that is slow holds up nobody who asks another one.
+    permits: Semaphore,
+    /// Held by the one that finds out whether an outage lasts, while the others wait.
+    probing: tokio::sync::Mutex<()>,
+}
+
+impl Registry {
+    /// Waits for its turn to ask. `Some` for the one that finds out whether an outage lasts, to be kept until it
+    /// knows.
+    ///
+    /// # Errors
+    /// What the first failure said, if the outage is certain.
+    async fn probe(&self, cause: &CauseKey, outages: &Outages) -> Result<Option<MutexGuard<'_, ()>>, Arc<str>> {
+        if outages.of(cause).is_none() {
+            return Ok(None);
+        }
+        let probe = self.probing.lock().await;
+        match outages.of(cause) {
+            None => Ok(None),
+            Some(Outage::Suspected(_)) => Ok(Some(probe)),
+            Some(Outage::Certain(first)) => Err(first),
+        }
+    }
 }
 
 /// Hears how many bytes of how many have come.
@@ -251,8 +164,8 @@ impl Client {
     /// A client; nothing is opened or read before the first request.
     #[must_use]
     pub fn new(proxies: Proxies, limits: Limits, pause: Arc<dyn Pause>, entropy: Arc<dyn Entropy>) -> Self {
-        let permits = Semaphore::new(limits.concurrency.max(1));
-        Self { http: OnceCell::new(), proxies, limits, pause, entropy, permits, listener: OnceLock::new() }
+        let registries = Mutex::default();
+        Self { http: OnceCell::new(), proxies, limits, pause, entropy, registries, listener: OnceLock::new() }
     }
 
     /// Tells how far the bodies of archives have come; only the first listener is heard.
@@ -269,6 +182,7 @@ impl Client {
         settings: &Settings,
         name: &str,
         known_tag: Option<&str>,
+        outages: &Outages,
         check: impl Fn(Answer) -> Result<T, Reason> + Send + Sync,
     ) -> Result<T, Error> {
         let registry = settings.registry(name);
@@ -286,14 +200,14 @@ impl Client {
             if let Some(tag) = known_tag {
                 request = request.header(header::IF_NONE_MATCH, tag);
             }
-            let response = send(request).await?;
+            let response = self.send(request).await?;
             if response.status() == StatusCode::NOT_MODIFIED && known_tag.is_some() {
                 return check(Answer::Unchanged);
             }
             let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
             check(Answer::Fresh { body: self.body(response).await?, tag })
         };
-        self.operation(name, subject, &address, attempt).await
+        self.operation(name, subject, &address, outages, attempt).await
     }
 
     /// Fetches an archive. `check` makes sure of the bytes.
@@ -305,55 +219,112 @@ impl Client {
         settings: &Settings,
         package: &str,
         address: &Url,
+        outages: &Outages,
         check: impl Fn(Vec<u8>) -> F + Send + Sync,
     ) -> Result<Vec<u8>, Error>
     where
         F: Future<Output = Result<Vec<u8>, Reason>> + Send,
     {
         let attempt = || async {
-            let response = send(self.request(settings, address).await?).await?;
+            let response = self.send(self.request(settings, address).await?).await?;
             check(self.body_heard(response, self.listener.get()).await?).await
         };
-        self.operation(package, package.to_owned(), address, attempt).await
+        self.operation(package, package.to_owned(), address, outages, attempt).await
     }
 
+    /// One operation with one registry, unless the registry is known not to answer.
     async fn operation<T, F>(
         &self,
         package: &str,
         subject: String,
         address: &Url,
+        outages: &Outages,
         attempt: impl Fn() -> F + Send + Sync,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Reason>> + Send,
     {
-        let _permit = self.permits.acquire().await;
+        let origin = origin(address);
+        let cause = CauseKey(format!("registry:{origin}").into());
+        let registry = self.registry(&origin);
+        let _permit = registry.permits.acquire().await;
+        let failed = |reason, first| Error {
+            package: package.to_owned(),
+            subject: subject.clone(),
+            origin: origin.clone(),
+            reason,
+            first,
+        };
+        let probe = match registry.probe(&cause, outages).await {
+            Ok(probe) => probe,
+            Err(first) => return Err(failed(Reason::Outage(first), None)),
+        };
+        let (outcome, first) = self.tries(&subject, attempt).await;
+        match &outcome {
+            Err(reason) if reason.is_outage() => {
+                let message = format!("{subject}: {}", super::chain(reason));
+                if probe.is_some() { outages.confirm(&cause, &message) } else { outages.suspect(&cause, &message) }
+            }
+            Err(reason) if !reason.is_answer() => {}
+            Ok(_) | Err(_) => outages.end(&cause),
+        }
+        outcome.map_err(|reason| {
+            let first = first.filter(|text| *text != super::chain(&reason));
+            failed(reason, first)
+        })
+    }
+
+    /// Tries until it succeeds, is hopeless or has taken too long; with what the first failure said.
+    async fn tries<T, F>(
+        &self,
+        subject: &str,
+        attempt: impl Fn() -> F + Send + Sync,
+    ) -> (Result<T, Reason>, Option<String>)
+    where
+        F: Future<Output = Result<T, Reason>> + Send,
+    {
         let limit = self.limits.operation;
-        let first = std::sync::Mutex::new(None);
+        let end = Instant::now() + limit;
+        let first = OnceLock::new();
         let tries = async {
             let mut tried = 1;
             loop {
-                match attempt().await {
-                    Err(reason) if reason.is_passing() && tried < self.limits.attempts => {
-                        tracing::debug!(subject, tried, error = super::chain(&reason), "trying a registry again");
-                        first
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .get_or_insert_with(|| super::chain(&reason));
-                        let doubled = self.limits.first_pause.saturating_mul(1 << (tried - 1).min(16));
-                        self.pause.pause(doubled.mul_f64(0.5 + self.entropy.fraction())).await;
-                        tried += 1;
-                    }
+                let reason = match attempt().await {
+                    Err(reason) if reason.is_passing() && tried < self.limits.attempts => reason,
                     outcome => return outcome,
+                };
+                let pause = self.pause_after(&reason, tried);
+                // A registry that asks for more patience than is left is left alone until somebody tries again.
+                if reason.says_when() && Instant::now() + pause >= end {
+                    return Err(reason);
                 }
+                tracing::debug!(subject, tried, error = super::chain(&reason), "trying a registry again");
+                first.get_or_init(|| super::chain(&reason));
+                self.pause.pause(pause).await;
+                tried += 1;
             }
         };
-        let outcome = tokio::time::timeout(limit, tries).await;
-        outcome.unwrap_or(Err(Reason::TimedOut(limit))).map_err(|reason| {
-            let first = first.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let first = first.filter(|text| *text != super::chain(&reason));
-            Error { package: package.to_owned(), subject, origin: origin(address), reason, first }
-        })
+        let outcome = tokio::time::timeout(limit, tries).await.unwrap_or(Err(Reason::TimedOut(limit)));
+        (outcome, first.into_inner())
+    }
+
+    /// How long to wait before another try: as long as the registry asks for, at least.
+    fn pause_after(&self, reason: &Reason, tried: u32) -> Duration {
+        let doubled = self.limits.first_pause.saturating_mul(1 << (tried - 1).min(16));
+        let pause = doubled.mul_f64(0.5 + self.entropy.fraction());
+        match reason {
+            Reason::Status { after: Some(after), .. } => pause.max(*after),
+            _ => pause,
+        }
+    }
+
+    fn registry(&self, origin: &str) -> Arc<Registry> {
+        let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Registry {
+            permits: Semaphore::new(self.limits.concurrency.max(1)),
+            probing: tokio::sync::Mutex::default(),
+        };
+        Arc::clone(registries.entry(origin.to_owned()).or_insert_with(|| Arc::new(made())))
     }
 
     async fn request(&self, settings: &Settings, address: &Url) -> Result<reqwest::RequestBuilder, Reason> {
@@ -371,6 +342,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("mangrove/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.limits.connect)
+            .read_timeout(self.limits.silence)
             .redirect(reqwest::redirect::Policy::limited(5))
             .no_proxy();
         let none_for = || self.proxies.none_for.as_deref().and_then(reqwest::NoProxy::from_string);
@@ -381,6 +353,23 @@ impl Client {
             builder = builder.proxy(reqwest::Proxy::https(proxy)?.no_proxy(none_for()));
         }
         builder.build()
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Reason> {
+        request.send().await.map_err(|error| {
+            let error = error.without_url();
+            if is_about_trust(&error) {
+                Reason::Untrusted(error)
+            } else if error.is_timeout() && !error.is_connect() {
+                Reason::Silent(self.limits.silence)
+            } else {
+                Reason::Unreachable(error)
+            }
+        })
+    }
+
+    fn broken(&self, error: reqwest::Error) -> Reason {
+        if error.is_timeout() { Reason::Silent(self.limits.silence) } else { Reason::Broken(error.without_url()) }
     }
 
     async fn body(&self, response: reqwest::Response) -> Result<Vec<u8>, Reason> {
@@ -394,11 +383,12 @@ impl Client {
     ) -> Result<Vec<u8>, Reason> {
         let total = response.content_length();
         if !response.status().is_success() {
-            return Err(Reason::Status(response.status()));
+            let after = response.headers().get(header::RETRY_AFTER).and_then(|value| seconds(value.to_str().ok()?));
+            return Err(Reason::Status { status: response.status(), after });
         }
         let limit = self.limits.body_bytes;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Reason::Broken(error.without_url()))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(Reason::TooLarge(limit));
             }
@@ -411,27 +401,9 @@ impl Client {
     }
 }
 
-async fn send(request: reqwest::RequestBuilder) -> Result<reqwest::Response, Reason> {
-    request.send().await.map_err(|error| {
-        let error = error.without_url();
-        if is_about_trust(&error) { Reason::Untrusted(error) } else { Reason::Unreachable(error) }
-    })
-}
-
-/// True if encryption failed: a typed error of the TLS layer is somewhere among the causes.
-fn is_about_trust(error: &reqwest::Error) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if cause.is::<rustls::Error>() {
-            return true;
-        }
-        // What an I/O error wraps is not its source: its source is the source of that. The client wraps twice.
-        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => cause.source(),
-        };
-    }
-    false
+/// The seconds of a `Retry-After`. The form with a date would need the clock of the registry.
+fn seconds(value: &str) -> Option<Duration> {
+    value.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// `host:port`, as cause keys and messages name a registry.

@@ -1,0 +1,58 @@
+//! The records of built units, one file each.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use mangrove_domain::{
+    bundle::{ObjectKey, StoredObject},
+    failure::Fault,
+    problem::Code,
+};
+use mangrove_fs::read::{self, FileKind, Within};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::cache::write_file;
+
+/// What was drafted.
+#[derive(Serialize, Deserialize)]
+pub(super) struct DraftRecord {
+    pub(super) package: String,
+    pub(super) entries: BTreeMap<String, String>,
+    pub(super) imports: BTreeSet<String>,
+    pub(super) vendor: Option<ObjectRecord>,
+}
+
+/// Where a unit is in the store.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct ObjectRecord {
+    digest: String,
+    size_bytes: u64,
+}
+
+impl ObjectRecord {
+    pub(super) fn of(object: StoredObject) -> Self {
+        Self { digest: object.key.digest().to_string(), size_bytes: object.size_bytes }
+    }
+
+    pub(super) fn object(&self) -> Option<StoredObject> {
+        Some(StoredObject { key: ObjectKey::Vendor(self.digest.parse().ok()?), size_bytes: self.size_bytes })
+    }
+}
+
+/// The vendor bundle that a record names; `None` if it names none or cannot be read.
+pub(crate) fn recorded(path: &Path) -> Option<StoredObject> {
+    read_record::<ObjectRecord>(path).or_else(|| read_record::<DraftRecord>(path)?.vendor)?.object()
+}
+
+/// What a record says; a missing or damaged one says nothing.
+pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&read::bytes(path, Within::Unlinked, FileKind::State).ok()?).ok()
+}
+
+pub(super) fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
+    let text = serde_json::to_vec_pretty(record)
+        .map_err(|error| Fault::environment(Code::BUNDLE_FAILED, "packages:record", error.to_string()))?;
+    Ok(write_file(path, &text)?)
+}
