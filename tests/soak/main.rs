@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: drills that are worth repeating. Each does to the real program, on a real disk, what a machine
-//! does to it sooner or later, and then looks whether anything was lost. `design/operations.md` says what they show.
+//! does to it sooner or later, and then looks whether anything was lost. `design/drills.md` says what each must show.
 
 #![expect(clippy::print_stdout, reason = "it talks to its terminal")]
 

@@ -2,7 +2,7 @@
 //! them, and what does fails once for all that need the same.
 
 use std::{
-    process::Command,
+    net::{SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -42,9 +42,9 @@ fn repository() -> Result<Repository> {
 }
 
 /// How long a scan took until the local types could be used, and in all.
-fn scan(repository: &Repository, prefix: &[&str]) -> Result<(Duration, Duration)> {
+fn scan(repository: &Repository) -> Result<(Duration, Duration)> {
     let start = Instant::now();
-    let scan = repository.start_under(prefix, &["scan"])?;
+    let scan = repository.start(&["scan"])?;
     let mut ready = None;
     while ready.is_none() && start.elapsed() < TIME_LIMIT {
         std::thread::sleep(Duration::from_millis(200));
@@ -74,7 +74,7 @@ pub(crate) fn silent(_: &mut Rng) -> Result<Outcome> {
     registry.misbehave(None, Misbehaviour::Stall, None);
     let mut repository = repository()?;
     repository.set_environment("MANGROVE_NPM_REGISTRY", registry.url());
-    let (ready, whole) = scan(&repository, &[])?;
+    let (ready, whole) = scan(&repository)?;
     let figures = judge(ready, whole)?;
     let requests = registry.requests().len();
     registry.heal()?;
@@ -84,46 +84,31 @@ pub(crate) fn silent(_: &mut Rng) -> Result<Outcome> {
     Ok(Outcome::Held(format!("{figures}; {requests} requests; all healed by the next scan")))
 }
 
-/// A network namespace whose packets go nowhere: no refusal, no answer.
-struct Namespace {
-    name: String,
+/// A port whose new connections get no answer at all, as where a firewall drops packets: nobody accepts, and the queue
+/// of those who wait is full.
+struct FullPort {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
 }
 
-impl Namespace {
-    fn create() -> Result<Self, String> {
-        let name = format!("mangrove-soak-{}", std::process::id());
-        let namespace = Self { name: name.clone() };
-        let lines: [&[&str]; 4] = [
-            &["netns", "add", &name],
-            &["-n", &name, "link", "add", "nowhere", "type", "dummy"],
-            &["-n", &name, "address", "add", "10.254.0.1/24", "dev", "nowhere"],
-            &["-n", &name, "link", "set", "nowhere", "up"],
-        ];
-        for line in lines {
-            let output = Command::new("ip").args(line).output();
-            let output = output.map_err(|error| format!("cannot start `ip`: {error}"))?;
-            if !output.status.success() {
-                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                return Err(format!("needs root and network namespaces: `ip {}`: {said}", line.join(" ")));
-            }
+impl FullPort {
+    fn open() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            waiting.push(stream);
+            ensure!(waiting.len() < 10_000, "the queue of a port does not become full");
         }
-        Ok(namespace)
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "delete", &self.name]).output();
+        Ok(Self { address, _listener: listener, _waiting: waiting })
     }
 }
 
 pub(crate) fn dropping(_: &mut Rng) -> Result<Outcome> {
-    let namespace = match Namespace::create() {
-        Ok(namespace) => namespace,
-        Err(reason) => return Ok(Outcome::Skipped(reason)),
-    };
+    let port = FullPort::open()?;
     let mut repository = repository()?;
-    repository.set_environment("MANGROVE_NPM_REGISTRY", "http://10.254.0.2/".to_owned());
-    let (ready, whole) = scan(&repository, &["ip", "netns", "exec", &namespace.name])?;
+    repository.set_environment("MANGROVE_NPM_REGISTRY", format!("http://{}/", port.address));
+    let (ready, whole) = scan(&repository)?;
     Ok(Outcome::Held(judge(ready, whole)?))
 }

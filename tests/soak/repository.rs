@@ -172,7 +172,7 @@ impl Running {
     /// Kills the command and all that it started in its group. False if it had ended before.
     pub(crate) fn kill(&mut self) -> Result<bool> {
         // The shell's own `kill`: a machine may lack the program.
-        let line = format!("kill -KILL -- -{}", self.child.id());
+        let line = format!("kill -KILL -{}", self.child.id());
         let _ = Command::new("sh").args(["-c", &line]).stderr(Stdio::null()).status().context("cannot start `sh`")?;
         Ok(self.child.wait()?.signal().is_some())
     }
