@@ -20,6 +20,7 @@ mod operations;
 mod origins;
 mod outage;
 mod packages;
+mod pressure;
 mod running;
 mod runs;
 mod sandbox;

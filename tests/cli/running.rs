@@ -227,6 +227,68 @@ fn secrets_beside_the_code_are_not_readable_unless_granted() {
 }
 
 #[test]
+fn f10_what_roots_hold_is_kept_from_code_that_may_read_the_repository() {
+    let Some(deno) = crate::deno::real() else { return };
+    let files = [
+        "notes.txt",
+        ".mangrove/catalog.db",
+        "mounts/shared/notes.txt",
+        "mounts/shared/vaults/a.yaml",
+        "mounts/shared/.mangrove/catalog.db",
+        "mounts/shared/.swamp/secrets/key",
+        "mounts/other/vaults/a.yaml",
+    ];
+    let it = sandbox(&format!(
+        "for (const file of {files:?}) {{
+            try {{ await Deno.readTextFile(`${{context.repoDir}}/${{file}}`); context.logger.info(`read ${{file}}`); }}
+            catch (error) {{ if (error.name !== 'NotCapable') throw error; }}
+        }}"
+    ));
+    for file in files.into_iter().filter(|file| !file.starts_with(".mangrove")) {
+        it.write(file, "text");
+    }
+    it.write(".swamp-sources.yaml", "sources: [mounts/shared]\n");
+    it.write("mounts/shared/extensions/models/m.ts", "export const nothing = 1;\n");
+    for grants in ["{ env: [TOKEN] }", "{ read: [.] }", "{ read: true }"] {
+        grant(&it, grants);
+        let output = run(&it, &deno);
+        assert_eq!(output.code, 0, "{grants}: {output}");
+        let output = all(&output);
+        let read: Vec<&str> = files.into_iter().filter(|file| output.contains(&format!("read {file}"))).collect();
+        // What is only like a root, is none.
+        assert_eq!(read, ["notes.txt", "mounts/shared/notes.txt", "mounts/other/vaults/a.yaml"], "{grants}: {output}");
+    }
+}
+
+#[test]
+fn a_refusal_of_what_is_protected_says_that_an_entry_has_to_name_it() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox("await Deno.readTextFile(`${context.repoDir}/below/prod.env`);");
+    it.write("below/prod.env", "secret");
+    grant(&it, "{ read: [below] }");
+    let said = all(&run(&it, &deno));
+    assert!(said.contains("MG0226") && said.contains("an entry for a directory around it does not grant it"), "{said}");
+    grant(&it, "{ read: [below, below/prod.env] }");
+    assert_eq!(run(&it, &deno).code, 0);
+}
+
+#[test]
+fn f08_an_entry_that_is_a_link_out_of_the_repository_is_told() {
+    let Some(deno) = crate::deno::real() else { return };
+    let outside = tempfile::tempdir().expect("a directory");
+    let it = sandbox("await Deno.writeTextFile(`${context.repoDir}/data/x`, 'text');");
+    std::os::unix::fs::symlink(outside.path(), it.tree.path("data")).expect("a link");
+    grant(&it, "{ write: [data] }");
+    let output = run(&it, &deno);
+    let said = all(&output);
+    assert!(output.code != 0 && said.contains("MG0226") && said.contains("is a link to"), "{said}");
+    assert!(!outside.path().join("x").exists());
+    grant(&it, &format!("{{ write: [{}] }}", outside.path().display()));
+    let output = run(&it, &deno);
+    assert_ne!(output.code, 0, "the name of the link is not what is granted: {output}");
+}
+
+#[test]
 fn without_deno_what_needs_it_says_so_and_the_rest_runs() {
     let nowhere = Path::new("/nowhere/deno");
     let it = sandbox("if (context.methodName === 'none') Deno.exit(1); context.logger.info('went');");

@@ -170,6 +170,7 @@ impl Types for Catalogue {
                 bundle: LoadedBundle { code: Arc::from("export {};"), vendor_files: Vec::new() },
                 add_ons: Vec::new(),
                 left_out: Vec::new(),
+                behind: None,
             });
         }
         let failure = self.failed.get(type_name.as_str()).cloned();
@@ -188,6 +189,7 @@ impl Types for Catalogue {
             },
             remark: None,
             advice: None,
+            fault: None,
         })
     }
 }
@@ -389,7 +391,11 @@ impl Bench {
     }
 
     pub(crate) async fn history(&self) -> Vec<RunRecord> {
-        self.runs.list(&RunFilter::default()).await.expect("a history")
+        let mut records = Vec::new();
+        for header in self.runs.list(&RunFilter::default()).await.expect("a history") {
+            records.extend(self.runs.get(&header.id).await.expect("a history").found());
+        }
+        records
     }
 
     pub(crate) fn calls(&self) -> Vec<Called> {

@@ -8,7 +8,7 @@ use mangrove_domain::{
     failure::Fault,
     ports::{RunFilter, RunStore, RunStoreError},
     problem::Code,
-    run::{RunLookup, RunRecord, RunStatus},
+    run::{RunHeader, RunLookup, RunRecord, RunStatus},
 };
 use mangrove_testkit::rows;
 
@@ -176,7 +176,7 @@ impl RunStore for Failing {
         self.inner.get(id).await
     }
 
-    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         self.inner.list(filter).await
     }
 }

@@ -7,10 +7,10 @@ use mangrove_domain::{
     advice::{Advice, UserAction},
     bundle::LoadedBundle,
     description::Description,
-    failure::Failure,
+    failure::{Failure, Fault},
     index::TypeIndex,
     ports::{Catalog, CatalogError},
-    problem::Problem,
+    problem::{Code, Problem},
     row::Row,
     source::{Kind, SourceId},
     state::{State, StateName},
@@ -37,6 +37,8 @@ pub struct ReadyType {
     pub add_ons: Vec<ReadyAddOn>,
     /// Why add-ons of the same snapshot are left out, a sentence each.
     pub left_out: Vec<String>,
+    /// What kept it from being brought up to date; its bundle may then be older than its source.
+    pub behind: Option<String>,
 }
 
 /// An add-on that can run.
@@ -106,6 +108,9 @@ pub struct NotReady {
     pub remark: Option<String>,
     /// What to do about it, where the rest does not say so.
     pub advice: Option<Advice>,
+    /// What kept Mangrove itself from finding out more, such as a catalog that is busy. Whether there is such a type is
+    /// then not known.
+    pub fault: Option<Fault>,
 }
 
 /// What disk and history say of a type that no row claims.
@@ -170,12 +175,37 @@ impl NotReady {
             }
         };
         let (kind, type_name) = (kind.cloned(), type_name.clone());
-        Self { kind, type_name, claimed_by, failure, other_kinds, nearest, unclaimed, remark, advice: None }
+        Self {
+            kind,
+            type_name,
+            claimed_by,
+            failure,
+            other_kinds,
+            nearest,
+            unclaimed,
+            remark,
+            advice: None,
+            fault: None,
+        }
+    }
+
+    /// The code that stands for it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match &self.fault {
+            Some(fault) => fault.code,
+            None if self.claimed_by.is_empty() => Code::UNKNOWN_TYPE,
+            None => Code::RUN_BLOCKED,
+        }
     }
 
     /// What is the matter, in a few words: ``unknown model type `@acme/dns` ``.
     #[must_use]
     pub fn headline(&self) -> String {
+        if self.fault.is_some() {
+            let kind = self.kind.as_ref().map(|kind| format!("{kind} ")).unwrap_or_default();
+            return format!("the {kind}type `{}` cannot be looked at", self.type_name);
+        }
         match &self.kind {
             Some(kind) => format!("unknown {kind} type `{}`", self.type_name),
             None => format!("unknown type `{}`", self.type_name),
@@ -185,6 +215,9 @@ impl NotReady {
     /// Why, a sentence each, without times: they change while somebody reads.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
+        if let Some(fault) = &self.fault {
+            return vec![fault.to_string()];
+        }
         let mut reasons: Vec<String> = self.claimed_by.iter().map(|row| claim(row)).collect();
         if reasons.is_empty() {
             let Unclaimed { departed, unscanned, unobservable } = &self.unclaimed;

@@ -13,7 +13,9 @@ use std::{
 
 use mangrove_app::{on_demand::OnDemand, types::Types as _};
 use mangrove_domain::{
-    ports::{Event, Progress},
+    failure::Fault,
+    ports::{CatalogError, Event, Progress},
+    problem::Code,
     source::Kind,
     type_name::TypeName,
 };
@@ -106,4 +108,73 @@ async fn fault_55_a_hundred_at_once_share_one_attempt() {
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(world.tree.take_surveys(), 1);
     assert_eq!(world.bundler.take_calls(), ["models/a.ts"]);
+}
+
+fn busy() -> CatalogError {
+    CatalogError::Busy { fault: Fault::transient(Code::CATALOG_BUSY, "sqlite:5", "another process is writing it") }
+}
+
+/// A world with a type that was built, and whose source was edited since.
+async fn edited() -> World {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    world.scan().await;
+    world.tree.write("models/a.ts", &model("@acme/a", "edited"));
+    world
+}
+
+#[tokio::test]
+async fn f05_a_type_with_a_good_bundle_runs_while_the_catalog_is_busy() {
+    let world = edited().await;
+    let built = world.catalog.rows()[0].bundle().cloned();
+    let types = OnDemand::new(world.another_process());
+    let (kind, name) = (model_kind(), TypeName::stored("@acme/a"));
+    for _ in 0..2 {
+        world.catalog.fail_next_commit(busy());
+        let ready = types.ready(&kind, &name).await.expect("the bundle that was built last");
+        assert_eq!(ready.row.bundle().cloned(), built);
+        let behind = ready.behind.expect("it is said");
+        assert!(behind.contains("another process is writing it") && behind.contains("@acme/a"), "{behind}");
+    }
+    let ready = types.ready(&kind, &name).await.expect("nobody holds it any more");
+    assert_eq!(ready.behind, None);
+    assert!(ready.row.bundle().cloned() != built, "it is brought up to date");
+}
+
+#[tokio::test]
+async fn f05_a_type_without_a_row_is_not_called_unknown_while_the_catalog_is_busy() {
+    let world = World::new();
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    let types = world.types();
+    let (kind, name) = (model_kind(), TypeName::stored("@acme/a"));
+    for _ in 0..2 {
+        world.catalog.fail_next_commit(busy());
+        let refused = types.ready(&kind, &name).await.expect_err("nothing was built before");
+        assert_eq!(refused.code(), Code::CATALOG_BUSY);
+        let told = format!("{}; {}", refused.headline(), refused.reasons().join("; "));
+        assert!(!told.contains("unknown") && !told.contains("nothing claims it"), "{told}");
+    }
+    types.ready(&kind, &name).await.expect("a request a moment later does not repeat the answer");
+}
+
+#[tokio::test]
+async fn f05_f06_what_else_keeps_the_catalog_from_being_written_is_called_by_its_name() {
+    let access = |code, message: &str| CatalogError::Access {
+        operation: "write",
+        fault: Fault::environment(code, "sqlite", message),
+    };
+    let newer = CatalogError::Newer { fault: Fault::environment(Code::CATALOG_NEWER, "catalog:newer", "layout 99") };
+    for (error, code) in [
+        (newer, Code::CATALOG_NEWER),
+        (access(Code::DISK_FULL, "the disk is full"), Code::DISK_FULL),
+        (access(Code::UNREADABLE, "unable to open"), Code::UNREADABLE),
+    ] {
+        let world = edited().await;
+        let types = OnDemand::new(world.another_process());
+        world.catalog.fail_next_commit(error);
+        let refused =
+            types.ready(&model_kind(), &TypeName::stored("@acme/a")).await.expect_err("it cannot be recorded");
+        assert_eq!(refused.code(), code, "{}", refused.headline());
+        assert_eq!(refused.fault.as_ref().map(|fault| fault.code), Some(code));
+    }
 }

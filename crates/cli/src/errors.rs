@@ -125,31 +125,8 @@ impl CommandError {
 
     /// A fault that ends the command.
     pub(crate) fn fault(doing: &str, fault: &Fault) -> Self {
-        let exit = match (fault.code, fault.class) {
-            (Code::NO_REPOSITORY | Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT | Code::CATALOG_NEWER, _) => {
-                Exit::Usage
-            }
-            (_, FailureClass::Transient) => Exit::TryAgain,
-            (_, FailureClass::Environment | FailureClass::Deterministic) => Exit::Failed,
-        };
-        let hint = match fault.code {
-            Code::NO_REPOSITORY => {
-                "`mangrove init` creates a repository here; `--repo DIR` names another one".to_owned()
-            }
-            Code::CATALOG_NEWER => {
-                "use the version of Mangrove that wrote it, another `--state-dir`, or `mangrove catalog rebuild`"
-                    .to_owned()
-            }
-            Code::CATALOG_BUSY => "another process is writing; try again".to_owned(),
-            Code::CATALOG_CORRUPT | Code::CATALOG_FAILED => {
-                "`mangrove doctor` shows the details; `mangrove catalog rebuild` builds the catalog again".to_owned()
-            }
-            Code::STORE_FOREIGN => {
-                "if no other repository uses the store, `mangrove catalog rebuild` assigns it to this repository"
-                    .to_owned()
-            }
-            code => advice::of_code(code).unwrap_or_else(|| format!("`mangrove explain {code}` describes this error")),
-        };
+        let exit = exit_for(fault.code, fault.class);
+        let hint = hint_for(fault.code, fault.class);
         let fault_text = fault.to_string();
         let message = if doing.is_empty() { fault_text } else { format!("{doing}: {fault_text}") };
         Self::new(exit, Some(fault.code), message, Some(&hint))
@@ -157,6 +134,9 @@ impl CommandError {
 
     /// A type that cannot run.
     pub(crate) fn not_ready(not_ready: &NotReady, now: Timestamp) -> Self {
+        if let Some(fault) = &not_ready.fault {
+            return Self::fault(&not_ready.headline(), fault);
+        }
         let NotReady { type_name, claimed_by, failure, .. } = not_ready;
         let mut error = Self::new(Exit::No, Some(Code::UNKNOWN_TYPE), not_ready.headline(), None);
         error.details = not_ready.reasons();
@@ -198,6 +178,41 @@ impl CommandError {
         let head = self.code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"));
         printer.error(&format!("{head}: {}", self.message), &self.details, self.remedy().as_deref());
     }
+}
+
+/// How a command ends that Mangrove itself could not carry out.
+pub(crate) const fn exit_for(code: Code, class: FailureClass) -> Exit {
+    match (code, class) {
+        (Code::NO_REPOSITORY | Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT | Code::CATALOG_NEWER, _) => {
+            Exit::Usage
+        }
+        (_, FailureClass::Transient) => Exit::TryAgain,
+        (_, FailureClass::Environment | FailureClass::Deterministic) => Exit::Failed,
+    }
+}
+
+/// What helps then. Making the catalog anew is advised only where it is the catalog that is broken.
+pub(crate) fn hint_for(code: Code, class: FailureClass) -> String {
+    let hint = match (code, class) {
+        (Code::NO_REPOSITORY, _) => "`mangrove init` creates a repository here; `--repo DIR` names another one",
+        (Code::CATALOG_NEWER, _) => {
+            "use the version of Mangrove that wrote it, another `--state-dir`, or `mangrove catalog rebuild`"
+        }
+        (Code::CATALOG_BUSY, _) => "another process is writing; try again",
+        (Code::CATALOG_FAILED, FailureClass::Transient) => "try again",
+        (Code::CATALOG_FAILED, _) => "`mangrove doctor` shows the details",
+        (Code::CATALOG_CORRUPT, _) => {
+            "`mangrove doctor` shows the details; `mangrove catalog rebuild` builds the catalog again"
+        }
+        (Code::DISK_FULL, _) => "free some space, or keep the state elsewhere with `--state-dir DIR`; then try again",
+        (Code::STORE_FOREIGN, _) => {
+            "if no other repository uses the store, `mangrove catalog rebuild` assigns it to this repository"
+        }
+        (code, _) => {
+            return advice::of_code(code).unwrap_or_else(|| format!("`mangrove explain {code}` describes this error"));
+        }
+    };
+    hint.to_owned()
 }
 
 /// When a failure was seen last, and when it is tried again.

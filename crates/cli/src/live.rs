@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     commands::run::{handle_text, print_hint, status},
-    errors::retry_line,
+    errors::{hint_for, retry_line},
     human,
     line::{Line, Style},
     printer::Printer,
@@ -65,9 +65,13 @@ impl LiveView {
         match record.status {
             RunStatus::Succeeded => {}
             RunStatus::Blocked => {
-                let blocked_by = record.error.as_ref().and_then(|error| error.blocked_by.as_deref());
-                if let Some(type_name) = blocked_by {
-                    self.printer.hint(&format!("see `mangrove why {type_name}`"));
+                let Some(error) = &record.error else { return };
+                match (&error.failure, &error.blocked_by) {
+                    (Some(failure), _) if failure.code == error.code => {
+                        self.printer.hint(&hint_for(failure.code, failure.class));
+                    }
+                    (_, Some(type_name)) => self.printer.hint(&format!("see `mangrove why {type_name}`")),
+                    (_, None) => {}
                 }
             }
             RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{failure::Fault, json::Json, problem::Code, source::RootId};
+use crate::{failure::Fault, json::Json, problem::Code, protected, source::RootId};
 
 /// Something outside of the engine that code may be allowed to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -166,7 +166,12 @@ impl Grantee {
     #[must_use]
     pub fn denied(&self, subject: &str, permission: Permission, name: Option<&str>) -> Fault {
         let mut grants = self.grants.clone();
-        let held = grants.remove(&permission).unwrap_or(Grant::Only(Vec::new()));
+        let is_of_files = matches!(permission, Permission::Read | Permission::Write);
+        let held = match grants.remove(&permission) {
+            // Every path but those that are protected: the same as a list, to which one can be added.
+            Some(Grant::All) if is_of_files && name.is_some() => Grant::Only(vec!["/".to_owned()]),
+            held => held.unwrap_or(Grant::Only(Vec::new())),
+        };
         grants.insert(permission, held.and(name));
         let quoted = |text: &str| Json::from(text).to_string();
         let entry: Vec<String> = grants
@@ -191,6 +196,11 @@ impl Grantee {
             format!(
                 "{message}; without an entry for `read`, the root of the code may be read; with one, only what it names"
             )
+        } else {
+            message
+        };
+        let message = if is_of_files && name.is_some_and(protected::is_protected_path) {
+            format!("{message}; it is protected: an entry for a directory around it does not grant it")
         } else {
             message
         };
@@ -252,6 +262,11 @@ mod tests {
         grantee.grants.clear();
         let fault = grantee.denied("a.ts", Permission::Run, None);
         assert!(fault.message.contains(r#"{ "@acme/dns": { run: true } }"#), "{fault}");
+        let fault = grantee.denied("a.ts", Permission::Read, Some("/r/.env"));
+        assert!(fault.message.contains("an entry for a directory around it does not grant it"), "{fault}");
+        grantee.grants.insert(Permission::Write, Grant::All);
+        let fault = grantee.denied("a.ts", Permission::Write, Some("/r/.git/config"));
+        assert!(fault.message.contains(r#"{ write: ["/", "/r/.git/config"] }"#), "{fault}");
         let fault = grantee.denied("a.ts", Permission::Read, Some("/etc/\"x"));
         assert!(fault.message.contains(r#"read: ["/etc/\"x"]"#), "{fault}");
     }

@@ -47,6 +47,12 @@ impl RunStatus {
         }
     }
 
+    /// True if it has not ended.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, RunStatus::Pending | RunStatus::Running)
+    }
+
     /// The status of this spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -77,11 +83,49 @@ pub struct RunRecord {
     pub error: Option<RunProblem>,
 }
 
+/// What lists of runs show of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunHeader {
+    /// As [`RunRecord::id`].
+    pub id: String,
+    /// As [`RunRecord::name`].
+    pub name: String,
+    /// As [`RunRecord::trigger`].
+    pub trigger: String,
+    /// As [`RunRecord::status`].
+    pub status: RunStatus,
+    /// As [`RunRecord::started_at`].
+    pub started_at: Timestamp,
+    /// As [`RunRecord::finished_at`].
+    pub finished_at: Option<Timestamp>,
+}
+
+impl RunHeader {
+    /// True if the run goes on.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.status.is_open()
+    }
+}
+
+impl From<&RunRecord> for RunHeader {
+    fn from(record: &RunRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            name: record.name.clone(),
+            trigger: record.trigger.clone(),
+            status: record.status,
+            started_at: record.started_at,
+            finished_at: record.finished_at,
+        }
+    }
+}
+
 impl RunRecord {
     /// True if the record says that the run goes on.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.status, RunStatus::Pending | RunStatus::Running)
+        self.status.is_open()
     }
 
     /// The record of a run that was broken off at this time, for this reason: what was going on failed, what had not

@@ -13,6 +13,9 @@ use mangrove_domain::{
 
 use crate::worker::wire;
 
+/// How a remembered inspection is laid out, with the format of the bytes behind the digest; part of its key.
+const FORMAT: u32 = 1_000 + wire::INSPECTION_FORMAT;
+
 /// An inspector that asks a cache first. Only answers are remembered, never failures; a cache that cannot be read or
 /// written costs the look-up and nothing else.
 pub struct CachedInspector {
@@ -28,7 +31,7 @@ impl CachedInspector {
 
     async fn remembered(&self, key: Digest) -> Option<Inspection> {
         match self.cache.cached_inspection(key).await {
-            Ok(bytes) => wire::decode_inspection(&bytes?).ok(),
+            Ok(bytes) => wire::decode_inspection(unsealed(key, &bytes?)?).ok(),
             Err(error) => {
                 tracing::debug!(%error, "a remembered inspection cannot be read");
                 None
@@ -38,7 +41,7 @@ impl CachedInspector {
 
     async fn remember(&self, key: Digest, inspection: &Inspection) {
         let Ok(bytes) = wire::encode_inspection(inspection) else { return };
-        if let Err(error) = self.cache.cache_inspection(key, &bytes).await {
+        if let Err(error) = self.cache.cache_inspection(key, &sealed(key, &bytes)).await {
             tracing::debug!(%error, "an inspection cannot be remembered");
         }
     }
@@ -47,7 +50,7 @@ impl CachedInspector {
 #[async_trait]
 impl ExportInspector for CachedInspector {
     async fn inspect(&self, request: InspectRequest) -> Result<Inspection, Fault> {
-        let key = key(&request, wire::INSPECTION_FORMAT);
+        let key = key(&request, FORMAT);
         if let Some(inspection) = self.remembered(key).await {
             return Ok(inspection);
         }
@@ -55,6 +58,22 @@ impl ExportInspector for CachedInspector {
         self.remember(key, &inspection).await;
         Ok(inspection)
     }
+}
+
+/// The bytes behind a digest of them and of their key. A damaged inspection may still be one, and would be believed for
+/// as long as its source stays as it is.
+fn sealed(key: Digest, bytes: &[u8]) -> Vec<u8> {
+    [&digest(key, bytes).as_bytes()[..], bytes].concat()
+}
+
+/// The bytes, if they and their key are those of the digest before them.
+fn unsealed(key: Digest, sealed: &[u8]) -> Option<&[u8]> {
+    let (found, bytes) = sealed.split_first_chunk::<32>()?;
+    (Digest::from_bytes(*found) == digest(key, bytes)).then_some(bytes)
+}
+
+fn digest(key: Digest, bytes: &[u8]) -> Digest {
+    Digest::of(&[&key.as_bytes()[..], bytes].concat())
 }
 
 /// Bundle, vendors, the exports that were asked for, our own version, and the format of the remembered bytes: everything
@@ -109,6 +128,34 @@ mod tests {
         }
         inspector.inspect(request("2;")).await.expect("an answer");
         assert_eq!(inner.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn f16_a_remembered_inspection_that_is_damaged_is_made_again() {
+        let (inner, cache) = (Arc::new(Counting::default()), Arc::new(MemoryCatalog::default()));
+        let inspector = CachedInspector::new(Arc::clone(&inner) as _, Arc::clone(&cache) as _);
+        let looks = || inner.0.load(Ordering::Relaxed);
+        inspector.inspect(request("1;")).await.expect("an answer");
+        inspector.inspect(request("2;")).await.expect("an answer");
+        let (one, two) = (key(&request("1;"), FORMAT), key(&request("2;"), FORMAT));
+        let whole = cache.cached_inspection(one).await.expect("readable").expect("remembered");
+        let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|at| whole[..at].to_vec()).collect();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            damaged.push(bytes);
+        }
+        // That of another bundle, and one without a digest.
+        damaged.push(cache.cached_inspection(two).await.expect("readable").expect("remembered"));
+        damaged.push(whole[32..].to_vec());
+        for bytes in damaged {
+            cache.cache_inspection(one, &bytes).await.expect("written");
+            let before = looks();
+            let inspection = inspector.inspect(request("1;")).await.expect("an answer");
+            assert_eq!((inspection.notes, looks()), (vec!["seen".to_owned()], before + 1), "{bytes:?}");
+            inspector.inspect(request("1;")).await.expect("an answer");
+            assert_eq!(looks(), before + 1, "and is remembered again");
+        }
     }
 
     #[test]

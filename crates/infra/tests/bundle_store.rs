@@ -304,3 +304,101 @@ async fn a_store_knows_whose_it_is() {
     assert_eq!(store.ownership("b").expect("read"), Ownership::Foreign("a".to_owned()));
     assert_eq!(store.list().await.expect("objects"), [], "the mark is no object");
 }
+
+type Obstacle = (&'static str, fn(&Path));
+
+/// What may stand in the place of a bundle and cannot be read, not even by the superuser; and what only others cannot read.
+fn obstacles() -> [Obstacle; 4] {
+    use std::os::unix::fs::PermissionsExt as _;
+    [
+        ("a directory", |path| {
+            fs::create_dir(path).expect("a directory");
+            fs::write(path.join("inside"), "x").expect("a file in it");
+        }),
+        ("an empty directory", |path| fs::create_dir(path).expect("a directory")),
+        ("a link to itself", |path| std::os::unix::fs::symlink(path, path).expect("a link")),
+        ("somebody else's file", |path| {
+            fs::write(path, "export const model = {};").expect("written");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("nobody's");
+        }),
+    ]
+}
+
+#[tokio::test]
+async fn f17_a_bundle_that_cannot_be_read_is_damaged_and_is_replaced() {
+    for (what, put) in obstacles() {
+        let (_directory, store) = place();
+        let bundle = filled(&store).await;
+        let path = extension_path(&store, &bundle);
+        fs::remove_file(&path).expect("removed");
+        put(&path);
+        // The superuser reads what nobody may.
+        if fs::read(&path).is_err() {
+            assert_eq!(refused(&store, &bundle).await, (bundle.entry.key, Code::BUNDLE_CORRUPT), "{what}");
+            assert!(store.verify(&bundle.entry).await.expect("looked at") != Presence::Present, "{what}");
+        }
+        assert_eq!(filled(&store).await, bundle, "{what}");
+        assert_eq!(presence(&store, &bundle).await, Presence::Present, "{what}");
+        assert!(store.load(&bundle).await.is_ok(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn f17_a_file_of_a_vendor_that_cannot_be_read_costs_the_vendor_only() {
+    for (what, put) in obstacles() {
+        let (_directory, store) = place();
+        let bundle = filled(&store).await;
+        let path = vendor_path(&store, &bundle, "zod.js");
+        fs::remove_file(&path).expect("removed");
+        put(&path);
+        if fs::read(&path).is_err() {
+            assert_eq!(refused(&store, &bundle).await.0, bundle.vendors[0].key, "{what}");
+        }
+        assert_eq!(filled(&store).await, bundle, "{what}");
+        assert!(store.load(&bundle).await.is_ok(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn f17_what_cannot_be_read_can_be_removed() {
+    for (what, put) in obstacles() {
+        let (_directory, store) = place();
+        let bundle = filled(&store).await;
+        let path = extension_path(&store, &bundle);
+        fs::remove_file(&path).expect("removed");
+        put(&path);
+        store.remove(bundle.entry.key).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(fs::symlink_metadata(&path).is_err(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn f27_what_is_no_file_is_a_damaged_bundle_and_is_put_again() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    let link = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).expect("a link");
+    let huge = |path: &Path| fs::File::create(path).and_then(|file| file.set_len(20 << 30)).expect("a file");
+    let directory = TempDir::new().expect("a temporary directory");
+    let store = LocalStore::new(directory.path());
+    let bundle = filled(&store).await;
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut pending = vec![directory.path().to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).expect("a list") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { pending.push(path) } else { files.push(path) }
+        }
+    }
+    let put: [&dyn Fn(&Path); 3] = [&pipe, &link, &huge];
+    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "js")) {
+        for put in put {
+            fs::remove_file(file).expect("removed");
+            put(file);
+            let load = tokio::time::timeout(Duration::from_secs(30), store.load(&bundle));
+            let error = load.await.expect("it does not wait").expect_err("damaged");
+            assert_eq!(error.fault().code, Code::BUNDLE_CORRUPT, "{}", file.display());
+            assert_eq!(filled(&store).await, bundle, "{}", file.display());
+            store.load(&bundle).await.expect("whole again");
+        }
+    }
+}

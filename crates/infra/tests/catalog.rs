@@ -11,6 +11,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    digest::Digest,
     failure::FailureClass,
     ports::{Catalog as _, CatalogError, Change, InspectionCache as _},
     problem::Code,
@@ -685,4 +686,107 @@ async fn a_log_that_was_left_is_folded_once() {
     assert_eq!(stored(&opened).await.len(), written.len());
     opened.close().await;
     catalog.close().await;
+}
+
+#[tokio::test]
+async fn f05_all_writes_share_one_patience_and_it_comes_back() {
+    let place = Place::new();
+    place.fill(1).await;
+    let policy = BusyPolicy { busy_timeout: Duration::from_millis(400), attempts: 2 };
+    let catalog =
+        SqliteCatalog::open_with(&place.path(), OpenMode::ReadWrite, policy).await.expect("a catalog").catalog;
+    let mut raw = place.raw().await;
+    let row = rows::failed("models/late.ts", "@acme/late");
+    for _ in 0..2 {
+        let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+        let began = tokio::time::Instant::now();
+        let first = catalog.commit(rows::put_all([&row])).await;
+        assert!(matches!(first, Err(CatalogError::Busy { .. })), "{first:?}");
+        assert!(began.elapsed() >= Duration::from_millis(800), "the first one waits: {:?}", began.elapsed());
+        for number in 0..8_u8 {
+            let refused = catalog.cache_inspection(Digest::of(&[number]), b"x").await;
+            assert!(matches!(refused, Err(CatalogError::Busy { .. })), "{refused:?}");
+        }
+        // One after the other they would have waited another six seconds.
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        held.rollback().await.expect("released");
+        catalog.cache_inspection(Digest::of(b"again"), b"x").await.expect("somebody gets through");
+    }
+    assert_eq!(catalog.commit(rows::put_all([&row])).await.expect("free again").conflicts, []);
+}
+
+#[tokio::test]
+async fn f05_many_writers_at_once_do_not_wait_one_after_the_other() {
+    let place = Place::new();
+    place.fill(1).await;
+    let policy = BusyPolicy { busy_timeout: Duration::from_millis(300), attempts: 2 };
+    let catalog =
+        SqliteCatalog::open_with(&place.path(), OpenMode::ReadWrite, policy).await.expect("a catalog").catalog;
+    let mut raw = place.raw().await;
+    let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+    let began = tokio::time::Instant::now();
+    let keys: Vec<Digest> = (0..20_u8).map(|number| Digest::of(&[number])).collect();
+    let writes = keys.iter().map(|key| catalog.cache_inspection(*key, b"x"));
+    for outcome in futures::future::join_all(writes).await {
+        assert!(matches!(outcome, Err(CatalogError::Busy { .. })), "{outcome:?}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    drop(held);
+}
+
+#[tokio::test]
+async fn f05_an_open_catalog_that_should_be_swept_opens_while_it_is_busy() {
+    let place = Place::new();
+    place.fill(1).await;
+    let mut raw = place.raw().await;
+    for number in 0..300 {
+        sqlx::query("INSERT INTO descriptions (digest, json) VALUES (randomblob(32), ?1)")
+            .bind(number.to_string())
+            .execute(&mut raw)
+            .await
+            .expect("garbage");
+    }
+    let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+    let opened = SqliteCatalog::open_with(&place.path(), OpenMode::ReadWrite, impatient()).await;
+    assert_eq!(stored(&opened.expect("it opens").catalog).await.len(), 1);
+    drop(held);
+}
+
+#[tokio::test]
+async fn f13_a_catalog_is_emptied_in_place_and_those_who_have_it_open_go_on() {
+    let place = Place::new();
+    place.fill(3).await;
+    let (writing, reading) = (place.open().await, place.open().await);
+    let identity = reading.identity().await.expect("readable");
+    let aside = SqliteCatalog::replace(&place.path()).await.expect("replaced").expect("it was there");
+    assert_eq!(stored(&open(&aside).await.catalog).await.len(), 3, "the old one is whole");
+    assert_eq!(stored(&reading).await, []);
+    assert!(reading.identity().await.expect("readable") != identity);
+    // What was planned on a row that is gone conflicts, and its new revision is higher than the old one.
+    let mut row = rows::indexed("models/00001.ts", "@acme/00001");
+    row.revision = 1;
+    let outcome = writing.commit(rows::put_all([&row])).await.expect("committed");
+    assert_eq!(outcome.conflicts, [row.source.clone()]);
+    row.revision = 0;
+    let outcome = writing.commit(rows::put_all([&row])).await.expect("committed");
+    assert_eq!(outcome.revisions, [(row.source.clone(), 2)]);
+    assert!(reading.departed(&row.kind, row.type_name().expect("a type")).await.expect("readable").is_empty());
+    for catalog in [writing, reading] {
+        catalog.close().await;
+    }
+}
+
+#[tokio::test]
+async fn f13_a_catalog_that_others_write_is_emptied_when_they_are_done_or_called_busy() {
+    let place = Place::new();
+    place.fill(2).await;
+    let mut raw = place.raw().await;
+    let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+    let path = place.path();
+    let replacing = tokio::spawn(async move { SqliteCatalog::replace(&path).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!replacing.is_finished(), "it waits");
+    held.rollback().await.expect("released");
+    replacing.await.expect("it ends").expect("replaced").expect("it was there");
+    assert_eq!(stored(&place.open().await).await, []);
 }

@@ -8,7 +8,8 @@ use mangrove_domain::{
     json::Json,
     ports::{DataStore as _, RunFilter, RunStore as _},
     problem::Code,
-    run::{RunRecord, RunStatus},
+    run::{LogLine, RunHeader, RunRecord, RunStatus},
+    time::Timestamp,
 };
 use mangrove_infra::{
     data::LocalData,
@@ -52,7 +53,9 @@ async fn fault_39_a_run_whose_holder_is_gone_is_interrupted_and_a_live_one_is_le
     assert_eq!(status(OpenMode::ReadOnly).await, RunStatus::Failed, "shown before anybody writes it");
     assert_eq!(status(OpenMode::ReadWrite).await, RunStatus::Failed);
     let runs = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
-    let ended = runs.list(&RunFilter::default()).await.expect("records").remove(0);
+    let listed = runs.list(&RunFilter::default()).await.expect("headers").remove(0);
+    let ended = runs.get("01").await.expect("readable").found().expect("there");
+    assert_eq!(listed, RunHeader::from(&ended));
     assert_eq!(ended.error.expect("why").code, Code::RUN_INTERRUPTED);
     assert_eq!(ended.jobs[0].steps[0].status, RunStatus::Failed);
     assert!(ended.finished_at.is_some());
@@ -81,9 +84,82 @@ async fn one_record_that_cannot_be_read_does_not_hide_the_others() {
     let options = SqliteConnectOptions::new().filename(&path);
     let mut raw = SqliteConnection::connect_with(&options).await.expect("a connection");
     sqlx::query("UPDATE runs SET record = '{}' WHERE id = '01'").execute(&mut raw).await.expect("tampered");
-    assert_eq!(runs.list(&RunFilter::default()).await.expect("records"), [full_record("02")]);
     let error = runs.get("01").await.expect_err("not understood");
     assert_eq!(error.fault.code, Code::CATALOG_ROW);
+    let header = |id: &str| RunHeader::from(&full_record(id));
+    assert_eq!(runs.list(&RunFilter::default()).await.expect("headers"), [header("02"), header("01")]);
+    sqlx::query("UPDATE runs SET status = 'unheard-of' WHERE id = '01'").execute(&mut raw).await.expect("tampered");
+    assert_eq!(runs.list(&RunFilter::default()).await.expect("headers"), [header("02")]);
+}
+
+/// A record with a log of so many bytes.
+fn with_log(id: &str, bytes: usize) -> RunRecord {
+    let mut record = full_record(id);
+    let line = LogLine { at: Timestamp::from_millis(1), level: "info".to_owned(), text: "x".repeat(16_384) };
+    record.jobs[0].steps[0].logs = vec![line; bytes / 16_384];
+    record
+}
+
+#[tokio::test]
+async fn f04_a_list_costs_the_same_whatever_was_logged() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let runs = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    for number in 0..12 {
+        runs.save(&with_log(&format!("{number:02}"), 8 << 20)).await.expect("saved");
+    }
+    runs.close().await;
+    let size = fs::metadata(&path).expect("the history").len();
+    assert!(size > 12 * (8 << 20), "{size} bytes prove nothing");
+    let runs = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
+    let read = || -> u64 {
+        let told = fs::read_to_string("/proc/self/io").expect("counters");
+        let line = told.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("a counter");
+        line.trim().parse().expect("a number")
+    };
+    let before = read();
+    assert_eq!(runs.list(&RunFilter::default()).await.expect("headers").len(), 12);
+    let cost = read() - before;
+    assert!(cost < 1 << 20, "{cost} bytes read for a list of 12");
+}
+
+#[tokio::test]
+async fn f04_a_history_of_the_first_layout_is_listed_as_it_is_and_migrated_with_its_runs() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let (done, open) =
+        (full_record("01"), RunRecord { status: RunStatus::Running, finished_at: None, ..full_record("02") });
+    let runs = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    for record in [&done, &open] {
+        runs.save(record).await.expect("saved");
+    }
+    runs.close().await;
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut raw = SqliteConnection::connect_with(&options).await.expect("a connection");
+    for statement in [
+        "ALTER TABLE runs DROP COLUMN trigger_name",
+        "ALTER TABLE runs DROP COLUMN finished_millis",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+        "UPDATE meta SET value = '1' WHERE name = 'layout'",
+        "INSERT INTO runs (id, name, status, started_millis, record) VALUES ('00', 'deploy', 'failed', 1, 'no JSON')",
+    ] {
+        sqlx::query(statement).execute(&mut raw).await.expect("the first layout");
+    }
+    raw.close().await.expect("closed");
+    let list = async |mode| {
+        let runs = SqliteRuns::open(&path, mode).await.expect("a history").runs;
+        let listed = runs.list(&RunFilter::default()).await.expect("headers");
+        let found = runs.get("01").await.expect("readable").found();
+        (listed, found)
+    };
+    let (before, found) = list(OpenMode::ReadOnly).await;
+    assert_eq!(found.as_ref(), Some(&done));
+    assert_eq!(before[1], RunHeader::from(&done));
+    assert_eq!(
+        before.iter().map(|run| (&*run.id, run.status)).collect::<Vec<_>>(),
+        [("02", RunStatus::Failed), ("01", RunStatus::Blocked), ("00", RunStatus::Failed)]
+    );
+    assert_eq!(list(OpenMode::ReadWrite).await, (before, found));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -163,4 +239,43 @@ async fn damaged_data_is_an_error_that_names_the_file() {
     let error = data.read("m", "state", "zone", None).await.expect_err("no JSON");
     assert_eq!(error.fault.code, Code::MALFORMED_DOCUMENT);
     assert!(error.to_string().contains("1.json"), "{error}");
+}
+
+#[tokio::test]
+async fn f20_what_a_killed_writer_left_is_removed_by_the_next_one() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = LocalData::new(directory.path());
+    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
+    let item = directory.path().join("m/state/zone");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
+    for (name, is_old) in [(".new-old", true), (".new-young", false)] {
+        let file = fs::File::create(item.join(name)).expect("a file");
+        if is_old {
+            file.set_modified(long_ago).expect("a time");
+        }
+    }
+    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
+    assert!(!item.join(".new-old").exists());
+    assert!(item.join(".new-young").exists(), "somebody may be writing it");
+}
+
+#[tokio::test]
+async fn f02_data_that_is_no_file_is_an_error_and_keeps_nobody_waiting() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = LocalData::new(directory.path());
+    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
+    let content = directory.path().join("m/state/zone/1.json");
+    let pipe = || {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, &content, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    };
+    let link = |target: &str| std::os::unix::fs::symlink(target, &content).expect("a link");
+    let put: [&dyn Fn(); 3] = [&pipe, &|| link("/dev/zero"), &|| link("1.meta.json")];
+    for put in put {
+        fs::remove_file(&content).expect("removed");
+        put();
+        let read = data.read("m", "state", "zone", None);
+        let read = tokio::time::timeout(std::time::Duration::from_secs(20), read).await.expect("it does not wait");
+        assert_eq!(read.expect_err("no file").fault.code, Code::NOT_A_FILE);
+    }
 }

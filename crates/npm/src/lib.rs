@@ -4,6 +4,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod address;
 pub mod archive;
 pub mod cache;
 pub mod deno_lock;

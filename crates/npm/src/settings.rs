@@ -13,6 +13,8 @@ use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::read::{self, FileKind, Within};
 use reqwest::Url;
 
+use crate::address::shown;
+
 /// Where packages come from unless something else is configured.
 pub const DEFAULT_REGISTRY: &str = "https://registry.npmjs.org/";
 
@@ -65,7 +67,7 @@ pub enum Error {
     Address {
         /// The file and line, or the variable.
         origin: String,
-        /// What stands there.
+        /// What stands there, without user and password.
         found: String,
     },
     /// A registry's address uses a variable that is not set.
@@ -221,5 +223,5 @@ fn address(text: &str, origin: &str) -> Result<Url, Error> {
     Url::parse(&with_slash(text.trim()))
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
-        .ok_or_else(|| Error::Address { origin: origin.to_owned(), found: text.to_owned() })
+        .ok_or_else(|| Error::Address { origin: origin.to_owned(), found: shown(text) })
 }

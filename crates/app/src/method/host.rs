@@ -68,6 +68,11 @@ impl Host {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Logs something that is not the method's own.
+    pub(super) fn remark(&self, text: &str) {
+        self.log(&Json::from("warn"), &Json::from(text));
+    }
+
     fn log(&self, level: &Json, text: &Json) {
         let known = ["debug", "info", "warn", "error"];
         let level = level.as_str().filter(|level| known.contains(level)).unwrap_or("info");

@@ -17,6 +17,7 @@ use mangrove_domain::{
     description::Violation,
     digest::Digest,
     document::Node,
+    failure::Failure,
     json::Json,
     nearest,
     permission::{Grantee, Permission, Permissions},
@@ -28,6 +29,7 @@ use mangrove_domain::{
     row::Row,
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
+    time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -122,7 +124,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
     let ready = match ready {
         Ok(ready) => ready,
         Err(not_ready) => {
-            let problem = call.environment.mask_problem(blocked(&not_ready));
+            let problem = call.environment.mask_problem(blocked(&not_ready, services.clock.now()));
             return Invoked::ended(RunStatus::Blocked, Some(problem));
         }
     };
@@ -143,6 +145,9 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
         on_line: Arc::clone(&call.on_line),
         state: Mutex::new(State { handles: Vec::new(), log: call.log.call() }),
     });
+    if let Some(behind) = &ready.behind {
+        host.remark(behind);
+    }
     // Dropping the call ends the worker that is in it.
     let outcome = tokio::select! {
         outcome = execute(services, &call, &ready, &prepared, &host) => outcome,
@@ -335,11 +340,17 @@ fn provenance(call: &Invocation<'_>, ready: &ReadyType) -> Provenance {
     }
 }
 
-/// Why a run cannot go on: what claims the type, what failed and when it is tried again (faults 28, 48).
-pub(crate) fn blocked(not_ready: &NotReady) -> RunProblem {
-    let code = if not_ready.claimed_by.is_empty() { Code::UNKNOWN_TYPE } else { Code::RUN_BLOCKED };
+/// Why a run cannot go on: what claims the type, what failed and when it is tried again (faults 28, 48). If it was Mangrove
+/// itself that failed, the code of the problem is that of its failure.
+fn blocked(not_ready: &NotReady, now: Timestamp) -> RunProblem {
     let message = format!("{}; {}", not_ready.headline(), not_ready.reasons().join("; "));
-    RunProblem { code, message, blocked_by: Some(not_ready.type_name.to_string()), failure: not_ready.failure.clone() }
+    let of_ours = not_ready.fault.clone().map(|fault| Failure::record(None, fault, now, 0.0));
+    RunProblem {
+        code: not_ready.code(),
+        message: lines::shortened(message, MESSAGE_CHARACTERS),
+        blocked_by: Some(not_ready.type_name.to_string()),
+        failure: of_ours.or_else(|| not_ready.failure.clone()),
+    }
 }
 
 /// The kind of types whose methods run.

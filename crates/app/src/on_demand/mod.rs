@@ -12,8 +12,10 @@ use async_trait::async_trait;
 use mangrove_domain::{
     advice::{Advice, UserAction},
     bundle::LoadedBundle,
+    failure::Fault,
     index::TypeIndex,
     ports::{Progress, StoreError},
+    problem::Code,
     row::Row,
     source::{Kind, SourceId},
     state::State,
@@ -48,6 +50,22 @@ enum RefreshError {
     Scan(Arc<scan::Error>),
     #[error("bringing the type up to date did not finish")]
     Lost(#[source] Lost),
+}
+
+impl RefreshError {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Scan(error) if error.is_busy())
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Scan(error) => error.fault().clone(),
+            Self::Lost(lost) => {
+                let message = format!("{self}: {}", explain(lost));
+                Fault::environment(Code::WORKER_UNAVAILABLE, "program:mangrove", message)
+            }
+        }
+    }
 }
 
 impl OnDemand {
@@ -87,12 +105,10 @@ impl OnDemand {
             let key = key.clone();
             || async move {
                 let outcome = refresh_all(&scanner, &key.0, &[key.1.clone()].into(), &request).await;
-                let (outcome, unobservable) = match outcome {
-                    Ok(unobservable) => (Ok(()), unobservable),
-                    Err(error) => (Err(Arc::new(error)), Vec::new()),
-                };
+                // A check that failed says nothing of the type: the next request checks again.
+                let unobservable = outcome.map_err(Arc::new)?;
                 lock(&checks).remember(key, scanner.ports().clock.now(), unobservable);
-                outcome
+                Ok(())
             }
         };
         self.attempts.join(key, start).await.map_err(RefreshError::Lost)?.map_err(RefreshError::Scan)
@@ -162,6 +178,7 @@ impl OnDemand {
             bundle,
             add_ons: add_ons.collect(),
             left_out: left_out.into_values().collect(),
+            behind: None,
             description: Arc::new(attachment.description),
         })
     }
@@ -178,25 +195,34 @@ enum OpenError {
 impl Types for OnDemand {
     async fn ready(&self, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
         let mut is_second_try = false;
+        let mut behind = None;
         loop {
             if (is_second_try || !self.is_recent(kind, type_name))
                 && let Err(error) = self.refresh(kind, type_name).await
             {
-                return Err(self.not_ready(kind, type_name, Some(explain(&error))).await);
+                let fault = error.fault();
+                let has_row = self.scanner.index().resolve(kind, type_name).is_some();
+                if !error.is_busy() || !has_row || is_second_try {
+                    let not_ready = self.not_ready(kind, type_name, Some(explain(&error))).await;
+                    return Err(NotReady { fault: Some(fault), ..not_ready });
+                }
+                // What others write meanwhile is no reason not to run what is there.
+                behind = Some(format!("{fault}; `{type_name}` runs as it was built last"));
             }
             let index = self.scanner.index();
             let Some(row) = index.resolve(kind, type_name).map(Arc::clone) else {
                 return Err(self.not_ready(kind, type_name, None).await);
             };
             match self.open(&index, &row, is_second_try).await {
-                Ok(ready) => return Ok(ready),
+                Ok(ready) => return Ok(ReadyType { behind, ..ready }),
                 // Found damaged only now, by its digest: taken away, so that the second try builds it again.
                 Err(OpenError::Store(error)) if !is_second_try => {
                     self.scanner.ports().discard_unusable(&error).await;
                     is_second_try = true;
                 }
                 Err(OpenError::Store(error)) => {
-                    return Err(self.not_ready(kind, type_name, Some(error.to_string())).await);
+                    let fault = Some(error.fault().clone());
+                    return Err(NotReady { fault, ..self.not_ready(kind, type_name, None).await });
                 }
                 Err(OpenError::Undescribed) if !is_second_try => is_second_try = true,
                 Err(OpenError::Undescribed) => {

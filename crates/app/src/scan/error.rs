@@ -1,6 +1,9 @@
 //! Why a scan could not be carried out.
 
-use mangrove_domain::ports::{CatalogError, ObserveError, StoreError};
+use mangrove_domain::{
+    failure::Fault,
+    ports::{CatalogError, ObserveError, StoreError},
+};
 
 /// A scan that could not be carried out. A broken extension never is a reason.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// What came back.
+    #[must_use]
+    pub const fn fault(&self) -> &Fault {
+        match self {
+            Self::Observe(source) => source.fault(),
+            Self::Catalog { source, .. } => source.fault(),
+            Self::Store { source, .. } => source.fault(),
+        }
+    }
+
+    /// True if other processes hold the catalog.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Catalog { source: CatalogError::Busy { .. }, .. })
+    }
+
     /// The catalog could not be read.
     #[must_use]
     pub const fn reading_catalog(source: CatalogError) -> Self {

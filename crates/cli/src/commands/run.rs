@@ -3,7 +3,7 @@
 use mangrove_domain::{
     ports::RunFilter,
     problem::Code,
-    run::{JobRecord, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunHeader, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
     let service = context.look()?;
     let records = service.runs(&RunFilter { name, limit: Some(limit) }).await?;
     if context.printer.is_json() {
-        let listed = |record: &RunRecord| ListedRunDocument {
+        let listed = |record: &RunHeader| ListedRunDocument {
             run_id: record.id.clone(),
             name: record.name.clone(),
             status: record.status.as_str(),

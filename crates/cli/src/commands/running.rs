@@ -17,7 +17,7 @@ use mangrove_fs::read::{self, FileKind, Within};
 use super::Context;
 use crate::{
     advice, args,
-    errors::CommandError,
+    errors::{CommandError, exit_for},
     exit::Exit,
     live::{JsonLines, LiveView, View},
 };
@@ -98,10 +98,13 @@ fn exit_of(outcome: RunOutcome) -> Result<Exit, CommandError> {
     let record = outcome.map_err(|error| not_recorded(&error))?;
     Ok(match record.status {
         RunStatus::Succeeded => Exit::Done,
-        RunStatus::Blocked => {
-            let class = record.error.as_ref().and_then(|error| error.failure.as_ref()).map(|failure| failure.class);
-            if class == Some(FailureClass::Transient) { Exit::TryAgain } else { Exit::No }
-        }
+        RunStatus::Blocked => match record.error.as_ref().and_then(|error| Some((error.code, error.failure.as_ref()?)))
+        {
+            // Not the type failed, but Mangrove.
+            Some((code, failure)) if code == failure.code => exit_for(code, failure.class),
+            Some((_, failure)) if failure.class == FailureClass::Transient => Exit::TryAgain,
+            Some(_) | None => Exit::No,
+        },
         RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running => {
             Exit::No
         }
@@ -152,4 +155,53 @@ fn inputs(service: &Service, inputs: &args::Inputs) -> Result<Json, CommandError
     }
     members.extend(inputs.input.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))));
     Ok(Json::object(members))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mangrove_domain::{
+        failure::{Failure, Fault},
+        run::{RunProblem, RunRecord},
+        time::Timestamp,
+    };
+
+    use super::*;
+
+    /// How a command ends whose run is blocked for a reason of this code, over a failure of this class and code.
+    fn blocked(code: Code, class: FailureClass, failed: Code) -> Exit {
+        let at = Timestamp::from_millis(0);
+        let failure = Failure::record(None, Fault::new(class, failed, "test", "no"), at, 0.0);
+        let error = RunProblem { code, message: String::new(), blocked_by: None, failure: Some(failure) };
+        let record = RunRecord {
+            id: String::new(),
+            name: String::new(),
+            trigger: String::new(),
+            status: RunStatus::Blocked,
+            started_at: at,
+            finished_at: None,
+            inputs: Json::Null,
+            jobs: Vec::new(),
+            error: Some(error),
+        };
+        exit_of(Ok(Arc::new(record))).expect("a record")
+    }
+
+    #[test]
+    fn f05_a_blocked_run_ends_by_what_failed() {
+        use FailureClass::{Deterministic, Environment, Transient};
+        for (code, class, failed, exit) in [
+            (Code::CATALOG_BUSY, Transient, Code::CATALOG_BUSY, Exit::TryAgain),
+            (Code::CATALOG_NEWER, Environment, Code::CATALOG_NEWER, Exit::Usage),
+            (Code::UNREADABLE, Environment, Code::UNREADABLE, Exit::Failed),
+            (Code::DISK_FULL, Environment, Code::DISK_FULL, Exit::Failed),
+            // The type failed, not Mangrove.
+            (Code::RUN_BLOCKED, Transient, Code::REGISTRY_UNREACHABLE, Exit::TryAgain),
+            (Code::RUN_BLOCKED, Environment, Code::DISK_FULL, Exit::No),
+            (Code::RUN_BLOCKED, Deterministic, Code::SYNTAX, Exit::No),
+        ] {
+            assert_eq!(blocked(code, class, failed), exit, "{code} over {failed}");
+        }
+    }
 }

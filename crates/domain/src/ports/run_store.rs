@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     failure::Fault,
-    run::{RunLookup, RunRecord},
+    run::{RunHeader, RunLookup, RunRecord},
 };
 
 /// Keeps run records.
@@ -21,8 +21,8 @@ pub trait RunStore: Send + Sync {
     /// The record of this identifier, or of the only one that starts with it.
     async fn get(&self, id: &str) -> Result<RunLookup, RunError>;
 
-    /// Records, newest first.
-    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunError>;
+    /// The headers of records, newest first. What it costs does not depend on what the runs logged.
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunError>;
 }
 
 /// Which records.

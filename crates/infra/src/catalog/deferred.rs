@@ -27,6 +27,13 @@ pub enum OpenedCatalog {
 }
 
 impl OpenedCatalog {
+    fn is_in_place(&self) -> bool {
+        match self {
+            OpenedCatalog::Usable(catalog) => catalog.is_in_place(),
+            OpenedCatalog::Unusable(_) => true,
+        }
+    }
+
     fn catalog(&self) -> &dyn Catalog {
         match self {
             OpenedCatalog::Usable(catalog) => catalog,
@@ -46,7 +53,7 @@ impl OpenedCatalog {
 type Open = dyn Fn() -> BoxFuture<'static, Result<OpenedCatalog, CatalogError>> + Send + Sync;
 
 /// Opening costs more than a scan that finds nothing changed. A failure to open is the answer to what was asked, and
-/// is tried again with the next question.
+/// is tried again with the next question. A catalog that another process has replaced is opened again.
 pub struct DeferredCatalog {
     path: PathBuf,
     mode: OpenMode,
@@ -77,13 +84,16 @@ impl DeferredCatalog {
     }
 
     async fn opened(&self) -> Result<Arc<OpenedCatalog>, CatalogError> {
-        if let Some(opened) = self.opened.read().await.as_ref() {
+        if let Some(opened) = self.opened.read().await.as_ref().filter(|opened| opened.is_in_place()) {
             return Ok(Arc::clone(opened));
         }
         let mut slot = self.opened.write().await;
         // Somebody else may have opened it meanwhile.
-        if let Some(opened) = slot.as_ref() {
+        if let Some(opened) = slot.as_ref().filter(|opened| opened.is_in_place()) {
             return Ok(Arc::clone(opened));
+        }
+        if slot.take().is_some() {
+            tracing::info!(path = %self.path.display(), "another process has replaced the catalog; it is opened again");
         }
         let opened = Arc::new((self.open)().await?);
         *slot = Some(Arc::clone(&opened));

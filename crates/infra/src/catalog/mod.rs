@@ -120,14 +120,46 @@ impl SqliteCatalog {
         Ok(Opened { catalog: Self { database }, set_aside })
     }
 
-    /// Moves the catalog at `path` aside, damaged, newer or in order, so that the next opening makes a new one.
-    /// Gives its new place, beside the old one; `None` if there is none. A process that has it open gets an error
-    /// at its next commit.
+    /// Makes the catalog at `path` a new, empty one, whatever is in it. Gives the place of the old one, beside it; `None`
+    /// if there is none.
+    ///
+    /// A catalog that is in order is copied and then emptied, in one transaction: whoever has it open goes on, and sees
+    /// either all of it or none. A damaged or newer one is moved; a process that has it open gets an error at its next
+    /// commit.
     ///
     /// # Errors
-    /// [`CatalogError::Busy`] while another process prepares it, [`CatalogError::Access`] if it cannot be moved.
+    /// [`CatalogError::Busy`] while another process writes or prepares it, [`CatalogError::Access`] if it cannot be
+    /// copied or moved.
     pub async fn replace(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
-        sqlite::replace(path, BusyPolicy::default()).await.map_err(|cause| error("replace", cause))
+        let failed = |cause| error("replace", cause);
+        if !is_in_order(path).await? {
+            return sqlite::replace(path, BusyPolicy::default()).await.map_err(failed);
+        }
+        let Opened { catalog, set_aside } = Self::open(path, OpenMode::ReadWrite).await?;
+        if set_aside.is_some() {
+            catalog.close().await;
+            return Ok(set_aside);
+        }
+        let copied = catalog.back_up_and_empty().await;
+        catalog.close().await;
+        copied.map(Some)
+    }
+
+    async fn back_up_and_empty(&self) -> Result<PathBuf, CatalogError> {
+        let _alone = sqlite::lock_setup(self.database.path(), BusyPolicy::default())
+            .await
+            .map_err(|cause| error("replace", cause))?;
+        let target = sqlite::place_aside(self.database.path(), sqlite::REPLACED);
+        self.back_up(&target).await?;
+        self.database.retry_while_busy(|| self.empty()).await.map_err(|cause| error("replace", cause))?;
+        sqlite::forget_replaced(self.database.path(), &target);
+        Ok(target)
+    }
+
+    /// False if another file lies in its place by now, so that it must be opened again.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.database.is_in_place()
     }
 
     /// Reads the whole file; an error says how it is damaged.
@@ -149,7 +181,11 @@ impl SqliteCatalog {
 
     async fn keep_tidy(&self, mode: OpenMode) -> Result<(), CatalogError> {
         if mode == OpenMode::ReadWrite && self.holds_much_garbage().await? {
-            self.sweep().await?;
+            match self.sweep().await {
+                // Whoever opens it next sweeps it.
+                Err(CatalogError::Busy { fault }) => tracing::debug!(%fault, "the catalog is not swept"),
+                swept => swept?,
+            }
         }
         if mode == OpenMode::ReadWrite && self.database.log_bytes() > FOLDED_LOG_BYTES {
             self.database.fold_log().await;
@@ -352,6 +388,24 @@ impl InspectionCache for SqliteCatalog {
     }
 }
 
+/// True if there is a catalog that this version reads, and every page of it is as it was written.
+async fn is_in_order(path: &Path) -> Result<bool, CatalogError> {
+    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+        return Ok(false);
+    }
+    let checked = async {
+        let Opened { catalog, .. } = SqliteCatalog::open(path, OpenMode::ReadOnly).await?;
+        let checked = catalog.check().await;
+        catalog.close().await;
+        checked
+    };
+    match checked.await {
+        Ok(()) => Ok(true),
+        Err(busy @ CatalogError::Busy { .. }) => Err(busy),
+        Err(CatalogError::Newer { .. } | CatalogError::Row { .. } | CatalogError::Access { .. }) => Ok(false),
+    }
+}
+
 /// `None` if a state is none of ours.
 fn transition(row: &SqliteRow) -> Result<Option<Transition>, sqlx::Error> {
     let from = row.try_get::<Option<&str>, _>(0)?.map(StateName::parse);
@@ -407,6 +461,8 @@ fn error(operation: &'static str, cause: SqliteError) -> CatalogError {
     match cause {
         SqliteError::Busy(fault) => CatalogError::Busy { fault },
         SqliteError::Newer(fault) => CatalogError::Newer { fault },
-        SqliteError::Corrupt(fault) | SqliteError::Other(fault) => CatalogError::Access { operation, fault },
+        SqliteError::Corrupt(fault) | SqliteError::Replaced(fault) | SqliteError::Other(fault) => {
+            CatalogError::Access { operation, fault }
+        }
     }
 }

@@ -116,6 +116,28 @@ impl SqliteCatalog {
         self.database.commit(transaction).await
     }
 
+    /// Takes everything out, and gives the catalog another identity. What was planned on a row that is gone conflicts with
+    /// what comes after it.
+    pub(super) async fn empty(&self) -> Result<(), SqliteError> {
+        let mut transaction = self.database.begin_write().await?;
+        for statement in [
+            "INSERT OR REPLACE INTO departed (root, path, revision) SELECT root, path, revision FROM sources",
+            "UPDATE departed SET kind = NULL, type_name = NULL",
+            "DELETE FROM sources",
+            "DELETE FROM parts",
+            "DELETE FROM descriptions",
+            "DELETE FROM transitions",
+            "DELETE FROM inspections",
+            "UPDATE meta SET value = lower(hex(randomblob(16))) WHERE name = 'identity'",
+        ] {
+            sqlx::query(statement)
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| self.database.error("empty", &error))?;
+        }
+        self.database.commit(transaction).await
+    }
+
     /// True if far more descriptions or parts are stored than rows can name.
     pub(super) async fn holds_much_garbage(&self) -> Result<bool, CatalogError> {
         self.read("read", async || {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use mangrove_domain::{
     ports::{RunFilter, RunStore, RunStoreError},
-    run::{RunLookup, RunRecord},
+    run::{RunHeader, RunLookup, RunRecord},
 };
 use tokio::sync::OnceCell;
 
@@ -43,7 +43,7 @@ impl RunStore for DeferredRuns {
         self.opened().await?.get(id).await
     }
 
-    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         self.opened().await?.list(filter).await
     }
 }

@@ -2,6 +2,7 @@
 //! on the disk before `save` returns. See `design/catalog.md`.
 
 mod deferred;
+mod header;
 mod record;
 mod running;
 
@@ -12,7 +13,8 @@ use mangrove_domain::{
     failure::Fault,
     ports::{RunFilter, RunStore, RunStoreError},
     problem::Code,
-    run::{RunLookup, RunRecord},
+    run::{RunHeader, RunLookup, RunRecord},
+    time::Timestamp,
 };
 use sqlx::sqlite::SqliteSynchronous;
 
@@ -22,7 +24,7 @@ pub use deferred::DeferredRuns;
 use running::Running;
 
 const LAYOUT: Layout = Layout {
-    version: 1,
+    version: 2,
     readable_from: 1,
     steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Full,
@@ -93,9 +95,10 @@ impl SqliteRuns {
             // A record that cannot be understood is left as it is; `get` says what is wrong with it.
             let Some(record) = json.and_then(|json| record::parse(&json).ok()) else { continue };
             let record = running::interrupted(record);
-            sqlx::query("UPDATE runs SET status = ?2, record = ?3 WHERE id = ?1")
+            sqlx::query("UPDATE runs SET status = ?2, finished_millis = ?3, record = ?4 WHERE id = ?1")
                 .bind(id)
                 .bind(record.status.as_str())
+                .bind(record.finished_at.map(Timestamp::as_millis))
                 .bind(record::to_json(&record))
                 .execute(&mut *transaction)
                 .await
@@ -129,14 +132,17 @@ impl SqliteRuns {
     async fn write(&self, record: &RunRecord, json: &str) -> Result<(), SqliteError> {
         let mut transaction = self.database.begin_write().await?;
         sqlx::query(
-            "INSERT INTO runs (id, name, status, started_millis, record) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status, \
-             started_millis = excluded.started_millis, record = excluded.record",
+            "INSERT INTO runs (id, name, trigger_name, status, started_millis, finished_millis, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
+             trigger_name = excluded.trigger_name, status = excluded.status, started_millis = excluded.started_millis, \
+             finished_millis = excluded.finished_millis, record = excluded.record",
         )
         .bind(&record.id)
         .bind(&record.name)
+        .bind(&record.trigger)
         .bind(record.status.as_str())
         .bind(record.started_at.as_millis())
+        .bind(record.finished_at.map(Timestamp::as_millis))
         .bind(json)
         .execute(&mut *transaction)
         .await
@@ -153,26 +159,21 @@ impl SqliteRuns {
             .map_err(|error| self.database.error("read", &error))
     }
 
-    async fn filtered(&self, filter: &RunFilter) -> Result<Vec<(String, String)>, SqliteError> {
+    async fn filtered(&self, filter: &RunFilter) -> Result<Vec<header::Stored>, SqliteError> {
         let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
-        sqlx::query_as(
-            "SELECT id, record FROM runs WHERE ?1 IS NULL OR name = ?1 \
-             ORDER BY started_millis DESC, id DESC LIMIT ?2",
-        )
-        .bind(filter.name.as_deref())
-        .bind(filter.limit.map_or(-1, i64::from))
-        .fetch_all(readers)
-        .await
-        .map_err(|error| self.database.error("read", &error))
+        let found = header::list(readers, filter).await;
+        found.map_err(|error| self.database.error("read", &error))
     }
 
     fn parse(id: &str, json: &str) -> Result<RunRecord, RunStoreError> {
-        record::parse(json).map_err(|problem| {
-            let message = format!("the record of run {id} cannot be understood: {problem}");
-            let fault = Fault::environment(Code::CATALOG_ROW, "runs:record", message);
-            RunStoreError { operation: "read", fault }
-        })
+        record::parse(json).map_err(|problem| damaged(id, &problem))
     }
+}
+
+/// A record that cannot be understood.
+fn damaged(id: &str, problem: &dyn std::error::Error) -> RunStoreError {
+    let message = format!("the record of run {id} cannot be understood: {problem}");
+    RunStoreError { operation: "read", fault: Fault::environment(Code::CATALOG_ROW, "runs:record", message) }
 }
 
 #[async_trait]
@@ -200,18 +201,25 @@ impl RunStore for SqliteRuns {
         Ok(RunLookup::Found(Box::new(self.shown(record).await?)))
     }
 
-    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         let found =
             self.database.retry_while_busy(|| self.filtered(filter)).await.map_err(|cause| error("read", cause))?;
-        let mut records = Vec::with_capacity(found.len());
-        for (id, json) in &found {
-            match Self::parse(id, json) {
-                Ok(record) => records.push(self.shown(record).await?),
+        let mut headers = Vec::with_capacity(found.len());
+        for stored in found {
+            let header = match header::parse(stored) {
+                // When it ended stands in its record.
+                Ok(header) if header.is_open() && !self.running.is_alive(&header.id) => {
+                    self.get(&header.id).await.map(|found| found.found().map(|record| RunHeader::from(&record)))
+                }
+                other => other.map(Some),
+            };
+            match header {
+                Ok(header) => headers.extend(header),
                 // One record that cannot be read does not hide the others; `get` says what is wrong with it.
                 Err(error) => tracing::warn!(%error, "a run is left out"),
             }
         }
-        Ok(records)
+        Ok(headers)
     }
 }
 

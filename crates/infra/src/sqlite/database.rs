@@ -8,12 +8,14 @@ use mangrove_fs::{
     faults::{Operation, io_fault},
 };
 use sqlx::{Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction, sqlite::SqliteConnectOptions};
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     BusyPolicy, OpenMode, SqliteError,
     connections::reader_pool,
     error::corrupt,
     files::{FileIdentity, suspect_path},
+    patience::Patience,
 };
 
 /// An open file.
@@ -22,7 +24,9 @@ pub(crate) struct Database {
     pub(super) path: PathBuf,
     pub(super) pools: Option<Pools>,
     pub(super) identity: Option<FileIdentity>,
-    pub(super) attempts: u32,
+    pub(super) patience: Patience,
+    /// Held while a transaction begins.
+    pub(super) turn: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -44,7 +48,8 @@ impl Database {
             path: path.to_owned(),
             pools: Some(Pools { writer: Some(writer), readers: reader_pool(options.read_only(true)) }),
             identity,
-            attempts: busy.attempts.max(1),
+            patience: Patience::new(busy),
+            turn: Mutex::default(),
         })
     }
 
@@ -72,7 +77,17 @@ impl Database {
             return Err(SqliteError::Other(Fault::environment(Code::NOT_WRITABLE, "catalog:read-only", message)));
         };
         self.check_identity()?;
-        writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error("write", &error))
+        // One after the other: whoever waits its turn here finds out how much patience is left then.
+        let _turn = self.turn.lock().await;
+        let begun = async {
+            if let Some(wait) = self.patience.next_wait(Instant::now()) {
+                sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {wait}"))).execute(writer).await?;
+            }
+            writer.begin_with("BEGIN IMMEDIATE").await
+        };
+        let transaction = begun.await.map_err(|error| self.error("write", &error))?;
+        self.patience.got_through();
+        Ok(transaction)
     }
 
     /// Commits what [`begin_write`](Self::begin_write) began. A file that was deleted meanwhile is an error:
@@ -80,6 +95,11 @@ impl Database {
     pub(crate) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), SqliteError> {
         self.check_identity()?;
         transaction.commit().await.map_err(|error| self.error("write", &error))
+    }
+
+    /// False if another file lies in its place by now. One that was deleted is found out about by the next write.
+    pub(crate) fn is_in_place(&self) -> bool {
+        FileIdentity::of(&self.path).map_or(true, |now| self.identity.is_none() || now == self.identity)
     }
 
     fn check_identity(&self) -> Result<(), SqliteError> {
@@ -91,23 +111,19 @@ impl Database {
         if now == self.identity && (now.is_some() || cfg!(not(unix))) {
             return Ok(());
         }
-        let message = format!(
-            "{} was deleted or replaced while it was open; the same command again starts with a fresh one",
-            self.path.display()
-        );
-        Err(SqliteError::Other(Fault::environment(Code::CATALOG_FAILED, "catalog:replaced", message)))
+        let message = format!("{} was deleted or replaced by another process while it was open", self.path.display());
+        Err(SqliteError::Replaced(Fault::transient(Code::CATALOG_FAILED, "catalog:replaced", message)))
     }
 
-    /// Runs an attempt again while the file is busy, a bounded number of times.
+    /// Runs an attempt again while the file is busy, as long as the [`Patience`] with it lasts.
     pub(crate) async fn retry_while_busy<T, F: Future<Output = Result<T, SqliteError>>>(
         &self,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, SqliteError> {
-        let mut left = self.attempts;
         loop {
-            left -= 1;
+            let began = Instant::now();
             match attempt().await {
-                Err(SqliteError::Busy(_)) if left > 0 => {}
+                Err(SqliteError::Busy(_)) if self.patience.was_busy(began, Instant::now()) => {}
                 Err(SqliteError::Corrupt(fault)) => {
                     self.mark_suspect();
                     return Err(SqliteError::Corrupt(fault));

@@ -8,6 +8,9 @@ use mangrove_domain::{
 };
 use mangrove_fs::faults::io_class;
 
+/// What the log, its index and a page need at once, in bytes.
+const SMALLEST_ROOM: u64 = 128 << 10;
+
 /// Why the file could not be used.
 #[derive(Debug)]
 pub(crate) enum SqliteError {
@@ -17,6 +20,8 @@ pub(crate) enum SqliteError {
     Newer(Fault),
     /// It is damaged.
     Corrupt(Fault),
+    /// Another file is in its place by now, or none. Opening it again helps.
+    Replaced(Fault),
     /// Anything else.
     Other(Fault),
 }
@@ -37,7 +42,9 @@ impl SqliteError {
                         SqliteError::Busy(Fault::transient(Code::CATALOG_BUSY, cause, message))
                     }
                     11 | 26 => SqliteError::Corrupt(fault(FailureClass::Environment, Code::CATALOG_CORRUPT, cause)),
-                    13 => other(Code::DISK_FULL, cause),
+                    13 => full(operation, path, cause),
+                    // Also what extending the log or its index says where nothing is left.
+                    10 if has_no_room(path) => full(operation, path, cause),
                     3 | 8 | 23 => other(Code::NOT_WRITABLE, cause),
                     14 => other(Code::UNREADABLE, cause),
                     _ => other(Code::CATALOG_FAILED, cause),
@@ -61,9 +68,21 @@ impl SqliteError {
             SqliteError::Busy(fault)
             | SqliteError::Newer(fault)
             | SqliteError::Corrupt(fault)
+            | SqliteError::Replaced(fault)
             | SqliteError::Other(fault) => fault,
         }
     }
+}
+
+fn full(operation: &str, path: &Path, cause: String) -> SqliteError {
+    let message = format!("cannot {operation} {}: the disk is full", path.display());
+    SqliteError::Other(Fault::environment(Code::DISK_FULL, cause, message))
+}
+
+/// True if the file system has less room than any write of a database needs.
+fn has_no_room(path: &Path) -> bool {
+    let directory = path.parent().unwrap_or(path);
+    rustix::fs::statvfs(directory).is_ok_and(|room| room.f_bavail.saturating_mul(room.f_frsize) < SMALLEST_ROOM)
 }
 
 /// True if the statement would break a unique index.

@@ -13,7 +13,7 @@ use super::{BusyPolicy, SqliteError, files::with_suffix};
 
 /// Takes the lock under which a file is created, migrated or set aside. The kernel releases it when its
 /// holder dies, so a lock file that is left behind locks nobody out (fault 39).
-pub(super) async fn lock_setup(path: &Path, busy: BusyPolicy) -> Result<File, SqliteError> {
+pub(crate) async fn lock_setup(path: &Path, busy: BusyPolicy) -> Result<File, SqliteError> {
     let lock_path = with_suffix(path, "-lock");
     let file = mangrove_fs::lock::open(&lock_path)
         .map_err(|error| SqliteError::Other(io_fault(Operation::Create, &lock_path, &error)))?;

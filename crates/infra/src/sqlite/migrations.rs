@@ -34,8 +34,10 @@ pub(crate) static CATALOG: &[LayoutStep] = &[
 ];
 
 /// The steps of the run history, in their order.
-pub(crate) static RUNS: &[LayoutStep] =
-    &[LayoutStep { version: 1, description: "layout", sql: include_str!("../../migrations/runs/0001_layout.sql") }];
+pub(crate) static RUNS: &[LayoutStep] = &[
+    LayoutStep { version: 1, description: "layout", sql: include_str!("../../migrations/runs/0001_layout.sql") },
+    LayoutStep { version: 2, description: "headers", sql: include_str!("../../migrations/runs/0002_headers.sql") },
+];
 
 /// What brings a file up to date.
 pub(crate) fn migrator(steps: &'static [LayoutStep]) -> Migrator {

@@ -13,7 +13,10 @@ mod lock;
 mod log;
 pub(crate) mod migrations;
 mod open;
+mod patience;
 mod set_aside;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -21,8 +24,9 @@ use sqlx::sqlite::SqliteSynchronous;
 
 pub(crate) use database::{Database, meta};
 pub(crate) use error::{SqliteError, failed, is_unique_violation};
+pub(crate) use lock::lock_setup;
 pub(crate) use open::open;
-pub(crate) use set_aside::replace;
+pub(crate) use set_aside::{REPLACED, forget_replaced, place_aside, replace};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +37,8 @@ pub enum OpenMode {
     ReadOnly,
 }
 
-/// How long a busy file is waited for.
+/// How long a busy file is waited for: so many attempts of so long a time, all operations of a process together, until
+/// one of them gets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusyPolicy {
     /// How long `SQLite` waits for a lock within one attempt.

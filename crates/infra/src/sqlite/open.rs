@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::faults::{Operation, io_fault};
 use sqlx::{SqliteConnection, SqlitePool, migrate::MigrateError};
+use tokio::sync::Mutex;
 
 use super::{
     BusyPolicy, Layout, OpenMode, SqliteError,
     connections::{connect_options, reader_pool, writer_pool},
     database::{Database, Pools},
     error::{corrupt, failed, incomplete, newer},
-    files::suspect_path,
+    files::{FileIdentity, suspect_path},
     lock::lock_setup,
     migrations,
+    patience::Patience,
     set_aside::move_aside,
 };
 
@@ -40,7 +42,13 @@ pub(crate) async fn open(
 }
 
 async fn open_to_read(path: &Path, layout: &Layout, busy: BusyPolicy) -> Result<Database, SqliteError> {
-    let empty = Database { path: path.to_owned(), pools: None, identity: None, attempts: busy.attempts.max(1) };
+    let empty = Database {
+        path: path.to_owned(),
+        pools: None,
+        identity: None,
+        patience: Patience::new(busy),
+        turn: Mutex::default(),
+    };
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.len() > 0 => {}
         Ok(_) => return Ok(empty),
@@ -57,7 +65,10 @@ async fn open_to_read(path: &Path, layout: &Layout, busy: BusyPolicy) -> Result<
         state = examine(&readers, path, layout, OpenMode::ReadOnly).await;
     }
     match state? {
-        FileState::Ready => Ok(Database { pools: Some(Pools { writer: None, readers }), ..empty }),
+        FileState::Ready => {
+            let identity = FileIdentity::of(path).ok().flatten();
+            Ok(Database { pools: Some(Pools { writer: None, readers }), identity, ..empty })
+        }
         FileState::Blank => Ok(empty),
         FileState::NeedsSetup => {
             let what = "it has an earlier layout; a scan brings it up to date";

@@ -22,16 +22,19 @@ pub(crate) async fn replace(path: &Path, busy: BusyPolicy) -> Result<Option<Path
         Err(error) => return Err(SqliteError::Other(io_fault(Operation::Stat, path, &error))),
     }
     let lock = lock_setup(path, busy).await?;
-    let target = move_aside(path, "replaced")?;
+    let target = move_aside(path, REPLACED)?;
     drop(lock);
     forget_replaced(path, &target);
     Ok(Some(target))
 }
 
-/// Removes the files that earlier calls of [`replace`] left. Best effort: one that stays costs space.
-fn forget_replaced(path: &Path, latest: &Path) {
+/// Why a file that was replaced lies aside, as its name says it.
+pub(crate) const REPLACED: &str = "replaced";
+
+/// Removes the files that were replaced before the latest one. Best effort: one that stays costs space.
+pub(crate) fn forget_replaced(path: &Path, latest: &Path) {
     let text = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let (earlier, latest) = (text(&with_suffix(path, ".replaced-")), text(latest));
+    let (earlier, latest) = (text(&with_suffix(path, &format!(".{REPLACED}-"))), text(latest));
     let Some(Ok(entries)) = path.parent().map(std::fs::read_dir) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -41,8 +44,8 @@ fn forget_replaced(path: &Path, latest: &Path) {
     }
 }
 
-/// Moves a file and its log out of the way; `why` becomes part of the name.
-pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, SqliteError> {
+/// A place beside a file where nothing is; `why` becomes part of its name.
+pub(crate) fn place_aside(path: &Path, why: &str) -> PathBuf {
     let stamp = format!(".{why}-{}", stamp(SystemClock.now()));
     let mut target = with_suffix(path, &stamp);
     let mut counter = 1;
@@ -50,6 +53,12 @@ pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, SqliteError>
         target = with_suffix(path, &format!("{stamp}-{counter}"));
         counter += 1;
     }
+    target
+}
+
+/// Moves a file and its log out of the way; `why` becomes part of the name.
+pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, SqliteError> {
+    let target = place_aside(path, why);
     atomic::rename(path, &target).map_err(|error| SqliteError::Other(io_fault(Operation::Rename, path, &error)))?;
     for suffix in ["-wal", "-shm", "-suspect"] {
         let from = with_suffix(path, suffix);

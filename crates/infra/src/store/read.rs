@@ -9,6 +9,7 @@ use mangrove_domain::{
     problem::Code,
 };
 use mangrove_fs::faults::{Operation, io_fault};
+use rustix::io::Errno;
 
 use super::{Inner, access, directory_names, unusable, vendor, vendor::read_object};
 
@@ -47,6 +48,13 @@ impl Inner {
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 unusable(key, Code::BUNDLE_MISSING, "is missing from the store")
+            }
+            // Somebody else's file, a directory, a link to itself: what should be there can be put in its place.
+            io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => {
+                unusable(key, Code::BUNDLE_CORRUPT, "cannot be read")
+            }
+            _ if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+                unusable(key, Code::BUNDLE_CORRUPT, "cannot be read")
             }
             io::ErrorKind::InvalidData => unusable(key, Code::BUNDLE_CORRUPT, "holds a name that is not UTF-8"),
             // A pipe, or something larger than any bundle: none that we put there.

@@ -26,6 +26,10 @@ impl Inner {
         if vendor::read_object(&path).is_ok_and(|found| found == code) {
             mark_as_used(&path);
         } else {
+            // A rename does not replace a directory.
+            if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                self.remove(key)?;
+            }
             self.write_file(&path, code)?;
         }
         // Also when it was there: whoever put it may not have come to the point of syncing it.

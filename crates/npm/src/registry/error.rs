@@ -9,7 +9,7 @@ use mangrove_domain::{
 use mangrove_fs::faults::{Operation, io_fault};
 use reqwest::StatusCode;
 
-use crate::{archive, chain, packument, settings};
+use crate::{address::shown_in, archive, chain, packument, settings};
 
 /// A conversation with a registry failed.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,9 @@ pub enum Reason {
     /// The credential for the registry is a variable that is not set.
     #[error("no credential")]
     Credential(#[source] settings::Unset),
+    /// The variable for the proxy holds no address; this is what may be shown of it.
+    #[error("the proxy {0:?} is not a URL such as http://proxy.example:8080")]
+    Proxy(String),
     /// The HTTP client cannot be set up.
     #[error("no HTTP client")]
     Client(#[source] reqwest::Error),
@@ -101,6 +104,7 @@ impl Reason {
             | Self::Archive(_)
             | Self::Address(_)
             | Self::Credential(_)
+            | Self::Proxy(_)
             | Self::Client(_) => false,
         }
     }
@@ -156,6 +160,7 @@ impl From<Error> for Fault {
                 ..
             } => (Environment, Code::REGISTRY_REFUSED, "; check the token in .npmrc"),
             Reason::Credential(_) => (Environment, Code::REGISTRY_REFUSED, "; set it, or remove the line"),
+            Reason::Proxy(_) => (Environment, Code::REGISTRY_FAILED, "; correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"),
             Reason::Status { .. } | Reason::Address(_) | Reason::Client(_) => (Environment, Code::REGISTRY_FAILED, ""),
             Reason::Mismatch { .. } => (Transient, Code::INTEGRITY_MISMATCH, ""),
             Reason::TooLarge(_) | Reason::Archive(_) => (Environment, Code::PACKAGE_MALFORMED, ""),
@@ -170,7 +175,7 @@ impl From<Error> for Fault {
             _ => format!("registry:{}", error.origin),
         };
         let first = error.first.as_ref().map(|first| format!(" (first: {first})")).unwrap_or_default();
-        Fault::new(class, code, cause, format!("{}{hint}{first}", chain(&error)))
+        Fault::new(class, code, cause, shown_in(&format!("{}{hint}{first}", chain(&error))))
     }
 }
 

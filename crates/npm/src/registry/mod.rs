@@ -26,7 +26,7 @@ use tokio::{
 
 use self::error::is_about_trust;
 pub use self::error::{Error, Reason};
-use super::settings::Settings;
+use super::{address::shown, settings::Settings};
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,7 +328,7 @@ impl Client {
     }
 
     async fn request(&self, settings: &Settings, address: &Url) -> Result<reqwest::RequestBuilder, Reason> {
-        let http = self.http.get_or_try_init(|| async { self.build() }).await.map_err(Reason::Client)?;
+        let http = self.http.get_or_try_init(|| async { self.build() }).await?;
         let request = http.get(address.clone());
         Ok(match settings.credential(address).map_err(Reason::Credential)? {
             Some(credential) => request.header(header::AUTHORIZATION, credential.header()),
@@ -336,7 +336,7 @@ impl Client {
         })
     }
 
-    fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
+    fn build(&self) -> Result<reqwest::Client, Reason> {
         // A provider of cryptography that the program has chosen already stays in force.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -346,13 +346,17 @@ impl Client {
             .redirect(reqwest::redirect::Policy::limited(5))
             .no_proxy();
         let none_for = || self.proxies.none_for.as_deref().and_then(reqwest::NoProxy::from_string);
-        if let Some(proxy) = &self.proxies.http {
-            builder = builder.proxy(reqwest::Proxy::http(proxy)?.no_proxy(none_for()));
+        let usable = |proxy: reqwest::Result<reqwest::Proxy>, address: &str| match proxy {
+            Ok(proxy) => Ok(proxy.no_proxy(none_for())),
+            Err(_) => Err(Reason::Proxy(shown(address))),
+        };
+        if let Some(address) = &self.proxies.http {
+            builder = builder.proxy(usable(reqwest::Proxy::http(address), address)?);
         }
-        if let Some(proxy) = &self.proxies.https {
-            builder = builder.proxy(reqwest::Proxy::https(proxy)?.no_proxy(none_for()));
+        if let Some(address) = &self.proxies.https {
+            builder = builder.proxy(usable(reqwest::Proxy::https(address), address)?);
         }
-        builder.build()
+        builder.build().map_err(|error| Reason::Client(error.without_url()))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Reason> {

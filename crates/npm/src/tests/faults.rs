@@ -295,6 +295,28 @@ async fn a_proxy_is_used_where_one_is_set() {
     assert_eq!(proxy.requests().len(), 1);
 }
 
+#[tokio::test]
+async fn f18_no_message_has_the_password_of_a_proxy_or_a_registry() {
+    for (variable, address) in [
+        ("HTTP_PROXY", "http://me:s3cret@[bad"),
+        ("http_proxy", "://me:s3cret@proxy"),
+        ("HTTPS_PROXY", "http://me:s3cret@proxy:99999"),
+        ("ALL_PROXY", "http://me:s3cret@127.0.0.1:1"),
+        ("MANGROVE_NPM_REGISTRY", "htp://me:s3cret@registry"),
+        ("MANGROVE_NPM_REGISTRY", "me:s3cret@registry"),
+        ("MANGROVE_NPM_REGISTRY", "http://me:s3cret@127.0.0.1:1/"),
+        ("MANGROVE_NPM_REGISTRY", "http://127.0.0.1:1/?token=s3cret"),
+    ] {
+        let world = World::new();
+        let mut options = world.options();
+        options.environment.insert(variable.to_owned(), address.to_owned());
+        let fault = prepare(&NpmPackages::new(options), &["npm:zod@4"]).await.unwrap_err();
+        let text = format!("{fault} {} {:?}", fault.cause.0, fault.source);
+        assert!(!text.contains("s3cret"), "{variable}={address}: {text}");
+        assert!(!fault.message.is_empty());
+    }
+}
+
 /// A registry that answers encryption with plain text: the client has cryptography, and the failure is that of TLS and not
 /// that of a network, which would be tried again at once.
 #[tokio::test]

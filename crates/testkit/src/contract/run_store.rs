@@ -4,7 +4,7 @@ use mangrove_domain::{
     json::{Json, Number},
     ports::{RunFilter, RunStore},
     problem::Code,
-    run::{JobRecord, LogLine, Provenance, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, LogLine, Provenance, RunHeader, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
 
@@ -102,7 +102,8 @@ async fn replaces_a_record(store: impl RunStore) {
     save(&store, &record("01", "deploy", 1)).await;
     let ended = RunRecord { status: RunStatus::Succeeded, ..record("01", "deploy", 1) };
     save(&store, &ended).await;
-    assert_eq!(store.list(&RunFilter::default()).await.expect("records"), [ended]);
+    assert_eq!(store.get("01").await.expect("a record").found().as_ref(), Some(&ended));
+    assert_eq!(store.list(&RunFilter::default()).await.expect("headers"), [RunHeader::from(&ended)]);
 }
 
 async fn finds_by_the_start_of_an_identifier(store: impl RunStore) {
@@ -134,4 +135,7 @@ async fn lists_newest_first(store: impl RunStore) {
     assert_eq!(ids(None, Some(2)).await, ["03", "02"]);
     assert_eq!(ids(Some("deploy"), Some(2)).await, ["03", "01"]);
     assert_eq!(ids(Some("nothing"), None).await, Vec::<String>::new());
+    save(&store, &full_record("05")).await;
+    let newest = store.list(&RunFilter { name: None, limit: Some(1) }).await.expect("headers");
+    assert_eq!(newest, [RunHeader::from(&full_record("05"))], "all of a header is given back");
 }

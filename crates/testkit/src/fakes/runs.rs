@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 use async_trait::async_trait;
 use mangrove_domain::{
     ports::{RunFilter, RunStore, RunStoreError},
-    run::{RunLookup, RunRecord},
+    run::{RunHeader, RunLookup, RunRecord},
 };
 
 use super::lock;
@@ -43,11 +43,11 @@ impl RunStore for MemoryRuns {
         })
     }
 
-    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, RunStoreError> {
-        let mut records: Vec<RunRecord> = lock(&self.0)
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
+        let mut records: Vec<RunHeader> = lock(&self.0)
             .values()
             .filter(|record| filter.name.as_ref().is_none_or(|name| *name == record.name))
-            .cloned()
+            .map(RunHeader::from)
             .collect();
         records.sort_by(|one, other| (other.started_at, &other.id).cmp(&(one.started_at, &one.id)));
         let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);

@@ -6,7 +6,7 @@ use mangrove_domain::{
     json::Json,
     ports::RunFilter,
     problem::{Code, Problem, Severity},
-    run::{RunLookup, RunRecord},
+    run::{RunHeader, RunLookup, RunRecord},
 };
 
 use super::{active::Start, handle::RunHandle, live::RunEvents};
@@ -125,11 +125,11 @@ impl Service {
         self.active.get(id).map(|run| run.cancel()).is_some()
     }
 
-    /// Recorded runs, newest first.
+    /// The headers of recorded runs, newest first.
     ///
     /// # Errors
     /// The history cannot be read, or this service has none.
-    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, ServiceError> {
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, ServiceError> {
         Ok(self.run_store()?.list(filter).await?)
     }
 

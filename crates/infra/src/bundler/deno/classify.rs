@@ -41,7 +41,8 @@ const TABLE: &[(&str, FailureClass, Code)] = &[
 
 /// The fault behind a failed call. `prefixes` is what stands before our own paths in Deno's texts.
 pub(super) fn output(errors: &str, prefixes: &[String]) -> Fault {
-    let text = relevant_lines(errors, prefixes);
+    // It may tell the address of a proxy or a registry as it was given.
+    let text = mangrove_npm::address::shown_in(&relevant_lines(errors, prefixes));
     let (class, code) = status(&text).map_or_else(
         || {
             let line = TABLE.iter().find(|(known, _, _)| text.contains(known));

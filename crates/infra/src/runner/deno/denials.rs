@@ -164,24 +164,25 @@ impl<'a> Denials<'a> {
                 continue;
             }
             for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if self.is_protected_here(&path) {
-                    self.deny(&path);
-                } else {
-                    match entry.file_type() {
-                        Ok(kind) if kind.is_symlink() => self.links.push(path),
-                        Ok(kind) if kind.is_dir() => pending.push_back(path),
-                        Ok(_) | Err(_) => {}
+                if protected::is_protected(&entry.file_name().to_string_lossy()) {
+                    self.deny(&entry.path());
+                    continue;
+                }
+                match entry.file_type() {
+                    Ok(kind) if kind.is_symlink() => self.links.push(entry.path()),
+                    Ok(kind) if kind.is_dir() => {
+                        let path = entry.path();
+                        if path.ends_with(".swamp/secrets") {
+                            self.deny(&path);
+                        } else if !self.denied.contains(&path) {
+                            pending.push_back(path);
+                        }
                     }
+                    Ok(_) | Err(_) => {}
                 }
             }
         }
         budget.pause();
-    }
-
-    fn is_protected_here(&self, path: &Path) -> bool {
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        protected::is_protected(&name) || path.ends_with(".swamp/secrets") || self.denied.contains(path)
     }
 
     /// True if the path, or a directory around it, is protected: below the root that it lies in, else at all.
