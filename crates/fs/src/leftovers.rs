@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -11,15 +11,23 @@ use crate::{atomic, lock, stamp};
 /// Nobody writes one file for so long.
 const ABANDONED: Duration = Duration::from_hours(1);
 
-/// Removes the leftovers in a directory, though not below it: files with the names of temporary ones that are older than
-/// an hour and that nobody holds open to write. Best effort.
-pub fn remove(directory: &Path) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+/// The leftovers in a directory, though not below it: files with the names of temporary ones that are older than an hour
+/// and that nobody writes. Those that cannot be looked at are left out.
+#[must_use]
+pub fn find(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_temporary = |entry: &fs::DirEntry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if (name.starts_with(atomic::PREFIX) || name.starts_with(stamp::PREFIX)) && is_abandoned(&entry) {
-            let _ = fs::remove_file(entry.path());
-        }
+        name.starts_with(atomic::PREFIX) || name.starts_with(stamp::PREFIX)
+    };
+    entries.filter(|entry| is_temporary(entry) && is_abandoned(entry)).map(|entry| entry.path()).collect()
+}
+
+/// Removes the leftovers in a directory. Best effort: what stays costs space.
+pub fn remove(directory: &Path) {
+    for path in find(directory) {
+        let _ = fs::remove_file(path);
     }
 }
 

@@ -254,9 +254,15 @@ async fn f20_what_a_killed_writer_left_is_removed_by_the_next_one() {
             file.set_modified(long_ago).expect("a time");
         }
     }
+    assert_eq!(data.remove_leftovers(true).await.expect("looked"), 1);
+    assert!(item.join(".new-old").exists(), "a dry run only counts");
     data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
     assert!(!item.join(".new-old").exists());
+    fs::File::create(item.join(".new-other")).and_then(|file| file.set_modified(long_ago)).expect("a file");
+    assert_eq!(data.remove_leftovers(false).await.expect("removed"), 1);
+    assert!(!item.join(".new-other").exists());
     assert!(item.join(".new-young").exists(), "somebody may be writing it");
+    assert_eq!(data.list("m").await.expect("items")[0].version, 2);
 }
 
 #[tokio::test]

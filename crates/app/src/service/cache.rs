@@ -96,7 +96,12 @@ impl Service {
         }
         let request = PruneRequest { locks: look.locks, stored: kept, grace: GRACE, is_dry_run };
         let packages = cache.prune(&request).await.map_err(ServiceError::failed("pruning the cache"))?;
-        Ok(Pruned { packages, bundles, leftovers: outcome.leftovers as u64, withheld })
+        let mut leftovers = outcome.leftovers as u64;
+        if let Some(running) = &self.options.running {
+            let removed = running.data.remove_leftovers(is_dry_run).await;
+            leftovers += removed.map_err(|error| ServiceError::failed("pruning the data")(error.fault))?;
+        }
+        Ok(Pruned { packages, bundles, leftovers, withheld })
     }
 
     /// Resolves locked packages again and moves their locks: those of these names, or all of them. With `is_pinned`, the

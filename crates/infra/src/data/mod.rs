@@ -148,6 +148,24 @@ impl LocalData {
     }
 }
 
+impl LocalData {
+    fn remove_all_leftovers(&self, is_dry_run: bool) -> Result<u64, Fault> {
+        let mut count = 0;
+        for model in directories(&self.root)? {
+            for spec in directories(&model)? {
+                for item in directories(&spec)? {
+                    let found = leftovers::find(&item);
+                    count += found.len() as u64;
+                    if !is_dry_run {
+                        leftovers::remove(&item);
+                    }
+                }
+            }
+        }
+        Ok(count)
+    }
+}
+
 #[async_trait]
 impl DataStore for LocalData {
     async fn write(&self, data: NewData) -> Result<DataHandle, DataError> {
@@ -168,6 +186,10 @@ impl DataStore for LocalData {
     async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError> {
         let model_id = model_id.to_owned();
         self.blocking("list", move |this| this.latest_items(&model_id)).await
+    }
+
+    async fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, DataError> {
+        self.blocking("list", move |this| this.remove_all_leftovers(is_dry_run)).await
     }
 }
 

@@ -120,6 +120,10 @@ async fn lists_the_latest_sorted(store: impl DataStore) {
     let items = store.list("m").await.expect("items");
     let seen: Vec<_> = items.iter().map(|item| (item.spec_name.as_str(), item.name.as_str(), item.version)).collect();
     assert_eq!(seen, [("log", "z", 1), ("state", "a", 1), ("state", "b", 2)]);
+    for is_dry_run in [true, false] {
+        assert_eq!(store.remove_leftovers(is_dry_run).await.expect("looked"), 0, "no version is a leftover");
+    }
+    assert_eq!(store.list("m").await.expect("items"), items);
 }
 
 async fn concurrent_writers_get_different_versions(store: impl DataStore + 'static) {
