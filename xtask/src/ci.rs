@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{deny, layers, standalone, tidy};
+use crate::{deny, layers, soak, standalone, tidy};
 
 /// How a step is done.
 enum Work {
@@ -48,6 +48,7 @@ fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
     } else {
         steps.push(cargo("tests", &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]));
     }
+    steps.push(cargo("drills", &[soak::ARGUMENTS, &["--quick"]].concat()));
     steps.push(cargo("doc tests", &["test", "--workspace", "--doc"]));
     // A service that wants the catalog alone must not need the bundler. Last, since it builds other features.
     steps.extend(standalone::PARTS.iter().filter_map(|part| {

@@ -26,7 +26,16 @@ const LAYERS: &[Layer] = &[
         name: "mangrove-domain",
         ours: &[],
         ours_in_tests: &["mangrove-testkit"],
-        outside: Some(&["async-trait", "mockall", "rpds", "sha2", "strsim", "thiserror", "unicode-normalization"]),
+        outside: Some(&[
+            "async-trait",
+            "foldhash",
+            "mockall",
+            "rpds",
+            "sha2",
+            "strsim",
+            "thiserror",
+            "unicode-normalization",
+        ]),
     },
     Layer {
         name: "mangrove-single-flight",

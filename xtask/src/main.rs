@@ -9,6 +9,7 @@ mod ci;
 mod deny;
 mod layers;
 mod metadata;
+mod soak;
 mod standalone;
 mod tidy;
 mod tree;
@@ -45,6 +46,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "measure the whole program: [--quick] [--debug] [--json FILE]; never part of `ci`",
         run: bench::run,
+    },
+    Command {
+        name: "soak",
+        about: "drills on the real program: [--quick] [--minutes N] [--seed N] [--only DRILL]; 20 minutes if nothing is said",
+        run: soak::run,
     },
     Command { name: "tidy", about: "rules about files that no compiler checks", run: tidy::run },
 ];

@@ -29,8 +29,9 @@ pub trait Databases: Send + Sync {
     /// There is no catalog, or the file is there already or cannot be written.
     async fn back_up_catalog(&self, target: &Path) -> Result<(), CatalogError>;
 
-    /// Moves the catalog aside, damaged, newer or in order, makes a new, empty one, and makes the bundle store that of
-    /// the new one. Gives where the old one lies now; `None` if there was none.
+    /// Keeps the catalog, damaged, newer or in order, under another name, and makes an empty one in its place. The bundle
+    /// store is that of the empty one: one that could be read keeps its identity. Gives where the old one lies now; `None`
+    /// if there was none.
     ///
     /// # Errors
     /// It cannot be moved, or no new one can be made.

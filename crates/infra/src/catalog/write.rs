@@ -116,8 +116,8 @@ impl SqliteCatalog {
         self.database.commit(transaction).await
     }
 
-    /// Takes everything out, and gives the catalog another identity. What was planned on a row that is gone conflicts with
-    /// what comes after it.
+    /// Takes everything out. What was planned on a row that is gone conflicts with what comes after it. The identity stays,
+    /// so that the bundle store never belongs to another catalog, not even for the moment between two writes.
     pub(super) async fn empty(&self) -> Result<(), SqliteError> {
         let mut transaction = self.database.begin_write().await?;
         for statement in [
@@ -128,7 +128,6 @@ impl SqliteCatalog {
             "DELETE FROM descriptions",
             "DELETE FROM transitions",
             "DELETE FROM inspections",
-            "UPDATE meta SET value = lower(hex(randomblob(16))) WHERE name = 'identity'",
         ] {
             sqlx::query(statement)
                 .execute(&mut *transaction)
