@@ -1,7 +1,7 @@
 //! The environment as expressions see it, and the mask over what came out of it.
 //!
 //! Expressions get only the variables that they name. Each value that was given out is masked as `***` in
-//! everything that is logged, recorded or reported afterwards, also in the forms that code makes of it ([`forms`]). Values
+//! everything that is logged, recorded or reported afterwards, also in the forms that code makes of it (`forms`). Values
 //! shorter than three characters are not: masking every `1` would make output unreadable and hide nothing.
 
 mod forms;
