@@ -19,12 +19,13 @@ impl Committed {
     /// True if the row says something else of its source than it did when the attempt was planned on `planned`. False
     /// where nothing can be said of it.
     pub(super) async fn overtakes(&self, catalog: &dyn Catalog, source: &SourceId, planned: Option<&Row>) -> bool {
-        let Some(mark) = catalog.mark().await else { return false };
         let mut rows = self.0.lock().await;
-        if rows.mark != Some(mark) {
+        let mark = catalog.mark().await;
+        // A commit that is a moment old has no mark yet.
+        if mark.is_none() || rows.mark != mark {
             let Ok(view) = catalog.snapshot().await else { return false };
             // Taken before the rows were read: what is committed in between is read once more.
-            rows.mark = Some(mark);
+            rows.mark = mark;
             rows.by_source = view.rows.into_iter().map(|row| (row.source.clone(), row)).collect();
         }
         !says_the_same(rows.by_source.get(source), planned)
