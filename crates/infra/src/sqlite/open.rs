@@ -93,11 +93,14 @@ async fn open_to_write(
     };
     let exists = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
     if exists {
+        let identity = FileIdentity::of(path).ok().flatten();
         match attempt().await {
             (Ok(FileState::Ready), writer) => return Ok((Database::writable(path, writer, options, busy)?, None)),
             (Ok(FileState::Blank | FileState::NeedsSetup) | Err(SqliteError::Corrupt(_)), writer) => {
                 writer.close().await;
             }
+            // Another process moved it aside while it was looked at.
+            (Err(_), writer) if FileIdentity::of(path).ok().flatten() != identity => writer.close().await,
             (Err(error), _) => return Err(error),
         }
     }
