@@ -40,7 +40,7 @@ struct ListedRunDocument {
 
 pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) -> Result<Exit, CommandError> {
     let service = context.look()?;
-    let records = service.runs(&RunFilter { name, limit: Some(limit) }).await?;
+    let records = service.runs(&RunFilter { name, limit: Some(limit), ..RunFilter::default() }).await?;
     if context.printer.is_json() {
         let listed = |record: &RunHeader| ListedRunDocument {
             run_id: record.id.clone(),
