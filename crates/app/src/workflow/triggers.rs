@@ -71,6 +71,11 @@ impl LibrarySchedules {
         Some(&self.scheduled.get(*self.places.get(&workflow.file)?)?.recurrence)
     }
 
+    /// What is wrong with schedules and is no problem of the library yet, by the names of files.
+    pub fn further_problems<'a>(&'a self, library: &'a Library) -> impl Iterator<Item = &'a Problem> {
+        self.broken.values().filter(|problem| !library.problems.contains(problem))
+    }
+
     /// Why nothing is known of the schedule that this file had; `None` if it has none any more.
     #[must_use]
     pub fn fault_of(&self, file: &str, origin: Origin) -> Option<&Problem> {

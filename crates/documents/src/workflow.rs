@@ -1,0 +1,83 @@
+//! Workflows.
+
+use mangrove_app::workflow::{Library, LibrarySchedules};
+use mangrove_domain::{problem::Problem, time::Timestamp, workflow::Workflow};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    moment::Moment,
+    problem::{ProblemDocument, problems},
+};
+
+/// `workflow list --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkflowListDocument {
+    /// `mangrove.workflow-list/1`.
+    pub schema: String,
+    /// The workflows.
+    pub workflows: Vec<ListedWorkflowDocument>,
+    /// What is wrong with definitions and workflows.
+    pub problems: Vec<ProblemDocument>,
+}
+
+/// One workflow in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedWorkflowDocument {
+    /// What people call it.
+    pub name: String,
+    /// A UUID.
+    pub id: String,
+    /// Its file.
+    pub path: String,
+    /// `local`, `mounted` or `pulled`.
+    pub origin: String,
+    /// The file of the workflow that has its name or identifier and comes before it.
+    pub shadowed_by: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// When it runs by itself, as its file says.
+    pub schedule: Option<String>,
+    /// The zone that its schedule is in; `null` if it does not run by itself.
+    pub timezone: Option<String>,
+    /// When it runs next.
+    pub next_run: Option<Moment>,
+    /// What is wrong with its file.
+    pub problems: Vec<ProblemDocument>,
+}
+
+impl WorkflowListDocument {
+    /// All workflows, with their next runs after `now`.
+    #[must_use]
+    pub fn new(library: &Library, schedules: &LibrarySchedules, now: Timestamp) -> Self {
+        let further: Vec<&Problem> = schedules.further_problems(library).collect();
+        let workflow = |workflow: &Workflow| {
+            let recurrence = schedules.recurrence(workflow);
+            let of_schedule = further.iter().copied().filter(|problem| problem.subject == workflow.file);
+            ListedWorkflowDocument {
+                name: workflow.name.value.clone(),
+                id: workflow.id.clone(),
+                path: workflow.file.clone(),
+                origin: workflow.origin.as_str().to_owned(),
+                shadowed_by: library.shadowing(workflow).map(|winner| winner.file.clone()),
+                description: workflow.description.clone(),
+                schedule: schedule(workflow).map(str::to_owned),
+                timezone: recurrence.map(|recurrence| recurrence.zone().to_owned()),
+                next_run: recurrence.and_then(|recurrence| recurrence.next_after(now)).map(Moment),
+                problems: problems(library.problems_of(&workflow.file).chain(of_schedule)),
+            }
+        };
+        Self {
+            schema: "mangrove.workflow-list/1".to_owned(),
+            workflows: library.workflows.iter().map(|it| workflow(it)).collect(),
+            problems: problems(library.problems.iter().chain(further.iter().copied())),
+        }
+    }
+}
+
+/// When a workflow runs by itself, as its file says.
+#[must_use]
+pub fn schedule(workflow: &Workflow) -> Option<&str> {
+    workflow.trigger.as_ref()?.schedule.as_ref().map(|schedule| schedule.value.as_str())
+}
