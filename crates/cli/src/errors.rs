@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     advice,
-    compose::ComposeError,
+    compose::{ComposeError, StateDirectoryError},
     documents::{FailureDocument, ProblemDocument},
     exit::Exit,
     human,
@@ -229,12 +229,12 @@ impl From<ComposeError> for CommandError {
         match error {
             ComposeError::Observe(error) => error.into(),
             ComposeError::Configuration(problem) => Self::usage_problem(&problem),
-            ComposeError::State { ref source, .. } => Self::usage(
+            ComposeError::State(StateDirectoryError::NotWritable { ref source, .. }) => Self::usage(
                 Some(Code::NOT_WRITABLE),
                 format!("{error}: {source}"),
                 Some("`--state-dir DIR` keeps the state elsewhere"),
             ),
-            ComposeError::StateLink { .. } => Self::usage(
+            ComposeError::State(StateDirectoryError::LeadsOut { .. }) => Self::usage(
                 Some(Code::LINK_OUTSIDE_ROOT),
                 error.to_string(),
                 Some("remove the link; `--state-dir DIR` keeps the whole state elsewhere"),

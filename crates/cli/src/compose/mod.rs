@@ -4,7 +4,6 @@ mod configuration;
 mod error;
 mod programs;
 mod replaceable;
-mod state;
 
 use std::{
     ffi::OsString,
@@ -39,6 +38,7 @@ use mangrove_infra::{
     runtime::{ProgramLocations, version::Versions},
     schema::JsonSchemas,
     seals::FileSeals,
+    state_directory,
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
     worker::{Pool, PoolOptions, child, exit_with_parent},
@@ -47,6 +47,7 @@ use mangrove_npm::NpmPackages;
 use mangrove_sources::{LocalTree, TreeOptions};
 
 pub(crate) use error::ComposeError;
+pub(crate) use mangrove_infra::state_directory::StateDirectoryError;
 
 use configuration::{BundlerSettings, MarkerConfiguration};
 use programs::FoundPrograms;
@@ -108,22 +109,22 @@ struct Composition {
 
 impl Composition {
     fn new(settings: Settings) -> Result<Self, ComposeError> {
-        let Settings { repository, state_directory, access, .. } = &settings;
-        tracing::info!(repository = %repository.display(), state = %state_directory.display(), ?access, "opening");
+        let Settings { repository, state_directory: state, access, .. } = &settings;
+        tracing::info!(repository = %repository.display(), state = %state.display(), ?access, "opening");
         if settings.access == Access::ReadWrite {
-            state::prepare(repository, state_directory)?;
+            state_directory::prepare(repository, state)?;
         }
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|source| ComposeError::Path { path: path.to_owned(), source })
         };
-        let absolute = (absolute(repository)?, absolute(state_directory)?);
+        let absolute = (absolute(repository)?, absolute(state)?);
         let program = std::env::current_exe().map_err(ComposeError::Program)?;
         let size = settings.jobs;
         let pool = Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
         let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
         let tree = LocalTree::new(TreeOptions {
             repository: repository.clone(),
-            state_directory: state_directory.clone(),
+            state_directory: state.clone(),
             environment: settings.environment.clone(),
             parser: Arc::new(pool.clone()),
             documents: Arc::clone(&documents),
@@ -132,7 +133,7 @@ impl Composition {
             walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
         let store = LocalStore::new(settings.bundles_directory());
-        let locks = Arc::new(LockFiles::new(state_directory.join("locks")));
+        let locks = Arc::new(LockFiles::new(state.join("locks")));
         Ok(Self {
             settings: Arc::new(settings),
             pool,
