@@ -43,7 +43,7 @@ pub fn write(root: &Path, path: &Path, content: &[u8], durability: Durability) -
 /// this process. The content is written in `scratch`, on the same file system. Makes the directories that are missing.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_through(
     root: &Path,
     scratch: &Directory,

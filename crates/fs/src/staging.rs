@@ -23,7 +23,7 @@ pub fn write(root: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
 /// Makes an empty file below such a directory, or cuts the one that is there, to be written to.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn create(root: &Path, path: &Path) -> io::Result<File> {
     let (directory, name) = Directory::make_for(root, path)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
