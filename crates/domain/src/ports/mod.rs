@@ -30,7 +30,9 @@ mod run_store;
 mod schedule_leases;
 mod schema_validator;
 mod seals;
+mod service_manager;
 mod source_tree;
+mod watcher;
 
 pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
 pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
@@ -57,7 +59,9 @@ pub use run_store::{RunError as RunStoreError, RunFilter, RunPlace, RunStore};
 pub use schedule_leases::{LeaseError, ScheduleClaim, ScheduleLeases};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
+pub use service_manager::{NoServiceManager, ServiceManager};
 pub use source_tree::{ObserveError, ObserveRequest, SourceTree};
+pub use watcher::{NoWatcher, Watcher};
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about
 /// outcomes use the strict fakes of `testkit`. There is none of [`BundleStore`] and [`Progress`], whose methods borrow

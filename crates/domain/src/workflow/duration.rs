@@ -6,6 +6,7 @@ use crate::{
     document::{Node, NodeValue},
     form::{Form, Members},
     json::Number,
+    time::parse_duration,
 };
 
 /// A duration that may be missing; longer than zero.
@@ -22,17 +23,7 @@ pub(super) fn optional(form: &mut Form<'_>, members: Members<'_>, key: &str) -> 
 fn read(node: &Node) -> Option<Duration> {
     let millis = match &node.value {
         NodeValue::Number(Number::Integer(seconds)) => u64::try_from(*seconds).ok()?.checked_mul(1000)?,
-        NodeValue::String(text) => {
-            let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
-            let factor = match &text[unit_at..] {
-                "ms" => 1,
-                "s" => 1000,
-                "m" => 60_000,
-                "h" => 3_600_000,
-                _ => return None,
-            };
-            text[..unit_at].parse::<u64>().ok()?.checked_mul(factor)?
-        }
+        NodeValue::String(text) => return parse_duration(text),
         _ => return None,
     };
     (millis > 0).then(|| Duration::from_millis(millis))
