@@ -12,6 +12,8 @@ mod event;
 mod options;
 mod owner;
 mod scans;
+pub mod schedule;
+mod scheduled_runs;
 mod status;
 
 pub use self::{
