@@ -10,8 +10,8 @@ use mangrove_domain::{problem::Problem, source::SourceId, watch::FileChanges};
 use tokio::sync::oneshot;
 
 use crate::{
+    read_schedules::ReadSchedules,
     schedule::{FireNumber, FireOutcome, SchedulerView},
-    scheduled_runs::ReadSchedules,
 };
 
 /// What happened.

@@ -11,6 +11,7 @@ mod debounce;
 mod event;
 mod options;
 mod owner;
+mod read_schedules;
 mod scans;
 pub mod schedule;
 mod scheduled_runs;

@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed},
     options::Options,
+    read_schedules::{self, ReadSchedules},
     scans::Scans,
-    scheduled_runs::{self, ReadSchedules, ScheduledRuns},
+    scheduled_runs::ScheduledRuns,
     status::{LastLook, Phase, Status},
 };
 
@@ -184,13 +185,9 @@ impl Owner {
 
     /// True if the path may be, or hold, a definition or a workflow.
     fn is_document(&self, path: &Path) -> bool {
+        // What has no ending is a directory, or was one.
         let ending = path.extension().and_then(|ending| ending.to_str());
-        match ending {
-            Some("yaml" | "yml" | "json") => true,
-            // A directory, or what was one.
-            None => true,
-            Some(_) => self.watch_list.is_in_tree(path),
-        }
+        matches!(ending, None | Some("yaml" | "yml" | "json")) || self.watch_list.is_in_tree(path)
     }
 
     /// Reads definitions and workflows for their schedules; once more afterwards if they are being read already.
@@ -202,7 +199,7 @@ impl Owner {
         self.reads_schedules = true;
         let (service, sender) = (self.parts.service.clone(), self.parts.sender.clone());
         tokio::spawn(async move {
-            let read = scheduled_runs::read(service).await;
+            let read = read_schedules::read(service).await;
             // The owner may have ended.
             let _ = sender.send(Event::SchedulesRead(Box::new(read))).await;
         });

@@ -1,11 +1,8 @@
 //! Runs that schedules start: the scheduler says which, this starts them and tells it how they ended.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use mangrove_app::{
-    service::{RunError, Runnable, Service, ServiceError, StartRun},
-    workflow::LibrarySchedules,
-};
+use mangrove_app::service::{RunError, Runnable, Service, StartRun};
 use mangrove_domain::{
     ports::ScheduleClaim,
     problem::{Code, Problem},
@@ -16,38 +13,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     event::Event,
+    read_schedules::ReadSchedules,
     schedule::{Fire, FireNumber, FireOutcome, Limits, Scheduler, SchedulerChange, SchedulerView},
 };
-
-/// Claims are kept this long.
-const KEPT_CLAIMS: Duration = Duration::from_hours(7 * 24);
-
-/// What is read of the definitions and workflows of a repository.
-#[derive(Debug)]
-pub(crate) struct ReadSchedules {
-    library: LibrarySchedules,
-    /// The instants that were fired last, by workflow.
-    last: HashMap<String, Timestamp>,
-}
-
-/// Reads them; what takes time.
-pub(crate) async fn read(service: Service) -> Result<ReadSchedules, ServiceError> {
-    let library = service.library().await?;
-    let library = service.schedules(&library)?;
-    let leases = service.leases()?;
-    let last = match leases.latest().await {
-        Ok(latest) => latest.into_iter().collect(),
-        Err(error) => {
-            tracing::warn!(%error, "it is not known which schedules were due while no daemon ran");
-            HashMap::new()
-        }
-    };
-    let before = service.clock().now().minus(KEPT_CLAIMS);
-    if let Err(error) = leases.sweep(before).await {
-        tracing::debug!(%error, "old claims are kept");
-    }
-    Ok(ReadSchedules { library, last })
-}
 
 /// The schedules of a daemon and the runs that they started.
 pub(crate) struct ScheduledRuns {
