@@ -16,6 +16,7 @@ mod scans;
 pub mod schedule;
 mod scheduled_runs;
 mod status;
+pub mod webhook;
 
 pub use self::{
     daemon::{Control, Daemon, Handle, StartError},
