@@ -16,7 +16,7 @@ use crate::{
 const DEFINITION: &str = "models/@acme/a/11111111-1111-4111-8111-111111111111.yaml";
 
 /// A repository with a model, and a definition of it that is called `a`.
-fn runnable(source: &str) -> Sandbox {
+pub(crate) fn runnable(source: &str) -> Sandbox {
     let sandbox = Sandbox::new("");
     sandbox.write("extensions/models/a.ts", source);
     sandbox.write(DEFINITION, "id: 11111111-1111-4111-8111-111111111111\nname: a\nversion: 1\n");

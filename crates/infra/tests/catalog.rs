@@ -638,6 +638,34 @@ async fn fault_49_a_lost_description_is_told_and_its_row_is_inspected_again() {
 }
 
 #[tokio::test]
+async fn a_description_of_which_any_byte_is_damaged_is_lost_and_stored_again_with_its_row() {
+    let place = Place::new();
+    place.fill(2).await;
+    let catalog = place.open().await;
+    let (row, digest) = (rows::indexed("models/00000.ts", "@acme/0"), rows::description("@acme/0").digest());
+    let whole = rows::description("@acme/0").to_json().to_string().into_bytes();
+    let mut raw = place.raw().await;
+    // Another letter, and what is no UTF-8.
+    for (at, bit) in (0..whole.len()).flat_map(|at| [(at, 1_u8), (at, 0x80)]) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= bit;
+        sqlx::query("UPDATE descriptions SET json = CAST(?1 AS TEXT) WHERE digest = ?2")
+            .bind(damaged)
+            .bind(digest.as_bytes().as_slice())
+            .execute(&mut raw)
+            .await
+            .expect("damaged");
+        assert_eq!(catalog.description(digest).await.expect("readable"), None, "byte {at} ^ {bit}");
+        let stored = stored(&catalog).await;
+        let again = Row { revision: stored[0].revision, ..row.clone() };
+        assert_eq!(catalog.commit(rows::put_all([&again])).await.expect("committed").conflicts, []);
+        assert!(catalog.description(digest).await.expect("readable").is_some(), "byte {at} ^ {bit}");
+    }
+    let other = rows::description("@acme/1").digest();
+    assert!(catalog.description(other).await.expect("readable").is_some(), "the other one was never touched");
+}
+
+#[tokio::test]
 async fn a_catalog_is_replaced_whatever_is_in_it_and_the_latest_is_kept() {
     let place = Place::new();
     assert_eq!(SqliteCatalog::replace(&place.path()).await.expect("nothing to move"), None);

@@ -8,6 +8,7 @@
 mod attempt;
 mod builds;
 mod carry_out;
+pub(crate) mod descriptions;
 mod error;
 mod needs;
 mod observe;

@@ -23,7 +23,7 @@ use mangrove_domain::{
     row::Row,
     settle::{AuditRecord, Transition},
     source::{Kind, RelativePath, RootId, SourceId},
-    state::{State, StateName},
+    state::StateName,
     time::Timestamp,
     type_name::TypeName,
 };
@@ -226,8 +226,8 @@ impl SqliteCatalog {
                 let stored = stored?;
                 match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
                     Ok(row) if is_undescribed(&undescribed, &stored) => {
-                        view.damaged.push(lost_description(&row));
-                        view.rows.push(built_only(row));
+                        view.damaged.push(row.undescribed());
+                        view.rows.push(row.without_description());
                     }
                     Ok(row) => view.rows.push(row),
                     Err(error) => {
@@ -293,25 +293,22 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError> {
-        let json: Option<String> = self
+        // As bytes: damage may leave what is no text.
+        let json: Option<Vec<u8>> = self
             .read("read", async || {
                 let Some(readers) = self.database.readers() else { return Ok(None) };
-                sqlx::query_scalar("SELECT json FROM descriptions WHERE digest = ?1")
+                sqlx::query_scalar("SELECT CAST(json AS BLOB) FROM descriptions WHERE digest = ?1")
                     .bind(digest.as_bytes().as_slice())
                     .fetch_optional(readers)
                     .await
             })
             .await?;
         let Some(json) = json else { return Ok(None) };
-        let parsed = mangrove_fs::json_text::parse(&json).ok().and_then(|json| Description::from_json(&json));
-        parsed.map(Some).ok_or_else(|| CatalogError::Row {
-            source_id: format!("description {}", digest.short()),
-            fault: Fault::environment(
-                Code::CATALOG_ROW,
-                "catalog:row",
-                format!("the stored description {} cannot be understood", digest.short()),
-            ),
-        })
+        let description = if Digest::of(&json) == digest { described(&json) } else { None };
+        if description.is_none() {
+            tracing::warn!(digest = %digest.short(), "a stored description is damaged");
+        }
+        Ok(description)
     }
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
@@ -425,29 +422,9 @@ fn is_undescribed(undescribed: &BTreeSet<(String, String)>, stored: &read::Store
     !undescribed.is_empty() && undescribed.contains(&(stored.root.to_string(), stored.path.to_string()))
 }
 
-/// A row whose description is gone, as one that was built and waits for its inspection: that yields the
-/// description again, without a build.
-fn built_only(row: Row) -> Row {
-    match row.state {
-        State::Indexed(indexed) => {
-            Row { state: State::Bundled { bundle: indexed.bundle }, degraded: None, attempted: None, ..row }
-        }
-        State::Bundled { .. }
-        | State::BundleBuildFailed { .. }
-        | State::ValidationFailed { .. }
-        | State::EntryPointUnreadable { .. }
-        | State::OrphanedBundleOnly { .. }
-        | State::Tombstoned { .. } => row,
-    }
-}
-
-fn lost_description(row: &Row) -> Problem {
-    Problem::warning(
-        Code::CATALOG_ROW,
-        row.source.to_string(),
-        format!("the catalog has lost the description of {}", row.source),
-    )
-    .advise("the next scan, or a run that needs the type, creates it again")
+fn described(json: &[u8]) -> Option<Description> {
+    let json = mangrove_fs::json_text::parse(std::str::from_utf8(json).ok()?).ok()?;
+    Description::from_json(&json)
 }
 
 fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {

@@ -194,11 +194,15 @@ async fn apply(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<C
             .await?;
     }
     for (digest, json) in &batch.descriptions {
-        sqlx::query("INSERT INTO descriptions (digest, json) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING")
-            .bind(digest.as_bytes().as_slice())
-            .bind(json)
-            .execute(&mut *connection)
-            .await?;
+        // What is there under this digest and differs is damaged.
+        sqlx::query(
+            "INSERT INTO descriptions (digest, json) VALUES (?1, ?2) \
+             ON CONFLICT (digest) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+        )
+        .bind(digest.as_bytes().as_slice())
+        .bind(json)
+        .execute(&mut *connection)
+        .await?;
     }
     let current = current(connection, batch).await?;
     let mut refused = BTreeSet::new();
