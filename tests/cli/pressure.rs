@@ -246,6 +246,40 @@ fn f13_a_rebuild_disturbs_nobody() {
     assert_eq!(sandbox.run(&["doctor"]).code, 0);
 }
 
+/// The types that are listed now.
+fn listed(sandbox: &Sandbox) -> usize {
+    sandbox.json(&["types"])["types"].as_array().expect("a list").len()
+}
+
+#[test]
+fn a_rebuild_is_not_seen_before_it_is_complete() {
+    let sandbox = runnable(&model("@acme/a"));
+    for number in 0..20 {
+        sandbox.write(&format!("extensions/models/m{number}.ts"), &model(&format!("@acme/m{number}")));
+    }
+    sandbox.scan(&[]);
+    let mut rebuilding = sandbox.start(&["catalog", "rebuild"]);
+    while rebuilding.try_wait().expect("its state").is_none() {
+        assert_eq!(listed(&sandbox), 21);
+        assert_eq!(sandbox.run(&["describe", "@acme/m7"]).code, 0);
+    }
+    succeeds("catalog rebuild", rebuilding);
+    assert_eq!(listed(&sandbox), 21);
+
+    let mut killed = sandbox.start(&["catalog", "rebuild"]);
+    let staged = || {
+        let entries = fs::read_dir(sandbox.tree.path(".mangrove")).expect("the state directory").flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().contains("staged")).count()
+    };
+    while staged() == 0 && killed.try_wait().expect("its state").is_none() {}
+    killed.kill().expect("killed");
+    killed.wait().expect("it ends");
+    assert_eq!(listed(&sandbox), 21, "a rebuild that was killed changes nothing");
+    succeeds("catalog rebuild", sandbox.start(&["catalog", "rebuild"]));
+    assert_eq!(staged(), 0, "what it left is gone");
+    assert_eq!(sandbox.run(&["doctor"]).code, 0);
+}
+
 #[test]
 fn f17_a_directory_in_place_of_a_bundle_heals_by_whatever_comes_first() {
     for heals in [["scan"].as_slice(), &["model", "run", "a", "greet"], &["doctor", "--repair", "--apply"]] {

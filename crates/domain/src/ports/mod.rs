@@ -29,6 +29,7 @@ mod run_store;
 mod schema_validator;
 mod seals;
 mod source_tree;
+mod staged_catalog;
 
 pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
 pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
@@ -54,6 +55,7 @@ pub use run_store::{RunError as RunStoreError, RunFilter, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
 pub use source_tree::{ObserveError, ObserveRequest, SourceTree};
+pub use staged_catalog::StagedCatalog;
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about
 /// outcomes use the strict fakes of `testkit`. There is none of [`BundleStore`] and [`Progress`], whose methods borrow

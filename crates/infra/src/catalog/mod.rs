@@ -4,6 +4,7 @@ mod deferred;
 mod mark;
 mod read;
 mod record;
+mod staging;
 mod unusable;
 mod write;
 
@@ -35,6 +36,7 @@ use sqlx::{
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use crate::sqlite::{BusyPolicy, OpenMode};
 pub use deferred::{DeferredCatalog, OpenedCatalog};
+pub(crate) use staging::StagingDirectory;
 pub use unusable::Unusable;
 
 /// The newest layout that this version reads and writes.
@@ -120,40 +122,45 @@ impl SqliteCatalog {
         Ok(Opened { catalog: Self { database }, set_aside })
     }
 
-    /// Makes the catalog at `path` a new, empty one, whatever is in it. Gives the place of the old one, beside it; `None`
-    /// if there is none.
+    /// Puts what the catalog at `staged` holds, which nobody has open, in the place of the catalog at `path`, whatever is in
+    /// that. Gives the place of the old one, beside it; `None` if there is none.
     ///
-    /// A catalog that is in order is copied and then emptied, in one transaction: whoever has it open goes on, and sees
-    /// either all of it or none. A damaged or newer one is moved; a process that has it open gets an error at its next
-    /// commit.
+    /// A catalog that is in order is copied and then gets the new content in one transaction: whoever has it open goes on,
+    /// and sees either all of the old or all of the new. A damaged or newer one is moved, and the new file takes its place;
+    /// a process that has it open gets an error at its next commit.
     ///
     /// # Errors
     /// [`CatalogError::Busy`] while another process writes or prepares it, [`CatalogError::Access`] if it cannot be
     /// copied or moved.
-    pub async fn replace(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
+    pub async fn replace(path: &Path, staged: &Path) -> Result<Option<PathBuf>, CatalogError> {
         let failed = |cause| error("replace", cause);
         if !is_in_order(path).await? {
-            return sqlite::replace(path, BusyPolicy::default()).await.map_err(failed);
+            return sqlite::replace(path, staged, BusyPolicy::default()).await.map_err(failed);
         }
         let Opened { catalog, set_aside } = Self::open(path, OpenMode::ReadWrite).await?;
-        if set_aside.is_some() {
-            catalog.close().await;
-            return Ok(set_aside);
-        }
-        let copied = catalog.back_up_and_empty().await;
+        let replaced = match set_aside {
+            // Damaged only since it was looked at: what is in its place is new.
+            Some(aside) => catalog.take_content(staged).await.map(|()| aside),
+            None => catalog.back_up_and_take_content(staged).await,
+        };
         catalog.close().await;
-        copied.map(Some)
+        replaced.map(Some)
     }
 
-    async fn back_up_and_empty(&self) -> Result<PathBuf, CatalogError> {
+    async fn back_up_and_take_content(&self, staged: &Path) -> Result<PathBuf, CatalogError> {
         let _alone = sqlite::lock_setup(self.database.path(), BusyPolicy::default())
             .await
             .map_err(|cause| error("replace", cause))?;
         let target = sqlite::place_aside(self.database.path(), sqlite::REPLACED);
         self.back_up(&target).await?;
-        self.database.retry_while_busy(|| self.empty()).await.map_err(|cause| error("replace", cause))?;
+        self.take_content(staged).await?;
         sqlite::forget_replaced(self.database.path(), &target);
         Ok(target)
+    }
+
+    async fn take_content(&self, staged: &Path) -> Result<(), CatalogError> {
+        let replaced = self.database.retry_while_busy(|| self.replace_content(staged)).await;
+        replaced.map_err(|cause| error("replace", cause))
     }
 
     /// False if another file lies in its place by now, so that it must be opened again.
