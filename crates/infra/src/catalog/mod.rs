@@ -21,7 +21,6 @@ use mangrove_domain::{
     observation::CatalogView,
     ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache},
     problem::{Code, Problem},
-    row::Row,
     settle::{AuditRecord, Transition},
     source::{Kind, RelativePath, RootId, SourceId},
     state::StateName,
