@@ -146,6 +146,6 @@ mod tests {
         }
         assert_eq!(shown_in("(\"http://me:s3@cret@[bad\")"), "(\"http://***@[bad\")");
         assert_eq!(shown_in("proxy=http://me:s3cret, then https://x/y"), "proxy=http://***, then https://x/y");
-        assert_eq!(shown_in("at file:///work/models/a.ts:3:5"), "at file:///work/models/a.ts:3:5");
+        assert_eq!(shown_in("at file:///repository/models/a.ts:3:5"), "at file:///repository/models/a.ts:3:5");
     }
 }

@@ -82,7 +82,7 @@ impl Scanner {
     pub(crate) fn over(&self, catalog: Arc<dyn Catalog>, inspections: Arc<dyn InspectionCache>) -> Self {
         let ports = self.ports.clone();
         let inspector = ports.inspector.remembering_in(inspections).unwrap_or_else(|| Arc::clone(&ports.inspector));
-        Self::new(Ports { catalog, inspector, ..ports }, self.loaders.clone(), self.parallel_builds)
+        Self::new(Ports { inspector, catalog, ..ports }, self.loaders.clone(), self.parallel_builds)
     }
 
     /// The adapters.

@@ -41,7 +41,7 @@ fn spelling() -> impl Strategy<Value = Spelling> {
 
 fn spell(letter: char, spelling: Spelling) -> String {
     let units = |prefix: &str| {
-        letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("{prefix}{unit:04x}")).collect::<String>()
+        letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("{prefix}{unit:04x}")).collect::<Vec<_>>().concat()
     };
     match spelling {
         Spelling::Raw => letter.to_string(),
@@ -50,7 +50,12 @@ fn spell(letter: char, spelling: Spelling) -> String {
         Spelling::Braces => format!("\\u{{{:x}}}", u32::from(letter)),
         Spelling::Percent(depth) => {
             let signs = format!("%{}", "25".repeat(depth - 1));
-            letter.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("{signs}{byte:02X}")).collect()
+            letter
+                .encode_utf8(&mut [0; 4])
+                .bytes()
+                .map(|byte| format!("{signs}{byte:02X}"))
+                .collect::<Vec<_>>()
+                .concat()
         }
         Spelling::PercentUnit => units("%u"),
     }
@@ -119,11 +124,11 @@ proptest! {
         let in_base64 = masked(&value, &STANDARD.encode(&bytes));
         let rest = in_base64.replace("***", "").replace(EDGE, "").replace('=', "");
         prop_assert!(in_base64.contains("***") && rest.len() * 6 / 8 <= around, "{}", in_base64);
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let in_digits = masked(&value, &digits);
         prop_assert!(in_digits.contains("***"), "{}", in_digits);
         prop_assert_eq!(in_digits.replace("***", "").len(), 2 * around + 2 * EDGE.len());
-        let units: String = value.encode_utf16().map(|unit| format!("{unit:x}")).collect();
+        let units = value.encode_utf16().map(|unit| format!("{unit:x}")).collect::<Vec<_>>().concat();
         prop_assert_eq!(masked(&value, &units), whole());
     }
 
