@@ -91,9 +91,10 @@ async fn stored(catalog: &SqliteCatalog) -> Vec<Row> {
 
 /// Puts an empty catalog in the place of this one.
 async fn replace(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
-    let staged = Place::new();
-    staged.open().await.close().await;
-    SqliteCatalog::replace(path, &staged.path()).await
+    let directory = TempDir::new_in(path.parent().expect("a directory")).expect("a directory");
+    let staged = directory.path().join("catalog.db");
+    open(&staged).await.catalog.close().await;
+    SqliteCatalog::replace(path, &staged).await
 }
 
 fn impatient() -> BusyPolicy {

@@ -7,6 +7,7 @@ use std::{
 
 use mangrove_domain::ports::CatalogError;
 use mangrove_fs::{
+    directory::Directory,
     faults::{Operation, io_fault},
     lock,
 };
@@ -37,13 +38,15 @@ impl StagingDirectory {
     }
 
     fn make(path: &Path) -> Result<Self, (PathBuf, std::io::Error)> {
-        let parent = path.parent().unwrap_or(Path::new("."));
+        let parent = path.parent().unwrap_or(path);
         let prefix = format!("{}{SUFFIX}", path.file_name().unwrap_or_default().to_string_lossy());
-        remove_leftovers(parent, &prefix);
-        let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent);
+        let made = Directory::open(parent, parent).and_then(|state| {
+            remove_leftovers(&state, &prefix);
+            state.temporary(&prefix)
+        });
         let directory = made.map_err(|error| (parent.to_owned(), error))?;
         let place = directory.path().join(LOCK);
-        let locked = lock::open(&place).and_then(|file| file.lock().map(|()| file));
+        let locked = lock::open(parent, &place).and_then(|file| file.lock().map(|()| file));
         let lock = locked.map_err(|error| (place, error))?;
         Ok(Self { directory, _lock: lock })
     }
@@ -55,19 +58,19 @@ impl StagingDirectory {
 }
 
 /// Best effort: what stays costs space.
-fn remove_leftovers(parent: &Path, prefix: &str) {
-    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_staging = entry.file_name().to_string_lossy().starts_with(prefix);
-        if !is_staging || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+fn remove_leftovers(state: &Directory, prefix: &str) {
+    for name in state.names().unwrap_or_default() {
+        let is_staging = name.to_string_lossy().starts_with(prefix);
+        if !is_staging || !state.look(&name).is_ok_and(|entry| entry.is_directory) {
             continue;
         }
-        let is_left = match lock::open_existing(&entry.path().join(LOCK)) {
+        let is_left = match lock::open_existing(state.path(), &state.path().join(&name).join(LOCK)) {
             Ok(lock) => lock.try_lock().is_ok(),
             // Its process did not come so far: whoever makes one now waits for us.
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
         if is_left {
-            let _ = std::fs::remove_dir_all(entry.path());
+            let _ = state.remove_all(&name);
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     lock::lock_setup,
 };
 
-/// Puts another file, which nobody has open, in the place of one and of its log, whatever is in that. Gives the new place
+/// Puts another file, which nobody has open and which lies below the same directory, in the place of one and of its log, whatever is in that. Gives the new place
 /// of the old one; `None` if there was none. Only the latest file that was replaced is kept.
 pub(crate) async fn replace(path: &Path, by: &Path, busy: BusyPolicy) -> Result<Option<PathBuf>, SqliteError> {
     let failed = |operation, error: &std::io::Error| SqliteError::Other(io_fault(operation, path, error));
@@ -34,7 +34,7 @@ pub(crate) async fn replace(path: &Path, by: &Path, busy: BusyPolicy) -> Result<
             let _ = std::fs::remove_file(with_suffix(path, suffix));
         }
     }
-    atomic::rename(by, path).map_err(|error| failed(Operation::Rename, &error))?;
+    atomic::rename(directory_of(path), by, path).map_err(|error| failed(Operation::Rename, &error))?;
     drop(lock);
     if let Some(target) = &target {
         forget_replaced(path, target);
