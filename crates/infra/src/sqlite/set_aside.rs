@@ -30,8 +30,10 @@ pub(crate) async fn replace(path: &Path, by: &Path, busy: BusyPolicy) -> Result<
     };
     if target.is_none() {
         // Of a file that is gone: SQLite would take them for those of the new one.
+        let directory = Directory::open(directory_of(path), directory_of(path));
+        let directory = directory.map_err(|error| failed(Operation::Read, &error))?;
         for suffix in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(with_suffix(path, suffix));
+            let _ = directory.remove_file(with_suffix(path, suffix).file_name().unwrap_or_default());
         }
     }
     atomic::rename(directory_of(path), by, path).map_err(|error| failed(Operation::Rename, &error))?;
