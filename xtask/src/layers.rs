@@ -50,6 +50,18 @@ const LAYERS: &[Layer] = &[
         outside: Some(&["arc-swap", "async-trait", "base64", "futures", "thiserror", "tokio", "tokio-util", "tracing"]),
     },
     Layer {
+        name: "mangrove-documents",
+        ours: &["mangrove-app", "mangrove-domain"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: Some(&["serde", "serde_json", "time", "utoipa"]),
+    },
+    Layer {
+        name: "mangrove-daemon",
+        ours: &["mangrove-app", "mangrove-documents", "mangrove-domain"],
+        ours_in_tests: &["mangrove-testkit"],
+        outside: None,
+    },
+    Layer {
         name: "mangrove-fs",
         ours: &["mangrove-domain"],
         ours_in_tests: &["mangrove-testkit"],
@@ -129,6 +141,8 @@ const LAYERS: &[Layer] = &[
         name: "mangrove-cli",
         ours: &[
             "mangrove-app",
+            "mangrove-daemon",
+            "mangrove-documents",
             "mangrove-domain",
             "mangrove-fs",
             "mangrove-infra",
@@ -162,7 +176,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap*", &["mangrove-cli"]),
     ("indicatif", &["mangrove-cli"]),
     ("oxc*", &["mangrove-engine", "mangrove-infra", "mangrove-sources"]),
-    ("reqwest", &["mangrove-npm"]),
+    ("reqwest", &["mangrove-cli", "mangrove-npm"]),
     ("rolldown*", &["mangrove-infra"]),
     ("rquickjs*", &["mangrove-engine"]),
     ("sqlx*", &["mangrove-infra"]),
