@@ -60,6 +60,41 @@ fn f01_a_package_cannot_bring_files_of_the_host_into_a_bundle() {
     }
 }
 
+/// Publishes a package for each form of import that leads to a file of the directory `private`, to which `up` leads from
+/// anywhere, and writes a model for each; their names.
+fn publish_thieves(registry: &FakeRegistry, sandbox: &Sandbox, private: &str, up: &str) -> Vec<&'static str> {
+    let module = |text: String| (r#"{"type":"module","main":"index.js"}"#, text);
+    let packages = [
+        ("required", ("{}", format!("module.exports = require('{private}/secret.json');"))),
+        ("climbed", ("{}", format!("module.exports = require('{up}/secret.json');"))),
+        ("tried", ("{}", format!("try {{ module.exports = require('{private}/secret'); }} catch {{}}"))),
+        ("imported", module(format!("export {{ default }} from '{private}/secret.mjs';"))),
+        ("address", module(format!("export const x = () => import('file://{private}/secret.mjs');"))),
+        ("text", module(format!("import x from '{up}/secret.txt' with {{ type: 'text' }}; export default x;"))),
+        ("bytes", module(format!("import x from '{up}/secret.txt' with {{ type: 'bytes' }}; export default x;"))),
+        ("malformed", module(format!("import x from '{up}/secret.txt' with {{ type: 'json' }}; export default x;"))),
+        ("raw", module(format!("import x from '{private}/secret.txt?raw'; export default x;"))),
+        ("pattern", module(format!("export const x = (name) => import(`{up}/patterns/${{name}}.mjs`);"))),
+        (
+            "target",
+            (r##"{"imports":{"#x":"./../../../../private/secret.mjs"}}"##, "module.exports = require('#x');".into()),
+        ),
+    ];
+    packages
+        .map(|(name, (manifest, text))| {
+            let mut document: serde_json::Value = serde_json::from_str(manifest).expect("JSON");
+            document["name"] = name.into();
+            document["version"] = "1.0.0".into();
+            let package =
+                FakePackage::new(name, "1.0.0").raw_file("package/package.json", document.to_string().as_bytes());
+            registry.publish(package.file("index.js", &text));
+            let imports = format!("import * as stolen from \"npm:{name}@1\";\nexport {{ stolen }};");
+            sandbox.write(&format!("extensions/models/{name}.ts"), &model_with(&imports, &format!("@acme/{name}"), ""));
+            name
+        })
+        .into()
+}
+
 /// The same for packages that Deno itself bundles, and for patterns in an `import()`.
 #[test]
 fn f01_what_deno_bundles_brings_no_files_of_the_host() {
@@ -78,37 +113,7 @@ fn f01_what_deno_bundles_brings_no_files_of_the_host() {
     }
     let private = sandbox.tree.path("private").canonicalize().expect("it is there").display().to_string();
     let up = format!(".{}{private}", "/..".repeat(30));
-    let mut names = Vec::new();
-    let module = |text: String| (r#"{"type":"module","main":"index.js"}"#, text);
-    for (name, (manifest, text)) in [
-        ("required", ("{}", format!("module.exports = require('{private}/secret.json');"))),
-        ("climbed", ("{}", format!("module.exports = require('{up}/secret.json');"))),
-        ("tried", ("{}", format!("try {{ module.exports = require('{private}/secret'); }} catch {{}}"))),
-        ("imported", module(format!("export {{ default }} from '{private}/secret.mjs';"))),
-        ("address", module(format!("export const x = () => import('file://{private}/secret.mjs');"))),
-        ("text", module(format!("import x from '{up}/secret.txt' with {{ type: 'text' }}; export default x;"))),
-        ("bytes", module(format!("import x from '{up}/secret.txt' with {{ type: 'bytes' }}; export default x;"))),
-        ("malformed", module(format!("import x from '{up}/secret.txt' with {{ type: 'json' }}; export default x;"))),
-        ("raw", module(format!("import x from '{private}/secret.txt?raw'; export default x;"))),
-        ("pattern", module(format!("export const x = (name) => import(`{up}/patterns/${{name}}.mjs`);"))),
-        (
-            "target",
-            (r##"{"imports":{"#x":"./../../../../private/secret.mjs"}}"##, "module.exports = require('#x');".into()),
-        ),
-    ] {
-        let mut document: serde_json::Value = serde_json::from_str(manifest).expect("JSON");
-        document["name"] = name.into();
-        document["version"] = "1.0.0".into();
-        let package = FakePackage::new(name, "1.0.0").raw_file("package/package.json", document.to_string().as_bytes());
-        registry.publish(package.file("index.js", &text));
-        let text = model_with(
-            &format!("import * as stolen from \"npm:{name}@1\";\nexport {{ stolen }};"),
-            &format!("@acme/{name}"),
-            "",
-        );
-        sandbox.write(&format!("extensions/models/{name}.ts"), &text);
-        names.push(name);
-    }
+    let mut names = publish_thieves(&registry, &sandbox, &private, &up);
     let pattern = format!("export const stolen = (name: string) => import(`{up}/patterns/${{name}}.mjs`);");
     sandbox.write("extensions/models/source.ts", &model_with(&pattern, "@acme/source", ""));
     names.push("source");

@@ -121,14 +121,14 @@ impl Reads {
         if is_elsewhere(&path) {
             return;
         }
-        let file = path_of(&path);
+        let file = normalized(&path_of(&path));
         let is_entry = || file.canonicalize().is_ok_and(|real| real == self.entry);
         self.is_entry_loaded = self.is_entry_loaded || is_entry();
         if self.admits(&file.to_string_lossy()) {
             return;
         }
         // A loader may have added an extension.
-        let named = |import: &Import| path_of(&path).to_string_lossy().starts_with(&*import.target.to_string_lossy());
+        let named = |import: &Import| file.to_string_lossy().starts_with(&*import.target.to_string_lossy());
         let import = self.leading_out.iter().position(named).map(|index| self.leading_out.swap_remove(index));
         self.refuse(import.map_or(Refusal::File(path), Refusal::Import));
     }
@@ -139,6 +139,8 @@ impl Reads {
     }
 
     fn admits(&self, path: &str) -> bool {
+        let real = Path::new(path).canonicalize().ok();
+        let path = real.as_deref().and_then(Path::to_str).unwrap_or(path);
         self.sources.admits(path) || self.packages.admits(path)
     }
 
