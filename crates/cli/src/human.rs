@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mangrove_domain::{failure::Failure, time::Timestamp};
-use time::{OffsetDateTime, macros::format_description};
+use mangrove_documents::FailureDocument;
+use mangrove_domain::time::Timestamp;
 
 /// `340 ms`, `1.2 s`, `12 s`, `4 min`, `3 h`, `5 d`.
 pub(crate) fn duration(duration: Duration) -> String {
@@ -27,8 +27,8 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
 
 /// When a timer tries again after this failure: `in 4 s`, or `due` if the moment has come, or lies so far ahead that the
 /// clock must have been moved. `None` where no timer does.
-pub(crate) fn next_retry(failure: &Failure, now: Timestamp) -> Option<String> {
-    let left = failure.next_retry?.since(now);
+pub(crate) fn next_retry(failure: &FailureDocument, now: Timestamp) -> Option<String> {
+    let left = failure.next_retry?.0.since(now);
     Some(if failure.is_due(now) { "due".to_owned() } else { format!("in {}", duration(left)) })
 }
 
@@ -47,36 +47,20 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
 }
 
-/// RFC 3339 in UTC with exactly three digits of a second, so that texts sort like moments; empty for a moment that
-/// no calendar has.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    let nanos = i128::from(at.as_millis()) * 1_000_000;
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(nanos)
-        .ok()
-        .and_then(|moment| moment.format(format).ok())
-        .unwrap_or_default()
-}
-
 /// `1 source`, `2 sources`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// Milliseconds between two moments, if both are known.
-pub(crate) fn elapsed_ms(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<u64> {
-    Some(u64::try_from(to?.since(from?).as_millis()).unwrap_or(u64::MAX))
-}
-
-/// The time between two moments; empty if one is not known.
-pub(crate) fn elapsed(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
-    elapsed_ms(from, to).map(|millis| duration(Duration::from_millis(millis))).unwrap_or_default()
+/// How long something took, from milliseconds; empty if that is not known.
+pub(crate) fn elapsed(millis: Option<u64>) -> String {
+    millis.map(|millis| duration(Duration::from_millis(millis))).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use mangrove_domain::{
-        failure::{FailureClass, Fault},
+        failure::{Failure, FailureClass, Fault},
         problem::Code,
     };
 
@@ -84,8 +68,8 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    fn failure(class: FailureClass, at: Timestamp) -> Failure {
-        Failure::record(None, Fault::new(class, Code::UNREADABLE, "test", "no"), at, 1.0)
+    fn failure(class: FailureClass, at: Timestamp) -> FailureDocument {
+        (&Failure::record(None, Fault::new(class, Code::UNREADABLE, "test", "no"), at, 1.0)).into()
     }
 
     #[test]

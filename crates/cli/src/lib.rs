@@ -7,12 +7,9 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod advice;
 mod args;
 mod commands;
 mod compose;
-mod doctor_document;
-mod documents;
 mod errors;
 mod exit;
 mod explain;
@@ -23,7 +20,6 @@ mod line;
 mod live;
 mod printer;
 mod progress;
-mod run_document;
 mod visible;
 
 use std::{

@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use mangrove_documents::advice;
 use mangrove_domain::problem::{Problem, Severity};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
-    advice,
     args::{Color, Global},
     line::{Line, Style},
     visible,

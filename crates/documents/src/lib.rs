@@ -1,4 +1,50 @@
 //! What Mangrove answers as JSON. The command line prints these documents with `--json`, and the daemon sends them as
 //! bodies: one type for both, so that they cannot differ.
+//!
+//! More keys may be added to a document; those that it has stay. Keys are written in camel case, times as [`Moment`]s,
+//! and what is not there as `null` unless its key says that it is left out. Words of closed lists, such as states and
+//! statuses, are texts here, so that a reader of an earlier version still reads a document with a new word.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod advice;
+mod doctor;
+mod error;
+mod error_report;
+mod failure;
+pub mod json;
+mod moment;
+mod problem;
+mod problem_details;
+mod repair;
+mod run;
+mod run_event;
+mod scan;
+mod source;
+mod types;
+mod workflow;
+
+pub use self::{
+    doctor::{
+        ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,
+        LockfileDocument, NeedDocument, SCHEMA as DOCTOR_SCHEMA, StoreDocument,
+    },
+    error::{BlockedDocument, DepartedDocument, ErrorDocument, NamedDocument},
+    error_report::{ErrorReport, hint_for},
+    failure::{FailureDocument, FaultDocument},
+    moment::Moment,
+    problem::{ProblemDocument, problems},
+    problem_details::ProblemDetails,
+    repair::{ActionDocument, RepairDocument, repair_actions},
+    run::{
+        JobDocument, ListedRunDocument, LogDocument, ProvenanceDocument, RunDocument, RunListDocument,
+        RunProblemDocument, StepDocument,
+    },
+    run_event::{FinishedDocument, LineDocument, RunEventDocument},
+    scan::{ScanDocument, SummaryDocument},
+    source::{
+        ExplainedDocument, HelperDocument, HistoryDocument, ShippedDocument, SourceDocument, WhyDocument, source_name,
+    },
+    types::{DescribeDocument, MethodDocument, TypeDocument, TypesDocument},
+    workflow::{ListedWorkflowDocument, WorkflowListDocument, schedule},
+};

@@ -60,6 +60,21 @@ impl FailureClass {
         let capped = doubled.min(longest);
         Some(if self == FailureClass::Transient { capped.mul_f64(jitter.clamp(0.0, 1.0)) } else { capped })
     }
+
+    /// True if a timer should try now what failed at `last_seen` and is to be tried at `next`: the time has come, or lies
+    /// further ahead than the class ever waits and than this one was to wait, because the clock jumped. A class without
+    /// a timer is never due; one with a timer whose time was lost is due at once.
+    #[must_use]
+    pub fn is_due(self, last_seen: Timestamp, next: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(longest) = self.longest_delay() else {
+            return false;
+        };
+        next.is_none_or(|next| {
+            // Longer than the class waits only where somebody asked for it.
+            let asked = next.since(last_seen).min(LONGEST_PATIENCE.mul_f64(1.1));
+            now >= next || next > now.plus(longest.max(asked))
+        })
+    }
 }
 
 impl fmt::Display for FailureClass {
@@ -243,18 +258,9 @@ impl Failure {
         }
     }
 
-    /// True if a timer should try now: the time has come, or lies further ahead than the class ever
-    /// waits, or than this failure was to wait, because the clock jumped. A class without a timer is never due; one with a
-    /// timer whose time was lost is due at once.
+    /// True if a timer should try now ([`FailureClass::is_due`]).
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let Some(longest) = self.class.longest_delay() else {
-            return false;
-        };
-        self.next_retry.is_none_or(|next| {
-            // Longer than the class waits only where somebody asked for it.
-            let asked = next.since(self.last_seen).min(LONGEST_PATIENCE.mul_f64(1.1));
-            now >= next || next > now.plus(longest.max(asked))
-        })
+        self.class.is_due(self.last_seen, self.next_retry, now)
     }
 }

@@ -23,8 +23,8 @@ use mangrove_domain::{
     package::{PackageRequest, PreparedPackages},
     ports::{
         BuildFailure, BundleRequest, BundleStore, Bundler, Catalog, CatalogError, Commit, CommitOutcome,
-        ExportInspector, InspectRequest, ObserveError, ObserveRequest, Packages, Seals, SourceTree, StoreError,
-        SweepOutcome, SweepRequest,
+        ExportInspector, InspectRequest, NumberedRecord, ObserveError, ObserveRequest, Packages, Seals, SourceTree,
+        StoreError, SweepOutcome, SweepRequest,
     },
     problem::Code,
     route::Route,
@@ -306,6 +306,10 @@ impl<P: Catalog + ?Sized> Catalog for Stopping<P> {
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
         self.stops.fallible("catalog.transitions", catalog, self.port.transitions(source)).await
+    }
+
+    async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, CatalogError> {
+        self.stops.fallible("catalog.history", catalog, self.port.history(before, limit)).await
     }
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {

@@ -3,8 +3,8 @@
 
 use crate::tree::Tree;
 
-/// The crates whose code prints for people or composes the others.
-const FACES: &[&str] = &["crates/cli/", "crates/daemon/", "crates/testkit/"];
+/// The crates whose code answers people or composes the others.
+const FACES: &[&str] = &["crates/cli/", "crates/daemon/", "crates/documents/", "crates/testkit/"];
 
 /// The commands that a sentence might name.
 const COMMANDS: &[&str] = &[
@@ -50,7 +50,7 @@ mod tests {
         let tree = Tree::from([
             ("crates/app/src/health.rs", "/// As `mangrove why` shows.\nlet text = \"see `mangrove why a`\";\n"),
             ("crates/infra/src/seals.rs", "const HEADER: &[u8] = b\"mangrove seal 1\\n\";\n"),
-            ("crates/cli/src/advice.rs", "let text = \"mangrove scan\";\n"),
+            ("crates/documents/src/advice.rs", "let text = \"mangrove scan\";\n"),
             ("crates/app/tests/scan.rs", "let text = \"mangrove scan\";\n"),
         ]);
         assert_eq!(

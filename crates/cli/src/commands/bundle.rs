@@ -48,7 +48,8 @@ pub(crate) async fn run(
                 failure.fault.to_string(),
                 Some(&format!("`mangrove explain {}` describes this error", failure.fault.code)),
             );
-            error.details = failure.diagnostics.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+            error.report.details =
+                failure.diagnostics.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
             error
         }
     })?;

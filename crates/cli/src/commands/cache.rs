@@ -1,6 +1,7 @@
 //! `mangrove cache`
 
 use mangrove_app::service::{Access, CacheUsage, PruneError, Pruned};
+use mangrove_documents::{FaultDocument, ProblemDocument, problems};
 use mangrove_domain::{cache::Amount, problem::Code};
 use serde::Serialize;
 
@@ -8,12 +9,7 @@ use super::{
     Context,
     scan::{self, Presentation},
 };
-use crate::{
-    documents::{FaultDocument, ProblemDocument},
-    errors::CommandError,
-    exit::Exit,
-    human,
-};
+use crate::{errors::CommandError, exit::Exit, human};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,7 +131,7 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
             packages: packages.into(),
             bundles: bundles.into(),
             leftovers,
-            problems: withheld.iter().map(ProblemDocument::from).collect(),
+            problems: problems(&withheld),
         });
     } else {
         for problem in &withheld {

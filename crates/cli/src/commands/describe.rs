@@ -1,51 +1,15 @@
 //! `mangrove describe`
 
-use std::collections::BTreeSet;
-
 use mangrove_app::{attachment::Composed, catalogue::Lookup, health};
-use mangrove_domain::{description::MethodDescription, json::Json, nearest, problem::Code, source::Kind};
-use serde::Serialize;
+use mangrove_documents::{DescribeDocument, ErrorReport};
+use mangrove_domain::{json::Json, problem::Code};
 
 use super::Context;
 use crate::{
-    documents::{ShippedDocument, json_value},
     errors::CommandError,
     exit::Exit,
     line::{Line, Style},
 };
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DescribeDocument {
-    schema: &'static str,
-    kind: String,
-    #[serde(rename = "type")]
-    type_name: String,
-    version: Option<String>,
-    origin: &'static str,
-    extension: String,
-    extension_version: String,
-    path: String,
-    degraded: bool,
-    /// `null` if its bundle was built here.
-    shipped: Option<ShippedDocument>,
-    add_ons: Vec<String>,
-    methods: Vec<MethodDocument>,
-    details: serde_json::Value,
-    requirements: Vec<String>,
-    notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MethodDocument {
-    name: String,
-    description: String,
-    kind: Option<String>,
-    arguments: serde_json::Value,
-    /// The add-on that brought it; `null` for a method of the type's own.
-    added_by: Option<String>,
-}
 
 pub(crate) async fn run(
     context: &Context,
@@ -58,23 +22,8 @@ pub(crate) async fn run(
     match service.describe(query, kind.as_ref()).await? {
         Lookup::Found(composed) => show(context, *composed, method),
         Lookup::Unknown(not_ready) => Err(CommandError::not_ready(&not_ready, service.clock().now())),
-        Lookup::Ambiguous(kinds) => {
-            let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
-            Err(CommandError::usage(
-                None,
-                format!("several kinds have a type `{query}`: {}", kinds.join(", ")),
-                Some(&format!("name one with `--kind {}`", kinds[0])),
-            ))
-        }
-        Lookup::NoName(nearest) => {
-            let names: BTreeSet<&str> = nearest.iter().map(|(_, name)| name.as_str()).collect();
-            let hint = nearest::hint(query, names);
-            Err(CommandError::usage(
-                Some(Code::UNKNOWN_TYPE),
-                format!("`{query}` is not a type name"),
-                Some(hint.as_deref().unwrap_or("type names have at least two segments, such as `@acme/dns`")),
-            ))
-        }
+        Lookup::Ambiguous(kinds) => Err(CommandError::mistake(ErrorReport::ambiguous_type(query, &kinds))),
+        Lookup::NoName(nearest) => Err(CommandError::mistake(ErrorReport::no_type_name(query, &nearest))),
     }
 }
 
@@ -94,40 +43,11 @@ fn show(context: &Context, mut composed: Composed, method: Option<&str>) -> Resu
         description.methods.retain(|method| method.name == name);
     }
     if context.printer.is_json() {
-        context.printer.document(&document(&composed));
+        context.printer.document(&DescribeDocument::from(&composed));
     } else {
         print(context, &composed, method.is_some());
     }
     Ok(Exit::Done)
-}
-
-fn document(composed: &Composed) -> DescribeDocument {
-    let Composed { row, attachment, add_ons } = composed;
-    let description = &attachment.description;
-    let method = |method: &MethodDescription| MethodDocument {
-        name: method.name.clone(),
-        description: method.description.clone(),
-        kind: method.kind.clone(),
-        arguments: json_value(&method.arguments),
-        added_by: attachment.methods.get(&method.name).map(|added| added.add_on.to_string()),
-    };
-    DescribeDocument {
-        schema: "mangrove.describe/1",
-        kind: row.kind.to_string(),
-        type_name: description.type_name.to_string(),
-        version: description.version.as_ref().map(ToString::to_string),
-        origin: row.origin.as_str(),
-        extension: row.extension.name.to_string(),
-        extension_version: row.extension.version.to_string(),
-        path: row.source.to_string(),
-        degraded: row.degraded.is_some(),
-        shipped: ShippedDocument::of(row),
-        add_ons: add_ons.iter().map(|row| row.source.to_string()).collect(),
-        methods: description.methods.iter().map(method).collect(),
-        details: json_value(&description.details),
-        requirements: description.requirements.clone(),
-        notes: description.notes.clone(),
-    }
 }
 
 fn print(context: &Context, composed: &Composed, is_one_method: bool) {

@@ -4,21 +4,14 @@ use mangrove_app::{
     doctor::{Diagnosis, DocumentHealth, Duplicate, repair::Repair},
     service::{Access, Examined, Repairs},
 };
+use mangrove_documents::{DOCTOR_SCHEMA, DoctorDocument, repair_actions};
 
 use super::Context;
-use crate::{
-    args,
-    doctor_document::{self, DoctorDocument, actions},
-    errors::CommandError,
-    exit::Exit,
-    human,
-    line::Style,
-    printer::Printer,
-};
+use crate::{args, errors::CommandError, exit::Exit, human, line::Style, printer::Printer};
 
 pub(crate) async fn run(context: &Context, arguments: &args::Doctor) -> Result<Exit, CommandError> {
     if arguments.schema {
-        context.printer.text(doctor_document::SCHEMA);
+        context.printer.text(DOCTOR_SCHEMA);
         return Ok(Exit::Done);
     }
     let access = if arguments.apply { Access::ReadWrite } else { Access::Examine };
@@ -47,7 +40,7 @@ fn print_repair(printer: &Printer, repair: &Repair, is_applied: bool) {
         printer.line("nothing to repair");
         return;
     }
-    let actions = actions(repair);
+    let actions = repair_actions(repair);
     let total = human::count(actions.len() as u64, "repair");
     for action in actions {
         printer.line(format!("{:<16} {}: {}", action.action, action.subject, action.reason));

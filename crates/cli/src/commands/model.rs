@@ -1,10 +1,11 @@
 //! `mangrove model list` and `mangrove model run`
 
 use mangrove_app::service::Runnable;
+use mangrove_documents::{ProblemDocument, problems};
 use serde::Serialize;
 
 use super::{Context, running};
-use crate::{args, documents::ProblemDocument, errors::CommandError, exit::Exit, printer::table};
+use crate::{args, errors::CommandError, exit::Exit, printer::table};
 
 #[derive(Serialize)]
 struct DefinitionListDocument {
@@ -40,7 +41,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         context.printer.document(&DefinitionListDocument {
             schema: "mangrove.model-list/1",
             definitions,
-            problems: library.own_problems().map(ProblemDocument::from).collect(),
+            problems: problems(library.own_problems()),
         });
         return Ok(Exit::Done);
     }

@@ -1,132 +1,100 @@
 //! `mangrove run list` and `mangrove run show`
 
+use mangrove_documents::{
+    ErrorReport, JobDocument, RunDocument, RunListDocument, RunProblemDocument, StepDocument, json,
+};
 use mangrove_domain::{
     ports::RunFilter,
-    problem::Code,
-    run::{JobRecord, RunHeader, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
+    run::{RunLookup, RunStatus},
     time::Timestamp,
 };
-use serde::Serialize;
+use serde_json::Value;
 
 use super::Context;
 use crate::{
-    advice,
     errors::CommandError,
     exit::Exit,
     human,
     line::{Line, Style},
     printer::{Printer, table},
-    run_document::RunDocument,
 };
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RunListDocument {
-    schema: &'static str,
-    runs: Vec<ListedRunDocument>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedRunDocument {
-    run_id: String,
-    name: String,
-    status: &'static str,
-    trigger: String,
-    started_at: String,
-    finished_at: Option<String>,
-    duration_ms: Option<u64>,
-}
 
 pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) -> Result<Exit, CommandError> {
     let service = context.look()?;
-    let records = service.runs(&RunFilter { name, limit: Some(limit) }).await?;
-    if context.printer.is_json() {
-        let listed = |record: &RunHeader| ListedRunDocument {
-            run_id: record.id.clone(),
-            name: record.name.clone(),
-            status: record.status.as_str(),
-            trigger: record.trigger.clone(),
-            started_at: human::rfc3339(record.started_at),
-            finished_at: record.finished_at.map(human::rfc3339),
-            duration_ms: human::elapsed_ms(Some(record.started_at), record.finished_at),
-        };
-        let runs = records.iter().map(listed).collect();
-        context.printer.document(&RunListDocument { schema: "mangrove.run-list/1", runs });
-        return Ok(Exit::Done);
+    let runs = service.runs(&RunFilter { name, limit: Some(limit), ..RunFilter::default() }).await?;
+    print_list(&context.printer, &RunListDocument::from(runs.as_slice()), service.clock().now());
+    Ok(Exit::Done)
+}
+
+fn print_list(printer: &Printer, document: &RunListDocument, now: Timestamp) {
+    if printer.is_json() {
+        printer.document(document);
+        return;
     }
-    let now = service.clock().now();
-    let cells: Vec<Vec<String>> = records
+    let cells: Vec<Vec<String>> = document
+        .runs
         .iter()
-        .map(|record| {
+        .map(|run| {
             vec![
-                record.id.clone(),
-                record.status.as_str().to_owned(),
-                record.name.clone(),
-                human::ago(record.started_at, now),
-                human::elapsed(Some(record.started_at), record.finished_at),
+                run.run_id.clone(),
+                run.status.clone(),
+                run.name.clone(),
+                human::ago(run.started_at.0, now),
+                human::elapsed(run.duration_ms),
             ]
         })
         .collect();
     for line in table(&cells) {
-        context.printer.line(line);
+        printer.line(line);
     }
     if cells.is_empty() {
-        context.printer.note("no runs; `mangrove workflow run NAME` runs a workflow");
+        printer.note("no runs; `mangrove workflow run NAME` runs a workflow");
     }
-    Ok(Exit::Done)
 }
 
 pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandError> {
     let service = context.look()?;
-    let unknown = |message: String, hint: &str| CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(hint));
     let record = match service.run(id).await? {
         RunLookup::Found(record) => record,
-        RunLookup::Unknown => {
-            let message = format!("no run has an identifier that begins with `{id}`");
-            return Err(unknown(message, "`mangrove run list` lists the runs"));
-        }
-        RunLookup::Ambiguous => {
-            let message = format!("more than one run has an identifier that begins with `{id}`");
-            return Err(unknown(message, "give more of the identifier; `mangrove run list` lists the runs"));
-        }
+        RunLookup::Unknown => return Err(CommandError::answer(ErrorReport::unknown_run(id))),
+        RunLookup::Ambiguous => return Err(CommandError::answer(ErrorReport::ambiguous_run(id))),
     };
-    if context.printer.is_json() {
-        context.printer.document(&RunDocument::new(&record));
-    } else {
-        print(&context.printer, &record, service.clock().now());
-    }
+    print(&context.printer, &RunDocument::from(record.as_ref()), service.clock().now());
     Ok(Exit::Done)
 }
 
-fn print(printer: &Printer, record: &RunRecord, now: Timestamp) {
-    let elapsed = human::elapsed(Some(record.started_at), record.finished_at);
-    printer.line(Style::Bold.of(&record.name) + "  " + status(record.status) + format!("  {elapsed}"));
-    printer.line(format!("  run {}, {} by {}", record.id, human::ago(record.started_at, now), record.trigger));
-    if record.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
-        printer.line(format!("  inputs {}", record.inputs));
+fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
+    if printer.is_json() {
+        printer.document(run);
+        return;
     }
-    for job in &record.jobs {
+    let elapsed = human::elapsed(run.duration_ms);
+    printer.line(Style::Bold.of(&run.name) + "  " + status(&run.status) + format!("  {elapsed}"));
+    printer.line(format!("  run {}, {} by {}", run.run_id, human::ago(run.started_at.0, now), run.trigger));
+    if run.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
+        printer.line(format!("  inputs {}", json::from_value(&run.inputs)));
+    }
+    for job in &run.jobs {
         print_job(printer, job);
     }
-    if let Some(error) = &record.error {
+    if let Some(error) = &run.error {
         printer.line(format!("  error[{}]: {}", error.code, error.message));
         print_hint(printer, error, "  ");
     }
 }
 
-fn print_job(printer: &Printer, job: &JobRecord) {
-    let elapsed = human::elapsed(job.started_at, job.finished_at);
-    printer.line(Line::from("  ") + Line::name(&job.name) + "  " + status(job.status) + format!("  {elapsed}"));
+fn print_job(printer: &Printer, job: &JobDocument) {
+    let elapsed = human::elapsed(job.duration_ms);
+    printer.line(Line::from("  ") + Line::name(&job.name) + "  " + status(&job.status) + format!("  {elapsed}"));
     for step in &job.steps {
         print_step(printer, step);
     }
 }
 
-fn print_step(printer: &Printer, step: &StepRecord) {
-    let elapsed = human::elapsed(step.started_at, step.finished_at);
+fn print_step(printer: &Printer, step: &StepDocument) {
+    let elapsed = human::elapsed(step.duration_ms);
     let head = Line::from("    ") + Line::name(&step.name) + " (" + Line::name(&step.task) + ")  ";
-    printer.line(head + status(step.status) + format!("  {elapsed}"));
+    printer.line(head + status(&step.status) + format!("  {elapsed}"));
     for line in &step.logs {
         printer.line(format!("      {:<5} {}", line.level, line.text));
     }
@@ -144,27 +112,27 @@ fn print_step(printer: &Printer, step: &StepRecord) {
 }
 
 /// What helps, below the error that it is about.
-pub(crate) fn print_hint(printer: &Printer, error: &RunProblem, indent: &str) {
-    if let Some(hint) = advice::of_run_problem(error) {
+pub(crate) fn print_hint(printer: &Printer, error: &RunProblemDocument, indent: &str) {
+    if let Some(hint) = &error.hint {
         printer.line(format!("{indent}hint: {hint}"));
     }
 }
 
 /// `report/report version 2 (213 B)`
-pub(crate) fn handle_text(handle: &mangrove_domain::json::Json) -> String {
-    let text = |key| handle.get(key).and_then(mangrove_domain::json::Json::as_str).unwrap_or("?");
-    let number = |key| handle.get(key).and_then(mangrove_domain::json::Json::as_integer).unwrap_or(0);
+pub(crate) fn handle_text(handle: &Value) -> String {
+    let text = |key| handle.get(key).and_then(Value::as_str).unwrap_or("?");
+    let number = |key| handle.get(key).and_then(Value::as_i64).unwrap_or(0);
     let size = human::size(u64::try_from(number("size")).unwrap_or(0));
     format!("{}/{} version {} ({size})", text("specName"), text("name"), number("version"))
 }
 
 /// A status in its colour.
-pub(crate) fn status(status: RunStatus) -> Line {
-    let style = match status {
-        RunStatus::Succeeded => Style::Green,
-        RunStatus::Failed | RunStatus::Blocked => Style::Red,
-        RunStatus::Cancelled | RunStatus::Skipped => Style::Yellow,
-        RunStatus::Pending | RunStatus::Running => Style::Cyan,
+pub(crate) fn status(status: &str) -> Line {
+    let style = match RunStatus::parse(status) {
+        Some(RunStatus::Succeeded) => Style::Green,
+        Some(RunStatus::Failed | RunStatus::Blocked) => Style::Red,
+        Some(RunStatus::Cancelled | RunStatus::Skipped) => Style::Yellow,
+        Some(RunStatus::Pending | RunStatus::Running) | None => Style::Cyan,
     };
-    style.of(status.as_str())
+    style.of(status)
 }

@@ -1,9 +1,10 @@
 //! Running a workflow or a method, and following it.
 
 use mangrove_app::{
-    service::{RunError, RunOutcome, Runnable, Service, StartRun, StartedRun},
+    service::{RunError, Runnable, Service, StartRun, StartedRun},
     workflow::{NotRecorded, StartError},
 };
+use mangrove_documents::{ErrorReport, FinishedDocument, RunEventDocument, advice};
 use mangrove_domain::{
     advice::Advice,
     failure::FailureClass,
@@ -11,12 +12,11 @@ use mangrove_domain::{
     problem::{Code, Problem},
     run::RunStatus,
 };
-
 use mangrove_fs::read::{self, FileKind, Within};
 
 use super::Context;
 use crate::{
-    advice, args,
+    args,
     errors::{CommandError, exit_for},
     exit::Exit,
     live::{JsonLines, LiveView, View},
@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
     let service = context.open(None)?;
     let inputs = inputs(&service, given)?;
     let start = StartRun { what, inputs, trigger: "command-line".to_owned() };
-    let started = service.start_run(start).await.map_err(|error| not_started(context, error))?;
+    let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
     let StartedRun { run, mut events, problems, broken_files } = started;
     context.print_notices();
     for problem in &problems {
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
     loop {
         tokio::select! {
             event = events.next() => match (event, &view) {
-                (Some(event), Some(view)) => view.show(&event),
+                (Some(event), Some(view)) => view.show(&RunEventDocument::from(&event)),
                 (Some(_), None) => {}
                 (None, _) => break,
             },
@@ -50,7 +50,10 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
             }
         }
     }
-    exit_of(run.wait().await)
+    match run.wait().await {
+        Ok(record) => Ok(exit_of(&FinishedDocument::from(record.as_ref()))),
+        Err(error) => Err(not_recorded(&error)),
+    }
 }
 
 /// How a run is shown; `None` if it is not.
@@ -65,27 +68,18 @@ fn view(context: &Context) -> Option<Box<dyn View>> {
 }
 
 /// The error that nothing began.
-fn not_started(context: &Context, error: RunError) -> CommandError {
+fn not_started(context: &Context, error: &RunError) -> CommandError {
+    let report = ErrorReport::not_started(error);
     match error {
         RunError::Unknown { problem, hiding } => {
-            for problem in &hiding {
+            for problem in hiding {
                 context.printer.problem(problem);
             }
-            unknown(&problem)
+            unknown(problem)
         }
-        RunError::Start(StartError::Problems(problems)) => {
-            let [first, more @ ..] = problems.as_slice() else {
-                return CommandError::usage(Some(Code::INVALID_INPUT), "the run cannot start", None);
-            };
-            let mut error = unknown(first);
-            error.details.extend(more.iter().map(|problem| match &problem.advice {
-                Some(advice) => format!("{}; {}", problem.message, advice::text(advice)),
-                None => problem.message.clone(),
-            }));
-            error
-        }
-        RunError::Start(StartError::NotRecorded(error)) => not_recorded(&error),
-        RunError::Service(error) => error.into(),
+        RunError::Start(StartError::Problems(problems)) if problems.is_empty() => CommandError::mistake(report),
+        RunError::Start(StartError::Problems(_)) => wrong(report),
+        RunError::Start(StartError::NotRecorded(_)) | RunError::Service(_) => CommandError::failed(report),
     }
 }
 
@@ -94,34 +88,35 @@ fn not_recorded(error: &NotRecorded) -> CommandError {
 }
 
 /// Turns the end of a run into an exit code.
-fn exit_of(outcome: RunOutcome) -> Result<Exit, CommandError> {
-    let record = outcome.map_err(|error| not_recorded(&error))?;
-    Ok(match record.status {
-        RunStatus::Succeeded => Exit::Done,
-        RunStatus::Blocked => match record.error.as_ref().and_then(|error| Some((error.code, error.failure.as_ref()?)))
-        {
-            // Not the type failed, but Mangrove.
-            Some((code, failure)) if code == failure.code => exit_for(code, failure.class),
-            Some((_, failure)) if failure.class == FailureClass::Transient => Exit::TryAgain,
-            Some(_) | None => Exit::No,
-        },
-        RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running => {
-            Exit::No
+fn exit_of(run: &FinishedDocument) -> Exit {
+    match run.status() {
+        Some(RunStatus::Succeeded) => Exit::Done,
+        Some(RunStatus::Blocked) => {
+            let error = run.error.as_ref().and_then(|error| Some((&error.code, error.failure.as_ref()?)));
+            let failed =
+                error.and_then(|(code, failure)| Some((code, &failure.code, failure.code()?, failure.class()?)));
+            match failed {
+                // Not the type failed, but Mangrove.
+                Some((code, of_failure, failed, class)) if code == of_failure => exit_for(failed, class),
+                Some((_, _, _, FailureClass::Transient)) => Exit::TryAgain,
+                Some(_) | None => Exit::No,
+            }
         }
-    })
+        Some(
+            RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running,
+        )
+        | None => Exit::No,
+    }
 }
 
 /// An unknown name or a broken input, as an error that ends the command.
 pub(super) fn unknown(problem: &Problem) -> CommandError {
-    let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
-    let hint = problem.advice.as_ref().map(advice::text);
-    let (code, message, hint) = (Some(problem.code), format!("{place}{}", problem.message), hint.as_deref());
+    wrong(ErrorReport::problem(problem))
+}
+
+fn wrong(report: ErrorReport) -> CommandError {
     // Which one is meant is not clear: a mistake in the repository, not an answer.
-    if problem.code == Code::AMBIGUOUS_NAME {
-        CommandError::usage(code, message, hint)
-    } else {
-        CommandError::no(code, message, hint)
-    }
+    if report.code == Some(Code::AMBIGUOUS_NAME) { CommandError::mistake(report) } else { CommandError::answer(report) }
 }
 
 /// Says that there are mistakes in files that this run was not asked for.
@@ -159,8 +154,6 @@ fn inputs(service: &Service, inputs: &args::Inputs) -> Result<Json, CommandError
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use mangrove_domain::{
         failure::{Failure, Fault},
         run::{RunProblem, RunRecord},
@@ -185,7 +178,7 @@ mod tests {
             jobs: Vec::new(),
             error: Some(error),
         };
-        exit_of(Ok(Arc::new(record))).expect("a record")
+        exit_of(&FinishedDocument::from(&record))
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use mangrove_documents::FaultDocument;
 use mangrove_domain::{ports::TransferListener, program::Program};
 use serde::Serialize;
 
 use super::Context;
-use crate::{documents::FaultDocument, errors::CommandError, exit::Exit, human, printer, progress::Transfer};
+use crate::{errors::CommandError, exit::Exit, human, printer, progress::Transfer};
 
 #[derive(Serialize)]
 struct StatusDocument {

@@ -6,6 +6,7 @@ use mangrove_app::{
     health,
     scan::{Detail, Report, RetryMode, ScanRequest},
 };
+use mangrove_documents::{ScanDocument, SourceDocument};
 use mangrove_domain::{
     plan::{Action, Scope, Step},
     problem::Severity,
@@ -15,14 +16,7 @@ use mangrove_domain::{
 };
 
 use super::Context;
-use crate::{
-    args,
-    documents::{ScanDocument, SourceDocument},
-    errors::CommandError,
-    exit::Exit,
-    human,
-    printer::Printer,
-};
+use crate::{args, errors::CommandError, exit::Exit, human, printer::Printer};
 
 pub(crate) async fn run(context: &Context, arguments: &args::Scan) -> Result<Exit, CommandError> {
     let service = if arguments.dry_run { context.look()? } else { context.open(arguments.jobs)? };

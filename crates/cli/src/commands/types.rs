@@ -1,15 +1,10 @@
 //! `mangrove types`
 
-use mangrove_domain::{row::Row, state::State};
+use mangrove_documents::{TypeDocument, TypesDocument};
+use mangrove_domain::{row::Row, state::StateName};
 
 use super::Context;
-use crate::{
-    documents::{TypeDocument, TypesDocument},
-    errors::CommandError,
-    exit::Exit,
-    line::Style,
-    printer::table,
-};
+use crate::{errors::CommandError, exit::Exit, line::Style, printer::table};
 
 pub(crate) async fn run(
     context: &Context,
@@ -20,7 +15,7 @@ pub(crate) async fn run(
     let service = context.look()?;
     let kind = kind.map(|name| Context::kind(&service, name)).transpose()?;
     let index = service.types().await?;
-    let rows: Vec<&Row> = index
+    let rows = index
         .rows()
         .map(AsRef::as_ref)
         .filter(|row: &&Row| all || row.is_resolvable())
@@ -30,22 +25,26 @@ pub(crate) async fn run(
                 row.type_name().is_some_and(|name| name.as_str().contains(query))
                     || row.source.path.as_str().contains(query)
             })
-        })
-        .collect();
+        });
+    print(context, &TypesDocument::new(rows), index.rows().next().is_none());
+    Ok(Exit::Done)
+}
+
+fn print(context: &Context, document: &TypesDocument, is_catalog_empty: bool) {
     if context.printer.is_json() {
-        let types = rows.iter().map(|row| TypeDocument::from(*row)).collect();
-        context.printer.document(&TypesDocument { schema: "mangrove.types/1", types });
-        return Ok(Exit::Done);
+        context.printer.document(document);
+        return;
     }
-    let cells: Vec<Vec<String>> = rows
+    let cells: Vec<Vec<String>> = document
+        .types
         .iter()
-        .map(|row| {
+        .map(|listed| {
             vec![
-                row.type_name().map_or_else(|| "?".to_owned(), ToString::to_string),
-                version(row),
-                row.kind.to_string(),
-                note(row),
-                row.source.to_string(),
+                listed.name().unwrap_or("?").to_owned(),
+                listed.version.as_deref().unwrap_or("-").to_owned(),
+                listed.kind.clone(),
+                note(listed),
+                listed.source_name(),
             ]
         })
         .collect();
@@ -53,32 +52,24 @@ pub(crate) async fn run(
         context.printer.line(line);
     }
     if cells.is_empty() {
-        let text = if index.rows().next().is_none() {
+        let text = if is_catalog_empty {
             "the catalog is empty; `mangrove scan` finds extensions"
         } else {
             "no type matches; `mangrove types --all` shows failed and shadowed ones too"
         };
         context.printer.note(Style::Dim.of(text));
     }
-    Ok(Exit::Done)
 }
 
-fn version(row: &Row) -> String {
-    match &row.state {
-        State::Indexed(indexed) => indexed.version.as_deref().unwrap_or("-").to_owned(),
-        _ => "-".to_owned(),
-    }
-}
-
-fn note(row: &Row) -> String {
-    if let Some(winner) = &row.shadowed_by {
+fn note(listed: &TypeDocument) -> String {
+    if let Some(winner) = &listed.shadowed_by {
         return format!("shadowed by {winner}");
     }
-    let state = match &row.state {
-        State::Indexed(_) if row.degraded.is_some() => "degraded",
-        State::Indexed(_) => "indexed",
-        other => other.name().as_str(),
+    let state = match StateName::parse(&listed.state) {
+        Some(StateName::Indexed) if listed.degraded => "degraded",
+        Some(StateName::Indexed) => "indexed",
+        _ => &listed.state,
     };
     // Its name is that of the type that it adds to.
-    if row.is_add_on() { format!("add-on, {state}") } else { state.to_owned() }
+    if listed.add_on { format!("add-on, {state}") } else { state.to_owned() }
 }

@@ -2,63 +2,16 @@
 
 use std::path::Path;
 
-use mangrove_app::why::{Explanation, Helper};
+use mangrove_documents::{
+    ErrorReport, ExplainedDocument, FailureDocument, HelperDocument, ProblemDocument, WhyDocument, source_name,
+};
 use mangrove_domain::{
-    failure::Failure,
     problem::{Code, Problem},
-    row::Row,
-    settle::AuditRecord,
-    state::{State, StateName},
     time::Timestamp,
 };
-use serde::Serialize;
 
 use super::{Context, current_directory, query};
-use crate::{
-    advice,
-    documents::{ProblemDocument, SourceDocument},
-    errors::CommandError,
-    exit::Exit,
-    human,
-    line::Style,
-};
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WhyDocument {
-    schema: &'static str,
-    query: String,
-    sources: Vec<ExplainedDocument>,
-    helpers: Vec<HelperDocument>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ExplainedDocument {
-    #[serde(flatten)]
-    source: SourceDocument,
-    next_action: &'static str,
-    remarks: Vec<ProblemDocument>,
-    history: Vec<HistoryDocument>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HistoryDocument {
-    at: String,
-    from: Option<&'static str>,
-    to: &'static str,
-    reason: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HelperDocument {
-    root: String,
-    path: String,
-    imported_by: Vec<String>,
-    remarks: Vec<ProblemDocument>,
-}
+use crate::{errors::CommandError, exit::Exit, human, line::Style};
 
 pub(crate) async fn run(context: &Context, text: &str) -> Result<Exit, CommandError> {
     let service = context.look()?;
@@ -67,23 +20,21 @@ pub(crate) async fn run(context: &Context, text: &str) -> Result<Exit, CommandEr
     if answer.explanations.is_empty() && answer.helpers.is_empty() {
         return Err(unknown(service.directory(), text, answer.nearest, &answer.unobservable));
     }
-    let now = service.clock().now();
-    if context.printer.is_json() {
-        context.printer.document(&WhyDocument {
-            schema: "mangrove.why/1",
-            query: text.to_owned(),
-            sources: answer.explanations.iter().map(document).collect(),
-            helpers: answer.helpers.iter().map(helper_document).collect(),
-        });
-    } else {
-        for explanation in &answer.explanations {
-            print(context, explanation, now);
-        }
-        for helper in &answer.helpers {
-            print_helper(context, helper);
-        }
-    }
+    print(context, &WhyDocument::new(text, &answer), service.clock().now());
     Ok(Exit::Done)
+}
+
+fn print(context: &Context, document: &WhyDocument, now: Timestamp) {
+    if context.printer.is_json() {
+        context.printer.document(document);
+        return;
+    }
+    for explained in &document.sources {
+        print_source(context, explained, now);
+    }
+    for helper in &document.helpers {
+        print_helper(context, helper);
+    }
 }
 
 /// The error about a query that no source matches.
@@ -94,41 +45,22 @@ pub(crate) fn unknown(
     unobservable: &[Problem],
 ) -> CommandError {
     let is_file = repository.join(query).is_file() || Path::new(query).is_file();
-    let (message, hint) = if is_file {
-        (
-            format!("`{query}` is not a source, and no source imports it"),
-            "sources are .ts, .tsx and .mts files in the directories of a kind, such as extensions/models; tests, \
-             declarations and directories that begin with `_` or `.` are left out",
-        )
-    } else {
-        (format!("no source has the path or type `{query}`"), "`mangrove types --all` lists all sources")
-    };
-    let hint = nearest.filter(|_| !is_file).unwrap_or_else(|| hint.to_owned());
-    let mut error = CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint));
-    if !is_file && !unobservable.is_empty() {
-        error.details.push("it may be in one of these places, which cannot be read now:".to_owned());
-        let line = |problem: &Problem| format!("  {}: {} [{}]", problem.subject, problem.message, problem.code);
-        error.details.extend(unobservable.iter().map(line));
+    if !is_file {
+        return CommandError::answer(ErrorReport::unknown_source(query, nearest, unobservable));
     }
-    error
-}
-
-fn helper_document(helper: &Helper) -> HelperDocument {
-    HelperDocument {
-        root: helper.source.root.to_string(),
-        path: helper.source.path.to_string(),
-        imported_by: helper.imported_by.iter().map(ToString::to_string).collect(),
-        remarks: helper.remarks.iter().map(ProblemDocument::from).collect(),
-    }
+    let hint = "sources are .ts, .tsx and .mts files in the directories of a kind, such as extensions/models; tests, \
+                declarations and directories that begin with `_` or `.` are left out";
+    let message = format!("`{query}` is not a source, and no source imports it");
+    CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(hint))
 }
 
 /// How many importers are named.
 const IMPORTERS: usize = 10;
 
-fn print_helper(context: &Context, helper: &Helper) {
+fn print_helper(context: &Context, helper: &HelperDocument) {
     let printer = &context.printer;
-    printer.line(Style::Bold.of(helper.source.to_string()));
-    let is_elsewhere = helper.remarks.iter().any(|remark| remark.code == Code::WRONG_KIND);
+    printer.line(Style::Bold.of(source_name(&helper.root, &helper.path)));
+    let is_elsewhere = helper.remarks.iter().any(|remark| Code::parse(&remark.code) == Some(Code::WRONG_KIND));
     if is_elsewhere {
         printer.line("  helper   it is not an entry point: what it exports belongs in the directory of another kind");
     } else {
@@ -136,9 +68,9 @@ fn print_helper(context: &Context, helper: &Helper) {
         printer.line(format!("  helper   it is not an entry point: it exports none of {}", names.join(", ")));
     }
     for remark in &helper.remarks {
-        printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
-        if let Some(hint) = remark.remedy() {
-            printer.line(format!("    {}", advice::text(&hint)));
+        print_remark(context, remark);
+        if let Some(hint) = &remark.hint {
+            printer.line(format!("    {hint}"));
         }
     }
     if helper.imported_by.is_empty() {
@@ -154,80 +86,68 @@ fn print_helper(context: &Context, helper: &Helper) {
     }
 }
 
-fn document(explanation: &Explanation) -> ExplainedDocument {
-    let history = |record: &AuditRecord| HistoryDocument {
-        at: human::rfc3339(record.transition.at),
-        from: record.transition.from.map(StateName::as_str),
-        to: record.transition.to.as_str(),
-        reason: record.transition.reason.clone(),
-    };
-    ExplainedDocument {
-        source: SourceDocument::new(&explanation.step, explanation.row.as_deref()),
-        next_action: explanation.step.action.name(),
-        remarks: explanation.remarks.iter().map(ProblemDocument::from).collect(),
-        history: explanation.history.iter().map(history).collect(),
-    }
+fn print_remark(context: &Context, remark: &ProblemDocument) {
+    context.printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
 }
 
-fn print(context: &Context, explanation: &Explanation, now: Timestamp) {
+fn print_source(context: &Context, explained: &ExplainedDocument, now: Timestamp) {
     let printer = &context.printer;
-    printer.line(Style::Bold.of(explanation.source.to_string()));
-    let row = explanation.row.as_deref();
-    if let Some(row) = row {
-        let type_name = row.type_name().map(|name| format!("  `{name}`")).unwrap_or_default();
-        printer.line(format!("  state    {}{type_name}", row.state.name()));
-        if let Some(winner) = &row.shadowed_by {
+    let source = &explained.source;
+    printer.line(Style::Bold.of(source.name()));
+    if let Some(state) = &source.state {
+        let type_name = source.type_name.as_ref().or(source.claimed_type.as_ref());
+        let type_name = type_name.map(|name| format!("  `{name}`")).unwrap_or_default();
+        printer.line(format!("  state    {state}{type_name}"));
+        if let Some(winner) = &source.shadowed_by {
             printer.line(format!("  shadowed {winner} resolves the type instead"));
         }
-        if row.is_add_on() {
+        if explained.add_on {
             printer.line("  add-on   it adds to that type, and defines no type itself");
         }
     } else {
         printer.line("  state    not in the catalog yet");
     }
-    for remark in &explanation.remarks {
-        printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
+    for remark in &explained.remarks {
+        print_remark(context, remark);
     }
-    printer.line(format!("  verdict  {}: {}", explanation.step.verdict.name(), explanation.step.verdict));
-    printer.line(format!("  next     a scan would {} it", explanation.step.action.name()));
-    if let Some(State::ValidationFailed { violations, .. }) = row.map(|row| &row.state) {
+    if let (Some(verdict), Some(reason)) = (&source.verdict, &source.reason) {
+        printer.line(format!("  verdict  {verdict}: {reason}"));
+    }
+    printer.line(format!("  next     a scan would {} it", explained.next_action));
+    if !source.violations.is_empty() {
         printer.line("  rejected because");
-        for violation in violations {
+        for violation in &source.violations {
             printer.line(format!("    {violation}"));
         }
     }
-    if let Some(failure) = row.and_then(Row::failure) {
-        printer.line(format!(
-            "  failure  {} [{}], {}, first {}, last {}",
-            failure.class,
-            failure.code,
-            human::count(failure.attempts.into(), "attempt"),
-            human::ago(failure.first_seen, now),
-            human::ago(failure.last_seen, now),
-        ));
-        for line in failure_lines(failure) {
-            printer.line(format!("    {line}"));
-        }
-        if let Some(next) = human::next_retry(failure, now) {
-            printer.line(format!("  retry    {next}, at the next scan, or when a run needs the type"));
-        }
+    if let Some(failure) = &source.failure {
+        print_failure(context, failure, now);
     }
-    for record in &explanation.history {
-        let from = record.transition.from.map_or("new", |state| state.as_str());
-        printer.line(format!(
-            "  {}  {from} → {}: {}",
-            human::ago(record.transition.at, now),
-            record.transition.to,
-            record.transition.reason
-        ));
+    for transition in &explained.history {
+        let from = transition.from.as_deref().unwrap_or("new");
+        let ago = human::ago(transition.at.0, now);
+        printer.line(format!("  {ago}  {from} → {}: {}", transition.to, transition.reason));
     }
 }
 
-/// The messages of a failure: the latest, and the first where it says something else (fault 43).
-fn failure_lines(failure: &Failure) -> Vec<String> {
-    let mut lines: Vec<String> = failure.latest_message.lines().map(str::to_owned).collect();
-    if failure.first_message != failure.latest_message {
-        lines.push(format!("first failure: {}", failure.first_message));
+/// A failure: the latest message, and the first where it says something else (fault 43).
+fn print_failure(context: &Context, failure: &FailureDocument, now: Timestamp) {
+    let printer = &context.printer;
+    printer.line(format!(
+        "  failure  {} [{}], {}, first {}, last {}",
+        failure.class,
+        failure.code,
+        human::count(failure.attempts.into(), "attempt"),
+        human::ago(failure.first_seen.0, now),
+        human::ago(failure.last_seen.0, now),
+    ));
+    for line in failure.message.lines() {
+        printer.line(format!("    {line}"));
     }
-    lines
+    if failure.first_message != failure.message {
+        printer.line(format!("    first failure: {}", failure.first_message));
+    }
+    if let Some(next) = human::next_retry(failure, now) {
+        printer.line(format!("  retry    {next}, at the next scan, or when a run needs the type"));
+    }
 }

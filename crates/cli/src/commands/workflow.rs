@@ -1,32 +1,11 @@
 //! `mangrove workflow list`, `validate` and `run`
 
 use mangrove_app::service::{Runnable, ValidateError};
+use mangrove_documents::{ProblemDocument, WorkflowListDocument, problems, schedule};
 use serde::Serialize;
 
 use super::{Context, running};
-use crate::{args, documents::ProblemDocument, errors::CommandError, exit::Exit, printer::table};
-
-#[derive(Serialize)]
-struct WorkflowListDocument {
-    schema: &'static str,
-    workflows: Vec<ListedWorkflowDocument>,
-    problems: Vec<ProblemDocument>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedWorkflowDocument {
-    name: String,
-    id: String,
-    path: String,
-    origin: &'static str,
-    /// The file of the workflow that has its name or identifier and comes before it.
-    shadowed_by: Option<String>,
-    description: Option<String>,
-    schedule: Option<String>,
-    next_run: Option<String>,
-    problems: Vec<ProblemDocument>,
-}
+use crate::{args, errors::CommandError, exit::Exit, printer::table};
 
 #[derive(Serialize)]
 struct ValidateDocument {
@@ -37,30 +16,8 @@ struct ValidateDocument {
 
 pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     let library = context.look()?.library().await?;
-    let schedule = |workflow: &mangrove_domain::workflow::Workflow| {
-        workflow.trigger.as_ref().and_then(|trigger| trigger.schedule.as_ref()).map(|schedule| schedule.value.clone())
-    };
     if context.printer.is_json() {
-        let workflows = library
-            .workflows
-            .iter()
-            .map(|workflow| ListedWorkflowDocument {
-                name: workflow.name.value.clone(),
-                id: workflow.id.clone(),
-                path: workflow.file.clone(),
-                origin: workflow.origin.as_str(),
-                shadowed_by: library.shadowing(workflow).map(|winner| winner.file.clone()),
-                description: workflow.description.clone(),
-                schedule: schedule(workflow),
-                next_run: None,
-                problems: library.problems_of(&workflow.file).map(ProblemDocument::from).collect(),
-            })
-            .collect();
-        context.printer.document(&WorkflowListDocument {
-            schema: "mangrove.workflow-list/1",
-            workflows,
-            problems: library.problems.iter().map(ProblemDocument::from).collect(),
-        });
+        context.printer.document(&WorkflowListDocument::from(&library));
         return Ok(Exit::Done);
     }
     let cells: Vec<Vec<String>> = library
@@ -71,7 +28,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 workflow.name.value.clone(),
                 match library.shadowing(workflow) {
                     Some(winner) => format!("shadowed by {}", winner.file),
-                    None => schedule(workflow).unwrap_or_else(|| "no schedule".to_owned()),
+                    None => schedule(workflow).unwrap_or("no schedule").to_owned(),
                 },
                 workflow.file.clone(),
                 workflow.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
@@ -102,7 +59,7 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
         context.printer.document(&ValidateDocument {
             schema: "mangrove.workflow-validate/1",
             valid: is_valid,
-            problems: validation.problems.iter().map(ProblemDocument::from).collect(),
+            problems: problems(&validation.problems),
         });
     } else {
         for problem in &validation.problems {

@@ -44,9 +44,22 @@ pub trait Catalog: Send + Sync {
     /// The history of one source, oldest first.
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError>;
 
+    /// The history of all sources, newest first: at most `limit` transitions, of those with a number below `before` if
+    /// that is given. Numbers grow with time; that of a transition never changes.
+    async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, CatalogError>;
+
     /// The sources whose row had or claimed this type when it was deleted, sorted. Those that have a row again are left
     /// out.
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError>;
+}
+
+/// A transition with its number in the history of all sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedRecord {
+    /// From 1; later ones have higher numbers.
+    pub number: u64,
+    /// What happened.
+    pub record: AuditRecord,
 }
 
 /// One batch of changes.

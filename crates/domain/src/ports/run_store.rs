@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::{
     failure::Fault,
     run::{RunHeader, RunLookup, RunRecord},
+    time::Timestamp,
 };
 
 /// Keeps run records.
@@ -32,6 +33,18 @@ pub struct RunFilter {
     pub name: Option<String>,
     /// At most this many.
     pub limit: Option<u32>,
+    /// Only those that come after this one in the list, whether it is still there or not.
+    pub before: Option<RunPlace>,
+}
+
+/// The place of a run in a list: runs that began later come first, and of those that began at one moment the one with
+/// the later identifier.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunPlace {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Its identifier.
+    pub id: String,
 }
 
 /// The store failed.

@@ -8,7 +8,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
@@ -128,6 +128,10 @@ impl Catalog for DeferredCatalog {
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
         self.opened().await?.catalog().transitions(source).await
+    }
+
+    async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, CatalogError> {
+        self.opened().await?.catalog().history(before, limit).await
     }
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {

@@ -1,6 +1,7 @@
 //! The catalog in an `SQLite` file. Schema, concurrency, crash rule and versions: `design/catalog.md`.
 
 mod deferred;
+mod history;
 mod mark;
 mod read;
 mod record;
@@ -18,19 +19,15 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
     problem::{Code, Problem},
     row::Row,
-    settle::{AuditRecord, Transition},
+    settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
-    state::{State, StateName},
-    time::Timestamp,
+    state::State,
     type_name::TypeName,
 };
-use sqlx::{
-    Row as _,
-    sqlite::{SqliteRow, SqliteSynchronous},
-};
+use sqlx::{Row as _, sqlite::SqliteSynchronous};
 
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use crate::sqlite::{BusyPolicy, OpenMode};
@@ -315,30 +312,11 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
-        let rows = self
-            .read("read", async || {
-                let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
-                sqlx::query(
-                    "SELECT from_state, to_state, reason, entry_digest, at_millis FROM transitions \
-                     WHERE root = ?1 AND path = ?2 ORDER BY id",
-                )
-                .bind(source.root.as_str())
-                .bind(source.path.as_str())
-                .fetch_all(readers)
-                .await
-            })
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let transition = transition(row)
-                    .map_err(|problem| error("read", self.database.error("read", &problem)))?
-                    .ok_or_else(|| CatalogError::Row {
-                        source_id: source.to_string(),
-                        fault: sqlite::failed("read", self.database.path(), "an audit line names an unknown state"),
-                    })?;
-                Ok(AuditRecord { source: source.clone(), transition })
-            })
-            .collect()
+        history::of_source(self, source).await
+    }
+
+    async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, CatalogError> {
+        history::page(self, before, limit).await
     }
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
@@ -404,21 +382,6 @@ async fn is_in_order(path: &Path) -> Result<bool, CatalogError> {
         Err(busy @ CatalogError::Busy { .. }) => Err(busy),
         Err(CatalogError::Newer { .. } | CatalogError::Row { .. } | CatalogError::Access { .. }) => Ok(false),
     }
-}
-
-/// `None` if a state is none of ours.
-fn transition(row: &SqliteRow) -> Result<Option<Transition>, sqlx::Error> {
-    let from = row.try_get::<Option<&str>, _>(0)?.map(StateName::parse);
-    let to = StateName::parse(row.try_get(1)?);
-    let digest = row.try_get::<Option<&[u8]>, _>(3)?.map(|bytes| bytes.try_into().map(Digest::from_bytes));
-    let (Some(to), false, Ok(entry_digest)) = (to, from == Some(None), digest.transpose()) else { return Ok(None) };
-    Ok(Some(Transition {
-        from: from.flatten(),
-        to,
-        reason: row.try_get(2)?,
-        entry_digest,
-        at: Timestamp::from_millis(row.try_get(4)?),
-    }))
 }
 
 fn is_undescribed(undescribed: &BTreeSet<(String, String)>, stored: &read::Stored<'_>) -> bool {

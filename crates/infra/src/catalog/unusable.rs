@@ -6,7 +6,7 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
@@ -53,6 +53,10 @@ impl Catalog for Unusable {
     }
 
     async fn transitions(&self, _source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn history(&self, _before: Option<u64>, _limit: u32) -> Result<Vec<NumberedRecord>, CatalogError> {
         Err(self.error())
     }
 

@@ -3,7 +3,7 @@
 use mangrove_domain::{
     description::Violation,
     digest::Digest,
-    ports::{Catalog, Change, Commit, CommitOutcome, Write},
+    ports::{Catalog, Change, Commit, CommitOutcome, NumberedRecord, Write},
     row::Row,
     shipped::Acceptance,
     source::{Extension, Kind, Origin, SourceId},
@@ -33,6 +33,7 @@ pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     one_path_in_two_roots_is_two_rows(factory().await).await;
     keeps_descriptions_by_digest(factory().await).await;
     keeps_history_oldest_first(factory().await).await;
+    gives_the_history_of_all_sources_page_by_page(factory().await).await;
     knows_which_sources_had_a_type(factory().await).await;
     no_commit_leaves_the_mark_as_it_was(factory().await).await;
     keeps_unusual_names(factory().await).await;
@@ -307,6 +308,23 @@ async fn keeps_history_oldest_first(catalog: impl Catalog) {
     assert_eq!(history[2].transition.entry_digest, Some(Digest::of(b"third")));
     assert_eq!(history[2].transition.from, Some(StateName::Indexed));
     assert_eq!(history[2].source, row.source);
+}
+
+async fn gives_the_history_of_all_sources_page_by_page(catalog: impl Catalog) {
+    assert_eq!(catalog.history(None, 10).await.expect("history"), []);
+    for (path, reason) in [("models/a.ts", "first"), ("models/b.ts", "second"), ("models/c.ts", "third")] {
+        let row = rows::failed(path, "@acme/a");
+        let line = rows::transition(None, StateName::BundleBuildFailed, reason);
+        commit(&catalog, rows::batch([Change { transition: Some(line), ..rows::put(&row) }])).await;
+    }
+    let told = |page: &[NumberedRecord]| -> Vec<String> {
+        page.iter().map(|line| format!("{} {}", line.record.source, line.record.transition.reason)).collect()
+    };
+    let newest = catalog.history(None, 2).await.expect("history");
+    assert_eq!(told(&newest), ["models/c.ts third", "models/b.ts second"]);
+    let rest = catalog.history(Some(newest[1].number), 2).await.expect("history");
+    assert_eq!(told(&rest), ["models/a.ts first"]);
+    assert_eq!(catalog.history(Some(rest[0].number), 2).await.expect("history"), []);
 }
 
 async fn knows_which_sources_had_a_type(catalog: impl Catalog) {

@@ -2,7 +2,7 @@
 
 use mangrove_domain::{
     json::{Json, Number},
-    ports::{RunFilter, RunStore},
+    ports::{RunFilter, RunPlace, RunStore},
     problem::Code,
     run::{JobRecord, LogLine, Provenance, RunHeader, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
@@ -127,7 +127,7 @@ async fn lists_newest_first(store: impl RunStore) {
         save(&store, &record(id, name, at)).await;
     }
     let ids = async |name: Option<&str>, limit| {
-        let filter = RunFilter { name: name.map(str::to_owned), limit };
+        let filter = RunFilter { name: name.map(str::to_owned), limit, ..RunFilter::default() };
         let records = store.list(&filter).await.expect("records");
         records.into_iter().map(|record| record.id).collect::<Vec<_>>()
     };
@@ -135,7 +135,17 @@ async fn lists_newest_first(store: impl RunStore) {
     assert_eq!(ids(None, Some(2)).await, ["03", "02"]);
     assert_eq!(ids(Some("deploy"), Some(2)).await, ["03", "01"]);
     assert_eq!(ids(Some("nothing"), None).await, Vec::<String>::new());
+    let after = async |started_at, id: &str| {
+        let place = RunPlace { started_at: Timestamp::from_millis(started_at), id: id.to_owned() };
+        let filter = RunFilter { before: Some(place), ..RunFilter::default() };
+        let records = store.list(&filter).await.expect("records");
+        records.into_iter().map(|record| record.id).collect::<Vec<_>>()
+    };
+    assert_eq!(after(20, "03").await, ["02", "01", "04"], "of one moment, the later identifier comes first");
+    assert_eq!(after(20, "02").await, ["01", "04"]);
+    assert_eq!(after(10, "00").await, ["04"], "a run that is gone keeps its place");
+    assert_eq!(after(5, "04").await, Vec::<String>::new());
     save(&store, &full_record("05")).await;
-    let newest = store.list(&RunFilter { name: None, limit: Some(1) }).await.expect("headers");
+    let newest = store.list(&RunFilter { limit: Some(1), ..RunFilter::default() }).await.expect("headers");
     assert_eq!(newest, [RunHeader::from(&full_record("05"))], "all of a header is given back");
 }

@@ -13,7 +13,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, Write},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord, Write},
     problem::{Code, Problem},
     row::Row,
     settle::AuditRecord,
@@ -230,6 +230,16 @@ impl Catalog for MemoryCatalog {
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
         let content = lock(&self.content);
         Ok(content.transitions.iter().filter(|record| record.source == *source).cloned().collect())
+    }
+
+    async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, CatalogError> {
+        let content = lock(&self.content);
+        let numbered = (1_u64..).zip(content.transitions.iter().cloned());
+        let wanted = numbered.filter(|(number, _)| before.is_none_or(|before| *number < before));
+        let mut page: Vec<_> = wanted.map(|(number, record)| NumberedRecord { number, record }).collect();
+        page.reverse();
+        page.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(page)
     }
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {

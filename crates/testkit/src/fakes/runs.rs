@@ -50,6 +50,9 @@ impl RunStore for MemoryRuns {
             .map(RunHeader::from)
             .collect();
         records.sort_by(|one, other| (other.started_at, &other.id).cmp(&(one.started_at, &one.id)));
+        if let Some(before) = &filter.before {
+            records.retain(|record| (record.started_at, &record.id) < (before.started_at, &before.id));
+        }
         let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         records.truncate(limit);
         Ok(records)

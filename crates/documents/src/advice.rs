@@ -1,4 +1,5 @@
-//! The words of the command line for what a person can do next: the only place that spells commands for library text.
+//! What a person can do next, in the words of the command line: the only place that spells commands for library text. The
+//! HTTP API answers in the same words.
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
@@ -7,17 +8,20 @@ use mangrove_domain::{
 };
 
 /// The advice as a sentence, with commands for its actions.
-pub(crate) fn text(advice: &Advice) -> String {
+#[must_use]
+pub fn text(advice: &Advice) -> String {
     advice.to_text(|action| format!("`{}`", command(action)))
 }
 
 /// What helps against everything of this code; `None` if nothing does in general.
-pub(crate) fn of_code(code: Code) -> Option<String> {
+#[must_use]
+pub fn of_code(code: Code) -> Option<String> {
     Advice::for_code(code).as_ref().map(text)
 }
 
 /// What helps against what stopped a run or a step: by its own code, else by that of the failure of the type that blocked it.
-pub(crate) fn of_run_problem(problem: &RunProblem) -> Option<String> {
+#[must_use]
+pub fn of_run_problem(problem: &RunProblem) -> Option<String> {
     of_code(problem.code).or_else(|| of_code(problem.failure.as_ref()?.code))
 }
 

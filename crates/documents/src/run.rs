@@ -1,0 +1,275 @@
+//! Runs.
+
+use mangrove_domain::run::{JobRecord, LogLine, Provenance, RunHeader, RunProblem, RunRecord, RunStatus, StepRecord};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    advice,
+    failure::FailureDocument,
+    json,
+    moment::{Moment, elapsed},
+};
+
+/// `run list --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunListDocument {
+    /// `mangrove.run-list/1`.
+    pub schema: String,
+    /// The runs, newest first.
+    pub runs: Vec<ListedRunDocument>,
+}
+
+impl From<&[RunHeader]> for RunListDocument {
+    fn from(runs: &[RunHeader]) -> Self {
+        Self { schema: "mangrove.run-list/1".to_owned(), runs: runs.iter().map(ListedRunDocument::from).collect() }
+    }
+}
+
+/// One run in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedRunDocument {
+    /// Unique; later ones sort after earlier ones.
+    pub run_id: String,
+    /// The workflow's name, or `definition.method` for a single method.
+    pub name: String,
+    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, …
+    pub status: String,
+    /// Who or what started it: `command-line`, `schedule`, `http`, ….
+    pub trigger: String,
+    /// When it began.
+    pub started_at: Moment,
+    /// When it ended; `null` if it goes on.
+    pub finished_at: Option<Moment>,
+    /// How long it took, in milliseconds; `null` if it goes on.
+    pub duration_ms: Option<u64>,
+}
+
+impl From<&RunHeader> for ListedRunDocument {
+    fn from(run: &RunHeader) -> Self {
+        Self {
+            run_id: run.id.clone(),
+            name: run.name.clone(),
+            status: run.status.as_str().to_owned(),
+            trigger: run.trigger.clone(),
+            started_at: run.started_at.into(),
+            finished_at: run.finished_at.map(Moment),
+            duration_ms: elapsed(Some(run.started_at), run.finished_at),
+        }
+    }
+}
+
+/// `run show --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunDocument {
+    /// `mangrove.run/1`.
+    pub schema: String,
+    /// Unique; later ones sort after earlier ones.
+    pub run_id: String,
+    /// The workflow's name, or `definition.method` for a single method.
+    pub name: String,
+    /// Who or what started it: `command-line`, `schedule`, `http`, ….
+    pub trigger: String,
+    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, …
+    pub status: String,
+    /// When it began.
+    pub started_at: Moment,
+    /// When it ended; `null` if it goes on.
+    pub finished_at: Option<Moment>,
+    /// How long it took, in milliseconds; `null` if it goes on.
+    pub duration_ms: Option<u64>,
+    /// Its inputs, secrets masked.
+    pub inputs: Value,
+    /// The jobs in the order of the workflow.
+    pub jobs: Vec<JobDocument>,
+    /// Why it failed or is blocked.
+    pub error: Option<RunProblemDocument>,
+}
+
+impl RunDocument {
+    /// How far it is; `None` if a newer version has another word for it.
+    #[must_use]
+    pub fn status(&self) -> Option<RunStatus> {
+        RunStatus::parse(&self.status)
+    }
+}
+
+impl From<&RunRecord> for RunDocument {
+    fn from(record: &RunRecord) -> Self {
+        Self {
+            schema: "mangrove.run/1".to_owned(),
+            run_id: record.id.clone(),
+            name: record.name.clone(),
+            trigger: record.trigger.clone(),
+            status: record.status.as_str().to_owned(),
+            started_at: record.started_at.into(),
+            finished_at: record.finished_at.map(Moment),
+            duration_ms: elapsed(Some(record.started_at), record.finished_at),
+            inputs: json::to_value(&record.inputs),
+            jobs: record.jobs.iter().map(JobDocument::from).collect(),
+            error: record.error.as_ref().map(RunProblemDocument::from),
+        }
+    }
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobDocument {
+    /// Its name.
+    pub name: String,
+    /// `pending`, `running`, `succeeded`, `failed`, `skipped`, …
+    pub status: String,
+    /// When it began; `null` if it did not.
+    pub started_at: Option<Moment>,
+    /// When it ended; `null` if it did not.
+    pub finished_at: Option<Moment>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The steps in the order of the job.
+    pub steps: Vec<StepDocument>,
+}
+
+impl From<&JobRecord> for JobDocument {
+    fn from(job: &JobRecord) -> Self {
+        Self {
+            name: job.name.clone(),
+            status: job.status.as_str().to_owned(),
+            started_at: job.started_at.map(Moment),
+            finished_at: job.finished_at.map(Moment),
+            duration_ms: elapsed(job.started_at, job.finished_at),
+            steps: job.steps.iter().map(StepDocument::from).collect(),
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepDocument {
+    /// Its name.
+    pub name: String,
+    /// What it runs: `definition.method`.
+    pub task: String,
+    /// `pending`, `running`, `succeeded`, `failed`, `skipped`, …
+    pub status: String,
+    /// When it began; `null` if it did not.
+    pub started_at: Option<Moment>,
+    /// When it ended; `null` if it did not.
+    pub finished_at: Option<Moment>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// What the method wrote, as data handles.
+    pub data_handles: Vec<Value>,
+    /// What the method logged.
+    pub logs: Vec<LogDocument>,
+    /// Why it failed or is blocked.
+    pub error: Option<RunProblemDocument>,
+    /// What exactly ran.
+    pub provenance: Option<ProvenanceDocument>,
+}
+
+impl From<&StepRecord> for StepDocument {
+    fn from(step: &StepRecord) -> Self {
+        Self {
+            name: step.name.clone(),
+            task: step.task.clone(),
+            status: step.status.as_str().to_owned(),
+            started_at: step.started_at.map(Moment),
+            finished_at: step.finished_at.map(Moment),
+            duration_ms: elapsed(step.started_at, step.finished_at),
+            data_handles: step.data_handles.iter().map(json::to_value).collect(),
+            logs: step.logs.iter().map(LogDocument::from).collect(),
+            error: step.error.as_ref().map(RunProblemDocument::from),
+            provenance: step.provenance.as_ref().map(ProvenanceDocument::from),
+        }
+    }
+}
+
+/// One line of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogDocument {
+    /// When.
+    pub at: Moment,
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    /// The text, secrets masked.
+    pub text: String,
+}
+
+impl From<&LogLine> for LogDocument {
+    fn from(line: &LogLine) -> Self {
+        Self { at: line.at.into(), level: line.level.clone(), text: line.text.clone() }
+    }
+}
+
+/// Why something did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunProblemDocument {
+    /// Names the page that explains it.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What helps; `null` if nothing does in general.
+    pub hint: Option<String>,
+    /// The type whose failure blocks the run.
+    pub blocked_by: Option<String>,
+    /// That type's failure.
+    pub failure: Option<FailureDocument>,
+}
+
+impl From<&RunProblem> for RunProblemDocument {
+    fn from(problem: &RunProblem) -> Self {
+        Self {
+            code: problem.code.to_string(),
+            message: problem.message.clone(),
+            hint: advice::of_run_problem(problem),
+            blocked_by: problem.blocked_by.clone(),
+            failure: problem.failure.as_ref().map(FailureDocument::from),
+        }
+    }
+}
+
+/// What exactly ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProvenanceDocument {
+    /// The digest of the definition file's bytes.
+    pub definition_digest: Option<String>,
+    /// The type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The version that the export declares.
+    pub type_version: Option<String>,
+    /// The digest of the bundle that ran.
+    pub bundle_digest: String,
+    /// The digest over the inputs that the bundle was made from.
+    pub fingerprint: String,
+    /// The extension's name and version, `name@version`.
+    pub extension: String,
+    /// The source, as people name it.
+    pub source: String,
+    /// True if a lower source stood in for a failed one.
+    pub shadow_fallback: bool,
+}
+
+impl From<&Provenance> for ProvenanceDocument {
+    fn from(provenance: &Provenance) -> Self {
+        Self {
+            definition_digest: provenance.definition_digest.clone(),
+            type_name: provenance.type_name.clone(),
+            type_version: provenance.type_version.clone(),
+            bundle_digest: provenance.bundle_digest.clone(),
+            fingerprint: provenance.fingerprint.clone(),
+            extension: provenance.extension.clone(),
+            source: provenance.source.clone(),
+            shadow_fallback: provenance.shadow_fallback,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Reading the audit of state changes.
+
+use mangrove_domain::{
+    digest::Digest,
+    ports::{CatalogError, NumberedRecord},
+    settle::{AuditRecord, Transition},
+    source::{RelativePath, RootId, SourceId},
+    state::StateName,
+    time::Timestamp,
+};
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use super::{SqliteCatalog, error};
+use crate::sqlite;
+
+/// The history of one source, oldest first.
+pub(super) async fn of_source(catalog: &SqliteCatalog, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
+    let rows = catalog
+        .read("read", async || {
+            let Some(readers) = catalog.database.readers() else { return Ok(Vec::new()) };
+            sqlx::query(
+                "SELECT from_state, to_state, reason, entry_digest, at_millis FROM transitions \
+                 WHERE root = ?1 AND path = ?2 ORDER BY id",
+            )
+            .bind(source.root.as_str())
+            .bind(source.path.as_str())
+            .fetch_all(readers)
+            .await
+        })
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let transition = transition(row)
+                .map_err(|problem| error("read", catalog.database.error("read", &problem)))?
+                .ok_or_else(|| CatalogError::Row {
+                    source_id: source.to_string(),
+                    fault: sqlite::failed("read", catalog.database.path(), "an audit line names an unknown state"),
+                })?;
+            Ok(AuditRecord { source: source.clone(), transition })
+        })
+        .collect()
+}
+
+/// The history of all sources, newest first.
+pub(super) async fn page(
+    catalog: &SqliteCatalog,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<NumberedRecord>, CatalogError> {
+    let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+    let rows = catalog
+        .read("read", async || {
+            let Some(readers) = catalog.database.readers() else { return Ok(Vec::new()) };
+            sqlx::query(
+                "SELECT from_state, to_state, reason, entry_digest, at_millis, id, root, path FROM transitions \
+                 WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+            )
+            .bind(before)
+            .bind(limit)
+            .fetch_all(readers)
+            .await
+        })
+        .await?;
+    let mut page = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let line = numbered(row).map_err(|problem| error("read", catalog.database.error("read", &problem)))?;
+        // One line that cannot be understood does not hide the others.
+        page.extend(line);
+    }
+    Ok(page)
+}
+
+/// `None` if it cannot be understood.
+fn numbered(row: &SqliteRow) -> Result<Option<NumberedRecord>, sqlx::Error> {
+    let (Ok(number), Ok(path)) = (u64::try_from(row.try_get::<i64, _>(5)?), RelativePath::parse(row.try_get(7)?))
+    else {
+        return Ok(None);
+    };
+    let source = SourceId { root: RootId::new(row.try_get::<&str, _>(6)?), path };
+    Ok(transition(row)?.map(|transition| NumberedRecord { number, record: AuditRecord { source, transition } }))
+}
+
+/// `None` if a state is none of ours.
+fn transition(row: &SqliteRow) -> Result<Option<Transition>, sqlx::Error> {
+    let from = row.try_get::<Option<&str>, _>(0)?.map(StateName::parse);
+    let to = StateName::parse(row.try_get(1)?);
+    let digest = row.try_get::<Option<&[u8]>, _>(3)?.map(|bytes| bytes.try_into().map(Digest::from_bytes));
+    let (Some(to), false, Ok(entry_digest)) = (to, from == Some(None), digest.transpose()) else { return Ok(None) };
+    Ok(Some(Transition {
+        from: from.flatten(),
+        to,
+        reason: row.try_get(2)?,
+        entry_digest,
+        at: Timestamp::from_millis(row.try_get(4)?),
+    }))
+}
