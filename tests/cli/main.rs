@@ -27,6 +27,7 @@ mod runs;
 mod sandbox;
 mod scan;
 mod seals;
+mod serve;
 mod shipped;
 mod special_files;
 mod trace;

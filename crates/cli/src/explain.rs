@@ -95,6 +95,7 @@ pages! {
     710: "MG0710",
     711: "MG0711",
     712: "MG0712",
+    801: "MG0801",
 }
 
 /// The page that explains `code`: Markdown, its first line the title `# MG0101: …`.

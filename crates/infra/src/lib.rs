@@ -39,6 +39,7 @@
 //! | `schema` | `schema`: JSON Schema | jsonschema |
 //! | `bundler` | `bundler`, `worker`, `inspection_cache`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
 //! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
+//! | `watcher` | `watcher`: changes of files as they happen | notify |
 //!
 //! [`store`], [`seals`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the light ones together to a
 //! program of its own.
@@ -76,5 +77,7 @@ pub mod store;
 #[cfg(feature = "sqlite")]
 mod stored;
 pub mod system;
+#[cfg(feature = "watcher")]
+pub mod watcher;
 #[cfg(feature = "bundler")]
 pub mod worker;

@@ -1,12 +1,15 @@
 //! The composition root: the one folder that names adapters.
 
 mod configuration;
+mod descriptors;
 mod error;
+mod manager;
 mod programs;
 mod replaceable;
 mod state;
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -19,8 +22,12 @@ use mangrove_app::{
     service::{Access, BundlerChoice, Parts, Repository, Running, Service, Settings},
     workflow::Limits,
 };
-use mangrove_domain::ports::{
-    BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
+use mangrove_domain::{
+    ports::{
+        BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, ObserveError, Packages, Progress,
+        ServiceManager, SourceTree, Watcher,
+    },
+    position::Position,
 };
 use mangrove_fs::{build_locks::LockFiles, files::DiskFiles};
 use mangrove_infra::{
@@ -41,17 +48,20 @@ use mangrove_infra::{
     seals::FileSeals,
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
+    watcher::SystemWatcher,
     worker::{Pool, PoolOptions, child, exit_with_parent},
 };
 use mangrove_npm::{
     NpmPackages,
     registry::{self, Client, Proxies, SystemPause},
 };
-use mangrove_sources::{LocalTree, TreeOptions};
+use mangrove_sources::{Layout, LocalTree, TreeOptions};
 
+pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use error::ComposeError;
 
 use configuration::{BundlerSettings, MarkerConfiguration};
+use manager::Systemd;
 use programs::FoundPrograms;
 use replaceable::Replaceable;
 
@@ -73,6 +83,22 @@ pub(crate) fn find_repository(start: &Path) -> Option<PathBuf> {
 /// The system's clock.
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
+}
+
+/// What changes of files are noticed with.
+pub(crate) fn watcher() -> Arc<dyn Watcher> {
+    Arc::new(SystemWatcher::new())
+}
+
+/// Whoever started this process and watches over it.
+pub(crate) fn service_manager() -> Arc<dyn ServiceManager> {
+    Arc::new(Systemd)
+}
+
+/// What `serve` in the marker of a repository says, and where.
+pub(crate) fn serve_section(repository: &Path) -> Result<BTreeMap<String, (String, Position)>, ComposeError> {
+    let layout = Layout::of_repository(repository, &YamlDocuments);
+    Ok(layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?.serve)
 }
 
 /// The system's randomness, for what needs no repository.

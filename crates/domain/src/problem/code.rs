@@ -189,6 +189,8 @@ codes! {
     RUN_CANCELLED = 711, "a run was cancelled";
     /// The task of a run panicked.
     RUN_PANICKED = 712, "a fault in Mangrove itself ended a run";
+    /// The address of the daemon is taken, or not ours.
+    CANNOT_LISTEN = 801, "the daemon cannot listen on its address";
 }
 
 impl Code {
