@@ -16,6 +16,7 @@ mod fixtures;
 mod grants;
 mod hostile;
 mod kinds;
+mod links;
 mod operations;
 mod origins;
 mod outage;

@@ -221,7 +221,7 @@ impl Remembered {
             content.extend_from_slice(&(part.len() as u64).to_le_bytes());
             content.extend_from_slice(part);
         }
-        atomic::write(&state_directory.join(FILE_NAME), &content, Durability::Volatile)?;
+        atomic::write(state_directory, &state_directory.join(FILE_NAME), &content, Durability::Volatile)?;
         Ok(mark)
     }
 }

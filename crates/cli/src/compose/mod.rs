@@ -6,7 +6,6 @@ mod error;
 mod manager;
 mod programs;
 mod replaceable;
-mod state;
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +45,7 @@ use mangrove_infra::{
     runtime::{ProgramLocations, version::Versions},
     schema::JsonSchemas,
     seals::FileSeals,
+    state_directory,
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
     watcher::SystemWatcher,
@@ -59,6 +59,7 @@ use mangrove_sources::{Layout, LocalTree, TreeOptions};
 
 pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use error::ComposeError;
+pub(crate) use mangrove_infra::state_directory::StateDirectoryError;
 
 use configuration::{BundlerSettings, MarkerConfiguration};
 use manager::Systemd;
@@ -137,22 +138,22 @@ struct Composition {
 
 impl Composition {
     fn new(settings: Settings) -> Result<Self, ComposeError> {
-        let Settings { repository, state_directory, access, .. } = &settings;
-        tracing::info!(repository = %repository.display(), state = %state_directory.display(), ?access, "opening");
+        let Settings { repository, state_directory: state, access, .. } = &settings;
+        tracing::info!(repository = %repository.display(), state = %state.display(), ?access, "opening");
         if settings.access == Access::ReadWrite {
-            state::prepare(repository, state_directory)?;
+            state_directory::prepare(repository, state)?;
         }
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|source| ComposeError::Path { path: path.to_owned(), source })
         };
-        let absolute = (absolute(repository)?, absolute(state_directory)?);
+        let absolute = (absolute(repository)?, absolute(state)?);
         let program = std::env::current_exe().map_err(ComposeError::Program)?;
         let size = settings.jobs;
         let pool = Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
         let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
         let tree = LocalTree::new(TreeOptions {
             repository: repository.clone(),
-            state_directory: state_directory.clone(),
+            state_directory: state.clone(),
             environment: settings.environment.clone(),
             parser: Arc::new(pool.clone()),
             documents: Arc::clone(&documents),
@@ -161,7 +162,7 @@ impl Composition {
             walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
         let store = LocalStore::new(settings.bundles_directory());
-        let locks = Arc::new(LockFiles::new(state_directory.join("locks")));
+        let locks = Arc::new(LockFiles::new(state.join("locks")));
         Ok(Self {
             settings: Arc::new(settings),
             pool,
