@@ -30,6 +30,7 @@ use mangrove_domain::{
     shipped,
 };
 use mangrove_fs::{
+    directory::Directory,
     faults::{Operation, io_fault},
     read::{self, FileKind, Within},
 };
@@ -297,8 +298,8 @@ impl DenoBundler {
             limit: deadline.saturating_duration_since(Instant::now()),
         };
         let packages = self.cache().join("npm");
-        let mut reads = fs::create_dir_all(&packages)
-            .and_then(|()| Reads::new(build.entry(), &build.files(), &packages))
+        let mut reads = Directory::make(&self.home(), &packages)
+            .and_then(|_| Reads::new(build.entry(), &build.files(), &packages))
             .map_err(|error| io_fault(Operation::Create, &packages, &error))?;
         let ended = self.watched(call, &mut reads, outages).await?;
         let is_bundle = command == DenoCommand::Bundle && ended.as_ref().is_none_or(|ended| ended.status.success());
