@@ -11,7 +11,10 @@ mod debounce;
 mod event;
 mod options;
 mod owner;
+mod read_schedules;
 mod scans;
+pub mod schedule;
+mod scheduled_runs;
 mod status;
 
 pub use self::{
