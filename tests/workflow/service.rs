@@ -156,7 +156,7 @@ impl World {
         };
         let repository = Repository {
             directory: tree.root(),
-            environment: [("HOME_OF_TESTS".to_owned(), "/home/of/tests".to_owned())].into(),
+            environment: [("HOME_OF_TESTS".to_owned(), "somewhere".to_owned())].into(),
             files: Arc::new(DiskFiles::new(tree.root())),
             documents: Arc::new(YamlDocuments),
             expressions: Arc::new(CelExpressions),
