@@ -3,3 +3,5 @@
 //! It stands on [`mangrove_app::service::Service`] and names no adapter: no database, bundler or engine is in its manifest.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod http;

@@ -6,7 +6,7 @@ use mangrove_domain::{index::TypeIndex, time::Timestamp};
 use tokio::sync::{broadcast, watch};
 
 use super::{base::Service, error::ServiceError};
-use crate::scan::Publication;
+use crate::{scan::Publication, workflow::RunEvent};
 
 impl Service {
     /// The types as they were published last, and every later snapshot.
@@ -19,6 +19,19 @@ impl Service {
     #[must_use]
     pub fn publications(&self) -> broadcast::Receiver<Arc<Publication>> {
         self.scanner.publisher().publications()
+    }
+
+    /// The types as they were published last, without a look at the catalog; none before anything was published.
+    #[must_use]
+    pub fn published(&self) -> Arc<TypeIndex> {
+        self.scanner.index()
+    }
+
+    /// What happens in all runs of this process from now on, but for what they log. A subscriber that falls behind loses
+    /// the oldest.
+    #[must_use]
+    pub fn run_events(&self) -> broadcast::Receiver<RunEvent> {
+        self.active.subscribe()
     }
 
     /// Publishes what other processes committed; true if they did.
