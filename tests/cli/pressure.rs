@@ -71,6 +71,42 @@ fn f04_a_method_that_logs_without_end_leaves_a_history_that_can_be_read() {
     }
 }
 
+/// Runs the method, in Deno where there is one and the body needs it. Gives its only step as recorded, and how many bytes
+/// of history there are.
+fn run_and_read(body: &str, deno: Option<&Path>) -> (serde_json::Value, u64) {
+    let sandbox = crate::running::sandbox(body);
+    let mut command = sandbox.command();
+    if let Some(deno) = deno {
+        command.env("MANGROVE_DENO", deno);
+    }
+    command.args(["model", "run", "it", "go"]).output().expect("it starts");
+    let files = ["runs.db", "runs.db-wal"].map(|name| fs::metadata(sandbox.tree.path(format!(".mangrove/{name}"))));
+    let size = files.into_iter().flatten().map(|metadata| metadata.len()).sum();
+    (recorded(&sandbox)["jobs"][0]["steps"][0].clone(), size)
+}
+
+#[test]
+fn names_of_data_are_bounded_in_both_engines() {
+    let real = crate::deno::real();
+    let engines = std::iter::once(("", None)).chain(real.as_deref().map(|deno| ("Deno.pid;", Some(deno))));
+    for (head, deno) in engines {
+        let long = "const names = [...'0123456789'].map((digit) => digit.repeat(10_000_000));";
+        let write = "await context.writeResource('r', name, { a: 1 });";
+        let (step, size) = run_and_read(&format!("{head} {long} for (const name of names) {write}"), deno);
+        assert_eq!(step["error"]["code"], "MG0703", "{step:#}");
+        let said = "`it.go` failed: Error: ctx.writeResource: the name has 10000000 bytes, and 512 are allowed";
+        assert_eq!(step["error"]["message"], said);
+        assert_eq!(step["dataHandles"], serde_json::json!([]));
+        assert!(size < 1 << 20, "{size} bytes of history");
+
+        let caught = format!("{head} {long} for (const name of names) try {{ {write} }} catch {{}}");
+        assert_eq!(run_and_read(&caught, deno).0["status"], "succeeded");
+        // What went well since then says that the refusal is not why it failed.
+        let other = format!("{caught} const name = 'short'; {write} throw new Error('other');");
+        assert_eq!(run_and_read(&other, deno).0["error"]["code"], "MG0701");
+    }
+}
+
 #[test]
 fn f15_half_an_emoji_costs_no_line_no_data_and_no_step() {
     let body = "const half = '\u{1F600}'.slice(0, 1); context.logger.info(`cut ${half}`); console.log(half, { half }); \

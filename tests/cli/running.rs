@@ -139,7 +139,7 @@ fn a_call_that_grows_or_ends_its_process_costs_itself_alone() {
 }
 
 /// A model with one method of this body, and its definition `it`.
-fn sandbox(body: &str) -> Sandbox {
+pub(crate) fn sandbox(body: &str) -> Sandbox {
     let sandbox = Sandbox::new("");
     let model = format!(
         "const schema = {{ _def: {{}}, parse: (value) => value, safeParse: (data) => ({{ success: true, data }}) }};

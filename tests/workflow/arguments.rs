@@ -185,6 +185,32 @@ async fn a_resource_that_breaks_its_schema_or_is_not_declared_is_not_written() {
     "#);
 }
 
+#[tokio::test]
+async fn a_name_without_bound_is_refused_and_its_code_says_so() {
+    let long: &'static str = Box::leak("n".repeat(513).into_boxed_str());
+    let most: &'static str = Box::leak("n".repeat(512).into_boxed_str());
+    let actions = [Action::Write("state", most, "{size: 1}"), Action::Write("state", long, "{size: 1}")];
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
+    let step = bench.run("{}").await.jobs[0].steps[0].clone();
+    let error = step.error.expect("an error");
+    assert_eq!(error.code, Code::DATA_NAME_TOO_LONG);
+    assert_eq!(error.message, "`thing.size` failed: ctx.writeResource: the name has 513 bytes, and 512 are allowed");
+    assert_eq!((step.data_handles.len(), bench.data.list(ID).await.expect("data").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_step_hands_over_is_bounded_and_its_data_is_not() {
+    let writes = (0..10_005).map(|_| Action::Write("state", "one", "{size: 1}"));
+    let actions: Vec<Action> = writes.chain([Action::Log("the end")]).collect();
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
+    let step = bench.run("{}").await.jobs[0].steps[0].clone();
+    assert_eq!((step.status, step.data_handles.len()), (RunStatus::Succeeded, 10_000));
+    let logged: Vec<&str> = step.logs.iter().map(|line| line.text.as_str()).collect();
+    let remark = "the step writes more than 10000 items of data; all data is stored, and the record names none of it from here on";
+    assert_eq!(logged, [remark, "the end"]);
+    assert_eq!(bench.data.list(ID).await.expect("data")[0].version, 10_005);
+}
+
 /// Everything of a record that is text.
 fn whole(record: &RunRecord) -> String {
     format!("{record:?}")

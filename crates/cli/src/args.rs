@@ -129,6 +129,8 @@ pub(crate) enum Command {
     /// Show past runs
     #[command(subcommand)]
     Run(Run),
+    /// Keep the catalog up to date and answer over HTTP, until it is asked to end
+    Serve(Serve),
     /// Check the repository and its state; changes nothing without `--repair --apply`
     Doctor(Doctor),
     /// Try failed and degraded sources again now, before their next retry is due
@@ -163,6 +165,48 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         program: Vec<OsString>,
     },
+}
+
+/// What is not given here is taken from `MANGROVE_SERVE_…`, then from `serve` in mangrove.yaml.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// How long running workflows may go on when the daemon is asked to end [default: 20s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) grace: Option<String>,
+    /// How often to look at all sources, even if no change was noticed [default: 5m]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) rescan: Option<String>,
+    /// How many workflows run at once by schedules and webhooks [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) parallel_runs: Option<String>,
+    /// The file with the tokens that requests need
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<String>,
+    /// Names under which the daemon may be asked, besides its address; with commas between them
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) hosts: Option<String>,
+    /// Let everybody who reaches the address do everything
+    #[arg(long)]
+    pub(crate) insecure_no_auth: bool,
+    /// How to write the log
+    #[arg(long, value_name = "FORMAT", env = "MANGROVE_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// Print the settings and where each comes from, and do nothing else
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object on each line
+    Json,
 }
 
 #[derive(Debug, Args)]

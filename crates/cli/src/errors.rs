@@ -9,7 +9,12 @@ use mangrove_domain::{
     time::Timestamp,
 };
 
-use crate::{compose::ComposeError, exit::Exit, human, printer::Printer};
+use crate::{
+    compose::{ComposeError, StateDirectoryError},
+    exit::Exit,
+    human,
+    printer::Printer,
+};
 
 /// Why a command ended without a result.
 #[derive(Debug)]
@@ -118,12 +123,12 @@ impl From<ComposeError> for CommandError {
         match error {
             ComposeError::Observe(error) => error.into(),
             ComposeError::Configuration(problem) => Self::usage_problem(&problem),
-            ComposeError::State { ref source, .. } => Self::usage(
+            ComposeError::State(StateDirectoryError::NotWritable { ref source, .. }) => Self::usage(
                 Some(Code::NOT_WRITABLE),
                 format!("{error}: {source}"),
                 Some("`--state-dir DIR` keeps the state elsewhere"),
             ),
-            ComposeError::StateLink { .. } => Self::usage(
+            ComposeError::State(StateDirectoryError::LeadsOut { .. }) => Self::usage(
                 Some(Code::LINK_OUTSIDE_ROOT),
                 error.to_string(),
                 Some("remove the link; `--state-dir DIR` keeps the whole state elsewhere"),

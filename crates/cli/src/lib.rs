@@ -20,6 +20,7 @@ mod line;
 mod live;
 mod printer;
 mod progress;
+mod serve_settings;
 mod visible;
 
 use std::{
@@ -37,7 +38,7 @@ use mangrove_app::loaders::Registry;
 use mangrove_domain::ports::{Clock, Loader};
 use tracing_subscriber::{EnvFilter, field::MakeExt as _, fmt::format};
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, LogFormat};
 use commands::Context;
 use errors::CommandError;
 use exit::Exit;
@@ -93,7 +94,7 @@ impl Runner {
             _ => {}
         }
         let printer = Printer::new(&arguments.global);
-        start_log(arguments.global.verbose, &printer);
+        start_log(&arguments, &printer);
         let context = Context::new(arguments.global, printer, self.loaders, self.clock, environment());
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -168,14 +169,25 @@ fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
-/// Logs go to standard error; `MANGROVE_LOG` is a filter as `tracing` knows them.
-fn start_log(verbose: u8, printer: &Printer) {
-    let default = match verbose {
-        0 => "off",
-        1 => "mangrove=info",
+/// Logs go to standard error; `MANGROVE_LOG` is a filter as `tracing` knows them. A daemon says what it does without
+/// being asked.
+fn start_log(arguments: &Arguments, printer: &Printer) {
+    let serve = if let Command::Serve(serve) = &arguments.command { Some(serve) } else { None };
+    let default = match (arguments.global.verbose, serve) {
+        (0, None) => "off",
+        (0, Some(_)) | (1, _) => "mangrove=info",
         _ => "mangrove=debug",
     };
     let filter = EnvFilter::try_from_env("MANGROVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    if serve.is_some_and(|serve| serve.log_format == LogFormat::Json) {
+        tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
+        return;
+    }
     let fields = format::debug_fn(visible::log_field).delimited(" ");
     let log = tracing_subscriber::fmt().fmt_fields(fields).with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(printer.colors_errors()).init();
@@ -208,6 +220,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         }
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
+        Command::Serve(serve) => commands::serve::run(context, &serve).await,
         Command::Doctor(arguments) => commands::doctor::run(context, &arguments).await,
         Command::Retry { query } => commands::retry::run(context, query.as_deref()).await,
         Command::Catalog(args::Catalog::Rebuild { jobs }) => commands::catalog::rebuild(context, jobs).await,

@@ -1,7 +1,23 @@
 //! The daemon: keeps the catalog of a repository up to date, runs workflows on a schedule, answers over HTTP.
 //!
-//! It stands on [`mangrove_app::service::Service`] and names no adapter: no database, bundler or engine is in its manifest.
+//! It stands on [`Service`](mangrove_app::service::Service) and names no adapter: no database, bundler or engine is in its
+//! manifest. [`Daemon::start`] gives a [`Handle`]; everything that happens is one event of one enumeration, and one owner
+//! takes one after the other (`design/daemon.md`).
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod daemon;
+mod debounce;
+mod event;
 pub mod http;
+mod options;
+mod owner;
+mod scans;
+mod status;
+
+pub use self::{
+    daemon::{Control, Daemon, Handle, StartError},
+    event::{ScanAnswer, ScanFailed, ScanOptions},
+    options::Options,
+    status::{LastLook, Phase, Status},
+};

@@ -10,3 +10,6 @@ pub struct InForce {
     /// The bundler that builds extensions: `auto`, `embedded` or `deno`.
     pub bundler: &'static str,
 }
+
+/// The keys of `serve` in `mangrove.yaml`, sorted. What they mean is in `design/daemon.md`.
+pub const SERVE_KEYS: [&str; 6] = ["grace", "hosts", "listen", "parallelRuns", "rescan", "tokenFile"];

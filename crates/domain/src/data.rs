@@ -22,6 +22,41 @@ impl DataKind {
     }
 }
 
+/// How long the name of an item may be, in bytes: it is no content, and every record and list repeats it.
+pub const NAME_LIMIT_BYTES: usize = 512;
+
+/// How long all tags of an item may be together, in bytes.
+pub const TAGS_LIMIT_BYTES: usize = 8 << 10;
+
+/// What stands in the handle of an item is longer than it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TooLong {
+    /// The name.
+    #[error("the name has {bytes} bytes, and {NAME_LIMIT_BYTES} are allowed")]
+    Name {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The tags.
+    #[error("the tags have {bytes} bytes together, and {TAGS_LIMIT_BYTES} are allowed")]
+    Tags {
+        /// The length of all names and values.
+        bytes: usize,
+    },
+}
+
+/// Checks the name and the tags that an item is to be stored under.
+///
+/// # Errors
+/// [`TooLong`]
+pub fn check_length(name: &str, tags: &[(String, String)]) -> Result<(), TooLong> {
+    if name.len() > NAME_LIMIT_BYTES {
+        return Err(TooLong::Name { bytes: name.len() });
+    }
+    let bytes = tags.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > TAGS_LIMIT_BYTES { Err(TooLong::Tags { bytes }) } else { Ok(()) }
+}
+
 /// A stored item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataHandle {

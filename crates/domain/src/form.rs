@@ -221,7 +221,9 @@ impl<'a> Form<'a> {
     }
 }
 
-pub(crate) fn scalar_text(node: &Node) -> Option<String> {
+/// The text of a scalar as people write it; `None` for nothing, lists and mappings.
+#[must_use]
+pub fn scalar_text(node: &Node) -> Option<String> {
     match &node.value {
         NodeValue::String(text) => Some(text.clone()),
         NodeValue::Number(_) | NodeValue::Bool(_) => Some(node.to_json().to_string()),

@@ -119,4 +119,5 @@ pub mod survey;
 pub mod time;
 pub mod type_name;
 pub mod version;
+pub mod watch;
 pub mod workflow;

@@ -2,6 +2,21 @@
 
 use std::time::Duration;
 
+/// The duration that a person wrote: digits with `ms`, `s`, `m` or `h`; longer than zero.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
+    let factor = match &text[unit_at..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let millis = text[..unit_at].parse::<u64>().ok()?.checked_mul(factor)?;
+    (millis > 0).then(|| Duration::from_millis(millis))
+}
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);

@@ -1,17 +1,19 @@
 //! Files that others see as they were or as they are to be, and never in between: written aside, then renamed.
 
 use std::{
-    fs::{self, Permissions},
+    fs::File,
     io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
     path::Path,
 };
 
 use rustix::{
     fd::OwnedFd,
-    fs::{Mode, OFlags},
+    fs::{AtFlags, Mode, OFlags, linkat, openat},
+    io::Errno,
 };
 use tempfile::NamedTempFile;
+
+use crate::directory::Directory;
 
 /// How the names of files begin that are being written.
 pub const PREFIX: &str = ".new-";
@@ -26,42 +28,41 @@ pub enum Durability {
     Durable,
 }
 
-/// Replaces the file at `path`, which only its owner may read. Makes the directory if it is missing.
+/// Replaces the file at `path`, which lies below `root` and which only its owner may read. Makes the directories that are
+/// missing.
 ///
 /// # Errors
-/// That of the operating system; what stood at `path` is still there then.
-pub fn write(path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
-    let directory = directory_of(path);
-    fs::create_dir_all(directory)?;
-    let file = written(private(), directory, content, durability)?;
-    file.persist(path)?;
-    Ok(())
+/// That of the operating system; also if a name on the way from the root is a link. What stood at `path` is still there
+/// then.
+pub fn write(root: &Path, path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
+    let (directory, name) = Directory::make_for(root, path)?;
+    Written::new(&directory, PRIVATE, content, durability)?.replace(&directory, name)
 }
 
-/// Replaces the file at `path` with one that may be read by whoever reads other new files of this process. The content
-/// is written in `scratch`, which must be there, on the same file system.
+/// Replaces the file at `path`, which lies below `root`, with one that may be read by whoever reads other new files of
+/// this process. The content is written in `scratch`, on the same file system. Makes the directories that are missing.
 ///
 /// # Errors
-/// That of the operating system; what stood at `path` is still there then.
-pub fn write_through(scratch: &Path, path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
+/// As [`write()`].
+pub fn write_through(
+    root: &Path,
+    scratch: &Directory,
+    path: &Path,
+    content: &[u8],
+    durability: Durability,
+) -> io::Result<()> {
+    let (directory, name) = Directory::make_for(root, path)?;
     // The process's umask takes away from this.
-    let file = written(builder.permissions(Permissions::from_mode(0o666)), scratch, content, durability)?;
-    file.persist(path)?;
-    Ok(())
+    let mode = Mode::from_raw_mode(0o666);
+    Written::new(scratch, mode, content, durability)?.replace(&directory, name)
 }
 
-/// Gives the content a name that nobody has yet; only its owner may read it. False if the name is taken.
+/// Gives the content a name in a directory that nobody has yet; only its owner may read it. False if the name is taken.
 ///
 /// # Errors
-/// That of the operating system; also if the directory is missing.
-pub fn create(path: &Path, content: &[u8], durability: Durability) -> io::Result<bool> {
-    let file = written(private(), directory_of(path), content, durability)?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error.error),
-    }
+/// That of the operating system.
+pub fn create(directory: &Directory, name: &str, content: &[u8], durability: Durability) -> io::Result<bool> {
+    Written::new(directory, PRIVATE, content, durability)?.name_once(directory, name)
 }
 
 /// Makes a file or directory durable that is there already.
@@ -87,44 +88,83 @@ fn opened(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
-/// Gives a file or directory that is whole another name on the same file system. A file that has the name already makes
-/// way, as does an empty directory for a directory.
+/// Gives a file or directory that is whole another name below the same root, on the same file system. A file that has the
+/// name already makes way, as does an empty directory for a directory.
 ///
 /// # Errors
-/// That of the operating system; both names mean what they meant before then.
-pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
+/// That of the operating system; also if a name on the way from the root is a link. Both names mean what they meant before
+/// then.
+pub fn rename(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
+    let ((source, name), (target, new_name)) = (Directory::open_for(root, from)?, Directory::open_for(root, to)?);
+    source.rename(name, &target, new_name)
 }
 
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// What its owner may read and write, and nobody else.
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// A file that is whole and has no name yet under which anybody looks for it; removed with the value.
+struct Written<'a> {
+    directory: &'a Directory,
+    file: NamedTempFile<File>,
 }
 
-/// Hidden, and of a name by which a leftover is known.
-fn private() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
-    builder
-}
-
-fn written(
-    builder: impl std::borrow::Borrow<tempfile::Builder<'static, 'static>>,
-    directory: &Path,
-    content: &[u8],
-    durability: Durability,
-) -> io::Result<NamedTempFile> {
-    let mut file = builder.borrow().tempfile_in(directory)?;
-    // Tells whoever removes leftovers that this is none. Best effort: its age says so too.
-    let _ = file.as_file().try_lock();
-    file.write_all(content)?;
-    if durability == Durability::Durable {
-        file.as_file().sync_all()?;
+impl<'a> Written<'a> {
+    fn new(directory: &'a Directory, mode: Mode, content: &[u8], durability: Durability) -> io::Result<Self> {
+        let open = |path: &Path| {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            Ok(File::from(openat(directory, path.file_name().unwrap_or_default(), flags, mode)?))
+        };
+        // By its name, a leftover is known.
+        let mut file = tempfile::Builder::new().prefix(PREFIX).make_in(directory.path(), open)?;
+        // Tells whoever removes leftovers that this is none. Best effort: its age says so too.
+        let _ = file.as_file().try_lock();
+        file.write_all(content)?;
+        if durability == Durability::Durable {
+            file.as_file().sync_all()?;
+        }
+        Ok(Self { directory, file })
     }
-    Ok(file)
+
+    /// Gives it this name, whoever has it.
+    fn replace(self, target: &Directory, name: &std::ffi::OsStr) -> io::Result<()> {
+        self.directory.rename(self.file.path().file_name().unwrap_or_default(), target, name)?;
+        // It has no temporary name any more that had to be removed.
+        self.file.keep()?;
+        Ok(())
+    }
+
+    /// Gives it this name, and false if somebody has it.
+    fn name_once(self, target: &Directory, name: &str) -> io::Result<bool> {
+        let temporary = self.file.path().file_name().unwrap_or_default();
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            match renameat_with(self.directory, temporary, target, name, RenameFlags::NOREPLACE) {
+                Ok(()) => {
+                    self.file.keep()?;
+                    return Ok(true);
+                }
+                Err(Errno::EXIST) => return Ok(false),
+                // Some file systems do not have it.
+                Err(Errno::INVAL | Errno::NOSYS) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match linkat(self.directory, temporary, target, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
+
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
@@ -140,7 +180,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("below/file");
         for (content, durability) in [("one", Durability::Volatile), ("two", Durability::Durable)] {
-            write(&path, content.as_bytes(), durability).expect("written");
+            write(directory.path(), &path, content.as_bytes(), durability).expect("written");
             assert_eq!(fs::read_to_string(&path).expect("a string"), content);
         }
         assert_eq!(names(&directory.path().join("below")), ["file"]);
@@ -153,7 +193,7 @@ mod tests {
         let path = directory.path().join("taken");
         fs::create_dir(&path).expect("a directory");
         fs::write(path.join("inside"), "kept").expect("a file");
-        assert!(write(&path, b"new", Durability::Volatile).is_err());
+        assert!(write(directory.path(), &path, b"new", Durability::Volatile).is_err());
         assert_eq!(fs::read_to_string(path.join("inside")).expect("a string"), "kept");
         assert_eq!(names(directory.path()), ["taken"], "the unfinished file is removed");
     }
@@ -162,8 +202,9 @@ mod tests {
     fn a_name_is_given_once() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("1.json");
-        assert!(create(&path, b"first", Durability::Durable).expect("created"));
-        assert!(!create(&path, b"second", Durability::Durable).expect("looked"));
+        let opened = Directory::open(directory.path(), directory.path()).expect("opens");
+        assert!(create(&opened, "1.json", b"first", Durability::Durable).expect("created"));
+        assert!(!create(&opened, "1.json", b"second", Durability::Durable).expect("looked"));
         assert_eq!(fs::read_to_string(&path).expect("a string"), "first");
         assert_eq!(names(directory.path()), ["1.json"]);
     }
@@ -172,11 +213,32 @@ mod tests {
     fn through_another_directory_with_the_permissions_of_new_files() {
         let directory = tempfile::tempdir().expect("a directory");
         let (scratch, path) = (directory.path().join("tmp"), directory.path().join("object"));
-        fs::create_dir(&scratch).expect("a directory");
-        write_through(&scratch, &path, b"code", Durability::Volatile).expect("written");
+        let opened = Directory::make(directory.path(), &scratch).expect("made");
+        write_through(directory.path(), &opened, &path, b"code", Durability::Volatile).expect("written");
         fs::write(directory.path().join("usual"), "").expect("a file");
         let mode = |name: &str| fs::metadata(directory.path().join(name)).expect("a stat").permissions().mode();
         assert_eq!(mode("object"), mode("usual"));
         assert_eq!(names(&scratch), Vec::<String>::new());
+    }
+
+    #[test]
+    fn f03_nothing_is_written_or_renamed_through_a_link() {
+        let scene = tempfile::tempdir().expect("a directory");
+        let (root, outside) = (scene.path().join("root"), scene.path().join("outside"));
+        for path in [&root, &outside] {
+            fs::create_dir(path).expect("a directory");
+        }
+        symlink(&outside, root.join("link")).expect("a link");
+        fs::write(root.join("file"), "mine").expect("a file");
+        assert!(write(&root, &root.join("link/file"), b"new", Durability::Volatile).is_err());
+        assert!(write(&root, &root.join("link/below/file"), b"new", Durability::Volatile).is_err());
+        let scratch = Directory::make(&root, &root.join("tmp")).expect("made");
+        assert!(write_through(&root, &scratch, &root.join("link/file"), b"new", Durability::Volatile).is_err());
+        assert!(rename(&root, &root.join("file"), &root.join("link/file")).is_err());
+        assert_eq!(names(&outside), Vec::<String>::new());
+        assert_eq!(names(&root), ["file", "link", "tmp"]);
+        symlink(root.join("file"), root.join("last")).expect("a link");
+        write(&root, &root.join("last"), b"new", Durability::Volatile).expect("a link in the last place makes way");
+        assert_eq!(fs::read_to_string(root.join("file")).expect("a file"), "mine");
     }
 }

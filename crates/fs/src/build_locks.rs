@@ -5,9 +5,9 @@
 //! killed leaves it behind, unlocked and empty, for the next one to take or to sweep.
 
 use std::{
-    fs::{self, File, TryLockError},
+    ffi::{OsStr, OsString},
+    fs::{File, TryLockError},
     io,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Once,
     time::Duration,
@@ -18,9 +18,13 @@ use mangrove_domain::{
     digest::Digest,
     ports::{Acquired, BuildLock, BuildLocks},
 };
+use rustix::{
+    fs::{AtFlags, fstat, statat},
+    io::Errno,
+};
 use tokio::time::Instant;
 
-use crate::{blocking, lock};
+use crate::{blocking, directory::Directory, lock};
 
 /// How long a file that is locked is left alone before the next look: the kernel wakes nobody who does not wait for
 /// ever. The pauses double from the first to the second.
@@ -47,21 +51,22 @@ impl LockFiles {
 /// A file that is locked. The lock is the kernel's and ends with the last handle.
 #[derive(Debug)]
 struct Held {
-    path: PathBuf,
+    directory: Directory,
+    name: OsString,
     _file: File,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         // While it is still locked: whoever opened it before sees that its file is no longer the one of this name.
-        let _ = fs::remove_file(&self.path);
+        let _ = self.directory.remove_file(&self.name);
     }
 }
 
 #[async_trait]
 impl BuildLocks for LockFiles {
     async fn acquire(&self, fingerprint: Digest, patience: Duration) -> Acquired {
-        let path = self.directory.join(fingerprint.to_string());
+        let name = fingerprint.to_string();
         let end = Instant::now() + patience;
         let (mut pause, longest) = PAUSES;
         let mut has_waited = false;
@@ -70,8 +75,8 @@ impl BuildLocks for LockFiles {
             tokio::spawn(blocking(move || sweep(&directory)));
         });
         loop {
-            let wanted = path.clone();
-            match blocking(move || attempt(&wanted)).await {
+            let (directory, name) = (self.directory.clone(), name.clone());
+            match blocking(move || attempt(&directory, OsStr::new(&name))).await {
                 Ok(Ok(Some(held))) => {
                     let lock = BuildLock::new(held);
                     return if has_waited { Acquired::AfterOthers(lock) } else { Acquired::AtOnce(lock) };
@@ -91,17 +96,10 @@ impl BuildLocks for LockFiles {
     }
 }
 
-/// Locks the file; `None` if somebody else has it.
-fn attempt(path: &Path) -> io::Result<Option<Held>> {
+/// Locks the file of this name; `None` if somebody else has it.
+fn attempt(directory: &Path, name: &OsStr) -> io::Result<Option<Held>> {
     loop {
-        let file = match lock::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(path.parent().unwrap_or(path))?;
-                lock::open(path)?
-            }
-            Err(error) => return Err(error),
-        };
+        let file = lock::open(directory, &directory.join(name))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -109,35 +107,40 @@ fn attempt(path: &Path) -> io::Result<Option<Held>> {
         }
         // The one who held it removed it between our two steps: then this file is nobody's, and another one may stand
         // there already.
-        if is_at(&file, path)? {
-            return Ok(Some(Held { path: path.to_owned(), _file: file }));
+        let directory = Directory::open(directory, directory)?;
+        if is_at(&file, &directory, name)? {
+            return Ok(Some(Held { directory, name: name.to_owned(), _file: file }));
         }
     }
 }
 
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let ours = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
+fn is_at(file: &File, directory: &Directory, name: &OsStr) -> io::Result<bool> {
+    let ours = fstat(file)?;
+    match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) => Ok((ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Removes what processes left behind that were killed. A file that somebody holds stays.
-fn sweep(directory: &Path) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let modified = entry.metadata().and_then(|found| found.modified());
-        let age = modified.ok().and_then(|at| at.elapsed().ok());
+fn sweep(path: &Path) {
+    let Ok(directory) = Directory::open(path, path) else { return };
+    for name in directory.names().unwrap_or_default() {
+        let age = directory.look(&name).ok().and_then(|entry| entry.modified.elapsed().ok());
         if age.is_some_and(|age| age > ABANDONED) {
-            drop(attempt(&entry.path()));
+            drop(attempt(path, &name));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::FileTimes, sync::Arc, time::SystemTime};
+    use std::{
+        fs::{self, FileTimes},
+        sync::Arc,
+        time::SystemTime,
+    };
 
     use super::*;
 
@@ -173,10 +176,10 @@ mod tests {
         for path in [&old, &held] {
             File::options().write(true).open(path).unwrap().set_times(long_ago).unwrap();
         }
-        let holder = attempt(&held).unwrap().expect("nobody has it");
+        let holder = attempt(directory.path(), OsStr::new("held")).unwrap().expect("nobody has it");
         sweep(directory.path());
         assert_eq!((old.exists(), held.exists(), new.exists()), (false, true, true));
         drop(holder);
-        assert!(attempt(&new).unwrap().is_some(), "left behind, and locked by nobody");
+        assert!(attempt(directory.path(), OsStr::new("new")).unwrap().is_some(), "left behind, and locked by nobody");
     }
 }

@@ -1,48 +1,47 @@
 //! Temporary files of processes that were killed before they could rename or remove them.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    ffi::{OsStr, OsString},
     time::{Duration, SystemTime},
 };
 
-use crate::{atomic, lock, stamp};
+use crate::{atomic, directory::Directory, lock, stamp};
 
 /// Nobody writes one file for so long.
 const ABANDONED: Duration = Duration::from_hours(1);
 
-/// The leftovers in a directory, though not below it: files with the names of temporary ones that are older than an hour
-/// and that nobody writes. Those that cannot be looked at are left out.
+/// The names of the leftovers in a directory, though not below it: files with the names of temporary ones that are older
+/// than an hour and that nobody writes. Those that cannot be looked at are left out.
 #[must_use]
-pub fn find(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let is_temporary = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
+pub fn find(directory: &Directory) -> Vec<OsString> {
+    let is_temporary = |name: &OsString| {
         let name = name.to_string_lossy();
         name.starts_with(atomic::PREFIX) || name.starts_with(stamp::PREFIX)
     };
-    entries.filter(|entry| is_temporary(entry) && is_abandoned(entry)).map(|entry| entry.path()).collect()
+    let names = directory.names().unwrap_or_default();
+    names.into_iter().filter(|name| is_temporary(name) && is_abandoned(directory, name)).collect()
 }
 
 /// Removes the leftovers in a directory. Best effort: what stays costs space.
-pub fn remove(directory: &Path) {
-    for path in find(directory) {
-        let _ = fs::remove_file(path);
+pub fn remove(directory: &Directory) {
+    for name in find(directory) {
+        let _ = directory.remove_file(&name);
     }
 }
 
-fn is_abandoned(entry: &fs::DirEntry) -> bool {
-    let Ok(metadata) = entry.metadata() else { return false };
-    let is_old = metadata
-        .modified()
-        .is_ok_and(|modified| SystemTime::now().duration_since(modified).is_ok_and(|age| age > ABANDONED));
+fn is_abandoned(directory: &Directory, name: &OsStr) -> bool {
+    let Ok(entry) = directory.look(name) else { return false };
+    let is_old = SystemTime::now().duration_since(entry.modified).is_ok_and(|age| age > ABANDONED);
     // Clocks jump, so age alone proves nothing: who writes it holds a lock.
-    metadata.is_file() && is_old && lock::open_existing(&entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+    entry.is_file && is_old && lock::open_existing_in(directory, name).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, os::unix::fs::symlink};
+    use std::{
+        fs::{self, File},
+        os::unix::fs::symlink,
+    };
 
     use super::*;
 
@@ -62,7 +61,7 @@ mod tests {
         symlink(path("1.json"), path(".new-link")).expect("a link");
         let held = File::open(path(".new-held")).expect("opens");
         held.lock().expect("locks");
-        remove(directory.path());
+        remove(&Directory::open(directory.path(), directory.path()).expect("opens"));
         let mut left: Vec<String> = fs::read_dir(directory.path())
             .expect("a list")
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())

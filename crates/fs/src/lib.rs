@@ -1,10 +1,11 @@
 //! What every adapter needs of the file system: faults of the operating system, atomic writes, work off the async
 //! threads, stamps that tell whether a file was written, the repository's own files, and JSON text. Files are read by
-//! [`read`] and locked by [`lock`], and nowhere else.
+//! [`read`] and locked by [`lock`], directories are made and emptied by [`directory`], and nowhere else.
 
 pub mod atomic;
 mod blocking;
 pub mod build_locks;
+pub mod directory;
 pub mod faults;
 mod file_kind;
 pub mod files;

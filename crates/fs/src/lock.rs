@@ -4,41 +4,49 @@
 //! Nothing is ever written to them, and no link is followed to one: a repository that was cloned may have put a link to
 //! a file of its user there.
 
-use std::{fs::File, io, path::Path};
+use std::{ffi::OsStr, fs::File, io, path::Path};
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, fstat, openat},
+    fs::{AtFlags, Mode, OFlags, fstat, openat, statat},
     io::Errno,
 };
 
-use crate::reason::Reason;
+use crate::{directory::Directory, reason::Reason};
 
-/// Opens the file, which is made if it is missing, as one that only its owner may use. What is in it stays.
+/// Opens the file at `path`, which lies below `root`, as one that only its owner may use. It is made if it is missing, and
+/// so are the directories above it. What is in it stays.
 ///
 /// # Errors
-/// That of the operating system; also if anything but a regular file stands there, a link included.
-pub fn open(path: &Path) -> io::Result<File> {
-    open_with(path, OFlags::RDWR | OFlags::CREATE)
+/// That of the operating system; also if anything but a regular file stands there, a link included, or if a name on the way
+/// from the root is a link.
+pub fn open(root: &Path, path: &Path) -> io::Result<File> {
+    let (directory, name) = Directory::make_for(root, path)?;
+    open_in(&directory, name, OFlags::RDWR | OFlags::CREATE)
 }
 
-/// Opens the file if it is there, to look who holds it.
+/// Opens the file at `path`, which lies below `root`, if it is there, to look who holds it.
 ///
 /// # Errors
-/// That of the operating system, [`io::ErrorKind::NotFound`] among them; also if anything but a regular file stands
-/// there.
-pub fn open_existing(path: &Path) -> io::Result<File> {
-    open_with(path, OFlags::RDONLY)
+/// As [`open`]; [`io::ErrorKind::NotFound`] if it is not there.
+pub fn open_existing(root: &Path, path: &Path) -> io::Result<File> {
+    let (directory, name) = Directory::open_for(root, path)?;
+    open_existing_in(&directory, name)
 }
 
-fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
+/// As [`open_existing`], for a name in a directory.
+pub(crate) fn open_existing_in(directory: &Directory, name: &OsStr) -> io::Result<File> {
+    open_in(directory, name, OFlags::RDONLY)
+}
+
+fn open_in(directory: &Directory, name: &OsStr, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     // A pipe that is opened to be written to has a reader waiting at its other end.
-    match rustix::fs::lstat(path) {
+    match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Reason::unless_file(stat.st_mode)?,
         Err(Errno::NOENT) => {}
         Err(error) => return Err(error.into()),
     }
-    let file = openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)?;
+    let file = openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?;
     Reason::unless_file(fstat(&file)?.st_mode)?;
     Ok(file.into())
 }
@@ -57,7 +65,7 @@ mod tests {
         for (name, target) in [("link", &target), ("to-nothing", &directory.path().join("nothing"))] {
             let path = directory.path().join(name);
             symlink(target, &path).expect("a link");
-            let message = open(&path).expect_err("a link").to_string();
+            let message = open(directory.path(), &path).expect_err("a link").to_string();
             assert_eq!(message, "it is a symbolic link, and a regular file is expected");
         }
         assert_eq!(fs::read_to_string(&target).expect("a file"), "dear diary");
@@ -69,8 +77,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("file");
         fs::write(&path, "content").expect("a file");
-        open(&path).expect("opens").lock().expect("locks");
+        open(directory.path(), &path).expect("opens").lock().expect("locks");
         assert_eq!(fs::read_to_string(&path).expect("a file"), "content");
-        assert!(open_existing(&directory.path().join("missing")).is_err());
+        assert!(open_existing(directory.path(), &directory.path().join("missing")).is_err());
     }
 }

@@ -30,6 +30,9 @@ pub enum Reason {
         /// Where it really lies.
         real: PathBuf,
     },
+    /// A directory of our own is a link, or a name on the way to it is: this one.
+    #[error("{} is a symbolic link", .0.display())]
+    Link(PathBuf),
     /// What it leads to is not there.
     #[error("the link leads nowhere")]
     DanglingLink,
@@ -59,6 +62,7 @@ impl Reason {
             Reason::NotAFile(_) => (FailureClass::Environment, Code::NOT_A_FILE, "not-a-file"),
             Reason::TooLarge { .. } => (FailureClass::Deterministic, Code::FILE_TOO_LARGE, "too-large"),
             Reason::Outside { .. } => (FailureClass::Environment, Code::LINK_OUTSIDE_ROOT, "link-outside-root"),
+            Reason::Link(_) => (FailureClass::Environment, Code::STATE_LINK, "state-link"),
             Reason::DanglingLink => (FailureClass::Environment, Code::UNREADABLE, "dangling-link"),
             Reason::NotUtf8 => (FailureClass::Deterministic, Code::MALFORMED_DOCUMENT, "not-utf-8"),
             Reason::System(_) => return None,
@@ -97,7 +101,9 @@ impl From<Reason> for io::Error {
     fn from(reason: Reason) -> Self {
         let kind = match reason {
             Reason::System(error) => return error,
-            Reason::NotAFile(_) | Reason::Outside { .. } | Reason::DanglingLink => io::ErrorKind::InvalidInput,
+            Reason::NotAFile(_) | Reason::Outside { .. } | Reason::Link(_) | Reason::DanglingLink => {
+                io::ErrorKind::InvalidInput
+            }
             Reason::TooLarge { .. } => io::ErrorKind::FileTooLarge,
             Reason::NotUtf8 => io::ErrorKind::InvalidData,
         };

@@ -13,6 +13,8 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::directory::Directory;
+
 /// How the names of files begin by which a clock is probed.
 pub(crate) const PREFIX: &str = "clock-";
 const SECOND_NS: i64 = 1_000_000_000;
@@ -163,11 +165,11 @@ impl Horizon {
 }
 
 fn probe(state_directory: &Path, root: &Path) -> Option<(i64, i64)> {
-    std::fs::create_dir_all(state_directory).ok()?;
+    let directory = Directory::make(state_directory, state_directory).ok()?;
     if std::fs::metadata(state_directory).ok()?.dev() != std::fs::metadata(root).ok()?.dev() {
         return None;
     }
-    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(state_directory).ok()?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory.path()).ok()?;
     let mut samples = Vec::new();
     for _ in 0..3 {
         file.write_all(b".").ok()?;

@@ -2,17 +2,20 @@
 
 use std::{io, path::Path};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, utimensat};
 
-/// Makes now the time at which a file or directory changed last, so that whoever removes what is old leaves it. A
-/// symbolic link is not followed, and nothing is opened.
+use crate::directory::Directory;
+
+/// Makes now the time at which the file or directory at `path`, which lies below `root`, changed last, so that whoever
+/// removes what is old leaves it. No symbolic link below the root is followed, and the file is not opened.
 ///
 /// # Errors
 /// That of the operating system; also if nothing is there.
-pub fn touch(path: &Path) -> io::Result<()> {
+pub fn touch(root: &Path, path: &Path) -> io::Result<()> {
+    let (directory, name) = Directory::open_for(root, path)?;
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let times = Timestamps { last_access: now, last_modification: now };
-    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 #[cfg(test)]
@@ -33,12 +36,12 @@ mod tests {
         for path in [&file, &folder] {
             let long_ago = SystemTime::now() - Duration::from_hours(72);
             fs::File::open(path).and_then(|file| file.set_modified(long_ago)).expect("an old time");
-            touch(path).expect("touched");
+            touch(directory.path(), path).expect("touched");
             let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).expect("a time");
             assert!(modified > long_ago + Duration::from_hours(71), "{}", path.display());
         }
         assert_eq!(
-            touch(&directory.path().join("missing")).map_err(|error| error.kind()),
+            touch(directory.path(), &directory.path().join("missing")).map_err(|error| error.kind()),
             Err(io::ErrorKind::NotFound)
         );
     }

@@ -39,9 +39,10 @@
 //! | `schema` | `schema`: JSON Schema | jsonschema |
 //! | `bundler` | `bundler`, `worker`, `inspection_cache`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
 //! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
+//! | `watcher` | `watcher`: changes of files as they happen | notify |
 //!
-//! [`store`], [`seals`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the light ones together to a
-//! program of its own.
+//! [`state_directory`], [`store`], [`seals`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the light
+//! ones together to a program of its own.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
@@ -72,9 +73,12 @@ pub mod schema;
 pub mod seals;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod state_directory;
 pub mod store;
 #[cfg(feature = "sqlite")]
 mod stored;
 pub mod system;
+#[cfg(feature = "watcher")]
+pub mod watcher;
 #[cfg(feature = "bundler")]
 pub mod worker;

@@ -36,6 +36,7 @@ const HEADER: &[u8] = b"mangrove seal 1\n";
 /// before anything else can happen.
 #[derive(Clone, Debug)]
 pub struct FileSeals {
+    state_directory: PathBuf,
     path: PathBuf,
     program: PathBuf,
 }
@@ -56,7 +57,11 @@ impl FileSeals {
     /// The seal in this state directory, for the program in this file.
     #[must_use]
     pub fn new(state_directory: &Path, program: impl Into<PathBuf>) -> Self {
-        Self { path: state_directory.join(FILE_NAME), program: program.into() }
+        Self {
+            state_directory: state_directory.to_owned(),
+            path: state_directory.join(FILE_NAME),
+            program: program.into(),
+        }
     }
 
     /// What tells this build of the program from another one, or from the same file replaced.
@@ -76,7 +81,7 @@ impl FileSeals {
     fn write(&self, saved: &Saved) -> io::Result<()> {
         let body = postcard::to_stdvec(saved).map_err(io::Error::other)?;
         let content = [HEADER, Digest::of(&body).as_bytes(), &body].concat();
-        atomic::write(&self.path, &content, Durability::Volatile)
+        atomic::write(&self.state_directory, &self.path, &content, Durability::Volatile)
     }
 }
 

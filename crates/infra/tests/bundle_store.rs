@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -401,4 +402,104 @@ async fn f27_what_is_no_file_is_a_damaged_bundle_and_is_put_again() {
             store.load(&bundle).await.expect("whole again");
         }
     }
+}
+
+/// Moves a directory out of the store and leaves a link to it, with a file of somebody else in it that is old.
+fn link_away(directory: &TempDir, path: &Path) -> PathBuf {
+    let outside = directory.path().join("outside");
+    if path.exists() {
+        fs::rename(path, &outside).expect("moved");
+    } else {
+        fs::create_dir(&outside).expect("made");
+    }
+    // Of a name that an object may have.
+    let name = format!("{}.js", "a".repeat(64));
+    fs::write(outside.join(&name), "dear diary").expect("written");
+    make_old(&outside.join(&name));
+    symlink(&outside, path).expect("a link");
+    outside
+}
+
+/// What lies in a directory and below it, with its content.
+fn contents(directory: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(directory).expect("a listing") {
+        let path = entry.expect("read").path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.insert((path.clone(), fs::read(&path).expect("a file")));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn f03_nothing_is_put_through_a_link_in_the_store() {
+    for linked in ["tmp", "vendor", "xx"] {
+        let (directory, store) = place();
+        let known = filled(&place().1).await;
+        let path = match linked {
+            "xx" => extension_path(&store, &known).parent().expect("a directory").to_owned(),
+            other => store.root().join(other),
+        };
+        fs::create_dir(store.root()).expect("made");
+        let outside = link_away(&directory, &path);
+        let before = contents(&outside);
+        let put = store.put("export const model = {};").await;
+        let put_vendor = store.put_vendor(&vendor_files()).await;
+        let outcomes = match linked {
+            "tmp" => vec![put, put_vendor],
+            "vendor" => vec![put_vendor],
+            _ => vec![put],
+        };
+        for outcome in outcomes {
+            let error = outcome.expect_err(linked);
+            assert_eq!(error.fault().code, Code::STATE_LINK, "{error}");
+            assert!(error.to_string().contains(&format!("{} is a symbolic link", path.display())), "{error}");
+        }
+        assert_eq!(contents(&outside), before, "{linked}");
+    }
+}
+
+#[tokio::test]
+async fn f03_nothing_is_swept_or_removed_through_a_link_in_the_store() {
+    for linked in ["tmp", "vendor", "xx"] {
+        let (directory, store) = place();
+        let bundle = filled(&store).await;
+        let code = extension_path(&store, &bundle);
+        let path = match linked {
+            "xx" => code.parent().expect("a directory").to_owned(),
+            other => store.root().join(other),
+        };
+        let outside = link_away(&directory, &path);
+        let before = contents(&outside);
+        let error = store.sweep(&sweep()).await.expect_err(linked);
+        assert_eq!(error.fault().code, Code::STATE_LINK, "{error}");
+        let key = if linked == "vendor" { bundle.vendors[0].key } else { bundle.entry.key };
+        let error = store.remove(key).await.expect_err(linked);
+        assert_eq!(error.fault().code, Code::STATE_LINK, "{error}");
+        assert_eq!(contents(&outside), before, "{linked}");
+    }
+}
+
+#[tokio::test]
+async fn f03_a_link_in_place_of_an_object_makes_way_and_its_target_stays() {
+    let (directory, store) = place();
+    let bundle = filled(&store).await;
+    let vendor = vendor_path(&store, &bundle, "zod.js").parent().expect("a directory").to_owned();
+    let outside = link_away(&directory, &vendor);
+    let before = contents(&outside);
+    assert_eq!(presence(&store, &bundle).await, Presence::Missing(bundle.vendors[0].key));
+    assert_eq!(refused(&store, &bundle).await, (bundle.vendors[0].key, Code::BUNDLE_CORRUPT));
+    assert_eq!(filled(&store).await, bundle);
+    assert_eq!(presence(&store, &bundle).await, Presence::Present);
+    assert!(!vendor.symlink_metadata().expect("a directory").is_symlink());
+    assert_eq!(contents(&outside), before);
+    let leftover = store.root().join("tmp/old");
+    symlink(&outside, &leftover).expect("a link");
+    let swept = store.sweep(&SweepRequest { now: Timestamp::from_millis(i64::MAX), ..sweep() }).await.expect("swept");
+    assert_eq!((swept.objects.len(), swept.leftovers), (2, 1));
+    assert!(leftover.symlink_metadata().is_err(), "the link is removed");
+    assert_eq!(contents(&outside), before);
 }

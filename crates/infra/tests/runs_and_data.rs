@@ -2,7 +2,13 @@
 
 #![cfg(unix)]
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use mangrove_domain::{
     json::Json,
@@ -284,4 +290,57 @@ async fn f02_data_that_is_no_file_is_an_error_and_keeps_nobody_waiting() {
         let read = tokio::time::timeout(std::time::Duration::from_secs(20), read).await.expect("it does not wait");
         assert_eq!(read.expect_err("no file").fault.code, Code::NOT_A_FILE);
     }
+}
+
+/// A directory of somebody else with an old file that looks like a leftover.
+fn elsewhere(directory: &TempDir) -> std::path::PathBuf {
+    let outside = directory.path().join("outside");
+    fs::create_dir_all(&outside).expect("a directory");
+    let file = fs::File::create(outside.join(".new-diary")).expect("a file");
+    file.set_modified(SystemTime::now() - Duration::from_hours(3)).expect("made old");
+    outside
+}
+
+fn names(directory: &Path) -> Vec<std::ffi::OsString> {
+    fs::read_dir(directory).expect("a listing").map(|entry| entry.expect("read").file_name()).collect()
+}
+
+#[tokio::test]
+async fn f03_no_data_is_written_read_or_swept_through_a_link() {
+    for linked in ["m", "m/state", "m/state/zone", "m/state/other"] {
+        let directory = TempDir::new().expect("a temporary directory");
+        let outside = elsewhere(&directory);
+        let root = directory.path().join("data");
+        let link = root.join(linked);
+        fs::create_dir_all(link.parent().expect("a parent")).expect("a directory");
+        symlink(&outside, &link).expect("a link");
+        let data = LocalData::new(&root);
+        let is_of_item = !linked.ends_with("other");
+        let mut refused = Vec::new();
+        if is_of_item {
+            refused.push(data.write(new_data("m", "state", "zone", Json::Null)).await.expect_err(linked));
+            refused.push(data.read("m", "state", "zone", None).await.expect_err(linked));
+        }
+        refused.push(data.list("m").await.expect_err(linked));
+        refused.push(data.remove_leftovers(false).await.expect_err(linked));
+        for error in refused {
+            assert_eq!(error.fault.code, Code::STATE_LINK, "{error}");
+            assert!(error.to_string().contains(&format!("{} is a symbolic link", link.display())), "{error}");
+        }
+        assert_eq!(names(&outside), [".new-diary"], "{linked}");
+    }
+}
+
+#[tokio::test]
+async fn f03_the_lock_of_a_run_is_not_taken_through_a_link() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let outside = elsewhere(&directory);
+    let state = directory.path().join("state");
+    fs::create_dir(&state).expect("a directory");
+    fs::create_dir(state.join("runs.db-running")).expect("a directory");
+    symlink(outside.join(".new-diary"), state.join("runs.db-running/01.lock")).expect("a link");
+    let runs = SqliteRuns::open(&state.join("runs.db"), OpenMode::ReadWrite).await.expect("a history").runs;
+    let record = RunRecord { status: RunStatus::Running, finished_at: None, error: None, ..full_record("01") };
+    let error = runs.save(&record).await.expect_err("a link");
+    assert_eq!(error.fault.code, Code::NOT_A_FILE, "{error}");
 }

@@ -2,13 +2,15 @@
 //! into, fill the disk or keep us busy without end.
 
 use std::{
-    fs::{self, File},
     io::{self, Read, Write},
     path::{Component, Path, PathBuf},
 };
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    faults::{Operation, io_fault},
+    staging,
+};
 use tar::EntryType;
 
 /// How much an archive may contain.
@@ -116,11 +118,18 @@ pub fn unpack(package: &str, archive: &[u8], destination: Option<&Path>, bounds:
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 let Some(inside) = inside else { continue };
-                let target = destination.map(|directory| directory.join(inside));
+                let target = destination.map(|directory| (directory, directory.join(inside)));
                 let limit = bounds.bytes - bytes;
                 files += 1;
-                bytes += write_file(package, &mut entry, target.as_deref(), limit)?.ok_or_else(|| {
-                    UnpackError::TooLarge { package: package.to_owned(), bound: format!("{} bytes", bounds.bytes) }
+                bytes += write_file(
+                    package,
+                    &mut entry,
+                    target.as_ref().map(|(root, path)| (*root, path.as_path())),
+                    limit,
+                )?
+                .ok_or_else(|| UnpackError::TooLarge {
+                    package: package.to_owned(),
+                    bound: format!("{} bytes", bounds.bytes),
                 })?;
             }
             EntryType::Symlink | EntryType::Link => {
@@ -183,7 +192,7 @@ fn leaves(base: &Path, link: &Path) -> bool {
 fn write_file(
     package: &str,
     source: &mut impl Read,
-    target: Option<&Path>,
+    target: Option<(&Path, &Path)>,
     limit: u64,
 ) -> Result<Option<u64>, UnpackError> {
     let failed = |path: &Path, source: io::Error| match source.kind() {
@@ -199,17 +208,8 @@ fn write_file(
         _ => UnpackError::Write { package: package.to_owned(), path: path.to_owned(), source },
     };
     let mut output = match target {
-        Some(path) => {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(|error| failed(path, error))?;
-            }
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "callers unpack into a directory of their own and use it when it is complete"
-            )]
-            let file = File::create(path).map_err(|error| failed(path, error))?;
-            Some((path, file))
-        }
+        // Callers unpack into a directory of their own and use it when it is complete.
+        Some((root, path)) => Some((path, staging::create(root, path).map_err(|error| failed(path, error))?)),
         None => None,
     };
     let mut copied = 0_u64;

@@ -1,18 +1,19 @@
 //! What was fetched, on disk: `<state>/npm/<registry>/<name>/packument` and `<name>/<version>/package.tgz`.
 //!
 //! Every file is written under another name and renamed, so that a reader, in this process or another, sees
-//! a whole file or none. Nothing here is trusted for being here: an archive is compared with its integrity
+//! a whole file or none. No link below the root is followed to write or to remove. Nothing here is trusted for being here: an archive is compared with its integrity
 //! whenever it is read, and what does not match counts as absent.
 
 use std::{
     fmt::Write as _,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use mangrove_domain::failure::Fault;
 use mangrove_fs::{
     atomic::{self, Durability},
+    directory,
     faults::{Operation, io_fault},
     read::{self, FileKind, Within},
 };
@@ -76,12 +77,12 @@ impl Cache {
     pub fn keep_packument(&self, registry: &Url, name: &str, packument: &CachedPackument) -> Result<(), Error> {
         let tag = packument.tag.as_deref().filter(|tag| !tag.contains(['\r', '\n'])).unwrap_or_default();
         let bytes = [tag.as_bytes(), b"\n", &packument.body].concat();
-        write_file(&self.package_directory(registry, name).join("packument"), &bytes)
+        write_file(&self.root, &self.package_directory(registry, name).join("packument"), &bytes)
     }
 
     /// Forgets metadata that led to a failure.
     pub fn forget_packument(&self, registry: &Url, name: &str) {
-        let _ = fs::remove_file(self.package_directory(registry, name).join("packument"));
+        let _ = directory::remove_file(&self.root, &self.package_directory(registry, name).join("packument"));
     }
 
     /// The archive of a package if it is there and is what `integrity` says.
@@ -104,7 +105,7 @@ impl Cache {
     /// # Errors
     /// [`Error`]
     pub fn keep_archive(&self, registry: &Url, package: &PackageId, bytes: &[u8]) -> Result<(), Error> {
-        write_file(&self.archive_path(registry, package), bytes)
+        write_file(&self.root, &self.archive_path(registry, package), bytes)
     }
 
     /// Where everything is.
@@ -143,7 +144,7 @@ impl Cache {
     }
 }
 
-/// Writes a file that can be fetched or built again: others see its old content or its new one.
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    atomic::write(path, bytes, Durability::Volatile).map_err(|source| Error { path: path.to_owned(), source })
+/// Writes a file below the cache that can be fetched or built again: others see its old content or its new one.
+pub(super) fn write_file(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    atomic::write(root, path, bytes, Durability::Volatile).map_err(|source| Error { path: path.to_owned(), source })
 }

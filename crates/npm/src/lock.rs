@@ -237,10 +237,7 @@ impl Lock {
             let path = path.to_owned();
             move |source| Error::Write { path, source }
         };
-        if let Some(directory) = self.guard.parent() {
-            fs::create_dir_all(directory).map_err(failed(directory))?;
-        }
-        let guard = mangrove_fs::lock::open(&self.guard).map_err(failed(&self.guard))?;
+        let guard = mangrove_fs::lock::open(directory_of(&self.guard), &self.guard).map_err(failed(&self.guard))?;
         guard.lock().map_err(failed(&self.guard))?;
         Ok(guard)
     }
@@ -262,8 +259,7 @@ impl Lock {
 
     fn read(&self) -> Result<Trees, Error> {
         // The one in the repository is written by its users too: it may be a link inside of it.
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let bytes = match read::bytes(&self.path, Within::Root(directory), FileKind::Document) {
+        let bytes = match read::bytes(&self.path, Within::Root(directory_of(&self.path)), FileKind::Document) {
             Ok(bytes) => bytes,
             Err(error) if error.is_absent() => return Ok(Trees::new()),
             Err(error) => return Err(Error::Read { path: self.path.clone(), source: error.into() }),
@@ -301,8 +297,12 @@ impl Lock {
         let mut text = serde_json::to_vec_pretty(&document).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
         // Unlike a cache, a lock cannot be made again.
-        atomic::write(&self.path, &text, Durability::Durable).map_err(failed)
+        atomic::write(directory_of(&self.path), &self.path, &text, Durability::Durable).map_err(failed)
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 fn read_tree(key: &str, entry: &Entry, packages: &BTreeMap<String, Locked>) -> Result<Tree, String> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -12,7 +12,10 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    directory::{self, Directory},
+    faults::{Operation, io_fault},
+};
 
 use super::{NpmPackages, fetch::blocking, specifier::PackageId, tree::Tree, unit};
 
@@ -93,7 +96,7 @@ impl NpmPackages {
                 if is_needed || is_recent {
                     continue;
                 }
-                match if is_dry_run { Ok(()) } else { fs::remove_file(&file.path) } {
+                match if is_dry_run { Ok(()) } else { directory::remove_file(&root, &file.path) } {
                     Ok(()) => {
                         removed.add(file.bytes);
                         if !is_dry_run {
@@ -128,37 +131,42 @@ impl Named {
 fn remove_empty(directory: Option<&Path>, root: &Path) {
     let mut directory = directory;
     while let Some(path) = directory.filter(|path| *path != root && path.starts_with(root)) {
-        if fs::remove_dir(path).is_err() {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+        if Directory::open(root, parent).and_then(|parent| parent.remove_empty(name)).is_err() {
             return;
         }
-        directory = path.parent();
+        directory = Some(parent);
     }
 }
 
 /// Every file below the cache.
 fn cached(root: &Path) -> Result<Vec<Cached>, Fault> {
     let mut files = Vec::new();
-    let mut pending = vec![root.to_owned()];
-    while let Some(directory) = pending.pop() {
-        let entries = match fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(io_fault(Operation::List, &directory, &error)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(|error| io_fault(Operation::List, &directory, &error))?;
-            // Gone between the listing and the look: somebody else's scratch.
-            let Ok(found) = entry.metadata() else { continue };
-            let path = entry.path();
-            if found.is_dir() {
-                pending.push(path);
-            } else {
-                let modified = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                files.push(Cached { sort: sort(root, &path), path, bytes: found.len(), modified });
-            }
-        }
+    match Directory::open(root, root) {
+        Ok(directory) => add_cached(root, &directory, &mut files)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io_fault(Operation::List, root, &error)),
     }
     Ok(files)
+}
+
+fn add_cached(root: &Path, directory: &Directory, files: &mut Vec<Cached>) -> Result<(), Fault> {
+    let failed = |path: &Path, error: &io::Error| io_fault(Operation::List, path, error);
+    for name in directory.names().map_err(|error| failed(directory.path(), &error))? {
+        // Gone between the listing and the look: somebody else's scratch.
+        let Ok(entry) = directory.look(&name) else { continue };
+        let path = directory.path().join(&name);
+        if entry.is_directory {
+            match directory.directory(&name) {
+                Ok(below) => add_cached(root, &below, files)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(&path, &error)),
+            }
+        } else {
+            files.push(Cached { sort: sort(root, &path), path, bytes: entry.size_bytes, modified: entry.modified });
+        }
+    }
+    Ok(())
 }
 
 /// What a file is, by its place: `registries/<place>/<name>/packument`, `…/<name>/<version>/package.tgz`.

@@ -7,8 +7,10 @@ use std::{
 };
 
 use mangrove_domain::{
+    configuration::SERVE_KEYS,
     document::{Document, Node, NodeValue},
     failure::Fault,
+    form::scalar_text,
     kind_layout::KindLayout,
     nearest,
     permission::Permissions,
@@ -32,8 +34,8 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 7] =
-    ["repoId", "bundler", "deno", "driver", "permissions", "mangroveVersion", "initializedAt"];
+const KNOWN_KEYS: [&str; 8] =
+    ["repoId", "bundler", "deno", "driver", "permissions", "serve", "mangroveVersion", "initializedAt"];
 const KNOWN_DIRECTORIES: [&str; 6] = ["models", "vaults", "drivers", "reports", "datastores", "workflows"];
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -65,6 +67,8 @@ pub struct Layout {
     pub deno: Option<String>,
     /// What is granted to whom.
     pub permissions: Permissions,
+    /// What `serve` says, as it is written, and where: texts by key. Of a list, the elements with commas between them.
+    pub serve: BTreeMap<String, (String, Position)>,
     /// What is wrong with the marker.
     pub problems: Vec<Problem>,
 }
@@ -123,6 +127,8 @@ impl Layout {
                 layout.deno = Some(text()?.to_owned());
             } else if key == "permissions" && warns {
                 layout.permissions = permissions::read(marker, value, &mut layout.problems);
+            } else if key == "serve" && warns {
+                layout.serve = read_serve(marker, value, &mut layout.problems)?;
             } else if is_directory {
                 layout.directories.insert(key.to_owned(), (text()?.to_owned(), value.position(marker)));
             } else if key.ends_with("Dir")
@@ -188,6 +194,38 @@ impl Layout {
         let id = self.repository_id.as_deref().unwrap_or("repository");
         Extension { name: format!("@local/{id}").into(), version: "0.0.0".into() }
     }
+}
+
+/// What `serve` says. Its values are texts, numbers or lists of texts; whoever serves knows what they mean.
+fn read_serve(
+    marker: &str,
+    node: &Node,
+    problems: &mut Vec<Problem>,
+) -> Result<BTreeMap<String, (String, Position)>, Fault> {
+    let members = node.as_map().ok_or_else(|| wrong_form(marker, node, "`serve`", "a mapping"))?;
+    let mut settings = BTreeMap::new();
+    for (key_node, value) in members {
+        let key = key_node.as_str().unwrap_or_default();
+        if !SERVE_KEYS.contains(&key) {
+            let message = format!("the setting `serve.{key}` is not known");
+            let problem = Problem::warning(Code::UNKNOWN_SETTING, marker, message).at(key_node.position(marker));
+            problems.push(problem.advise_if(nearest::hint(key, SERVE_KEYS)));
+            continue;
+        }
+        let text = match &value.value {
+            NodeValue::List(items) => {
+                let items: Option<Vec<String>> = items.iter().map(scalar_text).collect();
+                items.map(|items| items.join(","))
+            }
+            NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::String(_) | NodeValue::Map(_) => {
+                scalar_text(value)
+            }
+        };
+        let text =
+            text.ok_or_else(|| wrong_form(marker, value, &format!("`serve.{key}`"), "a text or a list of texts"))?;
+        settings.insert(key.to_owned(), (text, value.position(marker)));
+    }
+    Ok(settings)
 }
 
 /// Where the sources of one kind lie.

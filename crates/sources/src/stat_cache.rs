@@ -16,11 +16,12 @@ use mangrove_domain::{
     digest::Digest,
     source::{Origin, RootId},
     survey::Survey,
+    watch::WatchList,
 };
 use mangrove_fs::{
     atomic::{self, Durability},
     read::{self, FileKind, Within},
-    stamp::Seen,
+    stamp::{NodeKind, Seen},
 };
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +119,24 @@ struct Details<D, F> {
 }
 
 impl Remembered {
+    /// The places on which the survey rests. Of the root `scattered`, whose directories nobody lists, only the paths
+    /// themselves matter.
+    pub(super) fn watch_list(&self, scattered: &str) -> WatchList {
+        let mut list = WatchList::default();
+        for root in &self.roots {
+            for stamp in &root.stamps {
+                let path =
+                    if stamp.path.is_empty() { root.directory.clone() } else { root.directory.join(&stamp.path) };
+                if root.id.as_str() != scattered && stamp.seen.kind() == Some(NodeKind::Directory) {
+                    list.directories.insert(path);
+                } else {
+                    list.files.insert(path);
+                }
+            }
+        }
+        list
+    }
+
     /// The memory of a survey that has just ended, written to `state_directory` if there is one. The second value is
     /// why it could not be written; then it is good for this process only, and has no name.
     pub(super) fn keep(
@@ -202,7 +221,7 @@ impl Remembered {
             content.extend_from_slice(&(part.len() as u64).to_le_bytes());
             content.extend_from_slice(part);
         }
-        atomic::write(&state_directory.join(FILE_NAME), &content, Durability::Volatile)?;
+        atomic::write(state_directory, &state_directory.join(FILE_NAME), &content, Durability::Volatile)?;
         Ok(mark)
     }
 }

@@ -16,6 +16,7 @@ use mangrove_domain::{
     problem::Problem,
     source::{Origin, RelativePath, RootId, SourceId},
     survey::{Survey, SurveyStatistics},
+    watch::WatchList,
     workflow::WorkflowFiles,
 };
 
@@ -191,6 +192,12 @@ impl SourceTree for LocalTree {
         });
         // Of several, the one with the shortest way down is the innermost; the first of equals wins.
         Ok(around.min_by_key(|source| source.path.as_str().len()))
+    }
+
+    async fn looked_at(&self) -> WatchList {
+        remembered(&self.memory, &self.options.state_directory)
+            .map(|remembered| remembered.watch_list(SURROUNDINGS))
+            .unwrap_or_default()
     }
 
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {

@@ -33,6 +33,7 @@ use mangrove_domain::{
     source::{Kind, SourceId},
     survey::Survey,
     type_name::TypeName,
+    watch::WatchList,
     workflow::WorkflowFiles,
 };
 use tokio::sync::watch;
@@ -188,6 +189,10 @@ impl<P: SourceTree + ?Sized> SourceTree for Stopping<P> {
 
     async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {
         self.stops.fallible("tree.workflows", observe, self.port.workflows()).await
+    }
+
+    async fn looked_at(&self) -> WatchList {
+        self.port.looked_at().await
     }
 
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {

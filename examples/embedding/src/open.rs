@@ -18,6 +18,7 @@ use mangrove_infra::{
     no_packages::NoPackages,
     schema::JsonSchemas,
     seals::FileSeals,
+    state_directory,
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
 };
@@ -28,6 +29,7 @@ use crate::{alert, literal::LiteralInspector, one_file::OneFileBundler};
 /// A service for the repository in this directory, which must have no symbolic links. Its state lies in `.mangrove` there.
 pub(crate) fn service(directory: PathBuf) -> Result<Service> {
     let state = directory.join(".mangrove");
+    state_directory::prepare(&directory, &state)?;
     let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
     let environment = BTreeMap::new();
     let tree = LocalTree::new(TreeOptions {

@@ -7,15 +7,16 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    data::{DataHandle, DataKind},
+    data::{self, DataHandle, DataKind},
     description::Description,
     json::Json,
     nearest,
     ports::{Clock, DataError, DataStore, HostCall, MethodHost, NewData, SchemaValidator},
+    problem::Code,
     run::LogLine,
 };
 
-use super::{handle, lines::CallLog};
+use super::{budget::StepBudget, handle, lines::CallLog};
 use crate::secrets::Environment;
 
 /// Told of every line, masked.
@@ -34,12 +35,15 @@ pub(super) struct Host {
     pub(super) models: Arc<BTreeMap<String, String>>,
     pub(super) run_id: String,
     pub(super) on_line: OnLine,
+    pub(super) budget: Arc<StepBudget>,
     pub(super) state: Mutex<State>,
 }
 
 /// What a call left behind, whether it succeeded or not.
 pub(super) struct State {
     pub(super) handles: Vec<DataHandle>,
+    /// Why the latest call that was to write data was refused, where that has a code of its own.
+    pub(super) refused: Option<Code>,
     pub(super) log: CallLog,
 }
 
@@ -125,7 +129,16 @@ impl Host {
             .as_object()
             .unwrap_or_default()
             .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+            .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect::<Vec<_>>();
+        data::check_length(instance, &tags).map_err(|error| {
+            self.state().refused = Some(Code::DATA_NAME_TOO_LONG);
+            let function = match kind {
+                DataKind::Resource => "writeResource",
+                DataKind::File => "createFileWriter",
+            };
+            format!("ctx.{function}: {error}")
+        })?;
         let handle = self
             .data
             .write(NewData {
@@ -134,14 +147,24 @@ impl Host {
                 name: instance.to_owned(),
                 kind,
                 content: content.clone(),
-                tags: tags.collect(),
+                tags,
                 run_id: self.run_id.clone(),
                 written_at: self.clock.now(),
             })
             .await
             .map_err(|error| store_failed(&error))?;
         let json = handle::document(&handle);
-        self.state().handles.push(handle);
+        let kept = self.budget.take_handle(json.to_string().len());
+        {
+            let mut state = self.state();
+            state.refused = None;
+            if kept.is_ok() {
+                state.handles.push(handle);
+            }
+        }
+        if let Err(Some(remark)) = kept {
+            self.remark(&remark);
+        }
         Ok(json)
     }
 

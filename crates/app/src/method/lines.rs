@@ -1,14 +1,11 @@
-//! How much of what methods log is kept. A method may log without end; its run is recorded all the same, and the history
-//! stays small enough to be read.
+//! The lines that a method logs, as far as the [budget](StepBudget) of its step allows.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use mangrove_domain::run::LogLine;
 
-/// How many bytes of one step are kept, all its repetitions together.
-const STEP_BYTES: usize = 8 << 20;
-/// How many bytes of one run are kept, with the runs that its steps start.
-const RUN_BYTES: usize = 32 << 20;
+use super::budget::StepBudget;
+
 /// How many lines of one call are kept.
 const CALL_LINES: usize = 10_000;
 /// How many characters of one line are kept.
@@ -16,65 +13,20 @@ const LINE_CHARACTERS: usize = 16_384;
 /// What a line costs besides its text, in bytes: its time, its level, and their names in the record.
 const LINE_BYTES: usize = 64;
 
-/// What a run, with those that its steps start, may still log.
-#[derive(Debug)]
-pub(crate) struct RunLog {
-    left: Mutex<usize>,
-}
-
-impl RunLog {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { left: Mutex::new(RUN_BYTES) })
-    }
-}
-
-/// What a step may still log.
-#[derive(Debug)]
-pub(crate) struct StepLog {
-    run: Arc<RunLog>,
-    /// `None` once something was dropped.
-    left: Mutex<Option<usize>>,
-}
-
-impl StepLog {
-    pub(crate) fn new(run: &Arc<RunLog>) -> Arc<Self> {
-        Arc::new(Self { run: Arc::clone(run), left: Mutex::new(Some(STEP_BYTES)) })
-    }
-
-    /// A place for what one call of the step logs.
-    pub(super) fn call(self: &Arc<Self>) -> CallLog {
-        CallLog { step: Arc::clone(self), lines: Vec::new(), is_cut: false }
-    }
-
-    /// Takes room for a line: `Ok` if there is some, else what is said once instead of this line and all further ones.
-    fn take(&self, bytes: usize) -> Result<(), Option<String>> {
-        let mut left = lock(&self.left);
-        let Some(step) = *left else { return Err(None) };
-        let mut run = lock(&self.run.left);
-        let mib = |bytes: usize| bytes >> 20;
-        let reason = if bytes > step {
-            format!("the step logs more than {} MiB", mib(STEP_BYTES))
-        } else if bytes > *run {
-            format!("the run logs more than {} MiB", mib(RUN_BYTES))
-        } else {
-            *left = Some(step - bytes);
-            *run -= bytes;
-            return Ok(());
-        };
-        *left = None;
-        Err(Some(format!("{reason}; this line and further ones are dropped")))
-    }
-}
-
 /// The lines of one call that are kept.
 #[derive(Debug)]
 pub(super) struct CallLog {
-    step: Arc<StepLog>,
+    step: Arc<StepBudget>,
     lines: Vec<LogLine>,
     is_cut: bool,
 }
 
 impl CallLog {
+    /// A place for what one call of the step logs.
+    pub(super) fn new(step: &Arc<StepBudget>) -> Self {
+        Self { step: Arc::clone(step), lines: Vec::new(), is_cut: false }
+    }
+
     /// Keeps a line, or a remark that it and further ones are dropped, or nothing. Gives what was kept.
     pub(super) fn add(&mut self, mut line: LogLine) -> Option<LogLine> {
         if self.is_cut {
@@ -84,7 +36,7 @@ impl CallLog {
         let remark = if self.lines.len() >= CALL_LINES {
             Some(format!("more than {CALL_LINES} lines; this line and further ones are dropped"))
         } else {
-            match self.step.take(LINE_BYTES + stored_bytes(&line.text)) {
+            match self.step.take_line(LINE_BYTES + stored_bytes(&line.text)) {
                 Ok(()) => None,
                 Err(Some(remark)) => Some(remark),
                 // Another call of the step has said it.
@@ -127,15 +79,12 @@ fn stored_bytes(text: &str) -> usize {
     text.chars().map(bytes).sum()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use mangrove_domain::time::Timestamp;
 
     use super::*;
+    use crate::method::budget::{RunBudget, STEP_LOG_BYTES};
 
     fn line(text: &str) -> LogLine {
         LogLine { at: Timestamp::from_millis(0), level: "info".to_owned(), text: text.to_owned() }
@@ -161,9 +110,9 @@ mod tests {
             ("\u{1}".repeat(16_384), 98_304),
             ("\"".repeat(16_384), 32_768),
         ] {
-            let mut log = StepLog::new(&RunLog::new()).call();
+            let mut log = CallLog::new(&StepBudget::new(&RunBudget::new()));
             let (lines, last) = fill(&mut log, &text);
-            assert_eq!(lines, STEP_BYTES / (bytes + LINE_BYTES) + 1);
+            assert_eq!(lines, STEP_LOG_BYTES / (bytes + LINE_BYTES) + 1);
             assert_eq!(last, "the step logs more than 8 MiB; this line and further ones are dropped");
             assert_eq!(log.add(line("short")), None, "nothing follows");
         }
@@ -171,30 +120,30 @@ mod tests {
 
     #[test]
     fn f04_repetitions_of_a_step_share_its_bytes() {
-        let step = StepLog::new(&RunLog::new());
+        let step = StepBudget::new(&RunBudget::new());
         let text = "x".repeat(16_384);
-        let (first, remark) = fill(&mut step.call(), &text);
+        let (first, remark) = fill(&mut CallLog::new(&step), &text);
         assert!(remark.starts_with("the step logs"), "{remark}");
-        assert_eq!(fill(&mut step.call(), &text), (0, String::new()), "{first} lines are all of it");
+        assert_eq!(fill(&mut CallLog::new(&step), &text), (0, String::new()), "{first} lines are all of it");
     }
 
     #[test]
     fn f04_steps_of_a_run_share_its_bytes() {
-        let run = RunLog::new();
+        let run = RunBudget::new();
         let text = "x".repeat(16_384);
-        let remarks: Vec<String> = (0..6).map(|_| fill(&mut StepLog::new(&run).call(), &text).1).collect();
+        let remarks: Vec<String> = (0..6).map(|_| fill(&mut CallLog::new(&StepBudget::new(&run)), &text).1).collect();
         assert!(remarks[..3].iter().all(|remark| remark.starts_with("the step logs more than 8 MiB")), "{remarks:?}");
         assert!(remarks[4..].iter().all(|remark| remark.starts_with("the run logs more than 32 MiB")), "{remarks:?}");
-        assert_eq!(fill(&mut StepLog::new(&RunLog::new()).call(), "other run").0, CALL_LINES + 1);
+        assert_eq!(fill(&mut CallLog::new(&StepBudget::new(&RunBudget::new())), "other run").0, CALL_LINES + 1);
     }
 
     #[test]
     fn f04_a_call_keeps_so_many_lines_and_a_line_so_many_characters() {
-        let step = StepLog::new(&RunLog::new());
-        let (lines, last) = fill(&mut step.call(), "short");
+        let step = StepBudget::new(&RunBudget::new());
+        let (lines, last) = fill(&mut CallLog::new(&step), "short");
         assert_eq!(lines, CALL_LINES + 1);
         assert_eq!(last, "more than 10000 lines; this line and further ones are dropped");
-        let kept = step.call().add(line(&"é".repeat(20_000))).expect("there is room");
+        let kept = CallLog::new(&step).add(line(&"é".repeat(20_000))).expect("there is room");
         assert_eq!(kept.text.chars().count(), LINE_CHARACTERS + 1);
         assert!(kept.text.ends_with('…'));
     }

@@ -1,6 +1,7 @@
 //! Running one method of one definition.
 
 pub mod arguments;
+mod budget;
 mod handle;
 mod host;
 mod lines;
@@ -39,10 +40,11 @@ use crate::{
     types::{MethodCode, NotReady, ReadyType, Types},
 };
 
+pub(crate) use budget::{RunBudget, StepBudget};
 pub(crate) use host::OnLine;
-pub(crate) use lines::{RunLog, StepLog};
 
 use host::{Host, State};
+use lines::CallLog;
 
 /// How many characters of a message are kept.
 const MESSAGE_CHARACTERS: usize = 16_384;
@@ -88,8 +90,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancellation: &'a CancellationToken,
     pub(crate) on_line: OnLine,
-    /// What the step may still log.
-    pub(crate) log: &'a Arc<StepLog>,
+    /// What the step may still leave behind.
+    pub(crate) budget: &'a Arc<StepBudget>,
 }
 
 /// What became of a call. Secrets are masked.
@@ -143,7 +145,8 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
         models: Arc::clone(call.models),
         run_id: call.run_id.to_owned(),
         on_line: Arc::clone(&call.on_line),
-        state: Mutex::new(State { handles: Vec::new(), log: call.log.call() }),
+        budget: Arc::clone(call.budget),
+        state: Mutex::new(State { handles: Vec::new(), refused: None, log: CallLog::new(call.budget) }),
     });
     if let Some(behind) = &ready.behind {
         host.remark(behind);
@@ -270,7 +273,9 @@ async fn execute(
             if let Some(stack) = stack {
                 tracing::debug!(method = %label, stack = %call.environment.mask(&stack), "a method threw");
             }
-            Err(problem(Code::METHOD_FAILED, format!("`{label}` failed: {message}")))
+            // What was refused it last, unless something was written since.
+            let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
+            Err(problem(code, format!("`{label}` failed: {message}")))
         }
         Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call), &violations)),
         Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
+    failure::FailureClass,
     observation::Observation,
     outage::Outages,
     plan::Action,
@@ -64,7 +65,7 @@ impl Builds {
             fetching: Semaphore::new(parallel),
             committed: Committed::default(),
         });
-        let outages = Arc::new(Outages::new());
+        let outages = Arc::new(suspected(&attempts));
         let mut running = JoinSet::new();
         for (attempt, action, reason) in attempts {
             let (places, outages) = (Arc::clone(&places), Arc::clone(&outages));
@@ -90,6 +91,16 @@ impl Builds {
             }
         }
     }
+}
+
+/// What did not answer when these attempts failed last. The first of them that asks it asks for all.
+fn suspected(attempts: &[(Attempt, Action, String)]) -> Outages {
+    let outages = Outages::new();
+    let failures = attempts.iter().filter_map(|(attempt, ..)| attempt.row.as_deref()?.failure());
+    for failure in failures.filter(|failure| failure.class == FailureClass::Transient) {
+        outages.suspect(&failure.cause, &failure.latest_message);
+    }
+    outages
 }
 
 impl Places {

@@ -36,6 +36,8 @@ pub(super) struct CarryOut<'a> {
     pub(super) disk: &'a DiskView,
     pub(super) needs: &'a BTreeMap<SourceId, Needs>,
     pub(super) rivalry: Rivalry,
+    /// Spreads the next tries, in 0..=1. One for the whole plan, so that what failed for one cause is due together.
+    pub(super) jitter: f64,
 }
 
 impl CarryOut<'_> {
@@ -122,7 +124,7 @@ impl CarryOut<'_> {
     }
 
     fn moment(&self) -> Moment {
-        Moment { now: self.ports.clock.now(), jitter: self.ports.entropy.fraction() }
+        Moment { now: self.ports.clock.now(), jitter: self.jitter }
     }
 }
 

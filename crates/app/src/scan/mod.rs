@@ -269,6 +269,7 @@ impl Scanner {
                 disk: &disk,
                 needs: &needs,
                 rivalry,
+                jitter: self.ports.entropy.fraction(),
             };
             work.run(&mut writer, report).await?;
         }

@@ -1,6 +1,6 @@
 //! The forms that code makes of a secret before it shows it: it is put into JSON, its `\n` become line breaks, it is
-//! encoded for an address, as base64 or in hexadecimal. Pieces of it, its letters in another order or a digest of it are
-//! nothing that a text could be searched for.
+//! encoded for an address, escaped, as base64 or in hexadecimal, of whatever bytes it was turned into. Pieces of it, its
+//! letters in another order or a digest of it are nothing that a text could be searched for.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use mangrove_domain::json::Json;
 
 use super::{
     SHORTEST,
-    spelling::{self, is_base64},
+    spelling::{self, Piece, is_base64},
 };
 
 /// The shortest value whose encodings are masked, in bytes, and the shortest line of a value with `\n` in it: those of
@@ -28,7 +28,7 @@ pub(super) struct Finder {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     /// These characters, each as it is or escaped.
-    Written(Vec<char>),
+    Written(Vec<Piece>),
     /// These letters of base64. At an end that is shared, a letter has bits of the secret and of its neighbour.
     Base64 { letters: Vec<u8>, shares_first: bool, shares_last: bool },
     /// These bytes as digits.
@@ -55,6 +55,11 @@ impl Finder {
         let bytes = text.as_bytes();
         let (mut replaced, mut copied, mut at) = (String::new(), 0, 0);
         while let Some(byte) = bytes.get(at) {
+            // What begins with backslashes was looked for at the first of them.
+            if *byte == b'\\' && at > copied && bytes.get(at - 1) == Some(&b'\\') {
+                at += 1;
+                continue;
+            }
             let forms = self.beginnings.get(usize::from(*byte)).map_or(&[][..], Vec::as_slice);
             let found = forms
                 .iter()
@@ -81,10 +86,15 @@ impl Form {
     fn beginnings(&self) -> Vec<u8> {
         let mut beginnings = vec![b'\\', b'%'];
         match self {
-            Self::Written(letters) => {
+            Self::Written(pieces) => {
+                let letter = match pieces.first() {
+                    Some(Piece::Letter(letter)) => Some(*letter),
+                    Some(Piece::Backslashes { escaped, .. }) => *escaped,
+                    None => None,
+                };
                 let mut bytes = [0; 4];
-                beginnings.extend(letters.first().and_then(|letter| letter.encode_utf8(&mut bytes).bytes().next()));
-                match letters.first() {
+                beginnings.extend(letter.and_then(|letter| letter.encode_utf8(&mut bytes).bytes().next()));
+                match letter {
                     Some('\n') => beginnings.push(b'\r'),
                     Some(' ') => beginnings.push(b'+'),
                     _ => {}
@@ -108,9 +118,7 @@ impl Form {
     /// Where the form begins and ends in a text, if it is there at `at`; nothing before `from` belongs to it.
     fn find(&self, text: &[u8], from: usize, at: usize) -> Option<(usize, usize)> {
         match self {
-            Self::Written(letters) => {
-                Some((at, spelling::written(text, at, letters, letters.len() >= SHORTEST_ENCODED)?))
-            }
+            Self::Written(pieces) => Some((at, spelling::written(text, at, pieces, pieces.len() >= SHORTEST_ENCODED)?)),
             Self::Hexadecimal(bytes) => Some((at, spelling::hexadecimal(text, at, bytes)?)),
             Self::Base64 { letters, shares_first, shares_last } => {
                 let mut end = spelling::base64(text, at, letters)?;
@@ -131,16 +139,19 @@ fn forms(value: &str) -> BTreeSet<Form> {
     // Readers of lines drop the carriage returns.
     let value = value.replace("\r\n", "\n");
     let unescaped = unescaped(&value);
-    let mut forms = BTreeSet::from([Form::Written(value.chars().collect())]);
+    let mut forms = BTreeSet::from([Form::Written(spelling::pieces(&value))]);
     // What is printed is logged line by line.
     let lines = lines(&value, SHORTEST).chain(lines(&unescaped, SHORTEST_ENCODED));
-    forms.extend(lines.map(|line| Form::Written(line.chars().collect())));
+    forms.extend(lines.map(|line| Form::Written(spelling::pieces(line))));
     if value.trim().len() >= SHORTEST_ENCODED {
         for text in [&value, value.trim(), &unescaped, unescaped.trim()] {
             let quoted = Json::from(text).to_string();
             for text in [text, &quoted[1..quoted.len() - 1]] {
-                forms.extend((0..3).map(|shift| base64(text.as_bytes(), shift)));
-                forms.insert(Form::Hexadecimal(text.as_bytes().to_vec()));
+                for bytes in encodings(text) {
+                    forms.extend((0..3).map(|shift| base64(&bytes, shift)));
+                    forms.insert(Form::Hexadecimal(bytes));
+                }
+                forms.insert(Form::Hexadecimal(code_units(text)));
             }
         }
     }
@@ -164,6 +175,21 @@ fn unescaped(value: &str) -> String {
         }
     }
     text
+}
+
+/// The bytes that code turns a text into: those of UTF-8, of UTF-16 in both orders, and of Latin-1 as `btoa` takes them.
+fn encodings(text: &str) -> Vec<Vec<u8>> {
+    let units = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect();
+    let mut encodings = vec![text.as_bytes().to_vec(), units(u16::to_le_bytes), units(u16::to_be_bytes)];
+    let latin: Option<Vec<u8>> = text.chars().map(|letter| u8::try_from(letter).ok()).collect();
+    encodings.extend(latin.filter(|_| !text.is_ascii()));
+    encodings
+}
+
+/// The digits that code writes which asks for each `charCodeAt`: two of a letter of Latin-1, four of any other.
+fn code_units(text: &str) -> Vec<u8> {
+    let significant = |unit: u16| unit.to_be_bytes().into_iter().skip(usize::from(unit <= 0xff));
+    text.encode_utf16().flat_map(significant).collect()
 }
 
 /// The base64 of a text that contains these bytes behind `shift` others, modulo 3, as far as it is only theirs.

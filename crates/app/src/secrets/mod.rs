@@ -5,6 +5,8 @@
 //! shorter than three characters are not: masking every `1` would make output unreadable and hide nothing.
 
 mod forms;
+#[cfg(test)]
+mod properties;
 mod spelling;
 
 use std::{

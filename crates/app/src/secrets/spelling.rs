@@ -12,71 +12,231 @@ pub(super) const fn meant(letter: char) -> Option<char> {
     }
 }
 
-/// These characters as they are, in JSON however often, percent-encoded however often, or with their escapes replaced.
-/// In forms of addresses a space is a plus.
-pub(super) fn written(text: &[u8], mut at: usize, letters: &[char], takes_plus: bool) -> Option<usize> {
-    let mut index = 0;
-    while let Some(letter) = letters.get(index) {
-        // `%25` is this character, or stands for itself, and so is each further `25`.
-        if *letter == '%' && text.get(at) == Some(&b'%') {
-            let digits = text.get(at + 1..)?.chunks_exact(2).take_while(|digits| *digits == b"25").count();
-            let rest = letters.get(index + 1..)?;
-            let ends = (1..=digits).rev().map(|count| written(text, at + 1 + 2 * count, rest, takes_plus));
-            if let Some(end) = ends.flatten().next() {
-                return Some(end);
+/// How often percent-encoding is undone: what was encoded more often is not recognised.
+const MOST_ENCODINGS: usize = 16;
+
+/// How many escaped backslashes are read as one run.
+const MOST_ESCAPED_BACKSLASHES: usize = 256;
+
+/// A part of a value that a text may spell in several ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Piece {
+    /// Any character but a backslash.
+    Letter(char),
+    /// A run of backslashes. JSON doubles them and what reads JSON halves them, so their number does not count.
+    Backslashes {
+        /// True if there is only one.
+        is_single: bool,
+        /// What the last one and the next piece stand for where code replaces the escapes of the value.
+        escaped: Option<char>,
+    },
+}
+
+/// The pieces of a value.
+pub(super) fn pieces(value: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut letters = value.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            pieces.push(Piece::Letter(letter));
+            continue;
+        }
+        let mut is_single = true;
+        while letters.next_if_eq(&'\\').is_some() {
+            is_single = false;
+        }
+        pieces.push(Piece::Backslashes { is_single, escaped: letters.peek().copied().and_then(meant) });
+    }
+    pieces
+}
+
+/// How far a reading of the text has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    at: usize,
+    /// True if backslashes end here: they may be those of the value and the beginning of an escape at the same time.
+    is_after_backslashes: bool,
+}
+
+impl Place {
+    const fn new(at: usize) -> Self {
+        Self { at, is_after_backslashes: false }
+    }
+
+    /// True if what stands here can only be a character as it is.
+    fn is_plain(self, text: &[u8]) -> bool {
+        !self.is_after_backslashes && !matches!(text.get(self.at), Some(b'\\' | b'%' | b'\r' | b'+'))
+    }
+}
+
+/// These pieces as they are, in JSON however often, in the escapes of JavaScript, percent-encoded up to
+/// [`MOST_ENCODINGS`] times, or with the escapes of the value replaced. In forms of addresses a space is a plus. Gives
+/// the end of the longest spelling.
+///
+/// All readings advance together, and those that meet go on as one: the cost is bounded by the lengths of text and value.
+pub(super) fn written(text: &[u8], at: usize, pieces: &[Piece], takes_plus: bool) -> Option<usize> {
+    let mut now = vec![Place::new(at)];
+    // Of readings for which one spelling stands for this piece and the one before.
+    let mut ahead: Vec<Place> = Vec::new();
+    for piece in pieces {
+        if let (Piece::Letter(letter), [place]) = (piece, now.as_mut_slice())
+            && ahead.is_empty()
+            && place.is_plain(text)
+        {
+            let mut bytes = [0; 4];
+            let raw = letter.encode_utf8(&mut bytes).as_bytes();
+            if !text.get(place.at..)?.starts_with(raw) {
+                return None;
+            }
+            place.at += raw.len();
+            continue;
+        }
+        let (mut next, mut after_next) = (std::mem::take(&mut ahead), Vec::new());
+        for place in &now {
+            match piece {
+                Piece::Letter(letter) => spellings(text, *place, *letter, takes_plus, &mut next),
+                Piece::Backslashes { is_single, escaped } => {
+                    let first = next.len();
+                    backslashes(text, place.at, &mut next);
+                    let Some(escaped) = *escaped else { continue };
+                    let runs = next.get(first..).unwrap_or_default();
+                    let before = if *is_single { std::slice::from_ref(place) } else { runs };
+                    for place in before {
+                        spellings(text, *place, escaped, false, &mut after_next);
+                    }
+                }
             }
         }
-        let escaped = if *letter == '\\' { letters.get(index + 1).copied().and_then(meant) } else { None };
-        if let Some(end) = escaped.and_then(|letter| one(text, at, letter, false)) {
-            (at, index) = (end, index + 2);
-        } else {
-            (at, index) = (one(text, at, *letter, takes_plus)?, index + 1);
+        if next.len() > 1 {
+            next.sort_unstable();
+            next.dedup();
         }
+        if next.is_empty() && after_next.is_empty() {
+            return None;
+        }
+        (now, ahead) = (next, after_next);
     }
-    Some(at)
+    now.into_iter().map(|place| place.at).max()
 }
 
-/// One character.
-fn one(text: &[u8], at: usize, letter: char, takes_plus: bool) -> Option<usize> {
-    let rest = text.get(at..)?;
+/// The ends of a run of backslashes: as they are, percent-encoded or escaped. What looks like the escape of one may be the
+/// value itself, so those that stand there as they are may be the whole run.
+fn backslashes(text: &[u8], at: usize, ends: &mut Vec<Place>) {
+    let raw = at + slashes(text, at);
+    let mut end = at;
+    for _ in 0..MOST_ESCAPED_BACKSLASHES {
+        let after = end + slashes(text, end);
+        let next = if after > end {
+            escape(text, after, '\\').unwrap_or(after)
+        } else if let Some(next) = percent(text, end, b'\\').or_else(|| percent_units(text, end, '\\')) {
+            next
+        } else {
+            break;
+        };
+        end = next;
+    }
+    for end in [raw, end] {
+        if end > at {
+            ends.push(Place { at: end, is_after_backslashes: true });
+        }
+    }
+}
+
+/// How many backslashes stand here.
+fn slashes(text: &[u8], at: usize) -> usize {
+    text.get(at..).unwrap_or_default().iter().take_while(|byte| **byte == b'\\').count()
+}
+
+/// The end of the longest spelling of one character.
+fn one(text: &[u8], at: usize, letter: char) -> Option<usize> {
+    let mut ends = Vec::new();
+    spellings(text, Place::new(at), letter, false, &mut ends);
+    ends.into_iter().map(|place| place.at).max()
+}
+
+/// Adds the ends of all spellings of one character that is no backslash.
+fn spellings(text: &[u8], place: Place, letter: char, takes_plus: bool, ends: &mut Vec<Place>) {
+    let at = place.at;
+    let Some(rest) = text.get(at..) else { return };
     let mut bytes = [0; 4];
     let raw = letter.encode_utf8(&mut bytes).as_bytes();
-    let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
-    let after = rest.get(slashes..)?;
-    match letter {
-        '\\' if slashes > 0 => return Some(at + slashes),
-        '"' | '/' if after.starts_with(raw) => return Some(at + slashes + 1),
-        '\n' if rest.starts_with(b"\r\n") => return Some(at + 2),
-        ' ' if takes_plus && rest.starts_with(b"+") => return Some(at + 1),
-        _ if rest.starts_with(raw) => return Some(at + raw.len()),
-        _ if letter.is_ascii_alphanumeric() => return None,
+    if rest.starts_with(raw) {
+        ends.push(Place::new(at + raw.len()));
+    }
+    let slashes = slashes(text, at);
+    if slashes > 0 || place.is_after_backslashes {
+        let after = at + slashes;
+        let is_quoted = slashes > 0 && matches!(letter, '"' | '/') && text.get(after) == raw.first();
+        let end = if is_quoted { Some(after + 1) } else { escape(text, after, letter) };
+        ends.extend(end.map(Place::new));
+    }
+    match (letter, rest.first()) {
+        ('%', Some(b'%')) => {
+            ends.extend(percent_units(text, at, '%').map(Place::new));
+            // `%25` is this character, or stands for itself, and so is each further `25`.
+            let encodings = rest[1..].chunks_exact(2).take_while(|digits| *digits == b"25").take(MOST_ENCODINGS);
+            ends.extend(encodings.enumerate().map(|(count, _)| Place::new(at + 3 + 2 * count)));
+        }
+        (_, Some(b'%')) => ends.extend(percent_encoded(text, at, letter).map(Place::new)),
+        ('\n', Some(b'\r')) if rest.starts_with(b"\r\n") => ends.push(Place::new(at + 2)),
+        (' ', Some(b'+')) if takes_plus => ends.push(Place::new(at + 1)),
         _ => {}
     }
-    if slashes > 0 {
-        let short = match letter {
-            '\n' => Some(b'n'),
-            '\r' => Some(b'r'),
-            '\t' => Some(b't'),
-            _ => None,
-        };
-        if short.is_some() && after.first().copied() == short {
-            return Some(at + slashes + 1);
-        }
-        return units(text, at, letter);
-    }
-    // `%0D%0A`
-    let start = if letter == '\n' { percent(text, at, b'\r').unwrap_or(at) } else { at };
-    raw.iter().try_fold(start, |at, byte| percent(text, at, *byte))
 }
 
-/// A character as JSON can write every one: `\u00e9`.
-fn units(text: &[u8], at: usize, letter: char) -> Option<usize> {
-    letter.encode_utf16(&mut [0; 2]).iter().try_fold(at, |at, unit| {
-        let slashes = text.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
-        let at = at + slashes;
-        let [high, low] = unit.to_be_bytes();
-        let is_escape = slashes > 0 && text.get(at) == Some(&b'u');
-        if is_escape { byte(text, byte(text, at + 1, high)?, low) } else { None }
+/// A character behind the backslashes that escape it: `n`, `u00e9`, `u{e9}` or `xe9`.
+fn escape(text: &[u8], at: usize, letter: char) -> Option<usize> {
+    let found = *text.get(at)?;
+    match (letter, found) {
+        ('\n', b'n') | ('\t', b't') | ('\r', b'r') => return Some(at + 1),
+        ('\n', b'r') => {
+            let slashes = slashes(text, at + 1);
+            let end = at + 1 + slashes;
+            return (slashes > 0 && text.get(end) == Some(&b'n')).then_some(end + 1);
+        }
+        (_, b'x') => return byte(text, at + 1, u8::try_from(letter).ok()?),
+        (_, b'u') => {}
+        _ => return None,
+    }
+    if text.get(at + 1) == Some(&b'{') {
+        let digits = text.get(at + 2..)?.iter().take(7).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let end = at + 2 + digits;
+        let number = u32::from_str_radix(std::str::from_utf8(text.get(at + 2..end)?).ok()?, 16).ok()?;
+        return (text.get(end) == Some(&b'}') && number == u32::from(letter)).then_some(end + 1);
+    }
+    let mut units = [0; 2];
+    let (first, rest) = letter.encode_utf16(&mut units).split_first()?;
+    rest.iter().try_fold(unit(text, at + 1, *first)?, |at, rest| {
+        let slashes = slashes(text, at);
+        let is_escape = slashes > 0 && text.get(at + slashes) == Some(&b'u');
+        if is_escape { unit(text, at + slashes + 1, *rest) } else { None }
+    })
+}
+
+/// A unit of UTF-16 as four hexadecimal digits.
+fn unit(text: &[u8], at: usize, unit: u16) -> Option<usize> {
+    let [high, low] = unit.to_be_bytes();
+    byte(text, byte(text, at, high)?, low)
+}
+
+/// A character, percent-encoded: by its bytes, or as `escape` of JavaScript does it.
+fn percent_encoded(text: &[u8], at: usize, letter: char) -> Option<usize> {
+    let mut bytes = [0; 4];
+    let raw = letter.encode_utf8(&mut bytes).as_bytes();
+    // `%0D%0A`
+    let start = if letter == '\n' { percent(text, at, b'\r').unwrap_or(at) } else { at };
+    let by_bytes = raw.iter().try_fold(start, |at, byte| percent(text, at, *byte));
+    by_bytes.or_else(|| percent(text, at, u8::try_from(letter).ok()?)).or_else(|| percent_units(text, at, letter))
+}
+
+/// A character as `%u20AC`.
+fn percent_units(text: &[u8], at: usize, letter: char) -> Option<usize> {
+    letter.encode_utf16(&mut [0; 2]).iter().try_fold(at, |at, value| {
+        let mut at = if text.get(at) == Some(&b'%') { at + 1 } else { return None };
+        while text.get(at..)?.starts_with(b"25") {
+            at += 2;
+        }
+        if text.get(at) == Some(&b'u') { unit(text, at + 1, *value) } else { None }
     })
 }
 
@@ -133,14 +293,14 @@ fn base64_letter(text: &[u8], at: usize, letter: u8) -> Option<usize> {
         (b'+', b'-') | (b'/', b'_') => Some(at + 1),
         _ if letter == found => Some(at + 1),
         (b'+' | b'/', b'%') => percent(text, at, letter),
-        (b'/', b'\\') => one(text, at, '/', false),
+        (b'/', b'\\') => one(text, at, '/'),
         _ => None,
     }
 }
 
 /// One line break or more.
 fn line_breaks(text: &[u8], at: usize) -> Option<usize> {
-    let one_more = |at| one(text, at, '\n', false).or_else(|| one(text, at, '\r', false));
+    let one_more = |at| one(text, at, '\n').or_else(|| one(text, at, '\r'));
     let mut end = one_more(at)?;
     while let Some(more) = one_more(end) {
         end = more;

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::{index::TypeIndex, time::Timestamp};
+use mangrove_domain::{index::TypeIndex, time::Timestamp, watch::WatchList};
 use tokio::sync::{broadcast, watch};
 
 use super::{base::Service, error::ServiceError};
-use crate::{scan::Publication, workflow::RunEvent};
+use crate::{
+    scan::Publication,
+    workflow::{RunEvent, library::Layout},
+};
+
+/// Where the configurations of vaults lie, relative to the repository.
+const VAULTS_DIRECTORY: &str = "vaults";
 
 impl Service {
     /// The types as they were published last, and every later snapshot.
@@ -46,5 +52,19 @@ impl Service {
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.scanner.next_due()
+    }
+
+    /// The places where a change may mean something: those on which the latest look at the sources rests, and those of
+    /// definitions, workflows and vault configurations.
+    pub async fn watch_list(&self) -> WatchList {
+        let mut list = self.scanner.ports().tree.looked_at().await;
+        let Layout { definitions, workflows } = Layout::default();
+        let directories = workflows.into_iter().chain([definitions, VAULTS_DIRECTORY.to_owned()]);
+        for directory in directories.map(|directory| self.repository.directory.join(directory)) {
+            // As a path of its own as well: it may come into being.
+            list.files.insert(directory.clone());
+            list.trees.insert(directory);
+        }
+        list
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod run;
 mod running;
 pub(crate) mod runtime;
 pub(crate) mod scan;
+pub(crate) mod serve;
 pub(crate) mod types;
 pub(crate) mod why;
 pub(crate) mod workflow;
@@ -106,6 +107,11 @@ impl Context {
         })
     }
 
+    /// The variables of the process.
+    pub(crate) const fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// Prints what had to be done on the way and was not printed yet.
     pub(crate) fn print_notices(&self) {
         for problem in self.service.get().map(Service::take_notices).unwrap_or_default() {
@@ -119,7 +125,7 @@ impl Context {
     }
 
     /// The root of the repository: `--repo`, or the first directory with a marker walking up from here.
-    fn repository(&self) -> Result<PathBuf, CommandError> {
+    pub(crate) fn repository(&self) -> Result<PathBuf, CommandError> {
         let start = match &self.global.repo {
             Some(directory) => directory.clone(),
             None => std::env::current_dir().map_err(|error| {

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use mangrove_domain::{ports::ObserveError, problem::Problem};
+use mangrove_infra::state_directory::StateDirectoryError;
 
 /// Why no service can be built.
 #[derive(Debug, thiserror::Error)]
@@ -13,22 +14,9 @@ pub(crate) enum ComposeError {
     /// The configuration cannot be used.
     #[error("{}", .0.message)]
     Configuration(Problem),
-    /// The state directory cannot be written.
-    #[error("the state directory {} cannot be written", directory.display())]
-    State {
-        /// Which one.
-        directory: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A link leads out of the state directory, or this out of the repository: what is written would land elsewhere.
-    #[error("{} is a link that leads to {}; nothing is written through it", link.display(), target.display())]
-    StateLink {
-        /// Which one.
-        link: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateDirectoryError),
     /// A path cannot be made absolute.
     #[error("{} cannot be found", path.display())]
     Path {

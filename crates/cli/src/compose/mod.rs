@@ -1,12 +1,14 @@
 //! The composition root: the one folder that names adapters.
 
 mod configuration;
+mod descriptors;
 mod error;
+mod manager;
 mod programs;
 mod replaceable;
-mod state;
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -19,8 +21,12 @@ use mangrove_app::{
     service::{Access, BundlerChoice, Parts, Repository, Running, Service, Settings},
     workflow::Limits,
 };
-use mangrove_domain::ports::{
-    BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, Packages, Progress, SourceTree,
+use mangrove_domain::{
+    ports::{
+        BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, ObserveError, Packages, Progress,
+        ServiceManager, SourceTree, Watcher,
+    },
+    position::Position,
 };
 use mangrove_fs::{build_locks::LockFiles, files::DiskFiles};
 use mangrove_infra::{
@@ -39,16 +45,21 @@ use mangrove_infra::{
     runtime::{ProgramLocations, version::Versions},
     schema::JsonSchemas,
     seals::FileSeals,
+    state_directory,
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
+    watcher::SystemWatcher,
     worker::{Pool, PoolOptions, child, exit_with_parent},
 };
 use mangrove_npm::NpmPackages;
-use mangrove_sources::{LocalTree, TreeOptions};
+use mangrove_sources::{Layout, LocalTree, TreeOptions};
 
+pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use error::ComposeError;
+pub(crate) use mangrove_infra::state_directory::StateDirectoryError;
 
 use configuration::{BundlerSettings, MarkerConfiguration};
+use manager::Systemd;
 use programs::FoundPrograms;
 use replaceable::Replaceable;
 
@@ -70,6 +81,22 @@ pub(crate) fn find_repository(start: &Path) -> Option<PathBuf> {
 /// The system's clock.
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
+}
+
+/// What changes of files are noticed with.
+pub(crate) fn watcher() -> Arc<dyn Watcher> {
+    Arc::new(SystemWatcher::new())
+}
+
+/// Whoever started this process and watches over it.
+pub(crate) fn service_manager() -> Arc<dyn ServiceManager> {
+    Arc::new(Systemd)
+}
+
+/// What `serve` in the marker of a repository says, and where.
+pub(crate) fn serve_section(repository: &Path) -> Result<BTreeMap<String, (String, Position)>, ComposeError> {
+    let layout = Layout::of_repository(repository, &YamlDocuments);
+    Ok(layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?.serve)
 }
 
 /// The system's randomness, for what needs no repository.
@@ -108,22 +135,22 @@ struct Composition {
 
 impl Composition {
     fn new(settings: Settings) -> Result<Self, ComposeError> {
-        let Settings { repository, state_directory, access, .. } = &settings;
-        tracing::info!(repository = %repository.display(), state = %state_directory.display(), ?access, "opening");
+        let Settings { repository, state_directory: state, access, .. } = &settings;
+        tracing::info!(repository = %repository.display(), state = %state.display(), ?access, "opening");
         if settings.access == Access::ReadWrite {
-            state::prepare(repository, state_directory)?;
+            state_directory::prepare(repository, state)?;
         }
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|source| ComposeError::Path { path: path.to_owned(), source })
         };
-        let absolute = (absolute(repository)?, absolute(state_directory)?);
+        let absolute = (absolute(repository)?, absolute(state)?);
         let program = std::env::current_exe().map_err(ComposeError::Program)?;
         let size = settings.jobs;
         let pool = Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
         let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
         let tree = LocalTree::new(TreeOptions {
             repository: repository.clone(),
-            state_directory: state_directory.clone(),
+            state_directory: state.clone(),
             environment: settings.environment.clone(),
             parser: Arc::new(pool.clone()),
             documents: Arc::clone(&documents),
@@ -132,7 +159,7 @@ impl Composition {
             walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
         let store = LocalStore::new(settings.bundles_directory());
-        let locks = Arc::new(LockFiles::new(state_directory.join("locks")));
+        let locks = Arc::new(LockFiles::new(state.join("locks")));
         Ok(Self {
             settings: Arc::new(settings),
             pool,

@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mangrove_domain::index::TypeIndex;
 
 use super::access::sha256;
@@ -70,9 +71,9 @@ impl Answers {
 
 impl Answer {
     pub(super) fn new(body: Vec<u8>) -> Self {
-        let digest: String = sha256(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        // Digits and quotes are what a header may have.
-        let tag = HeaderValue::from_str(&format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        // Letters, digits and quotes are what a header may have.
+        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(sha256(&body)));
+        let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
         Self { body: body.into(), tag }
     }
 

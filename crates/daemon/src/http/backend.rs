@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use mangrove_app::scan::Report;
 use mangrove_documents::{CheckDocument, ErrorReport};
 
+use crate::event::ScanOptions;
+
 /// The rest of the daemon, as the HTTP side sees it.
 #[async_trait]
 pub trait Backend: Send + Sync {
@@ -17,13 +19,4 @@ pub trait Backend: Send + Sync {
 
     /// What the daemon needs for its work, and whether it has it. Extensions that fail are none of it.
     async fn readiness(&self) -> Vec<CheckDocument>;
-}
-
-/// What a scan that somebody asks for shall do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScanOptions {
-    /// Read every file, whatever its stat says.
-    pub rehash: bool,
-    /// Let removals pass that the guardrail would withhold.
-    pub allow_mass_removal: bool,
 }

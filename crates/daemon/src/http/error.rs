@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    extract::rejection::{PathRejection, QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -105,19 +105,15 @@ impl From<RunError> for ApiError {
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::plain(StatusCode::BAD_REQUEST, rejection.body_text())
+        let text = rejection.body_text();
+        let what = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        Self::plain(StatusCode::BAD_REQUEST, format!("the parameters cannot be used: {what}"))
     }
 }
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
-        Self::plain(StatusCode::BAD_REQUEST, rejection.body_text())
-    }
-}
-
-impl From<JsonRejection> for ApiError {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::plain(rejection.status(), rejection.body_text())
+        Self::plain(StatusCode::BAD_REQUEST, format!("the path cannot be used: {}", rejection.body_text()))
     }
 }
 

@@ -133,7 +133,7 @@ pub(super) fn all(
 }
 
 impl Listening {
-    async fn next(&mut self) -> Option<Result<Event, Infallible>> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(gap) = self.gap.take() {
                 let gap = EventDocument::Gap(gap);
@@ -142,7 +142,7 @@ impl Listening {
             while let Some(event) = self.ready.pop_front() {
                 if event.name == "gap" || self.names.is_empty() || self.names.iter().any(|name| name == event.name) {
                     let named = Event::default().event(event.name).id(self.log.identifier(&event));
-                    return Some(Ok(named.data(event.data.as_ref())));
+                    return Some(named.data(event.data.as_ref()));
                 }
             }
             self.changes.borrow_and_update();
@@ -157,18 +157,15 @@ impl Listening {
     }
 }
 
-fn to_sse(event: Event, data: Result<String, serde_json::Error>) -> Result<Event, Infallible> {
-    Ok(match data {
+fn to_sse(event: Event, data: Result<String, serde_json::Error>) -> Event {
+    match data {
         Ok(data) => event.data(data),
         Err(error) => event.comment(format!("an event cannot be written: {error}")),
-    })
+    }
 }
 
-fn respond(
-    events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
-    stopping: CancellationToken,
-) -> Response {
-    let events = events.take_until(stopping.cancelled_owned());
+fn respond(events: impl Stream<Item = Event> + Send + 'static, stopping: CancellationToken) -> Response {
+    let events = events.map(Ok::<_, Infallible>).take_until(stopping.cancelled_owned());
     let alive = KeepAlive::new().interval(BETWEEN_SIGNS_OF_LIFE);
     Sse::new(events).keep_alive(alive).into_response()
 }

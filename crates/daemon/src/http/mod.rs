@@ -22,7 +22,7 @@ use axum::{Router, extract::DefaultBodyLimit, middleware};
 
 pub use self::{
     access::{Access, Identity, Scope, Token},
-    backend::{Backend, ScanOptions},
+    backend::Backend,
     event_log::EventLog,
     hosts::Hosts,
     routes::openapi_document,
@@ -43,7 +43,6 @@ pub struct Further {
 }
 
 /// All routes. Each request passes the same guard, whatever it asks for.
-#[must_use]
 pub fn router(state: &ApiState, further: Further) -> Router {
     let authorize = middleware::from_fn_with_state(state.clone(), guard::authorize);
     let check = middleware::from_fn_with_state(state.clone(), guard::check);

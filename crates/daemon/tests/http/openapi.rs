@@ -34,9 +34,15 @@ fn check_references(value: &Value, schemas: &BTreeSet<&String>) {
                 let name = target.strip_prefix("#/components/schemas/").expect("a schema");
                 assert!(schemas.contains(&name.to_owned()), "{target}");
             }
-            members.values().for_each(|member| check_references(member, schemas));
+            for member in members.values() {
+                check_references(member, schemas);
+            }
         }
-        Value::Array(items) => items.iter().for_each(|item| check_references(item, schemas)),
+        Value::Array(items) => {
+            for item in items {
+                check_references(item, schemas);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -21,7 +21,10 @@ use mangrove_app::{
     service::{Parts, Repository, Running, Service},
     workflow::Limits,
 };
-use mangrove_daemon::http::{Access, ApiParts, ApiState, Backend, Further, Hosts, ScanOptions, router};
+use mangrove_daemon::{
+    ScanOptions,
+    http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
+};
 use mangrove_documents::{CheckDocument, ErrorReport};
 use mangrove_domain::{
     json::Json,
@@ -247,7 +250,7 @@ impl World {
         let script = Script::default();
         let running =
             Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
-        let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 2, repository })
+        let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 1, repository })
             .with_runs(Arc::new(MemoryRuns::new()))
             .with_running(running);
         let stopping = CancellationToken::new();

@@ -32,10 +32,11 @@ use crate::{
 pub fn plan(disk: &DiskView, catalog: &CatalogView, policy: &Policy) -> Plan {
     let rows = rows_by_source(catalog);
     let observations = observations_by_source(disk, &rows);
+    let due = observed::DueCauses::of(&policy.retry, rows.values().copied());
     let mut steps: BTreeMap<&SourceId, Step> = BTreeMap::new();
     for (source, observation) in &observations {
         let row = rows.get(source).copied();
-        steps.insert(source, observed::step(disk, policy, observation, row));
+        steps.insert(source, observed::step(disk, policy, &due, observation, row));
     }
     for (source, row) in &rows {
         if !observations.contains_key(source) {

@@ -1,12 +1,14 @@
 //! What to do about a source that is there.
 
+use std::collections::BTreeSet;
+
 use super::{
     action::{Action, Step},
     policy::{Policy, Retry},
 };
 use crate::{
     bundle::Presence,
-    failure::Failure,
+    failure::{CauseKey, Failure},
     freshness::{Fresh, NotLookedAt, Stale, Verdict, decide, has_bundle},
     observation::{DiskView, Entry, Observation},
     row::Row,
@@ -14,8 +16,29 @@ use crate::{
     state::StateName,
 };
 
+/// The causes of which a failure is due. Failures of one cause heal together, and are tried together.
+pub(super) struct DueCauses<'a>(BTreeSet<&'a CauseKey>);
+
+impl<'a> DueCauses<'a> {
+    pub(super) fn of(retry: &Retry, rows: impl Iterator<Item = &'a Row>) -> Self {
+        let Retry::Due(now) = retry else { return Self(BTreeSet::new()) };
+        let due = rows.filter_map(Row::failure).filter(|failure| failure.is_due(*now));
+        Self(due.map(|failure| &failure.cause).collect())
+    }
+
+    fn include(&self, failure: &Failure) -> bool {
+        failure.class.longest_delay().is_some() && self.0.contains(&failure.cause)
+    }
+}
+
 /// The step of a source that was observed.
-pub(super) fn step(disk: &DiskView, policy: &Policy, observation: &Observation, row: Option<&Row>) -> Step {
+pub(super) fn step(
+    disk: &DiskView,
+    policy: &Policy,
+    due: &DueCauses<'_>,
+    observation: &Observation,
+    row: Option<&Row>,
+) -> Step {
     let source = observation.source.clone();
     let not_looked_at =
         |reason| Step { source: source.clone(), verdict: Fresh::NotLookedAt(reason).into(), action: Action::Keep };
@@ -27,7 +50,7 @@ pub(super) fn step(disk: &DiskView, policy: &Policy, observation: &Observation, 
     };
     let presence = disk.presence_of(&observation.source);
     let verdict = decide(observation, row, presence, rule_version);
-    let action = action_for(&verdict, observation, row, presence, policy);
+    let action = action_for(&verdict, observation, row, presence, (policy, due));
     Step { source, verdict, action }
 }
 
@@ -36,7 +59,7 @@ fn action_for(
     observation: &Observation,
     row: Option<&Row>,
     presence: Presence,
-    policy: &Policy,
+    (policy, due): (&Policy, &DueCauses<'_>),
 ) -> Action {
     let stale = match verdict {
         Verdict::Fresh(_) => return Action::Keep,
@@ -65,7 +88,7 @@ fn action_for(
         Stale::RulesChanged { .. } | Stale::InspectionPending => inspect_or_build(observation, row, presence),
         Stale::RetryFailedBuild { failure } => {
             let is_changed = row.and_then(|row| row.attempted.as_ref()) != observation.inputs();
-            if is_changed || is_retried(&policy.retry, &observation.source, failure) {
+            if is_changed || is_retried(&policy.retry, due, &observation.source, failure) {
                 inspect_or_build(observation, row, presence)
             } else {
                 Action::Defer { until: failure.next_retry }
@@ -81,10 +104,10 @@ fn inspect_or_build(observation: &Observation, row: Option<&Row>, presence: Pres
     if is_built { Action::Inspect } else { Action::Build }
 }
 
-fn is_retried(retry: &Retry, source: &SourceId, failure: &Failure) -> bool {
+fn is_retried(retry: &Retry, due: &DueCauses<'_>, source: &SourceId, failure: &Failure) -> bool {
     match retry {
         Retry::All => true,
-        Retry::Due(now) => failure.is_due(*now),
+        Retry::Due(_) => due.include(failure),
         Retry::Only(sources) => sources.contains(source),
         Retry::None => false,
     }

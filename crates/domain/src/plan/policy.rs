@@ -27,7 +27,8 @@ pub struct Policy {
 pub enum Retry {
     /// Every one: a scan on the command line, the start of a daemon.
     All,
-    /// Those whose timer has run out at this instant: a daemon's timer, hot reload, periodic rescan.
+    /// Those whose timer has run out at this instant, and with them all that failed for the same cause: they heal
+    /// together, so one probe serves them all. A daemon's timer, hot reload, periodic rescan.
     Due(Timestamp),
     /// These: an explicit retry, or a type that is asked for.
     Only(BTreeSet<SourceId>),

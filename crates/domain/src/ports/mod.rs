@@ -28,7 +28,9 @@ mod repository_files;
 mod run_store;
 mod schema_validator;
 mod seals;
+mod service_manager;
 mod source_tree;
+mod watcher;
 
 pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
 pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
@@ -53,7 +55,9 @@ pub use repository_files::{FileList, FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunPlace, RunStore};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
+pub use service_manager::{NoServiceManager, ServiceManager};
 pub use source_tree::{ObserveError, ObserveRequest, SourceTree};
+pub use watcher::{NoWatcher, Watcher};
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about
 /// outcomes use the strict fakes of `testkit`. There is none of [`BundleStore`] and [`Progress`], whose methods borrow

@@ -12,6 +12,7 @@ use crate::{
     module_graph::{ModuleGraph, SourceFile},
     source::SourceId,
     survey::Survey,
+    watch::WatchList,
     workflow::WorkflowFiles,
 };
 
@@ -49,6 +50,10 @@ pub trait SourceTree: Send + Sync {
     ///
     /// [`RepositoryFiles`]: super::RepositoryFiles
     async fn workflows(&self) -> Result<WorkflowFiles, ObserveError>;
+
+    /// The places on which the latest survey rests, of this process or an earlier one: where a change may give another
+    /// outcome. Empty before the first.
+    async fn looked_at(&self) -> WatchList;
 
     /// How pulled extensions differ from what the lockfile says of them, sorted. Reads every file of theirs that has a
     /// checksum; remembers nothing.

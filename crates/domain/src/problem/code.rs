@@ -155,6 +155,8 @@ codes! {
     SHIPPED_IN_USE = 420, "a pulled extension runs the bundle that it ships";
     /// The bundle that a pulled extension ships is not the one that was accepted.
     SHIPPED_CHANGED = 421, "a shipped bundle is not the one that was accepted";
+    /// A directory of the state, or a name on the way to it, is a link.
+    STATE_LINK = 422, "a link in the state directory";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.
@@ -183,12 +185,16 @@ codes! {
     METHOD_FAILED = 701, "a method failed";
     /// A run ended because a type it needs is not ready.
     RUN_BLOCKED = 702, "a run is blocked by a type";
+    /// The name or the tags of an item of data are longer than they may be.
+    DATA_NAME_TOO_LONG = 703, "the name or tags of data are too long";
     /// The process of a run ended before the run did.
     RUN_INTERRUPTED = 710, "the process of a run ended before the run";
     /// A run was stopped from outside.
     RUN_CANCELLED = 711, "a run was cancelled";
     /// The task of a run panicked.
     RUN_PANICKED = 712, "a fault in Mangrove itself ended a run";
+    /// The address of the daemon is taken, or not ours.
+    CANNOT_LISTEN = 801, "the daemon cannot listen on its address";
 }
 
 impl Code {

@@ -11,6 +11,7 @@ use crate::{
     nearest,
     problem::{Code, Severity},
     source::Origin,
+    time::parse_duration,
 };
 
 /// How deep conditions may be nested.
@@ -290,17 +291,7 @@ fn check_cycles(form: &mut Form<'_>, what: &str, nodes: &[Node], names: &[&str],
 fn read_duration(node: &Node) -> Option<Duration> {
     let millis = match &node.value {
         NodeValue::Number(Number::Integer(seconds)) => u64::try_from(*seconds).ok()?.checked_mul(1000)?,
-        NodeValue::String(text) => {
-            let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
-            let factor = match &text[unit_at..] {
-                "ms" => 1,
-                "s" => 1000,
-                "m" => 60_000,
-                "h" => 3_600_000,
-                _ => return None,
-            };
-            text[..unit_at].parse::<u64>().ok()?.checked_mul(factor)?
-        }
+        NodeValue::String(text) => return parse_duration(text),
         _ => return None,
     };
     (millis > 0).then(|| Duration::from_millis(millis))

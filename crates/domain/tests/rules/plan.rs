@@ -8,6 +8,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    failure::CauseKey,
     fingerprint::Inputs,
     index::TypeIndex,
     observation::{CatalogView, DiskView, RootAccess, RootView},
@@ -15,7 +16,7 @@ use mangrove_domain::{
     problem::Code,
     row::Row,
     source::{Extension, Origin, RootId},
-    state::TombstoneReason,
+    state::{State, TombstoneReason},
     time::Timestamp,
 };
 
@@ -104,6 +105,29 @@ fn fault_37_retry_policies() {
     for retry in [Retry::All, Retry::Due(NOW), only("b.ts"), Retry::None] {
         assert_eq!(failed_action(retry, "s2"), Action::Build);
     }
+}
+
+/// Fault 50: what heals together is tried together, so that one probe serves all.
+#[test]
+fn fault_50_failures_of_one_cause_are_due_together() {
+    let mut rows = catalog(&[
+        ("a.ts", "BundleBuildFailed attempted=s1"),
+        ("b.ts", "BundleBuildFailed attempted=s1"),
+        ("c.ts", "BundleBuildFailed attempted=s1"),
+    ]);
+    let (due, later) = (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(30)));
+    for (row, cause) in rows.rows.iter_mut().zip(["registry:a:1", "registry:a:1", "registry:b:1"]) {
+        let State::BundleBuildFailed { failure, .. } = &mut row.state else { panic!("a failed build") };
+        failure.cause = CauseKey(cause.into());
+    }
+    for row in &mut rows.rows[1..] {
+        let State::BundleBuildFailed { failure, .. } = &mut row.state else { panic!("a failed build") };
+        failure.next_retry = Some(later);
+    }
+    let disk = disk(&[("a.ts", "s1"), ("b.ts", "s1"), ("c.ts", "s1")]);
+    let plan = plan(&disk, &rows, &Policy { retry: Retry::Due(due), ..policy() });
+    let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
+    assert_eq!(actions, [&Action::Build, &Action::Build, &Action::Defer { until: Some(later) }]);
 }
 
 #[test]

@@ -8,12 +8,14 @@
 //! A version is claimed by creating its metadata under a name that must not be there yet; the content follows
 //! under the same rule. Two writers therefore get two versions. A version whose content is missing belongs to a
 //! writer that died in between: it does not exist, and its number is not used again. Both files are complete and
-//! on the disk before they get their names. Names are escaped, so none leads anywhere else (`names`).
+//! on the disk before they get their names. Names are escaped, so none leads anywhere else (`names`), and no link below
+//! the root is followed.
 
 mod names;
 
 use std::{
-    fs, io,
+    ffi::OsString,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,6 +31,7 @@ use mangrove_domain::{
 };
 use mangrove_fs::{
     atomic::{self, Durability},
+    directory::Directory,
     faults::{Operation, io_fault},
     json_text, leftovers,
     read::{self, FileKind, Within},
@@ -90,8 +93,9 @@ impl LocalData {
 
     fn write_item(&self, data: NewData) -> Result<DataHandle, Fault> {
         let content = data.content.to_string();
-        let directory = self.item(&data.model_id, &data.spec_name, &data.name);
-        fs::create_dir_all(&directory).map_err(|error| io_fault(Operation::Create, &directory, &error))?;
+        let path = self.item(&data.model_id, &data.spec_name, &data.name);
+        let directory =
+            Directory::make(&self.root, &path).map_err(|error| io_fault(Operation::Create, &path, &error))?;
         let mut handle = DataHandle {
             data_id: uuid::Uuid::now_v7().to_string(),
             model_id: data.model_id,
@@ -105,43 +109,47 @@ impl LocalData {
             written_at: data.written_at,
         };
         leftovers::remove(&directory);
-        let mut version = Versions::of(&directory)?.claimed;
+        let mut version = Versions::in_directory(&directory)?.claimed;
         for _ in 0..CLAIM_ATTEMPTS {
-            version = version.checked_add(1).ok_or_else(|| malformed(&directory, "all versions are used up"))?;
+            version = version.checked_add(1).ok_or_else(|| malformed(&path, "all versions are used up"))?;
             handle.version = version;
             let metadata = serde_json::to_string(&store(&handle))
-                .map_err(|error| malformed(&directory, &format!("its metadata cannot be written: {error}")))?;
+                .map_err(|error| malformed(&path, &format!("its metadata cannot be written: {error}")))?;
             if place(&directory, &metadata_name(version), metadata.as_bytes())? {
                 if place(&directory, &content_name(version), content.as_bytes())? {
-                    sync_directory(&directory, &self.root)?;
+                    sync_directory(&path, &self.root)?;
                     return Ok(handle);
                 }
-                return Err(malformed(&directory, &format!("version {version} has a content and had no metadata")));
+                return Err(malformed(&path, &format!("version {version} has a content and had no metadata")));
             }
         }
-        Err(malformed(&directory, "too many others write the same item"))
+        Err(malformed(&path, "too many others write the same item"))
     }
 
-    fn read_item(directory: &Path, version: Option<u32>) -> Result<Option<(DataHandle, Json)>, Fault> {
+    fn read_item(&self, path: &Path, version: Option<u32>) -> Result<Option<(DataHandle, Json)>, Fault> {
+        let Some(directory) = self.opened(path)? else { return Ok(None) };
         let version = match version {
             Some(version) => Some(version),
-            None => Versions::of(directory)?.latest,
+            None => Versions::in_directory(&directory)?.latest,
         };
         let Some(version) = version else { return Ok(None) };
-        let path = directory.join(content_name(version));
+        let path = directory.path().join(content_name(version));
         let Some(content) = read_text(&path)? else { return Ok(None) };
         let content = json_text::parse(&content).map_err(|error| malformed(&path, &error.to_string()))?;
-        Ok(Some((read_handle(directory, version)?, content)))
+        Ok(Some((read_handle(directory.path(), version)?, content)))
     }
 
     fn latest_items(&self, model_id: &str) -> Result<Vec<DataHandle>, Fault> {
         let mut handles = Vec::new();
-        for spec in directories(&self.root.join(names::escape(model_id)))? {
-            for item in directories(&spec)? {
-                if let Some(version) = Versions::of(&item)?.latest {
-                    handles.push(read_handle(&item, version)?);
-                }
-            }
+        if let Some(model) = self.opened(&self.root.join(names::escape(model_id)))? {
+            each_in(&model, &mut |spec| {
+                each_in(spec, &mut |item| {
+                    if let Some(version) = Versions::in_directory(item)?.latest {
+                        handles.push(read_handle(item.path(), version)?);
+                    }
+                    Ok(())
+                })
+            })?;
         }
         handles.sort_by(|one, other| (&one.spec_name, &one.name).cmp(&(&other.spec_name, &other.name)));
         Ok(handles)
@@ -149,18 +157,26 @@ impl LocalData {
 }
 
 impl LocalData {
+    /// The directory at this place, opened without links; `None` if there is none.
+    fn opened(&self, path: &Path) -> Result<Option<Directory>, Fault> {
+        match Directory::open(&self.root, path) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_fault(Operation::List, path, &error)),
+        }
+    }
+
     fn remove_all_leftovers(&self, is_dry_run: bool) -> Result<u64, Fault> {
         let mut count = 0;
-        for model in directories(&self.root)? {
-            for spec in directories(&model)? {
-                for item in directories(&spec)? {
-                    let found = leftovers::find(&item);
-                    count += found.len() as u64;
-                    if !is_dry_run {
-                        leftovers::remove(&item);
-                    }
+        if let Some(root) = self.opened(&self.root)? {
+            let mut clean = |item: &Directory| {
+                count += leftovers::find(item).len() as u64;
+                if !is_dry_run {
+                    leftovers::remove(item);
                 }
-            }
+                Ok(())
+            };
+            each_in(&root, &mut |model| each_in(model, &mut |spec| each_in(spec, &mut clean)))?;
         }
         Ok(count)
     }
@@ -180,7 +196,7 @@ impl DataStore for LocalData {
         version: Option<u32>,
     ) -> Result<Option<(DataHandle, Json)>, DataError> {
         let directory = self.item(model_id, spec_name, name);
-        self.blocking("read", move |_| Self::read_item(&directory, version)).await
+        self.blocking("read", move |this| this.read_item(&directory, version)).await
     }
 
     async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError> {
@@ -211,16 +227,9 @@ struct Versions {
 }
 
 impl Versions {
-    fn of(directory: &Path) -> Result<Self, Fault> {
+    fn in_directory(directory: &Directory) -> Result<Self, Fault> {
         let mut versions = Self::default();
-        let fault = |error: io::Error| io_fault(Operation::List, directory, &error);
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(versions),
-            Err(error) => return Err(fault(error)),
-        };
-        for entry in entries {
-            let name = entry.map_err(fault)?.file_name();
+        for name in names_in(directory)? {
             // Temporary files have other names.
             let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
             let (number, is_content) = match stem.strip_suffix(".meta") {
@@ -238,9 +247,9 @@ impl Versions {
 }
 
 /// Gives complete, durable content this name. False if the name is taken.
-fn place(directory: &Path, name: &str, content: &[u8]) -> Result<bool, Fault> {
-    let path = directory.join(name);
-    atomic::create(&path, content, Durability::Durable).map_err(|error| io_fault(Operation::Write, &path, &error))
+fn place(directory: &Directory, name: &str, content: &[u8]) -> Result<bool, Fault> {
+    let placed = atomic::create(directory, name, content, Durability::Durable);
+    placed.map_err(|error| io_fault(Operation::Write, &directory.path().join(name), &error))
 }
 
 /// Makes the names in a directory durable, and its own up to the root.
@@ -293,22 +302,21 @@ fn store(handle: &DataHandle) -> Metadata {
     }
 }
 
-/// The directories in a directory; none if it is not there.
-fn directories(path: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let fault = |error: io::Error| io_fault(Operation::List, path, &error);
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(fault(error)),
-    };
-    let mut directories = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(fault)?;
-        if entry.file_type().map_err(fault)?.is_dir() {
-            directories.push(entry.path());
+fn names_in(directory: &Directory) -> Result<Vec<OsString>, Fault> {
+    directory.names().map_err(|error| io_fault(Operation::List, directory.path(), &error))
+}
+
+/// Visits the directories in a directory, one after the other. A link is none: it is told as one that cannot be opened.
+fn each_in(directory: &Directory, visit: &mut dyn FnMut(&Directory) -> Result<(), Fault>) -> Result<(), Fault> {
+    for name in names_in(directory)? {
+        match directory.directory(&name) {
+            Ok(below) => visit(&below)?,
+            // A file, or gone meanwhile.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => {}
+            Err(error) => return Err(io_fault(Operation::List, &directory.path().join(name), &error)),
         }
     }
-    Ok(directories)
+    Ok(())
 }
 
 fn malformed(path: &Path, what: &str) -> Fault {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -15,7 +15,10 @@ use mangrove_domain::{
     run::{JobRecord, RunProblem, RunRecord, StepRecord},
     time::Timestamp,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    directory,
+    faults::{Operation, io_fault},
+};
 
 /// The locks of a history.
 #[derive(Debug)]
@@ -40,8 +43,7 @@ impl Running {
             return Ok(());
         }
         let lock = || -> io::Result<File> {
-            fs::create_dir_all(&self.directory)?;
-            let file = mangrove_fs::lock::open(&path)?;
+            let file = mangrove_fs::lock::open(&self.directory, &path)?;
             // Others hold it shared, and for a moment only.
             file.lock()?;
             Ok(file)
@@ -61,14 +63,14 @@ impl Running {
     /// Removes the file of a run that ended. Best effort: a file without a lock says nothing.
     pub(super) fn forget(&self, id: &str) {
         if let Some(path) = self.path(id) {
-            let _ = fs::remove_file(path);
+            let _ = directory::remove_file(&self.directory, &path);
         }
     }
 
     /// True unless it is certain that nobody runs it.
     pub(super) fn is_alive(&self, id: &str) -> bool {
         let Some(path) = self.path(id) else { return false };
-        match mangrove_fs::lock::open_existing(&path) {
+        match mangrove_fs::lock::open_existing(&self.directory, &path) {
             // Shared, so that two who look do not take each other for the holder.
             Ok(file) => match file.try_lock_shared() {
                 Ok(()) => false,

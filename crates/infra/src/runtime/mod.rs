@@ -17,6 +17,9 @@ use rustix::fs::{Access, access};
 /// The variable that names the program `deno`.
 pub const DENO_VARIABLE: &str = "MANGROVE_DENO";
 
+/// The directory below the state directory where programs are installed.
+const PROGRAMS: &str = "runtime";
+
 /// Variables that name proxies; programs get them in both cases.
 pub(crate) const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
@@ -70,7 +73,7 @@ impl ProgramLocations {
     /// Where [`install`] puts the program.
     #[must_use]
     pub fn installed(&self) -> PathBuf {
-        self.state_directory.join("runtime").join("deno")
+        self.state_directory.join(PROGRAMS).join("deno")
     }
 
     /// The program `deno`: what the configuration names, then [`DENO_VARIABLE`], then what was installed, then `PATH`.

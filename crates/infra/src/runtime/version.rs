@@ -57,6 +57,7 @@ struct Known {
 /// The versions of programs.
 #[derive(Debug)]
 pub struct Versions {
+    state_directory: PathBuf,
     file: PathBuf,
     is_read_only: bool,
     known: Mutex<Option<BTreeMap<PathBuf, Known>>>,
@@ -68,7 +69,8 @@ impl Versions {
     #[must_use]
     pub fn new(state_directory: &Path, is_read_only: bool) -> Self {
         Self {
-            file: state_directory.join("runtime").join("versions.json"),
+            state_directory: state_directory.to_owned(),
+            file: state_directory.join(super::PROGRAMS).join("versions.json"),
             is_read_only,
             known: Mutex::default(),
             failed: tokio::sync::Mutex::default(),
@@ -129,7 +131,8 @@ impl Versions {
             return;
         }
         let bytes = serde_json::to_vec(known).map_err(io::Error::from);
-        let written = bytes.and_then(|bytes| atomic::write(&self.file, &bytes, Durability::Volatile));
+        let written =
+            bytes.and_then(|bytes| atomic::write(&self.state_directory, &self.file, &bytes, Durability::Volatile));
         if let Err(error) = written {
             tracing::warn!(%error, "the versions of programs cannot be remembered; they are asked again");
         }

@@ -14,7 +14,7 @@ use super::{
     BusyPolicy, OpenMode, SqliteError,
     connections::reader_pool,
     error::corrupt,
-    files::{FileIdentity, suspect_path},
+    files::{FileIdentity, directory_of, suspect_path},
     patience::Patience,
 };
 
@@ -142,7 +142,7 @@ impl Database {
     fn mark_suspect(&self) {
         if self.pools.as_ref().is_some_and(|pools| pools.writer.is_some()) {
             // Best effort: without the mark, the probe at open still reads the pages of the rows.
-            let _ = atomic::write(&suspect_path(&self.path), b"", Durability::Volatile);
+            let _ = atomic::write(directory_of(&self.path), &suspect_path(&self.path), b"", Durability::Volatile);
         }
     }
 
@@ -170,6 +170,7 @@ impl Database {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             Some(_) | None => Path::new("."),
         };
+        #[expect(clippy::disallowed_methods, reason = "in the directory that a person names for the copy")]
         let copy = tempfile::Builder::new()
             .prefix(".mangrove-backup-")
             .tempfile_in(directory)

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+/// The directory of a database, which is the root of all that is written beside it.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

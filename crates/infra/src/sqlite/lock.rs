@@ -9,13 +9,16 @@ use std::{
 use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::faults::{Operation, io_fault};
 
-use super::{BusyPolicy, SqliteError, files::with_suffix};
+use super::{
+    BusyPolicy, SqliteError,
+    files::{directory_of, with_suffix},
+};
 
 /// Takes the lock under which a file is created, migrated or set aside. The kernel releases it when its
 /// holder dies, so a lock file that is left behind locks nobody out (fault 39).
 pub(crate) async fn lock_setup(path: &Path, busy: BusyPolicy) -> Result<File, SqliteError> {
     let lock_path = with_suffix(path, "-lock");
-    let file = mangrove_fs::lock::open(&lock_path)
+    let file = mangrove_fs::lock::open(directory_of(path), &lock_path)
         .map_err(|error| SqliteError::Other(io_fault(Operation::Create, &lock_path, &error)))?;
     let pause = Duration::from_millis(10);
     let mut left = busy.busy_timeout.saturating_mul(busy.attempts.max(1));

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use mangrove_domain::{failure::Fault, problem::Code};
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    directory::{self, Directory},
+    faults::{Operation, io_fault},
+};
 use sqlx::{SqliteConnection, SqlitePool, migrate::MigrateError};
 use tokio::sync::Mutex;
 
@@ -12,7 +15,7 @@ use super::{
     connections::{connect_options, reader_pool, writer_pool},
     database::{Database, Pools},
     error::{corrupt, failed, incomplete, newer},
-    files::{FileIdentity, suspect_path},
+    files::{FileIdentity, directory_of, suspect_path},
     lock::lock_setup,
     migrations,
     patience::Patience,
@@ -82,10 +85,9 @@ async fn open_to_write(
     layout: &Layout,
     busy: BusyPolicy,
 ) -> Result<(Database, Option<PathBuf>), SqliteError> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| SqliteError::Other(io_fault(Operation::Create, parent, &error)))?;
-    }
+    let directory = directory_of(path);
+    Directory::make(directory, directory)
+        .map_err(|error| SqliteError::Other(io_fault(Operation::Create, directory, &error)))?;
     let options = connect_options(path, layout, busy).create_if_missing(false);
     let attempt = || async {
         let writer = writer_pool(options.clone());
@@ -195,7 +197,7 @@ async fn examine(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode
             return Err(corrupt(format!("{} is damaged: {verdict}", path.display())));
         }
         // Best effort: a mark that stays costs one more check at the next open.
-        let _ = std::fs::remove_file(&suspect);
+        let _ = directory::remove_file(directory_of(path), &suspect);
     }
     Ok(FileState::Ready)
 }

@@ -5,13 +5,18 @@ use std::path::{Path, PathBuf};
 use mangrove_domain::{ports::Clock as _, time::Timestamp};
 use mangrove_fs::{
     atomic,
+    directory::Directory,
     faults::{Operation, io_fault},
 };
 use time::{OffsetDateTime, macros::format_description};
 
 use crate::system::SystemClock;
 
-use super::{BusyPolicy, SqliteError, files::with_suffix, lock::lock_setup};
+use super::{
+    BusyPolicy, SqliteError,
+    files::{directory_of, with_suffix},
+    lock::lock_setup,
+};
 
 /// Moves the file and its log out of the way, whatever is in it, so that the next opening makes a new one. Gives
 /// the new place; `None` if there is no file. Only the latest file that was replaced is kept.
@@ -35,11 +40,11 @@ pub(crate) const REPLACED: &str = "replaced";
 pub(crate) fn forget_replaced(path: &Path, latest: &Path) {
     let text = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (earlier, latest) = (text(&with_suffix(path, &format!(".{REPLACED}-"))), text(latest));
-    let Some(Ok(entries)) = path.parent().map(std::fs::read_dir) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+    let Ok(directory) = Directory::open(directory_of(path), directory_of(path)) else { return };
+    for entry in directory.names().unwrap_or_default() {
+        let name = entry.to_string_lossy();
         if name.starts_with(&earlier) && !name.starts_with(&latest) {
-            let _ = std::fs::remove_file(entry.path());
+            let _ = directory.remove_file(&entry);
         }
     }
 }
@@ -59,10 +64,12 @@ pub(crate) fn place_aside(path: &Path, why: &str) -> PathBuf {
 /// Moves a file and its log out of the way; `why` becomes part of the name.
 pub(super) fn move_aside(path: &Path, why: &str) -> Result<PathBuf, SqliteError> {
     let target = place_aside(path, why);
-    atomic::rename(path, &target).map_err(|error| SqliteError::Other(io_fault(Operation::Rename, path, &error)))?;
+    let directory = directory_of(path);
+    atomic::rename(directory, path, &target)
+        .map_err(|error| SqliteError::Other(io_fault(Operation::Rename, path, &error)))?;
     for suffix in ["-wal", "-shm", "-suspect"] {
         let from = with_suffix(path, suffix);
-        match atomic::rename(&from, &with_suffix(&target, suffix)) {
+        match atomic::rename(directory, &from, &with_suffix(&target, suffix)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(SqliteError::Other(io_fault(Operation::Rename, &from, &error)));
             }

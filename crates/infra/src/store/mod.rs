@@ -10,7 +10,7 @@
 //! Every object is written in `tmp/` and renamed to its place, so a reader sees all of it or nothing. What was
 //! put is made durable by [`sync`](BundleStore::sync), once for a batch. Presence looks at sizes only: one stat
 //! for an extension bundle, one for each file of a vendor bundle, and a vendor that many bundles share is looked
-//! at once per call. Bytes are compared with their digest by `load` and `verify`, and by `put` when something of
+//! at once per call. No link below the root is followed to write, to sweep or to remove. Bytes are compared with their digest by `load` and `verify`, and by `put` when something of
 //! that name is there: a damaged object is replaced by what should have been there all the time.
 
 mod durable;
@@ -22,7 +22,7 @@ mod write;
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -35,6 +35,7 @@ use mangrove_domain::{
     problem::Code,
 };
 use mangrove_fs::{
+    directory::{self, Directory},
     faults::{Operation, io_fault},
     read::{FileKind, Within},
 };
@@ -208,44 +209,45 @@ impl Inner {
         }
     }
 
+    /// The directory at this place, opened without links; `None` if there is none.
+    fn directory(&self, operation: &'static str, path: &Path) -> Result<Option<Directory>, StoreError> {
+        match Directory::open(&self.root, path) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(access(operation, io_fault(Operation::List, path, &error))),
+        }
+    }
+
+    /// The directory at this place, made if it is missing.
+    fn made_directory(&self, path: &Path) -> Result<Directory, StoreError> {
+        Directory::make(&self.root, path).map_err(|error| access("write", io_fault(Operation::Create, path, &error)))
+    }
+
+    /// Removes whatever stands at this place; what is gone already is no error.
+    fn remove_any(&self, path: &Path) -> Result<(), StoreError> {
+        match directory::remove_all(&self.root, path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(access("remove", io_fault(Operation::Remove, path, &error)))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     fn lock_pending(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The UTF-8 names in a directory; none if there is no such directory.
-fn directory_names(path: &Path) -> Result<Vec<String>, StoreError> {
-    let fault = |error: io::Error| access("list", io_fault(Operation::List, path, &error));
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(fault(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry.map_err(fault)?.file_name().into_string());
-    }
-    Ok(names)
+/// The UTF-8 names in a directory.
+fn names_in(directory: &Directory) -> Result<Vec<String>, StoreError> {
+    let names = directory.names();
+    let names = names.map_err(|error| access("list", io_fault(Operation::List, directory.path(), &error)))?;
+    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
 }
 
-fn create_directory(path: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(path).map_err(|error| access("write", io_fault(Operation::Create, path, &error)))
-}
-
-fn remove_any(path: &Path) -> Result<(), StoreError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(access("remove", io_fault(Operation::Remove, path, &error)))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+/// True if nothing stands at the place that an operation was for.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn access(operation: &'static str, fault: Fault) -> StoreError {

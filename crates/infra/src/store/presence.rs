@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Inner, access, vendor};
+use super::{Inner, access, is_absent, vendor};
 
 /// Below this many bundles, one thread looks at all of them.
 const ONE_THREAD_UP_TO: usize = 256;
@@ -48,11 +48,12 @@ impl Inner {
         let path = self.path(key);
         let size = match key {
             ObjectKey::Extension(_) => fs::symlink_metadata(&path).map(|metadata| metadata.len()),
-            ObjectKey::Vendor(_) => vendor::size(&path),
+            ObjectKey::Vendor(_) => vendor::size(&self.root, &path),
         };
         match size {
             Ok(size) => Ok(Some(size)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            // A link in place of a vendor bundle is none, and makes way for one.
+            Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::InvalidInput => Ok(None),
             Err(error) => Err(access("read", io_fault(Operation::Stat, &path, &error))),
         }
     }

@@ -11,7 +11,7 @@ use mangrove_domain::{
 use mangrove_fs::faults::{Operation, io_fault};
 use rustix::io::Errno;
 
-use super::{Inner, access, directory_names, unusable, vendor, vendor::read_object};
+use super::{Inner, access, names_in, unusable, vendor, vendor::read_object};
 
 impl Inner {
     pub(super) fn load(&self, bundle: &BundleRef) -> Result<LoadedBundle, StoreError> {
@@ -40,7 +40,7 @@ impl Inner {
                 let digest = Digest::of(&bytes);
                 (vec![(String::new(), bytes)], digest)
             }),
-            ObjectKey::Vendor(_) => vendor::read(&path).map(|files| {
+            ObjectKey::Vendor(_) => vendor::read(&self.root, &path).map(|files| {
                 let digest = vendor_digest(files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())));
                 (files, digest)
             }),
@@ -57,7 +57,7 @@ impl Inner {
                 unusable(key, Code::BUNDLE_CORRUPT, "cannot be read")
             }
             io::ErrorKind::InvalidData => unusable(key, Code::BUNDLE_CORRUPT, "holds a name that is not UTF-8"),
-            // A pipe, or something larger than any bundle: none that we put there.
+            // A pipe, a link, or something larger than any bundle: none that we put there.
             io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => {
                 unusable(key, Code::BUNDLE_CORRUPT, &format!("is no bundle: {error}"))
             }
@@ -72,13 +72,14 @@ impl Inner {
 
     pub(super) fn list(&self) -> Result<Vec<StoredObject>, StoreError> {
         let mut objects = Vec::new();
-        for name in directory_names(&self.root)? {
-            let directory = self.root.join(&name);
+        let Some(root) = self.directory("list", &self.root)? else { return Ok(objects) };
+        for name in names_in(&root)? {
             let is_vendor = name == "vendor";
             if !is_vendor && name.len() != 2 {
                 continue;
             }
-            for name in directory_names(&directory)? {
+            let Some(directory) = self.directory("list", &self.root.join(&name))? else { continue };
+            for name in names_in(&directory)? {
                 let digest = if is_vendor { name.as_str() } else { name.strip_suffix(".js").unwrap_or("") };
                 // Not ours, or half a download of somebody else: not an object.
                 let Ok(digest) = digest.parse::<Digest>() else { continue };

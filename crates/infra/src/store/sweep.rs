@@ -1,19 +1,31 @@
 //! Taking away what nothing needs any more: mark by the rows of the catalog, sweep by age.
 
-use std::{fs, io, path::Path, time::UNIX_EPOCH};
+use std::{
+    io,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use mangrove_domain::{
     ports::{StoreError, SweepOutcome, SweepRequest},
     time::Timestamp,
 };
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    directory::Directory,
+    faults::{Operation, io_fault},
+};
 
-use super::{Inner, access, directory_names, remove_any};
+use super::{Inner, access};
 
 pub(super) fn run(store: &Inner, request: &SweepRequest) -> Result<SweepOutcome, StoreError> {
     let mut outcome = SweepOutcome::default();
     for object in store.list()? {
-        if request.needed.contains(&object.key) || !is_old(&store.path(object.key), request)? {
+        if request.needed.contains(&object.key) {
+            continue;
+        }
+        let path = store.path(object.key);
+        let directory = store.directory("sweep", path.parent().unwrap_or(&store.root))?;
+        if !directory.map_or(Ok(false), |directory| is_old(&directory, &path, request))? {
             continue;
         }
         if !request.is_dry_run {
@@ -21,14 +33,20 @@ pub(super) fn run(store: &Inner, request: &SweepRequest) -> Result<SweepOutcome,
         }
         outcome.objects.push(object);
     }
-    let temporary = store.root.join("tmp");
-    for name in directory_names(&temporary)? {
-        let path = temporary.join(name);
-        if !is_old(&path, request)? {
+    let Some(temporary) = store.directory("sweep", &store.root.join("tmp"))? else { return Ok(outcome) };
+    let failed = |operation, path: &Path, error: &io::Error| access("sweep", io_fault(operation, path, error));
+    for name in temporary.names().map_err(|error| failed(Operation::List, temporary.path(), &error))? {
+        let path = temporary.path().join(&name);
+        if !is_old(&temporary, &path, request)? {
             continue;
         }
         if !request.is_dry_run {
-            remove_any(&path)?;
+            match temporary.remove_all(&name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed(Operation::Remove, &path, &error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         outcome.leftovers += 1;
     }
@@ -36,9 +54,9 @@ pub(super) fn run(store: &Inner, request: &SweepRequest) -> Result<SweepOutcome,
 }
 
 /// False for what somebody else took away meanwhile.
-fn is_old(path: &Path, request: &SweepRequest) -> Result<bool, StoreError> {
-    let modified = match fs::symlink_metadata(path).and_then(|metadata| metadata.modified()) {
-        Ok(modified) => modified,
+fn is_old(directory: &Directory, path: &Path, request: &SweepRequest) -> Result<bool, StoreError> {
+    let modified: SystemTime = match directory.look(path.file_name().unwrap_or_default()) {
+        Ok(entry) => entry.modified,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(access("sweep", io_fault(Operation::Stat, path, &error))),
     };

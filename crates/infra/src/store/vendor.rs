@@ -1,9 +1,10 @@
 //! Vendor directories as files.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{collections::BTreeSet, io, path::Path};
 
 use mangrove_domain::{bundle::BundleFile, failure::Fault, ports::StoreError, problem::Code, source::RelativePath};
 use mangrove_fs::{
+    directory::Directory,
     faults::{Operation, io_fault},
     read::{self, FileKind, Within},
     staging,
@@ -25,12 +26,12 @@ pub(super) fn check_names(files: &[BundleFile]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes the files below a directory that is not there yet.
-pub(super) fn write(directory: &Path, files: &[BundleFile]) -> Result<(), Fault> {
-    fs::create_dir_all(directory).map_err(|error| io_fault(Operation::Create, directory, &error))?;
+/// Writes the files below a directory of the store that is not there yet.
+pub(super) fn write(root: &Path, directory: &Path, files: &[BundleFile]) -> Result<(), Fault> {
+    Directory::make(root, directory).map_err(|error| io_fault(Operation::Create, directory, &error))?;
     for file in files {
         let path = directory.join(&file.path);
-        staging::write(&path, file.code.as_bytes()).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+        staging::write(root, &path, file.code.as_bytes()).map_err(|error| io_fault(Operation::Write, &path, &error))?;
     }
     Ok(())
 }
@@ -40,35 +41,36 @@ pub(super) fn read_object(path: &Path) -> io::Result<Vec<u8>> {
     Ok(read::bytes(path, Within::Unlinked, FileKind::Bundle)?)
 }
 
-/// The sizes of all files together. Looks, reads nothing.
-pub(super) fn size(directory: &Path) -> io::Result<u64> {
+/// The sizes of all files of a bundle together. Looks, reads nothing.
+pub(super) fn size(root: &Path, path: &Path) -> io::Result<u64> {
+    size_of(&Directory::open(root, path)?)
+}
+
+fn size_of(directory: &Directory) -> io::Result<u64> {
     let mut size = 0;
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        // Links are not followed: a vendor bundle has none.
-        let metadata = entry.metadata()?;
-        size += if metadata.is_dir() { self::size(&entry.path())? } else { metadata.len() };
+    for name in directory.names()? {
+        let entry = directory.look(&name)?;
+        size += if entry.is_directory { size_of(&directory.directory(&name)?)? } else { entry.size_bytes };
     }
     Ok(size)
 }
 
-/// All files by their path below the directory, sorted. A name that is not UTF-8 is `InvalidData`.
-pub(super) fn read(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+/// All files of a bundle by their path below it, sorted. A name that is not UTF-8 is `InvalidData`.
+pub(super) fn read(root: &Path, path: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
-    read_into(directory, "", &mut files)?;
+    read_into(&Directory::open(root, path)?, "", &mut files)?;
     files.sort_unstable();
     Ok(files)
 }
 
-fn read_into(directory: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name().into_string().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-        if entry.file_type()?.is_dir() {
-            read_into(&entry.path(), &path, files)?;
+fn read_into(directory: &Directory, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    for file in directory.names()? {
+        let name = file.to_str().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        if directory.look(&file)?.is_directory {
+            read_into(&directory.directory(&file)?, &path, files)?;
         } else {
-            files.push((path, read_object(&entry.path())?));
+            files.push((path, read_object(&directory.path().join(&file))?));
         }
     }
     Ok(())

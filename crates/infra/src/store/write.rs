@@ -14,17 +14,18 @@ use mangrove_domain::{
 };
 use mangrove_fs::{
     atomic::{self, Durability},
+    directory::Directory,
     faults::{Operation, io_fault},
 };
 
-use super::{Inner, access, create_directory, remove_any, vendor};
+use super::{Inner, access, vendor};
 
 impl Inner {
     pub(super) fn put(&self, code: &[u8]) -> Result<StoredObject, StoreError> {
         let key = ObjectKey::Extension(Digest::of(code));
         let path = self.path(key);
         if vendor::read_object(&path).is_ok_and(|found| found == code) {
-            mark_as_used(&path);
+            self.mark_as_used(&path);
         } else {
             // A rename does not replace a directory.
             if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
@@ -39,10 +40,8 @@ impl Inner {
 
     /// Writes beside and renames; an existing file is replaced as a whole.
     pub(super) fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
-        let parent = path.parent().unwrap_or(&self.root);
-        create_directory(parent)?;
         let scratch = self.scratch()?;
-        atomic::write_through(&scratch, path, content, Durability::Volatile)
+        atomic::write_through(&self.root, &scratch, path, content, Durability::Volatile)
             .map_err(|error| access("write", io_fault(Operation::Write, path, &error)))
     }
 
@@ -53,13 +52,14 @@ impl Inner {
         let size_bytes = files.iter().map(|file| file.code.len() as u64).sum();
         let is_there = self.read(key).is_ok();
         if is_there {
-            mark_as_used(&path);
+            self.mark_as_used(&path);
         } else {
-            create_directory(&self.root.join("vendor"))?;
+            self.made_directory(&self.root.join("vendor"))?;
             let temporary = self.temporary_name()?;
-            let placed = vendor::write(&temporary, files).and_then(|()| self.place_directory(key, &temporary, &path));
+            let placed = vendor::write(&self.root, &temporary, files)
+                .and_then(|()| self.place_directory(key, &temporary, &path));
             if let Err(fault) = placed {
-                let _ = remove_any(&temporary);
+                let _ = self.remove_any(&temporary);
                 return Err(access("write", fault));
             }
         }
@@ -76,7 +76,7 @@ impl Inner {
     /// or it is damaged and makes way.
     pub(super) fn place_directory(&self, key: ObjectKey, from: &Path, to: &Path) -> Result<(), Fault> {
         for _ in 0..8 {
-            match atomic::rename(from, to) {
+            match atomic::rename(&self.root, from, to) {
                 Ok(()) => return Ok(()),
                 Err(error)
                     if matches!(
@@ -85,13 +85,13 @@ impl Inner {
                     ) =>
                 {
                     if self.read(key).is_ok() {
-                        drop(remove_any(from));
+                        drop(self.remove_any(from));
                         return Ok(());
                     }
                     let away = self.temporary_name().map_err(|error| error.fault().clone())?;
-                    match atomic::rename(to, &away) {
+                    match atomic::rename(&self.root, to, &away) {
                         // Best effort: leftovers in `tmp` are swept with the store.
-                        Ok(()) => drop(remove_any(&away)),
+                        Ok(()) => drop(self.remove_any(&away)),
                         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                         Err(error) => return Err(io_fault(Operation::Rename, to, &error)),
                     }
@@ -104,31 +104,29 @@ impl Inner {
     }
 
     /// Where objects are while they are written or removed.
-    pub(super) fn scratch(&self) -> Result<PathBuf, StoreError> {
-        let directory = self.root.join("tmp");
-        create_directory(&directory)?;
-        Ok(directory)
+    fn scratch(&self) -> Result<Directory, StoreError> {
+        self.made_directory(&self.root.join("tmp"))
     }
 
-    pub(super) fn temporary_name(&self) -> Result<PathBuf, StoreError> {
-        Ok(self.scratch()?.join(uuid::Uuid::new_v4().to_string()))
+    fn temporary_name(&self) -> Result<PathBuf, StoreError> {
+        Ok(self.scratch()?.path().join(uuid::Uuid::new_v4().to_string()))
     }
 
     pub(super) fn remove(&self, key: ObjectKey) -> Result<(), StoreError> {
         let path = self.path(key);
         // Away first, so that no reader meets half of a directory.
         let away = self.temporary_name()?;
-        match atomic::rename(&path, &away) {
+        match atomic::rename(&self.root, &path, &away) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             outcome => outcome.map_err(|error| access("remove", io_fault(Operation::Rename, &path, &error)))?,
         }
         self.lock_pending().retain(|pending| !pending.starts_with(&path));
-        remove_any(&away)
+        self.remove_any(&away)
     }
-}
 
-/// Marks an object as used now, for the grace period of a sweep. Best effort: a store on a read-only disk is
-/// swept by nobody.
-fn mark_as_used(path: &Path) {
-    let _ = mangrove_fs::touch(path);
+    /// Marks an object as used now, for the grace period of a sweep. Best effort: a store on a read-only disk is
+    /// swept by nobody.
+    fn mark_as_used(&self, path: &Path) {
+        let _ = mangrove_fs::touch(&self.root, path);
+    }
 }

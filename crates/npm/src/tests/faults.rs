@@ -306,10 +306,24 @@ async fn f18_no_message_has_the_password_of_a_proxy_or_a_registry() {
         ("MANGROVE_NPM_REGISTRY", "me:s3cret@registry"),
         ("MANGROVE_NPM_REGISTRY", "http://me:s3cret@127.0.0.1:1/"),
         ("MANGROVE_NPM_REGISTRY", "http://127.0.0.1:1/?token=s3cret"),
+        ("HTTP_PROXY", "http://me:s3cret"),
+        ("HTTPS_PROXY", "me:s3cret"),
+        ("ALL_PROXY", "http://me:s3cret/"),
+        ("MANGROVE_NPM_REGISTRY", "http://me:s3cret"),
+        ("NPM_CONFIG_REGISTRY", "me:s3cret"),
+        (".npmrc", "http://me:s3cret"),
+        (".npmrc", "https:me:s3cret/"),
     ] {
         let world = World::new();
         let mut options = world.options();
-        options.environment.insert(variable.to_owned(), address.to_owned());
+        if matches!(variable, ".npmrc" | "NPM_CONFIG_REGISTRY") {
+            options.environment.clear();
+        }
+        if variable == ".npmrc" {
+            std::fs::write(world.directory.path().join(variable), format!("registry={address}\n")).unwrap();
+        } else {
+            options.environment.insert(variable.to_owned(), address.to_owned());
+        }
         let fault = prepare(&NpmPackages::new(options), &["npm:zod@4"]).await.unwrap_err();
         let text = format!("{fault} {} {:?}", fault.cause.0, fault.source);
         assert!(!text.contains("s3cret"), "{variable}={address}: {text}");

@@ -117,3 +117,35 @@ async fn nothing_is_pruned_while_a_lock_cannot_be_read() {
     assert_eq!(fault.code, Code::MALFORMED_DOCUMENT);
     assert_eq!(world.cached_files(), before);
 }
+
+#[tokio::test]
+async fn f03_the_cache_is_neither_written_nor_pruned_through_links() {
+    for linked in ["units", "scratch", "registries"] {
+        let world = World::new();
+        let outside = world.directory.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("diary"), "dear diary").unwrap();
+        let link = world.state().join("npm").join(linked);
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(&outside, &link).unwrap();
+        let fault = prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
+        assert_eq!(fault.code, Code::STATE_LINK, "{linked}: {}", fault.message);
+        assert!(fault.message.contains(&format!("{} is a symbolic link", link.display())), "{}", fault.message);
+        world.packages().prune(&BTreeSet::new(), BTreeSet::new(), Duration::ZERO, false).await.unwrap();
+        let left: Vec<_> = std::fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["diary"], "{linked}");
+    }
+}
+
+#[tokio::test]
+async fn f03_a_link_below_a_cached_package_is_not_followed() {
+    let world = World::new();
+    prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
+    let outside = world.directory.path().join("outside/1.0.0");
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(outside.join("package.tgz"), "mine").unwrap();
+    let registry = std::fs::read_dir(world.state().join("npm/registries")).unwrap().next().unwrap().unwrap().path();
+    std::os::unix::fs::symlink(outside.parent().unwrap(), registry.join("left-pad")).unwrap();
+    world.packages().prune(&BTreeSet::new(), BTreeSet::new(), Duration::ZERO, false).await.unwrap();
+    assert_eq!(std::fs::read_to_string(outside.join("package.tgz")).unwrap(), "mine");
+}

@@ -1,13 +1,15 @@
 //! A tree on disk, for the time that it takes to look at it or to build it.
 
 use std::{
-    fs,
-    path::Path,
+    io,
     time::{Duration, SystemTime},
 };
 
 use mangrove_domain::failure::Fault;
-use mangrove_fs::faults::{Operation, io_fault};
+use mangrove_fs::{
+    directory::Directory,
+    faults::{Operation, io_fault},
+};
 
 use crate::{
     archive::{self, Bounds},
@@ -20,13 +22,11 @@ const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.
 pub(super) fn lay_out(fetcher: &PackageFetcher, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
-    let scratch = fetcher.cache.scratch();
-    fs::create_dir_all(&scratch).map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
+    let path = fetcher.cache.scratch();
+    let failed = |error: io::Error| io_fault(Operation::Create, &path, &error);
+    let scratch = Directory::make(fetcher.cache.root(), &path).map_err(failed)?;
     sweep(&scratch);
-    let directory = tempfile::Builder::new()
-        .prefix("unit-")
-        .tempdir_in(&scratch)
-        .map_err(|error| io_fault(Operation::Create, &scratch, &error))?;
+    let directory = scratch.temporary("unit-").map_err(failed)?;
     for (place, package) in &tree.placed {
         let integrity = tree.integrity.get(package).map_or("", String::as_str);
         let bytes = fetcher.cached_archive(package, integrity)?;
@@ -37,12 +37,12 @@ pub(super) fn lay_out(fetcher: &PackageFetcher, tree: &Tree) -> Result<tempfile:
 }
 
 #[expect(clippy::disallowed_methods, reason = "compared with the times that the file system gave")]
-fn sweep(scratch: &Path) {
+fn sweep(scratch: &Directory) {
     let now = SystemTime::now();
-    for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
-        let modified = entry.metadata().and_then(|found| found.modified());
+    for name in scratch.names().unwrap_or_default() {
+        let modified = scratch.look(&name).map(|entry| entry.modified);
         if modified.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > ABANDONED)) {
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = scratch.remove_all(&name);
         }
     }
 }

@@ -10,7 +10,6 @@ mod records;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -29,7 +28,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::layout::{file_name, lay_out};
 pub(super) use self::records::recorded;
-use self::records::{DraftRecord, ObjectRecord, read_record, write_record};
+use self::records::{DraftRecord, ObjectRecord, RecordFile};
 use super::{
     fetch::{PackageFetcher, blocking},
     flight::Flights,
@@ -247,8 +246,8 @@ impl UnitBuilder {
         let key = key.digest();
         let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
-            let path = builder.record_path(key);
-            if let Some(survey) = read_record::<Survey>(&path) {
+            let file = builder.record(key);
+            if let Some(survey) = file.read::<Survey>() {
                 return Ok(Arc::new(survey));
             }
             builder.fetcher.ensure_all(&tree.integrity, &outages).await?;
@@ -257,7 +256,7 @@ impl UnitBuilder {
             blocking(move || {
                 let directory = lay_out(&fetcher, &tree)?;
                 let survey = sharing::survey(&tree, directory.path());
-                write_record(&path, &survey)?;
+                file.write(&survey)?;
                 Ok(Arc::new(survey))
             })
             .await
@@ -270,13 +269,13 @@ impl UnitBuilder {
         let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
             let request = Arc::new(request);
-            let path = builder.record_path(key);
-            if let Some(draft) = builder.recorded_draft(key, &path, &request).await? {
+            let file = builder.record(key);
+            if let Some(draft) = builder.recorded_draft(key, &file, &request).await? {
                 return Ok(draft);
             }
             let turn = builder.turn(key, &request.tree, &outages).await?;
             if turn.is_after_others
-                && let Some(draft) = builder.recorded_draft(key, &path, &request).await?
+                && let Some(draft) = builder.recorded_draft(key, &file, &request).await?
             {
                 return Ok(draft);
             }
@@ -292,7 +291,7 @@ impl UnitBuilder {
             if object.is_none() {
                 builder.keep_output(key, output);
             }
-            blocking(move || write_record(&path, &record)).await?;
+            blocking(move || file.write(&record)).await?;
             drop(turn);
             Ok(Draft { key, request, imports, object })
         };
@@ -302,10 +301,10 @@ impl UnitBuilder {
     async fn recorded_draft(
         &self,
         key: Digest,
-        path: &Path,
+        file: &RecordFile,
         request: &Arc<DraftRequest>,
     ) -> Result<Option<Draft>, Fault> {
-        let Some(record) = read_record::<DraftRecord>(path) else { return Ok(None) };
+        let Some(record) = file.read::<DraftRecord>() else { return Ok(None) };
         let object = record.vendor.as_ref().and_then(ObjectRecord::object);
         let is_usable = match object {
             Some(object) => self.is_present(object).await?,
@@ -355,13 +354,13 @@ impl UnitBuilder {
         let key = Part::of(lines.chain([Line::new("draft", draft.key.to_string())])).digest();
         let (builder, outages) = (Arc::clone(self), Arc::clone(outages));
         let start = move || async move {
-            let path = builder.record_path(key);
-            if let Some(object) = builder.recorded_object(&path).await? {
+            let file = builder.record(key);
+            if let Some(object) = builder.recorded_object(&file).await? {
                 return Ok(object);
             }
             let turn = builder.turn(key, &draft.request.tree, &outages).await?;
             if turn.is_after_others
-                && let Some(object) = builder.recorded_object(&path).await?
+                && let Some(object) = builder.recorded_object(&file).await?
             {
                 return Ok(object);
             }
@@ -370,15 +369,15 @@ impl UnitBuilder {
                 None => Arc::new(builder.build(&draft.request).await?),
             };
             let object = builder.put(&output.link(&targets)).await?;
-            blocking(move || write_record(&path, &ObjectRecord::of(object))).await?;
+            blocking(move || file.write(&ObjectRecord::of(object))).await?;
             drop(turn);
             Ok(object)
         };
         self.links.join(key, start).await
     }
 
-    async fn recorded_object(&self, path: &Path) -> Result<Option<StoredObject>, Fault> {
-        let recorded = read_record::<ObjectRecord>(path).as_ref().and_then(ObjectRecord::object);
+    async fn recorded_object(&self, file: &RecordFile) -> Result<Option<StoredObject>, Fault> {
+        let recorded = file.read::<ObjectRecord>().as_ref().and_then(ObjectRecord::object);
         Ok(match recorded {
             Some(object) if self.is_present(object).await? => Some(object),
             Some(_) | None => None,
@@ -449,9 +448,8 @@ impl UnitBuilder {
         outputs.iter().find(|(kept, _)| *kept == key).map(|(_, output)| Arc::clone(output))
     }
 
-    fn record_path(&self, key: Digest) -> PathBuf {
-        let name = key.to_string();
-        self.fetcher.cache.units().join(&name[..2]).join(format!("{name}.json"))
+    fn record(&self, key: Digest) -> RecordFile {
+        RecordFile::of(&self.fetcher.cache, key)
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
+    digest::Digest,
     failure::Fault,
     problem::Code,
 };
-use mangrove_fs::read::{self, FileKind, Within};
+use mangrove_fs::read::{FileKind, Within, bytes};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::cache::write_file;
+use crate::cache::{Cache, write_file};
 
 /// What was drafted.
 #[derive(Serialize, Deserialize)]
@@ -43,16 +44,37 @@ impl ObjectRecord {
 
 /// The vendor bundle that a record names; `None` if it names none or cannot be read.
 pub(crate) fn recorded(path: &Path) -> Option<StoredObject> {
-    read_record::<ObjectRecord>(path).or_else(|| read_record::<DraftRecord>(path)?.vendor)?.object()
+    read::<ObjectRecord>(path).or_else(|| read::<DraftRecord>(path)?.vendor)?.object()
 }
 
-/// What a record says; a missing or damaged one says nothing.
-pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&read::bytes(path, Within::Unlinked, FileKind::State).ok()?).ok()
+/// The file of one record.
+#[derive(Clone)]
+pub(super) struct RecordFile {
+    root: PathBuf,
+    path: PathBuf,
 }
 
-pub(super) fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<(), Fault> {
-    let text = serde_json::to_vec_pretty(record)
-        .map_err(|error| Fault::environment(Code::BUNDLE_FAILED, "packages:record", error.to_string()))?;
-    Ok(write_file(path, &text)?)
+impl RecordFile {
+    /// The record with this key.
+    pub(super) fn of(cache: &Cache, key: Digest) -> Self {
+        let name = key.to_string();
+        let path = cache.units().join(&name[..2]).join(format!("{name}.json"));
+        Self { root: cache.root().to_owned(), path }
+    }
+
+    /// What it says; a missing or damaged one says nothing.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        read(&self.path)
+    }
+
+    /// Replaces it.
+    pub(super) fn write<T: Serialize>(&self, record: &T) -> Result<(), Fault> {
+        let text = serde_json::to_vec_pretty(record)
+            .map_err(|error| Fault::environment(Code::BUNDLE_FAILED, "packages:record", error.to_string()))?;
+        Ok(write_file(&self.root, &self.path, &text)?)
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&bytes(path, Within::Unlinked, FileKind::State).ok()?).ok()
 }

@@ -21,6 +21,7 @@ use mangrove_domain::{
     shipped::{Shipped, ShippedBundle},
     source::{Extension, Origin, RelativePath, RootId, SourceId},
     survey::{Survey, SurveyStatistics, SurveyedEntry},
+    watch::WatchList,
     workflow::WorkflowFiles,
 };
 
@@ -311,6 +312,10 @@ impl SourceTree for MemoryTree {
     }
 
     /// Nothing is pulled here.
+    async fn looked_at(&self) -> WatchList {
+        WatchList::default()
+    }
+
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {
         Ok(Vec::new())
     }

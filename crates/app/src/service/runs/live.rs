@@ -371,7 +371,9 @@ mod tests {
         run.observe(event(RunChange::Started(Arc::clone(&begun))));
         run.observe(job());
         let lines: Vec<RunEvent> = (0..2 * KEPT_LINES).map(line).collect();
-        lines.iter().for_each(|line| run.observe(line.clone()));
+        for line in &lines {
+            run.observe(line.clone());
+        }
         let dropped = event(RunChange::LinesDropped { lines: KEPT_LINES as u64 });
         let beginning = [event(RunChange::Started(Arc::clone(&begun))), dropped.clone(), job()];
         let expected = [&beginning, &lines[KEPT_LINES..]].concat();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::request::{Limits, RunRequest, StartError};
 use crate::{
-    method::{RunLog, Services},
+    method::{RunBudget, Services},
     render::{Renderer, Scope},
     secrets::Environment,
     workflow::{
@@ -37,8 +37,8 @@ pub(super) struct Context<'a> {
     /// Identifiers of all definitions by their names.
     pub(super) models: Arc<BTreeMap<String, String>>,
     pub(super) run_id: Arc<str>,
-    /// What the run may still log.
-    pub(super) log: Arc<RunLog>,
+    /// What the run may still leave behind.
+    pub(super) budget: Arc<RunBudget>,
     /// The names of the workflows that led here, this one last.
     pub(super) chain: Vec<String>,
     /// When the step that called this workflow runs out of time.

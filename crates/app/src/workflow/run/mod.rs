@@ -28,7 +28,7 @@ use self::{
     execution::Execution,
 };
 use crate::{
-    method::{RunLog, Services, arguments},
+    method::{RunBudget, Services, arguments},
     render::Scope,
     secrets::Environment,
     workflow::{events::Observer, library::Library},
@@ -77,7 +77,7 @@ struct Shared<'a> {
     library: &'a Library,
     environment: &'a Arc<Environment>,
     observer: &'a Arc<dyn Observer>,
-    log: &'a Arc<RunLog>,
+    budget: &'a Arc<RunBudget>,
 }
 
 impl Engine {
@@ -152,7 +152,7 @@ impl Engine {
         environment: &Arc<Environment>,
         observer: &Arc<dyn Observer>,
     ) -> Result<RunRecord, NotRecorded> {
-        self.execute(run, Shared { library, environment, observer, log: &RunLog::new() }).await
+        self.execute(run, Shared { library, environment, observer, budget: &RunBudget::new() }).await
     }
 
     async fn record_for(
@@ -204,7 +204,7 @@ impl Engine {
             observer: shared.observer,
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
-            log: Arc::clone(shared.log),
+            budget: Arc::clone(shared.budget),
             chain,
             deadline,
             nested: self,
@@ -250,8 +250,8 @@ impl NestedRuns for Engine {
     ) -> Result<RunRecord, StartError> {
         let from = Caller { chain: &caller.chain, deadline };
         let run = self.record_for(from, request, caller.environment, caller.observer.as_ref()).await?;
-        let Context { library, environment, observer, log, .. } = caller;
-        let shared = Shared { library, environment, observer, log };
+        let Context { library, environment, observer, budget, .. } = caller;
+        let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
 }

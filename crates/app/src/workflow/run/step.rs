@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::{context::Context, request::RunRequest};
 use crate::{
-    method::{self, Invocation, Invoked, OnLine, StepLog, problem},
+    method::{self, Invocation, Invoked, OnLine, StepBudget, problem},
     render::{Renderer, Scope},
     workflow::events::{RunChange, RunEvent},
 };
@@ -33,9 +33,9 @@ pub(super) struct StepOutcome {
 pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOutcome {
     let about = [("name", Json::from(step.name.value.as_str())), ("job", Json::from(job.name.value.as_str()))];
     let scope = context.scope.with_self(Json::object(about.clone()));
-    let log = StepLog::new(&context.log);
+    let budget = StepBudget::new(&context.budget);
     let Some(for_each) = &step.for_each else {
-        return once(context, job, step, &scope, &log).await;
+        return once(context, job, step, &scope, &budget).await;
     };
     let unrepeated = |invoked| StepOutcome { task: step.task.label(), invoked };
     let items = match context.renderer(&scope).value(&for_each.over) {
@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOu
         .collect();
     let mut calls: Vec<BoxFuture<'_, StepOutcome>> = Vec::with_capacity(scopes.len());
     for scope in &scopes {
-        calls.push(Box::pin(once(context, job, step, scope, &log)));
+        calls.push(Box::pin(once(context, job, step, scope, &budget)));
     }
     let outcomes: Vec<StepOutcome> = stream::iter(calls).buffered(limit).collect().await;
     unrepeated(combined(outcomes))
@@ -84,7 +84,7 @@ fn combined(outcomes: Vec<StepOutcome>) -> Invoked {
     whole
 }
 
-async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, log: &Arc<StepLog>) -> StepOutcome {
+async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budget: &Arc<StepBudget>) -> StepOutcome {
     let renderer = context.renderer(scope);
     let mut task = step.task.label();
     let invoked = match &step.task {
@@ -93,7 +93,7 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, log:
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
                     task = context.environment.mask(&label);
-                    call_method(context, job, step, scope, &call, log).await
+                    call_method(context, job, step, scope, &call, budget).await
                 }
                 Err(error) => Invoked::failed(error),
             }
@@ -147,7 +147,7 @@ async fn call_method(
     step: &Step,
     scope: &Scope,
     call: &Call,
-    log: &Arc<StepLog>,
+    budget: &Arc<StepBudget>,
 ) -> Invoked {
     let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if left.is_some_and(|left| left.is_zero()) {
@@ -173,7 +173,7 @@ async fn call_method(
         timeout: step.timeout.into_iter().chain(left).min(),
         cancellation: context.cancellation,
         on_line,
-        log,
+        budget,
     };
     method::invoke(context.services, invocation).await
 }

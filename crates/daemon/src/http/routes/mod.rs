@@ -84,7 +84,7 @@ async fn document() -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, kind)], Bytes::from(text)).into_response())
 }
 
-/// The OpenAPI document of all routes, as JSON of many lines.
+/// The document of all routes in the form of `OpenAPI`, as JSON of many lines.
 ///
 /// # Errors
 /// It cannot be written, which would be a fault in Mangrove itself.

@@ -18,13 +18,15 @@ use tokio::task::JoinHandle;
 use utoipa::{IntoParams, ToSchema};
 
 use super::types::{contains, kind_of, page};
-use crate::http::{
-    access::{Identity, Scope},
-    backend::ScanOptions,
-    error::ApiError,
-    paging,
-    request::{Body, Parameters, flag, preferred_wait},
-    state::ApiState,
+use crate::{
+    event::ScanOptions,
+    http::{
+        access::{Identity, Scope},
+        error::ApiError,
+        paging,
+        request::{Body, Parameters, flag, preferred_wait},
+        state::ApiState,
+    },
 };
 
 /// Which sources are listed.

@@ -3,7 +3,7 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use mangrove_domain::{
     problem::Code,
 };
 use mangrove_fs::{
+    directory::{self, Directory},
     faults::{Operation, io_fault},
     read::{self, FileKind, ReadError, Reason, Within},
     staging,
@@ -38,13 +39,16 @@ pub(super) struct BuildDirectory {
 impl BuildDirectory {
     /// Writes everything that a build of this graph reads.
     pub(super) fn write(home: &Path, graph: &ModuleGraph, npmrc: Option<String>) -> Result<Self, Fault> {
-        fs::create_dir_all(home).map_err(|error| io_fault(Operation::Create, home, &error))?;
-        sweep(home);
+        let failed = |error: io::Error| io_fault(Operation::Create, home, &error);
+        let opened = Directory::make(home, home).map_err(failed)?;
+        // Deno writes there by itself.
+        Directory::make(home, &home.join("cache")).map_err(failed)?;
+        sweep(&opened);
         // Bundles mention files by paths relative to the directory: its depth is always the same, its name is not mentioned.
-        let directory = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(home)
-            .map_err(|error| io_fault(Operation::Create, home, &error))?;
+        let directory = opened.temporary(PREFIX).map_err(failed)?;
+        let write = |path: &Path, bytes: &[u8]| {
+            staging::write(home, path, bytes).map_err(|error| io_fault(Operation::Write, path, &error))
+        };
         let files = directory.path().join("files");
         for file in &graph.files {
             write(&files.join(file.path.as_str()), &file.bytes)?;
@@ -153,19 +157,19 @@ impl BuildDirectory {
 impl Drop for BuildDirectory {
     fn drop(&mut self) {
         // No other build is ever at this place, so that nothing would use it and it would only grow.
-        if let Some(transpiled) = self.transpiled() {
-            let _ = fs::remove_dir_all(transpiled);
+        if let (Some(transpiled), Some(home)) = (self.transpiled(), self.directory.path().parent()) {
+            let _ = directory::remove_all(home, &transpiled);
         }
     }
 }
 
 /// Removes directories that a process left behind when it was killed.
-fn sweep(home: &Path) {
-    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
-        let is_build = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+fn sweep(home: &Directory) {
+    for name in home.names().unwrap_or_default() {
+        let is_build = name.to_string_lossy().starts_with(PREFIX);
+        let age = home.look(&name).ok().and_then(|entry| entry.modified.elapsed().ok());
         if is_build && age.is_some_and(|age| age > ABANDONED) {
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = home.remove_all(&name);
         }
     }
 }
@@ -174,8 +178,4 @@ fn sweep(home: &Path) {
 fn has_bare_imports(graph: &ModuleGraph) -> bool {
     let is_bare = |specifier: &str| !specifier.starts_with(['.', '/']) && !specifier.contains(':');
     graph.edges.iter().any(|edge| is_bare(&edge.specifier))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    staging::write(path, bytes).map_err(|error| io_fault(Operation::Write, path, &error))
 }

@@ -2,7 +2,6 @@
 //! Deno's cache of compiled code finds them again.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
 use mangrove_engine::CALLS_SOURCE;
 use mangrove_fs::{
     atomic::{self, Durability},
+    directory::Directory,
     faults::{Operation, io_fault},
     read::{self, FileKind, Within},
 };
@@ -27,12 +27,14 @@ const WORKER_SOURCE: &str = include_str!("worker.js");
 /// code/vendor/<digest>/…                    as bundles import them
 /// ```
 pub(super) struct CodeDirectory {
+    state_directory: PathBuf,
     directory: PathBuf,
 }
 
 impl CodeDirectory {
     pub(super) fn new(state_directory: &Path) -> Self {
-        Self { directory: state_directory.join("deno").join("run").join("code") }
+        let directory = state_directory.join("deno").join("run").join("code");
+        Self { state_directory: state_directory.to_owned(), directory }
     }
 
     /// Lays out a bundle and gives the module to run.
@@ -43,10 +45,15 @@ impl CodeDirectory {
         let main = "import { serve } from \"./worker.js\";\nserve(() => import(\"./bundle.js\"));\n";
         let files = [("main.js", main), ("calls.js", CALLS_SOURCE), ("worker.js", WORKER_SOURCE)];
         for (name, text) in files.into_iter().chain([("bundle.js", bundle.code.as_ref())]) {
-            write(&home.join(name), text)?;
+            self.write(&home.join(name), text)?;
         }
         for file in &bundle.vendor_files {
-            write(&home.join(&file.path), &file.code)?;
+            // As the bundle imports it: from its own directory.
+            let path = match file.path.strip_prefix("../") {
+                Some(below) => self.directory.join(below),
+                None => home.join(&file.path),
+            };
+            self.write(&path, &file.code)?;
         }
         if is_new {
             self.sweep();
@@ -54,37 +61,39 @@ impl CodeDirectory {
         Ok(home.join("main.js"))
     }
 
-    /// Removes code that was not loaded for long.
+    /// Removes code that was not loaded for long. Best effort: what stays costs space.
     fn sweep(&self) {
-        let vendors = self.directory.join("vendor");
-        let age = |path: &Path| {
-            let newest = fs::read_dir(path).into_iter().flatten().flatten().filter_map(|file| file.metadata().ok());
-            newest.filter_map(|metadata| metadata.modified().ok()).max().and_then(|at| at.elapsed().ok())
+        let age = |directory: &Directory| {
+            let names = directory.names().unwrap_or_default();
+            let newest = names.iter().filter_map(|name| Some(directory.look(name).ok()?.modified)).max();
+            newest.and_then(|at| at.elapsed().ok())
         };
-        for home in [&self.directory, &vendors] {
-            for entry in fs::read_dir(home).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if path != vendors && age(&path).is_some_and(|age| age > ABANDONED) {
-                    let _ = fs::remove_dir_all(path);
+        for home in [self.directory.clone(), self.directory.join("vendor")] {
+            let Ok(home) = Directory::open(&self.state_directory, &home) else { continue };
+            for name in home.names().unwrap_or_default() {
+                let is_old = |directory: Directory| age(&directory).is_some_and(|age| age > ABANDONED);
+                if name != "vendor" && home.directory(&name).is_ok_and(is_old) {
+                    let _ = home.remove_all(&name);
                 }
             }
         }
     }
-}
 
-/// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
-fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    if read::bytes(path, Within::Unlinked, FileKind::Bundle).is_ok_and(|found| found == text.as_bytes()) {
-        let _ = mangrove_fs::touch(path);
-        return Ok(());
+    /// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
+    fn write(&self, path: &Path, text: &str) -> Result<(), Fault> {
+        if read::bytes(path, Within::Unlinked, FileKind::Bundle).is_ok_and(|found| found == text.as_bytes()) {
+            let _ = mangrove_fs::touch(&self.state_directory, path);
+            return Ok(());
+        }
+        // Another process may load the file meanwhile: it finds all of it or nothing.
+        atomic::write(&self.state_directory, path, text.as_bytes(), Durability::Volatile)
+            .map_err(|error| io_fault(Operation::Write, path, &error))
     }
-    // Another process may load the file meanwhile: it finds all of it or nothing.
-    atomic::write(path, text.as_bytes(), Durability::Volatile).map_err(|error| io_fault(Operation::Write, path, &error))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::{fs, time::SystemTime};
 
     use mangrove_domain::bundle::BundleFile;
 

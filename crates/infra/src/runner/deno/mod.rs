@@ -22,7 +22,11 @@ use mangrove_domain::{
     problem::Code,
     source::RootId,
 };
-use mangrove_fs::atomic::{self, Durability};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    directory::Directory,
+    faults::{Operation, io_fault},
+};
 use mangrove_sources::LocalTree;
 use tokio::{process::Command, sync::Semaphore};
 
@@ -112,7 +116,7 @@ impl DenoRunner {
     /// Remembers, also for later processes, that this bundle needs Deno though nothing says so.
     pub(super) fn remember(&self, bundle: &LoadedBundle) {
         let mark = self.mark(bundle);
-        if let Err(error) = atomic::write(&mark, b"", Durability::Volatile) {
+        if let Err(error) = atomic::write(&self.options.state_directory, &mark, b"", Durability::Volatile) {
             tracing::debug!(mark = %mark.display(), %error, "it will be found out again");
         }
     }
@@ -142,12 +146,16 @@ impl DenoRunner {
             .env_clear()
             .envs(&request.grantee.variables)
             .envs(self.network())
-            .env("DENO_DIR", self.options.state_directory.join("deno").join("cache"))
+            .env("DENO_DIR", self.cache())
             .env("DENO_NO_UPDATE_CHECK", "1")
             .env("DENO_NO_PACKAGE_JSON", "1")
             .env("NO_COLOR", "1")
             .current_dir(&self.options.repository);
         command
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.options.state_directory.join("deno").join("cache")
     }
 
     fn network(&self) -> BTreeMap<String, String> {
@@ -170,6 +178,10 @@ impl MethodRunner for DenoRunner {
         let root = self.options.roots.directory(&request.grantee.root).await;
         let main =
             CodeDirectory::new(&self.options.state_directory).lay_out(&request.bundle).map_err(RunError::Fault)?;
+        let cache = self.cache();
+        // Deno writes there by itself.
+        Directory::make(&self.options.state_directory, &cache)
+            .map_err(|error| RunError::Fault(io_fault(Operation::Create, &cache, &error)))?;
         let path = self.options.environment.get("PATH").map(String::as_str);
         let roots = self.options.roots.directories().await;
         let (repository, state_directory) = (self.options.repository.clone(), self.options.state_directory.clone());

@@ -10,6 +10,7 @@ use std::{
 use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::{
     atomic,
+    directory::Directory,
     faults::{Operation, io_fault},
 };
 use mangrove_npm::{
@@ -17,7 +18,7 @@ use mangrove_npm::{
     archive::{self, Bounds},
 };
 
-use super::{ProgramLocations, version::Versions};
+use super::{PROGRAMS, ProgramLocations, version::Versions};
 
 /// The version that is installed.
 pub const DENO_VERSION: &str = "2.9.6";
@@ -63,15 +64,16 @@ pub async fn deno(packages: &NpmPackages, places: &ProgramLocations, versions: &
     }
     let name = package()?;
     let bytes = packages.archive(name, DENO_VERSION).await?;
-    let target = path.clone();
-    let unpacked = mangrove_fs::blocking(move || unpack(name, &bytes, &target)).await;
+    let state_directory = places.state_directory.clone();
+    let unpacked = mangrove_fs::blocking(move || unpack(name, &bytes, &state_directory)).await;
     let fresh = unpacked.unwrap_or_else(|error| {
         let message = format!("unpacking Deno ended unexpectedly: {error}");
         Err(Fault::environment(Code::RUNTIME_FAILED, "program:deno", message))
     })?;
     // Proven before it takes the old one's place.
     let version = versions.of(&fresh.program).await?;
-    atomic::rename(&fresh.program, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+    atomic::rename(&places.state_directory, &fresh.program, &path)
+        .map_err(|error| io_fault(Operation::Write, &path, &error))?;
     Ok(Installed { path, version, is_new: true })
 }
 
@@ -81,13 +83,11 @@ struct Fresh {
     _directory: tempfile::TempDir,
 }
 
-fn unpack(name: &str, bytes: &[u8], target: &Path) -> Result<Fresh, Fault> {
-    let parent = target.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|error| io_fault(Operation::Create, parent, &error))?;
-    let directory = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempdir_in(parent)
-        .map_err(|error| io_fault(Operation::Create, parent, &error))?;
+fn unpack(name: &str, bytes: &[u8], state_directory: &Path) -> Result<Fresh, Fault> {
+    let home = state_directory.join(PROGRAMS);
+    let directory = Directory::make(state_directory, &home)
+        .and_then(|home| home.temporary(atomic::PREFIX))
+        .map_err(|error| io_fault(Operation::Create, &home, &error))?;
     archive::unpack(name, bytes, Some(directory.path()), Bounds::default())?;
     let program = directory.path().join("deno");
     if !program.is_file() {

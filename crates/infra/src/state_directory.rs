@@ -1,44 +1,72 @@
-//! The state directory.
+//! The state directory: made before anything is written to it, and never trusted for being there.
 
 use std::{
     fs::{self, DirBuilder, Permissions},
     io,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use mangrove_fs::{
     atomic::{self, Durability},
+    directory::Directory,
     leftovers,
 };
-
-use super::error::ComposeError;
 
 /// What its owner may do, and nobody else.
 const PRIVATE: u32 = 0o700;
 
+/// Why a state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirectoryError {
+    /// It cannot be written.
+    #[error("the state directory {} cannot be written", directory.display())]
+    NotWritable {
+        /// The directory, or the link in it that leads nowhere.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A link leads out of the state directory, or this out of the repository: what is written would land elsewhere.
+    #[error("{} is a link that leads to {}; nothing is written through it", link.display(), target.display())]
+    LeadsOut {
+        /// Which one.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+}
+
 /// Makes it, for its owner alone, with a `.gitignore` that keeps it out of the repository, and takes away what a process
-/// that was killed left at its top.
+/// that was killed left at its top. Whoever builds a service that writes calls this before it makes any adapter.
 ///
 /// A repository may have come with one. Nothing is written through a link that it brings: the directory lies in the
-/// repository if its path does, and no link in it leads elsewhere.
-pub(super) fn prepare(repository: &Path, directory: &Path) -> Result<(), ComposeError> {
-    let failed = |source| ComposeError::State { directory: directory.to_owned(), source };
+/// repository if its path does, and no link at its top leads elsewhere. Directories further below are opened without links
+/// by whoever uses them (`mangrove_fs::directory`).
+///
+/// # Errors
+/// [`StateDirectoryError`]
+pub fn prepare(repository: &Path, directory: &Path) -> Result<(), StateDirectoryError> {
+    let failed = |source| StateDirectoryError::NotWritable { directory: directory.to_owned(), source };
     refuse_link_out(directory, repository, directory.starts_with(repository))?;
-    make(repository, directory).map_err(failed)?;
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        refuse_link_out(&entry.path(), directory, entry.file_type().map_err(failed)?.is_symlink())?;
+    let opened = make(repository, directory).map_err(failed)?;
+    for name in opened.names().map_err(failed)? {
+        let path = directory.join(name);
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+        refuse_link_out(&path, directory, is_link)?;
     }
-    leftovers::remove(directory);
+    leftovers::remove(&opened);
     Ok(())
 }
 
-fn make(repository: &Path, directory: &Path) -> io::Result<()> {
+fn make(repository: &Path, directory: &Path) -> io::Result<Directory> {
     if let Some(parent) = directory.parent() {
+        #[expect(clippy::disallowed_methods, reason = "above the state directory, whose place its owner chose")]
         fs::create_dir_all(parent)?;
     }
-    match DirBuilder::new().mode(PRIVATE).create(directory) {
+    #[expect(clippy::disallowed_methods, reason = "whether it is a link was asked before")]
+    let outcome = DirBuilder::new().mode(PRIVATE).create(directory);
+    match outcome {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {
             // One that earlier versions made is made private too. A place that somebody chose stays as it is.
             let mode = fs::metadata(directory)?.permissions().mode();
@@ -49,25 +77,28 @@ fn make(repository: &Path, directory: &Path) -> io::Result<()> {
         }
         made => made?,
     }
-    let ignore = directory.join(".gitignore");
-    if fs::symlink_metadata(&ignore).is_err() {
-        atomic::create(&ignore, b"*\n", Durability::Volatile)?;
+    let opened = Directory::open(directory, directory)?;
+    // Also if it is a link: nothing is put in its place.
+    if fs::symlink_metadata(directory.join(".gitignore")).is_err() {
+        atomic::create(&opened, ".gitignore", b"*\n", Durability::Volatile)?;
     }
-    Ok(())
+    Ok(opened)
 }
 
 /// Fails if `path` is not inside `around` once its links are followed; asked only if it `may` be so.
-fn refuse_link_out(path: &Path, around: &Path, may: bool) -> Result<(), ComposeError> {
+fn refuse_link_out(path: &Path, around: &Path, may: bool) -> Result<(), StateDirectoryError> {
     if !may || fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(());
     }
-    let real =
-        |path: &Path| path.canonicalize().map_err(|source| ComposeError::State { directory: path.to_owned(), source });
+    let real = |path: &Path| {
+        let real = path.canonicalize();
+        real.map_err(|source| StateDirectoryError::NotWritable { directory: path.to_owned(), source })
+    };
     let target = real(path)?;
     if target.starts_with(real(around)?) {
         return Ok(());
     }
-    Err(ComposeError::StateLink { link: path.to_owned(), target })
+    Err(StateDirectoryError::LeadsOut { link: path.to_owned(), target })
 }
 
 #[cfg(test)]

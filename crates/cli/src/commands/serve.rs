@@ -1,0 +1,106 @@
+//! `mangrove serve`
+
+use mangrove_daemon::{Control, Daemon, Phase};
+use mangrove_domain::problem::{Code, Problem};
+use serde::Serialize;
+
+use super::Context;
+use crate::{
+    args, compose,
+    errors::CommandError,
+    exit::Exit,
+    printer::table,
+    serve_settings::{ServeSettings, Shown},
+};
+
+#[derive(Serialize)]
+struct CheckDocument {
+    schema: &'static str,
+    settings: Vec<SettingDocument>,
+}
+
+#[derive(Serialize)]
+struct SettingDocument {
+    key: &'static str,
+    value: String,
+    source: String,
+}
+
+pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Exit, CommandError> {
+    let section = compose::serve_section(&context.repository()?)?;
+    let settings = match ServeSettings::read(arguments, context.environment(), &section) {
+        Ok(settings) => settings,
+        Err(problems) => return Ok(refuse(context, &problems)),
+    };
+    if arguments.check {
+        check(context, &settings);
+        return Ok(Exit::Done);
+    }
+    let service = context.open(None)?;
+    let descriptors = compose::raise_descriptor_limit();
+    let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options());
+    let mut handle = daemon.start().await.map_err(|error| {
+        CommandError::usage(Some(Code::CANNOT_LISTEN), error.to_string(), Some("`--listen` names another address"))
+    })?;
+    tracing::info!(address = %handle.address(), descriptors, "listening");
+    let control = handle.control();
+    let cancellation = context.interrupts.cancellation();
+    tokio::spawn(reload_on_hang_up(control.clone()));
+    tokio::spawn(say_when_ready(control.clone()));
+    tokio::select! {
+        () = handle.ended() => return Ok(Exit::Failed),
+        () = cancellation.cancelled() => {}
+    }
+    control.stop().await;
+    handle.ended().await;
+    Ok(Exit::Done)
+}
+
+/// Says what is wrong with the settings.
+fn refuse(context: &Context, problems: &[Problem]) -> Exit {
+    for problem in problems {
+        context.printer.problem(problem);
+    }
+    Exit::Usage
+}
+
+fn check(context: &Context, settings: &ServeSettings) {
+    let shown = settings.shown();
+    if context.printer.is_json() {
+        let settings =
+            shown.into_iter().map(|Shown { key, value, source }| SettingDocument { key, value, source }).collect();
+        context.printer.document(&CheckDocument { schema: "mangrove.serve-check/1", settings });
+        return;
+    }
+    let cells: Vec<Vec<String>> =
+        shown.into_iter().map(|Shown { key, value, source }| vec![key.to_owned(), value, source]).collect();
+    for line in table(&cells) {
+        context.printer.line(line);
+    }
+}
+
+async fn say_when_ready(control: Control) {
+    let mut status = control.status();
+    if status.wait_for(|status| status.phase != Phase::Starting).await.is_ok() {
+        tracing::info!("ready");
+    }
+}
+
+#[cfg(unix)]
+async fn reload_on_hang_up(control: Control) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut signals = match signal(SignalKind::hangup()) {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::warn!(%error, "the signal to read the configuration again cannot be received");
+            return;
+        }
+    };
+    while signals.recv().await.is_some() {
+        tracing::info!("reading the configuration again");
+        control.reload().await;
+    }
+}
+
+#[cfg(not(unix))]
+async fn reload_on_hang_up(_control: Control) {}

@@ -1,0 +1,56 @@
+//! Everything that can happen to a daemon. Its [owner](crate::owner) takes one event after the other.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use mangrove_app::scan::{Error, Observed, Report};
+use mangrove_domain::{problem::Problem, source::SourceId, watch::FileChanges};
+use tokio::sync::oneshot;
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Files changed, or may have.
+    Files(FileChanges),
+    /// A look at all sources ended after this time.
+    Looked(Box<Result<Observed, Error>>, Duration),
+    /// A look was given up, because the daemon stops.
+    LookGivenUp,
+    /// What followed from a look was done for these sources.
+    CarriedOut(BTreeSet<SourceId>, ScanAnswer),
+    /// Somebody wants something.
+    Request(Request),
+}
+
+/// What somebody wants of a daemon.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// A scan of everything; the answer comes when it has ended.
+    Scan(ScanOptions, oneshot::Sender<ScanAnswer>),
+    /// The configuration is to be read again.
+    Reload(oneshot::Sender<Vec<Problem>>),
+    /// It is to end, when what runs has ended or the grace is over; asked again, now.
+    Stop,
+}
+
+/// What a scan that somebody asks for shall do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanOptions {
+    /// Read every file, whatever its stat says.
+    pub rehash: bool,
+    /// Let removals pass that the guardrail would withhold.
+    pub allow_mass_removal: bool,
+}
+
+/// What came of a scan.
+pub type ScanAnswer = Result<Arc<Report>, ScanFailed>;
+
+/// A scan that was not made or not ended.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ScanFailed {
+    /// Sources, catalog or bundle store cannot be used.
+    #[error(transparent)]
+    Scan(Arc<Error>),
+    /// The daemon is about to end.
+    #[error("the daemon is stopping")]
+    Stopping,
+}

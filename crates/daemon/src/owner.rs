@@ -1,0 +1,360 @@
+//! The one owner of a daemon's state: it takes one [`Event`] after the other and begins what follows from it. Whatever
+//! takes time is a task of its own, which ends with an event.
+
+use std::{sync::Arc, time::Duration};
+
+use mangrove_app::{
+    scan::{Error, Observed},
+    service::Service,
+};
+use mangrove_domain::{
+    index::TypeIndex,
+    ports::{ServiceManager, Watcher},
+    problem::{Problem, Severity},
+    watch::{FileChanges, WatchList},
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    event::{Event, Request, ScanAnswer, ScanFailed},
+    options::Options,
+    scans::Scans,
+    status::{LastLook, Phase, Status},
+};
+
+/// The daemon counts as ready when its first look was carried out, or after this time: it does not wait for extensions
+/// whose packages cannot be had.
+const READY_AFTER: Duration = Duration::from_secs(10);
+/// The shortest time between two looks that timers of failed builds ask for.
+const BETWEEN_RETRIES: Duration = Duration::from_millis(250);
+/// The same while work is going on, which may be about the very builds that are due.
+const BETWEEN_BUSY_RETRIES: Duration = Duration::from_secs(1);
+/// The longest sleep. A clock that was set is noticed after that.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How soon it looks again after it failed itself.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(5);
+/// How long runs that were cancelled may take to end.
+const AFTER_CANCELLING: Duration = Duration::from_secs(5);
+
+/// What the owner is made of.
+pub(crate) struct Parts {
+    pub(crate) service: Service,
+    pub(crate) watcher: Arc<dyn Watcher>,
+    pub(crate) manager: Arc<dyn ServiceManager>,
+    pub(crate) options: Options,
+    pub(crate) sender: mpsc::Sender<Event>,
+    pub(crate) receiver: mpsc::Receiver<Event>,
+    pub(crate) status: watch::Sender<Status>,
+    /// Cancelled when the daemon takes nothing new any more.
+    pub(crate) stopping: CancellationToken,
+}
+
+pub(crate) struct Owner {
+    parts: Parts,
+    scans: Scans,
+    /// Who waits for the look that is under way.
+    waiting: Vec<oneshot::Sender<ScanAnswer>>,
+    watch_list: WatchList,
+    snapshots: watch::Receiver<Arc<TypeIndex>>,
+    next_retry: Instant,
+    last_retry: Instant,
+    next_rescan: Instant,
+    ready_at: Instant,
+    /// When a stopping daemon ends at the latest, and whether its runs were asked to end.
+    deadline: Option<(Instant, bool)>,
+}
+
+impl Owner {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let now = Instant::now();
+        Self {
+            scans: Scans::default(),
+            waiting: Vec::new(),
+            watch_list: WatchList::default(),
+            snapshots: parts.service.snapshots(),
+            next_retry: now + LONGEST_SLEEP,
+            last_retry: now,
+            next_rescan: now + parts.options.rescan,
+            ready_at: now + READY_AFTER,
+            deadline: None,
+            parts,
+        }
+    }
+
+    /// Goes on until the daemon has ended.
+    pub(crate) async fn run(mut self) {
+        self.scans.want_all_tried();
+        loop {
+            self.begin_look();
+            let wake = self.next_wake();
+            tokio::select! {
+                event = self.parts.receiver.recv() => match event {
+                    Some(event) => self.take(event).await,
+                    None => break,
+                },
+                changed = self.snapshots.changed() => if changed.is_ok() { self.plan_retry() },
+                () = sleep_until(wake) => self.tick(),
+            }
+            if self.has_ended() {
+                break;
+            }
+        }
+        self.parts.stopping.cancel();
+    }
+
+    async fn take(&mut self, event: Event) {
+        match event {
+            Event::Files(changes) => self.files_changed(&changes).await,
+            Event::Looked(outcome, duration) => self.looked(*outcome, duration).await,
+            Event::LookGivenUp => self.scans.look_failed(),
+            Event::CarriedOut(sources, outcome) => {
+                self.scans.ended(&sources);
+                self.set_in_progress();
+                self.carried_out(outcome);
+            }
+            Event::Request(request) => self.requested(request).await,
+        }
+    }
+
+    async fn requested(&mut self, request: Request) {
+        match request {
+            Request::Scan(_, answer) if self.is_stopping() => {
+                // Whoever asked may be gone.
+                let _ = answer.send(Err(ScanFailed::Stopping));
+            }
+            Request::Scan(options, answer) => self.scans.ask(options, answer),
+            Request::Reload(answer) => {
+                self.parts.manager.reloading();
+                let problems = self.reload().await;
+                self.scans.want_all_tried();
+                self.parts.manager.ready();
+                let _ = answer.send(problems);
+            }
+            Request::Stop if self.is_stopping() => self.deadline = Some((Instant::now(), true)),
+            Request::Stop => self.stop(self.parts.options.grace),
+        }
+    }
+
+    /// Reads the configuration again; what cannot be used leaves the old one in force.
+    async fn reload(&self) -> Vec<Problem> {
+        let problems = self.parts.service.reload().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "there is no configuration to read again");
+            Vec::new()
+        });
+        for problem in &problems {
+            tracing::error!(code = %problem.code, subject = problem.subject, "{}", problem.message);
+        }
+        problems
+    }
+
+    async fn files_changed(&mut self, changes: &FileChanges) {
+        tracing::debug!(paths = changes.paths.len(), complete = changes.is_complete, "files changed");
+        let directory = self.parts.service.directory();
+        let is_at_top = changes.paths.iter().any(|path| path.parent() == Some(directory));
+        if is_at_top || !changes.is_complete {
+            self.reload().await;
+        }
+        self.scans.want();
+    }
+
+    fn begin_look(&mut self) {
+        if self.is_stopping() {
+            return;
+        }
+        let usual = self.parts.service.scan_request(self.parts.stopping.clone());
+        let Some((request, waiting)) = self.scans.begin(usual) else { return };
+        self.waiting = waiting;
+        self.next_rescan = Instant::now() + self.parts.options.rescan;
+        let (scanner, sender) = (Arc::clone(self.parts.service.scanner()), self.parts.sender.clone());
+        tokio::spawn(async move {
+            let start = Instant::now();
+            let event = match request.cancellation.run_until_cancelled(scanner.look(&request)).await {
+                Some(outcome) => Event::Looked(Box::new(outcome), start.elapsed()),
+                None => Event::LookGivenUp,
+            };
+            // The owner may have ended.
+            let _ = sender.send(event).await;
+        });
+    }
+
+    async fn looked(&mut self, outcome: Result<Observed, Error>, duration: Duration) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let observed = match outcome {
+            Ok(observed) => observed,
+            Err(error) => {
+                self.scans.look_failed();
+                tracing::error!(%error, "the sources cannot be looked at");
+                let fault = error.fault();
+                let problem = Problem::error(fault.code, "scan", fault.message.clone());
+                self.set_last_look(vec![problem], duration, true);
+                self.look_again_soon();
+                answer(waiting, &Err(ScanFailed::Scan(Arc::new(error))));
+                return;
+            }
+        };
+        let scanner = Arc::clone(self.parts.service.scanner());
+        let plan = scanner.plan(&observed);
+        let problems = plan.problems.iter().chain(&observed.disk.problems).cloned().collect();
+        self.set_last_look(problems, duration, false);
+        let choice = self.scans.looked(&plan);
+        self.set_in_progress();
+        self.watch().await;
+        let has_begun = self.parts.status.borrow().phase != Phase::Starting;
+        if has_begun && choice.sources.is_empty() && waiting.is_empty() {
+            self.scans.ended(&choice.sources);
+            return;
+        }
+        let sender = self.parts.sender.clone();
+        tokio::spawn(async move {
+            let sources = choice.sources.clone();
+            let outcome = scanner.carry_out(observed, choice).await;
+            let outcome = outcome.map(Arc::new).map_err(|error| ScanFailed::Scan(Arc::new(error)));
+            answer(waiting, &outcome);
+            // The owner may have ended.
+            let _ = sender.send(Event::CarriedOut(sources, outcome)).await;
+        });
+    }
+
+    fn carried_out(&mut self, outcome: ScanAnswer) {
+        match outcome {
+            Ok(report) if !report.changed.is_empty() => {
+                tracing::info!(changed = report.changed.len(), built = report.statistics.built, "sources were settled");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "what follows from a look could not be done");
+                self.look_again_soon();
+            }
+        }
+        if self.scans.in_progress() == 0 {
+            self.become_ready();
+        }
+        self.plan_retry();
+    }
+
+    fn become_ready(&mut self) {
+        let is_first = self.parts.status.borrow().phase == Phase::Starting;
+        if is_first {
+            self.parts.status.send_modify(|status| status.phase = Phase::Ready);
+            self.parts.manager.ready();
+        }
+    }
+
+    /// After a failure of ours, such as a full disk or a catalog that others hold.
+    fn look_again_soon(&mut self) {
+        self.next_rescan = self.next_rescan.min(Instant::now() + AFTER_A_FAILURE);
+    }
+
+    /// Watches what the latest look rests on.
+    async fn watch(&mut self) {
+        let list = self.parts.service.watch_list().await;
+        if list == self.watch_list && self.parts.status.borrow().coverage.is_some() {
+            return;
+        }
+        let coverage = self.parts.watcher.watch(list.clone()).await;
+        if let Some(reason) = &coverage.reason {
+            let (unwatched, rescan) = (coverage.unwatched.len(), self.parts.options.rescan.as_secs());
+            tracing::warn!(unwatched, reason, "changes there are noticed at the next look, at least every {rescan} s");
+        }
+        // What changed before it was watched was not told.
+        if list.directories != self.watch_list.directories {
+            self.scans.want();
+        }
+        self.watch_list = list;
+        self.parts.status.send_modify(|status| status.coverage = Some(coverage));
+    }
+
+    /// Finds out when the next failed build is to be tried.
+    fn plan_retry(&mut self) {
+        let now = Instant::now();
+        let wait = self.parts.service.next_due().map(|due| due.since(self.parts.service.clock().now()));
+        let shortest = if self.scans.in_progress() > 0 { BETWEEN_BUSY_RETRIES } else { BETWEEN_RETRIES };
+        let earliest = self.last_retry + shortest;
+        self.next_retry = wait.map_or(now + Duration::from_hours(1), |wait| (now + wait).max(earliest));
+    }
+
+    fn next_wake(&self) -> Instant {
+        let mut wake = Instant::now() + LONGEST_SLEEP;
+        wake = wake.min(self.next_retry).min(self.next_rescan);
+        if self.parts.status.borrow().phase == Phase::Starting {
+            wake = wake.min(self.ready_at);
+        }
+        if let Some((deadline, _)) = self.deadline {
+            // Runs end without an event of ours.
+            wake = wake.min(deadline).min(Instant::now() + Duration::from_millis(50));
+        }
+        wake
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        self.parts.manager.alive();
+        if now >= self.ready_at {
+            self.become_ready();
+        }
+        // The clock may have been set.
+        self.plan_retry();
+        if now >= self.next_retry {
+            self.last_retry = now;
+            self.plan_retry();
+            self.scans.want();
+        }
+        if now >= self.next_rescan {
+            self.next_rescan = now + self.parts.options.rescan;
+            self.scans.want();
+        }
+        if let Some((deadline, has_cancelled)) = self.deadline
+            && now >= deadline
+            && !has_cancelled
+        {
+            for run in self.parts.service.active_runs() {
+                tracing::warn!(run = run.id, "cancelled: it runs longer than a stopping daemon waits");
+                // It may have ended by itself.
+                let _ = self.parts.service.cancel_run(&run.id);
+            }
+            self.deadline = Some((now + AFTER_CANCELLING, true));
+        }
+    }
+
+    fn stop(&mut self, grace: Duration) {
+        self.parts.manager.stopping();
+        self.parts.status.send_modify(|status| status.phase = Phase::Stopping);
+        self.parts.stopping.cancel();
+        self.scans.abandon();
+        self.deadline = Some((Instant::now() + grace, false));
+    }
+
+    const fn is_stopping(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    fn has_ended(&self) -> bool {
+        let Some((deadline, has_cancelled)) = self.deadline else { return false };
+        let is_done = self.parts.service.active_runs().is_empty() && self.scans.is_idle();
+        is_done || has_cancelled && Instant::now() >= deadline
+    }
+
+    fn set_in_progress(&self) {
+        let in_progress = self.scans.in_progress();
+        self.parts.status.send_modify(|status| status.in_progress = in_progress);
+    }
+
+    fn set_last_look(&self, problems: Vec<Problem>, duration: Duration, has_failed: bool) {
+        for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
+            tracing::warn!(code = %problem.code, subject = problem.subject, "{}", problem.message);
+        }
+        let last = LastLook { at: self.parts.service.clock().now(), duration, problems: problems.into(), has_failed };
+        self.parts.status.send_modify(|status| status.last_look = Some(last));
+    }
+}
+
+/// Tells all who wait; some may be gone.
+fn answer(waiting: Vec<oneshot::Sender<ScanAnswer>>, outcome: &ScanAnswer) {
+    for waiting in waiting {
+        let _ = waiting.send(outcome.clone());
+    }
+}

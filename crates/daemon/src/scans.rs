@@ -1,0 +1,195 @@
+//! Which looks and which work are under way, and what is to begin next.
+//!
+//! One look at a time; what follows from it is carried out beside the next looks, so that a build which waits for a
+//! network keeps no edit waiting. A source is worked on once at a time: what a later look wants to do with one that is
+//! being worked on waits for the end of that, and then for another look.
+
+use std::collections::BTreeSet;
+
+use mangrove_app::scan::{Choice, RetryMode, ScanRequest};
+use mangrove_domain::{
+    plan::{Action, Plan},
+    source::SourceId,
+};
+use tokio::sync::oneshot;
+
+use crate::event::{ScanAnswer, ScanOptions};
+
+/// Looks and work.
+#[derive(Default)]
+pub(crate) struct Scans {
+    next: Option<Wish>,
+    is_looking: bool,
+    in_progress: BTreeSet<SourceId>,
+    /// How many pieces of work go on.
+    works: usize,
+    /// Sources that were being worked on when a look found something to do for them.
+    found_busy: BTreeSet<SourceId>,
+}
+
+/// A look that is wanted.
+#[derive(Default)]
+struct Wish {
+    /// Every failed build is tried, not only those that are due.
+    tries_all: bool,
+    options: ScanOptions,
+    waiting: Vec<oneshot::Sender<ScanAnswer>>,
+}
+
+impl Scans {
+    /// Wants another look, after the one that may be under way: that one may have seen too little.
+    pub(crate) fn want(&mut self) {
+        self.next.get_or_insert_default();
+    }
+
+    /// The same, and every failed build is tried.
+    pub(crate) fn want_all_tried(&mut self) {
+        self.next.get_or_insert_default().tries_all = true;
+    }
+
+    /// A scan that somebody asked for and waits for.
+    pub(crate) fn ask(&mut self, options: ScanOptions, waiting: oneshot::Sender<ScanAnswer>) {
+        let wish = self.next.get_or_insert_default();
+        wish.tries_all = true;
+        wish.options.rehash |= options.rehash;
+        wish.options.allow_mass_removal |= options.allow_mass_removal;
+        wish.waiting.push(waiting);
+    }
+
+    /// The next look, if one may begin: its request, and who waits for what comes of it.
+    pub(crate) fn begin(&mut self, usual: ScanRequest) -> Option<(ScanRequest, Vec<oneshot::Sender<ScanAnswer>>)> {
+        if self.is_looking {
+            return None;
+        }
+        let Wish { tries_all, options, waiting } = self.next.take()?;
+        self.is_looking = true;
+        let retry = if tries_all { RetryMode::All } else { RetryMode::Due };
+        let ScanOptions { rehash, allow_mass_removal } = options;
+        Some((ScanRequest { retry, rehash, allow_mass_removal, ..usual }, waiting))
+    }
+
+    /// A look ended without a plan.
+    pub(crate) fn look_failed(&mut self) {
+        self.is_looking = false;
+    }
+
+    /// A look ended with this plan. Gives the sources for which something is done now.
+    pub(crate) fn looked(&mut self, plan: &Plan) -> Choice {
+        self.is_looking = false;
+        let mut choice = Choice::default();
+        for step in plan.steps.iter().filter(|step| is_work(&step.action)) {
+            if self.in_progress.contains(&step.source) {
+                self.found_busy.insert(step.source.clone());
+                continue;
+            }
+            choice.sources.insert(step.source.clone());
+            if step.action.is_attempt() {
+                choice.retried.insert(step.source.clone());
+            }
+        }
+        self.in_progress.extend(choice.sources.iter().cloned());
+        self.works += 1;
+        choice
+    }
+
+    /// Work for these sources ended.
+    pub(crate) fn ended(&mut self, sources: &BTreeSet<SourceId>) {
+        self.works -= 1;
+        self.in_progress.retain(|source| !sources.contains(source));
+        let found = sources.iter().filter(|source| self.found_busy.remove(*source)).count();
+        if found > 0 {
+            self.want();
+        }
+    }
+
+    /// True if nothing is under way, and nothing is to begin.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.next.is_none() && !self.is_looking && self.works == 0
+    }
+
+    /// Nothing is to begin any more. Who waits for it hears that it will not.
+    pub(crate) fn abandon(&mut self) {
+        self.next = None;
+    }
+
+    /// How many sources are being worked on.
+    pub(crate) fn in_progress(&self) -> usize {
+        self.in_progress.len()
+    }
+}
+
+const fn is_work(action: &Action) -> bool {
+    !matches!(action, Action::Keep | Action::Defer { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use mangrove_domain::{
+        freshness::{Fresh, NotLookedAt},
+        plan::Step,
+        source::{RelativePath, RootId},
+    };
+
+    use super::*;
+
+    fn source(name: &str) -> SourceId {
+        SourceId { root: RootId::local(), path: RelativePath::parse(name).expect("a path") }
+    }
+
+    fn plan(steps: &[(&str, Action)]) -> Plan {
+        let step = |(name, action): &(&str, Action)| Step {
+            source: source(name),
+            verdict: Fresh::NotLookedAt(NotLookedAt::OutOfScope).into(),
+            action: action.clone(),
+        };
+        Plan { steps: steps.iter().map(step).collect(), withheld: Vec::new(), problems: Vec::new() }
+    }
+
+    #[test]
+    fn a_source_is_worked_on_once_at_a_time_and_looked_at_again_afterwards() {
+        let mut scans = Scans::default();
+        scans.want();
+        assert!(scans.begin(ScanRequest::default()).is_some());
+        scans.want();
+        assert!(scans.begin(ScanRequest::default()).is_none(), "one look at a time");
+        let slow = scans.looked(&plan(&[("a", Action::Build), ("b", Action::Keep)]));
+        assert_eq!(slow.sources, BTreeSet::from([source("a")]));
+
+        assert!(scans.begin(ScanRequest::default()).is_some(), "looks go on beside work");
+        let other = scans.looked(&plan(&[("a", Action::Build), ("b", Action::Build)]));
+        assert_eq!(other.sources, BTreeSet::from([source("b")]), "an edit does not wait for it");
+        assert_eq!(scans.in_progress(), 2);
+        scans.ended(&other.sources);
+        assert!(scans.begin(ScanRequest::default()).is_none(), "the slow one goes on");
+        scans.ended(&slow.sources);
+
+        let request = scans.begin(ScanRequest::default());
+        assert!(request.is_some(), "what had to be left out is looked at again");
+    }
+
+    #[test]
+    fn what_is_asked_for_meanwhile_is_one_look() {
+        let mut scans = Scans::default();
+        let (first, _one) = oneshot::channel();
+        let (second, _other) = oneshot::channel();
+        scans.want();
+        scans.ask(ScanOptions { rehash: true, ..ScanOptions::default() }, first);
+        scans.ask(ScanOptions::default(), second);
+        let (request, waiting) = scans.begin(ScanRequest::default()).expect("a look");
+        assert_eq!((request.retry, request.rehash, waiting.len()), (RetryMode::All, true, 2));
+        scans.look_failed();
+        assert!(scans.is_idle());
+    }
+
+    #[test]
+    fn timers_try_what_is_due_and_a_start_everything() {
+        let mut scans = Scans::default();
+        scans.want();
+        let (request, _) = scans.begin(ScanRequest::default()).expect("a look");
+        assert_eq!(request.retry, RetryMode::Due);
+        scans.look_failed();
+        scans.want_all_tried();
+        let (request, _) = scans.begin(ScanRequest::default()).expect("a look");
+        assert_eq!(request.retry, RetryMode::All);
+    }
+}

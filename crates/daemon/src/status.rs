@@ -1,0 +1,64 @@
+//! How a daemon is.
+
+use std::{sync::Arc, time::Duration};
+
+use mangrove_domain::{problem::Problem, time::Timestamp, watch::Coverage};
+
+/// How a daemon is at one moment.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// What it is about.
+    pub phase: Phase,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// The latest look at all sources; `None` before the first.
+    pub last_look: Option<LastLook>,
+    /// How much is watched for changes; `None` before anything is.
+    pub coverage: Option<Coverage>,
+    /// How many sources are being built or inspected.
+    pub in_progress: usize,
+}
+
+/// What a daemon is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It looks at the sources for the first time.
+    Starting,
+    /// It answers.
+    Ready,
+    /// It takes nothing new and waits for what runs.
+    Stopping,
+}
+
+impl Phase {
+    /// `starting`, `ready` or `stopping`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Ready => "ready",
+            Phase::Stopping => "stopping",
+        }
+    }
+}
+
+/// One look at all sources.
+#[derive(Clone, Debug)]
+pub struct LastLook {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// What is wrong besides the rows' own failures, or why the look itself failed.
+    pub problems: Arc<[Problem]>,
+    /// True if it failed: what is known is older.
+    pub has_failed: bool,
+}
+
+impl Status {
+    /// Of a daemon that begins now.
+    #[must_use]
+    pub const fn starting(now: Timestamp) -> Self {
+        Self { phase: Phase::Starting, started_at: now, last_look: None, coverage: None, in_progress: 0 }
+    }
+}

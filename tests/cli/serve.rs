@@ -1,0 +1,232 @@
+//! The daemon as a process: it starts, follows what happens in its repository, and ends when it is asked to. Nothing
+//! here has a home directory: the environment is empty but for `PATH`.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    fixtures::{broken, model, model_with},
+    sandbox::Sandbox,
+};
+
+/// Longer than anything here takes on a busy machine.
+const LONG: Duration = Duration::from_mins(1);
+
+/// A daemon that ends with this value.
+pub(crate) struct Serving {
+    child: Child,
+    log: Arc<Mutex<Vec<Value>>>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Serving {
+    /// Starts the program on a repository, on a free port, and waits until it is ready.
+    pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        Self::start_with(sandbox.command(), arguments)
+    }
+
+    /// The same with a command that runs the program in some way.
+    pub(crate) fn start_with(mut command: Command, arguments: &[&str]) -> Self {
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]).args(arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let log: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let kept = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                kept.lock().expect("the log").push(event);
+            }
+        });
+        let mut serving = Self { child, log, address: ([127, 0, 0, 1], 0).into() };
+        let listening = serving.logged("listening");
+        let address = listening["address"].as_str().and_then(|address| address.parse().ok());
+        serving.address = address.unwrap_or_else(|| panic!("no address: {listening}"));
+        serving.logged("ready");
+        serving
+    }
+
+    /// Waits for an event of the log with this message.
+    pub(crate) fn logged(&self, message: &str) -> Value {
+        let found = || {
+            let log = self.log.lock().expect("the log");
+            log.iter().find(|event| event["message"] == message).cloned()
+        };
+        until(message, found)
+            .unwrap_or_else(|| panic!("nobody said {message:?}: {:#?}", self.log.lock().expect("the log")))
+    }
+
+    /// Sends a signal by its number.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.expect("`kill` starts").success());
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        until("the end", || child.try_wait().expect("a process")).expect("the daemon ends")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks again and again, until there is an answer or it took too long.
+pub(crate) fn until<T>(_what: &str, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        match ask() {
+            Some(answer) => return Some(answer),
+            None if start.elapsed() > LONG => return None,
+            None => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// The row of a path, as another process sees it.
+fn row(sandbox: &Sandbox, path: &str) -> Option<Value> {
+    let types = sandbox.json(&["types", "--all"]);
+    types["types"].as_array().expect("types").iter().find(|row| row["path"] == path).cloned()
+}
+
+/// Waits until the row of a path is as it should be.
+fn settles(sandbox: &Sandbox, path: &str, is_right: impl Fn(Option<&Value>) -> bool) {
+    let right = until(path, || is_right(row(sandbox, path).as_ref()).then_some(()));
+    assert!(right.is_some(), "{path} is still {:#?}", row(sandbox, path));
+}
+
+fn is_type(type_name: &str) -> impl Fn(Option<&Value>) -> bool {
+    move |row| row.is_some_and(|row| row["type"] == type_name && row["degraded"] == false)
+}
+
+#[test]
+fn fault_02_and_32_every_change_of_a_source_is_live_without_a_restart() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/kept.ts", &model("@acme/kept"));
+    let _serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    settles(&sandbox, "extensions/models/kept.ts", is_type("@acme/kept"));
+
+    // New, in a directory that was not there.
+    sandbox.write("extensions/models/deep/er/new.ts", &model("@acme/new"));
+    settles(&sandbox, "extensions/models/deep/er/new.ts", is_type("@acme/new"));
+    sandbox.write("extensions/vaults/new.ts", "export const vault = { type: \"@acme/safe\", name: \"Safe\", description: \"Keeps things\", createProvider: () => ({ get: async () => \"x\", put: async () => {}, list: async () => [], getName: () => \"safe\" }) };\n");
+    settles(&sandbox, "extensions/vaults/new.ts", is_type("@acme/safe"));
+
+    // Changed; the change is in a file that it imports.
+    sandbox.write("extensions/models/_lib/name.ts", "export const name: string = \"@acme/second\";\n");
+    let importing =
+        model_with("import { name } from \"./_lib/name.ts\";", "@acme/kept", "").replace("\"@acme/kept\"", "name");
+    sandbox.write("extensions/models/kept.ts", &importing);
+    settles(&sandbox, "extensions/models/kept.ts", is_type("@acme/second"));
+    sandbox.edit("extensions/models/_lib/name.ts", "second", "third");
+    settles(&sandbox, "extensions/models/kept.ts", is_type("@acme/third"));
+
+    // The working type stays as long as the new code is not proven.
+    sandbox.write("extensions/models/kept.ts", &broken("@acme/fourth"));
+    let is_degraded =
+        |row: Option<&Value>| row.is_some_and(|row| row["type"] == "@acme/third" && row["degraded"] == true);
+    settles(&sandbox, "extensions/models/kept.ts", is_degraded);
+    sandbox.write("extensions/models/kept.ts", &model("@acme/fourth"));
+    settles(&sandbox, "extensions/models/kept.ts", is_type("@acme/fourth"));
+
+    // Renamed and removed.
+    let path = |name: &str| sandbox.tree.path(format!("extensions/models/{name}"));
+    std::fs::rename(path("kept.ts"), path("moved.ts")).expect("a rename");
+    settles(&sandbox, "extensions/models/moved.ts", is_type("@acme/fourth"));
+    settles(&sandbox, "extensions/models/kept.ts", |row| row.is_none());
+    std::fs::remove_file(path("moved.ts")).expect("a removal");
+    settles(&sandbox, "extensions/models/moved.ts", |row| row.is_none());
+}
+
+#[test]
+fn a_mount_that_is_added_is_live_and_its_sources_are_followed() {
+    let mounted = Sandbox::new("");
+    mounted.write("extensions/models/far.ts", &model("@acme/far"));
+    let sandbox = Sandbox::new("");
+    let _serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    let far = |type_name: &'static str| {
+        let listed = || {
+            let types = sandbox.json(&["types"]);
+            types["types"].as_array().expect("types").iter().any(|row| row["type"] == type_name).then_some(())
+        };
+        assert!(until(type_name, listed).is_some(), "{type_name} is not there");
+    };
+    sandbox.write(".swamp-sources.yaml", &format!("sources:\n  - path: {}\n", mounted.tree.root().display()));
+    far("@acme/far");
+    mounted.write("extensions/models/far.ts", &model("@acme/farther"));
+    far("@acme/farther");
+}
+
+#[test]
+fn it_ends_when_it_is_asked_to() {
+    for signal in ["TERM", "INT"] {
+        let sandbox = Sandbox::new("");
+        sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+        let mut serving = Serving::start(&sandbox, &[]);
+        serving.signal(signal);
+        assert_eq!(serving.wait().code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_told_and_leaves_the_old_one_in_force() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    let serving = Serving::start(&sandbox, &[]);
+    sandbox.write("mangrove.yaml", "repoId: [\n");
+    serving.signal("HUP");
+    serving.logged("reading the configuration again");
+    let told = || {
+        let log = serving.log.lock().expect("the log");
+        log.iter().any(|event| event["level"] == "ERROR" && event["subject"] == "mangrove.yaml").then_some(())
+    };
+    assert!(until("the mistake", told).is_some(), "{:#?}", serving.log.lock().expect("the log"));
+    sandbox.write("mangrove.yaml", "repoId: 00000000-0000-4000-8000-000000000001\n");
+    sandbox.write("extensions/models/b.ts", &model("@acme/b"));
+    settles(&sandbox, "extensions/models/b.ts", is_type("@acme/b"));
+}
+
+#[test]
+fn settings_are_shown_with_their_sources_and_mistakes_refused() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("mangrove.yaml", "serve:\n  grace: 5s\n  hosts: [a.example, b.example]\n");
+    let checked = sandbox.json(&["serve", "--check", "--rescan", "90s"]);
+    let settings = checked["settings"].as_array().expect("settings");
+    let setting = |key: &str| settings.iter().find(|setting| setting["key"] == key).expect("a setting");
+    assert_eq!((&setting("grace")["value"], &setting("grace")["source"]), (&"5.0 s".into(), &"mangrove.yaml:2".into()));
+    assert_eq!(setting("hosts")["value"], "a.example, b.example");
+    assert_eq!(setting("rescan")["source"], "--rescan");
+    assert_eq!(setting("listen")["source"], "default");
+
+    sandbox.write("mangrove.yaml", "serve:\n  grace: soon\n  lissen: here\n");
+    let refused = sandbox.run(&["serve", "--check"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("`grace` is \"soon\" (mangrove.yaml:2)"), "{refused}");
+
+    let open = sandbox.run(&["serve", "--check", "--grace", "1s", "--listen", "0.0.0.0:8787"]);
+    assert_eq!(open.code, 2, "{open}");
+    assert!(open.stderr.contains("--token-file"), "{open}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let sandbox = Sandbox::new("");
+    let refused = sandbox.run(&["serve", "--listen", &address]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("MG0801") && refused.stderr.contains(&address), "{refused}");
+}
