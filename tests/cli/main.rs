@@ -29,6 +29,7 @@ mod sandbox;
 mod scan;
 mod seals;
 mod serve;
+mod serve_outage;
 mod shipped;
 mod special_files;
 mod trace;

@@ -39,14 +39,14 @@ jobs:
 ";
 
 /// A network namespace that is removed with this value. Its loopback is down at first: no network at all.
-struct Namespace {
+pub(crate) struct Namespace {
     name: String,
 }
 
 impl Namespace {
     /// `None` where it cannot be made and this is not continuous integration.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    fn create(of: &str) -> Option<Self> {
+    pub(crate) fn create(of: &str) -> Option<Self> {
         let name = format!("mangrove-{of}-{}", std::process::id());
         let made = Command::new("ip").args(["netns", "add", &name]).output();
         if made.as_ref().is_ok_and(|output| output.status.success()) {
@@ -58,19 +58,19 @@ impl Namespace {
         None
     }
 
-    fn loopback(&self, state: &str) {
+    pub(crate) fn loopback(&self, state: &str) {
         let status = self.command(Path::new("ip")).args(["link", "set", "lo", state]).status().expect("ip starts");
         assert!(status.success(), "ip link set lo {state}");
     }
 
     /// A program in this namespace.
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
     }
 
-    fn run(&self, sandbox: &Sandbox, registry: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, sandbox: &Sandbox, registry: &str, arguments: &[&str]) -> Output {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_mangrove")));
         sandbox.prepare(&mut command);
         let output = command.env("MANGROVE_NPM_REGISTRY", registry).args(arguments).output().expect("ip starts");
@@ -89,13 +89,13 @@ impl Drop for Namespace {
 }
 
 /// The registry as a process of the namespace.
-struct Registry {
+pub(crate) struct Registry {
     process: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Registry {
-    fn start(namespace: &Namespace) -> Self {
+    pub(crate) fn start(namespace: &Namespace) -> Self {
         Self::start_with(namespace, None)
     }
 
@@ -141,6 +141,9 @@ fn serves_the_registry_when_it_is_asked_to() {
     registry.publish(
         FakePackage::new("shout", "1.2.0").file("index.js", "export const shout = (text) => text.toUpperCase();\n"),
     );
+    registry.publish(
+        FakePackage::new("whisper", "1.0.0").file("index.js", "export const whisper = (text) => text.toLowerCase();\n"),
+    );
     if let Ok(tool) = std::env::var(REGISTRY_TOOL) {
         let [name, version, file] = tool.lines().collect::<Vec<_>>()[..] else { panic!("three lines: {tool}") };
         let bytes = std::fs::read(file).expect("the tool");
@@ -152,7 +155,7 @@ fn serves_the_registry_when_it_is_asked_to() {
     let _ = std::io::stdin().read_to_end(&mut nothing);
 }
 
-fn repository() -> Sandbox {
+pub(crate) fn repository() -> Sandbox {
     let sandbox = Sandbox::new("");
     let source = model_with("import { shout } from \"npm:shout@^1\";", "@acme/shout", "")
         .replace("`hello ${args.name}`", "`hello ${shout(args.name)}`");

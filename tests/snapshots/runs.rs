@@ -9,6 +9,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("a_run_that_fails", a_run_that_fails),
     ("a_run_that_is_blocked", a_run_that_is_blocked),
     ("mistakes_in_workflows", mistakes_in_workflows),
+    ("scheduled_workflows", scheduled_workflows),
 ];
 
 const MODEL: &str = "extensions/models/greeter.ts";
@@ -115,4 +116,31 @@ jobs:
     scene.both(&["workflow", "validate"]);
     scene.run(&["workflow", "run", "bad"]);
     scene.check("mistakes_in_workflows");
+}
+
+fn scheduled_workflows() {
+    let mut scene = scene("");
+    for (number, name, trigger) in [
+        (1, "nightly", "{ schedule: '0 3 * * MON-FRI', timezone: Europe/Berlin, inputs: { name: Ada } }"),
+        (2, "over", "{ schedule: '0 0 0 1 1 * 2020', timezone: UTC, inputs: { name: Ada } }"),
+        (3, "wrong", "{ schedule: '0 25 * * *', timezone: UTC, inputs: { name: Ada } }"),
+        (4, "poor", "{ schedule: '@daily', timezone: UTC }"),
+    ] {
+        let text = format!(
+            "id: 44444444-4444-4444-8444-44444444444{number}
+name: {name}
+inputs: {{ properties: {{ name: {{ type: string }} }}, required: [name] }}
+trigger: {trigger}
+jobs:
+  - name: first
+    steps:
+      - name: greet
+        task: {{ type: model_method, modelIdOrName: greeter, methodName: greet, inputs: {{ name: x }} }}
+"
+        );
+        scene.write(&format!("workflows/{name}.yaml"), &text);
+    }
+    scene.both(&["workflow", "list"]);
+    scene.run(&["workflow", "validate"]);
+    scene.check("scheduled_workflows");
 }

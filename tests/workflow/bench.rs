@@ -34,7 +34,9 @@ use mangrove_domain::{
     workflow::WorkflowFiles,
 };
 use mangrove_fs::files::DiskFiles;
-use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
+use mangrove_infra::{
+    calendar::CronCalendar, documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas,
+};
 use mangrove_testkit::{
     fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
     fixture::Tree,
@@ -265,6 +267,7 @@ pub(crate) struct Bench {
     listener: Arc<Listener>,
     pub(crate) runs: Arc<dyn RunStore>,
     pub(crate) data: Arc<MemoryData>,
+    calendar: CronCalendar,
 }
 
 /// The definition `thing` of `@acme/thing`.
@@ -307,6 +310,7 @@ impl Bench {
             listener: Arc::default(),
             runs: Arc::new(MemoryRuns::new()),
             data: Arc::new(MemoryData::new()),
+            calendar: CronCalendar::new("UTC").expect("a zone"),
         }
     }
 
@@ -419,7 +423,12 @@ impl Bench {
 
     /// Everything that is wrong with the repository.
     pub(crate) async fn problems(&self) -> String {
-        let tools = Tools { types: &self.types, expressions: &CelExpressions, schemas: &JsonSchemas };
+        let tools = Tools {
+            types: &self.types,
+            expressions: &CelExpressions,
+            schemas: &JsonSchemas,
+            calendar: Some(&self.calendar),
+        };
         listed(&validate::validate(&self.library().await, tools))
     }
 }

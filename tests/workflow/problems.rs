@@ -1,5 +1,7 @@
 //! What is told about documents before anything runs: everything that is wrong, at once.
 
+use std::fmt::Write as _;
+
 use crate::bench::{Bench, workflow};
 
 /// The problems of a repository whose workflow has these jobs.
@@ -200,6 +202,57 @@ async fn expressions_that_cannot_work_are_told() {
     workflows/w.yaml:15:20: `vault.get("x")`: `vault` is not supported in this version — expressions may use inputs, self, env, run
     workflows/w.yaml:16:19: `input.size`: unknown name `input` — did you mean `inputs`?
     workflows/w.yaml:17:22: `inputs.sise`: the workflow has no input `sise` — did you mean `size`?
+    "#);
+}
+
+#[tokio::test]
+async fn triggers_that_cannot_be_used_are_told_where_they_stand() {
+    let mut files = String::new();
+    for (number, trigger) in [
+        "{schedule: '61 * * * *'}",
+        "{schedule: '@dayly', timezone: UTC}",
+        "{schedule: '0 0 30 2 *'}",
+        "{schedule: '@daily', timezone: Europe/Berln}",
+        "{schedule: '@daily', overlap: skipp}",
+        "{schedule: '@daily', misfire: later}",
+        "{schedule: '@daily', jitter: soon}",
+        "{schedule: '@daily', jiter: 5m}",
+        "{schedule: '@daily', overlap: queue, misfire: run-once, jitter: 90s, timezone: Asia/Tokyo}",
+        "{overlap: queue, inputs: {size: 1}}",
+        "{schedule: '@daily', inputs: {}}",
+        "{schedule: '@daily', inputs: {size: '${{ env.SIZE }}'}}",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let _ = write!(
+            files,
+            "
+//- /workflows/{number:02}.yaml
+id: 00000000-0000-4000-8000-0000000001{number:02}
+name: w{number:02}
+trigger: {trigger}
+{}
+jobs:
+  - name: j
+    steps:
+      - name: s
+        task: {{type: model_method, modelIdOrName: thing, methodName: run}}
+",
+            if number < 9 { "" } else { "inputs: {properties: {size: {type: integer}}, required: [size]}" }
+        );
+    }
+    insta::assert_snapshot!(Bench::new(&files).problems().await, @r#"
+    workflows/00.yaml:3:21: `schedule`: `61` is no minute — the minute is 0 to 59: one of them, a list `1,5`, a range `1-5`, steps `*/5`
+    workflows/01.yaml:3:21: `schedule`: unknown schedule `@dayly` — did you mean `@daily` or `@yearly`?
+    workflows/02.yaml:3:21: `schedule`: `0 0 30 2 *` is never due: no date fits it — not every month has the days 29 to 31, and not every year has the 29th of February
+    workflows/03.yaml:3:41: `timezone`: unknown time zone `Europe/Berln` — did you mean `Europe/Berlin`, `Europe/Dublin` or `Europe/Jersey`?
+    workflows/04.yaml:3:40: `overlap`: unknown word `skipp` — did you mean `skip`?
+    workflows/05.yaml:3:40: `misfire`: unknown word `later` — expected one of skip, run-once
+    workflows/06.yaml:3:39: `jitter`: expected seconds, or a duration such as 90s, 5m or 1h, found "soon"
+    workflows/07.yaml:3:31: unknown key `jiter` in a trigger — did you mean `jitter`?
+    workflows/09.yaml:3:20 (warning): `overlap` says something of a schedule, and this trigger has none — add `schedule`, such as `schedule: '@daily'`
+    workflows/10.yaml:3:21: the inputs of scheduled runs: size: is required
     "#);
 }
 

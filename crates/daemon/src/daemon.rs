@@ -19,6 +19,7 @@ use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed, ScanOptions},
     options::Options,
     owner::{Owner, Parts},
+    schedule::SchedulerView,
     status::Status,
 };
 
@@ -168,6 +169,13 @@ impl Control {
         let (sender, answer) = oneshot::channel();
         self.request(Request::Scan(options, sender)).await;
         answer.await.unwrap_or(Err(ScanFailed::Stopping))
+    }
+
+    /// How its schedules are; `None` if it has ended.
+    pub async fn schedules(&self) -> Option<SchedulerView> {
+        let (sender, answer) = oneshot::channel();
+        self.request(Request::Schedules(sender)).await;
+        answer.await.ok()
     }
 
     /// Reads the configuration again. Gives what is wrong with it; then the old one stays in force.

@@ -2,9 +2,17 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use mangrove_app::scan::{Error, Observed, Report};
+use mangrove_app::{
+    scan::{Error, Observed, Report},
+    service::ServiceError,
+};
 use mangrove_domain::{problem::Problem, source::SourceId, watch::FileChanges};
 use tokio::sync::oneshot;
+
+use crate::{
+    read_schedules::ReadSchedules,
+    schedule::{FireNumber, FireOutcome, SchedulerView},
+};
 
 /// What happened.
 #[derive(Debug)]
@@ -17,6 +25,12 @@ pub(crate) enum Event {
     LookGivenUp,
     /// What followed from a look was done for these sources.
     CarriedOut(BTreeSet<SourceId>, ScanAnswer),
+    /// The schedules were read.
+    SchedulesRead(Box<Result<ReadSchedules, ServiceError>>),
+    /// A run that a schedule started has this identifier.
+    ScheduledRunStarted(FireNumber, String),
+    /// A run that a schedule started, or should have, came to this end.
+    ScheduledRunEnded(FireNumber, FireOutcome),
     /// Somebody wants something.
     Request(Request),
 }
@@ -26,6 +40,8 @@ pub(crate) enum Event {
 pub(crate) enum Request {
     /// A scan of everything; the answer comes when it has ended.
     Scan(ScanOptions, oneshot::Sender<ScanAnswer>),
+    /// How the schedules are.
+    Schedules(oneshot::Sender<SchedulerView>),
     /// The configuration is to be read again.
     Reload(oneshot::Sender<Vec<Problem>>),
     /// It is to end, when what runs has ended or the grace is over; asked again, now.

@@ -12,7 +12,10 @@ mod event;
 pub mod http;
 mod options;
 mod owner;
+mod read_schedules;
 mod scans;
+pub mod schedule;
+mod scheduled_runs;
 mod status;
 
 pub use self::{

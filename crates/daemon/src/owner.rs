@@ -1,11 +1,11 @@
 //! The one owner of a daemon's state: it takes one [`Event`] after the other and begins what follows from it. Whatever
 //! takes time is a task of its own, which ends with an event.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed},
-    service::Service,
+    service::{Service, ServiceError},
 };
 use mangrove_domain::{
     index::TypeIndex,
@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed},
     options::Options,
+    read_schedules::{self, ReadSchedules},
     scans::Scans,
+    scheduled_runs::ScheduledRuns,
     status::{LastLook, Phase, Status},
 };
 
@@ -59,6 +61,10 @@ pub(crate) struct Owner {
     /// Who waits for the look that is under way.
     waiting: Vec<oneshot::Sender<ScanAnswer>>,
     watch_list: WatchList,
+    scheduled: ScheduledRuns,
+    reads_schedules: bool,
+    /// Something changed while they were being read.
+    reads_schedules_again: bool,
     snapshots: watch::Receiver<Arc<TypeIndex>>,
     next_retry: Instant,
     last_retry: Instant,
@@ -75,6 +81,9 @@ impl Owner {
             scans: Scans::default(),
             waiting: Vec::new(),
             watch_list: WatchList::default(),
+            scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
+            reads_schedules: false,
+            reads_schedules_again: false,
             snapshots: parts.service.snapshots(),
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
@@ -90,6 +99,9 @@ impl Owner {
         self.scans.want_all_tried();
         loop {
             self.begin_look();
+            if !self.is_stopping() {
+                self.scheduled.start_due();
+            }
             let wake = self.next_wake();
             tokio::select! {
                 event = self.parts.receiver.recv() => match event {
@@ -116,6 +128,9 @@ impl Owner {
                 self.set_in_progress();
                 self.carried_out(outcome);
             }
+            Event::SchedulesRead(read) => self.schedules_read(*read),
+            Event::ScheduledRunStarted(number, run) => self.scheduled.started(number, &run),
+            Event::ScheduledRunEnded(number, outcome) => self.scheduled.ended(number, outcome),
             Event::Request(request) => self.requested(request).await,
         }
     }
@@ -127,10 +142,14 @@ impl Owner {
                 let _ = answer.send(Err(ScanFailed::Stopping));
             }
             Request::Scan(options, answer) => self.scans.ask(options, answer),
+            Request::Schedules(answer) => {
+                let _ = answer.send(self.scheduled.view());
+            }
             Request::Reload(answer) => {
                 self.parts.manager.reloading();
                 let problems = self.reload().await;
                 self.scans.want_all_tried();
+                self.read_schedules();
                 self.parts.manager.ready();
                 let _ = answer.send(problems);
             }
@@ -158,7 +177,43 @@ impl Owner {
         if is_at_top || !changes.is_complete {
             self.reload().await;
         }
+        if !changes.is_complete || changes.paths.iter().any(|path| self.is_document(path)) {
+            self.read_schedules();
+        }
         self.scans.want();
+    }
+
+    /// True if the path may be, or hold, a definition or a workflow.
+    fn is_document(&self, path: &Path) -> bool {
+        // What has no ending is a directory, or was one.
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        matches!(ending, None | Some("yaml" | "yml" | "json")) || self.watch_list.is_in_tree(path)
+    }
+
+    /// Reads definitions and workflows for their schedules; once more afterwards if they are being read already.
+    fn read_schedules(&mut self) {
+        if self.reads_schedules {
+            self.reads_schedules_again = true;
+            return;
+        }
+        self.reads_schedules = true;
+        let (service, sender) = (self.parts.service.clone(), self.parts.sender.clone());
+        tokio::spawn(async move {
+            let read = read_schedules::read(service).await;
+            // The owner may have ended.
+            let _ = sender.send(Event::SchedulesRead(Box::new(read))).await;
+        });
+    }
+
+    fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
+        self.reads_schedules = false;
+        match read {
+            Ok(read) => self.scheduled.replace(&read),
+            Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
+        }
+        if std::mem::take(&mut self.reads_schedules_again) {
+            self.read_schedules();
+        }
     }
 
     fn begin_look(&mut self) {
@@ -241,6 +296,7 @@ impl Owner {
         if is_first {
             self.parts.status.send_modify(|status| status.phase = Phase::Ready);
             self.parts.manager.ready();
+            self.read_schedules();
         }
     }
 
@@ -280,6 +336,9 @@ impl Owner {
     fn next_wake(&self) -> Instant {
         let mut wake = Instant::now() + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
+        if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
+            wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
+        }
         if self.parts.status.borrow().phase == Phase::Starting {
             wake = wake.min(self.ready_at);
         }
@@ -306,6 +365,7 @@ impl Owner {
         if now >= self.next_rescan {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();
+            self.read_schedules();
         }
         if let Some((deadline, has_cancelled)) = self.deadline
             && now >= deadline

@@ -1,7 +1,7 @@
 //! Workflows.
 
-use mangrove_app::workflow::Library;
-use mangrove_domain::workflow::Workflow;
+use mangrove_app::workflow::{Library, LibrarySchedules};
+use mangrove_domain::{problem::Problem, time::Timestamp, workflow::Workflow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -39,29 +39,39 @@ pub struct ListedWorkflowDocument {
     pub description: Option<String>,
     /// When it runs by itself, as its file says.
     pub schedule: Option<String>,
+    /// The zone that its schedule is in; `null` if it does not run by itself.
+    pub timezone: Option<String>,
     /// When it runs next.
     pub next_run: Option<Moment>,
     /// What is wrong with its file.
     pub problems: Vec<ProblemDocument>,
 }
 
-impl From<&Library> for WorkflowListDocument {
-    fn from(library: &Library) -> Self {
-        let workflow = |workflow: &Workflow| ListedWorkflowDocument {
-            name: workflow.name.value.clone(),
-            id: workflow.id.clone(),
-            path: workflow.file.clone(),
-            origin: workflow.origin.as_str().to_owned(),
-            shadowed_by: library.shadowing(workflow).map(|winner| winner.file.clone()),
-            description: workflow.description.clone(),
-            schedule: schedule(workflow).map(str::to_owned),
-            next_run: None,
-            problems: problems(library.problems_of(&workflow.file)),
+impl WorkflowListDocument {
+    /// All workflows, with their next runs after `now`.
+    #[must_use]
+    pub fn new(library: &Library, schedules: &LibrarySchedules, now: Timestamp) -> Self {
+        let further: Vec<&Problem> = schedules.further_problems(library).collect();
+        let workflow = |workflow: &Workflow| {
+            let recurrence = schedules.recurrence(workflow);
+            let of_schedule = further.iter().copied().filter(|problem| problem.subject == workflow.file);
+            ListedWorkflowDocument {
+                name: workflow.name.value.clone(),
+                id: workflow.id.clone(),
+                path: workflow.file.clone(),
+                origin: workflow.origin.as_str().to_owned(),
+                shadowed_by: library.shadowing(workflow).map(|winner| winner.file.clone()),
+                description: workflow.description.clone(),
+                schedule: schedule(workflow).map(str::to_owned),
+                timezone: recurrence.map(|recurrence| recurrence.zone().to_owned()),
+                next_run: recurrence.and_then(|recurrence| recurrence.next_after(now)).map(Moment),
+                problems: problems(library.problems_of(&workflow.file).chain(of_schedule)),
+            }
         };
         Self {
             schema: "mangrove.workflow-list/1".to_owned(),
             workflows: library.workflows.iter().map(|it| workflow(it)).collect(),
-            problems: problems(&library.problems),
+            problems: problems(library.problems.iter().chain(further.iter().copied())),
         }
     }
 }

@@ -169,6 +169,20 @@ impl<'a> Form<'a> {
         Some(value)
     }
 
+    /// One of a few words, which may be missing.
+    pub fn choice<T: Copy>(&mut self, members: Members<'_>, key: &str, known: &[(&str, T)]) -> Option<T> {
+        let text = self.optional_text(members, key)?;
+        let found = known.iter().find(|(word, _)| *word == text.value);
+        if found.is_none() {
+            let words = || known.iter().map(|(word, _)| *word);
+            let hint = nearest::hint(&text.value, words())
+                .unwrap_or_else(|| format!("expected one of {}", words().collect::<Vec<_>>().join(", ")));
+            let node = members.node.get(key).unwrap_or(members.node);
+            self.error(node, format!("`{key}`: unknown word `{}`", text.value), Some(hint));
+        }
+        found.map(|(_, value)| *value)
+    }
+
     /// `true` or `false`; `false` if it is missing.
     pub fn flag(&mut self, members: Members<'_>, key: &str) -> bool {
         match self.optional(members, key) {

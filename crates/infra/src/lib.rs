@@ -37,6 +37,7 @@
 //! | `documents` | `documents`: YAML and JSON with positions | granit-parser |
 //! | `expressions` | `expressions`: the values of `${{ … }}` | cel |
 //! | `schema` | `schema`: JSON Schema | jsonschema |
+//! | `calendar` | `calendar`: when schedules are due | croner, chrono, chrono-tz |
 //! | `bundler` | `bundler`, `worker`, `inspection_cache`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
 //! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
 //! | `watcher` | `watcher`: changes of files as they happen | notify |
@@ -49,6 +50,8 @@
 
 #[cfg(feature = "bundler")]
 pub mod bundler;
+#[cfg(feature = "calendar")]
+pub mod calendar;
 #[cfg(feature = "sqlite")]
 pub mod catalog;
 #[cfg(feature = "sqlite")]

@@ -63,6 +63,15 @@ async fn sqlite_runs() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_schedule_leases() {
+    let fresh = Fresh::new();
+    contract::schedule_leases(async || {
+        SqliteRuns::open(&fresh.path().join("runs.db"), OpenMode::ReadWrite).await.expect("a history").runs
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn local_bundle_store() {
     let fresh = Fresh::new();

@@ -143,6 +143,7 @@ async fn f04_a_history_of_the_first_layout_is_listed_as_it_is_and_migrated_with_
     let options = SqliteConnectOptions::new().filename(&path);
     let mut raw = SqliteConnection::connect_with(&options).await.expect("a connection");
     for statement in [
+        "DROP TABLE schedule_claims",
         "ALTER TABLE runs DROP COLUMN trigger_name",
         "ALTER TABLE runs DROP COLUMN finished_millis",
         "DELETE FROM _sqlx_migrations WHERE version > 1",

@@ -11,7 +11,8 @@ use mangrove_domain::{
 use mangrove_testkit::{
     contract,
     fakes::{
-        ManualClock, MemoryBuildLocks, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, SeededEntropy,
+        ManualClock, MemoryBuildLocks, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore,
+        SeededEntropy,
     },
     rows,
 };
@@ -40,6 +41,11 @@ async fn build_locks_keep_the_contract() {
 #[tokio::test]
 async fn seals_keep_the_contract() {
     contract::seals(async || MemorySeals::new()).await;
+}
+
+#[tokio::test]
+async fn schedule_leases_keep_the_contract() {
+    contract::schedule_leases(async || MemoryLeases::default()).await;
 }
 
 #[tokio::test]

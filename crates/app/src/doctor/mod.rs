@@ -19,7 +19,7 @@ use mangrove_domain::{
     observation::{CatalogView, DiskView},
     permission::Permissions,
     plan::{Action, Step},
-    ports::{Expressions, SchemaValidator},
+    ports::{Calendar, Expressions, SchemaValidator},
     problem::{Code, Problem, Severity},
     row::Row,
     source::{Kind, SourceId},
@@ -57,6 +57,8 @@ pub struct Documents {
     pub expressions: Arc<dyn Expressions>,
     /// Checks inputs.
     pub schemas: Arc<dyn SchemaValidator>,
+    /// Understands schedules; without one, they are not looked at.
+    pub calendar: Option<Arc<dyn Calendar>>,
 }
 
 /// How many definitions and workflows there are, and which are in error.
@@ -170,7 +172,7 @@ fn examine_documents(
     known: Result<CatalogTypes, scan::Error>,
     problems: &mut Vec<Problem>,
 ) -> Option<DocumentHealth> {
-    let Documents { library, expressions, schemas } = documents;
+    let Documents { library, expressions, schemas, calendar } = documents;
     let known = match known {
         Ok(known) => known,
         Err(error) => {
@@ -178,7 +180,12 @@ fn examine_documents(
             return None;
         }
     };
-    let tools = Tools { types: &known, expressions: expressions.as_ref(), schemas: schemas.as_ref() };
+    let tools = Tools {
+        types: &known,
+        expressions: expressions.as_ref(),
+        schemas: schemas.as_ref(),
+        calendar: calendar.as_deref(),
+    };
     let found = workflow::validate(library, tools);
     let errors = found.iter().filter(|problem| problem.severity == Severity::Error);
     let broken: BTreeSet<&String> = errors.map(|problem| &problem.subject).collect();

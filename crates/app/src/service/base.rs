@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use mangrove_domain::{
     nearest,
     permission::Permissions,
-    ports::{Clock, Configuration, Databases, PackageCache, Programs, Progress, RunStore},
+    ports::{Calendar, Clock, Configuration, Databases, PackageCache, Programs, Progress, RunStore, ScheduleLeases},
     problem::{Code, Problem},
     source::Kind,
 };
@@ -63,11 +63,25 @@ impl Service {
         self
     }
 
+    /// The same service, which understands schedules.
+    #[must_use]
+    pub fn with_calendar(mut self, calendar: Arc<dyn Calendar>) -> Self {
+        self.options.calendar = Some(calendar);
+        self
+    }
+
     /// The same service, with a configuration that grants permissions and can be read again.
     #[must_use]
     pub fn with_configuration(mut self, configuration: Arc<dyn Configuration>) -> Self {
         self.permissions.store(Arc::new(configuration.in_force().permissions));
         self.options.configuration = Some(configuration);
+        self
+    }
+
+    /// The same service, with claims of what schedules start, which daemons on one state directory share.
+    #[must_use]
+    pub fn with_leases(mut self, leases: Arc<dyn ScheduleLeases>) -> Self {
+        self.options.leases = Some(leases);
         self
     }
 
@@ -118,6 +132,14 @@ impl Service {
         self.scanner.ports().clock.as_ref()
     }
 
+    /// The claims of what schedules start.
+    ///
+    /// # Errors
+    /// This service has none.
+    pub fn leases(&self) -> Result<&Arc<dyn ScheduleLeases>, ServiceError> {
+        self.options.leases.as_ref().ok_or(ServiceError::Without("claims of schedules"))
+    }
+
     /// The pipeline, for callers that need it as it is.
     #[must_use]
     pub const fn scanner(&self) -> &Arc<Scanner> {
@@ -151,6 +173,10 @@ impl Service {
     #[must_use]
     pub fn take_notices(&self) -> Vec<Problem> {
         self.options.databases.as_ref().map_or_else(Vec::new, |databases| databases.take_notices())
+    }
+
+    pub(super) fn calendar(&self) -> Result<&dyn Calendar, ServiceError> {
+        self.options.calendar.as_deref().ok_or(ServiceError::Without("a calendar"))
     }
 
     pub(super) fn databases(&self) -> Result<&dyn Databases, ServiceError> {

@@ -76,6 +76,7 @@ impl Service {
                 library,
                 expressions: Arc::clone(&self.repository.expressions),
                 schemas: Arc::clone(&self.repository.schemas),
+                calendar: self.options.calendar.clone(),
             }),
             Err(error) => {
                 found.push(doctor::unusable(doctor::DOCUMENTS, &error.fault));

@@ -19,6 +19,7 @@ use crate::{
     workflow::{
         known::CatalogTypes,
         library::{Layout, Library},
+        triggers::LibrarySchedules,
         validate::{self, Tools},
     },
 };
@@ -87,12 +88,21 @@ impl Service {
             types: &types,
             expressions: self.repository.expressions.as_ref(),
             schemas: self.repository.schemas.as_ref(),
+            calendar: self.options.calendar.as_deref(),
         };
         let problems = match workflow {
             None => validate::validate(&library, tools),
             Some(workflow) => validate::validate_workflow(&library, workflow, tools),
         };
         Ok(Validation { problems })
+    }
+
+    /// The workflows of a library that run by themselves.
+    ///
+    /// # Errors
+    /// This service has no calendar.
+    pub fn schedules(&self, library: &Library) -> Result<LibrarySchedules, ServiceError> {
+        Ok(LibrarySchedules::of(library, self.repository.schemas.as_ref(), self.calendar()?))
     }
 
     /// The value of a YAML or JSON text; `name` is what people call it.

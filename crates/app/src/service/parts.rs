@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
-    Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, Programs, RepositoryFiles,
-    RunStore, SchemaValidator,
+    Calendar, Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, Programs,
+    RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};
@@ -51,8 +51,10 @@ pub struct Running {
 /// What not every service has.
 #[derive(Clone, Default)]
 pub(super) struct Options {
+    pub(super) calendar: Option<Arc<dyn Calendar>>,
     pub(super) configuration: Option<Arc<dyn Configuration>>,
     pub(super) databases: Option<Arc<dyn Databases>>,
+    pub(super) leases: Option<Arc<dyn ScheduleLeases>>,
     pub(super) packages: Option<Arc<dyn PackageCache>>,
     pub(super) programs: Option<Arc<dyn Programs>>,
     pub(super) runs: Option<Arc<dyn RunStore>>,

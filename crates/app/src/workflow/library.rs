@@ -179,6 +179,27 @@ impl Library {
         self.definitions.iter().filter(move |definition| !is_in(&repeated, definition.as_ref()))
     }
 
+    /// The workflows that can be run: their name and identifier are their own, and none comes before them.
+    pub fn usable_workflows(&self) -> impl Iterator<Item = &Arc<Workflow>> {
+        let repeated = repeated(&self.workflows);
+        let mut first: HashMap<&str, Origin> = HashMap::new();
+        for workflow in &self.workflows {
+            for word in [workflow.name.value.as_str(), workflow.id.as_str()] {
+                first
+                    .entry(word)
+                    .and_modify(|origin| *origin = workflow.origin.min(*origin))
+                    .or_insert(workflow.origin);
+            }
+        }
+        let comes_first = move |workflow: &Workflow| {
+            [workflow.name.value.as_str(), workflow.id.as_str()]
+                .iter()
+                .all(|word| first.get(word) == Some(&workflow.origin))
+        };
+        let is_usable = move |workflow: &Workflow| !is_in(&repeated, workflow) && comes_first(workflow);
+        self.workflows.iter().filter(move |workflow| is_usable(workflow))
+    }
+
     /// The workflows of the repository itself.
     pub fn own_workflows(&self) -> impl Iterator<Item = &Arc<Workflow>> {
         self.workflows.iter().filter(|workflow| workflow.origin == Origin::Local)
@@ -194,6 +215,11 @@ impl Library {
         let hides =
             |problem: &Problem| problem.severity == Severity::Error || self.unobservable.contains(&problem.subject);
         self.problems.iter().filter(move |problem| hides(problem))
+    }
+
+    /// What keeps workflows of other roots from being known.
+    pub fn unobservable_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| self.unobservable.contains(&problem.subject))
     }
 
     /// The workflow that comes before this one, because its origin does and they share a name or an identifier.

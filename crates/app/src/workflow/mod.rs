@@ -5,6 +5,7 @@ pub mod events;
 pub mod known;
 pub mod library;
 pub mod run;
+pub mod triggers;
 pub mod validate;
 
 pub use catalogue::{Claim, TypeCatalogue};
@@ -12,4 +13,5 @@ pub use events::{Observer, RunChange, RunEvent, Silent, replay};
 pub use known::CatalogTypes;
 pub use library::Library;
 pub use run::{Engine, Limits, NotRecorded, RecordedRun, RunRequest, StartError};
+pub use triggers::{LibrarySchedules, Scheduled};
 pub use validate::validate;

@@ -2,10 +2,11 @@
 
 use mangrove_app::service::{Runnable, ValidateError};
 use mangrove_documents::{ProblemDocument, WorkflowListDocument, problems, schedule};
+use mangrove_domain::{ports::Recurrence, problem::Problem, time::Timestamp, workflow::Workflow};
 use serde::Serialize;
 
 use super::{Context, running};
-use crate::{args, errors::CommandError, exit::Exit, printer::table};
+use crate::{args, errors::CommandError, exit::Exit, human::duration, printer::table};
 
 #[derive(Serialize)]
 struct ValidateDocument {
@@ -15,9 +16,12 @@ struct ValidateDocument {
 }
 
 pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
-    let library = context.look()?.library().await?;
+    let service = context.look()?;
+    let library = service.library().await?;
+    let schedules = service.schedules(&library)?;
+    let now = service.clock().now();
     if context.printer.is_json() {
-        context.printer.document(&WorkflowListDocument::from(&library));
+        context.printer.document(&WorkflowListDocument::new(&library, &schedules, now));
         return Ok(Exit::Done);
     }
     let cells: Vec<Vec<String>> = library
@@ -28,7 +32,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
                 workflow.name.value.clone(),
                 match library.shadowing(workflow) {
                     Some(winner) => format!("shadowed by {}", winner.file),
-                    None => schedule(workflow).unwrap_or("no schedule").to_owned(),
+                    None => when(workflow, schedules.recurrence(workflow).map(AsRef::as_ref), now),
                 },
                 workflow.file.clone(),
                 workflow.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
@@ -38,7 +42,8 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     for line in table(&cells) {
         context.printer.line(line);
     }
-    for problem in &library.problems {
+    let problems: Vec<&Problem> = library.problems.iter().chain(schedules.further_problems(&library)).collect();
+    for problem in problems {
         context.printer.problem(problem);
     }
     if cells.is_empty() {
@@ -47,6 +52,16 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
             .note("no workflows in workflows/ or extensions/workflows/, nor in mounts and pulled extensions");
     }
     Ok(Exit::Done)
+}
+
+/// `0 3 * * *, next 2026-11-29 03:00 CET (in 4 h)`
+fn when(workflow: &Workflow, recurrence: Option<&dyn Recurrence>, now: Timestamp) -> String {
+    let Some(pattern) = schedule(workflow) else { return "no schedule".to_owned() };
+    let Some(recurrence) = recurrence else { return format!("{pattern}, cannot be used") };
+    match recurrence.next_after(now) {
+        Some(next) => format!("{pattern}, next {} (in {})", recurrence.wall_clock(next), duration(next.since(now))),
+        None => format!("{pattern}, not due any more"),
+    }
 }
 
 pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Exit, CommandError> {

@@ -35,6 +35,7 @@ use mangrove_infra::{
         auto::{AutoBundler, Choice},
         deno::{self, DenoBundler},
     },
+    calendar::CronCalendar,
     catalog::{DeferredCatalog, OpenMode},
     data::LocalData,
     databases::SqliteDatabases,
@@ -215,9 +216,13 @@ impl Composition {
             bundlers,
             replace,
         );
+        let runs = Arc::new(databases.runs());
+        let calendar = CronCalendar::of_machine(self.settings.environment.get("TZ").map(String::as_str));
         Ok(service
+            .with_calendar(Arc::new(calendar))
             .with_configuration(Arc::new(configuration))
-            .with_runs(Arc::new(databases.runs()))
+            .with_runs(Arc::clone(&runs) as _)
+            .with_leases(runs)
             .with_databases(Arc::new(databases))
             .with_package_cache(packages)
             .with_programs(programs)

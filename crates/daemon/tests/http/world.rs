@@ -36,8 +36,8 @@ use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
 use mangrove_testkit::{
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
-        ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, PeriodicCalendar,
+        ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };
@@ -252,6 +252,7 @@ impl World {
             Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 1, repository })
             .with_runs(Arc::new(MemoryRuns::new()))
+            .with_calendar(Arc::new(PeriodicCalendar::default()))
             .with_running(running);
         let stopping = CancellationToken::new();
         let state = ApiState::new(ApiParts {

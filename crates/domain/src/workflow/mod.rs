@@ -4,14 +4,17 @@
 //! rules in words.
 
 pub mod condition;
+mod duration;
 mod file;
 pub mod graph;
 mod parse;
 pub mod template;
+pub mod trigger;
 
 pub use condition::Condition;
 pub use file::{WorkflowFile, WorkflowFiles};
 pub use parse::parse;
+pub use trigger::{Misfire, Overlap, Trigger};
 
 use std::time::Duration;
 
@@ -81,17 +84,6 @@ impl Workflow {
         }
         Json::Object(schema)
     }
-}
-
-/// When a workflow runs by itself; the daemon reads it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trigger {
-    /// 5 or 6 fields of cron, or `@daily` and its like.
-    pub schedule: Option<Located<String>>,
-    /// An IANA time zone.
-    pub timezone: Option<Located<String>>,
-    /// The inputs of such a run.
-    pub inputs: Option<Node>,
 }
 
 /// One job: steps that run in a graph of their own.

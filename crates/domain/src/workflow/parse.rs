@@ -1,17 +1,13 @@
 //! From a document to a workflow, with all problems at once.
 
-use std::time::Duration;
-
-use super::{Condition, Dependency, ForEach, Job, Step, Target, Task, Trigger, Workflow, graph};
+use super::{Condition, Dependency, ForEach, Job, Step, Target, Task, Workflow, duration, graph, trigger};
 use crate::{
     definition::is_uuid,
     document::{Document, Node, NodeValue},
     form::{Form, Located, Members, Parsed, scalar_text},
-    json::Number,
     nearest,
     problem::{Code, Severity},
     source::Origin,
-    time::parse_duration,
 };
 
 /// How deep conditions may be nested.
@@ -58,7 +54,7 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
     }
     let tags = form.labels(members, "tags");
     let inputs = form.mapping(members, "inputs").cloned();
-    let trigger = read_trigger(form, members);
+    let trigger = trigger::read(form, members);
     let concurrency = form.optional_count(members, "concurrency", 1);
     let driver = form.optional_text(members, "driver");
     let job_nodes = non_empty_list(form, members, "jobs");
@@ -83,16 +79,6 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
         concurrency,
         driver,
         jobs: jobs?,
-    })
-}
-
-fn read_trigger(form: &mut Form<'_>, members: Members<'_>) -> Option<Trigger> {
-    let node = form.optional(members, "trigger")?;
-    let members = form.members(node, "trigger", &["schedule", "timezone", "inputs", "overlap", "misfire"])?;
-    Some(Trigger {
-        schedule: form.optional_text(members, "schedule"),
-        timezone: form.optional_text(members, "timezone"),
-        inputs: form.mapping(members, "inputs").cloned(),
     })
 }
 
@@ -128,13 +114,7 @@ fn read_step(form: &mut Form<'_>, node: &Node, siblings: &[String]) -> Option<St
     let weight = form.optional_integer(members, "weight").unwrap_or(0);
     let allow_failure = form.flag(members, "allowFailure");
     let driver = form.optional_text(members, "driver");
-    let timeout = form.optional(members, "timeout").and_then(|node| {
-        let duration = read_duration(node);
-        if duration.is_none() {
-            form.expected(node, "timeout", "seconds, or a duration such as 90s, 5m or 1h");
-        }
-        duration
-    });
+    let timeout = duration::optional(form, members, "timeout");
     Some(Step { name: name?, description, task: task?, for_each, depends_on, weight, allow_failure, timeout, driver })
 }
 
@@ -285,14 +265,4 @@ fn check_cycles(form: &mut Form<'_>, what: &str, nodes: &[Node], names: &[&str],
         let hint = Some("take one of these out of `dependsOn`".to_owned());
         form.report(Severity::Error, Code::WORKFLOW_CYCLE, &nodes[cycle[0]], message, hint);
     }
-}
-
-/// Whole seconds, or digits with `ms`, `s`, `m` or `h`; longer than zero.
-fn read_duration(node: &Node) -> Option<Duration> {
-    let millis = match &node.value {
-        NodeValue::Number(Number::Integer(seconds)) => u64::try_from(*seconds).ok()?.checked_mul(1000)?,
-        NodeValue::String(text) => return parse_duration(text),
-        _ => return None,
-    };
-    (millis > 0).then(|| Duration::from_millis(millis))
 }

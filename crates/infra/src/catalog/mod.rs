@@ -62,6 +62,7 @@ const LAYOUT: Layout = Layout {
         "transitions_source",
         "inspections",
     ],
+    later_objects: &[],
     probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts), \
             (SELECT count(*) FROM descriptions) FROM sources",
 };

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use mangrove_domain::{
-    ports::{RunFilter, RunStore, RunStoreError},
+    ports::{LeaseError, RunFilter, RunStore, RunStoreError, ScheduleClaim, ScheduleLeases},
     run::{RunHeader, RunLookup, RunRecord},
+    time::Timestamp,
 };
 use tokio::sync::OnceCell;
 
@@ -31,6 +32,10 @@ impl DeferredRuns {
     async fn opened(&self) -> Result<&SqliteRuns, RunStoreError> {
         self.opened.get_or_try_init(|| (self.open)()).await
     }
+
+    async fn leases(&self) -> Result<&SqliteRuns, LeaseError> {
+        self.opened().await.map_err(|RunStoreError { operation, fault }| LeaseError { operation, fault })
+    }
 }
 
 #[async_trait]
@@ -45,5 +50,20 @@ impl RunStore for DeferredRuns {
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         self.opened().await?.list(filter).await
+    }
+}
+
+#[async_trait]
+impl ScheduleLeases for DeferredRuns {
+    async fn claim(&self, claim: &ScheduleClaim) -> Result<bool, LeaseError> {
+        self.leases().await?.claim(claim).await
+    }
+
+    async fn latest(&self) -> Result<Vec<(String, Timestamp)>, LeaseError> {
+        self.leases().await?.latest().await
+    }
+
+    async fn sweep(&self, before: Timestamp) -> Result<u64, LeaseError> {
+        self.leases().await?.sweep(before).await
     }
 }

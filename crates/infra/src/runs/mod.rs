@@ -3,6 +3,7 @@
 
 mod deferred;
 mod header;
+mod leases;
 mod record;
 mod running;
 
@@ -24,11 +25,12 @@ pub use deferred::DeferredRuns;
 use running::Running;
 
 const LAYOUT: Layout = Layout {
-    version: 2,
+    version: 3,
     readable_from: 1,
     steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Full,
     objects: &["runs", "runs_order", "runs_name"],
+    later_objects: &[(3, "schedule_claims")],
     probe: "SELECT count(*) FROM runs",
 };
 

@@ -37,6 +37,11 @@ pub(crate) static CATALOG: &[LayoutStep] = &[
 pub(crate) static RUNS: &[LayoutStep] = &[
     LayoutStep { version: 1, description: "layout", sql: include_str!("../../migrations/runs/0001_layout.sql") },
     LayoutStep { version: 2, description: "headers", sql: include_str!("../../migrations/runs/0002_headers.sql") },
+    LayoutStep {
+        version: 3,
+        description: "schedule claims",
+        sql: include_str!("../../migrations/runs/0003_schedule_claims.sql"),
+    },
 ];
 
 /// What brings a file up to date.

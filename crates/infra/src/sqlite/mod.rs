@@ -67,6 +67,8 @@ pub(crate) struct Layout {
     pub(crate) synchronous: SqliteSynchronous,
     /// The tables and indexes that it must have; a file without one of them is damaged.
     pub(crate) objects: &'static [&'static str],
+    /// Those that it must have from a later layout on.
+    pub(crate) later_objects: &'static [(i64, &'static str)],
     /// A query that reads every page that matters, to meet damage at open and not in the middle of work.
     pub(crate) probe: &'static str,
 }

@@ -175,7 +175,8 @@ async fn examine(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode
     if found < oldest {
         return Ok(FileState::NeedsSetup);
     }
-    if let Some(lost) = layout.objects.iter().find(|name| lacks(&names, name)) {
+    let later = layout.later_objects.iter().filter(|(since, _)| *since <= found).map(|(_, name)| name);
+    if let Some(lost) = layout.objects.iter().chain(later).find(|name| lacks(&names, name)) {
         return Err(incomplete(path, lost));
     }
     sqlx::query(layout.probe).fetch_all(&mut *connection).await.map_err(failed_to_open)?;

@@ -6,11 +6,12 @@ use tempfile::TempDir;
 use super::*;
 
 const LAYOUT: Layout = Layout {
-    version: 2,
+    version: 3,
     readable_from: 1,
     steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Normal,
     objects: &["runs"],
+    later_objects: &[],
     probe: "SELECT count(*) FROM runs",
 };
 

@@ -1,18 +1,22 @@
 //! Strict in-memory fakes of the ports. Where a real adapter would return an error for a mistake of its
 //! caller, a fake panics, so that the mistake is found by the test that makes it.
 
+mod calendar;
 mod catalog;
 mod chance;
 mod data;
+mod leases;
 mod locks;
 mod never_asked;
 mod runs;
 mod seals;
 mod store;
 
+pub use calendar::PeriodicCalendar;
 pub use catalog::MemoryCatalog;
 pub use chance::{ManualClock, SeededEntropy};
 pub use data::MemoryData;
+pub use leases::MemoryLeases;
 pub use locks::MemoryBuildLocks;
 pub use never_asked::NeverAsked;
 pub use runs::MemoryRuns;

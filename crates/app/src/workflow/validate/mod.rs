@@ -2,6 +2,7 @@
 
 mod expressions;
 mod inputs;
+mod trigger;
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use mangrove_domain::{
     form::Located,
     json::Json,
     nearest,
-    ports::{Expressions, SchemaValidator},
+    ports::{Calendar, Expressions, SchemaValidator},
     position::Position,
     problem::{Code, Problem, Severity},
     type_name::TypeName,
@@ -37,7 +38,11 @@ pub struct Tools<'a> {
     pub expressions: &'a dyn Expressions,
     /// Checks inputs.
     pub schemas: &'a dyn SchemaValidator,
+    /// Understands schedules; without one, what they say is not looked at.
+    pub calendar: Option<&'a dyn Calendar>,
 }
+
+pub(super) use trigger::recurrence;
 
 /// Everything that is wrong with the definitions and workflows of a repository, what was found while they were
 /// loaded included, in the order of files and lines. Workflows of other roots are not looked at: they name definitions that
@@ -165,7 +170,8 @@ fn unknown_method(findings: &mut Findings<'_>, description: &Description, method
 fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definitions: bool) -> Vec<Problem> {
     let mut findings = Findings::new(&workflow.file);
     let mut problems = Vec::new();
-    check_inputs_schema(&mut findings, workflow, tools);
+    check_inputs_schema(&mut findings, workflow, tools.schemas);
+    trigger::check(&mut findings, workflow, tools.schemas, tools.calendar);
     let drivers = workflow.jobs.iter().map(|job| job.driver.as_ref());
     let steps = || workflow.jobs.iter().flat_map(|job| &job.steps);
     for driver in drivers.chain([workflow.driver.as_ref()]).chain(steps().map(|step| step.driver.as_ref())) {
@@ -200,20 +206,13 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     problems
 }
 
-fn check_inputs_schema(findings: &mut Findings<'_>, workflow: &Workflow, tools: Tools<'_>) {
-    let schema = workflow.input_schema();
+fn check_inputs_schema(findings: &mut Findings<'_>, workflow: &Workflow, schemas: &dyn SchemaValidator) {
     if let Some(node) = &workflow.inputs
-        && let Err(error) = tools.schemas.validate(&schema, &Json::Object(Vec::new()))
+        && let Err(error) = schemas.validate(&workflow.input_schema(), &Json::Object(Vec::new()))
     {
         let position = node.position(findings.file);
         findings.error(Code::INVALID_DOCUMENT, position, format!("`inputs`: {error}"), None);
-        return;
     }
-    let Some(trigger) = &workflow.trigger else { return };
-    let at = trigger.schedule.as_ref().map_or_else(|| findings.at(&workflow.name), |schedule| findings.at(schedule));
-    let layers = [inputs::Layer { node: trigger.inputs.as_ref(), is_own: true }];
-    let what = "the inputs of scheduled runs";
-    inputs::check(findings, &workflow.file, &schema, &layers, &at, what, tools.schemas);
 }
 
 fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step: &Step, port: &dyn Expressions) {

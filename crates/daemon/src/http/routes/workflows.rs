@@ -30,8 +30,10 @@ use crate::http::{
     responses((status = 200, description = "The workflows", body = WorkflowListDocument), ApiError)
 )]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<WorkflowListDocument>, ApiError> {
-    let library = state.look(state.service().library()).await?;
-    Ok(Json(WorkflowListDocument::from(&library)))
+    let service = state.service();
+    let library = state.look(service.library()).await?;
+    let schedules = service.schedules(&library)?;
+    Ok(Json(WorkflowListDocument::new(&library, &schedules, service.clock().now())))
 }
 
 /// What a run is given.

@@ -1,0 +1,86 @@
+//! The workflows of a library that run by themselves.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use mangrove_domain::{
+    ports::{Calendar, Recurrence, SchemaValidator},
+    problem::{Problem, Severity},
+    source::Origin,
+    workflow::Workflow,
+};
+
+use super::{library::Library, validate};
+
+/// What is scheduled, and why other files are not.
+#[derive(Debug, Default)]
+pub struct LibrarySchedules {
+    /// In the order of their files.
+    pub scheduled: Vec<Scheduled>,
+    /// The first error of each file or directory that has one, by its name. Whether there is a schedule in it, and which, is
+    /// not known.
+    pub broken: BTreeMap<String, Problem>,
+    /// Why workflows of other roots may be missing.
+    unobservable: Option<Problem>,
+    places: HashMap<String, usize>,
+}
+
+/// A workflow that runs by itself.
+#[derive(Clone, Debug)]
+pub struct Scheduled {
+    /// The workflow; its trigger has a schedule.
+    pub workflow: Arc<Workflow>,
+    /// When it is due.
+    pub recurrence: Arc<dyn Recurrence>,
+}
+
+impl LibrarySchedules {
+    /// Looks at every workflow. One that cannot be run by its name does not run by itself either.
+    #[must_use]
+    pub fn of(library: &Library, schemas: &dyn SchemaValidator, calendar: &dyn Calendar) -> Self {
+        let mut schedules = Self::default();
+        let mut usable = HashSet::new();
+        for workflow in library.usable_workflows() {
+            usable.insert(workflow.file.as_str());
+            match validate::recurrence(workflow, schemas, calendar) {
+                None => {}
+                Some(Ok(recurrence)) => {
+                    schedules.places.insert(workflow.file.clone(), schedules.scheduled.len());
+                    schedules.scheduled.push(Scheduled { workflow: Arc::clone(workflow), recurrence });
+                }
+                Some(Err(problems)) => schedules.add_broken(problems),
+            }
+        }
+        let errors = library.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        schedules.add_broken(errors.filter(|problem| !usable.contains(problem.subject.as_str())).cloned());
+        schedules.unobservable = library.unobservable_problems().next().cloned();
+        schedules
+    }
+
+    fn add_broken(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        for problem in problems {
+            self.broken.entry(problem.subject.clone()).or_insert(problem);
+        }
+    }
+
+    /// When this workflow is due; `None` if it does not run by itself.
+    #[must_use]
+    pub fn recurrence(&self, workflow: &Workflow) -> Option<&Arc<dyn Recurrence>> {
+        Some(&self.scheduled.get(*self.places.get(&workflow.file)?)?.recurrence)
+    }
+
+    /// What is wrong with schedules and is no problem of the library yet, by the names of files.
+    pub fn further_problems<'a>(&'a self, library: &'a Library) -> impl Iterator<Item = &'a Problem> {
+        self.broken.values().filter(|problem| !library.problems.contains(problem))
+    }
+
+    /// Why nothing is known of the schedule that this file had; `None` if it has none any more.
+    #[must_use]
+    pub fn fault_of(&self, file: &str, origin: Origin) -> Option<&Problem> {
+        let directories = file.match_indices('/').map(|(end, _)| &file[..end]);
+        let own = std::iter::once(file).chain(directories).find_map(|name| self.broken.get(name));
+        own.or_else(|| self.unobservable.as_ref().filter(|_| origin != Origin::Local))
+    }
+}

@@ -1,0 +1,39 @@
+//! Reading the schedules of a repository.
+
+use std::{collections::HashMap, time::Duration};
+
+use mangrove_app::{
+    service::{Service, ServiceError},
+    workflow::LibrarySchedules,
+};
+use mangrove_domain::time::Timestamp;
+
+/// Claims are kept this long.
+const KEPT_CLAIMS: Duration = Duration::from_hours(7 * 24);
+
+/// What is read of the definitions and workflows of a repository.
+#[derive(Debug)]
+pub(crate) struct ReadSchedules {
+    pub(crate) library: LibrarySchedules,
+    /// The instants that were fired last, by workflow.
+    pub(crate) last: HashMap<String, Timestamp>,
+}
+
+/// Reads them; what takes time.
+pub(crate) async fn read(service: Service) -> Result<ReadSchedules, ServiceError> {
+    let library = service.library().await?;
+    let library = service.schedules(&library)?;
+    let leases = service.leases()?;
+    let last = match leases.latest().await {
+        Ok(latest) => latest.into_iter().collect(),
+        Err(error) => {
+            tracing::warn!(%error, "it is not known which schedules were due while no daemon ran");
+            HashMap::new()
+        }
+    };
+    let before = service.clock().now().minus(KEPT_CLAIMS);
+    if let Err(error) = leases.sweep(before).await {
+        tracing::debug!(%error, "old claims are kept");
+    }
+    Ok(ReadSchedules { library, last })
+}

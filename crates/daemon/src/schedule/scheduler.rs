@@ -1,0 +1,255 @@
+//! The scheduler: all schedules, in the order in which they are due.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use mangrove_app::workflow::LibrarySchedules;
+use mangrove_domain::{ports::Entropy, problem::Problem, time::Timestamp};
+
+use super::{
+    definition::{Fire, FireNumber, FireOutcome, Last, LeftOutReason, Schedule},
+    entry::Entry,
+    queue::{Limits, Queue},
+    timing::{Taken, Timing},
+    view::{self, SchedulerView},
+};
+
+/// A clock that goes back by less is not looked at: time servers do that.
+const JITTER_OF_CLOCK: Duration = Duration::from_secs(1);
+
+/// What a change of files did to one schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchedulerChange {
+    /// The workflow of this name runs by itself from now on.
+    Added(String),
+    /// Its times, or what happens when they cannot be kept, are others.
+    Changed(String),
+    /// It does not run by itself any more.
+    Removed(String),
+    /// Nothing is known of its schedule: it goes on with the one that it had.
+    Kept {
+        /// The name of the workflow.
+        name: String,
+        /// Why nothing is known.
+        problem: Problem,
+    },
+}
+
+/// All schedules of a repository, and what comes of them.
+pub struct Scheduler {
+    entropy: Arc<dyn Entropy>,
+    entries: HashMap<Arc<str>, Entry>,
+    /// When each schedule is due that will be.
+    due: BTreeSet<(Timestamp, Arc<str>)>,
+    queue: Queue,
+    limits: Limits,
+    /// The instant of each workflow that was fired last, of those too that are gone.
+    fired: HashMap<Arc<str>, Timestamp>,
+    /// The latest time that was told.
+    now: Option<Timestamp>,
+}
+
+impl Scheduler {
+    /// A scheduler without schedules. Jitter is drawn from `entropy`.
+    #[must_use]
+    pub fn new(limits: Limits, entropy: Arc<dyn Entropy>) -> Self {
+        let limits = Limits { running: limits.running.max(1), waiting_of_one: limits.waiting_of_one.max(1) };
+        Self {
+            entropy,
+            entries: HashMap::new(),
+            due: BTreeSet::new(),
+            queue: Queue::new(limits),
+            limits,
+            fired: HashMap::new(),
+            now: None,
+        }
+    }
+
+    /// Goes by the schedules of a library from now on: see [`replace`](Self::replace).
+    pub fn read(
+        &mut self,
+        library: &LibrarySchedules,
+        last: &HashMap<String, Timestamp>,
+        now: Timestamp,
+    ) -> Vec<SchedulerChange> {
+        let schedules = library.scheduled.iter().map(Schedule::from).collect();
+        let fault_of = |schedule: &Schedule| library.fault_of(&schedule.file, schedule.origin).cloned();
+        self.replace(schedules, fault_of, last, now)
+    }
+
+    /// Goes by these schedules from now on. Those that are as before go on as they are; others have new times. One that is
+    /// not among them goes on with the schedule that it had if `fault_of` says why nothing is known of it, and ends
+    /// otherwise. `last` has the instants that were fired last, by the identifiers of workflows, as the
+    /// leases know them.
+    pub fn replace(
+        &mut self,
+        schedules: Vec<Schedule>,
+        fault_of: impl Fn(&Schedule) -> Option<Problem>,
+        last: &HashMap<String, Timestamp>,
+        now: Timestamp,
+    ) -> Vec<SchedulerChange> {
+        let mut changes = Vec::new();
+        let mut met = BTreeSet::new();
+        for schedule in schedules {
+            let id = Arc::clone(&schedule.workflow);
+            met.insert(Arc::clone(&id));
+            let name = schedule.name.clone();
+            let fired = self.fired.get(&id).copied().max(last.get(&*id).copied());
+            match self.entries.get_mut(&id) {
+                Some(entry) => {
+                    entry.problem = None;
+                    let is_same = entry.schedule.has_times_of(&schedule);
+                    let is_changed = !is_same
+                        || (entry.schedule.overlap, entry.schedule.misfire) != (schedule.overlap, schedule.misfire);
+                    // Its recurrence may know another edition of the time zones.
+                    entry.schedule = schedule;
+                    if !is_same {
+                        let seen = fired.max(Some(now));
+                        let timing = Timing::new(&entry.schedule, seen, now, self.entropy.as_ref());
+                        self.set_timing(&id, timing);
+                    }
+                    changes.extend(is_changed.then_some(SchedulerChange::Changed(name)));
+                }
+                None => {
+                    let timing = Timing::new(&schedule, fired, now, self.entropy.as_ref());
+                    self.due.extend(timing.begins().map(|begins| (begins, Arc::clone(&id))));
+                    let entry = Entry { schedule, timing, last: None, left_out: None, problem: None };
+                    self.entries.insert(id, entry);
+                    changes.push(SchedulerChange::Added(name));
+                }
+            }
+        }
+        changes.extend(self.end_others(&met, fault_of));
+        changes
+    }
+
+    fn end_others(
+        &mut self,
+        met: &BTreeSet<Arc<str>>,
+        fault_of: impl Fn(&Schedule) -> Option<Problem>,
+    ) -> Vec<SchedulerChange> {
+        let mut changes = Vec::new();
+        let mut gone: Vec<Arc<str>> = self.entries.keys().filter(|id| !met.contains(*id)).cloned().collect();
+        gone.sort_unstable();
+        for id in gone {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let name = entry.schedule.name.clone();
+            if let Some(problem) = fault_of(&entry.schedule) {
+                if entry.problem.as_ref() != Some(&problem) {
+                    entry.problem = Some(problem.clone());
+                    changes.push(SchedulerChange::Kept { name, problem });
+                }
+                continue;
+            }
+            if let Some(begins) = entry.timing.begins() {
+                self.due.remove(&(begins, Arc::clone(&id)));
+            }
+            self.entries.remove(&id);
+            self.queue.remove_waiting(&id);
+            changes.push(SchedulerChange::Removed(name));
+        }
+        changes
+    }
+
+    /// When [`advance`](Self::advance) has something to do; `None` if nothing is due any more. A time that has passed means
+    /// now.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let due = self.due.first().map(|(begins, _)| *begins);
+        [due, self.queue.startable()].into_iter().flatten().min()
+    }
+
+    /// The runs that start now. The clock may have been set since the last call, either way: nothing is fired twice,
+    /// and what was missed is treated as its schedule says.
+    pub fn advance(&mut self, now: Timestamp) -> Vec<Fire> {
+        if self.now.is_some_and(|before| before.since(now) > JITTER_OF_CLOCK) {
+            self.set_back(now);
+        }
+        self.now = Some(now);
+        while let Some((_, id)) = self.due.first().filter(|(begins, _)| *begins <= now).cloned() {
+            self.take(&id, now);
+        }
+        self.queue.start()
+    }
+
+    /// Takes what is due of one schedule.
+    fn take(&mut self, id: &Arc<str>, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            self.due.retain(|(_, other)| other != id);
+            return;
+        };
+        let mut timing = entry.timing.clone();
+        let Taken { fire, makes_up, missed } = timing.take(&entry.schedule, now, self.entropy.as_ref());
+        if let Some(missed) = missed {
+            entry.leave_out(missed, LeftOutReason::Missed);
+        }
+        if let Some(due) = fire {
+            let schedule = &entry.schedule;
+            let fire = |number| Fire {
+                number,
+                workflow: Arc::clone(&schedule.workflow),
+                name: schedule.name.clone(),
+                inputs: schedule.inputs.clone(),
+                due,
+                makes_up,
+            };
+            match self.queue.add(schedule.overlap, fire, id) {
+                Ok(()) => {
+                    self.fired.insert(Arc::clone(id), due);
+                }
+                Err(reason) => entry.leave_out(due, reason),
+            }
+        }
+        self.set_timing(id, timing);
+    }
+
+    fn set_back(&mut self, now: Timestamp) {
+        let ids: Vec<Arc<str>> = self.entries.keys().cloned().collect();
+        for id in ids {
+            let Some(entry) = self.entries.get(&id) else { continue };
+            let mut timing = entry.timing.clone();
+            timing.set_back(&entry.schedule, now, self.entropy.as_ref());
+            self.set_timing(&id, timing);
+        }
+    }
+
+    /// Gives a schedule its times, and its place among those that are due.
+    fn set_timing(&mut self, id: &Arc<str>, timing: Timing) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        if let Some(begins) = entry.timing.begins() {
+            self.due.remove(&(begins, Arc::clone(id)));
+        }
+        self.due.extend(timing.begins().map(|begins| (begins, Arc::clone(id))));
+        entry.timing = timing;
+    }
+
+    /// Notes that a fire has become a run.
+    pub fn started(&mut self, number: FireNumber, run: &str) {
+        self.queue.started(number, run);
+    }
+
+    /// Notes what came of a fire. Its place is free, and what waits for it may start with the next
+    /// [`advance`](Self::advance). A fire that has ended before changes nothing.
+    pub fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
+        let Some(running) = self.queue.ended(number) else { return };
+        if let Some(entry) = self.entries.get_mut(&running.workflow) {
+            entry.last = Some(Last { due: running.due, run: running.run, outcome });
+        }
+    }
+
+    /// Everything as it is now, by the names of workflows.
+    #[must_use]
+    pub fn view(&self, now: Timestamp) -> SchedulerView {
+        view::of(self.entries.values(), &self.queue, self.limits, now)
+    }
+}
+
+impl fmt::Debug for Scheduler {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Scheduler").field("schedules", &self.entries.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! What every `ScheduleLeases` must do.
+
+use std::sync::Arc;
+
+use mangrove_domain::{
+    ports::{ScheduleClaim, ScheduleLeases},
+    time::Timestamp,
+};
+
+/// Runs every case on fresh leases.
+///
+/// # Panics
+/// If they break the contract.
+pub async fn schedule_leases<L: ScheduleLeases + 'static>(factory: impl AsyncFn() -> L) {
+    gives_an_instant_to_one_holder(factory().await).await;
+    gives_an_instant_to_one_of_many(factory().await).await;
+    knows_the_latest(factory().await).await;
+    forgets_what_is_old(factory().await).await;
+}
+
+fn claim(workflow: &str, instant: i64, holder: &str) -> ScheduleClaim {
+    ScheduleClaim {
+        workflow: workflow.to_owned(),
+        instant: Timestamp::from_millis(instant),
+        holder: holder.to_owned(),
+        at: Timestamp::from_millis(instant + 5),
+    }
+}
+
+async fn ask(leases: &impl ScheduleLeases, workflow: &str, instant: i64, holder: &str) -> bool {
+    leases.claim(&claim(workflow, instant, holder)).await.expect("leases")
+}
+
+async fn gives_an_instant_to_one_holder(leases: impl ScheduleLeases) {
+    assert!(ask(&leases, "w", 1_000, "one").await);
+    assert!(!ask(&leases, "w", 1_000, "two").await, "fault 38");
+    assert!(ask(&leases, "w", 1_000, "one").await, "it may not have heard the answer");
+    assert!(ask(&leases, "w", 2_000, "two").await, "another instant");
+    assert!(ask(&leases, "v", 1_000, "two").await, "another workflow");
+}
+
+async fn gives_an_instant_to_one_of_many(leases: impl ScheduleLeases + 'static) {
+    let leases = Arc::new(leases);
+    for instant in 0..10 {
+        let asking: Vec<_> = (0..8)
+            .map(|holder| {
+                let leases = Arc::clone(&leases);
+                tokio::spawn(async move { ask(&*leases, "w", instant, &format!("holder {holder}")).await })
+            })
+            .collect();
+        let mut winners = 0;
+        for one in asking {
+            winners += usize::from(one.await.expect("no panic"));
+        }
+        assert_eq!(winners, 1);
+    }
+}
+
+async fn latest(leases: &impl ScheduleLeases) -> Vec<(String, i64)> {
+    let latest = leases.latest().await.expect("leases");
+    latest.into_iter().map(|(workflow, instant)| (workflow, instant.as_millis())).collect()
+}
+
+async fn knows_the_latest(leases: impl ScheduleLeases) {
+    assert!(latest(&leases).await.is_empty());
+    for (workflow, instant) in [("w", 1_000), ("w", 3_000), ("w", 2_000), ("v", 500)] {
+        ask(&leases, workflow, instant, "one").await;
+    }
+    let mut latest = latest(&leases).await;
+    latest.sort_unstable();
+    assert_eq!(latest, [("v".to_owned(), 500), ("w".to_owned(), 3_000)]);
+}
+
+async fn forgets_what_is_old(leases: impl ScheduleLeases) {
+    for (workflow, instant) in [("w", 1_000), ("w", 2_000), ("w", 3_000), ("v", 500)] {
+        ask(&leases, workflow, instant, "one").await;
+    }
+    let sweep = async |before| leases.sweep(Timestamp::from_millis(before)).await.expect("leases");
+    assert_eq!(sweep(1_005).await, 0, "claimed at that very time");
+    assert_eq!(sweep(2_000).await, 1, "but not the only one of a workflow");
+    assert!(!ask(&leases, "w", 2_000, "two").await, "what is not old is kept");
+    assert_eq!(sweep(i64::MAX).await, 1);
+    let mut latest = latest(&leases).await;
+    latest.sort_unstable();
+    assert_eq!(latest, [("v".to_owned(), 500), ("w".to_owned(), 3_000)], "what fired last is known for ever");
+}

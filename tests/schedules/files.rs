@@ -1,0 +1,126 @@
+//! Schedules as the files of a repository have them.
+
+use std::{collections::HashMap, time::Duration};
+
+use mangrove_app::workflow::{Library, LibrarySchedules, library::Layout};
+use mangrove_daemon::schedule::{Schedule, Scheduler, SchedulerChange};
+use mangrove_domain::{
+    json::Json,
+    ports::FilesError,
+    problem::{Code, Problem, Severity},
+    source::{Origin, RelativePath, RootId, SourceId},
+    time::Timestamp,
+    workflow::{Misfire, Overlap, WorkflowFile, WorkflowFiles},
+};
+use mangrove_fs::files::DiskFiles;
+use mangrove_infra::{calendar::CronCalendar, documents::YamlDocuments, schema::JsonSchemas};
+use mangrove_testkit::{fixture::Tree, instant::instant};
+
+use crate::scheduler;
+
+const JOBS: &str =
+    "jobs: [{name: j, steps: [{name: s, task: {type: model_method, modelIdOrName: m, methodName: run}}]}]";
+
+fn workflow(number: u32, trigger: &str) -> String {
+    format!("id: 00000000-0000-4000-8000-{number:012}\nname: w{number}\ntrigger: {trigger}\n{JOBS}\n")
+}
+
+async fn read(tree: &Tree, external: WorkflowFiles) -> Result<LibrarySchedules, FilesError> {
+    let files = DiskFiles::new(tree.root());
+    let library = Library::load(&files, &YamlDocuments, &Layout::default(), external).await?;
+    let calendar = CronCalendar::new("Europe/Berlin").expect("a zone");
+    Ok(LibrarySchedules::of(&library, &JsonSchemas, &calendar))
+}
+
+fn now() -> Timestamp {
+    instant("2026-11-28T10:00:00Z")
+}
+
+#[tokio::test]
+async fn a_file_says_when_and_how() {
+    let tree = Tree::new("").expect("a directory");
+    let trigger =
+        "{schedule: '0 3 * * *', timezone: Asia/Tokyo, overlap: queue, misfire: run-once, jitter: 90s, inputs: {a: 1}}";
+    tree.write("workflows/one.yaml", workflow(1, trigger)).expect("written");
+    tree.write("workflows/two.yaml", workflow(2, "{schedule: '@daily'}")).expect("written");
+    tree.write("workflows/three.yaml", workflow(3, "{inputs: {}}")).expect("written");
+    let found = read(&tree, WorkflowFiles::default()).await.expect("a directory");
+    let [one, two] = &found.scheduled.iter().map(Schedule::from).collect::<Vec<_>>()[..] else { panic!("two") };
+    assert_eq!((&*one.name, &*one.file, one.origin), ("w1", "workflows/one.yaml", Origin::Local));
+    assert_eq!((one.overlap, one.misfire, one.jitter), (Overlap::Queue, Misfire::RunOnce, Duration::from_secs(90)));
+    assert_eq!((one.recurrence.zone(), &*one.pattern), ("Asia/Tokyo", "0 3 * * *"));
+    assert_eq!(one.inputs, Json::object([("a", Json::from(1))]));
+    assert_eq!((two.overlap, two.misfire, two.jitter), (Overlap::Skip, Misfire::Skip, Duration::ZERO));
+    assert_eq!((two.recurrence.zone(), &two.inputs), ("Europe/Berlin", &Json::Object(Vec::new())));
+    assert!(found.broken.is_empty(), "{:?}", found.broken);
+}
+
+#[tokio::test]
+async fn fault_48_whatever_breaks_a_file_its_schedule_goes_on() {
+    let good = workflow(1, "{schedule: '@hourly'}");
+    let broken = [
+        ("no YAML", "workflows/w.yaml", "{".to_owned()),
+        ("no workflow", "workflows/w.yaml", "name: w1\n".to_owned()),
+        ("a wrong pattern", "workflows/w.yaml", workflow(1, "{schedule: '61 * * * *'}")),
+        ("a wrong zone", "workflows/w.yaml", workflow(1, "{schedule: '@hourly', timezone: Mars}")),
+        ("an unknown word", "workflows/w.yaml", workflow(1, "{schedule: '@hourly', overlap: later}")),
+        (
+            "an input that is missing",
+            "workflows/w.yaml",
+            format!("inputs: {{properties: {{a: {{type: string}}}}, required: [a]}}\n{good}"),
+        ),
+        ("a second file of its name", "workflows/copy.yaml", good.clone()),
+    ];
+    for (what, file, text) in broken {
+        let tree = Tree::new("").expect("a directory");
+        tree.write("workflows/w.yaml", &good).expect("written");
+        let mut scheduler = scheduler();
+        let last = HashMap::new();
+        let change = async |scheduler: &mut Scheduler| {
+            let found = read(&tree, WorkflowFiles::default()).await.expect("a directory");
+            scheduler.read(&found, &last, now())
+        };
+        assert_eq!(change(&mut scheduler).await, [SchedulerChange::Added("w1".to_owned())]);
+        tree.write(file, &text).expect("written");
+        let changes = change(&mut scheduler).await;
+        assert!(matches!(&changes[..], [SchedulerChange::Kept { name, .. }] if name == "w1"), "{what}: {changes:?}");
+        let view = scheduler.view(now());
+        assert_eq!(view.schedules[0].next, Some(instant("2026-11-28T11:00:00Z")), "{what}");
+        let problem = view.schedules[0].problem.as_ref().map(|problem| problem.message.as_str());
+        assert!(problem.is_some_and(|message| !message.is_empty()), "{what}: it says so");
+        if file == "workflows/w.yaml" {
+            tree.write(file, &good).expect("written");
+        } else {
+            tree.remove(file).expect("removed");
+        }
+        assert_eq!(change(&mut scheduler).await, [], "{what}: mended");
+        assert_eq!(scheduler.view(now()).schedules[0].problem, None, "{what}");
+        tree.write("workflows/w.yaml", workflow(1, "{}")).expect("written");
+        assert_eq!(change(&mut scheduler).await, [SchedulerChange::Removed("w1".to_owned())], "the author took it out");
+    }
+}
+
+#[tokio::test]
+async fn fault_20_a_root_that_cannot_be_looked_into_takes_no_schedule_away() {
+    let tree = Tree::new("").expect("a directory");
+    let source =
+        SourceId { root: RootId::mount("shared"), path: RelativePath::parse("workflows/w.yaml").expect("a path") };
+    let text = workflow(1, "{schedule: '@hourly'}");
+    let file = WorkflowFile { source: source.clone(), origin: Origin::Mounted, text };
+    let with = |files, problems| WorkflowFiles { files, problems };
+    let unreachable = Problem::new(Severity::Warning, Code::ROOT_UNREACHABLE, source.root.to_string(), "not mounted");
+    let mut scheduler = scheduler();
+    let mut changes = Vec::new();
+    for external in [
+        with(vec![file.clone()], vec![]),
+        with(vec![], vec![unreachable]),
+        with(vec![file], vec![]),
+        with(vec![], vec![]),
+    ] {
+        let found = read(&tree, external).await.expect("a directory");
+        changes.push(scheduler.read(&found, &HashMap::new(), now()));
+    }
+    assert!(matches!(&changes[1][..], [SchedulerChange::Kept { .. }]), "{changes:?}");
+    assert_eq!(changes[2], []);
+    assert_eq!(changes[3], [SchedulerChange::Removed("w1".to_owned())], "the root is there and the file is not");
+}
