@@ -65,14 +65,19 @@ fn run(sandbox: &Sandbox, deno: &Path, arguments: &[&str]) -> Output {
     }
 }
 
-/// A program in the sandbox that stands in for Deno.
+/// A program in the sandbox that stands in for Deno, and tells what it reads as Deno does.
 fn program(sandbox: &Sandbox, script: &str) -> PathBuf {
-    sandbox
-        .write("bin/deno", &format!("#!/bin/sh\n[ \"$1\" = --version ] && {{ echo deno 2.9.6; exit 0; }}\n{script}\n"));
+    sandbox.write(
+        "bin/deno",
+        &format!("#!/bin/sh\n[ \"$1\" = --version ] && {{ echo deno 2.9.6; exit 0; }}\n{LOADS}\n{script}\n"),
+    );
     let path = sandbox.tree.path("bin/deno");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be made a program");
     path
 }
+
+const LOADS: &str = r#"for argument in "$@"; do entry=$argument; done
+[ "$1" = bundle ] && echo "DEBUG RS - deno::tools::bundle:1 - on_load: OnLoadArgs { path: \"$entry\" }" >&2"#;
 
 const JSR: &str = "import { join } from 'jsr:@std/path@1'; export const joined = join('a', 'b');";
 

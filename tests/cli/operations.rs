@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     fixtures::{broken, model, model_with},
+    pressure::runnable,
     sandbox::{Output, Sandbox},
 };
 
@@ -122,6 +123,36 @@ fn fault_49_a_rebuild_mends_every_catalog() {
     }
     let fresh = Sandbox::new("");
     assert_eq!(fresh.json(&["catalog", "rebuild"])["setAside"], Value::Null, "there need not be one");
+}
+
+/// One byte of a description is another one: the catalog is whole for all that `SQLite` can tell.
+#[test]
+fn fault_49_a_damaged_description_is_named_and_made_again_from_the_bundle() {
+    for heals in [
+        ["model", "run", "a", "greet"].as_slice(),
+        &["scan", "--rehash"],
+        &["doctor", "--repair", "--apply"],
+        &["catalog", "rebuild"],
+    ] {
+        let sandbox = runnable(&model_with("", "@acme/a", ""));
+        sandbox.scan(&[]);
+        let before = sandbox.json(&["describe", "@acme/a"]);
+        let bundles = sandbox.bundles();
+        fold(&sandbox);
+        patch(&sandbox, CATALOG, "\"type\":\"@acme/a\"", "\"type\":\"@acme/z\"");
+        for looks in [["doctor"].as_slice(), &["describe", "@acme/a"], &["why", "@acme/a"]] {
+            let told = sandbox.run(looks);
+            let text = format!("{}{}", told.stdout, told.stderr);
+            assert!(text.contains("description of extensions/models/a.ts in the catalog is gone or damaged"), "{told}");
+            assert!(text.contains("mangrove doctor --repair --apply"), "{looks:?} names a remedy: {told}");
+        }
+        let healed = sandbox.run(heals);
+        assert_eq!(healed.code, 0, "{heals:?}: {healed}");
+        assert_eq!(sandbox.json(&["describe", "@acme/a"]), before, "{heals:?}");
+        assert_eq!(sandbox.bundles(), bundles);
+        assert_eq!(sandbox.run(&["doctor"]).code, 0, "{heals:?}");
+        assert_eq!(sandbox.run(&["model", "run", "a", "greet"]).code, 0, "{heals:?}");
+    }
 }
 
 #[test]

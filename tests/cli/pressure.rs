@@ -16,7 +16,7 @@ use crate::{
 const DEFINITION: &str = "models/@acme/a/11111111-1111-4111-8111-111111111111.yaml";
 
 /// A repository with a model, and a definition of it that is called `a`.
-fn runnable(source: &str) -> Sandbox {
+pub(crate) fn runnable(source: &str) -> Sandbox {
     let sandbox = Sandbox::new("");
     sandbox.write("extensions/models/a.ts", source);
     sandbox.write(DEFINITION, "id: 11111111-1111-4111-8111-111111111111\nname: a\nversion: 1\n");
@@ -279,6 +279,40 @@ fn f13_a_rebuild_disturbs_nobody() {
         }
         assert_eq!(sandbox.scan(&[]).states(), before, "round {round}");
     }
+    assert_eq!(sandbox.run(&["doctor"]).code, 0);
+}
+
+/// The types that are listed now.
+fn listed(sandbox: &Sandbox) -> usize {
+    sandbox.json(&["types"])["types"].as_array().expect("a list").len()
+}
+
+#[test]
+fn a_rebuild_is_not_seen_before_it_is_complete() {
+    let sandbox = runnable(&model("@acme/a"));
+    for number in 0..20 {
+        sandbox.write(&format!("extensions/models/m{number}.ts"), &model(&format!("@acme/m{number}")));
+    }
+    sandbox.scan(&[]);
+    let mut rebuilding = sandbox.start(&["catalog", "rebuild"]);
+    while rebuilding.try_wait().expect("its state").is_none() {
+        assert_eq!(listed(&sandbox), 21);
+        assert_eq!(sandbox.run(&["describe", "@acme/m7"]).code, 0);
+    }
+    succeeds("catalog rebuild", rebuilding);
+    assert_eq!(listed(&sandbox), 21);
+
+    let mut killed = sandbox.start(&["catalog", "rebuild"]);
+    let staged = || {
+        let entries = fs::read_dir(sandbox.tree.path(".mangrove")).expect("the state directory").flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().contains("staged")).count()
+    };
+    while staged() == 0 && killed.try_wait().expect("its state").is_none() {}
+    killed.kill().expect("killed");
+    killed.wait().expect("it ends");
+    assert_eq!(listed(&sandbox), 21, "a rebuild that was killed changes nothing");
+    succeeds("catalog rebuild", sandbox.start(&["catalog", "rebuild"]));
+    assert_eq!(staged(), 0, "what it left is gone");
     assert_eq!(sandbox.run(&["doctor"]).code, 0);
 }
 

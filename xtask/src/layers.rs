@@ -97,6 +97,7 @@ const LAYERS: &[Layer] = &[
             "base64",
             "flate2",
             "futures",
+            "httpdate",
             "node-semver",
             "reqwest",
             "rustls",

@@ -21,6 +21,8 @@ pub struct Composed {
     pub attachment: Attachment,
     /// The add-ons that take part, in order of precedence.
     pub add_ons: Vec<Arc<Row>>,
+    /// The add-ons that are left out, because the catalog has lost their description.
+    pub undescribed: Vec<Arc<Row>>,
 }
 
 /// The type that `row` resolves in this snapshot, with the add-ons of the same snapshot; `None` if the catalog has
@@ -41,16 +43,17 @@ pub(crate) async fn compose_of(
     add_ons: Vec<Arc<Row>>,
 ) -> Result<Option<Composed>, CatalogError> {
     let Some(base) = description(catalog, row).await? else { return Ok(None) };
-    let mut described = Vec::with_capacity(add_ons.len());
+    let (mut described, mut undescribed) = (Vec::with_capacity(add_ons.len()), Vec::new());
     for add_on in add_ons {
-        if let Some(description) = description(catalog, &add_on).await? {
-            described.push((add_on, description));
+        match description(catalog, &add_on).await? {
+            Some(description) => described.push((add_on, description)),
+            None => undescribed.push(add_on),
         }
     }
     let parts: Vec<_> = described.iter().map(|(row, description)| (&row.source, description)).collect();
     let attachment = attach((&row.source, &base), &parts);
     let add_ons = described.into_iter().map(|(row, _)| row).collect();
-    Ok(Some(Composed { row: Arc::clone(row), attachment, add_ons }))
+    Ok(Some(Composed { row: Arc::clone(row), attachment, add_ons, undescribed }))
 }
 
 async fn description(catalog: &dyn Catalog, row: &Row) -> Result<Option<Description>, CatalogError> {

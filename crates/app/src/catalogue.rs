@@ -84,17 +84,18 @@ pub async fn find_in(
 }
 
 async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &TypeName) -> Result<Lookup, scan::Error> {
-    let unknown = |remark: Option<&str>| {
-        let remark = remark.map(str::to_owned);
-        Lookup::Unknown(Box::new(NotReady::explain(index, Some(kind), name, Unclaimed::default(), remark)))
+    let Some(row) = index.resolve(kind, name) else {
+        let not_ready = NotReady::explain(index, Some(kind), name, Unclaimed::default(), None);
+        return Ok(Lookup::Unknown(Box::new(not_ready)));
     };
-    let Some(row) = index.resolve(kind, name) else { return Ok(unknown(None)) };
     let catalog = scanner.ports().catalog.as_ref();
     let composed = attachment::compose(catalog, index, row).await.map_err(scan::Error::reading_catalog)?;
-    Ok(composed.map_or_else(
-        || unknown(Some("its description is missing from the catalog; it is restored when the source changes")),
-        |composed| Lookup::Found(Box::new(composed)),
-    ))
+    let Some(composed) = composed else {
+        let problem = row.undescribed();
+        let not_ready = NotReady::explain(index, Some(kind), name, Unclaimed::default(), Some(problem.message));
+        return Ok(Lookup::Unknown(Box::new(NotReady { advice: problem.advice, ..not_ready })));
+    };
+    Ok(Lookup::Found(Box::new(composed)))
 }
 
 /// What the disk says of names that no row claims.

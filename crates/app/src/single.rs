@@ -1,6 +1,6 @@
 //! Bundling one file by hand, outside the catalog, by the same steps as the pipeline.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
     bundle::Bundle,
@@ -60,5 +60,5 @@ pub async fn bundle(ports: &Ports, source: &SourceId, form: Form) -> Result<Bund
         }
     };
     let request = BundleRequest { graph, imports: prepared.imports, inlined };
-    ports.bundler.bundle(request).await.map_err(BundleError::Failed)
+    ports.bundler.bundle(request, &Arc::default()).await.map_err(BundleError::Failed)
 }

@@ -284,6 +284,7 @@ pub(crate) fn claim(row: &Row) -> String {
                 let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
                 format!("{} claims it, but its export was rejected: {}", row.source, violations.join("; "))
             }
+            State::Indexed(_) => format!("{} defines it", row.source),
             state => format!("{} claims it, but its state is {}", row.source, state.name()),
         };
     };

@@ -79,8 +79,13 @@ pub async fn explain(scanner: &Scanner, query: &SourceQuery) -> Result<Answer, s
         let history = scanner.ports().catalog.transitions(&step.source).await.map_err(scan::Error::reading_catalog)?;
         let row = row.cloned().map(Arc::new);
         let subject = step.source.to_string();
-        let of_add_ons = remarks.iter().filter(|remark| remark.subject == subject).cloned();
-        let remarks = of_add_ons.chain(row.as_deref().and_then(health::shipped)).collect();
+        let damaged = catalog.damaged.iter().chain(&remarks).filter(|remark| remark.subject == subject).cloned();
+        let mut remarks: Vec<Problem> = damaged.chain(row.as_deref().and_then(health::shipped)).collect();
+        if let Some(row) = &row
+            && scan::descriptions::is_lost(scanner.ports().catalog.as_ref(), row).await?
+        {
+            remarks.push(row.undescribed());
+        }
         answer.explanations.push(Explanation { source: step.source.clone(), row, remarks, step, history });
     }
     if answer.explanations.is_empty() {

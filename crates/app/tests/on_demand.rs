@@ -56,6 +56,31 @@ async fn fault_55_all_who_asked_go_away_and_somebody_asks_an_hour_later() {
     assert_eq!(types.under_way(), 0);
 }
 
+/// The base and its add-on each lose their description, before the first look and right after it.
+#[tokio::test]
+async fn a_lost_description_is_made_again_from_the_bundle_by_whoever_asks_for_the_type() {
+    for (lost, method) in [("models/a.ts", "run"), ("models/more.ts", "added")] {
+        for is_recent in [false, true] {
+            let world = World::new();
+            world.tree.write("models/a.ts", &model("@acme/a", ""));
+            world.tree.write("models/more.ts", "type @acme/a\nexport extension\nmethod added");
+            world.scan().await;
+            let types = world.types();
+            let (kind, name) = (model_kind(), TypeName::stored("@acme/a"));
+            if is_recent {
+                types.ready(&kind, &name).await.expect("it is in order");
+            }
+            world.bundler.take_calls();
+            let row = world.catalog.rows().into_iter().find(|row| row.source.path.as_str() == lost).expect("a row");
+            world.catalog.lose_description(&row.source);
+            let ready = types.ready(&kind, &name).await.unwrap_or_else(|not_ready| panic!("{lost}: {not_ready:?}"));
+            assert!(ready.description.method(method).is_some(), "{lost} {is_recent}: {:?}", ready.description.methods);
+            assert_eq!(ready.left_out, Vec::<String>::new());
+            assert_eq!(world.bundler.take_calls(), Vec::<String>::new(), "the bundle is looked at, and not built");
+        }
+    }
+}
+
 /// Panics once.
 #[derive(Default)]
 struct Panics(AtomicBool);

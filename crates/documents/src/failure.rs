@@ -53,7 +53,7 @@ impl FailureDocument {
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         let next = self.next_retry.map(|next| next.0);
-        self.class().is_some_and(|class| class.is_due(next, now))
+        self.class().is_some_and(|class| class.is_due(self.last_seen.0, next, now))
     }
 }
 

@@ -163,7 +163,7 @@ pub struct MethodDocument {
 
 impl From<&Composed> for DescribeDocument {
     fn from(composed: &Composed) -> Self {
-        let Composed { row, attachment, add_ons } = composed;
+        let Composed { row, attachment, add_ons, .. } = composed;
         let description = &attachment.description;
         let method = |method: &MethodDescription| MethodDocument {
             name: method.name.clone(),

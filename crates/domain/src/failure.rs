@@ -61,15 +61,19 @@ impl FailureClass {
         Some(if self == FailureClass::Transient { capped.mul_f64(jitter.clamp(0.0, 1.0)) } else { capped })
     }
 
-    /// True if a timer should try now what is to be tried at `next`: the time has come, or lies further ahead than the
-    /// class ever waits, because the clock jumped. A class without a timer is never due; one with a timer whose time
-    /// was lost is due at once.
+    /// True if a timer should try now what failed at `last_seen` and is to be tried at `next`: the time has come, or lies
+    /// further ahead than the class ever waits and than this one was to wait, because the clock jumped. A class without
+    /// a timer is never due; one with a timer whose time was lost is due at once.
     #[must_use]
-    pub fn is_due(self, next: Option<Timestamp>, now: Timestamp) -> bool {
+    pub fn is_due(self, last_seen: Timestamp, next: Option<Timestamp>, now: Timestamp) -> bool {
         let Some(longest) = self.longest_delay() else {
             return false;
         };
-        next.is_none_or(|next| now >= next || next > now.plus(longest))
+        next.is_none_or(|next| {
+            // Longer than the class waits only where somebody asked for it.
+            let asked = next.since(last_seen).min(LONGEST_PATIENCE.mul_f64(1.1));
+            now >= next || next > now.plus(longest.max(asked))
+        })
     }
 }
 
@@ -98,6 +102,9 @@ pub struct Fault {
     pub message: String,
     /// Where in the sources it is, if it is in them.
     pub position: Option<Position>,
+    /// How long whoever caused it asks to be left alone, if it asks for that: `Retry-After` of a registry. Lost where a
+    /// fault crosses a process.
+    pub retry_after: Option<Duration>,
     /// The error behind it, for callers that ask of what kind it is ([`find`](Self::find)). The message already says
     /// what it says. Lost where a fault crosses a process or is stored.
     pub source: Option<Arc<dyn Error + Send + Sync>>,
@@ -105,12 +112,13 @@ pub struct Fault {
 
 impl PartialEq for Fault {
     fn eq(&self, other: &Self) -> bool {
-        let Self { class, code, cause, message, position, source: _ } = self;
+        let Self { class, code, cause, message, position, retry_after, source: _ } = self;
         *class == other.class
             && *code == other.code
             && *cause == other.cause
             && *message == other.message
             && *position == other.position
+            && *retry_after == other.retry_after
     }
 }
 
@@ -134,7 +142,8 @@ impl Fault {
 
     /// A fault whose class is the result of a decision, without a position.
     pub fn new(class: FailureClass, code: Code, cause: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
-        Self { class, code, cause: CauseKey(cause.into()), message: message.into(), position: None, source: None }
+        let (cause, message) = (CauseKey(cause.into()), message.into());
+        Self { class, code, cause, message, position: None, retry_after: None, source: None }
     }
 
     /// The same fault with the error behind it.
@@ -157,6 +166,13 @@ impl Fault {
         None
     }
 
+    /// The same fault, of which somebody says that it will not have passed before this long.
+    #[must_use]
+    pub const fn not_before(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+
     /// The same fault at a place in a file.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
@@ -172,6 +188,17 @@ impl fmt::Display for Fault {
             None => out.write_str(&self.message),
         }
     }
+}
+
+/// The longest time for which a timer leaves somebody alone who asks for it: as long as any class waits. What asks for more
+/// is asked again then; a scan and a request for a type do not wait for timers at all.
+pub const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
+
+/// How long a timer waits after a fault of this class, the given one in its series. Who asked to be left alone is, up to
+/// [`LONGEST_PATIENCE`] and by chance up to a tenth longer, so that not all who were told the same come back together.
+fn pause(class: FailureClass, attempts: u32, jitter: f64, retry_after: Option<Duration>) -> Option<Duration> {
+    let asked = retry_after.unwrap_or_default().min(LONGEST_PATIENCE);
+    Some(class.delay(attempts, jitter)?.max(asked.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)))
 }
 
 /// Mismatches of one package in a row that may still be an accident of its transport.
@@ -217,6 +244,7 @@ impl Failure {
         let continued = previous.filter(|old| old.code == fault.code && old.cause == fault.cause);
         let attempts = continued.map_or(1, |old| old.attempts.saturating_add(1));
         let class = class_after(&fault, attempts);
+        let pause = pause(class, attempts, jitter, fault.retry_after);
         Failure {
             class,
             code: fault.code,
@@ -226,13 +254,13 @@ impl Failure {
             first_seen: continued.map_or(now, |old| old.first_seen),
             last_seen: now,
             attempts,
-            next_retry: class.delay(attempts, jitter).map(|delay| now.plus(delay)),
+            next_retry: pause.map(|pause| now.plus(pause)),
         }
     }
 
     /// True if a timer should try now ([`FailureClass::is_due`]).
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.class.is_due(self.next_retry, now)
+        self.class.is_due(self.last_seen, self.next_retry, now)
     }
 }

@@ -156,3 +156,15 @@ pub struct CatalogView {
     /// The sources among them whose rows are left out.
     pub unreadable: BTreeSet<SourceId>,
 }
+
+impl CatalogView {
+    /// Takes note that the catalog has no usable description for the rows of these sources: each counts as built and not
+    /// inspected ([`Row::without_description`]), and is listed as damaged.
+    pub fn lose_descriptions(&mut self, sources: &BTreeSet<SourceId>) {
+        let lost = self.rows.iter_mut().filter(|row| sources.contains(&row.source));
+        for row in lost {
+            *row = row.clone().without_description();
+            self.damaged.push(row.undescribed());
+        }
+    }
+}

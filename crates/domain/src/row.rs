@@ -1,10 +1,12 @@
 //! One row of the catalog: everything that is remembered of one source.
 
 use crate::{
+    advice::{Advice, UserAction},
     bundle::BundleRef,
     digest::Digest,
     failure::Failure,
     fingerprint::Inputs,
+    problem::{Code, Problem},
     shipped::{self, Acceptance},
     source::{Extension, Kind, Origin, SourceId},
     state::State,
@@ -90,6 +92,32 @@ impl Row {
     pub fn runs_outdated_shipped_bundle(&self, observed: &Inputs) -> bool {
         let is_changed = self.built.as_ref().is_some_and(|built| built.source != observed.source);
         is_changed && self.shipped_bundle().is_some() && !observed.has_unreadable_source()
+    }
+
+    /// The row while the catalog has no usable description for it: as one that was built and waits for its inspection.
+    /// That yields the description again, without a build.
+    #[must_use]
+    pub fn without_description(self) -> Self {
+        match self.state {
+            State::Indexed(indexed) => {
+                Row { state: State::Bundled { bundle: indexed.bundle }, degraded: None, attempted: None, ..self }
+            }
+            State::Bundled { .. }
+            | State::BundleBuildFailed { .. }
+            | State::ValidationFailed { .. }
+            | State::EntryPointUnreadable { .. }
+            | State::OrphanedBundleOnly { .. }
+            | State::Tombstoned { .. } => self,
+        }
+    }
+
+    /// The warning that the catalog has no usable description for the row.
+    #[must_use]
+    pub fn undescribed(&self) -> Problem {
+        let source = &self.source;
+        let message = format!("the description of {source} in the catalog is gone or damaged");
+        let advice = Advice::new("a run that needs the type makes it again from the bundle, and so does ");
+        Problem::warning(Code::CATALOG_ROW, source.to_string(), message).advise(advice.and(UserAction::Repair))
     }
 
     /// True if the row adds to the type of another source, or tries to.

@@ -8,12 +8,12 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     database::{Database, DatabaseFault},
-    ports::{Catalog as _, CatalogError, Databases, RunStoreError, StoreError},
+    ports::{Catalog, CatalogError, Databases, InspectionCache, RunStoreError, StagedCatalog, StoreError},
     problem::{Code, Problem},
 };
 
 use crate::{
-    catalog::{DeferredCatalog, OpenMode, OpenedCatalog, SqliteCatalog, Unusable},
+    catalog::{DeferredCatalog, OpenMode, OpenedCatalog, SqliteCatalog, StagingDirectory, Unusable},
     runs::{DeferredRuns, SqliteRuns},
     store::{LocalStore, Ownership},
 };
@@ -152,14 +152,43 @@ impl Databases for SqliteDatabases {
         copied
     }
 
-    async fn replace_catalog(&self) -> Result<Option<PathBuf>, CatalogError> {
+    async fn stage_catalog(&self) -> Result<Box<dyn StagedCatalog>, CatalogError> {
         let path = self.inner.path(Database::Catalog);
-        let set_aside = self.catalog.while_closed(SqliteCatalog::replace(&path)).await?;
-        self.inner.hand_store_over(self.catalog.identity().await?.as_deref())?;
-        Ok(set_aside)
+        let directory = StagingDirectory::new(&path).await?;
+        let opened = SqliteCatalog::open(&directory.catalog(), OpenMode::ReadWrite).await?;
+        let catalog = Arc::new(opened.catalog);
+        Ok(Box::new(SqliteStagedCatalog { catalog, directory, databases: self.clone() }))
     }
 
     fn take_notices(&self) -> Vec<Problem> {
         std::mem::take(&mut self.inner.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A catalog in a directory of its own.
+struct SqliteStagedCatalog {
+    catalog: Arc<SqliteCatalog>,
+    directory: StagingDirectory,
+    databases: SqliteDatabases,
+}
+
+#[async_trait]
+impl StagedCatalog for SqliteStagedCatalog {
+    fn catalog(&self) -> Arc<dyn Catalog> {
+        Arc::clone(&self.catalog) as _
+    }
+
+    fn inspections(&self) -> Arc<dyn InspectionCache> {
+        Arc::clone(&self.catalog) as _
+    }
+
+    async fn put_in_place(self: Box<Self>) -> Result<Option<PathBuf>, CatalogError> {
+        let Self { catalog, directory, databases } = *self;
+        catalog.close().await;
+        let SqliteDatabases { inner, catalog } = &databases;
+        let path = inner.path(Database::Catalog);
+        let set_aside = catalog.while_closed(SqliteCatalog::replace(&path, &directory.catalog())).await?;
+        inner.hand_store_over(catalog.identity().await?.as_deref())?;
+        Ok(set_aside)
     }
 }

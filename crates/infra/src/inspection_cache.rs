@@ -58,6 +58,10 @@ impl ExportInspector for CachedInspector {
         self.remember(key, &inspection).await;
         Ok(inspection)
     }
+
+    fn remembering_in(&self, cache: Arc<dyn InspectionCache>) -> Option<Arc<dyn ExportInspector>> {
+        Some(Arc::new(Self { inner: Arc::clone(&self.inner), cache }))
+    }
 }
 
 /// The bytes behind a digest of them and of their key. A damaged inspection may still be one, and would be believed for

@@ -89,6 +89,14 @@ async fn stored(catalog: &SqliteCatalog) -> Vec<Row> {
     rows
 }
 
+/// Puts an empty catalog in the place of this one.
+async fn replace(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
+    let directory = TempDir::new_in(path.parent().expect("a directory")).expect("a directory");
+    let staged = directory.path().join("catalog.db");
+    open(&staged).await.catalog.close().await;
+    SqliteCatalog::replace(path, &staged).await
+}
+
 fn impatient() -> BusyPolicy {
     BusyPolicy { busy_timeout: Duration::from_millis(20), attempts: 2 }
 }
@@ -638,15 +646,43 @@ async fn fault_49_a_lost_description_is_told_and_its_row_is_inspected_again() {
 }
 
 #[tokio::test]
+async fn a_description_of_which_any_byte_is_damaged_is_lost_and_stored_again_with_its_row() {
+    let place = Place::new();
+    place.fill(2).await;
+    let catalog = place.open().await;
+    let (row, digest) = (rows::indexed("models/00000.ts", "@acme/0"), rows::description("@acme/0").digest());
+    let whole = rows::description("@acme/0").to_json().to_string().into_bytes();
+    let mut raw = place.raw().await;
+    // Another letter, and what is no UTF-8.
+    for (at, bit) in (0..whole.len()).flat_map(|at| [(at, 1_u8), (at, 0x80)]) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= bit;
+        sqlx::query("UPDATE descriptions SET json = CAST(?1 AS TEXT) WHERE digest = ?2")
+            .bind(damaged)
+            .bind(digest.as_bytes().as_slice())
+            .execute(&mut raw)
+            .await
+            .expect("damaged");
+        assert_eq!(catalog.description(digest).await.expect("readable"), None, "byte {at} ^ {bit}");
+        let stored = stored(&catalog).await;
+        let again = Row { revision: stored[0].revision, ..row.clone() };
+        assert_eq!(catalog.commit(rows::put_all([&again])).await.expect("committed").conflicts, []);
+        assert!(catalog.description(digest).await.expect("readable").is_some(), "byte {at} ^ {bit}");
+    }
+    let other = rows::description("@acme/1").digest();
+    assert!(catalog.description(other).await.expect("readable").is_some(), "the other one was never touched");
+}
+
+#[tokio::test]
 async fn a_catalog_is_replaced_whatever_is_in_it_and_the_latest_is_kept() {
     let place = Place::new();
-    assert_eq!(SqliteCatalog::replace(&place.path()).await.expect("nothing to move"), None);
+    assert_eq!(replace(&place.path()).await.expect("nothing to move"), None);
     place.fill(2).await;
     place.tamper("UPDATE meta SET value = '99' WHERE name = 'layout'").await;
-    let first = SqliteCatalog::replace(&place.path()).await.expect("moved").expect("it was there");
+    let first = replace(&place.path()).await.expect("moved").expect("it was there");
     assert_eq!(stored(&place.open().await).await, []);
     fs::write(place.path(), vec![7; 5_000]).expect("written");
-    let second = SqliteCatalog::replace(&place.path()).await.expect("moved").expect("it was there");
+    let second = replace(&place.path()).await.expect("moved").expect("it was there");
     assert!(second.exists() && !first.exists(), "{} and {}", first.display(), second.display());
 }
 
@@ -758,7 +794,7 @@ async fn f13_a_catalog_is_emptied_in_place_and_those_who_have_it_open_go_on() {
     place.fill(3).await;
     let (writing, reading) = (place.open().await, place.open().await);
     let identity = reading.identity().await.expect("readable");
-    let aside = SqliteCatalog::replace(&place.path()).await.expect("replaced").expect("it was there");
+    let aside = replace(&place.path()).await.expect("replaced").expect("it was there");
     assert_eq!(stored(&open(&aside).await.catalog).await.len(), 3, "the old one is whole");
     assert_eq!(stored(&reading).await, []);
     assert_eq!(reading.identity().await.expect("readable"), identity, "the bundle store is still its own");
@@ -777,13 +813,46 @@ async fn f13_a_catalog_is_emptied_in_place_and_those_who_have_it_open_go_on() {
 }
 
 #[tokio::test]
+async fn a_catalog_gets_all_of_its_new_content_at_once() {
+    let (place, staged) = (Place::new(), Place::new());
+    place.fill(300).await;
+    let reading = place.open().await;
+    let identity = reading.identity().await.expect("readable");
+    let before = stored(&reading).await;
+    staged.fill(200).await;
+    let inspected = Digest::of(b"inspected");
+    let catalog = staged.open().await;
+    catalog.cache_inspection(inspected, b"found").await.expect("remembered");
+    catalog.close().await;
+    let (path, from) = (place.path(), staged.path());
+    let replacing = tokio::spawn(async move { SqliteCatalog::replace(&path, &from).await });
+    let after = loop {
+        let now = stored(&reading).await;
+        if now.len() != 300 {
+            break now;
+        }
+        assert!(now == before);
+        tokio::task::yield_now().await;
+    };
+    replacing.await.expect("it ends").expect("replaced").expect("it was there");
+    assert_eq!(after.len(), 200);
+    assert!(after.iter().all(|row| row.revision == 2), "later than any that was planned on");
+    assert_eq!(reading.identity().await.expect("readable"), identity);
+    let State::Indexed(indexed) = &after[7].state else { panic!("{:?}", after[7]) };
+    assert!(reading.description(indexed.description).await.expect("readable").is_some());
+    assert_eq!(reading.transitions(&after[7].source).await.expect("readable").len(), 1, "the audit begins anew");
+    assert!(reading.cached_inspection(inspected).await.expect("readable").is_some());
+    reading.close().await;
+}
+
+#[tokio::test]
 async fn f13_a_catalog_that_others_write_is_emptied_when_they_are_done_or_called_busy() {
     let place = Place::new();
     place.fill(2).await;
     let mut raw = place.raw().await;
     let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
     let path = place.path();
-    let replacing = tokio::spawn(async move { SqliteCatalog::replace(&path).await });
+    let replacing = tokio::spawn(async move { replace(&path).await });
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!replacing.is_finished(), "it waits");
     held.rollback().await.expect("released");

@@ -194,6 +194,8 @@ pub enum Misbehaviour {
     Status(u16),
     /// Answers with this status and asks to come back after so many seconds.
     RetryAfter(u16, u32),
+    /// Answers with this status at the first date, and asks to come back at the second one. Both are written as HTTP does.
+    RetryAt(u16, String, String),
     /// Of metadata: names this address for every archive.
     ArchiveAt(String),
     /// Answers 200 with text that is neither JSON nor an archive.
@@ -498,6 +500,9 @@ fn answer(head: &str, shared: &Shared, base: &str) -> Outcome {
     if let Some(Misbehaviour::RetryAfter(_, seconds)) = &misbehaviour {
         let _ = write!(extra, "retry-after: {seconds}\r\n");
     }
+    if let Some(Misbehaviour::RetryAt(_, now, then)) = &misbehaviour {
+        let _ = write!(extra, "date: {now}\r\nretry-after: {then}\r\n");
+    }
     let mut respond = |status: u16, body: &[u8], announced: usize| {
         state.requests.push(Request { path: path.clone(), headers: headers.clone(), status });
         let mut bytes = format!("HTTP/1.1 {status} Fake\r\n{extra}content-length: {announced}\r\n\r\n").into_bytes();
@@ -506,9 +511,9 @@ fn answer(head: &str, shared: &Shared, base: &str) -> Outcome {
     };
     match misbehaviour {
         None => Outcome::Whole(respond(status, &body, body.len())),
-        Some(Misbehaviour::Status(status) | Misbehaviour::RetryAfter(status, _)) => {
-            Outcome::Whole(respond(status, b"{}", 2))
-        }
+        Some(
+            Misbehaviour::Status(status) | Misbehaviour::RetryAfter(status, _) | Misbehaviour::RetryAt(status, _, _),
+        ) => Outcome::Whole(respond(status, b"{}", 2)),
         Some(Misbehaviour::ArchiveAt(address)) => {
             let mut document: Value = serde_json::from_slice(&body).unwrap_or_default();
             for version in document["versions"].as_object_mut().into_iter().flat_map(|versions| versions.values_mut()) {

@@ -217,8 +217,8 @@ impl<P: Bundler + ?Sized> Bundler for Stopping<P> {
         self.stops.infallible("bundler.route", self.port.route(request)).await
     }
 
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
-        self.stops.fallible("bundler.bundle", BuildFailure::from, self.port.bundle(request)).await
+    async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
+        self.stops.fallible("bundler.bundle", BuildFailure::from, self.port.bundle(request, outages)).await
     }
 }
 

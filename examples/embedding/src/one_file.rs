@@ -1,10 +1,13 @@
 //! A bundler for files that import nothing: the bundle is the file.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
     failure::Fault,
     fingerprint::{Line, Part},
+    outage::Outages,
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler},
     problem::Code,
@@ -20,7 +23,7 @@ impl Bundler for OneFileBundler {
         Route::prepared(Part::of([Line::new("adapter", "one-file"), Line::new("version", "1")]))
     }
 
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
+    async fn bundle(&self, request: BundleRequest, _outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         let entry = &request.graph.entry;
         let refused = |code, message: String| Fault::deterministic(code, format!("source:{entry}"), message);
         if let Some(import) = request.graph.edges.first() {

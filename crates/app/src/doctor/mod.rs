@@ -206,7 +206,8 @@ fn of(code: Code, problems: &[Problem]) -> impl Iterator<Item = &str> {
 /// The rows, and what a scan would do about the sources.
 async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
     let error = match scanner.look(&ScanRequest::dry_run()).await {
-        Ok(observed) => {
+        Ok(mut observed) => {
+            check_descriptions(scanner, &mut observed.catalog, problems).await;
             let plan = scanner.plan(&observed);
             let Observed { disk, catalog, .. } = observed;
             problems.extend(disk.problems.iter().cloned());
@@ -226,7 +227,8 @@ async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
     problems.push(unlooked(&error));
     // One of them stands in the way; what the catalog has can be reported without the others.
     match scanner.ports().catalog.snapshot().await {
-        Ok(catalog) => {
+        Ok(mut catalog) => {
+            check_descriptions(scanner, &mut catalog, problems).await;
             problems.extend(catalog.damaged.iter().cloned());
             Seen { catalog: Some(catalog), ..Seen::default() }
         }
@@ -235,6 +237,11 @@ async fn look(scanner: &Scanner, problems: &mut Vec<Problem>) -> Seen {
             Seen::default()
         }
     }
+}
+
+async fn check_descriptions(scanner: &Scanner, catalog: &mut CatalogView, problems: &mut Vec<Problem>) {
+    let checked = scan::descriptions::check(scanner.ports().catalog.as_ref(), catalog, |_| true).await;
+    problems.extend(checked.err().as_ref().map(unlooked));
 }
 
 async fn drift(scanner: &Scanner, problems: &mut Vec<Problem>) -> Vec<Drift> {

@@ -162,12 +162,16 @@ impl OnDemand {
         }
         let add_ons: Vec<Arc<Row>> = add_ons.into_iter().filter(|row| bundles.contains_key(&row.source)).collect();
         let composed = match attachment::compose_of(ports.catalog.as_ref(), row, add_ons).await {
-            Ok(Some(composed)) => composed,
-            Ok(None) => return Err(OpenError::Undescribed),
+            Ok(Some(composed)) if is_last_try || composed.undescribed.is_empty() => composed,
+            Ok(Some(_) | None) => return Err(OpenError::Undescribed),
             Err(error) => return Err(OpenError::Remark(explain(&error))),
         };
         let bundle = ports.store.load(&indexed.bundle).await.map_err(OpenError::Store)?;
-        let Composed { row, attachment, add_ons } = composed;
+        let Composed { row, attachment, add_ons, undescribed } = composed;
+        for add_on in undescribed {
+            let reason = format!("{} is left out: {}", add_on.source, add_on.undescribed().message);
+            left_out.insert(add_on.source.clone(), reason);
+        }
         let add_ons = add_ons.into_iter().filter_map(|row| {
             let added = attachment.methods.iter().filter(|(_, method)| method.add_on == row.source);
             let methods = added.map(|(name, method)| (name.clone(), method.record)).collect();
@@ -186,7 +190,7 @@ impl OnDemand {
 
 enum OpenError {
     Store(StoreError),
-    /// The catalog has lost the description; the next look finds that out and inspects again.
+    /// The catalog has lost a description; the next look finds that out and inspects again.
     Undescribed,
     Remark(String),
 }

@@ -12,7 +12,7 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 
-use crate::scan::{self, Choice, ScanRequest, Scanner};
+use crate::scan::{self, Choice, ScanRequest, Scanner, descriptions};
 
 /// Scans the sources that are, claim or might be one of these types, with one look at the repository. Gives what that
 /// look could not see.
@@ -25,9 +25,11 @@ pub async fn refresh_all(
     type_names: &BTreeSet<TypeName>,
     request: &ScanRequest,
 ) -> Result<Vec<Problem>, scan::Error> {
-    let observed = scanner.look(request).await?;
+    let mut observed = scanner.look(request).await?;
     let unobservable = plan::unobservable(&observed.disk);
     let choice = choose(kind, type_names, &observed.disk, &observed.catalog);
+    let catalog = scanner.ports().catalog.as_ref();
+    descriptions::check(catalog, &mut observed.catalog, |source| choice.sources.contains(source)).await?;
     scanner.carry_out(observed, choice).await?;
     Ok(unobservable)
 }

@@ -96,7 +96,7 @@ impl Attempt {
     }
 
     /// Builds the source with its packages, and looks at what came out.
-    pub(super) async fn build(&self, prepared: Result<PreparedPackages, Fault>) -> Ended {
+    pub(super) async fn build(&self, prepared: Result<PreparedPackages, Fault>, outages: &Arc<Outages>) -> Ended {
         let Entry::Readable { inputs: observed, .. } = &self.observation.entry else {
             return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
         };
@@ -115,7 +115,7 @@ impl Attempt {
         let bundle = match self
             .ports
             .bundler
-            .bundle(BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() })
+            .bundle(BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() }, outages)
             .await
         {
             Ok(bundle) => bundle,

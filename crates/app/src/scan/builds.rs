@@ -133,13 +133,13 @@ impl Places {
         };
         if let Some(lock) = held {
             let _place = places.acquire().await;
-            return Attempted::Here(Box::new(attempt.build(prepared).await), Some(lock));
+            return Attempted::Here(Box::new(attempt.build(prepared, outages).await), Some(lock));
         }
         let Some(Turn { place: _place, lock }) = self.turn(places, attempt, rivalry).await else {
             return Attempted::Elsewhere;
         };
         begin();
-        Attempted::Here(Box::new(attempt.build(prepared).await), lock)
+        Attempted::Here(Box::new(attempt.build(prepared, outages).await), lock)
     }
 
     /// Waits for a place and a lock; `None` if another process made the attempt meanwhile.

@@ -8,6 +8,7 @@
 mod attempt;
 mod builds;
 mod carry_out;
+pub(crate) mod descriptions;
 mod error;
 mod needs;
 mod observe;
@@ -27,7 +28,7 @@ use mangrove_domain::{
     digest::Digest,
     index::TypeIndex,
     plan::{self, Plan, Policy, Retry, Scope},
-    ports::{Event, Phase},
+    ports::{Catalog, Event, InspectionCache, Phase},
     problem::{Code, Problem},
     row::Row,
     source::SourceId,
@@ -74,6 +75,14 @@ impl Scanner {
     #[must_use]
     pub fn new(ports: Ports, loaders: Registry, parallel_builds: usize) -> Self {
         Self { ports, loaders, publisher: Publisher::default(), parallel_builds: parallel_builds.max(1) }
+    }
+
+    /// The same pipeline over another catalog, which has its own publisher.
+    #[must_use]
+    pub(crate) fn over(&self, catalog: Arc<dyn Catalog>, inspections: Arc<dyn InspectionCache>) -> Self {
+        let ports = self.ports.clone();
+        let inspector = ports.inspector.remembering_in(inspections).unwrap_or_else(|| Arc::clone(&ports.inspector));
+        Self::new(Ports { inspector, catalog, ..ports }, self.loaders.clone(), self.parallel_builds)
     }
 
     /// The adapters.

@@ -19,6 +19,7 @@ use mangrove_domain::{
 };
 
 use super::{
+    descriptions,
     error::Error,
     needs::{Needs, Resolved},
     ports::Ports,
@@ -156,7 +157,10 @@ async fn observe(
         }
     };
     let (survey, catalog) = futures::join!(surveyed, ports.catalog.snapshot());
-    let (mut survey, catalog) = (survey.map_err(Error::Observe)?, catalog.map_err(Error::reading_catalog)?);
+    let (mut survey, mut catalog) = (survey.map_err(Error::Observe)?, catalog.map_err(Error::reading_catalog)?);
+    if request.rehash {
+        descriptions::check(ports.catalog.as_ref(), &mut catalog, |_| true).await?;
+    }
     survey.disk.keep_known_identities(&catalog);
     let (statistics, survey_mark) = (survey.statistics, survey.mark);
 

@@ -32,8 +32,14 @@ impl Committed {
     }
 }
 
-/// Apart from its revision and from who has its type: these move with other rows.
+/// Apart from its revision and from who has its type: these move with other rows. A row that nobody has written since is
+/// the same whatever it was planned as: one that has lost its description was planned as one without.
 fn says_the_same(now: Option<&Row>, planned: Option<&Row>) -> bool {
+    if let (Some(now), Some(planned)) = (now, planned)
+        && now.revision == planned.revision
+    {
+        return true;
+    }
     let plain = |row: &Row| Row { revision: 0, shadowed_by: None, shadow_fallback: false, ..row.clone() };
     now.map(plain) == planned.map(plain)
 }

@@ -13,7 +13,7 @@ use crate::{
 /// A catalog that was rebuilt.
 #[derive(Clone, Debug, Default)]
 pub struct Rebuilt {
-    /// Where the earlier one lies now; `None` if there was none.
+    /// Where the earlier one lies now; `None` if there was none, or if the rebuild was stopped and it is where it was.
     pub set_aside: Option<PathBuf>,
     /// Sources whose newest text does not work and whose earlier bundle was taken over.
     pub kept: Vec<SourceId>,
@@ -21,7 +21,7 @@ pub struct Rebuilt {
     pub report: Report,
 }
 
-/// A catalog that could not be rebuilt, or not as a whole.
+/// A catalog that could not be rebuilt, or was and cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("rebuilding the catalog")]
 pub struct RebuildError {
@@ -38,27 +38,26 @@ impl From<ServiceError> for RebuildError {
 }
 
 impl Service {
-    /// Sets the catalog aside, whatever is in it, and builds it again from the sources. The rows that run on an earlier
-    /// bundle, which no source can give back, are taken over.
+    /// Builds the catalog again from the sources and puts it in the place of the one in use, whatever is in that. The rows
+    /// that run on an earlier bundle, which no source can give back, are taken over. Until the new one is complete, everybody
+    /// sees the old one; it stays if the rebuild fails or is stopped.
     ///
     /// # Errors
     /// [`RebuildError`].
     pub async fn rebuild_catalog(&self, request: &ScanRequest) -> Result<Rebuilt, RebuildError> {
         let earlier = self.earlier_rows().await?;
-        let set_aside = self.databases()?.replace_catalog().await.map_err(ServiceError::Catalog)?;
-        match self.refill_catalog(earlier, request).await {
-            Ok((kept, report)) => Ok(Rebuilt { set_aside, kept, report }),
-            Err(source) => Err(RebuildError { source, set_aside }),
+        let staged = self.databases()?.stage_catalog().await.map_err(ServiceError::Catalog)?;
+        let scanner = self.scanner.over(staged.catalog(), staged.inspections());
+        let kept = upkeep::take_over(&scanner, earlier).await.map_err(ServiceError::Scan)?;
+        let report = scanner.scan(request).await.map_err(ServiceError::Scan)?;
+        if report.is_cancelled {
+            return Ok(Rebuilt { report, ..Rebuilt::default() });
         }
-    }
-
-    async fn refill_catalog(
-        &self,
-        earlier: Earlier,
-        request: &ScanRequest,
-    ) -> Result<(Vec<SourceId>, Report), ServiceError> {
-        let kept = upkeep::take_over(&self.scanner, earlier).await?;
-        Ok((kept, self.scan(request).await?))
+        let set_aside = staged.put_in_place().await.map_err(ServiceError::Catalog)?;
+        match self.scanner.load().await {
+            Ok(_) => Ok(Rebuilt { set_aside, kept, report }),
+            Err(error) => Err(RebuildError { source: ServiceError::Scan(error), set_aside }),
+        }
     }
 
     /// What the catalog has and no source can give back; nothing if it is damaged or cannot be read.

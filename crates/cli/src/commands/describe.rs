@@ -28,6 +28,9 @@ pub(crate) async fn run(
 }
 
 fn show(context: &Context, mut composed: Composed, method: Option<&str>) -> Result<Exit, CommandError> {
+    for left_out in &composed.undescribed {
+        context.printer.problem(&left_out.undescribed());
+    }
     let description = &mut composed.attachment.description;
     if let Some(name) = method {
         if description.method(name).is_none() {
@@ -51,7 +54,7 @@ fn show(context: &Context, mut composed: Composed, method: Option<&str>) -> Resu
 }
 
 fn print(context: &Context, composed: &Composed, is_one_method: bool) {
-    let Composed { row, attachment, add_ons } = composed;
+    let Composed { row, attachment, add_ons, .. } = composed;
     let description = &attachment.description;
     let printer = &context.printer;
     if !is_one_method {

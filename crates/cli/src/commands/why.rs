@@ -69,9 +69,6 @@ fn print_helper(context: &Context, helper: &HelperDocument) {
     }
     for remark in &helper.remarks {
         print_remark(context, remark);
-        if let Some(hint) = &remark.hint {
-            printer.line(format!("    {hint}"));
-        }
     }
     if helper.imported_by.is_empty() {
         printer.line("  not imported by any source");
@@ -88,6 +85,9 @@ fn print_helper(context: &Context, helper: &HelperDocument) {
 
 fn print_remark(context: &Context, remark: &ProblemDocument) {
     context.printer.line(format!("  remark   {} [{}]", remark.message, remark.code));
+    if let Some(hint) = &remark.hint {
+        context.printer.line(format!("    {hint}"));
+    }
 }
 
 fn print_source(context: &Context, explained: &ExplainedDocument, now: Timestamp) {

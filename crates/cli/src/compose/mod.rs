@@ -52,7 +52,10 @@ use mangrove_infra::{
     watcher::SystemWatcher,
     worker::{Pool, PoolOptions, child, exit_with_parent},
 };
-use mangrove_npm::NpmPackages;
+use mangrove_npm::{
+    NpmPackages,
+    registry::{self, Client, Proxies, SystemPause},
+};
 use mangrove_sources::{Layout, LocalTree, TreeOptions};
 
 pub(crate) use descriptors::raise_descriptor_limit;
@@ -191,7 +194,7 @@ impl Composition {
             self.settings.access == Access::Examine,
             self.store.clone(),
         );
-        let packages = Arc::new(self.packages(mangrove_npm::registry::Limits::default(), self.settings.is_locked));
+        let packages = Arc::new(self.packages(registry::Limits::default(), self.settings.is_locked));
         let catalog = databases.catalog();
         let ports = self.ports(catalog, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
         let running = Running {
@@ -262,7 +265,7 @@ impl Composition {
         }
     }
 
-    fn packages(&self, limits: mangrove_npm::registry::Limits, is_locked: bool) -> NpmPackages {
+    fn packages(&self, limits: registry::Limits, is_locked: bool) -> NpmPackages {
         NpmPackages::new(mangrove_npm::Options {
             state_directory: self.settings.state_directory.clone(),
             repository: self.settings.repository.clone(),
@@ -274,7 +277,7 @@ impl Composition {
             locks: Arc::clone(&self.locks) as _,
             store: Arc::new(self.store.clone()) as Arc<dyn BundleStore>,
             limits,
-            pause: Arc::new(mangrove_npm::registry::SystemPause),
+            pause: Arc::new(SystemPause),
             entropy: Arc::clone(&self.entropy),
         })
     }
@@ -302,6 +305,12 @@ impl Composition {
             is_locked: self.settings.is_locked,
             embedded: Arc::new(self.pool.clone()),
             parser: Arc::new(self.pool.clone()),
+            client: Arc::new(Client::new(
+                Proxies::of(&self.settings.environment),
+                registry::Limits::default(),
+                Arc::new(SystemPause),
+                Arc::clone(&self.entropy),
+            )),
             limit: deno::LIMIT,
         });
         Arc::new(AutoBundler::new(bundlers.choice, Arc::new(self.pool.clone()), deno))

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
+    outage::Outages,
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler, MethodRunner, OpenRequest, RunError, Session},
     route::Route,
@@ -33,8 +34,8 @@ impl Bundler for Replaceable<dyn Bundler> {
         self.current().route(request).await
     }
 
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
-        self.current().bundle(request).await
+    async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
+        self.current().bundle(request, outages).await
     }
 }
 

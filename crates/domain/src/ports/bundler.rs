@@ -1,6 +1,6 @@
 //! Building one module from many.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -8,6 +8,7 @@ use crate::{
     bundle::{Bundle, BundleFile},
     failure::Fault,
     module_graph::ModuleGraph,
+    outage::Outages,
     package::PackageRequest,
     route::Route,
 };
@@ -24,8 +25,9 @@ pub trait Bundler: Send + Sync {
     /// How an entry that needs this from outside is built. Answers from lock files and memory, never from a network.
     async fn route(&self, request: &PackageRequest) -> Route;
 
-    /// Builds one bundle.
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure>;
+    /// Builds one bundle. A bundler that fetches packages itself shares what it finds out about hosts with the other
+    /// builds of the same plan through `outages`, and does not wait for those that are known not to answer.
+    async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure>;
 }
 
 /// What to build.

@@ -38,7 +38,8 @@ pub trait Catalog: Send + Sync {
     /// Applies one batch.
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError>;
 
-    /// The description that a row names; `None` if no row ever named it.
+    /// The description that a row names; `None` if no row ever named it, or if what is stored is not what was committed.
+    /// The next commit that carries it stores it again.
     async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError>;
 
     /// The history of one source, oldest first.

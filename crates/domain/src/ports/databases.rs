@@ -1,19 +1,18 @@
 //! The databases of a repository as files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use async_trait::async_trait;
 
-use super::CatalogError;
+use super::{CatalogError, StagedCatalog};
 use crate::{database::DatabaseFault, problem::Problem};
 
 /// What is done to the databases as whole files, beside what the ports [`Catalog`](super::Catalog) and
 /// [`RunStore`](super::RunStore) do with their contents.
 ///
 /// Implementations MUST change nothing in [`check`](Self::check) and [`back_up_catalog`](Self::back_up_catalog); MUST
-/// let a backup appear whole or not at all, and never in the place of something; MUST keep the file that
-/// [`replace_catalog`](Self::replace_catalog) replaces, and let the port `Catalog` work on the new, empty one from then
-/// on, whoever had the old one open; MUST report each notice once. Contract: `testkit::contract::databases`.
+/// let a backup appear whole or not at all, and never in the place of something; MUST report each notice once. Contract:
+/// `testkit::contract::databases`.
 #[async_trait]
 pub trait Databases: Send + Sync {
     /// Reads every database as a whole and gives those that cannot be used, and why. One that is not there yet is in
@@ -29,13 +28,11 @@ pub trait Databases: Send + Sync {
     /// There is no catalog, or the file is there already or cannot be written.
     async fn back_up_catalog(&self, target: &Path) -> Result<(), CatalogError>;
 
-    /// Keeps the catalog, damaged, newer or in order, under another name, and makes an empty one in its place. The bundle
-    /// store is that of the empty one: one that could be read keeps its identity. Gives where the old one lies now; `None`
-    /// if there was none.
+    /// Makes an empty catalog beside the one in use.
     ///
     /// # Errors
-    /// It cannot be moved, or no new one can be made.
-    async fn replace_catalog(&self) -> Result<Option<PathBuf>, CatalogError>;
+    /// It cannot be written.
+    async fn stage_catalog(&self) -> Result<Box<dyn StagedCatalog>, CatalogError>;
 
     /// What had to be done to open the databases and was not reported yet: a damaged one was set aside.
     fn take_notices(&self) -> Vec<Problem>;

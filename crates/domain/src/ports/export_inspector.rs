@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::InspectionCache;
 use crate::{bundle::LoadedBundle, failure::Fault, inspection::Inspection};
 
 /// Evaluates a bundle where it can do no harm and reports what it exports.
@@ -17,6 +18,11 @@ use crate::{bundle::LoadedBundle, failure::Fault, inspection::Inspection};
 pub trait ExportInspector: Send + Sync {
     /// Looks at one bundle.
     async fn inspect(&self, request: InspectRequest) -> Result<Inspection, Fault>;
+
+    /// The same inspector, remembering what it finds in another cache; `None` if it remembers nothing.
+    fn remembering_in(&self, _cache: Arc<dyn InspectionCache>) -> Option<Arc<dyn ExportInspector>> {
+        None
+    }
 }
 
 /// What to look at.

@@ -32,6 +32,7 @@ mod schema_validator;
 mod seals;
 mod service_manager;
 mod source_tree;
+mod staged_catalog;
 mod watcher;
 
 pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
@@ -61,6 +62,7 @@ pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
 pub use service_manager::{NoServiceManager, ServiceManager};
 pub use source_tree::{ObserveError, ObserveRequest, SourceTree};
+pub use staged_catalog::StagedCatalog;
 pub use watcher::{NoWatcher, Watcher};
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about

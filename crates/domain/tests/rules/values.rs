@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use mangrove_domain::{
     data::{TooLong, check_length},
     digest::Digest,
-    failure::{Failure, FailureClass, Fault},
+    failure::{Failure, FailureClass, Fault, LONGEST_PATIENCE},
     fingerprint::{Change, Line, Part, PartName},
     json::{Json, Number},
     problem::Code,
@@ -177,6 +177,39 @@ fn fault_37_delays_grow_and_are_bounded() {
     assert_eq!(delays(FailureClass::Environment, 0.5), [30, 60, 120, 240, 480, 600, 600, 600]);
     assert_eq!(FailureClass::Deterministic.delay(1, 1.0), None);
     assert_eq!(FailureClass::Transient.delay(u32::MAX, 1.0), Some(Duration::from_mins(1)));
+}
+
+/// Who is asked to wait waits, whatever the class, up to a bound; and is not due before because of that.
+#[test]
+fn f19_a_timer_waits_as_long_as_somebody_asks_for() {
+    let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+    let asked = |class: FailureClass, after: Duration, jitter: f64| {
+        let fault = Fault::new(class, Code::REGISTRY_FAILED, "registry:a:1", "503").not_before(after);
+        Failure::record(None, fault, NOW, jitter)
+    };
+    let delays = [
+        (FailureClass::Transient, 5 * minute, 0.0, Some(5 * minute)),
+        (FailureClass::Transient, 5 * minute, 1.0, Some(Duration::from_secs(330))),
+        (FailureClass::Transient, hour, 0.0, Some(LONGEST_PATIENCE)),
+        (FailureClass::Transient, Duration::ZERO, 1.0, Some(Duration::from_secs(1))),
+        (FailureClass::Environment, Duration::from_secs(3), 0.0, Some(Duration::from_secs(30))),
+        (FailureClass::Environment, Duration::MAX, 1.0, Some(Duration::from_mins(11))),
+        (FailureClass::Deterministic, minute, 1.0, None),
+    ];
+    for (class, after, jitter, expected) in delays {
+        let failure = asked(class, after, jitter);
+        assert_eq!(failure.next_retry, expected.map(|delay| NOW.plus(delay)), "{class} {after:?} {jitter}");
+        let Some(delay) = expected else { continue };
+        assert!(!failure.is_due(NOW), "{class} {after:?} {jitter}");
+        assert!(
+            !failure.is_due(NOW.plus(delay.saturating_sub(Duration::from_millis(1)))),
+            "{class} {after:?} {jitter}"
+        );
+        assert!(failure.is_due(NOW.plus(delay)), "{class} {after:?} {jitter}");
+        // Fault 1: no clock that jumps makes it wait longer.
+        let before = Timestamp::from_millis(NOW.as_millis() - 3_600_000);
+        assert!(failure.is_due(before), "{class} {after:?} {jitter}");
+    }
 }
 
 /// Fault 1, at the level of timers: a time that was lost is no reason to wait for ever.

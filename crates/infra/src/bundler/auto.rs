@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
+    outage::Outages,
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler},
     route::Route,
@@ -75,8 +76,8 @@ impl Bundler for AutoBundler {
         self.chosen(request.specifiers.iter().map(String::as_str)).route(request).await
     }
 
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
-        self.chosen(request.graph.externals()).bundle(request).await
+    async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
+        self.chosen(request.graph.externals()).bundle(request, outages).await
     }
 }
 

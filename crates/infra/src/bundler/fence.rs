@@ -33,8 +33,13 @@ impl Fence {
     /// True if what a module of this id is read from lies inside. An id is an absolute path; what stands behind `?` or
     /// `#` may be part of the file's name or not, so both readings must be inside.
     pub(super) fn admits(&self, id: &str) -> bool {
-        let without = |separator| id.split_once(separator).map_or(id, |(path, _)| path);
-        [id, without('?'), without('#')].into_iter().all(|path| self.is_inside(Path::new(path)))
+        // In the directory's own name they always are part of the name.
+        let below = self.directory.to_str().and_then(|directory| Some((directory, id.strip_prefix(directory)?)));
+        let (directory, rest) = below.unwrap_or(("", id));
+        let without = |separator| rest.split_once(separator).map_or(rest, |(path, _)| path);
+        [rest, without('?'), without('#')]
+            .into_iter()
+            .all(|rest| self.is_inside(Path::new(&format!("{directory}{rest}"))))
     }
 
     /// True if this path is absolute and names something inside once every link is followed. What does not exist is
@@ -107,6 +112,11 @@ mod tests {
         {
             assert!(!admits(path), "{path}");
         }
+        let odd = directory.path().join("c#1?x");
+        std::fs::create_dir_all(&odd).unwrap();
+        let odd_fence = Fence::around(&odd).unwrap();
+        let odd = odd_fence.directory().display().to_string();
+        assert!(odd_fence.admits(&format!("{odd}/a?raw")) && !odd_fence.admits(&format!("{odd}/../outside/b")));
         assert!(!fence.admits("a"), "what a relative path means depends on who reads it");
     }
 }

@@ -5,6 +5,7 @@ mod history;
 mod mark;
 mod read;
 mod record;
+mod staging;
 mod unusable;
 mod write;
 
@@ -21,10 +22,8 @@ use mangrove_domain::{
     observation::CatalogView,
     ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
     problem::{Code, Problem},
-    row::Row,
     settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
-    state::State,
     type_name::TypeName,
 };
 use sqlx::{Row as _, sqlite::SqliteSynchronous};
@@ -32,6 +31,7 @@ use sqlx::{Row as _, sqlite::SqliteSynchronous};
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use crate::sqlite::{BusyPolicy, OpenMode};
 pub use deferred::{DeferredCatalog, OpenedCatalog};
+pub(crate) use staging::StagingDirectory;
 pub use unusable::Unusable;
 
 /// The newest layout that this version reads and writes.
@@ -118,40 +118,45 @@ impl SqliteCatalog {
         Ok(Opened { catalog: Self { database }, set_aside })
     }
 
-    /// Makes the catalog at `path` a new, empty one, whatever is in it. Gives the place of the old one, beside it; `None`
-    /// if there is none.
+    /// Puts what the catalog at `staged` holds, which nobody has open, in the place of the catalog at `path`, whatever is in
+    /// that. Gives the place of the old one, beside it; `None` if there is none.
     ///
-    /// A catalog that is in order is copied and then emptied, in one transaction: whoever has it open goes on, and sees
-    /// either all of it or none. A damaged or newer one is moved; a process that has it open gets an error at its next
-    /// commit.
+    /// A catalog that is in order is copied and then gets the new content in one transaction: whoever has it open goes on,
+    /// and sees either all of the old or all of the new. A damaged or newer one is moved, and the new file takes its place;
+    /// a process that has it open gets an error at its next commit.
     ///
     /// # Errors
     /// [`CatalogError::Busy`] while another process writes or prepares it, [`CatalogError::Access`] if it cannot be
     /// copied or moved.
-    pub async fn replace(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
+    pub async fn replace(path: &Path, staged: &Path) -> Result<Option<PathBuf>, CatalogError> {
         let failed = |cause| error("replace", cause);
         if !is_in_order(path).await? {
-            return sqlite::replace(path, BusyPolicy::default()).await.map_err(failed);
+            return sqlite::replace(path, staged, BusyPolicy::default()).await.map_err(failed);
         }
         let Opened { catalog, set_aside } = Self::open(path, OpenMode::ReadWrite).await?;
-        if set_aside.is_some() {
-            catalog.close().await;
-            return Ok(set_aside);
-        }
-        let copied = catalog.back_up_and_empty().await;
+        let replaced = match set_aside {
+            // Damaged only since it was looked at: what is in its place is new.
+            Some(aside) => catalog.take_content(staged).await.map(|()| aside),
+            None => catalog.back_up_and_take_content(staged).await,
+        };
         catalog.close().await;
-        copied.map(Some)
+        replaced.map(Some)
     }
 
-    async fn back_up_and_empty(&self) -> Result<PathBuf, CatalogError> {
+    async fn back_up_and_take_content(&self, staged: &Path) -> Result<PathBuf, CatalogError> {
         let _alone = sqlite::lock_setup(self.database.path(), BusyPolicy::default())
             .await
             .map_err(|cause| error("replace", cause))?;
         let target = sqlite::place_aside(self.database.path(), sqlite::REPLACED);
         self.back_up(&target).await?;
-        self.database.retry_while_busy(|| self.empty()).await.map_err(|cause| error("replace", cause))?;
+        self.take_content(staged).await?;
         sqlite::forget_replaced(self.database.path(), &target);
         Ok(target)
+    }
+
+    async fn take_content(&self, staged: &Path) -> Result<(), CatalogError> {
+        let replaced = self.database.retry_while_busy(|| self.replace_content(staged)).await;
+        replaced.map_err(|cause| error("replace", cause))
     }
 
     /// False if another file lies in its place by now, so that it must be opened again.
@@ -224,8 +229,8 @@ impl SqliteCatalog {
                 let stored = stored?;
                 match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
                     Ok(row) if is_undescribed(&undescribed, &stored) => {
-                        view.damaged.push(lost_description(&row));
-                        view.rows.push(built_only(row));
+                        view.damaged.push(row.undescribed());
+                        view.rows.push(row.without_description());
                     }
                     Ok(row) => view.rows.push(row),
                     Err(error) => {
@@ -291,25 +296,22 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError> {
-        let json: Option<String> = self
+        // As bytes: damage may leave what is no text.
+        let json: Option<Vec<u8>> = self
             .read("read", async || {
                 let Some(readers) = self.database.readers() else { return Ok(None) };
-                sqlx::query_scalar("SELECT json FROM descriptions WHERE digest = ?1")
+                sqlx::query_scalar("SELECT CAST(json AS BLOB) FROM descriptions WHERE digest = ?1")
                     .bind(digest.as_bytes().as_slice())
                     .fetch_optional(readers)
                     .await
             })
             .await?;
         let Some(json) = json else { return Ok(None) };
-        let parsed = mangrove_fs::json_text::parse(&json).ok().and_then(|json| Description::from_json(&json));
-        parsed.map(Some).ok_or_else(|| CatalogError::Row {
-            source_id: format!("description {}", digest.short()),
-            fault: Fault::environment(
-                Code::CATALOG_ROW,
-                "catalog:row",
-                format!("the stored description {} cannot be understood", digest.short()),
-            ),
-        })
+        let description = if Digest::of(&json) == digest { described(&json) } else { None };
+        if description.is_none() {
+            tracing::warn!(digest = %digest.short(), "a stored description is damaged");
+        }
+        Ok(description)
     }
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
@@ -389,29 +391,9 @@ fn is_undescribed(undescribed: &BTreeSet<(String, String)>, stored: &read::Store
     !undescribed.is_empty() && undescribed.contains(&(stored.root.to_string(), stored.path.to_string()))
 }
 
-/// A row whose description is gone, as one that was built and waits for its inspection: that yields the
-/// description again, without a build.
-fn built_only(row: Row) -> Row {
-    match row.state {
-        State::Indexed(indexed) => {
-            Row { state: State::Bundled { bundle: indexed.bundle }, degraded: None, attempted: None, ..row }
-        }
-        State::Bundled { .. }
-        | State::BundleBuildFailed { .. }
-        | State::ValidationFailed { .. }
-        | State::EntryPointUnreadable { .. }
-        | State::OrphanedBundleOnly { .. }
-        | State::Tombstoned { .. } => row,
-    }
-}
-
-fn lost_description(row: &Row) -> Problem {
-    Problem::warning(
-        Code::CATALOG_ROW,
-        row.source.to_string(),
-        format!("the catalog has lost the description of {}", row.source),
-    )
-    .advise("the next scan, or a run that needs the type, creates it again")
+fn described(json: &[u8]) -> Option<Description> {
+    let json = mangrove_fs::json_text::parse(std::str::from_utf8(json).ok()?).ok()?;
+    Description::from_json(&json)
 }
 
 fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {

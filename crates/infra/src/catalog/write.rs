@@ -1,6 +1,9 @@
 //! Writing: one batch, one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    path::Path,
+};
 
 use mangrove_domain::{
     digest::Digest,
@@ -116,23 +119,43 @@ impl SqliteCatalog {
         self.database.commit(transaction).await
     }
 
-    /// Takes everything out. What was planned on a row that is gone conflicts with what comes after it. The identity stays,
-    /// so that the bundle store never belongs to another catalog, not even for the moment between two writes.
-    pub(super) async fn empty(&self) -> Result<(), SqliteError> {
+    /// Replaces everything by what the catalog at `staged` holds, which nobody has open, in one transaction: readers see all
+    /// of the one or all of the other. What was planned on a row that is replaced conflicts with what comes after it. The
+    /// identity stays, so that the bundle store never belongs to another catalog, not even for the moment between two
+    /// writes.
+    pub(super) async fn replace_content(&self, staged: &Path) -> Result<(), SqliteError> {
+        self.database.attach(staged).await?;
+        let replaced = self.replace_content_by_attached().await;
+        let detached = self.database.detach().await;
+        replaced.and(detached)
+    }
+
+    async fn replace_content_by_attached(&self) -> Result<(), SqliteError> {
         let mut transaction = self.database.begin_write().await?;
         for statement in [
-            "INSERT OR REPLACE INTO departed (root, path, revision) SELECT root, path, revision FROM sources",
-            "UPDATE departed SET kind = NULL, type_name = NULL",
-            "DELETE FROM sources",
-            "DELETE FROM parts",
-            "DELETE FROM descriptions",
-            "DELETE FROM transitions",
-            "DELETE FROM inspections",
+            "INSERT OR REPLACE INTO main.departed (root, path, revision) SELECT root, path, revision FROM main.sources",
+            "UPDATE main.departed SET kind = NULL, type_name = NULL",
+            "DELETE FROM main.sources",
+            "DELETE FROM main.parts",
+            "DELETE FROM main.descriptions",
+            "DELETE FROM main.transitions",
+            "DELETE FROM main.inspections",
+            "INSERT INTO main.parts (digest, encoded) SELECT digest, encoded FROM staged.parts",
+            "INSERT INTO main.descriptions (digest, json) SELECT digest, json FROM staged.descriptions",
+            "INSERT INTO main.sources \
+             (root, path, revision, kind, state, type_name, resolvable, description, record) \
+             SELECT s.root, s.path, s.revision + coalesce((SELECT d.revision FROM main.departed AS d \
+             WHERE d.root = s.root AND d.path = s.path), 0), s.kind, s.state, s.type_name, s.resolvable, \
+             s.description, s.record FROM staged.sources AS s",
+            "INSERT INTO main.transitions (root, path, from_state, to_state, reason, entry_digest, at_millis) \
+             SELECT root, path, from_state, to_state, reason, entry_digest, at_millis \
+             FROM staged.transitions ORDER BY id",
+            "INSERT INTO main.inspections (key, inspection) SELECT key, inspection FROM staged.inspections ORDER BY id",
         ] {
             sqlx::query(statement)
                 .execute(&mut *transaction)
                 .await
-                .map_err(|error| self.database.error("empty", &error))?;
+                .map_err(|error| self.database.error("replace", &error))?;
         }
         self.database.commit(transaction).await
     }
@@ -194,11 +217,15 @@ async fn apply(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<C
             .await?;
     }
     for (digest, json) in &batch.descriptions {
-        sqlx::query("INSERT INTO descriptions (digest, json) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING")
-            .bind(digest.as_bytes().as_slice())
-            .bind(json)
-            .execute(&mut *connection)
-            .await?;
+        // What is there under this digest and differs is damaged.
+        sqlx::query(
+            "INSERT INTO descriptions (digest, json) VALUES (?1, ?2) \
+             ON CONFLICT (digest) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+        )
+        .bind(digest.as_bytes().as_slice())
+        .bind(json)
+        .execute(&mut *connection)
+        .await?;
     }
     let current = current(connection, batch).await?;
     let mut refused = BTreeSet::new();

@@ -19,6 +19,9 @@ use tokio::{
 /// How much of each stream is kept, in bytes; the end counts, because errors stand there.
 const KEPT_BYTES: usize = 64 << 10;
 
+/// A line is cut in pieces of about so many bytes, so that one without end takes no memory.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// How long the streams of a program that has ended are read on: whatever it started may hold them open.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -90,16 +93,25 @@ impl Call<'_> {
     /// # Errors
     /// [`Error`]; an exit status other than zero is none.
     pub async fn run(self) -> Result<Ended, Error> {
+        self.run_heard(&mut |_| Heard::Error).await
+    }
+
+    /// The same, while `hear` is told each line of standard error as soon as it is there, without its end and without
+    /// colour.
+    ///
+    /// # Errors
+    /// [`Error`]; an exit status other than zero is none.
+    pub async fn run_heard(self, hear: &mut (dyn FnMut(&str) -> Heard + Send)) -> Result<Ended, Error> {
         let failed = |source| Error::Start { program: self.program.to_owned(), source };
         let mut child = self.start().map_err(failed)?;
         let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
         let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(failed(io::Error::other("the program has no pipes")));
         };
-        let (mut said, mut complained) = (VecDeque::new(), VecDeque::new());
+        let (mut said, mut complained) = (VecDeque::new(), Lines::default());
         let outcome = {
             let streams = async {
-                tokio::join!(keep_end(output, &mut said), keep_end(errors, &mut complained));
+                tokio::join!(keep_end(output, &mut said), complained.hear(errors, hear));
             };
             tokio::pin!(streams);
             let ending = async {
@@ -115,11 +127,11 @@ impl Call<'_> {
         };
         drop(group);
         match outcome {
-            Ok(Ok(status)) => Ok(Ended { status, output: text(said), errors: text(complained) }),
+            Ok(Ok(status)) => Ok(Ended { status, output: text(said), errors: complained.text() }),
             Ok(Err(source)) => Err(failed(source)),
             Err(_) => {
                 let _ = child.wait().await;
-                let words = text(complained);
+                let words = complained.text();
                 let last: Vec<&str> = words.lines().rev().take(3).collect();
                 let last_lines = last.into_iter().rev().collect::<Vec<_>>().join(" / ");
                 Err(Error::TimedOut { program: self.program.to_owned(), limit: self.limit, last_lines })
@@ -143,13 +155,57 @@ impl Call<'_> {
     }
 }
 
+/// What is done with a line of standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It belongs to the errors of the program.
+    Error,
+    /// It was for the listener alone.
+    Log,
+}
+
+/// Standard error, line by line.
+#[derive(Default)]
+struct Lines {
+    /// The end of the errors.
+    kept: VecDeque<u8>,
+    /// A line whose end has not come yet.
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    async fn hear(&mut self, mut stream: impl AsyncRead + Unpin, hear: &mut (dyn FnMut(&str) -> Heard + Send)) {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            for piece in buffer[..length].split_inclusive(|byte| *byte == b'\n') {
+                self.begun.extend_from_slice(piece);
+                if piece.ends_with(b"\n") || self.begun.len() > LONGEST_LINE {
+                    let line = text(std::mem::take(&mut self.begun).into());
+                    if hear(line.trim_end_matches('\n')) == Heard::Error {
+                        keep(&mut self.kept, line.as_bytes());
+                    }
+                }
+            }
+        }
+    }
+
+    fn text(mut self) -> String {
+        keep(&mut self.kept, &self.begun);
+        text(self.kept)
+    }
+}
+
 async fn keep_end(mut stream: impl AsyncRead + Unpin, kept: &mut VecDeque<u8>) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        kept.extend(&buffer[..length]);
-        let surplus = kept.len().saturating_sub(KEPT_BYTES);
-        kept.drain(..surplus);
+        keep(kept, &buffer[..length]);
     }
+}
+
+fn keep(kept: &mut VecDeque<u8>, bytes: &[u8]) {
+    kept.extend(bytes);
+    let surplus = kept.len().saturating_sub(KEPT_BYTES);
+    kept.drain(..surplus);
 }
 
 /// What was said, without escape sequences for colour.
@@ -203,6 +259,18 @@ mod tests {
     async fn status_and_both_streams_come_back() {
         let ended = shell("echo out; echo err >&2; exit 3", Duration::from_secs(20)).run().await.unwrap();
         assert_eq!((ended.status.code(), &*ended.output, &*ended.errors), (Some(3), "out\n", "err\n"));
+    }
+
+    #[tokio::test]
+    async fn every_line_of_errors_is_heard_and_those_of_a_log_are_not_kept() {
+        let long = "for n in $(seq 9000); do echo log $n >&2; done; printf 'one\\ntwo' >&2; exec >&2; echo; printf end";
+        let mut heard = 0;
+        let mut hear = |line: &str| {
+            heard += 1;
+            if line.starts_with("log ") { Heard::Log } else { Heard::Error }
+        };
+        let ended = shell(long, Duration::from_secs(20)).run_heard(&mut hear).await.unwrap();
+        assert_eq!((heard, &*ended.errors), (9002, "one\ntwo\nend"));
     }
 
     #[tokio::test]

@@ -90,6 +90,22 @@ impl Database {
         Ok(transaction)
     }
 
+    /// Opens another file beside this one for the connection that writes, under the name `staged`. Nobody else may have
+    /// it open.
+    pub(crate) async fn attach(&self, path: &Path) -> Result<(), SqliteError> {
+        let Some(writer) = self.pools.as_ref().and_then(|pools| pools.writer.as_ref()) else { return Ok(()) };
+        let attached = sqlx::query("ATTACH DATABASE ?1 AS staged").bind(path.to_string_lossy().into_owned());
+        attached.execute(writer).await.map_err(|error| self.error("attach", &error))?;
+        Ok(())
+    }
+
+    /// Closes what [`attach`](Self::attach) opened.
+    pub(crate) async fn detach(&self) -> Result<(), SqliteError> {
+        let Some(writer) = self.pools.as_ref().and_then(|pools| pools.writer.as_ref()) else { return Ok(()) };
+        sqlx::query("DETACH DATABASE staged").execute(writer).await.map_err(|error| self.error("detach", &error))?;
+        Ok(())
+    }
+
     /// Commits what [`begin_write`](Self::begin_write) began. A file that was deleted meanwhile is an error:
     /// the commit would go where nobody finds it.
     pub(crate) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), SqliteError> {

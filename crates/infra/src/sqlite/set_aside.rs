@@ -18,19 +18,30 @@ use super::{
     lock::lock_setup,
 };
 
-/// Moves the file and its log out of the way, whatever is in it, so that the next opening makes a new one. Gives
-/// the new place; `None` if there is no file. Only the latest file that was replaced is kept.
-pub(crate) async fn replace(path: &Path, busy: BusyPolicy) -> Result<Option<PathBuf>, SqliteError> {
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(SqliteError::Other(io_fault(Operation::Stat, path, &error))),
-    }
+/// Puts another file, which nobody has open and which lies below the same directory, in the place of one and of its log, whatever is in that. Gives the new place
+/// of the old one; `None` if there was none. Only the latest file that was replaced is kept.
+pub(crate) async fn replace(path: &Path, by: &Path, busy: BusyPolicy) -> Result<Option<PathBuf>, SqliteError> {
+    let failed = |operation, error: &std::io::Error| SqliteError::Other(io_fault(operation, path, error));
     let lock = lock_setup(path, busy).await?;
-    let target = move_aside(path, REPLACED)?;
+    let target = match std::fs::symlink_metadata(path) {
+        Ok(_) => Some(move_aside(path, REPLACED)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(Operation::Stat, &error)),
+    };
+    if target.is_none() {
+        // Of a file that is gone: SQLite would take them for those of the new one.
+        let directory = Directory::open(directory_of(path), directory_of(path));
+        let directory = directory.map_err(|error| failed(Operation::Read, &error))?;
+        for suffix in ["-wal", "-shm"] {
+            let _ = directory.remove_file(with_suffix(path, suffix).file_name().unwrap_or_default());
+        }
+    }
+    atomic::rename(directory_of(path), by, path).map_err(|error| failed(Operation::Rename, &error))?;
     drop(lock);
-    forget_replaced(path, &target);
-    Ok(Some(target))
+    if let Some(target) = &target {
+        forget_replaced(path, target);
+    }
+    Ok(target)
 }
 
 /// Why a file that was replaced lies aside, as its name says it.

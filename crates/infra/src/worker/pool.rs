@@ -7,6 +7,7 @@ use mangrove_domain::{
     bundle::{Bundle, BundleFile},
     failure::Fault,
     inspection::Inspection,
+    outage::Outages,
     package::PackageRequest,
     ports::{
         BuildFailure, BundleRequest, Bundler, ExportInspector, InspectRequest, MethodRunner, OpenRequest, RunError,
@@ -97,7 +98,7 @@ impl Bundler for Pool {
         Route::prepared(embedded::identity())
     }
 
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
+    async fn bundle(&self, request: BundleRequest, _outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         let task = format!("bundling `{}`", request.graph.entry);
         let limit = self.children.options.time_limits.bundle;
         match self.job(&task, &Request::Bundle((&request).into()), limit).await? {

@@ -214,12 +214,14 @@ fn nested_brackets_cost_their_job_only() {
         let hostile = [2_000, 2_000_000].map(|depth| {
             let pool = pool.clone();
             let text = format!("export const model = {}{};", "[".repeat(depth), "]".repeat(depth));
-            tokio::spawn(async move { (depth, pool.bundle(request("deep.ts", &text)).await) })
+            tokio::spawn(async move { (depth, pool.bundle(request("deep.ts", &text), &Arc::default()).await) })
         });
         let healthy: Vec<_> = (0..20)
             .map(|index| {
                 let pool = pool.clone();
-                tokio::spawn(async move { pool.bundle(request("a.ts", &format!("export const a = {index};"))).await })
+                tokio::spawn(async move {
+                    pool.bundle(request("a.ts", &format!("export const a = {index};")), &Arc::default()).await
+                })
             })
             .collect();
         for job in healthy {
@@ -238,7 +240,7 @@ fn nested_brackets_cost_their_job_only() {
                 }
             }
         }
-        pool.bundle(request("a.ts", "export const a = 1;")).await.unwrap();
+        pool.bundle(request("a.ts", "export const a = 1;"), &Arc::default()).await.unwrap();
     });
 }
 
@@ -272,7 +274,7 @@ fn fault_35_workers_need_no_environment() {
     block_on(async {
         let pool = Pool::new(options(1));
         assert_eq!(ask(&pool, "environment").await.unwrap(), ["RAYON_NUM_THREADS", "RUST_MIN_STACK", "/"]);
-        pool.bundle(request("a.ts", "export const a: number = 1;")).await.unwrap();
+        pool.bundle(request("a.ts", "export const a: number = 1;"), &Arc::default()).await.unwrap();
     });
 }
 
@@ -348,7 +350,10 @@ fn a_bundle_is_the_same_in_a_worker() {
     block_on(async {
         let pool = Pool::new(options(1));
         let request = request("m/a.ts", "export const model: object = { type: 'a/b', f: () => fetch('x') };");
-        assert_eq!(pool.bundle(request.clone()).await.unwrap(), InProcess.bundle(request).await.unwrap());
+        assert_eq!(
+            pool.bundle(request.clone(), &Arc::default()).await.unwrap(),
+            InProcess.bundle(request, &Arc::default()).await.unwrap()
+        );
     });
 }
 
@@ -356,8 +361,8 @@ fn build_failures_come_through() {
     block_on(async {
         let pool = Pool::new(options(1));
         let request = request("m/a.ts", "export const = 1;");
-        let failure = pool.bundle(request.clone()).await.unwrap_err();
-        assert_eq!(failure, InProcess.bundle(request).await.unwrap_err());
+        let failure = pool.bundle(request.clone(), &Arc::default()).await.unwrap_err();
+        assert_eq!(failure, InProcess.bundle(request, &Arc::default()).await.unwrap_err());
         assert_eq!((failure.fault.code, failure.fault.position.unwrap().line), (Code::SYNTAX, 1));
     });
 }

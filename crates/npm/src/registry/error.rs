@@ -28,6 +28,14 @@ pub struct Error {
     pub first: Option<String>,
 }
 
+impl Error {
+    /// True if nothing came back for as long as anybody waits, now or a moment ago.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        self.reason.is_outage() || matches!(self.reason, Reason::Outage(_))
+    }
+}
+
 /// What went wrong with a registry.
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
@@ -175,7 +183,11 @@ impl From<Error> for Fault {
             _ => format!("registry:{}", error.origin),
         };
         let first = error.first.as_ref().map(|first| format!(" (first: {first})")).unwrap_or_default();
-        Fault::new(class, code, cause, shown_in(&format!("{}{hint}{first}", chain(&error))))
+        let fault = Fault::new(class, code, cause, shown_in(&format!("{}{hint}{first}", chain(&error))));
+        match error.reason {
+            Reason::Status { after: Some(after), .. } => fault.not_before(after),
+            _ => fault,
+        }
     }
 }
 

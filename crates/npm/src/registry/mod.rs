@@ -4,6 +4,7 @@
 //! (parsing, digest, unpacking), because an answer can break at any of these (fault 41).
 
 mod error;
+mod patience;
 
 use std::{
     collections::HashMap,
@@ -232,6 +233,17 @@ impl Client {
         self.operation(package, package.to_owned(), address, outages, attempt).await
     }
 
+    /// Asks a host for this address, and waits for the beginning of its answer, whatever it answers: whether somebody
+    /// else who fetches from there would wait for nothing.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn reach(&self, settings: &Settings, address: &Url, outages: &Outages) -> Result<(), Error> {
+        let subject = shown(address.as_str());
+        let attempt = || async { self.send(self.request(settings, address).await?).await.map(drop) };
+        self.operation(&subject, subject.clone(), address, outages, attempt).await
+    }
+
     /// One operation with one registry, unless the registry is known not to answer.
     async fn operation<T, F>(
         &self,
@@ -387,7 +399,7 @@ impl Client {
     ) -> Result<Vec<u8>, Reason> {
         let total = response.content_length();
         if !response.status().is_success() {
-            let after = response.headers().get(header::RETRY_AFTER).and_then(|value| seconds(value.to_str().ok()?));
+            let after = patience::asked(response.headers());
             return Err(Reason::Status { status: response.status(), after });
         }
         let limit = self.limits.body_bytes;
@@ -403,11 +415,6 @@ impl Client {
         }
         Ok(body)
     }
-}
-
-/// The seconds of a `Retry-After`. The form with a date would need the clock of the registry.
-fn seconds(value: &str) -> Option<Duration> {
-    value.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// `host:port`, as cause keys and messages name a registry.

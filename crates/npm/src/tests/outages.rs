@@ -153,12 +153,20 @@ async fn f19_a_registry_that_asks_for_patience_gets_it() {
         let waited = world.pauses.pauses.lock().unwrap().clone();
         assert_eq!(waited, pauses.map(Duration::from_millis), "{status} {seconds}");
     }
+    let world = World::new();
+    let dates = ["Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:42 GMT"].map(str::to_owned);
+    let [now, then] = dates;
+    world.registry.misbehave(Some("/zod"), Misbehaviour::RetryAt(503, now, then), Some(1));
+    prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
+    assert_eq!(*world.pauses.pauses.lock().unwrap(), [Duration::from_secs(5)]);
+
     // More patience than an operation has: it is left alone, and told what it said.
     let world = World::new();
     world.registry.misbehave(Some("/zod"), Misbehaviour::RetryAfter(503, 3_600), None);
     let fault = prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
     assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::REGISTRY_FAILED), "{fault}");
     assert!(fault.message.contains("503") && fault.message.contains("wait for 3600s"), "{fault}");
+    assert_eq!(fault.retry_after, Some(Duration::from_hours(1)), "the timer of the row is told as well");
     assert_eq!(world.registry.count("/zod"), 1);
 }
 

@@ -41,12 +41,16 @@ pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
             ("models/a.ts", "./b.ts", EdgeTarget::File(path("models/b.ts"))),
         ],
     );
-    let bundle = bundler.bundle(model.clone()).await.expect("a model is bundled");
+    let bundle = bundler.bundle(model.clone(), &Arc::default()).await.expect("a model is bundled");
     assert!(bundle.code.contains("from the helper"), "local files go in: {}", bundle.code);
     assert!(!bundle.code.contains("npm:zod") && !bundle.code.contains("unknown"), "{}", bundle.code);
     assert!(bundle.code.contains("../vendor/d/zod.js"), "an external is imported under its name: {}", bundle.code);
-    assert_eq!(bundler.bundle(model.clone()).await.as_ref(), Ok(&bundle), "the same request gives the same bundle");
-    assert_eq!(make().bundle(model.clone()).await.as_ref(), Ok(&bundle), "and does so elsewhere");
+    assert_eq!(
+        bundler.bundle(model.clone(), &Arc::default()).await.as_ref(),
+        Ok(&bundle),
+        "the same request gives the same bundle"
+    );
+    assert_eq!(make().bundle(model.clone(), &Arc::default()).await.as_ref(), Ok(&bundle), "and does so elsewhere");
 
     let mut whole = model.clone();
     let file = |path: &str, code: &str| BundleFile { path: path.to_owned(), code: Arc::from(code) };
@@ -59,21 +63,21 @@ pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
         file("../vendor/e/side.js", "globalThis.side = 'inside of another one';"),
         file("../vendor/d/unit.json", "{}"),
     ];
-    let bundle = bundler.bundle(whole).await.expect("a model is bundled with its packages");
+    let bundle = bundler.bundle(whole, &Arc::default()).await.expect("a model is bundled with its packages");
     assert!(bundle.code.contains("inside of the package") && bundle.code.contains("inside of another one"));
     assert!(!bundle.code.contains("vendor/") && !bundle.code.contains("chunk-1"), "{}", bundle.code);
 
     // The bytes of the request, not those of a file of that name.
     let mut edited = model.clone();
     edited.graph.files[1].bytes = Arc::from(&b"export const helper = () => 'edited';"[..]);
-    let bundle = bundler.bundle(edited).await.expect("an edited model is bundled");
+    let bundle = bundler.bundle(edited, &Arc::default()).await.expect("an edited model is bundled");
     assert!(bundle.code.contains("edited") && !bundle.code.contains("from the helper"), "{}", bundle.code);
 
     let types = request(&[("a.ts", "export interface A { b: string }\n")], &[]);
-    bundler.bundle(types).await.expect("a file of types only is an empty module");
+    bundler.bundle(types, &Arc::default()).await.expect("a file of types only is an empty module");
 
     let needs = request(&[("a.ts", "export const a = () => [fetch('x'), Deno.args, Math.max(1)];")], &[]);
-    assert_eq!(bundler.bundle(needs).await.expect("it is bundled").requirements, ["Deno", "fetch"]);
+    assert_eq!(bundler.bundle(needs, &Arc::default()).await.expect("it is bundled").requirements, ["Deno", "fetch"]);
 
     let failure = failed(&*bundler, request(&[("a.ts", "const ok = 1;\nexport const = 2;\n")], &[])).await;
     assert_eq!((failure.fault.class, failure.fault.code), (FailureClass::Deterministic, Code::SYNTAX));
@@ -90,7 +94,7 @@ pub async fn bundler(make: &(dyn Fn() -> Box<dyn Bundler> + Sync)) {
 }
 
 async fn failed(bundler: &dyn Bundler, request: BundleRequest) -> BuildFailure {
-    bundler.bundle(request).await.expect_err("this cannot be bundled")
+    bundler.bundle(request, &Arc::default()).await.expect_err("this cannot be bundled")
 }
 
 /// The first file is the entry.

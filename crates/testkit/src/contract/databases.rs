@@ -23,7 +23,7 @@ pub struct DatabasesSetup {
 pub async fn databases(factory: impl AsyncFn() -> DatabasesSetup) {
     what_is_not_there_is_in_order(factory().await).await;
     a_backup_is_a_new_file(factory().await).await;
-    a_replaced_catalog_is_kept_and_a_new_one_serves(factory().await).await;
+    a_staged_catalog_is_unseen_until_it_is_in_place(factory().await).await;
 }
 
 async fn commit_a_row(catalog: &dyn Catalog) {
@@ -60,17 +60,31 @@ async fn a_backup_is_a_new_file(setup: DatabasesSetup) {
     assert!(setup.databases.has_catalog().await);
 }
 
-async fn a_replaced_catalog_is_kept_and_a_new_one_serves(setup: DatabasesSetup) {
+async fn a_staged_catalog_is_unseen_until_it_is_in_place(setup: DatabasesSetup) {
     let DatabasesSetup { databases, catalog, .. } = setup;
-    assert_eq!(databases.replace_catalog().await.expect("nothing to move"), None);
+    let staged = databases.stage_catalog().await.expect("made");
+    assert_eq!(staged.put_in_place().await.expect("nothing to move"), None);
     commit_a_row(catalog.as_ref()).await;
     let earlier = catalog.identity().await.expect("readable");
-    let set_aside = databases.replace_catalog().await.expect("moved").expect("it was there");
+    let rows = catalog.snapshot().await.expect("readable").rows;
+
+    let dropped = databases.stage_catalog().await.expect("made");
+    assert_eq!(dropped.catalog().snapshot().await.expect("readable").rows, [], "it begins empty");
+    drop(dropped);
+    assert_eq!(catalog.snapshot().await.expect("readable").rows, rows, "one that is dropped changes nothing");
+
+    let staged = databases.stage_catalog().await.expect("made");
+    let other = rows::indexed("models/b.ts", "@acme/b");
+    let outcome = staged.catalog().commit(rows::put_all([&other])).await.expect("committed");
+    assert!(outcome.conflicts.is_empty(), "{outcome:?}");
+    assert_eq!(catalog.snapshot().await.expect("readable").rows, rows, "nobody sees it yet");
+    let set_aside = staged.put_in_place().await.expect("moved").expect("it was there");
     assert!(set_aside.is_file(), "{}", set_aside.display());
-    assert_eq!(catalog.snapshot().await.expect("readable").rows, []);
+    let found: Vec<_> = catalog.snapshot().await.expect("readable").rows.into_iter().map(|row| row.source).collect();
+    assert_eq!(found, [other.source]);
     let now = catalog.identity().await.expect("readable");
     assert!(now.is_some() && now == earlier, "the bundle store stays that of the catalog: {earlier:?}, then {now:?}");
     commit_a_row(catalog.as_ref()).await;
-    assert_eq!(catalog.snapshot().await.expect("readable").rows.len(), 1);
+    assert_eq!(catalog.snapshot().await.expect("readable").rows.len(), 2);
     assert_eq!(databases.check().await, []);
 }

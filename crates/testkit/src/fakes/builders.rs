@@ -109,7 +109,7 @@ impl Bundler for ScriptedBundler {
         }
     }
 
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
+    async fn bundle(&self, request: BundleRequest, _outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         let entry = request.graph.entry.to_string();
         lock(&self.calls).push(entry.clone());
         // Others get their turn, as they do while a real bundler works.

@@ -93,6 +93,18 @@ impl MemoryCatalog {
         content.damaged.push(Problem::warning(Code::CATALOG_ROW, source.to_string(), "cannot be read"));
     }
 
+    /// Loses the description of this row, or damages it beyond use.
+    ///
+    /// # Panics
+    /// If the row is not indexed.
+    pub fn lose_description(&self, source: &SourceId) {
+        let mut content = lock(&self.content);
+        let row = content.rows.get(source);
+        let Some(indexed) = row.and_then(|row| row.state.indexed()) else { panic!("{source} is not indexed") };
+        let digest = indexed.description;
+        content.descriptions.remove(&digest);
+    }
+
     /// How many commits were applied.
     #[must_use]
     pub fn commits(&self) -> usize {

@@ -149,7 +149,8 @@ impl BuildDirectory {
         }
     }
 
-    fn files(&self) -> PathBuf {
+    /// The sources, laid out as in the repository.
+    pub(super) fn files(&self) -> PathBuf {
         self.directory.path().join("files")
     }
 }

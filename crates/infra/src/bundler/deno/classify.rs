@@ -19,6 +19,10 @@ const TABLE: &[(&str, FailureClass, Code)] = &[
     ("Tarball checksum did not match", Transient, Code::INTEGRITY_MISMATCH),
     ("Integrity check failed", Transient, Code::INTEGRITY_MISMATCH),
     ("Requires import access to", Environment, Code::UNSUPPORTED_SPECIFIER),
+    ("\" target ../", Environment, Code::PACKAGE_IMPORT_OUTSIDE),
+    ("\" target ./../", Environment, Code::PACKAGE_IMPORT_OUTSIDE),
+    ("\" target file:", Environment, Code::PACKAGE_IMPORT_OUTSIDE),
+    ("[ERR_INVALID_PACKAGE_TARGET]", Environment, Code::PACKAGE_UNSUPPORTED),
     ("npm package '", Environment, Code::PACKAGE_NOT_FOUND),
     ("JSR package not found", Environment, Code::PACKAGE_NOT_FOUND),
     ("Could not find version of", Environment, Code::PACKAGE_NOT_FOUND),
@@ -92,6 +96,8 @@ fn relevant_lines(errors: &str, prefixes: &[String]) -> String {
             || ["Download ", "Initialize ", "Warning ", "\u{26a0}"].iter().any(|start| line.starts_with(start))
             || line == "error: bundling failed"
     };
+    // The log that we ask for makes Deno add this to its errors.
+    let errors = errors.split("Stack backtrace:").next().unwrap_or_default();
     let lines: Vec<&str> = errors.lines().filter(|line| !is_noise(line)).collect();
     prefixes.iter().fold(lines.join("\n"), |text, prefix| text.replace(prefix, ""))
 }

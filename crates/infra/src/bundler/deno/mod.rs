@@ -3,7 +3,9 @@
 
 mod build_directory;
 mod classify;
+mod hosts;
 mod locked;
+mod reads;
 
 use std::{
     collections::BTreeMap,
@@ -20,22 +22,30 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     fingerprint::{Line, Part},
     module_graph::ModuleGraph,
+    outage::Outages,
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler},
     problem::Code,
     route::{Resolver, Route},
     shipped,
 };
-use mangrove_fs::read::{self, FileKind, Within};
-use mangrove_npm::{
-    deno_lock::DenoLocks,
-    settings::{Locations, Settings},
-    unmapped,
+use mangrove_fs::{
+    directory::Directory,
+    faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
 };
+use mangrove_npm::{deno_lock::DenoLocks, registry::Client, settings::Locations, unmapped};
 use mangrove_sources::{parse::MAXIMUM_MODULE_BYTES, parser::ModuleParser};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
-use self::build_directory::BuildDirectory;
+use self::{
+    build_directory::BuildDirectory,
+    hosts::{Heard, Hosts},
+    reads::{Line as Said, Reads},
+};
 use crate::runtime::{
     PROXY_VARIABLES, ProgramLocations,
     child::{self, Call, Ended},
@@ -43,7 +53,7 @@ use crate::runtime::{
 };
 
 /// Moves when our use of Deno changes what comes out of it.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// The largest bundle that is accepted, in bytes.
 const LARGEST_BUNDLE: u64 = 64 << 20;
@@ -66,9 +76,6 @@ const PASSED_VARIABLES: &[&str] = &[
 
 /// Nobody listens here: how Deno, which knows no offline mode when it bundles, is kept off the network.
 const DEAD_END: &str = "http://127.0.0.1:9";
-
-/// How long the registry is given to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a failure for lack of Deno's tool counts for the next source as well: for those of one scan, not for a
 /// person who tries again.
@@ -94,6 +101,8 @@ pub struct Options {
     pub embedded: Arc<dyn Bundler>,
     /// Reads what came out.
     pub parser: Arc<dyn ModuleParser>,
+    /// Asks the hosts that Deno fetches from whether they answer.
+    pub client: Arc<Client>,
     /// How long one build may take, all calls of Deno together.
     pub limit: Duration,
 }
@@ -104,6 +113,7 @@ pub const LIMIT: Duration = Duration::from_mins(2);
 /// Bundles with `deno bundle`.
 pub struct DenoBundler {
     options: Options,
+    hosts: Hosts,
     locks: DenoLocks,
     /// When a build failed for lack of Deno's own tool, and how.
     tool_failure: tokio::sync::Mutex<Option<(Instant, Fault)>>,
@@ -123,7 +133,9 @@ impl DenoBundler {
     /// A bundler. Nothing is looked for, created or run yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, locks: DenoLocks::default(), tool_failure: tokio::sync::Mutex::default() }
+        let locations = Locations { repository: options.repository.clone(), environment: options.environment.clone() };
+        let hosts = Hosts::new(Arc::clone(&options.client), locations);
+        Self { options, hosts, locks: DenoLocks::default(), tool_failure: tokio::sync::Mutex::default() }
     }
 
     fn home(&self) -> PathBuf {
@@ -141,25 +153,25 @@ impl DenoBundler {
         entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("esbuild"))
     }
 
-    async fn build(&self, program: &Path, request: &BundleRequest) -> Result<String, Fault> {
+    async fn build(&self, program: &Path, request: &BundleRequest, outages: &Outages) -> Result<String, Fault> {
         let arrived = Instant::now();
         if self.has_tool() {
-            return self.build_with_tool(program, request).await;
+            return self.build_with_tool(program, request, outages).await;
         }
         // Without its tool no build can succeed: one attempt at a time, whose failure counts for all that wait.
         let mut last = self.tool_failure.lock().await;
         if self.has_tool() {
             drop(last);
-            return self.build_with_tool(program, request).await;
+            return self.build_with_tool(program, request, outages).await;
         }
         if let Some((at, fault)) = &*last
             && (*at > arrived || at.elapsed() < SHARED)
         {
             return Err(fault.clone());
         }
-        let outcome = match self.preflight().await {
-            Ok(()) => self.build_with_tool(program, request).await,
-            Err(fault) => Err(fault),
+        let outcome = match self.preflight(outages).await {
+            Ok(()) => self.build_with_tool(program, request, outages).await,
+            Err(fault) => Err(self.lacking(fault)),
         };
         if let Err(fault) = &outcome
             && fault.code == Code::RUNTIME_INCOMPLETE
@@ -169,33 +181,28 @@ impl DenoBundler {
         outcome
     }
 
-    /// Makes sure that the registry can be reached, because Deno would wait for its connection until it is killed.
-    async fn preflight(&self) -> Result<(), Fault> {
-        let environment = &self.options.environment;
-        let has_proxy = PROXY_VARIABLES
-            .iter()
-            .any(|name| environment.contains_key(*name) || environment.contains_key(&name.to_ascii_lowercase()));
-        if self.options.is_offline || has_proxy {
+    /// Makes sure that the registry answers from which Deno would get its tool.
+    async fn preflight(&self, outages: &Outages) -> Result<(), Fault> {
+        if self.options.is_offline {
             return Ok(());
         }
-        let locations = Locations { repository: self.options.repository.clone(), environment: environment.clone() };
-        let settings = Settings::load(&locations)?;
-        let registry = settings.registry("@esbuild/any");
-        let (Some(host), Some(port)) = (registry.host_str(), registry.port_or_known_default()) else { return Ok(()) };
-        let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
-        let because = match tokio::time::timeout(CONNECT, connecting).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no connection within {CONNECT:?}"),
-        };
-        let because = format!("{host}:{port} cannot be reached: {because}");
-        Err(classify::lacking(FailureClass::Transient, &format!("registry:{host}:{port}"), &because))
+        self.hosts.reach_registry_of("@esbuild/any", outages).await
     }
 
-    async fn build_with_tool(&self, program: &Path, request: &BundleRequest) -> Result<String, Fault> {
+    /// What a host that does not answer means while Deno's tool is not there.
+    fn lacking(&self, fault: Fault) -> Fault {
+        if self.has_tool() { fault } else { classify::lacking(fault.class, &fault.cause.0, &fault.message) }
+    }
+
+    async fn build_with_tool(
+        &self,
+        program: &Path,
+        request: &BundleRequest,
+        outages: &Outages,
+    ) -> Result<String, Fault> {
         let deadline = Instant::now() + self.options.limit;
         let build = BuildDirectory::write(&self.home(), &request.graph, self.npmrc())?;
-        let run = |command| self.run(program, &build, command, deadline);
+        let run = |command| self.run(program, &build, command, deadline, outages);
         let bundled = run(DenoCommand::Bundle).await?;
         let first = match self.accept_output(&bundled, &build, &request.graph).await? {
             Ok(code) => return Ok(code),
@@ -272,6 +279,7 @@ impl DenoBundler {
         build: &BuildDirectory,
         command: DenoCommand,
         deadline: Instant,
+        outages: &Outages,
     ) -> Result<Ended, Fault> {
         let mut arguments: Vec<OsString> = match command {
             DenoCommand::Bundle => {
@@ -289,7 +297,49 @@ impl DenoBundler {
             environment: self.environment(),
             limit: deadline.saturating_duration_since(Instant::now()),
         };
-        call.run().await.map_err(|error| run_fault(&error))
+        let packages = self.cache().join("npm");
+        let mut reads = Directory::make(&self.home(), &packages)
+            .and_then(|_| Reads::new(build.entry(), &build.files(), &packages))
+            .map_err(|error| io_fault(Operation::Create, &packages, &error))?;
+        let ended = self.watched(call, &mut reads, outages).await?;
+        let is_bundle = command == DenoCommand::Bundle && ended.as_ref().is_none_or(|ended| ended.status.success());
+        match (reads.fault(is_bundle), ended) {
+            (Some(fault), _) => Err(fault),
+            (None, Some(ended)) => Ok(ended),
+            (None, None) => Err(Fault::environment(Code::RUNTIME_FAILED, "program:deno", "Deno was stopped")),
+        }
+    }
+
+    /// Runs Deno while we listen: to what it reads, and to what it waits for. `None` if it was stopped because it wanted
+    /// what it may not have.
+    async fn watched(&self, call: Call<'_>, reads: &mut Reads, outages: &Outages) -> Result<Option<Ended>, Fault> {
+        let (tell, heard) = mpsc::unbounded_channel();
+        let refused = Notify::new();
+        let mut hear = |line: &str| {
+            let (heard, answer) = match reads.hear(line) {
+                Said::Other => (Heard::of(line), child::Heard::Error),
+                Said::Logged => (Heard::Bundles, child::Heard::Log),
+                Said::Refused => {
+                    refused.notify_one();
+                    (Heard::Bundles, child::Heard::Log)
+                }
+            };
+            // Nobody listens where the network may not be used.
+            let _ = tell.send(heard);
+            answer
+        };
+        let silent = async {
+            if self.options.is_offline {
+                return std::future::pending().await;
+            }
+            self.hosts.watch(heard, outages).await
+        };
+        tokio::select! {
+            biased;
+            () = refused.notified() => Ok(None),
+            ended = call.run_heard(&mut hear) => ended.map(Some).map_err(|error| run_fault(&error)),
+            fault = silent => Err(self.lacking(fault)),
+        }
     }
 
     fn environment(&self) -> Vec<(String, OsString)> {
@@ -310,7 +360,9 @@ impl DenoBundler {
         for name in self.npmrc().as_deref().map(variables).unwrap_or_default() {
             pass(&name);
         }
-        for (name, value) in [("DENO_NO_UPDATE_CHECK", "1"), ("DENO_NO_PROMPT", "1"), ("NO_COLOR", "1")] {
+        for (name, value) in
+            [("DENO_NO_UPDATE_CHECK", "1"), ("DENO_NO_PROMPT", "1"), ("NO_COLOR", "1"), ("DENO_LOG", reads::LOG)]
+        {
             environment.insert(name.to_owned(), value.into());
         }
         // As our own client does: what the system trusts is trusted.
@@ -352,11 +404,11 @@ impl Bundler for DenoBundler {
         Route { identity, resolver: Resolver::Bundler(packages) }
     }
 
-    async fn bundle(&self, mut request: BundleRequest) -> Result<Bundle, BuildFailure> {
+    async fn bundle(&self, mut request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         // The extension's own errors come first, typed and with their place, whether Deno is there or not.
         let outside = request.graph.externals().into_iter().map(|name| (name.to_owned(), name.to_owned()));
         request.imports = outside.collect();
-        let own = self.options.embedded.bundle(request.clone()).await?;
+        let own = self.options.embedded.bundle(request.clone(), outages).await?;
         // Deno reads the same configuration, and would say in words of its own that this name is not in it.
         if let Some(name) = request.graph.externals().into_iter().find(|name| shipped::is_unmapped(name)) {
             return Err(unmapped(name).into());
@@ -365,7 +417,7 @@ impl Bundler for DenoBundler {
             locked::before(&request.graph)?;
         }
         let program = self.options.places.deno()?;
-        let code = self.build(&program.path, &request).await?;
+        let code = self.build(&program.path, &request, outages).await?;
         Ok(Bundle { code, source_map: None, requirements: own.requirements })
     }
 }
@@ -403,5 +455,9 @@ fn variables(text: &str) -> Vec<String> {
     parts.filter_map(|part| Some(part.split_once('}')?.0.to_owned())).collect()
 }
 
+#[cfg(test)]
+mod fence_tests;
+#[cfg(test)]
+mod outage_tests;
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,18 @@ use mangrove_domain::{
     advice::{Advice, UserAction},
     module_graph::{ConfigFile, ConfigKind, ModuleGraph},
 };
+use mangrove_npm::registry::{Limits, Proxies, SystemPause};
 use mangrove_sources::parser::ParsedModule;
-use mangrove_testkit::graphs::{external, module_graph, path};
+use mangrove_testkit::{
+    graphs::{external, module_graph, path},
+    registry::FakeRegistry,
+};
 
 use super::*;
-use crate::bundler::embedded;
+use crate::{bundler::embedded, system::SystemEntropy};
+
+/// How long a host may send nothing here.
+pub(super) const SILENCE: Duration = Duration::from_millis(400);
 
 /// Reads modules in this process.
 struct InProcess;
@@ -22,17 +29,17 @@ impl ModuleParser for InProcess {
     }
 }
 
-struct World {
-    directory: tempfile::TempDir,
-    environment: BTreeMap<String, String>,
-    is_offline: bool,
+pub(super) struct World {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) is_offline: bool,
     is_locked: bool,
-    limit: Duration,
+    pub(super) limit: Duration,
 }
 
 impl World {
     /// A program with this script; `$2`, `$command` and `$out` tell what is asked of it.
-    fn new(script: &str) -> Self {
+    pub(super) fn new(script: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("fake-deno");
         let prelude = format!(
@@ -42,6 +49,8 @@ echo "$@" >> $log/calls
 env > $log/environment
 pwd > $log/directory
 for argument in "$@"; do entry=$argument; done
+loads() {{ echo "DEBUG RS - deno::tools::bundle:1 - on_load: OnLoadArgs {{ key: 0, path: \"$1\", namespace: \"file\" }}" >&2; }}
+[ "$command" = bundle ] && loads "$entry"
 out=; previous=
 for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argument; done
 "#,
@@ -58,7 +67,7 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
         Self { directory, environment, is_offline: false, is_locked: false, limit: Duration::from_secs(30) }
     }
 
-    fn bundler(&self) -> DenoBundler {
+    pub(super) fn bundler(&self) -> DenoBundler {
         let state_directory = self.directory.path().join("state");
         DenoBundler::new(Options {
             places: ProgramLocations {
@@ -74,15 +83,22 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
             is_locked: self.is_locked,
             embedded: Arc::new(embedded::InProcess),
             parser: Arc::new(InProcess),
+            client: Arc::new(Client::new(
+                Proxies::of(&self.environment),
+                Limits { connect: SILENCE, silence: SILENCE, ..Limits::default() },
+                Arc::new(SystemPause),
+                Arc::new(SystemEntropy),
+            )),
             limit: self.limit,
         })
     }
 
-    async fn bundle(&self, graph: ModuleGraph) -> Result<Bundle, BuildFailure> {
-        self.bundler().bundle(BundleRequest { graph, imports: BTreeMap::new(), inlined: Vec::new() }).await
+    pub(super) async fn bundle(&self, graph: ModuleGraph) -> Result<Bundle, BuildFailure> {
+        let request = BundleRequest { graph, imports: BTreeMap::new(), inlined: Vec::new() };
+        self.bundler().bundle(request, &Arc::default()).await
     }
 
-    async fn fault(&self, graph: ModuleGraph) -> Fault {
+    pub(super) async fn fault(&self, graph: ModuleGraph) -> Fault {
         self.bundle(graph).await.expect_err("this cannot be bundled").fault
     }
 
@@ -91,7 +107,7 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
     }
 
     /// What was asked of the program, without what every call has, the build cut off.
-    fn calls(&self) -> Vec<String> {
+    pub(super) fn calls(&self) -> Vec<String> {
         let shorten = |line: &str| {
             let words = line.split(' ').map(|word| match word.split_once("/files/") {
                 Some((_, below)) => below.to_owned(),
@@ -110,7 +126,7 @@ fn graph(text: &str, edges: &[(&str, &str)]) -> ModuleGraph {
     module_graph(&[("models/a.ts", text)], &edges)
 }
 
-fn jsr() -> ModuleGraph {
+pub(super) fn jsr() -> ModuleGraph {
     graph(
         "import { join } from 'jsr:@std/path@1';\nexport const model = fetch(join('a'));\n",
         &[("jsr:@std/path@1", "jsr:@std/path@1")],
@@ -281,9 +297,8 @@ async fn an_import_that_was_left_out_is_no_bundle() {
 #[tokio::test]
 async fn without_its_tool_and_without_a_network_it_says_so() {
     let mut world = World::new(&format!("cat >&2 <<'END'\n{TOOL_OFFLINE}\nEND\nexit 1\n"));
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let registry = format!("http://{}/", listener.local_addr().unwrap());
-    world.environment.insert("MANGROVE_NPM_REGISTRY".to_owned(), registry);
+    let registry = FakeRegistry::start().unwrap();
+    world.environment.insert("MANGROVE_NPM_REGISTRY".to_owned(), registry.url());
     fs::remove_dir_all(world.directory.path().join("state/deno")).unwrap();
     let fault = world.fault(jsr()).await;
     assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::RUNTIME_INCOMPLETE), "{fault}");
@@ -292,7 +307,7 @@ async fn without_its_tool_and_without_a_network_it_says_so() {
     assert_eq!(world.calls().len(), 1, "nothing else is tried without it");
 
     // Nobody accepts connections: Deno, which would wait, is not even started.
-    drop(listener);
+    drop(registry);
     let fault = world.fault(jsr()).await;
     assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::RUNTIME_INCOMPLETE), "{fault}");
     assert!(fault.cause.0.starts_with("registry:127.0.0.1:"), "{fault:?}");
@@ -302,13 +317,13 @@ async fn without_its_tool_and_without_a_network_it_says_so() {
 #[tokio::test]
 async fn fault_37_many_sources_that_lack_the_tool_share_one_attempt() {
     let mut world = World::new("exit 1\n");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let registry = format!("http://{}/", listener.local_addr().unwrap());
-    world.environment.insert("MANGROVE_NPM_REGISTRY".to_owned(), registry);
+    let registry = FakeRegistry::start().unwrap();
+    world.environment.insert("MANGROVE_NPM_REGISTRY".to_owned(), registry.url());
     fs::remove_dir_all(world.directory.path().join("state/deno")).unwrap();
-    let bundler = world.bundler();
-    let builds =
-        (0..8).map(|_| bundler.bundle(BundleRequest { graph: jsr(), imports: BTreeMap::new(), inlined: Vec::new() }));
+    let (bundler, outages) = (world.bundler(), Arc::default());
+    let builds = (0..8).map(|_| {
+        bundler.bundle(BundleRequest { graph: jsr(), imports: BTreeMap::new(), inlined: Vec::new() }, &outages)
+    });
     let outcomes = futures::future::join_all(builds).await;
     assert!(
         outcomes
@@ -480,10 +495,15 @@ fn recorded_words_and_what_they_mean() {
     let range = "error: Could not find npm package 'zod' matching '99'.\n    at file:///ROOM/a.ts:1:19";
     let host = "error: Requires import access to \"nosuchhost.invalid:443\", run again with the --allow-import flag\n    at file:///ROOM/a.ts:1:19\nerror: bundling failed";
     let bare = "error: Import \"chalk\" not a dependency\n    at file:///ROOM/a.ts:1:18\nerror: bundling failed";
+    let target = |target: &str| {
+        format!(
+            "error: [ERR_INVALID_PACKAGE_TARGET] Invalid \"imports\" target {target} defined for '#x' in the package config /x/npm/registry.npmjs.org/a/1.0.0/package.json imported from 'file:///x/npm/registry.npmjs.org/a/1.0.0/index.js'\n    at file:///x/npm/registry.npmjs.org/a/1.0.0/index.js:1:25\nerror: bundling failed\n\nStack backtrace:\n   0: <unknown>"
+        )
+    };
     let syntax = "error: SyntaxError: Unexpected token `<eof>`. Expected identifier, string literal, numeric literal or [ for the computed key\n  |\n1 | export const model = {\n  |                       ~\n    at file:///ROOM/a.ts:1:23\nerror: bundling failed";
     let export =
         "error: No matching export in \"b.ts\" for import \"a\"\n    at file:///ROOM/a.ts:1:9\nerror: bundling failed";
-    let table: [(&str, FailureClass, Code, &str); 20] = [
+    let table: [(&str, FailureClass, Code, &str); 24] = [
         (CACHE_NPM_OFFLINE, Transient, Code::REGISTRY_UNREACHABLE, "registry:registry.npmjs.org:443"),
         (CACHE_NPM_404, Environment, Code::PACKAGE_NOT_FOUND, "deno:zod-x"),
         (refused, Transient, Code::REGISTRY_UNREACHABLE, "registry:127.0.0.1:18765"),
@@ -500,6 +520,10 @@ fn recorded_words_and_what_they_mean() {
         (range, Environment, Code::PACKAGE_NOT_FOUND, "deno:zod"),
         (host, Environment, Code::UNSUPPORTED_SPECIFIER, "deno:nosuchhost.invalid:443"),
         (bare, Environment, Code::UNSUPPORTED_SPECIFIER, "deno:chalk"),
+        (&target("../x.mjs"), Environment, Code::PACKAGE_IMPORT_OUTSIDE, "bundler:deno"),
+        (&target("./../x.mjs"), Environment, Code::PACKAGE_IMPORT_OUTSIDE, "bundler:deno"),
+        (&target("file:///x.mjs"), Environment, Code::PACKAGE_IMPORT_OUTSIDE, "bundler:deno"),
+        (&target("x.mjs"), Environment, Code::PACKAGE_UNSUPPORTED, "bundler:deno"),
         (syntax, Deterministic, Code::SYNTAX, "bundler:deno"),
         (export, Deterministic, Code::UNRESOLVED_IMPORT, "bundler:deno"),
         ("error: writing: No space left on device (os error 28)", Environment, Code::DISK_FULL, "disk:full"),
@@ -509,6 +533,7 @@ fn recorded_words_and_what_they_mean() {
         let fault = classify::output(words, &["file:///ROOM/".to_owned()]);
         assert_eq!((fault.class, fault.code, &*fault.cause.0), (class, code, cause), "{words}\n{fault}");
         assert!(!fault.message.contains("ROOM") && !fault.message.contains('\n'), "{fault}");
+        assert!(!fault.message.contains("backtrace"), "{fault}");
     }
     let fault = classify::output(syntax, &["file:///ROOM/".to_owned()]);
     assert_eq!(fault.position.map(|at| (at.file, at.line, at.column)), Some(("a.ts".to_owned(), 1, 23)));

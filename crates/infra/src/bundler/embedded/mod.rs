@@ -13,6 +13,7 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::{Line, Part},
     module_graph::EdgeTarget,
+    outage::Outages,
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler},
     position::Position,
@@ -90,7 +91,7 @@ impl Bundler for InProcess {
         Route::prepared(identity())
     }
 
-    async fn bundle(&self, request: BundleRequest) -> Result<Bundle, BuildFailure> {
+    async fn bundle(&self, request: BundleRequest, _outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         mangrove_fs::blocking(move || bundle_in_process(&request)).await.unwrap_or_else(|error| {
             let message = format!("the bundler panicked: {error}");
             Err(Fault::deterministic(Code::WORKER_CRASHED, "worker", message).into())

@@ -131,11 +131,8 @@ fn f01_a_manifest_that_names_a_file_outside_is_refused() {
     ] {
         assert_refused(field, World::new().build(&[("pkg/package.json", manifest)]), "`pkg`");
     }
-    // What is told by these fields stays inside by the rules of Node; nobody follows `browser`.
+    // Nobody follows `browser`.
     for (field, manifest) in [
-        ("exports", r#"{"name":"pkg","exports":{".":"../../../outside/secret.mjs"}}"#),
-        ("exports, upward inside", r#"{"name":"pkg","exports":"./../../../outside/secret.mjs"}"#),
-        ("imports", r##"{"name":"pkg","imports":{"#x":"../../../outside/secret.mjs"}}"##),
         ("browser", r#"{"name":"pkg","browser":{"./x.js":"../../../outside/secret.mjs"}}"#),
         ("browser, whole", r#"{"name":"pkg","browser":"../../../outside/secret.mjs"}"#),
     ] {
@@ -148,6 +145,64 @@ fn f01_a_manifest_that_names_a_file_outside_is_refused() {
             Ok(output) => assert!(is_secret_kept(&output), "{field}"),
             Err(fault) => assert!(!fault.message.contains(SECRET), "{field}: {fault}"),
         }
+    }
+}
+
+/// By the rules of Node these fields cannot lead outside, so that nothing is even looked for; it is told what they are.
+#[test]
+fn f01_exports_and_imports_that_lead_outside_are_refused_as_such() {
+    for (field, manifest, specifier, target) in [
+        (
+            "exports",
+            r#"{"name":"pkg","exports":{".":"../../../outside/secret.mjs"}}"#,
+            "pkg",
+            "../../../outside/secret.mjs",
+        ),
+        (
+            "upward inside",
+            r#"{"name":"pkg","exports":"./../../../outside/secret.mjs"}"#,
+            "pkg",
+            "./../../../outside/secret.mjs",
+        ),
+        ("absolute", r#"{"name":"pkg","exports":"ABSOLUTE/secret.mjs"}"#, "pkg", "/secret.mjs"),
+        ("an address", r#"{"name":"pkg","exports":"file://ABSOLUTE/secret.mjs"}"#, "pkg", "file://"),
+        (
+            "imports",
+            r##"{"name":"pkg","imports":{"#x":"../../../outside/secret.mjs"}}"##,
+            "#x",
+            "../../../outside/secret.mjs",
+        ),
+        (
+            "imports, upward inside",
+            r##"{"name":"pkg","imports":{"#x":"./../../../outside/secret.mjs"}}"##,
+            "#x",
+            "./../",
+        ),
+    ] {
+        let files = [("pkg/package.json", manifest), ("pkg/index.js", "export { default } from '#x';")];
+        let outcome = World::new().build(&files);
+        if let Err(fault) = &outcome {
+            let told = ["node_modules/pkg/package.json sends to `", target];
+            assert!(told.iter().all(|text| fault.message.contains(text)), "{field}: {fault}");
+        }
+        assert_refused(field, outcome, &format!("`{specifier}`"));
+    }
+}
+
+#[test]
+fn exports_that_name_no_file_are_told_in_words_of_ours() {
+    for (field, manifest) in [
+        ("no path", r#"{"name":"pkg","exports":"index.js"}"#),
+        ("mixed keys", r#"{"name":"pkg","exports":{".":"./index.js","import":"./index.js"}}"#),
+        ("nothing there", r#"{"name":"pkg","exports":"./absent.js"}"#),
+        ("not exported", r#"{"name":"pkg","exports":{"./x":"./index.js"}}"#),
+    ] {
+        let world = World::new();
+        let fault = world.build(&[("pkg/package.json", manifest), ("pkg/index.js", "")]).expect_err(field);
+        assert_eq!(fault.code, Code::PACKAGE_UNSUPPORTED, "{field}: {fault}");
+        assert!(!fault.message.contains("please report") && !fault.message.contains("rolldown"), "{field}: {fault}");
+        let directory = world.path("unit").canonicalize().unwrap().display().to_string();
+        assert!(fault.message.contains("pkg@1.0.0") && !fault.message.contains(&directory), "{field}: {fault}");
     }
 }
 

@@ -105,11 +105,17 @@ impl Build {
             return Err(refusal.fault(request, directory));
         }
         let malformed = std::mem::take(&mut seen.malformed);
+        let unresolvable = std::mem::take(&mut seen.unresolvable);
         let output = output.map_err(|batch| {
             if let Some((path, error)) = malformed.first() {
                 let path = path.strip_prefix(directory).unwrap_or(path).display();
                 let message = format!("cannot bundle the package {}: {path} is no JSON: {error}", request.package);
                 return fault(request, FailureClass::Environment, Code::PACKAGE_MALFORMED, &message);
+            }
+            if let Some((specifier, because)) = unresolvable.first() {
+                let because = because.replace(&format!("{}/", directory.display()), "");
+                let message = format!("cannot bundle the package {}: `{specifier}`: {because}", request.package);
+                return fault(request, FailureClass::Environment, Code::PACKAGE_UNSUPPORTED, &message);
             }
             let read = |file: &str| {
                 let path = directory.join(file);

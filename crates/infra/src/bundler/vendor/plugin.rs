@@ -61,6 +61,8 @@ pub(super) struct Seen {
     pub(super) refusals: BTreeSet<Refusal>,
     /// Files `package.json` that are no JSON, with what the parser says.
     pub(super) malformed: BTreeSet<(PathBuf, String)>,
+    /// Entries that cannot be found for a reason of which the bundler would say that it is its own fault, with it.
+    pub(super) unresolvable: BTreeSet<(String, String)>,
 }
 
 /// An import that leads outside of the package's own files.
@@ -70,6 +72,8 @@ pub(super) struct Refusal {
     importer: Option<String>,
     /// As it is written; the id of a module where no import is to blame.
     specifier: String,
+    /// What a `package.json` makes of it, and the path of that file, where the import itself names nothing outside.
+    target: Option<(String, PathBuf)>,
 }
 
 impl Refusal {
@@ -81,10 +85,15 @@ impl Refusal {
             let path = Path::new(importer).strip_prefix(directory).unwrap_or_else(|_| Path::new(importer));
             format!(" in {}", path.display())
         });
+        let target = self.target.as_ref().map(|(target, manifest)| {
+            let path = manifest.strip_prefix(directory).unwrap_or(manifest);
+            format!("{} sends to `{target}` and so ", path.display())
+        });
         let message = format!(
-            "the package {package} imports `{specifier}`{}, which leads outside of the package's own files; \
+            "the package {package} imports `{specifier}`{}, which {}leads outside of the package's own files; \
              nothing of it was read",
-            place.unwrap_or_default()
+            place.unwrap_or_default(),
+            target.unwrap_or_default()
         );
         Fault::environment(Code::PACKAGE_IMPORT_OUTSIDE, format!("package:{package}"), message)
     }
@@ -153,6 +162,19 @@ impl PackagePlugin {
                     self.seen().malformed.insert((error.path, place));
                     return Ok(None);
                 }
+                Err(ResolveError::InvalidPackageTarget(target, _, manifest)) if leads_out(&target) => {
+                    return Ok(Some(self.refuse(arguments, Some((target, manifest)))));
+                }
+                Err(error)
+                    if arguments.is_entry
+                        && !matches!(
+                            error,
+                            ResolveError::NotFound(_) | ResolveError::PackagePathNotExported { .. }
+                        ) =>
+                {
+                    self.seen().unresolvable.insert((specifier.to_owned(), error.to_string()));
+                    return Ok(None);
+                }
                 // What leads nowhere is reported by the bundler itself; an external is no file.
                 Ok(_) | Err(_) => return Ok(None),
             };
@@ -163,13 +185,13 @@ impl PackagePlugin {
                 return Ok(Some(external(specifier.to_owned())));
             }
         }
-        Ok(Some(self.refuse(arguments)))
+        Ok(Some(self.refuse(arguments, None)))
     }
 
-    fn refuse(&self, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdOutput {
+    fn refuse(&self, arguments: &HookResolveIdArgs<'_>, target: Option<(String, PathBuf)>) -> HookResolveIdOutput {
         let specifier = arguments.specifier.to_owned();
         let importer = arguments.importer.map(str::to_owned);
-        self.seen().refusals.insert(Refusal { importer, specifier: specifier.clone() });
+        self.seen().refusals.insert(Refusal { importer, specifier: specifier.clone(), target });
         external(specifier)
     }
 
@@ -230,7 +252,7 @@ impl Plugin for PackagePlugin {
                 return Ok(Some(if self.fence.admits(&id) {
                     HookResolveIdOutput::from_id(id)
                 } else {
-                    self.refuse(arguments)
+                    self.refuse(arguments, None)
                 }));
             }
         }
@@ -246,7 +268,7 @@ impl Plugin for PackagePlugin {
             None
         } else {
             // Whatever made it a module: what is outside is not read.
-            let refusal = Refusal { importer: None, specifier: arguments.id.to_owned() };
+            let refusal = Refusal { importer: None, specifier: arguments.id.to_owned(), target: None };
             self.seen().refusals.insert(refusal);
             return Err(std::io::Error::other("outside of the package").into());
         };
@@ -281,6 +303,11 @@ fn required_source(target: &str) -> String {
     } else {
         format!("import whole from {quoted};\nmodule.exports = whole;\n")
     }
+}
+
+/// True for what a `package.json` names that can be no file of its package, whatever is there.
+fn leads_out(target: &str) -> bool {
+    names_a_place(target) || target.split(['/', '\\']).any(|segment| segment == "..")
 }
 
 fn external(target: String) -> HookResolveIdOutput {
