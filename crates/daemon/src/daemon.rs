@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use mangrove_app::service::Service;
 use mangrove_domain::{
     ports::{ServiceManager, Watcher},
-    problem::Problem,
+    problem::{Code, Problem},
 };
 use tokio::{
     net::TcpListener,
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     debounce,
     event::{Event, Request, ScanAnswer, ScanFailed, ScanOptions},
+    http::{self, Access, ApiParts, ApiState, Hosts},
     options::Options,
     owner::{Owner, Parts},
     schedule::SchedulerView,
@@ -34,6 +35,24 @@ pub struct Daemon {
     watcher: Arc<dyn Watcher>,
     manager: Arc<dyn ServiceManager>,
     options: Options,
+    http_options: HttpOptions,
+}
+
+/// How a daemon answers over HTTP.
+pub struct HttpOptions {
+    /// Who may ask.
+    pub access: Access,
+    /// Under which names it may be asked, besides its addresses and `localhost`.
+    pub hosts: Hosts,
+    /// The page of a problem code.
+    pub pages: fn(Code) -> Option<&'static str>,
+}
+
+impl Default for HttpOptions {
+    /// Everybody who reaches the address may do everything; no further names, no pages.
+    fn default() -> Self {
+        Self { access: Access::Open, hosts: Hosts::default(), pages: |_| None }
+    }
 }
 
 /// Why a daemon did not start.
@@ -58,7 +77,13 @@ impl Daemon {
         manager: Arc<dyn ServiceManager>,
         options: Options,
     ) -> Self {
-        Self { service, watcher, manager, options }
+        Self { service, watcher, manager, options, http_options: HttpOptions::default() }
+    }
+
+    /// The same daemon, which answers over HTTP like this.
+    #[must_use]
+    pub fn with_http(self, http_options: HttpOptions) -> Self {
+        Self { http_options, ..self }
     }
 
     /// Starts it. When this comes back, it listens and looks at the sources.
@@ -66,15 +91,26 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing was started.
     pub async fn start(self) -> Result<Handle, StartError> {
-        let Self { service, watcher, manager, options } = self;
+        let Self { service, watcher, manager, options, http_options } = self;
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         let status = watch::Sender::new(Status::starting(service.clock().now()));
         let stopping = CancellationToken::new();
-        let handle_status = status.subscribe();
+        let control = Control { sender: sender.clone(), status: status.subscribe() };
         let ended = CancellationToken::new();
+        let HttpOptions { access, hosts, pages } = http_options;
+        let api = ApiState::new(ApiParts {
+            service: service.clone(),
+            backend: Arc::new(control.clone()),
+            access,
+            hosts,
+            pages,
+            stopping: ended.clone(),
+        });
+        let router = http::router(&api, http::Further::default());
+        let serving = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
         let parts = Parts {
@@ -90,9 +126,11 @@ impl Daemon {
         let task = tokio::spawn(async move {
             Owner::new(parts).run().await;
             ended.cancel();
-            drop(listener);
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the HTTP side ended by a fault in Mangrove itself");
+            }
         });
-        Ok(Handle { sender, status: handle_status, address, task })
+        Ok(Handle { control, api, address, task })
     }
 }
 
@@ -117,10 +155,9 @@ async fn follow_commits(service: Service) {
 }
 
 /// A hold on a running daemon. It goes on when this is dropped.
-#[derive(Debug)]
 pub struct Handle {
-    sender: mpsc::Sender<Event>,
-    status: watch::Receiver<Status>,
+    control: Control,
+    api: ApiState,
     address: SocketAddr,
     task: JoinHandle<()>,
 }
@@ -142,7 +179,13 @@ impl Handle {
     /// What can be asked of it.
     #[must_use]
     pub fn control(&self) -> Control {
-        Control { sender: self.sender.clone(), status: self.status.clone() }
+        self.control.clone()
+    }
+
+    /// Its HTTP side: to replace who may ask, and to add events.
+    #[must_use]
+    pub const fn api(&self) -> &ApiState {
+        &self.api
     }
 
     /// Waits for its end.

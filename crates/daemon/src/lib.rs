@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod backend;
 mod daemon;
 mod debounce;
 mod event;
@@ -15,11 +16,12 @@ mod owner;
 mod read_schedules;
 mod scans;
 pub mod schedule;
+mod schedule_documents;
 mod scheduled_runs;
 mod status;
 
 pub use self::{
-    daemon::{Control, Daemon, Handle, StartError},
+    daemon::{Control, Daemon, Handle, HttpOptions, StartError},
     event::{ScanAnswer, ScanFailed, ScanOptions},
     options::Options,
     status::{LastLook, Phase, Status},

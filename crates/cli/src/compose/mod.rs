@@ -22,8 +22,9 @@ use mangrove_app::{
     workflow::Limits,
 };
 use mangrove_domain::{
+    json::Json,
     ports::{
-        BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, ObserveError, Packages, Progress,
+        BundleStore, Bundler, Clock, DocumentError, Documents, Entropy, MethodRunner, ObserveError, Packages, Progress,
         ServiceManager, SourceTree, Watcher,
     },
     position::Position,
@@ -101,6 +102,16 @@ pub(crate) fn service_manager() -> Arc<dyn ServiceManager> {
 pub(crate) fn serve_section(repository: &Path) -> Result<BTreeMap<String, (String, Position)>, ComposeError> {
     let layout = Layout::of_repository(repository, &YamlDocuments);
     Ok(layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?.serve)
+}
+
+/// Gives TLS its cryptography.
+pub(crate) fn use_cryptography() {
+    mangrove_npm::registry::use_cryptography();
+}
+
+/// The value of a YAML or JSON text, where there is no repository; `name` is what people call it.
+pub(crate) fn parse_document(name: &str, text: &str) -> Result<Json, DocumentError> {
+    Ok(YamlDocuments.parse(name, text)?.root.to_json())
 }
 
 /// The system's randomness, for what needs no repository.

@@ -113,6 +113,11 @@ impl ApiState {
         &self.shared.started
     }
 
+    /// Nothing new is begun by a daemon that stops.
+    pub(super) fn takes_work(&self) -> Result<(), ApiError> {
+        if self.shared.parts.backend.is_stopping() { Err(ApiError::busy("the daemon is stopping")) } else { Ok(()) }
+    }
+
     /// Waits for its turn to look at the disk.
     pub(super) async fn look<T>(&self, looking: impl Future<Output = T>) -> T {
         // The semaphore is never closed.

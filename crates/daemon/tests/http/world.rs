@@ -25,7 +25,7 @@ use mangrove_daemon::{
     ScanOptions,
     http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
 };
-use mangrove_documents::{CheckDocument, ErrorReport};
+use mangrove_documents::{CheckDocument, ErrorReport, QueueDocument, SchedulesDocument};
 use mangrove_domain::{
     json::Json,
     ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, Session},
@@ -120,6 +120,7 @@ impl Session for Script {
 struct Rest {
     service: Service,
     is_ready: bool,
+    stopping: CancellationToken,
 }
 
 #[async_trait]
@@ -131,6 +132,15 @@ impl Backend for Rest {
             ..self.service.scan_request(CancellationToken::new())
         };
         self.service.scan(&request).await.map(Arc::new).map_err(|error| (&error).into())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    async fn schedules(&self) -> Option<SchedulesDocument> {
+        let queue = QueueDocument { running: 0, limit: 4, waiting: Vec::new() };
+        Some(SchedulesDocument { schema: "mangrove.schedules/1".to_owned(), schedules: Vec::new(), queue })
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {
@@ -257,7 +267,7 @@ impl World {
         let stopping = CancellationToken::new();
         let state = ApiState::new(ApiParts {
             service: service.clone(),
-            backend: Arc::new(Rest { service: service.clone(), is_ready: setup.is_ready }),
+            backend: Arc::new(Rest { service: service.clone(), is_ready: setup.is_ready, stopping: stopping.clone() }),
             access: setup.access,
             hosts: Hosts::new(["mangrove.example".to_owned()]),
             pages: |code| (code == Code::UNKNOWN_TYPE).then_some("# MG0101: unknown type\n"),

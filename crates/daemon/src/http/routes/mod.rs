@@ -4,6 +4,7 @@ mod events;
 mod health;
 mod permissions;
 mod runs;
+mod schedules;
 mod sources;
 mod types;
 mod workflows;
@@ -37,6 +38,7 @@ pub(super) fn protected() -> Router<ApiState> {
         .route("/retry", post(sources::retry))
         .route("/workflows", get(workflows::list))
         .route("/workflows/{name}/runs", post(workflows::start))
+        .route("/schedules", get(schedules::list))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))
@@ -111,6 +113,7 @@ pub fn openapi_document() -> Result<String, serde_json::Error> {
         sources::retry,
         workflows::list,
         workflows::start,
+        schedules::list,
         runs::list,
         runs::show,
         runs::cancel,
