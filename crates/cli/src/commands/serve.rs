@@ -1,6 +1,9 @@
 //! `mangrove serve`
 
-use mangrove_daemon::{Control, Daemon, Phase};
+use mangrove_daemon::{
+    Control, Daemon, HttpOptions, Phase,
+    http::{ApiState, Hosts},
+};
 use mangrove_domain::problem::{Code, Problem};
 use serde::Serialize;
 
@@ -9,6 +12,7 @@ use crate::{
     args, compose,
     errors::CommandError,
     exit::Exit,
+    explain,
     printer::table,
     serve_settings::{ServeSettings, Shown},
 };
@@ -36,16 +40,22 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
         check(context, &settings);
         return Ok(Exit::Done);
     }
+    let access = match settings.access() {
+        Ok(access) => access,
+        Err(problems) => return Ok(refuse(context, &problems)),
+    };
+    let http_options = HttpOptions { access, hosts: Hosts::new(settings.hosts.value.clone()), pages: explain::page };
     let service = context.open(None)?;
     let descriptors = compose::raise_descriptor_limit();
     let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options());
+    let daemon = daemon.with_http(http_options);
     let mut handle = daemon.start().await.map_err(|error| {
         CommandError::usage(Some(Code::CANNOT_LISTEN), error.to_string(), Some("`--listen` names another address"))
     })?;
     tracing::info!(address = %handle.address(), descriptors, "listening");
     let control = handle.control();
     let cancellation = context.interrupts.cancellation();
-    tokio::spawn(reload_on_hang_up(control.clone()));
+    tokio::spawn(reload_on_hang_up(control.clone(), handle.api().clone(), settings));
     tokio::spawn(say_when_ready(control.clone()));
     tokio::select! {
         () = handle.ended() => return Ok(Exit::Failed),
@@ -87,7 +97,7 @@ async fn say_when_ready(control: Control) {
 }
 
 #[cfg(unix)]
-async fn reload_on_hang_up(control: Control) {
+async fn reload_on_hang_up(control: Control, api: ApiState, settings: ServeSettings) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut signals = match signal(SignalKind::hangup()) {
         Ok(signals) => signals,
@@ -99,8 +109,16 @@ async fn reload_on_hang_up(control: Control) {
     while signals.recv().await.is_some() {
         tracing::info!("reading the configuration again");
         control.reload().await;
+        match settings.access() {
+            Ok(access) => api.replace_access(access),
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(code = %problem.code, "the tokens stay as they were: {}", problem.message);
+                }
+            }
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn reload_on_hang_up(_control: Control) {}
+async fn reload_on_hang_up(_control: Control, _api: ApiState, _settings: ServeSettings) {}
