@@ -19,6 +19,7 @@ pub mod schedule;
 mod schedule_documents;
 mod scheduled_runs;
 mod status;
+pub mod webhook;
 
 pub use self::{
     daemon::{Control, Daemon, Handle, HttpOptions, StartError},
