@@ -21,6 +21,7 @@ mod line;
 mod live;
 mod printer;
 mod progress;
+mod run_text;
 mod serve_settings;
 mod visible;
 
