@@ -355,13 +355,12 @@ impl Owner {
         if now >= self.ready_at {
             self.become_ready();
         }
-        // The clock may have been set.
-        self.plan_retry();
         if now >= self.next_retry {
             self.last_retry = now;
-            self.plan_retry();
             self.scans.want();
         }
+        // The clock may have been set.
+        self.plan_retry();
         if now >= self.next_rescan {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();
