@@ -58,7 +58,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "mangrove-daemon",
         ours: &["mangrove-app", "mangrove-documents", "mangrove-domain"],
-        ours_in_tests: &["mangrove-testkit"],
+        // Files and YAML, so that workflows in tests are what people write.
+        ours_in_tests: &["mangrove-fs", "mangrove-infra", "mangrove-testkit"],
         outside: None,
     },
     Layer {
@@ -175,6 +176,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("anyhow", &["mangrove-cli", "mangrove-embedding", "xtask"]),
     ("axum", &["mangrove-daemon"]),
     ("clap*", &["mangrove-cli"]),
+    ("hyper*", &["mangrove-daemon"]),
     ("indicatif", &["mangrove-cli"]),
     ("oxc*", &["mangrove-engine", "mangrove-infra", "mangrove-sources"]),
     ("reqwest", &["mangrove-cli", "mangrove-npm"]),

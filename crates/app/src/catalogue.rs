@@ -37,6 +37,19 @@ pub enum Lookup {
 /// The catalog cannot be read.
 pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<Lookup, scan::Error> {
     let index = scanner.load().await?;
+    find_in(scanner, &index, text, kind).await
+}
+
+/// As [`find`], in this snapshot.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn find_in(
+    scanner: &Scanner,
+    index: &TypeIndex,
+    text: &str,
+    kind: Option<&Kind>,
+) -> Result<Lookup, scan::Error> {
     let layouts = scanner.loaders().layouts();
     let wanted = layouts.iter().filter(|layout| kind.is_none_or(|kind| *kind == layout.kind));
     let names: Vec<(Kind, TypeName)> =
@@ -53,7 +66,7 @@ pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<
     }
     match candidates.as_slice() {
         [] => {}
-        [(kind, name)] => return describe(scanner, &index, kind, name).await,
+        [(kind, name)] => return describe(scanner, index, kind, name).await,
         several => return Ok(Lookup::Ambiguous(several.iter().map(|(kind, _)| kind.clone()).collect())),
     }
     let (mut unclaimed, remark) = match scanner.look(&ScanRequest::dry_run()).await {
@@ -67,7 +80,7 @@ pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<
         (Some(_), [(_, name), ..]) => name.clone(),
         (None | Some(_), _) => TypeName::stored(text),
     };
-    Ok(Lookup::Unknown(Box::new(NotReady::explain(&index, kind, &name, unclaimed, remark))))
+    Ok(Lookup::Unknown(Box::new(NotReady::explain(index, kind, &name, unclaimed, remark))))
 }
 
 async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &TypeName) -> Result<Lookup, scan::Error> {

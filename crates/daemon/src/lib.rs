@@ -9,6 +9,7 @@
 mod daemon;
 mod debounce;
 mod event;
+pub mod http;
 mod options;
 mod owner;
 mod read_schedules;

@@ -6,16 +6,13 @@ use mangrove_app::{
     doctor::{Diagnosis, Duplicate, Need, repair::Repair},
     health::Summary,
 };
-use mangrove_domain::{
-    drift::Drift,
-    permission::{Grant, Grants},
-    source::SourceId,
-};
+use mangrove_domain::{drift::Drift, permission::Grants, source::SourceId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
+    api::grant_value,
     problem::ProblemDocument,
     repair::{RepairDocument, repair_actions},
 };
@@ -258,12 +255,8 @@ impl From<&Drift> for DriftDocument {
 
 impl From<&Need> for NeedDocument {
     fn from(need: &Need) -> Self {
-        let grant = |grant: &Grant| match grant {
-            Grant::All => true.into(),
-            Grant::Only(names) => names.clone().into(),
-        };
         let grants = |grants: &Grants| {
-            grants.iter().map(|(permission, value)| (permission.as_str().to_owned(), grant(value))).collect()
+            grants.iter().map(|(permission, value)| (permission.as_str().to_owned(), grant_value(value))).collect()
         };
         Self {
             path: need.source.to_string(),

@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod advice;
+mod api;
 mod doctor;
 mod error;
 mod error_report;
@@ -25,6 +26,11 @@ mod types;
 mod workflow;
 
 pub use self::{
+    api::{
+        AcceptedDocument, CheckDocument, EventDocument, GapDocument, PermissionsDocument, ReadinessDocument,
+        RunLogLineDocument, RunLogsDocument, ScheduleEventDocument, SourcesDocument, StartedRunDocument,
+        TransitionDocument, TransitionsDocument,
+    },
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,
         LockfileDocument, NeedDocument, SCHEMA as DOCTOR_SCHEMA, StoreDocument,

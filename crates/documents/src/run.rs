@@ -20,11 +20,26 @@ pub struct RunListDocument {
     pub schema: String,
     /// The runs, newest first.
     pub runs: Vec<ListedRunDocument>,
+    /// The cursor of the next page; left out if this is the last one, or if nobody asked for pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl RunListDocument {
+    /// The same as a page, with the cursor of the next one.
+    #[must_use]
+    pub fn page(self, next: Option<String>) -> Self {
+        Self { next, ..self }
+    }
 }
 
 impl From<&[RunHeader]> for RunListDocument {
     fn from(runs: &[RunHeader]) -> Self {
-        Self { schema: "mangrove.run-list/1".to_owned(), runs: runs.iter().map(ListedRunDocument::from).collect() }
+        Self {
+            schema: "mangrove.run-list/1".to_owned(),
+            runs: runs.iter().map(ListedRunDocument::from).collect(),
+            next: None,
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Scans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_app::{
-    health::Summary,
+    health::{self, Summary},
     scan::{Report, Statistics},
 };
+use mangrove_domain::{row::Row, source::SourceId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -87,6 +88,22 @@ impl ScanDocument {
             sources,
             problems: problems(&report.problems),
         }
+    }
+
+    /// What a scan did, with the sources that it changed or found unhealthy; where some are named, with these.
+    #[must_use]
+    pub fn of_report(report: &Report, only: Option<&BTreeSet<SourceId>>) -> Self {
+        let rows: BTreeMap<&SourceId, &Row> = report.rows.iter().map(|row| (&row.source, row.as_ref())).collect();
+        let is_listed = |source: &SourceId| match only {
+            Some(only) => only.contains(source),
+            None => {
+                let is_unhealthy = rows.get(source).is_some_and(|row| health::problem(row).is_some());
+                is_unhealthy || report.changed.contains(source)
+            }
+        };
+        let listed = report.steps.iter().filter(|step| is_listed(&step.source));
+        let sources = listed.map(|step| SourceDocument::new(step, rows.get(&step.source).copied())).collect();
+        Self::new(report, sources, false)
     }
 
     /// The same for another command that scans.

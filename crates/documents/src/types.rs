@@ -18,13 +18,22 @@ pub struct TypesDocument {
     pub schema: String,
     /// The types, sorted by source.
     pub types: Vec<TypeDocument>,
+    /// The cursor of the next page; left out if this is the last one, or if nobody asked for pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 impl TypesDocument {
     /// The types of these rows.
     pub fn new<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
         let types = rows.into_iter().map(TypeDocument::from).collect();
-        Self { schema: "mangrove.types/1".to_owned(), types }
+        Self { schema: "mangrove.types/1".to_owned(), types, next: None }
+    }
+
+    /// The same as a page, with the cursor of the next one.
+    #[must_use]
+    pub fn page(self, next: Option<String>) -> Self {
+        Self { next, ..self }
     }
 }
 

@@ -6,7 +6,10 @@ use mangrove_domain::{index::TypeIndex, time::Timestamp, watch::WatchList};
 use tokio::sync::{broadcast, watch};
 
 use super::{base::Service, error::ServiceError};
-use crate::{scan::Publication, workflow::library::Layout};
+use crate::{
+    scan::Publication,
+    workflow::{RunEvent, library::Layout},
+};
 
 /// Where the configurations of vaults lie, relative to the repository.
 const VAULTS_DIRECTORY: &str = "vaults";
@@ -22,6 +25,19 @@ impl Service {
     #[must_use]
     pub fn publications(&self) -> broadcast::Receiver<Arc<Publication>> {
         self.scanner.publisher().publications()
+    }
+
+    /// The types as they were published last, without a look at the catalog; none before anything was published.
+    #[must_use]
+    pub fn published(&self) -> Arc<TypeIndex> {
+        self.scanner.index()
+    }
+
+    /// What happens in all runs of this process from now on, but for what they log. A subscriber that falls behind loses
+    /// the oldest.
+    #[must_use]
+    pub fn run_events(&self) -> broadcast::Receiver<RunEvent> {
+        self.active.subscribe()
     }
 
     /// Publishes what other processes committed; true if they did.

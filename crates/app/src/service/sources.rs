@@ -8,6 +8,7 @@ use std::{
 use mangrove_domain::{
     bundle::Bundle,
     index::TypeIndex,
+    ports::NumberedRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
 };
@@ -54,6 +55,23 @@ impl Service {
     /// The catalog cannot be read.
     pub async fn describe(&self, text: &str, kind: Option<&Kind>) -> Result<Lookup, ServiceError> {
         Ok(catalogue::find(&self.scanner, text, kind).await?)
+    }
+
+    /// As [`describe`](Self::describe), by the types as they were published last.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn describe_published(&self, text: &str, kind: Option<&Kind>) -> Result<Lookup, ServiceError> {
+        Ok(catalogue::find_in(&self.scanner, &self.scanner.index(), text, kind).await?)
+    }
+
+    /// The transitions of all sources, newest first: at most `limit`, of those with a number below `before` if that is
+    /// given.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, ServiceError> {
+        Ok(self.scanner.ports().catalog.history(before, limit).await?)
     }
 
     /// A type that is ready to run, built now if it has to be.

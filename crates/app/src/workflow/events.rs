@@ -76,6 +76,39 @@ pub enum RunChange {
     Finished(Arc<RunRecord>),
 }
 
+/// What has happened in a run by its record, in an order in which it may have happened: for those who come late. The
+/// first is [`RunChange::Started`], and the last [`RunChange::Finished`] if it has ended. Lines of steps that go on are not in
+/// the record.
+#[must_use]
+pub fn replay(record: &Arc<RunRecord>) -> Vec<RunEvent> {
+    let mut changes = vec![RunChange::Started(Arc::clone(record))];
+    for job in record.jobs.iter().filter(|job| job.status != RunStatus::Pending) {
+        if job.started_at.is_some() {
+            changes.push(RunChange::JobStarted { job: job.name.clone() });
+        }
+        for step in job.steps.iter().filter(|step| step.status != RunStatus::Pending) {
+            let (name, task) = (step.name.clone(), step.task.clone());
+            if step.started_at.is_some() {
+                changes.push(RunChange::StepStarted { job: job.name.clone(), step: name.clone(), task });
+            }
+            let line =
+                |line: &LogLine| RunChange::Log { job: job.name.clone(), step: name.clone(), line: line.clone() };
+            changes.extend(step.logs.iter().map(line));
+            if !step.status.is_open() {
+                changes.push(RunChange::StepFinished { job: job.name.clone(), step: Box::new(step.clone()) });
+            }
+        }
+        if !job.status.is_open() {
+            changes.push(RunChange::JobFinished { job: job.name.clone(), status: job.status });
+        }
+    }
+    if !record.is_open() {
+        changes.push(RunChange::Finished(Arc::clone(record)));
+    }
+    let run_id: Arc<str> = Arc::from(record.id.as_str());
+    changes.into_iter().map(|change| RunEvent { run_id: Arc::clone(&run_id), change }).collect()
+}
+
 /// Listens to nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;

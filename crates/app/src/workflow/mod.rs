@@ -9,7 +9,7 @@ pub mod triggers;
 pub mod validate;
 
 pub use catalogue::{Claim, TypeCatalogue};
-pub use events::{Observer, RunChange, RunEvent, Silent};
+pub use events::{Observer, RunChange, RunEvent, Silent, replay};
 pub use known::CatalogTypes;
 pub use library::Library;
 pub use run::{Engine, Limits, NotRecorded, RecordedRun, RunRequest, StartError};

@@ -11,7 +11,7 @@ use mangrove_domain::{
     run::RunRecord,
 };
 use tokio::{
-    sync::oneshot,
+    sync::{broadcast, oneshot},
     task::{JoinError, JoinHandle},
 };
 
@@ -22,16 +22,26 @@ use super::{
 use crate::{
     secrets::Environment,
     workflow::{
-        events::Observer,
+        events::{Observer, RunEvent},
         library::Library,
         run::{Engine, NotRecorded, RecordedRun, RunRequest, StartError},
     },
 };
 
 /// The runs that are under way, by their identifiers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::service) struct ActiveRuns {
     runs: Mutex<BTreeMap<String, Arc<LiveRun>>>,
+    feed: broadcast::Sender<RunEvent>,
+}
+
+/// How many events a subscriber of all runs may be behind before it misses the oldest.
+const KEPT_EVENTS: usize = 1_024;
+
+impl Default for ActiveRuns {
+    fn default() -> Self {
+        Self { runs: Mutex::default(), feed: broadcast::Sender::new(KEPT_EVENTS) }
+    }
 }
 
 /// A run that is about to begin.
@@ -55,7 +65,7 @@ impl ActiveRuns {
         self: &Arc<Self>,
         start: Start,
     ) -> Result<(RunHandle, RunEvents), StartError> {
-        let live = Arc::new(LiveRun::new());
+        let live = Arc::new(LiveRun::new(self.feed.clone()));
         let events = live.subscribe();
         let (sender, receiver) = oneshot::channel();
         tokio::spawn(Arc::clone(self).supervise(start, Arc::clone(&live), sender));
@@ -126,6 +136,11 @@ impl ActiveRuns {
         let mut records: Vec<Arc<RunRecord>> = self.runs().values().filter_map(|run| run.record()).collect();
         records.sort_by(|one, other| (one.started_at, &one.id).cmp(&(other.started_at, &other.id)));
         records
+    }
+
+    /// What happens in all of them from now on, but for what they log.
+    pub(in crate::service) fn subscribe(&self) -> broadcast::Receiver<RunEvent> {
+        self.feed.subscribe()
     }
 
     /// The run of this identifier, if it is under way.

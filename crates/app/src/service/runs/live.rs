@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +14,7 @@ use mangrove_domain::{
     problem::Code,
     run::{RunProblem, RunRecord},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::workflow::{
@@ -32,6 +32,8 @@ pub(super) struct LiveRun {
     pub(super) cancellation: CancellationToken,
     state: Mutex<State>,
     outcome: watch::Sender<Option<RunOutcome>>,
+    /// Receives what happens in all runs of the process, but for what they log.
+    feed: broadcast::Sender<RunEvent>,
 }
 
 #[derive(Debug, Default)]
@@ -41,8 +43,15 @@ struct State {
     /// It and the runs that its steps started, as far as they have not ended, as they were recorded last.
     open: BTreeMap<String, Arc<RunRecord>>,
     subscribers: Vec<Subscriber>,
+    /// What has happened since the record was written, and the latest lines of steps that go on, which no record has yet.
+    recent: VecDeque<RunEvent>,
+    /// Lines among that which are gone, because there were too many.
+    gone_lines: u64,
     has_ended: bool,
 }
+
+/// How many lines of steps that go on are kept for those who come late. All else is bounded by jobs and steps.
+const KEPT_LINES: usize = 1_000;
 
 /// How many log lines wait for one subscriber at most. All other events are bounded by the jobs and steps of the run.
 const WAITING_LINES: usize = 10_000;
@@ -103,8 +112,13 @@ impl Subscriber {
 }
 
 impl LiveRun {
-    pub(super) fn new() -> Self {
-        Self { cancellation: CancellationToken::new(), state: Mutex::default(), outcome: watch::Sender::new(None) }
+    pub(super) fn new(feed: broadcast::Sender<RunEvent>) -> Self {
+        Self {
+            cancellation: CancellationToken::new(),
+            state: Mutex::default(),
+            outcome: watch::Sender::new(None),
+            feed,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,7 +130,8 @@ impl LiveRun {
         self.state().record.clone()
     }
 
-    /// Events from now on. If the run is on record already, its record comes first.
+    /// Events from now on. If the run is on record already, its record comes first, and then what has happened
+    /// since it was written, with the latest lines of the steps that go on.
     pub(super) fn subscribe(&self) -> RunEvents {
         let (mut subscriber, events) = Subscriber::new();
         let mut state = self.state();
@@ -124,7 +139,13 @@ impl LiveRun {
             let run_id = Arc::from(record.id.as_str());
             let record = Arc::clone(record);
             let change = if state.has_ended { RunChange::Finished(record) } else { RunChange::Started(record) };
-            subscriber.send(RunEvent { run_id, change });
+            subscriber.send(RunEvent { run_id: Arc::clone(&run_id), change });
+            if state.gone_lines > 0 {
+                subscriber.send(RunEvent { run_id, change: RunChange::LinesDropped { lines: state.gone_lines } });
+            }
+            for event in &state.recent {
+                subscriber.send(event.clone());
+            }
         }
         if !state.has_ended {
             state.subscribers.push(subscriber);
@@ -150,6 +171,7 @@ impl LiveRun {
         }
         state.has_ended = true;
         state.subscribers.clear();
+        state.recent.clear();
         drop(state);
         self.outcome.send_replace(Some(outcome));
     }
@@ -190,19 +212,72 @@ impl LiveRun {
 
 impl Observer for LiveRun {
     fn observe(&self, event: RunEvent) {
-        self.state().subscribers.retain_mut(|subscriber| subscriber.send(event.clone()));
+        let mut state = self.state();
+        state.subscribers.retain_mut(|subscriber| subscriber.send(event.clone()));
+        if matches!(event.change, RunChange::LinesDropped { .. }) {
+            return;
+        }
+        let is_own = state.record.as_ref().is_none_or(|own| *own.id == *event.run_id);
+        // The record tells of the beginning and the end of the run itself.
+        if !(is_own && matches!(event.change, RunChange::Started(_) | RunChange::Finished(_))) {
+            state.recent.push_back(event.clone());
+        }
+        if is_line(&event) {
+            state.bound_lines();
+            return;
+        }
+        drop(state);
+        // An error says only that nobody has subscribed.
+        let _nobody = self.feed.send(event);
     }
 
     fn recorded(&self, record: &Arc<RunRecord>) {
         let mut state = self.state();
         // The run itself is the first to be recorded.
-        if state.record.as_ref().is_none_or(|own| own.id == record.id) {
+        let is_own = state.record.as_ref().is_none_or(|own| own.id == record.id);
+        if is_own {
             state.record = Some(Arc::clone(record));
         }
         if record.is_open() {
             state.open.insert(record.id.clone(), Arc::clone(record));
         } else {
             state.open.remove(&record.id);
+        }
+        if is_own {
+            state.forget_recorded(record);
+        }
+    }
+}
+
+fn is_line(event: &RunEvent) -> bool {
+    matches!(event.change, RunChange::Log { .. })
+}
+
+impl State {
+    /// Lets the oldest line go if there are too many.
+    fn bound_lines(&mut self) {
+        if self.recent.iter().filter(|event| is_line(event)).count() > KEPT_LINES
+            && let Some(oldest) = self.recent.iter().position(is_line)
+        {
+            self.recent.remove(oldest);
+            self.gone_lines += 1;
+        }
+    }
+
+    /// Forgets what this record of the run itself has: all but the lines of steps that go on.
+    fn forget_recorded(&mut self, record: &RunRecord) {
+        let goes_on = |of_job: &str, of_step: &str| {
+            let jobs = record.jobs.iter().filter(|job| job.name == of_job);
+            jobs.flat_map(|job| &job.steps).any(|step| step.name == of_step && step.status.is_open())
+        };
+        let open = &self.open;
+        self.recent.retain(|event| match &event.change {
+            RunChange::Log { job, step, .. } if *event.run_id == *record.id => goes_on(job, step),
+            RunChange::Log { .. } => open.contains_key(&*event.run_id),
+            _ => false,
+        });
+        if self.recent.is_empty() {
+            self.gone_lines = 0;
         }
     }
 }
@@ -215,7 +290,11 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use mangrove_domain::{run::LogLine, time::Timestamp};
+    use mangrove_domain::{
+        json::Json,
+        run::{JobRecord, LogLine, RunStatus, StepRecord},
+        time::Timestamp,
+    };
 
     use super::*;
 
@@ -232,9 +311,100 @@ mod tests {
         event(RunChange::JobStarted { job: "j".to_owned() })
     }
 
+    fn run() -> LiveRun {
+        LiveRun::new(broadcast::Sender::new(16))
+    }
+
+    /// A record with steps in one job, each with its status.
+    fn record(steps: &[(&str, RunStatus)]) -> Arc<RunRecord> {
+        let steps = steps.iter().map(|(name, status)| StepRecord {
+            name: (*name).to_owned(),
+            task: "thing.work".to_owned(),
+            status: *status,
+            started_at: None,
+            finished_at: None,
+            data_handles: Vec::new(),
+            logs: Vec::new(),
+            error: None,
+            provenance: None,
+        });
+        let job = JobRecord {
+            name: "j".to_owned(),
+            status: RunStatus::Running,
+            started_at: None,
+            finished_at: None,
+            steps: steps.collect(),
+        };
+        Arc::new(RunRecord {
+            id: "r".to_owned(),
+            name: "deploy".to_owned(),
+            trigger: "test".to_owned(),
+            status: RunStatus::Running,
+            started_at: Timestamp::from_millis(0),
+            finished_at: None,
+            inputs: Json::Null,
+            jobs: vec![job],
+            error: None,
+        })
+    }
+
+    fn step(name: &str) -> RunEvent {
+        let record = record(&[(name, RunStatus::Succeeded)]);
+        event(RunChange::StepFinished { job: "j".to_owned(), step: Box::new(record.jobs[0].steps[0].clone()) })
+    }
+
+    /// What somebody is told who comes now.
+    async fn told(run: &LiveRun) -> Vec<RunEvent> {
+        let mut events = run.subscribe();
+        let mut told = Vec::new();
+        while !events.receiver.is_empty() {
+            told.extend(events.next().await);
+        }
+        told
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_is_told_what_no_record_has_yet_and_how_much_of_it_is_gone() {
+        let run = run();
+        let begun = record(&[("s", RunStatus::Pending), ("other", RunStatus::Pending)]);
+        run.recorded(&begun);
+        run.observe(event(RunChange::Started(Arc::clone(&begun))));
+        run.observe(job());
+        let lines: Vec<RunEvent> = (0..2 * KEPT_LINES).map(line).collect();
+        for line in &lines {
+            run.observe(line.clone());
+        }
+        let dropped = event(RunChange::LinesDropped { lines: KEPT_LINES as u64 });
+        let beginning = [event(RunChange::Started(Arc::clone(&begun))), dropped.clone(), job()];
+        let expected = [&beginning, &lines[KEPT_LINES..]].concat();
+        assert_eq!(told(&run).await, expected, "the latest lines, in their order");
+
+        // The next record has all of it but what the step that goes on has logged.
+        let going_on = record(&[("s", RunStatus::Running), ("other", RunStatus::Succeeded)]);
+        run.observe(step("other"));
+        run.recorded(&going_on);
+        let beginning = [event(RunChange::Started(Arc::clone(&going_on))), dropped];
+        assert_eq!(told(&run).await, [&beginning, &lines[KEPT_LINES..]].concat());
+        let ended = record(&[("s", RunStatus::Succeeded), ("other", RunStatus::Succeeded)]);
+        run.recorded(&ended);
+        assert_eq!(told(&run).await, [event(RunChange::Started(ended))]);
+    }
+
+    #[tokio::test]
+    async fn the_feed_of_all_runs_has_everything_but_what_they_log() {
+        let run = run();
+        let mut feed = run.feed.subscribe();
+        run.observe(job());
+        run.observe(line(1));
+        run.observe(step("s"));
+        assert_eq!(feed.recv().await, Ok(job()));
+        assert_eq!(feed.recv().await, Ok(step("s")));
+        assert!(feed.is_empty());
+    }
+
     #[tokio::test]
     async fn events_for_a_subscriber_that_never_reads_are_bounded_and_say_what_was_dropped() {
-        let run = LiveRun::new();
+        let run = run();
         let mut events = run.subscribe();
         for number in 0..3 * WAITING_LINES {
             run.observe(line(number));
@@ -253,7 +423,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_subscriber_that_reads_misses_nothing() {
-        let run = LiveRun::new();
+        let run = run();
         let mut events = run.subscribe();
         for number in 0..3 * WAITING_LINES {
             run.observe(line(number));

@@ -1,0 +1,9 @@
+//! The HTTP API over a service of fakes: no socket, no database, no bundler.
+
+mod access;
+mod answers;
+mod events;
+mod openapi;
+mod runs;
+mod server;
+mod world;
