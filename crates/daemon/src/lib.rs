@@ -6,6 +6,8 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod answering;
+mod control;
 mod daemon;
 mod debounce;
 mod event;
@@ -19,7 +21,8 @@ mod scheduled_runs;
 mod status;
 
 pub use self::{
-    daemon::{Control, Daemon, Handle, StartError},
+    control::Control,
+    daemon::{Answers, Daemon, Handle, StartError},
     event::{ScanAnswer, ScanFailed, ScanOptions},
     options::Options,
     status::{LastLook, Phase, Status},
