@@ -5,7 +5,6 @@ use std::{collections::HashMap, time::Duration};
 use mangrove_app::workflow::{Library, LibrarySchedules, library::Layout};
 use mangrove_daemon::schedule::{Schedule, Scheduler, SchedulerChange};
 use mangrove_domain::{
-    json::Json,
     ports::FilesError,
     problem::{Code, Problem, Severity},
     source::{Origin, RelativePath, RootId, SourceId},
@@ -49,9 +48,8 @@ async fn a_file_says_when_and_how() {
     assert_eq!((&*one.name, &*one.file, one.origin), ("w1", "workflows/one.yaml", Origin::Local));
     assert_eq!((one.overlap, one.misfire, one.jitter), (Overlap::Queue, Misfire::RunOnce, Duration::from_secs(90)));
     assert_eq!((one.recurrence.zone(), &*one.pattern), ("Asia/Tokyo", "0 3 * * *"));
-    assert_eq!(one.inputs, Json::object([("a", Json::from(1))]));
     assert_eq!((two.overlap, two.misfire, two.jitter), (Overlap::Skip, Misfire::Skip, Duration::ZERO));
-    assert_eq!((two.recurrence.zone(), &two.inputs), ("Europe/Berlin", &Json::Object(Vec::new())));
+    assert_eq!(two.recurrence.zone(), "Europe/Berlin");
     assert!(found.broken.is_empty(), "{:?}", found.broken);
 }
 

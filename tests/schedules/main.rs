@@ -8,7 +8,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mangrove_daemon::schedule::{Fire, FireOutcome, Limits, Schedule, Scheduler};
 use mangrove_domain::{
-    json::Json,
     ports::Calendar as _,
     run::RunStatus,
     source::Origin,
@@ -31,7 +30,6 @@ pub(crate) fn schedule(pattern: &str, zone: &str) -> Schedule {
         overlap: Overlap::Skip,
         misfire: Misfire::Skip,
         jitter: Duration::ZERO,
-        inputs: Json::Object(Vec::new()),
     }
 }
 

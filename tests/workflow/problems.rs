@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use mangrove_app::workflow::LibraryWebhooks;
+
 use crate::bench::{Bench, workflow};
 
 /// The problems of a repository whose workflow has these jobs.
@@ -221,6 +223,9 @@ async fn triggers_that_cannot_be_used_are_told_where_they_stand() {
         "{overlap: queue, inputs: {size: 1}}",
         "{schedule: '@daily', inputs: {}}",
         "{schedule: '@daily', inputs: {size: '${{ env.SIZE }}'}}",
+        "{schedule: '@daily', inputs: {size: '${{ inputs.size }}'}}",
+        "{schedule: '@daily', inputs: {size: '${{ webhook.body.size }}'}}",
+        "{inputs: {size: '${{ webhook.body.size + }}'}}",
     ]
     .iter()
     .enumerate()
@@ -253,7 +258,86 @@ jobs:
     workflows/07.yaml:3:31: unknown key `jiter` in a trigger — did you mean `jitter`?
     workflows/09.yaml:3:20 (warning): `overlap` says something of a schedule, and this trigger has none — add `schedule`, such as `schedule: '@daily'`
     workflows/10.yaml:3:21: the inputs of scheduled runs: size: is required
+    workflows/12.yaml:3:46: `inputs.size`: `inputs` has no value before there is a run — the inputs of a trigger may use env, webhook
+    workflows/13.yaml:3:46 (warning): `webhook.body.size`: `webhook` has no value when the schedule starts the workflow — such a run does not begin; give the schedule a workflow of its own, which calls this one
+    workflows/14.yaml:3:26: `webhook.body.size +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
     "#);
+}
+
+#[tokio::test]
+async fn webhooks_that_cannot_be_used_are_told_where_they_stand() {
+    let mut files = String::new();
+    for (number, webhook) in [
+        "{route: /deploy, secret: '@env=DEPLOY_SECRET'}",
+        "{route: a/b, secret: '@vault=ops:hook', scheme: generic, header: X-Sig, prefix: 'v1=', replayWindow: 60}",
+        "{secret: '@env=X'}",
+        "{route: ../up, secret: '@env=X'}",
+        "{route: 'a b', secret: '@file=/run/secret'}",
+        "{route: w4, secret: hunter2}",
+        "{route: w5, secret: '@env=X', scheme: gitub}",
+        "{route: w6, secret: '@env=X', scheme: generic}",
+        "{route: w7, secret: '@env=X', header: X-Sig}",
+        "{route: w8, secret: '@env=X', scheme: generic, header: 'X Sig'}",
+        "{route: w9, secret: '@env=X', replayWindow: never}",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let _ = write!(
+            files,
+            "
+//- /workflows/{number:02}.yaml
+id: 00000000-0000-4000-8000-0000000002{number:02}
+name: h{number:02}
+inputs: {{properties: {{event: {{type: object}}}}, required: [event]}}
+trigger: {{webhook: {webhook}}}
+jobs:
+  - name: j
+    steps:
+      - name: s
+        task: {{type: model_method, modelIdOrName: thing, methodName: run}}
+"
+        );
+    }
+    insta::assert_snapshot!(Bench::new(&files).problems().await, @r#"
+    workflows/02.yaml:4:20: a webhook needs `route`
+    workflows/03.yaml:4:28: `route`: no address has this form — a route is letters, digits, `.`, `_` and `-`, in parts separated by slashes, and at most 200 long: `deploy` is `POST /hooks/deploy`
+    workflows/04.yaml:4:28: `route`: no address has this form — a route is letters, digits, `.`, `_` and `-`, in parts separated by slashes, and at most 200 long: `deploy` is `POST /hooks/deploy`
+    workflows/05.yaml:4:40: `secret`: a file that others read must not hold a secret — name where it is found: `@env=NAME`, `@file=PATH` or `@vault=VAULT:KEY`
+    workflows/06.yaml:4:58: `scheme`: unknown word `gitub` — did you mean `github`?
+    workflows/07.yaml:4:20: `scheme: generic` needs `header`: where the signature stands
+    workflows/08.yaml:4:58: `header` belongs to `scheme: generic`; the other schemes have their own — use `scheme: generic`, or take it out
+    workflows/09.yaml:4:75: `header`: no header has this name
+    workflows/10.yaml:4:64: `replayWindow`: expected seconds, or a duration such as 90s, 5m or 1h, found "never"
+    "#);
+}
+
+#[tokio::test]
+async fn a_route_that_two_workflows_have_is_told() {
+    let mut files = String::new();
+    for (number, route) in ["/deploy", "deploy", "other"].iter().enumerate() {
+        let trigger = format!("trigger: {{webhook: {{route: {route}, secret: '@env=S'}}}}");
+        let step = "{name: s, task: {type: model_method, modelIdOrName: thing, methodName: run}}";
+        let _ = write!(
+            files,
+            "
+//- /workflows/{number}.yaml
+id: 00000000-0000-4000-8000-00000000040{number}
+name: r{number}
+{trigger}
+jobs: [{{name: j, steps: [{step}]}}]
+"
+        );
+    }
+    let bench = Bench::new(&files);
+    insta::assert_snapshot!(bench.problems().await, @r#"
+    workflows/0.yaml:3:28: the route `deploy` belongs to workflows/0.yaml and workflows/1.yaml: none of them is started — give one of them another `route`
+    workflows/1.yaml:3:28: the route `deploy` belongs to workflows/0.yaml and workflows/1.yaml: none of them is started — give one of them another `route`
+    "#);
+    let webhooks = LibraryWebhooks::of(&bench.library().await);
+    assert!(webhooks.get("deploy").is_none(), "neither is started");
+    assert_eq!(webhooks.get("other").map(|(workflow, _)| workflow.name.value.clone()).as_deref(), Some("r2"));
+    assert_eq!(webhooks.iter().map(|(route, _)| route).collect::<Vec<_>>(), ["other"]);
 }
 
 #[tokio::test]

@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use mangrove_app::{
     loaders::Registry,
     scan::Ports,
-    service::{Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartedRun},
-    workflow::{Limits, RunChange},
+    service::{
+        Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartTriggered, StartedRun,
+    },
+    workflow::{Limits, RunChange, StartError},
 };
 use mangrove_domain::{
     configuration::InForce,
@@ -154,7 +156,7 @@ impl World {
         };
         let repository = Repository {
             directory: tree.root(),
-            environment: [].into(),
+            environment: [("HOME_OF_TESTS".to_owned(), "somewhere".to_owned())].into(),
             files: Arc::new(DiskFiles::new(tree.root())),
             documents: Arc::new(YamlDocuments),
             expressions: Arc::new(CelExpressions),
@@ -369,4 +371,47 @@ fn information_does_not_make_a_workflow_invalid() {
     assert!(validation(Severity::Information).is_valid());
     assert!(validation(Severity::Warning).is_valid());
     assert!(!validation(Severity::Error).is_valid());
+}
+
+/// A workflow whose trigger gives inputs, and declares what a request is.
+const TRIGGERED: &str = "
+id: 00000000-0000-4000-8000-000000000300
+name: triggered
+inputs: {properties: {event: {type: object}, ref: {type: string}, home: {type: string}}}
+trigger: {schedule: '@daily', inputs: {home: '${{ env.HOME_OF_TESTS }}', ref: '${{ webhook.body.ref }}'}}
+jobs:
+  - name: j
+    steps:
+      - name: s
+        task: {type: model_method, modelIdOrName: thing, methodName: work}
+";
+
+async fn triggered(world: &World, webhook: Option<Json>) -> Result<RunRecord, RunError> {
+    let start = StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook };
+    let started = within(world.service.start_triggered(start)).await?;
+    Ok((*within(started.run.wait()).await.expect("a record")).clone())
+}
+
+#[tokio::test]
+async fn a_trigger_gives_its_run_the_inputs_that_its_file_has() {
+    let world = World::new();
+    world.tree.write("workflows/triggered.yaml", TRIGGERED).expect("written");
+    let body = Json::object([("ref", Json::from("main"))]);
+    let record = triggered(&world, Some(Json::object([("body", body.clone())]))).await.expect("it begins");
+    assert_eq!((record.status, record.trigger.as_str()), (RunStatus::Succeeded, "schedule"));
+    let expected = [("event", body), ("home", Json::from("***")), ("ref", Json::from("main"))];
+    assert_eq!(record.inputs, Json::object(expected), "what came of `env` is masked");
+
+    // A schedule has no request, and a request may lack what the trigger needs: no run.
+    for webhook in [None, Some(Json::object([("body", Json::from("text"))]))] {
+        let error = triggered(&world, webhook).await.expect_err("an expression without a value");
+        let RunError::Start(StartError::Problems(problems)) = &error else { panic!("{error}") };
+        assert!(problems[0].message.contains("workflows/triggered.yaml:5:"), "{error}");
+    }
+    let plain = TRIGGERED.replace(", ref: '${{ webhook.body.ref }}'", "");
+    world.tree.write("workflows/triggered.yaml", plain).expect("written");
+    assert_eq!(triggered(&world, None).await.expect("it begins").inputs, Json::object([("home", Json::from("***"))]));
+    let start = StartTriggered { workflow: "trigered".to_owned(), trigger: "schedule".to_owned(), webhook: None };
+    let error = within(world.service.start_triggered(start)).await.expect_err("no such workflow");
+    assert!(matches!(error, RunError::Unknown { .. }), "{error}");
 }

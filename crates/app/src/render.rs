@@ -31,6 +31,12 @@ impl Scope {
         }
     }
 
+    /// What the inputs of a trigger may use: `webhook`, if it was one.
+    #[must_use]
+    pub fn of_trigger(webhook: Option<Json>) -> Self {
+        Self { variables: webhook.map(|webhook| ("webhook".to_owned(), webhook)).into_iter().collect() }
+    }
+
     /// The same scope with another `self`.
     #[must_use]
     pub fn with_self(&self, value: Json) -> Self {

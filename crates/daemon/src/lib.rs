@@ -19,6 +19,7 @@ mod scans;
 pub mod schedule;
 mod scheduled_runs;
 mod status;
+pub mod webhook;
 
 pub use self::{
     control::Control,

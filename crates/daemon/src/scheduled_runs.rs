@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mangrove_app::service::{RunError, Runnable, Service, StartRun};
+use mangrove_app::service::{RunError, Service, StartTriggered};
 use mangrove_domain::{
     ports::ScheduleClaim,
     problem::{Code, Problem},
@@ -82,7 +82,7 @@ impl ScheduledRuns {
 
 /// Claims an instant, runs its workflow and waits for the end of it.
 async fn run(service: &Service, fire: Fire, holder: &str, sender: &mpsc::Sender<Event>) -> FireOutcome {
-    let Fire { number, workflow, name, inputs, due, .. } = fire;
+    let Fire { number, workflow, name, due, .. } = fire;
     let claim = ScheduleClaim {
         workflow: workflow.to_string(),
         instant: due,
@@ -106,8 +106,8 @@ async fn run(service: &Service, fire: Fire, holder: &str, sender: &mpsc::Sender<
             return FireOutcome::Refused(Problem::error(fault.code, name, fault.message));
         }
     }
-    let what = Runnable::Workflow(workflow.to_string());
-    let started = match service.start_run(StartRun { what, inputs, trigger: "schedule".to_owned() }).await {
+    let start = StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None };
+    let started = match service.start_triggered(start).await {
         Ok(started) => started,
         Err(error) => {
             tracing::error!(workflow = name, %error, "a scheduled run did not start");

@@ -26,7 +26,7 @@ pub use self::{
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},
-    runs::{RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartedRun},
+    runs::{RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered, StartedRun},
     settings::{Access, BundlerChoice, Settings},
     sources::Query,
 };

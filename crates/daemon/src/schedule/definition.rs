@@ -4,8 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use mangrove_app::workflow::Scheduled;
 use mangrove_domain::{
-    document::Node,
-    json::Json,
     ports::Recurrence,
     problem::Problem,
     run::RunStatus,
@@ -35,8 +33,6 @@ pub struct Schedule {
     pub misfire: Misfire,
     /// How much later it may begin, at most; zero for none.
     pub jitter: Duration,
-    /// The inputs of its runs, an object.
-    pub inputs: Json,
 }
 
 impl Schedule {
@@ -53,7 +49,6 @@ impl From<&Scheduled> for Schedule {
     fn from(scheduled: &Scheduled) -> Self {
         let Scheduled { workflow, recurrence } = scheduled;
         let trigger = workflow.trigger.as_ref();
-        let inputs = trigger.and_then(|trigger| trigger.inputs.as_ref()).map(Node::to_json);
         Self {
             workflow: workflow.id.as_str().into(),
             name: workflow.name.value.clone(),
@@ -64,7 +59,6 @@ impl From<&Scheduled> for Schedule {
             overlap: trigger.map(|trigger| trigger.overlap).unwrap_or_default(),
             misfire: trigger.map(|trigger| trigger.misfire).unwrap_or_default(),
             jitter: trigger.map(|trigger| trigger.jitter).unwrap_or_default(),
-            inputs: inputs.unwrap_or_else(|| Json::Object(Vec::new())),
         }
     }
 }
@@ -82,8 +76,6 @@ pub struct Fire {
     pub workflow: Arc<str>,
     /// The name of the workflow.
     pub name: String,
-    /// The inputs, an object.
-    pub inputs: Json,
     /// The instant of the schedule that it is for: with the workflow, what is claimed, so that one daemon starts it.
     pub due: Timestamp,
     /// True if it makes up for runs that were missed.

@@ -193,7 +193,6 @@ impl Scheduler {
                 number,
                 workflow: Arc::clone(&schedule.workflow),
                 name: schedule.name.clone(),
-                inputs: schedule.inputs.clone(),
                 due,
                 makes_up,
             };

@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mangrove_domain::{
-    json::Json,
     ports::{Calendar as _, Entropy},
     problem::{Code, Problem},
     run::RunStatus,
@@ -35,7 +34,6 @@ fn schedule_of(calendar: &PeriodicCalendar, name: &str, pattern: &str) -> Schedu
         overlap: Overlap::Skip,
         misfire: Misfire::Skip,
         jitter: Duration::ZERO,
-        inputs: Json::object([("name", Json::from(name))]),
     }
 }
 
@@ -100,7 +98,6 @@ fn a_fire_says_what_to_run() {
     let mut scheduler = scheduler(Limits::default(), vec![schedule("a", "every 60s")], at(1));
     let [fire] = &scheduler.advance(at(60))[..] else { panic!("one") };
     assert_eq!((&*fire.workflow, &*fire.name, fire.due, fire.makes_up), ("id of a", "a", at(60), false));
-    assert_eq!(fire.inputs, Json::object([("name", Json::from("a"))]));
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod graph;
 mod parse;
 pub mod template;
 pub mod trigger;
+pub mod webhook;
 
 pub use condition::Condition;
 pub use file::{WorkflowFile, WorkflowFiles};

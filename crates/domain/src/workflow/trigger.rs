@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use super::duration;
+use super::{
+    duration,
+    webhook::{self, Webhook},
+};
 use crate::{
     document::Node,
     form::{Form, Located, Members},
     problem::{Code, Severity},
 };
 
-const KEYS: [&str; 6] = ["schedule", "timezone", "overlap", "misfire", "jitter", "inputs"];
+const KEYS: [&str; 7] = ["schedule", "timezone", "overlap", "misfire", "jitter", "inputs", "webhook"];
 
 /// Keys that say something of a schedule.
 const KEYS_OF_SCHEDULES: [&str; 4] = ["timezone", "overlap", "misfire", "jitter"];
@@ -28,6 +31,8 @@ pub struct Trigger {
     pub misfire: Misfire,
     /// How much later than the schedule says it may begin, at most; zero if the file says nothing.
     pub jitter: Duration,
+    /// The request from outside that starts it.
+    pub webhook: Option<Webhook>,
     /// The inputs of such a run, a mapping; may contain expressions.
     pub inputs: Option<Node>,
 }
@@ -102,6 +107,7 @@ pub(super) fn read(form: &mut Form<'_>, workflow: Members<'_>) -> Option<Trigger
         overlap: form.choice(members, "overlap", &Overlap::WORDS).unwrap_or_default(),
         misfire: form.choice(members, "misfire", &Misfire::WORDS).unwrap_or_default(),
         jitter: duration::optional(form, members, "jitter").unwrap_or_default(),
+        webhook: webhook::read(form, members),
         inputs: form.mapping(members, "inputs").cloned(),
     })
 }

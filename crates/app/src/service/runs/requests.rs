@@ -88,8 +88,6 @@ impl Service {
         let library = Arc::new(self.library().await?);
         let StartRun { what, inputs, trigger } = start;
         let file = file_of(&library, &what)?;
-        let problems = library.problems_of(&file).cloned().collect();
-        let broken_files = broken_files(&library, &file);
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
@@ -99,8 +97,20 @@ impl Service {
                 Engine::method_request(&library, definition, method, inputs, trigger)?
             }
         };
-        let environment = self.repository.environment.iter();
-        let environment = Environment::new(environment.map(|(name, value)| (name.clone(), value.clone())).collect());
+        self.begin(engine, library, &file, request, self.expression_environment()).await
+    }
+
+    /// Starts a run of what this file has.
+    pub(super) async fn begin(
+        &self,
+        engine: Engine,
+        library: Arc<Library>,
+        file: &str,
+        request: RunRequest,
+        environment: Environment,
+    ) -> Result<StartedRun, RunError> {
+        let problems = library.problems_of(file).cloned().collect();
+        let broken_files = broken_files(&library, file);
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
         let (run, events) = self.active.start(Start { engine, library, request, environment, runs, clock }).await?;
         Ok(StartedRun { run, events, problems, broken_files })
@@ -141,7 +151,13 @@ impl Service {
         Ok(self.run_store()?.get(id).await?)
     }
 
-    fn engine(&self) -> Result<Engine, ServiceError> {
+    /// The variables that expressions can name, none of them given out yet.
+    pub(super) fn expression_environment(&self) -> Environment {
+        let variables = self.repository.environment.iter();
+        Environment::new(variables.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    pub(super) fn engine(&self) -> Result<Engine, ServiceError> {
         let running = self.options.running.as_ref().ok_or(ServiceError::Without("what runs methods"))?;
         let ports = self.scanner.ports();
         let services = Services {
@@ -168,7 +184,7 @@ fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
     found.map_err(|problem| unknown(library, problem))
 }
 
-fn unknown(library: &Library, problem: Problem) -> RunError {
+pub(super) fn unknown(library: &Library, problem: Problem) -> RunError {
     let hiding =
         if problem.code == Code::UNKNOWN_NAME { library.hiding_problems().cloned().collect() } else { Vec::new() };
     RunError::Unknown { problem, hiding }

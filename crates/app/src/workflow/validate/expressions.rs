@@ -6,7 +6,7 @@ use mangrove_domain::{
     nearest,
     ports::Expressions,
     position::Position,
-    problem::Code,
+    problem::{Code, Severity},
     workflow::{
         Workflow,
         template::{self, Part},
@@ -18,18 +18,37 @@ use crate::method::arguments;
 
 /// The names that expressions may use.
 const KNOWN: [&str; 4] = ["inputs", "self", "env", "run"];
+/// The names that expressions in the inputs of a trigger may use.
+const KNOWN_TO_TRIGGERS: [&str; 2] = ["env", "webhook"];
 /// Names of the format that this version does not serve.
 const LATER: [&str; 4] = ["data", "model", "vault", "file"];
 
 /// Checks every text below `node`. `workflow` is the one whose inputs the expressions see, if that is known.
 pub(super) fn check(findings: &mut Findings<'_>, node: &Node, workflow: Option<&Workflow>, port: &dyn Expressions) {
+    check_node(findings, node, &Place::Run(workflow), port);
+}
+
+/// Checks every text of the inputs of a trigger.
+pub(super) fn check_trigger(findings: &mut Findings<'_>, node: &Node, is_scheduled: bool, port: &dyn Expressions) {
+    check_node(findings, node, &Place::Trigger { is_scheduled }, port);
+}
+
+/// Where expressions stand, which decides what they may use.
+enum Place<'a> {
+    /// In a run of this workflow, if that is known.
+    Run(Option<&'a Workflow>),
+    /// In the inputs of a trigger, before there is a run.
+    Trigger { is_scheduled: bool },
+}
+
+fn check_node(findings: &mut Findings<'_>, node: &Node, place: &Place<'_>, port: &dyn Expressions) {
     match &node.value {
         NodeValue::String(text) => {
             let position = node.position(findings.file);
-            check_text(findings, text, &position, workflow, port);
+            check_parts(findings, text, &position, place, port);
         }
-        NodeValue::List(items) => items.iter().for_each(|item| check(findings, item, workflow, port)),
-        NodeValue::Map(members) => members.iter().for_each(|(_, value)| check(findings, value, workflow, port)),
+        NodeValue::List(items) => items.iter().for_each(|item| check_node(findings, item, place, port)),
+        NodeValue::Map(members) => members.iter().for_each(|(_, value)| check_node(findings, value, place, port)),
         NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {}
     }
 }
@@ -40,6 +59,16 @@ pub(super) fn check_text(
     text: &str,
     position: &Position,
     workflow: Option<&Workflow>,
+    port: &dyn Expressions,
+) {
+    check_parts(findings, text, position, &Place::Run(workflow), port);
+}
+
+fn check_parts(
+    findings: &mut Findings<'_>,
+    text: &str,
+    position: &Position,
+    place: &Place<'_>,
     port: &dyn Expressions,
 ) {
     let parts = match template::split(text) {
@@ -55,11 +84,35 @@ pub(super) fn check_text(
         match port.references(expression) {
             Ok(references) => {
                 for path in &references {
-                    check_reference(findings, expression, path, position, workflow);
+                    match place {
+                        Place::Run(workflow) => check_reference(findings, expression, path, position, *workflow),
+                        Place::Trigger { is_scheduled } => {
+                            check_trigger_reference(findings, expression, path, position, *is_scheduled);
+                        }
+                    }
                 }
             }
             Err(error) => findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), None),
         }
+    }
+}
+
+fn check_trigger_reference(
+    findings: &mut Findings<'_>,
+    expression: &str,
+    path: &[String],
+    position: &Position,
+    is_scheduled: bool,
+) {
+    let Some(root) = path.first().map(String::as_str) else { return };
+    let hint = format!("the inputs of a trigger may use {}", KNOWN_TO_TRIGGERS.join(", "));
+    if root == "webhook" && is_scheduled {
+        let message = format!("`{expression}`: `webhook` has no value when the schedule starts the workflow");
+        let hint = "such a run does not begin; give the schedule a workflow of its own, which calls this one";
+        findings.report(Severity::Warning, Code::INVALID_EXPRESSION, position.clone(), message, Some(hint.into()));
+    } else if (KNOWN.contains(&root) || LATER.contains(&root)) && !KNOWN_TO_TRIGGERS.contains(&root) {
+        let message = format!("`{expression}`: `{root}` has no value before there is a run");
+        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, Some(hint.into()));
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
     workflow::{
         catalogue::{Claim, TypeCatalogue},
         library::Library,
+        routes::LibraryWebhooks,
     },
 };
 
@@ -58,6 +59,8 @@ pub fn validate(library: &Library, tools: Tools<'_>) -> Vec<Problem> {
     for workflow in library.own_workflows() {
         problems.extend(check(library, workflow, tools, false));
     }
+    let is_own = |problem: &Problem| library.own_workflows().any(|workflow| workflow.file == problem.subject);
+    problems.extend(LibraryWebhooks::of(library).problems.into_iter().filter(is_own));
     sorted(problems)
 }
 
@@ -172,6 +175,11 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     let mut problems = Vec::new();
     check_inputs_schema(&mut findings, workflow, tools.schemas);
     trigger::check(&mut findings, workflow, tools.schemas, tools.calendar);
+    if let Some(trigger) = &workflow.trigger
+        && let Some(inputs) = &trigger.inputs
+    {
+        expressions::check_trigger(&mut findings, inputs, trigger.schedule.is_some(), tools.expressions);
+    }
     let drivers = workflow.jobs.iter().map(|job| job.driver.as_ref());
     let steps = || workflow.jobs.iter().flat_map(|job| &job.steps);
     for driver in drivers.chain([workflow.driver.as_ref()]).chain(steps().map(|step| step.driver.as_ref())) {

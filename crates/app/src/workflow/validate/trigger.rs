@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    document::{Node, NodeValue},
     json::Json,
     ports::{Calendar, CalendarError, CalendarPart, Recurrence, SchemaValidator},
     problem::{Code, Problem, Severity},
@@ -28,6 +29,13 @@ pub(in crate::workflow) fn recurrence(
     Some(recurrence.filter(|_| problems.is_empty()).ok_or(problems))
 }
 
+/// An input whose value is known when the request is there.
+fn event(declared: &Node) -> Node {
+    let node = |value| Node { line: declared.line, column: declared.column, value };
+    let value = node(NodeValue::String("${{ webhook.body }}".to_owned()));
+    node(NodeValue::Map(vec![(node(NodeValue::String("event".to_owned())), value)]))
+}
+
 /// Reports what is wrong with the trigger of a workflow; comes back with its schedule if that is understood.
 pub(super) fn check(
     findings: &mut Findings<'_>,
@@ -39,9 +47,17 @@ pub(super) fn check(
     let schema = workflow.input_schema();
     // A schema that is none is reported as such.
     if schemas.validate(&schema, &Json::Object(Vec::new())).is_ok() {
+        let own = inputs::Layer { node: trigger.inputs.as_ref(), is_own: true };
         let at = trigger.schedule.as_ref().map_or_else(|| findings.at(&workflow.name), |pattern| findings.at(pattern));
-        let layers = [inputs::Layer { node: trigger.inputs.as_ref(), is_own: true }];
-        inputs::check(findings, &workflow.file, &schema, &layers, &at, "the inputs of scheduled runs", schemas);
+        if let (None, Some(webhook)) = (&trigger.schedule, &trigger.webhook) {
+            // The body of the request, which nobody knows yet.
+            let event = workflow.inputs.as_ref().and_then(|node| node.get("properties")?.get("event")).map(event);
+            let layers = [inputs::Layer { node: event.as_ref(), is_own: true }, own];
+            let at = findings.at(&webhook.route);
+            inputs::check(findings, &workflow.file, &schema, &layers, &at, "the inputs of runs by webhook", schemas);
+        } else {
+            inputs::check(findings, &workflow.file, &schema, &[own], &at, "the inputs of scheduled runs", schemas);
+        }
     }
     let pattern = trigger.schedule.as_ref()?;
     let zone = trigger.timezone.as_ref();

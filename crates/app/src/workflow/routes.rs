@@ -1,0 +1,67 @@
+//! The workflows of a library that requests from outside start.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mangrove_domain::{
+    problem::{Code, Problem},
+    workflow::{Workflow, webhook::Webhook},
+};
+
+use super::library::Library;
+
+/// Which workflow a route starts.
+#[derive(Debug, Default)]
+pub struct LibraryWebhooks {
+    /// By route.
+    routes: BTreeMap<String, Arc<Workflow>>,
+    /// Routes that two workflows have: neither is started.
+    pub problems: Vec<Problem>,
+}
+
+impl LibraryWebhooks {
+    /// Looks at every workflow that can be run by its name.
+    #[must_use]
+    pub fn of(library: &Library) -> Self {
+        let mut found: BTreeMap<&str, Vec<&Arc<Workflow>>> = BTreeMap::new();
+        for workflow in library.usable_workflows() {
+            if let Some(webhook) = webhook(workflow) {
+                found.entry(&webhook.route.value).or_default().push(workflow);
+            }
+        }
+        let mut webhooks = Self::default();
+        for (route, workflows) in found {
+            if let [workflow] = workflows[..] {
+                webhooks.routes.insert(route.to_owned(), Arc::clone(workflow));
+                continue;
+            }
+            let files: Vec<&str> = workflows.iter().map(|workflow| workflow.file.as_str()).collect();
+            for workflow in &workflows {
+                let message =
+                    format!("the route `{route}` belongs to {}: none of them is started", files.join(" and "));
+                let position = webhook(workflow).map(|webhook| webhook.route.position(&workflow.file));
+                webhooks.problems.push(
+                    Problem::error(Code::AMBIGUOUS_NAME, workflow.file.clone(), message)
+                        .at_if(position)
+                        .advise("give one of them another `route`"),
+                );
+            }
+        }
+        webhooks
+    }
+
+    /// The workflow of a route, and its webhook.
+    #[must_use]
+    pub fn get(&self, route: &str) -> Option<(&Arc<Workflow>, &Webhook)> {
+        let workflow = self.routes.get(route)?;
+        Some((workflow, webhook(workflow)?))
+    }
+
+    /// Every route, with its workflow.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Workflow>)> {
+        self.routes.iter().map(|(route, workflow)| (route.as_str(), workflow))
+    }
+}
+
+fn webhook(workflow: &Workflow) -> Option<&Webhook> {
+    workflow.trigger.as_ref()?.webhook.as_ref()
+}
