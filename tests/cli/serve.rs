@@ -2,8 +2,8 @@
 //! here has a home directory: the environment is empty but for `PATH`.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::{SocketAddr, TcpListener},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -62,6 +62,22 @@ impl Serving {
         };
         until(message, found)
             .unwrap_or_else(|| panic!("nobody said {message:?}: {:#?}", self.log.lock().expect("the log")))
+    }
+
+    /// Asks for something over HTTP; gives the status and the body.
+    pub(crate) fn ask(&self, method: &str, path: &str, token: Option<&str>) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(LONG)).expect("a time-out");
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}Content-Length: 0\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, body.to_owned())
     }
 
     /// Sends a signal by its number.
@@ -229,4 +245,45 @@ fn an_address_that_is_taken_is_told_with_what_to_do() {
     let refused = sandbox.run(&["serve", "--listen", &address]);
     assert_eq!(refused.code, 2, "{refused}");
     assert!(refused.stderr.contains("MG0801") && refused.stderr.contains(&address), "{refused}");
+}
+
+#[test]
+fn it_answers_over_http_what_the_command_line_prints() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    sandbox.write("extensions/models/b.ts", &broken("@acme/b"));
+    let serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    let (status, body) = serving.ask("GET", "/api/v1/types", None);
+    assert_eq!(status, 200, "{body}");
+    let answered: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(answered, sandbox.json(&["types"]));
+    assert_eq!(serving.ask("GET", "/readyz", None).0, 200, "an extension that fails is no reason not to be ready");
+    assert_eq!(serving.ask("GET", "/api/v1/nothing", None).0, 404);
+    assert_eq!(serving.ask("DELETE", "/api/v1/types", None).0, 405);
+
+    // A scan that is asked for is over when it is answered.
+    let (status, body) = serving.ask("POST", "/api/v1/scan", None);
+    assert_eq!(status, 200, "{body}");
+    let (status, body) = serving.ask("GET", "/api/v1/sources?state=BundleBuildFailed", None);
+    assert!(status == 200 && body.contains("extensions/models/b.ts"), "{status}: {body}");
+}
+
+#[test]
+fn with_a_token_file_nobody_is_answered_without_a_token() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    sandbox.write("tokens", "reader read 0123456789abcdef\nrunner run fedcba9876543210\n");
+    let serving = Serving::start(&sandbox, &["--token-file", "tokens"]);
+    let (reader, runner) = (Some("0123456789abcdef"), Some("fedcba9876543210"));
+    assert_eq!(serving.ask("GET", "/api/v1/types", None).0, 401);
+    assert_eq!(serving.ask("GET", "/api/v1/types", Some("0123456789abcdeX")).0, 401);
+    assert_eq!(serving.ask("GET", "/api/v1/types", reader).0, 200);
+    assert_eq!(serving.ask("POST", "/api/v1/scan", reader).0, 403);
+    assert_eq!(serving.ask("POST", "/api/v1/scan", runner).0, 200);
+    assert_eq!(serving.ask("GET", "/livez", None).0, 200);
+
+    sandbox.write("tokens", "reader read short\n");
+    let refused = sandbox.run(&["serve", "--check", "--token-file", "tokens"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("tokens") && !refused.stderr.contains("short\n"), "{refused}");
 }

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use mangrove_daemon::{Options, http::Access};
+use mangrove_daemon::Options;
 use mangrove_domain::{
     position::Position,
     problem::{Code, Problem},
     time::parse_duration,
 };
-use mangrove_fs::read::{self, FileKind, Within};
 
 use crate::{args, human};
 
@@ -149,20 +148,6 @@ impl ServeSettings {
             rescan: self.rescan.value,
             parallel_runs: self.parallel_runs.value,
         }
-    }
-
-    /// Who may ask over HTTP: whoever has a token of the file, or everybody if there is none.
-    ///
-    /// # Errors
-    /// The file cannot be read, or something is wrong with it.
-    pub(crate) fn access(&self) -> Result<Access, Vec<Problem>> {
-        let Some(path) = &self.token_file.value else { return Ok(Access::Open) };
-        let name = path.display().to_string();
-        let text = read::text(path, Within::Anywhere, FileKind::Document).map_err(|error| {
-            let message = format!("{name} cannot be read: {}", error.reason);
-            vec![Problem::error(error.into_fault().code, &self.token_file.source, message)]
-        })?;
-        Access::parse(&name, &text)
     }
 
     /// For people, in the order of the documentation.

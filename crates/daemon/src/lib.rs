@@ -6,7 +6,8 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod backend;
+mod answering;
+mod control;
 mod daemon;
 mod debounce;
 mod event;
@@ -22,7 +23,8 @@ mod status;
 pub mod webhook;
 
 pub use self::{
-    daemon::{Control, Daemon, Handle, HttpOptions, StartError},
+    control::Control,
+    daemon::{Answers, Daemon, Handle, StartError},
     event::{ScanAnswer, ScanFailed, ScanOptions},
     options::Options,
     status::{LastLook, Phase, Status},

@@ -246,6 +246,7 @@ impl Owner {
                 let fault = error.fault();
                 let problem = Problem::error(fault.code, "scan", fault.message.clone());
                 self.set_last_look(vec![problem], duration, true);
+                self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
                 self.look_again_soon();
                 answer(waiting, &Err(ScanFailed::Scan(Arc::new(error))));
                 return;
@@ -275,6 +276,8 @@ impl Owner {
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
+        let failing = outcome.as_ref().err().map(ToString::to_string);
+        self.parts.status.send_modify(|status| status.failing = failing);
         match outcome {
             Ok(report) if !report.changed.is_empty() => {
                 tracing::info!(changed = report.changed.len(), built = report.statistics.built, "sources were settled");
@@ -355,13 +358,12 @@ impl Owner {
         if now >= self.ready_at {
             self.become_ready();
         }
-        // The clock may have been set.
-        self.plan_retry();
         if now >= self.next_retry {
             self.last_retry = now;
-            self.plan_retry();
             self.scans.want();
         }
+        // The clock may have been set.
+        self.plan_retry();
         if now >= self.next_rescan {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use mangrove_app::{service::Service, workflow::replay};
 use mangrove_documents::{
     ErrorReport, JobDocument, RunDocument, RunEventDocument, RunListDocument, RunLogLineDocument, RunLogsDocument,
-    RunProblemDocument, StepDocument, json,
+    StepDocument, json,
 };
 use mangrove_domain::{
     ports::RunFilter,

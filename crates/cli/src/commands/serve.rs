@@ -1,10 +1,11 @@
 //! `mangrove serve`
 
 use mangrove_daemon::{
-    Control, Daemon, HttpOptions, Phase,
-    http::{ApiState, Hosts},
+    Answers, Control, Daemon, Phase,
+    http::{Access, ApiState, Hosts},
 };
 use mangrove_domain::problem::{Code, Problem};
+use mangrove_fs::read::{self, FileKind, Within};
 use serde::Serialize;
 
 use super::Context;
@@ -36,19 +37,19 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
         Ok(settings) => settings,
         Err(problems) => return Ok(refuse(context, &problems)),
     };
+    let access = match access(&settings) {
+        Ok(access) => access,
+        Err(problems) => return Ok(refuse(context, &problems)),
+    };
     if arguments.check {
         check(context, &settings);
         return Ok(Exit::Done);
     }
-    let access = match settings.access() {
-        Ok(access) => access,
-        Err(problems) => return Ok(refuse(context, &problems)),
-    };
-    let http_options = HttpOptions { access, hosts: Hosts::new(settings.hosts.value.clone()), pages: explain::page };
     let service = context.open(None)?;
     let descriptors = compose::raise_descriptor_limit();
-    let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options());
-    let daemon = daemon.with_http(http_options);
+    let hosts = Hosts::new(settings.hosts.value.clone());
+    let answers = Answers { access, hosts, pages: explain::page };
+    let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options(), answers);
     let mut handle = daemon.start().await.map_err(|error| {
         CommandError::usage(Some(Code::CANNOT_LISTEN), error.to_string(), Some("`--listen` names another address"))
     })?;
@@ -64,6 +65,17 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     control.stop().await;
     handle.ended().await;
     Ok(Exit::Done)
+}
+
+/// Who may ask.
+fn access(settings: &ServeSettings) -> Result<Access, Vec<Problem>> {
+    let Some(path) = &settings.token_file.value else { return Ok(Access::Open) };
+    let name = path.display().to_string();
+    let text = read::text(path, Within::Anywhere, FileKind::Document).map_err(|error| {
+        let message = format!("cannot be read: {}", error.reason);
+        vec![Problem::error(error.into_fault().code, name.clone(), message)]
+    })?;
+    Access::parse(&name, &text)
 }
 
 /// Says what is wrong with the settings.
@@ -109,7 +121,7 @@ async fn reload_on_hang_up(control: Control, api: ApiState, settings: ServeSetti
     while signals.recv().await.is_some() {
         tracing::info!("reading the configuration again");
         control.reload().await;
-        match settings.access() {
+        match access(&settings) {
             Ok(access) => api.replace_access(access),
             Err(problems) => {
                 for problem in problems {
