@@ -23,6 +23,7 @@ use crate::{
     options::Options,
     owner::{Owner, Parts},
     status::Status,
+    webhook::{Secrets, Webhooks},
 };
 
 /// How often it looks whether other processes have committed something.
@@ -47,6 +48,8 @@ pub struct Answers {
     pub hosts: Hosts,
     /// The page of a problem code, as Markdown.
     pub pages: fn(Code) -> Option<&'static str>,
+    /// Finds the secrets of webhooks.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// Why a daemon did not start.
@@ -88,13 +91,15 @@ impl Daemon {
         let status = watch::Sender::new(Status::starting(service.clock().now()));
         let stopping = CancellationToken::new();
         let control = Control { sender: sender.clone(), status: status.subscribe() };
-        let Answers { access, hosts, pages } = answers;
+        let Answers { access, hosts, pages, secrets } = answers;
+        let webhooks = Arc::new(Webhooks::new(secrets, options.parallel_runs));
         let api = ApiState::new(ApiParts {
             service: service.clone(),
             backend: Arc::new(Answering(control.clone())),
             access,
             hosts,
             pages,
+            webhooks: Arc::clone(&webhooks),
             stopping: stopping.clone(),
         });
         let router = http::router(&api, Further::default());
@@ -102,7 +107,17 @@ impl Daemon {
         let ended = CancellationToken::new();
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
-        let parts = Parts { service, watcher, manager, options, sender, receiver, status, stopping: stopping.clone() };
+        let parts = Parts {
+            service,
+            watcher,
+            manager,
+            options,
+            sender,
+            receiver,
+            status,
+            webhooks,
+            stopping: stopping.clone(),
+        };
         let task = tokio::spawn(async move {
             Owner::new(parts).run().await;
             ended.cancel();
