@@ -23,6 +23,7 @@ use crate::{
     options::Options,
     owner::{Owner, Parts},
     status::Status,
+    webhook::{Secrets, Webhooks},
 };
 
 /// How often it looks whether other processes have committed something.
@@ -47,6 +48,8 @@ pub struct Answers {
     pub hosts: Hosts,
     /// The page of a problem code, as Markdown.
     pub pages: fn(Code) -> Option<&'static str>,
+    /// Finds the secrets of webhooks.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// Why a daemon did not start.
@@ -89,21 +92,32 @@ impl Daemon {
         let control = Control { sender: sender.clone(), status: status.subscribe() };
         // It answers until the end, so that what runs can be followed and cancelled; what is new it refuses by itself.
         let ended = CancellationToken::new();
-        let Answers { access, hosts, pages } = answers;
+        let Answers { access, hosts, pages, secrets } = answers;
+        let webhooks = Arc::new(Webhooks::new(secrets, options.parallel_runs));
         let api = ApiState::new(ApiParts {
             service: service.clone(),
             backend: Arc::new(Answering(control.clone())),
             access,
             hosts,
             pages,
+            webhooks: Arc::clone(&webhooks),
             stopping: ended.clone(),
         });
         let router = http::router(&api, Further::default());
         let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
-        let parts =
-            Parts { service, watcher, manager, options, sender, receiver, status, stopping: CancellationToken::new() };
+        let parts = Parts {
+            service,
+            watcher,
+            manager,
+            options,
+            sender,
+            receiver,
+            status,
+            webhooks,
+            stopping: CancellationToken::new(),
+        };
         let task = tokio::spawn(async move {
             Owner::new(parts).run().await;
             ended.cancel();

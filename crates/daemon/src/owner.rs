@@ -26,6 +26,7 @@ use crate::{
     scans::Scans,
     scheduled_runs::ScheduledRuns,
     status::{LastLook, Phase, Status},
+    webhook::Webhooks,
 };
 
 /// The daemon counts as ready when its first look was carried out, or after this time: it does not wait for extensions
@@ -51,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) sender: mpsc::Sender<Event>,
     pub(crate) receiver: mpsc::Receiver<Event>,
     pub(crate) status: watch::Sender<Status>,
+    pub(crate) webhooks: Arc<Webhooks>,
     /// Cancelled when the daemon takes nothing new any more.
     pub(crate) stopping: CancellationToken,
 }
@@ -208,7 +210,10 @@ impl Owner {
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
         self.reads_schedules = false;
         match read {
-            Ok(read) => self.scheduled.replace(&read),
+            Ok(mut read) => {
+                self.parts.webhooks.replace(std::mem::take(&mut read.webhooks));
+                self.scheduled.replace(&read);
+            }
             Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
         }
         if std::mem::take(&mut self.reads_schedules_again) {

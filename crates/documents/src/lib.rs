@@ -30,7 +30,7 @@ pub use self::{
     api::{
         AcceptedDocument, CheckDocument, EventDocument, GapDocument, PermissionsDocument, ReadinessDocument,
         RunLogLineDocument, RunLogsDocument, ScheduleEventDocument, SourcesDocument, StartedRunDocument,
-        TransitionDocument, TransitionsDocument,
+        TransitionDocument, TransitionsDocument, WebhookDocument,
     },
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,

@@ -6,6 +6,7 @@ mod error;
 mod manager;
 mod programs;
 mod replaceable;
+mod secrets;
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +22,7 @@ use mangrove_app::{
     service::{Access, BundlerChoice, Parts, Repository, Running, Service, Settings},
     workflow::Limits,
 };
+use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
     json::Json,
     ports::{
@@ -67,6 +69,7 @@ use configuration::{BundlerSettings, MarkerConfiguration};
 use manager::Systemd;
 use programs::FoundPrograms;
 use replaceable::Replaceable;
+use secrets::HostSecrets;
 
 /// The main loop of a worker child.
 pub(crate) fn worker() -> ExitCode {
@@ -91,6 +94,11 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 /// What changes of files are noticed with.
 pub(crate) fn watcher() -> Arc<dyn Watcher> {
     Arc::new(SystemWatcher::new())
+}
+
+/// Where the secrets of webhooks are found.
+pub(crate) fn webhook_secrets(environment: BTreeMap<String, String>, repository: PathBuf) -> Arc<dyn Secrets> {
+    Arc::new(HostSecrets { environment, repository })
 }
 
 /// Whoever started this process and watches over it.

@@ -12,6 +12,7 @@ use super::{
     access::Access, answers::Answers, backend::Backend, error::ApiError, event_log::EventLog, hosts::Hosts,
     idempotency::StartedRuns,
 };
+use crate::webhook::Webhooks;
 
 /// How many requests may look at the disk at once: those that explain sources or types that nobody knows.
 const PARALLEL_LOOKS: usize = 4;
@@ -31,6 +32,8 @@ pub struct ApiParts {
     pub hosts: Hosts,
     /// The page of a problem code.
     pub pages: fn(Code) -> Option<&'static str>,
+    /// What requests from outside start.
+    pub webhooks: Arc<Webhooks>,
     /// Ends every stream when it is cancelled.
     pub stopping: CancellationToken,
 }
@@ -103,6 +106,10 @@ impl ApiState {
 
     pub(super) fn stopping(&self) -> &CancellationToken {
         &self.shared.parts.stopping
+    }
+
+    pub(super) fn webhooks(&self) -> &Arc<Webhooks> {
+        &self.shared.parts.webhooks
     }
 
     pub(super) fn answers(&self) -> &Answers {

@@ -24,6 +24,7 @@ use mangrove_app::{
 use mangrove_daemon::{
     ScanOptions,
     http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
+    webhook::{Secrets, Webhooks},
 };
 use mangrove_documents::{CheckDocument, ErrorReport, QueueDocument, SchedulesDocument};
 use mangrove_domain::{
@@ -31,6 +32,7 @@ use mangrove_domain::{
     ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, Session},
     problem::Code,
     time::Timestamp,
+    workflow::webhook::SecretSource,
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
@@ -271,6 +273,7 @@ impl World {
             access: setup.access,
             hosts: Hosts::new(["mangrove.example".to_owned()]),
             pages: |code| (code == Code::UNKNOWN_TYPE).then_some("# MG0101: unknown type\n"),
+            webhooks: Arc::new(Webhooks::new(Arc::new(NoSecrets), 1)),
             stopping: stopping.clone(),
         });
         let router = router(&state, Further::default());
@@ -321,4 +324,14 @@ pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builde
 /// A bound for what must end: generous, and reached only by a failure.
 pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("an end")
+}
+
+/// A daemon without secrets of webhooks.
+struct NoSecrets;
+
+#[async_trait]
+impl Secrets for NoSecrets {
+    async fn find(&self, _source: &SecretSource) -> Result<Vec<u8>, String> {
+        Err("there are none here".to_owned())
+    }
 }
