@@ -6,6 +6,7 @@ mod authors;
 mod benchmarks;
 mod brought;
 mod cache;
+mod client;
 mod commands;
 mod configuration;
 mod deno;

@@ -2,8 +2,8 @@
 //! here has a home directory: the environment is empty but for `PATH`.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::{SocketAddr, TcpListener},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -62,6 +62,28 @@ impl Serving {
         };
         until(message, found)
             .unwrap_or_else(|| panic!("nobody said {message:?}: {:#?}", self.log.lock().expect("the log")))
+    }
+
+    /// Asks for something over HTTP; gives the status and the body.
+    pub(crate) fn ask(&self, method: &str, path: &str, token: Option<&str>) -> (u16, String) {
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        self.send(method, path, &token, "")
+    }
+
+    /// The same with further headers, each with its end of line, and a body.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(LONG)).expect("a time-out");
+        let fixed = "Host: localhost\r\nConnection: close\r\n";
+        let length = body.len();
+        let request = format!("{method} {path} HTTP/1.1\r\n{fixed}{headers}Content-Length: {length}\r\n\r\n{body}");
+        // A server that refuses a body closes the connection before all of it was sent.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, body.to_owned())
     }
 
     /// Sends a signal by its number.
@@ -229,4 +251,109 @@ fn an_address_that_is_taken_is_told_with_what_to_do() {
     let refused = sandbox.run(&["serve", "--listen", &address]);
     assert_eq!(refused.code, 2, "{refused}");
     assert!(refused.stderr.contains("MG0801") && refused.stderr.contains(&address), "{refused}");
+}
+
+#[test]
+fn it_answers_over_http_what_the_command_line_prints() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    sandbox.write("extensions/models/b.ts", &broken("@acme/b"));
+    let serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    let (status, body) = serving.ask("GET", "/api/v1/types", None);
+    assert_eq!(status, 200, "{body}");
+    let answered: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(answered, sandbox.json(&["types"]));
+    assert_eq!(serving.ask("GET", "/readyz", None).0, 200, "an extension that fails is no reason not to be ready");
+    assert_eq!(serving.ask("GET", "/api/v1/nothing", None).0, 404);
+    assert_eq!(serving.ask("DELETE", "/api/v1/types", None).0, 405);
+
+    // A scan that is asked for is over when it is answered.
+    let (status, body) = serving.ask("POST", "/api/v1/scan", None);
+    assert_eq!(status, 200, "{body}");
+    let (status, body) = serving.ask("GET", "/api/v1/sources?state=BundleBuildFailed", None);
+    assert!(status == 200 && body.contains("extensions/models/b.ts"), "{status}: {body}");
+}
+
+#[test]
+fn with_a_token_file_nobody_is_answered_without_a_token() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    sandbox.write("tokens", "reader read 0123456789abcdef\nrunner run fedcba9876543210\n");
+    let serving = Serving::start(&sandbox, &["--token-file", "tokens"]);
+    let (reader, runner) = (Some("0123456789abcdef"), Some("fedcba9876543210"));
+    assert_eq!(serving.ask("GET", "/api/v1/types", None).0, 401);
+    assert_eq!(serving.ask("GET", "/api/v1/types", Some("0123456789abcdeX")).0, 401);
+    assert_eq!(serving.ask("GET", "/api/v1/types", reader).0, 200);
+    assert_eq!(serving.ask("POST", "/api/v1/scan", reader).0, 403);
+    assert_eq!(serving.ask("POST", "/api/v1/scan", runner).0, 200);
+    assert_eq!(serving.ask("GET", "/livez", None).0, 200);
+
+    sandbox.write("tokens", "reader read short\n");
+    let refused = sandbox.run(&["serve", "--check", "--token-file", "tokens"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("tokens") && !refused.stderr.contains("short\n"), "{refused}");
+}
+
+/// The header with which `GitHub` signs a body.
+fn signature(secret: &str, body: &str) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = ring::hmac::sign(&key, body.as_bytes());
+    let digits = signature.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    format!("X-Hub-Signature-256: sha256={digits}\r\n")
+}
+
+#[test]
+fn a_signed_request_starts_the_workflow_of_its_route_and_no_other_does() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    sandbox.write(
+        "models/@acme/a/11111111-1111-4111-8111-111111111111.yaml",
+        "id: 11111111-1111-4111-8111-111111111111\nname: a\nversion: 1\n",
+    );
+    sandbox.write("the-secret", "of the file\n");
+    for (name, id, secret) in [("from-env", "2", "@env=HOOK"), ("from-file", "3", "@file=the-secret")] {
+        let id = id.repeat(8);
+        sandbox.write(
+            &format!("workflows/{name}.yaml"),
+            &format!(
+                "id: {id}-1111-4111-8111-111111111111
+name: {name}
+inputs: {{ properties: {{ who: {{ type: string }} }} }}
+trigger:
+  webhook: {{ route: {name}, secret: '{secret}', replayWindow: 5m }}
+  inputs: {{ who: '${{{{ webhook.body.who }}}}' }}
+jobs:
+  - name: only
+    steps:
+      - name: greet
+        task: {{ type: model_method, modelIdOrName: a, methodName: greet, inputs: {{ name: '${{{{ inputs.who }}}}' }} }}
+"
+            ),
+        );
+    }
+    let mut command = sandbox.command();
+    command.env("HOOK", "of the variable");
+    let serving = Serving::start_with(command, &[]);
+    let body = r#"{"who": "mangrove"}"#;
+    let hook = |route: &str, secret: &str, body: &str| {
+        serving.send("POST", &format!("/hooks/{route}"), &signature(secret, body), body)
+    };
+    let known = || (hook("from-env", "wrong", body).0 != 404).then_some(());
+    until("the route", known).expect("the route is known");
+    assert_eq!(hook("from-env", "wrong", body).0, 403);
+    assert_eq!(serving.send("POST", "/hooks/from-env", "", body).0, 403);
+    assert_eq!(hook("nowhere", "of the variable", body).0, 404);
+    for (route, secret) in [("from-env", "of the variable"), ("from-file", "of the file")] {
+        let (status, answer) = hook(route, secret, body);
+        assert_eq!(status, 202, "{answer}");
+        assert_eq!(hook(route, secret, body).0, 409, "the same request is not taken twice");
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let id = answer["runId"].as_str().expect("a run").to_owned();
+        let ended = || Some(sandbox.json(&["run", "show", &id])).filter(|run| !run["finishedAt"].is_null());
+        let run = until("the end", ended).expect("the run ends");
+        assert_eq!((&run["status"], &run["trigger"]), (&"succeeded".into(), &"webhook".into()), "{run:#}");
+        assert_eq!(run["inputs"]["who"], "mangrove", "{run:#}");
+    }
+    let large = "x".repeat(11 << 20);
+    assert_eq!(hook("from-env", "of the variable", &large).0, 413);
 }

@@ -3,9 +3,11 @@
 
 use std::{path::Path, time::Duration};
 
+use mangrove_testkit::registry::{FakePackage, FakeRegistry, Misbehaviour};
 use serde_json::Value;
 
 use crate::{
+    fixtures::model_with,
     outage::{Namespace, Registry, repository},
     sandbox::Sandbox,
     serve::{Serving, until},
@@ -124,4 +126,38 @@ fn fault_01_a_working_type_runs_on_its_last_good_code_until_the_new_one_can_be_b
     let healed = until("the new code", is_new).unwrap_or_else(|| panic!("{:#}", row(&sandbox, path)));
     assert!(healed < Duration::from_secs(5), "the new code was live after {healed:?}");
     all_succeed(&wait_for(&sandbox, "succeeded", 2, &now()));
+}
+
+/// How many models fail for one cause.
+const MODELS: usize = 100;
+
+#[test]
+fn fault_50_one_probe_asks_for_all_that_fail_for_one_cause() {
+    let registry = FakeRegistry::start().expect("a free port");
+    let sandbox = Sandbox::new("");
+    for number in 0..MODELS {
+        let name = format!("part-{number}");
+        registry.publish(FakePackage::new(&name, "1.0.0").file("index.js", "export const part = 1;\n"));
+        let head = format!("import {{ part }} from \"npm:{name}@^1\";\nexport const used = part;");
+        sandbox.write(&format!("extensions/models/m{number}.ts"), &model_with(&head, &format!("@acme/m{number}"), ""));
+    }
+    registry.misbehave(None, Misbehaviour::Stall, None);
+    let mut command = sandbox.command();
+    command.env("MANGROVE_NPM_REGISTRY", registry.url());
+    let _serving = Serving::start_with(command, &["--rescan", "1h"]);
+    let in_state = |state: &str| {
+        let types = sandbox.json(&["types", "--all"]);
+        types["types"].as_array().expect("types").iter().filter(|row| row["state"] == state).count()
+    };
+    let all = |state: &str| until(state, || (in_state(state) == MODELS).then_some(()));
+    all("BundleBuildFailed").unwrap_or_else(|| panic!("{} have failed", in_state("BundleBuildFailed")));
+
+    // One of them asks for all, and waits 10 s for an answer.
+    registry.forget_requests();
+    std::thread::sleep(Duration::from_secs(15));
+    let probes = registry.requests().len();
+    assert!((1..=4).contains(&probes), "{probes} requests in 15 s for {MODELS} failed builds");
+
+    registry.heal().expect("the registry can answer");
+    all("Indexed").unwrap_or_else(|| panic!("only {} are indexed", in_state("Indexed")));
 }

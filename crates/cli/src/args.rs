@@ -26,6 +26,9 @@ pub(crate) struct Global {
     /// Take extensions from this checkout, and everything else from the repository
     #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_EXTENSIONS_DIR")]
     pub(crate) extensions_dir: Option<PathBuf>,
+    /// Ask this daemon instead of opening the repository: types, why, runs and workflows
+    #[arg(long, global = true, value_name = "URL", env = "MANGROVE_SERVER")]
+    pub(crate) server: Option<String>,
     /// Print one JSON document (or JSON lines) to standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -348,6 +351,19 @@ pub(crate) enum Run {
     },
     /// Show one run
     Show {
+        /// The identifier of the run, or the beginning of it
+        id: String,
+    },
+    /// Show what the methods of a run have logged
+    Logs {
+        /// The identifier of the run, or the beginning of it
+        id: String,
+        /// Everything that happens in the run, until its end
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Ask a run to end
+    Cancel {
         /// The identifier of the run, or the beginning of it
         id: String,
     },

@@ -98,6 +98,7 @@ pages! {
     711: "MG0711",
     712: "MG0712",
     801: "MG0801",
+    802: "MG0802",
 }
 
 /// The page that explains `code`: Markdown, its first line the title `# MG0101: …`.

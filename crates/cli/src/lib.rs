@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod args;
+mod client;
 mod commands;
 mod compose;
 mod errors;
@@ -20,6 +21,7 @@ mod line;
 mod live;
 mod printer;
 mod progress;
+mod run_text;
 mod serve_settings;
 mod visible;
 
@@ -193,7 +195,26 @@ fn start_log(arguments: &Arguments, printer: &Printer) {
     log.with_ansi(printer.colors_errors()).init();
 }
 
+/// Whether a command can be answered by a daemon, or has nothing to do with a repository.
+const fn suits_a_server(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Types { .. }
+            | Command::Why { .. }
+            | Command::Run(_)
+            | Command::Workflow(args::Workflow::Run { .. })
+            | Command::Init { .. }
+            | Command::Explain { .. }
+            | Command::Worker
+            | Command::ExitWithParent { .. }
+    )
+}
+
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {
+    if context.global.server.as_deref().is_some_and(|server| !server.is_empty()) && !suits_a_server(&command) {
+        let hint = "leave out `--server`, or unset MANGROVE_SERVER, to work on the repository itself";
+        return Err(CommandError::usage(None, "this command cannot be answered by a daemon", Some(hint)));
+    }
     match command {
         Command::Init { directory } => commands::init::run(context, &compose::entropy(), directory.as_deref()),
         Command::Scan(scan) => commands::scan::run(context, &scan).await,
@@ -220,6 +241,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         }
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
+        Command::Run(args::Run::Logs { id, follow: false }) => commands::run::logs(context, &id).await,
+        Command::Run(args::Run::Logs { id, follow: true }) => commands::run::follow(context, &id).await,
+        Command::Run(args::Run::Cancel { id }) => commands::run::cancel(context, &id).await,
         Command::Serve(serve) => commands::serve::run(context, &serve).await,
         Command::Doctor(arguments) => commands::doctor::run(context, &arguments).await,
         Command::Retry { query } => commands::retry::run(context, query.as_deref()).await,

@@ -6,11 +6,11 @@ use mangrove_documents::{
 use mangrove_domain::{run::RunStatus, time::Timestamp};
 
 use crate::{
-    commands::run::{handle_text, print_hint, status},
     errors::retry_line,
     human,
     line::{Line, Style},
     printer::Printer,
+    run_text::{handle_text, print_hint, status},
 };
 
 /// Shows what happens in a run.

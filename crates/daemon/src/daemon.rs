@@ -5,22 +5,25 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use mangrove_app::service::Service;
 use mangrove_domain::{
     ports::{ServiceManager, Watcher},
-    problem::Problem,
+    problem::Code,
 };
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    answering::Answering,
+    control::Control,
     debounce,
-    event::{Event, Request, ScanAnswer, ScanFailed, ScanOptions},
+    event::Event,
+    http::{self, Access, ApiParts, ApiState, Further, Hosts},
     options::Options,
     owner::{Owner, Parts},
-    schedule::SchedulerView,
     status::Status,
+    webhook::{Secrets, Webhooks},
 };
 
 /// How often it looks whether other processes have committed something.
@@ -34,6 +37,19 @@ pub struct Daemon {
     watcher: Arc<dyn Watcher>,
     manager: Arc<dyn ServiceManager>,
     options: Options,
+    answers: Answers,
+}
+
+/// Whom a daemon answers, and how.
+pub struct Answers {
+    /// Who may ask.
+    pub access: Access,
+    /// Under which names it may be asked.
+    pub hosts: Hosts,
+    /// The page of a problem code, as Markdown.
+    pub pages: fn(Code) -> Option<&'static str>,
+    /// Finds the secrets of webhooks.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// Why a daemon did not start.
@@ -57,8 +73,9 @@ impl Daemon {
         watcher: Arc<dyn Watcher>,
         manager: Arc<dyn ServiceManager>,
         options: Options,
+        answers: Answers,
     ) -> Self {
-        Self { service, watcher, manager, options }
+        Self { service, watcher, manager, options, answers }
     }
 
     /// Starts it. When this comes back, it listens and looks at the sources.
@@ -66,15 +83,28 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing was started.
     pub async fn start(self) -> Result<Handle, StartError> {
-        let Self { service, watcher, manager, options } = self;
+        let Self { service, watcher, manager, options, answers } = self;
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         let status = watch::Sender::new(Status::starting(service.clock().now()));
-        let stopping = CancellationToken::new();
-        let handle_status = status.subscribe();
+        let control = Control { sender: sender.clone(), status: status.subscribe() };
+        // It answers until the end, so that what runs can be followed and cancelled; what is new it refuses by itself.
         let ended = CancellationToken::new();
+        let Answers { access, hosts, pages, secrets } = answers;
+        let webhooks = Arc::new(Webhooks::new(secrets, options.parallel_runs));
+        let api = ApiState::new(ApiParts {
+            service: service.clone(),
+            backend: Arc::new(Answering(control.clone())),
+            access,
+            hosts,
+            pages,
+            webhooks: Arc::clone(&webhooks),
+            stopping: ended.clone(),
+        });
+        let router = http::router(&api, Further::default());
+        let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
         let parts = Parts {
@@ -82,17 +112,20 @@ impl Daemon {
             watcher,
             manager,
             options,
-            sender: sender.clone(),
+            sender,
             receiver,
             status,
-            stopping: stopping.clone(),
+            webhooks,
+            stopping: CancellationToken::new(),
         };
         let task = tokio::spawn(async move {
             Owner::new(parts).run().await;
             ended.cancel();
-            drop(listener);
+            if let Err(error) = answering.await {
+                tracing::error!(%error, "answering over HTTP ended by a fault in Mangrove itself");
+            }
         });
-        Ok(Handle { sender, status: handle_status, address, task })
+        Ok(Handle { control, api, address, task })
     }
 }
 
@@ -117,19 +150,11 @@ async fn follow_commits(service: Service) {
 }
 
 /// A hold on a running daemon. It goes on when this is dropped.
-#[derive(Debug)]
 pub struct Handle {
-    sender: mpsc::Sender<Event>,
-    status: watch::Receiver<Status>,
+    control: Control,
+    api: ApiState,
     address: SocketAddr,
     task: JoinHandle<()>,
-}
-
-/// What can be asked of a running daemon; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Control {
-    sender: mpsc::Sender<Event>,
-    status: watch::Receiver<Status>,
 }
 
 impl Handle {
@@ -142,7 +167,13 @@ impl Handle {
     /// What can be asked of it.
     #[must_use]
     pub fn control(&self) -> Control {
-        Control { sender: self.sender.clone(), status: self.status.clone() }
+        self.control.clone()
+    }
+
+    /// Its HTTP side: to replace who may ask, and to add events.
+    #[must_use]
+    pub const fn api(&self) -> &ApiState {
+        &self.api
     }
 
     /// Waits for its end.
@@ -151,47 +182,5 @@ impl Handle {
         if let Err(error) = (&mut self.task).await {
             tracing::error!(%error, "the daemon ended by a fault in Mangrove itself");
         }
-    }
-}
-
-impl Control {
-    /// How the daemon is, now and later.
-    #[must_use]
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.clone()
-    }
-
-    /// Scans everything and waits for the end of it.
-    ///
-    /// # Errors
-    /// [`ScanFailed`].
-    pub async fn scan(&self, options: ScanOptions) -> ScanAnswer {
-        let (sender, answer) = oneshot::channel();
-        self.request(Request::Scan(options, sender)).await;
-        answer.await.unwrap_or(Err(ScanFailed::Stopping))
-    }
-
-    /// How its schedules are; `None` if it has ended.
-    pub async fn schedules(&self) -> Option<SchedulerView> {
-        let (sender, answer) = oneshot::channel();
-        self.request(Request::Schedules(sender)).await;
-        answer.await.ok()
-    }
-
-    /// Reads the configuration again. Gives what is wrong with it; then the old one stays in force.
-    pub async fn reload(&self) -> Vec<Problem> {
-        let (sender, answer) = oneshot::channel();
-        self.request(Request::Reload(sender)).await;
-        answer.await.unwrap_or_default()
-    }
-
-    /// Asks it to end: it takes nothing new, and what runs may go on for the grace. Asked a second time, it ends now.
-    pub async fn stop(&self) {
-        self.request(Request::Stop).await;
-    }
-
-    async fn request(&self, request: Request) {
-        // It may have ended.
-        let _ = self.sender.send(Event::Request(request)).await;
     }
 }

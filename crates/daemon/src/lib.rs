@@ -6,6 +6,8 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod answering;
+mod control;
 mod daemon;
 mod debounce;
 mod event;
@@ -15,12 +17,14 @@ mod owner;
 mod read_schedules;
 mod scans;
 pub mod schedule;
+mod schedule_documents;
 mod scheduled_runs;
 mod status;
 pub mod webhook;
 
 pub use self::{
-    daemon::{Control, Daemon, Handle, StartError},
+    control::Control,
+    daemon::{Answers, Daemon, Handle, StartError},
     event::{ScanAnswer, ScanFailed, ScanOptions},
     options::Options,
     status::{LastLook, Phase, Status},

@@ -26,6 +26,7 @@ use crate::{
     scans::Scans,
     scheduled_runs::ScheduledRuns,
     status::{LastLook, Phase, Status},
+    webhook::Webhooks,
 };
 
 /// The daemon counts as ready when its first look was carried out, or after this time: it does not wait for extensions
@@ -51,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) sender: mpsc::Sender<Event>,
     pub(crate) receiver: mpsc::Receiver<Event>,
     pub(crate) status: watch::Sender<Status>,
+    pub(crate) webhooks: Arc<Webhooks>,
     /// Cancelled when the daemon takes nothing new any more.
     pub(crate) stopping: CancellationToken,
 }
@@ -208,7 +210,10 @@ impl Owner {
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
         self.reads_schedules = false;
         match read {
-            Ok(read) => self.scheduled.replace(&read),
+            Ok(mut read) => {
+                self.parts.webhooks.replace(std::mem::take(&mut read.webhooks));
+                self.scheduled.replace(&read);
+            }
             Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
         }
         if std::mem::take(&mut self.reads_schedules_again) {
@@ -246,6 +251,7 @@ impl Owner {
                 let fault = error.fault();
                 let problem = Problem::error(fault.code, "scan", fault.message.clone());
                 self.set_last_look(vec![problem], duration, true);
+                self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
                 self.look_again_soon();
                 answer(waiting, &Err(ScanFailed::Scan(Arc::new(error))));
                 return;
@@ -275,6 +281,8 @@ impl Owner {
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
+        let failing = outcome.as_ref().err().map(ToString::to_string);
+        self.parts.status.send_modify(|status| status.failing = failing);
         match outcome {
             Ok(report) if !report.changed.is_empty() => {
                 tracing::info!(changed = report.changed.len(), built = report.statistics.built, "sources were settled");
@@ -355,13 +363,12 @@ impl Owner {
         if now >= self.ready_at {
             self.become_ready();
         }
-        // The clock may have been set.
-        self.plan_retry();
         if now >= self.next_retry {
             self.last_retry = now;
-            self.plan_retry();
             self.scans.want();
         }
+        // The clock may have been set.
+        self.plan_retry();
         if now >= self.next_rescan {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();

@@ -1,10 +1,10 @@
-//! Reading the schedules of a repository.
+//! Reading what starts workflows by itself in a repository: schedules and webhooks.
 
 use std::{collections::HashMap, time::Duration};
 
 use mangrove_app::{
     service::{Service, ServiceError},
-    workflow::LibrarySchedules,
+    workflow::{LibrarySchedules, LibraryWebhooks},
 };
 use mangrove_domain::time::Timestamp;
 
@@ -15,6 +15,7 @@ const KEPT_CLAIMS: Duration = Duration::from_hours(7 * 24);
 #[derive(Debug)]
 pub(crate) struct ReadSchedules {
     pub(crate) library: LibrarySchedules,
+    pub(crate) webhooks: LibraryWebhooks,
     /// The instants that were fired last, by workflow.
     pub(crate) last: HashMap<String, Timestamp>,
 }
@@ -22,6 +23,7 @@ pub(crate) struct ReadSchedules {
 /// Reads them; what takes time.
 pub(crate) async fn read(service: Service) -> Result<ReadSchedules, ServiceError> {
     let library = service.library().await?;
+    let webhooks = LibraryWebhooks::of(&library);
     let library = service.schedules(&library)?;
     let leases = service.leases()?;
     let last = match leases.latest().await {
@@ -35,5 +37,5 @@ pub(crate) async fn read(service: Service) -> Result<ReadSchedules, ServiceError
     if let Err(error) = leases.sweep(before).await {
         tracing::debug!(%error, "old claims are kept");
     }
-    Ok(ReadSchedules { library, last })
+    Ok(ReadSchedules { library, webhooks, last })
 }

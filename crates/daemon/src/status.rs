@@ -13,6 +13,8 @@ pub struct Status {
     pub started_at: Timestamp,
     /// The latest look at all sources; `None` before the first.
     pub last_look: Option<LastLook>,
+    /// Why the sources cannot be looked at, or the catalog cannot be written; `None` if both worked at the latest try.
+    pub failing: Option<String>,
     /// How much is watched for changes; `None` before anything is.
     pub coverage: Option<Coverage>,
     /// How many sources are being built or inspected.
@@ -59,6 +61,6 @@ impl Status {
     /// Of a daemon that begins now.
     #[must_use]
     pub const fn starting(now: Timestamp) -> Self {
-        Self { phase: Phase::Starting, started_at: now, last_look: None, coverage: None, in_progress: 0 }
+        Self { phase: Phase::Starting, started_at: now, last_look: None, failing: None, coverage: None, in_progress: 0 }
     }
 }

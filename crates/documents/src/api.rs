@@ -221,6 +221,16 @@ pub struct CheckDocument {
     pub message: String,
 }
 
+/// What came of a request to a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookDocument {
+    /// `mangrove.webhook/1`.
+    pub schema: String,
+    /// The run that has begun; `null` if it waits for its turn.
+    pub run_id: Option<String>,
+}
+
 /// Something that happened, as the event stream of a daemon tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]

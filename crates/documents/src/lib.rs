@@ -21,6 +21,7 @@ mod repair;
 mod run;
 mod run_event;
 mod scan;
+mod schedule;
 mod source;
 mod types;
 mod workflow;
@@ -29,7 +30,7 @@ pub use self::{
     api::{
         AcceptedDocument, CheckDocument, EventDocument, GapDocument, PermissionsDocument, ReadinessDocument,
         RunLogLineDocument, RunLogsDocument, ScheduleEventDocument, SourcesDocument, StartedRunDocument,
-        TransitionDocument, TransitionsDocument,
+        TransitionDocument, TransitionsDocument, WebhookDocument,
     },
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,
@@ -48,6 +49,10 @@ pub use self::{
     },
     run_event::{FinishedDocument, LineDocument, RunEventDocument},
     scan::{ScanDocument, SummaryDocument},
+    schedule::{
+        LastRunDocument, LeftOutDocument, QueueDocument, ScheduleDocument, ScheduledRunDocument, SchedulesDocument,
+        UpcomingDocument, WaitingDocument,
+    },
     source::{
         ExplainedDocument, HelperDocument, HistoryDocument, ShippedDocument, SourceDocument, WhyDocument, source_name,
     },

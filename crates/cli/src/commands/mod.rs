@@ -32,10 +32,12 @@ use mangrove_domain::{
     ports::{Clock, Progress},
     problem::Code,
     source::Kind,
+    time::Timestamp,
 };
 
 use crate::{
     args::{Bundler, Global},
+    client::Client,
     compose::{self, Overrides},
     errors::CommandError,
     interrupt::Interrupts,
@@ -105,6 +107,17 @@ impl Context {
             environment: self.environment.clone(),
             repository: usual.repository,
         })
+    }
+
+    /// The daemon that is asked instead of the repository, if one is.
+    pub(crate) fn client(&self) -> Result<Option<Client>, CommandError> {
+        let server = self.global.server.as_deref().filter(|server| !server.is_empty());
+        server.map(|server| Client::new(server, &self.environment)).transpose()
+    }
+
+    /// Now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The variables of the process.

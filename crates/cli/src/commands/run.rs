@@ -1,29 +1,62 @@
-//! `mangrove run list` and `mangrove run show`
+//! `mangrove run list`, `show`, `logs` and `cancel`
 
+use std::{sync::Arc, time::Duration};
+
+use mangrove_app::{service::Service, workflow::replay};
 use mangrove_documents::{
-    ErrorReport, JobDocument, RunDocument, RunListDocument, RunProblemDocument, StepDocument, json,
+    ErrorReport, JobDocument, RunDocument, RunEventDocument, RunListDocument, RunLogLineDocument, RunLogsDocument,
+    StepDocument, json,
 };
 use mangrove_domain::{
     ports::RunFilter,
-    run::{RunLookup, RunStatus},
+    run::{RunLookup, RunRecord},
     time::Timestamp,
 };
-use serde_json::Value;
 
-use super::Context;
+use super::{Context, running};
 use crate::{
+    client::Client,
     errors::CommandError,
     exit::Exit,
     human,
     line::{Line, Style},
     printer::{Printer, table},
+    run_text::{handle_text, print_hint, status},
 };
 
+/// The most runs that a daemon gives at once.
+const LARGEST_PAGE: u32 = 1_000;
+
+/// How often a run of another process is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
 pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) -> Result<Exit, CommandError> {
+    if let Some(client) = context.client()? {
+        print_list(&context.printer, &ask_for_list(&client, name.as_deref(), limit).await?, context.now());
+        return Ok(Exit::Done);
+    }
     let service = context.look()?;
     let runs = service.runs(&RunFilter { name, limit: Some(limit), ..RunFilter::default() }).await?;
     print_list(&context.printer, &RunListDocument::from(runs.as_slice()), service.clock().now());
     Ok(Exit::Done)
+}
+
+/// As many runs as are wanted, which may be more than a page.
+async fn ask_for_list(client: &Client, name: Option<&str>, limit: u32) -> Result<RunListDocument, CommandError> {
+    let (mut whole, mut left) = (RunListDocument::from([].as_slice()), limit);
+    let mut cursor: Option<String> = None;
+    while left > 0 {
+        let limit = left.min(LARGEST_PAGE).to_string();
+        let parameters = [("limit", Some(limit.as_str())), ("name", name), ("cursor", cursor.as_deref())];
+        let given: Vec<(&str, &str)> =
+            parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let page: RunListDocument = client.get(&["runs"], &given).await?;
+        left = left.saturating_sub(u32::try_from(page.runs.len()).unwrap_or(u32::MAX));
+        whole.runs.extend(page.runs);
+        let Some(next) = page.next else { break };
+        cursor = Some(next);
+    }
+    Ok(whole)
 }
 
 fn print_list(printer: &Printer, document: &RunListDocument, now: Timestamp) {
@@ -53,14 +86,86 @@ fn print_list(printer: &Printer, document: &RunListDocument, now: Timestamp) {
 }
 
 pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandError> {
-    let service = context.look()?;
-    let record = match service.run(id).await? {
-        RunLookup::Found(record) => record,
-        RunLookup::Unknown => return Err(CommandError::answer(ErrorReport::unknown_run(id))),
-        RunLookup::Ambiguous => return Err(CommandError::answer(ErrorReport::ambiguous_run(id))),
+    let run = match context.client()? {
+        Some(client) => client.get(&["runs", id], &[]).await?,
+        None => RunDocument::from(&find(&context.look()?, id).await?),
     };
-    print(&context.printer, &RunDocument::from(record.as_ref()), service.clock().now());
+    print(&context.printer, &run, context.now());
     Ok(Exit::Done)
+}
+
+async fn find(service: &Service, id: &str) -> Result<RunRecord, CommandError> {
+    match service.run(id).await? {
+        RunLookup::Found(record) => Ok(*record),
+        RunLookup::Unknown => Err(CommandError::answer(ErrorReport::unknown_run(id))),
+        RunLookup::Ambiguous => Err(CommandError::answer(ErrorReport::ambiguous_run(id))),
+    }
+}
+
+pub(crate) async fn logs(context: &Context, id: &str) -> Result<Exit, CommandError> {
+    let logs = match context.client()? {
+        Some(client) => client.get(&["runs", id, "logs"], &[]).await?,
+        None => RunLogsDocument::from(&find(&context.look()?, id).await?),
+    };
+    if context.printer.is_json() {
+        context.printer.document(&logs);
+        return Ok(Exit::Done);
+    }
+    for RunLogLineDocument { job, step, level, text, .. } in &logs.lines {
+        let place = Line::name(job) + " › " + Line::name(step) + "  ";
+        context.printer.line(place + format!("{level:<5} {text}"));
+    }
+    if logs.lines.is_empty() {
+        context.printer.note("nothing is logged; the lines of a step are on record when it has ended");
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn follow(context: &Context, id: &str) -> Result<Exit, CommandError> {
+    let view = running::view(context);
+    let show = |event: &RunEventDocument| {
+        if let Some(view) = &view {
+            view.show(event);
+        }
+    };
+    if let Some(client) = context.client()? {
+        let mut events = client.follow(&["runs", id, "logs"]).await?;
+        while let Some(event) = events.next().await? {
+            show(&event);
+        }
+        return Ok(Exit::Done);
+    }
+    // It goes on in another process, whose record is all that is seen here.
+    let service = context.look()?;
+    let mut record = find(&service, id).await?;
+    while record.is_open() {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        record = find(&service, &record.id).await?;
+    }
+    for event in replay(&Arc::new(record)) {
+        show(&RunEventDocument::from(&event));
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn cancel(context: &Context, id: &str) -> Result<Exit, CommandError> {
+    if let Some(client) = context.client()? {
+        let run: RunDocument = client.post(&["runs", id, "cancel"], &serde_json::Map::new()).await?;
+        if context.printer.is_json() {
+            context.printer.document(&run);
+        } else {
+            context.printer.status("Cancelling", format!("{} (run {})", run.name, run.run_id));
+        }
+        return Ok(Exit::Done);
+    }
+    let record = find(&context.look()?, id).await?;
+    let id = &record.id;
+    if record.is_open() {
+        let hint = "`--server URL` names the daemon that runs it; a command is ended by its own process";
+        let message = format!("the run {id} goes on in another process, which alone can end it");
+        return Err(CommandError::no(None, message, Some(hint)));
+    }
+    Err(CommandError::no(None, format!("the run {id} has ended already: {}", record.status.as_str()), None))
 }
 
 fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
@@ -109,30 +214,4 @@ fn print_step(printer: &Printer, step: &StepDocument) {
         let version = provenance.type_version.as_deref().unwrap_or("without version");
         printer.line(format!("      ran {} {version} from {}", provenance.type_name, provenance.source));
     }
-}
-
-/// What helps, below the error that it is about.
-pub(crate) fn print_hint(printer: &Printer, error: &RunProblemDocument, indent: &str) {
-    if let Some(hint) = &error.hint {
-        printer.line(format!("{indent}hint: {hint}"));
-    }
-}
-
-/// `report/report version 2 (213 B)`
-pub(crate) fn handle_text(handle: &Value) -> String {
-    let text = |key| handle.get(key).and_then(Value::as_str).unwrap_or("?");
-    let number = |key| handle.get(key).and_then(Value::as_i64).unwrap_or(0);
-    let size = human::size(u64::try_from(number("size")).unwrap_or(0));
-    format!("{}/{} version {} ({size})", text("specName"), text("name"), number("version"))
-}
-
-/// A status in its colour.
-pub(crate) fn status(status: &str) -> Line {
-    let style = match RunStatus::parse(status) {
-        Some(RunStatus::Succeeded) => Style::Green,
-        Some(RunStatus::Failed | RunStatus::Blocked) => Style::Red,
-        Some(RunStatus::Cancelled | RunStatus::Skipped) => Style::Yellow,
-        Some(RunStatus::Pending | RunStatus::Running) | None => Style::Cyan,
-    };
-    style.of(status)
 }

@@ -1,14 +1,17 @@
 //! Running a workflow or a method, and following it.
 
 use mangrove_app::{
-    service::{RunError, Runnable, Service, StartRun, StartedRun},
+    service::{RunError, Runnable, StartRun, StartedRun},
     workflow::{NotRecorded, StartError},
 };
-use mangrove_documents::{ErrorReport, FinishedDocument, RunEventDocument, advice};
+use mangrove_documents::{
+    ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, advice, json,
+};
 use mangrove_domain::{
     advice::Advice,
     failure::FailureClass,
     json::Json,
+    ports::DocumentError,
     problem::{Code, Problem},
     run::RunStatus,
 };
@@ -17,15 +20,60 @@ use mangrove_fs::read::{self, FileKind, Within};
 use super::Context;
 use crate::{
     args,
+    client::{self, Client},
+    compose,
     errors::{CommandError, exit_for},
     exit::Exit,
     live::{JsonLines, LiveView, View},
 };
 
+/// Has a daemon run a workflow and follows it to its end.
+pub(super) async fn ask(
+    context: &Context,
+    client: &Client,
+    workflow: &str,
+    given: &args::Inputs,
+) -> Result<Exit, CommandError> {
+    let inputs = json::to_value(&inputs(compose::parse_document, given)?);
+    let body = serde_json::json!({ "inputs": inputs });
+    let started: StartedRunDocument = client.post(&["workflows", workflow, "runs"], &body).await?;
+    for problem in started.problems.iter().filter_map(client::problem) {
+        context.printer.problem(&problem);
+    }
+    print_broken_files(context, &started.broken_files);
+    let id = started.run.run_id;
+    let mut events = client.follow(&["runs", &id, "logs"]).await?;
+    let cancellation = context.interrupts.cancellation();
+    let view = view(context);
+    let mut is_asked_to_end = false;
+    loop {
+        tokio::select! {
+            event = events.next() => {
+                let Some(event) = event? else { break };
+                if let Some(view) = &view {
+                    view.show(&event);
+                }
+                if let RunEventDocument::Finished(run) = &event
+                    && run.run_id == id
+                {
+                    return Ok(exit_of(run));
+                }
+            },
+            () = cancellation.cancelled(), if !is_asked_to_end => {
+                is_asked_to_end = true;
+                let _: RunDocument = client.post(&["runs", &id, "cancel"], &serde_json::Map::new()).await?;
+            }
+        }
+    }
+    let message = format!("the daemon ended the stream of events before the run {id} ended");
+    let hint = format!("`mangrove run show {id}` shows what became of it");
+    Err(CommandError { exit: Exit::TryAgain, report: ErrorReport::new(None, message).advise(hint) })
+}
+
 /// Runs something and follows it to its end.
 pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let inputs = inputs(&service, given)?;
+    let inputs = inputs(|name, text| service.parse(name, text), given)?;
     let start = StartRun { what, inputs, trigger: "command-line".to_owned() };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
     let StartedRun { run, mut events, problems, broken_files } = started;
@@ -57,7 +105,7 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
 }
 
 /// How a run is shown; `None` if it is not.
-fn view(context: &Context) -> Option<Box<dyn View>> {
+pub(super) fn view(context: &Context) -> Option<Box<dyn View>> {
     if context.printer.is_json() {
         Some(Box::new(JsonLines::new(context.printer.clone())))
     } else if context.printer.is_quiet() {
@@ -129,7 +177,10 @@ fn print_broken_files(context: &Context, files: &[String]) {
 
 /// The inputs of the command line over those of the file. Values stay text here; the schema of the workflow or
 /// method turns them into what it wants.
-fn inputs(service: &Service, inputs: &args::Inputs) -> Result<Json, CommandError> {
+fn inputs(
+    parse: impl Fn(&str, &str) -> Result<Json, DocumentError>,
+    inputs: &args::Inputs,
+) -> Result<Json, CommandError> {
     let mut members: Vec<(String, Json)> = Vec::new();
     if let Some(path) = &inputs.input_file {
         let name = path.display().to_string();
@@ -139,8 +190,7 @@ fn inputs(service: &Service, inputs: &args::Inputs) -> Result<Json, CommandError
             let hint = Advice::for_code(code).as_ref().map(advice::text);
             CommandError::usage(Some(code), message, hint.as_deref())
         })?;
-        let value = service
-            .parse(&name, &text)
+        let value = parse(&name, &text)
             .map_err(|error| CommandError::usage(Some(Code::MALFORMED_DOCUMENT), error.to_string(), None))?;
         let Json::Object(read) = value else {
             let message = format!("{name}: expected a mapping of inputs, found {}", value.type_name());

@@ -1,7 +1,11 @@
 //! `mangrove serve`
 
-use mangrove_daemon::{Control, Daemon, Phase};
+use mangrove_daemon::{
+    Answers, Control, Daemon, Phase,
+    http::{Access, ApiState, Hosts},
+};
 use mangrove_domain::problem::{Code, Problem};
+use mangrove_fs::read::{self, FileKind, Within};
 use serde::Serialize;
 
 use super::Context;
@@ -9,6 +13,7 @@ use crate::{
     args, compose,
     errors::CommandError,
     exit::Exit,
+    explain,
     printer::table,
     serve_settings::{ServeSettings, Shown},
 };
@@ -32,20 +37,27 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
         Ok(settings) => settings,
         Err(problems) => return Ok(refuse(context, &problems)),
     };
+    let access = match access(&settings) {
+        Ok(access) => access,
+        Err(problems) => return Ok(refuse(context, &problems)),
+    };
     if arguments.check {
         check(context, &settings);
         return Ok(Exit::Done);
     }
     let service = context.open(None)?;
     let descriptors = compose::raise_descriptor_limit();
-    let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options());
+    let hosts = Hosts::new(settings.hosts.value.clone());
+    let secrets = compose::webhook_secrets(context.environment().clone(), service.directory().to_owned());
+    let answers = Answers { access, hosts, pages: explain::page, secrets };
+    let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options(), answers);
     let mut handle = daemon.start().await.map_err(|error| {
         CommandError::usage(Some(Code::CANNOT_LISTEN), error.to_string(), Some("`--listen` names another address"))
     })?;
     tracing::info!(address = %handle.address(), descriptors, "listening");
     let control = handle.control();
     let cancellation = context.interrupts.cancellation();
-    tokio::spawn(reload_on_hang_up(control.clone()));
+    tokio::spawn(reload_on_hang_up(control.clone(), handle.api().clone(), settings));
     tokio::spawn(say_when_ready(control.clone()));
     tokio::select! {
         () = handle.ended() => return Ok(Exit::Failed),
@@ -54,6 +66,17 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     control.stop().await;
     handle.ended().await;
     Ok(Exit::Done)
+}
+
+/// Who may ask.
+fn access(settings: &ServeSettings) -> Result<Access, Vec<Problem>> {
+    let Some(path) = &settings.token_file.value else { return Ok(Access::Open) };
+    let name = path.display().to_string();
+    let text = read::text(path, Within::Anywhere, FileKind::Document).map_err(|error| {
+        let message = format!("cannot be read: {}", error.reason);
+        vec![Problem::error(error.into_fault().code, name.clone(), message)]
+    })?;
+    Access::parse(&name, &text)
 }
 
 /// Says what is wrong with the settings.
@@ -87,7 +110,7 @@ async fn say_when_ready(control: Control) {
 }
 
 #[cfg(unix)]
-async fn reload_on_hang_up(control: Control) {
+async fn reload_on_hang_up(control: Control, api: ApiState, settings: ServeSettings) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut signals = match signal(SignalKind::hangup()) {
         Ok(signals) => signals,
@@ -99,8 +122,16 @@ async fn reload_on_hang_up(control: Control) {
     while signals.recv().await.is_some() {
         tracing::info!("reading the configuration again");
         control.reload().await;
+        match access(&settings) {
+            Ok(access) => api.replace_access(access),
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(code = %problem.code, "the tokens stay as they were: {}", problem.message);
+                }
+            }
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn reload_on_hang_up(_control: Control) {}
+async fn reload_on_hang_up(_control: Control, _api: ApiState, _settings: ServeSettings) {}

@@ -4,7 +4,7 @@ use mangrove_documents::{TypeDocument, TypesDocument};
 use mangrove_domain::{row::Row, state::StateName};
 
 use super::Context;
-use crate::{errors::CommandError, exit::Exit, line::Style, printer::table};
+use crate::{client::Client, errors::CommandError, exit::Exit, line::Style, printer::table};
 
 pub(crate) async fn run(
     context: &Context,
@@ -12,6 +12,9 @@ pub(crate) async fn run(
     kind: Option<&str>,
     all: bool,
 ) -> Result<Exit, CommandError> {
+    if let Some(client) = context.client()? {
+        return ask(context, &client, query, kind, all).await;
+    }
     let service = context.look()?;
     let kind = kind.map(|name| Context::kind(&service, name)).transpose()?;
     let index = service.types().await?;
@@ -27,6 +30,27 @@ pub(crate) async fn run(
             })
         });
     print(context, &TypesDocument::new(rows), index.rows().next().is_none());
+    Ok(Exit::Done)
+}
+
+async fn ask(
+    context: &Context,
+    client: &Client,
+    query: Option<&str>,
+    kind: Option<&str>,
+    all: bool,
+) -> Result<Exit, CommandError> {
+    let all = if all { "true" } else { "false" };
+    let parameters = [("query", query), ("kind", kind), ("all", Some(all))];
+    let given: Vec<(&str, &str)> = parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let document: TypesDocument = client.get(&["types"], &given).await?;
+    let is_catalog_empty = if document.types.is_empty() {
+        let any: TypesDocument = client.get(&["types"], &[("all", "true"), ("limit", "1")]).await?;
+        any.types.is_empty()
+    } else {
+        false
+    };
+    print(context, &document, is_catalog_empty);
     Ok(Exit::Done)
 }
 

@@ -14,6 +14,11 @@ use super::{Context, current_directory, query};
 use crate::{errors::CommandError, exit::Exit, human, line::Style};
 
 pub(crate) async fn run(context: &Context, text: &str) -> Result<Exit, CommandError> {
+    if let Some(client) = context.client()? {
+        let document: WhyDocument = client.get(&["why"], &[("query", text)]).await?;
+        print(context, &document, context.now());
+        return Ok(Exit::Done);
+    }
     let service = context.look()?;
     let here = current_directory();
     let answer = service.why(query(text, here.as_deref())).await?;

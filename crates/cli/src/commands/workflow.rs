@@ -88,5 +88,8 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
 }
 
 pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) -> Result<Exit, CommandError> {
-    running::run(context, Runnable::Workflow(name.to_owned()), inputs).await
+    match context.client()? {
+        Some(client) => running::ask(context, &client, name, inputs).await,
+        None => running::run(context, Runnable::Workflow(name.to_owned()), inputs).await,
+    }
 }

@@ -6,6 +6,7 @@ mod error;
 mod manager;
 mod programs;
 mod replaceable;
+mod secrets;
 
 use std::{
     collections::BTreeMap,
@@ -21,9 +22,11 @@ use mangrove_app::{
     service::{Access, BundlerChoice, Parts, Repository, Running, Service, Settings},
     workflow::Limits,
 };
+use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
+    json::Json,
     ports::{
-        BundleStore, Bundler, Clock, Documents, Entropy, MethodRunner, ObserveError, Packages, Progress,
+        BundleStore, Bundler, Clock, DocumentError, Documents, Entropy, MethodRunner, ObserveError, Packages, Progress,
         ServiceManager, SourceTree, Watcher,
     },
     position::Position,
@@ -66,6 +69,7 @@ use configuration::{BundlerSettings, MarkerConfiguration};
 use manager::Systemd;
 use programs::FoundPrograms;
 use replaceable::Replaceable;
+use secrets::HostSecrets;
 
 /// The main loop of a worker child.
 pub(crate) fn worker() -> ExitCode {
@@ -92,6 +96,11 @@ pub(crate) fn watcher() -> Arc<dyn Watcher> {
     Arc::new(SystemWatcher::new())
 }
 
+/// Where the secrets of webhooks are found.
+pub(crate) fn webhook_secrets(environment: BTreeMap<String, String>, repository: PathBuf) -> Arc<dyn Secrets> {
+    Arc::new(HostSecrets { environment, repository })
+}
+
 /// Whoever started this process and watches over it.
 pub(crate) fn service_manager() -> Arc<dyn ServiceManager> {
     Arc::new(Systemd)
@@ -101,6 +110,16 @@ pub(crate) fn service_manager() -> Arc<dyn ServiceManager> {
 pub(crate) fn serve_section(repository: &Path) -> Result<BTreeMap<String, (String, Position)>, ComposeError> {
     let layout = Layout::of_repository(repository, &YamlDocuments);
     Ok(layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?.serve)
+}
+
+/// Gives TLS its cryptography.
+pub(crate) fn use_cryptography() {
+    mangrove_npm::registry::use_cryptography();
+}
+
+/// The value of a YAML or JSON text, where there is no repository; `name` is what people call it.
+pub(crate) fn parse_document(name: &str, text: &str) -> Result<Json, DocumentError> {
+    Ok(YamlDocuments.parse(name, text)?.root.to_json())
 }
 
 /// The system's randomness, for what needs no repository.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_app::scan::Report;
-use mangrove_documents::{CheckDocument, ErrorReport};
+use mangrove_documents::{CheckDocument, ErrorReport, SchedulesDocument};
 
 use crate::event::ScanOptions;
 
@@ -16,6 +16,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Why it was not made or not ended.
     async fn scan(&self, options: ScanOptions) -> Result<Arc<Report>, ErrorReport>;
+
+    /// True if it takes nothing new any more.
+    fn is_stopping(&self) -> bool;
+
+    /// How its schedules are; `None` if it has ended.
+    async fn schedules(&self) -> Option<SchedulesDocument>;
 
     /// What the daemon needs for its work, and whether it has it. Extensions that fail are none of it.
     async fn readiness(&self) -> Vec<CheckDocument>;

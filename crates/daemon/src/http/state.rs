@@ -12,6 +12,7 @@ use super::{
     access::Access, answers::Answers, backend::Backend, error::ApiError, event_log::EventLog, hosts::Hosts,
     idempotency::StartedRuns,
 };
+use crate::webhook::Webhooks;
 
 /// How many requests may look at the disk at once: those that explain sources or types that nobody knows.
 const PARALLEL_LOOKS: usize = 4;
@@ -31,6 +32,8 @@ pub struct ApiParts {
     pub hosts: Hosts,
     /// The page of a problem code.
     pub pages: fn(Code) -> Option<&'static str>,
+    /// What requests from outside start.
+    pub webhooks: Arc<Webhooks>,
     /// Ends every stream when it is cancelled.
     pub stopping: CancellationToken,
 }
@@ -105,12 +108,21 @@ impl ApiState {
         &self.shared.parts.stopping
     }
 
+    pub(super) fn webhooks(&self) -> &Arc<Webhooks> {
+        &self.shared.parts.webhooks
+    }
+
     pub(super) fn answers(&self) -> &Answers {
         &self.shared.answers
     }
 
     pub(super) fn started(&self) -> &Arc<StartedRuns> {
         &self.shared.started
+    }
+
+    /// Nothing new is begun by a daemon that stops.
+    pub(super) fn takes_work(&self) -> Result<(), ApiError> {
+        if self.shared.parts.backend.is_stopping() { Err(ApiError::busy("the daemon is stopping")) } else { Ok(()) }
     }
 
     /// Waits for its turn to look at the disk.

@@ -127,3 +127,16 @@ pub enum LeftOutReason {
     /// Nobody was there at the time.
     Missed,
 }
+
+impl LeftOutReason {
+    /// `runs`, `waits`, `queue-full` or `missed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LeftOutReason::Runs => "runs",
+            LeftOutReason::Waits => "waits",
+            LeftOutReason::QueueFull => "queue-full",
+            LeftOutReason::Missed => "missed",
+        }
+    }
+}

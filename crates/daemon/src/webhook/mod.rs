@@ -5,10 +5,12 @@
 //! the secret, asks a [`ReplayGuard`], and starts the workflow with the [`payload`].
 
 mod payload;
+mod received;
 mod replay;
 mod signature;
 
 pub use payload::payload;
+pub use received::{Secrets, Webhooks};
 pub use replay::{Repeated, ReplayGuard};
 pub use signature::{Accepted, Refused, verify};
 

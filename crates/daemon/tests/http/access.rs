@@ -35,6 +35,7 @@ async fn each_scope_may_do_what_it_includes_and_nothing_else() {
         "/api/v1/why?query=@acme/thing",
         "/api/v1/workflows",
         "/api/v1/runs",
+        "/api/v1/schedules",
         "/api/v1/permissions",
         "/api/v1/openapi.json",
         "/readyz?verbose",

@@ -74,6 +74,22 @@ async fn a_run_that_takes_longer_is_accepted_and_followed_by_its_identifier() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_stops_begins_nothing_new() {
+    let world = World::new().await;
+    world.stopping.cancel();
+    for path in ["/api/v1/workflows/deploy/runs", "/api/v1/scan", "/api/v1/retry"] {
+        let answer = world.post(path, "").await;
+        assert_eq!(
+            (answer.status, answer.header(header::RETRY_AFTER)),
+            (StatusCode::SERVICE_UNAVAILABLE, "1"),
+            "{path}"
+        );
+    }
+    assert_eq!(world.calls(), 0);
+    assert_eq!(world.get("/api/v1/runs").await.json()["runs"], json!([]));
+}
+
+#[tokio::test]
 async fn who_does_not_want_to_wait_is_answered_at_once() {
     let world = World::new().await;
     let answer = start(&world, "slow", &[("prefer", "respond-async")], "").await;

@@ -24,13 +24,15 @@ use mangrove_app::{
 use mangrove_daemon::{
     ScanOptions,
     http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
+    webhook::{Secrets, Webhooks},
 };
-use mangrove_documents::{CheckDocument, ErrorReport};
+use mangrove_documents::{CheckDocument, ErrorReport, QueueDocument, SchedulesDocument};
 use mangrove_domain::{
     json::Json,
     ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, Session},
     problem::Code,
     time::Timestamp,
+    workflow::webhook::SecretSource,
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
@@ -120,6 +122,7 @@ impl Session for Script {
 struct Rest {
     service: Service,
     is_ready: bool,
+    stopping: CancellationToken,
 }
 
 #[async_trait]
@@ -131,6 +134,15 @@ impl Backend for Rest {
             ..self.service.scan_request(CancellationToken::new())
         };
         self.service.scan(&request).await.map(Arc::new).map_err(|error| (&error).into())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    async fn schedules(&self) -> Option<SchedulesDocument> {
+        let queue = QueueDocument { running: 0, limit: 4, waiting: Vec::new() };
+        Some(SchedulesDocument { schema: "mangrove.schedules/1".to_owned(), schedules: Vec::new(), queue })
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {
@@ -257,10 +269,11 @@ impl World {
         let stopping = CancellationToken::new();
         let state = ApiState::new(ApiParts {
             service: service.clone(),
-            backend: Arc::new(Rest { service: service.clone(), is_ready: setup.is_ready }),
+            backend: Arc::new(Rest { service: service.clone(), is_ready: setup.is_ready, stopping: stopping.clone() }),
             access: setup.access,
             hosts: Hosts::new(["mangrove.example".to_owned()]),
             pages: |code| (code == Code::UNKNOWN_TYPE).then_some("# MG0101: unknown type\n"),
+            webhooks: Arc::new(Webhooks::new(Arc::new(NoSecrets), 1)),
             stopping: stopping.clone(),
         });
         let router = router(&state, Further::default());
@@ -311,4 +324,14 @@ pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builde
 /// A bound for what must end: generous, and reached only by a failure.
 pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("an end")
+}
+
+/// A daemon without secrets of webhooks.
+struct NoSecrets;
+
+#[async_trait]
+impl Secrets for NoSecrets {
+    async fn find(&self, _source: &SecretSource) -> Result<Vec<u8>, String> {
+        Err("there are none here".to_owned())
+    }
 }

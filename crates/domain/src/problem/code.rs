@@ -195,6 +195,8 @@ codes! {
     RUN_PANICKED = 712, "a fault in Mangrove itself ended a run";
     /// The address of the daemon is taken, or not ours.
     CANNOT_LISTEN = 801, "the daemon cannot listen on its address";
+    /// No answer of a daemon that is asked over HTTP.
+    SERVER_UNREACHABLE = 802, "the daemon cannot be reached";
 }
 
 impl Code {

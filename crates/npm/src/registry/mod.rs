@@ -349,8 +349,7 @@ impl Client {
     }
 
     fn build(&self) -> Result<reqwest::Client, Reason> {
-        // A provider of cryptography that the program has chosen already stays in force.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        use_cryptography();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("mangrove/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.limits.connect)
@@ -422,4 +421,9 @@ impl Client {
 pub fn origin(address: &Url) -> String {
     let host = address.host_str().unwrap_or_default();
     address.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Gives TLS its cryptography. A provider that the program has chosen already stays in force.
+pub fn use_cryptography() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -2,8 +2,10 @@
 
 mod events;
 mod health;
+mod hooks;
 mod permissions;
 mod runs;
+mod schedules;
 mod sources;
 mod types;
 mod workflows;
@@ -11,6 +13,7 @@ mod workflows;
 use axum::{
     Router,
     body::Bytes,
+    extract::DefaultBodyLimit,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
     routing::{get, post},
@@ -24,6 +27,7 @@ use utoipa::{
 };
 
 use super::{error::ApiError, state::ApiState};
+use crate::webhook::LARGEST_BODY;
 
 /// What needs a token, if tokens are needed.
 pub(super) fn protected() -> Router<ApiState> {
@@ -37,6 +41,7 @@ pub(super) fn protected() -> Router<ApiState> {
         .route("/retry", post(sources::retry))
         .route("/workflows", get(workflows::list))
         .route("/workflows/{name}/runs", post(workflows::start))
+        .route("/schedules", get(schedules::list))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))
@@ -55,6 +60,7 @@ pub(super) fn open() -> Router<ApiState> {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/problems/{code}", get(permissions::page))
+        .route("/hooks/{*route}", post(hooks::receive).layer(DefaultBodyLimit::max(LARGEST_BODY)))
         .method_not_allowed_fallback(wrong_method)
 }
 
@@ -111,6 +117,7 @@ pub fn openapi_document() -> Result<String, serde_json::Error> {
         sources::retry,
         workflows::list,
         workflows::start,
+        schedules::list,
         runs::list,
         runs::show,
         runs::cancel,
@@ -121,6 +128,7 @@ pub fn openapi_document() -> Result<String, serde_json::Error> {
         document,
         health::live,
         health::ready,
+        hooks::receive,
     ),
     components(schemas(mangrove_documents::ProblemDetails)),
     security(("token" = []), ("password" = [])),

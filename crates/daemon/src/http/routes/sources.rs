@@ -195,6 +195,7 @@ pub(super) async fn scan(
     headers: HeaderMap,
     Body { value: body, .. }: Body<ScanBody>,
 ) -> Result<Response, ApiError> {
+    state.takes_work()?;
     if body.allow_mass_removal {
         identity.require(Scope::Admin)?;
     }
@@ -237,6 +238,7 @@ pub(super) async fn retry(
     headers: HeaderMap,
     Body { value: RetryBody { query }, .. }: Body<RetryBody>,
 ) -> Result<Response, ApiError> {
+    state.takes_work()?;
     let service = state.service().clone();
     let request = service.scan_request(state.stopping().child_token());
     let asked = query.clone();

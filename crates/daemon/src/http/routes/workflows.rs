@@ -76,6 +76,7 @@ pub(super) async fn start(
     headers: HeaderMap,
     Body { value: StartBody { inputs }, bytes }: Body<StartBody>,
 ) -> Result<Response, ApiError> {
+    state.takes_work()?;
     let key = key(&headers, identity.name)?;
     let request = sha256(&[name.as_bytes(), b"\0", &bytes].concat());
     let inputs = json::from_value(&serde_json::Value::Object(inputs));

@@ -1,0 +1,36 @@
+//! Secrets of webhooks, where a workflow file says that they are.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use async_trait::async_trait;
+use mangrove_daemon::webhook::Secrets;
+use mangrove_domain::workflow::webhook::SecretSource;
+use mangrove_fs::read::{self, FileKind, Within};
+
+/// In variables of the process, and in files.
+pub(super) struct HostSecrets {
+    pub(super) environment: BTreeMap<String, String>,
+    /// Where relative paths begin.
+    pub(super) repository: PathBuf,
+}
+
+#[async_trait]
+impl Secrets for HostSecrets {
+    async fn find(&self, source: &SecretSource) -> Result<Vec<u8>, String> {
+        match source {
+            SecretSource::Environment(name) => {
+                let value = self.environment.get(name).filter(|value| !value.is_empty());
+                value.map(|value| value.clone().into_bytes()).ok_or_else(|| format!("the variable {name} is not set"))
+            }
+            SecretSource::File(path) => {
+                let path = self.repository.join(path);
+                let read = mangrove_fs::blocking(move || read::text(path, Within::Anywhere, FileKind::Document)).await;
+                let text = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+                Ok(text.strip_suffix('\n').unwrap_or(&text).as_bytes().to_vec())
+            }
+            SecretSource::Vault { vault, .. } => {
+                Err(format!("secrets in vaults, such as {vault}, cannot be read yet; `@env=` and `@file=` can"))
+            }
+        }
+    }
+}

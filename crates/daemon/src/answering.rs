@@ -1,0 +1,54 @@
+//! What the HTTP side asks of the rest of the daemon, answered by its owner.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mangrove_app::scan::Report;
+use mangrove_documents::{CheckDocument, ErrorReport, SchedulesDocument};
+
+use crate::{
+    control::Control,
+    event::{ScanFailed, ScanOptions},
+    http::Backend,
+    schedule_documents,
+    status::Phase,
+};
+
+/// The owner of a daemon, as the HTTP side sees it.
+pub(crate) struct Answering(pub(crate) Control);
+
+#[async_trait]
+impl Backend for Answering {
+    async fn scan(&self, options: ScanOptions) -> Result<Arc<Report>, ErrorReport> {
+        self.0.scan(options).await.map_err(|failed| match failed {
+            ScanFailed::Scan(error) => ErrorReport::from(error.as_ref()),
+            ScanFailed::Stopping => {
+                ErrorReport::new(None, "the daemon is stopping").advise("ask the one that follows it")
+            }
+        })
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.status().borrow().phase == Phase::Stopping
+    }
+
+    async fn schedules(&self) -> Option<SchedulesDocument> {
+        self.0.schedules().await.as_ref().map(schedule_documents::schedules)
+    }
+
+    async fn readiness(&self) -> Vec<CheckDocument> {
+        let status = self.0.status().borrow().clone();
+        let check =
+            |name: &str, ok, message: &str| CheckDocument { name: name.to_owned(), ok, message: message.to_owned() };
+        let phase = match status.phase {
+            Phase::Starting => check("first-scan", false, "the first scan is not done yet"),
+            Phase::Ready => check("first-scan", true, "the first scan is done"),
+            Phase::Stopping => check("first-scan", false, "the daemon is stopping"),
+        };
+        let work = match &status.failing {
+            Some(failing) => check("catalog", false, failing),
+            None => check("catalog", true, "the sources can be looked at and the catalog can be written"),
+        };
+        vec![phase, work]
+    }
+}

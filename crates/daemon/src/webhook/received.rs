@@ -1,0 +1,90 @@
+//! The webhooks of a running daemon: which routes there are, which requests were taken, how many runs go on.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use mangrove_app::workflow::LibraryWebhooks;
+use mangrove_domain::workflow::webhook::SecretSource;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::ReplayGuard;
+
+/// How many runs that webhooks start may wait for their turn. Further requests are to come again later.
+const WAITING_RUNS: usize = 64;
+
+/// How many requests are remembered, so that they are not taken twice.
+const REMEMBERED_REQUESTS: usize = 10_000;
+
+/// Finds the secrets of webhooks.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// The secret that both sides know.
+    ///
+    /// # Errors
+    /// Why it cannot be had, in one sentence without the secret.
+    async fn find(&self, source: &SecretSource) -> Result<Vec<u8>, String>;
+}
+
+/// What the requests of all webhooks share.
+pub struct Webhooks {
+    routes: ArcSwap<LibraryWebhooks>,
+    secrets: Arc<dyn Secrets>,
+    guard: Mutex<ReplayGuard>,
+    waiting: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+}
+
+impl Webhooks {
+    /// No webhook yet. Of the runs that they start, so many go on at once, at least 1.
+    #[must_use]
+    pub fn new(secrets: Arc<dyn Secrets>, parallel_runs: usize) -> Self {
+        Self {
+            routes: ArcSwap::default(),
+            secrets,
+            guard: Mutex::new(ReplayGuard::new(REMEMBERED_REQUESTS)),
+            waiting: Arc::new(Semaphore::new(WAITING_RUNS)),
+            running: Arc::new(Semaphore::new(parallel_runs.max(1))),
+        }
+    }
+
+    /// Goes by these routes from the next request on.
+    pub fn replace(&self, routes: LibraryWebhooks) {
+        for problem in &routes.problems {
+            tracing::error!(workflow = problem.subject, "{}", problem.message);
+        }
+        self.routes.store(Arc::new(routes));
+    }
+
+    pub(crate) fn routes(&self) -> Arc<LibraryWebhooks> {
+        self.routes.load_full()
+    }
+
+    pub(crate) fn secrets(&self) -> &dyn Secrets {
+        self.secrets.as_ref()
+    }
+
+    pub(crate) fn guard(&self) -> MutexGuard<'_, ReplayGuard> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to wait for a turn; `None` if too many wait.
+    pub(crate) fn wait(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.waiting).try_acquire_owned().ok()
+    }
+
+    /// Waits for the turn of a run.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.running).acquire_owned().await.ok()
+    }
+}
+
+impl fmt::Debug for Webhooks {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Webhooks").field("routes", &self.routes.load().iter().count()).finish_non_exhaustive()
+    }
+}
