@@ -357,3 +357,91 @@ jobs:
     let large = "x".repeat(11 << 20);
     assert_eq!(hook("from-env", "of the variable", &large).0, 413);
 }
+
+/// A repository with a workflow of every second, and others of every second whose method waits.
+fn ticking(slow: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new("");
+    let pause = "await new Promise((go) => setTimeout(go, 6000)); context.logger.info";
+    sandbox.write("extensions/models/quick.ts", &model("@acme/quick"));
+    sandbox.write("extensions/models/waits.ts", &model("@acme/waits").replace("context.logger.info", pause));
+    for (name, digit) in [("quick", '1'), ("waits", '2')] {
+        let id = format!("{digit}1111111-1111-4111-8111-111111111111");
+        sandbox.write(&format!("models/@acme/{name}/{id}.yaml"), &format!("id: {id}\nname: {name}\nversion: 1\n"));
+    }
+    for (number, name) in ["quick"].iter().chain(slow).enumerate() {
+        let model = if number == 0 { "quick" } else { "waits" };
+        sandbox.write(
+            &format!("workflows/{name}.yaml"),
+            &format!(
+                "id: {number:08}-1111-4111-8111-111111111112
+name: {name}-workflow
+trigger: {{ schedule: '* * * * * *' }}
+jobs:
+  - name: only
+    steps:
+      - name: greet
+        task: {{ type: model_method, modelIdOrName: {model}, methodName: greet, inputs: {{ name: x }} }}
+"
+            ),
+        );
+    }
+    sandbox
+}
+
+/// The runs of this workflow that have succeeded.
+fn succeeded(sandbox: &Sandbox, name: &str) -> Vec<Value> {
+    let listed = sandbox.json(&["run", "list", &format!("{name}-workflow"), "--limit", "1000"]);
+    let runs = listed["runs"].as_array().expect("runs");
+    runs.iter().filter(|run| run["status"] == "succeeded").cloned().collect()
+}
+
+#[test]
+fn fault_33_slow_workflows_delay_no_other() {
+    let sandbox = ticking(&["slow-1", "slow-2", "slow-3"]);
+    let _serving = Serving::start(&sandbox, &[]);
+    let slow_run = || (!succeeded(&sandbox, "slow-3").is_empty()).then_some(());
+    until("a slow run", slow_run).expect("slow runs end");
+    let runs = succeeded(&sandbox, "quick");
+    assert!(runs.len() >= 4, "{} quick runs beside the slow ones", runs.len());
+    let longest = runs.iter().filter_map(|run| run["durationMs"].as_u64()).max();
+    assert!(longest < Some(3_000), "{runs:#?}");
+}
+
+#[test]
+fn a_reader_of_the_log_that_goes_away_or_stands_still_holds_up_nothing() {
+    for goes_away in [true, false] {
+        let sandbox = ticking(&[]);
+        let mut command = sandbox.command();
+        // Everything is logged: some seconds of it are more than a pipe holds.
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("MANGROVE_LOG", "trace");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let reader = child.stderr.take();
+        let reader = if goes_away { None } else { reader };
+        let first = until("a run", || succeeded(&sandbox, "quick").len().checked_sub(1)).expect("the workflow runs");
+        let later = until("later runs", || (succeeded(&sandbox, "quick").len() > first + 4).then_some(()));
+        later.expect("it goes on running");
+        sandbox.write("extensions/models/new.ts", &model("@acme/new"));
+        settles(&sandbox, "extensions/models/new.ts", is_type("@acme/new"));
+        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(status.expect("`kill` starts").success());
+        let ended = until("the end", || child.try_wait().expect("a process"));
+        assert_eq!(ended.expect("it ends").code(), Some(0));
+        drop(reader);
+    }
+}
+
+#[test]
+fn a_source_that_hangs_keeps_no_other_from_being_saved_again() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/good.ts", &model("@acme/first"));
+    let _serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    settles(&sandbox, "extensions/models/good.ts", is_type("@acme/first"));
+    sandbox.write("extensions/models/hangs.ts", "for (;;) {}\nexport const model = { type: \"@acme/hangs\" };\n");
+    sandbox.write("extensions/models/good.ts", &model("@acme/second"));
+    settles(&sandbox, "extensions/models/good.ts", is_type("@acme/second"));
+    let start = Instant::now();
+    sandbox.write("extensions/models/good.ts", &model("@acme/third"));
+    settles(&sandbox, "extensions/models/good.ts", is_type("@acme/third"));
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_secs(5), "{waited:?}, as long as the other one is allowed to hang");
+}

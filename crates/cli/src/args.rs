@@ -171,7 +171,7 @@ pub(crate) enum Command {
 }
 
 /// What is not given here is taken from `MANGROVE_SERVE_…`, then from `serve` in mangrove.yaml.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen [default: 127.0.0.1:8787]
     #[arg(long, value_name = "ADDRESS")]

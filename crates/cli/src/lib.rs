@@ -19,6 +19,7 @@ mod init;
 mod interrupt;
 mod line;
 mod live;
+mod log;
 mod printer;
 mod progress;
 mod run_text;
@@ -38,9 +39,8 @@ use clap::{
 };
 use mangrove_app::loaders::Registry;
 use mangrove_domain::ports::{Clock, Loader};
-use tracing_subscriber::{EnvFilter, field::MakeExt as _, fmt::format};
 
-use args::{Arguments, Command, LogFormat};
+use args::{Arguments, Command};
 use commands::Context;
 use errors::CommandError;
 use exit::Exit;
@@ -96,7 +96,9 @@ impl Runner {
             _ => {}
         }
         let printer = Printer::new(&arguments.global);
-        start_log(&arguments, &printer);
+        let is_daemon = matches!(arguments.command, Command::Serve(_));
+        // Dropped at the end, after everything that is logged.
+        let _log = log::start(&arguments, &printer);
         let context = Context::new(arguments.global, printer, self.loaders, self.clock, environment());
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -106,7 +108,11 @@ impl Runner {
             }
         };
         let exit = runtime.block_on(async {
-            let report = || context.printer.note("stopping; a second signal ends the program at once");
+            let report = || {
+                let message = "stopping; a second signal ends the program at once";
+                // Whoever reads the log of a daemon may stand still, and must not keep it from ending.
+                if is_daemon { tracing::info!("{message}") } else { context.printer.note(message) }
+            };
             let outcome = tokio::select! {
                 outcome = dispatch(&context, arguments.command) => outcome,
                 exit = context.interrupts.until_now(report) => return exit,
@@ -169,30 +175,6 @@ fn cannot_be_written(error: &std::io::Error) -> String {
 /// The variables of the process that are text: the one place that reads them.
 fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
-}
-
-/// Logs go to standard error; `MANGROVE_LOG` is a filter as `tracing` knows them. A daemon says what it does without
-/// being asked.
-fn start_log(arguments: &Arguments, printer: &Printer) {
-    let serve = if let Command::Serve(serve) = &arguments.command { Some(serve) } else { None };
-    let default = match (arguments.global.verbose, serve) {
-        (0, None) => "off",
-        (0, Some(_)) | (1, _) => "mangrove=info",
-        _ => "mangrove=debug",
-    };
-    let filter = EnvFilter::try_from_env("MANGROVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    if serve.is_some_and(|serve| serve.log_format == LogFormat::Json) {
-        tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .init();
-        return;
-    }
-    let fields = format::debug_fn(visible::log_field).delimited(" ");
-    let log = tracing_subscriber::fmt().fmt_fields(fields).with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(printer.colors_errors()).init();
 }
 
 /// Whether a command can be answered by a daemon, or has nothing to do with a repository.

@@ -11,6 +11,9 @@ use mangrove_domain::{
 
 use crate::{args, human};
 
+/// Looking at all sources more often would cost a processor.
+const SHORTEST_RESCAN: Duration = Duration::from_secs(1);
+
 /// A setting and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setting<T> {
@@ -112,7 +115,10 @@ impl ServeSettings {
                 text.parse().map_err(|_| "an address with a port, such as 127.0.0.1:8787".to_owned())
             }),
             grace: layers.read("grace", arguments.grace.as_ref(), usual.grace, duration),
-            rescan: layers.read("rescan", arguments.rescan.as_ref(), usual.rescan, duration),
+            rescan: layers.read("rescan", arguments.rescan.as_ref(), usual.rescan, |text| {
+                let rescan = parse_duration(text).filter(|rescan| *rescan >= SHORTEST_RESCAN);
+                rescan.ok_or_else(|| "a duration of a second or more, such as 90s, 5m or 1h".to_owned())
+            }),
             parallel_runs: layers.read("parallelRuns", arguments.parallel_runs.as_ref(), usual.parallel_runs, |text| {
                 let count = text.parse().ok().filter(|count| (1..=1_000).contains(count));
                 count.ok_or_else(|| "a number from 1 to 1000".to_owned())

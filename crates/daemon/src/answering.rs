@@ -20,8 +20,9 @@ pub(crate) struct Answering(pub(crate) Control);
 #[async_trait]
 impl Backend for Answering {
     async fn scan(&self, options: ScanOptions) -> Result<Arc<Report>, ErrorReport> {
-        self.0.scan(options).await.map_err(|failed| match failed {
+        self.0.scan(options).await.map_err(|failed| match &failed {
             ScanFailed::Scan(error) => ErrorReport::from(error.as_ref()),
+            ScanFailed::BrokenOff(_) => ErrorReport::new(None, failed.to_string()).advise("scan again"),
             ScanFailed::Stopping => {
                 ErrorReport::new(None, "the daemon is stopping").advise("ask the one that follows it")
             }

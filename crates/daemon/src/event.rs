@@ -1,12 +1,12 @@
 //! Everything that can happen to a daemon. Its [owner](crate::owner) takes one event after the other.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Report},
     service::ServiceError,
 };
-use mangrove_domain::{problem::Problem, source::SourceId, watch::FileChanges};
+use mangrove_domain::{problem::Problem, watch::FileChanges};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -23,8 +23,8 @@ pub(crate) enum Event {
     Looked(Box<Result<Observed, Error>>, Duration),
     /// A look was given up, because the daemon stops.
     LookGivenUp,
-    /// What followed from a look was done for these sources.
-    CarriedOut(BTreeSet<SourceId>, ScanAnswer),
+    /// The work of this number, which followed from a look, was done.
+    CarriedOut(u64, ScanAnswer),
     /// The schedules were read.
     SchedulesRead(Box<Result<ReadSchedules, ServiceError>>),
     /// A run that a schedule started has this identifier.
@@ -69,4 +69,7 @@ pub enum ScanFailed {
     /// The daemon is about to end.
     #[error("the daemon is stopping")]
     Stopping,
+    /// A fault in Mangrove itself broke it off.
+    #[error("a fault in Mangrove itself broke the scan off: {0}")]
+    BrokenOff(Arc<str>),
 }

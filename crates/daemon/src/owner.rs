@@ -1,20 +1,24 @@
 //! The one owner of a daemon's state: it takes one [`Event`] after the other and begins what follows from it. Whatever
 //! takes time is a task of its own, which ends with an event.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
-    scan::{Error, Observed},
+    scan::{Error, Observed, Publication},
     service::{Service, ServiceError},
 };
 use mangrove_domain::{
-    index::TypeIndex,
     ports::{ServiceManager, Watcher},
     problem::{Problem, Severity},
+    settle::{AuditRecord, Transition},
+    state::StateName,
     watch::{FileChanges, WatchList},
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{
+        broadcast::{self, error::RecvError},
+        mpsc, oneshot, watch,
+    },
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -65,9 +69,11 @@ pub(crate) struct Owner {
     watch_list: WatchList,
     scheduled: ScheduledRuns,
     reads_schedules: bool,
+    /// What was said of files with workflows.
+    broken: BTreeMap<String, Problem>,
     /// Something changed while they were being read.
     reads_schedules_again: bool,
-    snapshots: watch::Receiver<Arc<TypeIndex>>,
+    publications: broadcast::Receiver<Arc<Publication>>,
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
@@ -85,8 +91,9 @@ impl Owner {
             watch_list: WatchList::default(),
             scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
             reads_schedules: false,
+            broken: BTreeMap::new(),
             reads_schedules_again: false,
-            snapshots: parts.service.snapshots(),
+            publications: parts.service.publications(),
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
@@ -110,7 +117,7 @@ impl Owner {
                     Some(event) => self.take(event).await,
                     None => break,
                 },
-                changed = self.snapshots.changed() => if changed.is_ok() { self.plan_retry() },
+                published = self.publications.recv() => self.published(published),
                 () = sleep_until(wake) => self.tick(),
             }
             if self.has_ended() {
@@ -124,9 +131,12 @@ impl Owner {
         match event {
             Event::Files(changes) => self.files_changed(&changes).await,
             Event::Looked(outcome, duration) => self.looked(*outcome, duration).await,
-            Event::LookGivenUp => self.scans.look_failed(),
-            Event::CarriedOut(sources, outcome) => {
-                self.scans.ended(&sources);
+            Event::LookGivenUp => {
+                self.scans.look_failed();
+                self.look_again_soon();
+            }
+            Event::CarriedOut(number, outcome) => {
+                self.scans.ended(number);
                 self.set_in_progress();
                 self.carried_out(outcome);
             }
@@ -207,10 +217,21 @@ impl Owner {
         });
     }
 
+    /// Says of which files it is not known whether they have a schedule, and why; of each problem once.
+    fn tell_of_broken(&mut self, read: &ReadSchedules) {
+        let broken = &read.library.broken;
+        for (file, problem) in broken.iter().filter(|(file, problem)| self.broken.get(*file) != Some(*problem)) {
+            let line = problem.position.as_ref().map(|position| position.line);
+            tracing::warn!(file, line, code = %problem.code, "not started by itself: {}", problem.message);
+        }
+        self.broken.clone_from(broken);
+    }
+
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
         self.reads_schedules = false;
         match read {
             Ok(mut read) => {
+                self.tell_of_broken(&read);
                 self.parts.webhooks.replace(std::mem::take(&mut read.webhooks));
                 self.scheduled.replace(&read);
             }
@@ -230,11 +251,17 @@ impl Owner {
         self.waiting = waiting;
         self.next_rescan = Instant::now() + self.parts.options.rescan;
         let (scanner, sender) = (Arc::clone(self.parts.service.scanner()), self.parts.sender.clone());
+        let start = Instant::now();
+        let look =
+            tokio::spawn(async move { request.cancellation.clone().run_until_cancelled(scanner.look(&request)).await });
         tokio::spawn(async move {
-            let start = Instant::now();
-            let event = match request.cancellation.run_until_cancelled(scanner.look(&request)).await {
-                Some(outcome) => Event::Looked(Box::new(outcome), start.elapsed()),
-                None => Event::LookGivenUp,
+            let event = match look.await {
+                Ok(Some(outcome)) => Event::Looked(Box::new(outcome), start.elapsed()),
+                Ok(None) => Event::LookGivenUp,
+                Err(error) => {
+                    tracing::error!(%error, "a fault in Mangrove itself broke a look off");
+                    Event::LookGivenUp
+                }
             };
             // The owner may have ended.
             let _ = sender.send(event).await;
@@ -261,23 +288,49 @@ impl Owner {
         let plan = scanner.plan(&observed);
         let problems = plan.problems.iter().chain(&observed.disk.problems).cloned().collect();
         self.set_last_look(problems, duration, false);
-        let choice = self.scans.looked(&plan);
+        let (number, choice) = self.scans.looked(&plan);
         self.set_in_progress();
         self.watch().await;
         let has_begun = self.parts.status.borrow().phase != Phase::Starting;
         if has_begun && choice.sources.is_empty() && waiting.is_empty() {
-            self.scans.ended(&choice.sources);
+            self.scans.ended(number);
             return;
         }
         let sender = self.parts.sender.clone();
+        let work = tokio::spawn(async move { scanner.carry_out(observed, choice).await });
         tokio::spawn(async move {
-            let sources = choice.sources.clone();
-            let outcome = scanner.carry_out(observed, choice).await;
-            let outcome = outcome.map(Arc::new).map_err(|error| ScanFailed::Scan(Arc::new(error)));
+            let outcome = match work.await {
+                Ok(outcome) => outcome.map(Arc::new).map_err(|error| ScanFailed::Scan(Arc::new(error))),
+                Err(error) => Err(ScanFailed::BrokenOff(error.to_string().into())),
+            };
             answer(waiting, &outcome);
             // The owner may have ended.
-            let _ = sender.send(Event::CarriedOut(sources, outcome)).await;
+            let _ = sender.send(Event::CarriedOut(number, outcome)).await;
         });
+    }
+
+    /// Tells of what became of sources, and frees those that are done.
+    fn published(&mut self, published: Result<Arc<Publication>, RecvError>) {
+        // Of what was missed, the end of the work frees the sources.
+        let Ok(publication) = published else { return };
+        self.scans.published(&publication.changed);
+        self.set_in_progress();
+        self.plan_retry();
+        let index = self.parts.service.scanner().index();
+        for AuditRecord { source, transition } in &publication.transitions {
+            let Transition { from, to, reason, .. } = transition;
+            let from = from.map_or("new", StateName::as_str);
+            tracing::info!(%source, from, to = to.as_str(), reason, "a source came into another state");
+        }
+        let rows = publication.changed.iter().filter_map(|source| index.row(source));
+        for (row, failure) in rows.filter_map(|row| Some((row, row.failure()?))) {
+            let type_name = row.type_name().or(row.claimed_type.as_ref()).map(ToString::to_string);
+            let (code, message) = (failure.code.to_string(), failure.latest_message.as_str());
+            // Said once; that it goes on is in the catalog.
+            if failure.attempts == 1 {
+                tracing::warn!(source = %row.source, type_name, code, message, "a source is failing");
+            }
+        }
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {

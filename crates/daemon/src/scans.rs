@@ -4,7 +4,7 @@
 //! network keeps no edit waiting. A source is worked on once at a time: what a later look wants to do with one that is
 //! being worked on waits for the end of that, and then for another look.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_app::scan::{Choice, RetryMode, ScanRequest};
 use mangrove_domain::{
@@ -20,9 +20,11 @@ use crate::event::{ScanAnswer, ScanOptions};
 pub(crate) struct Scans {
     next: Option<Wish>,
     is_looking: bool,
-    in_progress: BTreeSet<SourceId>,
-    /// How many pieces of work go on.
-    works: usize,
+    /// The sources that are being worked on, and the number of the work.
+    in_progress: BTreeMap<SourceId, u64>,
+    /// The pieces of work that go on.
+    works: BTreeSet<u64>,
+    last_number: u64,
     /// Sources that were being worked on when a look found something to do for them.
     found_busy: BTreeSet<SourceId>,
 }
@@ -73,12 +75,12 @@ impl Scans {
         self.is_looking = false;
     }
 
-    /// A look ended with this plan. Gives the sources for which something is done now.
-    pub(crate) fn looked(&mut self, plan: &Plan) -> Choice {
+    /// A look ended with this plan. Gives the sources for which something is done now, and a number for this work.
+    pub(crate) fn looked(&mut self, plan: &Plan) -> (u64, Choice) {
         self.is_looking = false;
         let mut choice = Choice::default();
         for step in plan.steps.iter().filter(|step| is_work(&step.action)) {
-            if self.in_progress.contains(&step.source) {
+            if self.in_progress.contains_key(&step.source) {
                 self.found_busy.insert(step.source.clone());
                 continue;
             }
@@ -87,24 +89,41 @@ impl Scans {
                 choice.retried.insert(step.source.clone());
             }
         }
-        self.in_progress.extend(choice.sources.iter().cloned());
-        self.works += 1;
-        choice
+        self.last_number += 1;
+        let number = self.last_number;
+        self.in_progress.extend(choice.sources.iter().cloned().map(|source| (source, number)));
+        self.works.insert(number);
+        (number, choice)
     }
 
-    /// Work for these sources ended.
-    pub(crate) fn ended(&mut self, sources: &BTreeSet<SourceId>) {
-        self.works -= 1;
-        self.in_progress.retain(|source| !sources.contains(source));
-        let found = sources.iter().filter(|source| self.found_busy.remove(*source)).count();
-        if found > 0 {
+    /// These sources have other rows now: what was being done for them is done, whatever else the same work is about.
+    pub(crate) fn published(&mut self, sources: &[SourceId]) {
+        for source in sources {
+            self.in_progress.remove(source);
+        }
+        self.look_at_busy_again();
+    }
+
+    /// The work of this number ended.
+    pub(crate) fn ended(&mut self, number: u64) {
+        self.works.remove(&number);
+        self.in_progress.retain(|_, of| *of != number);
+        self.look_at_busy_again();
+    }
+
+    /// Wants another look if something was found to do for a source that is not being worked on any more.
+    fn look_at_busy_again(&mut self) {
+        let found = self.found_busy.len();
+        let in_progress = &self.in_progress;
+        self.found_busy.retain(|source| in_progress.contains_key(source));
+        if self.found_busy.len() < found {
             self.want();
         }
     }
 
     /// True if nothing is under way, and nothing is to begin.
     pub(crate) fn is_idle(&self) -> bool {
-        self.next.is_none() && !self.is_looking && self.works == 0
+        self.next.is_none() && !self.is_looking && self.works.is_empty()
     }
 
     /// Nothing is to begin any more. Who waits for it hears that it will not.
@@ -152,19 +171,35 @@ mod tests {
         assert!(scans.begin(ScanRequest::default()).is_some());
         scans.want();
         assert!(scans.begin(ScanRequest::default()).is_none(), "one look at a time");
-        let slow = scans.looked(&plan(&[("a", Action::Build), ("b", Action::Keep)]));
-        assert_eq!(slow.sources, BTreeSet::from([source("a")]));
+        let (slow, choice) = scans.looked(&plan(&[("a", Action::Build), ("b", Action::Keep)]));
+        assert_eq!(choice.sources, BTreeSet::from([source("a")]));
 
         assert!(scans.begin(ScanRequest::default()).is_some(), "looks go on beside work");
-        let other = scans.looked(&plan(&[("a", Action::Build), ("b", Action::Build)]));
-        assert_eq!(other.sources, BTreeSet::from([source("b")]), "an edit does not wait for it");
+        let (other, choice) = scans.looked(&plan(&[("a", Action::Build), ("b", Action::Build)]));
+        assert_eq!(choice.sources, BTreeSet::from([source("b")]), "an edit does not wait for it");
         assert_eq!(scans.in_progress(), 2);
-        scans.ended(&other.sources);
+        scans.ended(other);
         assert!(scans.begin(ScanRequest::default()).is_none(), "the slow one goes on");
-        scans.ended(&slow.sources);
+        scans.ended(slow);
 
         let request = scans.begin(ScanRequest::default());
         assert!(request.is_some(), "what had to be left out is looked at again");
+    }
+
+    #[test]
+    fn what_is_done_is_free_although_the_rest_of_the_same_work_goes_on() {
+        let mut scans = Scans::default();
+        scans.want();
+        assert!(scans.begin(ScanRequest::default()).is_some());
+        scans.looked(&plan(&[("fast", Action::Build), ("hangs", Action::Build)]));
+        scans.want();
+        assert!(scans.begin(ScanRequest::default()).is_some());
+        let (_, none) = scans.looked(&plan(&[("fast", Action::Build), ("hangs", Action::Build)]));
+        assert_eq!(none.sources, BTreeSet::new());
+        scans.published(&[source("fast")]);
+        assert!(scans.begin(ScanRequest::default()).is_some(), "an edit of it meanwhile is looked at now");
+        let (_, again) = scans.looked(&plan(&[("fast", Action::Build), ("hangs", Action::Build)]));
+        assert_eq!(again.sources, BTreeSet::from([source("fast")]));
     }
 
     #[test]

@@ -110,8 +110,10 @@ async fn run(service: &Service, fire: Fire, holder: &str, sender: &mpsc::Sender<
     let started = match service.start_triggered(start).await {
         Ok(started) => started,
         Err(error) => {
-            tracing::error!(workflow = name, %error, "a scheduled run did not start");
-            return FireOutcome::Refused(refused(name, &error));
+            let problem = refused(name, &error);
+            let (workflow, file) = (problem.subject.as_str(), problem.position.as_ref().map(ToString::to_string));
+            tracing::error!(workflow, file, code = %problem.code, "a scheduled run did not start: {}", problem.message);
+            return FireOutcome::Refused(problem);
         }
     };
     // The owner may have ended; the run goes on as long as the process does.
@@ -143,7 +145,11 @@ async fn run(service: &Service, fire: Fire, holder: &str, sender: &mpsc::Sender<
 
 fn refused(name: String, error: &RunError) -> Problem {
     match error {
-        RunError::Unknown { problem, .. } => problem.clone(),
+        // The file of the workflow was changed into one that cannot be used: that is why it is unknown.
+        RunError::Unknown { problem, hiding } => {
+            let cause = hiding.first().unwrap_or(problem).clone();
+            Problem { subject: name, ..cause }
+        }
         RunError::Start(start) => Problem::error(start.code(), name, error.to_string()),
         RunError::Service(_) => Problem::error(Code::UNREADABLE, name, error.to_string()),
     }

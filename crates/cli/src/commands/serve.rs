@@ -1,5 +1,7 @@
 //! `mangrove serve`
 
+use std::{collections::BTreeMap, path::PathBuf};
+
 use mangrove_daemon::{
     Answers, Control, Daemon, Phase,
     http::{Access, ApiState, Hosts},
@@ -32,7 +34,11 @@ struct SettingDocument {
 }
 
 pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Exit, CommandError> {
-    let section = compose::serve_section(&context.repository()?)?;
+    let repository = context.repository()?;
+    let (section, problems) = compose::serve_section(&repository)?;
+    for problem in &problems {
+        context.printer.problem(problem);
+    }
     let settings = match ServeSettings::read(arguments, context.environment(), &section) {
         Ok(settings) => settings,
         Err(problems) => return Ok(refuse(context, &problems)),
@@ -57,7 +63,15 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     tracing::info!(address = %handle.address(), descriptors, "listening");
     let control = handle.control();
     let cancellation = context.interrupts.cancellation();
-    tokio::spawn(reload_on_hang_up(control.clone(), handle.api().clone(), settings));
+    let reload = Reload {
+        control: control.clone(),
+        api: handle.api().clone(),
+        repository,
+        arguments: arguments.clone(),
+        environment: context.environment().clone(),
+        settings,
+    };
+    tokio::spawn(reload.on_hang_up());
     tokio::spawn(say_when_ready(control.clone()));
     tokio::select! {
         () = handle.ended() => return Ok(Exit::Failed),
@@ -109,21 +123,45 @@ async fn say_when_ready(control: Control) {
     }
 }
 
-#[cfg(unix)]
-async fn reload_on_hang_up(control: Control, api: ApiState, settings: ServeSettings) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut signals = match signal(SignalKind::hangup()) {
-        Ok(signals) => signals,
-        Err(error) => {
-            tracing::warn!(%error, "the signal to read the configuration again cannot be received");
-            return;
+/// What it takes to read the configuration again.
+struct Reload {
+    control: Control,
+    api: ApiState,
+    repository: PathBuf,
+    arguments: args::Serve,
+    environment: BTreeMap<String, String>,
+    /// What the daemon was started with.
+    settings: ServeSettings,
+}
+
+impl Reload {
+    #[cfg(unix)]
+    async fn on_hang_up(self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut signals = match signal(SignalKind::hangup()) {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::warn!(%error, "the signal to read the configuration again cannot be received");
+                return;
+            }
+        };
+        while signals.recv().await.is_some() {
+            tracing::info!("reading the configuration again");
+            self.control.reload().await;
+            self.replace_access();
+            self.compare();
         }
-    };
-    while signals.recv().await.is_some() {
-        tracing::info!("reading the configuration again");
-        control.reload().await;
-        match access(&settings) {
-            Ok(access) => api.replace_access(access),
+    }
+
+    #[cfg(not(unix))]
+    async fn on_hang_up(self) {
+        // There is no such signal.
+        let Self { control: _, api: _, repository: _, arguments: _, environment: _, settings: _ } = self;
+    }
+
+    fn replace_access(&self) {
+        match access(&self.settings) {
+            Ok(access) => self.api.replace_access(access),
             Err(problems) => {
                 for problem in problems {
                     tracing::error!(code = %problem.code, "the tokens stay as they were: {}", problem.message);
@@ -131,7 +169,25 @@ async fn reload_on_hang_up(control: Control, api: ApiState, settings: ServeSetti
             }
         }
     }
-}
 
-#[cfg(not(unix))]
-async fn reload_on_hang_up(_control: Control, _api: ApiState, _settings: ServeSettings) {}
+    /// Says which settings of the daemon itself are others now: they are taken at its start only.
+    fn compare(&self) {
+        // What is wrong with the marker as a whole is told by the reload.
+        let Ok((section, _)) = compose::serve_section(&self.repository) else { return };
+        match ServeSettings::read(&self.arguments, &self.environment, &section) {
+            Ok(settings) => {
+                let (new, old) = (settings.shown(), self.settings.shown());
+                for (Shown { key, value, source }, _) in
+                    new.iter().zip(&old).filter(|(new, old)| new.value != old.value)
+                {
+                    tracing::warn!(key, value, source, "this setting takes effect at the next start");
+                }
+            }
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(code = %problem.code, "the next start will refuse this: {}", problem.message);
+                }
+            }
+        }
+    }
+}

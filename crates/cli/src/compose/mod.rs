@@ -30,6 +30,7 @@ use mangrove_domain::{
         ServiceManager, SourceTree, Watcher,
     },
     position::Position,
+    problem::Problem,
 };
 use mangrove_fs::{build_locks::LockFiles, files::DiskFiles};
 use mangrove_infra::{
@@ -106,10 +107,11 @@ pub(crate) fn service_manager() -> Arc<dyn ServiceManager> {
     Arc::new(Systemd)
 }
 
-/// What `serve` in the marker of a repository says, and where.
-pub(crate) fn serve_section(repository: &Path) -> Result<BTreeMap<String, (String, Position)>, ComposeError> {
+/// What `serve` in the marker of a repository says, and where; and what is wrong with the marker.
+pub(crate) fn serve_section(repository: &Path) -> Result<(ServeSection, Vec<Problem>), ComposeError> {
     let layout = Layout::of_repository(repository, &YamlDocuments);
-    Ok(layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?.serve)
+    let layout = layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?;
+    Ok((layout.serve, layout.problems))
 }
 
 /// Gives TLS its cryptography.
@@ -140,11 +142,21 @@ pub(crate) fn compose(settings: Settings, loaders: Registry, overrides: Override
     Composition::new(settings)?.service(loaders, overrides)
 }
 
+/// How many calls of methods have a process of their own at once, at least. Most of them wait for something else most of
+/// the time, so that this is no matter of processors.
+const PARALLEL_CALLS: usize = 16;
+
+/// The settings of the daemon in the marker, as they are written, and where: by key.
+pub(crate) type ServeSection = BTreeMap<String, (String, Position)>;
+
 /// What several adapters share.
 #[derive(Clone)]
 struct Composition {
     settings: Arc<Settings>,
+    /// Parses, bundles and inspects.
     pool: Pool,
+    /// Runs methods: calls that only wait must keep no build, and no other call, from its turn.
+    call_pool: Pool,
     tree: Arc<LocalTree>,
     documents: Arc<dyn Documents>,
     entropy: Arc<dyn Entropy>,
@@ -170,6 +182,11 @@ impl Composition {
         let program = std::env::current_exe().map_err(ComposeError::Program)?;
         let size = settings.jobs;
         let pool = Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
+        let calls = PoolOptions {
+            size: size.max(PARALLEL_CALLS),
+            ..PoolOptions::new(program.clone(), vec!["worker".to_owned()])
+        };
+        let call_pool = Pool::new(calls);
         let documents: Arc<dyn Documents> = Arc::new(YamlDocuments);
         let tree = LocalTree::new(TreeOptions {
             repository: repository.clone(),
@@ -186,6 +203,7 @@ impl Composition {
         Ok(Self {
             settings: Arc::new(settings),
             pool,
+            call_pool,
             tree: Arc::new(tree),
             documents,
             entropy: Arc::new(SystemEntropy),
@@ -350,12 +368,12 @@ impl Composition {
             environment: self.settings.environment.clone(),
             roots: Arc::clone(&self.tree) as _,
             entropy: Arc::clone(&self.entropy),
-            size: self.settings.jobs,
+            size: self.settings.jobs.max(PARALLEL_CALLS),
             memory_limit_bytes: runner::deno::MEMORY_LIMIT_BYTES,
             open_limit: runner::deno::OPEN_LIMIT,
             call_limit: runner::deno::CALL_LIMIT,
         });
-        Arc::new(ChosenRunner::new(Arc::new(self.pool.clone()), deno))
+        Arc::new(ChosenRunner::new(Arc::new(self.call_pool.clone()), deno))
     }
 }
 
