@@ -127,20 +127,20 @@ fn fault_33_what_runs_keeps_the_next_one_out() {
 #[test]
 fn fault_33_what_waits_keeps_the_next_one_out_too() {
     let limits = Limits { running: 1, waiting_of_one: 4 };
-    let mut scheduler =
-        scheduler(limits, vec![schedule("slow", "every 3600s"), schedule("quick", "every 60s")], at(-30));
-    let slow = scheduler.advance(at(0));
-    let (slow, quick): (Vec<_>, Vec<_>) = slow.into_iter().partition(|fire| fire.name == "slow");
-    // Whichever of the two came first has the only place.
+    let mut scheduler = scheduler(limits, vec![schedule("a", "every 3600s"), schedule("b", "every 60s")], at(-30));
+    let first = scheduler.advance(at(0));
+    assert_eq!(first.iter().map(named).collect::<Vec<_>>(), of("a", &[0]), "it has the only place");
     for minute in 1..10 {
-        assert_eq!(scheduler.advance(at(minute * 60)), [], "the place is taken");
-        assert!(scheduler.view(at(minute * 60)).queue.waiting.len() <= 2, "nothing is queued twice");
+        assert_eq!(scheduler.advance(at(minute * 60)), []);
+        let view = scheduler.view(at(minute * 60));
+        assert_eq!(view.queue.waiting, [("b".to_owned(), at(0))], "it waits, and is not queued again");
+        let left_out = view_of(&view, "b").left_out.map(|left_out| (left_out.due, left_out.reason));
+        assert_eq!(left_out, Some((at(minute * 60), LeftOutReason::Waits)));
     }
-    for fire in slow.iter().chain(&quick) {
-        end(&mut scheduler, fire);
-    }
+    end(&mut scheduler, &first[0]);
     assert!(scheduler.next_due().is_some_and(|due| due <= at(540)), "what waits starts now");
-    assert_eq!(scheduler.advance(at(541)).len(), 1, "one of them");
+    assert_eq!(run_all(&mut scheduler, 541), of("b", &[0]));
+    assert_eq!(run_all(&mut scheduler, 600), of("b", &[600]));
 }
 
 #[test]

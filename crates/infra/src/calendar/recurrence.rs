@@ -1,12 +1,19 @@
 //! The instants of a pattern in a zone.
 
-use chrono::{DateTime, Datelike as _, Offset as _, TimeDelta, TimeZone as _, Timelike as _};
+use std::ops::Range;
+
+use chrono::{DateTime, Datelike as _, NaiveDate, Offset as _, TimeDelta, TimeZone as _, Timelike as _};
 use chrono_tz::{OffsetName as _, Tz};
-use croner::{Cron, errors::CronError};
+use croner::{Cron, Weekday, errors::CronError};
 use mangrove_domain::{ports::Recurrence, time::Timestamp};
+
+use super::field::YEARS;
 
 /// Where the years begin that are looked at, in every zone.
 const EARLIEST: Timestamp = Timestamp::from_millis(24 * 3_600_000);
+
+/// In these years every weekday falls on every date.
+const EVERY_CALENDAR: Range<u16> = 2000..2028;
 
 /// What no zone ever left out at once.
 const LONGEST_GAP_HOURS: i64 = 25;
@@ -19,9 +26,24 @@ pub(super) struct CronRecurrence {
 }
 
 impl CronRecurrence {
-    /// True if it is due at some time in the years that are looked at.
+    /// True if some date fits. A search for the next one would go on for three thousand years.
     pub(super) fn is_ever_due(&self) -> bool {
-        self.next_after(EARLIEST).is_some()
+        let pattern = &self.cron.pattern;
+        let mut years = pattern.years.values();
+        if years.len() == usize::from(YEARS.1 - YEARS.0) + 1 {
+            years = EVERY_CALENDAR.collect();
+        }
+        let fits = |day: NaiveDate| {
+            let (year, month, date) = (day.year(), day.month(), day.day());
+            let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
+            pattern.month_match(month).unwrap_or(false)
+                && pattern.day_match(year, month, date, weekday).unwrap_or(false)
+        };
+        years.into_iter().any(|year| {
+            let year = i32::from(year);
+            let days = NaiveDate::from_ymd_opt(year, 1, 1).into_iter().flat_map(|first| first.iter_days());
+            days.take_while(|day| day.year() == year).any(fits)
+        })
     }
 
     fn at(&self, instant: Timestamp) -> Option<DateTime<Tz>> {

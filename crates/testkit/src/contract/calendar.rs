@@ -134,6 +134,8 @@ fn ends_of_years(port: &dyn Calendar) {
     follow(port, "0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", &["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]);
     follow(port, "0 0 29 2 *", "UTC", "2096-03-01T00:00:00Z", &["2104-02-29T00:00:00Z"]);
     follow(port, "0 0 29 2 +1", "UTC", "2026-01-01T00:00:00Z", &["2044-02-29T00:00:00Z"]);
+    follow(port, "0 0 0 29 2 +1 2040-2080", "UTC", "2026-01-01T00:00:00Z", &["2044-02-29T00:00:00Z"]);
+    follow(port, "0 0 29 2 +MON#5", "UTC", "2026-01-01T00:00:00Z", &["2044-02-29T00:00:00Z"]);
     let minutes = read(port, "* * * * *", "Europe/Berlin");
     for millis in [i64::MIN, -1, 0, i64::MAX - 1, i64::MAX] {
         let at = Timestamp::from_millis(millis);
@@ -300,6 +302,9 @@ fn wrong_patterns(port: &dyn Calendar) {
         ("0 0 31 2,4,6,9,11 *", "is never due"),
         ("0 0 1 * +MON#2", "is never due"),
         ("0 0 0 29 2 * 2027", "is never due"),
+        ("0 0 0 29 2 * 2001-2061/2", "is never due"),
+        ("0 0 31 2 *", "is never due"),
+        ("0 0 29 2 +MON#1", "is never due"),
     ] {
         let error = port.recurrence(pattern, None).expect_err(pattern);
         assert_eq!(error.part, CalendarPart::Pattern, "{pattern}");
