@@ -2,7 +2,7 @@
 //! (`design/schedules.md`).
 //!
 //! Whoever receives a request reads the body up to [`LARGEST_BODY`], finds the workflow of the route, calls [`verify`] with
-//! the secret, asks a [`ReplayGuard`], and starts the workflow with the [`payload`].
+//! the secret, asks a [`ReplayGuard`], and starts the workflow with the [`payload()`].
 
 mod payload;
 mod received;
