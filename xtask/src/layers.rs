@@ -327,7 +327,7 @@ mod tests {
                 "mangrove-sources must not use mangrove-infra",
                 "mangrove-infra must not use clap, which only mangrove-cli may",
                 "mangrove-infra must not use anyhow, which only mangrove-cli, mangrove-embedding, xtask may",
-                "mangrove-infra must not use reqwest, which only mangrove-npm may",
+                "mangrove-infra must not use reqwest, which only mangrove-cli, mangrove-npm may",
                 "mangrove-infra must not use rquickjs, which only mangrove-engine may",
                 "mangrove-cli must not use rolldown, which only mangrove-infra may",
                 "mangrove-cli must not use sqlx, which only mangrove-infra may",

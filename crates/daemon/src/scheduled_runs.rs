@@ -111,8 +111,8 @@ async fn run(service: &Service, fire: Fire, holder: &str, sender: &mpsc::Sender<
         Ok(started) => started,
         Err(error) => {
             let problem = refused(name, &error);
-            let (workflow, file) = (problem.subject.as_str(), problem.position.as_ref().map(ToString::to_string));
-            tracing::error!(workflow, file, code = %problem.code, "a scheduled run did not start: {}", problem.message);
+            let place = problem.position.as_ref().map(ToString::to_string);
+            tracing::error!(workflow = problem.subject, place, code = %problem.code, "a scheduled run did not start: {}", problem.message);
             return FireOutcome::Refused(problem);
         }
     };
