@@ -65,6 +65,16 @@ pub(crate) const PARTS: &[Part] = &[
         feature: Some("schema"),
         without: &[BUNDLER, DATABASE, DOCUMENTS, ENGINE, EXPRESSIONS, HTTP, PARSER],
     },
+    Part {
+        package: "mangrove-infra",
+        feature: Some("calendar"),
+        without: &[BUNDLER, DATABASE, DOCUMENTS, ENGINE, EXPRESSIONS, HTTP, PARSER, SCHEMA],
+    },
+    Part {
+        package: "mangrove-infra",
+        feature: Some("watcher"),
+        without: &[BUNDLER, DATABASE, DOCUMENTS, ENGINE, EXPRESSIONS, HTTP, PARSER, SCHEMA],
+    },
     Part { package: "mangrove-infra", feature: Some("bundler"), without: &[DATABASE, DOCUMENTS, EXPRESSIONS, SCHEMA] },
     Part { package: "mangrove-infra", feature: Some("deno"), without: &[DATABASE, DOCUMENTS, EXPRESSIONS, SCHEMA] },
     // A program of another team.
