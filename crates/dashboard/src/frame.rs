@@ -13,12 +13,9 @@ use mangrove_daemon::{
 };
 use mangrove_domain::time::Timestamp;
 
-use crate::{
-    assets::{ICON, SCRIPT, STYLE},
-    parts::{
-        badge::{Badge, Tone},
-        moment::{Form, When},
-    },
+use crate::parts::{
+    badge::{Badge, Tone},
+    moment::{Form, When},
 };
 
 /// A part of the dashboard, as the navigation has it.
@@ -107,18 +104,6 @@ impl Frame {
             unhealthy: 0,
             phase: None,
         }
-    }
-
-    pub(crate) fn style(&self) -> String {
-        STYLE.path()
-    }
-
-    pub(crate) fn script(&self) -> String {
-        SCRIPT.path()
-    }
-
-    pub(crate) fn icon(&self) -> String {
-        ICON.path()
     }
 
     /// The last segment of the repository's directory.

@@ -23,7 +23,7 @@ use utoipa::{
     openapi::{Content, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder},
 };
 
-use super::present::Presentable;
+use super::presentable::Presentable;
 
 /// The media type of every error.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");

@@ -15,6 +15,7 @@ mod idempotency;
 pub mod listing;
 mod paging;
 mod present;
+mod presentable;
 mod request;
 mod routes;
 mod server;
@@ -31,7 +32,8 @@ pub use self::{
     error::ApiError,
     event_log::EventLog,
     hosts::Hosts,
-    present::{Asked, Presentable, Presenter},
+    present::{Asked, Presenter},
+    presentable::Presentable,
     request::{InPath, Parameters},
     routes::{openapi_document, wrong_method},
     server::{Limits, serve},

@@ -1,31 +1,12 @@
 //! What people see where programs get JSON or Markdown: errors, and the pages of problem codes. One answer is made for both;
 //! who asks with a browser gets it as a page.
 
-use std::sync::Arc;
-
+use super::{presentable::Presentable, state::ApiState};
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Uri, header},
     response::Response,
 };
-use mangrove_documents::ProblemDetails;
-use mangrove_domain::problem::Code;
-
-use super::state::ApiState;
-
-/// What an answer says, as one of its extensions.
-#[derive(Clone, Debug)]
-pub enum Presentable {
-    /// Something went wrong.
-    Error(Arc<ProblemDetails>),
-    /// What there is to say about a problem code.
-    ProblemPage {
-        /// The code.
-        code: Code,
-        /// Its page, as Markdown.
-        markdown: &'static str,
-    },
-}
 
 /// What a person asked for.
 #[derive(Clone, Debug)]

@@ -99,7 +99,7 @@ struct Choices {
     frame: Frame,
     name: String,
     /// Kinds and where their types are.
-    choices: Vec<(String, String)>,
+    of_kinds: Vec<(String, String)>,
 }
 
 /// The page.
@@ -117,8 +117,8 @@ pub(crate) async fn show(
         Lookup::Unknown(not_ready) => unusable(&visitor, &name, kind, &not_ready).await,
         Lookup::Ambiguous(kinds) => {
             let frame = visitor.frame(Section::Types, name.as_str());
-            let choices = kinds.iter().map(|kind| (kind.to_string(), address::of_type(kind, &name))).collect();
-            page(&Choices { frame, name, choices })
+            let of_kinds = kinds.iter().map(|kind| (kind.to_string(), address::of_type(kind, &name))).collect();
+            page(&Choices { frame, name, of_kinds })
         }
         Lookup::NoName(nearest) => Err(ApiError::not_found(ErrorReport::no_type_name(&name, &nearest))),
     }

@@ -30,7 +30,7 @@ pub(crate) fn entries(mut records: Vec<AuditRecord>, now: Timestamp) -> (Vec<Ent
     let entry = |record: AuditRecord| Entry {
         at: When { at: record.transition.at, now, form: Form::Ago },
         badge: Badge::of_state(record.transition.to),
-        from: record.transition.from.map(|state| Badge::word(state)),
+        from: record.transition.from.map(Badge::word),
         reason: record.transition.reason,
         source: record.source.to_string(),
     };

@@ -9,7 +9,7 @@ use axum::{
 use mangrove_documents::PermissionsDocument;
 use mangrove_domain::problem::Code;
 
-use crate::http::{error::ApiError, present::Presentable, request::InPath, state::ApiState};
+use crate::http::{error::ApiError, presentable::Presentable, request::InPath, state::ApiState};
 
 /// What the repository grants to code.
 #[utoipa::path(
