@@ -56,12 +56,13 @@ impl Serving {
 
     /// Waits for an event of the log with this message.
     pub(crate) fn logged(&self, message: &str) -> Value {
-        let found = || {
-            let log = self.log.lock().expect("the log");
-            log.iter().find(|event| event["message"] == message).cloned()
-        };
-        until(message, found)
-            .unwrap_or_else(|| panic!("nobody said {message:?}: {:#?}", self.log.lock().expect("the log")))
+        self.logs(message, |event| event["message"] == message)
+    }
+
+    /// Waits for an event of the log that is as it should be.
+    pub(crate) fn logs(&self, what: &str, is_right: impl Fn(&Value) -> bool) -> Value {
+        let found = || self.log.lock().expect("the log").iter().find(|event| is_right(event)).cloned();
+        until(what, found).unwrap_or_else(|| panic!("nobody said {what:?}: {:#?}", self.log.lock().expect("the log")))
     }
 
     /// Asks for something over HTTP; gives the status and the body.
@@ -444,4 +445,70 @@ fn a_source_that_hangs_keeps_no_other_from_being_saved_again() {
     settles(&sandbox, "extensions/models/good.ts", is_type("@acme/third"));
     let waited = start.elapsed();
     assert!(waited < Duration::from_secs(5), "{waited:?}, as long as the other one is allowed to hang");
+}
+
+/// A workflow that runs every second and by request, and greets with this name.
+fn both(greeting: &str) -> String {
+    format!(
+        "id: 00000000-1111-4111-8111-111111111113
+name: both
+trigger:
+  schedule: '* * * * * *'
+  webhook: {{ route: both, secret: '@env=HOOK' }}
+jobs:
+  - name: only
+    steps:
+      - name: {greeting}
+        task: {{ type: model_method, modelIdOrName: quick, methodName: greet, inputs: {{ name: x }} }}
+"
+    )
+}
+
+/// Waits for a run of `both` that this trigger started and that is as it should be.
+fn ran(sandbox: &Sandbox, trigger: &str, is_right: impl Fn(&Value) -> bool) -> Value {
+    let found = || {
+        let listed = sandbox.json(&["run", "list", "both", "--limit", "5"]);
+        let ids = listed["runs"].as_array().expect("runs").clone();
+        let shown = ids.iter().map(|run| sandbox.json(&["run", "show", run["runId"].as_str().expect("an identifier")]));
+        shown.into_iter().find(|run| run["trigger"] == trigger && run["status"] == "succeeded" && is_right(run))
+    };
+    until("a run", found).unwrap_or_else(|| panic!("no such run by {trigger}"))
+}
+
+#[test]
+fn fault_48_a_workflow_whose_file_is_broken_goes_on_as_it_was_and_says_so() {
+    let sandbox = ticking(&[]);
+    sandbox.write("workflows/both.yaml", &both("first"));
+    sandbox.write("workflows/never.yaml", "name: [\n");
+    let mut command = sandbox.command();
+    command.env("HOOK", "secret");
+    let serving = Serving::start_with(command, &["--rescan", "1h"]);
+    let step = |run: &Value| run["jobs"][0]["steps"][0]["name"].clone();
+    let ran_first = |run: &Value| run["fileProblem"].is_null() && step(run) == "first";
+    ran(&sandbox, "schedule", ran_first);
+    let schedules = || serde_json::from_str::<Value>(&serving.ask("GET", "/api/v1/schedules", None).1).expect("JSON");
+    assert_eq!(schedules()["broken"][0]["path"], "workflows/never.yaml", "it never was in order");
+
+    // A mistake in the trigger, and one that leaves nothing of the file.
+    for mistaken in [both("second").replace("'* * *", "'61 * *"), "{".to_owned()] {
+        sandbox.write("workflows/both.yaml", &mistaken);
+        let as_before = |run: &Value| {
+            let problem = run["fileProblem"]["message"].as_str();
+            problem.is_some_and(|message| message.starts_with("workflows/both.yaml")) && step(run) == "first"
+        };
+        ran(&sandbox, "schedule", as_before);
+        let shown = schedules();
+        let known = shown["schedules"].as_array().expect("schedules");
+        let known = known.iter().find(|known| known["name"] == "both").expect("it goes on");
+        assert_eq!(known["problem"]["path"], "workflows/both.yaml", "{shown:#}");
+        assert!(!known["nextRun"].is_null());
+    }
+    let (status, answer) = serving.send("POST", "/hooks/both", &signature("secret", "{}"), "{}");
+    assert_eq!(status, 202, "{answer}");
+    ran(&sandbox, "webhook", |run| !run["fileProblem"].is_null() && step(run) == "first");
+    let says_so = |event: &Value| event["message"].as_str().is_some_and(|text| text.contains("as it was last in order"));
+    serving.logs("that it is not the file that runs", says_so);
+
+    sandbox.write("workflows/both.yaml", &both("third"));
+    ran(&sandbox, "schedule", |run| run["fileProblem"].is_null() && step(run) == "third");
 }

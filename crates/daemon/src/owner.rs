@@ -1,7 +1,7 @@
 //! The one owner of a daemon's state: it takes one [`Event`] after the other and begins what follows from it. Whatever
 //! takes time is a task of its own, which ends with an event.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Publication},
@@ -9,9 +9,7 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     ports::{ServiceManager, Watcher},
-    problem::{Problem, Severity},
-    settle::{AuditRecord, Transition},
-    state::StateName,
+    problem::Problem,
     watch::{FileChanges, WatchList},
 };
 use tokio::{
@@ -25,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed},
+    log,
     options::Options,
     read_schedules::{self, ReadSchedules},
     scans::Scans,
@@ -69,8 +68,6 @@ pub(crate) struct Owner {
     watch_list: WatchList,
     scheduled: ScheduledRuns,
     reads_schedules: bool,
-    /// What was said of files with workflows.
-    broken: BTreeMap<String, Problem>,
     /// Something changed while they were being read.
     reads_schedules_again: bool,
     publications: broadcast::Receiver<Arc<Publication>>,
@@ -91,7 +88,6 @@ impl Owner {
             watch_list: WatchList::default(),
             scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
             reads_schedules: false,
-            broken: BTreeMap::new(),
             reads_schedules_again: false,
             publications: parts.service.publications(),
             next_retry: now + LONGEST_SLEEP,
@@ -176,9 +172,7 @@ impl Owner {
             tracing::debug!(%error, "there is no configuration to read again");
             Vec::new()
         });
-        for problem in &problems {
-            tracing::error!(code = %problem.code, subject = problem.subject, "{}", problem.message);
-        }
+        log::configuration(&problems);
         problems
     }
 
@@ -217,22 +211,13 @@ impl Owner {
         });
     }
 
-    /// Says of which files it is not known whether they have a schedule, and why; of each problem once.
-    fn tell_of_broken(&mut self, read: &ReadSchedules) {
-        let broken = &read.library.broken;
-        for (file, problem) in broken.iter().filter(|(file, problem)| self.broken.get(*file) != Some(*problem)) {
-            let line = problem.position.as_ref().map(|position| position.line);
-            tracing::warn!(file, line, code = %problem.code, "not started by itself: {}", problem.message);
-        }
-        self.broken.clone_from(broken);
-    }
-
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
         self.reads_schedules = false;
         match read {
             Ok(mut read) => {
-                self.tell_of_broken(&read);
-                self.parts.webhooks.replace(std::mem::take(&mut read.webhooks));
+                let webhooks = std::mem::take(&mut read.webhooks);
+                let known = self.parts.webhooks.routes();
+                self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
                 self.scheduled.replace(&read);
             }
             Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
@@ -316,21 +301,7 @@ impl Owner {
         self.scans.published(&publication.changed);
         self.set_in_progress();
         self.plan_retry();
-        let index = self.parts.service.scanner().index();
-        for AuditRecord { source, transition } in &publication.transitions {
-            let Transition { from, to, reason, .. } = transition;
-            let from = from.map_or("new", StateName::as_str);
-            tracing::info!(%source, from, to = to.as_str(), reason, "a source came into another state");
-        }
-        let rows = publication.changed.iter().filter_map(|source| index.row(source));
-        for (row, failure) in rows.filter_map(|row| Some((row, row.failure()?))) {
-            let type_name = row.type_name().or(row.claimed_type.as_ref()).map(ToString::to_string);
-            let (code, message) = (failure.code.to_string(), failure.latest_message.as_str());
-            // Said once; that it goes on is in the catalog.
-            if failure.attempts == 1 {
-                tracing::warn!(source = %row.source, type_name, code, message, "a source is failing");
-            }
-        }
+        log::publication(&publication, &self.parts.service.published());
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
@@ -373,10 +344,7 @@ impl Owner {
             return;
         }
         let coverage = self.parts.watcher.watch(list.clone()).await;
-        if let Some(reason) = &coverage.reason {
-            let (unwatched, rescan) = (coverage.unwatched.len(), self.parts.options.rescan.as_secs());
-            tracing::warn!(unwatched, reason, "changes there are noticed at the next look, at least every {rescan} s");
-        }
+        log::coverage(&coverage, self.parts.options.rescan);
         // What changed before it was watched was not told.
         if list.directories != self.watch_list.directories {
             self.scans.want();
@@ -464,9 +432,7 @@ impl Owner {
     }
 
     fn set_last_look(&self, problems: Vec<Problem>, duration: Duration, has_failed: bool) {
-        for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
-            tracing::warn!(code = %problem.code, subject = problem.subject, "{}", problem.message);
-        }
+        log::look(&problems);
         let last = LastLook { at: self.parts.service.clock().now(), duration, problems: problems.into(), has_failed };
         self.parts.status.send_modify(|status| status.last_look = Some(last));
     }

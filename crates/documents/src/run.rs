@@ -103,6 +103,10 @@ pub struct RunDocument {
     pub jobs: Vec<JobDocument>,
     /// Why it failed or is blocked.
     pub error: Option<RunProblemDocument>,
+    /// Why the file of its workflow could not be used when it began: then it is a run of the workflow as it was last in
+    /// order. `null` if it is a run of what the file said.
+    #[serde(default)]
+    pub file_problem: Option<RunProblemDocument>,
 }
 
 impl RunDocument {
@@ -127,6 +131,7 @@ impl From<&RunRecord> for RunDocument {
             inputs: json::to_value(&record.inputs),
             jobs: record.jobs.iter().map(JobDocument::from).collect(),
             error: record.error.as_ref().map(RunProblemDocument::from),
+            file_problem: record.file_problem.as_ref().map(RunProblemDocument::from),
         }
     }
 }

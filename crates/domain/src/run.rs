@@ -81,6 +81,9 @@ pub struct RunRecord {
     pub jobs: Vec<JobRecord>,
     /// Why it failed or is blocked.
     pub error: Option<RunProblem>,
+    /// Why the file of its workflow could not be used when it began: then it is a run of the workflow as it was read last
+    /// while its file was in order.
+    pub file_problem: Option<RunProblem>,
 }
 
 /// What lists of runs show of one.

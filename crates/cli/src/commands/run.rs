@@ -179,6 +179,9 @@ fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
     if run.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
         printer.line(format!("  inputs {}", json::from_value(&run.inputs)));
     }
+    if let Some(problem) = &run.file_problem {
+        printer.line(format!("  ran as it was last in order; its file cannot be used: {}", problem.message));
+    }
     for job in &run.jobs {
         print_job(printer, job);
     }

@@ -227,6 +227,7 @@ mod tests {
             inputs: Json::Null,
             jobs: Vec::new(),
             error: Some(error),
+            file_problem: None,
         };
         exit_of(&FinishedDocument::from(&record))
     }

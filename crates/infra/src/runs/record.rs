@@ -40,6 +40,8 @@ struct StoredRun {
     inputs: Value,
     jobs: Vec<StoredJob>,
     error: Option<StoredProblem>,
+    #[serde(default)]
+    file_problem: Option<StoredProblem>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +109,7 @@ pub(super) fn to_json(record: &RunRecord) -> String {
         inputs: to_value(&record.inputs),
         jobs: record.jobs.iter().map(store_job).collect(),
         error: record.error.as_ref().map(store_problem),
+        file_problem: record.file_problem.as_ref().map(store_problem),
     };
     // Texts, numbers and lists only: there is nothing in it that JSON cannot say.
     serde_json::to_string(&stored).unwrap_or_default()
@@ -179,6 +182,7 @@ pub(super) fn parse(json: &str) -> Result<RunRecord, ParseError> {
         inputs: from_value(stored.inputs),
         jobs: stored.jobs.into_iter().map(load_job).collect::<Result<_, _>>()?,
         error: stored.error.map(load_problem).transpose()?,
+        file_problem: stored.file_problem.map(load_problem).transpose()?,
     })
 }
 

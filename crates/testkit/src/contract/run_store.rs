@@ -71,7 +71,8 @@ pub fn full_record(id: &str) -> RunRecord {
             finished_at: None,
             steps: vec![step],
         }],
-        error: Some(problem),
+        error: Some(problem.clone()),
+        file_problem: Some(problem),
     }
 }
 

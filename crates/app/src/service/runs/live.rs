@@ -345,6 +345,7 @@ mod tests {
             inputs: Json::Null,
             jobs: vec![job],
             error: None,
+            file_problem: None,
         })
     }
 

@@ -13,7 +13,7 @@ use mangrove_domain::{
     json::Json,
     nearest,
     problem::{Code, Problem},
-    run::{JobRecord, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     workflow::{Job, MAXIMUM_NESTING, Workflow},
 };
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ use self::{
     execution::Execution,
 };
 use crate::{
-    method::{RunBudget, Services, arguments},
+    method::{self, RunBudget, Services, arguments},
     render::Scope,
     secrets::Environment,
     workflow::{events::Observer, library::Library},
@@ -125,7 +125,7 @@ impl Engine {
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
         let workflow = Arc::new(single::workflow(&known.file, &known.name.value, method, &inputs));
-        Ok(RunRequest { workflow, inputs, trigger })
+        Ok(RunRequest { workflow, inputs, trigger, file_problem: None })
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
@@ -176,6 +176,7 @@ impl Engine {
             inputs,
             jobs: workflow.jobs.iter().map(job_record).collect(),
             error: None,
+            file_problem: request.file_problem.map(of_file),
         };
         match context::save(&self.services, environment, observer, &record).await {
             Ok(_) => Ok(RecordedRun { workflow, record, chain, deadline: caller.deadline }),
@@ -254,6 +255,12 @@ impl NestedRuns for Engine {
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
+}
+
+/// Why the file of a workflow cannot be used, with its place.
+fn of_file(problem: Problem) -> RunProblem {
+    let place = problem.position.map_or(problem.subject, |position| position.to_string());
+    method::problem(problem.code, format!("{place}: {}", problem.message))
 }
 
 fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
