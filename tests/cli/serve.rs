@@ -194,6 +194,29 @@ fn a_mount_that_is_added_is_live_and_its_sources_are_followed() {
 }
 
 #[test]
+fn a_source_or_a_list_of_mounts_without_content_is_not_believed_at_once() {
+    let mounted = Sandbox::new("");
+    mounted.write("extensions/models/far.ts", &model("@acme/far"));
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/near.ts", &model("@acme/near"));
+    let mounts = format!("sources:\n  - path: {}\n", mounted.tree.root().display());
+    sandbox.write(".swamp-sources.yaml", &mounts);
+    let serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    let is_there = |type_name: &str| {
+        let (_, types) = serving.ask("GET", "/api/v1/types", None);
+        types.contains(&format!("\"{type_name}\""))
+    };
+    for (type_name, emptied) in [("@acme/near", "extensions/models/near.ts"), ("@acme/far", ".swamp-sources.yaml")] {
+        until(type_name, || is_there(type_name).then_some(())).expect("it is there");
+        let start = Instant::now();
+        sandbox.write(emptied, "");
+        until(type_name, || (!is_there(type_name)).then_some(())).expect("in the end it is believed");
+        let waited = start.elapsed();
+        assert!(waited >= Duration::from_millis(500), "{type_name} was taken away after {waited:?}");
+    }
+}
+
+#[test]
 fn it_ends_when_it_is_asked_to() {
     for signal in ["TERM", "INT"] {
         let sandbox = Sandbox::new("");

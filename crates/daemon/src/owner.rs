@@ -8,6 +8,7 @@ use mangrove_app::{
     service::{Service, ServiceError},
 };
 use mangrove_domain::{
+    plan::SECOND_LOOK_AFTER,
     ports::{ServiceManager, Watcher},
     problem::Problem,
     watch::{FileChanges, WatchList},
@@ -74,6 +75,10 @@ pub(crate) struct Owner {
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
+    /// When another look may believe what the latest one saw removed.
+    second_look: Option<Instant>,
+    /// When the workflows are read again, because the latest reading misses some that were there.
+    second_reading: Option<Instant>,
     ready_at: Instant,
     /// When a stopping daemon ends at the latest, and whether its runs were asked to end.
     deadline: Option<(Instant, bool)>,
@@ -93,6 +98,8 @@ impl Owner {
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
+            second_look: None,
+            second_reading: None,
             ready_at: now + READY_AFTER,
             deadline: None,
             parts,
@@ -214,7 +221,10 @@ impl Owner {
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
         self.reads_schedules = false;
         match read {
+            // Such as when a list of mounts is empty for a moment.
+            Ok(read) if self.misses_workflows(&read) && self.is_too_soon_to_believe() => {}
             Ok(mut read) => {
+                self.second_reading = None;
                 let webhooks = std::mem::take(&mut read.webhooks);
                 let known = self.parts.webhooks.routes();
                 self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
@@ -225,6 +235,17 @@ impl Owner {
         if std::mem::take(&mut self.reads_schedules_again) {
             self.read_schedules();
         }
+    }
+
+    /// True if a workflow that starts by itself is not there any more, and nothing says why.
+    fn misses_workflows(&self, read: &ReadSchedules) -> bool {
+        self.scheduled.misses(read) || read.webhooks.misses(&self.parts.webhooks.routes(), &read.library)
+    }
+
+    /// False if workflows were missed before, long enough ago.
+    fn is_too_soon_to_believe(&mut self) -> bool {
+        let now = Instant::now();
+        now < *self.second_reading.get_or_insert(now + SECOND_LOOK_AFTER)
     }
 
     fn begin_look(&mut self) {
@@ -271,6 +292,8 @@ impl Owner {
         };
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
+        let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
+        self.second_look = wait.map(|wait| Instant::now() + wait.max(BETWEEN_RETRIES));
         let problems = plan.problems.iter().chain(&observed.disk.problems).cloned().collect();
         self.set_last_look(problems, duration, false);
         let (number, choice) = self.scans.looked(&plan);
@@ -365,6 +388,8 @@ impl Owner {
     fn next_wake(&self) -> Instant {
         let mut wake = Instant::now() + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
+        let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
+        wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
         if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
@@ -390,6 +415,13 @@ impl Owner {
         }
         // The clock may have been set.
         self.plan_retry();
+        if self.second_look.take_if(|at| now >= *at).is_some() {
+            self.scans.want();
+        }
+        // It stays, so that the reading that follows is believed.
+        if self.second_reading.is_some_and(|at| now >= at) && !self.reads_schedules {
+            self.read_schedules();
+        }
         if now >= self.next_rescan {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();

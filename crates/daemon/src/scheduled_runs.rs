@@ -1,7 +1,7 @@
 //! Runs that schedules start: the scheduler says which, this starts them and tells it how they ended.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -67,6 +67,13 @@ impl ScheduledRuns {
         self.last_good.retain(|workflow, _| scheduler.knows(workflow));
         log::broken_files(&self.broken, &read.library.broken);
         self.broken.clone_from(&read.library.broken);
+    }
+
+    /// True if a workflow that has a schedule is none of these, and nothing says why.
+    pub(crate) fn misses(&self, read: &ReadSchedules) -> bool {
+        let there: HashSet<&str> = read.library.scheduled.iter().map(|known| known.workflow.id.as_str()).collect();
+        let is_gone = |known: &Arc<Workflow>| read.library.fault_of(&known.file, known.origin).is_none();
+        self.last_good.iter().any(|(id, known)| !there.contains(id.as_str()) && is_gone(known))
     }
 
     /// When something is due.

@@ -70,6 +70,14 @@ impl LibraryWebhooks {
         self
     }
 
+    /// True if a workflow that had a route is none of these, and nothing says why.
+    #[must_use]
+    pub fn misses(&self, before: &Self, schedules: &LibrarySchedules) -> bool {
+        let is_there = |workflow: &Workflow| self.routes.values().any(|known| known.id == workflow.id);
+        let mut gone = before.iter().filter(|(route, workflow)| !is_there(workflow) && !self.shared.contains(*route));
+        gone.any(|(_, workflow)| schedules.fault_of(&workflow.file, workflow.origin).is_none())
+    }
+
     /// Why nothing is known of the webhook of this route now; it starts the workflow as it was last in order.
     #[must_use]
     pub fn fault_of(&self, route: &str) -> Option<&Problem> {
