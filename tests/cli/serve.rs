@@ -228,6 +228,22 @@ fn it_ends_when_it_is_asked_to() {
 }
 
 #[test]
+fn no_signal_ends_it_without_a_word() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    let mut serving = Serving::start(&sandbox, &[]);
+    for signal in ["USR1", "USR2", "ALRM", "IO"] {
+        serving.signal(signal);
+        let name = format!("SIG{signal}");
+        serving.logs(&name, |event| event["signal"] == name.as_str());
+    }
+    assert_eq!(serving.ask("GET", "/livez", None).0, 200, "it goes on");
+    serving.signal("QUIT");
+    assert_eq!(serving.wait().code(), Some(0));
+    serving.logs("that it ends now", |event| event["message"].as_str().is_some_and(|text| text.starts_with("SIGQUIT")));
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used_is_told_and_leaves_the_old_one_in_force() {
     let sandbox = Sandbox::new("");
     sandbox.write("extensions/models/a.ts", &model("@acme/a"));

@@ -170,6 +170,7 @@ impl Owner {
             }
             Request::Stop if self.is_stopping() => self.deadline = Some((Instant::now(), true)),
             Request::Stop => self.stop(self.parts.options.grace),
+            Request::StopNow => self.stop(Duration::ZERO),
         }
     }
 
