@@ -551,3 +551,33 @@ fn fault_48_a_workflow_whose_file_is_broken_goes_on_as_it_was_and_says_so() {
     sandbox.write("workflows/both.yaml", &both("third"));
     ran(&sandbox, "schedule", |run| run["fileProblem"].is_null() && step(run) == "third");
 }
+
+#[test]
+fn fault_39_runs_of_a_daemon_that_was_killed_are_told_as_interrupted_with_what_they_had_logged() {
+    let sandbox = ticking(&["slow"]);
+    let pause = "context.logger.info(\"it begins\"); await new Promise((go) => setTimeout(go, 60000)); context.logger.info";
+    sandbox.write("extensions/models/waits.ts", &model("@acme/waits").replace("context.logger.info", pause));
+    let mut serving = Serving::start(&sandbox, &[]);
+    let slow = || {
+        let listed = sandbox.json(&["run", "list", "slow-workflow", "--limit", "1"]);
+        listed["runs"][0]["runId"].as_str().map(str::to_owned)
+    };
+    let id = until("a slow run", slow).expect("it begins");
+    let logged = || sandbox.json(&["run", "logs", &id])["lines"].get(0).cloned();
+    until("its first line", logged).expect("it is on record while the step goes on");
+    serving.signal("KILL");
+    assert_eq!(serving.wait().code(), None);
+
+    let told = || sandbox.json(&["run", "show", &id]);
+    let run = told();
+    let step = &run["jobs"][0]["steps"][0];
+    assert_eq!((&run["status"], &step["status"]), (&"interrupted".into(), &"interrupted".into()), "{run:#}");
+    assert_eq!(step["logs"][0]["text"], "it begins", "{run:#}");
+    assert!(run["durationMs"].as_u64().is_some_and(|duration| duration < 60_000), "{run:#}");
+    assert_eq!(run["error"]["code"], "MG0710");
+
+    let again = Serving::start(&sandbox, &[]);
+    let told_of = again.logs("the interrupted runs", |event| event["runs"].as_u64().is_some_and(|runs| runs > 0));
+    assert_eq!(told_of["level"], "WARN", "{told_of}");
+    assert_eq!(told()["status"], "interrupted", "written down as it was shown");
+}

@@ -19,7 +19,7 @@ use mangrove_domain::{
     json::Json,
     permission::{Grant, Permission},
     ports::{
-        Call, Configuration, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter, RunStore, Session,
+        Call, Configuration, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter, RunStore, Session,
     },
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
@@ -90,9 +90,13 @@ impl MethodRunner for Script {
 
 #[async_trait]
 impl Session for Script {
-    async fn call(&mut self, call: Call, _host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
         match call.path[1].as_str() {
-            "wait" => self.released.notified().await,
+            "wait" => {
+                let arguments = vec![Json::from("info"), Json::from("it waits")];
+                host.call(HostCall { function: "log".to_owned(), arguments }).await.expect("a line");
+                self.released.notified().await;
+            }
             "panic" => panic!("the engine met something that cannot be"),
             _ => {}
         }
@@ -317,13 +321,24 @@ fn a_run_that_was_dropped_with_its_process_is_shown_as_interrupted() {
     let id = first.block_on(async {
         let opened = SqliteRuns::open(&file, OpenMode::ReadWrite).await.expect("a history");
         let world = World::with_runs(Arc::new(opened.runs));
-        world.start_method("wait").await.run.id().to_owned()
+        let id = world.start_method("wait").await.run.id().to_owned();
+        // Within a second it is on record what the step has logged.
+        within(async {
+            while world.recorded(&id).await.jobs[0].steps[0].logs.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        id
     });
     first.shutdown_timeout(Duration::from_secs(10));
     runtime().block_on(async {
         let runs = SqliteRuns::open(&file, OpenMode::ReadOnly).await.expect("a history").runs;
         let RunLookup::Found(record) = runs.get(&id).await.expect("a record") else { panic!("it is on record") };
-        assert_eq!(record.status, RunStatus::Failed);
+        assert_eq!(record.status, RunStatus::Interrupted);
+        let step = &record.jobs[0].steps[0];
+        assert_eq!(step.status, RunStatus::Interrupted, "it was under way, and not left out");
+        assert_eq!(step.logs.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["it waits"]);
         assert_eq!(record.error.expect("a reason").code, Code::RUN_INTERRUPTED);
     });
 }

@@ -15,9 +15,9 @@ pub(crate) async fn quit() {
     }
 }
 
-/// Ignores the signals that mean nothing to a daemon, and says so of each that comes.
+/// Ignores the signals that mean nothing to a daemon, as long as the process lives, and says so of each that comes.
 #[cfg(unix)]
-pub(crate) async fn ignore_others() {
+pub(crate) fn ignore_others() {
     use tokio::signal::unix::{SignalKind, signal};
     let others = [
         ("SIGUSR1", SignalKind::user_defined1()),
@@ -25,15 +25,18 @@ pub(crate) async fn ignore_others() {
         ("SIGALRM", SignalKind::alarm()),
         ("SIGIO", SignalKind::io()),
     ];
-    let ignore = async |(name, kind): (&str, SignalKind)| match signal(kind) {
-        Ok(mut signals) => {
-            while signals.recv().await.is_some() {
-                tracing::warn!(signal = name, "ignored: this signal means nothing to a daemon");
+    for (name, kind) in others {
+        match signal(kind) {
+            Ok(mut signals) => {
+                tokio::spawn(async move {
+                    while signals.recv().await.is_some() {
+                        tracing::warn!(signal = name, "ignored: this signal means nothing to a daemon");
+                    }
+                });
             }
+            Err(error) => tracing::warn!(%error, signal = name, "the signal cannot be handled"),
         }
-        Err(error) => tracing::warn!(%error, signal = name, "the signal cannot be handled"),
-    };
-    futures::future::join_all(others.map(ignore)).await;
+    }
 }
 
 #[cfg(not(unix))]
@@ -42,6 +45,6 @@ pub(crate) async fn quit() {
 }
 
 #[cfg(not(unix))]
-pub(crate) async fn ignore_others() {
+pub(crate) fn ignore_others() {
     // There are none.
 }

@@ -116,7 +116,7 @@ pub(crate) async fn logs(context: &Context, id: &str) -> Result<Exit, CommandErr
         context.printer.line(place + format!("{level:<5} {text}"));
     }
     if logs.lines.is_empty() {
-        context.printer.note("nothing is logged; the lines of a step are on record when it has ended");
+        context.printer.note("nothing is logged; the lines of a step that goes on are on record after a second");
     }
     Ok(Exit::Done)
 }

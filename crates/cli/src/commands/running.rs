@@ -151,7 +151,12 @@ fn exit_of(run: &FinishedDocument) -> Exit {
             }
         }
         Some(
-            RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running,
+            RunStatus::Failed
+            | RunStatus::Cancelled
+            | RunStatus::Interrupted
+            | RunStatus::Skipped
+            | RunStatus::Pending
+            | RunStatus::Running,
         )
         | None => Exit::No,
     }
@@ -224,6 +229,7 @@ mod tests {
             status: RunStatus::Blocked,
             started_at: at,
             finished_at: None,
+            written_at: None,
             inputs: Json::Null,
             jobs: Vec::new(),
             error: Some(error),

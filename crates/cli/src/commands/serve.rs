@@ -73,7 +73,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     };
     tokio::spawn(reload.on_hang_up());
     tokio::spawn(say_when_ready(control.clone()));
-    tokio::spawn(daemon_signals::ignore_others());
+    daemon_signals::ignore_others();
     tokio::select! {
         () = handle.ended() => return Ok(Exit::Failed),
         () = cancellation.cancelled() => control.stop().await,

@@ -5,6 +5,7 @@ mod execution;
 mod request;
 mod single;
 mod step;
+mod under_way;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub use self::request::{Limits, NotRecorded, StartError};
 use self::{
     context::{Context, NestedRuns},
     execution::Execution,
+    under_way::Lines,
 };
 use crate::{
     method::{self, RunBudget, Services, arguments},
@@ -173,12 +175,13 @@ impl Engine {
             status: RunStatus::Running,
             started_at: self.services.clock.now(),
             finished_at: None,
+            written_at: None,
             inputs,
             jobs: workflow.jobs.iter().map(job_record).collect(),
             error: None,
             file_problem: request.file_problem.map(of_file),
         };
-        match context::save(&self.services, environment, observer, &record).await {
+        match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => Ok(RecordedRun { workflow, record, chain, deadline: caller.deadline }),
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -205,6 +208,7 @@ impl Engine {
             observer: shared.observer,
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
+            lines: Arc::default(),
             budget: Arc::clone(shared.budget),
             chain,
             deadline,
