@@ -19,7 +19,8 @@ use mangrove_domain::{
     json::Json,
     permission::{Grant, Permission},
     ports::{
-        Call, Configuration, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter, RunStore, Session,
+        Call, Configuration, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter,
+        RunStore, Session,
     },
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
@@ -27,7 +28,8 @@ use mangrove_domain::{
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
-    calendar::CronCalendar, catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, runs::SqliteRuns, schema::JsonSchemas,
+    calendar::CronCalendar, catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, runs::SqliteRuns,
+    schema::JsonSchemas,
 };
 use mangrove_sources::Layout;
 use mangrove_testkit::{
@@ -405,7 +407,8 @@ jobs:
 ";
 
 async fn triggered(world: &World, webhook: Option<Json>) -> Result<RunRecord, RunError> {
-    let start = StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook, last_good: None };
+    let start =
+        StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook, last_good: None };
     let started = within(world.service.start_triggered(start)).await?;
     Ok((*within(started.run.wait()).await.expect("a record")).clone())
 }
@@ -429,7 +432,12 @@ async fn a_trigger_gives_its_run_the_inputs_that_its_file_has() {
     let plain = TRIGGERED.replace(", ref: '${{ webhook.body.ref }}'", "");
     world.tree.write("workflows/triggered.yaml", plain).expect("written");
     assert_eq!(triggered(&world, None).await.expect("it begins").inputs, Json::object([("home", Json::from("***"))]));
-    let start = StartTriggered { workflow: "trigered".to_owned(), trigger: "schedule".to_owned(), webhook: None, last_good: None };
+    let start = StartTriggered {
+        workflow: "trigered".to_owned(),
+        trigger: "schedule".to_owned(),
+        webhook: None,
+        last_good: None,
+    };
     let error = within(world.service.start_triggered(start)).await.expect_err("no such workflow");
     assert!(matches!(error, RunError::Unknown { .. }), "{error}");
 }

@@ -10,7 +10,7 @@ pub(crate) async fn quit() {
         }
         Err(error) => {
             tracing::warn!(%error, "SIGQUIT cannot be handled");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

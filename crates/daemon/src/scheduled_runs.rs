@@ -143,12 +143,8 @@ async fn run(
             return FireOutcome::Refused(Problem::error(fault.code, name, fault.message));
         }
     }
-    let start = StartTriggered {
-        workflow: workflow.to_string(),
-        trigger: "schedule".to_owned(),
-        webhook: None,
-        last_good,
-    };
+    let start =
+        StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None, last_good };
     let begun = async |run: &str| {
         // The owner may have ended; the run goes on as long as the process does.
         let _ = sender.send(Event::ScheduledRunStarted(number, run.to_owned())).await;

@@ -79,7 +79,13 @@ impl Scanner {
     /// A scanner over these adapters that runs at most `parallel_builds` builds at once.
     #[must_use]
     pub fn new(ports: Ports, loaders: Registry, parallel_builds: usize) -> Self {
-        Self { ports, loaders, publisher: Publisher::default(), parallel_builds: parallel_builds.max(1), removals: Mutex::default() }
+        Self {
+            ports,
+            loaders,
+            publisher: Publisher::default(),
+            parallel_builds: parallel_builds.max(1),
+            removals: Mutex::default(),
+        }
     }
 
     /// From now on a working type is not taken away at the first look that misses its source, but when another look misses it

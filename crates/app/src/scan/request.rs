@@ -94,8 +94,9 @@ impl ScanRequest {
 
 impl fmt::Debug for ScanRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { retry, scope, dry_run, rehash, allow_mass_removal, believes_removals, prunes_orphans, detail, .. } =
-            self;
+        let Self {
+            retry, scope, dry_run, rehash, allow_mass_removal, believes_removals, prunes_orphans, detail, ..
+        } = self;
         out.debug_struct("ScanRequest")
             .field("retry", retry)
             .field("scope", scope)

@@ -1,6 +1,9 @@
 //! The workflows of a library that requests from outside start.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     problem::{Code, Problem},

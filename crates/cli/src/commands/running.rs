@@ -76,7 +76,7 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
     let inputs = inputs(|name, text| service.parse(name, text), given)?;
     let start = StartRun { what, inputs, trigger: "command-line".to_owned() };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
-    let StartedRun { run, mut events, problems, broken_files } = started;
+    let StartedRun { run, mut events, problems, broken_files, file_problem: _ } = started;
     context.print_notices();
     for problem in &problems {
         context.printer.problem(problem);

@@ -1,7 +1,12 @@
 //! What a plan consists of.
 
 use crate::{
-    failure::Fault, freshness::{Stale, Verdict}, problem::Problem, source::SourceId, state::TombstoneReason, time::Timestamp,
+    failure::Fault,
+    freshness::{Stale, Verdict},
+    problem::Problem,
+    source::SourceId,
+    state::TombstoneReason,
+    time::Timestamp,
 };
 
 /// What to do about one source.
@@ -87,8 +92,6 @@ impl Plan {
     #[must_use]
     pub fn second_look(&self) -> Option<Timestamp> {
         let put_off = self.steps.iter().filter(|step| matches!(step.verdict, Verdict::Stale(Stale::Removed { .. })));
-        put_off
-            .filter_map(|step| if let Action::Defer { until } = step.action { until } else { None })
-            .min()
+        put_off.filter_map(|step| if let Action::Defer { until } = step.action { until } else { None }).min()
     }
 }

@@ -36,11 +36,8 @@ impl Removals {
     ///
     /// Only rows that work are meant; what takes nothing away is done at once. A renamed source is there under its new name.
     pub fn put_off(&mut self, plan: &mut Plan, rows: &[Row], policy: &Policy, looked_at: Timestamp) {
-        let working: BTreeMap<&SourceId, &Row> = rows
-            .iter()
-            .filter(|row| row.state.name() == StateName::Indexed)
-            .map(|row| (&row.source, row))
-            .collect();
+        let working: BTreeMap<&SourceId, &Row> =
+            rows.iter().filter(|row| row.state.name() == StateName::Indexed).map(|row| (&row.source, row)).collect();
         let is_meant = |step: &Step| is_removal(&step.action) && working.contains_key(&step.source);
         let mut seen = BTreeMap::new();
         for step in &plan.steps {

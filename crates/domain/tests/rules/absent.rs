@@ -285,6 +285,7 @@ fn fault_22_orphans_leave_only_on_request() {
                 kinds: [(model(), 1)].into(),
                 scope: Scope::Everything,
                 allow_mass_removal: false,
+                believes_removals: false,
                 prunes_orphans,
             };
             let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);

@@ -106,5 +106,12 @@ fn last_known(record: &RunRecord) -> Timestamp {
         let steps = job.steps.iter().flat_map(of_step).flatten();
         steps.chain(job.started_at).chain(job.finished_at).max()
     };
-    record.jobs.iter().filter_map(of_job).chain(record.written_at).chain([record.started_at]).max().unwrap_or(record.started_at)
+    record
+        .jobs
+        .iter()
+        .filter_map(of_job)
+        .chain(record.written_at)
+        .chain([record.started_at])
+        .max()
+        .unwrap_or(record.started_at)
 }

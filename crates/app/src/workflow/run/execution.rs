@@ -47,7 +47,7 @@ impl<'a> Execution<'a> {
         let context = self.context;
         context.observe(RunChange::Started(Arc::new(self.record.clone())));
         self.advance();
-        let mut cadence = self.write_down().await;
+        let mut cadence = Self::write_down(context, &self.record).await;
         loop {
             tokio::select! {
                 biased;
@@ -60,7 +60,7 @@ impl<'a> Execution<'a> {
                 },
                 () = cadence.due(&context.lines) => {}
             }
-            cadence = self.write_down().await;
+            cadence = Self::write_down(context, &self.record).await;
         }
         let statuses: Vec<RunStatus> = self.record.jobs.iter().map(|job| job.status).collect();
         self.record.status = match graph::summary(&self.jobs, &statuses) {
@@ -82,10 +82,10 @@ impl<'a> Execution<'a> {
     }
 
     /// Writes down how far it is. A history that cannot be written for a moment must not lose the run: the last save decides.
-    async fn write_down(&self) -> Cadence {
+    async fn write_down(context: &Context<'_>, record: &RunRecord) -> Cadence {
         let began = Instant::now();
-        if let Err(error) = self.context.save(&self.record).await {
-            tracing::warn!(run = %self.record.id, %error, "the run history could not be written");
+        if let Err(error) = context.save(record).await {
+            tracing::warn!(run = %record.id, %error, "the run history could not be written");
         }
         Cadence::after(began)
     }

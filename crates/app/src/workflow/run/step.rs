@@ -194,7 +194,12 @@ fn nested(
     let text = rendered_text(renderer, name, file)?;
     let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
-    Ok(RunRequest { workflow: Arc::clone(workflow), inputs, trigger: format!("run {}", context.run_id), file_problem: None })
+    Ok(RunRequest {
+        workflow: Arc::clone(workflow),
+        inputs,
+        trigger: format!("run {}", context.run_id),
+        file_problem: None,
+    })
 }
 
 /// A name that nothing has, or more than one, where a step names it.
