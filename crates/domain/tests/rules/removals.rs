@@ -85,7 +85,7 @@ fn a_working_type_is_taken_away_by_a_second_look_and_not_by_the_first() {
     let first = watching.look([0, 1], NOW, false);
     assert_eq!(action(&first, 2), Action::Defer { until: Some(until) });
     assert_eq!(first.second_look(), Some(until));
-    let too_soon = watching.look([0, 1], after(SECOND_LOOK_AFTER - Duration::from_millis(1)), false);
+    let too_soon = watching.look([0, 1], after(SECOND_LOOK_AFTER.saturating_sub(Duration::from_millis(1))), false);
     assert_eq!(action(&too_soon, 2), Action::Defer { until: Some(until) });
     let second = watching.look([0, 1], until, false);
     assert_eq!((action(&second, 2), second.second_look()), (GONE, None));
