@@ -22,7 +22,7 @@ use mangrove_app::{
     workflow::Limits,
 };
 use mangrove_daemon::{
-    ScanOptions,
+    Phase, ScanOptions, Status,
     http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
     webhook::{Secrets, Webhooks},
 };
@@ -138,6 +138,13 @@ impl Backend for Rest {
 
     fn is_stopping(&self) -> bool {
         self.stopping.is_cancelled()
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            phase: if self.is_ready { Phase::Ready } else { Phase::Starting },
+            ..Status::starting(self.service.clock().now())
+        }
     }
 
     async fn schedules(&self) -> Option<SchedulesDocument> {
