@@ -10,17 +10,18 @@ use mangrove_app::{
     loaders::Registry,
     scan::Ports,
     service::{
-        Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartTriggered, StartedRun,
+        DataPlace, Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartTriggered,
+        StartedRun,
     },
-    workflow::{Limits, RunChange, StartError},
+    workflow::{Limits, RunChange, StartError, inputs::Mistakes},
 };
 use mangrove_domain::{
     configuration::InForce,
     json::Json,
     permission::{Grant, Permission},
     ports::{
-        Call, Configuration, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter,
-        RunStore, Session,
+        Call, Configuration, DataStore as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError,
+        RunFilter, RunStore, Session,
     },
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
@@ -33,6 +34,7 @@ use mangrove_infra::{
 };
 use mangrove_sources::Layout;
 use mangrove_testkit::{
+    contract::data_store::new_data,
     fakes::{
         ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
         ScriptedInspector, ScriptedPackages, SeededEntropy,
@@ -71,6 +73,20 @@ jobs:
     steps:
       - name: break
         task: {type: model_method, modelIdOrName: thing, methodName: panic}
+//- /workflows/asked.yaml
+id: 00000000-0000-4000-8000-000000000005
+name: asked
+inputs:
+  type: object
+  required: [zone]
+  properties:
+    zone: {type: string}
+    size: {type: integer, default: 2}
+jobs:
+  - name: only
+    steps:
+      - name: work
+        task: {type: model_method, modelIdOrName: thing, methodName: work}
 ";
 
 /// Methods by their names: `work` ends at once, `wait` when it is let go, `panic` never returns.
@@ -137,6 +153,7 @@ struct World {
     tree: Arc<Tree>,
     script: Script,
     runs: Arc<dyn RunStore>,
+    data: Arc<MemoryData>,
     service: Service,
 }
 
@@ -170,8 +187,9 @@ impl World {
             schemas: Arc::new(JsonSchemas),
         };
         let script = Script::default();
+        let data = Arc::new(MemoryData::new());
         let running =
-            Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
+            Running { runner: Arc::new(script.clone()), data: Arc::clone(&data) as _, limits: Limits::default() };
         let in_force = Mutex::new(Marker::read(&tree).expect("a marker"));
         let marker = Marker { tree: Arc::clone(&tree), in_force };
         let calendar = CronCalendar::new("UTC").expect("a zone");
@@ -180,7 +198,7 @@ impl World {
             .with_configuration(Arc::new(marker))
             .with_runs(Arc::clone(&runs))
             .with_running(running);
-        Self { tree, script, runs, service }
+        Self { tree, script, runs, data, service }
     }
 
     async fn start(&self, what: Runnable) -> StartedRun {
@@ -343,6 +361,48 @@ fn a_run_that_was_dropped_with_its_process_is_shown_as_interrupted() {
         assert_eq!(step.logs.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["it waits"]);
         assert_eq!(record.error.expect("a reason").code, Code::RUN_INTERRUPTED);
     });
+}
+
+#[tokio::test]
+async fn what_methods_wrote_is_found_by_definition_item_and_version() {
+    let world = World::new();
+    assert_eq!(world.service.data_models().await.expect("data"), [""; 0]);
+    for (model_id, name, content) in [("b", "one", 1), ("a", "one", 2), ("a", "one", 3), ("a", "two", 4)] {
+        world.data.write(new_data(model_id, "state", name, Json::from(content))).await.expect("written");
+    }
+    assert_eq!(world.service.data_models().await.expect("data"), ["a", "b"]);
+    let items = world.service.data_of("a").await.expect("data");
+    let items: Vec<_> = items.iter().map(|item| (item.name.as_str(), item.version)).collect();
+    assert_eq!(items, [("one", 2), ("two", 1)]);
+    let place = DataPlace { model_id: "a".to_owned(), spec_name: "state".to_owned(), name: "one".to_owned() };
+    for (version, content) in [(None, Some(3)), (Some(1), Some(2)), (Some(3), None)] {
+        let found = world.service.data_item(&place, version).await.expect("data");
+        assert_eq!(found.map(|(_, content)| content), content.map(Json::from), "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn inputs_are_checked_before_a_run_as_the_run_itself_checks_them() {
+    let world = World::new();
+    let library = world.service.library().await.expect("files");
+    let asked = library.workflow("asked").expect("a workflow");
+    let text = |members: &[(&str, &str)]| Json::object(members.iter().map(|(name, text)| (*name, Json::from(*text))));
+    let checked = world.service.check_inputs(asked, text(&[("zone", "a"), ("size", "7")])).expect("right inputs");
+    assert_eq!(checked.to_string(), r#"{"zone":"a","size":7}"#);
+    let right = world.service.check_inputs(asked, text(&[("zone", "a")])).expect("right inputs");
+    assert_eq!(right.to_string(), r#"{"zone":"a","size":2}"#);
+    let wrong = text(&[("size", "many"), ("zoen", "a")]);
+    let Err(Mistakes::Values(found)) = world.service.check_inputs(asked, wrong.clone()) else {
+        panic!("they are wrong")
+    };
+    let start = StartRun { what: Runnable::Workflow("asked".to_owned()), inputs: wrong, trigger: "test".to_owned() };
+    let refused = world.service.start_run(start).await.expect_err("they are wrong");
+    let RunError::Start(StartError::Problems(problems)) = refused else { panic!("{refused}") };
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let expected: Vec<String> = found.iter().map(|wrong| format!("input {}", wrong.violation)).collect();
+    assert_eq!((messages.len(), messages), (3, expected.iter().map(String::as_str).collect()));
+    assert!(found.iter().any(|wrong| wrong.violation.path == "zoen" && wrong.hint.is_some()), "{found:?}");
+    assert!(world.runs.list(&RunFilter::default()).await.expect("a history").is_empty());
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ impl Service {
     }
 
     pub(super) fn engine(&self) -> Result<Engine, ServiceError> {
-        let running = self.options.running.as_ref().ok_or(ServiceError::Without("what runs methods"))?;
+        let running = self.running()?;
         let ports = self.scanner.ports();
         let services = Services {
             types: Arc::clone(&self.types) as _,

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
-    nearest,
     problem::{Code, Problem},
     run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     workflow::{Job, MAXIMUM_NESTING, Workflow},
@@ -30,10 +29,14 @@ use self::{
     under_way::Lines,
 };
 use crate::{
-    method::{self, RunBudget, Services, arguments},
+    method::{self, RunBudget, Services},
     render::Scope,
     secrets::Environment,
-    workflow::{events::Observer, library::Library},
+    workflow::{
+        events::Observer,
+        inputs::{self, Mistakes},
+        library::Library,
+    },
 };
 
 /// Runs workflows and single methods.
@@ -219,29 +222,16 @@ impl Engine {
 
     /// The inputs with defaults and coerced texts.
     fn inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
-        let schema = workflow.input_schema();
-        let inputs = arguments::complete(&schema, inputs);
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
         let invalid = |message: String, hint: Option<String>| {
             Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
-        let violations = match self.services.schemas.validate(&schema, &inputs) {
-            Ok(violations) => violations,
-            Err(error) => return Err(vec![invalid(format!("`inputs`: {error}"), None)]),
-        };
-        if violations.is_empty() {
-            return Ok(inputs);
-        }
-        let known = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
-        Err(violations
-            .into_iter()
-            .map(|violation| {
-                let names = known.iter().map(|(name, _)| name.as_str()).filter(|name| *name != violation.path);
-                let is_known = known.iter().any(|(name, _)| violation.is_within(name));
-                let hint = if is_known { None } else { nearest::hint(&violation.path, names) };
-                invalid(format!("input {violation}"), hint)
-            })
-            .collect())
+        inputs::check(workflow, inputs, self.services.schemas.as_ref()).map_err(|wrong| match wrong {
+            Mistakes::Schema(error) => vec![invalid(format!("`inputs`: {error}"), None)],
+            Mistakes::Values(violations) => {
+                violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
+            }
+        })
     }
 }
 
