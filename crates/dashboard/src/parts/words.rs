@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_backticks_is_code_and_everything_is_escaped() {
-        assert_eq!(sentence("run `mangrove scan`").to_string(), "Run <code>mangrove scan</code>.");
+        assert_eq!(sentence("write `name: a`").to_string(), "Write <code>name: a</code>.");
         assert_eq!(words("`<a>` & `b").to_string(), "<code>&#60;a&#62;</code> &#38; `b");
         assert_eq!(sentence("").to_string(), "");
         assert_eq!(sentence("expected `,` or `}`").to_string(), "Expected <code>,</code> or <code>}</code>.");
