@@ -22,7 +22,7 @@ use super::sources::word;
 use crate::http::{
     error::ApiError,
     follow, paging,
-    request::{InPath, Parameters, flag},
+    request::{InPath, Parameters, flag, flag_schema},
     state::ApiState,
 };
 
@@ -156,6 +156,7 @@ pub(super) async fn cancel(State(state): State<ApiState>, InPath(id): InPath<Str
 pub(super) struct LogParameters {
     /// Everything that happens in the run, from its beginning to its end, as server-sent events.
     #[serde(deserialize_with = "flag")]
+    #[param(schema_with = flag_schema)]
     follow: bool,
 }
 

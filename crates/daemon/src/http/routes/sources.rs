@@ -24,7 +24,7 @@ use crate::{
         access::{Identity, Scope},
         error::ApiError,
         paging,
-        request::{Body, Parameters, flag, preferred_wait},
+        request::{Body, Parameters, flag, flag_schema, preferred_wait},
         state::ApiState,
     },
 };
@@ -42,6 +42,7 @@ pub(super) struct ListParameters {
     query: Option<String>,
     /// Only what is not healthy: failed, rejected, degraded, ….
     #[serde(deserialize_with = "flag")]
+    #[param(schema_with = flag_schema)]
     unhealthy: bool,
     /// Only failures of this class: `Transient`, `Environment` or `Deterministic`.
     class: Option<String>,

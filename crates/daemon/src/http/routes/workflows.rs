@@ -59,7 +59,7 @@ struct Remarks {
     tag = "workflows",
     params(
         ("name" = String, Path, description = "The workflow, by name or identifier"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Requests with one key start one run, for a day"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "Requests with one key start one run, for a day"),
         ("Prefer" = Option<String>, Header, description = "`respond-async`, or `wait=` and a number of seconds, at most 10"),
     ),
     request_body(content = Option<StartBody>),
