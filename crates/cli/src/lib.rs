@@ -11,10 +11,10 @@ mod args;
 mod client;
 mod commands;
 mod compose;
+mod daemon_signals;
 mod errors;
 mod exit;
 mod explain;
-mod human;
 mod init;
 mod interrupt;
 mod line;
@@ -38,6 +38,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 use mangrove_app::loaders::Registry;
+use mangrove_documents::human;
 use mangrove_domain::ports::{Clock, Loader};
 
 use args::{Arguments, Command};

@@ -11,7 +11,7 @@ use crate::{
     event::{ScanFailed, ScanOptions},
     http::Backend,
     schedule_documents,
-    status::Phase,
+    status::{Phase, Status},
 };
 
 /// The owner of a daemon, as the HTTP side sees it.
@@ -30,7 +30,11 @@ impl Backend for Answering {
     }
 
     fn is_stopping(&self) -> bool {
-        self.0.status().borrow().phase == Phase::Stopping
+        self.status().phase == Phase::Stopping
+    }
+
+    fn status(&self) -> Status {
+        self.0.status.borrow().clone()
     }
 
     async fn schedules(&self) -> Option<SchedulesDocument> {
@@ -38,7 +42,7 @@ impl Backend for Answering {
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {
-        let status = self.0.status().borrow().clone();
+        let status = self.status();
         let check =
             |name: &str, ok, message: &str| CheckDocument { name: name.to_owned(), ok, message: message.to_owned() };
         let phase = match status.phase {

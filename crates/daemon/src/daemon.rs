@@ -50,6 +50,8 @@ pub struct Answers {
     pub pages: fn(Code) -> Option<&'static str>,
     /// Finds the secrets of webhooks.
     pub secrets: Arc<dyn Secrets>,
+    /// What it answers beside the API.
+    pub further: Further,
 }
 
 /// Why a daemon did not start.
@@ -87,12 +89,13 @@ impl Daemon {
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+        service.scanner().doubt_removals();
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         let status = watch::Sender::new(Status::starting(service.clock().now()));
         let control = Control { sender: sender.clone(), status: status.subscribe() };
         // It answers until the end, so that what runs can be followed and cancelled; what is new it refuses by itself.
         let ended = CancellationToken::new();
-        let Answers { access, hosts, pages, secrets } = answers;
+        let Answers { access, hosts, pages, secrets, further } = answers;
         let webhooks = Arc::new(Webhooks::new(secrets, options.parallel_runs));
         let api = ApiState::new(ApiParts {
             service: service.clone(),
@@ -103,7 +106,7 @@ impl Daemon {
             webhooks: Arc::clone(&webhooks),
             stopping: ended.clone(),
         });
-        let router = http::router(&api, Further::default());
+        let router = http::router(&api, further);
         let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));

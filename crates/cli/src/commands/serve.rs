@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
-    args, compose,
+    args, compose, daemon_signals,
     errors::CommandError,
     exit::Exit,
     explain,
@@ -55,7 +55,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     let descriptors = compose::raise_descriptor_limit();
     let hosts = Hosts::new(settings.hosts.value.clone());
     let secrets = compose::webhook_secrets(context.environment().clone(), service.directory().to_owned());
-    let answers = Answers { access, hosts, pages: explain::page, secrets };
+    let answers = Answers { access, hosts, pages: explain::page, secrets, further: mangrove_dashboard::further() };
     let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options(), answers);
     let mut handle = daemon.start().await.map_err(|error| {
         CommandError::usage(Some(Code::CANNOT_LISTEN), error.to_string(), Some("`--listen` names another address"))
@@ -73,11 +73,15 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     };
     tokio::spawn(reload.on_hang_up());
     tokio::spawn(say_when_ready(control.clone()));
+    daemon_signals::ignore_others();
     tokio::select! {
         () = handle.ended() => return Ok(Exit::Failed),
-        () = cancellation.cancelled() => {}
+        () = cancellation.cancelled() => control.stop().await,
+        () = daemon_signals::quit() => {
+            tracing::warn!("SIGQUIT: it ends now; what runs is cancelled");
+            control.stop_now().await;
+        }
     }
-    control.stop().await;
     handle.ended().await;
     Ok(Exit::Done)
 }

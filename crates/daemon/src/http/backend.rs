@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mangrove_app::scan::Report;
 use mangrove_documents::{CheckDocument, ErrorReport, SchedulesDocument};
 
-use crate::event::ScanOptions;
+use crate::{event::ScanOptions, status::Status};
 
 /// The rest of the daemon, as the HTTP side sees it.
 #[async_trait]
@@ -19,6 +19,9 @@ pub trait Backend: Send + Sync {
 
     /// True if it takes nothing new any more.
     fn is_stopping(&self) -> bool;
+
+    /// How the daemon is now.
+    fn status(&self) -> Status;
 
     /// How its schedules are; `None` if it has ended.
     async fn schedules(&self) -> Option<SchedulesDocument>;

@@ -22,7 +22,7 @@ use mangrove_app::{
     workflow::Limits,
 };
 use mangrove_daemon::{
-    ScanOptions,
+    Phase, ScanOptions, Status,
     http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
     webhook::{Secrets, Webhooks},
 };
@@ -140,9 +140,21 @@ impl Backend for Rest {
         self.stopping.is_cancelled()
     }
 
+    fn status(&self) -> Status {
+        Status {
+            phase: if self.is_ready { Phase::Ready } else { Phase::Starting },
+            ..Status::starting(self.service.clock().now())
+        }
+    }
+
     async fn schedules(&self) -> Option<SchedulesDocument> {
         let queue = QueueDocument { running: 0, limit: 4, waiting: Vec::new() };
-        Some(SchedulesDocument { schema: "mangrove.schedules/1".to_owned(), schedules: Vec::new(), queue })
+        Some(SchedulesDocument {
+            schema: "mangrove.schedules/1".to_owned(),
+            schedules: Vec::new(),
+            broken: Vec::new(),
+            queue,
+        })
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {
