@@ -13,6 +13,7 @@ mod frame;
 mod pages;
 mod parts;
 mod presenter;
+mod problem_text;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ use mangrove_documents::ProblemDetails;
 use crate::{
     frame::{Frame, page},
     parts::{address, words::heading},
+    problem_text,
 };
 
 /// The pages.
@@ -32,7 +33,8 @@ struct CodePage {
     frame: Frame,
     /// The first line of the text, which is its heading.
     title: &'static str,
-    text: &'static str,
+    /// The rest of it as HTML.
+    text: String,
 }
 
 impl Presenter for Pages {
@@ -43,7 +45,7 @@ impl Presenter for Pages {
             Presentable::ProblemPage { code, markdown } => {
                 let (title, text) = markdown.split_once('\n').unwrap_or((markdown, ""));
                 let title = title.trim_start_matches('#').trim_start();
-                page(&CodePage { frame: Frame::bare(code.to_string(), now), title, text })
+                page(&CodePage { frame: Frame::bare(code.to_string(), now), title, text: problem_text::to_html(text) })
             }
         };
         page.unwrap_or_else(ApiError::into_response)
