@@ -20,15 +20,17 @@ use mangrove_domain::{
     json::Json,
     permission::{Grant, Permission},
     ports::{
-        Call, Configuration, DataStore as _, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter,
-        RunStore, Session,
+        Call, Configuration, DataStore as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError,
+        RunFilter, RunStore, Session,
     },
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
+    workflow::Workflow,
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
-    catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, runs::SqliteRuns, schema::JsonSchemas,
+    calendar::CronCalendar, catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, runs::SqliteRuns,
+    schema::JsonSchemas,
 };
 use mangrove_sources::Layout;
 use mangrove_testkit::{
@@ -106,9 +108,13 @@ impl MethodRunner for Script {
 
 #[async_trait]
 impl Session for Script {
-    async fn call(&mut self, call: Call, _host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
         match call.path[1].as_str() {
-            "wait" => self.released.notified().await,
+            "wait" => {
+                let arguments = vec![Json::from("info"), Json::from("it waits")];
+                host.call(HostCall { function: "log".to_owned(), arguments }).await.expect("a line");
+                self.released.notified().await;
+            }
             "panic" => panic!("the engine met something that cannot be"),
             _ => {}
         }
@@ -186,7 +192,9 @@ impl World {
             Running { runner: Arc::new(script.clone()), data: Arc::clone(&data) as _, limits: Limits::default() };
         let in_force = Mutex::new(Marker::read(&tree).expect("a marker"));
         let marker = Marker { tree: Arc::clone(&tree), in_force };
+        let calendar = CronCalendar::new("UTC").expect("a zone");
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 2, repository })
+            .with_calendar(Arc::new(calendar))
             .with_configuration(Arc::new(marker))
             .with_runs(Arc::clone(&runs))
             .with_running(running);
@@ -333,13 +341,24 @@ fn a_run_that_was_dropped_with_its_process_is_shown_as_interrupted() {
     let id = first.block_on(async {
         let opened = SqliteRuns::open(&file, OpenMode::ReadWrite).await.expect("a history");
         let world = World::with_runs(Arc::new(opened.runs));
-        world.start_method("wait").await.run.id().to_owned()
+        let id = world.start_method("wait").await.run.id().to_owned();
+        // Within a second it is on record what the step has logged.
+        within(async {
+            while world.recorded(&id).await.jobs[0].steps[0].logs.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        id
     });
     first.shutdown_timeout(Duration::from_secs(10));
     runtime().block_on(async {
         let runs = SqliteRuns::open(&file, OpenMode::ReadOnly).await.expect("a history").runs;
         let RunLookup::Found(record) = runs.get(&id).await.expect("a record") else { panic!("it is on record") };
-        assert_eq!(record.status, RunStatus::Failed);
+        assert_eq!(record.status, RunStatus::Interrupted);
+        let step = &record.jobs[0].steps[0];
+        assert_eq!(step.status, RunStatus::Interrupted, "it was under way, and not left out");
+        assert_eq!(step.logs.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["it waits"]);
         assert_eq!(record.error.expect("a reason").code, Code::RUN_INTERRUPTED);
     });
 }
@@ -448,7 +467,8 @@ jobs:
 ";
 
 async fn triggered(world: &World, webhook: Option<Json>) -> Result<RunRecord, RunError> {
-    let start = StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook };
+    let start =
+        StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook, last_good: None };
     let started = within(world.service.start_triggered(start)).await?;
     Ok((*within(started.run.wait()).await.expect("a record")).clone())
 }
@@ -472,7 +492,77 @@ async fn a_trigger_gives_its_run_the_inputs_that_its_file_has() {
     let plain = TRIGGERED.replace(", ref: '${{ webhook.body.ref }}'", "");
     world.tree.write("workflows/triggered.yaml", plain).expect("written");
     assert_eq!(triggered(&world, None).await.expect("it begins").inputs, Json::object([("home", Json::from("***"))]));
-    let start = StartTriggered { workflow: "trigered".to_owned(), trigger: "schedule".to_owned(), webhook: None };
+    let start = StartTriggered {
+        workflow: "trigered".to_owned(),
+        trigger: "schedule".to_owned(),
+        webhook: None,
+        last_good: None,
+    };
     let error = within(world.service.start_triggered(start)).await.expect_err("no such workflow");
     assert!(matches!(error, RunError::Unknown { .. }), "{error}");
+}
+
+/// The workflow as it is in its file now.
+async fn in_order(world: &World) -> Arc<Workflow> {
+    let library = world.service.library().await.expect("a library");
+    Arc::clone(library.workflow("triggered").expect("a workflow"))
+}
+
+/// A trigger starts the workflow as it was before, because its file cannot be used.
+async fn with_last_good(world: &World, last_good: &Arc<Workflow>) -> Result<RunRecord, RunError> {
+    let start = StartTriggered {
+        workflow: last_good.id.clone(),
+        trigger: "schedule".to_owned(),
+        webhook: None,
+        last_good: Some(Arc::clone(last_good)),
+    };
+    let started = within(world.service.start_triggered(start)).await?;
+    Ok((*within(started.run.wait()).await.expect("a record")).clone())
+}
+
+#[tokio::test]
+async fn fault_48_a_trigger_whose_file_is_broken_starts_the_workflow_as_it_was_and_the_record_says_so() {
+    let world = World::new();
+    let good = TRIGGERED.replace(", ref: '${{ webhook.body.ref }}'", "").replace("name: s", "name: as-it-was");
+    let file = "workflows/triggered.yaml";
+    world.tree.write(file, &good).expect("written");
+    let last_good = in_order(&world).await;
+    let changed = good.replace("as-it-was", "as-it-is");
+    for broken in [
+        "{".to_owned(),
+        String::new(),
+        "name: triggered\n".to_owned(),
+        changed.replace("'@daily'", "'61 * * * *'"),
+        changed.replace("'@daily'", "'@daily', overlap: sometimes"),
+        changed.replace("inputs: {properties: {", "inputs: {required: [size], properties: {size: {type: integer}, "),
+    ] {
+        world.tree.write(file, &broken).expect("written");
+        let record = with_last_good(&world, &last_good).await.expect("it begins");
+        assert_eq!((record.status, &*record.jobs[0].steps[0].name), (RunStatus::Succeeded, "as-it-was"), "{broken}");
+        let problem = record.file_problem.as_ref().unwrap_or_else(|| panic!("nobody says so: {broken}"));
+        assert!(problem.message.starts_with(file), "{problem:?}");
+        assert_eq!(world.recorded(&record.id).await, record);
+    }
+    world.tree.write(file, &changed).expect("written");
+    let record = with_last_good(&world, &last_good).await.expect("it begins");
+    assert_eq!((&*record.jobs[0].steps[0].name, record.file_problem), ("as-it-is", None), "mended");
+    world.tree.remove(file).expect("removed");
+    let error = with_last_good(&world, &last_good).await.expect_err("its author took it out");
+    assert!(matches!(error, RunError::Unknown { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_trigger_keeps_nobody_from_running_the_workflow_by_hand() {
+    let world = World::new();
+    let mistaken = TRIGGERED.replace("'@daily'", "'@daily', overlap: sometimes");
+    world.tree.write("workflows/triggered.yaml", mistaken).expect("written");
+    let started = world.start(Runnable::Workflow("triggered".to_owned())).await;
+    assert!(started.problems.iter().any(|problem| problem.message.contains("sometimes")), "{:?}", started.problems);
+    assert_eq!(within(started.run.wait()).await.expect("a record").status, RunStatus::Succeeded);
+    let library = world.service.library().await.expect("a library");
+    let schedules = world.service.schedules(&library).expect("a calendar");
+    assert!(schedules.scheduled.is_empty());
+    assert!(schedules.broken.contains_key("workflows/triggered.yaml"), "{:?}", schedules.broken);
+    let ghost = library.workflow("ghost").expect_err("there is none");
+    assert!(!format!("{:?}", ghost.advice).contains("triggered.yaml"), "it hides no other: {ghost:?}");
 }

@@ -12,6 +12,7 @@ mod daemon;
 mod debounce;
 mod event;
 pub mod http;
+mod log;
 mod options;
 mod owner;
 mod read_schedules;
@@ -20,6 +21,7 @@ pub mod schedule;
 mod schedule_documents;
 mod scheduled_runs;
 mod status;
+mod triggered_runs;
 pub mod webhook;
 
 pub use self::{

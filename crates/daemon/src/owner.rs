@@ -1,17 +1,16 @@
 //! The one owner of a daemon's state: it takes one [`Event`] after the other and begins what follows from it. Whatever
 //! takes time is a task of its own, which ends with an event.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Publication},
     service::{Service, ServiceError},
 };
 use mangrove_domain::{
+    plan::SECOND_LOOK_AFTER,
     ports::{ServiceManager, Watcher},
-    problem::{Problem, Severity},
-    settle::{AuditRecord, Transition},
-    state::StateName,
+    problem::Problem,
     watch::{FileChanges, WatchList},
 };
 use tokio::{
@@ -25,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed},
+    log,
     options::Options,
     read_schedules::{self, ReadSchedules},
     scans::Scans,
@@ -69,14 +69,16 @@ pub(crate) struct Owner {
     watch_list: WatchList,
     scheduled: ScheduledRuns,
     reads_schedules: bool,
-    /// What was said of files with workflows.
-    broken: BTreeMap<String, Problem>,
     /// Something changed while they were being read.
     reads_schedules_again: bool,
     publications: broadcast::Receiver<Arc<Publication>>,
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
+    /// When another look may believe what the latest one saw removed.
+    second_look: Option<Instant>,
+    /// When the workflows are read again, because the latest reading misses some that were there.
+    second_reading: Option<Instant>,
     ready_at: Instant,
     /// When a stopping daemon ends at the latest, and whether its runs were asked to end.
     deadline: Option<(Instant, bool)>,
@@ -91,12 +93,13 @@ impl Owner {
             watch_list: WatchList::default(),
             scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
             reads_schedules: false,
-            broken: BTreeMap::new(),
             reads_schedules_again: false,
             publications: parts.service.publications(),
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
+            second_look: None,
+            second_reading: None,
             ready_at: now + READY_AFTER,
             deadline: None,
             parts,
@@ -167,6 +170,7 @@ impl Owner {
             }
             Request::Stop if self.is_stopping() => self.deadline = Some((Instant::now(), true)),
             Request::Stop => self.stop(self.parts.options.grace),
+            Request::StopNow => self.stop(Duration::ZERO),
         }
     }
 
@@ -176,9 +180,7 @@ impl Owner {
             tracing::debug!(%error, "there is no configuration to read again");
             Vec::new()
         });
-        for problem in &problems {
-            tracing::error!(code = %problem.code, subject = problem.subject, "{}", problem.message);
-        }
+        log::configuration(&problems);
         problems
     }
 
@@ -217,22 +219,16 @@ impl Owner {
         });
     }
 
-    /// Says of which files it is not known whether they have a schedule, and why; of each problem once.
-    fn tell_of_broken(&mut self, read: &ReadSchedules) {
-        let broken = &read.library.broken;
-        for (file, problem) in broken.iter().filter(|(file, problem)| self.broken.get(*file) != Some(*problem)) {
-            let line = problem.position.as_ref().map(|position| position.line);
-            tracing::warn!(file, line, code = %problem.code, "not started by itself: {}", problem.message);
-        }
-        self.broken.clone_from(broken);
-    }
-
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
         self.reads_schedules = false;
         match read {
+            // Such as when a list of mounts is empty for a moment.
+            Ok(read) if self.misses_workflows(&read) && self.is_too_soon_to_believe() => {}
             Ok(mut read) => {
-                self.tell_of_broken(&read);
-                self.parts.webhooks.replace(std::mem::take(&mut read.webhooks));
+                self.second_reading = None;
+                let webhooks = std::mem::take(&mut read.webhooks);
+                let known = self.parts.webhooks.routes();
+                self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
                 self.scheduled.replace(&read);
             }
             Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
@@ -240,6 +236,17 @@ impl Owner {
         if std::mem::take(&mut self.reads_schedules_again) {
             self.read_schedules();
         }
+    }
+
+    /// True if a workflow that starts by itself is not there any more, and nothing says why.
+    fn misses_workflows(&self, read: &ReadSchedules) -> bool {
+        self.scheduled.misses(read) || read.webhooks.misses(&self.parts.webhooks.routes(), &read.library)
+    }
+
+    /// False if workflows were missed before, long enough ago.
+    fn is_too_soon_to_believe(&mut self) -> bool {
+        let now = Instant::now();
+        now < *self.second_reading.get_or_insert(now + SECOND_LOOK_AFTER)
     }
 
     fn begin_look(&mut self) {
@@ -286,6 +293,8 @@ impl Owner {
         };
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
+        let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
+        self.second_look = wait.map(|wait| Instant::now() + wait.max(BETWEEN_RETRIES));
         let problems = plan.problems.iter().chain(&observed.disk.problems).cloned().collect();
         self.set_last_look(problems, duration, false);
         let (number, choice) = self.scans.looked(&plan);
@@ -316,21 +325,7 @@ impl Owner {
         self.scans.published(&publication.changed);
         self.set_in_progress();
         self.plan_retry();
-        let index = self.parts.service.scanner().index();
-        for AuditRecord { source, transition } in &publication.transitions {
-            let Transition { from, to, reason, .. } = transition;
-            let from = from.map_or("new", StateName::as_str);
-            tracing::info!(%source, from, to = to.as_str(), reason, "a source came into another state");
-        }
-        let rows = publication.changed.iter().filter_map(|source| index.row(source));
-        for (row, failure) in rows.filter_map(|row| Some((row, row.failure()?))) {
-            let type_name = row.type_name().or(row.claimed_type.as_ref()).map(ToString::to_string);
-            let (code, message) = (failure.code.to_string(), failure.latest_message.as_str());
-            // Said once; that it goes on is in the catalog.
-            if failure.attempts == 1 {
-                tracing::warn!(source = %row.source, type_name, code, message, "a source is failing");
-            }
-        }
+        log::publication(&publication, &self.parts.service.published());
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
@@ -373,10 +368,7 @@ impl Owner {
             return;
         }
         let coverage = self.parts.watcher.watch(list.clone()).await;
-        if let Some(reason) = &coverage.reason {
-            let (unwatched, rescan) = (coverage.unwatched.len(), self.parts.options.rescan.as_secs());
-            tracing::warn!(unwatched, reason, "changes there are noticed at the next look, at least every {rescan} s");
-        }
+        log::coverage(&coverage, self.parts.options.rescan);
         // What changed before it was watched was not told.
         if list.directories != self.watch_list.directories {
             self.scans.want();
@@ -397,6 +389,8 @@ impl Owner {
     fn next_wake(&self) -> Instant {
         let mut wake = Instant::now() + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
+        let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
+        wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
         if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
@@ -422,6 +416,13 @@ impl Owner {
         }
         // The clock may have been set.
         self.plan_retry();
+        if self.second_look.take_if(|at| now >= *at).is_some() {
+            self.scans.want();
+        }
+        // It stays, so that the reading that follows is believed.
+        if self.second_reading.is_some_and(|at| now >= at) && !self.reads_schedules {
+            self.read_schedules();
+        }
         if now >= self.next_rescan {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();
@@ -464,9 +465,7 @@ impl Owner {
     }
 
     fn set_last_look(&self, problems: Vec<Problem>, duration: Duration, has_failed: bool) {
-        for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
-            tracing::warn!(code = %problem.code, subject = problem.subject, "{}", problem.message);
-        }
+        log::look(&problems);
         let last = LastLook { at: self.parts.service.clock().now(), duration, problems: problems.into(), has_failed };
         self.parts.status.send_modify(|status| status.last_look = Some(last));
     }

@@ -144,7 +144,7 @@ impl Form {
             let about = self.fields.iter_mut().filter(|field| violation.is_within(&field.input));
             match about.max_by_key(|field| field.input.len()) {
                 Some(field) if violation.path == field.input => {
-                    field.mistakes.push(with_hint(violation.message.clone()))
+                    field.mistakes.push(with_hint(violation.message.clone()));
                 }
                 Some(field) => {
                     let below = violation.path[field.input.len()..].trim_start_matches('.');

@@ -201,7 +201,7 @@ impl Shape {
 
 fn step_shape(step: &Step, width: i64) -> Shape {
     let detail = step_detail(step);
-    let full_detail = if !step.status.is_empty() { format!("{detail}, {}", step.task) } else { step.task.clone() };
+    let full_detail = if step.status.is_empty() { step.task.clone() } else { format!("{detail}, {}", step.task) };
     Shape {
         width,
         full: full("step", &step.name, &full_detail),
@@ -214,7 +214,7 @@ fn step_shape(step: &Step, width: i64) -> Shape {
 }
 
 fn step_detail(step: &Step) -> String {
-    if !step.status.is_empty() { timed_status(&step.status, step.duration_ms) } else { step.task.clone() }
+    if step.status.is_empty() { step.task.clone() } else { timed_status(&step.status, step.duration_ms) }
 }
 
 /// A job without its steps.

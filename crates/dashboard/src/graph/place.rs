@@ -134,7 +134,8 @@ fn middles(layers: &Layers, height: impl Fn(usize) -> i64, gap: i64) -> Vec<i64>
                     mean(joined.iter().map(|other| middles[*other])).unwrap_or(middles[*slot])
                 })
                 .collect();
-            let apart: Vec<i64> = column.windows(2).map(|pair| (height(pair[0]) + height(pair[1])) / 2 + gap).collect();
+            let apart: Vec<i64> =
+                column.windows(2).map(|pair| i64::midpoint(height(pair[0]), height(pair[1])) + gap).collect();
             for (slot, middle) in column.iter().zip(spread(&wanted, &apart)) {
                 middles[*slot] = middle;
             }

@@ -150,7 +150,7 @@ async fn of_model(visitor: &Visitor, names: &Names, model_id: String) -> Result<
         }
     };
     let items = items.into_iter().map(line).collect();
-    page(&ModelPage { model_id, name, items, frame })
+    page(&ModelPage { frame, model_id, name, items })
 }
 
 /// Which item is shown.

@@ -105,7 +105,7 @@ pub(crate) async fn show(visitor: Visitor, InPath(id): InPath<String>) -> Result
         finished: run.finished_at.map(|at| frame.ago(at.0)),
         took: human::elapsed(run.duration_ms),
         inputs: inputs(&run),
-        problem: run.error.as_ref().map(|error| ProblemView::new(error)),
+        problem: run.error.as_ref().map(ProblemView::new),
         reports,
         drawing: if has_graph { Drawing::new("Jobs and steps", &graph) } else { None },
         has_graph,

@@ -69,7 +69,7 @@ impl StepView {
             badge: Badge::of_status(&step.status),
             took: human::elapsed(step.duration_ms),
             started: step.started_at.map(|at| frame.ago(at.0)),
-            problem: step.error.as_ref().map(|error| ProblemView::new(error)),
+            problem: step.error.as_ref().map(ProblemView::new),
             further_written: step.data_handles.len().saturating_sub(written.len()),
             written,
             ran: step.provenance.as_ref().map(ran),

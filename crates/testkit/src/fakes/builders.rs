@@ -260,16 +260,16 @@ impl ExportInspector for ScriptedInspector {
             ("methods".into(), methods),
         ];
         let schema = ("schema", Shape::Schema { json_schema: Json::object::<&str>([]) });
-        members.extend(declared(code, "resource ", schema).map(|resources| ("resources".to_owned(), resources)));
+        members.extend(declared(code, "resource ", &schema).map(|resources| ("resources".to_owned(), resources)));
         let content_type = ("contentType", Shape::String("text/markdown".into()));
-        members.extend(declared(code, "file ", content_type).map(|files| ("files".to_owned(), files)));
+        members.extend(declared(code, "file ", &content_type).map(|files| ("files".to_owned(), files)));
         let shape = Shape::Object(members);
         Ok(Inspection { export: Some((Arc::clone(name), shape)), touched: Vec::new(), notes: Vec::new() })
     }
 }
 
 /// What lines with this beginning name: resources or files, each with this member; `None` if there is no such line.
-fn declared(code: &str, beginning: &str, member: (&str, Shape)) -> Option<Shape> {
+fn declared(code: &str, beginning: &str, member: &(&str, Shape)) -> Option<Shape> {
     let one = |name: &str| {
         let members = vec![
             (member.0.to_owned(), member.1.clone()),
@@ -280,7 +280,7 @@ fn declared(code: &str, beginning: &str, member: (&str, Shape)) -> Option<Shape>
         (name.to_owned(), Shape::Object(members))
     };
     let all: Vec<(String, Shape)> = code.lines().filter_map(|line| line.strip_prefix(beginning)).map(one).collect();
-    (!all.is_empty()).then(|| Shape::Object(all))
+    (!all.is_empty()).then_some(Shape::Object(all))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

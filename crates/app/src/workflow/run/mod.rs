@@ -5,6 +5,7 @@ mod execution;
 mod request;
 mod single;
 mod step;
+mod under_way;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
     problem::{Code, Problem},
-    run::{JobRecord, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     workflow::{Job, MAXIMUM_NESTING, Workflow},
 };
 use tokio::time::Instant;
@@ -25,9 +26,10 @@ pub use self::request::{Limits, NotRecorded, StartError};
 use self::{
     context::{Context, NestedRuns},
     execution::Execution,
+    under_way::Lines,
 };
 use crate::{
-    method::{RunBudget, Services},
+    method::{self, RunBudget, Services},
     render::Scope,
     secrets::Environment,
     workflow::{
@@ -128,7 +130,7 @@ impl Engine {
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
         let workflow = Arc::new(single::workflow(&known.file, &known.name.value, method, &inputs));
-        Ok(RunRequest { workflow, inputs, trigger })
+        Ok(RunRequest { workflow, inputs, trigger, file_problem: None })
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
@@ -176,11 +178,13 @@ impl Engine {
             status: RunStatus::Running,
             started_at: self.services.clock.now(),
             finished_at: None,
+            written_at: None,
             inputs,
             jobs: workflow.jobs.iter().map(job_record).collect(),
             error: None,
+            file_problem: request.file_problem.map(of_file),
         };
-        match context::save(&self.services, environment, observer, &record).await {
+        match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => Ok(RecordedRun { workflow, record, chain, deadline: caller.deadline }),
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -207,6 +211,7 @@ impl Engine {
             observer: shared.observer,
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
+            lines: Arc::default(),
             budget: Arc::clone(shared.budget),
             chain,
             deadline,
@@ -244,6 +249,12 @@ impl NestedRuns for Engine {
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
+}
+
+/// Why the file of a workflow cannot be used, with its place.
+fn of_file(problem: Problem) -> RunProblem {
+    let place = problem.position.map_or(problem.subject, |position| position.to_string());
+    method::problem(problem.code, format!("{place}: {}", problem.message))
 }
 
 fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
