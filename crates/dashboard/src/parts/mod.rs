@@ -7,3 +7,4 @@ pub(crate) mod run_line;
 pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod timeline;
+pub(crate) mod words;
