@@ -9,7 +9,7 @@ use mangrove_documents::{CheckDocument, ErrorReport, SchedulesDocument};
 use crate::{
     control::Control,
     event::{ScanFailed, ScanOptions},
-    http::Backend,
+    http::{Backend, Figures},
     schedule_documents,
     status::Phase,
 };
@@ -35,6 +35,17 @@ impl Backend for Answering {
 
     async fn schedules(&self) -> Option<SchedulesDocument> {
         self.0.schedules().await.as_ref().map(schedule_documents::schedules)
+    }
+
+    fn figures(&self) -> Figures {
+        let status = self.0.status();
+        let status = status.borrow();
+        Figures {
+            started_at: status.started_at,
+            in_progress: status.in_progress,
+            unwatched: status.coverage.as_ref().map_or(0, |coverage| coverage.unwatched.len()),
+            scheduled: status.scheduled,
+        }
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {

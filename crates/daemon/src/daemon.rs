@@ -20,6 +20,7 @@ use crate::{
     debounce,
     event::Event,
     http::{self, Access, ApiParts, ApiState, Further, Hosts},
+    metrics::Metrics,
     options::Options,
     owner::{Owner, Parts},
     status::Status,
@@ -84,6 +85,8 @@ impl Daemon {
     /// [`StartError`]; nothing was started.
     pub async fn start(self) -> Result<Handle, StartError> {
         let Self { service, watcher, manager, options, answers } = self;
+        let metrics = Arc::new(Metrics::default());
+        let service = service.with_progress(Arc::clone(&metrics) as _);
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
@@ -101,6 +104,7 @@ impl Daemon {
             hosts,
             pages,
             webhooks: Arc::clone(&webhooks),
+            metrics: Arc::clone(&metrics),
             stopping: ended.clone(),
         });
         let router = http::router(&api, Further::default());
@@ -116,6 +120,7 @@ impl Daemon {
             receiver,
             status,
             webhooks,
+            metrics,
             stopping: CancellationToken::new(),
         };
         let task = tokio::spawn(async move {

@@ -12,8 +12,10 @@ mod daemon;
 mod debounce;
 mod event;
 pub mod http;
+pub mod metrics;
 mod options;
 mod owner;
+mod queue_load;
 mod read_schedules;
 mod scans;
 pub mod schedule;
@@ -27,5 +29,6 @@ pub use self::{
     daemon::{Answers, Daemon, Handle, StartError},
     event::{ScanAnswer, ScanFailed, ScanOptions},
     options::Options,
+    queue_load::QueueLoad,
     status::{LastLook, Phase, Status},
 };

@@ -25,11 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed},
+    metrics::Metrics,
     options::Options,
     read_schedules::{self, ReadSchedules},
     scans::Scans,
     scheduled_runs::ScheduledRuns,
-    status::{LastLook, Phase, Status},
+    status::{self, LastLook, Phase, Status},
     webhook::Webhooks,
 };
 
@@ -57,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) receiver: mpsc::Receiver<Event>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when the daemon takes nothing new any more.
     pub(crate) stopping: CancellationToken,
 }
@@ -111,6 +113,7 @@ impl Owner {
             if !self.is_stopping() {
                 self.scheduled.start_due();
             }
+            status::note_scheduled(&self.parts.status, self.scheduled.load());
             let wake = self.next_wake();
             tokio::select! {
                 event = self.parts.receiver.recv() => match event {
@@ -467,7 +470,9 @@ impl Owner {
         for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
             tracing::warn!(code = %problem.code, subject = problem.subject, "{}", problem.message);
         }
-        let last = LastLook { at: self.parts.service.clock().now(), duration, problems: problems.into(), has_failed };
+        let at = self.parts.service.clock().now();
+        self.parts.metrics.looks.add(duration, has_failed, at);
+        let last = LastLook { at, duration, problems: problems.into(), has_failed };
         self.parts.status.send_modify(|status| status.last_look = Some(last));
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     event::Event,
+    queue_load::QueueLoad,
     read_schedules::ReadSchedules,
     schedule::{Fire, FireNumber, FireOutcome, Limits, Scheduler, SchedulerChange, SchedulerView},
 };
@@ -73,6 +74,10 @@ impl ScheduledRuns {
 
     pub(crate) fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
         self.scheduler.ended(number, outcome);
+    }
+
+    pub(crate) fn load(&self) -> QueueLoad {
+        self.scheduler.load()
     }
 
     pub(crate) fn view(&self) -> SchedulerView {

@@ -3,6 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{problem::Problem, time::Timestamp, watch::Coverage};
+use tokio::sync::watch;
+
+use crate::queue_load::QueueLoad;
 
 /// How a daemon is at one moment.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct Status {
     pub coverage: Option<Coverage>,
     /// How many sources are being built or inspected.
     pub in_progress: usize,
+    /// The runs of schedules.
+    pub scheduled: QueueLoad,
 }
 
 /// What a daemon is about.
@@ -61,6 +66,19 @@ impl Status {
     /// Of a daemon that begins now.
     #[must_use]
     pub const fn starting(now: Timestamp) -> Self {
-        Self { phase: Phase::Starting, started_at: now, last_look: None, failing: None, coverage: None, in_progress: 0 }
+        Self {
+            phase: Phase::Starting,
+            started_at: now,
+            last_look: None,
+            failing: None,
+            coverage: None,
+            in_progress: 0,
+            scheduled: QueueLoad { running: 0, limit: 0, waiting: 0 },
+        }
     }
+}
+
+/// Notes how many runs of schedules there are, and wakes nobody if they are as many as before.
+pub(crate) fn note_scheduled(status: &watch::Sender<Status>, scheduled: QueueLoad) {
+    status.send_if_modified(|status| std::mem::replace(&mut status.scheduled, scheduled) != scheduled);
 }

@@ -12,6 +12,7 @@ mod follow;
 mod guard;
 mod hosts;
 mod idempotency;
+mod measure;
 mod paging;
 mod request;
 mod routes;
@@ -22,7 +23,7 @@ use axum::{Router, extract::DefaultBodyLimit, middleware};
 
 pub use self::{
     access::{Access, Identity, Scope, Token},
-    backend::Backend,
+    backend::{Backend, Figures},
     event_log::EventLog,
     hosts::Hosts,
     routes::openapi_document,
@@ -45,6 +46,7 @@ pub struct Further {
 /// All routes. Each request passes the same guard, whatever it asks for.
 pub fn router(state: &ApiState, further: Further) -> Router {
     let authorize = middleware::from_fn_with_state(state.clone(), guard::authorize);
+    let measure = middleware::from_fn_with_state(state.clone(), measure::measure);
     let check = middleware::from_fn_with_state(state.clone(), guard::check);
     routes::protected()
         .merge(further.protected)
@@ -54,5 +56,6 @@ pub fn router(state: &ApiState, further: Further) -> Router {
         .fallback(routes::nothing_here)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(check)
+        .layer(measure)
         .with_state(state.clone())
 }

@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod events;
+mod metrics;
 mod openapi;
 mod runs;
 mod server;

@@ -22,8 +22,9 @@ use mangrove_app::{
     workflow::Limits,
 };
 use mangrove_daemon::{
-    ScanOptions,
-    http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
+    QueueLoad, ScanOptions,
+    http::{Access, ApiParts, ApiState, Backend, Figures, Further, Hosts, router},
+    metrics::Metrics,
     webhook::{Secrets, Webhooks},
 };
 use mangrove_documents::{CheckDocument, ErrorReport, QueueDocument, SchedulesDocument};
@@ -145,6 +146,11 @@ impl Backend for Rest {
         Some(SchedulesDocument { schema: "mangrove.schedules/1".to_owned(), schedules: Vec::new(), queue })
     }
 
+    fn figures(&self) -> Figures {
+        let scheduled = QueueLoad { running: 0, limit: 4, waiting: 0 };
+        Figures { started_at: self.service.clock().now(), in_progress: 0, unwatched: 0, scheduled }
+    }
+
     async fn readiness(&self) -> Vec<CheckDocument> {
         let check =
             |name: &str, ok, message: &str| CheckDocument { name: name.to_owned(), ok, message: message.to_owned() };
@@ -262,10 +268,12 @@ impl World {
         let script = Script::default();
         let running =
             Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
+        let metrics = Arc::new(Metrics::default());
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 1, repository })
             .with_runs(Arc::new(MemoryRuns::new()))
             .with_calendar(Arc::new(PeriodicCalendar::default()))
-            .with_running(running);
+            .with_running(running)
+            .with_progress(Arc::clone(&metrics) as _);
         let stopping = CancellationToken::new();
         let state = ApiState::new(ApiParts {
             service: service.clone(),
@@ -274,6 +282,7 @@ impl World {
             hosts: Hosts::new(["mangrove.example".to_owned()]),
             pages: |code| (code == Code::UNKNOWN_TYPE).then_some("# MG0101: unknown type\n"),
             webhooks: Arc::new(Webhooks::new(Arc::new(NoSecrets), 1)),
+            metrics,
             stopping: stopping.clone(),
         });
         let router = router(&state, Further::default());
@@ -284,7 +293,7 @@ impl World {
     }
 
     pub(crate) async fn scan(&self) {
-        self.service.scan(&ScanRequest::default()).await.expect("a scan over fakes cannot fail");
+        self.service.scan(&self.service.scan_request(CancellationToken::new())).await.expect("a scan over fakes cannot fail");
     }
 
     /// How many methods were called.

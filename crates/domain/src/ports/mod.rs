@@ -23,6 +23,7 @@ mod loader;
 mod method_runner;
 mod package_cache;
 mod packages;
+mod process_usage;
 mod programs;
 mod progress;
 mod repository_files;
@@ -54,7 +55,8 @@ pub use method_runner::{Call, Checked, HostCall, MethodHost, MethodRunner, OpenR
 pub use package_cache::{PackageCache, PruneRequest};
 pub use packages::Packages;
 pub use programs::{Programs, TransferListener};
-pub use progress::{Event, Phase, Progress};
+pub use process_usage::{PoolUsage, ProcessUsage, Usage};
+pub use progress::{AttemptTimes, Event, Phase, Progress};
 pub use repository_files::{FileList, FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunPlace, RunStore};
 pub use schedule_leases::{LeaseError, ScheduleClaim, ScheduleLeases};
