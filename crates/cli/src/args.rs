@@ -185,6 +185,15 @@ pub(crate) struct Serve {
     /// How many workflows run at once by schedules and webhooks [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) parallel_runs: Option<String>,
+    /// How long runs are kept after their end; `forever` keeps them all [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_runs: Option<String>,
+    /// How long what runs logged is kept after their end, or `forever` [default: 30d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_logs: Option<String>,
+    /// How long changes of states of sources are kept, or `forever` [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_transitions: Option<String>,
     /// The file with the tokens that requests need
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<String>,

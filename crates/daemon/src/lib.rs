@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod announce;
 mod answering;
 mod control;
 mod daemon;
@@ -22,6 +23,7 @@ pub mod schedule;
 mod schedule_documents;
 mod scheduled_runs;
 mod status;
+mod upkeep;
 pub mod webhook;
 
 pub use self::{

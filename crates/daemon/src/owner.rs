@@ -5,13 +5,11 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Publication},
-    service::{Service, ServiceError},
+    service::{Service, ServiceError, Upkeep},
 };
 use mangrove_domain::{
     ports::{ServiceManager, Watcher},
     problem::{Problem, Severity},
-    settle::{AuditRecord, Transition},
-    state::StateName,
     watch::{FileChanges, WatchList},
 };
 use tokio::{
@@ -24,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    announce,
     event::{Event, Request, ScanAnswer, ScanFailed},
     metrics::Metrics,
     options::Options,
@@ -31,6 +30,7 @@ use crate::{
     scans::Scans,
     scheduled_runs::ScheduledRuns,
     status::{self, LastLook, Phase, Status},
+    upkeep::{self, Activity, UpkeepTimer},
     webhook::Webhooks,
 };
 
@@ -76,6 +76,7 @@ pub(crate) struct Owner {
     /// Something changed while they were being read.
     reads_schedules_again: bool,
     publications: broadcast::Receiver<Arc<Publication>>,
+    upkeep: UpkeepTimer,
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
@@ -96,6 +97,7 @@ impl Owner {
             broken: BTreeMap::new(),
             reads_schedules_again: false,
             publications: parts.service.publications(),
+            upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, parts.service.scanner().ports().entropy.fraction()),
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
@@ -146,6 +148,7 @@ impl Owner {
             Event::SchedulesRead(read) => self.schedules_read(*read),
             Event::ScheduledRunStarted(number, run) => self.scheduled.started(number, &run),
             Event::ScheduledRunEnded(number, outcome) => self.scheduled.ended(number, outcome),
+            Event::KeptUp(upkeep, duration) => self.kept_up(&upkeep, duration),
             Event::Request(request) => self.requested(request).await,
         }
     }
@@ -319,21 +322,7 @@ impl Owner {
         self.scans.published(&publication.changed);
         self.set_in_progress();
         self.plan_retry();
-        let index = self.parts.service.scanner().index();
-        for AuditRecord { source, transition } in &publication.transitions {
-            let Transition { from, to, reason, .. } = transition;
-            let from = from.map_or("new", StateName::as_str);
-            tracing::info!(%source, from, to = to.as_str(), reason, "a source came into another state");
-        }
-        let rows = publication.changed.iter().filter_map(|source| index.row(source));
-        for (row, failure) in rows.filter_map(|row| Some((row, row.failure()?))) {
-            let type_name = row.type_name().or(row.claimed_type.as_ref()).map(ToString::to_string);
-            let (code, message) = (failure.code.to_string(), failure.latest_message.as_str());
-            // Said once; that it goes on is in the catalog.
-            if failure.attempts == 1 {
-                tracing::warn!(source = %row.source, type_name, code, message, "a source is failing");
-            }
-        }
+        announce::publication(&publication, &self.parts.service.scanner().index());
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
@@ -430,6 +419,7 @@ impl Owner {
             self.scans.want();
             self.read_schedules();
         }
+        self.keep_up(now);
         if let Some((deadline, has_cancelled)) = self.deadline
             && now >= deadline
             && !has_cancelled
@@ -441,6 +431,22 @@ impl Owner {
             }
             self.deadline = Some((now + AFTER_CANCELLING, true));
         }
+    }
+
+    /// Looks after the stores if it is time for that.
+    fn keep_up(&mut self, now: Instant) {
+        let Parts { service, options, sender, stopping, .. } = &self.parts;
+        let activity = Activity { looks: !self.scans.is_idle(), runs: !service.active_runs().is_empty() };
+        if !self.is_stopping() && self.upkeep.begin(now, activity) {
+            upkeep::start(service.clone(), options.retention, sender.clone(), stopping.clone());
+        }
+    }
+
+    fn kept_up(&mut self, upkeep: &Upkeep, duration: Duration) {
+        let Parts { service, metrics, .. } = &self.parts;
+        announce::upkeep(upkeep, duration);
+        metrics.upkeep.add(upkeep, duration, service.clock().now());
+        self.upkeep.ended(Instant::now(), service.scanner().ports().entropy.fraction());
     }
 
     fn stop(&mut self, grace: Duration) {

@@ -18,6 +18,7 @@ mod reload;
 mod runs;
 mod settings;
 mod sources;
+mod upkeep;
 
 pub use self::{
     base::Service,
@@ -29,6 +30,7 @@ pub use self::{
     runs::{RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered, StartedRun},
     settings::{Access, BundlerChoice, Settings},
     sources::Query,
+    upkeep::{Retention, Upkeep},
 };
 
 #[expect(clippy::module_name_repetitions, reason = "errors of other parts are in sight wherever this one is")]

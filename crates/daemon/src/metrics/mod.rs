@@ -9,6 +9,7 @@ mod looks;
 mod requests;
 mod runs;
 mod sample;
+mod upkeep;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use prometheus_client::{encoding::prometheus_text, registry::Registry};
 pub use self::sample::Sample;
 use self::{
     attempts::Attempts, instruments::info, looks::Looks, requests::Requests, runs::Runs, sample::SampledGauges,
+    upkeep::UpkeepFigures,
 };
 
 /// The media type of [`Metrics::text`].
@@ -31,6 +33,7 @@ pub struct Metrics {
     pub(crate) looks: Looks,
     pub(crate) requests: Requests,
     pub(crate) runs: Runs,
+    pub(crate) upkeep: UpkeepFigures,
     sampled: SampledGauges,
 }
 
@@ -50,6 +53,7 @@ impl Default for Metrics {
             looks: Looks::registered(&mut registry),
             requests: Requests::registered(&mut registry),
             runs: Runs::registered(&mut registry),
+            upkeep: UpkeepFigures::registered(&mut registry),
             sampled: SampledGauges::registered(&mut registry),
             registry,
         }

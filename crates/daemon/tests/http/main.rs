@@ -7,4 +7,5 @@ mod metrics;
 mod openapi;
 mod runs;
 mod server;
+mod upkeep;
 mod world;
