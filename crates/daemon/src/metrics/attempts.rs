@@ -27,13 +27,12 @@ impl Attempts {
             "How long it took to have the packages of a source ready, with all waiting for a network",
             &BUILDING,
         );
-        let building =
-            durations("mangrove_build_seconds", "How long building the bundle of a source took", &BUILDING);
+        let building = durations("mangrove_build_seconds", "How long building the bundle of a source took", &BUILDING);
         let inspecting =
             durations("mangrove_inspection_seconds", "How long looking at the exports of a bundle took", &INSPECTING);
         let failed = counters(registry, "mangrove_failed_attempts", "Attempts for a source that ended with a failure");
         for class in FailureClass::ALL {
-            failed.get_or_create(&[("class", class.as_str().into())]);
+            failed.get_or_create(&[("class", class.as_str().into())]).inc_by(0);
         }
         Self { preparing, building, inspecting, failed }
     }
@@ -41,8 +40,7 @@ impl Attempts {
     /// One more has ended.
     pub(super) fn add(&self, failure: Option<FailureClass>, times: &AttemptTimes) {
         let AttemptTimes { preparing, building, inspecting } = times;
-        let durations =
-            [(&self.preparing, preparing), (&self.building, building), (&self.inspecting, inspecting)];
+        let durations = [(&self.preparing, preparing), (&self.building, building), (&self.inspecting, inspecting)];
         for (histogram, duration) in durations {
             if let Some(duration) = duration {
                 histogram.observe(duration.as_secs_f64());

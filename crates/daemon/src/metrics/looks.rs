@@ -23,11 +23,10 @@ pub(crate) struct Looks {
 
 impl Looks {
     pub(super) fn registered(registry: &mut Registry) -> Self {
-        let durations =
-            histogram(registry, "mangrove_look_seconds", "How long a look at all sources took", &LOOKING);
+        let durations = histogram(registry, "mangrove_look_seconds", "How long a look at all sources took", &LOOKING);
         let ended = counters(registry, "mangrove_looks", "Looks at all sources that ended");
         for outcome in ["succeeded", "failed"] {
-            ended.get_or_create(&[("outcome", outcome.into())]);
+            ended.get_or_create(&[("outcome", outcome.into())]).inc_by(0);
         }
         let last_success = gauge(
             registry,

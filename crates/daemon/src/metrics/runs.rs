@@ -16,8 +16,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::instruments::{Counters, counter, counters, histogram};
 
 /// From a method that only computes to a workflow of hours.
-const RUNNING: [f64; 13] =
-    [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
+const RUNNING: [f64; 13] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
 
 /// What starts runs, in one word for each.
 const TRIGGERS: [&str; 6] = ["command-line", "http", "schedule", "webhook", "run", "other"];
@@ -48,10 +47,10 @@ impl Runs {
             "Events of runs that came too fast to be counted in the other figures of runs",
         );
         for status in ENDS {
-            ended_steps.get_or_create(&[("status", status.as_str().into())]);
+            ended_steps.get_or_create(&[("status", status.as_str().into())]).inc_by(0);
             // A run is never skipped.
             for trigger in TRIGGERS.into_iter().filter(|_| status != RunStatus::Skipped) {
-                ended_runs.get_or_create(&[("status", status.as_str().into()), ("trigger", trigger.into())]);
+                ended_runs.get_or_create(&[("status", status.as_str().into()), ("trigger", trigger.into())]).inc_by(0);
             }
         }
         Self { run_durations, step_durations, ended_runs, ended_steps, missed }
@@ -92,9 +91,7 @@ impl Runs {
         // A run that a step of another one started has the identifier of that one behind this word.
         let word = record.trigger.split(' ').next().unwrap_or_default();
         let trigger = TRIGGERS.into_iter().find(|known| *known == word).unwrap_or("other");
-        self.ended_runs
-            .get_or_create(&[("status", record.status.as_str().into()), ("trigger", trigger.into())])
-            .inc();
+        self.ended_runs.get_or_create(&[("status", record.status.as_str().into()), ("trigger", trigger.into())]).inc();
         if let Some(duration) = elapsed(Some(record.started_at), record.finished_at) {
             self.run_durations.observe(duration.as_secs_f64());
         }

@@ -32,7 +32,7 @@ impl UpkeepFigures {
         let durations = histogram(registry, "mangrove_upkeep_seconds", "How long daily upkeep took", &KEEPING_UP);
         let removed = counters(registry, "mangrove_upkeep_removed", "What daily upkeep removed, by what it is");
         for what in WHAT {
-            removed.get_or_create(&[("what", what.into())]);
+            removed.get_or_create(&[("what", what.into())]).inc_by(0);
         }
         let removed_bytes =
             counter(registry, "mangrove_upkeep_removed_bytes", "Bytes of the bundles and packages that upkeep removed");
