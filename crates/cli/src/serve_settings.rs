@@ -260,7 +260,11 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once_and_where() {
-        let problems = read(&["--grace", "soon", "--keep-runs", "always"], &[("MANGROVE_SERVE_PARALLEL_RUNS", "0")], &[("listen", "here")]);
+        let problems = read(
+            &["--grace", "soon", "--keep-runs", "always"],
+            &[("MANGROVE_SERVE_PARALLEL_RUNS", "0")],
+            &[("listen", "here")],
+        );
         let messages: Vec<String> =
             problems.expect_err("four problems").into_iter().map(|problem| problem.message).collect();
         assert_eq!(

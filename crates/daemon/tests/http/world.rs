@@ -33,7 +33,8 @@ use mangrove_domain::{
     failure::Fault,
     json::Json,
     ports::{
-        Call, HostCall, MethodHost, MethodRunner, OpenRequest, PackageCache, PruneRequest, RunError as CallError, Session,
+        Call, HostCall, MethodHost, MethodRunner, OpenRequest, PackageCache, PruneRequest, RunError as CallError,
+        Session,
     },
     problem::Code,
     time::Timestamp,
@@ -43,8 +44,8 @@ use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
 use mangrove_testkit::{
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, PeriodicCalendar,
-        ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore, MemoryTree,
+        PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };
@@ -300,7 +301,10 @@ impl World {
     }
 
     pub(crate) async fn scan(&self) {
-        self.service.scan(&self.service.scan_request(CancellationToken::new())).await.expect("a scan over fakes cannot fail");
+        self.service
+            .scan(&self.service.scan_request(CancellationToken::new()))
+            .await
+            .expect("a scan over fakes cannot fail");
     }
 
     /// How many methods were called.

@@ -349,8 +349,13 @@ async fn forgets_old_history_but_the_latest_line_of_each_source(catalog: impl Ca
     let after = catalog.history(None, 10).await.expect("history");
     assert_eq!(after, [&before[..2], &before[3..]].concat(), "the others are as they were, with their numbers");
     assert_eq!(forget(i64::MAX).await, 1);
-    let reasons: Vec<String> =
-        catalog.history(None, 10).await.expect("history").into_iter().map(|line| line.record.transition.reason).collect();
+    let reasons: Vec<String> = catalog
+        .history(None, 10)
+        .await
+        .expect("history")
+        .into_iter()
+        .map(|line| line.record.transition.reason)
+        .collect();
     assert_eq!(reasons, ["third", "quiet"]);
     assert_eq!(stored(&catalog).await.len(), 2, "rows are no history");
     let change = Change { transition: Some(line("fourth", 5)), ..rows::put(&changing) };
