@@ -151,6 +151,9 @@ pub(crate) enum Command {
     /// Manage the programs that Mangrove uses
     #[command(subcommand)]
     Runtime(Runtime),
+    /// Print a file for those who operate Mangrove
+    #[command(subcommand)]
+    Export(Export),
     /// Show the documentation of a problem code
     Explain {
         /// The code, such as MG0101
@@ -219,6 +222,30 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object on each line
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// A unit of systemd that runs the daemon of this repository
+    Systemd,
+    /// The description of the HTTP API for programs (OpenAPI)
+    Openapi,
+    /// The JSON Schema of mangrove.yaml
+    ConfigSchema,
+    /// What a shell needs to complete commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// A manual page
+    Man {
+        /// The command, such as `workflow run`; the program itself if not given
+        command: Vec<String>,
+    },
+    /// A dashboard for Grafana
+    GrafanaDashboard,
+    /// Rules by which Prometheus raises alarms
+    AlertRules,
 }
 
 #[derive(Debug, Args)]

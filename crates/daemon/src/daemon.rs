@@ -24,6 +24,7 @@ use crate::{
     options::Options,
     owner::{Owner, Parts},
     status::Status,
+    status_line,
     webhook::{Secrets, Webhooks},
 };
 
@@ -111,6 +112,8 @@ impl Daemon {
         let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
+        let line = status_line::keep(service.clone(), Arc::clone(&manager), status.subscribe());
+        tokio::spawn(ended.clone().run_until_cancelled_owned(line));
         let parts = Parts {
             service,
             watcher,

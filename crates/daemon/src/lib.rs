@@ -23,6 +23,7 @@ pub mod schedule;
 mod schedule_documents;
 mod scheduled_runs;
 mod status;
+mod status_line;
 mod upkeep;
 pub mod webhook;
 

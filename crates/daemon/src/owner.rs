@@ -77,6 +77,7 @@ pub(crate) struct Owner {
     reads_schedules_again: bool,
     publications: broadcast::Receiver<Arc<Publication>>,
     upkeep: UpkeepTimer,
+    last_tick: Instant,
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
@@ -97,7 +98,12 @@ impl Owner {
             broken: BTreeMap::new(),
             reads_schedules_again: false,
             publications: parts.service.publications(),
-            upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, parts.service.scanner().ports().entropy.fraction()),
+            upkeep: UpkeepTimer::new(
+                now,
+                parts.options.first_upkeep,
+                parts.service.scanner().ports().entropy.fraction(),
+            ),
+            last_tick: now,
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
@@ -115,7 +121,7 @@ impl Owner {
             if !self.is_stopping() {
                 self.scheduled.start_due();
             }
-            status::note_scheduled(&self.parts.status, self.scheduled.load());
+            status::note_scheduled(&self.parts.status, self.scheduled.load(), self.scheduled.next_due());
             let wake = self.next_wake();
             tokio::select! {
                 event = self.parts.receiver.recv() => match event {
@@ -387,7 +393,8 @@ impl Owner {
     }
 
     fn next_wake(&self) -> Instant {
-        let mut wake = Instant::now() + LONGEST_SLEEP;
+        // Events that come one after the other must not keep it from the time.
+        let mut wake = self.last_tick + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
         if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
@@ -404,6 +411,7 @@ impl Owner {
 
     fn tick(&mut self) {
         let now = Instant::now();
+        self.last_tick = now;
         self.parts.manager.alive();
         if now >= self.ready_at {
             self.become_ready();

@@ -24,6 +24,8 @@ pub struct Status {
     pub in_progress: usize,
     /// The runs of schedules.
     pub scheduled: QueueLoad,
+    /// When the next of them is due.
+    pub next_run: Option<Timestamp>,
 }
 
 /// What a daemon is about.
@@ -74,11 +76,16 @@ impl Status {
             coverage: None,
             in_progress: 0,
             scheduled: QueueLoad { running: 0, limit: 0, waiting: 0 },
+            next_run: None,
         }
     }
 }
 
-/// Notes how many runs of schedules there are, and wakes nobody if they are as many as before.
-pub(crate) fn note_scheduled(status: &watch::Sender<Status>, scheduled: QueueLoad) {
-    status.send_if_modified(|status| std::mem::replace(&mut status.scheduled, scheduled) != scheduled);
+/// Notes how many runs of schedules there are and when the next one is due, and wakes nobody if that is as before.
+pub(crate) fn note_scheduled(status: &watch::Sender<Status>, scheduled: QueueLoad, next_run: Option<Timestamp>) {
+    status.send_if_modified(|status| {
+        let before = (status.scheduled, status.next_run);
+        (status.scheduled, status.next_run) = (scheduled, next_run);
+        before != (scheduled, next_run)
+    });
 }
