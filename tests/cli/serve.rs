@@ -298,7 +298,7 @@ fn with_a_token_file_nobody_is_answered_without_a_token() {
 fn signature(secret: &str, body: &str) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
     let signature = ring::hmac::sign(&key, body.as_bytes());
-    let digits = signature.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let digits = signature.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     format!("X-Hub-Signature-256: sha256={digits}\r\n")
 }
 

@@ -14,7 +14,6 @@ mod compose;
 mod errors;
 mod exit;
 mod explain;
-mod human;
 mod init;
 mod interrupt;
 mod line;
@@ -38,6 +37,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 use mangrove_app::loaders::Registry;
+use mangrove_documents::human;
 use mangrove_domain::ports::{Clock, Loader};
 
 use args::{Arguments, Command};

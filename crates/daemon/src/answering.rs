@@ -9,9 +9,9 @@ use mangrove_documents::{CheckDocument, ErrorReport, SchedulesDocument};
 use crate::{
     control::Control,
     event::{ScanFailed, ScanOptions},
-    http::{Backend, Figures},
+    http::Backend,
     schedule_documents,
-    status::Phase,
+    status::{Phase, Status},
 };
 
 /// The owner of a daemon, as the HTTP side sees it.
@@ -30,26 +30,19 @@ impl Backend for Answering {
     }
 
     fn is_stopping(&self) -> bool {
-        self.0.status().borrow().phase == Phase::Stopping
+        self.status().phase == Phase::Stopping
+    }
+
+    fn status(&self) -> Status {
+        self.0.status.borrow().clone()
     }
 
     async fn schedules(&self) -> Option<SchedulesDocument> {
         self.0.schedules().await.as_ref().map(schedule_documents::schedules)
     }
 
-    fn figures(&self) -> Figures {
-        let status = self.0.status();
-        let status = status.borrow();
-        Figures {
-            started_at: status.started_at,
-            in_progress: status.in_progress,
-            unwatched: status.coverage.as_ref().map_or(0, |coverage| coverage.unwatched.len()),
-            scheduled: status.scheduled,
-        }
-    }
-
     async fn readiness(&self) -> Vec<CheckDocument> {
-        let status = self.0.status().borrow().clone();
+        let status = self.status();
         let check =
             |name: &str, ok, message: &str| CheckDocument { name: name.to_owned(), ok, message: message.to_owned() };
         let phase = match status.phase {

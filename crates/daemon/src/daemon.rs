@@ -52,6 +52,8 @@ pub struct Answers {
     pub pages: fn(Code) -> Option<&'static str>,
     /// Finds the secrets of webhooks.
     pub secrets: Arc<dyn Secrets>,
+    /// What it answers beside the API.
+    pub further: Further,
 }
 
 /// Why a daemon did not start.
@@ -96,7 +98,7 @@ impl Daemon {
         let control = Control { sender: sender.clone(), status: status.subscribe() };
         // It answers until the end, so that what runs can be followed and cancelled; what is new it refuses by itself.
         let ended = CancellationToken::new();
-        let Answers { access, hosts, pages, secrets } = answers;
+        let Answers { access, hosts, pages, secrets, further } = answers;
         let webhooks = Arc::new(Webhooks::new(secrets, options.parallel_runs));
         let api = ApiState::new(ApiParts {
             service: service.clone(),
@@ -108,7 +110,7 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             stopping: ended.clone(),
         });
-        let router = http::router(&api, Further::default());
+        let router = http::router(&api, further);
         let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));

@@ -13,6 +13,7 @@ mod doctor;
 mod error;
 mod error_report;
 mod failure;
+pub mod human;
 pub mod json;
 mod moment;
 mod problem;

@@ -9,6 +9,7 @@ use mangrove_domain::{
     bundle::Bundle,
     index::TypeIndex,
     ports::NumberedRecord,
+    settle::AuditRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
 };
@@ -72,6 +73,14 @@ impl Service {
     /// The catalog cannot be read.
     pub async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, ServiceError> {
         Ok(self.scanner.ports().catalog.history(before, limit).await?)
+    }
+
+    /// The transitions of one source, oldest first.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn history_of(&self, source: &SourceId) -> Result<Vec<AuditRecord>, ServiceError> {
+        Ok(self.scanner.ports().catalog.transitions(source).await?)
     }
 
     /// A type that is ready to run, built now if it has to be.

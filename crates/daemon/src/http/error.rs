@@ -1,6 +1,6 @@
 //! What went wrong with a request, as an answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -23,12 +23,14 @@ use utoipa::{
     openapi::{Content, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder},
 };
 
+use super::presentable::Presentable;
+
 /// The media type of every error.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// What went wrong with a request. Its answer is problem+json (RFC 9457).
+/// What went wrong with a request. Its answer is problem+json (RFC 9457), or a page for people ([`Presenter`](super::Presenter)).
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub struct ApiError {
     status: StatusCode,
     report: Box<ErrorReport>,
     problems: Vec<ProblemDocument>,
@@ -37,22 +39,31 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn new(status: StatusCode, report: ErrorReport) -> Self {
+    /// An error with what is told of it.
+    #[must_use]
+    pub fn new(status: StatusCode, report: ErrorReport) -> Self {
         Self { status, report: Box::new(report), problems: Vec::new(), retry_after: None }
     }
 
     /// An error that no code stands for.
-    pub(super) fn plain(status: StatusCode, message: impl Into<String>) -> Self {
+    pub fn plain(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, ErrorReport::new(None, message))
     }
 
+    /// There is nothing like that.
+    #[must_use]
+    pub fn not_found(report: ErrorReport) -> Self {
+        Self::new(StatusCode::NOT_FOUND, report)
+    }
+
     /// The daemon cannot answer now and may later.
-    pub(super) fn busy(message: impl Into<String>) -> Self {
+    pub fn busy(message: impl Into<String>) -> Self {
         Self { retry_after: Some(1), ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, message) }
     }
 
     /// Mangrove itself could not do something: try again if that may help, else somebody has to look.
-    pub(super) fn failed(report: ErrorReport) -> Self {
+    #[must_use]
+    pub fn failed(report: ErrorReport) -> Self {
         match report.class {
             Some(FailureClass::Transient) => {
                 Self { retry_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, report) }
@@ -64,7 +75,8 @@ impl ApiError {
     }
 
     /// A problem with a name or a word of the request.
-    pub(super) fn of_problem(problem: &Problem) -> Self {
+    #[must_use]
+    pub fn of_problem(problem: &Problem) -> Self {
         let status = match problem.code {
             Code::UNKNOWN_NAME | Code::UNKNOWN_METHOD | Code::UNKNOWN_TYPE => StatusCode::NOT_FOUND,
             Code::AMBIGUOUS_NAME => StatusCode::CONFLICT,
@@ -74,12 +86,15 @@ impl ApiError {
     }
 
     /// A type that cannot run.
-    pub(super) fn not_ready(not_ready: &NotReady) -> Self {
+    #[must_use]
+    pub fn not_ready(not_ready: &NotReady) -> Self {
         let report = ErrorReport::not_ready(not_ready);
         if not_ready.fault.is_some() { Self::failed(report) } else { Self::new(StatusCode::NOT_FOUND, report) }
     }
 
-    pub(super) fn with_problems(self, problems: Vec<ProblemDocument>) -> Self {
+    /// The same with further problems.
+    #[must_use]
+    pub fn with_problems(self, problems: Vec<ProblemDocument>) -> Self {
         Self { problems, ..self }
     }
 }
@@ -125,7 +140,8 @@ impl IntoResponse for ApiError {
         }
         let phrase = status.canonical_reason().unwrap_or("error");
         let details = ProblemDetails::new(status.as_u16(), phrase, &report).with_problems(problems);
-        let mut response = (status, Json(details)).into_response();
+        let mut response = (status, Json(&details)).into_response();
+        response.extensions_mut().insert(Presentable::Error(Arc::new(details)));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
         if let Some(seconds) = retry_after {

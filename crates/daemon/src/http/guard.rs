@@ -1,6 +1,6 @@
 //! What every request passes before anything is done with it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -13,14 +13,24 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{
     access::{Identity, Scope},
     error::ApiError,
+    present::{self, Asked, Presenter},
     state::ApiState,
 };
 
 /// How long the answer to a request may take to begin. What takes longer by its nature answers earlier and goes on.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
-/// Lets a request pass that names this daemon, and that no other web page has sent; bounds its time.
-pub(super) async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+/// What the first check needs.
+#[derive(Clone)]
+pub(super) struct Checks {
+    pub(super) state: ApiState,
+    pub(super) presenter: Option<Arc<dyn Presenter>>,
+}
+
+/// Lets a request pass that names this daemon, and that no other web page has sent; bounds its time. People get pages.
+pub(super) async fn check(State(checks): State<Checks>, request: Request, next: Next) -> Response {
+    let Checks { state, presenter } = checks;
+    let asked = presenter.as_ref().and_then(|_| Asked::by_a_person(&request));
     let checked = match state.hosts().accepted(request.uri(), request.headers()) {
         Some(host) => is_from_here(request.method(), request.headers(), host),
         None => {
@@ -35,6 +45,9 @@ pub(super) async fn check(State(state): State<ApiState>, request: Request, next:
             Err(_) => ApiError::busy(format!("no answer within {} s", LONGEST_REQUEST.as_secs())).into_response(),
         },
     };
+    if let (Some(presenter), Some(asked)) = (presenter, asked) {
+        response = present::present(presenter.as_ref(), &state, &asked, response);
+    }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -84,7 +97,11 @@ pub(super) fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Identity
 }
 
 impl Identity {
-    pub(super) fn require(&self, scope: Scope) -> Result<(), ApiError> {
+    /// Refuses whoever may not do this much.
+    ///
+    /// # Errors
+    /// 403, with what is missing.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
         if self.scope >= scope {
             return Ok(());
         }

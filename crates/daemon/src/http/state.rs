@@ -89,11 +89,15 @@ impl ApiState {
         &self.shared.events
     }
 
-    pub(super) fn service(&self) -> &Service {
+    /// Everything that can be asked of the repository.
+    #[must_use]
+    pub fn service(&self) -> &Service {
         &self.shared.parts.service
     }
 
-    pub(super) fn backend(&self) -> Arc<dyn Backend> {
+    /// The rest of the daemon.
+    #[must_use]
+    pub fn backend(&self) -> Arc<dyn Backend> {
         Arc::clone(&self.shared.parts.backend)
     }
 
@@ -105,7 +109,9 @@ impl ApiState {
         &self.shared.parts.hosts
     }
 
-    pub(super) fn page(&self, code: Code) -> Option<&'static str> {
+    /// The page of a problem code, as Markdown.
+    #[must_use]
+    pub fn page(&self, code: Code) -> Option<&'static str> {
         (self.shared.parts.pages)(code)
     }
 
@@ -130,12 +136,15 @@ impl ApiState {
     }
 
     /// Nothing new is begun by a daemon that stops.
-    pub(super) fn takes_work(&self) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// 503: it stops.
+    pub fn takes_work(&self) -> Result<(), ApiError> {
         if self.shared.parts.backend.is_stopping() { Err(ApiError::busy("the daemon is stopping")) } else { Ok(()) }
     }
 
     /// Waits for its turn to look at the disk.
-    pub(super) async fn look<T>(&self, looking: impl Future<Output = T>) -> T {
+    pub async fn look<T>(&self, looking: impl Future<Output = T>) -> T {
         // The semaphore is never closed.
         let _turn = self.shared.looks.acquire().await;
         looking.await

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use mangrove_app::service::Retention;
 use mangrove_daemon::{
     Answers, Daemon, Options,
-    http::{Access, Hosts},
+    http::{Access, Further, Hosts},
 };
 use mangrove_domain::{
     json::Json,
@@ -97,8 +97,13 @@ fn old_run() -> RunRecord {
 #[tokio::test]
 async fn a_daemon_does_it_by_itself_once_it_is_quiet() {
     let world = World::new().await;
-    let answers =
-        Answers { access: Access::Open, hosts: Hosts::new([]), pages: |_| None, secrets: Arc::new(NoSecrets) };
+    let answers = Answers {
+        access: Access::Open,
+        hosts: Hosts::new([]),
+        pages: |_| None,
+        secrets: Arc::new(NoSecrets),
+        further: Further::default(),
+    };
     let options = Options { listen: ([127, 0, 0, 1], 0).into(), first_upkeep: Duration::ZERO, ..Options::default() };
     world.runs.save(&old_run()).await.expect("saved");
     let daemon = Daemon::new(world.service.clone(), Arc::new(NoWatcher), Arc::new(NoServiceManager), options, answers);

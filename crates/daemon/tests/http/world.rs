@@ -22,8 +22,8 @@ use mangrove_app::{
     workflow::Limits,
 };
 use mangrove_daemon::{
-    QueueLoad, ScanOptions,
-    http::{Access, ApiParts, ApiState, Backend, Figures, Further, Hosts, router},
+    Phase, ScanOptions, Status,
+    http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
     metrics::Metrics,
     webhook::{Secrets, Webhooks},
 };
@@ -146,14 +146,16 @@ impl Backend for Rest {
         self.stopping.is_cancelled()
     }
 
+    fn status(&self) -> Status {
+        Status {
+            phase: if self.is_ready { Phase::Ready } else { Phase::Starting },
+            ..Status::starting(self.service.clock().now())
+        }
+    }
+
     async fn schedules(&self) -> Option<SchedulesDocument> {
         let queue = QueueDocument { running: 0, limit: 4, waiting: Vec::new() };
         Some(SchedulesDocument { schema: "mangrove.schedules/1".to_owned(), schedules: Vec::new(), queue })
-    }
-
-    fn figures(&self) -> Figures {
-        let scheduled = QueueLoad { running: 0, limit: 4, waiting: 0 };
-        Figures { started_at: self.service.clock().now(), in_progress: 0, unwatched: 0, scheduled }
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {

@@ -5,8 +5,7 @@ use mangrove_documents::EventDocument;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::sources::word;
-use crate::http::{error::ApiError, follow, request::Parameters, state::ApiState};
+use crate::http::{error::ApiError, follow, listing::word, request::Parameters, state::ApiState};
 
 /// Which events are wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -8,8 +8,9 @@ use axum::{
 use mangrove_domain::source::Kind;
 
 use crate::{
-    http::{backend::Figures, error::ApiError, state::ApiState},
+    http::{error::ApiError, state::ApiState},
     metrics::{self, Sample},
+    status::Status,
 };
 
 /// What the daemon counts and measures, in the text format of Prometheus (version 0.0.4).
@@ -27,7 +28,8 @@ pub(super) async fn show(State(state): State<ApiState>) -> Result<Response, ApiE
     let scanner = service.scanner();
     let kinds: Vec<Kind> = scanner.loaders().layouts().iter().map(|layout| layout.kind.clone()).collect();
     let checks = state.backend().readiness().await;
-    let Figures { started_at, in_progress, unwatched, scheduled } = state.backend().figures();
+    let Status { started_at, in_progress, coverage, scheduled, .. } = state.backend().status();
+    let unwatched = coverage.map_or(0, |coverage| coverage.unwatched.len());
     let sample = Sample {
         now: service.clock().now(),
         started_at,

@@ -70,7 +70,8 @@ pub(super) async fn nothing_here(uri: Uri) -> Response {
     ApiError::plain(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path())).into_response()
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Response {
+/// The answer to a method that a path does not have.
+pub async fn wrong_method(method: Method, uri: Uri) -> Response {
     let message = format!("{method} is not possible at {}", uri.path());
     ApiError::plain(StatusCode::METHOD_NOT_ALLOWED, message).into_response()
 }

@@ -1,7 +1,7 @@
 //! What code is granted, and the pages of problem codes.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -9,7 +9,7 @@ use axum::{
 use mangrove_documents::PermissionsDocument;
 use mangrove_domain::problem::Code;
 
-use crate::http::{error::ApiError, request::InPath, state::ApiState};
+use crate::http::{error::ApiError, presentable::Presentable, request::InPath, state::ApiState};
 
 /// What the repository grants to code.
 #[utoipa::path(
@@ -35,10 +35,11 @@ pub(super) async fn show(State(state): State<ApiState>) -> Json<PermissionsDocum
     )
 )]
 pub(super) async fn page(State(state): State<ApiState>, InPath(code): InPath<String>) -> Result<Response, ApiError> {
-    let page = Code::parse(&code).and_then(|code| state.page(code));
-    let Some(page) = page else {
+    let page = Code::parse(&code).and_then(|code| Some((code, state.page(code)?)));
+    let Some((code, page)) = page else {
         return Err(ApiError::plain(StatusCode::NOT_FOUND, format!("`{code}` is not a problem code")));
     };
     let kind = HeaderValue::from_static("text/markdown; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, kind)], page).into_response())
+    let presentable = Presentable::ProblemPage { code, markdown: page };
+    Ok((Extension(presentable), [(header::CONTENT_TYPE, kind)], page).into_response())
 }

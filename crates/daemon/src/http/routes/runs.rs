@@ -9,21 +9,17 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use mangrove_app::service::RunHandle;
-use mangrove_documents::{ErrorReport, RunDocument, RunEventDocument, RunListDocument, RunLogsDocument};
-use mangrove_domain::{
-    ports::{RunFilter, RunPlace},
-    run::{RunLookup, RunRecord, RunStatus},
-    time::Timestamp,
-};
+use mangrove_documents::{RunDocument, RunEventDocument, RunListDocument, RunLogsDocument};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::sources::word;
 use crate::http::{
     error::ApiError,
-    follow, paging,
+    follow,
+    listing::{self, RunsAsked},
     request::{InPath, Parameters, flag},
     state::ApiState,
+    work::{self, find_run},
 };
 
 /// Which runs are listed.
@@ -42,9 +38,6 @@ pub(super) struct ListParameters {
     cursor: Option<String>,
 }
 
-/// How many runs are looked at for one page of those with one status.
-const LOOKED_AT: usize = 10_000;
-
 /// Runs, newest first.
 #[utoipa::path(
     get,
@@ -58,41 +51,8 @@ pub(super) async fn list(
     Parameters(parameters): Parameters<ListParameters>,
 ) -> Result<Json<RunListDocument>, ApiError> {
     let ListParameters { name, status, limit, cursor } = parameters;
-    let limit = paging::limit(limit)?;
-    let status = word("status", status.as_deref(), RunStatus::ALL.map(RunStatus::as_str))?;
-    let mut before = cursor.as_deref().map(place).transpose()?;
-    let (mut found, mut looked_at) = (Vec::new(), 0);
-    let next = loop {
-        let filter = RunFilter { name: name.clone(), limit: Some(paging::LARGEST_LIMIT), before: before.clone() };
-        // Without a status one look is enough, and it need not be larger than the page.
-        let filter = if status.is_none() { RunFilter { limit: Some(limit), ..filter } } else { filter };
-        let runs = state.service().runs(&filter).await?;
-        let (is_last, wanted) = (runs.len() < filter.limit.unwrap_or(limit) as usize, limit as usize);
-        looked_at += runs.len();
-        for run in runs {
-            before = Some(RunPlace { started_at: run.started_at, id: run.id.clone() });
-            if status.is_none_or(|status| run.status.as_str() == status) {
-                found.push(run);
-            }
-            if found.len() == wanted {
-                break;
-            }
-        }
-        if found.len() == wanted || looked_at >= LOOKED_AT {
-            break before;
-        }
-        if is_last {
-            break None;
-        }
-    };
-    let next = next.map(|place| paging::cursor([place.started_at.as_millis().to_string().as_str(), place.id.as_str()]));
+    let (found, next) = listing::runs(&state, &RunsAsked { name, status, limit, cursor }).await?;
     Ok(Json(RunListDocument::from(found.as_slice()).page(next)))
-}
-
-fn place(cursor: &str) -> Result<RunPlace, ApiError> {
-    let [millis, id] = paging::parts::<2>(cursor)?;
-    let millis = millis.parse().map_err(|_| paging::unknown())?;
-    Ok(RunPlace { started_at: Timestamp::from_millis(millis), id })
 }
 
 /// One run.
@@ -107,15 +67,7 @@ pub(super) async fn show(
     State(state): State<ApiState>,
     InPath(id): InPath<String>,
 ) -> Result<Json<RunDocument>, ApiError> {
-    Ok(Json(RunDocument::from(&find(&state, &id).await?)))
-}
-
-async fn find(state: &ApiState, id: &str) -> Result<RunRecord, ApiError> {
-    match state.service().run(id).await? {
-        RunLookup::Found(record) => Ok(*record),
-        RunLookup::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND, ErrorReport::unknown_run(id))),
-        RunLookup::Ambiguous => Err(ApiError::new(StatusCode::CONFLICT, ErrorReport::ambiguous_run(id))),
-    }
+    Ok(Json(RunDocument::from(&find_run(&state, &id).await?)))
 }
 
 /// Asks a run to end.
@@ -131,22 +83,9 @@ async fn find(state: &ApiState, id: &str) -> Result<RunRecord, ApiError> {
     )
 )]
 pub(super) async fn cancel(State(state): State<ApiState>, InPath(id): InPath<String>) -> Result<Response, ApiError> {
-    let record = find(&state, &id).await?;
-    let document = Json(RunDocument::from(&record));
-    if state.service().cancel_run(&record.id) {
-        return Ok((StatusCode::ACCEPTED, document).into_response());
-    }
-    // It may have ended between the look at it and now.
-    let record = if record.is_open() { find(&state, &record.id).await? } else { record };
-    if record.status == RunStatus::Cancelled {
-        return Ok(Json(RunDocument::from(&record)).into_response());
-    }
-    let message = if record.is_open() {
-        format!("the run {} goes on in another process, which alone can end it", record.id)
-    } else {
-        format!("the run {} has ended already: {}", record.id, record.status.as_str())
-    };
-    Err(ApiError::plain(StatusCode::CONFLICT, message))
+    let record = work::cancel(&state, &id).await?;
+    let status = if record.is_open() { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, Json(RunDocument::from(&record))).into_response())
 }
 
 /// How the logs of a run are wanted.
@@ -178,7 +117,7 @@ pub(super) async fn logs(
     InPath(id): InPath<String>,
     Parameters(LogParameters { follow }): Parameters<LogParameters>,
 ) -> Result<Response, ApiError> {
-    let record = find(&state, &id).await?;
+    let record = find_run(&state, &id).await?;
     if !follow {
         return Ok(Json(RunLogsDocument::from(&record)).into_response());
     }

@@ -1,31 +1,28 @@
 //! Sources: their states, their history, why they are in them, and trying them again.
 
-use std::sync::Arc;
-
 use axum::{
     Extension, Json,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
-use mangrove_app::{health, retry::Retried, scan::Report, service::Query};
+use mangrove_app::{retry::Retried, service::Query};
 use mangrove_documents::{
     AcceptedDocument, ErrorReport, ScanDocument, SourceDocument, SourcesDocument, TransitionsDocument, WhyDocument,
 };
-use mangrove_domain::{failure::FailureClass, row::Row, state::StateName};
 use serde::Deserialize;
-use tokio::task::JoinHandle;
 use utoipa::{IntoParams, ToSchema};
 
-use super::types::{contains, kind_of, page};
 use crate::{
     event::ScanOptions,
     http::{
-        access::{Identity, Scope},
+        access::Identity,
         error::ApiError,
+        listing::{SourceFilter, SourceWords, page},
         paging,
         request::{Body, Parameters, flag, preferred_wait},
         state::ApiState,
+        work,
     },
 };
 
@@ -67,39 +64,12 @@ pub(super) async fn list(
     Parameters(parameters): Parameters<ListParameters>,
 ) -> Result<Json<SourcesDocument>, ApiError> {
     let ListParameters { state: name, kind, query, unhealthy, class, code, limit, cursor } = parameters;
-    let kind = kind.map(|name| kind_of(&state, &name)).transpose()?;
-    let name = word("state", name.as_deref(), StateName::ALL.map(StateName::as_str))?;
-    let class = word("class", class.as_deref(), FailureClass::ALL.map(FailureClass::as_str))?;
-    let has_failed = |row: &Row| {
-        let failure = row.failure();
-        class.is_none_or(|class| failure.is_some_and(|failure| failure.class.as_str() == class))
-            && code.as_ref().is_none_or(|code| failure.is_some_and(|it| it.code.to_string().eq_ignore_ascii_case(code)))
-    };
-    let is_listed = |row: &Row| {
-        name.is_none_or(|name| row.state.name().as_str() == name)
-            && kind.as_ref().is_none_or(|kind| row.kind == *kind)
-            && query.as_deref().is_none_or(|query| contains(row, query))
-            && (!unhealthy || health::problem(row).is_some())
-            && has_failed(row)
-    };
+    let words = SourceWords { state: name, kind, query, unhealthy, class, code };
+    let filter = SourceFilter::new(&state, words)?;
     let snapshot = state.service().published();
-    let rows = snapshot.rows().map(AsRef::as_ref).filter(|row| is_listed(row));
+    let rows = snapshot.rows().map(AsRef::as_ref).filter(|row| filter.includes(row));
     let (rows, next) = page(rows, limit, cursor.as_deref())?;
     Ok(Json(SourcesDocument::new(rows.into_iter().map(SourceDocument::of_row).collect(), next)))
-}
-
-/// One of the words that a parameter may have.
-pub(super) fn word<'a, const N: usize>(
-    parameter: &str,
-    given: Option<&'a str>,
-    known: [&str; N],
-) -> Result<Option<&'a str>, ApiError> {
-    let Some(given) = given else { return Ok(None) };
-    if known.contains(&given) {
-        return Ok(Some(given));
-    }
-    let message = format!("`{parameter}` is `{given}`, expected one of {}", known.join(", "));
-    Err(ApiError::plain(StatusCode::BAD_REQUEST, message))
 }
 
 /// Which transitions are listed.
@@ -195,21 +165,11 @@ pub(super) async fn scan(
     headers: HeaderMap,
     Body { value: body, .. }: Body<ScanBody>,
 ) -> Result<Response, ApiError> {
-    state.takes_work()?;
-    if body.allow_mass_removal {
-        identity.require(Scope::Admin)?;
-    }
     let options = ScanOptions { rehash: body.rehash, allow_mass_removal: body.allow_mass_removal };
-    let backend = state.backend();
-    let scan: JoinHandle<Result<Arc<Report>, ErrorReport>> = tokio::spawn(async move { backend.scan(options).await });
-    let Ok(ended) = tokio::time::timeout(preferred_wait(&headers), scan).await else {
-        return Ok(accepted("the scan goes on; `transitions` and `events` tell what it does"));
-    };
-    match ended {
-        Ok(Ok(report)) => Ok(Json(ScanDocument::of_report(&report, None)).into_response()),
-        Ok(Err(report)) => Err(ApiError::failed(report)),
-        Err(error) => Err(broken(&error)),
-    }
+    Ok(match work::scan(&state, &identity, options, preferred_wait(&headers)).await? {
+        Some(report) => Json(ScanDocument::of_report(&report, None)).into_response(),
+        None => accepted("the scan goes on; `transitions` and `events` tell what it does"),
+    })
 }
 
 /// What is to be tried again.
@@ -238,32 +198,14 @@ pub(super) async fn retry(
     headers: HeaderMap,
     Body { value: RetryBody { query }, .. }: Body<RetryBody>,
 ) -> Result<Response, ApiError> {
-    state.takes_work()?;
-    let service = state.service().clone();
-    let request = service.scan_request(state.stopping().child_token());
-    let asked = query.clone();
-    let retry = tokio::spawn(async move {
-        let query = asked.as_deref().map(|text| Query { text, current_directory: None });
-        service.retry(query, &request).await
-    });
-    let Ok(ended) = tokio::time::timeout(preferred_wait(&headers), retry).await else {
+    let retried = work::retry(&state, query, preferred_wait(&headers)).await?;
+    let Some(Retried { report, sources, .. }) = retried else {
         return Ok(accepted("it goes on; `transitions` and `events` tell what becomes of the sources"));
     };
-    let Retried { report, sources, nearest, unobservable } = ended.map_err(|error| broken(&error))??;
-    if let (Some(query), true, false) = (query, sources.is_empty(), report.is_cancelled) {
-        let report = ErrorReport::unknown_source(&query, nearest, &unobservable);
-        return Err(ApiError::new(StatusCode::NOT_FOUND, report));
-    }
     let document = ScanDocument::of_report(&report, Some(&sources)).named("mangrove.retry/1", None);
     Ok(Json(document).into_response())
 }
 
 fn accepted(message: &str) -> Response {
     (StatusCode::ACCEPTED, Json(AcceptedDocument::new(message))).into_response()
-}
-
-/// The task panicked; what it said is in the log.
-pub(super) fn broken(error: &tokio::task::JoinError) -> ApiError {
-    tracing::error!(%error, "the task of a request panicked");
-    ApiError::plain(StatusCode::INTERNAL_SERVER_ERROR, "a fault in Mangrove itself; the log of the daemon says more")
 }

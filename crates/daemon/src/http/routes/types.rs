@@ -8,14 +8,14 @@ use axum::{
 };
 use mangrove_app::catalogue::Lookup;
 use mangrove_documents::{DescribeDocument, ErrorReport, TypesDocument};
-use mangrove_domain::{row::Row, source::Kind};
+use mangrove_domain::row::Row;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::{
     answers::Answer,
     error::ApiError,
-    paging,
+    listing::{contains, kind_of, page},
     request::{InPath, Parameters, flag},
     state::ApiState,
 };
@@ -65,37 +65,6 @@ pub(super) async fn list(
     }
     let (rows, next) = page(rows, limit, cursor.as_deref())?;
     Ok(Json(TypesDocument::new(rows).page(next)))
-}
-
-/// True if the name of its type, or its path, contains this.
-pub(super) fn contains(row: &Row, text: &str) -> bool {
-    row.type_name().is_some_and(|name| name.as_str().contains(text)) || row.source.path.as_str().contains(text)
-}
-
-/// The rows of one page, and the cursor of the next one.
-pub(super) fn page<'a>(
-    rows: impl Iterator<Item = &'a Row>,
-    limit: Option<u32>,
-    cursor: Option<&str>,
-) -> Result<(Vec<&'a Row>, Option<String>), ApiError> {
-    let limit = paging::limit(limit)? as usize;
-    let after = cursor.map(paging::parts::<2>).transpose()?;
-    let is_after = |row: &&Row| {
-        let source = (row.source.root.as_str(), row.source.path.as_str());
-        after.as_ref().is_none_or(|[root, path]| source > (root.as_str(), path.as_str()))
-    };
-    let mut rows: Vec<&Row> = rows.filter(is_after).take(limit + 1).collect();
-    let is_last = rows.len() <= limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| !is_last);
-    let next = last.map(|row| paging::cursor([row.source.root.as_str(), row.source.path.as_str()]));
-    Ok((rows, next))
-}
-
-/// A kind by its name.
-pub(super) fn kind_of(state: &ApiState, name: &str) -> Result<Kind, ApiError> {
-    let unknown = |problem| ApiError::new(StatusCode::BAD_REQUEST, ErrorReport::problem(&problem));
-    state.service().kind(name).map_err(unknown)
 }
 
 /// Which of several types of one name.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use mangrove_documents::FailureDocument;
 use mangrove_domain::time::Timestamp;
 
+use crate::failure::FailureDocument;
+
 /// `340 ms`, `1.2 s`, `12 s`, `4 min`, `3 h`, `5 d`.
-pub(crate) fn duration(duration: Duration) -> String {
+#[must_use]
+pub fn duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let seconds = duration.as_secs();
     match seconds {
@@ -20,20 +22,23 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// `12 s ago`, or `just now` below a second.
-pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
+#[must_use]
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
     let elapsed = now.since(then);
     if elapsed < Duration::from_secs(1) { "just now".to_owned() } else { format!("{} ago", duration(elapsed)) }
 }
 
 /// When a timer tries again after this failure: `in 4 s`, or `due` if the moment has come, or lies so far ahead that the
 /// clock must have been moved. `None` where no timer does.
-pub(crate) fn next_retry(failure: &FailureDocument, now: Timestamp) -> Option<String> {
+#[must_use]
+pub fn next_retry(failure: &FailureDocument, now: Timestamp) -> Option<String> {
     let left = failure.next_retry?.0.since(now);
     Some(if failure.is_due(now) { "due".to_owned() } else { format!("in {}", duration(left)) })
 }
 
 /// `812 B`, `4.2 KB`, `1.3 MB`: thousands.
-pub(crate) fn size(bytes: u64) -> String {
+#[must_use]
+pub fn size(bytes: u64) -> String {
     let units = ["KB", "MB", "GB", "TB"];
     if bytes < 1_000 {
         return format!("{bytes} B");
@@ -48,12 +53,14 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// `1 source`, `2 sources`.
-pub(crate) fn count(number: u64, noun: &str) -> String {
+#[must_use]
+pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// How long something took, from milliseconds; empty if that is not known.
-pub(crate) fn elapsed(millis: Option<u64>) -> String {
+#[must_use]
+pub fn elapsed(millis: Option<u64>) -> String {
     millis.map(|millis| duration(Duration::from_millis(millis))).unwrap_or_default()
 }
 

@@ -1,0 +1,7 @@
+//! Small pieces of pages. Each writes HTML by itself, with everything escaped that it was given.
+
+pub(crate) mod address;
+pub(crate) mod badge;
+pub(crate) mod moment;
+pub(crate) mod schema;
+pub(crate) mod timeline;

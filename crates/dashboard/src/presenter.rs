@@ -1,0 +1,47 @@
+//! Errors, and the pages of problem codes, for people.
+
+use askama::Template;
+use axum::response::{IntoResponse as _, Response};
+use mangrove_daemon::http::{ApiError, ApiState, Asked, Presentable, Presenter};
+use mangrove_documents::ProblemDetails;
+
+use crate::{
+    frame::{Frame, page},
+    parts::address,
+};
+
+/// The pages.
+pub(crate) struct Pages;
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: Frame,
+    error: &'a ProblemDetails,
+}
+
+impl ErrorPage<'_> {
+    fn code_path(&self) -> Option<String> {
+        self.error.code.as_deref().map(address::of_code)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem_code.html")]
+struct CodePage {
+    frame: Frame,
+    text: &'static str,
+}
+
+impl Presenter for Pages {
+    fn present(&self, state: &ApiState, _asked: &Asked, answer: &Presentable) -> Response {
+        let now = state.service().clock().now();
+        let page = match answer {
+            Presentable::Error(error) => page(&ErrorPage { frame: Frame::bare(error.title.as_str(), now), error }),
+            Presentable::ProblemPage { code, markdown } => {
+                page(&CodePage { frame: Frame::bare(code.to_string(), now), text: markdown })
+            }
+        };
+        page.unwrap_or_else(ApiError::into_response)
+    }
+}

@@ -1,0 +1,6 @@
+//! The pages over a service of fakes: no socket, no browser.
+
+mod access;
+mod overview;
+mod types;
+mod world;
