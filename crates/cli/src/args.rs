@@ -228,7 +228,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum Export {
     /// A unit of systemd that runs the daemon of this repository
     Systemd,
-    /// The description of the HTTP API for programs (OpenAPI)
+    /// The description of the HTTP API for programs
     Openapi,
     /// The JSON Schema of mangrove.yaml
     ConfigSchema,

@@ -39,9 +39,8 @@ impl UpkeepTimer {
 
     /// True if upkeep begins now.
     pub(crate) fn begin(&mut self, now: Instant, activity: Activity) -> bool {
-        let is_patient = now < self.due + PATIENCE_WITH_RUNS;
-        let is_quiet = !activity.looks && !(activity.runs && is_patient);
-        let begins = now >= self.due && is_quiet && !self.is_running;
+        let waits_for_runs = activity.runs && now < self.due + PATIENCE_WITH_RUNS;
+        let begins = now >= self.due && !activity.looks && !waits_for_runs && !self.is_running;
         self.is_running |= begins;
         begins
     }

@@ -30,8 +30,8 @@ const ENDS: [RunStatus; 5] =
 pub(crate) struct Runs {
     run_durations: Histogram,
     step_durations: Histogram,
-    ended_runs: Counters<2>,
-    ended_steps: Counters<1>,
+    outcomes: Counters<2>,
+    step_outcomes: Counters<1>,
     missed: Counter,
 }
 
@@ -39,21 +39,21 @@ impl Runs {
     pub(super) fn registered(registry: &mut Registry) -> Self {
         let run_durations = histogram(registry, "mangrove_run_seconds", "How long runs took", &RUNNING);
         let step_durations = histogram(registry, "mangrove_step_seconds", "How long steps of runs took", &RUNNING);
-        let ended_runs = counters(registry, "mangrove_runs", "Runs that ended, by how and by what had started them");
-        let ended_steps = counters(registry, "mangrove_steps", "Steps of runs that ended or were skipped, by how");
+        let outcomes = counters(registry, "mangrove_runs", "Runs that ended, by how and by what had started them");
+        let step_outcomes = counters(registry, "mangrove_steps", "Steps of runs that ended or were skipped, by how");
         let missed = counter(
             registry,
             "mangrove_missed_run_events",
             "Events of runs that came too fast to be counted in the other figures of runs",
         );
         for status in ENDS {
-            ended_steps.get_or_create(&[("status", status.as_str().into())]).inc_by(0);
+            step_outcomes.get_or_create(&[("status", status.as_str().into())]).inc_by(0);
             // A run is never skipped.
             for trigger in TRIGGERS.into_iter().filter(|_| status != RunStatus::Skipped) {
-                ended_runs.get_or_create(&[("status", status.as_str().into()), ("trigger", trigger.into())]).inc_by(0);
+                outcomes.get_or_create(&[("status", status.as_str().into()), ("trigger", trigger.into())]).inc_by(0);
             }
         }
-        Self { run_durations, step_durations, ended_runs, ended_steps, missed }
+        Self { run_durations, step_durations, outcomes, step_outcomes, missed }
     }
 
     /// Counts what happens in all runs, for as long as somebody tells of it.
@@ -73,7 +73,7 @@ impl Runs {
         match change {
             RunChange::Finished(record) => self.add_run(record),
             RunChange::StepFinished { step, .. } => {
-                self.ended_steps.get_or_create(&[("status", step.status.as_str().into())]).inc();
+                self.step_outcomes.get_or_create(&[("status", step.status.as_str().into())]).inc();
                 if let Some(duration) = elapsed(step.started_at, step.finished_at) {
                     self.step_durations.observe(duration.as_secs_f64());
                 }
@@ -91,7 +91,7 @@ impl Runs {
         // A run that a step of another one started has the identifier of that one behind this word.
         let word = record.trigger.split(' ').next().unwrap_or_default();
         let trigger = TRIGGERS.into_iter().find(|known| *known == word).unwrap_or("other");
-        self.ended_runs.get_or_create(&[("status", record.status.as_str().into()), ("trigger", trigger.into())]).inc();
+        self.outcomes.get_or_create(&[("status", record.status.as_str().into()), ("trigger", trigger.into())]).inc();
         if let Some(duration) = elapsed(Some(record.started_at), record.finished_at) {
             self.run_durations.observe(duration.as_secs_f64());
         }
