@@ -56,12 +56,13 @@ impl Serving {
 
     /// Waits for an event of the log with this message.
     pub(crate) fn logged(&self, message: &str) -> Value {
-        let found = || {
-            let log = self.log.lock().expect("the log");
-            log.iter().find(|event| event["message"] == message).cloned()
-        };
-        until(message, found)
-            .unwrap_or_else(|| panic!("nobody said {message:?}: {:#?}", self.log.lock().expect("the log")))
+        self.logs(message, |event| event["message"] == message)
+    }
+
+    /// Waits for an event of the log that is as it should be.
+    pub(crate) fn logs(&self, what: &str, is_right: impl Fn(&Value) -> bool) -> Value {
+        let found = || self.log.lock().expect("the log").iter().find(|event| is_right(event)).cloned();
+        until(what, found).unwrap_or_else(|| panic!("nobody said {what:?}: {:#?}", self.log.lock().expect("the log")))
     }
 
     /// Asks for something over HTTP; gives the status and the body.
@@ -193,6 +194,29 @@ fn a_mount_that_is_added_is_live_and_its_sources_are_followed() {
 }
 
 #[test]
+fn a_source_or_a_list_of_mounts_without_content_is_not_believed_at_once() {
+    let mounted = Sandbox::new("");
+    mounted.write("extensions/models/far.ts", &model("@acme/far"));
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/near.ts", &model("@acme/near"));
+    let mounts = format!("sources:\n  - path: {}\n", mounted.tree.root().display());
+    sandbox.write(".swamp-sources.yaml", &mounts);
+    let serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    let is_there = |type_name: &str| {
+        let (_, types) = serving.ask("GET", "/api/v1/types", None);
+        types.contains(&format!("\"{type_name}\""))
+    };
+    for (type_name, emptied) in [("@acme/near", "extensions/models/near.ts"), ("@acme/far", ".swamp-sources.yaml")] {
+        until(type_name, || is_there(type_name).then_some(())).expect("it is there");
+        let start = Instant::now();
+        sandbox.write(emptied, "");
+        until(type_name, || (!is_there(type_name)).then_some(())).expect("in the end it is believed");
+        let waited = start.elapsed();
+        assert!(waited >= Duration::from_millis(500), "{type_name} was taken away after {waited:?}");
+    }
+}
+
+#[test]
 fn it_ends_when_it_is_asked_to() {
     for signal in ["TERM", "INT"] {
         let sandbox = Sandbox::new("");
@@ -201,6 +225,22 @@ fn it_ends_when_it_is_asked_to() {
         serving.signal(signal);
         assert_eq!(serving.wait().code(), Some(0), "{signal}");
     }
+}
+
+#[test]
+fn no_signal_ends_it_without_a_word() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    let mut serving = Serving::start(&sandbox, &[]);
+    for signal in ["USR1", "USR2", "ALRM", "IO"] {
+        serving.signal(signal);
+        let name = format!("SIG{signal}");
+        serving.logs(&name, |event| event["signal"] == name.as_str());
+    }
+    assert_eq!(serving.ask("GET", "/livez", None).0, 200, "it goes on");
+    serving.signal("QUIT");
+    assert_eq!(serving.wait().code(), Some(0));
+    serving.logs("that it ends now", |event| event["message"].as_str().is_some_and(|text| text.starts_with("SIGQUIT")));
 }
 
 #[test]
@@ -444,4 +484,107 @@ fn a_source_that_hangs_keeps_no_other_from_being_saved_again() {
     settles(&sandbox, "extensions/models/good.ts", is_type("@acme/third"));
     let waited = start.elapsed();
     assert!(waited < Duration::from_secs(5), "{waited:?}, as long as the other one is allowed to hang");
+}
+
+/// A workflow that runs every second and by request, and greets with this name.
+fn both(greeting: &str) -> String {
+    format!(
+        "id: 00000000-1111-4111-8111-111111111113
+name: both
+trigger:
+  schedule: '* * * * * *'
+  webhook: {{ route: both, secret: '@env=HOOK' }}
+jobs:
+  - name: only
+    steps:
+      - name: {greeting}
+        task: {{ type: model_method, modelIdOrName: quick, methodName: greet, inputs: {{ name: x }} }}
+"
+    )
+}
+
+/// Waits for a run of `both` that this trigger started and that is as it should be.
+fn ran(sandbox: &Sandbox, trigger: &str, is_right: impl Fn(&Value) -> bool) -> Value {
+    let found = || {
+        let listed = sandbox.json(&["run", "list", "both", "--limit", "5"]);
+        let ids = listed["runs"].as_array().expect("runs").clone();
+        let shown = ids.iter().map(|run| sandbox.json(&["run", "show", run["runId"].as_str().expect("an identifier")]));
+        shown.into_iter().find(|run| run["trigger"] == trigger && run["status"] == "succeeded" && is_right(run))
+    };
+    until("a run", found).unwrap_or_else(|| panic!("no such run by {trigger}"))
+}
+
+#[test]
+fn fault_48_a_workflow_whose_file_is_broken_goes_on_as_it_was_and_says_so() {
+    let sandbox = ticking(&[]);
+    sandbox.write("workflows/both.yaml", &both("first"));
+    sandbox.write("workflows/never.yaml", "name: [\n");
+    let mut command = sandbox.command();
+    command.env("HOOK", "secret");
+    let serving = Serving::start_with(command, &["--rescan", "1h"]);
+    let step = |run: &Value| run["jobs"][0]["steps"][0]["name"].clone();
+    let ran_first = |run: &Value| run["fileProblem"].is_null() && step(run) == "first";
+    ran(&sandbox, "schedule", ran_first);
+    let schedules = || serde_json::from_str::<Value>(&serving.ask("GET", "/api/v1/schedules", None).1).expect("JSON");
+    assert_eq!(schedules()["broken"][0]["path"], "workflows/never.yaml", "it never was in order");
+
+    // A mistake in the trigger, and one that leaves nothing of the file.
+    for mistaken in [both("second").replace("trigger:", "trigger:\n  overlap: sometimes"), "{".to_owned()] {
+        sandbox.write("workflows/both.yaml", &mistaken);
+        let as_before = |run: &Value| {
+            let problem = run["fileProblem"]["message"].as_str();
+            problem.is_some_and(|message| message.starts_with("workflows/both.yaml")) && step(run) == "first"
+        };
+        ran(&sandbox, "schedule", as_before);
+        let shown = schedules();
+        let known = shown["schedules"].as_array().expect("schedules");
+        let known = known.iter().find(|known| known["name"] == "both").expect("it goes on");
+        assert_eq!(known["problem"]["path"], "workflows/both.yaml", "{shown:#}");
+        assert!(!known["nextRun"].is_null());
+    }
+    let (status, answer) = serving.send("POST", "/hooks/both", &signature("secret", "{}"), "{}");
+    assert_eq!(status, 202, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let id = answer["runId"].as_str().expect("a run").to_owned();
+    let ended = || Some(sandbox.json(&["run", "show", &id])).filter(|run| !run["finishedAt"].is_null());
+    let run = until("the end", ended).expect("the run ends");
+    assert_eq!((&run["status"], step(&run)), (&"succeeded".into(), "first".into()), "{run:#}");
+    assert!(!run["fileProblem"].is_null(), "{run:#}");
+    let says_so =
+        |event: &Value| event["message"].as_str().is_some_and(|text| text.contains("as it was last in order"));
+    serving.logs("that it is not the file that runs", says_so);
+
+    sandbox.write("workflows/both.yaml", &both("third"));
+    ran(&sandbox, "schedule", |run| run["fileProblem"].is_null() && step(run) == "third");
+}
+
+#[test]
+fn fault_39_runs_of_a_daemon_that_was_killed_are_told_as_interrupted_with_what_they_had_logged() {
+    let sandbox = ticking(&["slow"]);
+    let pause =
+        "context.logger.info(\"it begins\"); await new Promise((go) => setTimeout(go, 60000)); context.logger.info";
+    sandbox.write("extensions/models/waits.ts", &model("@acme/waits").replace("context.logger.info", pause));
+    let mut serving = Serving::start(&sandbox, &[]);
+    let slow = || {
+        let listed = sandbox.json(&["run", "list", "slow-workflow", "--limit", "1"]);
+        listed["runs"][0]["runId"].as_str().map(str::to_owned)
+    };
+    let id = until("a slow run", slow).expect("it begins");
+    let logged = || sandbox.json(&["run", "logs", &id])["lines"].get(0).cloned();
+    until("its first line", logged).expect("it is on record while the step goes on");
+    serving.signal("KILL");
+    assert_eq!(serving.wait().code(), None);
+
+    let told = || sandbox.json(&["run", "show", &id]);
+    let run = told();
+    let step = &run["jobs"][0]["steps"][0];
+    assert_eq!((&run["status"], &step["status"]), (&"interrupted".into(), &"interrupted".into()), "{run:#}");
+    assert_eq!(step["logs"][0]["text"], "it begins", "{run:#}");
+    assert!(run["durationMs"].as_u64().is_some_and(|duration| duration < 60_000), "{run:#}");
+    assert_eq!(run["error"]["code"], "MG0710");
+
+    let again = Serving::start(&sandbox, &[]);
+    let told_of = again.logs("the interrupted runs", |event| event["runs"].as_u64().is_some_and(|runs| runs > 0));
+    assert_eq!(told_of["level"], "WARN", "{told_of}");
+    assert_eq!(told()["status"], "interrupted", "written down as it was shown");
 }

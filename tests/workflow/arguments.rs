@@ -157,6 +157,8 @@ async fn what_was_written_before_a_method_throws_is_kept() {
     let handles = &record.jobs[0].steps[0].data_handles;
     let versions: Vec<Option<i64>> = handles.iter().map(|handle| handle.get("version")?.as_integer()).collect();
     assert_eq!(versions, [Some(1), Some(2)]);
+    let model = handles[0].get("modelId").and_then(Json::as_str);
+    assert_eq!(model, Some(ID), "whose data it is, so that its content can be found");
     let (handle, content) = bench.data.read(ID, "state", "first", None).await.expect("data").expect("a resource");
     assert_eq!((content, handle.run_id), (json("{size: 2}"), record.id));
 }

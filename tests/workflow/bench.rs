@@ -367,7 +367,7 @@ impl Bench {
         let library = self.library().await;
         let problems = listed(&library.problems);
         let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|wrong| panic!("{wrong:?}:\n{problems}")));
-        let request = RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned() };
+        let request = RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned(), file_problem: None };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
     }

@@ -214,7 +214,7 @@ async fn a_history_that_is_away_for_a_moment_does_not_lose_the_run() {
 
 #[tokio::test]
 async fn a_run_whose_end_cannot_be_recorded_hands_its_record_over() {
-    let bench = failing(3);
+    let bench = failing(4);
     let Err(StartError::NotRecorded(NotRecorded { record, .. })) = bench.try_run("{}").await else {
         panic!("a failure")
     };

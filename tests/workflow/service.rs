@@ -10,26 +10,31 @@ use mangrove_app::{
     loaders::Registry,
     scan::Ports,
     service::{
-        Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartTriggered, StartedRun,
+        DataPlace, Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartTriggered,
+        StartedRun,
     },
-    workflow::{Limits, RunChange, StartError},
+    workflow::{Limits, RunChange, StartError, inputs::Mistakes},
 };
 use mangrove_domain::{
     configuration::InForce,
     json::Json,
     permission::{Grant, Permission},
     ports::{
-        Call, Configuration, MethodHost, MethodRunner, OpenRequest, RunError as CallError, RunFilter, RunStore, Session,
+        Call, Configuration, DataStore as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError,
+        RunFilter, RunStore, Session,
     },
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
+    workflow::Workflow,
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
-    catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, runs::SqliteRuns, schema::JsonSchemas,
+    calendar::CronCalendar, catalog::OpenMode, documents::YamlDocuments, expressions::CelExpressions, runs::SqliteRuns,
+    schema::JsonSchemas,
 };
 use mangrove_sources::Layout;
 use mangrove_testkit::{
+    contract::data_store::new_data,
     fakes::{
         ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
         ScriptedInspector, ScriptedPackages, SeededEntropy,
@@ -68,6 +73,20 @@ jobs:
     steps:
       - name: break
         task: {type: model_method, modelIdOrName: thing, methodName: panic}
+//- /workflows/asked.yaml
+id: 00000000-0000-4000-8000-000000000005
+name: asked
+inputs:
+  type: object
+  required: [zone]
+  properties:
+    zone: {type: string}
+    size: {type: integer, default: 2}
+jobs:
+  - name: only
+    steps:
+      - name: work
+        task: {type: model_method, modelIdOrName: thing, methodName: work}
 ";
 
 /// Methods by their names: `work` ends at once, `wait` when it is let go, `panic` never returns.
@@ -89,9 +108,13 @@ impl MethodRunner for Script {
 
 #[async_trait]
 impl Session for Script {
-    async fn call(&mut self, call: Call, _host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
         match call.path[1].as_str() {
-            "wait" => self.released.notified().await,
+            "wait" => {
+                let arguments = vec![Json::from("info"), Json::from("it waits")];
+                host.call(HostCall { function: "log".to_owned(), arguments }).await.expect("a line");
+                self.released.notified().await;
+            }
             "panic" => panic!("the engine met something that cannot be"),
             _ => {}
         }
@@ -130,6 +153,7 @@ struct World {
     tree: Arc<Tree>,
     script: Script,
     runs: Arc<dyn RunStore>,
+    data: Arc<MemoryData>,
     service: Service,
 }
 
@@ -163,15 +187,18 @@ impl World {
             schemas: Arc::new(JsonSchemas),
         };
         let script = Script::default();
+        let data = Arc::new(MemoryData::new());
         let running =
-            Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
+            Running { runner: Arc::new(script.clone()), data: Arc::clone(&data) as _, limits: Limits::default() };
         let in_force = Mutex::new(Marker::read(&tree).expect("a marker"));
         let marker = Marker { tree: Arc::clone(&tree), in_force };
+        let calendar = CronCalendar::new("UTC").expect("a zone");
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 2, repository })
+            .with_calendar(Arc::new(calendar))
             .with_configuration(Arc::new(marker))
             .with_runs(Arc::clone(&runs))
             .with_running(running);
-        Self { tree, script, runs, service }
+        Self { tree, script, runs, data, service }
     }
 
     async fn start(&self, what: Runnable) -> StartedRun {
@@ -314,15 +341,68 @@ fn a_run_that_was_dropped_with_its_process_is_shown_as_interrupted() {
     let id = first.block_on(async {
         let opened = SqliteRuns::open(&file, OpenMode::ReadWrite).await.expect("a history");
         let world = World::with_runs(Arc::new(opened.runs));
-        world.start_method("wait").await.run.id().to_owned()
+        let id = world.start_method("wait").await.run.id().to_owned();
+        // Within a second it is on record what the step has logged.
+        within(async {
+            while world.recorded(&id).await.jobs[0].steps[0].logs.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        id
     });
     first.shutdown_timeout(Duration::from_secs(10));
     runtime().block_on(async {
         let runs = SqliteRuns::open(&file, OpenMode::ReadOnly).await.expect("a history").runs;
         let RunLookup::Found(record) = runs.get(&id).await.expect("a record") else { panic!("it is on record") };
-        assert_eq!(record.status, RunStatus::Failed);
+        assert_eq!(record.status, RunStatus::Interrupted);
+        let step = &record.jobs[0].steps[0];
+        assert_eq!(step.status, RunStatus::Interrupted, "it was under way, and not left out");
+        assert_eq!(step.logs.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["it waits"]);
         assert_eq!(record.error.expect("a reason").code, Code::RUN_INTERRUPTED);
     });
+}
+
+#[tokio::test]
+async fn what_methods_wrote_is_found_by_definition_item_and_version() {
+    let world = World::new();
+    assert_eq!(world.service.data_models().await.expect("data"), [""; 0]);
+    for (model_id, name, content) in [("b", "one", 1), ("a", "one", 2), ("a", "one", 3), ("a", "two", 4)] {
+        world.data.write(new_data(model_id, "state", name, Json::from(content))).await.expect("written");
+    }
+    assert_eq!(world.service.data_models().await.expect("data"), ["a", "b"]);
+    let items = world.service.data_of("a").await.expect("data");
+    let items: Vec<_> = items.iter().map(|item| (item.name.as_str(), item.version)).collect();
+    assert_eq!(items, [("one", 2), ("two", 1)]);
+    let place = DataPlace { model_id: "a".to_owned(), spec_name: "state".to_owned(), name: "one".to_owned() };
+    for (version, content) in [(None, Some(3)), (Some(1), Some(2)), (Some(3), None)] {
+        let found = world.service.data_item(&place, version).await.expect("data");
+        assert_eq!(found.map(|(_, content)| content), content.map(Json::from), "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn inputs_are_checked_before_a_run_as_the_run_itself_checks_them() {
+    let world = World::new();
+    let library = world.service.library().await.expect("files");
+    let asked = library.workflow("asked").expect("a workflow");
+    let text = |members: &[(&str, &str)]| Json::object(members.iter().map(|(name, text)| (*name, Json::from(*text))));
+    let checked = world.service.check_inputs(asked, text(&[("zone", "a"), ("size", "7")])).expect("right inputs");
+    assert_eq!(checked.to_string(), r#"{"zone":"a","size":7}"#);
+    let right = world.service.check_inputs(asked, text(&[("zone", "a")])).expect("right inputs");
+    assert_eq!(right.to_string(), r#"{"zone":"a","size":2}"#);
+    let wrong = text(&[("size", "many"), ("zoen", "a")]);
+    let Err(Mistakes::Values(found)) = world.service.check_inputs(asked, wrong.clone()) else {
+        panic!("they are wrong")
+    };
+    let start = StartRun { what: Runnable::Workflow("asked".to_owned()), inputs: wrong, trigger: "test".to_owned() };
+    let refused = world.service.start_run(start).await.expect_err("they are wrong");
+    let RunError::Start(StartError::Problems(problems)) = refused else { panic!("{refused}") };
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let expected: Vec<String> = found.iter().map(|wrong| format!("input {}", wrong.violation)).collect();
+    assert_eq!((messages.len(), messages), (3, expected.iter().map(String::as_str).collect()));
+    assert!(found.iter().any(|wrong| wrong.violation.path == "zoen" && wrong.hint.is_some()), "{found:?}");
+    assert!(world.runs.list(&RunFilter::default()).await.expect("a history").is_empty());
 }
 
 #[tokio::test]
@@ -387,7 +467,8 @@ jobs:
 ";
 
 async fn triggered(world: &World, webhook: Option<Json>) -> Result<RunRecord, RunError> {
-    let start = StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook };
+    let start =
+        StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook, last_good: None };
     let started = within(world.service.start_triggered(start)).await?;
     Ok((*within(started.run.wait()).await.expect("a record")).clone())
 }
@@ -411,7 +492,77 @@ async fn a_trigger_gives_its_run_the_inputs_that_its_file_has() {
     let plain = TRIGGERED.replace(", ref: '${{ webhook.body.ref }}'", "");
     world.tree.write("workflows/triggered.yaml", plain).expect("written");
     assert_eq!(triggered(&world, None).await.expect("it begins").inputs, Json::object([("home", Json::from("***"))]));
-    let start = StartTriggered { workflow: "trigered".to_owned(), trigger: "schedule".to_owned(), webhook: None };
+    let start = StartTriggered {
+        workflow: "trigered".to_owned(),
+        trigger: "schedule".to_owned(),
+        webhook: None,
+        last_good: None,
+    };
     let error = within(world.service.start_triggered(start)).await.expect_err("no such workflow");
     assert!(matches!(error, RunError::Unknown { .. }), "{error}");
+}
+
+/// The workflow as it is in its file now.
+async fn in_order(world: &World) -> Arc<Workflow> {
+    let library = world.service.library().await.expect("a library");
+    Arc::clone(library.workflow("triggered").expect("a workflow"))
+}
+
+/// A trigger starts the workflow as it was before, because its file cannot be used.
+async fn with_last_good(world: &World, last_good: &Arc<Workflow>) -> Result<RunRecord, RunError> {
+    let start = StartTriggered {
+        workflow: last_good.id.clone(),
+        trigger: "schedule".to_owned(),
+        webhook: None,
+        last_good: Some(Arc::clone(last_good)),
+    };
+    let started = within(world.service.start_triggered(start)).await?;
+    Ok((*within(started.run.wait()).await.expect("a record")).clone())
+}
+
+#[tokio::test]
+async fn fault_48_a_trigger_whose_file_is_broken_starts_the_workflow_as_it_was_and_the_record_says_so() {
+    let world = World::new();
+    let good = TRIGGERED.replace(", ref: '${{ webhook.body.ref }}'", "").replace("name: s", "name: as-it-was");
+    let file = "workflows/triggered.yaml";
+    world.tree.write(file, &good).expect("written");
+    let last_good = in_order(&world).await;
+    let changed = good.replace("as-it-was", "as-it-is");
+    for broken in [
+        "{".to_owned(),
+        String::new(),
+        "name: triggered\n".to_owned(),
+        changed.replace("'@daily'", "'61 * * * *'"),
+        changed.replace("'@daily'", "'@daily', overlap: sometimes"),
+        changed.replace("inputs: {properties: {", "inputs: {required: [size], properties: {size: {type: integer}, "),
+    ] {
+        world.tree.write(file, &broken).expect("written");
+        let record = with_last_good(&world, &last_good).await.expect("it begins");
+        assert_eq!((record.status, &*record.jobs[0].steps[0].name), (RunStatus::Succeeded, "as-it-was"), "{broken}");
+        let problem = record.file_problem.as_ref().unwrap_or_else(|| panic!("nobody says so: {broken}"));
+        assert!(problem.message.starts_with(file), "{problem:?}");
+        assert_eq!(world.recorded(&record.id).await, record);
+    }
+    world.tree.write(file, &changed).expect("written");
+    let record = with_last_good(&world, &last_good).await.expect("it begins");
+    assert_eq!((&*record.jobs[0].steps[0].name, record.file_problem), ("as-it-is", None), "mended");
+    world.tree.remove(file).expect("removed");
+    let error = with_last_good(&world, &last_good).await.expect_err("its author took it out");
+    assert!(matches!(error, RunError::Unknown { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_trigger_keeps_nobody_from_running_the_workflow_by_hand() {
+    let world = World::new();
+    let mistaken = TRIGGERED.replace("'@daily'", "'@daily', overlap: sometimes");
+    world.tree.write("workflows/triggered.yaml", mistaken).expect("written");
+    let started = world.start(Runnable::Workflow("triggered".to_owned())).await;
+    assert!(started.problems.iter().any(|problem| problem.message.contains("sometimes")), "{:?}", started.problems);
+    assert_eq!(within(started.run.wait()).await.expect("a record").status, RunStatus::Succeeded);
+    let library = world.service.library().await.expect("a library");
+    let schedules = world.service.schedules(&library).expect("a calendar");
+    assert!(schedules.scheduled.is_empty());
+    assert!(schedules.broken.contains_key("workflows/triggered.yaml"), "{:?}", schedules.broken);
+    let ghost = library.workflow("ghost").expect_err("there is none");
+    assert!(!format!("{:?}", ghost.advice).contains("triggered.yaml"), "it hides no other: {ghost:?}");
 }

@@ -203,3 +203,25 @@ async fn f05_f06_what_else_keeps_the_catalog_from_being_written_is_called_by_its
         assert_eq!(refused.fault.as_ref().map(|fault| fault.code), Some(code));
     }
 }
+
+#[tokio::test]
+async fn a_type_whose_source_is_empty_for_a_moment_runs_as_it_was() {
+    let world = World::new();
+    world.scanner.doubt_removals();
+    let (types, kind, name) = (world.types(), model_kind(), TypeName::stored("@acme/a"));
+    world.tree.write("models/a.ts", &model("@acme/a", ""));
+    types.ready(&kind, &name).await.expect("it is built");
+    // A slow writer has truncated it.
+    world.tree.write("models/a.ts", "");
+    world.clock.advance(Duration::from_secs(2));
+    types.ready(&kind, &name).await.expect("it runs as it was");
+    world.tree.write("models/a.ts", &model("@acme/a", "second"));
+    world.clock.advance(Duration::from_secs(2));
+    types.ready(&kind, &name).await.expect("and then as it is");
+    // Somebody emptied it, and it stays like this.
+    world.tree.write("models/a.ts", "");
+    for is_ready in [true, false] {
+        world.clock.advance(Duration::from_secs(2));
+        assert_eq!(types.ready(&kind, &name).await.is_ok(), is_ready);
+    }
+}

@@ -11,6 +11,7 @@ mod args;
 mod client;
 mod commands;
 mod compose;
+mod daemon_signals;
 mod errors;
 mod exit;
 mod explain;

@@ -101,7 +101,12 @@ impl LiveView {
                 }
             }
             Some(
-                RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running,
+                RunStatus::Failed
+                | RunStatus::Cancelled
+                | RunStatus::Interrupted
+                | RunStatus::Skipped
+                | RunStatus::Pending
+                | RunStatus::Running,
             )
             | None => {
                 self.printer.hint(&format!("`mangrove run show {}` shows the details", run.run_id));

@@ -29,7 +29,7 @@ pub(crate) fn handle_text(handle: &Value) -> String {
 pub(crate) fn status(status: &str) -> Line {
     let style = match RunStatus::parse(status) {
         Some(RunStatus::Succeeded) => Style::Green,
-        Some(RunStatus::Failed | RunStatus::Blocked) => Style::Red,
+        Some(RunStatus::Failed | RunStatus::Blocked | RunStatus::Interrupted) => Style::Red,
         Some(RunStatus::Cancelled | RunStatus::Skipped) => Style::Yellow,
         Some(RunStatus::Pending | RunStatus::Running) | None => Style::Cyan,
     };

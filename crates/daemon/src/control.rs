@@ -52,6 +52,11 @@ impl Control {
         self.request(Request::Stop).await;
     }
 
+    /// Asks it to end now: what runs is cancelled.
+    pub async fn stop_now(&self) {
+        self.request(Request::StopNow).await;
+    }
+
     async fn request(&self, request: Request) {
         // It may have ended.
         let _ = self.sender.send(Event::Request(request)).await;

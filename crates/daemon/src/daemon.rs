@@ -93,6 +93,7 @@ impl Daemon {
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+        service.scanner().doubt_removals();
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         let status = watch::Sender::new(Status::starting(service.clock().now()));
         let control = Control { sender: sender.clone(), status: status.subscribe() };

@@ -48,6 +48,8 @@ pub(crate) enum Request {
     Reload(oneshot::Sender<Vec<Problem>>),
     /// It is to end, when what runs has ended or the grace is over; asked again, now.
     Stop,
+    /// It is to end now; what runs is cancelled.
+    StopNow,
 }
 
 /// What a scan that somebody asks for shall do.

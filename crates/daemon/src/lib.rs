@@ -6,13 +6,14 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod announce;
 mod answering;
 mod control;
 mod daemon;
 mod debounce;
+mod ending;
 mod event;
 pub mod http;
+mod log;
 pub mod metrics;
 mod options;
 mod owner;
@@ -24,6 +25,7 @@ mod schedule_documents;
 mod scheduled_runs;
 mod status;
 mod status_line;
+mod triggered_runs;
 mod upkeep;
 pub mod webhook;
 

@@ -1,15 +1,16 @@
 //! The one owner of a daemon's state: it takes one [`Event`] after the other and begins what follows from it. Whatever
 //! takes time is a task of its own, which ends with an event.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Publication},
     service::{Service, ServiceError, Upkeep},
 };
 use mangrove_domain::{
+    plan::SECOND_LOOK_AFTER,
     ports::{ServiceManager, Watcher},
-    problem::{Problem, Severity},
+    problem::Problem,
     watch::{FileChanges, WatchList},
 };
 use tokio::{
@@ -22,8 +23,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    announce,
+    ending::Ending,
     event::{Event, Request, ScanAnswer, ScanFailed},
+    log,
     metrics::Metrics,
     options::Options,
     read_schedules::{self, ReadSchedules},
@@ -45,8 +47,6 @@ const BETWEEN_BUSY_RETRIES: Duration = Duration::from_secs(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How soon it looks again after it failed itself.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(5);
-/// How long runs that were cancelled may take to end.
-const AFTER_CANCELLING: Duration = Duration::from_secs(5);
 
 /// What the owner is made of.
 pub(crate) struct Parts {
@@ -71,8 +71,6 @@ pub(crate) struct Owner {
     watch_list: WatchList,
     scheduled: ScheduledRuns,
     reads_schedules: bool,
-    /// What was said of files with workflows.
-    broken: BTreeMap<String, Problem>,
     /// Something changed while they were being read.
     reads_schedules_again: bool,
     publications: broadcast::Receiver<Arc<Publication>>,
@@ -81,9 +79,12 @@ pub(crate) struct Owner {
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
+    /// When another look may believe what the latest one saw removed.
+    second_look: Option<Instant>,
+    /// When the workflows are read again, because the latest reading misses some that were there.
+    second_reading: Option<Instant>,
     ready_at: Instant,
-    /// When a stopping daemon ends at the latest, and whether its runs were asked to end.
-    deadline: Option<(Instant, bool)>,
+    ending: Ending,
 }
 
 impl Owner {
@@ -95,20 +96,17 @@ impl Owner {
             watch_list: WatchList::default(),
             scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
             reads_schedules: false,
-            broken: BTreeMap::new(),
             reads_schedules_again: false,
             publications: parts.service.publications(),
-            upkeep: UpkeepTimer::new(
-                now,
-                parts.options.first_upkeep,
-                parts.service.scanner().ports().entropy.fraction(),
-            ),
+            upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, upkeep::chance(&parts.service)),
             last_tick: now,
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
+            second_look: None,
+            second_reading: None,
             ready_at: now + READY_AFTER,
-            deadline: None,
+            ending: Ending::default(),
             parts,
         }
     }
@@ -177,8 +175,9 @@ impl Owner {
                 self.parts.manager.ready();
                 let _ = answer.send(problems);
             }
-            Request::Stop if self.is_stopping() => self.deadline = Some((Instant::now(), true)),
+            Request::Stop if self.is_stopping() => self.ending.hurry(Instant::now()),
             Request::Stop => self.stop(self.parts.options.grace),
+            Request::StopNow => self.stop(Duration::ZERO),
         }
     }
 
@@ -188,9 +187,7 @@ impl Owner {
             tracing::debug!(%error, "there is no configuration to read again");
             Vec::new()
         });
-        for problem in &problems {
-            tracing::error!(code = %problem.code, subject = problem.subject, "{}", problem.message);
-        }
+        log::configuration(&problems);
         problems
     }
 
@@ -229,22 +226,16 @@ impl Owner {
         });
     }
 
-    /// Says of which files it is not known whether they have a schedule, and why; of each problem once.
-    fn tell_of_broken(&mut self, read: &ReadSchedules) {
-        let broken = &read.library.broken;
-        for (file, problem) in broken.iter().filter(|(file, problem)| self.broken.get(*file) != Some(*problem)) {
-            let line = problem.position.as_ref().map(|position| position.line);
-            tracing::warn!(file, line, code = %problem.code, "not started by itself: {}", problem.message);
-        }
-        self.broken.clone_from(broken);
-    }
-
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
         self.reads_schedules = false;
         match read {
+            // Such as when a list of mounts is empty for a moment.
+            Ok(read) if self.misses_workflows(&read) && self.is_too_soon_to_believe() => {}
             Ok(mut read) => {
-                self.tell_of_broken(&read);
-                self.parts.webhooks.replace(std::mem::take(&mut read.webhooks));
+                self.second_reading = None;
+                let webhooks = std::mem::take(&mut read.webhooks);
+                let known = self.parts.webhooks.routes();
+                self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
                 self.scheduled.replace(&read);
             }
             Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
@@ -252,6 +243,17 @@ impl Owner {
         if std::mem::take(&mut self.reads_schedules_again) {
             self.read_schedules();
         }
+    }
+
+    /// True if a workflow that starts by itself is not there any more, and nothing says why.
+    fn misses_workflows(&self, read: &ReadSchedules) -> bool {
+        self.scheduled.misses(read) || read.webhooks.misses(&self.parts.webhooks.routes(), &read.library)
+    }
+
+    /// False if workflows were missed before, long enough ago.
+    fn is_too_soon_to_believe(&mut self) -> bool {
+        let now = Instant::now();
+        now < *self.second_reading.get_or_insert(now + SECOND_LOOK_AFTER)
     }
 
     fn begin_look(&mut self) {
@@ -298,6 +300,8 @@ impl Owner {
         };
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
+        let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
+        self.second_look = wait.map(|wait| Instant::now() + wait.max(BETWEEN_RETRIES));
         let problems = plan.problems.iter().chain(&observed.disk.problems).cloned().collect();
         self.set_last_look(problems, duration, false);
         let (number, choice) = self.scans.looked(&plan);
@@ -328,7 +332,7 @@ impl Owner {
         self.scans.published(&publication.changed);
         self.set_in_progress();
         self.plan_retry();
-        announce::publication(&publication, &self.parts.service.scanner().index());
+        log::publication(&publication, &self.parts.service.published());
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
@@ -371,10 +375,7 @@ impl Owner {
             return;
         }
         let coverage = self.parts.watcher.watch(list.clone()).await;
-        if let Some(reason) = &coverage.reason {
-            let (unwatched, rescan) = (coverage.unwatched.len(), self.parts.options.rescan.as_secs());
-            tracing::warn!(unwatched, reason, "changes there are noticed at the next look, at least every {rescan} s");
-        }
+        log::coverage(&coverage, self.parts.options.rescan);
         // What changed before it was watched was not told.
         if list.directories != self.watch_list.directories {
             self.scans.want();
@@ -396,16 +397,15 @@ impl Owner {
         // Events that come one after the other must not keep it from the time.
         let mut wake = self.last_tick + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
+        let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
+        wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
         if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
         if self.parts.status.borrow().phase == Phase::Starting {
             wake = wake.min(self.ready_at);
         }
-        if let Some((deadline, _)) = self.deadline {
-            // Runs end without an event of ours.
-            wake = wake.min(deadline).min(Instant::now() + Duration::from_millis(50));
-        }
+        wake = self.ending.wake(Instant::now()).map_or(wake, |end| wake.min(end));
         wake
     }
 
@@ -422,22 +422,25 @@ impl Owner {
         }
         // The clock may have been set.
         self.plan_retry();
+        if self.second_look.take_if(|at| now >= *at).is_some() {
+            self.scans.want();
+        }
+        // It stays, so that the reading that follows is believed.
+        if self.second_reading.is_some_and(|at| now >= at) && !self.reads_schedules {
+            self.read_schedules();
+        }
         if now >= self.next_rescan {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();
             self.read_schedules();
         }
         self.keep_up(now);
-        if let Some((deadline, has_cancelled)) = self.deadline
-            && now >= deadline
-            && !has_cancelled
-        {
+        if self.ending.cancels(now) {
             for run in self.parts.service.active_runs() {
                 tracing::warn!(run = run.id, "cancelled: it runs longer than a stopping daemon waits");
                 // It may have ended by itself.
                 let _ = self.parts.service.cancel_run(&run.id);
             }
-            self.deadline = Some((now + AFTER_CANCELLING, true));
         }
     }
 
@@ -452,9 +455,9 @@ impl Owner {
 
     fn kept_up(&mut self, upkeep: &Upkeep, duration: Duration) {
         let Parts { service, metrics, .. } = &self.parts;
-        announce::upkeep(upkeep, duration);
+        log::upkeep(upkeep, duration);
         metrics.upkeep.add(upkeep, duration, service.clock().now());
-        self.upkeep.ended(Instant::now(), service.scanner().ports().entropy.fraction());
+        self.upkeep.ended(Instant::now(), upkeep::chance(service));
     }
 
     fn stop(&mut self, grace: Duration) {
@@ -462,17 +465,16 @@ impl Owner {
         self.parts.status.send_modify(|status| status.phase = Phase::Stopping);
         self.parts.stopping.cancel();
         self.scans.abandon();
-        self.deadline = Some((Instant::now() + grace, false));
+        self.ending.begin(Instant::now(), grace);
     }
 
     const fn is_stopping(&self) -> bool {
-        self.deadline.is_some()
+        self.ending.has_begun()
     }
 
     fn has_ended(&self) -> bool {
-        let Some((deadline, has_cancelled)) = self.deadline else { return false };
-        let is_done = self.parts.service.active_runs().is_empty() && self.scans.is_idle();
-        is_done || has_cancelled && Instant::now() >= deadline
+        let is_done = || self.parts.service.active_runs().is_empty() && self.scans.is_idle();
+        self.ending.is_over(Instant::now(), is_done)
     }
 
     fn set_in_progress(&self) {
@@ -481,9 +483,7 @@ impl Owner {
     }
 
     fn set_last_look(&self, problems: Vec<Problem>, duration: Duration, has_failed: bool) {
-        for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
-            tracing::warn!(code = %problem.code, subject = problem.subject, "{}", problem.message);
-        }
+        log::look(&problems);
         let at = self.parts.service.clock().now();
         self.parts.metrics.looks.add(duration, has_failed, at);
         let last = LastLook { at, duration, problems: problems.into(), has_failed };

@@ -64,10 +64,12 @@ impl Scans {
             return None;
         }
         let Wish { tries_all, options, waiting } = self.next.take()?;
+        // Who asks for a scan wants to see what it does.
+        let believes_removals = !waiting.is_empty();
         self.is_looking = true;
         let retry = if tries_all { RetryMode::All } else { RetryMode::Due };
         let ScanOptions { rehash, allow_mass_removal } = options;
-        Some((ScanRequest { retry, rehash, allow_mass_removal, ..usual }, waiting))
+        Some((ScanRequest { retry, rehash, allow_mass_removal, believes_removals, ..usual }, waiting))
     }
 
     /// A look ended without a plan.

@@ -2,7 +2,7 @@
 
 use mangrove_documents::{
     LastRunDocument, LeftOutDocument, Moment, QueueDocument, ScheduleDocument, ScheduledRunDocument, SchedulesDocument,
-    UpcomingDocument, WaitingDocument,
+    UpcomingDocument, WaitingDocument, problems,
 };
 
 use crate::schedule::{FireOutcome, Last, ScheduledView, SchedulerView};
@@ -14,6 +14,7 @@ pub(crate) fn schedules(view: &SchedulerView) -> SchedulesDocument {
     SchedulesDocument {
         schema: "mangrove.schedules/1".to_owned(),
         schedules: view.schedules.iter().map(schedule).collect(),
+        broken: problems(&view.broken),
         queue: QueueDocument {
             running: view.queue.running as u64,
             limit: view.queue.limit as u64,

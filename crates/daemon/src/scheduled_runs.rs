@@ -1,21 +1,26 @@
 //! Runs that schedules start: the scheduler says which, this starts them and tells it how they ended.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use mangrove_app::service::{RunError, Service, StartTriggered};
 use mangrove_domain::{
     ports::ScheduleClaim,
     problem::{Code, Problem},
-    run::RunStatus,
     time::Timestamp,
+    workflow::Workflow,
 };
 use tokio::sync::mpsc;
 
 use crate::{
     event::Event,
+    log,
     queue_load::QueueLoad,
     read_schedules::ReadSchedules,
     schedule::{Fire, FireNumber, FireOutcome, Limits, Scheduler, SchedulerChange, SchedulerView},
+    triggered_runs,
 };
 
 /// The schedules of a daemon and the runs that they started.
@@ -23,6 +28,10 @@ pub(crate) struct ScheduledRuns {
     service: Service,
     sender: mpsc::Sender<Event>,
     scheduler: Scheduler,
+    /// The workflows as they were read last while their files were in order, by identifier.
+    last_good: HashMap<String, Arc<Workflow>>,
+    /// The first error of each file of workflows that has one.
+    broken: BTreeMap<String, Problem>,
     /// Names this process among those that share a state directory.
     holder: Arc<str>,
 }
@@ -32,7 +41,8 @@ impl ScheduledRuns {
         let entropy = Arc::clone(&service.scanner().ports().entropy);
         let holder = entropy.identifier().into();
         let limits = Limits { running: parallel, ..Limits::default() };
-        Self { scheduler: Scheduler::new(limits, entropy), service, sender, holder }
+        let scheduler = Scheduler::new(limits, entropy);
+        Self { scheduler, last_good: HashMap::new(), broken: BTreeMap::new(), service, sender, holder }
     }
 
     /// Goes by these schedules from now on.
@@ -44,10 +54,27 @@ impl ScheduledRuns {
                 SchedulerChange::Changed(workflow) => tracing::info!(workflow, "its schedule changed"),
                 SchedulerChange::Removed(workflow) => tracing::info!(workflow, "not scheduled any more"),
                 SchedulerChange::Kept { name, problem } => {
-                    tracing::warn!(workflow = name, problem = problem.message, "goes on with the schedule that it had");
+                    tracing::warn!(
+                        workflow = name,
+                        problem = problem.message,
+                        "goes on with the schedule that it had, and as it was last in order"
+                    );
                 }
             }
         }
+        let read_now = read.library.scheduled.iter().map(|scheduled| &scheduled.workflow);
+        self.last_good.extend(read_now.map(|workflow| (workflow.id.clone(), Arc::clone(workflow))));
+        let scheduler = &self.scheduler;
+        self.last_good.retain(|workflow, _| scheduler.knows(workflow));
+        log::broken_files(&self.broken, &read.library.broken);
+        self.broken.clone_from(&read.library.broken);
+    }
+
+    /// True if a workflow that has a schedule is none of these, and nothing says why.
+    pub(crate) fn misses(&self, read: &ReadSchedules) -> bool {
+        let there: HashSet<&str> = read.library.scheduled.iter().map(|known| known.workflow.id.as_str()).collect();
+        let is_gone = |known: &Arc<Workflow>| read.library.fault_of(&known.file, known.origin).is_none();
+        self.last_good.iter().any(|(id, known)| !there.contains(id.as_str()) && is_gone(known))
     }
 
     /// When something is due.
@@ -59,9 +86,10 @@ impl ScheduledRuns {
     pub(crate) fn start_due(&mut self) {
         for fire in self.scheduler.advance(self.service.clock().now()) {
             let (service, sender, holder) = (self.service.clone(), self.sender.clone(), Arc::clone(&self.holder));
+            let last_good = self.last_good.get(&*fire.workflow).cloned();
             tokio::spawn(async move {
                 let number = fire.number;
-                let outcome = run(&service, fire, &holder, &sender).await;
+                let outcome = run(&service, fire, last_good, &holder, &sender).await;
                 // The owner may have ended.
                 let _ = sender.send(Event::ScheduledRunEnded(number, outcome)).await;
             });
@@ -81,12 +109,21 @@ impl ScheduledRuns {
     }
 
     pub(crate) fn view(&self) -> SchedulerView {
-        self.scheduler.view(self.service.clock().now())
+        let mut view = self.scheduler.view(self.service.clock().now());
+        let is_kept = |problem: &Problem| view.schedules.iter().any(|known| known.problem.as_ref() == Some(problem));
+        view.broken = self.broken.values().filter(|problem| !is_kept(problem)).cloned().collect();
+        view
     }
 }
 
 /// Claims an instant, runs its workflow and waits for the end of it.
-async fn run(service: &Service, fire: Fire, holder: &str, sender: &mpsc::Sender<Event>) -> FireOutcome {
+async fn run(
+    service: &Service,
+    fire: Fire,
+    last_good: Option<Arc<Workflow>>,
+    holder: &str,
+    sender: &mpsc::Sender<Event>,
+) -> FireOutcome {
     let Fire { number, workflow, name, due, .. } = fire;
     let claim = ScheduleClaim {
         workflow: workflow.to_string(),
@@ -111,39 +148,19 @@ async fn run(service: &Service, fire: Fire, holder: &str, sender: &mpsc::Sender<
             return FireOutcome::Refused(Problem::error(fault.code, name, fault.message));
         }
     }
-    let start = StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None };
-    let started = match service.start_triggered(start).await {
-        Ok(started) => started,
+    let start =
+        StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None, last_good };
+    let begun = async |run: &str| {
+        // The owner may have ended; the run goes on as long as the process does.
+        let _ = sender.send(Event::ScheduledRunStarted(number, run.to_owned())).await;
+    };
+    match triggered_runs::run(service, start, begun).await {
+        Ok(status) => FireOutcome::Ran(status),
         Err(error) => {
             let problem = refused(name, &error);
             let place = problem.position.as_ref().map(ToString::to_string);
             tracing::error!(workflow = problem.subject, place, code = %problem.code, "a scheduled run did not start: {}", problem.message);
-            return FireOutcome::Refused(problem);
-        }
-    };
-    // The owner may have ended; the run goes on as long as the process does.
-    let _ = sender.send(Event::ScheduledRunStarted(number, started.run.id().to_owned())).await;
-    // Nobody reads them here, and they must not be kept.
-    drop(started.events);
-    match started.run.wait().await {
-        Ok(record) if record.status == RunStatus::Succeeded => {
-            tracing::info!(workflow = name, run = record.id, "a scheduled run succeeded");
-            FireOutcome::Ran(record.status)
-        }
-        Ok(record) => {
-            let error = record.error.as_ref().map(|problem| problem.message.as_str()).unwrap_or_default();
-            tracing::error!(
-                workflow = name,
-                run = record.id,
-                status = record.status.as_str(),
-                error,
-                "a scheduled run did not succeed"
-            );
-            FireOutcome::Ran(record.status)
-        }
-        Err(not_recorded) => {
-            tracing::error!(workflow = name, error = %not_recorded, "the end of a scheduled run cannot be recorded");
-            FireOutcome::Ran(not_recorded.record.status)
+            FireOutcome::Refused(problem)
         }
     }
 }

@@ -52,6 +52,11 @@ impl UpkeepTimer {
     }
 }
 
+/// A number in 0..=1.
+pub(crate) fn chance(service: &Service) -> f64 {
+    service.scanner().ports().entropy.fraction()
+}
+
 fn spread(most: Duration, chance: f64) -> Duration {
     most.mul_f64(chance.clamp(0.0, 1.0))
 }

@@ -51,13 +51,13 @@ pub struct ListedRunDocument {
     pub run_id: String,
     /// The workflow's name, or `definition.method` for a single method.
     pub name: String,
-    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, …
+    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, `interrupted`, …
     pub status: String,
     /// Who or what started it: `command-line`, `schedule`, `http`, ….
     pub trigger: String,
     /// When it began.
     pub started_at: Moment,
-    /// When it ended; `null` if it goes on.
+    /// When it ended; `null` if it goes on. Of an interrupted one, the last sign of life of its process.
     pub finished_at: Option<Moment>,
     /// How long it took, in milliseconds; `null` if it goes on.
     pub duration_ms: Option<u64>,
@@ -89,11 +89,11 @@ pub struct RunDocument {
     pub name: String,
     /// Who or what started it: `command-line`, `schedule`, `http`, ….
     pub trigger: String,
-    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, …
+    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, `interrupted`, …
     pub status: String,
     /// When it began.
     pub started_at: Moment,
-    /// When it ended; `null` if it goes on.
+    /// When it ended; `null` if it goes on. Of an interrupted one, the last sign of life of its process.
     pub finished_at: Option<Moment>,
     /// How long it took, in milliseconds; `null` if it goes on.
     pub duration_ms: Option<u64>,
@@ -103,6 +103,10 @@ pub struct RunDocument {
     pub jobs: Vec<JobDocument>,
     /// Why it failed or is blocked.
     pub error: Option<RunProblemDocument>,
+    /// Why the file of its workflow could not be used when it began: then it is a run of the workflow as it was last in
+    /// order. `null` if it is a run of what the file said.
+    #[serde(default)]
+    pub file_problem: Option<RunProblemDocument>,
 }
 
 impl RunDocument {
@@ -127,6 +131,7 @@ impl From<&RunRecord> for RunDocument {
             inputs: json::to_value(&record.inputs),
             jobs: record.jobs.iter().map(JobDocument::from).collect(),
             error: record.error.as_ref().map(RunProblemDocument::from),
+            file_problem: record.file_problem.as_ref().map(RunProblemDocument::from),
         }
     }
 }

@@ -12,6 +12,9 @@ pub struct SchedulesDocument {
     pub schema: String,
     /// The schedules, by the names of their workflows.
     pub schedules: Vec<ScheduleDocument>,
+    /// Files and directories of workflows that cannot be used, and of which nothing is known from before. Nothing of them is
+    /// started by itself.
+    pub broken: Vec<ProblemDocument>,
     /// What runs and waits altogether.
     pub queue: QueueDocument,
 }
@@ -68,7 +71,8 @@ pub struct ScheduleDocument {
     pub last: Option<LastRunDocument>,
     /// The latest instant of which no run came.
     pub left_out: Option<LeftOutDocument>,
-    /// Why nothing is known of the schedule that its file has now; it goes on with the one that it had.
+    /// Why nothing is known of the schedule that its file has now: it goes on with the one that it had, and starts the
+    /// workflow as it was last in order.
     pub problem: Option<ProblemDocument>,
 }
 

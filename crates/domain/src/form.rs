@@ -20,6 +20,21 @@ pub struct Parsed<T> {
     pub problems: Vec<Problem>,
 }
 
+impl<T> Parsed<T> {
+    /// The same with further problems, which do not make it unusable.
+    #[must_use]
+    pub fn with_problems(mut self, problems: Vec<Problem>) -> Self {
+        self.problems.extend(problems);
+        sort(&mut self.problems);
+        self
+    }
+}
+
+/// Puts problems into the order of their file.
+fn sort(problems: &mut [Problem]) {
+    problems.sort_by_key(|problem| problem.position.as_ref().map(|place| (place.line, place.column)));
+}
+
 /// A value with its place in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<T> {
@@ -69,7 +84,7 @@ impl<'a> Form<'a> {
 
     /// Everything that was found. `value` is dropped if one of the problems is an error.
     pub fn finish<T>(mut self, value: Option<T>) -> Parsed<T> {
-        self.problems.sort_by_key(|problem| problem.position.as_ref().map(|place| (place.line, place.column)));
+        sort(&mut self.problems);
         let is_usable = self.problems.iter().all(|problem| problem.severity != Severity::Error);
         Parsed { value: value.filter(|_| is_usable), problems: self.problems }
     }

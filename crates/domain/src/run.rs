@@ -19,11 +19,13 @@ pub enum RunStatus {
     Cancelled,
     /// Not possible, because a type that it needs is not ready (fault 48).
     Blocked,
+    /// Broken off, because its process ended: how far it came is known as far as it was on record (fault 39).
+    Interrupted,
 }
 
 impl RunStatus {
     /// Every status.
-    pub const ALL: [RunStatus; 7] = [
+    pub const ALL: [RunStatus; 8] = [
         RunStatus::Pending,
         RunStatus::Running,
         RunStatus::Succeeded,
@@ -31,6 +33,7 @@ impl RunStatus {
         RunStatus::Skipped,
         RunStatus::Cancelled,
         RunStatus::Blocked,
+        RunStatus::Interrupted,
     ];
 
     /// The spelling in JSON documents: `pending`, `running`, ….
@@ -44,6 +47,7 @@ impl RunStatus {
             RunStatus::Skipped => "skipped",
             RunStatus::Cancelled => "cancelled",
             RunStatus::Blocked => "blocked",
+            RunStatus::Interrupted => "interrupted",
         }
     }
 
@@ -73,14 +77,19 @@ pub struct RunRecord {
     pub status: RunStatus,
     /// When it began.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When it ended; of an interrupted one, the last sign of life of its process.
     pub finished_at: Option<Timestamp>,
+    /// When this was written, if it goes on: its process lived then.
+    pub written_at: Option<Timestamp>,
     /// The inputs, secrets masked.
     pub inputs: Json,
     /// The jobs in the order of the workflow.
     pub jobs: Vec<JobRecord>,
     /// Why it failed or is blocked.
     pub error: Option<RunProblem>,
+    /// Why the file of its workflow could not be used when it began: then it is a run of the workflow as it was read last
+    /// while its file was in order.
+    pub file_problem: Option<RunProblem>,
 }
 
 /// What lists of runs show of one.
@@ -128,35 +137,41 @@ impl RunRecord {
         self.status.is_open()
     }
 
-    /// The record of a run that was broken off at this time, for this reason: what was going on failed, what had not
-    /// begun is skipped.
+    /// The record of a run that was broken off at this time, for this reason: it, and what was going on, ended with this
+    /// status; what had not begun is skipped.
     #[must_use]
-    pub fn broken_off(mut self, at: Timestamp, reason: &RunProblem) -> Self {
+    pub fn broken_off(mut self, at: Timestamp, status: RunStatus, reason: &RunProblem) -> Self {
         for job in &mut self.jobs {
             for step in &mut job.steps {
                 let was_running = step.status == RunStatus::Running;
-                break_off(&mut step.status, &mut step.finished_at, at);
+                break_off(&mut step.status, &mut step.finished_at, at, status);
                 if was_running {
                     step.error = Some(reason.clone());
                 }
             }
-            break_off(&mut job.status, &mut job.finished_at, at);
+            break_off(&mut job.status, &mut job.finished_at, at, status);
         }
-        self.status = RunStatus::Failed;
+        self.status = status;
         self.finished_at = Some(at);
+        self.written_at = None;
         self.error = Some(reason.clone());
         self
     }
 }
 
-fn break_off(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Timestamp) {
+fn break_off(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Timestamp, ended: RunStatus) {
     match status {
         RunStatus::Running => {
-            *status = RunStatus::Failed;
+            *status = ended;
             *finished_at = Some(at);
         }
         RunStatus::Pending => *status = RunStatus::Skipped,
-        RunStatus::Succeeded | RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled | RunStatus::Blocked => {}
+        RunStatus::Succeeded
+        | RunStatus::Failed
+        | RunStatus::Skipped
+        | RunStatus::Cancelled
+        | RunStatus::Blocked
+        | RunStatus::Interrupted => {}
     }
 }
 

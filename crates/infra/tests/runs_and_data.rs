@@ -56,15 +56,16 @@ async fn fault_39_a_run_whose_holder_is_gone_is_interrupted_and_a_live_one_is_le
     assert_eq!(status(OpenMode::ReadOnly).await, RunStatus::Running);
     assert_eq!(status(OpenMode::ReadWrite).await, RunStatus::Running, "a live run is left alone");
     drop(holder);
-    assert_eq!(status(OpenMode::ReadOnly).await, RunStatus::Failed, "shown before anybody writes it");
-    assert_eq!(status(OpenMode::ReadWrite).await, RunStatus::Failed);
+    assert_eq!(status(OpenMode::ReadOnly).await, RunStatus::Interrupted, "shown before anybody writes it");
+    assert_eq!(status(OpenMode::ReadWrite).await, RunStatus::Interrupted);
     let runs = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
     let listed = runs.list(&RunFilter::default()).await.expect("headers").remove(0);
     let ended = runs.get("01").await.expect("readable").found().expect("there");
     assert_eq!(listed, RunHeader::from(&ended));
     assert_eq!(ended.error.expect("why").code, Code::RUN_INTERRUPTED);
-    assert_eq!(ended.jobs[0].steps[0].status, RunStatus::Failed);
-    assert!(ended.finished_at.is_some());
+    let step = &ended.jobs[0].steps[0];
+    assert_eq!((step.status, step.logs.len()), (RunStatus::Interrupted, 1), "with what it had logged");
+    assert_eq!(ended.finished_at, record.written_at, "the last sign of life");
     let locks = fs::read_dir(directory.path().join("runs.db-running")).expect("the locks").count();
     assert_eq!(locks, 0, "nothing is left behind");
 }
@@ -164,7 +165,7 @@ async fn f04_a_history_of_the_first_layout_is_listed_as_it_is_and_migrated_with_
     assert_eq!(before[1], RunHeader::from(&done));
     assert_eq!(
         before.iter().map(|run| (&*run.id, run.status)).collect::<Vec<_>>(),
-        [("02", RunStatus::Failed), ("01", RunStatus::Blocked), ("00", RunStatus::Failed)]
+        [("02", RunStatus::Interrupted), ("01", RunStatus::Blocked), ("00", RunStatus::Failed)]
     );
     assert_eq!(list(OpenMode::ReadWrite).await, (before, found));
 }

@@ -1,8 +1,8 @@
-//! What methods see of data that was written.
+//! What methods and run records have of data that was written.
 
 use mangrove_domain::{data::DataHandle, json::Json};
 
-/// A handle as methods, run records and `run show` have it.
+/// A handle as methods have it.
 pub(super) fn document(handle: &DataHandle) -> Json {
     let tags = handle.tags.iter().map(|(key, value)| (key.as_str(), Json::from(value.as_str())));
     Json::object([
@@ -15,4 +15,11 @@ pub(super) fn document(handle: &DataHandle) -> Json {
         ("tags", Json::object(tags)),
         ("metadata", Json::object::<&str>([])),
     ])
+}
+
+/// A handle as run records and `run show` have it: with the model whose data it is, so that its content can be found.
+pub(super) fn recorded(handle: &DataHandle) -> Json {
+    let Json::Object(mut members) = document(handle) else { return Json::Null };
+    members.push(("modelId".to_owned(), Json::from(handle.model_id.as_str())));
+    Json::Object(members)
 }

@@ -154,7 +154,7 @@ impl Host {
             .await
             .map_err(|error| store_failed(&error))?;
         let json = handle::document(&handle);
-        let kept = self.budget.take_handle(json.to_string().len());
+        let kept = self.budget.take_handle(handle::recorded(&handle).to_string().len());
         {
             let mut state = self.state();
             state.refused = None;

@@ -168,7 +168,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
             Some(_) => RunStatus::Failed,
         },
         error,
-        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle::document(handle))).collect(),
+        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle::recorded(handle))).collect(),
         logs,
         provenance,
     }

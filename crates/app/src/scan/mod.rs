@@ -21,13 +21,16 @@ mod seals;
 mod shipped;
 mod writer;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
     digest::Digest,
     index::TypeIndex,
-    plan::{self, Plan, Policy, Retry, Scope},
+    plan::{self, Plan, Policy, Removals, Retry, Scope},
     ports::{Catalog, Event, InspectionCache, Phase},
     problem::{Code, Problem},
     row::Row,
@@ -68,13 +71,32 @@ pub struct Scanner {
     loaders: Registry,
     publisher: Publisher,
     parallel_builds: usize,
+    /// What looks have seen removed and was not believed; `None` if everything is believed.
+    removals: Mutex<Option<Removals>>,
 }
 
 impl Scanner {
     /// A scanner over these adapters that runs at most `parallel_builds` builds at once.
     #[must_use]
     pub fn new(ports: Ports, loaders: Registry, parallel_builds: usize) -> Self {
-        Self { ports, loaders, publisher: Publisher::default(), parallel_builds: parallel_builds.max(1) }
+        Self {
+            ports,
+            loaders,
+            publisher: Publisher::default(),
+            parallel_builds: parallel_builds.max(1),
+            removals: Mutex::default(),
+        }
+    }
+
+    /// From now on a working type is not taken away at the first look that misses its source, but when another look misses it
+    /// too ([`Removals`]). For who looks again and again; a plan says when the next look is worth it
+    /// ([`Plan::second_look`]).
+    pub fn doubt_removals(&self) {
+        self.removals().get_or_insert_default();
+    }
+
+    fn removals(&self) -> MutexGuard<'_, Option<Removals>> {
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same pipeline over another catalog, which has its own publisher.
@@ -175,7 +197,12 @@ impl Scanner {
     /// What a scan with the request of this look would do.
     #[must_use]
     pub fn plan(&self, observed: &Observed) -> Plan {
-        plan::plan(&observed.disk, &observed.catalog, &self.policy(&observed.request))
+        let policy = self.policy(&observed.request);
+        let mut plan = plan::plan(&observed.disk, &observed.catalog, &policy);
+        if let Some(removals) = self.removals().as_mut() {
+            removals.put_off(&mut plan, &observed.catalog.rows, &policy, observed.start.at);
+        }
+        plan
     }
 
     /// Does what follows from a look, for the sources that were chosen from it: the second half of a scan. The choice
@@ -308,6 +335,7 @@ impl Scanner {
             kinds: self.loaders.rule_versions(),
             scope: request.scope.clone(),
             allow_mass_removal: request.allow_mass_removal,
+            believes_removals: request.believes_removals,
             prunes_orphans: request.prunes_orphans,
         }
     }

@@ -22,6 +22,8 @@ pub struct ScanRequest {
     pub rehash: bool,
     /// Let removals pass that the guardrail would withhold.
     pub allow_mass_removal: bool,
+    /// Believe removals at once; only for a scanner that [doubts](super::Scanner::doubt_removals) them.
+    pub believes_removals: bool,
     /// Remove orphans instead of keeping them until their source is back.
     pub prunes_orphans: bool,
     /// What the caller wants to know if nothing has changed.
@@ -73,6 +75,7 @@ impl Default for ScanRequest {
             dry_run: false,
             rehash: false,
             allow_mass_removal: false,
+            believes_removals: false,
             prunes_orphans: false,
             detail: Detail::Rows,
             cancellation: CancellationToken::new(),
@@ -91,13 +94,16 @@ impl ScanRequest {
 
 impl fmt::Debug for ScanRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { retry, scope, dry_run, rehash, allow_mass_removal, prunes_orphans, detail, .. } = self;
+        let Self {
+            retry, scope, dry_run, rehash, allow_mass_removal, believes_removals, prunes_orphans, detail, ..
+        } = self;
         out.debug_struct("ScanRequest")
             .field("retry", retry)
             .field("scope", scope)
             .field("dry_run", dry_run)
             .field("rehash", rehash)
             .field("allow_mass_removal", allow_mass_removal)
+            .field("believes_removals", believes_removals)
             .field("prunes_orphans", prunes_orphans)
             .field("detail", detail)
             .finish_non_exhaustive()

@@ -8,7 +8,7 @@ use mangrove_domain::{
     problem::{Problem, Severity},
     source::Kind,
     type_name::TypeName,
-    workflow::WorkflowFiles,
+    workflow::{Workflow, WorkflowFiles},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use crate::{
     method, on_demand,
     types::Unclaimed,
     workflow::{
+        inputs::{self, Mistakes},
         known::CatalogTypes,
         library::{Layout, Library},
         triggers::LibrarySchedules,
@@ -103,6 +104,15 @@ impl Service {
     /// This service has no calendar.
     pub fn schedules(&self, library: &Library) -> Result<LibrarySchedules, ServiceError> {
         Ok(LibrarySchedules::of(library, self.repository.schemas.as_ref(), self.calendar()?))
+    }
+
+    /// The inputs of a run of this workflow, as it would begin with them: with defaults, and with texts that have become
+    /// what the schema expects. Nothing is started.
+    ///
+    /// # Errors
+    /// [`Mistakes`]; a run would not begin.
+    pub fn check_inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
+        inputs::check(workflow, inputs, self.repository.schemas.as_ref())
     }
 
     /// The value of a YAML or JSON text; `name` is what people call it.

@@ -9,6 +9,7 @@ mod base;
 mod cache;
 mod catalog;
 mod changes;
+mod data;
 mod doctor;
 mod documents;
 mod error;
@@ -24,6 +25,7 @@ pub use self::{
     base::Service,
     cache::{CacheUsage, PruneError, Pruned},
     catalog::{RebuildError, Rebuilt},
+    data::DataPlace,
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},

@@ -49,6 +49,8 @@ pub struct Library {
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
     digests: HashMap<String, Digest>,
+    /// Where its definitions lie.
+    definitions_directory: String,
     /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
     foreign: HashSet<String>,
     /// Roots that could not be looked into, and files that could not be read.
@@ -67,7 +69,7 @@ impl Library {
         layout: &Layout,
         external: WorkflowFiles,
     ) -> Result<Self, FilesError> {
-        let mut library = Self::default();
+        let mut library = Self { definitions_directory: layout.definitions.clone(), ..Self::default() };
         let list = files.list(&[&layout.definitions], &ENDINGS).await?;
         library.problems.extend(list.problems);
         for path in list.paths {
@@ -167,7 +169,9 @@ impl Library {
 
     /// A file that cannot be used, of this repository before those of others, and what says why.
     fn broken(&self, is_elsewhere_too: bool) -> Option<(&Problem, UserAction)> {
-        let is_broken = |known: &&Problem| known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME;
+        let is_broken = |known: &&Problem| {
+            known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME && !self.is_of_trigger(known)
+        };
         let own = self.own_problems().find(is_broken).map(|broken| (broken, UserAction::ValidateWorkflows));
         let elsewhere = || self.problems.iter().find(is_broken).filter(|_| is_elsewhere_too);
         own.or_else(|| Some((elsewhere()?, UserAction::ListWorkflows)))
@@ -212,9 +216,22 @@ impl Library {
 
     /// What may be the reason that a name is not known: files that cannot be used, roots that cannot be looked into.
     pub fn hiding_problems(&self) -> impl Iterator<Item = &Problem> {
-        let hides =
-            |problem: &Problem| problem.severity == Severity::Error || self.unobservable.contains(&problem.subject);
+        let hides = |problem: &Problem| {
+            let is_error = problem.severity == Severity::Error && !self.is_of_trigger(problem);
+            is_error || self.unobservable.contains(&problem.subject)
+        };
         self.problems.iter().filter(move |problem| hides(problem))
+    }
+
+    /// True for what is wrong with the trigger of a workflow, which can be run all the same.
+    fn is_of_trigger(&self, problem: &Problem) -> bool {
+        self.workflows.iter().any(|workflow| workflow.is_trigger_broken && workflow.file == problem.subject)
+    }
+
+    /// True for what is wrong with a definition, or with the directory of definitions or one in it.
+    pub(super) fn is_of_definitions(&self, problem: &Problem) -> bool {
+        let rest = problem.subject.strip_prefix(&self.definitions_directory);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// What keeps workflows of other roots from being known.
@@ -255,6 +272,12 @@ impl Library {
     #[must_use]
     pub fn digest(&self, file: &str) -> Option<Digest> {
         self.digests.get(file).copied()
+    }
+
+    /// The first error of one file.
+    #[must_use]
+    pub fn first_error<'a>(&'a self, file: &'a str) -> Option<&'a Problem> {
+        self.problems_of(file).find(|problem| problem.severity == Severity::Error)
     }
 
     /// The problems of one file.

@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod events;
+pub mod inputs;
 pub mod known;
 pub mod library;
 pub mod routes;

@@ -19,8 +19,8 @@ use super::{library::Library, validate};
 pub struct LibrarySchedules {
     /// In the order of their files.
     pub scheduled: Vec<Scheduled>,
-    /// The first error of each file or directory that has one, by its name. Whether there is a schedule in it, and which, is
-    /// not known.
+    /// The first error of each file or directory of workflows that has one, by its name. Whether there is a schedule in it,
+    /// and which, is not known.
     pub broken: BTreeMap<String, Problem>,
     /// Why workflows of other roots may be missing.
     unobservable: Option<Problem>,
@@ -44,6 +44,10 @@ impl LibrarySchedules {
         let mut usable = HashSet::new();
         for workflow in library.usable_workflows() {
             usable.insert(workflow.file.as_str());
+            if workflow.is_trigger_broken {
+                schedules.add_broken(library.first_error(&workflow.file).cloned());
+                continue;
+            }
             match validate::recurrence(workflow, schemas, calendar) {
                 None => {}
                 Some(Ok(recurrence)) => {
@@ -54,7 +58,8 @@ impl LibrarySchedules {
             }
         }
         let errors = library.problems.iter().filter(|problem| problem.severity == Severity::Error);
-        schedules.add_broken(errors.filter(|problem| !usable.contains(problem.subject.as_str())).cloned());
+        let further = errors.filter(|problem| !usable.contains(problem.subject.as_str()));
+        schedules.add_broken(further.filter(|problem| !library.is_of_definitions(problem)).cloned());
         schedules.unobservable = library.unobservable_problems().next().cloned();
         schedules
     }

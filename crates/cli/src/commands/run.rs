@@ -116,7 +116,7 @@ pub(crate) async fn logs(context: &Context, id: &str) -> Result<Exit, CommandErr
         context.printer.line(place + format!("{level:<5} {text}"));
     }
     if logs.lines.is_empty() {
-        context.printer.note("nothing is logged; the lines of a step are on record when it has ended");
+        context.printer.note("nothing is logged; the lines of a step that goes on are on record after a second");
     }
     Ok(Exit::Done)
 }
@@ -178,6 +178,9 @@ fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
     printer.line(format!("  run {}, {} by {}", run.run_id, human::ago(run.started_at.0, now), run.trigger));
     if run.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
         printer.line(format!("  inputs {}", json::from_value(&run.inputs)));
+    }
+    if let Some(problem) = &run.file_problem {
+        printer.line(format!("  ran as it was last in order; its file cannot be used: {}", problem.message));
     }
     for job in &run.jobs {
         print_job(printer, job);

@@ -76,7 +76,7 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
     let inputs = inputs(|name, text| service.parse(name, text), given)?;
     let start = StartRun { what, inputs, trigger: "command-line".to_owned() };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
-    let StartedRun { run, mut events, problems, broken_files } = started;
+    let StartedRun { run, mut events, problems, broken_files, file_problem: _ } = started;
     context.print_notices();
     for problem in &problems {
         context.printer.problem(problem);
@@ -151,7 +151,12 @@ fn exit_of(run: &FinishedDocument) -> Exit {
             }
         }
         Some(
-            RunStatus::Failed | RunStatus::Cancelled | RunStatus::Skipped | RunStatus::Pending | RunStatus::Running,
+            RunStatus::Failed
+            | RunStatus::Cancelled
+            | RunStatus::Interrupted
+            | RunStatus::Skipped
+            | RunStatus::Pending
+            | RunStatus::Running,
         )
         | None => Exit::No,
     }
@@ -224,9 +229,11 @@ mod tests {
             status: RunStatus::Blocked,
             started_at: at,
             finished_at: None,
+            written_at: None,
             inputs: Json::Null,
             jobs: Vec::new(),
             error: Some(error),
+            file_problem: None,
         };
         exit_of(&FinishedDocument::from(&record))
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
-    args, compose,
+    args, compose, daemon_signals,
     errors::CommandError,
     exit::Exit,
     explain,
@@ -73,11 +73,15 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     };
     tokio::spawn(reload.on_hang_up());
     tokio::spawn(say_when_ready(control.clone()));
+    daemon_signals::ignore_others();
     tokio::select! {
         () = handle.ended() => return Ok(Exit::Failed),
-        () = cancellation.cancelled() => {}
+        () = cancellation.cancelled() => control.stop().await,
+        () = daemon_signals::quit() => {
+            tracing::warn!("SIGQUIT: it ends now; what runs is cancelled");
+            control.stop_now().await;
+        }
     }
-    control.stop().await;
     handle.ended().await;
     Ok(Exit::Done)
 }

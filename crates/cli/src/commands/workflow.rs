@@ -56,6 +56,9 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 
 /// `0 3 * * *, next 2026-11-29 03:00 CET (in 4 h)`
 fn when(workflow: &Workflow, recurrence: Option<&dyn Recurrence>, now: Timestamp) -> String {
+    if workflow.is_trigger_broken {
+        return "trigger cannot be used".to_owned();
+    }
     let Some(pattern) = schedule(workflow) else { return "no schedule".to_owned() };
     let Some(recurrence) = recurrence else { return format!("{pattern}, cannot be used") };
     match recurrence.next_after(now) {

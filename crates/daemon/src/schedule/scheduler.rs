@@ -82,6 +82,12 @@ impl Scheduler {
         self.replace(schedules, fault_of, last, now)
     }
 
+    /// True if it has a schedule of the workflow of this identifier.
+    #[must_use]
+    pub fn knows(&self, workflow: &str) -> bool {
+        self.entries.contains_key(workflow)
+    }
+
     /// Goes by these schedules from now on. Those that are as before go on as they are; others have new times. One that is
     /// not among them goes on with the schedule that it had if `fault_of` says why nothing is known of it, and ends
     /// otherwise. `last` has the instants that were fired last, by the identifiers of workflows, as the

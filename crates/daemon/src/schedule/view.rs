@@ -23,6 +23,8 @@ pub const UPCOMING: usize = 5;
 pub struct SchedulerView {
     /// By the names of their workflows.
     pub schedules: Vec<ScheduledView>,
+    /// Why files of workflows cannot be used of which nothing is known from before.
+    pub broken: Vec<Problem>,
     /// What runs and waits altogether.
     pub queue: QueueView,
 }
@@ -99,7 +101,7 @@ pub(super) fn of<'a>(
         limit: limits.running,
         waiting: queue.waiting().map(|fire| (fire.name.clone(), fire.due)).collect(),
     };
-    SchedulerView { schedules, queue }
+    SchedulerView { schedules, broken: Vec::new(), queue }
 }
 
 fn one(entry: &Entry, running: Vec<(Option<String>, Timestamp)>, waiting: usize, now: Timestamp) -> ScheduledView {

@@ -88,6 +88,8 @@ fn old_run() -> RunRecord {
         status: RunStatus::Succeeded,
         started_at: Timestamp::from_millis(0),
         finished_at: Some(Timestamp::from_millis(1)),
+        written_at: None,
+        file_problem: None,
         inputs: Json::Null,
         jobs: Vec::new(),
         error: None,

@@ -155,7 +155,12 @@ impl Backend for Rest {
 
     async fn schedules(&self) -> Option<SchedulesDocument> {
         let queue = QueueDocument { running: 0, limit: 4, waiting: Vec::new() };
-        Some(SchedulesDocument { schema: "mangrove.schedules/1".to_owned(), schedules: Vec::new(), queue })
+        Some(SchedulesDocument {
+            schema: "mangrove.schedules/1".to_owned(),
+            schedules: Vec::new(),
+            broken: Vec::new(),
+            queue,
+        })
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {

@@ -102,7 +102,7 @@ impl Badge {
             Some(RunStatus::Succeeded) => Tone::Good,
             Some(RunStatus::Running) => Tone::Busy,
             Some(RunStatus::Blocked) => Tone::Warning,
-            Some(RunStatus::Failed) => Tone::Bad,
+            Some(RunStatus::Failed | RunStatus::Interrupted) => Tone::Bad,
             Some(RunStatus::Pending | RunStatus::Skipped | RunStatus::Cancelled) | None => Tone::Idle,
         };
         Self::new(tone, status)

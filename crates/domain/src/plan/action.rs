@@ -1,7 +1,12 @@
 //! What a plan consists of.
 
 use crate::{
-    failure::Fault, freshness::Verdict, problem::Problem, source::SourceId, state::TombstoneReason, time::Timestamp,
+    failure::Fault,
+    freshness::{Stale, Verdict},
+    problem::Problem,
+    source::SourceId,
+    state::TombstoneReason,
+    time::Timestamp,
 };
 
 /// What to do about one source.
@@ -27,7 +32,7 @@ pub enum Action {
     Tombstone(TombstoneReason),
     /// Stale, and not attempted by this plan.
     Defer {
-        /// When a timer tries; `None` where none does.
+        /// When a timer tries, or another look may believe a removal; `None` where none does.
         until: Option<Timestamp>,
     },
 }
@@ -80,4 +85,13 @@ pub struct Plan {
     /// What planning itself found: withheld removals, unreachable roots, an unreadable lockfile. Does not repeat
     /// [`DiskView::problems`](crate::observation::DiskView::problems).
     pub problems: Vec<Problem>,
+}
+
+impl Plan {
+    /// When another look may believe a removal that was put off; `None` if none was.
+    #[must_use]
+    pub fn second_look(&self) -> Option<Timestamp> {
+        let put_off = self.steps.iter().filter(|step| matches!(step.verdict, Verdict::Stale(Stale::Removed { .. })));
+        put_off.filter_map(|step| if let Action::Defer { until } = step.action { until } else { None }).min()
+    }
 }

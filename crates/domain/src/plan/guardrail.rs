@@ -18,7 +18,7 @@ use crate::{
 pub const GUARDED_ROOT_ROWS: usize = 10;
 
 /// True for what the guardrail counts. A renamed source is not lost: its bytes are there under another name.
-fn is_removal(action: &Action) -> bool {
+pub(super) fn is_removal(action: &Action) -> bool {
     match action {
         Action::Orphan => true,
         Action::Tombstone(reason) => match reason {

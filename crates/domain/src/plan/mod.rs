@@ -9,6 +9,7 @@ mod guardrail;
 mod next_due;
 mod observed;
 mod policy;
+mod removals;
 mod renames;
 mod unobservable;
 
@@ -19,6 +20,7 @@ pub use self::{
     guardrail::GUARDED_ROOT_ROWS,
     next_due::next_due,
     policy::{Policy, Retry, Scope},
+    removals::{LONGEST_DOUBT, Removals, SECOND_LOOK_AFTER},
     unobservable::unobservable,
 };
 use crate::{

@@ -18,6 +18,8 @@ pub struct Policy {
     pub scope: Scope,
     /// Lets removals pass that the guardrail would withhold.
     pub allow_mass_removal: bool,
+    /// Believes every removal at once ([`Removals`](super::Removals)).
+    pub believes_removals: bool,
     /// Removes orphans, and what would become one, instead of keeping them until their source is back.
     pub prunes_orphans: bool,
 }

@@ -31,6 +31,9 @@ pub trait DataStore: Send + Sync {
     /// The latest versions of all items of `model_id`, sorted by spec and name.
     async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError>;
 
+    /// The identifiers of all models that have an item, sorted.
+    async fn models(&self) -> Result<Vec<String>, DataError>;
+
     /// Removes what writers left that died before they had finished, and gives how many files that were; a dry run only
     /// counts them. No version is one.
     async fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, DataError>;

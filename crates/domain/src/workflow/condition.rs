@@ -33,7 +33,8 @@ impl Condition {
             | RunStatus::Failed
             | RunStatus::Skipped
             | RunStatus::Cancelled
-            | RunStatus::Blocked => Some(self.holds_at_end(status)),
+            | RunStatus::Blocked
+            | RunStatus::Interrupted => Some(self.holds_at_end(status)),
         }
     }
 

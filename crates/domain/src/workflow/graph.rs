@@ -122,7 +122,7 @@ pub fn summary(members: &[Member], statuses: &[RunStatus]) -> RunStatus {
 
 fn has_failed(status: RunStatus) -> bool {
     match status {
-        RunStatus::Failed | RunStatus::Blocked | RunStatus::Cancelled => true,
+        RunStatus::Failed | RunStatus::Blocked | RunStatus::Cancelled | RunStatus::Interrupted => true,
         RunStatus::Pending | RunStatus::Running | RunStatus::Succeeded | RunStatus::Skipped => false,
     }
 }

@@ -56,8 +56,10 @@ pub struct Workflow {
     pub tags: Vec<(String, String)>,
     /// What it may be given: a JSON Schema of an object.
     pub inputs: Option<Node>,
-    /// When it runs by itself.
+    /// When it runs by itself; `None` also if its trigger cannot be used.
     pub trigger: Option<Trigger>,
+    /// True if there is a mistake in its trigger: it can be run by hand only.
+    pub is_trigger_broken: bool,
     /// How many jobs may run at once, at least 1.
     pub concurrency: Option<u32>,
     /// The driver of steps that name none.

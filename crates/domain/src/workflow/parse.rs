@@ -29,12 +29,17 @@ const STEP_KEYS: [&str; 11] = [
     "timeout",
 ];
 
-/// Reads a workflow.
+/// Reads a workflow. A mistake in its trigger keeps it from running by itself, and not from being run by hand.
 #[must_use]
 pub fn parse(document: &Document) -> Parsed<Workflow> {
     let mut form = Form::new(document);
-    let value = read_workflow(&mut form, document);
-    form.finish(value)
+    let workflow = read_workflow(&mut form, document);
+    let mut of_trigger = Form::new(document);
+    let trigger = trigger::read(&mut of_trigger, Members { node: &document.root, what: "workflow" });
+    let trigger = of_trigger.finish(trigger);
+    let is_trigger_broken = trigger.problems.iter().any(|problem| problem.severity == Severity::Error);
+    let workflow = workflow.map(|workflow| Workflow { trigger: trigger.value, is_trigger_broken, ..workflow });
+    form.finish(workflow).with_problems(trigger.problems)
 }
 
 fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
@@ -54,7 +59,6 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
     }
     let tags = form.labels(members, "tags");
     let inputs = form.mapping(members, "inputs").cloned();
-    let trigger = trigger::read(form, members);
     let concurrency = form.optional_count(members, "concurrency", 1);
     let driver = form.optional_text(members, "driver");
     let job_nodes = non_empty_list(form, members, "jobs");
@@ -75,7 +79,8 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
         description,
         tags,
         inputs,
-        trigger,
+        trigger: None,
+        is_trigger_broken: false,
         concurrency,
         driver,
         jobs: jobs?,

@@ -110,6 +110,7 @@ fn decided(case: &Case) -> String {
         kinds: [(model(), 1)].into(),
         scope: Scope::Everything,
         allow_mass_removal: false,
+        believes_removals: false,
         prunes_orphans: false,
     };
     let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);
@@ -188,6 +189,7 @@ fn fault_20_a_mount_leaves_only_when_nothing_that_is_configured_covers_it() {
             kinds: [(model(), 1)].into(),
             scope: Scope::Everything,
             allow_mass_removal: false,
+            believes_removals: false,
             prunes_orphans: false,
         };
         let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);
@@ -283,6 +285,7 @@ fn fault_22_orphans_leave_only_on_request() {
                 kinds: [(model(), 1)].into(),
                 scope: Scope::Everything,
                 allow_mass_removal: false,
+                believes_removals: false,
                 prunes_orphans,
             };
             let plan = plan(&disk, &CatalogView { rows: vec![row], ..CatalogView::default() }, &policy);

@@ -14,6 +14,7 @@ mod index;
 mod notation;
 mod plan;
 mod properties;
+mod removals;
 mod settle;
 mod shipped;
 mod states;

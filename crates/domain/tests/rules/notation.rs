@@ -278,6 +278,7 @@ pub(crate) fn decision(row_text: &str, look_text: &str) -> (String, String, Stri
         kinds: [(model(), look.rule_version)].into(),
         scope: Scope::Everything,
         allow_mass_removal: false,
+        believes_removals: false,
         prunes_orphans: false,
     };
     let plan = plan(&disk, &CatalogView { rows: row.into_iter().collect(), ..CatalogView::default() }, &policy);

@@ -31,6 +31,7 @@ fn policy() -> Policy {
         kinds: [(model(), 1)].into(),
         scope: Scope::Everything,
         allow_mass_removal: false,
+        believes_removals: false,
         prunes_orphans: false,
     }
 }

@@ -134,6 +134,7 @@ impl World {
             kinds: [(model(), self.rules)].into(),
             scope: Scope::Everything,
             allow_mass_removal: false,
+            believes_removals: false,
             prunes_orphans: false,
         }
     }

@@ -166,6 +166,37 @@ impl LocalData {
         }
     }
 
+    fn model_ids(&self) -> Result<Vec<String>, Fault> {
+        let mut ids = Vec::new();
+        if let Some(root) = self.opened(&self.root)? {
+            each_in(&root, &mut |model| {
+                // The name of the directory may be cut; each of its items has the whole identifier.
+                let (mut id, mut unreadable) = (None, None);
+                each_in(model, &mut |spec| {
+                    each_in(spec, &mut |item| {
+                        if id.is_some() {
+                            return Ok(());
+                        }
+                        match Versions::in_directory(item)?.latest.map(|version| read_handle(item.path(), version)) {
+                            Some(Ok(handle)) => id = Some(handle.model_id),
+                            Some(Err(fault)) => unreadable = Some(fault),
+                            None => {}
+                        }
+                        Ok(())
+                    })
+                })?;
+                match (id, unreadable) {
+                    (Some(id), _) => ids.push(id),
+                    (None, Some(fault)) => return Err(fault),
+                    (None, None) => {}
+                }
+                Ok(())
+            })?;
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
     fn remove_all_leftovers(&self, is_dry_run: bool) -> Result<u64, Fault> {
         let mut count = 0;
         if let Some(root) = self.opened(&self.root)? {
@@ -202,6 +233,10 @@ impl DataStore for LocalData {
     async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError> {
         let model_id = model_id.to_owned();
         self.blocking("list", move |this| this.latest_items(&model_id)).await
+    }
+
+    async fn models(&self) -> Result<Vec<String>, DataError> {
+        self.blocking("list", Self::model_ids).await
     }
 
     async fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, DataError> {

@@ -65,7 +65,11 @@ impl SqliteRuns {
         }
         let runs = Self { database, running: Running::beside(path) };
         if mode == OpenMode::ReadWrite {
-            runs.database.retry_while_busy(|| runs.end_interrupted()).await.map_err(|cause| error("write", cause))?;
+            let ended = runs.database.retry_while_busy(|| runs.end_interrupted()).await;
+            let interrupted = ended.map_err(|cause| error("write", cause))?;
+            if interrupted > 0 {
+                tracing::warn!(runs = interrupted, "runs were interrupted: their processes ended before they did");
+            }
         }
         Ok(Opened { runs, set_aside })
     }
@@ -78,10 +82,11 @@ impl SqliteRuns {
         self.database.check().await.map_err(|cause| error("check", cause))
     }
 
-    /// Writes down the end of runs whose process is gone.
-    async fn end_interrupted(&self) -> Result<(), SqliteError> {
+    /// Writes down the end of runs whose process is gone. Gives how many there were.
+    async fn end_interrupted(&self) -> Result<u64, SqliteError> {
         let failed = |error| self.database.error("write", &error);
-        let Some(readers) = self.database.readers() else { return Ok(()) };
+        let Some(readers) = self.database.readers() else { return Ok(0) };
+        let mut interrupted = 0;
         let open: Vec<String> = sqlx::query_scalar("SELECT id FROM runs WHERE status IN ('pending', 'running')")
             .fetch_all(readers)
             .await
@@ -108,8 +113,9 @@ impl SqliteRuns {
                 .map_err(failed)?;
             self.database.commit(transaction).await?;
             self.running.forget(id);
+            interrupted += 1;
         }
-        Ok(())
+        Ok(interrupted)
     }
 
     /// The record as it is shown: one whose process is gone is one that was interrupted.

@@ -37,9 +37,13 @@ struct StoredRun {
     status: String,
     started_at: i64,
     finished_at: Option<i64>,
+    #[serde(default)]
+    written_at: Option<i64>,
     inputs: Value,
     jobs: Vec<StoredJob>,
     error: Option<StoredProblem>,
+    #[serde(default)]
+    file_problem: Option<StoredProblem>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,9 +108,11 @@ pub(super) fn to_json(record: &RunRecord) -> String {
         status: record.status.as_str().to_owned(),
         started_at: record.started_at.as_millis(),
         finished_at: millis(record.finished_at),
+        written_at: millis(record.written_at),
         inputs: to_value(&record.inputs),
         jobs: record.jobs.iter().map(store_job).collect(),
         error: record.error.as_ref().map(store_problem),
+        file_problem: record.file_problem.as_ref().map(store_problem),
     };
     // Texts, numbers and lists only: there is nothing in it that JSON cannot say.
     serde_json::to_string(&stored).unwrap_or_default()
@@ -176,9 +182,11 @@ pub(super) fn parse(json: &str) -> Result<RunRecord, ParseError> {
         status: status(&stored.status)?,
         started_at: Timestamp::from_millis(stored.started_at),
         finished_at: timestamp(stored.finished_at),
+        written_at: timestamp(stored.written_at),
         inputs: from_value(stored.inputs),
         jobs: stored.jobs.into_iter().map(load_job).collect::<Result<_, _>>()?,
         error: stored.error.map(load_problem).transpose()?,
+        file_problem: stored.file_problem.map(load_problem).transpose()?,
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
 use mangrove_domain::{
     failure::Fault,
     problem::Code,
-    run::{JobRecord, RunProblem, RunRecord, StepRecord},
+    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     time::Timestamp,
 };
 use mangrove_fs::{
@@ -87,7 +87,7 @@ impl Running {
     }
 }
 
-/// The record of a run whose process is gone: what was going on failed, what had not begun is skipped.
+/// The record of a run whose process is gone: it and what was going on were interrupted, what had not begun is skipped.
 pub(super) fn interrupted(record: RunRecord) -> RunRecord {
     let at = last_known(&record);
     let error = RunProblem {
@@ -96,7 +96,7 @@ pub(super) fn interrupted(record: RunRecord) -> RunRecord {
         blocked_by: None,
         failure: None,
     };
-    record.broken_off(at, &error)
+    record.broken_off(at, RunStatus::Interrupted, &error)
 }
 
 /// The latest time in the record; the process was alive then.
@@ -106,5 +106,12 @@ fn last_known(record: &RunRecord) -> Timestamp {
         let steps = job.steps.iter().flat_map(of_step).flatten();
         steps.chain(job.started_at).chain(job.finished_at).max()
     };
-    record.jobs.iter().filter_map(of_job).chain([record.started_at]).max().unwrap_or(record.started_at)
+    record
+        .jobs
+        .iter()
+        .filter_map(of_job)
+        .chain(record.written_at)
+        .chain([record.started_at])
+        .max()
+        .unwrap_or(record.started_at)
 }

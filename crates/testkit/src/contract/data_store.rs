@@ -18,6 +18,7 @@ pub async fn run<S: DataStore + 'static>(factory: impl AsyncFn() -> S) {
     every_write_is_a_new_version(factory().await).await;
     keeps_names_apart(factory().await).await;
     lists_the_latest_sorted(factory().await).await;
+    lists_the_models_by_their_whole_identifiers(factory().await).await;
     concurrent_writers_get_different_versions(factory().await).await;
 }
 
@@ -124,6 +125,19 @@ async fn lists_the_latest_sorted(store: impl DataStore) {
         assert_eq!(store.remove_leftovers(is_dry_run).await.expect("looked"), 0, "no version is a leftover");
     }
     assert_eq!(store.list("m").await.expect("items"), items);
+}
+
+async fn lists_the_models_by_their_whole_identifiers(store: impl DataStore) {
+    assert_eq!(store.models().await.expect("nothing"), [""; 0]);
+    let long = "n".repeat(400);
+    let mut models = ["m", "../m", "@acme/zone/a b", "größe", &long];
+    for model in models {
+        for name in ["a", "b"] {
+            write(&store, new_data(model, "state", name, Json::Null)).await;
+        }
+    }
+    models.sort_unstable();
+    assert_eq!(store.models().await.expect("models"), models);
 }
 
 async fn concurrent_writers_get_different_versions(store: impl DataStore + 'static) {

@@ -60,6 +60,7 @@ pub fn full_record(id: &str) -> RunRecord {
         status: RunStatus::Blocked,
         started_at: at(1_000),
         finished_at: Some(at(1_300)),
+        written_at: Some(at(1_250)),
         inputs: Json::object([
             ("größe", Json::Number(Number::Float(0.5))),
             ("count", Json::from(i64::MAX)),
@@ -73,7 +74,8 @@ pub fn full_record(id: &str) -> RunRecord {
             finished_at: None,
             steps: vec![step],
         }],
-        error: Some(problem),
+        error: Some(problem.clone()),
+        file_problem: Some(problem),
     }
 }
 

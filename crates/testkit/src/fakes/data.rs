@@ -1,6 +1,9 @@
 //! What methods write, in memory.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -70,6 +73,11 @@ impl DataStore for MemoryData {
         let items = lock(&self.0);
         let latest = items.iter().filter(|((model, ..), _)| model == model_id);
         Ok(latest.filter_map(|(_, versions)| versions.last().map(|(handle, _)| handle.clone())).collect())
+    }
+
+    async fn models(&self) -> Result<Vec<String>, DataError> {
+        let models: BTreeSet<String> = lock(&self.0).keys().map(|(model, ..)| model.clone()).collect();
+        Ok(models.into_iter().collect())
     }
 
     /// Nobody dies while writing to memory.

@@ -12,7 +12,7 @@ use std::{
 use mangrove_domain::{
     ports::{Clock, RunStore},
     problem::Code,
-    run::{RunProblem, RunRecord},
+    run::{RunProblem, RunRecord, RunStatus},
 };
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -188,7 +188,7 @@ impl LiveRun {
         };
         let mut outcome = None;
         for record in open {
-            let record = Arc::new(Arc::unwrap_or_clone(record).broken_off(clock.now(), &problem));
+            let record = Arc::new(Arc::unwrap_or_clone(record).broken_off(clock.now(), RunStatus::Failed, &problem));
             let saved = runs.save(&record).await;
             if let Err(error) = &saved {
                 tracing::warn!(run = %record.id, %error, "the end of a run could not be recorded");
@@ -292,7 +292,7 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 mod tests {
     use mangrove_domain::{
         json::Json,
-        run::{JobRecord, LogLine, RunStatus, StepRecord},
+        run::{JobRecord, LogLine, StepRecord},
         time::Timestamp,
     };
 
@@ -342,9 +342,11 @@ mod tests {
             status: RunStatus::Running,
             started_at: Timestamp::from_millis(0),
             finished_at: None,
+            written_at: None,
             inputs: Json::Null,
             jobs: vec![job],
             error: None,
+            file_problem: None,
         })
     }
 

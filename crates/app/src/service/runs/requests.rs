@@ -56,6 +56,8 @@ pub struct StartedRun {
     pub problems: Vec<Problem>,
     /// Other files of the repository that are in error, sorted.
     pub broken_files: Vec<String>,
+    /// Why the file of the workflow cannot be used: what runs is the workflow as it was before.
+    pub file_problem: Option<Problem>,
 }
 
 /// Why a run did not begin.
@@ -91,7 +93,7 @@ impl Service {
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
-                RunRequest { workflow, inputs, trigger }
+                RunRequest { workflow, inputs, trigger, file_problem: None }
             }
             Runnable::Method { definition, method } => {
                 Engine::method_request(&library, definition, method, inputs, trigger)?
@@ -111,9 +113,10 @@ impl Service {
     ) -> Result<StartedRun, RunError> {
         let problems = library.problems_of(file).cloned().collect();
         let broken_files = broken_files(&library, file);
+        let file_problem = request.file_problem.clone();
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
         let (run, events) = self.active.start(Start { engine, library, request, environment, runs, clock }).await?;
-        Ok(StartedRun { run, events, problems, broken_files })
+        Ok(StartedRun { run, events, problems, broken_files, file_problem })
     }
 
     /// The runs of this process that are under way, as they were recorded last, the one that began first first. Runs
@@ -158,7 +161,7 @@ impl Service {
     }
 
     pub(super) fn engine(&self) -> Result<Engine, ServiceError> {
-        let running = self.options.running.as_ref().ok_or(ServiceError::Without("what runs methods"))?;
+        let running = self.running()?;
         let ports = self.scanner.ports();
         let services = Services {
             types: Arc::clone(&self.types) as _,

@@ -14,7 +14,11 @@ use crate::{
     render::{Renderer, Scope},
     secrets::Environment,
     service::base::Service,
-    workflow::run::{RunRequest, StartError},
+    workflow::{
+        library::Library,
+        run::{RunRequest, StartError},
+        validate,
+    },
 };
 
 /// A run that a trigger starts.
@@ -26,6 +30,14 @@ pub struct StartTriggered {
     pub trigger: String,
     /// What `webhook` is in the inputs of the trigger; `None` for a schedule.
     pub webhook: Option<Json>,
+    /// The workflow as it was read last while its file was in order: it runs if that file cannot be used now.
+    pub last_good: Option<Arc<Workflow>>,
+}
+
+/// What runs, and why it is not what the file says now.
+struct InForce {
+    workflow: Arc<Workflow>,
+    file_problem: Option<Problem>,
 }
 
 impl Service {
@@ -36,14 +48,45 @@ impl Service {
     /// # Errors
     /// [`RunError`]; nothing ran. An expression without a value is one.
     pub async fn start_triggered(&self, start: StartTriggered) -> Result<StartedRun, RunError> {
-        let StartTriggered { workflow, trigger, webhook } = start;
         let engine = self.engine()?;
         let library = Arc::new(self.library().await?);
-        let workflow = Arc::clone(library.workflow(&workflow).map_err(|problem| unknown(&library, problem))?);
+        let InForce { workflow, file_problem } = self.in_force(&library, &start)?;
+        let StartTriggered { trigger, webhook, .. } = start;
         let environment = self.expression_environment();
         let inputs = self.trigger_inputs(&workflow, webhook, &environment)?;
         let file = workflow.file.clone();
-        self.begin(engine, library, &file, RunRequest { workflow, inputs, trigger }, environment).await
+        let request = RunRequest { workflow, inputs, trigger, file_problem };
+        self.begin(engine, library, &file, request, environment).await
+    }
+
+    /// The workflow as its file is, or as it was last in order if the file, or its trigger, cannot be used now.
+    fn in_force(&self, library: &Library, start: &StartTriggered) -> Result<InForce, RunError> {
+        let found = library.workflow(&start.workflow);
+        let Some(last_good) = &start.last_good else {
+            let workflow = Arc::clone(found.map_err(|problem| unknown(library, problem))?);
+            return Ok(InForce { workflow, file_problem: None });
+        };
+        let file_problem = match &found {
+            Ok(workflow) if workflow.is_trigger_broken => library.first_error(&workflow.file).cloned(),
+            Ok(workflow) if start.webhook.is_none() => self.schedule_problem(workflow),
+            Ok(_) => None,
+            Err(_) => {
+                let schedules = self.schedules(library).ok();
+                schedules.and_then(|known| known.fault_of(&last_good.file, last_good.origin).cloned())
+            }
+        };
+        match (found, file_problem) {
+            (Ok(workflow), None) => Ok(InForce { workflow: Arc::clone(workflow), file_problem: None }),
+            (_, Some(problem)) => Ok(InForce { workflow: Arc::clone(last_good), file_problem: Some(problem) }),
+            (Err(problem), None) => Err(unknown(library, problem)),
+        }
+    }
+
+    /// What keeps a workflow from running by its schedule.
+    fn schedule_problem(&self, workflow: &Workflow) -> Option<Problem> {
+        let calendar = self.calendar().ok()?;
+        let recurrence = validate::recurrence(workflow, self.repository.schemas.as_ref(), calendar)?;
+        recurrence.err()?.into_iter().next()
     }
 
     fn trigger_inputs(

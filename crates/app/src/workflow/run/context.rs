@@ -11,7 +11,10 @@ use mangrove_domain::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::request::{Limits, RunRequest, StartError};
+use super::{
+    request::{Limits, RunRequest, StartError},
+    under_way::Lines,
+};
 use crate::{
     method::{RunBudget, Services},
     render::{Renderer, Scope},
@@ -37,6 +40,8 @@ pub(super) struct Context<'a> {
     /// Identifiers of all definitions by their names.
     pub(super) models: Arc<BTreeMap<String, String>>,
     pub(super) run_id: Arc<str>,
+    /// What steps that go on have logged.
+    pub(super) lines: Arc<Lines>,
     /// What the run may still leave behind.
     pub(super) budget: Arc<RunBudget>,
     /// The names of the workflows that led here, this one last.
@@ -81,20 +86,23 @@ impl Context<'_> {
 
     /// Writes the record down, secrets masked.
     pub(super) async fn save(&self, record: &RunRecord) -> Result<Arc<RunRecord>, RunStoreError> {
-        save(self.services, self.environment, self.observer.as_ref(), record).await
+        save(self.services, self.environment, self.observer.as_ref(), record, &self.lines).await
     }
 }
 
-/// Writes a record down as it may be kept. Secrets may have been given out since it was made, so inputs are masked
-/// here.
+/// Writes a record down as it may be kept, with what steps that go on have logged. Secrets may have been given out since it
+/// was made, so inputs are masked here. The observer knows the lines already.
 pub(super) async fn save(
     services: &Services,
     environment: &Environment,
     observer: &dyn Observer,
     record: &RunRecord,
+    lines: &Lines,
 ) -> Result<Arc<RunRecord>, RunStoreError> {
-    let record = Arc::new(RunRecord { inputs: environment.mask_json(&record.inputs), ..record.clone() });
-    services.runs.save(&record).await?;
+    let written_at = record.is_open().then(|| services.clock.now());
+    let inputs = environment.mask_json(&record.inputs);
+    let record = Arc::new(RunRecord { inputs, written_at, ..record.clone() });
+    services.runs.save(&lines.added_to(RunRecord::clone(&record))).await?;
     observer.recorded(&record);
     Ok(record)
 }

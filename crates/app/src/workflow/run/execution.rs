@@ -10,8 +10,9 @@ use mangrove_domain::{
     run::{RunProblem, RunRecord, RunStatus},
     workflow::graph::{self, AfterFailure, Member},
 };
+use tokio::time::Instant;
 
-use super::{context::Context, request::NotRecorded, step};
+use super::{context::Context, request::NotRecorded, step, under_way::Cadence};
 use crate::workflow::events::RunChange;
 
 /// A step that ended: its job, its index there, what became of it.
@@ -46,13 +47,20 @@ impl<'a> Execution<'a> {
         let context = self.context;
         context.observe(RunChange::Started(Arc::new(self.record.clone())));
         self.advance();
-        while let Some((job, step, outcome)) = self.under_way.next().await {
-            self.end_step(job, step, outcome);
-            self.advance();
-            // A history that cannot be written for a moment must not lose the run: the last save decides.
-            if let Err(error) = context.save(&self.record).await {
-                tracing::warn!(run = %self.record.id, %error, "the run history could not be written");
+        let mut cadence = Self::write_down(context, &self.record).await;
+        loop {
+            tokio::select! {
+                biased;
+                ended = self.under_way.next() => match ended {
+                    Some((job, step, outcome)) => {
+                        self.end_step(job, step, outcome);
+                        self.advance();
+                    }
+                    None => break,
+                },
+                () = cadence.due(&context.lines) => {}
             }
+            cadence = Self::write_down(context, &self.record).await;
         }
         let statuses: Vec<RunStatus> = self.record.jobs.iter().map(|job| job.status).collect();
         self.record.status = match graph::summary(&self.jobs, &statuses) {
@@ -71,6 +79,15 @@ impl<'a> Execution<'a> {
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(self.record) }),
         }
+    }
+
+    /// Writes down how far it is. A history that cannot be written for a moment must not lose the run: the last save decides.
+    async fn write_down(context: &Context<'_>, record: &RunRecord) -> Cadence {
+        let began = Instant::now();
+        if let Err(error) = context.save(record).await {
+            tracing::warn!(run = %record.id, %error, "the run history could not be written");
+        }
+        Cadence::after(began)
     }
 
     /// Starts and skips everything that can be decided now.
@@ -148,6 +165,7 @@ impl<'a> Execution<'a> {
         record.logs = invoked.logs;
         record.error = invoked.error.map(|error| self.context.environment.mask_problem(error));
         record.provenance = invoked.provenance;
+        self.context.lines.end(&job.name, &record.name);
         self.context.observe(RunChange::StepFinished { job: job.name.clone(), step: Box::new(record.clone()) });
     }
 
@@ -209,7 +227,11 @@ impl<'a> Execution<'a> {
             RunStatus::Failed | RunStatus::Cancelled => {
                 steps().find(|(job, index, step)| step.error.is_some() && counts(*job, *index))
             }
-            RunStatus::Pending | RunStatus::Running | RunStatus::Succeeded | RunStatus::Skipped => None,
+            RunStatus::Pending
+            | RunStatus::Running
+            | RunStatus::Succeeded
+            | RunStatus::Skipped
+            | RunStatus::Interrupted => None,
         }?;
         let error = step.error.clone()?;
         let place = format!("job `{}`, step `{}`", self.record.jobs[job].name, step.name);

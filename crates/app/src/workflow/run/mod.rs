@@ -5,15 +5,15 @@ mod execution;
 mod request;
 mod single;
 mod step;
+mod under_way;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
-    nearest,
     problem::{Code, Problem},
-    run::{JobRecord, RunRecord, RunStatus, StepRecord},
+    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
     workflow::{Job, MAXIMUM_NESTING, Workflow},
 };
 use tokio::time::Instant;
@@ -26,12 +26,17 @@ pub use self::request::{Limits, NotRecorded, StartError};
 use self::{
     context::{Context, NestedRuns},
     execution::Execution,
+    under_way::Lines,
 };
 use crate::{
-    method::{RunBudget, Services, arguments},
+    method::{self, RunBudget, Services},
     render::Scope,
     secrets::Environment,
-    workflow::{events::Observer, library::Library},
+    workflow::{
+        events::Observer,
+        inputs::{self, Mistakes},
+        library::Library,
+    },
 };
 
 /// Runs workflows and single methods.
@@ -125,7 +130,7 @@ impl Engine {
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
         let workflow = Arc::new(single::workflow(&known.file, &known.name.value, method, &inputs));
-        Ok(RunRequest { workflow, inputs, trigger })
+        Ok(RunRequest { workflow, inputs, trigger, file_problem: None })
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
@@ -173,11 +178,13 @@ impl Engine {
             status: RunStatus::Running,
             started_at: self.services.clock.now(),
             finished_at: None,
+            written_at: None,
             inputs,
             jobs: workflow.jobs.iter().map(job_record).collect(),
             error: None,
+            file_problem: request.file_problem.map(of_file),
         };
-        match context::save(&self.services, environment, observer, &record).await {
+        match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => Ok(RecordedRun { workflow, record, chain, deadline: caller.deadline }),
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -204,6 +211,7 @@ impl Engine {
             observer: shared.observer,
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
+            lines: Arc::default(),
             budget: Arc::clone(shared.budget),
             chain,
             deadline,
@@ -214,29 +222,16 @@ impl Engine {
 
     /// The inputs with defaults and coerced texts.
     fn inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
-        let schema = workflow.input_schema();
-        let inputs = arguments::complete(&schema, inputs);
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
         let invalid = |message: String, hint: Option<String>| {
             Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
-        let violations = match self.services.schemas.validate(&schema, &inputs) {
-            Ok(violations) => violations,
-            Err(error) => return Err(vec![invalid(format!("`inputs`: {error}"), None)]),
-        };
-        if violations.is_empty() {
-            return Ok(inputs);
-        }
-        let known = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
-        Err(violations
-            .into_iter()
-            .map(|violation| {
-                let names = known.iter().map(|(name, _)| name.as_str()).filter(|name| *name != violation.path);
-                let is_known = known.iter().any(|(name, _)| violation.is_within(name));
-                let hint = if is_known { None } else { nearest::hint(&violation.path, names) };
-                invalid(format!("input {violation}"), hint)
-            })
-            .collect())
+        inputs::check(workflow, inputs, self.services.schemas.as_ref()).map_err(|wrong| match wrong {
+            Mistakes::Schema(error) => vec![invalid(format!("`inputs`: {error}"), None)],
+            Mistakes::Values(violations) => {
+                violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
+            }
+        })
     }
 }
 
@@ -254,6 +249,12 @@ impl NestedRuns for Engine {
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
+}
+
+/// Why the file of a workflow cannot be used, with its place.
+fn of_file(problem: Problem) -> RunProblem {
+    let place = problem.position.map_or(problem.subject, |position| position.to_string());
+    method::problem(problem.code, format!("{place}: {}", problem.message))
 }
 
 fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {

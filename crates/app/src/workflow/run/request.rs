@@ -34,6 +34,8 @@ pub struct RunRequest {
     pub inputs: Json,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
+    /// Why the file of the workflow cannot be used now, if this is the workflow as it was before.
+    pub file_problem: Option<Problem>,
 }
 
 /// Why a run did not begin, or has no record.

@@ -51,6 +51,7 @@ pub(super) fn workflow(file: &str, definition: &str, method: &str, inputs: &Json
         tags: Vec::new(),
         inputs: None,
         trigger: None,
+        is_trigger_broken: false,
         concurrency: None,
         driver: None,
         jobs: vec![job],

@@ -71,7 +71,11 @@ fn combined(outcomes: Vec<StepOutcome>) -> Invoked {
             RunStatus::Blocked => 3,
             RunStatus::Cancelled => 2,
             RunStatus::Failed => 1,
-            RunStatus::Pending | RunStatus::Running | RunStatus::Succeeded | RunStatus::Skipped => 0,
+            RunStatus::Pending
+            | RunStatus::Running
+            | RunStatus::Succeeded
+            | RunStatus::Skipped
+            | RunStatus::Interrupted => 0,
         };
         if rank(invoked.status) > rank(whole.status) {
             whole.status = invoked.status;
@@ -156,7 +160,9 @@ async fn call_method(
     }
     let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
     let (job, step_name) = (job.name.value.clone(), step.name.value.clone());
+    let lines = Arc::clone(&context.lines);
     let on_line: OnLine = Arc::new(move |line| {
+        lines.add(&job, &step_name, line);
         let change = RunChange::Log { job: job.clone(), step: step_name.clone(), line: line.clone() };
         observer.observe(RunEvent { run_id: Arc::clone(&run_id), change });
     });
@@ -188,7 +194,12 @@ fn nested(
     let text = rendered_text(renderer, name, file)?;
     let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
-    Ok(RunRequest { workflow: Arc::clone(workflow), inputs, trigger: format!("run {}", context.run_id) })
+    Ok(RunRequest {
+        workflow: Arc::clone(workflow),
+        inputs,
+        trigger: format!("run {}", context.run_id),
+        file_problem: None,
+    })
 }
 
 /// A name that nothing has, or more than one, where a step names it.

@@ -43,7 +43,7 @@ pub struct Tools<'a> {
     pub calendar: Option<&'a dyn Calendar>,
 }
 
-pub(super) use trigger::recurrence;
+pub(crate) use trigger::recurrence;
 
 /// Everything that is wrong with the definitions and workflows of a repository, what was found while they were
 /// loaded included, in the order of files and lines. Workflows of other roots are not looked at: they name definitions that

@@ -16,7 +16,7 @@ use super::{Findings, inputs};
 ///
 /// # Errors
 /// What keeps it from running by itself: at least one error, in the order of the file.
-pub(in crate::workflow) fn recurrence(
+pub(crate) fn recurrence(
     workflow: &Workflow,
     schemas: &dyn SchemaValidator,
     calendar: &dyn Calendar,

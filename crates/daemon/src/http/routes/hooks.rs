@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     http::{error::ApiError, request::InPath, state::ApiState},
+    triggered_runs,
     webhook::{self, Accepted, Repeated, Request, Webhooks},
 };
 
@@ -70,7 +71,12 @@ pub(super) async fn receive(
     };
     let parse = |text: &str| serde_json::from_str(text).ok().map(|value| json::from_value(&value));
     let payload = webhook::payload(request, &route, webhook.scheme.signature_header(), parse);
-    let start = StartTriggered { workflow: workflow.id.clone(), trigger: "webhook".to_owned(), webhook: Some(payload) };
+    let start = StartTriggered {
+        workflow: workflow.id.clone(),
+        trigger: "webhook".to_owned(),
+        webhook: Some(payload),
+        last_good: Some(Arc::clone(workflow)),
+    };
     let (sender, begun) = oneshot::channel();
     let received = Received { service: state.service().clone(), webhooks: Arc::clone(webhooks), route, accepted };
     tokio::spawn(async move {
@@ -97,21 +103,16 @@ struct Received {
 
 impl Received {
     async fn run(self, start: StartTriggered, begun: oneshot::Sender<Result<String, ApiError>>) {
-        match self.service.start_triggered(start).await {
-            Ok(started) => {
-                // Whoever sent the request may have gone.
-                let _ = begun.send(Ok(started.run.id().to_owned()));
-                // Nobody reads them here, and they must not be kept.
-                drop(started.events);
-                // How it ended is on record.
-                let _ = started.run.wait().await;
-            }
-            Err(error) => {
-                tracing::error!(route = self.route, %error, "a webhook started no run");
-                // As no run came of it, it may come again.
-                self.webhooks.guard().forget(&self.route, self.accepted);
-                let _ = begun.send(Err(error.into()));
-            }
+        let mut begun = Some(begun);
+        let tell = async |run: &str| {
+            // Whoever sent the request may have gone.
+            let _ = begun.take().map(|begun| begun.send(Ok(run.to_owned())));
+        };
+        if let Err(error) = triggered_runs::run(&self.service, start, tell).await {
+            tracing::error!(route = self.route, %error, "a webhook started no run");
+            // As no run came of it, it may come again.
+            self.webhooks.guard().forget(&self.route, self.accepted);
+            let _ = begun.map(|begun| begun.send(Err(error.into())));
         }
     }
 }

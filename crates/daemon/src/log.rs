@@ -1,15 +1,17 @@
-//! What the log of a daemon says of what has happened.
+//! What a daemon says in its log of what happens in its repository.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use mangrove_app::{scan::Publication, service::Upkeep};
 use mangrove_domain::{
     index::TypeIndex,
+    problem::{Problem, Severity},
     settle::{AuditRecord, Transition},
     state::StateName,
+    watch::Coverage,
 };
 
-/// Says what became of sources. `index` is what was published.
+/// What came into another state, and what began to fail.
 pub(crate) fn publication(publication: &Publication, index: &TypeIndex) {
     for AuditRecord { source, transition } in &publication.transitions {
         let Transition { from, to, reason, .. } = transition;
@@ -24,6 +26,42 @@ pub(crate) fn publication(publication: &Publication, index: &TypeIndex) {
         if failure.attempts == 1 {
             tracing::warn!(source = %row.source, type_name, code, message, "a source is failing");
         }
+    }
+}
+
+/// What is wrong with a configuration that was read again.
+pub(crate) fn configuration(problems: &[Problem]) {
+    for problem in problems {
+        tracing::error!(code = %problem.code, subject = problem.subject, "{}", problem.message);
+    }
+}
+
+/// What a look found wrong beside the failures of rows.
+pub(crate) fn look(problems: &[Problem]) {
+    for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
+        tracing::warn!(code = %problem.code, subject = problem.subject, "{}", problem.message);
+    }
+}
+
+/// What cannot be watched.
+pub(crate) fn coverage(coverage: &Coverage, rescan: Duration) {
+    if let Some(reason) = &coverage.reason {
+        let (unwatched, rescan) = (coverage.unwatched.len(), rescan.as_secs());
+        tracing::warn!(unwatched, reason, "changes there are noticed at the next look, at least every {rescan} s");
+    }
+}
+
+/// Which files of workflows cannot be used, of each problem once.
+pub(crate) fn broken_files(before: &BTreeMap<String, Problem>, now: &BTreeMap<String, Problem>) {
+    for (file, problem) in now.iter().filter(|(file, problem)| before.get(*file) != Some(*problem)) {
+        let line = problem.position.as_ref().map(|position| position.line);
+        tracing::warn!(
+            file,
+            line,
+            code = %problem.code,
+            "it cannot be used; a workflow that it had before is started as it was then: {}",
+            problem.message
+        );
     }
 }
 
