@@ -99,12 +99,14 @@ async fn a_thousand_types_and_runs_add_no_series() {
     world.scan().await;
     for number in 0..1_000 {
         run(&world, if number % 2 == 0 { "deploy" } else { "stuck" }).await;
-        touch(&format!("t{number}")).await;
+        if number % 10 == 0 {
+            touch(&format!("t{number}")).await;
+        }
     }
     let after = series(&world).await;
     let names = |series: &BTreeMap<String, f64>| series.keys().cloned().collect::<BTreeSet<String>>();
     assert_eq!(names(&after), names(&before));
     let rows = after.iter().filter(|(name, _)| name.starts_with("mangrove_rows{")).map(|(_, count)| count);
     assert!(rows.sum::<f64>() > 600.0, "{after:#?}");
-    assert!(after["mangrove_http_request_seconds_count"] > 4_000.0);
+    assert!(after["mangrove_http_request_seconds_count"] > 1_300.0);
 }
