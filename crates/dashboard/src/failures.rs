@@ -106,7 +106,7 @@ impl Group {
             return "/types?state=unhealthy".to_owned();
         }
         let cause = self.cause.as_deref().unwrap_or_default();
-        format!("/problems?code={}&cause={}", self.code, address::segment(cause))
+        address::with("/problems", &[("code", &self.code.to_string()), ("cause", cause)])
     }
 
     /// How many of the sources go on with their last good code.

@@ -57,10 +57,8 @@ struct Count {
 impl Asked {
     /// The address of the page that begins with this cause.
     fn address(&self, from: usize) -> String {
-        let pairs = [("code", &self.code), ("cause", &self.cause)];
-        let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-        let pairs: String = pairs.map(|(name, value)| format!("{name}={}&", address::segment(value))).collect();
-        format!("/problems?{pairs}from={from}")
+        let from = if from == 0 { String::new() } else { from.to_string() };
+        address::with("/problems", &[("code", &self.code), ("cause", &self.cause), ("from", &from)])
     }
 }
 
