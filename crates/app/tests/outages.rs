@@ -40,7 +40,10 @@ fn failing(world: &World) -> usize {
 async fn fault_37_a_thousand_rows_that_fail_for_one_cause_ask_as_seldom_as_one() {
     let world = World::new();
     for number in 0..1_000 {
-        world.tree.write(&format!("models/m{number}.ts"), &model(&format!("@acme/m{number}"), &format!("import npm:x{number}@1")));
+        world.tree.write(
+            &format!("models/m{number}.ts"),
+            &model(&format!("@acme/m{number}"), &format!("import npm:x{number}@1")),
+        );
     }
     world.packages.fail(Some(answers_badly()));
     world.scan().await;
@@ -64,7 +67,10 @@ async fn one_row_that_is_broken_for_ever_keeps_no_other_from_healing() {
             live(&world, Duration::from_hours(2)).await;
         }
         for number in 0..99 {
-            world.tree.write(&format!("models/m{number}.ts"), &model(&format!("@acme/m{number}"), &format!("import npm:x{number}@1")));
+            world.tree.write(
+                &format!("models/m{number}.ts"),
+                &model(&format!("@acme/m{number}"), &format!("import npm:x{number}@1")),
+            );
         }
         world.packages.fail(Some(answers_badly()));
         world.scan().await;
@@ -88,7 +94,10 @@ async fn only_an_answer_lets_all_be_tried() {
     world.scan().await;
     world.packages.fail(Some(answers_badly()));
     for number in 0..20 {
-        world.tree.write(&format!("models/m{number}.ts"), &model(&format!("@acme/m{number}"), &format!("import npm:x{number}@1")));
+        world.tree.write(
+            &format!("models/m{number}.ts"),
+            &model(&format!("@acme/m{number}"), &format!("import npm:x{number}@1")),
+        );
     }
     world.scan().await;
     assert_eq!(failing(&world), 20);

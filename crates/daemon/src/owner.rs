@@ -10,7 +10,7 @@ use mangrove_app::{
 use mangrove_domain::{
     plan::SECOND_LOOK_AFTER,
     ports::{ServiceManager, Watcher},
-    problem::Problem,
+    problem::{Code, Problem},
     watch::{FileChanges, WatchList},
 };
 use tokio::{
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed},
-    log,
+    log::{self, Said},
     options::Options,
     read_schedules::{self, ReadSchedules},
     scans::Scans,
@@ -79,6 +79,11 @@ pub(crate) struct Owner {
     second_look: Option<Instant>,
     /// When the workflows are read again, because the latest reading misses some that were there.
     second_reading: Option<Instant>,
+    /// What was said last of looks and readings that failed.
+    said_of_looks: Said,
+    said_of_readings: Said,
+    said_of_work: Said,
+    is_repository_gone: bool,
     ready_at: Instant,
     /// When a stopping daemon ends at the latest, and whether its runs were asked to end.
     deadline: Option<(Instant, bool)>,
@@ -100,6 +105,10 @@ impl Owner {
             next_rescan: now + parts.options.rescan,
             second_look: None,
             second_reading: None,
+            said_of_looks: Said::default(),
+            said_of_readings: Said::default(),
+            said_of_work: Said::default(),
+            is_repository_gone: false,
             ready_at: now + READY_AFTER,
             deadline: None,
             parts,
@@ -111,7 +120,7 @@ impl Owner {
         self.scans.want_all_tried();
         loop {
             self.begin_look();
-            if !self.is_stopping() {
+            if !self.is_stopping() && !self.is_repository_gone {
                 self.scheduled.start_due();
             }
             let wake = self.next_wake();
@@ -226,12 +235,16 @@ impl Owner {
             Ok(read) if self.misses_workflows(&read) && self.is_too_soon_to_believe() => {}
             Ok(mut read) => {
                 self.second_reading = None;
+                self.said_of_readings.forget();
                 let webhooks = std::mem::take(&mut read.webhooks);
                 let known = self.parts.webhooks.routes();
                 self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
                 self.scheduled.replace(&read);
             }
-            Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
+            Err(error) if self.said_of_readings.is_new(&error) => {
+                tracing::error!(%error, "schedules go on as they were, for they cannot be read");
+            }
+            Err(_) => {}
         }
         if std::mem::take(&mut self.reads_schedules_again) {
             self.read_schedules();
@@ -281,8 +294,12 @@ impl Owner {
             Ok(observed) => observed,
             Err(error) => {
                 self.scans.look_failed();
-                tracing::error!(%error, "the sources cannot be looked at");
                 let fault = error.fault();
+                if self.said_of_looks.is_new(&error) {
+                    tracing::error!(%error, reason = %fault, "the sources cannot be looked at");
+                }
+                // Runs of a repository that is not there would only fail.
+                self.is_repository_gone = fault.code == Code::ROOT_UNREACHABLE;
                 let problem = Problem::error(fault.code, "scan", fault.message.clone());
                 self.set_last_look(vec![problem], duration, true);
                 self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
@@ -291,6 +308,8 @@ impl Owner {
                 return;
             }
         };
+        self.said_of_looks.forget();
+        self.is_repository_gone = false;
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
         let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
@@ -325,7 +344,12 @@ impl Owner {
         self.scans.published(&publication.changed);
         self.set_in_progress();
         self.plan_retry();
-        log::publication(&publication, &self.parts.service.published());
+        let index = self.parts.service.published();
+        // Another process took it away, or the catalog is a new one: whether its source is gone, a look says.
+        if publication.changed.iter().any(|source| index.row(source).is_none()) {
+            self.scans.want();
+        }
+        log::publication(&publication, &index);
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
@@ -337,7 +361,9 @@ impl Owner {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, "what follows from a look could not be done");
+                if self.said_of_work.is_new(&error) {
+                    tracing::error!(%error, "what follows from a look could not be done");
+                }
                 self.look_again_soon();
             }
         }
@@ -391,7 +417,7 @@ impl Owner {
         wake = wake.min(self.next_retry).min(self.next_rescan);
         let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
         wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
-        if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
+        if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping() && !self.is_repository_gone) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
         if self.parts.status.borrow().phase == Phase::Starting {
