@@ -3,12 +3,15 @@
 
 #![expect(clippy::print_stdout, reason = "it talks to its terminal")]
 
+mod api;
 mod crowd;
+mod daemon;
 mod disk;
 mod files;
 mod kills;
 mod network;
 mod repository;
+mod serving;
 
 use std::{
     process::ExitCode,
@@ -29,16 +32,31 @@ enum Outcome {
 /// One drill: its name, and the code that does it once with these random numbers.
 struct Drill {
     name: &'static str,
-    run: fn(&mut Rng) -> Result<Outcome>,
+    run: fn(&mut Rng, Extent) -> Result<Outcome>,
+}
+
+/// How much a drill shall do.
+#[derive(Clone, Copy)]
+struct Extent {
+    /// How long drills go on whose length is a choice; zero for the shortest form.
+    duration: Duration,
+}
+
+impl Extent {
+    fn is_quick(self) -> bool {
+        self.duration.is_zero()
+    }
 }
 
 const DRILLS: &[Drill] = &[
-    Drill { name: "kills", run: kills::run },
-    Drill { name: "crowd", run: crowd::run },
-    Drill { name: "files", run: files::run },
-    Drill { name: "disk", run: disk::run },
-    Drill { name: "silent-registry", run: network::silent },
-    Drill { name: "dropped-packets", run: network::dropping },
+    Drill { name: "kills", run: |random, _| kills::run(random) },
+    Drill { name: "crowd", run: |random, _| crowd::run(random) },
+    Drill { name: "files", run: |random, _| files::run(random) },
+    Drill { name: "disk", run: |random, _| disk::run(random) },
+    Drill { name: "silent-registry", run: |random, _| network::silent(random) },
+    Drill { name: "dropped-packets", run: |random, _| network::dropping(random) },
+    Drill { name: "api", run: api::run },
+    Drill { name: "daemon", run: daemon::run },
 ];
 
 /// What was asked for.
@@ -61,7 +79,7 @@ fn main() -> Result<ExitCode> {
                 continue;
             }
             let begun = Instant::now();
-            let outcome = (drill.run)(&mut random);
+            let outcome = (drill.run)(&mut random, Extent { duration: request.duration });
             let seconds = begun.elapsed().as_secs_f64();
             match outcome {
                 Ok(Outcome::Held(counted)) => println!("held     {seconds:>6.1} s  {:<16} {counted}", drill.name),

@@ -150,6 +150,24 @@ fn text(value: &Value, key: &str) -> Option<String> {
 }
 
 impl Running {
+    /// The identifier of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The file that gets its standard error.
+    pub(crate) fn stderr(&self) -> PathBuf {
+        self.output.path().join("stderr")
+    }
+
+    /// Sends a signal by its name to the command, and to nothing that it started.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        let line = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &line]).status().context("cannot start `sh`")?;
+        ensure!(status.success(), "{} has ended", self.line);
+        Ok(())
+    }
+
     /// Waits for the end, at most this long; then the command is killed, and that is an error.
     pub(crate) fn end(mut self, limit: Duration) -> Result<Ended> {
         let start = Instant::now();

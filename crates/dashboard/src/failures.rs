@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mangrove_app::health;
 use mangrove_documents::advice;
 use mangrove_domain::{
-    failure::Failure,
+    failure::{Failure, FailureClass},
     problem::{Code, Severity},
     row::Row,
     time::Timestamp,
@@ -15,6 +15,7 @@ use crate::parts::{
     address,
     badge::Badge,
     moment::{Form, When},
+    words::{Words, beginning, sentence},
 };
 
 /// Sources that are unhealthy for one cause.
@@ -25,7 +26,7 @@ pub(crate) struct Group {
     /// What was said of the first of them.
     pub(crate) message: String,
     /// What to do about it.
-    pub(crate) hint: Option<String>,
+    pub(crate) hint: Option<Words>,
     pub(crate) severity: Severity,
     /// What is known of the failure; `None` of a rejected export.
     pub(crate) course: Option<Course>,
@@ -37,6 +38,7 @@ pub(crate) struct Group {
 
 /// How a failure went on.
 pub(crate) struct Course {
+    /// What it takes to heal.
     pub(crate) class: &'static str,
     /// When it was seen first.
     first_seen: Timestamp,
@@ -76,6 +78,11 @@ pub(crate) struct Unhealthy {
 impl Group {
     pub(crate) fn code_address(&self) -> String {
         address::of_code(&self.code.to_string())
+    }
+
+    /// When a timer tries it next; `None` where none does.
+    pub(crate) fn next(&self) -> Option<When> {
+        self.course.as_ref()?.next()
     }
 
     /// The same, with every source.
@@ -119,8 +126,8 @@ pub(crate) fn groups_of<'a>(rows: impl IntoIterator<Item = &'a Row>, now: Timest
         let group = groups.entry((problem.code, key)).or_insert_with(|| Group {
             code: problem.code,
             cause: failure.map(|failure| failure.cause.0.to_string()),
-            message: failure.map_or_else(|| problem.message.clone(), |failure| failure.latest_message.clone()),
-            hint: problem.remedy().as_ref().map(advice::text),
+            message: beginning(failure.map_or(problem.message.as_str(), |failure| &failure.latest_message)),
+            hint: problem.remedy().as_ref().map(|advice| sentence(&advice::text(advice))),
             severity: problem.severity,
             course: None,
             sources: Vec::new(),
@@ -142,7 +149,11 @@ impl Group {
         let next = failure.next_retry.map(|next| if failure.is_due(now) { now } else { next });
         let Some(course) = &mut self.course else {
             self.course = Some(Course {
-                class: failure.class.as_str(),
+                class: match failure.class {
+                    FailureClass::Transient => "It heals by itself",
+                    FailureClass::Environment => "Something outside of the source has to be put right",
+                    FailureClass::Deterministic => "The same text fails again",
+                },
                 first_seen: failure.first_seen,
                 attempts: failure.attempts,
                 next_retry: next,

@@ -30,6 +30,8 @@ impl ErrorPage<'_> {
 #[template(path = "problem_code.html")]
 struct CodePage {
     frame: Frame,
+    /// The first line of the text, which is its heading.
+    heading: &'static str,
     text: &'static str,
 }
 
@@ -39,7 +41,9 @@ impl Presenter for Pages {
         let page = match answer {
             Presentable::Error(error) => page(&ErrorPage { frame: Frame::bare(error.title.as_str(), now), error }),
             Presentable::ProblemPage { code, markdown } => {
-                page(&CodePage { frame: Frame::bare(code.to_string(), now), text: markdown })
+                let (heading, text) = markdown.split_once('\n').unwrap_or((markdown, ""));
+                let heading = heading.trim_start_matches('#').trim_start();
+                page(&CodePage { frame: Frame::bare(code.to_string(), now), heading, text })
             }
         };
         page.unwrap_or_else(ApiError::into_response)

@@ -5,6 +5,7 @@ pub mod corpus;
 pub mod fakes;
 pub mod fixture;
 pub mod graphs;
+pub mod http;
 pub mod instant;
 pub mod network;
 pub mod registry;

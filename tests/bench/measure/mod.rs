@@ -1,6 +1,7 @@
 //! What is measured, in what order.
 
 mod catalog;
+mod daemon;
 mod package;
 pub(crate) mod process;
 pub(crate) mod report;
@@ -49,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) entries_with_package: usize,
     /// Rows of the catalog that is read and written.
     pub(crate) catalog_rows: usize,
+    /// What is done to a daemon.
+    pub(crate) daemon: daemon::Amounts,
 }
 
 impl Options {
@@ -64,6 +67,7 @@ impl Options {
             growth: true,
             entries_with_package: 500,
             catalog_rows: 100_000,
+            daemon: daemon::Amounts::full(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Options {
             growth: false,
             entries_with_package: 12,
             catalog_rows: 2_000,
+            daemon: daemon::Amounts::quick(),
         }
     }
 
@@ -108,6 +113,8 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
             .noting(cold.memory.kind),
     );
     lines.extend(warm(&mangrove, repository.path(), options)?);
+    lines.extend(daemon::measure(&mangrove, repository.path(), options)?);
+    lines.push(daemon::lateness(program, &options.daemon)?);
     lines.push(resolve(options.index_types)?);
     lines.push(package::cold_scan(program, options)?);
     lines.extend(catalog::measure(options.catalog_rows)?);

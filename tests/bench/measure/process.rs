@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{Read as _, Seek as _},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::mpsc::{RecvTimeoutError, channel},
     time::{Duration, Instant},
 };
@@ -55,6 +55,15 @@ impl Program {
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// Starts it and reads its standard error, line by line, for as long as it runs.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Result<(Child, ChildStderr)> {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| self.cannot_run(arguments))?;
+        let log = child.stderr.take().with_context(|| self.cannot_run(arguments))?;
+        Ok((child, log))
     }
 
     /// What a run prints; it must end with 0.
@@ -125,6 +134,38 @@ impl Program {
     fn failed(&self, arguments: &[&str], status: ExitStatus) -> String {
         format!("{} ended with {status}", self.line(arguments))
     }
+}
+
+/// What a process and its descendants hold and have used at one moment.
+pub(crate) struct Usage {
+    pub(crate) memory: Memory,
+    /// Time of processors so far.
+    pub(crate) processor: Duration,
+    /// Open descriptors of the process itself.
+    pub(crate) descriptors: usize,
+}
+
+/// Looks at a process once.
+pub(crate) fn usage(root: u32) -> Result<Usage> {
+    let mut memory = Memory { bytes: 0, kind: "PSS" };
+    memory.see(root);
+    ensure!(memory.bytes > 0, "no memory of process {root} was seen; is this a Linux with /proc?");
+    let descriptors = fs::read_dir(format!("/proc/{root}/fd")).context("cannot count descriptors")?.count();
+    let ticks: u32 = family(root).into_iter().filter_map(ticks).sum();
+    Ok(Usage { memory, processor: TICK * ticks, descriptors })
+}
+
+/// The unit of times in `/proc`: 100 in a second on every Linux of today.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The ticks that a process has used in user and kernel mode.
+fn ticks(process: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    // After the name: the state is the first word, user and kernel time are the 12th and 13th.
+    let mut words = rest.split_whitespace().skip(11);
+    let (user, kernel): (u32, u32) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(user + kernel)
 }
 
 impl Memory {

@@ -36,6 +36,10 @@ impl Line {
         Self { bound: Some(Bound::FigureAtMost(figure)), ..self }
     }
 
+    pub(crate) fn at_least_times(self, ratio: f64) -> Self {
+        Self { bound: Some(Bound::RatioAtLeast(ratio)), ..self }
+    }
+
     pub(crate) fn against(self, name: &'static str, figure: f64) -> Self {
         Self { ratio: Some((name, self.figure / figure)), ..self }
     }

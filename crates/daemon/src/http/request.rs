@@ -1,12 +1,13 @@
 //! Parts of requests: parameters, bodies, preferences.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::error::ApiError;
 
@@ -34,7 +35,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<
     }
 }
 
-/// A body of JSON, with its bytes. An empty one stands for what is there by default.
+/// A body of JSON, an object, with its bytes. An empty one and `null` stand for what is there by default.
 pub(super) struct Body<T> {
     pub(super) value: T,
     pub(super) bytes: axum::body::Bytes,
@@ -55,9 +56,14 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for Body<T> {
             let message = "the body must be JSON: `Content-Type: application/json`";
             return Err(ApiError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        let value = serde_json::from_slice(&bytes)
-            .map_err(|error| ApiError::plain(StatusCode::BAD_REQUEST, format!("the body cannot be used: {error}")))?;
-        Ok(Self { value, bytes })
+        let unusable =
+            |why: &dyn Display| ApiError::plain(StatusCode::BAD_REQUEST, format!("the body cannot be used: {why}"));
+        // A list would be taken for the values of the object's members, one after the other.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(unusable(&"expected an object, found a list"));
+        }
+        let value: Option<T> = serde_json::from_slice(&bytes).map_err(|error| unusable(&error))?;
+        Ok(Self { value: value.unwrap_or_default(), bytes })
     }
 }
 
@@ -97,6 +103,11 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
         "false" | "0" => Ok(false),
         _ => Err(serde::de::Error::custom("expected `true` or `false`")),
     }
+}
+
+/// What [`flag`] reads.
+pub(super) fn flag_schema() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["", "true", "1", "false", "0"])).build()
 }
 
 #[cfg(test)]

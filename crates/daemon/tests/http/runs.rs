@@ -157,6 +157,20 @@ async fn wrong_names_and_inputs_start_nothing() {
 }
 
 #[tokio::test]
+async fn a_body_is_an_object_or_says_nothing() {
+    let world = World::new().await;
+    for list in ["[]", " [{}]"] {
+        let answer = start(&world, "stuck", &[], list).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{list}");
+        assert_eq!(answer.json()["detail"], "the body cannot be used: expected an object, found a list");
+    }
+    assert_eq!(world.get("/api/v1/runs").await.json()["runs"], json!([]));
+    for nothing in ["", "null", "{}"] {
+        assert_eq!(start(&world, "stuck", &[], nothing).await.status, StatusCode::CREATED, "{nothing}");
+    }
+}
+
+#[tokio::test]
 async fn runs_are_listed_page_by_page() {
     let world = World::new().await;
     let mut started = Vec::new();

@@ -11,7 +11,7 @@ use mangrove_domain::{
     index::TypeIndex,
     permission::{Grant, Permission, Permissions},
     row::Row,
-    source::Kind,
+    source::{Kind, Origin},
     type_name::TypeName,
 };
 use serde::Deserialize;
@@ -85,7 +85,7 @@ struct Source {
     name: String,
     address: String,
     badge: Badge,
-    origin: &'static str,
+    /// The extension that it belongs to, and how that came here.
     extension: String,
     /// Its part in the type: `resolves it`, `adds to it`, `hidden by …`.
     part: String,
@@ -202,8 +202,12 @@ impl Source {
             name: row.source.to_string(),
             address: address::of_source(&row.source),
             badge: Badge::of_row(row),
-            origin: row.origin.as_str(),
-            extension: format!("{} {}", row.extension.name, row.extension.version),
+            extension: match row.origin {
+                Origin::Local => "this repository".to_owned(),
+                Origin::Mounted | Origin::Pulled => {
+                    format!("{} {}, {}", row.extension.name, row.extension.version, row.origin.as_str())
+                }
+            },
             part,
             digest: row.bundle().map(|bundle| bundle.entry.key.digest().short()).unwrap_or_default(),
         }

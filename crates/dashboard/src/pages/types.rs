@@ -6,7 +6,7 @@ use mangrove_daemon::http::{
     ApiError, Parameters,
     listing::{self, SourceFilter, SourceWords},
 };
-use mangrove_domain::{row::Row, state::StateName};
+use mangrove_domain::{row::Row, source::Origin, state::StateName};
 use serde::Deserialize;
 
 use crate::{
@@ -127,7 +127,10 @@ impl Line {
             kind: row.kind.to_string(),
             badge: Badge::of_row(row),
             version: version.to_owned(),
-            extension: format!("{} ({})", row.extension.name, row.origin.as_str()),
+            extension: match row.origin {
+                Origin::Local => "this repository".to_owned(),
+                Origin::Mounted | Origin::Pulled => format!("{} ({})", row.extension.name, row.origin.as_str()),
+            },
             source: row.source.to_string(),
             source_address,
         }

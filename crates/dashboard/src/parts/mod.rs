@@ -5,3 +5,4 @@ pub(crate) mod badge;
 pub(crate) mod moment;
 pub(crate) mod schema;
 pub(crate) mod timeline;
+pub(crate) mod words;

@@ -36,10 +36,10 @@ async fn failures_of_one_cause_are_told_once_with_their_number_and_the_next_try(
     }
     world.scan().await;
     let page = world.look("/").await;
-    page.assert_tells("7 sources, 1 cause.");
+    page.assert_tells("7 sources are unhealthy, for 1 cause");
     page.assert_tells(REFUSED);
     page.assert_tells("next try in 30 s");
-    page.assert_tells("No good code: they cannot be used.");
+    page.assert_tells("They cannot be used: there is no earlier good code.");
     page.assert_tells("2 more");
     page.assert_tells("Problems 7 unhealthy");
     assert!(page.body.contains("href=\"/problems/MG0301\""), "{page:?}");
@@ -94,14 +94,14 @@ async fn buttons_do_what_they_say_and_lead_back() {
     world.bundler.fail("models/more.ts", unreachable());
     world.sources.write("models/more.ts", "type @acme/more\nexport model\nmethod work\n");
     world.scan().await;
-    world.look("/").await.assert_tells("1 source, 1 cause.");
+    world.look("/").await.assert_tells("1 source is unhealthy, for 1 cause");
     world.bundler.heal();
     let answer = world.press("/retry", "back=//evil.example/&query=").await;
     assert_eq!(answer.header(header::LOCATION), "/?notice=retried");
     world.look("/").await.assert_tells("Everything is healthy");
     let unknown = world.press("/retry", "query=@acme/nothing").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
-    unknown.assert_tells("no source has the path or type `@acme/nothing`");
+    unknown.assert_tells("No source has the path or type @acme/nothing");
 }
 
 #[tokio::test]

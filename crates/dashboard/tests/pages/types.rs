@@ -30,7 +30,7 @@ async fn types_are_searched_filtered_and_paged_by_the_address() {
     world.look("/types?query=nothing-has-this").await.assert_tells("Nothing fits.");
     let wrong = world.look("/types?kind=modle").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
-    wrong.assert_tells("unknown kind `modle`");
+    wrong.assert_tells("Unknown kind modle");
 }
 
 #[tokio::test]

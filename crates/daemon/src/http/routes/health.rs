@@ -14,7 +14,7 @@ use crate::http::{
     access::Scope,
     error::ApiError,
     guard,
-    request::{Parameters, flag},
+    request::{Parameters, flag, flag_schema},
     state::ApiState,
 };
 
@@ -37,6 +37,7 @@ pub(super) async fn live() -> &'static str {
 pub(super) struct ReadinessParameters {
     /// Also what was checked. Needs the scope `read`.
     #[serde(deserialize_with = "flag")]
+    #[param(schema_with = flag_schema)]
     verbose: bool,
 }
 

@@ -17,7 +17,7 @@ use crate::http::{
     error::ApiError,
     follow,
     listing::{self, RunsAsked},
-    request::{InPath, Parameters, flag},
+    request::{InPath, Parameters, flag, flag_schema},
     state::ApiState,
     work::{self, find_run},
 };
@@ -95,6 +95,7 @@ pub(super) async fn cancel(State(state): State<ApiState>, InPath(id): InPath<Str
 pub(super) struct LogParameters {
     /// Everything that happens in the run, from its beginning to its end, as server-sent events.
     #[serde(deserialize_with = "flag")]
+    #[param(schema_with = flag_schema)]
     follow: bool,
 }
 

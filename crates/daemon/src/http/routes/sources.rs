@@ -20,7 +20,7 @@ use crate::{
         error::ApiError,
         listing::{SourceFilter, SourceWords, page},
         paging,
-        request::{Body, Parameters, flag, preferred_wait},
+        request::{Body, Parameters, flag, flag_schema, preferred_wait},
         state::ApiState,
         work,
     },
@@ -39,6 +39,7 @@ pub(super) struct ListParameters {
     query: Option<String>,
     /// Only what is not healthy: failed, rejected, degraded, ….
     #[serde(deserialize_with = "flag")]
+    #[param(schema_with = flag_schema)]
     unhealthy: bool,
     /// Only failures of this class: `Transient`, `Environment` or `Deterministic`.
     class: Option<String>,

@@ -16,7 +16,7 @@ use crate::http::{
     answers::Answer,
     error::ApiError,
     listing::{contains, kind_of, page},
-    request::{InPath, Parameters, flag},
+    request::{InPath, Parameters, flag, flag_schema},
     state::ApiState,
 };
 
@@ -31,6 +31,7 @@ pub(super) struct ListParameters {
     kind: Option<String>,
     /// Also shadowed, degraded and failed sources.
     #[serde(deserialize_with = "flag")]
+    #[param(schema_with = flag_schema)]
     all: bool,
     /// At most this many, from 1 to 1000; all of them if it is not given.
     #[param(minimum = 1, maximum = 1000)]

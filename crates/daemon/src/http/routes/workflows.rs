@@ -48,7 +48,7 @@ pub(super) struct StartBody {
     tag = "workflows",
     params(
         ("name" = String, Path, description = "The workflow, by name or identifier"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Requests with one key start one run, for a day"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "Requests with one key start one run, for a day"),
         ("Prefer" = Option<String>, Header, description = "`respond-async`, or `wait=` and a number of seconds, at most 10"),
     ),
     request_body(content = Option<StartBody>),
