@@ -16,6 +16,7 @@ mod log;
 mod options;
 mod owner;
 mod read_schedules;
+mod readings;
 mod scans;
 pub mod schedule;
 mod schedule_documents;

@@ -8,7 +8,6 @@ use mangrove_app::{
     service::{Service, ServiceError},
 };
 use mangrove_domain::{
-    plan::SECOND_LOOK_AFTER,
     ports::{ServiceManager, Watcher},
     problem::{Code, Problem},
     watch::{FileChanges, WatchList},
@@ -26,7 +25,8 @@ use crate::{
     event::{Event, Request, ScanAnswer, ScanFailed},
     log::{self, Said},
     options::Options,
-    read_schedules::{self, ReadSchedules},
+    read_schedules::ReadSchedules,
+    readings::Readings,
     scans::Scans,
     scheduled_runs::ScheduledRuns,
     status::{LastLook, Phase, Status},
@@ -68,20 +68,15 @@ pub(crate) struct Owner {
     waiting: Vec<oneshot::Sender<ScanAnswer>>,
     watch_list: WatchList,
     scheduled: ScheduledRuns,
-    reads_schedules: bool,
-    /// Something changed while they were being read.
-    reads_schedules_again: bool,
+    readings: Readings,
     publications: broadcast::Receiver<Arc<Publication>>,
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
     /// When another look may believe what the latest one saw removed.
     second_look: Option<Instant>,
-    /// When the workflows are read again, because the latest reading misses some that were there.
-    second_reading: Option<Instant>,
-    /// What was said last of looks and readings that failed.
+    /// What was said last of looks and work that failed.
     said_of_looks: Said,
-    said_of_readings: Said,
     said_of_work: Said,
     is_repository_gone: bool,
     ready_at: Instant,
@@ -97,16 +92,13 @@ impl Owner {
             waiting: Vec::new(),
             watch_list: WatchList::default(),
             scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
-            reads_schedules: false,
-            reads_schedules_again: false,
+            readings: Readings::default(),
             publications: parts.service.publications(),
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
             second_look: None,
-            second_reading: None,
             said_of_looks: Said::default(),
-            said_of_readings: Said::default(),
             said_of_work: Said::default(),
             is_repository_gone: false,
             ready_at: now + READY_AFTER,
@@ -213,40 +205,26 @@ impl Owner {
         matches!(ending, None | Some("yaml" | "yml" | "json")) || self.watch_list.is_in_tree(path)
     }
 
-    /// Reads definitions and workflows for their schedules; once more afterwards if they are being read already.
+    /// Reads definitions and workflows for what starts them by itself.
     fn read_schedules(&mut self) {
-        if self.reads_schedules {
-            self.reads_schedules_again = true;
-            return;
-        }
-        self.reads_schedules = true;
-        let (service, sender) = (self.parts.service.clone(), self.parts.sender.clone());
-        tokio::spawn(async move {
-            let read = read_schedules::read(service).await;
-            // The owner may have ended.
-            let _ = sender.send(Event::SchedulesRead(Box::new(read))).await;
-        });
+        self.readings.begin(&self.parts.service, &self.parts.sender);
     }
 
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
-        self.reads_schedules = false;
+        let is_wanted_again = self.readings.ended();
         match read {
-            // Such as when a list of mounts is empty for a moment.
-            Ok(read) if self.misses_workflows(&read) && self.is_too_soon_to_believe() => {}
             Ok(mut read) => {
-                self.second_reading = None;
-                self.said_of_readings.forget();
-                let webhooks = std::mem::take(&mut read.webhooks);
-                let known = self.parts.webhooks.routes();
-                self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
-                self.scheduled.replace(&read);
+                let misses_some = self.misses_workflows(&read);
+                if self.readings.counts(misses_some) {
+                    let webhooks = std::mem::take(&mut read.webhooks);
+                    let known = self.parts.webhooks.routes();
+                    self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
+                    self.scheduled.replace(&read);
+                }
             }
-            Err(error) if self.said_of_readings.is_new(&error) => {
-                tracing::error!(%error, "schedules go on as they were, for they cannot be read");
-            }
-            Err(_) => {}
+            Err(error) => self.readings.failed(&error),
         }
-        if std::mem::take(&mut self.reads_schedules_again) {
+        if is_wanted_again {
             self.read_schedules();
         }
     }
@@ -254,12 +232,6 @@ impl Owner {
     /// True if a workflow that starts by itself is not there any more, and nothing says why.
     fn misses_workflows(&self, read: &ReadSchedules) -> bool {
         self.scheduled.misses(read) || read.webhooks.misses(&self.parts.webhooks.routes(), &read.library)
-    }
-
-    /// False if workflows were missed before, long enough ago.
-    fn is_too_soon_to_believe(&mut self) -> bool {
-        let now = Instant::now();
-        now < *self.second_reading.get_or_insert(now + SECOND_LOOK_AFTER)
     }
 
     fn begin_look(&mut self) {
@@ -415,8 +387,7 @@ impl Owner {
     fn next_wake(&self) -> Instant {
         let mut wake = Instant::now() + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
-        let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
-        wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
+        wake = [self.second_look, self.readings.next()].into_iter().flatten().fold(wake, Instant::min);
         if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping() && !self.is_repository_gone) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
@@ -445,8 +416,7 @@ impl Owner {
         if self.second_look.take_if(|at| now >= *at).is_some() {
             self.scans.want();
         }
-        // It stays, so that the reading that follows is believed.
-        if self.second_reading.is_some_and(|at| now >= at) && !self.reads_schedules {
+        if self.readings.next().is_some_and(|at| now >= at) {
             self.read_schedules();
         }
         if now >= self.next_rescan {
