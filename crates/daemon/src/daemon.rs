@@ -31,7 +31,7 @@ use crate::{
 /// How often it looks whether other processes have committed something.
 const BETWEEN_LOOKS_AT_COMMITS: Duration = Duration::from_secs(1);
 /// How many events may wait for the owner.
-const WAITING_EVENTS: usize = 256;
+pub(crate) const WAITING_EVENTS: usize = 256;
 
 /// A daemon that is about to start.
 pub struct Daemon {
@@ -126,6 +126,7 @@ impl Daemon {
             receiver,
             status,
             webhooks,
+            starts_runs: true,
             metrics,
             stopping: CancellationToken::new(),
         };
@@ -141,7 +142,7 @@ impl Daemon {
 }
 
 /// Passes changes of files on to the owner.
-async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
+pub(crate) async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
     loop {
         let changes = debounce::burst(watcher.as_ref()).await;
         if sender.send(Event::Files(changes)).await.is_err() {
@@ -151,7 +152,7 @@ async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
 }
 
 /// Publishes what other processes commit.
-async fn follow_commits(service: Service) {
+pub(crate) async fn follow_commits(service: Service) {
     loop {
         tokio::time::sleep(BETWEEN_LOOKS_AT_COMMITS).await;
         if let Err(error) = service.publish_foreign_commits().await {
