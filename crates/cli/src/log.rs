@@ -37,13 +37,13 @@ pub(crate) fn start(arguments: &Arguments, printer: &Printer, traces: Option<&Tr
     };
     let filter = EnvFilter::try_from_env("MANGROVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let (lines, guard) = lines(serve.map(|serve| serve.log_format), printer);
-    let traced = traces.map(|traces| {
+    let for_collector = traces.map(|traces| {
         let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer());
         let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
         layer.with_filter(filter_fn(is_own_span))
     });
     let only_events = filter_fn(|metadata: &Metadata<'_>| metadata.is_event());
-    tracing_subscriber::registry().with(lines.with_filter(filter.and(only_events))).with(traced).init();
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(only_events))).with(for_collector).init();
     guard
 }
 

@@ -104,15 +104,16 @@ impl OnDemand {
         let (scanner, request, checks) = (Arc::clone(&self.scanner), self.request.clone(), Arc::clone(&self.checks));
         let start = {
             let (key, span) = (key.clone(), Span::current());
-            let attempt = async move {
-                let outcome = refresh_all(&scanner, &key.0, &[key.1.clone()].into(), &request).await;
-                // A check that failed says nothing of the type: the next request checks again.
-                let unobservable = outcome.map_err(Arc::new)?;
-                lock(&checks).remember(key, scanner.ports().clock.now(), unobservable);
-                Ok(())
-            };
-            // Of those who share it, the first one has it in its trace.
-            || attempt.instrument(span)
+            || {
+                async move {
+                    let outcome = refresh_all(&scanner, &key.0, &[key.1.clone()].into(), &request).await;
+                    // A check that failed says nothing of the type: the next request checks again.
+                    let unobservable = outcome.map_err(Arc::new)?;
+                    lock(&checks).remember(key, scanner.ports().clock.now(), unobservable);
+                    Ok(())
+                }
+                .instrument(span)
+            }
         };
         self.attempts.join(key, start).await.map_err(RefreshError::Lost)?.map_err(RefreshError::Scan)
     }
