@@ -5,4 +5,5 @@ mod barriers;
 mod daemon;
 mod healing;
 mod programs;
+mod running;
 mod visitor;
