@@ -20,9 +20,11 @@ use crate::{
     debounce,
     event::Event,
     http::{self, Access, ApiParts, ApiState, Further, Hosts},
+    metrics::Metrics,
     options::Options,
     owner::{Owner, Parts},
     status::Status,
+    status_line,
     webhook::{Secrets, Webhooks},
 };
 
@@ -86,6 +88,8 @@ impl Daemon {
     /// [`StartError`]; nothing was started.
     pub async fn start(self) -> Result<Handle, StartError> {
         let Self { service, watcher, manager, options, answers } = self;
+        let metrics = Arc::new(Metrics::default());
+        let service = service.with_progress(Arc::clone(&metrics) as _);
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
@@ -104,12 +108,15 @@ impl Daemon {
             hosts,
             pages,
             webhooks: Arc::clone(&webhooks),
+            metrics: Arc::clone(&metrics),
             stopping: ended.clone(),
         });
         let router = http::router(&api, further);
         let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
+        let line = status_line::keep(service.clone(), Arc::clone(&manager), status.subscribe());
+        tokio::spawn(ended.clone().run_until_cancelled_owned(line));
         let parts = Parts {
             service,
             watcher,
@@ -119,6 +126,7 @@ impl Daemon {
             receiver,
             status,
             webhooks,
+            metrics,
             stopping: CancellationToken::new(),
         };
         let task = tokio::spawn(async move {

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Publication},
-    service::{Service, ServiceError},
+    service::{Service, ServiceError, Upkeep},
 };
 use mangrove_domain::{
     plan::SECOND_LOOK_AFTER,
@@ -23,13 +23,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    ending::Ending,
     event::{Event, Request, ScanAnswer, ScanFailed},
     log,
+    metrics::Metrics,
     options::Options,
     read_schedules::{self, ReadSchedules},
     scans::Scans,
     scheduled_runs::ScheduledRuns,
-    status::{LastLook, Phase, Status},
+    status::{self, LastLook, Phase, Status},
+    upkeep::{self, Activity, UpkeepTimer},
     webhook::Webhooks,
 };
 
@@ -44,8 +47,6 @@ const BETWEEN_BUSY_RETRIES: Duration = Duration::from_secs(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How soon it looks again after it failed itself.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(5);
-/// How long runs that were cancelled may take to end.
-const AFTER_CANCELLING: Duration = Duration::from_secs(5);
 
 /// What the owner is made of.
 pub(crate) struct Parts {
@@ -57,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) receiver: mpsc::Receiver<Event>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when the daemon takes nothing new any more.
     pub(crate) stopping: CancellationToken,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Owner {
     /// Something changed while they were being read.
     reads_schedules_again: bool,
     publications: broadcast::Receiver<Arc<Publication>>,
+    upkeep: UpkeepTimer,
+    last_tick: Instant,
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
@@ -80,8 +84,7 @@ pub(crate) struct Owner {
     /// When the workflows are read again, because the latest reading misses some that were there.
     second_reading: Option<Instant>,
     ready_at: Instant,
-    /// When a stopping daemon ends at the latest, and whether its runs were asked to end.
-    deadline: Option<(Instant, bool)>,
+    ending: Ending,
 }
 
 impl Owner {
@@ -95,13 +98,15 @@ impl Owner {
             reads_schedules: false,
             reads_schedules_again: false,
             publications: parts.service.publications(),
+            upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, upkeep::chance(&parts.service)),
+            last_tick: now,
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
             second_look: None,
             second_reading: None,
             ready_at: now + READY_AFTER,
-            deadline: None,
+            ending: Ending::default(),
             parts,
         }
     }
@@ -114,6 +119,7 @@ impl Owner {
             if !self.is_stopping() {
                 self.scheduled.start_due();
             }
+            status::note_scheduled(&self.parts.status, self.scheduled.load(), self.scheduled.next_due());
             let wake = self.next_wake();
             tokio::select! {
                 event = self.parts.receiver.recv() => match event {
@@ -146,6 +152,7 @@ impl Owner {
             Event::SchedulesRead(read) => self.schedules_read(*read),
             Event::ScheduledRunStarted(number, run) => self.scheduled.started(number, &run),
             Event::ScheduledRunEnded(number, outcome) => self.scheduled.ended(number, outcome),
+            Event::KeptUp(upkeep, duration) => self.kept_up(&upkeep, duration),
             Event::Request(request) => self.requested(request).await,
         }
     }
@@ -168,7 +175,7 @@ impl Owner {
                 self.parts.manager.ready();
                 let _ = answer.send(problems);
             }
-            Request::Stop if self.is_stopping() => self.deadline = Some((Instant::now(), true)),
+            Request::Stop if self.is_stopping() => self.ending.hurry(Instant::now()),
             Request::Stop => self.stop(self.parts.options.grace),
             Request::StopNow => self.stop(Duration::ZERO),
         }
@@ -387,7 +394,8 @@ impl Owner {
     }
 
     fn next_wake(&self) -> Instant {
-        let mut wake = Instant::now() + LONGEST_SLEEP;
+        // Events that come one after the other must not keep it from the time.
+        let mut wake = self.last_tick + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
         let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
         wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
@@ -397,15 +405,13 @@ impl Owner {
         if self.parts.status.borrow().phase == Phase::Starting {
             wake = wake.min(self.ready_at);
         }
-        if let Some((deadline, _)) = self.deadline {
-            // Runs end without an event of ours.
-            wake = wake.min(deadline).min(Instant::now() + Duration::from_millis(50));
-        }
+        wake = self.ending.wake(Instant::now()).map_or(wake, |end| wake.min(end));
         wake
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
+        self.last_tick = now;
         self.parts.manager.alive();
         if now >= self.ready_at {
             self.become_ready();
@@ -428,17 +434,30 @@ impl Owner {
             self.scans.want();
             self.read_schedules();
         }
-        if let Some((deadline, has_cancelled)) = self.deadline
-            && now >= deadline
-            && !has_cancelled
-        {
+        self.keep_up(now);
+        if self.ending.cancels(now) {
             for run in self.parts.service.active_runs() {
                 tracing::warn!(run = run.id, "cancelled: it runs longer than a stopping daemon waits");
                 // It may have ended by itself.
                 let _ = self.parts.service.cancel_run(&run.id);
             }
-            self.deadline = Some((now + AFTER_CANCELLING, true));
         }
+    }
+
+    /// Looks after the stores if it is time for that.
+    fn keep_up(&mut self, now: Instant) {
+        let Parts { service, options, sender, stopping, .. } = &self.parts;
+        let activity = Activity { looks: !self.scans.is_idle(), runs: !service.active_runs().is_empty() };
+        if !self.is_stopping() && self.upkeep.begin(now, activity) {
+            upkeep::start(service.clone(), options.retention, sender.clone(), stopping.clone());
+        }
+    }
+
+    fn kept_up(&mut self, upkeep: &Upkeep, duration: Duration) {
+        let Parts { service, metrics, .. } = &self.parts;
+        log::upkeep(upkeep, duration);
+        metrics.upkeep.add(upkeep, duration, service.clock().now());
+        self.upkeep.ended(Instant::now(), upkeep::chance(service));
     }
 
     fn stop(&mut self, grace: Duration) {
@@ -446,17 +465,16 @@ impl Owner {
         self.parts.status.send_modify(|status| status.phase = Phase::Stopping);
         self.parts.stopping.cancel();
         self.scans.abandon();
-        self.deadline = Some((Instant::now() + grace, false));
+        self.ending.begin(Instant::now(), grace);
     }
 
     const fn is_stopping(&self) -> bool {
-        self.deadline.is_some()
+        self.ending.has_begun()
     }
 
     fn has_ended(&self) -> bool {
-        let Some((deadline, has_cancelled)) = self.deadline else { return false };
-        let is_done = self.parts.service.active_runs().is_empty() && self.scans.is_idle();
-        is_done || has_cancelled && Instant::now() >= deadline
+        let is_done = || self.parts.service.active_runs().is_empty() && self.scans.is_idle();
+        self.ending.is_over(Instant::now(), is_done)
     }
 
     fn set_in_progress(&self) {
@@ -466,7 +484,9 @@ impl Owner {
 
     fn set_last_look(&self, problems: Vec<Problem>, duration: Duration, has_failed: bool) {
         log::look(&problems);
-        let last = LastLook { at: self.parts.service.clock().now(), duration, problems: problems.into(), has_failed };
+        let at = self.parts.service.clock().now();
+        self.parts.metrics.looks.add(duration, has_failed, at);
+        let last = LastLook { at, duration, problems: problems.into(), has_failed };
         self.parts.status.send_modify(|status| status.last_look = Some(last));
     }
 }

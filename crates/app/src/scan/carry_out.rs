@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use mangrove_domain::{
+    failure::FailureClass,
     observation::{DiskView, Observation},
     plan::{Action, Plan, Step},
     ports::{Event, Phase},
@@ -68,6 +69,7 @@ impl CarryOut<'_> {
             loaders: self.loaders.clone(),
             needs: self.needs.get(&step.source)?.clone(),
             observation: observation.clone(),
+            times: Mutex::default(),
             row: writer.row(&step.source).map(Arc::clone),
         };
         Some((attempt, step.action.clone(), step.verdict.to_string()))
@@ -98,7 +100,7 @@ impl CarryOut<'_> {
                 }
                 next = builds.next() => next,
             };
-            let Some((observation, attempted)) = next else { break };
+            let Some((observation, attempted, times)) = next else { break };
             let Some(step) = steps.get(&observation.source) else { continue };
             let Attempted::Here(ended, lock) = attempted else {
                 writer.look_again(step.source.clone());
@@ -115,7 +117,8 @@ impl CarryOut<'_> {
                 })
             };
             let healthy = is_healthy(&settled);
-            progress.event(&Event::Done { source: &step.source, healthy });
+            let failure = class_of(&settled);
+            progress.event(&Event::Done { source: &step.source, healthy, failure, times });
             tracing::info!(source = %step.source, healthy, "done");
             writer.accept_locked(step, settled, description, lock, report).await?;
         }
@@ -130,4 +133,12 @@ impl CarryOut<'_> {
 
 fn is_healthy(settled: &Settled) -> bool {
     matches!(settled, Settled::Write(row) if row.failure().is_none() && matches!(row.state, State::Indexed(_)))
+}
+
+/// The class of the failure that an attempt ended with.
+fn class_of(settled: &Settled) -> Option<FailureClass> {
+    match settled {
+        Settled::Write(row) => row.failure().map(|failure| failure.class),
+        Settled::Delete(_) | Settled::Unchanged | Settled::ObserveAgain => None,
+    }
 }

@@ -54,7 +54,7 @@ use mangrove_infra::{
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
     watcher::SystemWatcher,
-    worker::{Pool, PoolOptions, child, exit_with_parent},
+    worker::{MeasuredProcess, Pool, PoolOptions, child, exit_with_parent},
 };
 use mangrove_npm::{
     NpmPackages,
@@ -239,6 +239,7 @@ impl Composition {
             data: Arc::new(LocalData::new(self.settings.state_directory.join("data"))),
             limits: Limits::default(),
         };
+        let usage = MeasuredProcess { builders: self.pool.clone(), callers: self.call_pool.clone() };
         let service = Service::new(Parts { ports, loaders, jobs: self.settings.jobs, repository: self.repository() });
         let replace = {
             let (composition, programs) = (self.clone(), Arc::clone(&programs));
@@ -265,6 +266,7 @@ impl Composition {
             .with_leases(runs)
             .with_databases(Arc::new(databases))
             .with_package_cache(packages)
+            .with_process_usage(Arc::new(usage))
             .with_programs(programs)
             .with_running(running)
             .with_progress(progress))

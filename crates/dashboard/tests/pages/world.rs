@@ -283,6 +283,7 @@ impl World {
             hosts: Hosts::default(),
             pages: |code| (code == Code::REGISTRY_UNREACHABLE).then_some("# MG0301: unreachable\n\n## What happened\n"),
             webhooks: Arc::new(Webhooks::new(Arc::new(NoSecrets), 1)),
+            metrics: Arc::default(),
             stopping: CancellationToken::new(),
         });
         let router = router(&state, mangrove_dashboard::further());

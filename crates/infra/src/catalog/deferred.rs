@@ -11,6 +11,7 @@ use mangrove_domain::{
     ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
+    time::Timestamp,
     type_name::TypeName,
 };
 use tokio::sync::RwLock;
@@ -136,6 +137,10 @@ impl Catalog for DeferredCatalog {
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
         self.opened().await?.catalog().departed(kind, type_name).await
+    }
+
+    async fn forget_history(&self, before: Timestamp) -> Result<u64, CatalogError> {
+        self.opened().await?.catalog().forget_history(before).await
     }
 }
 

@@ -51,6 +51,14 @@ impl RunStore for DeferredRuns {
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         self.opened().await?.list(filter).await
     }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.opened().await?.forget(before).await
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.opened().await?.forget_lines(before).await
+    }
 }
 
 #[async_trait]

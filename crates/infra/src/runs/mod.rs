@@ -5,6 +5,7 @@ mod deferred;
 mod header;
 mod leases;
 mod record;
+mod retention;
 mod running;
 
 use std::path::{Path, PathBuf};
@@ -228,6 +229,14 @@ impl RunStore for SqliteRuns {
             }
         }
         Ok(headers)
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        retention::forget(self, before).await.map_err(|cause| error("write", cause))
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        retention::forget_lines(self, before).await.map_err(|cause| error("write", cause))
     }
 }
 
