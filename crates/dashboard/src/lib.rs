@@ -17,6 +17,7 @@ mod markdown;
 mod pages;
 mod parts;
 mod presenter;
+mod problem_text;
 mod runs;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod badge;
 pub(crate) mod moment;
+pub(crate) mod names;
 pub(crate) mod run_line;
 pub(crate) mod schedule;
 pub(crate) mod schema;

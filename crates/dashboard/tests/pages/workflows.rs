@@ -49,7 +49,7 @@ async fn a_workflow_is_told_with_its_jobs_its_form_and_its_latest_runs() {
     by_identifier.assert_tells("Puts things where they belong");
     let unknown = world.look("/workflows/deplyo").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
-    unknown.assert_tells("Did you mean deploy");
+    unknown.assert_tells("Did you mean deploy ?");
 }
 
 #[tokio::test]
