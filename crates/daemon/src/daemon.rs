@@ -20,6 +20,7 @@ use crate::{
     debounce,
     event::Event,
     http::{self, Access, ApiParts, ApiState, Further, Hosts},
+    log::Said,
     metrics::Metrics,
     options::Options,
     owner::{Owner, Parts},
@@ -152,10 +153,15 @@ async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
 
 /// Publishes what other processes commit.
 async fn follow_commits(service: Service) {
+    let mut said = Said::default();
     loop {
         tokio::time::sleep(BETWEEN_LOOKS_AT_COMMITS).await;
-        if let Err(error) = service.publish_foreign_commits().await {
-            tracing::warn!(%error, "it cannot be seen what other processes have committed");
+        match service.publish_foreign_commits().await {
+            Ok(_) => said.forget(),
+            Err(error) if said.is_new(&error) => {
+                tracing::warn!(%error, "it cannot be seen what other processes have committed");
+            }
+            Err(_) => {}
         }
     }
 }

@@ -19,6 +19,7 @@ mod options;
 mod owner;
 mod queue_load;
 mod read_schedules;
+mod readings;
 mod scans;
 pub mod schedule;
 mod schedule_documents;

@@ -11,6 +11,27 @@ use mangrove_domain::{
     watch::Coverage,
 };
 
+/// What was said last of something that goes on, so that it is said once.
+#[derive(Debug, Default)]
+pub(crate) struct Said(Option<String>);
+
+impl Said {
+    /// True if something else was said last, or nothing. It counts as said then.
+    pub(crate) fn is_new(&mut self, what: &impl ToString) -> bool {
+        let what = what.to_string();
+        if self.0.as_ref() == Some(&what) {
+            return false;
+        }
+        self.0 = Some(what);
+        true
+    }
+
+    /// It is over.
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
 /// What came into another state, and what began to fail.
 pub(crate) fn publication(publication: &Publication, index: &TypeIndex) {
     for AuditRecord { source, transition } in &publication.transitions {

@@ -8,9 +8,8 @@ use mangrove_app::{
     service::{Service, ServiceError, Upkeep},
 };
 use mangrove_domain::{
-    plan::SECOND_LOOK_AFTER,
     ports::{ServiceManager, Watcher},
-    problem::Problem,
+    problem::{Code, Problem},
     watch::{FileChanges, WatchList},
 };
 use tokio::{
@@ -25,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     ending::Ending,
     event::{Event, Request, ScanAnswer, ScanFailed},
-    log,
+    log::{self, Said},
     metrics::Metrics,
     options::Options,
-    read_schedules::{self, ReadSchedules},
+    read_schedules::ReadSchedules,
+    readings::Readings,
     scans::Scans,
     scheduled_runs::ScheduledRuns,
     status::{self, LastLook, Phase, Status},
@@ -70,9 +70,7 @@ pub(crate) struct Owner {
     waiting: Vec<oneshot::Sender<ScanAnswer>>,
     watch_list: WatchList,
     scheduled: ScheduledRuns,
-    reads_schedules: bool,
-    /// Something changed while they were being read.
-    reads_schedules_again: bool,
+    readings: Readings,
     publications: broadcast::Receiver<Arc<Publication>>,
     upkeep: UpkeepTimer,
     last_tick: Instant,
@@ -81,8 +79,10 @@ pub(crate) struct Owner {
     next_rescan: Instant,
     /// When another look may believe what the latest one saw removed.
     second_look: Option<Instant>,
-    /// When the workflows are read again, because the latest reading misses some that were there.
-    second_reading: Option<Instant>,
+    /// What was said last of looks and work that failed.
+    said_of_looks: Said,
+    said_of_work: Said,
+    is_repository_gone: bool,
     ready_at: Instant,
     ending: Ending,
 }
@@ -95,8 +95,7 @@ impl Owner {
             waiting: Vec::new(),
             watch_list: WatchList::default(),
             scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
-            reads_schedules: false,
-            reads_schedules_again: false,
+            readings: Readings::default(),
             publications: parts.service.publications(),
             upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, upkeep::chance(&parts.service)),
             last_tick: now,
@@ -104,7 +103,9 @@ impl Owner {
             last_retry: now,
             next_rescan: now + parts.options.rescan,
             second_look: None,
-            second_reading: None,
+            said_of_looks: Said::default(),
+            said_of_work: Said::default(),
+            is_repository_gone: false,
             ready_at: now + READY_AFTER,
             ending: Ending::default(),
             parts,
@@ -116,7 +117,7 @@ impl Owner {
         self.scans.want_all_tried();
         loop {
             self.begin_look();
-            if !self.is_stopping() {
+            if !self.is_stopping() && !self.is_repository_gone {
                 self.scheduled.start_due();
             }
             status::note_scheduled(&self.parts.status, self.scheduled.load(), self.scheduled.next_due());
@@ -211,36 +212,26 @@ impl Owner {
         matches!(ending, None | Some("yaml" | "yml" | "json")) || self.watch_list.is_in_tree(path)
     }
 
-    /// Reads definitions and workflows for their schedules; once more afterwards if they are being read already.
+    /// Reads definitions and workflows for what starts them by itself.
     fn read_schedules(&mut self) {
-        if self.reads_schedules {
-            self.reads_schedules_again = true;
-            return;
-        }
-        self.reads_schedules = true;
-        let (service, sender) = (self.parts.service.clone(), self.parts.sender.clone());
-        tokio::spawn(async move {
-            let read = read_schedules::read(service).await;
-            // The owner may have ended.
-            let _ = sender.send(Event::SchedulesRead(Box::new(read))).await;
-        });
+        self.readings.begin(&self.parts.service, &self.parts.sender);
     }
 
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
-        self.reads_schedules = false;
+        let is_wanted_again = self.readings.ended();
         match read {
-            // Such as when a list of mounts is empty for a moment.
-            Ok(read) if self.misses_workflows(&read) && self.is_too_soon_to_believe() => {}
             Ok(mut read) => {
-                self.second_reading = None;
-                let webhooks = std::mem::take(&mut read.webhooks);
-                let known = self.parts.webhooks.routes();
-                self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
-                self.scheduled.replace(&read);
+                let misses_some = self.misses_workflows(&read);
+                if self.readings.counts(misses_some) {
+                    let webhooks = std::mem::take(&mut read.webhooks);
+                    let known = self.parts.webhooks.routes();
+                    self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
+                    self.scheduled.replace(&read);
+                }
             }
-            Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
+            Err(error) => self.readings.failed(&error),
         }
-        if std::mem::take(&mut self.reads_schedules_again) {
+        if is_wanted_again {
             self.read_schedules();
         }
     }
@@ -248,12 +239,6 @@ impl Owner {
     /// True if a workflow that starts by itself is not there any more, and nothing says why.
     fn misses_workflows(&self, read: &ReadSchedules) -> bool {
         self.scheduled.misses(read) || read.webhooks.misses(&self.parts.webhooks.routes(), &read.library)
-    }
-
-    /// False if workflows were missed before, long enough ago.
-    fn is_too_soon_to_believe(&mut self) -> bool {
-        let now = Instant::now();
-        now < *self.second_reading.get_or_insert(now + SECOND_LOOK_AFTER)
     }
 
     fn begin_look(&mut self) {
@@ -288,8 +273,12 @@ impl Owner {
             Ok(observed) => observed,
             Err(error) => {
                 self.scans.look_failed();
-                tracing::error!(%error, "the sources cannot be looked at");
                 let fault = error.fault();
+                if self.said_of_looks.is_new(&error) {
+                    tracing::error!(%error, reason = %fault, "the sources cannot be looked at");
+                }
+                // Runs of a repository that is not there would only fail.
+                self.is_repository_gone = fault.code == Code::ROOT_UNREACHABLE;
                 let problem = Problem::error(fault.code, "scan", fault.message.clone());
                 self.set_last_look(vec![problem], duration, true);
                 self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
@@ -298,6 +287,8 @@ impl Owner {
                 return;
             }
         };
+        self.said_of_looks.forget();
+        self.is_repository_gone = false;
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
         let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
@@ -332,7 +323,12 @@ impl Owner {
         self.scans.published(&publication.changed);
         self.set_in_progress();
         self.plan_retry();
-        log::publication(&publication, &self.parts.service.published());
+        let index = self.parts.service.published();
+        // Another process took it away, or the catalog is a new one: whether its source is gone, a look says.
+        if publication.changed.iter().any(|source| index.row(source).is_none()) {
+            self.scans.want();
+        }
+        log::publication(&publication, &index);
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
@@ -344,7 +340,9 @@ impl Owner {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, "what follows from a look could not be done");
+                if self.said_of_work.is_new(&error) {
+                    tracing::error!(%error, "what follows from a look could not be done");
+                }
                 self.look_again_soon();
             }
         }
@@ -397,9 +395,8 @@ impl Owner {
         // Events that come one after the other must not keep it from the time.
         let mut wake = self.last_tick + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
-        let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
-        wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
-        if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
+        wake = [self.second_look, self.readings.next()].into_iter().flatten().fold(wake, Instant::min);
+        if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping() && !self.is_repository_gone) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
         if self.parts.status.borrow().phase == Phase::Starting {
@@ -425,8 +422,7 @@ impl Owner {
         if self.second_look.take_if(|at| now >= *at).is_some() {
             self.scans.want();
         }
-        // It stays, so that the reading that follows is believed.
-        if self.second_reading.is_some_and(|at| now >= at) && !self.reads_schedules {
+        if self.readings.next().is_some_and(|at| now >= at) {
             self.read_schedules();
         }
         if now >= self.next_rescan {

@@ -6,13 +6,14 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::FailureClass,
+    failure::{CauseKey, FailureClass, Fault},
     observation::{DiskView, Observation},
     plan::{Action, Plan, Step},
     ports::{Event, Phase},
     settle::{self, Moment, Settled},
     source::SourceId,
     state::State,
+    time::Timestamp,
 };
 
 use super::{
@@ -39,6 +40,8 @@ pub(super) struct CarryOut<'a> {
     pub(super) rivalry: Rivalry,
     /// Spreads the next tries, in 0..=1. One for the whole plan, so that what failed for one cause is due together.
     pub(super) jitter: f64,
+    /// Since when rows fail, by cause.
+    pub(super) outages: BTreeMap<CauseKey, Timestamp>,
 }
 
 impl CarryOut<'_> {
@@ -51,7 +54,8 @@ impl CarryOut<'_> {
             if step.action.is_attempt() {
                 attempts.extend(observation.and_then(|observation| self.attempt(step, observation, writer)));
             } else {
-                let settled = writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment()));
+                let settled =
+                    writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment(None)));
                 writer.accept(step, settled, None, report).await?;
             }
         }
@@ -112,9 +116,8 @@ impl CarryOut<'_> {
             let settled = {
                 let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
                 let presence = self.disk.presence_of(&step.source);
-                writer.settle(step, |row| {
-                    settle::settle(row, &observation, presence, outcome, rule_version, self.moment())
-                })
+                let moment = self.moment(outcome.fault());
+                writer.settle(step, |row| settle::settle(row, &observation, presence, outcome, rule_version, moment))
             };
             let healthy = is_healthy(&settled);
             let failure = class_of(&settled);
@@ -126,8 +129,9 @@ impl CarryOut<'_> {
         Ok(())
     }
 
-    fn moment(&self) -> Moment {
-        Moment { now: self.ports.clock.now(), jitter: self.jitter }
+    fn moment(&self, fault: Option<&Fault>) -> Moment {
+        let outage = fault.and_then(|fault| self.outages.get(&fault.cause).copied());
+        Moment { now: self.ports.clock.now(), jitter: self.jitter, outage }
     }
 }
 

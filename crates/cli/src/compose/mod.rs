@@ -226,6 +226,7 @@ impl Composition {
             fetching.packages(limits, false)
         }));
         let databases = SqliteDatabases::new(
+            self.settings.repository.clone(),
             self.settings.state_directory.clone(),
             mode(self.settings.access),
             self.settings.access == Access::Examine,

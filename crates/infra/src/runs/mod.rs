@@ -133,6 +133,11 @@ impl SqliteRuns {
         Ok(if record.is_open() { running::interrupted(record) } else { record })
     }
 
+    /// False if another file lies in its place by now, or none.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.database.is_in_place()
+    }
+
     /// Folds the write-ahead log into the file and closes every connection.
     pub async fn close(self) {
         self.database.close().await;

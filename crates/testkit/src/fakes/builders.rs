@@ -149,6 +149,7 @@ impl Bundler for ScriptedBundler {
 pub struct ScriptedPackages {
     locked: Mutex<BTreeMap<String, String>>,
     fault: Mutex<Option<Fault>>,
+    broken: Mutex<BTreeMap<String, Fault>>,
 }
 
 impl ScriptedPackages {
@@ -161,6 +162,11 @@ impl ScriptedPackages {
     /// Forgets what is locked.
     pub fn unlock(&self) {
         lock(&self.locked).clear();
+    }
+
+    /// Makes the preparation of one package fail from now on.
+    pub fn break_package(&self, specifier: &str, fault: Fault) {
+        lock(&self.broken).insert(specifier.to_owned(), fault);
     }
 
     /// Makes every preparation of a package fail, or no longer.
@@ -185,6 +191,10 @@ impl Packages for ScriptedPackages {
         if !request.specifiers.is_empty()
             && let Some(fault) = lock(&self.fault).clone()
         {
+            return Err(fault);
+        }
+        let broken = request.specifiers.iter().find_map(|specifier| lock(&self.broken).get(specifier).cloned());
+        if let Some(fault) = broken {
             return Err(fault);
         }
         for specifier in &request.specifiers {
