@@ -65,6 +65,17 @@ impl Serving {
         until(what, found).unwrap_or_else(|| panic!("nobody said {what:?}: {:#?}", self.log.lock().expect("the log")))
     }
 
+    /// The identifier of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Every line of its log so far is an event.
+    pub(crate) fn logs_nothing_but_events(&self) {
+        let log = self.log.lock().expect("the log");
+        assert!(log.iter().all(Value::is_object), "{log:#?}");
+    }
+
     /// Asks for something over HTTP; gives the status and the body.
     pub(crate) fn ask(&self, method: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
