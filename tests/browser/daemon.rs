@@ -13,6 +13,8 @@ use mangrove_testkit::{
 const FILES: &str = "
 //- /mangrove.yaml
 repoId: 00000000-0000-4000-8000-000000000001
+//- /tokens
+wall read a-screen-on-the-wall
 //- /extensions/models/greeter.ts
 const schema = (json) => ({
   toJSONSchema: () => json,
@@ -23,17 +25,28 @@ const schema = (json) => ({
 export const model = {
   type: '@acme/greeter',
   version: '2026.05.23.1',
+  globalArguments: schema({
+    type: 'object',
+    properties: {
+      mood: { enum: ['glad', 'grumpy'], description: 'How it is said' },
+      times: { type: 'array', maxItems: 3, items: { type: 'object', properties: { hour: { type: 'integer' } } } },
+    },
+  }),
   resources: {
     greeting: { description: 'What was said', schema: schema(), lifetime: 'infinite', garbageCollection: 10 },
+  },
+  files: {
+    card: { description: 'For the wall', contentType: 'text/markdown', lifetime: 'infinite', garbageCollection: 10 },
   },
   methods: {
     greet: {
       description: 'Greet somebody',
-      arguments: schema(),
+      arguments: schema({ type: 'object', properties: { name: { type: 'string', minLength: 2 } } }),
       execute: async (args, context) => {
         context.logger.info(`hello ${args.name}`);
         const handle = await context.writeResource('greeting', 'latest', { name: args.name, greeting: 'hello' });
-        return { dataHandles: [handle] };
+        const card = await context.createFileWriter('card', 'card').writeText(`# A card for ${args.name}\n\n- *hello*\n`);
+        return { dataHandles: [handle, card] };
       },
     },
     wait: {
@@ -108,6 +121,15 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it on a free port. The registry is down.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, which asks for tokens: `wall` may read.
+    pub(crate) fn guarded() -> Self {
+        Self::start_with(&["--token-file", "tokens"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let registry = FakeRegistry::start().expect("a free port");
         registry.publish(FakePackage::new("postman", "1.0.0").file("index.js", "exports.send = () => {};"));
         registry.go_down();
@@ -118,7 +140,7 @@ impl Daemon {
             command.env("PATH", path);
         }
         command.env("MANGROVE_NPM_REGISTRY", registry.url());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--grace", "1s"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--grace", "1s"]).args(arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
         let (mut address, mut is_ready) = (None, false);

@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod deno;
 mod doctor;
+mod export;
 mod faults;
 mod fence;
 mod fixtures;

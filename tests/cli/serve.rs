@@ -599,3 +599,53 @@ fn fault_39_runs_of_a_daemon_that_was_killed_are_told_as_interrupted_with_what_t
     assert_eq!(told_of["level"], "WARN", "{told_of}");
     assert_eq!(told()["status"], "interrupted", "written down as it was shown");
 }
+
+/// How often the log has a warning or an error with this text somewhere.
+fn times_said(serving: &Serving, text: &str) -> usize {
+    let log = serving.log.lock().expect("the log");
+    log.iter().filter(|event| event["level"] != "INFO" && event.to_string().contains(text)).count()
+}
+
+#[test]
+fn a_state_directory_that_is_removed_is_made_again_and_everything_goes_on() {
+    let sandbox = ticking(&[]);
+    let serving = Serving::start(&sandbox, &["--rescan", "2s"]);
+    let ran = || succeeded(&sandbox, "quick").len().checked_sub(1);
+    until("a run", ran).expect("the workflow runs");
+    // At once: what is removed file by file may be made again in between.
+    let removed = sandbox.tree.path(".removed");
+    std::fs::rename(sandbox.tree.path(".mangrove"), &removed).expect("moved");
+    std::fs::remove_dir_all(&removed).expect("removed");
+    settles(&sandbox, "extensions/models/quick.ts", is_type("@acme/quick"));
+    until("a run on the new history", ran).expect("the schedule goes on");
+    let is_there = |path: &str| sandbox.tree.path(path).exists();
+    assert!(is_there(".mangrove/.gitignore") && is_there(".mangrove/runs.db"));
+    let (_, types) = serving.ask("GET", "/api/v1/types", None);
+    assert!(types.contains("@acme/quick"), "{types}");
+    assert_eq!(times_said(&serving, "opened again"), 1, "{:#?}", serving.log.lock().expect("the log"));
+}
+
+#[test]
+fn a_repository_that_is_renamed_away_is_told_once_and_nothing_is_made_in_its_place() {
+    let sandbox = ticking(&[]);
+    let serving = Serving::start(&sandbox, &["--rescan", "1s"]);
+    until("a run", || succeeded(&sandbox, "quick").len().checked_sub(1)).expect("the workflow runs");
+    let (root, away) = (sandbox.tree.root(), sandbox.tree.root().with_extension("away"));
+    std::fs::rename(&root, &away).expect("renamed");
+    serving.logs("that it is gone", |event| event.to_string().contains("cannot be looked at"));
+    // Several looks, and several instants of the schedule.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(4) {
+        let (status, body) = serving.ask("POST", "/api/v1/scan", None);
+        assert!(status >= 500, "{status}: {body}");
+    }
+    let is_made = root.exists();
+    let said = times_said(&serving, "cannot be looked at");
+    std::fs::rename(&away, &root).expect("renamed back");
+    assert!(!is_made, "something was made in its old place");
+    assert_eq!(said, 1, "{:#?}", serving.log.lock().expect("the log"));
+    let known = succeeded(&sandbox, "quick").len();
+    until("more runs", || succeeded(&sandbox, "quick").len().checked_sub(known + 1)).expect("it goes on");
+    sandbox.write("extensions/models/new.ts", &model("@acme/new"));
+    settles(&sandbox, "extensions/models/new.ts", is_type("@acme/new"));
+}

@@ -115,7 +115,7 @@ impl Line {
         assert_eq!(failure.attempts, attempts, "{label}");
         assert!(!failure.first_message.is_empty(), "{label}");
         let next = failure.next_retry.unwrap_or_else(|| panic!("{label}: nobody tries again"));
-        let longest = self.class.delay(attempts, 1.0).expect("a class with a timer");
+        let longest = self.class.longest_delay().expect("a class with a timer");
         assert!(next.since(world.now()) <= longest, "{label}: {:?} of {longest:?}", next.since(world.now()));
         assert!(next >= world.now(), "{label}");
     }

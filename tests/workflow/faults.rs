@@ -9,6 +9,7 @@ use mangrove_domain::{
     ports::{RunFilter, RunStore, RunStoreError},
     problem::Code,
     run::{RunHeader, RunLookup, RunRecord, RunStatus},
+    time::Timestamp,
 };
 use mangrove_testkit::rows;
 
@@ -178,6 +179,14 @@ impl RunStore for Failing {
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         self.inner.list(filter).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.inner.forget(before).await
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.inner.forget_lines(before).await
     }
 }
 

@@ -151,6 +151,9 @@ pub(crate) enum Command {
     /// Manage the programs that Mangrove uses
     #[command(subcommand)]
     Runtime(Runtime),
+    /// Print a file for those who operate Mangrove
+    #[command(subcommand)]
+    Export(Export),
     /// Show the documentation of a problem code
     Explain {
         /// The code, such as MG0101
@@ -185,6 +188,15 @@ pub(crate) struct Serve {
     /// How many workflows run at once by schedules and webhooks [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) parallel_runs: Option<String>,
+    /// How long runs are kept after their end; `forever` keeps them all [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_runs: Option<String>,
+    /// How long what runs logged is kept after their end, or `forever` [default: 30d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_logs: Option<String>,
+    /// How long changes of states of sources are kept, or `forever` [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_transitions: Option<String>,
     /// The file with the tokens that requests need
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<String>,
@@ -210,6 +222,30 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object on each line
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// A unit of systemd that runs the daemon of this repository
+    Systemd,
+    /// The description of the HTTP API for programs
+    Openapi,
+    /// The JSON Schema of mangrove.yaml
+    ConfigSchema,
+    /// What a shell needs to complete commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// A manual page
+    Man {
+        /// The command, such as `workflow run`; the program itself if not given
+        command: Vec<String>,
+    },
+    /// A dashboard for Grafana
+    GrafanaDashboard,
+    /// Rules by which Prometheus raises alarms
+    AlertRules,
 }
 
 #[derive(Debug, Args)]

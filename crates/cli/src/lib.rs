@@ -187,6 +187,7 @@ const fn suits_a_server(command: &Command) -> bool {
             | Command::Run(_)
             | Command::Workflow(args::Workflow::Run { .. })
             | Command::Init { .. }
+            | Command::Export(_)
             | Command::Explain { .. }
             | Command::Worker
             | Command::ExitWithParent { .. }
@@ -240,6 +241,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Runtime(args::Runtime::Install { program: args::Installable::Deno }) => {
             commands::runtime::install_deno(context).await
         }
+        Command::Export(export) => commands::export::run(context, &export),
         Command::Explain { code } => commands::explain::run(context, &code),
         Command::Worker | Command::ExitWithParent { .. } => Ok(Exit::Done),
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+use mangrove_app::service::Retention;
 use mangrove_daemon::Options;
 use mangrove_domain::{
     position::Position,
@@ -13,6 +14,9 @@ use crate::{args, human};
 
 /// Looking at all sources more often would cost a processor.
 const SHORTEST_RESCAN: Duration = Duration::from_secs(1);
+
+/// What keeps history without end.
+const FOREVER: &str = "forever";
 
 /// A setting and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +33,9 @@ pub(crate) struct ServeSettings {
     pub(crate) grace: Setting<Duration>,
     pub(crate) rescan: Setting<Duration>,
     pub(crate) parallel_runs: Setting<usize>,
+    pub(crate) keep_runs: Setting<Option<Duration>>,
+    pub(crate) keep_logs: Setting<Option<Duration>>,
+    pub(crate) keep_transitions: Setting<Option<Duration>>,
     pub(crate) token_file: Setting<Option<PathBuf>>,
     pub(crate) hosts: Setting<Vec<String>>,
     pub(crate) insecure_no_auth: bool,
@@ -83,6 +90,15 @@ impl Layers<'_> {
     }
 }
 
+/// How long something is kept.
+fn kept(text: &str) -> Result<Option<Duration>, String> {
+    if text == FOREVER {
+        return Ok(None);
+    }
+    let expected = || format!("a duration such as 12h or 90d, or `{FOREVER}`");
+    parse_duration(text).map(Some).ok_or_else(expected)
+}
+
 /// `parallelRuns` is `parallel` and `runs`.
 fn words_of(key: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -123,6 +139,14 @@ impl ServeSettings {
                 let count = text.parse().ok().filter(|count| (1..=1_000).contains(count));
                 count.ok_or_else(|| "a number from 1 to 1000".to_owned())
             }),
+            keep_runs: layers.read("keepRuns", arguments.keep_runs.as_ref(), usual.retention.runs, kept),
+            keep_logs: layers.read("keepLogs", arguments.keep_logs.as_ref(), usual.retention.logs, kept),
+            keep_transitions: layers.read(
+                "keepTransitions",
+                arguments.keep_transitions.as_ref(),
+                usual.retention.transitions,
+                kept,
+            ),
             token_file: layers
                 .read("tokenFile", arguments.token_file.as_ref(), None, |text| Ok(Some(PathBuf::from(text)))),
             hosts: layers.read("hosts", arguments.hosts.as_ref(), Vec::new(), |text| {
@@ -147,12 +171,18 @@ impl ServeSettings {
     }
 
     /// What the daemon is to be like.
-    pub(crate) const fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options {
             listen: self.listen.value,
             grace: self.grace.value,
             rescan: self.rescan.value,
             parallel_runs: self.parallel_runs.value,
+            retention: Retention {
+                runs: self.keep_runs.value,
+                logs: self.keep_logs.value,
+                transitions: self.keep_transitions.value,
+            },
+            ..Options::default()
         }
     }
 
@@ -160,12 +190,16 @@ impl ServeSettings {
     pub(crate) fn shown(&self) -> Vec<Shown> {
         let show = |key, value: String, source: &str| Shown { key, value, source: source.to_owned() };
         let file = self.token_file.value.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+        let kept = |kept: Option<Duration>| kept.map_or_else(|| FOREVER.to_owned(), human::duration);
         let hosts = if self.hosts.value.is_empty() { "none".to_owned() } else { self.hosts.value.join(", ") };
         vec![
             show("listen", self.listen.value.to_string(), &self.listen.source),
             show("grace", human::duration(self.grace.value), &self.grace.source),
             show("rescan", human::duration(self.rescan.value), &self.rescan.source),
             show("parallelRuns", self.parallel_runs.value.to_string(), &self.parallel_runs.source),
+            show("keepRuns", kept(self.keep_runs.value), &self.keep_runs.source),
+            show("keepLogs", kept(self.keep_logs.value), &self.keep_logs.source),
+            show("keepTransitions", kept(self.keep_transitions.value), &self.keep_transitions.source),
             show("tokenFile", file, &self.token_file.source),
             show("hosts", hosts, &self.hosts.source),
         ]
@@ -196,8 +230,12 @@ mod tests {
 
     #[test]
     fn arguments_win_over_the_environment_and_this_over_the_configuration() {
-        let section = [("grace", "1s"), ("rescan", "1h"), ("listen", "127.0.0.1:1")];
-        let environment = [("MANGROVE_SERVE_GRACE", "2s"), ("MANGROVE_SERVE_LISTEN", "127.0.0.1:2")];
+        let section = [("grace", "1s"), ("rescan", "1h"), ("listen", "127.0.0.1:1"), ("keepLogs", "7d")];
+        let environment = [
+            ("MANGROVE_SERVE_GRACE", "2s"),
+            ("MANGROVE_SERVE_LISTEN", "127.0.0.1:2"),
+            ("MANGROVE_SERVE_KEEP_RUNS", "forever"),
+        ];
         let settings = read(&["--listen", "127.0.0.1:3"], &environment, &section).expect("settings");
         let shown: Vec<String> = settings
             .shown()
@@ -211,6 +249,9 @@ mod tests {
                 "grace 2.0 s (MANGROVE_SERVE_GRACE)",
                 "rescan 60 min (mangrove.yaml:3)",
                 "parallelRuns 4 (default)",
+                "keepRuns forever (MANGROVE_SERVE_KEEP_RUNS)",
+                "keepLogs 7 d (mangrove.yaml:5)",
+                "keepTransitions 90 d (default)",
                 "tokenFile none (default)",
                 "hosts none (default)",
             ]
@@ -219,15 +260,20 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once_and_where() {
-        let problems = read(&["--grace", "soon"], &[("MANGROVE_SERVE_PARALLEL_RUNS", "0")], &[("listen", "here")]);
+        let problems = read(
+            &["--grace", "soon", "--keep-runs", "always"],
+            &[("MANGROVE_SERVE_PARALLEL_RUNS", "0")],
+            &[("listen", "here")],
+        );
         let messages: Vec<String> =
-            problems.expect_err("three problems").into_iter().map(|problem| problem.message).collect();
+            problems.expect_err("four problems").into_iter().map(|problem| problem.message).collect();
         assert_eq!(
             messages,
             [
                 "`listen` is \"here\" (mangrove.yaml:2); expected an address with a port, such as 127.0.0.1:8787",
                 "`grace` is \"soon\" (--grace); expected a duration such as 90s, 5m or 1h",
                 "`parallelRuns` is \"0\" (MANGROVE_SERVE_PARALLEL_RUNS); expected a number from 1 to 1000",
+                "`keepRuns` is \"always\" (--keep-runs); expected a duration such as 12h or 90d, or `forever`",
             ]
         );
     }

@@ -20,9 +20,12 @@ use crate::{
     debounce,
     event::Event,
     http::{self, Access, ApiParts, ApiState, Further, Hosts},
+    log::Said,
+    metrics::Metrics,
     options::Options,
     owner::{Owner, Parts},
     status::Status,
+    status_line,
     webhook::{Secrets, Webhooks},
 };
 
@@ -86,6 +89,8 @@ impl Daemon {
     /// [`StartError`]; nothing was started.
     pub async fn start(self) -> Result<Handle, StartError> {
         let Self { service, watcher, manager, options, answers } = self;
+        let metrics = Arc::new(Metrics::default());
+        let service = service.with_progress(Arc::clone(&metrics) as _);
         let address = options.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
@@ -104,12 +109,15 @@ impl Daemon {
             hosts,
             pages,
             webhooks: Arc::clone(&webhooks),
+            metrics: Arc::clone(&metrics),
             stopping: ended.clone(),
         });
         let router = http::router(&api, further);
         let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
+        let line = status_line::keep(service.clone(), Arc::clone(&manager), status.subscribe());
+        tokio::spawn(ended.clone().run_until_cancelled_owned(line));
         let parts = Parts {
             service,
             watcher,
@@ -119,6 +127,7 @@ impl Daemon {
             receiver,
             status,
             webhooks,
+            metrics,
             stopping: CancellationToken::new(),
         };
         let task = tokio::spawn(async move {
@@ -144,10 +153,15 @@ async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
 
 /// Publishes what other processes commit.
 async fn follow_commits(service: Service) {
+    let mut said = Said::default();
     loop {
         tokio::time::sleep(BETWEEN_LOOKS_AT_COMMITS).await;
-        if let Err(error) = service.publish_foreign_commits().await {
-            tracing::warn!(%error, "it cannot be seen what other processes have committed");
+        match service.publish_foreign_commits().await {
+            Ok(_) => said.forget(),
+            Err(error) if said.is_new(&error) => {
+                tracing::warn!(%error, "it cannot be seen what other processes have committed");
+            }
+            Err(_) => {}
         }
     }
 }

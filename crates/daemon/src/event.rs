@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Report},
-    service::ServiceError,
+    service::{ServiceError, Upkeep},
 };
 use mangrove_domain::{problem::Problem, watch::FileChanges};
 use tokio::sync::oneshot;
@@ -31,6 +31,8 @@ pub(crate) enum Event {
     ScheduledRunStarted(FireNumber, String),
     /// A run that a schedule started, or should have, came to this end.
     ScheduledRunEnded(FireNumber, FireOutcome),
+    /// Upkeep ended after this time.
+    KeptUp(Box<Upkeep>, Duration),
     /// Somebody wants something.
     Request(Request),
 }

@@ -10,18 +10,24 @@ mod answering;
 mod control;
 mod daemon;
 mod debounce;
+mod ending;
 mod event;
 pub mod http;
 mod log;
+pub mod metrics;
 mod options;
 mod owner;
+mod queue_load;
 mod read_schedules;
+mod readings;
 mod scans;
 pub mod schedule;
 mod schedule_documents;
 mod scheduled_runs;
 mod status;
+mod status_line;
 mod triggered_runs;
+mod upkeep;
 pub mod webhook;
 
 pub use self::{
@@ -29,5 +35,6 @@ pub use self::{
     daemon::{Answers, Daemon, Handle, StartError},
     event::{ScanAnswer, ScanFailed, ScanOptions},
     options::Options,
+    queue_load::QueueLoad,
     status::{LastLook, Phase, Status},
 };

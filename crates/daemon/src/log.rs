@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mangrove_app::scan::Publication;
+use mangrove_app::{scan::Publication, service::Upkeep};
 use mangrove_domain::{
     index::TypeIndex,
     problem::{Problem, Severity},
@@ -10,6 +10,27 @@ use mangrove_domain::{
     state::StateName,
     watch::Coverage,
 };
+
+/// What was said last of something that goes on, so that it is said once.
+#[derive(Debug, Default)]
+pub(crate) struct Said(Option<String>);
+
+impl Said {
+    /// True if something else was said last, or nothing. It counts as said then.
+    pub(crate) fn is_new(&mut self, what: &impl ToString) -> bool {
+        let what = what.to_string();
+        if self.0.as_ref() == Some(&what) {
+            return false;
+        }
+        self.0 = Some(what);
+        true
+    }
+
+    /// It is over.
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
 
 /// What came into another state, and what began to fail.
 pub(crate) fn publication(publication: &Publication, index: &TypeIndex) {
@@ -62,5 +83,27 @@ pub(crate) fn broken_files(before: &BTreeMap<String, Problem>, now: &BTreeMap<St
             "it cannot be used; a workflow that it had before is started as it was then: {}",
             problem.message
         );
+    }
+}
+
+/// Says what daily upkeep did.
+pub(crate) fn upkeep(upkeep: &Upkeep, duration: Duration) {
+    let Upkeep { pruned, runs, logs, transitions, claims, failures } = upkeep;
+    tracing::info!(
+        bundles = pruned.bundles.files,
+        packages = pruned.packages.files,
+        leftovers = pruned.leftovers,
+        runs,
+        logs,
+        transitions,
+        claims,
+        milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        "removed what nothing needs any more"
+    );
+    for problem in &pruned.withheld {
+        tracing::warn!(code = %problem.code, subject = problem.subject, "bundles stay: {}", problem.message);
+    }
+    for (doing, error) in failures {
+        tracing::error!(error, "{doing} failed; it is tried again in a day");
     }
 }

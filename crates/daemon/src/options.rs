@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use mangrove_app::service::Retention;
+
 /// What a daemon is to be like.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -14,16 +16,23 @@ pub struct Options {
     pub rescan: Duration,
     /// How many workflows run at once at most by schedules and webhooks, at least 1.
     pub parallel_runs: usize,
+    /// How long after its start it looks after its stores first, and up to twice as much later by chance; then once a day.
+    pub first_upkeep: Duration,
+    /// How long history is kept.
+    pub retention: Retention,
 }
 
 impl Default for Options {
-    /// On the local machine alone, port 8787; 20 s of grace; a look every 5 minutes; 4 runs at once.
+    /// On the local machine alone, port 8787; 20 s of grace; a look every 5 minutes; 4 runs at once; history for the usual
+    /// time.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
             grace: Duration::from_secs(20),
             rescan: Duration::from_mins(5),
             parallel_runs: 4,
+            first_upkeep: Duration::from_mins(10),
+            retention: Retention::default(),
         }
     }
 }

@@ -5,12 +5,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use mangrove_app::{
     scan::{Error, Observed, Publication},
-    service::{Service, ServiceError},
+    service::{Service, ServiceError, Upkeep},
 };
 use mangrove_domain::{
-    plan::SECOND_LOOK_AFTER,
     ports::{ServiceManager, Watcher},
-    problem::Problem,
+    problem::{Code, Problem},
     watch::{FileChanges, WatchList},
 };
 use tokio::{
@@ -23,13 +22,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    ending::Ending,
     event::{Event, Request, ScanAnswer, ScanFailed},
-    log,
+    log::{self, Said},
+    metrics::Metrics,
     options::Options,
-    read_schedules::{self, ReadSchedules},
+    read_schedules::ReadSchedules,
+    readings::Readings,
     scans::Scans,
     scheduled_runs::ScheduledRuns,
-    status::{LastLook, Phase, Status},
+    status::{self, LastLook, Phase, Status},
+    upkeep::{self, Activity, UpkeepTimer},
     webhook::Webhooks,
 };
 
@@ -44,8 +47,6 @@ const BETWEEN_BUSY_RETRIES: Duration = Duration::from_secs(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How soon it looks again after it failed itself.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(5);
-/// How long runs that were cancelled may take to end.
-const AFTER_CANCELLING: Duration = Duration::from_secs(5);
 
 /// What the owner is made of.
 pub(crate) struct Parts {
@@ -57,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) receiver: mpsc::Receiver<Event>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when the daemon takes nothing new any more.
     pub(crate) stopping: CancellationToken,
 }
@@ -68,20 +70,21 @@ pub(crate) struct Owner {
     waiting: Vec<oneshot::Sender<ScanAnswer>>,
     watch_list: WatchList,
     scheduled: ScheduledRuns,
-    reads_schedules: bool,
-    /// Something changed while they were being read.
-    reads_schedules_again: bool,
+    readings: Readings,
     publications: broadcast::Receiver<Arc<Publication>>,
+    upkeep: UpkeepTimer,
+    last_tick: Instant,
     next_retry: Instant,
     last_retry: Instant,
     next_rescan: Instant,
     /// When another look may believe what the latest one saw removed.
     second_look: Option<Instant>,
-    /// When the workflows are read again, because the latest reading misses some that were there.
-    second_reading: Option<Instant>,
+    /// What was said last of looks and work that failed.
+    said_of_looks: Said,
+    said_of_work: Said,
+    is_repository_gone: bool,
     ready_at: Instant,
-    /// When a stopping daemon ends at the latest, and whether its runs were asked to end.
-    deadline: Option<(Instant, bool)>,
+    ending: Ending,
 }
 
 impl Owner {
@@ -92,16 +95,19 @@ impl Owner {
             waiting: Vec::new(),
             watch_list: WatchList::default(),
             scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
-            reads_schedules: false,
-            reads_schedules_again: false,
+            readings: Readings::default(),
             publications: parts.service.publications(),
+            upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, upkeep::chance(&parts.service)),
+            last_tick: now,
             next_retry: now + LONGEST_SLEEP,
             last_retry: now,
             next_rescan: now + parts.options.rescan,
             second_look: None,
-            second_reading: None,
+            said_of_looks: Said::default(),
+            said_of_work: Said::default(),
+            is_repository_gone: false,
             ready_at: now + READY_AFTER,
-            deadline: None,
+            ending: Ending::default(),
             parts,
         }
     }
@@ -111,9 +117,10 @@ impl Owner {
         self.scans.want_all_tried();
         loop {
             self.begin_look();
-            if !self.is_stopping() {
+            if !self.is_stopping() && !self.is_repository_gone {
                 self.scheduled.start_due();
             }
+            status::note_scheduled(&self.parts.status, self.scheduled.load(), self.scheduled.next_due());
             let wake = self.next_wake();
             tokio::select! {
                 event = self.parts.receiver.recv() => match event {
@@ -146,6 +153,7 @@ impl Owner {
             Event::SchedulesRead(read) => self.schedules_read(*read),
             Event::ScheduledRunStarted(number, run) => self.scheduled.started(number, &run),
             Event::ScheduledRunEnded(number, outcome) => self.scheduled.ended(number, outcome),
+            Event::KeptUp(upkeep, duration) => self.kept_up(&upkeep, duration),
             Event::Request(request) => self.requested(request).await,
         }
     }
@@ -168,7 +176,7 @@ impl Owner {
                 self.parts.manager.ready();
                 let _ = answer.send(problems);
             }
-            Request::Stop if self.is_stopping() => self.deadline = Some((Instant::now(), true)),
+            Request::Stop if self.is_stopping() => self.ending.hurry(Instant::now()),
             Request::Stop => self.stop(self.parts.options.grace),
             Request::StopNow => self.stop(Duration::ZERO),
         }
@@ -204,36 +212,26 @@ impl Owner {
         matches!(ending, None | Some("yaml" | "yml" | "json")) || self.watch_list.is_in_tree(path)
     }
 
-    /// Reads definitions and workflows for their schedules; once more afterwards if they are being read already.
+    /// Reads definitions and workflows for what starts them by itself.
     fn read_schedules(&mut self) {
-        if self.reads_schedules {
-            self.reads_schedules_again = true;
-            return;
-        }
-        self.reads_schedules = true;
-        let (service, sender) = (self.parts.service.clone(), self.parts.sender.clone());
-        tokio::spawn(async move {
-            let read = read_schedules::read(service).await;
-            // The owner may have ended.
-            let _ = sender.send(Event::SchedulesRead(Box::new(read))).await;
-        });
+        self.readings.begin(&self.parts.service, &self.parts.sender);
     }
 
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
-        self.reads_schedules = false;
+        let is_wanted_again = self.readings.ended();
         match read {
-            // Such as when a list of mounts is empty for a moment.
-            Ok(read) if self.misses_workflows(&read) && self.is_too_soon_to_believe() => {}
             Ok(mut read) => {
-                self.second_reading = None;
-                let webhooks = std::mem::take(&mut read.webhooks);
-                let known = self.parts.webhooks.routes();
-                self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
-                self.scheduled.replace(&read);
+                let misses_some = self.misses_workflows(&read);
+                if self.readings.counts(misses_some) {
+                    let webhooks = std::mem::take(&mut read.webhooks);
+                    let known = self.parts.webhooks.routes();
+                    self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
+                    self.scheduled.replace(&read);
+                }
             }
-            Err(error) => tracing::error!(%error, "schedules go on as they were, for they cannot be read"),
+            Err(error) => self.readings.failed(&error),
         }
-        if std::mem::take(&mut self.reads_schedules_again) {
+        if is_wanted_again {
             self.read_schedules();
         }
     }
@@ -241,12 +239,6 @@ impl Owner {
     /// True if a workflow that starts by itself is not there any more, and nothing says why.
     fn misses_workflows(&self, read: &ReadSchedules) -> bool {
         self.scheduled.misses(read) || read.webhooks.misses(&self.parts.webhooks.routes(), &read.library)
-    }
-
-    /// False if workflows were missed before, long enough ago.
-    fn is_too_soon_to_believe(&mut self) -> bool {
-        let now = Instant::now();
-        now < *self.second_reading.get_or_insert(now + SECOND_LOOK_AFTER)
     }
 
     fn begin_look(&mut self) {
@@ -281,8 +273,12 @@ impl Owner {
             Ok(observed) => observed,
             Err(error) => {
                 self.scans.look_failed();
-                tracing::error!(%error, "the sources cannot be looked at");
                 let fault = error.fault();
+                if self.said_of_looks.is_new(&error) {
+                    tracing::error!(%error, reason = %fault, "the sources cannot be looked at");
+                }
+                // Runs of a repository that is not there would only fail.
+                self.is_repository_gone = fault.code == Code::ROOT_UNREACHABLE;
                 let problem = Problem::error(fault.code, "scan", fault.message.clone());
                 self.set_last_look(vec![problem], duration, true);
                 self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
@@ -291,6 +287,8 @@ impl Owner {
                 return;
             }
         };
+        self.said_of_looks.forget();
+        self.is_repository_gone = false;
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
         let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
@@ -325,7 +323,12 @@ impl Owner {
         self.scans.published(&publication.changed);
         self.set_in_progress();
         self.plan_retry();
-        log::publication(&publication, &self.parts.service.published());
+        let index = self.parts.service.published();
+        // Another process took it away, or the catalog is a new one: whether its source is gone, a look says.
+        if publication.changed.iter().any(|source| index.row(source).is_none()) {
+            self.scans.want();
+        }
+        log::publication(&publication, &index);
     }
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
@@ -337,7 +340,9 @@ impl Owner {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, "what follows from a look could not be done");
+                if self.said_of_work.is_new(&error) {
+                    tracing::error!(%error, "what follows from a look could not be done");
+                }
                 self.look_again_soon();
             }
         }
@@ -387,25 +392,23 @@ impl Owner {
     }
 
     fn next_wake(&self) -> Instant {
-        let mut wake = Instant::now() + LONGEST_SLEEP;
+        // Events that come one after the other must not keep it from the time.
+        let mut wake = self.last_tick + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
-        let second_reading = self.second_reading.filter(|_| !self.reads_schedules);
-        wake = [self.second_look, second_reading].into_iter().flatten().fold(wake, Instant::min);
-        if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping()) {
+        wake = [self.second_look, self.readings.next()].into_iter().flatten().fold(wake, Instant::min);
+        if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping() && !self.is_repository_gone) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
         if self.parts.status.borrow().phase == Phase::Starting {
             wake = wake.min(self.ready_at);
         }
-        if let Some((deadline, _)) = self.deadline {
-            // Runs end without an event of ours.
-            wake = wake.min(deadline).min(Instant::now() + Duration::from_millis(50));
-        }
+        wake = self.ending.wake(Instant::now()).map_or(wake, |end| wake.min(end));
         wake
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
+        self.last_tick = now;
         self.parts.manager.alive();
         if now >= self.ready_at {
             self.become_ready();
@@ -419,8 +422,7 @@ impl Owner {
         if self.second_look.take_if(|at| now >= *at).is_some() {
             self.scans.want();
         }
-        // It stays, so that the reading that follows is believed.
-        if self.second_reading.is_some_and(|at| now >= at) && !self.reads_schedules {
+        if self.readings.next().is_some_and(|at| now >= at) {
             self.read_schedules();
         }
         if now >= self.next_rescan {
@@ -428,17 +430,30 @@ impl Owner {
             self.scans.want();
             self.read_schedules();
         }
-        if let Some((deadline, has_cancelled)) = self.deadline
-            && now >= deadline
-            && !has_cancelled
-        {
+        self.keep_up(now);
+        if self.ending.cancels(now) {
             for run in self.parts.service.active_runs() {
                 tracing::warn!(run = run.id, "cancelled: it runs longer than a stopping daemon waits");
                 // It may have ended by itself.
                 let _ = self.parts.service.cancel_run(&run.id);
             }
-            self.deadline = Some((now + AFTER_CANCELLING, true));
         }
+    }
+
+    /// Looks after the stores if it is time for that.
+    fn keep_up(&mut self, now: Instant) {
+        let Parts { service, options, sender, stopping, .. } = &self.parts;
+        let activity = Activity { looks: !self.scans.is_idle(), runs: !service.active_runs().is_empty() };
+        if !self.is_stopping() && self.upkeep.begin(now, activity) {
+            upkeep::start(service.clone(), options.retention, sender.clone(), stopping.clone());
+        }
+    }
+
+    fn kept_up(&mut self, upkeep: &Upkeep, duration: Duration) {
+        let Parts { service, metrics, .. } = &self.parts;
+        log::upkeep(upkeep, duration);
+        metrics.upkeep.add(upkeep, duration, service.clock().now());
+        self.upkeep.ended(Instant::now(), upkeep::chance(service));
     }
 
     fn stop(&mut self, grace: Duration) {
@@ -446,17 +461,16 @@ impl Owner {
         self.parts.status.send_modify(|status| status.phase = Phase::Stopping);
         self.parts.stopping.cancel();
         self.scans.abandon();
-        self.deadline = Some((Instant::now() + grace, false));
+        self.ending.begin(Instant::now(), grace);
     }
 
     const fn is_stopping(&self) -> bool {
-        self.deadline.is_some()
+        self.ending.has_begun()
     }
 
     fn has_ended(&self) -> bool {
-        let Some((deadline, has_cancelled)) = self.deadline else { return false };
-        let is_done = self.parts.service.active_runs().is_empty() && self.scans.is_idle();
-        is_done || has_cancelled && Instant::now() >= deadline
+        let is_done = || self.parts.service.active_runs().is_empty() && self.scans.is_idle();
+        self.ending.is_over(Instant::now(), is_done)
     }
 
     fn set_in_progress(&self) {
@@ -466,7 +480,9 @@ impl Owner {
 
     fn set_last_look(&self, problems: Vec<Problem>, duration: Duration, has_failed: bool) {
         log::look(&problems);
-        let last = LastLook { at: self.parts.service.clock().now(), duration, problems: problems.into(), has_failed };
+        let at = self.parts.service.clock().now();
+        self.parts.metrics.looks.add(duration, has_failed, at);
+        let last = LastLook { at, duration, problems: problems.into(), has_failed };
         self.parts.status.send_modify(|status| status.last_look = Some(last));
     }
 }

@@ -1,15 +1,12 @@
 //! Reading what starts workflows by itself in a repository: schedules and webhooks.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use mangrove_app::{
     service::{Service, ServiceError},
     workflow::{LibrarySchedules, LibraryWebhooks},
 };
 use mangrove_domain::time::Timestamp;
-
-/// Claims are kept this long.
-const KEPT_CLAIMS: Duration = Duration::from_hours(7 * 24);
 
 /// What is read of the definitions and workflows of a repository.
 #[derive(Debug)]
@@ -33,9 +30,5 @@ pub(crate) async fn read(service: Service) -> Result<ReadSchedules, ServiceError
             HashMap::new()
         }
     };
-    let before = service.clock().now().minus(KEPT_CLAIMS);
-    if let Err(error) = leases.sweep(before).await {
-        tracing::debug!(%error, "old claims are kept");
-    }
     Ok(ReadSchedules { library, webhooks, last })
 }

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::{
     event::Event,
     log,
+    queue_load::QueueLoad,
     read_schedules::ReadSchedules,
     schedule::{Fire, FireNumber, FireOutcome, Limits, Scheduler, SchedulerChange, SchedulerView},
     triggered_runs,
@@ -101,6 +102,10 @@ impl ScheduledRuns {
 
     pub(crate) fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
         self.scheduler.ended(number, outcome);
+    }
+
+    pub(crate) fn load(&self) -> QueueLoad {
+        self.scheduler.load()
     }
 
     pub(crate) fn view(&self) -> SchedulerView {

@@ -3,6 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{problem::Problem, time::Timestamp, watch::Coverage};
+use tokio::sync::watch;
+
+use crate::queue_load::QueueLoad;
 
 /// How a daemon is at one moment.
 #[derive(Clone, Debug)]
@@ -19,6 +22,10 @@ pub struct Status {
     pub coverage: Option<Coverage>,
     /// How many sources are being built or inspected.
     pub in_progress: usize,
+    /// The runs of schedules.
+    pub scheduled: QueueLoad,
+    /// When the next of them is due.
+    pub next_run: Option<Timestamp>,
 }
 
 /// What a daemon is about.
@@ -61,6 +68,24 @@ impl Status {
     /// Of a daemon that begins now.
     #[must_use]
     pub const fn starting(now: Timestamp) -> Self {
-        Self { phase: Phase::Starting, started_at: now, last_look: None, failing: None, coverage: None, in_progress: 0 }
+        Self {
+            phase: Phase::Starting,
+            started_at: now,
+            last_look: None,
+            failing: None,
+            coverage: None,
+            in_progress: 0,
+            scheduled: QueueLoad { running: 0, limit: 0, waiting: 0 },
+            next_run: None,
+        }
     }
+}
+
+/// Notes how many runs of schedules there are and when the next one is due, and wakes nobody if that is as before.
+pub(crate) fn note_scheduled(status: &watch::Sender<Status>, scheduled: QueueLoad, next_run: Option<Timestamp>) {
+    status.send_if_modified(|status| {
+        let before = (status.scheduled, status.next_run);
+        (status.scheduled, status.next_run) = (scheduled, next_run);
+        before != (scheduled, next_run)
+    });
 }

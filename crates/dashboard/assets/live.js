@@ -147,6 +147,9 @@
     }
   };
 
+  // Another script knows of something that no event here tells.
+  document.addEventListener("changed", wanted);
+
   document.addEventListener("visibilitychange", () => {
     events?.close();
     events = undefined;

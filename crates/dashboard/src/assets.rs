@@ -17,17 +17,20 @@ pub(crate) struct Asset {
     content: &'static str,
 }
 
+/// A file that is made of these, one after the other.
 macro_rules! asset {
-    ($stem:literal, $extension:literal, $kind:literal) => {
+    ($stem:literal, $extension:literal, $kind:literal, $($file:literal),+) => {
         LazyLock::new(|| {
-            Asset::new($stem, $extension, $kind, include_str!(concat!("../assets/", $stem, ".", $extension)))
+            Asset::new($stem, $extension, $kind, concat!($(include_str!(concat!("../assets/", $file))),+))
         })
     };
 }
 
-pub(crate) static STYLE: LazyLock<Asset> = asset!("style", "css", "text/css; charset=utf-8");
-pub(crate) static SCRIPT: LazyLock<Asset> = asset!("live", "js", "text/javascript; charset=utf-8");
-pub(crate) static ICON: LazyLock<Asset> = asset!("icon", "svg", "image/svg+xml");
+pub(crate) static STYLE: LazyLock<Asset> = asset!("style", "css", "text/css; charset=utf-8", "style.css", "runs.css");
+pub(crate) static SCRIPT: LazyLock<Asset> = asset!("live", "js", "text/javascript; charset=utf-8", "live.js");
+/// For the page of a run that goes on.
+pub(crate) static FOLLOW: LazyLock<Asset> = asset!("follow", "js", "text/javascript; charset=utf-8", "follow.js");
+pub(crate) static ICON: LazyLock<Asset> = asset!("icon", "svg", "image/svg+xml", "icon.svg");
 
 impl Asset {
     fn new(stem: &str, extension: &str, kind: &'static str, content: &'static str) -> Self {
@@ -43,7 +46,7 @@ impl Asset {
 
 /// One file by its name.
 pub(crate) async fn serve(InPath(name): InPath<String>) -> Result<Response, ApiError> {
-    let all: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
+    let all: [&Asset; 4] = [&STYLE, &SCRIPT, &FOLLOW, &ICON];
     let Some(asset) = all.into_iter().find(|asset| asset.name == name) else {
         return Err(ApiError::plain(StatusCode::NOT_FOUND, format!("there is no file `{name}`; reload the page")));
     };

@@ -8,11 +8,17 @@
 
 mod actions;
 mod assets;
+mod content;
 mod failures;
+mod form;
 mod frame;
+mod graph;
+mod markdown;
 mod pages;
 mod parts;
 mod presenter;
+mod problem_text;
+mod runs;
 
 use std::sync::Arc;
 
@@ -39,6 +45,17 @@ fn protected() -> Router<ApiState> {
         .route("/types/{*type}", get(pages::type_page::show))
         .route("/source", get(pages::source::show))
         .route("/problems", get(pages::problems::show))
+        .route("/workflows", get(pages::workflows::show))
+        .route("/workflows/{name}", get(pages::workflow::show))
+        .route("/workflows/{name}/runs", get(pages::workflow::lead_to_form).post(pages::workflow::start))
+        .route("/runs", get(pages::runs::show))
+        .route("/runs/{id}", get(pages::run::show))
+        .route("/runs/{id}/log", get(pages::run::log))
+        .route("/runs/{id}/cancel", post(pages::run::cancel))
+        .route("/schedules", get(pages::schedules::show))
+        .route("/data", get(pages::data::list))
+        .route("/data/item", get(pages::data::item))
+        .route("/data/content", get(pages::data::content))
         .route("/scan", post(actions::scan))
         .route("/retry", post(actions::retry))
 }

@@ -7,7 +7,8 @@ use mangrove_documents::ProblemDetails;
 
 use crate::{
     frame::{Frame, page},
-    parts::address,
+    parts::{address, words::heading},
+    problem_text,
 };
 
 /// The pages.
@@ -31,19 +32,20 @@ impl ErrorPage<'_> {
 struct CodePage {
     frame: Frame,
     /// The first line of the text, which is its heading.
-    heading: &'static str,
-    text: &'static str,
+    title: &'static str,
+    /// The rest of it as HTML.
+    text: String,
 }
 
 impl Presenter for Pages {
     fn present(&self, state: &ApiState, _asked: &Asked, answer: &Presentable) -> Response {
         let now = state.service().clock().now();
         let page = match answer {
-            Presentable::Error(error) => page(&ErrorPage { frame: Frame::bare(error.title.as_str(), now), error }),
+            Presentable::Error(error) => page(&ErrorPage { frame: Frame::bare(heading(&error.title), now), error }),
             Presentable::ProblemPage { code, markdown } => {
-                let (heading, text) = markdown.split_once('\n').unwrap_or((markdown, ""));
-                let heading = heading.trim_start_matches('#').trim_start();
-                page(&CodePage { frame: Frame::bare(code.to_string(), now), heading, text })
+                let (title, text) = markdown.split_once('\n').unwrap_or((markdown, ""));
+                let title = title.trim_start_matches('#').trim_start();
+                page(&CodePage { frame: Frame::bare(code.to_string(), now), title, text: problem_text::to_html(text) })
             }
         };
         page.unwrap_or_else(ApiError::into_response)

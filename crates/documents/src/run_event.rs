@@ -44,6 +44,9 @@ pub struct LineDocument {
     /// How the step or job ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// When the line was logged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Moment>,
     /// The level of the logged line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
@@ -137,6 +140,7 @@ impl From<&RunEvent> for RunEventDocument {
                 LineDocument { task: Some(task.clone()), ..LineDocument::at("step-started", job, Some(step)) }
             }
             RunChange::Log { job, step, line } => LineDocument {
+                at: Some(Moment(line.at)),
                 level: Some(line.level.clone()),
                 text: Some(line.text.clone()),
                 ..LineDocument::at("log", job, Some(step))

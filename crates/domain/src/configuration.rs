@@ -12,4 +12,5 @@ pub struct InForce {
 }
 
 /// The keys of `serve` in `mangrove.yaml`, sorted. What they mean is in `design/daemon.md`.
-pub const SERVE_KEYS: [&str; 6] = ["grace", "hosts", "listen", "parallelRuns", "rescan", "tokenFile"];
+pub const SERVE_KEYS: [&str; 9] =
+    ["grace", "hosts", "keepLogs", "keepRuns", "keepTransitions", "listen", "parallelRuns", "rescan", "tokenFile"];

@@ -45,19 +45,19 @@ impl FailureClass {
         }
     }
 
-    /// The delay after the given number of failed attempts (1 for the first).
+    /// The delay until the next try of what has been failing for this long; it doubles from try to try.
     ///
     /// `jitter` lies in 0..=1 and spreads [`Transient`](Self::Transient) delays over the whole interval
     /// from zero ("full jitter"), so that many rows do not come back at the same moment (fault 50).
     #[must_use]
-    pub fn delay(self, attempts: u32, jitter: f64) -> Option<Duration> {
+    pub fn delay(self, failing_for: Duration, jitter: f64) -> Option<Duration> {
         let longest = self.longest_delay()?;
         let first = match self {
             FailureClass::Transient => Duration::from_secs(1),
             FailureClass::Environment | FailureClass::Deterministic => Duration::from_secs(30),
         };
-        let doubled = first.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1).min(30)).unwrap_or(u32::MAX));
-        let capped = doubled.min(longest);
+        // Delays of 1, 2 and 4 s have taken 7 s together.
+        let capped = first.saturating_add(failing_for).min(longest);
         Some(if self == FailureClass::Transient { capped.mul_f64(jitter.clamp(0.0, 1.0)) } else { capped })
     }
 
@@ -194,11 +194,11 @@ impl fmt::Display for Fault {
 /// is asked again then; a scan and a request for a type do not wait for timers at all.
 pub const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
 
-/// How long a timer waits after a fault of this class, the given one in its series. Who asked to be left alone is, up to
+/// How long a timer waits after a fault of this class, if this has been going on for so long. Who asked to be left alone is, up to
 /// [`LONGEST_PATIENCE`] and by chance up to a tenth longer, so that not all who were told the same come back together.
-fn pause(class: FailureClass, attempts: u32, jitter: f64, retry_after: Option<Duration>) -> Option<Duration> {
+fn pause(class: FailureClass, failing_for: Duration, jitter: f64, retry_after: Option<Duration>) -> Option<Duration> {
     let asked = retry_after.unwrap_or_default().min(LONGEST_PATIENCE);
-    Some(class.delay(attempts, jitter)?.max(asked.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)))
+    Some(class.delay(failing_for, jitter)?.max(asked.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)))
 }
 
 /// Mismatches of one package in a row that may still be an accident of its transport.
@@ -240,18 +240,31 @@ impl Failure {
     /// `jitter` lies in 0..=1.
     #[must_use]
     pub fn record(previous: Option<&Failure>, fault: Fault, now: Timestamp, jitter: f64) -> Failure {
+        Self::record_in_outage(previous, fault, now, jitter, None)
+    }
+
+    /// The same where other rows fail for this cause: `outage` says since when they do. The timer goes by that.
+    #[must_use]
+    pub fn record_in_outage(
+        previous: Option<&Failure>,
+        fault: Fault,
+        now: Timestamp,
+        jitter: f64,
+        outage: Option<Timestamp>,
+    ) -> Failure {
         let message = fault.to_string();
         let continued = previous.filter(|old| old.code == fault.code && old.cause == fault.cause);
         let attempts = continued.map_or(1, |old| old.attempts.saturating_add(1));
         let class = class_after(&fault, attempts);
-        let pause = pause(class, attempts, jitter, fault.retry_after);
+        let first_seen = continued.map_or(now, |old| old.first_seen);
+        let pause = pause(class, now.since(outage.unwrap_or(first_seen)), jitter, fault.retry_after);
         Failure {
             class,
             code: fault.code,
             cause: fault.cause,
             first_message: continued.map_or_else(|| message.clone(), |old| old.first_message.clone()),
             latest_message: message,
-            first_seen: continued.map_or(now, |old| old.first_seen),
+            first_seen,
             last_seen: now,
             attempts,
             next_retry: pause.map(|pause| now.plus(pause)),

@@ -175,6 +175,17 @@ fn break_off(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Ti
     }
 }
 
+impl RunRecord {
+    /// Takes out what its steps logged; true if there was anything.
+    pub fn forget_lines(&mut self) -> bool {
+        let mut had_lines = false;
+        for step in self.jobs.iter_mut().flat_map(|job| &mut job.steps) {
+            had_lines |= !std::mem::take(&mut step.logs).is_empty();
+        }
+        had_lines
+    }
+}
+
 /// What an identifier, or the beginning of one, leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunLookup {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The duration that a person wrote: digits with `ms`, `s`, `m` or `h`; longer than zero.
+/// The duration that a person wrote: digits with `ms`, `s`, `m`, `h` or `d`; longer than zero.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
@@ -11,6 +11,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         "s" => 1000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
     let millis = text[..unit_at].parse::<u64>().ok()?.checked_mul(factor)?;

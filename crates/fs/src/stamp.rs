@@ -165,7 +165,8 @@ impl Horizon {
 }
 
 fn probe(state_directory: &Path, root: &Path) -> Option<(i64, i64)> {
-    let directory = Directory::make(state_directory, state_directory).ok()?;
+    // It may belong to a repository that is not there any more: nothing is made for a probe.
+    let directory = Directory::open(state_directory, state_directory).ok()?;
     if std::fs::metadata(state_directory).ok()?.dev() != std::fs::metadata(root).ok()?.dev() {
         return None;
     }

@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     database::{Database, DatabaseFault},
+    failure::Fault,
     ports::{Catalog, CatalogError, Databases, InspectionCache, RunStoreError, StagedCatalog, StoreError},
     problem::{Code, Problem},
 };
@@ -15,6 +16,7 @@ use mangrove_domain::{
 use crate::{
     catalog::{DeferredCatalog, OpenMode, OpenedCatalog, SqliteCatalog, StagingDirectory, Unusable},
     runs::{DeferredRuns, SqliteRuns},
+    state_directory,
     store::{LocalStore, Ownership},
 };
 
@@ -27,6 +29,7 @@ pub struct SqliteDatabases {
 }
 
 struct Inner {
+    repository: PathBuf,
     state_directory: PathBuf,
     mode: OpenMode,
     /// A catalog that cannot be opened is no error before it is asked for something.
@@ -36,11 +39,19 @@ struct Inner {
 }
 
 impl SqliteDatabases {
-    /// The databases in this directory, and the bundle store that belongs to its catalog. With `defers_errors`, a
-    /// catalog that cannot be opened answers every question with the reason.
+    /// The databases in the state directory of this repository, and the bundle store that belongs to its catalog. With
+    /// `defers_errors`, a catalog that cannot be opened answers every question with the reason. A state directory that is removed
+    /// meanwhile is made again, but not that of a repository that is not there any more.
     #[must_use]
-    pub fn new(state_directory: PathBuf, mode: OpenMode, defers_errors: bool, store: LocalStore) -> Self {
-        let inner = Arc::new(Inner { state_directory, mode, defers_errors, store, notices: Mutex::default() });
+    pub fn new(
+        repository: PathBuf,
+        state_directory: PathBuf,
+        mode: OpenMode,
+        defers_errors: bool,
+        store: LocalStore,
+    ) -> Self {
+        let notices = Mutex::default();
+        let inner = Arc::new(Inner { repository, state_directory, mode, defers_errors, store, notices });
         let opener = Arc::clone(&inner);
         let catalog = DeferredCatalog::new(inner.path(Database::Catalog), mode, move || {
             let inner = Arc::clone(&opener);
@@ -71,7 +82,23 @@ impl Inner {
         self.state_directory.join(database.file_name())
     }
 
+    /// Makes the state directory if it is not there any more.
+    fn prepare(&self) -> Result<(), Fault> {
+        let (repository, state) = (&self.repository, &self.state_directory);
+        if self.mode == OpenMode::ReadOnly || state.is_dir() {
+            return Ok(());
+        }
+        if state.starts_with(repository) && !repository.is_dir() {
+            let message = format!("the repository {} is not there any more", repository.display());
+            return Err(Fault::environment(Code::ROOT_UNREACHABLE, "repository:gone", message));
+        }
+        state_directory::prepare(repository, state).map_err(|error| {
+            Fault::environment(Code::NOT_WRITABLE, "state-directory", error.to_string()).caused_by(error)
+        })
+    }
+
     async fn open_catalog(&self) -> Result<OpenedCatalog, CatalogError> {
+        self.prepare().map_err(|fault| CatalogError::Access { operation: "open", fault })?;
         let opened = match SqliteCatalog::open(&self.path(Database::Catalog), self.mode).await {
             Err(error) if self.defers_errors => return Ok(OpenedCatalog::Unusable(Unusable::from(&error))),
             opened => opened?,
@@ -86,6 +113,7 @@ impl Inner {
     }
 
     async fn open_runs(&self) -> Result<SqliteRuns, RunStoreError> {
+        self.prepare().map_err(|fault| RunStoreError { operation: "open", fault })?;
         let opened = SqliteRuns::open(&self.path(Database::Runs), self.mode).await?;
         if let Some(path) = &opened.set_aside {
             let message = format!("was damaged; it was moved to {}, and a new one begins here", path.display());

@@ -91,7 +91,7 @@ async fn sqlite_databases() {
         let state = fresh.path();
         fs::create_dir_all(&state).expect("a directory");
         let store = LocalStore::new(state.join("bundles"));
-        let databases = SqliteDatabases::new(state.clone(), OpenMode::ReadWrite, false, store);
+        let databases = SqliteDatabases::new(state.clone(), state.clone(), OpenMode::ReadWrite, false, store);
         let catalog = databases.catalog();
         DatabasesSetup { databases: Arc::new(databases), catalog, scratch: state.join("scratch") }
     })

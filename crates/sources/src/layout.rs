@@ -74,6 +74,17 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The keys of `mangrove.yaml` that are understood, sorted; those below `serve` with `serve.` before them.
+    #[must_use]
+    pub fn known_keys() -> Vec<String> {
+        let directories = KNOWN_DIRECTORIES.iter().map(|directory| format!("{directory}Dir"));
+        let serve = SERVE_KEYS.iter().map(|key| format!("serve.{key}"));
+        let mut keys: Vec<String> =
+            KNOWN_KEYS.iter().map(|key| (*key).to_owned()).chain(directories).chain(serve).collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Reads the marker in `directory`, the empty text being the root.
     pub(super) fn read(view: &mut View, documents: &dyn Documents, directory: &str) -> Result<Self, Fault> {
         for marker in MARKERS {

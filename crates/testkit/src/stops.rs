@@ -32,6 +32,7 @@ use mangrove_domain::{
     settle::AuditRecord,
     source::{Kind, SourceId},
     survey::Survey,
+    time::Timestamp,
     type_name::TypeName,
     watch::WatchList,
     workflow::WorkflowFiles,
@@ -319,5 +320,9 @@ impl<P: Catalog + ?Sized> Catalog for Stopping<P> {
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
         self.stops.fallible("catalog.departed", catalog, self.port.departed(kind, type_name)).await
+    }
+
+    async fn forget_history(&self, before: Timestamp) -> Result<u64, CatalogError> {
+        self.stops.fallible("catalog.forget_history", catalog, self.port.forget_history(before)).await
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn service(directory: PathBuf) -> Result<Service> {
         walk_bounds: mangrove_fs::walk::Bounds::default(),
     })?;
     let store = LocalStore::new(state.join("bundles"));
-    let databases = SqliteDatabases::new(state.clone(), OpenMode::ReadWrite, false, store.clone());
+    let databases = SqliteDatabases::new(directory.clone(), state.clone(), OpenMode::ReadWrite, false, store.clone());
     let program = std::env::current_exe().context("cannot find the file of this program")?;
     let ports = Ports {
         tree: Arc::new(tree),

@@ -1,6 +1,9 @@
 //! One attempt for one source: build, inspect, judge. Never an `Err`: whatever happens is an outcome.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use mangrove_domain::{
     bundle::{BundleRef, LoadedBundle, StoredObject},
@@ -10,12 +13,13 @@ use mangrove_domain::{
     observation::{Entry, Observation},
     outage::Outages,
     package::PreparedPackages,
-    ports::{Acquired, BundleRequest, InspectRequest},
+    ports::{Acquired, AttemptTimes, BundleRequest, InspectRequest},
     row::Row,
     settle::Outcome,
     shape::{Shape, Site},
     state::Indexed,
 };
+use tokio::time::Instant;
 
 use super::{needs::Needs, overtaken::Committed, ports::Ports};
 use crate::loaders::Registry;
@@ -27,6 +31,8 @@ pub(super) struct Attempt {
     pub(super) observation: Observation,
     pub(super) row: Option<Arc<Row>>,
     pub(super) needs: Needs,
+    /// What it has taken up to now.
+    pub(super) times: Mutex<AttemptTimes>,
 }
 
 /// How it ended.
@@ -92,7 +98,9 @@ impl Attempt {
 
     /// Makes the packages ready that the source imports. Whatever a network lets wait for, waits here.
     pub(super) async fn prepare(&self, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
-        self.needs.prepare(&self.ports, outages).await
+        let (prepared, took) = timed(self.needs.prepare(&self.ports, outages)).await;
+        self.note(|times| times.preparing = Some(took));
+        prepared
     }
 
     /// Builds the source with its packages, and looks at what came out.
@@ -112,12 +120,10 @@ impl Attempt {
             Ok(prepared) => prepared,
             Err(fault) => return self.not_built(fault, observed).await,
         };
-        let bundle = match self
-            .ports
-            .bundler
-            .bundle(BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() }, outages)
-            .await
-        {
+        let request = BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() };
+        let (bundled, took) = timed(self.ports.bundler.bundle(request, outages)).await;
+        self.note(|times| times.building = Some(took));
+        let bundle = match bundled {
             Ok(bundle) => bundle,
             Err(failure) => return self.not_built(failure.fault, observed).await,
         };
@@ -150,7 +156,9 @@ impl Attempt {
             subject: self.observation.source.to_string(),
         };
         let ended = |outcome, description| Ended { outcome, description, built: true, inspected: true };
-        let inspection = match self.ports.inspector.inspect(request).await {
+        let (inspected, took) = timed(self.ports.inspector.inspect(request)).await;
+        self.note(|times| times.inspecting = Some(took));
+        let inspection = match inspected {
             Ok(inspection) => inspection,
             Err(fault) => return ended(Outcome::InspectionFailed { fault, bundle, inputs }, None),
         };
@@ -187,6 +195,24 @@ impl Attempt {
             }
         }
     }
+}
+
+impl Attempt {
+    /// What it has taken up to now.
+    pub(super) fn times(&self) -> AttemptTimes {
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, note: impl FnOnce(&mut AttemptTimes)) {
+        note(&mut self.times.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Does it, and says how long that took.
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let start = Instant::now();
+    let outcome = work.await;
+    (outcome, start.elapsed())
 }
 
 impl Attempt {

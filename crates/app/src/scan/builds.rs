@@ -7,7 +7,7 @@ use mangrove_domain::{
     observation::Observation,
     outage::Outages,
     plan::Action,
-    ports::{Acquired, BuildLock},
+    ports::{Acquired, AttemptTimes, BuildLock},
     route::Resolver,
 };
 use tokio::{
@@ -25,7 +25,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Attempts that wait, run or have ended. They end when this is dropped.
-pub(super) struct Builds(JoinSet<(Observation, Attempted)>);
+pub(super) struct Builds(JoinSet<(Observation, Attempted, AttemptTimes)>);
 
 /// What came of an attempt.
 pub(super) enum Attempted {
@@ -71,14 +71,15 @@ impl Builds {
             let (places, outages) = (Arc::clone(&places), Arc::clone(&outages));
             running.spawn(async move {
                 let attempted = places.run(&attempt, &action, &reason, &outages, rivalry).await;
-                (attempt.observation, attempted)
+                let times = attempt.times();
+                (attempt.observation, attempted, times)
             });
         }
         Self(running)
     }
 
     /// The next one that ends; `None` if all have.
-    pub(super) async fn next(&mut self) -> Option<(Observation, Attempted)> {
+    pub(super) async fn next(&mut self) -> Option<(Observation, Attempted, AttemptTimes)> {
         loop {
             match self.0.join_next().await? {
                 Ok(ended) => return Some(ended),

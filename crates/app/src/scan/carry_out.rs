@@ -2,16 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use mangrove_domain::{
+    failure::{CauseKey, FailureClass, Fault},
     observation::{DiskView, Observation},
     plan::{Action, Plan, Step},
     ports::{Event, Phase},
     settle::{self, Moment, Settled},
     source::SourceId,
     state::State,
+    time::Timestamp,
 };
 
 use super::{
@@ -38,6 +40,8 @@ pub(super) struct CarryOut<'a> {
     pub(super) rivalry: Rivalry,
     /// Spreads the next tries, in 0..=1. One for the whole plan, so that what failed for one cause is due together.
     pub(super) jitter: f64,
+    /// Since when rows fail, by cause.
+    pub(super) outages: BTreeMap<CauseKey, Timestamp>,
 }
 
 impl CarryOut<'_> {
@@ -50,7 +54,8 @@ impl CarryOut<'_> {
             if step.action.is_attempt() {
                 attempts.extend(observation.and_then(|observation| self.attempt(step, observation, writer)));
             } else {
-                let settled = writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment()));
+                let settled =
+                    writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment(None)));
                 writer.accept(step, settled, None, report).await?;
             }
         }
@@ -68,6 +73,7 @@ impl CarryOut<'_> {
             loaders: self.loaders.clone(),
             needs: self.needs.get(&step.source)?.clone(),
             observation: observation.clone(),
+            times: Mutex::default(),
             row: writer.row(&step.source).map(Arc::clone),
         };
         Some((attempt, step.action.clone(), step.verdict.to_string()))
@@ -98,7 +104,7 @@ impl CarryOut<'_> {
                 }
                 next = builds.next() => next,
             };
-            let Some((observation, attempted)) = next else { break };
+            let Some((observation, attempted, times)) = next else { break };
             let Some(step) = steps.get(&observation.source) else { continue };
             let Attempted::Here(ended, lock) = attempted else {
                 writer.look_again(step.source.clone());
@@ -110,12 +116,12 @@ impl CarryOut<'_> {
             let settled = {
                 let rule_version = self.loaders.get(&observation.kind).map_or(0, |loader| loader.rule_version());
                 let presence = self.disk.presence_of(&step.source);
-                writer.settle(step, |row| {
-                    settle::settle(row, &observation, presence, outcome, rule_version, self.moment())
-                })
+                let moment = self.moment(outcome.fault());
+                writer.settle(step, |row| settle::settle(row, &observation, presence, outcome, rule_version, moment))
             };
             let healthy = is_healthy(&settled);
-            progress.event(&Event::Done { source: &step.source, healthy });
+            let failure = class_of(&settled);
+            progress.event(&Event::Done { source: &step.source, healthy, failure, times });
             tracing::info!(source = %step.source, healthy, "done");
             writer.accept_locked(step, settled, description, lock, report).await?;
         }
@@ -123,11 +129,20 @@ impl CarryOut<'_> {
         Ok(())
     }
 
-    fn moment(&self) -> Moment {
-        Moment { now: self.ports.clock.now(), jitter: self.jitter }
+    fn moment(&self, fault: Option<&Fault>) -> Moment {
+        let outage = fault.and_then(|fault| self.outages.get(&fault.cause).copied());
+        Moment { now: self.ports.clock.now(), jitter: self.jitter, outage }
     }
 }
 
 fn is_healthy(settled: &Settled) -> bool {
     matches!(settled, Settled::Write(row) if row.failure().is_none() && matches!(row.state, State::Indexed(_)))
+}
+
+/// The class of the failure that an attempt ended with.
+fn class_of(settled: &Settled) -> Option<FailureClass> {
+    match settled {
+        Settled::Write(row) => row.failure().map(|failure| failure.class),
+        Settled::Delete(_) | Settled::Unchanged | Settled::ObserveAgain => None,
+    }
 }

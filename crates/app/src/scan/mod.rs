@@ -30,7 +30,7 @@ use mangrove_domain::{
     advice::{Advice, UserAction},
     digest::Digest,
     index::TypeIndex,
-    plan::{self, Plan, Policy, Removals, Retry, Scope},
+    plan::{self, Answered, Plan, Policy, Removals, Retry, Scope},
     ports::{Catalog, Event, InspectionCache, Phase},
     problem::{Code, Problem},
     row::Row,
@@ -163,7 +163,7 @@ impl Scanner {
     /// [`RetryMode::Due`] tries something.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        plan::next_due(&self.index(), self.ports.clock.now())
+        plan::next_due(&self.index(), &self.publisher.answered(), self.ports.clock.now())
     }
 
     /// Looks at sources, catalog and bundles. The request's scope says at which sources, and its rehash at how much of
@@ -287,6 +287,7 @@ impl Scanner {
         report.add_problems(disk.problems.iter().cloned());
         report.merge(&plan);
         let seal = seal_inputs.and_then(|inputs| seals::seal_for(inputs, &plan, &catalog, &report.problems));
+        let outages = plan::outages(&catalog.rows);
         let mut writer = self.writer(catalog.rows, catalog_mark, start).await;
         tracing::info!(
             sources = disk.observations.len(),
@@ -306,6 +307,7 @@ impl Scanner {
                 needs: &needs,
                 rivalry,
                 jitter: self.ports.entropy.fraction(),
+                outages,
             };
             work.run(&mut writer, report).await?;
         }
@@ -326,7 +328,9 @@ impl Scanner {
     pub(crate) fn policy(&self, request: &ScanRequest) -> Policy {
         let retry = match &request.retry {
             RetryMode::All => Retry::All,
-            RetryMode::Due => Retry::Due(self.ports.clock.now()),
+            RetryMode::Due => {
+                Retry::Due { at: self.ports.clock.now(), answered: Answered::clone(&self.publisher.answered()) }
+            }
             RetryMode::Only(sources) => Retry::Only(sources.clone()),
             RetryMode::None => Retry::None,
         };

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use mangrove_domain::{
     digest::Digest,
     index::{Replaced, TypeIndex},
+    plan::Answered,
     row::Row,
     settle::{AuditRecord, Transition},
     source::SourceId,
@@ -25,6 +26,8 @@ pub struct Publisher {
     current: ArcSwap<TypeIndex>,
     snapshots: watch::Sender<Arc<TypeIndex>>,
     publications: broadcast::Sender<Arc<Publication>>,
+    /// What was answered, of what rows failed for.
+    answered: ArcSwap<Answered>,
     /// Held while a batch is committed and published.
     state: Mutex<State>,
 }
@@ -56,6 +59,7 @@ impl Default for Publisher {
             current: ArcSwap::new(Arc::clone(&empty)),
             snapshots: watch::Sender::new(empty),
             publications: broadcast::Sender::new(KEPT_PUBLICATIONS),
+            answered: ArcSwap::default(),
             state: Mutex::default(),
         }
     }
@@ -80,6 +84,11 @@ impl Publisher {
     #[must_use]
     pub fn publications(&self) -> broadcast::Receiver<Arc<Publication>> {
         self.publications.subscribe()
+    }
+
+    /// The causes of failures that were answered since, by what was published.
+    pub(super) fn answered(&self) -> Arc<Answered> {
+        self.answered.load_full()
     }
 
     /// Numbers what was published last.
@@ -152,6 +161,12 @@ impl Publishing<'_> {
 
     fn send(&mut self, index: TypeIndex, changed: Vec<SourceId>, transitions: Vec<AuditRecord>) {
         self.state.edition += 1;
+        let before = self.publisher.current();
+        let mut answered = Answered::clone(&self.publisher.answered());
+        let row = |index: &TypeIndex, source| index.row(source).map(Arc::clone);
+        let rows: Vec<_> = changed.iter().map(|source| (row(&before, source), row(&index, source))).collect();
+        answered.learn(rows.iter().map(|(before, after)| (before.as_deref(), after.as_deref())));
+        self.publisher.answered.store(Arc::new(answered));
         let index = Arc::new(index);
         self.publisher.current.store(Arc::clone(&index));
         self.publisher.snapshots.send_replace(index);

@@ -6,7 +6,10 @@ use arc_swap::ArcSwap;
 use mangrove_domain::{
     nearest,
     permission::Permissions,
-    ports::{Calendar, Clock, Configuration, Databases, PackageCache, Programs, Progress, RunStore, ScheduleLeases},
+    ports::{
+        Calendar, Clock, Configuration, Databases, PackageCache, ProcessUsage, Programs, Progress, RunStore,
+        ScheduleLeases, Usage,
+    },
     problem::{Code, Problem},
     source::Kind,
 };
@@ -118,6 +121,19 @@ impl Service {
     pub fn with_running(mut self, running: Running) -> Self {
         self.options.running = Some(Arc::new(running));
         self
+    }
+
+    /// The same service, which knows what its process uses of the machine.
+    #[must_use]
+    pub fn with_process_usage(mut self, usage: Arc<dyn ProcessUsage>) -> Self {
+        self.options.usage = Some(usage);
+        self
+    }
+
+    /// What this process uses of the machine; nothing is known where nobody measures it.
+    #[must_use]
+    pub fn process_usage(&self) -> Usage {
+        self.options.usage.as_ref().map_or_else(Usage::default, |usage| usage.measure())
     }
 
     /// The directory of the repository.

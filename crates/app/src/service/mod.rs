@@ -19,6 +19,7 @@ mod reload;
 mod runs;
 mod settings;
 mod sources;
+mod upkeep;
 
 pub use self::{
     base::Service,
@@ -31,6 +32,7 @@ pub use self::{
     runs::{RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered, StartedRun},
     settings::{Access, BundlerChoice, Settings},
     sources::Query,
+    upkeep::{Retention, Upkeep},
 };
 
 #[expect(clippy::module_name_repetitions, reason = "errors of other parts are in sight wherever this one is")]

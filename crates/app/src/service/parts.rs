@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
-    Calendar, Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, Programs,
-    RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator,
+    Calendar, Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, ProcessUsage,
+    Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};
@@ -59,4 +59,5 @@ pub(super) struct Options {
     pub(super) programs: Option<Arc<dyn Programs>>,
     pub(super) runs: Option<Arc<dyn RunStore>>,
     pub(super) running: Option<Arc<Running>>,
+    pub(super) usage: Option<Arc<dyn ProcessUsage>>,
 }

@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod init;
 pub(crate) mod model;
 pub(crate) mod retry;

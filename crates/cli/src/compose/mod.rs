@@ -54,7 +54,7 @@ use mangrove_infra::{
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
     watcher::SystemWatcher,
-    worker::{Pool, PoolOptions, child, exit_with_parent},
+    worker::{MeasuredProcess, Pool, PoolOptions, child, exit_with_parent},
 };
 use mangrove_npm::{
     NpmPackages,
@@ -226,6 +226,7 @@ impl Composition {
             fetching.packages(limits, false)
         }));
         let databases = SqliteDatabases::new(
+            self.settings.repository.clone(),
             self.settings.state_directory.clone(),
             mode(self.settings.access),
             self.settings.access == Access::Examine,
@@ -239,6 +240,7 @@ impl Composition {
             data: Arc::new(LocalData::new(self.settings.state_directory.join("data"))),
             limits: Limits::default(),
         };
+        let usage = MeasuredProcess { builders: self.pool.clone(), callers: self.call_pool.clone() };
         let service = Service::new(Parts { ports, loaders, jobs: self.settings.jobs, repository: self.repository() });
         let replace = {
             let (composition, programs) = (self.clone(), Arc::clone(&programs));
@@ -265,6 +267,7 @@ impl Composition {
             .with_leases(runs)
             .with_databases(Arc::new(databases))
             .with_package_cache(packages)
+            .with_process_usage(Arc::new(usage))
             .with_programs(programs)
             .with_running(running)
             .with_progress(progress))

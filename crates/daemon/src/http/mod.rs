@@ -13,6 +13,7 @@ mod guard;
 mod hosts;
 mod idempotency;
 pub mod listing;
+mod measure;
 mod paging;
 mod present;
 mod presentable;
@@ -57,6 +58,7 @@ pub struct Further {
 /// All routes. Each request passes the same guard, whatever it asks for.
 pub fn router(state: &ApiState, further: Further) -> Router {
     let authorize = middleware::from_fn_with_state(state.clone(), guard::authorize);
+    let measure = middleware::from_fn_with_state(state.clone(), measure::measure);
     let checks = guard::Checks { state: state.clone(), presenter: further.presenter };
     let check = middleware::from_fn_with_state(checks, guard::check);
     routes::protected()
@@ -67,5 +69,6 @@ pub fn router(state: &ApiState, further: Further) -> Router {
         .fallback(routes::nothing_here)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(check)
+        .layer(measure)
         .with_state(state.clone())
 }

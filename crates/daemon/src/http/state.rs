@@ -12,7 +12,7 @@ use super::{
     access::Access, answers::Answers, backend::Backend, error::ApiError, event_log::EventLog, hosts::Hosts,
     idempotency::StartedRuns,
 };
-use crate::webhook::Webhooks;
+use crate::{metrics::Metrics, webhook::Webhooks};
 
 /// How many requests may look at the disk at once: those that explain sources or types that nobody knows.
 const PARALLEL_LOOKS: usize = 4;
@@ -34,6 +34,8 @@ pub struct ApiParts {
     pub pages: fn(Code) -> Option<&'static str>,
     /// What requests from outside start.
     pub webhooks: Arc<Webhooks>,
+    /// Counts and measures.
+    pub metrics: Arc<Metrics>,
     /// Ends every stream when it is cancelled.
     pub stopping: CancellationToken,
 }
@@ -61,6 +63,9 @@ impl ApiState {
     pub fn new(parts: ApiParts) -> Self {
         let events = Arc::new(EventLog::new(parts.service.clock().now()));
         events.follow(&parts.service, &parts.stopping);
+        let (metrics, runs) = (Arc::clone(&parts.metrics), parts.service.run_events());
+        let counting = async move { metrics.runs.follow(runs).await };
+        tokio::spawn(parts.stopping.clone().run_until_cancelled_owned(counting));
         let shared = Shared {
             access: ArcSwap::from_pointee(parts.access.clone()),
             answers: Answers::default(),
@@ -118,6 +123,10 @@ impl ApiState {
         &self.shared.parts.webhooks
     }
 
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.shared.parts.metrics
+    }
+
     pub(super) fn answers(&self) -> &Answers {
         &self.shared.answers
     }
@@ -139,6 +148,11 @@ impl ApiState {
         // The semaphore is never closed.
         let _turn = self.shared.looks.acquire().await;
         looking.await
+    }
+
+    /// How many streams are open.
+    pub(super) fn open_streams(&self) -> usize {
+        OPEN_STREAMS.saturating_sub(self.shared.streams.available_permits())
     }
 
     /// The right to keep a stream open.

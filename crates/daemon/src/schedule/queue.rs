@@ -8,6 +8,7 @@ use std::{
 use mangrove_domain::{time::Timestamp, workflow::Overlap};
 
 use super::definition::{Fire, FireNumber, LeftOutReason};
+use crate::queue_load::QueueLoad;
 
 /// How much may run and wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +151,15 @@ impl Queue {
     fn forget(&mut self, workflow: &Arc<str>) {
         if self.counts.get(workflow).is_some_and(|count| count.running + count.waiting == 0) {
             self.counts.remove(workflow);
+        }
+    }
+
+    /// How many run and wait.
+    pub(super) fn load(&self) -> QueueLoad {
+        QueueLoad {
+            running: self.running.len() as u64,
+            limit: self.limits.running as u64,
+            waiting: self.waiting.len() as u64,
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     timing::{Taken, Timing},
     view::{self, SchedulerView},
 };
+use crate::queue_load::QueueLoad;
 
 /// A clock that goes back by less is not looked at: time servers do that.
 const JITTER_OF_CLOCK: Duration = Duration::from_secs(1);
@@ -244,6 +245,11 @@ impl Scheduler {
         if let Some(entry) = self.entries.get_mut(&running.workflow) {
             entry.last = Some(Last { due: running.due, run: running.run, outcome });
         }
+    }
+
+    /// How many runs go on and wait.
+    pub(crate) fn load(&self) -> QueueLoad {
+        self.queue.load()
     }
 
     /// Everything as it is now, by the names of workflows.

@@ -12,6 +12,7 @@ use mangrove_domain::workflow::webhook::SecretSource;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ReplayGuard;
+use crate::queue_load::QueueLoad;
 
 /// How many runs that webhooks start may wait for their turn. Further requests are to come again later.
 const WAITING_RUNS: usize = 64;
@@ -36,18 +37,21 @@ pub struct Webhooks {
     guard: Mutex<ReplayGuard>,
     waiting: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    parallel_runs: usize,
 }
 
 impl Webhooks {
     /// No webhook yet. Of the runs that they start, so many go on at once, at least 1.
     #[must_use]
     pub fn new(secrets: Arc<dyn Secrets>, parallel_runs: usize) -> Self {
+        let parallel_runs = parallel_runs.max(1);
         Self {
             routes: ArcSwap::default(),
             secrets,
             guard: Mutex::new(ReplayGuard::new(REMEMBERED_REQUESTS)),
             waiting: Arc::new(Semaphore::new(WAITING_RUNS)),
-            running: Arc::new(Semaphore::new(parallel_runs.max(1))),
+            running: Arc::new(Semaphore::new(parallel_runs)),
+            parallel_runs,
         }
     }
 
@@ -74,6 +78,16 @@ impl Webhooks {
     /// The right to wait for a turn; `None` if too many wait.
     pub(crate) fn wait(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.waiting).try_acquire_owned().ok()
+    }
+
+    /// How many runs go on and wait.
+    pub(crate) fn load(&self) -> QueueLoad {
+        let taken = |all: usize, places: &Semaphore| all.saturating_sub(places.available_permits()) as u64;
+        QueueLoad {
+            running: taken(self.parallel_runs, &self.running),
+            limit: self.parallel_runs as u64,
+            waiting: taken(WAITING_RUNS, &self.waiting),
+        }
     }
 
     /// Waits for the turn of a run.

@@ -39,6 +39,7 @@ async fn each_scope_may_do_what_it_includes_and_nothing_else() {
         "/api/v1/permissions",
         "/api/v1/openapi.json",
         "/readyz?verbose",
+        "/metrics",
     ] {
         assert_eq!(status(&world, Method::GET, path, None).await, 401, "{path}");
         assert_eq!(status(&world, Method::GET, path, Some("a-wrong-secret")).await, 401, "{path}");

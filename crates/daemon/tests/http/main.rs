@@ -3,7 +3,9 @@
 mod access;
 mod answers;
 mod events;
+mod metrics;
 mod openapi;
 mod runs;
 mod server;
+mod upkeep;
 mod world;

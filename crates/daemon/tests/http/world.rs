@@ -24,12 +24,18 @@ use mangrove_app::{
 use mangrove_daemon::{
     Phase, ScanOptions, Status,
     http::{Access, ApiParts, ApiState, Backend, Further, Hosts, router},
+    metrics::Metrics,
     webhook::{Secrets, Webhooks},
 };
 use mangrove_documents::{CheckDocument, ErrorReport, QueueDocument, SchedulesDocument};
 use mangrove_domain::{
+    cache::{Amount, LockUpdate, PackageUsage},
+    failure::Fault,
     json::Json,
-    ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError, Session},
+    ports::{
+        Call, HostCall, MethodHost, MethodRunner, OpenRequest, PackageCache, PruneRequest, RunError as CallError,
+        Session,
+    },
     problem::Code,
     time::Timestamp,
     workflow::webhook::SecretSource,
@@ -38,8 +44,8 @@ use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
 use mangrove_testkit::{
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, PeriodicCalendar,
-        ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore, MemoryTree,
+        PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };
@@ -173,6 +179,7 @@ pub(crate) struct World {
     pub(crate) bundler: Arc<ScriptedBundler>,
     pub(crate) clock: Arc<ManualClock>,
     script: Script,
+    pub(crate) runs: Arc<MemoryRuns>,
     pub(crate) service: Service,
     pub(crate) state: ApiState,
     pub(crate) stopping: CancellationToken,
@@ -274,10 +281,14 @@ impl World {
         let script = Script::default();
         let running =
             Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
+        let (metrics, runs) = (Arc::new(Metrics::default()), Arc::new(MemoryRuns::new()));
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 1, repository })
-            .with_runs(Arc::new(MemoryRuns::new()))
+            .with_runs(Arc::clone(&runs) as _)
+            .with_leases(Arc::new(MemoryLeases::default()))
+            .with_package_cache(Arc::new(NoPackages))
             .with_calendar(Arc::new(PeriodicCalendar::default()))
-            .with_running(running);
+            .with_running(running)
+            .with_progress(Arc::clone(&metrics) as _);
         let stopping = CancellationToken::new();
         let state = ApiState::new(ApiParts {
             service: service.clone(),
@@ -286,17 +297,21 @@ impl World {
             hosts: Hosts::new(["mangrove.example".to_owned()]),
             pages: |code| (code == Code::UNKNOWN_TYPE).then_some("# MG0101: unknown type\n"),
             webhooks: Arc::new(Webhooks::new(Arc::new(NoSecrets), 1)),
+            metrics,
             stopping: stopping.clone(),
         });
         let router = router(&state, Further::default());
         let clock = setup.clock;
-        let world = Self { _files: files, sources, bundler, clock, script, service, state, stopping, router };
+        let world = Self { _files: files, sources, bundler, clock, script, runs, service, state, stopping, router };
         world.scan().await;
         world
     }
 
     pub(crate) async fn scan(&self) {
-        self.service.scan(&ScanRequest::default()).await.expect("a scan over fakes cannot fail");
+        self.service
+            .scan(&self.service.scan_request(CancellationToken::new()))
+            .await
+            .expect("a scan over fakes cannot fail");
     }
 
     /// How many methods were called.
@@ -338,8 +353,26 @@ pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("an end")
 }
 
+/// A cache without packages.
+struct NoPackages;
+
+#[async_trait]
+impl PackageCache for NoPackages {
+    async fn usage(&self) -> Result<PackageUsage, Fault> {
+        Ok(PackageUsage::default())
+    }
+
+    async fn prune(&self, _request: &PruneRequest) -> Result<Amount, Fault> {
+        Ok(Amount::default())
+    }
+
+    async fn update(&self, _names: &[String], _is_pinned: bool) -> Result<LockUpdate, Fault> {
+        Ok(LockUpdate::default())
+    }
+}
+
 /// A daemon without secrets of webhooks.
-struct NoSecrets;
+pub(crate) struct NoSecrets;
 
 #[async_trait]
 impl Secrets for NoSecrets {

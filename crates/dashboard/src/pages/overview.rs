@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::response::Response;
 use mangrove_daemon::{Status, http::ApiError};
-use mangrove_documents::{ListedRunDocument, ProblemDocument, ScheduleDocument, human, problems};
+use mangrove_documents::{ProblemDocument, ScheduleDocument, human, problems};
 use mangrove_domain::{ports::RunFilter, source::Kind};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         address,
         badge::{Badge, Tone},
         moment::When,
+        run_line::RunLine,
     },
 };
 
@@ -44,14 +45,6 @@ struct KindCount {
     address: String,
     usable: u64,
     unhealthy: u64,
-}
-
-struct RunLine {
-    run: ListedRunDocument,
-    badge: Badge,
-    address: String,
-    started: When,
-    took: String,
 }
 
 struct ScheduleLine {
@@ -97,7 +90,7 @@ pub(crate) async fn show(visitor: Visitor) -> Result<Response, ApiError> {
     let further_groups = groups.len().saturating_sub(SHOWN_GROUPS);
     groups.truncate(SHOWN_GROUPS);
     let runs = service.runs(&RunFilter { limit: Some(SHOWN_RUNS), ..RunFilter::default() }).await;
-    let runs = runs.map(|runs| runs.iter().map(|run| RunLine::new(&frame, run.into())).collect());
+    let runs = runs.map(|runs| runs.iter().map(|run| RunLine::new(&frame, &run.into())).collect());
     let schedules = visitor.state.backend().schedules().await;
     let queue = schedules.as_ref().map_or_else(String::new, |schedules| {
         let queue = &schedules.queue;
@@ -128,18 +121,6 @@ fn kinds<'a>(rows: impl Iterator<Item = &'a mangrove_domain::row::Row>) -> Vec<K
         unhealthy,
     };
     counts.into_iter().map(count).collect()
-}
-
-impl RunLine {
-    fn new(frame: &Frame, run: ListedRunDocument) -> Self {
-        Self {
-            badge: Badge::of_status(&run.status),
-            address: address::of_run(&run.run_id),
-            started: frame.ago(run.started_at.0),
-            took: human::elapsed(run.duration_ms),
-            run,
-        }
-    }
 }
 
 impl ScheduleLine {

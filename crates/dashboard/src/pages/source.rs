@@ -14,6 +14,7 @@ use crate::{
     parts::{
         address,
         badge::Badge,
+        names,
         timeline::{self, Entry},
     },
 };
@@ -37,6 +38,8 @@ struct Source {
     type_address: Option<String>,
     badge: Badge,
     digest: String,
+    /// Where it comes from.
+    extension: String,
     groups: Vec<Group>,
     compare_address: String,
     /// What a scan would do.
@@ -68,6 +71,7 @@ pub(crate) async fn show(visitor: Visitor, Parameters(asked): Parameters<Asked>)
         type_address: row.type_name().map(|name| address::of_type(&row.kind, name.as_str())),
         badge: Badge::of_row(row),
         digest: row.bundle().map(|bundle| bundle.entry.key.digest().short()).unwrap_or_default(),
+        extension: names::extension(row),
         groups: groups_of([row.as_ref()], visitor.now),
         compare_address: format!("{}&compare=1#compared", address::of_source(&row.source)),
         name,

@@ -11,7 +11,7 @@ use mangrove_domain::{
     index::TypeIndex,
     permission::{Grant, Permission, Permissions},
     row::Row,
-    source::{Kind, Origin},
+    source::Kind,
     type_name::TypeName,
 };
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use crate::{
     parts::{
         address,
         badge::{Badge, Tone},
+        names,
         schema::{Property, properties},
         timeline::{self, Entry},
     },
@@ -77,6 +78,8 @@ struct Method {
 struct Reach {
     name: &'static str,
     is_needed: bool,
+    /// True if the code needs it and nothing of it is granted.
+    is_lacking: bool,
     granted: String,
     badge: Badge,
 }
@@ -202,12 +205,7 @@ impl Source {
             name: row.source.to_string(),
             address: address::of_source(&row.source),
             badge: Badge::of_row(row),
-            extension: match row.origin {
-                Origin::Local => "this repository".to_owned(),
-                Origin::Mounted | Origin::Pulled => {
-                    format!("{} {}, {}", row.extension.name, row.extension.version, row.origin.as_str())
-                }
-            },
+            extension: names::extension(row),
             part,
             digest: row.bundle().map(|bundle| bundle.entry.key.digest().short()).unwrap_or_default(),
         }
@@ -215,6 +213,10 @@ impl Source {
 }
 
 impl Described {
+    fn lacks_permissions(&self) -> bool {
+        self.permissions.iter().any(|line| line.is_lacking)
+    }
+
     fn new(document: DescribeDocument, composed: &Composed, permissions: &Permissions) -> Self {
         let details = &document.details;
         let text = |key: &str| details.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
@@ -274,7 +276,7 @@ fn reach(document: &DescribeDocument, permissions: &Permissions) -> Vec<Reach> {
             (true, false) => Badge::new(Tone::Bad, "not granted"),
             (false, _) => Badge::new(Tone::Idle, "granted"),
         };
-        Some(Reach { name: permission.as_str(), is_needed, granted, badge })
+        Some(Reach { name: permission.as_str(), is_needed, is_lacking: is_needed && !allows, granted, badge })
     });
     shown.collect()
 }

@@ -6,12 +6,12 @@ use mangrove_daemon::http::{
     ApiError, Parameters,
     listing::{self, SourceFilter, SourceWords},
 };
-use mangrove_domain::{row::Row, source::Origin, state::StateName};
+use mangrove_domain::{row::Row, state::StateName};
 use serde::Deserialize;
 
 use crate::{
     frame::{Frame, Section, Visitor, page},
-    parts::{address, badge::Badge},
+    parts::{address, badge::Badge, names},
 };
 
 /// How many sources one page has.
@@ -127,10 +127,7 @@ impl Line {
             kind: row.kind.to_string(),
             badge: Badge::of_row(row),
             version: version.to_owned(),
-            extension: match row.origin {
-                Origin::Local => "this repository".to_owned(),
-                Origin::Mounted | Origin::Pulled => format!("{} ({})", row.extension.name, row.origin.as_str()),
-            },
+            extension: names::extension(row),
             source: row.source.to_string(),
             source_address,
         }

@@ -2,11 +2,17 @@
 
 use std::fmt::Write as _;
 
+use mangrove_app::service::DataPlace;
 use mangrove_domain::source::{Kind, SourceId};
 
 /// The page of a type.
 pub(crate) fn of_type(kind: &Kind, type_name: &str) -> String {
     format!("/types/{}?kind={}", path(type_name), segment(kind.as_str()))
+}
+
+/// The page of a model type.
+pub(crate) fn of_type_name(type_name: &str) -> String {
+    of_type(&Kind::new("model"), type_name)
 }
 
 /// The page of a source.
@@ -27,6 +33,27 @@ pub(crate) fn of_run(id: &str) -> String {
 /// The page of a workflow.
 pub(crate) fn of_workflow(name: &str) -> String {
     format!("/workflows/{}", segment(name))
+}
+
+/// The page of what a definition has written.
+pub(crate) fn of_data(model_id: &str) -> String {
+    format!("/data?model={}", segment(model_id))
+}
+
+/// The page of an item of data: of this version, else of the latest.
+pub(crate) fn of_item(place: &DataPlace, version: Option<u32>) -> String {
+    let version = version.map(|version| format!("&version={version}")).unwrap_or_default();
+    format!("/data/item?{}{version}", item(place))
+}
+
+/// The content of a version of an item, as a file.
+pub(crate) fn of_content(place: &DataPlace, version: u32) -> String {
+    format!("/data/content?{}&version={version}", item(place))
+}
+
+fn item(place: &DataPlace) -> String {
+    let DataPlace { model_id, spec_name, name } = place;
+    format!("model={}&spec={}&name={}", segment(model_id), segment(spec_name), segment(name))
 }
 
 /// A text as one segment of a path, or as the value of a parameter.

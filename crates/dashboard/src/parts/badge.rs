@@ -31,13 +31,24 @@ impl Tone {
     }
 
     /// Its shape, as the path of an SVG of 16 by 16: a check, an arrow, a triangle, a cross, a ring.
-    const fn shape(self) -> &'static str {
+    pub(crate) const fn shape(self) -> &'static str {
         match self {
             Tone::Good => "M3 8.5l3.2 3.2L13 4.8",
             Tone::Busy => "M5 3.2v9.6L12.6 8z",
             Tone::Warning => "M8 2.6l6 10.8H2zM8 6.6v3M8 11.4v.4",
             Tone::Bad => "M4 4l8 8M12 4l-8 8",
             Tone::Idle => "M8 4a4 4 0 1 0 .01 0z",
+        }
+    }
+
+    /// How good it is that a run, a job or a step is like this, by the word that documents have for it.
+    pub(crate) fn of_status(status: &str) -> Self {
+        match RunStatus::parse(status) {
+            Some(RunStatus::Succeeded) => Tone::Good,
+            Some(RunStatus::Running) => Tone::Busy,
+            Some(RunStatus::Blocked) => Tone::Warning,
+            Some(RunStatus::Failed | RunStatus::Interrupted) => Tone::Bad,
+            Some(RunStatus::Pending | RunStatus::Skipped | RunStatus::Cancelled) | None => Tone::Idle,
         }
     }
 }
@@ -98,13 +109,6 @@ impl Badge {
 
     /// How a run, a job or a step is, by the word that documents have for it.
     pub(crate) fn of_status(status: &str) -> Self {
-        let tone = match RunStatus::parse(status) {
-            Some(RunStatus::Succeeded) => Tone::Good,
-            Some(RunStatus::Running) => Tone::Busy,
-            Some(RunStatus::Blocked) => Tone::Warning,
-            Some(RunStatus::Failed | RunStatus::Interrupted) => Tone::Bad,
-            Some(RunStatus::Pending | RunStatus::Skipped | RunStatus::Cancelled) | None => Tone::Idle,
-        };
-        Self::new(tone, status)
+        Self::new(Tone::of_status(status), status)
     }
 }

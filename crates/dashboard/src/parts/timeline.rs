@@ -17,8 +17,8 @@ pub(crate) struct Entry {
     /// The state before; `None` if it was new.
     pub(crate) from: Option<&'static str>,
     pub(crate) reason: String,
-    /// Whose, as people name it.
-    pub(crate) source: String,
+    /// Whose, as people name it; `None` if all are of one source.
+    pub(crate) source: Option<String>,
 }
 
 /// The latest transitions of some sources, and how many there are besides.
@@ -27,12 +27,13 @@ pub(crate) fn entries(mut records: Vec<AuditRecord>, now: Timestamp) -> (Vec<Ent
     records.reverse();
     records.sort_by_key(|record| std::cmp::Reverse(record.transition.at));
     let further = records.len().saturating_sub(LONGEST);
+    let is_of_several = records.iter().any(|record| record.source != records[0].source);
     let entry = |record: AuditRecord| Entry {
         at: When { at: record.transition.at, now, form: Form::Ago },
         badge: Badge::of_state(record.transition.to),
         from: record.transition.from.map(Badge::word),
         reason: record.transition.reason,
-        source: record.source.to_string(),
+        source: is_of_several.then(|| record.source.to_string()),
     };
     (records.into_iter().take(LONGEST).map(entry).collect(), further)
 }

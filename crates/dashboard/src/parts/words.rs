@@ -16,11 +16,16 @@ pub(crate) fn words(text: &str) -> Words {
     Words(text.to_owned())
 }
 
-/// A sentence of its own: with a capital and a full stop.
-pub(crate) fn sentence(text: &str) -> Words {
+/// A few words as a heading: with a capital.
+pub(crate) fn heading(text: &str) -> String {
     let mut characters = text.chars();
     let capital = characters.next().map(char::to_uppercase).into_iter().flatten();
-    let mut sentence: String = capital.chain(characters).collect();
+    capital.chain(characters).collect()
+}
+
+/// A sentence of its own: with a capital and a full stop.
+pub(crate) fn sentence(text: &str) -> Words {
+    let mut sentence = heading(text);
     if !sentence.ends_with(['.', '!', '?', ':']) && !sentence.is_empty() {
         sentence.push('.');
     }

@@ -2,5 +2,7 @@
 
 mod access;
 mod overview;
+mod runs;
 mod types;
+mod workflows;
 mod world;

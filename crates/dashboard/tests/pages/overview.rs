@@ -45,6 +45,9 @@ async fn failures_of_one_cause_are_told_once_with_their_number_and_the_next_try(
     assert!(page.body.contains("href=\"/problems/MG0301\""), "{page:?}");
     world.clock.advance(Duration::from_secs(31));
     world.look("/").await.assert_tells("next try now");
+    // A clock that was set back makes nobody wait for a day.
+    world.clock.set(NOW.minus(Duration::from_hours(24)));
+    world.look("/").await.assert_tells("next try now");
 }
 
 #[tokio::test]

@@ -63,12 +63,66 @@ jobs:
     steps:
       - name: work
         task: {type: model_method, modelIdOrName: thing, methodName: work}
+//- /models/broken.yaml
+id: 00000000-0000-4000-8000-000000000004
+name: broken
+type: '@acme/broken'
+//- /workflows/asked.yaml
+id: 00000000-0000-4000-8000-000000000005
+name: asked
+inputs:
+  type: object
+  required: [zone]
+  properties:
+    zone: {type: string}
+    size: {type: integer, minimum: 1, default: 2}
+jobs:
+  - name: first
+    steps:
+      - name: look
+        task: {type: model_method, modelIdOrName: thing, methodName: work}
+  - name: second
+    dependsOn: [{job: first, condition: {type: succeeded}}]
+    steps:
+      - name: act
+        task: {type: model_method, modelIdOrName: thing, methodName: work}
+//- /workflows/others.yaml
+id: 00000000-0000-4000-8000-000000000006
+name: slow
+jobs: [{name: only, steps: [{name: wait, task: {type: model_method, modelIdOrName: thing, methodName: wait}}]}]
+//- /workflows/failing.yaml
+id: 00000000-0000-4000-8000-000000000007
+name: failing
+jobs:
+  - {name: first, steps: [{name: break, task: {type: model_method, modelIdOrName: thing, methodName: fail}}]}
+  - name: second
+    dependsOn: [{job: first, condition: {type: succeeded}}]
+    steps: [{name: work, task: {type: model_method, modelIdOrName: thing, methodName: work}}]
+//- /workflows/stuck.yaml
+id: 00000000-0000-4000-8000-000000000008
+name: stuck
+jobs: [{name: only, steps: [{name: go, task: {type: model_method, modelIdOrName: broken, methodName: go}}]}]
+//- /workflows/writing.yaml
+id: 00000000-0000-4000-8000-000000000009
+name: writing
+jobs: [{name: only, steps: [{name: write, task: {type: model_method, modelIdOrName: thing, methodName: write}}]}]
+";
+
+/// A model with the methods of [`Script`].
+const THING: &str = "type @acme/thing
+export model
+method work
+method wait
+method fail
+method write
+resource state
+file report
 ";
 
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
-/// A method that logs a line and ends.
+/// Methods by their names: each logs a line; `wait` never ends, `fail` throws, `write` writes a resource and a file.
 #[derive(Clone, Default)]
 struct Script;
 
@@ -82,8 +136,22 @@ impl MethodRunner for Script {
 #[async_trait]
 impl Session for Script {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, CallError> {
-        let arguments = vec![Json::from("info"), Json::from(format!("{} begins", call.path[1]))];
+        let method = call.path[1].as_str();
+        let arguments = vec![Json::from("info"), Json::from(format!("{method} begins"))];
         host.call(HostCall { function: "log".to_owned(), arguments }).await.expect("a line");
+        let write = async |function: &str, spec: &str, name: &str, content: Json| {
+            let arguments = vec![Json::from(spec), Json::from(name), content, Json::Null];
+            host.call(HostCall { function: function.to_owned(), arguments }).await.expect("it is declared");
+        };
+        match method {
+            "wait" => std::future::pending().await,
+            "fail" => return Err(CallError::Threw { message: "the disk is full".to_owned(), stack: None }),
+            "write" => {
+                write("writeResource", "state", "state", Json::object([("healthy", Json::Bool(true))])).await;
+                write("writeFile", "report", "summary", Json::from("# All is <well>\n")).await;
+            }
+            _ => {}
+        }
         Ok(Json::Null)
     }
 }
@@ -122,10 +190,11 @@ impl Backend for Rest {
 }
 
 pub(crate) struct World {
-    _files: Tree,
+    files: Tree,
     pub(crate) sources: Arc<MemoryTree>,
     pub(crate) bundler: Arc<ScriptedBundler>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) data: Arc<MemoryData>,
     pub(crate) service: Service,
     rest: Arc<Rest>,
     router: Router,
@@ -176,7 +245,7 @@ impl World {
     pub(crate) async fn with(access: Access) -> Self {
         let files = Tree::new(FILES).expect("a directory");
         let sources = Arc::new(MemoryTree::default());
-        sources.write("models/thing.ts", "type @acme/thing\nexport model\nmethod work\n");
+        sources.write("models/thing.ts", THING);
         let (bundler, clock) = (Arc::new(ScriptedBundler::new()), Arc::new(ManualClock::new(NOW)));
         let ports = Ports {
             tree: Arc::clone(&sources) as _,
@@ -198,8 +267,8 @@ impl World {
             expressions: Arc::new(CelExpressions),
             schemas: Arc::new(JsonSchemas),
         };
-        let running =
-            Running { runner: Arc::new(Script), data: Arc::new(MemoryData::new()), limits: Limits::default() };
+        let data = Arc::new(MemoryData::new());
+        let running = Running { runner: Arc::new(Script), data: Arc::clone(&data) as _, limits: Limits::default() };
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 1, repository })
             .with_runs(Arc::new(MemoryRuns::new()))
             .with_calendar(Arc::new(PeriodicCalendar::default()))
@@ -214,16 +283,22 @@ impl World {
             hosts: Hosts::default(),
             pages: |code| (code == Code::REGISTRY_UNREACHABLE).then_some("# MG0301: unreachable\n\n## What happened\n"),
             webhooks: Arc::new(Webhooks::new(Arc::new(NoSecrets), 1)),
+            metrics: Arc::default(),
             stopping: CancellationToken::new(),
         });
         let router = router(&state, mangrove_dashboard::further());
-        let world = Self { _files: files, sources, bundler, clock, service, rest, router };
+        let world = Self { files, sources, bundler, clock, data, service, rest, router };
         world.scan().await;
         world
     }
 
     pub(crate) async fn scan(&self) {
         self.service.scan(&ScanRequest::default()).await.expect("a scan over fakes cannot fail");
+    }
+
+    /// Writes a file of the repository.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        self.files.write(path, text).expect("a file");
     }
 
     pub(crate) fn set_status(&self, change: impl FnOnce(&mut Status)) {
@@ -264,7 +339,7 @@ pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builde
 }
 
 /// A bound for what must end: generous, and reached only by a failure.
-async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("an end")
 }
 

@@ -5,6 +5,7 @@
 
 pub mod absent;
 mod action;
+mod groups;
 mod guardrail;
 mod next_due;
 mod observed;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 pub use self::{
     action::{Action, Plan, Step},
+    groups::{Answered, outages},
     guardrail::GUARDED_ROOT_ROWS,
     next_due::next_due,
     policy::{Policy, Retry, Scope},
@@ -34,17 +36,17 @@ use crate::{
 pub fn plan(disk: &DiskView, catalog: &CatalogView, policy: &Policy) -> Plan {
     let rows = rows_by_source(catalog);
     let observations = observations_by_source(disk, &rows);
-    let due = observed::DueCauses::of(&policy.retry, rows.values().copied());
     let mut steps: BTreeMap<&SourceId, Step> = BTreeMap::new();
     for (source, observation) in &observations {
         let row = rows.get(source).copied();
-        steps.insert(source, observed::step(disk, policy, &due, observation, row));
+        steps.insert(source, observed::step(disk, policy, observation, row));
     }
     for (source, row) in &rows {
         if !observations.contains_key(source) {
             steps.insert(source, absent::step(disk, policy, row));
         }
     }
+    observed::try_due(&mut steps, disk, policy, &rows, &observations);
     renames::mark(&mut steps, &rows, &observations);
     let (withheld, mut problems) = guardrail::withhold(&mut steps, &rows, policy);
     problems.extend(unobservable(disk));

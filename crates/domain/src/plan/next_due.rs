@@ -1,30 +1,28 @@
 //! When a timer has something to do.
 
-use crate::{failure::Failure, index::TypeIndex, problem::Code, row::Row, state::State, time::Timestamp};
+use std::collections::BTreeMap;
+
+use super::groups::{Answered, due_of, timed_failure};
+use crate::{
+    failure::{CauseKey, Failure},
+    index::TypeIndex,
+    time::Timestamp,
+};
 
 /// When the earliest retry among these rows is due: `now` if one is due already, `None` if no row waits for a timer.
+/// Rows that fail for one cause are due together, when the one that was tried last is; and now, if the cause was answered since.
 /// What is due is decided by [`Failure::is_due`], so that a clock that was set back delays nothing for ever.
 ///
-/// Then a plan with [`Retry::Due`](super::Retry::Due) tries the row, unless its source cannot be looked at; in that case
+/// Then a plan with [`Retry::Due`](super::Retry::Due) tries a row, unless its source cannot be looked at; in that case
 /// the time stays what it is. Whoever waits for it should therefore wait for a shortest time, too.
 #[must_use]
-pub fn next_due(index: &TypeIndex, now: Timestamp) -> Option<Timestamp> {
-    let failures = index.rows().filter_map(|row| timed_failure(row));
-    failures.filter_map(|failure| if failure.is_due(now) { Some(now) } else { failure.next_retry }).min()
-}
-
-/// The failure of an attempt that a timer repeats. An entry that cannot be read is looked at by every scan, and a type
-/// that stricter rules reject waits for its author.
-fn timed_failure(row: &Row) -> Option<&Failure> {
-    let failure = row.failure().filter(|failure| failure.class.longest_delay().is_some())?;
-    let is_attempt = match &row.state {
-        State::BundleBuildFailed { .. } => true,
-        State::Indexed(_) => row.attempted.is_some() && failure.code != Code::RULES_TIGHTENED,
-        State::Bundled { .. }
-        | State::ValidationFailed { .. }
-        | State::EntryPointUnreadable { .. }
-        | State::OrphanedBundleOnly { .. }
-        | State::Tombstoned { .. } => false,
+pub fn next_due(index: &TypeIndex, answered: &Answered, now: Timestamp) -> Option<Timestamp> {
+    let mut groups: BTreeMap<&CauseKey, Vec<&Failure>> = BTreeMap::new();
+    for failure in index.rows().filter_map(|row| timed_failure(row)) {
+        groups.entry(&failure.cause).or_default().push(failure);
+    }
+    let due = |(cause, failures): (&CauseKey, Vec<&Failure>)| {
+        if answered.includes(cause) { Some(now) } else { due_of(failures, now) }
     };
-    is_attempt.then_some(failure)
+    groups.into_iter().filter_map(due).min()
 }

@@ -1,9 +1,10 @@
 //! What to do about a source that is there.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{
     action::{Action, Step},
+    groups,
     policy::{Policy, Retry},
 };
 use crate::{
@@ -16,29 +17,8 @@ use crate::{
     state::StateName,
 };
 
-/// The causes of which a failure is due. Failures of one cause heal together, and are tried together.
-pub(super) struct DueCauses<'a>(BTreeSet<&'a CauseKey>);
-
-impl<'a> DueCauses<'a> {
-    pub(super) fn of(retry: &Retry, rows: impl Iterator<Item = &'a Row>) -> Self {
-        let Retry::Due(now) = retry else { return Self(BTreeSet::new()) };
-        let due = rows.filter_map(Row::failure).filter(|failure| failure.is_due(*now));
-        Self(due.map(|failure| &failure.cause).collect())
-    }
-
-    fn include(&self, failure: &Failure) -> bool {
-        failure.class.longest_delay().is_some() && self.0.contains(&failure.cause)
-    }
-}
-
 /// The step of a source that was observed.
-pub(super) fn step(
-    disk: &DiskView,
-    policy: &Policy,
-    due: &DueCauses<'_>,
-    observation: &Observation,
-    row: Option<&Row>,
-) -> Step {
+pub(super) fn step(disk: &DiskView, policy: &Policy, observation: &Observation, row: Option<&Row>) -> Step {
     let source = observation.source.clone();
     let not_looked_at =
         |reason| Step { source: source.clone(), verdict: Fresh::NotLookedAt(reason).into(), action: Action::Keep };
@@ -50,7 +30,7 @@ pub(super) fn step(
     };
     let presence = disk.presence_of(&observation.source);
     let verdict = decide(observation, row, presence, rule_version);
-    let action = action_for(&verdict, observation, row, presence, (policy, due));
+    let action = action_for(&verdict, observation, row, presence, policy);
     Step { source, verdict, action }
 }
 
@@ -59,7 +39,7 @@ fn action_for(
     observation: &Observation,
     row: Option<&Row>,
     presence: Presence,
-    (policy, due): (&Policy, &DueCauses<'_>),
+    policy: &Policy,
 ) -> Action {
     let stale = match verdict {
         Verdict::Fresh(_) => return Action::Keep,
@@ -88,7 +68,7 @@ fn action_for(
         Stale::RulesChanged { .. } | Stale::InspectionPending => inspect_or_build(observation, row, presence),
         Stale::RetryFailedBuild { failure } => {
             let is_changed = row.and_then(|row| row.attempted.as_ref()) != observation.inputs();
-            if is_changed || is_retried(&policy.retry, due, &observation.source, failure) {
+            if is_changed || is_retried(&policy.retry, &observation.source) {
                 inspect_or_build(observation, row, presence)
             } else {
                 Action::Defer { until: failure.next_retry }
@@ -104,11 +84,42 @@ fn inspect_or_build(observation: &Observation, row: Option<&Row>, presence: Pres
     if is_built { Action::Inspect } else { Action::Build }
 }
 
-fn is_retried(retry: &Retry, due: &DueCauses<'_>, source: &SourceId, failure: &Failure) -> bool {
+fn is_retried(retry: &Retry, source: &SourceId) -> bool {
     match retry {
         Retry::All => true,
-        Retry::Due(_) => due.include(failure),
         Retry::Only(sources) => sources.contains(source),
-        Retry::None => false,
+        // Those that are due are chosen from all that fail.
+        Retry::Due { .. } | Retry::None => false,
+    }
+}
+
+/// Tries of the failed builds that were put off those whose time has come.
+pub(super) fn try_due(
+    steps: &mut BTreeMap<&SourceId, Step>,
+    disk: &DiskView,
+    policy: &Policy,
+    rows: &BTreeMap<&SourceId, &Row>,
+    observations: &BTreeMap<&SourceId, &Observation>,
+) {
+    let Retry::Due { at, answered } = &policy.retry else { return };
+    let mut failing: BTreeMap<&CauseKey, Vec<(&SourceId, &Failure)>> = BTreeMap::new();
+    for (source, step) in steps.iter() {
+        let is_put_off = matches!(step.verdict, Verdict::Stale(Stale::RetryFailedBuild { .. }))
+            && matches!(step.action, Action::Defer { .. });
+        let failure = rows.get(source).and_then(|row| row.failure()).filter(|_| is_put_off);
+        if let Some(failure) = failure.filter(|failure| failure.class.longest_delay().is_some()) {
+            failing.entry(&failure.cause).or_default().push((source, failure));
+        }
+    }
+    for (cause, failing) in failing {
+        let (tried, until) = groups::choose(cause, &failing, answered, *at);
+        for (source, _) in failing {
+            let (Some(step), Some(observation)) = (steps.get_mut(source), observations.get(source)) else { continue };
+            step.action = if tried.contains(&source) {
+                inspect_or_build(observation, rows.get(source).copied(), disk.presence_of(source))
+            } else {
+                Action::Defer { until }
+            };
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::groups::Answered;
 use crate::{
     source::{Kind, SourceId},
     time::Timestamp,
@@ -29,13 +30,26 @@ pub struct Policy {
 pub enum Retry {
     /// Every one: a scan on the command line, the start of a daemon.
     All,
-    /// Those whose timer has run out at this instant, and with them all that failed for the same cause: they heal
-    /// together, so one probe serves them all. A daemon's timer, hot reload, periodic rescan.
-    Due(Timestamp),
+    /// Those whose timer has run out: of all that fail for one cause one, since they heal together, and all of them when
+    /// that cause was answered. A daemon's timer, hot reload, periodic rescan.
+    Due {
+        /// Now.
+        at: Timestamp,
+        /// What was answered lately.
+        answered: Answered,
+    },
     /// These: an explicit retry, or a type that is asked for.
     Only(BTreeSet<SourceId>),
     /// None: dry run, doctor, why, types, describe.
     None,
+}
+
+impl Retry {
+    /// Those whose timer has run out at this instant, where nothing is known to have been answered lately.
+    #[must_use]
+    pub fn due(at: Timestamp) -> Self {
+        Retry::Due { at, answered: Answered::default() }
+    }
 }
 
 /// What a plan is about.

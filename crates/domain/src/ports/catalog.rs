@@ -10,6 +10,7 @@ use crate::{
     row::Row,
     settle::{AuditRecord, Transition},
     source::{Kind, SourceId},
+    time::Timestamp,
     type_name::TypeName,
 };
 
@@ -52,6 +53,9 @@ pub trait Catalog: Send + Sync {
     /// The sources whose row had or claimed this type when it was deleted, sorted. Those that have a row again are left
     /// out.
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError>;
+
+    /// Forgets the transitions that happened before this time, but for the latest one of each source. Gives how many.
+    async fn forget_history(&self, before: Timestamp) -> Result<u64, CatalogError>;
 }
 
 /// A transition with its number in the history of all sources.

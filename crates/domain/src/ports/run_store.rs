@@ -24,6 +24,12 @@ pub trait RunStore: Send + Sync {
 
     /// The headers of records, newest first. What it costs does not depend on what the runs logged.
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunError>;
+
+    /// Removes the records of runs that ended before this time; gives how many. One that goes on is never removed.
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunError>;
+
+    /// Takes what steps logged out of the records of runs that ended before this time; gives out of how many.
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunError>;
 }
 
 /// Which records.

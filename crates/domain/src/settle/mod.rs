@@ -72,6 +72,18 @@ pub enum Outcome {
     InputsMoved,
 }
 
+impl Outcome {
+    /// Why nothing came of the attempt, if it was not the author's doing or ours.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Outcome::BuildFailed { fault } | Outcome::InspectionFailed { fault, .. } => Some(fault),
+            Outcome::Shipped { outcome, .. } => outcome.fault(),
+            Outcome::Accepted { .. } | Outcome::Rejected { .. } | Outcome::InputsMoved => None,
+        }
+    }
+}
+
 /// What a row becomes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settled {
@@ -92,6 +104,8 @@ pub struct Moment {
     pub now: Timestamp,
     /// A random number in 0..=1 for the retry timer.
     pub jitter: f64,
+    /// Since when others fail for the cause of this failure, if they do.
+    pub outage: Option<Timestamp>,
 }
 
 /// One line of the audit.

@@ -101,7 +101,8 @@ impl<'a> Next<'a> {
     }
 
     fn failure(&self, fault: Fault) -> Failure {
-        Failure::record(self.before().and_then(Row::failure), fault, self.moment.now, self.moment.jitter)
+        let Moment { now, jitter, outage } = self.moment;
+        Failure::record_in_outage(self.before().and_then(Row::failure), fault, now, jitter, outage)
     }
 
     /// The row in this state, with everything else as it was before or as it is observed.

@@ -35,11 +35,11 @@ fn fault_01_a_failed_build_is_tried_when_its_timer_says_so() {
     let mut world = World::new([("a.ts", Content::Good(0))]);
     world.network = false;
     world.scan(Retry::All);
-    let plan = world.scan(Retry::Due(world.now));
+    let plan = world.scan(Retry::due(world.now));
     let Action::Defer { until: Some(until) } = plan.steps[0].action else { panic!("{:?}", plan.steps) };
     assert!(until > world.now);
     (world.network, world.now) = (true, until);
-    world.scan(Retry::Due(world.now));
+    world.scan(Retry::due(world.now));
     assert_eq!(world.state("a.ts"), StateName::Indexed);
 }
 
@@ -89,9 +89,9 @@ fn fault_09_a_new_broken_file_gets_a_row() {
     let mut world = World::new([("a.ts", Content::Good(0))]);
     world.scan(Retry::All);
     world.files.insert("b.ts".to_owned(), Content::SyntaxError);
-    world.scan(Retry::Due(world.now));
+    world.scan(Retry::due(world.now));
     assert_eq!(world.state("b.ts"), StateName::BundleBuildFailed);
-    world.scan(Retry::Due(world.now));
+    world.scan(Retry::due(world.now));
     assert!(world.attempts.is_empty());
     assert_eq!(world.state("a.ts"), StateName::Indexed);
 }
@@ -215,7 +215,7 @@ fn fault_46_what_was_really_used_is_what_is_remembered() {
     let resolved = inputs("s1/p4");
     let outcome =
         Outcome::Accepted { indexed: crate::notation::indexed(&resolved, "@acme/dns"), inputs: resolved.clone() };
-    let moment = Moment { now: NOW, jitter: 1.0 };
+    let moment = Moment { now: NOW, jitter: 1.0, outage: None };
     let Settled::Write(next) = settle(None, &look.observation, look.presence, outcome, 1, moment) else {
         panic!("a new row is written");
     };

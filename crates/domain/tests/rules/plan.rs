@@ -8,11 +8,11 @@ use std::{
 };
 
 use mangrove_domain::{
-    failure::CauseKey,
+    failure::{CauseKey, Failure},
     fingerprint::Inputs,
     index::TypeIndex,
     observation::{CatalogView, DiskView, RootAccess, RootView},
-    plan::{Action, GUARDED_ROOT_ROWS, Plan, Policy, Retry, Scope, next_due, plan},
+    plan::{Action, Answered, GUARDED_ROOT_ROWS, Plan, Policy, Retry, Scope, next_due, plan},
     problem::Code,
     row::Row,
     source::{Extension, Origin, RootId},
@@ -98,19 +98,24 @@ fn fault_37_retry_policies() {
     let only = |path: &str| Retry::Only([source(path)].into());
     let deferred = Action::Defer { until: Some(due) };
     assert_eq!(failed_action(Retry::All, "s1"), Action::Build);
-    assert_eq!(failed_action(Retry::Due(NOW), "s1"), deferred);
-    assert_eq!(failed_action(Retry::Due(due), "s1"), Action::Build);
+    assert_eq!(failed_action(Retry::due(NOW), "s1"), deferred);
+    assert_eq!(failed_action(Retry::due(due), "s1"), Action::Build);
     assert_eq!(failed_action(only("a.ts"), "s1"), Action::Build);
     assert_eq!(failed_action(only("b.ts"), "s1"), deferred);
     assert_eq!(failed_action(Retry::None, "s1"), deferred);
-    for retry in [Retry::All, Retry::Due(NOW), only("b.ts"), Retry::None] {
+    for retry in [Retry::All, Retry::due(NOW), only("b.ts"), Retry::None] {
         assert_eq!(failed_action(retry, "s2"), Action::Build);
     }
 }
 
-/// Fault 50: what heals together is tried together, so that one probe serves all.
+fn failure_of(row: &mut Row) -> &mut Failure {
+    let State::BundleBuildFailed { failure, .. } = &mut row.state else { panic!("a failed build") };
+    failure
+}
+
+/// Fault 50: what heals together is tried one after the other, so that one probe serves all, until it is answered.
 #[test]
-fn fault_50_failures_of_one_cause_are_due_together() {
+fn fault_50_of_failures_of_one_cause_one_is_tried_until_it_is_answered() {
     let mut rows = catalog(&[
         ("a.ts", "BundleBuildFailed attempted=s1"),
         ("b.ts", "BundleBuildFailed attempted=s1"),
@@ -118,24 +123,38 @@ fn fault_50_failures_of_one_cause_are_due_together() {
     ]);
     let (due, later) = (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(30)));
     for (row, cause) in rows.rows.iter_mut().zip(["registry:a:1", "registry:a:1", "registry:b:1"]) {
-        let State::BundleBuildFailed { failure, .. } = &mut row.state else { panic!("a failed build") };
-        failure.cause = CauseKey(cause.into());
+        failure_of(row).cause = CauseKey(cause.into());
     }
-    for row in &mut rows.rows[1..] {
-        let State::BundleBuildFailed { failure, .. } = &mut row.state else { panic!("a failed build") };
-        failure.next_retry = Some(later);
-    }
-    let disk = disk(&[("a.ts", "s1"), ("b.ts", "s1"), ("c.ts", "s1")]);
-    let plan = plan(&disk, &rows, &Policy { retry: Retry::Due(due), ..policy() });
-    let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
-    assert_eq!(actions, [&Action::Build, &Action::Build, &Action::Defer { until: Some(later) }]);
+    failure_of(&mut rows.rows[1]).next_retry = Some(later);
+    let actions = |rows: &CatalogView, retry: Retry| {
+        let disk = disk(&[("a.ts", "s1"), ("b.ts", "s1"), ("c.ts", "s1")]);
+        let plan = plan(&disk, rows, &Policy { retry, ..policy() });
+        plan.steps.into_iter().map(|step| step.action).collect::<Vec<_>>()
+    };
+    let put_off = Action::Defer { until: Some(later) };
+    assert_eq!(actions(&rows, Retry::due(due)), [put_off.clone(), put_off.clone(), Action::Build]);
+    assert_eq!(actions(&rows, Retry::due(later)), [Action::Build, put_off.clone(), Action::Build]);
+    // Who was tried longest ago is next, when the one that was tried last is due.
+    let tried = failure_of(&mut rows.rows[0]);
+    (tried.last_seen, tried.next_retry) = (due, Some(later));
+    assert_eq!(actions(&rows, Retry::due(later)), [put_off.clone(), Action::Build, Action::Build]);
+
+    let built = row_at("x.ts", "Indexed").unwrap();
+    let mut answered = Answered::default();
+    answered.learn([(Some(&rows.rows[1]), Some(&built))]);
+    let retry = |answered: &Answered| Retry::Due { at: due, answered: answered.clone() };
+    assert_eq!(actions(&rows, retry(&answered)), [Action::Build, Action::Build, Action::Build]);
+    let mut failed_again = rows.rows[0].clone();
+    failure_of(&mut failed_again).last_seen = later;
+    answered.learn([(Some(&rows.rows[0]), Some(&failed_again))]);
+    assert_eq!(actions(&rows, retry(&answered)), [put_off.clone(), put_off, Action::Build]);
 }
 
 #[test]
 fn a_deterministic_failure_has_no_timer() {
     let rows = catalog(&[("a.ts", "BundleBuildFailed attempted=s1 failure=syntax")]);
     let later = NOW.plus(Duration::from_hours(1000));
-    let plan = plan(&disk(&[("a.ts", "s1")]), &rows, &Policy { retry: Retry::Due(later), ..policy() });
+    let plan = plan(&disk(&[("a.ts", "s1")]), &rows, &Policy { retry: Retry::due(later), ..policy() });
     assert_eq!(plan.steps[0].action, Action::Defer { until: None });
 }
 
@@ -351,7 +370,7 @@ fn inputs_say_what_changed() {
 
 fn due(rows: &[&str], now: Timestamp) -> Option<Timestamp> {
     let rows = rows.iter().enumerate().map(|(number, words)| row_at(&format!("m{number}.ts"), words).unwrap());
-    next_due(&TypeIndex::build(rows.map(Arc::new)), now)
+    next_due(&TypeIndex::build(rows.map(Arc::new)), &Answered::default(), now)
 }
 
 #[test]

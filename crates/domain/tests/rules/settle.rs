@@ -12,7 +12,7 @@ use mangrove_domain::{
 
 use crate::notation::{NOW, bundle_of, fault, indexed, lines, look, row, row_text, violations};
 
-pub(crate) const MOMENT: Moment = Moment { now: NOW, jitter: 1.0 };
+pub(crate) const MOMENT: Moment = Moment { now: NOW, jitter: 1.0, outage: None };
 
 fn outcome(text: &str, look_text: &str) -> Outcome {
     let inputs = look(look_text).observation.inputs().cloned().unwrap_or_else(|| crate::notation::inputs("s1"));

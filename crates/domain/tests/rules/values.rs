@@ -170,13 +170,20 @@ fn fault_43_the_first_message_is_kept() {
 #[test]
 fn fault_37_delays_grow_and_are_bounded() {
     let delays = |class: FailureClass, jitter: f64| -> Vec<u64> {
-        (1..=8).map(|attempts| class.delay(attempts, jitter).map_or(0, |delay| delay.as_secs())).collect()
+        let mut failing_for = Duration::ZERO;
+        let mut next = || {
+            let longest = class.delay(failing_for, 1.0).unwrap_or_default();
+            let delay = class.delay(failing_for, jitter).unwrap_or_default();
+            failing_for += longest;
+            delay.as_secs()
+        };
+        (0..8).map(|_| next()).collect()
     };
     assert_eq!(delays(FailureClass::Transient, 1.0), [1, 2, 4, 8, 16, 32, 60, 60]);
     assert_eq!(delays(FailureClass::Transient, 0.5), [0, 1, 2, 4, 8, 16, 30, 30]);
     assert_eq!(delays(FailureClass::Environment, 0.5), [30, 60, 120, 240, 480, 600, 600, 600]);
-    assert_eq!(FailureClass::Deterministic.delay(1, 1.0), None);
-    assert_eq!(FailureClass::Transient.delay(u32::MAX, 1.0), Some(Duration::from_mins(1)));
+    assert_eq!(FailureClass::Deterministic.delay(Duration::ZERO, 1.0), None);
+    assert_eq!(FailureClass::Transient.delay(Duration::MAX, 1.0), Some(Duration::from_mins(1)));
 }
 
 /// Who is asked to wait waits, whatever the class, up to a bound; and is not due before because of that.

@@ -10,7 +10,7 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::Inputs,
     observation::{CatalogView, DiskView, Observation, RootAccess, RootView},
-    plan::{Action, Plan, Policy, Retry, Scope, plan},
+    plan::{Action, Answered, Plan, Policy, Retry, Scope, plan},
     row::Row,
     settle::{Moment, Outcome, Settled, Transition, apply, settle, transition},
     source::{Kind, Origin, RootId, SourceId},
@@ -61,6 +61,8 @@ pub(crate) struct World {
     pub(crate) store: BTreeSet<Digest>,
     pub(crate) rows: BTreeMap<SourceId, Row>,
     pub(crate) audit: Vec<(SourceId, Transition)>,
+    /// The causes of failures that were answered since.
+    pub(crate) answered: Answered,
     /// Sources of the attempts of the last scan, and whether each ran the bundler.
     pub(crate) attempts: Vec<(String, bool)>,
 }
@@ -84,6 +86,7 @@ impl World {
             store: BTreeSet::new(),
             rows: BTreeMap::new(),
             audit: Vec::new(),
+            answered: Answered::default(),
             attempts: Vec::new(),
         }
     }
@@ -139,6 +142,11 @@ impl World {
         }
     }
 
+    /// What a timer tries now.
+    pub(crate) fn due(&self) -> Retry {
+        Retry::Due { at: self.now, answered: self.answered.clone() }
+    }
+
     pub(crate) fn plan(&self, retry: Retry) -> Plan {
         plan(&self.look(), &self.catalog(), &self.policy(retry))
     }
@@ -175,8 +183,9 @@ impl World {
     /// One scan: plans, carries the plan out and settles the claims.
     pub(crate) fn scan(&mut self, retry: Retry) -> Plan {
         let disk = self.look();
+        let before = self.rows.clone();
         let plan = plan(&disk, &self.catalog(), &self.policy(retry));
-        let moment = Moment { now: self.now, jitter: 1.0 };
+        let moment = Moment { now: self.now, jitter: 1.0, outage: None };
         self.attempts.clear();
         for step in &plan.steps {
             let row = self.rows.get(&step.source).cloned();
@@ -225,6 +234,8 @@ impl World {
         for row in self.rows.values_mut() {
             claims.mark(row);
         }
+        let changed = plan.steps.iter().map(|step| (before.get(&step.source), self.rows.get(&step.source)));
+        self.answered.learn(changed.filter(|(before, after)| before != after));
         plan
     }
 

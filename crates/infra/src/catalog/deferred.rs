@@ -11,6 +11,7 @@ use mangrove_domain::{
     ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
+    time::Timestamp,
     type_name::TypeName,
 };
 use tokio::sync::RwLock;
@@ -53,7 +54,7 @@ impl OpenedCatalog {
 type Open = dyn Fn() -> BoxFuture<'static, Result<OpenedCatalog, CatalogError>> + Send + Sync;
 
 /// Opening costs more than a scan that finds nothing changed. A failure to open is the answer to what was asked, and
-/// is tried again with the next question. A catalog that another process has replaced is opened again.
+/// is tried again with the next question. A catalog that another process has replaced or removed is opened again.
 pub struct DeferredCatalog {
     path: PathBuf,
     mode: OpenMode,
@@ -92,11 +93,11 @@ impl DeferredCatalog {
         if let Some(opened) = slot.as_ref().filter(|opened| opened.is_in_place()) {
             return Ok(Arc::clone(opened));
         }
-        if slot.take().is_some() {
-            tracing::info!(path = %self.path.display(), "another process has replaced the catalog; it is opened again");
-        }
+        // The one that was open stays if there is no other: it may come back, as when a repository is renamed and renamed back.
         let opened = Arc::new((self.open)().await?);
-        *slot = Some(Arc::clone(&opened));
+        if slot.replace(Arc::clone(&opened)).is_some() {
+            tracing::warn!(path = %self.path.display(), "another process has replaced or removed the catalog; it was opened again");
+        }
         Ok(opened)
     }
 }
@@ -136,6 +137,10 @@ impl Catalog for DeferredCatalog {
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
         self.opened().await?.catalog().departed(kind, type_name).await
+    }
+
+    async fn forget_history(&self, before: Timestamp) -> Result<u64, CatalogError> {
+        self.opened().await?.catalog().forget_history(before).await
     }
 }
 

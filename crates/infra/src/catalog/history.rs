@@ -11,7 +11,7 @@ use mangrove_domain::{
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{SqliteCatalog, error};
-use crate::sqlite;
+use crate::sqlite::{self, SqliteError};
 
 /// The history of one source, oldest first.
 pub(super) async fn of_source(catalog: &SqliteCatalog, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
@@ -68,6 +68,38 @@ pub(super) async fn page(
         page.extend(line);
     }
     Ok(page)
+}
+
+/// How many lines are forgotten in one transaction: others want to write as well.
+const FORGOTTEN_AT_ONCE: u32 = 1_000;
+
+/// Forgets what happened before this time, but for the latest line of each source.
+pub(super) async fn forget(catalog: &SqliteCatalog, before: Timestamp) -> Result<u64, CatalogError> {
+    let mut forgotten = 0;
+    loop {
+        let removed = catalog.database.retry_while_busy(|| forget_some(catalog, before)).await;
+        let removed = removed.map_err(|cause| error("write", cause))?;
+        forgotten += removed;
+        if removed < u64::from(FORGOTTEN_AT_ONCE) {
+            return Ok(forgotten);
+        }
+    }
+}
+
+async fn forget_some(catalog: &SqliteCatalog, before: Timestamp) -> Result<u64, SqliteError> {
+    let mut transaction = catalog.database.begin_write().await?;
+    let removed = sqlx::query(
+        "DELETE FROM transitions WHERE id IN (SELECT old.id FROM transitions AS old WHERE old.at_millis < ?1 \
+         AND EXISTS (SELECT 1 FROM transitions AS later WHERE later.root = old.root AND later.path = old.path \
+         AND later.id > old.id) LIMIT ?2)",
+    )
+    .bind(before.as_millis())
+    .bind(FORGOTTEN_AT_ONCE)
+    .execute(&mut *transaction)
+    .await
+    .map_err(|problem| catalog.database.error("write", &problem))?;
+    catalog.database.commit(transaction).await?;
+    Ok(removed.rows_affected())
 }
 
 /// `None` if it cannot be understood.

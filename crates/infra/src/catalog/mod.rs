@@ -24,6 +24,7 @@ use mangrove_domain::{
     problem::{Code, Problem},
     settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
+    time::Timestamp,
     type_name::TypeName,
 };
 use sqlx::{Row as _, sqlite::SqliteSynchronous};
@@ -320,6 +321,10 @@ impl Catalog for SqliteCatalog {
 
     async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, CatalogError> {
         history::page(self, before, limit).await
+    }
+
+    async fn forget_history(&self, before: Timestamp) -> Result<u64, CatalogError> {
+        history::forget(self, before).await
     }
 
     async fn departed(&self, kind: &Kind, type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {

@@ -9,6 +9,7 @@ use mangrove_domain::{
     ports::{Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
+    time::Timestamp,
     type_name::TypeName,
 };
 
@@ -61,6 +62,10 @@ impl Catalog for Unusable {
     }
 
     async fn departed(&self, _kind: &Kind, _type_name: &TypeName) -> Result<Vec<SourceId>, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn forget_history(&self, _before: Timestamp) -> Result<u64, CatalogError> {
         Err(self.error())
     }
 }

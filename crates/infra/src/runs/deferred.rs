@@ -1,5 +1,7 @@
 //! A run history that is opened when it is first asked for something.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use mangrove_domain::{
@@ -7,7 +9,7 @@ use mangrove_domain::{
     run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::RwLock;
 
 use super::SqliteRuns;
 
@@ -15,10 +17,10 @@ use super::SqliteRuns;
 type Open = dyn Fn() -> BoxFuture<'static, Result<SqliteRuns, RunStoreError>> + Send + Sync;
 
 /// Most of what is done with a repository needs no history. A failure to open is the answer to what was asked, and is
-/// tried again with the next question.
+/// tried again with the next question. A history that another process has replaced or removed is opened again.
 pub struct DeferredRuns {
     open: Box<Open>,
-    opened: OnceCell<SqliteRuns>,
+    opened: RwLock<Option<Arc<SqliteRuns>>>,
 }
 
 impl DeferredRuns {
@@ -26,14 +28,27 @@ impl DeferredRuns {
     pub fn new(
         open: impl Fn() -> BoxFuture<'static, Result<SqliteRuns, RunStoreError>> + Send + Sync + 'static,
     ) -> Self {
-        Self { open: Box::new(open), opened: OnceCell::new() }
+        Self { open: Box::new(open), opened: RwLock::default() }
     }
 
-    async fn opened(&self) -> Result<&SqliteRuns, RunStoreError> {
-        self.opened.get_or_try_init(|| (self.open)()).await
+    async fn opened(&self) -> Result<Arc<SqliteRuns>, RunStoreError> {
+        if let Some(opened) = self.opened.read().await.as_ref().filter(|opened| opened.is_in_place()) {
+            return Ok(Arc::clone(opened));
+        }
+        let mut slot = self.opened.write().await;
+        // Somebody else may have opened it meanwhile.
+        if let Some(opened) = slot.as_ref().filter(|opened| opened.is_in_place()) {
+            return Ok(Arc::clone(opened));
+        }
+        // The one that was open, with the locks of runs that go on, stays if there is no other.
+        let opened = Arc::new((self.open)().await?);
+        if slot.replace(Arc::clone(&opened)).is_some() {
+            tracing::warn!("another process has replaced or removed the history of runs; a new one begins");
+        }
+        Ok(opened)
     }
 
-    async fn leases(&self) -> Result<&SqliteRuns, LeaseError> {
+    async fn leases(&self) -> Result<Arc<SqliteRuns>, LeaseError> {
         self.opened().await.map_err(|RunStoreError { operation, fault }| LeaseError { operation, fault })
     }
 }
@@ -50,6 +65,14 @@ impl RunStore for DeferredRuns {
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         self.opened().await?.list(filter).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.opened().await?.forget(before).await
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.opened().await?.forget_lines(before).await
     }
 }
 

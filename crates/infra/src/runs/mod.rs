@@ -5,6 +5,7 @@ mod deferred;
 mod header;
 mod leases;
 mod record;
+mod retention;
 mod running;
 
 use std::path::{Path, PathBuf};
@@ -132,6 +133,11 @@ impl SqliteRuns {
         Ok(if record.is_open() { running::interrupted(record) } else { record })
     }
 
+    /// False if another file lies in its place by now, or none.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.database.is_in_place()
+    }
+
     /// Folds the write-ahead log into the file and closes every connection.
     pub async fn close(self) {
         self.database.close().await;
@@ -228,6 +234,14 @@ impl RunStore for SqliteRuns {
             }
         }
         Ok(headers)
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        retention::forget(self, before).await.map_err(|cause| error("write", cause))
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        retention::forget_lines(self, before).await.map_err(|cause| error("write", cause))
     }
 }
 

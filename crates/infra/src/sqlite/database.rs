@@ -113,9 +113,12 @@ impl Database {
         transaction.commit().await.map_err(|error| self.error("write", &error))
     }
 
-    /// False if another file lies in its place by now. One that was deleted is found out about by the next write.
+    /// False if another file lies in its place by now, or none.
     pub(crate) fn is_in_place(&self) -> bool {
-        FileIdentity::of(&self.path).map_or(true, |now| self.identity.is_none() || now == self.identity)
+        match FileIdentity::of(&self.path) {
+            Ok(now) => self.identity.is_none() || now == self.identity,
+            Err(error) => self.identity.is_none() || error.kind() != std::io::ErrorKind::NotFound,
+        }
     }
 
     fn check_identity(&self) -> Result<(), SqliteError> {

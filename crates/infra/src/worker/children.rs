@@ -47,6 +47,12 @@ impl Children {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).processes.len()
     }
 
+    /// How many places there are, and how many are taken.
+    pub(super) fn load(&self, places: &Semaphore) -> (usize, usize) {
+        let all = self.options.size.max(1);
+        (all, all.saturating_sub(places.available_permits()))
+    }
+
     /// Gives a first message to a child. A child that turns out to be dead before it began, or that somebody else kills
     /// while it works, is replaced once.
     pub(super) async fn begin(

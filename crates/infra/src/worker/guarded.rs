@@ -91,7 +91,7 @@ impl Guarded {
 
     /// Bytes that it keeps in memory; `None` where the system does not say.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
-        self.child.id().and_then(ProcessSample::at).map(|sample| sample.resident_bytes)
+        self.child.id().and_then(resident_bytes)
     }
 
     /// What it is talked to through: its input and its output, and what watches it meanwhile.
@@ -217,6 +217,11 @@ impl Watcher<'_> {
             }
         }
     }
+}
+
+/// Bytes that a process keeps in memory; `None` where the system does not say.
+pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
+    ProcessSample::at(pid).map(|sample| sample.resident_bytes)
 }
 
 /// What the system says of a process.

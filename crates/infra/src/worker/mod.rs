@@ -13,7 +13,9 @@ mod options;
 mod pool;
 mod process;
 pub(crate) mod session;
+mod usage;
 pub mod wire;
 
 pub use options::{PoolOptions, TimeLimits};
 pub use pool::Pool;
+pub use usage::MeasuredProcess;

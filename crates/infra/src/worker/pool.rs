@@ -50,6 +50,17 @@ impl Pool {
         self.children.idle()
     }
 
+    /// How many jobs it has at once at most, and how many it has.
+    pub(super) fn jobs(&self) -> (usize, usize) {
+        self.children.load(&self.children.jobs)
+    }
+
+    /// How many sessions it has at once at most, and how many it has. Those that a host opens on behalf of another one
+    /// do not count.
+    pub(super) fn sessions(&self) -> (usize, usize) {
+        self.children.load(&self.children.sessions)
+    }
+
     async fn job(&self, task: &str, request: &Request<'_>, limit: Duration) -> Result<Reply, Fault> {
         let frame = wire::frame(request).map_err(|error| nonsense(&error, task))?;
         let _place = self.children.jobs.acquire().await;

@@ -5,9 +5,11 @@ use mangrove_domain::{
     digest::Digest,
     ports::{Catalog, Change, Commit, CommitOutcome, NumberedRecord, Write},
     row::Row,
+    settle::Transition,
     shipped::Acceptance,
     source::{Extension, Kind, Origin, SourceId},
     state::{State, StateName},
+    time::Timestamp,
     type_name::TypeName,
 };
 
@@ -34,6 +36,7 @@ pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     keeps_descriptions_by_digest(factory().await).await;
     keeps_history_oldest_first(factory().await).await;
     gives_the_history_of_all_sources_page_by_page(factory().await).await;
+    forgets_old_history_but_the_latest_line_of_each_source(factory().await).await;
     knows_which_sources_had_a_type(factory().await).await;
     no_commit_leaves_the_mark_as_it_was(factory().await).await;
     keeps_unusual_names(factory().await).await;
@@ -325,6 +328,40 @@ async fn gives_the_history_of_all_sources_page_by_page(catalog: impl Catalog) {
     let rest = catalog.history(Some(newest[1].number), 2).await.expect("history");
     assert_eq!(told(&rest), ["models/a.ts first"]);
     assert_eq!(catalog.history(Some(rest[0].number), 2).await.expect("history"), []);
+}
+
+async fn forgets_old_history_but_the_latest_line_of_each_source(catalog: impl Catalog) {
+    let forget = async |before: i64| catalog.forget_history(Timestamp::from_millis(before)).await.expect("history");
+    assert_eq!(forget(i64::MAX).await, 0);
+    let (mut changing, quiet) = (rows::failed("models/a.ts", "@acme/a"), rows::failed("models/b.ts", "@acme/b"));
+    let line = |reason: &str, at| Transition {
+        at: Timestamp::from_millis(at),
+        ..rows::transition(None, StateName::BundleBuildFailed, reason)
+    };
+    commit(&catalog, rows::batch([Change { transition: Some(line("quiet", 1)), ..rows::put(&quiet) }])).await;
+    for (reason, at) in [("first", 2), ("second", 3), ("third", 4)] {
+        let change = Change { transition: Some(line(reason, at)), ..rows::put(&changing) };
+        changing.revision = commit(&catalog, rows::batch([change])).await.revisions[0].1;
+    }
+    let before = catalog.history(None, 10).await.expect("history");
+    assert_eq!(forget(2).await, 0, "the only line of a source stays, however old it is");
+    assert_eq!(forget(3).await, 1);
+    let after = catalog.history(None, 10).await.expect("history");
+    assert_eq!(after, [&before[..2], &before[3..]].concat(), "the others are as they were, with their numbers");
+    assert_eq!(forget(i64::MAX).await, 1);
+    let reasons: Vec<String> = catalog
+        .history(None, 10)
+        .await
+        .expect("history")
+        .into_iter()
+        .map(|line| line.record.transition.reason)
+        .collect();
+    assert_eq!(reasons, ["third", "quiet"]);
+    assert_eq!(stored(&catalog).await.len(), 2, "rows are no history");
+    let change = Change { transition: Some(line("fourth", 5)), ..rows::put(&changing) };
+    commit(&catalog, rows::batch([change])).await;
+    let newest = catalog.history(None, 1).await.expect("history");
+    assert!(newest[0].number > before[0].number, "numbers are not used again");
 }
 
 async fn knows_which_sources_had_a_type(catalog: impl Catalog) {

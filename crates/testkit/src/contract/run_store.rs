@@ -19,6 +19,8 @@ pub async fn run<S: RunStore>(factory: impl AsyncFn() -> S) {
     replaces_a_record(factory().await).await;
     finds_by_the_start_of_an_identifier(factory().await).await;
     lists_newest_first(factory().await).await;
+    forgets_runs_that_ended_long_ago(factory().await).await;
+    forgets_what_runs_logged_long_ago(factory().await).await;
 }
 
 /// A record with every field set.
@@ -150,4 +152,53 @@ async fn lists_newest_first(store: impl RunStore) {
     save(&store, &full_record("05")).await;
     let newest = store.list(&RunFilter { limit: Some(1), ..RunFilter::default() }).await.expect("headers");
     assert_eq!(newest, [RunHeader::from(&full_record("05"))], "all of a header is given back");
+}
+
+/// Records that ended at 1,000, at 2,000 and at 3,000, and one that goes on since 500.
+async fn of_different_ages(runs: &impl RunStore) -> Vec<RunRecord> {
+    let ended = |id: &str, at| RunRecord { finished_at: Some(Timestamp::from_millis(at)), ..full_record(id) };
+    let open = RunRecord {
+        status: RunStatus::Running,
+        started_at: Timestamp::from_millis(500),
+        finished_at: None,
+        ..full_record("open")
+    };
+    let records = vec![ended("old", 1_000), ended("older than most", 2_000), ended("young", 3_000), open];
+    for record in &records {
+        runs.save(record).await.expect("saved");
+    }
+    records
+}
+
+async fn identifiers(runs: &impl RunStore) -> Vec<String> {
+    let mut ids: Vec<String> =
+        runs.list(&RunFilter::default()).await.expect("runs").into_iter().map(|header| header.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+async fn forgets_runs_that_ended_long_ago(runs: impl RunStore) {
+    let forget = async |before: i64| runs.forget(Timestamp::from_millis(before)).await.expect("runs");
+    assert_eq!(forget(i64::MAX).await, 0, "there is none");
+    of_different_ages(&runs).await;
+    assert_eq!(forget(1_000).await, 0, "ended at that very time");
+    assert_eq!(forget(2_001).await, 2);
+    assert_eq!(identifiers(&runs).await, ["open", "young"]);
+    assert_eq!(forget(i64::MAX).await, 1);
+    assert_eq!(identifiers(&runs).await, ["open"], "what goes on is never forgotten");
+}
+
+async fn forgets_what_runs_logged_long_ago(runs: impl RunStore) {
+    let forget = async |before: i64| runs.forget_lines(Timestamp::from_millis(before)).await.expect("runs");
+    let records = of_different_ages(&runs).await;
+    assert_eq!(forget(2_001).await, 2);
+    assert_eq!(forget(2_001).await, 0, "there is nothing left");
+    for (record, keeps) in records.iter().zip([false, false, true, true]) {
+        let mut expected = record.clone();
+        if !keeps {
+            assert!(expected.forget_lines());
+        }
+        let found = runs.get(&record.id).await.expect("a record").found();
+        assert_eq!(found, Some(expected), "all but the lines is as it was");
+    }
 }

@@ -11,7 +11,7 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::{Line, Part},
     inspection::Inspection,
-    json::Json,
+    json::{Json, Number},
     outage::Outages,
     package::{PackageRequest, PreparedPackages},
     ports::{BuildFailure, BundleRequest, Bundler, ExportInspector, InspectRequest, Packages},
@@ -149,6 +149,7 @@ impl Bundler for ScriptedBundler {
 pub struct ScriptedPackages {
     locked: Mutex<BTreeMap<String, String>>,
     fault: Mutex<Option<Fault>>,
+    broken: Mutex<BTreeMap<String, Fault>>,
 }
 
 impl ScriptedPackages {
@@ -161,6 +162,11 @@ impl ScriptedPackages {
     /// Forgets what is locked.
     pub fn unlock(&self) {
         lock(&self.locked).clear();
+    }
+
+    /// Makes the preparation of one package fail from now on.
+    pub fn break_package(&self, specifier: &str, fault: Fault) {
+        lock(&self.broken).insert(specifier.to_owned(), fault);
     }
 
     /// Makes every preparation of a package fail, or no longer.
@@ -185,6 +191,10 @@ impl Packages for ScriptedPackages {
         if !request.specifiers.is_empty()
             && let Some(fault) = lock(&self.fault).clone()
         {
+            return Err(fault);
+        }
+        let broken = request.specifiers.iter().find_map(|specifier| lock(&self.broken).get(specifier).cloned());
+        if let Some(fault) = broken {
             return Err(fault);
         }
         for specifier in &request.specifiers {
@@ -254,13 +264,33 @@ impl ExportInspector for ScriptedInspector {
         } else {
             Shape::Object(names.iter().map(|name| record(name)).collect())
         };
-        let shape = Shape::Object(vec![
+        let mut members: Vec<(String, Shape)> = vec![
             ("type".into(), type_shape),
             ("version".into(), Shape::String("2026.01.01.1".into())),
             ("methods".into(), methods),
-        ]);
+        ];
+        let schema = ("schema", Shape::Schema { json_schema: Json::object::<&str>([]) });
+        members.extend(declared(code, "resource ", &schema).map(|resources| ("resources".to_owned(), resources)));
+        let content_type = ("contentType", Shape::String("text/markdown".into()));
+        members.extend(declared(code, "file ", &content_type).map(|files| ("files".to_owned(), files)));
+        let shape = Shape::Object(members);
         Ok(Inspection { export: Some((Arc::clone(name), shape)), touched: Vec::new(), notes: Vec::new() })
     }
+}
+
+/// What lines with this beginning name: resources or files, each with this member; `None` if there is no such line.
+fn declared(code: &str, beginning: &str, member: &(&str, Shape)) -> Option<Shape> {
+    let one = |name: &str| {
+        let members = vec![
+            (member.0.to_owned(), member.1.clone()),
+            ("description".into(), Shape::String("what is written".into())),
+            ("lifetime".into(), Shape::String("infinite".into())),
+            ("garbageCollection".into(), Shape::Number(Number::Integer(10))),
+        ];
+        (name.to_owned(), Shape::Object(members))
+    };
+    let all: Vec<(String, Shape)> = code.lines().filter_map(|line| line.strip_prefix(beginning)).map(one).collect();
+    (!all.is_empty()).then_some(Shape::Object(all))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -19,6 +19,7 @@ use mangrove_domain::{
     settle::AuditRecord,
     source::{Kind, SourceId},
     state::State,
+    time::Timestamp,
     type_name::TypeName,
 };
 
@@ -55,7 +56,8 @@ struct Content {
     rows: BTreeMap<SourceId, Row>,
     departed: BTreeMap<SourceId, Row>,
     descriptions: HashMap<Digest, Description>,
-    transitions: Vec<AuditRecord>,
+    transitions: Vec<NumberedRecord>,
+    forgotten: u64,
     inspections: HashMap<Digest, Vec<u8>>,
     commits: usize,
     damaged: Vec<Problem>,
@@ -120,7 +122,7 @@ impl MemoryCatalog {
     /// Every transition in the order of the commits.
     #[must_use]
     pub fn audit(&self) -> Vec<AuditRecord> {
-        lock(&self.content).transitions.clone()
+        lock(&self.content).transitions.iter().map(|numbered| numbered.record.clone()).collect()
     }
 
     fn check(&self, commit: &Commit, content: &Content) {
@@ -217,7 +219,9 @@ impl Catalog for MemoryCatalog {
                 }
                 if let Some(transition) = &change.transition {
                     let transition = transition.clone();
-                    next.transitions.push(AuditRecord { source: change.source.clone(), transition });
+                    let record = AuditRecord { source: change.source.clone(), transition };
+                    let number = next.forgotten + next.transitions.len() as u64 + 1;
+                    next.transitions.push(NumberedRecord { number, record });
                 }
             }
             let written: Vec<SourceId> = revisions.iter().map(|(source, _)| source.clone()).collect();
@@ -241,14 +245,15 @@ impl Catalog for MemoryCatalog {
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
         let content = lock(&self.content);
-        Ok(content.transitions.iter().filter(|record| record.source == *source).cloned().collect())
+        let records = content.transitions.iter().map(|numbered| &numbered.record);
+        Ok(records.filter(|record| record.source == *source).cloned().collect())
     }
 
     async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedRecord>, CatalogError> {
         let content = lock(&self.content);
-        let numbered = (1_u64..).zip(content.transitions.iter().cloned());
-        let wanted = numbered.filter(|(number, _)| before.is_none_or(|before| *number < before));
-        let mut page: Vec<_> = wanted.map(|(number, record)| NumberedRecord { number, record }).collect();
+        let numbered = content.transitions.iter();
+        let wanted = numbered.filter(|numbered| before.is_none_or(|before| numbered.number < before));
+        let mut page: Vec<NumberedRecord> = wanted.cloned().collect();
         page.reverse();
         page.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(page)
@@ -258,6 +263,19 @@ impl Catalog for MemoryCatalog {
         let content = lock(&self.content);
         let had = content.departed.values().filter(|row| row.kind == *kind && row.type_name() == Some(type_name));
         Ok(had.map(|row| row.source.clone()).filter(|source| !content.rows.contains_key(source)).collect())
+    }
+
+    async fn forget_history(&self, before: Timestamp) -> Result<u64, CatalogError> {
+        let mut content = lock(&self.content);
+        let latest: HashMap<SourceId, u64> =
+            content.transitions.iter().map(|numbered| (numbered.record.source.clone(), numbered.number)).collect();
+        let all = content.transitions.len();
+        content.transitions.retain(|NumberedRecord { number, record }| {
+            record.transition.at >= before || latest.get(&record.source) == Some(number)
+        });
+        let forgotten = (all - content.transitions.len()) as u64;
+        content.forgotten += forgotten;
+        Ok(forgotten)
     }
 }
 

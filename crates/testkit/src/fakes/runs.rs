@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     ports::{RunFilter, RunStore, RunStoreError},
     run::{RunHeader, RunLookup, RunRecord},
+    time::Timestamp,
 };
 
 use super::lock;
@@ -57,4 +58,21 @@ impl RunStore for MemoryRuns {
         records.truncate(limit);
         Ok(records)
     }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        let mut runs = lock(&self.0);
+        let all = runs.len();
+        runs.retain(|_, record| !is_old(record, before));
+        Ok((all - runs.len()) as u64)
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        let mut runs = lock(&self.0);
+        let old = runs.values_mut().filter(|record| is_old(record, before));
+        Ok(old.map(|record| u64::from(record.forget_lines())).sum())
+    }
+}
+
+fn is_old(record: &RunRecord, before: Timestamp) -> bool {
+    !record.is_open() && record.finished_at.is_some_and(|finished| finished < before)
 }

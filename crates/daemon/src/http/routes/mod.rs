@@ -3,6 +3,7 @@
 mod events;
 mod health;
 mod hooks;
+mod metrics;
 mod permissions;
 mod runs;
 mod schedules;
@@ -50,7 +51,7 @@ pub(super) fn protected() -> Router<ApiState> {
         .route("/events", get(events::events))
         .route("/openapi.json", get(document))
         .method_not_allowed_fallback(wrong_method);
-    Router::new().nest("/api/v1", api)
+    Router::new().nest("/api/v1", api).route("/metrics", get(metrics::show))
 }
 
 /// What anybody may ask.
@@ -127,6 +128,7 @@ pub fn openapi_document() -> Result<String, serde_json::Error> {
         permissions::page,
         events::events,
         document,
+        metrics::show,
         health::live,
         health::ready,
         hooks::receive,

@@ -1,0 +1,78 @@
+//! The jobs and steps of a run.
+
+use mangrove_documents::{JobDocument, ProvenanceDocument, StepDocument, human};
+
+use super::{problem::ProblemView, written::WrittenView};
+use crate::{
+    frame::Frame,
+    graph,
+    parts::{address, badge::Badge, moment::When},
+};
+
+/// One job.
+pub(crate) struct JobView {
+    pub(crate) anchor: String,
+    pub(crate) name: String,
+    pub(crate) badge: Badge,
+    pub(crate) took: String,
+    pub(crate) steps: Vec<StepView>,
+}
+
+/// One step.
+pub(crate) struct StepView {
+    pub(crate) anchor: String,
+    pub(crate) name: String,
+    /// What it runs.
+    pub(crate) task: String,
+    pub(crate) badge: Badge,
+    pub(crate) took: String,
+    pub(crate) started: Option<When>,
+    pub(crate) problem: Option<ProblemView>,
+    pub(crate) written: Vec<WrittenView>,
+    /// How many items it wrote that are not shown.
+    pub(crate) further_written: usize,
+    pub(crate) ran: Option<RanView>,
+}
+
+/// What exactly ran.
+pub(crate) struct RanView {
+    pub(crate) type_address: String,
+    pub(crate) provenance: ProvenanceDocument,
+}
+
+impl JobView {
+    /// A job with its steps. `written` has for each of them what it wrote, as far as that is shown.
+    pub(crate) fn new(frame: &Frame, index: usize, job: &JobDocument, written: Vec<Vec<WrittenView>>) -> Self {
+        let steps = job.steps.iter().zip(written).enumerate();
+        Self {
+            anchor: graph::job_anchor(index),
+            name: job.name.clone(),
+            badge: Badge::of_status(&job.status),
+            took: human::elapsed(job.duration_ms),
+            steps: steps
+                .map(|(number, (step, written))| StepView::new(frame, graph::step_anchor(index, number), step, written))
+                .collect(),
+        }
+    }
+}
+
+impl StepView {
+    fn new(frame: &Frame, anchor: String, step: &StepDocument, written: Vec<WrittenView>) -> Self {
+        let ran = |provenance: &ProvenanceDocument| RanView {
+            type_address: address::of_type_name(&provenance.type_name),
+            provenance: provenance.clone(),
+        };
+        Self {
+            anchor,
+            name: step.name.clone(),
+            task: step.task.clone(),
+            badge: Badge::of_status(&step.status),
+            took: human::elapsed(step.duration_ms),
+            started: step.started_at.map(|at| frame.ago(at.0)),
+            problem: step.error.as_ref().map(ProblemView::new),
+            further_written: step.data_handles.len().saturating_sub(written.len()),
+            written,
+            ran: step.provenance.as_ref().map(ran),
+        }
+    }
+}
