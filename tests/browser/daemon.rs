@@ -35,6 +35,9 @@ export const model = {
   resources: {
     greeting: { description: 'What was said', schema: schema(), lifetime: 'infinite', garbageCollection: 10 },
   },
+  files: {
+    card: { description: 'For the wall', contentType: 'text/markdown', lifetime: 'infinite', garbageCollection: 10 },
+  },
   methods: {
     greet: {
       description: 'Greet somebody',
@@ -42,7 +45,8 @@ export const model = {
       execute: async (args, context) => {
         context.logger.info(`hello ${args.name}`);
         const handle = await context.writeResource('greeting', 'latest', { name: args.name, greeting: 'hello' });
-        return { dataHandles: [handle] };
+        const card = await context.createFileWriter('card', 'card').writeText(`# A card for ${args.name}\n\n- *hello*\n`);
+        return { dataHandles: [handle, card] };
       },
     },
     wait: {

@@ -6,4 +6,5 @@ mod barriers;
 mod daemon;
 mod healing;
 mod programs;
+mod running;
 mod visitor;

@@ -6,6 +6,7 @@
   const MOST_LINES = 1000; // as many as the page has at first
   const list = document.querySelector("[data-follow]");
   if (!list) return;
+  const frame = list.parentElement;
 
   // What is told first is told from the beginning: it takes the place of what the page has.
   let isFresh = true;
@@ -41,7 +42,7 @@
   // Many lines may come at once: they are put on the page together.
   const draw = () => {
     isDrawn = true;
-    const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
+    const isAtEnd = frame.scrollTop + frame.clientHeight >= frame.scrollHeight - 8;
     if (isFresh && waiting.length > 0) {
       list.replaceChildren();
       isFresh = false;
@@ -49,7 +50,7 @@
     list.append(...waiting.slice(-MOST_LINES));
     waiting = [];
     while (list.childElementCount > MOST_LINES) list.firstElementChild.remove();
-    if (isAtEnd) list.scrollTop = list.scrollHeight;
+    if (isAtEnd) frame.scrollTop = frame.scrollHeight;
   };
 
   const add = (item) => {
@@ -86,5 +87,5 @@
     events.close();
     changed();
   });
-  list.scrollTop = list.scrollHeight;
+  frame.scrollTop = frame.scrollHeight;
 })();

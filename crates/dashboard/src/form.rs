@@ -359,8 +359,8 @@ fn explanation(schema: &Json, kind: &FieldKind, default: Option<&Json>) -> Strin
         ("exclusiveMaximum", "less than "),
         ("minLength", "letters at least: "),
         ("maxLength", "letters at most: "),
-        ("pattern", "pattern "),
-        ("format", "format "),
+        ("pattern", "fits the pattern "),
+        ("format", "has the format "),
     ];
     for (key, words) in limits {
         if let Some(limit) = schema.get(key) {
@@ -370,11 +370,12 @@ fn explanation(schema: &Json, kind: &FieldKind, default: Option<&Json>) -> Strin
     if let (FieldKind::Number(_) | FieldKind::Json(_), Some(default)) = (kind, default) {
         parts.push(format!("empty for {default}"));
     }
-    let mut text = parts.join("; ");
-    if !text.is_empty() {
-        text.push('.');
+    let text = parts.join("; ");
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => text,
     }
-    text
 }
 
 #[cfg(test)]
