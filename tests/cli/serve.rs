@@ -65,6 +65,11 @@ impl Serving {
         until(what, found).unwrap_or_else(|| panic!("nobody said {what:?}: {:#?}", self.log.lock().expect("the log")))
     }
 
+    /// How often the log had this message up to now.
+    pub(crate) fn times_logged(&self, message: &str) -> usize {
+        self.log.lock().expect("the log").iter().filter(|event| event["message"] == message).count()
+    }
+
     /// Asks for something over HTTP; gives the status and the body.
     pub(crate) fn ask(&self, method: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();

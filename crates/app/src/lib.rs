@@ -93,6 +93,7 @@ pub mod secrets;
 pub mod service;
 pub mod single;
 pub mod source_query;
+mod spans;
 pub mod types;
 pub mod upkeep;
 pub mod why;

@@ -312,6 +312,9 @@ pub(crate) enum Installable {
 
 #[derive(Debug, Args)]
 pub(crate) struct Scan {
+    /// Go on and tell of each change, until it is asked to end
+    #[arg(long, conflicts_with_all = ["dry_run", "strict", "rehash", "kind", "all", "allow_mass_removal"])]
+    pub(crate) watch: bool,
     /// Only plan, and show what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,

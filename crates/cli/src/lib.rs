@@ -24,6 +24,7 @@ mod printer;
 mod progress;
 mod run_text;
 mod serve_settings;
+mod traces;
 mod visible;
 
 use std::{
@@ -46,6 +47,7 @@ use commands::Context;
 use errors::CommandError;
 use exit::Exit;
 use printer::Printer;
+use traces::Traces;
 
 /// The program: loaders plus command line.
 #[derive(Clone)]
@@ -98,9 +100,14 @@ impl Runner {
         }
         let printer = Printer::new(&arguments.global);
         let is_daemon = matches!(arguments.command, Command::Serve(_));
+        let environment = environment();
+        let (traces, refused) = Traces::start(&environment);
         // Dropped at the end, after everything that is logged.
-        let _log = log::start(&arguments, &printer);
-        let context = Context::new(arguments.global, printer, self.loaders, self.clock, environment());
+        let _log = log::start(&arguments, &printer, traces.as_ref());
+        if let Some(reason) = refused {
+            tracing::warn!(reason, "there will be no traces, although an address for them is given");
+        }
+        let context = Context::new(arguments.global, printer, self.loaders, self.clock, environment);
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -201,6 +208,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
     }
     match command {
         Command::Init { directory } => commands::init::run(context, &compose::entropy(), directory.as_deref()),
+        Command::Scan(scan) if scan.watch => commands::watch::run(context, scan.jobs).await,
         Command::Scan(scan) => commands::scan::run(context, &scan).await,
         Command::Types { query, kind, all } => {
             commands::types::run(context, query.as_deref(), kind.as_deref(), all).await

@@ -32,7 +32,7 @@ use crate::{
 /// How often it looks whether other processes have committed something.
 const BETWEEN_LOOKS_AT_COMMITS: Duration = Duration::from_secs(1);
 /// How many events may wait for the owner.
-const WAITING_EVENTS: usize = 256;
+pub(crate) const WAITING_EVENTS: usize = 256;
 
 /// A daemon that is about to start.
 pub struct Daemon {
@@ -127,6 +127,7 @@ impl Daemon {
             receiver,
             status,
             webhooks,
+            starts_runs: true,
             metrics,
             events: Arc::clone(api.events()),
             stopping: CancellationToken::new(),
@@ -143,7 +144,7 @@ impl Daemon {
 }
 
 /// Passes changes of files on to the owner.
-async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
+pub(crate) async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
     loop {
         let changes = debounce::burst(watcher.as_ref()).await;
         if sender.send(Event::Files(changes)).await.is_err() {
@@ -153,7 +154,7 @@ async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sender<Event>) {
 }
 
 /// Publishes what other processes commit.
-async fn follow_commits(service: Service) {
+pub(crate) async fn follow_commits(service: Service) {
     let mut said = Said::default();
     loop {
         tokio::time::sleep(BETWEEN_LOOKS_AT_COMMITS).await;

@@ -77,3 +77,10 @@ pub enum ScanFailed {
     #[error("a fault in Mangrove itself broke the scan off: {0}")]
     BrokenOff(Arc<str>),
 }
+
+/// Tells all who wait; some may be gone.
+pub(crate) fn answer(waiting: Vec<oneshot::Sender<ScanAnswer>>, outcome: &ScanAnswer) {
+    for waiting in waiting {
+        let _ = waiting.send(outcome.clone());
+    }
+}

@@ -28,6 +28,7 @@ mod status;
 mod status_line;
 mod triggered_runs;
 mod upkeep;
+mod watching;
 pub mod webhook;
 
 pub use self::{
@@ -37,4 +38,5 @@ pub use self::{
     options::Options,
     queue_load::QueueLoad,
     status::{LastLook, Phase, Status},
+    watching::Watching,
 };

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ending::Ending,
-    event::{Event, Request, ScanAnswer, ScanFailed},
+    event::{self, Event, Request, ScanAnswer, ScanFailed},
     http::EventLog,
     log::{self, Said},
     metrics::Metrics,
@@ -61,6 +61,8 @@ pub(crate) struct Parts {
     pub(crate) webhooks: Arc<Webhooks>,
     /// Receives what happens to schedules.
     pub(crate) events: Arc<EventLog>,
+    /// False if it only keeps the catalog up to date.
+    pub(crate) starts_runs: bool,
     pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when the daemon takes nothing new any more.
     pub(crate) stopping: CancellationToken,
@@ -222,7 +224,9 @@ impl Owner {
 
     /// Reads definitions and workflows for what starts them by itself.
     fn read_schedules(&mut self) {
-        self.readings.begin(&self.parts.service, &self.parts.sender);
+        if self.parts.starts_runs {
+            self.readings.begin(&self.parts.service, &self.parts.sender);
+        }
     }
 
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
@@ -286,7 +290,7 @@ impl Owner {
                 self.set_last_look(vec![problem], duration, true);
                 self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
                 self.look_again_soon();
-                answer(waiting, &Err(ScanFailed::Scan(Arc::new(error))));
+                event::answer(waiting, &Err(ScanFailed::Scan(Arc::new(error))));
                 return;
             }
         };
@@ -313,7 +317,7 @@ impl Owner {
                 Ok(outcome) => outcome.map(Arc::new).map_err(|error| ScanFailed::Scan(Arc::new(error))),
                 Err(error) => Err(ScanFailed::BrokenOff(error.to_string().into())),
             };
-            answer(waiting, &outcome);
+            event::answer(waiting, &outcome);
             // The owner may have ended.
             let _ = sender.send(Event::CarriedOut(number, outcome)).await;
         });
@@ -487,12 +491,5 @@ impl Owner {
         self.parts.metrics.looks.add(duration, has_failed, at);
         let last = LastLook { at, duration, problems: problems.into(), has_failed };
         self.parts.status.send_modify(|status| status.last_look = Some(last));
-    }
-}
-
-/// Tells all who wait; some may be gone.
-fn answer(waiting: Vec<oneshot::Sender<ScanAnswer>>, outcome: &ScanAnswer) {
-    for waiting in waiting {
-        let _ = waiting.send(outcome.clone());
     }
 }

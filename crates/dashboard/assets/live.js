@@ -5,6 +5,8 @@
 (() => {
   const QUIET = 200; // milliseconds without an event before the page is fetched
   const BETWEEN = 1000; // milliseconds between two fetches at least
+  const WHILE_DUE = 3000; // so often while something is due
+  const AGAIN = 15000; // a stream that was refused is asked for again
   const SLOWEST = 30000; // what no event tells, such as the daemon itself, is looked at so often
 
   // The clock of the daemon counts, not that of the machine on which the page is shown.
@@ -27,21 +29,18 @@
     return left > -1000 ? "just now" : `${duration(Math.floor(-left / 1000))} ago`;
   };
 
-  let wasDue = new Set();
-
   const tick = () => {
-    const due = new Set();
+    let isDue = false;
     for (const element of document.querySelectorAll("time[data-time]")) {
       const form = element.dataset.time;
       const at = Date.parse(element.dateTime);
       if (form === "exact" || Number.isNaN(at)) continue;
       const text = told(form, at);
       if (element.textContent !== text) element.textContent = text;
-      if (form === "due" && at <= now()) due.add(element.dateTime);
+      if (form === "due" && at <= now()) isDue = true;
     }
-    // What was waited for has come: soon there is something new to show.
-    for (const moment of due) if (!wasDue.has(moment)) wanted();
-    wasDue = due;
+    // What was waited for has come: soon there is something new to show, or it takes its time.
+    if (isDue && Date.now() - last >= WHILE_DUE) wanted();
   };
 
   // Taking over what is new. Elements stay, so that focus, scroll positions and open details stay as well.
@@ -141,7 +140,11 @@
       say("live");
       wanted();
     });
-    events.addEventListener("error", () => say("no connection"));
+    events.addEventListener("error", () => {
+      say("no connection");
+      // What was refused, and not only broken off, the browser does not ask for again by itself.
+      if (events?.readyState === EventSource.CLOSED) setTimeout(listenAgain, AGAIN);
+    });
     for (const name of ["transition", "run-started", "run-finished", "schedule", "gap"]) {
       events.addEventListener(name, wanted);
     }
@@ -150,11 +153,13 @@
   // Another script knows of something that no event here tells.
   document.addEventListener("changed", wanted);
 
-  document.addEventListener("visibilitychange", () => {
+  const listenAgain = () => {
     events?.close();
     events = undefined;
     if (!document.hidden) listen();
-  });
+  };
+
+  document.addEventListener("visibilitychange", listenAgain);
 
   if (document.querySelector("[data-live]") && document.getElementById("pulse")?.childElementCount) {
     setInterval(tick, 1000);

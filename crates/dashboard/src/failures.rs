@@ -85,9 +85,9 @@ impl Group {
         self.course.as_ref()?.next()
     }
 
-    /// The same, with every source.
+    /// The same, with as many sources as a page can show.
     pub(crate) fn in_full(self) -> Self {
-        Self { limit: usize::MAX, ..self }
+        Self { limit: MOST, ..self }
     }
 
     /// The sources that are shown.
@@ -102,8 +102,11 @@ impl Group {
 
     /// Where all of them are shown.
     pub(crate) fn address(&self) -> String {
+        if self.limit == MOST {
+            return "/types?state=unhealthy".to_owned();
+        }
         let cause = self.cause.as_deref().unwrap_or_default();
-        format!("/problems?code={}&cause={}", self.code, address::segment(cause))
+        address::with("/problems", &[("code", &self.code.to_string()), ("cause", cause)])
     }
 
     /// How many of the sources go on with their last good code.
@@ -114,6 +117,9 @@ impl Group {
 
 /// How many sources of one group are shown at once, but where all are.
 const SHOWN: usize = 5;
+
+/// How many are shown where one cause is looked at.
+const MOST: usize = 200;
 
 /// What is unhealthy of these, the worst first: what does not work at all, then by the number of sources.
 pub(crate) fn groups_of<'a>(rows: impl IntoIterator<Item = &'a Row>, now: Timestamp) -> Vec<Group> {

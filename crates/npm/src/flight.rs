@@ -4,6 +4,7 @@ use std::{future::Future, hash::Hash};
 
 use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_single_flight::{Lost, SingleFlight};
+use tracing::{Instrument as _, Span};
 
 /// Attempts that are under way. An attempt is not cancelled with the request that first wanted it; its outcome, good or
 /// bad, is forgotten as soon as it is there.
@@ -19,6 +20,9 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Fl
     where
         F: Future<Output = Result<V, Fault>> + Send + 'static,
     {
+        // Of those who share it, the first one has it in its trace.
+        let span = Span::current();
+        let start = || start().instrument(span);
         self.0.join(key, start).await.unwrap_or_else(|lost| Err(fault(&lost)))
     }
 }

@@ -33,10 +33,12 @@ use mangrove_domain::{
     time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
     render::{Renderer, Scope},
     secrets::Environment,
+    spans,
     types::{MethodCode, NotReady, ReadyType, Types},
 };
 
@@ -116,6 +118,13 @@ impl Invoked {
 
 /// Runs a method: asks for its type, checks the arguments, calls it, keeps what it wrote even if it throws.
 pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked {
+    let span = spans::method(call.definition, call.method);
+    let invoked = invoke_in_span(services, call).instrument(span.clone()).await;
+    spans::end(&span, invoked.status);
+    invoked
+}
+
+async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     let type_name = &call.definition.type_name.value;
     let kind = model_kind();
     let ready = tokio::select! {

@@ -22,6 +22,7 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 use mangrove_single_flight::{Lost, SingleFlight};
+use tracing::{Instrument as _, Span};
 
 use self::recent::RecentChecks;
 pub use self::refresh::refresh_all;
@@ -102,13 +103,16 @@ impl OnDemand {
         let key = (kind.clone(), type_name.clone());
         let (scanner, request, checks) = (Arc::clone(&self.scanner), self.request.clone(), Arc::clone(&self.checks));
         let start = {
-            let key = key.clone();
-            || async move {
-                let outcome = refresh_all(&scanner, &key.0, &[key.1.clone()].into(), &request).await;
-                // A check that failed says nothing of the type: the next request checks again.
-                let unobservable = outcome.map_err(Arc::new)?;
-                lock(&checks).remember(key, scanner.ports().clock.now(), unobservable);
-                Ok(())
+            let (key, span) = (key.clone(), Span::current());
+            || {
+                async move {
+                    let outcome = refresh_all(&scanner, &key.0, &[key.1.clone()].into(), &request).await;
+                    // A check that failed says nothing of the type: the next request checks again.
+                    let unobservable = outcome.map_err(Arc::new)?;
+                    lock(&checks).remember(key, scanner.ports().clock.now(), unobservable);
+                    Ok(())
+                }
+                .instrument(span)
             }
         };
         self.attempts.join(key, start).await.map_err(RefreshError::Lost)?.map_err(RefreshError::Scan)

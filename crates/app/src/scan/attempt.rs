@@ -20,6 +20,7 @@ use mangrove_domain::{
     state::Indexed,
 };
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span, info_span};
 
 use super::{needs::Needs, overtaken::Committed, ports::Ports};
 use crate::loaders::Registry;
@@ -98,7 +99,7 @@ impl Attempt {
 
     /// Makes the packages ready that the source imports. Whatever a network lets wait for, waits here.
     pub(super) async fn prepare(&self, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
-        let (prepared, took) = timed(self.needs.prepare(&self.ports, outages)).await;
+        let (prepared, took) = timed(info_span!("prepare"), self.needs.prepare(&self.ports, outages)).await;
         self.note(|times| times.preparing = Some(took));
         prepared
     }
@@ -121,7 +122,7 @@ impl Attempt {
             Err(fault) => return self.not_built(fault, observed).await,
         };
         let request = BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() };
-        let (bundled, took) = timed(self.ports.bundler.bundle(request, outages)).await;
+        let (bundled, took) = timed(info_span!("build"), self.ports.bundler.bundle(request, outages)).await;
         self.note(|times| times.building = Some(took));
         let bundle = match bundled {
             Ok(bundle) => bundle,
@@ -156,7 +157,7 @@ impl Attempt {
             subject: self.observation.source.to_string(),
         };
         let ended = |outcome, description| Ended { outcome, description, built: true, inspected: true };
-        let (inspected, took) = timed(self.ports.inspector.inspect(request)).await;
+        let (inspected, took) = timed(info_span!("inspect"), self.ports.inspector.inspect(request)).await;
         self.note(|times| times.inspecting = Some(took));
         let inspection = match inspected {
             Ok(inspection) => inspection,
@@ -208,10 +209,10 @@ impl Attempt {
     }
 }
 
-/// Does it, and says how long that took.
-async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+/// Does it in a span of its own, and says how long that took.
+async fn timed<T>(span: Span, work: impl Future<Output = T>) -> (T, Duration) {
     let start = Instant::now();
-    let outcome = work.await;
+    let outcome = work.instrument(span).await;
     (outcome, start.elapsed())
 }
 

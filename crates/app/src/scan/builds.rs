@@ -14,6 +14,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     task::JoinSet,
 };
+use tracing::Instrument as _;
 
 use super::{
     attempt::{Attempt, Ended},
@@ -69,11 +70,13 @@ impl Builds {
         let mut running = JoinSet::new();
         for (attempt, action, reason) in attempts {
             let (places, outages) = (Arc::clone(&places), Arc::clone(&outages));
-            running.spawn(async move {
+            let span = tracing::info_span!("attempt", source = %attempt.observation.source, action = action.name());
+            let running_attempt = async move {
                 let attempted = places.run(&attempt, &action, &reason, &outages, rivalry).await;
                 let times = attempt.times();
                 (attempt.observation, attempted, times)
-            });
+            };
+            running.spawn(running_attempt.instrument(span));
         }
         Self(running)
     }

@@ -37,6 +37,7 @@ use mangrove_domain::{
     source::SourceId,
     time::Timestamp,
 };
+use tracing::Instrument as _;
 
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::ScanRequest;
@@ -171,7 +172,8 @@ impl Scanner {
     /// it, drop it.
     pub async fn look(&self, request: &ScanRequest) -> Result<Observed, Error> {
         let start = self.start(request).await;
-        let observed = observe::look(&self.ports, &self.loaders, request.clone(), start).await?;
+        let looking = observe::look(&self.ports, &self.loaders, request.clone(), start);
+        let observed = looking.instrument(tracing::info_span!("look")).await?;
         request.progress.event(&Event::Finished { phase: Phase::Observe });
         Ok(observed)
     }
@@ -220,8 +222,13 @@ impl Scanner {
 
     /// Looks and carries out, for all sources in the request's scope.
     pub async fn scan(&self, request: &ScanRequest) -> Result<Report, Error> {
+        self.scan_in_span(request).instrument(tracing::info_span!("scan")).await
+    }
+
+    async fn scan_in_span(&self, request: &ScanRequest) -> Result<Report, Error> {
         let start = self.start(request).await;
         let looking = observe::look_or_repeat(&self.ports, &self.loaders, request.clone(), start);
+        let looking = looking.instrument(tracing::info_span!("look"));
         let Some(looked) = request.cancellation.run_until_cancelled(looking).await else {
             return Ok(self.timed(Report::cancelled(), start));
         };
@@ -256,7 +263,7 @@ impl Scanner {
         let mut report = Report::default();
         for pass in 1.. {
             let rivalry = if pass == MAXIMUM_PASSES { Rivalry::GoOn } else { Rivalry::LookAgain };
-            let again = self.pass(observed, &mut report, rivalry).await?;
+            let again = self.pass(observed, &mut report, rivalry).instrument(tracing::info_span!("carry-out")).await?;
             if again.is_empty() || report.is_cancelled {
                 break;
             }

@@ -80,9 +80,7 @@ pub(crate) async fn show(visitor: Visitor, Parameters(asked): Parameters<Asked>)
 
 /// The page of these runs that begins after this cursor.
 fn address_of(asked: &Asked, cursor: Option<&str>) -> String {
-    let given =
+    let parameters =
         [("name", asked.name.as_str()), ("status", asked.status.as_str()), ("cursor", cursor.unwrap_or_default())];
-    let given = given.iter().filter(|(_, value)| !value.is_empty());
-    let pairs: Vec<String> = given.map(|(name, value)| format!("{name}={}", address::segment(value))).collect();
-    if pairs.is_empty() { "/runs".to_owned() } else { format!("/runs?{}", pairs.join("&")) }
+    address::with("/runs", &parameters)
 }

@@ -108,10 +108,9 @@ impl Asked {
 
     /// The address of the page with this cursor.
     fn address(&self, cursor: &str) -> String {
-        let pairs = [("query", &self.query), ("kind", &self.kind), ("state", &self.state)];
-        let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-        let pairs = pairs.map(|(name, value)| format!("{name}={}&", address::segment(value)));
-        format!("/types?{}cursor={}", pairs.collect::<String>(), address::segment(cursor))
+        let parameters =
+            [("query", self.query.as_str()), ("kind", &self.kind), ("state", &self.state), ("cursor", cursor)];
+        address::with("/types", &parameters)
     }
 }
 

@@ -56,6 +56,13 @@ fn item(place: &DataPlace) -> String {
     format!("model={}&spec={}&name={}", segment(model_id), segment(spec_name), segment(name))
 }
 
+/// A path with parameters; those without a value are left out.
+pub(crate) fn with(path: &str, parameters: &[(&str, &str)]) -> String {
+    let given = parameters.iter().filter(|(_, value)| !value.is_empty());
+    let pairs: Vec<String> = given.map(|(name, value)| format!("{name}={}", segment(value))).collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
 /// A text as one segment of a path, or as the value of a parameter.
 pub(crate) fn segment(text: &str) -> String {
     escaped(text, |byte| byte.is_ascii_alphanumeric() || b"-._~@:".contains(&byte))
@@ -99,6 +106,12 @@ mod tests {
     fn names_stay_within_their_part_of_an_address() {
         assert_eq!(path("@acme/dns"), "@acme/dns");
         assert_eq!(segment("a/b?c#d&e=f\"<>\n\u{202e}"), "a%2Fb%3Fc%23d%26e%3Df%22%3C%3E%0A%E2%80%AE");
+    }
+
+    #[test]
+    fn parameters_without_a_value_are_left_out() {
+        assert_eq!(with("/types", &[("query", "a&b"), ("kind", ""), ("state", "x")]), "/types?query=a%26b&state=x");
+        assert_eq!(with("/types", &[("query", "")]), "/types");
     }
 
     #[test]

@@ -112,6 +112,33 @@ async fn all_problems_are_on_one_page_and_can_be_narrowed_to_one_cause() {
 }
 
 #[tokio::test]
+async fn many_causes_come_page_by_page_and_many_sources_of_one_are_cut() {
+    let world = World::new().await;
+    for number in 0..60 {
+        let path = format!("models/a{number:03}.ts");
+        world.sources.write(&path, &format!("type @acme/a{number:03}\nexport model\n"));
+        world.bundler.fail(&path, Fault::deterministic(Code::SYNTAX, path.clone(), format!("mistake {number}")));
+    }
+    for number in 0..201 {
+        let path = format!("models/b{number:03}.ts");
+        world.sources.write(&path, &format!("type @acme/b{number:03}\nexport model\n"));
+        world.bundler.fail(&path, Fault::transient(Code::REGISTRY_UNREACHABLE, "registry:x", "refused"));
+    }
+    world.scan().await;
+    let first = world.look("/problems").await;
+    first.assert_tells("MG0201 60, MG0301 201");
+    first.assert_tells("61 causes, 50 on this page.");
+    first.assert_tells("1 more");
+    first.assert_tells("Next page");
+    let second = world.look("/problems?from=50").await;
+    second.assert_tells("61 causes, 11 on this page.");
+    second.assert_tells("Previous page");
+    assert!(!second.text().contains("Next page") && !second.text().contains("@acme/b000"), "{second:?}");
+    world.look("/problems?code=MG0201&from=50").await.assert_tells("60 causes, 10 on this page.");
+    world.look("/problems?from=18446744073709551615").await.assert_tells("There are fewer causes by now.");
+}
+
+#[tokio::test]
 async fn names_of_types_and_methods_are_harmless() {
     let world = World::new().await;
     let strange = "@acme/<script>alert(1)<|script>\u{202e}\"'";

@@ -24,6 +24,7 @@ use tokio::{
     sync::{MutexGuard, OnceCell, Semaphore},
     time::Instant,
 };
+use tracing::Instrument as _;
 
 use self::error::is_about_trust;
 pub use self::error::{Error, Reason};
@@ -271,7 +272,8 @@ impl Client {
             Ok(probe) => probe,
             Err(first) => return Err(failed(Reason::Outage(first), None)),
         };
-        let (outcome, first) = self.tries(&subject, attempt).await;
+        let span = tracing::info_span!("fetch", registry = %origin, subject);
+        let (outcome, first) = self.tries(&subject, attempt).instrument(span).await;
         match &outcome {
             Err(reason) if reason.is_outage() => {
                 let message = format!("{subject}: {}", super::chain(reason));

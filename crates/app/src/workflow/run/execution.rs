@@ -11,9 +11,10 @@ use mangrove_domain::{
     workflow::graph::{self, AfterFailure, Member},
 };
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use super::{context::Context, request::NotRecorded, step, under_way::Cadence};
-use crate::workflow::events::RunChange;
+use crate::{spans, workflow::events::RunChange};
 
 /// A step that ended: its job, its index there, what became of it.
 type Ended = (usize, usize, step::StepOutcome);
@@ -24,6 +25,8 @@ pub(super) struct Execution<'a> {
     record: RunRecord,
     jobs: Vec<Member>,
     steps: Vec<Vec<Member>>,
+    /// Of the jobs that go on.
+    job_spans: Vec<Span>,
     under_way: FuturesUnordered<BoxFuture<'a, Ended>>,
     /// True if something did not begin because the run was cancelled.
     is_cut_short: bool,
@@ -36,6 +39,7 @@ impl<'a> Execution<'a> {
             context,
             record,
             jobs: graph::jobs(&context.workflow.jobs),
+            job_spans: vec![Span::none(); context.workflow.jobs.len()],
             steps: context.workflow.jobs.iter().map(|job| graph::steps(&job.steps)).collect(),
             under_way: FuturesUnordered::new(),
             is_cut_short: false,
@@ -112,6 +116,7 @@ impl<'a> Execution<'a> {
                 let job = &mut self.record.jobs[index];
                 job.status = RunStatus::Running;
                 job.started_at = Some(self.context.services.clock.now());
+                self.job_spans[index] = spans::job(&job.name);
                 self.context.observe(RunChange::JobStarted { job: job.name.clone() });
                 changed = true;
             }
@@ -141,9 +146,15 @@ impl<'a> Execution<'a> {
             record.status = RunStatus::Running;
             record.started_at = Some(now);
             let (step, task) = (record.name.clone(), record.task.clone());
+            let span = spans::step(&self.job_spans[index], &step, &task);
             self.context.observe(RunChange::StepStarted { job: job.name.value.clone(), step, task });
             let (context, step) = (self.context, &job.steps[step_index]);
-            self.under_way.push(Box::pin(async move { (index, step_index, step::run(context, job, step).await) }));
+            let running = async move {
+                let outcome = step::run(context, job, step).await;
+                spans::end(&Span::current(), outcome.invoked.status);
+                (index, step_index, outcome)
+            };
+            self.under_way.push(Box::pin(running.instrument(span)));
         }
         let statuses: Vec<RunStatus> = self.record.jobs[index].steps.iter().map(|step| step.status).collect();
         if !statuses.iter().any(|status| matches!(status, RunStatus::Pending | RunStatus::Running)) {
@@ -173,6 +184,7 @@ impl<'a> Execution<'a> {
         let job = &mut self.record.jobs[index];
         job.status = status;
         job.finished_at = Some(self.context.services.clock.now());
+        spans::end(&std::mem::replace(&mut self.job_spans[index], Span::none()), status);
         self.context.observe(RunChange::JobFinished { job: job.name.clone(), status });
     }
 

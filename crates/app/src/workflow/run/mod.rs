@@ -18,6 +18,7 @@ use mangrove_domain::{
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::RunRequest;
@@ -32,6 +33,7 @@ use crate::{
     method::{self, RunBudget, Services},
     render::Scope,
     secrets::Environment,
+    spans,
     workflow::{
         events::Observer,
         inputs::{self, Mistakes},
@@ -217,7 +219,11 @@ impl Engine {
             deadline,
             nested: self,
         };
-        Execution::new(&context, record).finish().await
+        let span = spans::run(&record);
+        let finished = Execution::new(&context, record).finish().instrument(span.clone()).await;
+        let status = finished.as_ref().map_or_else(|error| error.record.status, |record| record.status);
+        spans::end(&span, status);
+        finished
     }
 
     /// The inputs with defaults and coerced texts.
