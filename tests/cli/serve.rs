@@ -65,6 +65,17 @@ impl Serving {
         until(what, found).unwrap_or_else(|| panic!("nobody said {what:?}: {:#?}", self.log.lock().expect("the log")))
     }
 
+    /// The identifier of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Every line of its log so far is an event.
+    pub(crate) fn logs_nothing_but_events(&self) {
+        let log = self.log.lock().expect("the log");
+        assert!(log.iter().all(Value::is_object), "{log:#?}");
+    }
+
     /// How often the log had this message up to now.
     pub(crate) fn times_logged(&self, message: &str) -> usize {
         self.log.lock().expect("the log").iter().filter(|event| event["message"] == message).count()
