@@ -44,9 +44,10 @@ fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<(Options, bo
         match argument.as_str() {
             // Cargo adds it.
             "--bench" => {}
-            "--quick" => (options, is_quick) = (Options::quick(), true),
+            "--quick" => (options, is_quick) = (Options { daemon_only: options.daemon_only, ..Options::quick() }, true),
+            "--daemon" => options.daemon_only = true,
             "--json" => json = Some(PathBuf::from(arguments.next().context("--json wants a file")?)),
-            other => bail!("unknown argument `{other}`; known are --quick and --json FILE"),
+            other => bail!("unknown argument `{other}`; known are --quick, --daemon and --json FILE"),
         }
     }
     Ok((options, is_quick, json))

@@ -134,37 +134,53 @@ impl Daemon {
         registry.publish(FakePackage::new("postman", "1.0.0").file("index.js", "exports.send = () => {};"));
         registry.go_down();
         let files = Tree::new(FILES).expect("a directory");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mangrove"));
-        command.env_clear().current_dir(files.root()).stdin(Stdio::null());
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        command.env("MANGROVE_NPM_REGISTRY", registry.url());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--grace", "1s"]).args(arguments);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
-        let (mut address, mut is_ready) = (None, false);
-        for line in lines.by_ref() {
-            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            match event["message"].as_str() {
-                Some("listening") => address = event["address"].as_str().map(str::to_owned),
-                Some("ready") => is_ready = true,
-                _ => {}
-            }
-            if is_ready && address.is_some() {
-                break;
-            }
-        }
-        // Somebody has to read the rest.
-        std::thread::spawn(move || lines.for_each(drop));
-        let site = format!("http://{}", address.expect("the daemon says where it listens"));
-        Self { child, registry, files, site }
+        let (child, address) = serve(&files, &registry, "127.0.0.1:0", arguments);
+        Self { child, registry, files, site: format!("http://{address}") }
     }
+
+    /// Ends it at once, and starts another one at the same address.
+    pub(crate) fn start_again(&mut self) {
+        self.end();
+        let address = self.site.trim_start_matches("http://");
+        (self.child, _) = serve(&self.files, &self.registry, address, &[]);
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A process that is ready, and where it listens.
+fn serve(files: &Tree, registry: &FakeRegistry, listen: &str, arguments: &[&str]) -> (Child, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mangrove"));
+    command.env_clear().current_dir(files.root()).stdin(Stdio::null());
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command.env("MANGROVE_NPM_REGISTRY", registry.url());
+    command.args(["serve", "--listen", listen, "--log-format", "json", "--grace", "1s"]).args(arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    let (mut address, mut is_ready) = (None, false);
+    for line in lines.by_ref() {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        match event["message"].as_str() {
+            Some("listening") => address = event["address"].as_str().map(str::to_owned),
+            Some("ready") => is_ready = true,
+            _ => {}
+        }
+        if is_ready && address.is_some() {
+            break;
+        }
+    }
+    // Somebody has to read the rest.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, address.expect("the daemon says where it listens"))
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }

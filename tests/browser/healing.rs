@@ -35,6 +35,24 @@ async fn a_failing_type_heals_on_the_open_page_without_a_reload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_outlives_the_daemon_that_it_came_from() {
+    let Some(programs) = Programs::find() else { return };
+    let (mut daemon, chromedriver) = (Daemon::start(), programs.start());
+    let visitor = Visitor::new(&programs, &chromedriver, &daemon.site, Glasses::default()).await;
+    visitor.open("/").await;
+    visitor.sees("2 sources are unhealthy, for 2 causes").await;
+    visitor.sees("live").await;
+    visitor.run("window.isTheSamePage = true;").await;
+    daemon.files.remove("extensions/models/rejected.ts").expect("the file is there");
+    visitor.sees("1 source is unhealthy, for 1 cause").await;
+    daemon.start_again();
+    daemon.registry.come_up().expect("the port is still free");
+    visitor.sees("Everything is healthy").await;
+    assert_eq!(visitor.run("return window.isTheSamePage").await, true);
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_and_an_open_part_stay_as_they_are_while_the_page_changes() {
     let Some(programs) = Programs::find() else { return };
     let (daemon, chromedriver) = (Daemon::start(), programs.start());

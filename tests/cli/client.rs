@@ -92,6 +92,7 @@ fn a_daemon_is_asked_and_answers_as_the_repository_does() {
         &["types", "--all"],
         &["types", "--all", "broken", "--kind", "model"],
         &["types", "nothing"],
+        &["workflow", "list"],
         &["run", "list"],
         &["run", "list", "hello", "--limit", "1"],
         &["run", "show", id],

@@ -32,6 +32,7 @@ mod sandbox;
 mod scan;
 mod seals;
 mod serve;
+mod serve_faults;
 mod serve_outage;
 mod shipped;
 mod special_files;

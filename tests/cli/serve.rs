@@ -65,6 +65,17 @@ impl Serving {
         until(what, found).unwrap_or_else(|| panic!("nobody said {what:?}: {:#?}", self.log.lock().expect("the log")))
     }
 
+    /// The identifier of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Every line of its log so far is an event.
+    pub(crate) fn logs_nothing_but_events(&self) {
+        let log = self.log.lock().expect("the log");
+        assert!(log.iter().all(Value::is_object), "{log:#?}");
+    }
+
     /// How often the log had this message up to now.
     pub(crate) fn times_logged(&self, message: &str) -> usize {
         self.log.lock().expect("the log").iter().filter(|event| event["message"] == message).count()
@@ -642,4 +653,73 @@ fn a_repository_that_is_renamed_away_is_told_once_and_nothing_is_made_in_its_pla
     until("more runs", || succeeded(&sandbox, "quick").len().checked_sub(known + 1)).expect("it goes on");
     sandbox.write("extensions/models/new.ts", &model("@acme/new"));
     settles(&sandbox, "extensions/models/new.ts", is_type("@acme/new"));
+}
+
+#[test]
+fn a_directory_that_the_pattern_of_a_mount_matches_is_live_when_it_comes() {
+    let around = Sandbox::new("");
+    around.write("exts/first/extensions/models/first.ts", &model("@acme/first"));
+    let sandbox = Sandbox::new("");
+    let pattern = around.tree.root().join("exts").join("*");
+    sandbox.write(".swamp-sources.yaml", &format!("sources:\n  - path: '{}'\n", pattern.display()));
+    let serving = Serving::start(&sandbox, &["--rescan", "1h"]);
+    let is_there = |type_name: &'static str| {
+        let listed = || serving.ask("GET", "/api/v1/types", None).1.contains(type_name).then_some(());
+        assert!(until(type_name, listed).is_some(), "{type_name} is not there");
+    };
+    is_there("@acme/first");
+    around.write("exts/second/extensions/models/second.ts", &model("@acme/second"));
+    is_there("@acme/second");
+}
+
+#[test]
+fn what_happens_to_schedules_is_told_in_the_stream_of_events() {
+    let sandbox = ticking(&["slow"]);
+    let serving = Serving::start(&sandbox, &["--time-zone", "Asia/Tokyo"]);
+    let mut stream = TcpStream::connect(serving.address).expect("a connection");
+    stream.set_read_timeout(Some(LONG)).expect("a time-out");
+    let request = "GET /api/v1/events?only=schedule HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: none\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut told = Vec::new();
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        if let Some(event) = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok()) {
+            told.push((event["workflow"].clone(), event["what"].clone()));
+        }
+        let is_told = |name: &str, what: &str| told.iter().any(|(workflow, word)| workflow == name && word == what);
+        let wanted = [("quick-workflow", "fired"), ("quick-workflow", "ended"), ("slow-workflow", "skipped")];
+        if wanted.iter().all(|(name, what)| is_told(name, what)) {
+            break;
+        }
+        assert!(told.len() < 1_000, "{told:?}");
+    }
+    let shown: Value = serde_json::from_str(&serving.ask("GET", "/api/v1/schedules", None).1).expect("JSON");
+    assert_eq!(shown["schedules"][0]["timezone"], "Asia/Tokyo", "{shown:#}");
+}
+
+#[test]
+fn runs_of_webhooks_that_go_on_and_wait_are_shown() {
+    let sandbox = ticking(&["slow"]);
+    let hook = "trigger:\n  webhook: { route: slow, secret: '@env=HOOK' }";
+    sandbox.edit("workflows/slow.yaml", "trigger: { schedule: '* * * * * *' }", hook);
+    let mut command = sandbox.command();
+    command.env("HOOK", "secret");
+    let serving = Serving::start_with(command, &["--parallel-runs", "1"]);
+    let shown = || {
+        let shown: Value = serde_json::from_str(&serving.ask("GET", "/api/v1/schedules", None).1).expect("JSON");
+        shown["webhooks"].get(0).cloned()
+    };
+    let known = until("the route", shown).expect("the route is known");
+    assert_eq!((&known["route"], &known["name"]), (&"slow".into(), &"slow-workflow".into()), "{known:#}");
+    thread::scope(|scope| {
+        for body in ["1", "2"] {
+            let serving = &serving;
+            scope.spawn(move || {
+                let (status, answer) = serving.send("POST", "/hooks/slow", &signature("secret", body), body);
+                assert_eq!(status, 202, "{answer}");
+            });
+        }
+        let is_queued =
+            |route: &Value| route["running"].as_array().is_some_and(|runs| runs.len() == 1) && route["waiting"] == 1;
+        until("one that waits", || shown().filter(is_queued)).unwrap_or_else(|| panic!("{:#?}", shown()));
+    });
 }

@@ -25,10 +25,15 @@ fn workflow(number: u32, trigger: &str) -> String {
 }
 
 async fn read(tree: &Tree, external: WorkflowFiles) -> Result<LibrarySchedules, FilesError> {
+    read_allowing(tree, external, &[]).await
+}
+
+async fn read_allowing(tree: &Tree, external: WorkflowFiles, allowed: &[&str]) -> Result<LibrarySchedules, FilesError> {
     let files = DiskFiles::new(tree.root());
     let library = Library::load(&files, &YamlDocuments, &Layout::default(), external).await?;
     let calendar = CronCalendar::new("Europe/Berlin").expect("a zone");
-    Ok(LibrarySchedules::of(&library, &JsonSchemas, &calendar))
+    let allowed = allowed.iter().map(|name| (*name).to_owned()).collect();
+    Ok(LibrarySchedules::of(&library, &JsonSchemas, &calendar, &allowed))
 }
 
 fn now() -> Timestamp {
@@ -121,4 +126,24 @@ async fn fault_20_a_root_that_cannot_be_looked_into_takes_no_schedule_away() {
     assert!(matches!(&changes[1][..], [SchedulerChange::Kept { .. }]), "{changes:?}");
     assert_eq!(changes[2], []);
     assert_eq!(changes[3], [SchedulerChange::Removed("w1".to_owned())], "the root is there and the file is not");
+}
+
+#[tokio::test]
+async fn the_schedule_of_a_pulled_extension_is_in_force_only_if_it_is_allowed_by_name() {
+    let tree = Tree::new("").expect("a directory");
+    let path = RelativePath::parse("workflows/w.yaml").expect("a path");
+    let root = RootId::new("pulled:@acme/tools");
+    let text = workflow(1, "{schedule: '@hourly'}");
+    let file = WorkflowFile { source: SourceId { root, path }, origin: Origin::Pulled, text };
+    let with = || WorkflowFiles { files: vec![file.clone()], problems: vec![] };
+    let found = read(&tree, with()).await.expect("a directory");
+    assert!(found.scheduled.is_empty() && found.broken.is_empty());
+    assert_eq!(found.not_enabled.len(), 1);
+    assert!(found.is_not_enabled(&found.not_enabled[0].workflow));
+    let found = read_allowing(&tree, with(), &["w1"]).await.expect("a directory");
+    assert_eq!((found.scheduled.len(), found.not_enabled.len()), (1, 0));
+    let mut scheduler = scheduler();
+    scheduler.read(&found, &HashMap::new(), now());
+    let found = read(&tree, with()).await.expect("a directory");
+    assert_eq!(scheduler.read(&found, &HashMap::new(), now()), [SchedulerChange::Removed("w1".to_owned())]);
 }

@@ -132,7 +132,8 @@ impl Marker {
     fn read(tree: &Tree) -> Result<InForce, Vec<Problem>> {
         let layout = Layout::of_repository(&tree.root(), &YamlDocuments)
             .map_err(|fault| vec![Problem::error(fault.code, "mangrove.yaml", fault.to_string())])?;
-        Ok(InForce { permissions: layout.permissions, bundler: "auto" })
+        let allowed_schedules = layout.allowed_schedules;
+        Ok(InForce { permissions: layout.permissions, bundler: "auto", allowed_schedules })
     }
 }
 

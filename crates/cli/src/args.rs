@@ -197,6 +197,9 @@ pub(crate) struct Serve {
     /// How long changes of states of sources are kept, or `forever` [default: 90d]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_transitions: Option<String>,
+    /// The time zone of schedules that name none, such as `Europe/Berlin` [default: that of the machine]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
     /// The file with the tokens that requests need
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<String>,

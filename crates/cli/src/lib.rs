@@ -192,7 +192,7 @@ const fn suits_a_server(command: &Command) -> bool {
         Command::Types { .. }
             | Command::Why { .. }
             | Command::Run(_)
-            | Command::Workflow(args::Workflow::Run { .. })
+            | Command::Workflow(args::Workflow::Run { .. } | args::Workflow::List)
             | Command::Init { .. }
             | Command::Export(_)
             | Command::Explain { .. }

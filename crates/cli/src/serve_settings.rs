@@ -10,7 +10,7 @@ use mangrove_domain::{
     time::parse_duration,
 };
 
-use crate::{args, human};
+use crate::{args, compose, human};
 
 /// Looking at all sources more often would cost a processor.
 const SHORTEST_RESCAN: Duration = Duration::from_secs(1);
@@ -36,6 +36,7 @@ pub(crate) struct ServeSettings {
     pub(crate) keep_runs: Setting<Option<Duration>>,
     pub(crate) keep_logs: Setting<Option<Duration>>,
     pub(crate) keep_transitions: Setting<Option<Duration>>,
+    pub(crate) time_zone: Setting<Option<String>>,
     pub(crate) token_file: Setting<Option<PathBuf>>,
     pub(crate) hosts: Setting<Vec<String>>,
     pub(crate) insecure_no_auth: bool,
@@ -147,6 +148,10 @@ impl ServeSettings {
                 usual.retention.transitions,
                 kept,
             ),
+            time_zone: layers.read("timeZone", arguments.time_zone.as_ref(), None, |text| {
+                let is_zone = compose::calendar_in(text).is_some();
+                is_zone.then(|| Some(text.to_owned())).ok_or_else(|| "a time zone such as Europe/Berlin".to_owned())
+            }),
             token_file: layers
                 .read("tokenFile", arguments.token_file.as_ref(), None, |text| Ok(Some(PathBuf::from(text)))),
             hosts: layers.read("hosts", arguments.hosts.as_ref(), Vec::new(), |text| {
@@ -191,6 +196,7 @@ impl ServeSettings {
         let show = |key, value: String, source: &str| Shown { key, value, source: source.to_owned() };
         let file = self.token_file.value.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
         let kept = |kept: Option<Duration>| kept.map_or_else(|| FOREVER.to_owned(), human::duration);
+        let zone = self.time_zone.value.clone().unwrap_or_else(|| "that of the machine".to_owned());
         let hosts = if self.hosts.value.is_empty() { "none".to_owned() } else { self.hosts.value.join(", ") };
         vec![
             show("listen", self.listen.value.to_string(), &self.listen.source),
@@ -200,6 +206,7 @@ impl ServeSettings {
             show("keepRuns", kept(self.keep_runs.value), &self.keep_runs.source),
             show("keepLogs", kept(self.keep_logs.value), &self.keep_logs.source),
             show("keepTransitions", kept(self.keep_transitions.value), &self.keep_transitions.source),
+            show("timeZone", zone, &self.time_zone.source),
             show("tokenFile", file, &self.token_file.source),
             show("hosts", hosts, &self.hosts.source),
         ]

@@ -12,15 +12,19 @@ use crate::{
     http::Backend,
     schedule_documents,
     status::{Phase, Status},
+    webhook::Webhooks,
 };
 
 /// The owner of a daemon, as the HTTP side sees it.
-pub(crate) struct Answering(pub(crate) Control);
+pub(crate) struct Answering {
+    pub(crate) control: Control,
+    pub(crate) webhooks: Arc<Webhooks>,
+}
 
 #[async_trait]
 impl Backend for Answering {
     async fn scan(&self, options: ScanOptions) -> Result<Arc<Report>, ErrorReport> {
-        self.0.scan(options).await.map_err(|failed| match &failed {
+        self.control.scan(options).await.map_err(|failed| match &failed {
             ScanFailed::Scan(error) => ErrorReport::from(error.as_ref()),
             ScanFailed::BrokenOff(_) => ErrorReport::new(None, failed.to_string()).advise("scan again"),
             ScanFailed::Stopping => {
@@ -34,11 +38,12 @@ impl Backend for Answering {
     }
 
     fn status(&self) -> Status {
-        self.0.status.borrow().clone()
+        self.control.status.borrow().clone()
     }
 
     async fn schedules(&self) -> Option<SchedulesDocument> {
-        self.0.schedules().await.as_ref().map(schedule_documents::schedules)
+        let view = self.control.schedules().await?;
+        Some(schedule_documents::schedules(&view, &self.webhooks))
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {

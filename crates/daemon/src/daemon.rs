@@ -104,7 +104,7 @@ impl Daemon {
         let webhooks = Arc::new(Webhooks::new(secrets, options.parallel_runs));
         let api = ApiState::new(ApiParts {
             service: service.clone(),
-            backend: Arc::new(Answering(control.clone())),
+            backend: Arc::new(Answering { control: control.clone(), webhooks: Arc::clone(&webhooks) }),
             access,
             hosts,
             pages,
@@ -129,6 +129,7 @@ impl Daemon {
             webhooks,
             starts_runs: true,
             metrics,
+            events: Arc::clone(api.events()),
             stopping: CancellationToken::new(),
         };
         let task = tokio::spawn(async move {

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     ending::Ending,
     event::{self, Event, Request, ScanAnswer, ScanFailed},
+    http::EventLog,
     log::{self, Said},
     metrics::Metrics,
     options::Options,
@@ -58,6 +59,8 @@ pub(crate) struct Parts {
     pub(crate) receiver: mpsc::Receiver<Event>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) webhooks: Arc<Webhooks>,
+    /// Receives what happens to schedules.
+    pub(crate) events: Arc<EventLog>,
     /// False if it only keeps the catalog up to date.
     pub(crate) starts_runs: bool,
     pub(crate) metrics: Arc<Metrics>,
@@ -96,7 +99,12 @@ impl Owner {
             scans: Scans::default(),
             waiting: Vec::new(),
             watch_list: WatchList::default(),
-            scheduled: ScheduledRuns::new(parts.service.clone(), parts.options.parallel_runs, parts.sender.clone()),
+            scheduled: ScheduledRuns::new(
+                parts.service.clone(),
+                parts.options.parallel_runs,
+                parts.sender.clone(),
+                Arc::clone(&parts.events),
+            ),
             readings: Readings::default(),
             publications: parts.service.publications(),
             upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, upkeep::chance(&parts.service)),
@@ -225,10 +233,10 @@ impl Owner {
         let is_wanted_again = self.readings.ended();
         match read {
             Ok(mut read) => {
-                let misses_some = self.misses_workflows(&read);
+                let known = self.parts.webhooks.routes();
+                let misses_some = self.scheduled.misses(&read) || read.webhooks.misses(&known, &read.library);
                 if self.readings.counts(misses_some) {
                     let webhooks = std::mem::take(&mut read.webhooks);
-                    let known = self.parts.webhooks.routes();
                     self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
                     self.scheduled.replace(&read);
                 }
@@ -238,11 +246,6 @@ impl Owner {
         if is_wanted_again {
             self.read_schedules();
         }
-    }
-
-    /// True if a workflow that starts by itself is not there any more, and nothing says why.
-    fn misses_workflows(&self, read: &ReadSchedules) -> bool {
-        self.scheduled.misses(read) || read.webhooks.misses(&self.parts.webhooks.routes(), &read.library)
     }
 
     fn begin_look(&mut self) {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use mangrove_app::service::{RunError, Service, StartTriggered};
+use mangrove_documents::{EventDocument, enabling_hint};
 use mangrove_domain::{
     ports::ScheduleClaim,
     problem::{Code, Problem},
@@ -16,11 +17,12 @@ use tokio::sync::mpsc;
 
 use crate::{
     event::Event,
+    http::EventLog,
     log,
     queue_load::QueueLoad,
     read_schedules::ReadSchedules,
-    schedule::{Fire, FireNumber, FireOutcome, Limits, Scheduler, SchedulerChange, SchedulerView},
-    triggered_runs,
+    schedule::{Fire, FireNumber, FireOutcome, Limits, NotEnabled, Scheduler, SchedulerChange, SchedulerView},
+    schedule_documents, triggered_runs,
 };
 
 /// The schedules of a daemon and the runs that they started.
@@ -32,17 +34,21 @@ pub(crate) struct ScheduledRuns {
     last_good: HashMap<String, Arc<Workflow>>,
     /// The first error of each file of workflows that has one.
     broken: BTreeMap<String, Problem>,
+    /// Schedules that came with pulled extensions and that nobody has allowed.
+    not_enabled: Vec<NotEnabled>,
+    events: Arc<EventLog>,
     /// Names this process among those that share a state directory.
     holder: Arc<str>,
 }
 
 impl ScheduledRuns {
-    pub(crate) fn new(service: Service, parallel: usize, sender: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(service: Service, parallel: usize, sender: mpsc::Sender<Event>, events: Arc<EventLog>) -> Self {
         let entropy = Arc::clone(&service.scanner().ports().entropy);
         let holder = entropy.identifier().into();
         let limits = Limits { running: parallel, ..Limits::default() };
         let scheduler = Scheduler::new(limits, entropy);
-        Self { scheduler, last_good: HashMap::new(), broken: BTreeMap::new(), service, sender, holder }
+        let (last_good, broken, not_enabled) = (HashMap::new(), BTreeMap::new(), Vec::new());
+        Self { service, sender, scheduler, last_good, broken, not_enabled, events, holder }
     }
 
     /// Goes by these schedules from now on.
@@ -68,6 +74,13 @@ impl ScheduledRuns {
         self.last_good.retain(|workflow, _| scheduler.knows(workflow));
         log::broken_files(&self.broken, &read.library.broken);
         self.broken.clone_from(&read.library.broken);
+        let not_enabled: Vec<NotEnabled> = read.library.not_enabled.iter().map(NotEnabled::from).collect();
+        for schedule in not_enabled.iter().filter(|schedule| !self.not_enabled.contains(schedule)) {
+            let hint = enabling_hint(&schedule.name);
+            tracing::info!(workflow = schedule.name, file = schedule.file, hint, "its schedule is not enabled");
+        }
+        self.not_enabled = not_enabled;
+        self.tell();
     }
 
     /// True if a workflow that has a schedule is none of these, and nothing says why.
@@ -94,6 +107,15 @@ impl ScheduledRuns {
                 let _ = sender.send(Event::ScheduledRunEnded(number, outcome)).await;
             });
         }
+        self.tell();
+    }
+
+    /// Tells those who follow what happens.
+    fn tell(&mut self) {
+        let at = self.service.clock().now();
+        for happening in self.scheduler.take_happenings() {
+            self.events.add(&EventDocument::Schedule(schedule_documents::happening(&happening, at)));
+        }
     }
 
     pub(crate) fn started(&mut self, number: FireNumber, run: &str) {
@@ -102,6 +124,7 @@ impl ScheduledRuns {
 
     pub(crate) fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
         self.scheduler.ended(number, outcome);
+        self.tell();
     }
 
     pub(crate) fn load(&self) -> QueueLoad {
@@ -112,6 +135,7 @@ impl ScheduledRuns {
         let mut view = self.scheduler.view(self.service.clock().now());
         let is_kept = |problem: &Problem| view.schedules.iter().any(|known| known.problem.as_ref() == Some(problem));
         view.broken = self.broken.values().filter(|problem| !is_kept(problem)).cloned().collect();
+        view.not_enabled.clone_from(&self.not_enabled);
         view
     }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     control::Control,
     daemon::{WAITING_EVENTS, follow_commits, tell_of_files},
+    http::EventLog,
     options::Options,
     owner::{Owner, Parts},
     status::Status,
@@ -43,6 +44,7 @@ impl Watching {
         let ended = CancellationToken::new();
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
+        let events = Arc::new(EventLog::new(service.clock().now()));
         let parts = Parts {
             service,
             watcher,
@@ -53,6 +55,7 @@ impl Watching {
             status,
             webhooks: Arc::new(Webhooks::new(Arc::new(NoSecrets), 1)),
             starts_runs: false,
+            events,
             metrics: Arc::default(),
             stopping: CancellationToken::new(),
         };

@@ -241,7 +241,7 @@ pub enum EventDocument {
     RunStarted(ListedRunDocument),
     /// A run ended.
     RunFinished(ListedRunDocument),
-    /// A schedule fired, was skipped, or changed.
+    /// Something happened to a schedule: a run of it was started, waits or ended, none came, or it is another one.
     Schedule(ScheduleEventDocument),
     /// Events were missed: the lists have what happened meanwhile.
     Gap(GapDocument),
@@ -251,13 +251,16 @@ pub enum EventDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleEventDocument {
-    /// The workflow.
+    /// The name of the workflow.
     pub workflow: String,
     /// When it happened.
     pub at: Moment,
-    /// What happened, in one word.
+    /// What happened: `fired`, `queued`, `skipped`, `ended`, `added`, `changed`, `removed` or `broken`.
     pub what: String,
-    /// The run that began, if one did.
+    /// The instant of the schedule that it is about, if it is about one.
+    #[serde(default)]
+    pub due: Option<Moment>,
+    /// The run that ended, if one did.
     pub run_id: Option<String>,
     /// Why, in one sentence; `null` where nothing needs to be said.
     pub reason: Option<String>,

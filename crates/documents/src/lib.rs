@@ -51,8 +51,8 @@ pub use self::{
     run_event::{FinishedDocument, LineDocument, RunEventDocument},
     scan::{ScanDocument, SummaryDocument},
     schedule::{
-        LastRunDocument, LeftOutDocument, QueueDocument, ScheduleDocument, ScheduledRunDocument, SchedulesDocument,
-        UpcomingDocument, WaitingDocument,
+        LastRunDocument, LeftOutDocument, NotEnabledDocument, QueueDocument, RouteDocument, ScheduleDocument,
+        ScheduledRunDocument, SchedulesDocument, UpcomingDocument, WaitingDocument, enabling_hint,
     },
     source::{
         ExplainedDocument, HelperDocument, HistoryDocument, ShippedDocument, SourceDocument, WhyDocument, source_name,

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use crate::{moment::Moment, problem::ProblemDocument};
 
 /// The schedules of a daemon at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SchedulesDocument {
     /// `mangrove.schedules/1`.
     pub schema: String,
@@ -15,12 +16,16 @@ pub struct SchedulesDocument {
     /// Files and directories of workflows that cannot be used, and of which nothing is known from before. Nothing of them is
     /// started by itself.
     pub broken: Vec<ProblemDocument>,
+    /// Schedules that came with pulled extensions and are not in force, because `schedules.allow` does not name their workflows.
+    pub not_enabled: Vec<NotEnabledDocument>,
+    /// The requests from outside that start workflows.
+    pub webhooks: Vec<RouteDocument>,
     /// What runs and waits altogether.
     pub queue: QueueDocument,
 }
 
 /// What runs and waits of all schedules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueDocument {
     /// How many scheduled runs go on.
     pub running: u64,
@@ -28,6 +33,46 @@ pub struct QueueDocument {
     pub limit: u64,
     /// What waits, first come first.
     pub waiting: Vec<WaitingDocument>,
+}
+
+/// A schedule that is not in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotEnabledDocument {
+    /// The name of the workflow.
+    pub name: String,
+    /// The identifier of the workflow.
+    pub id: String,
+    /// Its file.
+    pub path: String,
+    /// The pattern as the file has it.
+    pub schedule: String,
+    /// What to write so that it is in force.
+    pub hint: String,
+}
+
+/// What to write so that the schedule of this workflow is in force.
+#[must_use]
+pub fn enabling_hint(workflow: &str) -> String {
+    format!("write `schedules: {{ allow: ['{workflow}'] }}` into mangrove.yaml")
+}
+
+/// A route of requests from outside, with the runs that they started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RouteDocument {
+    /// The route: `POST /hooks/` and this.
+    pub route: String,
+    /// The name of the workflow.
+    pub name: String,
+    /// The identifier of the workflow.
+    pub id: String,
+    /// Its file.
+    pub path: String,
+    /// The runs that go on; `null` for one that has no identifier yet.
+    pub running: Vec<Option<String>>,
+    /// How many runs wait for their turn.
+    pub waiting: u64,
+    /// Why nothing is known of the webhook that its file has now: it starts the workflow as it was last in order.
+    pub problem: Option<ProblemDocument>,
 }
 
 /// A scheduled run that waits.

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     moment::Moment,
     problem::{ProblemDocument, problems},
+    schedule::enabling_hint,
 };
 
 /// `workflow list --json`.
@@ -43,6 +44,12 @@ pub struct ListedWorkflowDocument {
     pub timezone: Option<String>,
     /// When it runs next.
     pub next_run: Option<Moment>,
+    /// What clocks of that zone show then.
+    pub next_wall_clock: Option<String>,
+    /// What to write so that its schedule is in force; `null` if it is, or if there is none.
+    pub enabling: Option<String>,
+    /// False if a mistake in its trigger keeps it from running by itself.
+    pub is_trigger_usable: bool,
     /// What is wrong with its file.
     pub problems: Vec<ProblemDocument>,
 }
@@ -54,6 +61,8 @@ impl WorkflowListDocument {
         let further: Vec<&Problem> = schedules.further_problems(library).collect();
         let workflow = |workflow: &Workflow| {
             let recurrence = schedules.recurrence(workflow);
+            let next = recurrence.and_then(|recurrence| Some((recurrence, recurrence.next_after(now)?)));
+            let is_off = schedules.is_not_enabled(workflow);
             let of_schedule = further.iter().copied().filter(|problem| problem.subject == workflow.file);
             ListedWorkflowDocument {
                 name: workflow.name.value.clone(),
@@ -64,7 +73,10 @@ impl WorkflowListDocument {
                 description: workflow.description.clone(),
                 schedule: schedule(workflow).map(str::to_owned),
                 timezone: recurrence.map(|recurrence| recurrence.zone().to_owned()),
-                next_run: recurrence.and_then(|recurrence| recurrence.next_after(now)).map(Moment),
+                next_run: next.map(|(_, next)| Moment(next)),
+                next_wall_clock: next.map(|(recurrence, next)| recurrence.wall_clock(next)),
+                enabling: is_off.then(|| enabling_hint(&workflow.name.value)),
+                is_trigger_usable: !workflow.is_trigger_broken,
                 problems: problems(library.problems_of(&workflow.file).chain(of_schedule)),
             }
         };

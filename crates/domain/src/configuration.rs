@@ -1,5 +1,7 @@
 //! What the configuration of a repository says.
 
+use std::collections::BTreeSet;
+
 use crate::permission::Permissions;
 
 /// What is in force of the configuration, apart from where sources lie, which every look at them reads again.
@@ -9,8 +11,20 @@ pub struct InForce {
     pub permissions: Permissions,
     /// The bundler that builds extensions: `auto`, `embedded` or `deno`.
     pub bundler: &'static str,
+    /// The names of workflows of pulled extensions whose schedules are in force.
+    pub allowed_schedules: BTreeSet<String>,
 }
 
 /// The keys of `serve` in `mangrove.yaml`, sorted. What they mean is in `design/daemon.md`.
-pub const SERVE_KEYS: [&str; 9] =
-    ["grace", "hosts", "keepLogs", "keepRuns", "keepTransitions", "listen", "parallelRuns", "rescan", "tokenFile"];
+pub const SERVE_KEYS: [&str; 10] = [
+    "grace",
+    "hosts",
+    "keepLogs",
+    "keepRuns",
+    "keepTransitions",
+    "listen",
+    "parallelRuns",
+    "rescan",
+    "timeZone",
+    "tokenFile",
+];

@@ -1,7 +1,7 @@
 //! The marker of a repository, and the directories of the kinds that it names.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -34,8 +34,8 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 8] =
-    ["repoId", "bundler", "deno", "driver", "permissions", "serve", "mangroveVersion", "initializedAt"];
+const KNOWN_KEYS: [&str; 9] =
+    ["repoId", "bundler", "deno", "driver", "permissions", "schedules", "serve", "mangroveVersion", "initializedAt"];
 const KNOWN_DIRECTORIES: [&str; 6] = ["models", "vaults", "drivers", "reports", "datastores", "workflows"];
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -69,6 +69,8 @@ pub struct Layout {
     pub permissions: Permissions,
     /// What `serve` says, as it is written, and where: texts by key. Of a list, the elements with commas between them.
     pub serve: BTreeMap<String, (String, Position)>,
+    /// The names of workflows of pulled extensions whose schedules are in force: `schedules.allow`.
+    pub allowed_schedules: BTreeSet<String>,
     /// What is wrong with the marker.
     pub problems: Vec<Problem>,
 }
@@ -138,6 +140,8 @@ impl Layout {
                 layout.deno = Some(text()?.to_owned());
             } else if key == "permissions" && warns {
                 layout.permissions = permissions::read(marker, value, &mut layout.problems);
+            } else if key == "schedules" && warns {
+                layout.allowed_schedules = read_allowed(marker, value, &mut layout.problems)?;
             } else if key == "serve" && warns {
                 layout.serve = read_serve(marker, value, &mut layout.problems)?;
             } else if is_directory {
@@ -205,6 +209,25 @@ impl Layout {
         let id = self.repository_id.as_deref().unwrap_or("repository");
         Extension { name: format!("@local/{id}").into(), version: "0.0.0".into() }
     }
+}
+
+/// What `schedules` says: `allow`, a list of names of workflows.
+fn read_allowed(marker: &str, node: &Node, problems: &mut Vec<Problem>) -> Result<BTreeSet<String>, Fault> {
+    let members = node.as_map().ok_or_else(|| wrong_form(marker, node, "`schedules`", "a mapping"))?;
+    let mut allowed = BTreeSet::new();
+    for (key_node, value) in members {
+        let key = key_node.as_str().unwrap_or_default();
+        if key != "allow" {
+            let message = format!("the setting `schedules.{key}` is not known");
+            let problem = Problem::warning(Code::UNKNOWN_SETTING, marker, message).at(key_node.position(marker));
+            problems.push(problem.advise_if(nearest::hint(key, ["allow"])));
+            continue;
+        }
+        let names = value.as_list().map(|items| items.iter().map(scalar_text).collect::<Option<Vec<String>>>());
+        let names = names.flatten();
+        allowed.extend(names.ok_or_else(|| wrong_form(marker, value, "`schedules.allow`", "a list of names"))?);
+    }
+    Ok(allowed)
 }
 
 /// What `serve` says. Its values are texts, numbers or lists of texts; whoever serves knows what they mean.

@@ -105,7 +105,7 @@ struct Site {
 
 enum Arrangement {
     /// A marker says where; or `extensions/` stands there.
-    Marked(Layout),
+    Marked(Box<Layout>),
     /// The directories of the kinds stand beside the manifest.
     BesideManifest,
 }
@@ -132,7 +132,7 @@ pub(super) fn prepare(mut view: View, context: Context) -> Result<Prepared, Faul
     let sites = match preparation.spec.origin {
         Origin::Local => {
             preparation.problems.clone_from(&context.layout.problems);
-            vec![Site { directory: String::new(), arrangement: Arrangement::Marked(context.layout) }]
+            vec![Site { directory: String::new(), arrangement: Arrangement::Marked(Box::new(context.layout)) }]
         }
         Origin::Mounted | Origin::Pulled => preparation.sites(&mut view),
     };
@@ -212,7 +212,7 @@ impl Preparation {
         let is_marked = MARKERS.iter().any(|marker| has(marker));
         let arrangement = if self.spec.origin == Origin::Mounted && is_marked {
             match Layout::read(view, self.documents.as_ref(), directory) {
-                Ok(layout) => Arrangement::Marked(layout),
+                Ok(layout) => Arrangement::Marked(Box::new(layout)),
                 Err(fault) => {
                     // What is known of it is kept: where its sources lie is not known now.
                     self.walk.incomplete.insert(directory.to_owned());
@@ -225,7 +225,7 @@ impl Preparation {
                 }
             }
         } else if has(EXTENSIONS_DIRECTORY) {
-            Arrangement::Marked(Layout::default())
+            Arrangement::Marked(Box::default())
         } else if has(manifest::FILE)
             || self.places.kinds.iter().any(|kind| has(&kind.directory) && directory.is_empty())
         {

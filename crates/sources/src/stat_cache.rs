@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     saved::{self, Blob, SavedSurvey},
-    view::{DirectoryRecord, FileRecord, Memo, View},
+    view::{DirectoryRecord, FileRecord, Listing, Memo, View},
 };
 
 /// The name of the file below the state directory.
@@ -119,15 +119,22 @@ struct Details<D, F> {
 }
 
 impl Remembered {
-    /// The places on which the survey rests. Of the root `scattered`, whose directories nobody lists, only the paths
-    /// themselves matter.
+    /// The places on which the survey rests. Of the root `scattered`, only the paths themselves matter, and the directories
+    /// that were listed, because the pattern of a mount looks there.
     pub(super) fn watch_list(&self, scattered: &str) -> WatchList {
         let mut list = WatchList::default();
         for root in &self.roots {
+            let is_scattered = root.id.as_str() == scattered;
+            let memo = is_scattered.then(|| self.memo(&root.id));
+            let is_listed = |path: &str| {
+                let record = memo.as_ref().and_then(|memo| memo.directories.get(path));
+                record.is_some_and(|record| matches!(record.listing, Listing::Names { .. }))
+            };
             for stamp in &root.stamps {
                 let path =
                     if stamp.path.is_empty() { root.directory.clone() } else { root.directory.join(&stamp.path) };
-                if root.id.as_str() != scattered && stamp.seen.kind() == Some(NodeKind::Directory) {
+                let is_directory = stamp.seen.kind() == Some(NodeKind::Directory);
+                if is_directory && (!is_scattered || is_listed(&stamp.path)) {
                     list.directories.insert(path);
                 } else {
                     list.files.insert(path);

@@ -52,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) catalog_rows: usize,
     /// What is done to a daemon.
     pub(crate) daemon: daemon::Amounts,
+    /// True if nothing but the daemon is measured.
+    pub(crate) daemon_only: bool,
 }
 
 impl Options {
@@ -68,6 +70,7 @@ impl Options {
             entries_with_package: 500,
             catalog_rows: 100_000,
             daemon: daemon::Amounts::full(),
+            daemon_only: false,
         }
     }
 
@@ -84,6 +87,7 @@ impl Options {
             entries_with_package: 12,
             catalog_rows: 2_000,
             daemon: daemon::Amounts::quick(),
+            daemon_only: false,
         }
     }
 
@@ -101,6 +105,11 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
     let mangrove = Program::new(program, repository.path());
 
     let cold = cold_scan(&mangrove, options)?;
+    if options.daemon_only {
+        lines.extend(daemon::measure(&mangrove, repository.path(), options)?);
+        lines.push(daemon::lateness(program, &options.daemon)?);
+        return Ok(Report::of(options, lines));
+    }
     lines.push(
         Line::new("cold scan, per entry", milliseconds(cold.wall) / as_number(options.entries), "ms")
             .at_most(15.0)
@@ -121,13 +130,19 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
     if options.growth {
         lines.extend(growth(program, options, &mangrove, cold.wall)?);
     }
-    Ok(Report {
-        entries: options.entries,
-        extensions: options.services,
-        processors: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
-        optimized: !cfg!(debug_assertions),
-        lines,
-    })
+    Ok(Report::of(options, lines))
+}
+
+impl Report {
+    fn of(options: &Options, lines: Vec<Line>) -> Self {
+        Self {
+            entries: options.entries,
+            extensions: options.services,
+            processors: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+            optimized: !cfg!(debug_assertions),
+            lines,
+        }
+    }
 }
 
 /// A repository that needs neither package nor network, below the system's temporary directory.

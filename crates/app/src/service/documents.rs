@@ -103,7 +103,9 @@ impl Service {
     /// # Errors
     /// This service has no calendar.
     pub fn schedules(&self, library: &Library) -> Result<LibrarySchedules, ServiceError> {
-        Ok(LibrarySchedules::of(library, self.repository.schemas.as_ref(), self.calendar()?))
+        let configuration = self.options.configuration.as_ref().map(|configuration| configuration.in_force());
+        let allowed = configuration.map(|in_force| in_force.allowed_schedules).unwrap_or_default();
+        Ok(LibrarySchedules::of(library, self.repository.schemas.as_ref(), self.calendar()?, &allowed))
     }
 
     /// The inputs of a run of this workflow, as it would begin with them: with defaults, and with texts that have become

@@ -1,7 +1,7 @@
 //! The workflows of a library that run by themselves.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -19,6 +19,8 @@ use super::{library::Library, validate};
 pub struct LibrarySchedules {
     /// In the order of their files.
     pub scheduled: Vec<Scheduled>,
+    /// Those of pulled extensions that nobody has allowed: they are not in force.
+    pub not_enabled: Vec<Scheduled>,
     /// The first error of each file or directory of workflows that has one, by its name. Whether there is a schedule in it,
     /// and which, is not known.
     pub broken: BTreeMap<String, Problem>,
@@ -37,9 +39,15 @@ pub struct Scheduled {
 }
 
 impl LibrarySchedules {
-    /// Looks at every workflow. One that cannot be run by its name does not run by itself either.
+    /// Looks at every workflow. One that cannot be run by its name does not run by itself either, and one that a pulled
+    /// extension brought only if its name is `allowed`.
     #[must_use]
-    pub fn of(library: &Library, schemas: &dyn SchemaValidator, calendar: &dyn Calendar) -> Self {
+    pub fn of(
+        library: &Library,
+        schemas: &dyn SchemaValidator,
+        calendar: &dyn Calendar,
+        allowed: &BTreeSet<String>,
+    ) -> Self {
         let mut schedules = Self::default();
         let mut usable = HashSet::new();
         for workflow in library.usable_workflows() {
@@ -50,6 +58,9 @@ impl LibrarySchedules {
             }
             match validate::recurrence(workflow, schemas, calendar) {
                 None => {}
+                Some(Ok(recurrence)) if is_off(workflow, allowed) => {
+                    schedules.not_enabled.push(Scheduled { workflow: Arc::clone(workflow), recurrence });
+                }
                 Some(Ok(recurrence)) => {
                     schedules.places.insert(workflow.file.clone(), schedules.scheduled.len());
                     schedules.scheduled.push(Scheduled { workflow: Arc::clone(workflow), recurrence });
@@ -70,6 +81,12 @@ impl LibrarySchedules {
         }
     }
 
+    /// True if this workflow has a schedule that is not in force, because nobody has allowed it.
+    #[must_use]
+    pub fn is_not_enabled(&self, workflow: &Workflow) -> bool {
+        self.not_enabled.iter().any(|scheduled| scheduled.workflow.file == workflow.file)
+    }
+
     /// When this workflow is due; `None` if it does not run by itself.
     #[must_use]
     pub fn recurrence(&self, workflow: &Workflow) -> Option<&Arc<dyn Recurrence>> {
@@ -88,4 +105,9 @@ impl LibrarySchedules {
         let own = std::iter::once(file).chain(directories).find_map(|name| self.broken.get(name));
         own.or_else(|| self.unobservable.as_ref().filter(|_| origin != Origin::Local))
     }
+}
+
+/// True for a schedule that came with an extension and that nobody has allowed.
+fn is_off(workflow: &Workflow, allowed: &BTreeSet<String>) -> bool {
+    workflow.origin == Origin::Pulled && !allowed.contains(&workflow.name.value)
 }

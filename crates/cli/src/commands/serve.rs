@@ -52,6 +52,11 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
         return Ok(Exit::Done);
     }
     let service = context.open(None)?;
+    let calendar = settings.time_zone.value.as_deref().and_then(compose::calendar_in);
+    let service = match calendar {
+        Some(calendar) => service.clone().with_calendar(calendar),
+        None => service.clone(),
+    };
     let descriptors = compose::raise_descriptor_limit();
     let hosts = Hosts::new(settings.hosts.value.clone());
     let secrets = compose::webhook_secrets(context.environment().clone(), service.directory().to_owned());

@@ -1,12 +1,12 @@
 //! `mangrove workflow list`, `validate` and `run`
 
 use mangrove_app::service::{Runnable, ValidateError};
-use mangrove_documents::{ProblemDocument, WorkflowListDocument, problems, schedule};
-use mangrove_domain::{ports::Recurrence, problem::Problem, time::Timestamp, workflow::Workflow};
+use mangrove_documents::{ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, problems};
+use mangrove_domain::time::Timestamp;
 use serde::Serialize;
 
 use super::{Context, running};
-use crate::{args, errors::CommandError, exit::Exit, human::duration, printer::table};
+use crate::{args, client, errors::CommandError, exit::Exit, human::duration, printer::table};
 
 #[derive(Serialize)]
 struct ValidateDocument {
@@ -16,35 +16,31 @@ struct ValidateDocument {
 }
 
 pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
-    let service = context.look()?;
-    let library = service.library().await?;
-    let schedules = service.schedules(&library)?;
-    let now = service.clock().now();
+    let document: WorkflowListDocument = match context.client()? {
+        Some(client) => client.get(&["workflows"], &[]).await?,
+        None => {
+            let service = context.look()?;
+            let library = service.library().await?;
+            let schedules = service.schedules(&library)?;
+            WorkflowListDocument::new(&library, &schedules, service.clock().now())
+        }
+    };
     if context.printer.is_json() {
-        context.printer.document(&WorkflowListDocument::new(&library, &schedules, now));
+        context.printer.document(&document);
         return Ok(Exit::Done);
     }
-    let cells: Vec<Vec<String>> = library
-        .workflows
-        .iter()
-        .map(|workflow| {
-            vec![
-                workflow.name.value.clone(),
-                match library.shadowing(workflow) {
-                    Some(winner) => format!("shadowed by {}", winner.file),
-                    None => when(workflow, schedules.recurrence(workflow).map(AsRef::as_ref), now),
-                },
-                workflow.file.clone(),
-                workflow.description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
-            ]
-        })
-        .collect();
+    let now = context.now();
+    let cell = |workflow: &ListedWorkflowDocument| {
+        let first_line = workflow.description.as_deref().and_then(|text| text.lines().next());
+        let description = first_line.unwrap_or_default().to_owned();
+        vec![workflow.name.clone(), when(workflow, now), workflow.path.clone(), description]
+    };
+    let cells: Vec<Vec<String>> = document.workflows.iter().map(cell).collect();
     for line in table(&cells) {
         context.printer.line(line);
     }
-    let problems: Vec<&Problem> = library.problems.iter().chain(schedules.further_problems(&library)).collect();
-    for problem in problems {
-        context.printer.problem(problem);
+    for problem in document.problems.iter().filter_map(client::problem) {
+        context.printer.problem(&problem);
     }
     if cells.is_empty() {
         context
@@ -55,15 +51,21 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 }
 
 /// `0 3 * * *, next 2026-11-29 03:00 CET (in 4 h)`
-fn when(workflow: &Workflow, recurrence: Option<&dyn Recurrence>, now: Timestamp) -> String {
-    if workflow.is_trigger_broken {
+fn when(workflow: &ListedWorkflowDocument, now: Timestamp) -> String {
+    if let Some(winner) = &workflow.shadowed_by {
+        return format!("shadowed by {winner}");
+    }
+    if !workflow.is_trigger_usable {
         return "trigger cannot be used".to_owned();
     }
-    let Some(pattern) = schedule(workflow) else { return "no schedule".to_owned() };
-    let Some(recurrence) = recurrence else { return format!("{pattern}, cannot be used") };
-    match recurrence.next_after(now) {
-        Some(next) => format!("{pattern}, next {} (in {})", recurrence.wall_clock(next), duration(next.since(now))),
-        None => format!("{pattern}, not due any more"),
+    let Some(pattern) = &workflow.schedule else { return "no schedule".to_owned() };
+    if let Some(hint) = &workflow.enabling {
+        return format!("{pattern}, not enabled: {hint}");
+    }
+    match (&workflow.next_run, &workflow.next_wall_clock) {
+        (Some(next), Some(clock)) => format!("{pattern}, next {clock} (in {})", duration(next.0.since(now))),
+        _ if workflow.timezone.is_none() => format!("{pattern}, cannot be used"),
+        _ => format!("{pattern}, not due any more"),
     }
 }
 

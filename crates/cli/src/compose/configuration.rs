@@ -85,7 +85,11 @@ impl MarkerConfiguration {
 }
 
 fn in_force(layout: &Layout, bundlers: &BundlerSettings) -> InForce {
-    InForce { permissions: layout.permissions.clone(), bundler: bundlers.choice.as_str() }
+    InForce {
+        permissions: layout.permissions.clone(),
+        bundler: bundlers.choice.as_str(),
+        allowed_schedules: layout.allowed_schedules.clone(),
+    }
 }
 
 #[async_trait]

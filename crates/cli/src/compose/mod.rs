@@ -26,8 +26,8 @@ use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
     json::Json,
     ports::{
-        BundleStore, Bundler, Clock, DocumentError, Documents, Entropy, MethodRunner, ObserveError, Packages, Progress,
-        ServiceManager, SourceTree, Watcher,
+        BundleStore, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner, ObserveError, Packages,
+        Progress, ServiceManager, SourceTree, Watcher,
     },
     position::Position,
     problem::Problem,
@@ -95,6 +95,11 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 /// What changes of files are noticed with.
 pub(crate) fn watcher() -> Arc<dyn Watcher> {
     Arc::new(SystemWatcher::new())
+}
+
+/// When schedules are due, in this time zone where they name none; `None` if there is no such zone.
+pub(crate) fn calendar_in(zone: &str) -> Option<Arc<dyn Calendar>> {
+    Some(Arc::new(CronCalendar::new(zone).ok()?))
 }
 
 /// Where the secrets of webhooks are found.
@@ -259,7 +264,13 @@ impl Composition {
             replace,
         );
         let runs = Arc::new(databases.runs());
-        let calendar = CronCalendar::of_machine(self.settings.environment.get("TZ").map(String::as_str));
+        // What is listed is in the zone in which a daemon starts it.
+        let environment = &self.settings.environment;
+        let of_serve = || self.tree.layout().serve.get("timeZone").map(|(zone, _)| zone);
+        let zone = environment.get("MANGROVE_SERVE_TIME_ZONE").filter(|zone| !zone.is_empty()).or_else(of_serve);
+        let calendar = zone.and_then(|zone| CronCalendar::new(zone).ok());
+        let of_machine = || CronCalendar::of_machine(environment.get("TZ").map(String::as_str));
+        let calendar = calendar.unwrap_or_else(of_machine);
         Ok(service
             .with_calendar(Arc::new(calendar))
             .with_configuration(Arc::new(configuration))

@@ -218,6 +218,7 @@ mod tests {
             workflow: "w".repeat(KEPT_BYTES / 2),
             at: Timestamp::from_millis(0).into(),
             what: "fired".to_owned(),
+            due: None,
             run_id: None,
             reason: None,
         });
@@ -231,6 +232,7 @@ mod tests {
             workflow: "w".repeat(KEPT_BYTES + 1),
             at: Timestamp::from_millis(0).into(),
             what: "fired".to_owned(),
+            due: None,
             run_id: None,
             reason: None,
         }));

@@ -63,6 +63,26 @@ impl From<&Scheduled> for Schedule {
     }
 }
 
+/// A schedule that is not in force: it came with a pulled extension, and nobody has allowed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotEnabled {
+    /// The identifier of the workflow.
+    pub workflow: String,
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub file: String,
+    /// The pattern as the file has it.
+    pub pattern: String,
+}
+
+impl From<&Scheduled> for NotEnabled {
+    fn from(scheduled: &Scheduled) -> Self {
+        let Schedule { workflow, name, file, pattern, .. } = Schedule::from(scheduled);
+        Self { workflow: workflow.to_string(), name, file, pattern }
+    }
+}
+
 /// Names one [`Fire`] of a scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FireNumber(pub(super) u64);
@@ -139,4 +159,38 @@ impl LeftOutReason {
             LeftOutReason::Missed => "missed",
         }
     }
+}
+
+/// Something that happened to a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// The identifier of the workflow.
+    pub workflow: Arc<str>,
+    /// The name of the workflow.
+    pub name: String,
+    /// The instant that it is about; `None` where it is about none.
+    pub due: Option<Timestamp>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What can happen to a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A run is to be started.
+    Fired,
+    /// A run waits for its turn.
+    Queued,
+    /// No run comes of the instant.
+    LeftOut(LeftOutReason),
+    /// The run of this identifier ended, or none came of it.
+    Ended(Option<String>, FireOutcome),
+    /// The workflow runs by itself from now on.
+    Added,
+    /// Its times, or what happens when they cannot be kept, are others.
+    Changed,
+    /// It does not run by itself any more.
+    Removed,
+    /// Its file cannot be used: it goes on as it was.
+    Broken(Problem),
 }

@@ -12,7 +12,9 @@ mod scheduler;
 mod timing;
 mod view;
 
-pub use definition::{Fire, FireNumber, FireOutcome, Last, LeftOut, LeftOutReason, Schedule};
+pub use definition::{
+    Fire, FireNumber, FireOutcome, Happening, Last, LeftOut, LeftOutReason, NotEnabled, Schedule, What,
+};
 pub use queue::Limits;
 pub use scheduler::{Scheduler, SchedulerChange};
 pub use timing::GRACE;

@@ -49,6 +49,7 @@ pub(super) struct Queue {
 #[derive(Clone, Debug)]
 pub(super) struct Running {
     pub(super) workflow: Arc<str>,
+    pub(super) name: String,
     pub(super) due: Timestamp,
     /// Its identifier, once it has one.
     pub(super) run: Option<String>,
@@ -105,7 +106,8 @@ impl Queue {
             }
             count.running += 1;
             count.waiting -= 1;
-            let running = Running { workflow: Arc::clone(&fire.workflow), due: fire.due, run: None };
+            let (workflow, name) = (Arc::clone(&fire.workflow), fire.name.clone());
+            let running = Running { workflow, name, due: fire.due, run: None };
             self.running.insert(*number, running);
             started.push(fire.clone());
         }

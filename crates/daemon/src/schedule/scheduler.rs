@@ -11,7 +11,7 @@ use mangrove_app::workflow::LibrarySchedules;
 use mangrove_domain::{ports::Entropy, problem::Problem, time::Timestamp};
 
 use super::{
-    definition::{Fire, FireNumber, FireOutcome, Last, LeftOutReason, Schedule},
+    definition::{Fire, FireNumber, FireOutcome, Happening, Last, LeftOutReason, Schedule, What},
     entry::Entry,
     queue::{Limits, Queue},
     timing::{Taken, Timing},
@@ -52,6 +52,8 @@ pub struct Scheduler {
     fired: HashMap<Arc<str>, Timestamp>,
     /// The latest time that was told.
     now: Option<Timestamp>,
+    /// What happened and was not taken yet.
+    happened: Vec<Happening>,
 }
 
 impl Scheduler {
@@ -67,6 +69,7 @@ impl Scheduler {
             limits,
             fired: HashMap::new(),
             now: None,
+            happened: Vec::new(),
         }
     }
 
@@ -79,7 +82,19 @@ impl Scheduler {
     ) -> Vec<SchedulerChange> {
         let schedules = library.scheduled.iter().map(Schedule::from).collect();
         let fault_of = |schedule: &Schedule| library.fault_of(&schedule.file, schedule.origin).cloned();
-        self.replace(schedules, fault_of, last, now)
+        let changes = self.replace(schedules, fault_of, last, now);
+        for change in &changes {
+            let (name, what) = match change {
+                SchedulerChange::Added(name) => (name, What::Added),
+                SchedulerChange::Changed(name) => (name, What::Changed),
+                SchedulerChange::Removed(name) => (name, What::Removed),
+                SchedulerChange::Kept { name, problem } => (name, What::Broken(problem.clone())),
+            };
+            let known = self.entries.values().find(|entry| entry.schedule.name == *name);
+            let workflow = known.map_or_else(|| name.as_str().into(), |entry| Arc::clone(&entry.schedule.workflow));
+            self.happened.push(Happening { workflow, name: name.clone(), due: None, what });
+        }
+        changes
     }
 
     /// True if it has a schedule of the workflow of this identifier.
@@ -177,40 +192,69 @@ impl Scheduler {
             self.set_back(now);
         }
         self.now = Some(now);
+        let mut added = Vec::new();
         while let Some((_, id)) = self.due.first().filter(|(begins, _)| *begins <= now).cloned() {
-            self.take(&id, now);
+            added.extend(self.take(&id, now));
         }
-        self.queue.start()
+        let started = self.queue.start();
+        let is_started = |number: &FireNumber| started.iter().any(|fire| fire.number == *number);
+        let queued = self.queue.waiting().filter(|fire| added.contains(&fire.number) && !is_started(&fire.number));
+        let of = |fire: &Fire, what| Happening {
+            workflow: Arc::clone(&fire.workflow),
+            name: fire.name.clone(),
+            due: Some(fire.due),
+            what,
+        };
+        let queued: Vec<Happening> = queued.map(|fire| of(fire, What::Queued)).collect();
+        self.happened.extend(queued);
+        self.happened.extend(started.iter().map(|fire| of(fire, What::Fired)));
+        started
     }
 
-    /// Takes what is due of one schedule.
-    fn take(&mut self, id: &Arc<str>, now: Timestamp) {
+    /// What has happened to schedules since this was asked last, in its order.
+    pub fn take_happenings(&mut self) -> Vec<Happening> {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// Takes what is due of one schedule; gives the run that now waits for its turn.
+    fn take(&mut self, id: &Arc<str>, now: Timestamp) -> Option<FireNumber> {
         let Some(entry) = self.entries.get_mut(id) else {
             self.due.retain(|(_, other)| other != id);
-            return;
+            return None;
         };
+        let mut added = None;
+        let mut left_out = Vec::new();
         let mut timing = entry.timing.clone();
         let Taken { fire, makes_up, missed } = timing.take(&entry.schedule, now, self.entropy.as_ref());
         if let Some(missed) = missed {
             entry.leave_out(missed, LeftOutReason::Missed);
+            left_out.push((missed, LeftOutReason::Missed));
         }
         if let Some(due) = fire {
             let schedule = &entry.schedule;
-            let fire = |number| Fire {
-                number,
-                workflow: Arc::clone(&schedule.workflow),
-                name: schedule.name.clone(),
-                due,
-                makes_up,
+            let fire = |number| {
+                added = Some(number);
+                Fire { number, workflow: Arc::clone(&schedule.workflow), name: schedule.name.clone(), due, makes_up }
             };
             match self.queue.add(schedule.overlap, fire, id) {
                 Ok(()) => {
                     self.fired.insert(Arc::clone(id), due);
                 }
-                Err(reason) => entry.leave_out(due, reason),
+                Err(reason) => {
+                    entry.leave_out(due, reason);
+                    left_out.push((due, reason));
+                }
             }
         }
+        let name = entry.schedule.name.clone();
+        self.happened.extend(left_out.into_iter().map(|(due, reason)| Happening {
+            workflow: Arc::clone(id),
+            name: name.clone(),
+            due: Some(due),
+            what: What::LeftOut(reason),
+        }));
         self.set_timing(id, timing);
+        added
     }
 
     fn set_back(&mut self, now: Timestamp) {
@@ -242,6 +286,12 @@ impl Scheduler {
     /// [`advance`](Self::advance). A fire that has ended before changes nothing.
     pub fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
         let Some(running) = self.queue.ended(number) else { return };
+        self.happened.push(Happening {
+            workflow: Arc::clone(&running.workflow),
+            name: running.name.clone(),
+            due: Some(running.due),
+            what: What::Ended(running.run.clone(), outcome.clone()),
+        });
         if let Some(entry) = self.entries.get_mut(&running.workflow) {
             entry.last = Some(Last { due: running.due, run: running.run, outcome });
         }

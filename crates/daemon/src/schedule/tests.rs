@@ -94,6 +94,31 @@ fn runs_start_at_their_times_and_not_before() {
 }
 
 #[test]
+fn what_happens_is_told_once_and_in_its_order() {
+    let limits = Limits { running: 1, ..Limits::default() };
+    let mut scheduler = scheduler(limits, vec![schedule("a", "every 60s"), schedule("b", "every 60s")], at(1));
+    scheduler.take_happenings();
+    let told = |scheduler: &mut Scheduler| -> Vec<(String, What)> {
+        scheduler.take_happenings().into_iter().map(|it| (it.name, it.what)).collect()
+    };
+    let fires = scheduler.advance(at(60));
+    let (first, other) = if fires[0].name == "a" { ("a", "b") } else { ("b", "a") };
+    assert_eq!(told(&mut scheduler), [(other.to_owned(), What::Queued), (first.to_owned(), What::Fired)]);
+    assert_eq!(told(&mut scheduler), [], "once");
+    scheduler.advance(at(120));
+    let mut left_out = told(&mut scheduler);
+    left_out.sort_by(|one, two| one.0.cmp(&two.0));
+    let reason = |name: &str| if name == first { LeftOutReason::Runs } else { LeftOutReason::Waits };
+    assert_eq!(left_out, ["a", "b"].map(|name| (name.to_owned(), What::LeftOut(reason(name)))));
+    scheduler.started(fires[0].number, "the run");
+    end(&mut scheduler, &fires[0]);
+    let ended = What::Ended(Some("the run".to_owned()), FireOutcome::Ran(RunStatus::Succeeded));
+    assert_eq!(told(&mut scheduler), [(first.to_owned(), ended)]);
+    scheduler.advance(at(121));
+    assert_eq!(told(&mut scheduler), [(other.to_owned(), What::Fired)]);
+}
+
+#[test]
 fn a_fire_says_what_to_run() {
     let mut scheduler = scheduler(Limits::default(), vec![schedule("a", "every 60s")], at(1));
     let [fire] = &scheduler.advance(at(60))[..] else { panic!("one") };

@@ -10,7 +10,7 @@ use mangrove_domain::{
 };
 
 use super::{
-    definition::{Last, LeftOut},
+    definition::{Last, LeftOut, NotEnabled},
     entry::Entry,
     queue::{Limits, Queue},
 };
@@ -25,6 +25,8 @@ pub struct SchedulerView {
     pub schedules: Vec<ScheduledView>,
     /// Why files of workflows cannot be used of which nothing is known from before.
     pub broken: Vec<Problem>,
+    /// The schedules that nobody has allowed.
+    pub not_enabled: Vec<NotEnabled>,
     /// What runs and waits altogether.
     pub queue: QueueView,
 }
@@ -101,7 +103,7 @@ pub(super) fn of<'a>(
         limit: limits.running,
         waiting: queue.waiting().map(|fire| (fire.name.clone(), fire.due)).collect(),
     };
-    SchedulerView { schedules, broken: Vec::new(), queue }
+    SchedulerView { schedules, broken: Vec::new(), not_enabled: Vec::new(), queue }
 }
 
 fn one(entry: &Entry, running: Vec<(Option<String>, Timestamp)>, waiting: usize, now: Timestamp) -> ScheduledView {

@@ -10,7 +10,8 @@ mod replay;
 mod signature;
 
 pub use payload::payload;
-pub use received::{Secrets, Webhooks};
+pub(crate) use received::Entered;
+pub use received::{RouteState, Secrets, Webhooks};
 pub use replay::{Repeated, ReplayGuard};
 pub use signature::{Accepted, Refused, verify};
 

@@ -1,6 +1,7 @@
 //! The webhooks of a running daemon: which routes there are, which requests were taken, how many runs go on.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -8,7 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use mangrove_app::workflow::LibraryWebhooks;
-use mangrove_domain::workflow::webhook::SecretSource;
+use mangrove_domain::{
+    problem::Problem,
+    workflow::{Workflow, webhook::SecretSource},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ReplayGuard;
@@ -38,6 +42,62 @@ pub struct Webhooks {
     waiting: Arc<Semaphore>,
     running: Arc<Semaphore>,
     parallel_runs: usize,
+    /// The runs that go on or wait, by a number of their own.
+    runs: Mutex<BTreeMap<u64, RouteRun>>,
+}
+
+#[derive(Clone, Debug)]
+struct RouteRun {
+    route: String,
+    has_turn: bool,
+    /// Its identifier, once it has one.
+    run: Option<String>,
+}
+
+/// A route at one moment.
+#[derive(Clone, Debug)]
+pub struct RouteState {
+    /// The route.
+    pub route: String,
+    /// What it starts.
+    pub workflow: Arc<Workflow>,
+    /// Why nothing is known of it now.
+    pub problem: Option<Problem>,
+    /// The runs that go on: their identifiers, once they have one.
+    pub running: Vec<Option<String>>,
+    /// How many runs wait for their turn.
+    pub waiting: u64,
+}
+
+/// A run that waits for its turn or goes on, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    webhooks: Arc<Webhooks>,
+    number: u64,
+}
+
+impl Entered {
+    /// It has its turn.
+    pub(crate) fn has_turn(&self) {
+        self.change(|run| run.has_turn = true);
+    }
+
+    /// It has this identifier.
+    pub(crate) fn started(&self, id: &str) {
+        self.change(|run| run.run = Some(id.to_owned()));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut RouteRun)) {
+        if let Some(run) = self.webhooks.runs().get_mut(&self.number) {
+            change(run);
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.webhooks.runs().remove(&self.number);
+    }
 }
 
 impl Webhooks {
@@ -52,7 +112,39 @@ impl Webhooks {
             waiting: Arc::new(Semaphore::new(WAITING_RUNS)),
             running: Arc::new(Semaphore::new(parallel_runs)),
             parallel_runs,
+            runs: Mutex::default(),
         }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, BTreeMap<u64, RouteRun>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lists a run of a route that waits for its turn.
+    pub(crate) fn enter(self: &Arc<Self>, route: &str) -> Entered {
+        let mut runs = self.runs();
+        let number = runs.last_key_value().map_or(0, |(number, _)| number + 1);
+        runs.insert(number, RouteRun { route: route.to_owned(), has_turn: false, run: None });
+        drop(runs);
+        Entered { webhooks: Arc::clone(self), number }
+    }
+
+    /// The routes, with what goes on and what waits.
+    #[must_use]
+    pub fn states(&self) -> Vec<RouteState> {
+        let runs: Vec<RouteRun> = self.runs().values().cloned().collect();
+        let routes = self.routes.load();
+        let state = |(route, workflow): (&str, &Arc<Workflow>)| {
+            let own = || runs.iter().filter(|run| run.route == route);
+            RouteState {
+                route: route.to_owned(),
+                workflow: Arc::clone(workflow),
+                problem: routes.fault_of(route).cloned(),
+                running: own().filter(|run| run.has_turn).map(|run| run.run.clone()).collect(),
+                waiting: own().filter(|run| !run.has_turn).count() as u64,
+            }
+        };
+        routes.iter().map(state).collect()
     }
 
     /// Goes by these routes from the next request on.

@@ -158,8 +158,8 @@ impl Backend for Rest {
         Some(SchedulesDocument {
             schema: "mangrove.schedules/1".to_owned(),
             schedules: Vec::new(),
-            broken: Vec::new(),
             queue,
+            ..SchedulesDocument::default()
         })
     }
 

@@ -11,9 +11,6 @@ use super::{
 };
 use crate::parts::badge::Tone;
 
-/// With more steps than this, jobs are drawn without them.
-const MOST_STEPS: usize = 60;
-
 /// With more jobs than this, alike ones are drawn as one box.
 const MOST_SINGLE_JOBS: usize = 24;
 
@@ -76,8 +73,7 @@ impl HtmlSafe for Drawing {}
 impl Drawing {
     /// `None` if there is too much to be drawn.
     pub(crate) fn new(title: &str, graph: &Graph) -> Option<Self> {
-        let steps: usize = graph.jobs.iter().map(|job| job.steps.len()).sum();
-        let with_steps = steps <= MOST_STEPS;
+        let with_steps = !graph.has_many_steps();
         let groups = if graph.jobs.len() <= MOST_SINGLE_JOBS { groups::single(graph) } else { groups::alike(graph) };
         if groups.len() > MOST_BOXES {
             return None;
@@ -91,7 +87,7 @@ impl Drawing {
             contents.draw(*at, &mut drawn);
         }
         let Drawn { frames, lines: inner_lines, boxes } = drawn;
-        let (job_count, step_count) = (counted(graph.jobs.len(), "job"), counted(steps, "step"));
+        let (job_count, step_count) = (counted(graph.jobs.len(), "job"), counted(graph.steps(), "step"));
         Some(Self {
             title: title.to_owned(),
             description: format!("{job_count}, {step_count}, from left to right. The list says the same in words."),

@@ -14,6 +14,9 @@ use mangrove_domain::workflow::{Condition, Dependency, Workflow};
 
 pub(crate) use self::drawing::Drawing;
 
+/// With more steps than this, jobs are drawn without them.
+const MOST_STEPS: usize = 60;
+
 /// Jobs with their steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Graph {
@@ -115,7 +118,16 @@ impl Graph {
 
     /// True if there is more than one step, so that a drawing says something.
     pub(crate) fn is_worth_drawing(&self) -> bool {
-        self.jobs.iter().map(|job| job.steps.len()).sum::<usize>() > 1
+        self.steps() > 1
+    }
+
+    /// True if there are so many steps that the drawing leaves them out, and that a list folds them.
+    pub(crate) fn has_many_steps(&self) -> bool {
+        self.steps() > MOST_STEPS
+    }
+
+    fn steps(&self) -> usize {
+        self.jobs.iter().map(|job| job.steps.len()).sum()
     }
 }
 

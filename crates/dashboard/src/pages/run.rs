@@ -52,6 +52,8 @@ struct RunPage {
     /// True if there is more than one step, so that a drawing says something.
     has_graph: bool,
     drawing: Option<Drawing>,
+    /// True if the steps of a job are shown when asked for, or when something in it has to be looked at.
+    is_folded: bool,
     /// True if the file of the workflow has other jobs or steps by now.
     has_changed: bool,
     jobs: Vec<JobView>,
@@ -109,6 +111,7 @@ pub(crate) async fn show(visitor: Visitor, InPath(id): InPath<String>) -> Result
         reports,
         drawing: if has_graph { Drawing::new("Jobs and steps", &graph) } else { None },
         has_graph,
+        is_folded: graph.has_many_steps(),
         has_changed,
         jobs,
         log: LogView::of(lines),

@@ -53,6 +53,8 @@ struct WorkflowPage {
     key: String,
     has_graph: bool,
     drawing: Option<Drawing>,
+    /// True if the steps of a job are shown when asked for.
+    is_folded: bool,
     jobs: Vec<JobLine>,
     schedule: Option<ScheduleView>,
     runs: Result<Vec<RunLine>, String>,
@@ -210,6 +212,7 @@ async fn render(
         key: service.scanner().ports().entropy.identifier(),
         drawing: if has_graph { Drawing::new("Jobs and steps", &graph) } else { None },
         has_graph,
+        is_folded: graph.has_many_steps(),
         jobs: jobs(&workflow),
         schedule: schedule.map(|schedule| ScheduleView::new(&frame, schedule)),
         runs,

@@ -1,6 +1,7 @@
 //! The jobs and steps of a run.
 
 use mangrove_documents::{JobDocument, ProvenanceDocument, StepDocument, human};
+use mangrove_domain::run::RunStatus;
 
 use super::{problem::ProblemView, written::WrittenView};
 use crate::{
@@ -15,6 +16,8 @@ pub(crate) struct JobView {
     pub(crate) name: String,
     pub(crate) badge: Badge,
     pub(crate) took: String,
+    /// True if something in it has to be looked at: it goes on, or did not end well.
+    pub(crate) is_noteworthy: bool,
     pub(crate) steps: Vec<StepView>,
 }
 
@@ -49,11 +52,17 @@ impl JobView {
             name: job.name.clone(),
             badge: Badge::of_status(&job.status),
             took: human::elapsed(job.duration_ms),
+            is_noteworthy: job.steps.iter().any(|step| is_noteworthy(&step.status)),
             steps: steps
                 .map(|(number, (step, written))| StepView::new(frame, graph::step_anchor(index, number), step, written))
                 .collect(),
         }
     }
+}
+
+fn is_noteworthy(status: &str) -> bool {
+    use RunStatus::{Pending, Skipped, Succeeded};
+    !matches!(RunStatus::parse(status), Some(Pending | Skipped | Succeeded))
 }
 
 impl StepView {

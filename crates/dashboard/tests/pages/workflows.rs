@@ -134,6 +134,34 @@ async fn a_workflow_that_cannot_be_run_is_shown_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_workflow_with_many_steps_folds_those_that_nobody_has_to_look_at() {
+    let world = World::new().await;
+    let step = |method: &str, number: usize| {
+        format!("{{name: s{number}, task: {{type: model_method, modelIdOrName: thing, methodName: {method}}}}}")
+    };
+    let steps: Vec<String> = (0..60).map(|number| step("work", number)).collect();
+    world.write(
+        "workflows/many.yaml",
+        &format!(
+            "id: 00000000-0000-4000-8000-0000000000ac\nname: many\njobs:\n- {{name: well, steps: [{}]}}\n\
+             - {{name: badly, steps: [{}]}}\n",
+            steps.join(", "),
+            step("fail", 0)
+        ),
+    );
+    let page = world.look("/workflows/many").await;
+    page.assert_tells("well 60 steps");
+    assert_eq!(page.body.matches("<details class=\"many\">").count(), 2, "{page:?}");
+    let run = world.press("/workflows/many/runs", "").await;
+    let run = world.look(run.header(header::LOCATION)).await;
+    run.assert_tells("job well: 60 steps: 60 succeeded");
+    let folded = run.body.matches("<details class=\"many\">").count();
+    let open = run.body.matches("<details class=\"many\" open>").count();
+    assert_eq!((folded, open), (1, 1), "what failed is seen: {run:?}");
+    assert!(!world.look("/workflows/deploy").await.body.contains("class=\"many\""));
+}
+
+#[tokio::test]
 async fn strange_names_are_text_on_every_page() {
     let world = World::new().await;
     let strange = "<script>alert(1)</script>\\\"'&\\n\\u202eabc/../?#%2F";

@@ -181,7 +181,12 @@ impl Backend for Rest {
     async fn schedules(&self) -> Option<SchedulesDocument> {
         let queue = QueueDocument { running: 0, limit: 4, waiting: Vec::new() };
         let schedules = self.schedules.lock().expect("nobody panics").clone();
-        Some(SchedulesDocument { schema: "mangrove.schedules/1".to_owned(), schedules, broken: Vec::new(), queue })
+        Some(SchedulesDocument {
+            schema: "mangrove.schedules/1".to_owned(),
+            schedules,
+            queue,
+            ..SchedulesDocument::default()
+        })
     }
 
     async fn readiness(&self) -> Vec<CheckDocument> {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::{
     http::{error::ApiError, request::InPath, state::ApiState},
     triggered_runs,
-    webhook::{self, Accepted, Repeated, Request, Webhooks},
+    webhook::{self, Accepted, Entered, Repeated, Request, Webhooks},
 };
 
 /// How long a request waits for its run to begin before it is answered without one.
@@ -78,10 +78,13 @@ pub(super) async fn receive(
         last_good: Some(Arc::clone(workflow)),
     };
     let (sender, begun) = oneshot::channel();
-    let received = Received { service: state.service().clone(), webhooks: Arc::clone(webhooks), route, accepted };
+    let entered = webhooks.enter(&route);
+    let received =
+        Received { service: state.service().clone(), webhooks: Arc::clone(webhooks), entered, route, accepted };
     tokio::spawn(async move {
         let turn = received.webhooks.turn().await;
         drop(waiting);
+        received.entered.has_turn();
         received.run(start, sender).await;
         drop(turn);
     });
@@ -97,6 +100,7 @@ pub(super) async fn receive(
 struct Received {
     service: Service,
     webhooks: Arc<Webhooks>,
+    entered: Entered,
     route: String,
     accepted: Accepted,
 }
@@ -104,7 +108,9 @@ struct Received {
 impl Received {
     async fn run(self, start: StartTriggered, begun: oneshot::Sender<Result<String, ApiError>>) {
         let mut begun = Some(begun);
+        let entered = &self.entered;
         let tell = async |run: &str| {
+            entered.started(run);
             // Whoever sent the request may have gone.
             let _ = begun.take().map(|begun| begun.send(Ok(run.to_owned())));
         };
