@@ -24,7 +24,8 @@ pub(crate) struct Serving {
 /// What the process of a daemon holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
-    /// Its own memory, without that of its workers.
+    /// The memory that no file stands behind. The code of the program is left out: how much of it counts depends on how
+    /// many workers share it.
     pub(crate) bytes: u64,
     pub(crate) descriptors: usize,
 }
@@ -75,7 +76,7 @@ impl Serving {
     pub(crate) fn held(&self) -> Result<Held> {
         let directory = PathBuf::from(format!("/proc/{}", self.process));
         let rollup = fs::read_to_string(directory.join("smaps_rollup")).context("cannot see the daemon's memory")?;
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no line of memory")?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:")).context("no line of memory")?;
         let kibibytes: u64 = line.split_whitespace().next().context("no figure of memory")?.parse()?;
         Ok(Held { bytes: kibibytes * 1_024, descriptors: fs::read_dir(directory.join("fd"))?.count() })
     }

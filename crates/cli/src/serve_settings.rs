@@ -259,6 +259,7 @@ mod tests {
                 "keepRuns forever (MANGROVE_SERVE_KEEP_RUNS)",
                 "keepLogs 7 d (mangrove.yaml:5)",
                 "keepTransitions 90 d (default)",
+                "timeZone that of the machine (default)",
                 "tokenFile none (default)",
                 "hosts none (default)",
             ]
