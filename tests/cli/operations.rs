@@ -249,7 +249,7 @@ fn fault_39_a_killed_run_is_interrupted_and_a_live_one_is_left_alone() {
     child.wait().expect("it is gone");
     let id = run["runId"].as_str().expect("an identifier");
     let shown = sandbox.json(&["run", "show", id]);
-    assert_eq!(shown["status"], "failed", "{shown:#}");
+    assert_eq!(shown["status"], "interrupted", "{shown:#}");
     assert!(shown.to_string().contains("MG0710"), "{shown:#}");
 }
 
