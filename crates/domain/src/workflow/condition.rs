@@ -81,12 +81,12 @@ mod tests {
             table.extend([name, ": ", &holding.join(", "), "\n"]);
         }
         insta::assert_snapshot!(table, @r"
-        always: succeeded, failed, skipped, cancelled, blocked
+        always: succeeded, failed, skipped, cancelled, blocked, interrupted
         succeeded: succeeded
         failed: failed, blocked
         completed: succeeded, failed, blocked
         skipped: skipped
-        not failed: succeeded, skipped, cancelled
+        not failed: succeeded, skipped, cancelled, interrupted
         failed or skipped: failed, skipped, blocked
         completed and not failed: succeeded
         ");
