@@ -13,7 +13,7 @@ use mangrove_app::{
     secrets::Environment,
     types::{NotReady, ReadyType, Types, Unclaimed},
     workflow::{
-        Claim, Engine, Library, Limits, Observer, RunChange, RunEvent, RunRequest, StartError, TypeCatalogue,
+        Claim, Engine, Library, Limits, Observer, RunChange, RunEvent, RunOptions, RunRequest, StartError, TypeCatalogue,
         library::Layout,
         validate::{self, Tools},
     },
@@ -332,7 +332,7 @@ impl Bench {
     }
 
     pub(crate) fn limits(mut self, jobs: usize, steps: usize) -> Self {
-        self.limits = Limits { jobs, steps };
+        self.limits = Limits { jobs, steps, ..Limits::default() };
         self
     }
 
@@ -367,7 +367,7 @@ impl Bench {
         let library = self.library().await;
         let problems = listed(&library.problems);
         let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|wrong| panic!("{wrong:?}:\n{problems}")));
-        let request = RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned(), file_problem: None };
+        let request = RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned(), options: RunOptions::default(), file_problem: None };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
     }

@@ -13,7 +13,7 @@ use mangrove_app::{
         DataPlace, Parts, Repository, RunError, Runnable, Running, Service, ServiceError, StartRun, StartTriggered,
         StartedRun,
     },
-    workflow::{Limits, RunChange, StartError, inputs::Mistakes},
+    workflow::{Limits, RunChange, RunOptions, StartError, inputs::Mistakes},
 };
 use mangrove_domain::{
     configuration::InForce,
@@ -203,7 +203,7 @@ impl World {
     }
 
     async fn start(&self, what: Runnable) -> StartedRun {
-        let start = StartRun { what, inputs: Json::Object(Vec::new()), trigger: "test".to_owned() };
+        let start = StartRun { what, inputs: Json::Object(Vec::new()), trigger: "test".to_owned(), options: RunOptions::default() };
         within(self.service.start_run(start)).await.expect("it begins")
     }
 
@@ -264,6 +264,7 @@ async fn who_asks_goes_away_before_the_answer_and_the_run_is_neither_lost_nor_do
         what: Runnable::Method { definition: "thing".to_owned(), method: "work".to_owned() },
         inputs: Json::Object(Vec::new()),
         trigger: "test".to_owned(),
+        options: RunOptions::default(),
     };
     // The client hangs up at each point where it can.
     for polls in 1.. {
@@ -396,7 +397,7 @@ async fn inputs_are_checked_before_a_run_as_the_run_itself_checks_them() {
     let Err(Mistakes::Values(found)) = world.service.check_inputs(asked, wrong.clone()) else {
         panic!("they are wrong")
     };
-    let start = StartRun { what: Runnable::Workflow("asked".to_owned()), inputs: wrong, trigger: "test".to_owned() };
+    let start = StartRun { what: Runnable::Workflow("asked".to_owned()), inputs: wrong, trigger: "test".to_owned(), options: RunOptions::default() };
     let refused = world.service.start_run(start).await.expect_err("they are wrong");
     let RunError::Start(StartError::Problems(problems)) = refused else { panic!("{refused}") };
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
@@ -439,6 +440,7 @@ async fn a_service_that_was_built_without_a_part_says_so_and_does_the_rest() {
         what: Runnable::Workflow("ghost".to_owned()),
         inputs: Json::Object(Vec::new()),
         trigger: "test".to_owned(),
+        options: RunOptions::default(),
     };
     let error = service.start_run(unknown).await.expect_err("there is none");
     assert!(matches!(&error, RunError::Unknown { problem, .. } if problem.code == Code::UNKNOWN_NAME), "{error}");

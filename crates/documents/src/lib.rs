@@ -46,7 +46,7 @@ pub use self::{
     repair::{ActionDocument, RepairDocument, repair_actions},
     run::{
         JobDocument, ListedRunDocument, LogDocument, ProvenanceDocument, RunDocument, RunListDocument,
-        RunProblemDocument, StepDocument,
+        RunProblemDocument, StepDocument, ApprovalDocument, AssertionDocument, DecisionDocument,
     },
     run_event::{FinishedDocument, LineDocument, RunEventDocument},
     scan::{ScanDocument, SummaryDocument},

@@ -74,6 +74,10 @@ impl Service {
     /// [`ValidateError`].
     pub async fn validate(&self, name: Option<&str>) -> Result<Validation, ValidateError> {
         let library = self.library().await?;
+        if let Some(broken) = name.filter(|name| library.workflow(name).is_err()).and_then(|name| library.broken_workflow(name))
+        {
+            return Ok(Validation { problems: library.problems_of(&broken.file).cloned().collect() });
+        }
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
         let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
         let request = self.scan_request(CancellationToken::new());

@@ -41,7 +41,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         context.printer.document(&DefinitionListDocument {
             schema: "mangrove.model-list/1",
             definitions,
-            problems: problems(library.own_problems()),
+            problems: problems(library.problems_of_definitions()),
         });
         return Ok(Exit::Done);
     }
@@ -55,7 +55,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     for line in table(&cells) {
         context.printer.line(line);
     }
-    for problem in library.own_problems() {
+    for problem in library.problems_of_definitions() {
         context.printer.problem(problem);
     }
     if cells.is_empty() {

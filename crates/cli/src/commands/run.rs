@@ -21,7 +21,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::{Printer, table},
-    run_text::{handle_text, print_hint, status},
+    run_text::{handle_text, print_hint, reason, status},
 };
 
 /// The most runs that a daemon gives at once.
@@ -205,6 +205,21 @@ fn print_step(printer: &Printer, step: &StepDocument) {
     printer.line(head + status(&step.status) + format!("  {elapsed}"));
     for line in &step.logs {
         printer.line(format!("      {:<5} {}", line.level, line.text));
+    }
+    if let Some(reason) = reason(step) {
+        printer.line(format!("      {reason}"));
+    }
+    if let Some(assertion) = &step.assertion {
+        let word = if assertion.passed { "holds" } else { "does not hold" };
+        printer.line(format!("      {word} ({}): {}", assertion.severity, assertion.expression));
+    }
+    if let Some(approval) = &step.approval {
+        printer.line(format!("      asks: {}", approval.prompt));
+        if let Some(decision) = &approval.decision {
+            let word = if decision.approved { "approved" } else { "rejected" };
+            let reason = decision.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            printer.line(format!("      {word} by {}{reason}", decision.decided_by));
+        }
     }
     for handle in &step.data_handles {
         printer.line(format!("      wrote {}", handle_text(handle)));

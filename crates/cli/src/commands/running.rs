@@ -2,7 +2,7 @@
 
 use mangrove_app::{
     service::{RunError, Runnable, StartRun, StartedRun},
-    workflow::{NotRecorded, StartError},
+    workflow::{NotRecorded, RunOptions, StartError},
 };
 use mangrove_documents::{
     ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, advice, json,
@@ -74,7 +74,7 @@ pub(super) async fn ask(
 pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
     let inputs = inputs(|name, text| service.parse(name, text), given)?;
-    let start = StartRun { what, inputs, trigger: "command-line".to_owned() };
+    let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options: RunOptions::default() };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
     let StartedRun { run, mut events, problems, broken_files, file_problem: _ } = started;
     context.print_notices();
@@ -138,7 +138,8 @@ fn not_recorded(error: &NotRecorded) -> CommandError {
 /// Turns the end of a run into an exit code.
 fn exit_of(run: &FinishedDocument) -> Exit {
     match run.status() {
-        Some(RunStatus::Succeeded) => Exit::Done,
+        // Somebody has to decide before it goes on: nothing is wrong.
+        Some(RunStatus::Succeeded | RunStatus::Suspended) => Exit::Done,
         Some(RunStatus::Blocked) => {
             let error = run.error.as_ref().and_then(|error| Some((&error.code, error.failure.as_ref()?)));
             let failed =
@@ -156,7 +157,8 @@ fn exit_of(run: &FinishedDocument) -> Exit {
             | RunStatus::Interrupted
             | RunStatus::Skipped
             | RunStatus::Pending
-            | RunStatus::Running,
+            | RunStatus::Running
+            | RunStatus::WaitingApproval,
         )
         | None => Exit::No,
     }
@@ -225,6 +227,8 @@ mod tests {
         let record = RunRecord {
             id: String::new(),
             name: String::new(),
+            workflow_id: None,
+            tags: Vec::new(),
             trigger: String::new(),
             status: RunStatus::Blocked,
             started_at: at,

@@ -39,7 +39,11 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     for line in table(&cells) {
         context.printer.line(line);
     }
-    for problem in document.problems.iter().filter_map(client::problem) {
+    // What is wrong with a workflow, `validate` says; here only what is wrong with whole roots and with names.
+    let listed = |problem: &&ProblemDocument| {
+        document.workflows.iter().any(|workflow| !workflow.is_usable && workflow.path == problem.path)
+    };
+    for problem in document.problems.iter().filter(|problem| !listed(problem)).filter_map(client::problem) {
         context.printer.problem(&problem);
     }
     if cells.is_empty() {
@@ -54,6 +58,9 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 fn when(workflow: &ListedWorkflowDocument, now: Timestamp) -> String {
     if let Some(winner) = &workflow.shadowed_by {
         return format!("shadowed by {winner}");
+    }
+    if !workflow.is_usable {
+        return format!("cannot be used: `mangrove workflow validate {}` shows why", workflow.name);
     }
     if !workflow.is_trigger_usable {
         return "trigger cannot be used".to_owned();

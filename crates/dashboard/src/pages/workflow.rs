@@ -159,7 +159,7 @@ fn find(library: &Library, name: &str) -> Result<Found, ApiError> {
         Err(problem) => {
             let same = |workflow: &&Arc<Workflow>| workflow.name.value == name || workflow.id == name;
             let Some(workflow) = library.workflows.iter().find(same) else {
-                let hiding = problems(library.hiding_problems());
+                let hiding = problems(library.hiding_problems(&problem));
                 return Err(ApiError::of_problem(&problem).with_problems(hiding));
             };
             Ok(Found { workflow: Arc::clone(workflow), hindrance: Some((&problem).into()) })
@@ -227,6 +227,9 @@ fn jobs(workflow: &Workflow) -> Vec<JobLine> {
             let mut remarks = Vec::new();
             if let Some(for_each) = &step.for_each {
                 remarks.push(format!("once for each {}", for_each.item.value));
+            }
+            if step.guard.is_some() {
+                remarks.push("unless its guard says that it is done".to_owned());
             }
             if step.allow_failure {
                 remarks.push("its failure does not count".to_owned());

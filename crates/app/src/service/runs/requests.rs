@@ -16,9 +16,12 @@ use crate::{
     service::{base::Service, error::ServiceError},
     workflow::{
         library::Library,
-        run::{Engine, RunRequest, StartError},
+        run::{Engine, Limits, RunOptions, RunRequest, StartError},
     },
 };
+
+/// The variable that bounds how many steps of a job run at once.
+const MOST_STEPS: &str = "SWAMP_MAX_CONCURRENT_STEPS";
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +32,8 @@ pub struct StartRun {
     pub inputs: Json,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
+    /// What else is wanted of it.
+    pub options: RunOptions,
 }
 
 /// Something that can be run, by name or identifier.
@@ -88,15 +93,16 @@ impl Service {
     pub async fn start_run(&self, start: StartRun) -> Result<StartedRun, RunError> {
         let engine = self.engine()?;
         let library = Arc::new(self.library().await?);
-        let StartRun { what, inputs, trigger } = start;
+        let StartRun { what, inputs, trigger, options } = start;
         let file = file_of(&library, &what)?;
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
-                RunRequest { workflow, inputs, trigger, file_problem: None }
+                RunRequest { workflow, inputs, trigger, options, file_problem: None }
             }
             Runnable::Method { definition, method } => {
-                Engine::method_request(&library, definition, method, inputs, trigger)?
+                let request = Engine::method_request(&library, definition, method, inputs, trigger)?;
+                RunRequest { options, ..request }
             }
         };
         self.begin(engine, library, &file, request, self.expression_environment()).await
@@ -174,7 +180,14 @@ impl Service {
             entropy: Arc::clone(&ports.entropy),
             permissions: Arc::clone(&self.permissions),
         };
-        Ok(Engine::new(services, self.repository.directory.display().to_string(), running.limits))
+        let limits = Limits { most_steps: self.most_steps().min(running.limits.most_steps), ..running.limits };
+        Ok(Engine::new(services, self.repository.directory.display().to_string(), limits))
+    }
+
+    /// How many steps of a job may run at once, whatever its workflow says.
+    fn most_steps(&self) -> usize {
+        let said = self.repository.environment.get(MOST_STEPS).and_then(|text| text.trim().parse().ok());
+        said.filter(|limit| *limit > 0).unwrap_or(usize::MAX)
     }
 }
 
@@ -188,8 +201,7 @@ fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
 }
 
 pub(super) fn unknown(library: &Library, problem: Problem) -> RunError {
-    let hiding =
-        if problem.code == Code::UNKNOWN_NAME { library.hiding_problems().cloned().collect() } else { Vec::new() };
+    let hiding = library.hiding_problems(&problem).into_iter().cloned().collect();
     RunError::Unknown { problem, hiding }
 }
 

@@ -1,7 +1,10 @@
 //! Running a workflow from its first job to its last record.
 
 mod context;
+mod assertion;
 mod execution;
+mod guard;
+mod repeat;
 mod request;
 mod single;
 mod step;
@@ -14,14 +17,14 @@ use mangrove_domain::{
     json::Json,
     problem::{Code, Problem},
     run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
-    workflow::{Job, MAXIMUM_NESTING, Workflow},
+    workflow::{AssertSeverity, Job, MAXIMUM_NESTING, Workflow},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
-pub use self::request::RunRequest;
+pub use self::request::{RunOptions, RunRequest};
 pub use self::request::{Limits, NotRecorded, StartError};
 
 use self::{
@@ -56,6 +59,7 @@ pub struct Engine {
 pub struct RecordedRun {
     workflow: Arc<Workflow>,
     record: RunRecord,
+    fail_on: AssertSeverity,
     /// The names of the workflows that led here, this one last.
     chain: Vec<String>,
     deadline: Option<Instant>,
@@ -132,7 +136,7 @@ impl Engine {
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
         let workflow = Arc::new(single::workflow(&known.file, &known.name.value, method, &inputs));
-        Ok(RunRequest { workflow, inputs, trigger, file_problem: None })
+        Ok(RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None })
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
@@ -176,6 +180,9 @@ impl Engine {
         let record = RunRecord {
             id: self.services.entropy.identifier(),
             name: workflow.name.value.clone(),
+            // A single method has no workflow that anybody knows.
+            workflow_id: Some(workflow.id.clone()).filter(|id| !id.is_empty()),
+            tags: overlaid(&workflow.tags, request.options.tags),
             trigger: request.trigger,
             status: RunStatus::Running,
             started_at: self.services.clock.now(),
@@ -187,13 +194,16 @@ impl Engine {
             file_problem: request.file_problem.map(of_file),
         };
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
-            Ok(_) => Ok(RecordedRun { workflow, record, chain, deadline: caller.deadline }),
+            Ok(_) => {
+                let fail_on = request.options.fail_on.unwrap_or(AssertSeverity::Low);
+                Ok(RecordedRun { workflow, record, fail_on, chain, deadline: caller.deadline })
+            }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, chain, deadline } = run;
+        let RecordedRun { workflow, record, fail_on, chain, deadline } = run;
         let about = Json::object([
             ("id", Json::from(record.id.as_str())),
             ("name", Json::from(record.name.as_str())),
@@ -214,6 +224,7 @@ impl Engine {
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
             lines: Arc::default(),
+            fail_on,
             budget: Arc::clone(shared.budget),
             chain,
             deadline,
@@ -276,18 +287,16 @@ fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
     Err(Problem::error(code, workflow.file.clone(), message).at(workflow.name.position(&workflow.file)))
 }
 
+/// Labels under others that win.
+fn overlaid(under: &[(String, String)], over: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut tags = under.to_vec();
+    tags.retain(|(name, _)| !over.iter().any(|(other, _)| other == name));
+    tags.extend(over);
+    tags
+}
+
 fn job_record(job: &Job) -> JobRecord {
-    let steps = job.steps.iter().map(|step| StepRecord {
-        name: step.name.value.clone(),
-        task: step.task.label(),
-        status: RunStatus::Pending,
-        started_at: None,
-        finished_at: None,
-        data_handles: Vec::new(),
-        logs: Vec::new(),
-        error: None,
-        provenance: None,
-    });
+    let steps = job.steps.iter().map(|step| StepRecord::pending(step.name.value.clone(), None, step.task.label()));
     JobRecord {
         name: job.name.value.clone(),
         status: RunStatus::Pending,

@@ -7,22 +7,33 @@ use mangrove_domain::{
     ports::RunStoreError,
     problem::{Code, Problem},
     run::RunRecord,
-    workflow::Workflow,
+    workflow::{AssertSeverity, Workflow},
 };
 
-/// How much may run at once where a workflow does not say.
+/// How much may run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Jobs of one run, at least 1.
+    /// Jobs of one run where its workflow does not say, at least 1.
     pub jobs: usize,
-    /// Steps of one job, at least 1.
+    /// Steps of one job where its workflow does not say, at least 1.
     pub steps: usize,
+    /// Steps of one job, whatever its workflow says; at least 1.
+    pub most_steps: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { jobs: 16, steps: 16 }
+        Self { jobs: 16, steps: 16, most_steps: usize::MAX }
     }
+}
+
+/// What whoever starts a run wants of it, beside its inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Labels of the run, over those of its workflow.
+    pub tags: Vec<(String, String)>,
+    /// From which severity on an assertion that does not hold fails its job; `None` for every one.
+    pub fail_on: Option<AssertSeverity>,
 }
 
 /// A workflow to run.
@@ -34,6 +45,8 @@ pub struct RunRequest {
     pub inputs: Json,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
+    /// What else is wanted of it.
+    pub options: RunOptions,
     /// Why the file of the workflow cannot be used now, if this is the workflow as it was before.
     pub file_problem: Option<Problem>,
 }

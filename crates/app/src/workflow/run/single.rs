@@ -21,25 +21,27 @@ pub(super) fn workflow(file: &str, definition: &str, method: &str, inputs: &Json
         target: Target::Definition(located(definition.to_owned())),
         method: located(method.to_owned()),
         inputs: Some(node(NodeValue::Map(handed.collect()))),
+        global_arguments: None,
     };
     let step = Step {
         name: located(method.to_owned()),
         description: None,
         task,
         for_each: None,
+        guard: None,
         depends_on: Vec::new(),
-        weight: 0,
+        weight: 0.0,
+        concurrency: None,
         allow_failure: false,
         timeout: None,
-        driver: None,
+        outputs: Vec::new(),
     };
     let job = Job {
         name: located(definition.to_owned()),
         description: None,
         depends_on: Vec::new(),
-        weight: 0,
+        weight: 0.0,
         concurrency: None,
-        driver: None,
         steps: vec![step],
     };
     Workflow {
@@ -48,12 +50,13 @@ pub(super) fn workflow(file: &str, definition: &str, method: &str, inputs: &Json
         id: String::new(),
         name: located(format!("{definition}.{method}")),
         description: None,
+        version: 1,
         tags: Vec::new(),
         inputs: None,
         trigger: None,
         is_trigger_broken: false,
         concurrency: None,
-        driver: None,
+        reports: None,
         jobs: vec![job],
     }
 }

@@ -1,21 +1,26 @@
 //! Running one step: its repetitions, its task.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, future::BoxFuture, stream};
 use mangrove_domain::{
     definition::Definition,
     document::Node,
     form::Located,
     json::Json,
     problem::{Code, Problem},
-    run::{RunProblem, RunStatus},
+    run::{ApprovalRecord, AssertionRecord, RunProblem, RunStatus, SkipReason},
     type_name::TypeName,
     workflow::{Job, Step, Target, Task},
 };
 use tokio::time::Instant;
 
-use super::{context::Context, request::RunRequest};
+use super::{
+    assertion,
+    context::Context,
+    guard,
+    repeat::PlannedStep,
+    request::{RunOptions, RunRequest},
+};
 use crate::{
     method::{self, Invocation, Invoked, OnLine, StepBudget, problem},
     render::{Renderer, Scope},
@@ -27,87 +32,97 @@ pub(super) struct StepOutcome {
     /// The task with its expressions resolved, masked.
     pub(super) task: String,
     pub(super) invoked: Invoked,
+    /// True if its failure does not fail its job.
+    pub(super) is_failure_allowed: bool,
+    pub(super) skipped: Option<SkipReason>,
+    pub(super) assertion: Option<AssertionRecord>,
+    pub(super) approval: Option<ApprovalRecord>,
+}
+
+impl StepOutcome {
+    pub(super) fn of(step: &Step, task: String, invoked: Invoked) -> Self {
+        Self {
+            task,
+            invoked,
+            is_failure_allowed: step.allow_failure,
+            skipped: None,
+            assertion: None,
+            approval: None,
+        }
+    }
 }
 
 /// Runs a step to its end; never fails itself.
-pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOutcome {
-    let about = [("name", Json::from(step.name.value.as_str())), ("job", Json::from(job.name.value.as_str()))];
-    let scope = context.scope.with_self(Json::object(about.clone()));
-    let budget = StepBudget::new(&context.budget);
-    let Some(for_each) = &step.for_each else {
-        return once(context, job, step, &scope, &budget).await;
-    };
-    let unrepeated = |invoked| StepOutcome { task: step.task.label(), invoked };
-    let items = match context.renderer(&scope).value(&for_each.over) {
-        Ok(Json::Array(items)) => items,
-        Ok(other) => {
-            let position = for_each.over.position(&context.workflow.file);
-            let message = format!("{position}: `in` must yield a list, found {}", other.type_name());
-            return unrepeated(Invoked::failed(problem(Code::INVALID_EXPRESSION, message)));
+pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step, planned: &PlannedStep) -> StepOutcome {
+    let scope = context.scope_of(job, &planned.name, planned.item.as_ref());
+    if let Some(guard) = &step.guard {
+        match guard::decide(context, &scope, guard).await {
+            Ok(false) => {
+                let (job, step, task) = (job.name.value.clone(), planned.name.clone(), step.task.label());
+                context.observe(RunChange::StepStarted { job, step, task });
+            }
+            Ok(true) => {
+                let invoked = Invoked::ended(RunStatus::Skipped, None);
+                let skipped = Some(SkipReason::Guarded);
+                return StepOutcome { skipped, ..StepOutcome::of(step, step.task.label(), invoked) };
+            }
+            // Whether it is to run is not known, and nobody allowed that.
+            Err(error) => {
+                let outcome = StepOutcome::of(step, step.task.label(), Invoked::failed(error));
+                return StepOutcome { is_failure_allowed: false, ..outcome };
+            }
         }
-        Err(error) => return unrepeated(Invoked::failed(error)),
-    };
-    let limit = context.step_limit(job).max(1);
-    let scopes: Vec<Scope> = items
-        .into_iter()
-        .map(|item| {
-            let members = about.clone().into_iter().chain([(for_each.item.value.as_str(), item)]);
-            context.scope.with_self(Json::object(members))
-        })
-        .collect();
-    let mut calls: Vec<BoxFuture<'_, StepOutcome>> = Vec::with_capacity(scopes.len());
-    for scope in &scopes {
-        calls.push(Box::pin(once(context, job, step, scope, &budget)));
     }
-    let outcomes: Vec<StepOutcome> = stream::iter(calls).buffered(limit).collect().await;
-    unrepeated(combined(outcomes))
+    carry_out(context, job, step, planned, &scope).await
 }
 
-/// One outcome for all repetitions: the worst status, the first error, everything that was written and logged.
-fn combined(outcomes: Vec<StepOutcome>) -> Invoked {
-    let mut whole = Invoked::ended(RunStatus::Succeeded, None);
-    for StepOutcome { invoked, .. } in outcomes {
-        let rank = |status: RunStatus| match status {
-            RunStatus::Blocked => 3,
-            RunStatus::Cancelled => 2,
-            RunStatus::Failed => 1,
-            RunStatus::Pending
-            | RunStatus::Running
-            | RunStatus::Succeeded
-            | RunStatus::Skipped
-            | RunStatus::Interrupted => 0,
-        };
-        if rank(invoked.status) > rank(whole.status) {
-            whole.status = invoked.status;
-            whole.error = invoked.error;
-        }
-        whole.data_handles.extend(invoked.data_handles);
-        whole.logs.extend(invoked.logs);
-        whole.provenance = whole.provenance.or(invoked.provenance);
-    }
-    whole
-}
-
-async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budget: &Arc<StepBudget>) -> StepOutcome {
+async fn carry_out(
+    context: &Context<'_>,
+    job: &Job,
+    step: &Step,
+    planned: &PlannedStep,
+    scope: &Scope,
+) -> StepOutcome {
     let renderer = context.renderer(scope);
-    let mut task = step.task.label();
-    let invoked = match &step.task {
-        Task::ModelMethod { target, method, inputs } => {
+    let outcome = |invoked| StepOutcome::of(step, step.task.label(), invoked);
+    match &step.task {
+        Task::ModelMethod { target, method, inputs, global_arguments: _ } => {
             match prepare(context, &renderer, target, method, inputs.as_ref()) {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
-                    task = context.environment.mask(&label);
-                    call_method(context, job, step, scope, &call, budget).await
+                    let budget = StepBudget::new(&context.budget);
+                    let place = Place { job: &job.name.value, step: &planned.name, timeout: step.timeout };
+                    let invoked = call_method(context, place, scope, &call, &budget).await;
+                    StepOutcome { task: context.environment.mask(&label), ..outcome(invoked) }
                 }
-                Err(error) => Invoked::failed(error),
+                Err(error) => outcome(Invoked::failed(error)),
             }
         }
         Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()) {
-            Ok(request) => run_nested(context, step, request).await,
-            Err(error) => Invoked::failed(error),
+            Ok(request) => outcome(run_nested(context, step, request).await),
+            Err(error) => outcome(Invoked::failed(error)),
         },
-    };
-    StepOutcome { task, invoked }
+        Task::Assert { expression, message, severity } => {
+            assertion::check(context, scope, step, (expression, message, *severity)).await
+        }
+        Task::ManualApproval { prompt, timeout } => match rendered_text(&renderer, prompt, &context.workflow.file) {
+            Ok(prompt) => {
+                let prompt = context.environment.mask(&prompt);
+                let approval = ApprovalRecord { prompt, timeout: timeout.map(|limit| limit.as_secs()), decision: None };
+                let invoked = Invoked::ended(RunStatus::WaitingApproval, None);
+                StepOutcome { approval: Some(approval), ..outcome(invoked) }
+            }
+            Err(error) => outcome(Invoked::failed(error)),
+        },
+    }
+}
+
+/// Which step calls a method, and how long it may take.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    job: &'a str,
+    step: &'a str,
+    timeout: Option<Duration>,
 }
 
 /// A method call with everything resolved.
@@ -147,8 +162,7 @@ fn prepare(
 
 async fn call_method(
     context: &Context<'_>,
-    job: &Job,
-    step: &Step,
+    place: Place<'_>,
     scope: &Scope,
     call: &Call,
     budget: &Arc<StepBudget>,
@@ -159,7 +173,7 @@ async fn call_method(
         return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
     }
     let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
-    let (job, step_name) = (job.name.value.clone(), step.name.value.clone());
+    let (job, step_name) = (place.job.to_owned(), place.step.to_owned());
     let lines = Arc::clone(&context.lines);
     let on_line: OnLine = Arc::new(move |line| {
         lines.add(&job, &step_name, line);
@@ -176,7 +190,7 @@ async fn call_method(
         models: &context.models,
         run_id: &context.run_id,
         repository: context.repository,
-        timeout: step.timeout.into_iter().chain(left).min(),
+        timeout: place.timeout.into_iter().chain(left).min(),
         cancellation: context.cancellation,
         on_line,
         budget,
@@ -198,6 +212,7 @@ fn nested(
         workflow: Arc::clone(workflow),
         inputs,
         trigger: format!("run {}", context.run_id),
+        options: RunOptions { tags: Vec::new(), fail_on: Some(context.fail_on) },
         file_problem: None,
     })
 }
@@ -216,6 +231,13 @@ async fn run_nested(context: &Context<'_>, step: &Step, request: RunRequest) -> 
     let deadline = own.into_iter().chain(context.deadline).min();
     match context.nested.run_nested(context, request, deadline).await {
         Ok(record) => {
+            if record.status == RunStatus::Suspended {
+                let message = format!(
+                    "workflow `{name}` (run {}) waits for an approval, which a workflow that another one calls cannot",
+                    record.id
+                );
+                return Invoked::failed(problem(Code::METHOD_FAILED, message));
+            }
             let handles = record.jobs.iter().flat_map(|job| &job.steps).flat_map(|step| step.data_handles.clone());
             let error = record.error.map(|error| RunProblem {
                 message: format!("workflow `{name}` (run {}): {}", record.id, error.message),
@@ -232,7 +254,7 @@ async fn run_nested(context: &Context<'_>, step: &Step, request: RunRequest) -> 
 }
 
 /// The text of a name that may contain expressions.
-fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
+pub(super) fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
     match renderer.text(&text.value, &text.position(file))? {
         Json::String(text) => Ok(text),
         Json::Number(number) => Ok(Json::Number(number).to_string()),
