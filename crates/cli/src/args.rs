@@ -1,8 +1,9 @@
 //! The command line as clap reads it.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mangrove_domain::time::parse_duration;
 
 /// Finds, builds and runs the TypeScript extensions of a repository.
 #[derive(Debug, Parser)]
@@ -368,7 +369,86 @@ pub(crate) enum Workflow {
         name: String,
         #[command(flatten)]
         inputs: Inputs,
+        #[command(flatten)]
+        wanted: Wanted,
     },
+    /// List the steps that somebody has to approve
+    Approvals,
+    /// Approve a step that waits
+    Approve(Decision),
+    /// Reject a step that waits, which ends its run
+    Reject(Decision),
+    /// Let a run go on: one whose steps were approved, or one that did not end well
+    Resume {
+        /// The workflow, by name or identifier
+        name: String,
+        /// The run, or the beginning of its identifier; needed if several can go on
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
+        /// Do this step and everything that depends on it again
+        #[arg(long, value_name = "STEP")]
+        from: Option<String>,
+        #[command(flatten)]
+        inputs: Inputs,
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+    /// Show a workflow as its file has it
+    Get {
+        /// The workflow, by name or identifier
+        name: String,
+    },
+    /// List the workflows whose name, identifier or description contains a text
+    Search {
+        /// The text; all workflows if not given
+        query: Option<String>,
+    },
+}
+
+/// What somebody decided.
+#[derive(Debug, Args)]
+pub(crate) struct Decision {
+    /// The workflow, by name or identifier
+    pub(crate) name: String,
+    /// The step, as the run calls it
+    pub(crate) step: String,
+    /// The run, or the beginning of its identifier; needed if several runs wait
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+/// What is wanted of a run, beside its inputs.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Wanted {
+    /// A label of the run; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) tags: Vec<(String, String)>,
+    /// End the run as cancelled after this time: seconds, or a duration such as 30s, 5m or 1h
+    #[arg(long, value_name = "DURATION", value_parser = time_limit)]
+    pub(crate) timeout: Option<Duration>,
+    /// Let the run fail only for assertions that are at least this severe
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<Severity>,
+    /// Report the assertions as `JUnit` XML, on standard output unless `--out` names a file
+    #[arg(long)]
+    pub(crate) junit: bool,
+    /// Where to write that report
+    #[arg(long, value_name = "FILE", requires = "junit")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How bad it is if an assertion does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Severity {
+    /// Good to know
+    Low,
+    /// To be looked at
+    Medium,
+    /// Wrong
+    High,
 }
 
 #[derive(Debug, Args)]
@@ -431,4 +511,9 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+fn time_limit(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    seconds.or_else(|| parse_duration(text)).ok_or_else(|| "expected seconds, or a duration such as 90s, 5m or 1h".to_owned())
 }

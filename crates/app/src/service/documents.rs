@@ -1,6 +1,6 @@
 //! Definitions and workflows: reading and validating them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
     json::Json,
@@ -12,7 +12,11 @@ use mangrove_domain::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{base::Service, error::ServiceError};
+use super::{
+    base::Service,
+    error::ServiceError,
+    runs::{RunError, unknown},
+};
 use crate::{
     method, on_demand,
     types::Unclaimed,
@@ -100,6 +104,24 @@ impl Service {
             Some(workflow) => validate::validate_workflow(&library, workflow, tools),
         };
         Ok(Validation { problems })
+    }
+
+    /// A workflow by its name or identifier, with everything that its file says.
+    ///
+    /// # Errors
+    /// [`RunError`]: there is none, or its file cannot be read.
+    pub async fn workflow_file(&self, name: &str) -> Result<(Arc<Workflow>, Json), RunError> {
+        let external = self.scanner.ports().tree.workflows().await.map_err(ServiceError::from)?;
+        let library = self.load_library(external.clone()).await.map_err(ServiceError::from)?;
+        let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
+        let brought = external.files.into_iter().find(|file| file.source.to_string() == workflow.file);
+        let text = match brought {
+            Some(file) => Some(file.text),
+            None => self.repository.files.read(&workflow.file).await.map_err(ServiceError::from)?,
+        };
+        let said = self.parse(&workflow.file, &text.unwrap_or_default());
+        // It could be read a moment ago.
+        Ok((workflow, said.unwrap_or_default()))
     }
 
     /// The workflows of a library that run by themselves.

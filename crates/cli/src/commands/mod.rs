@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share.
 
+pub(crate) mod approval;
 pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod catalog;
@@ -8,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod init;
+mod junit;
 pub(crate) mod model;
 pub(crate) mod retry;
 pub(crate) mod run;

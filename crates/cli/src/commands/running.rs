@@ -1,5 +1,7 @@
 //! Running a workflow or a method, and following it.
 
+use std::{collections::BTreeMap, pin::pin};
+
 use mangrove_app::{
     service::{RunError, Runnable, StartRun, StartedRun},
     workflow::{NotRecorded, RunOptions, StartError},
@@ -13,11 +15,11 @@ use mangrove_domain::{
     json::Json,
     ports::DocumentError,
     problem::{Code, Problem},
-    run::RunStatus,
+    run::{AssertSeverity, RunStatus},
 };
 use mangrove_fs::read::{self, FileKind, Within};
 
-use super::Context;
+use super::{Context, junit};
 use crate::{
     args,
     client::{self, Client},
@@ -33,9 +35,17 @@ pub(super) async fn ask(
     client: &Client,
     workflow: &str,
     given: &args::Inputs,
+    wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
     let inputs = json::to_value(&inputs(compose::parse_document, given)?);
-    let body = serde_json::json!({ "inputs": inputs });
+    let tags: BTreeMap<&str, &str> = wanted.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let mut body = serde_json::json!({ "inputs": inputs });
+    if !tags.is_empty() {
+        body["tags"] = serde_json::json!(tags);
+    }
+    if let Some(severity) = wanted.fail_on {
+        body["failOn"] = serde_json::json!(AssertSeverity::from(severity).as_str());
+    }
     let started: StartedRunDocument = client.post(&["workflows", workflow, "runs"], &body).await?;
     for problem in started.problems.iter().filter_map(client::problem) {
         context.printer.problem(&problem);
@@ -44,7 +54,8 @@ pub(super) async fn ask(
     let id = started.run.run_id;
     let mut events = client.follow(&["runs", &id, "logs"]).await?;
     let cancellation = context.interrupts.cancellation();
-    let view = view(context);
+    let view = view_of(context, wanted);
+    let mut limit = pin!(time_is_up(wanted));
     let mut is_asked_to_end = false;
     loop {
         tokio::select! {
@@ -56,10 +67,11 @@ pub(super) async fn ask(
                 if let RunEventDocument::Finished(run) = &event
                     && run.run_id == id
                 {
+                    junit::write(context, wanted, run)?;
                     return Ok(exit_of(run));
                 }
             },
-            () = cancellation.cancelled(), if !is_asked_to_end => {
+            () = async { tokio::select! { () = cancellation.cancelled() => {}, () = &mut limit => {} } }, if !is_asked_to_end => {
                 is_asked_to_end = true;
                 let _: RunDocument = client.post(&["runs", &id, "cancel"], &serde_json::Map::new()).await?;
             }
@@ -71,11 +83,25 @@ pub(super) async fn ask(
 }
 
 /// Runs something and follows it to its end.
-pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs) -> Result<Exit, CommandError> {
+pub(super) async fn run(
+    context: &Context,
+    what: Runnable,
+    given: &args::Inputs,
+    wanted: &args::Wanted,
+) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
     let inputs = inputs(|name, text| service.parse(name, text), given)?;
-    let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options: RunOptions::default() };
+    let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options: options(wanted) };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
+    follow(context, started, wanted).await
+}
+
+/// Follows a run that has begun to its end.
+pub(super) async fn follow(
+    context: &Context,
+    started: StartedRun,
+    wanted: &args::Wanted,
+) -> Result<Exit, CommandError> {
     let StartedRun { run, mut events, problems, broken_files, file_problem: _ } = started;
     context.print_notices();
     for problem in &problems {
@@ -83,7 +109,8 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
     }
     print_broken_files(context, &broken_files);
     let cancellation = context.interrupts.cancellation();
-    let view = view(context);
+    let view = view_of(context, wanted);
+    let mut limit = pin!(time_is_up(wanted));
     let mut is_asked_to_end = false;
     loop {
         tokio::select! {
@@ -92,16 +119,48 @@ pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs)
                 (Some(_), None) => {}
                 (None, _) => break,
             },
-            () = cancellation.cancelled(), if !is_asked_to_end => {
+            () = async { tokio::select! { () = cancellation.cancelled() => {}, () = &mut limit => {} } }, if !is_asked_to_end => {
                 is_asked_to_end = true;
                 run.cancel();
             }
         }
     }
     match run.wait().await {
-        Ok(record) => Ok(exit_of(&FinishedDocument::from(record.as_ref()))),
+        Ok(record) => {
+            let finished = FinishedDocument::from(record.as_ref());
+            junit::write(context, wanted, &finished)?;
+            Ok(exit_of(&finished))
+        }
         Err(error) => Err(not_recorded(&error)),
     }
+}
+
+/// Comes back when the run must have ended.
+async fn time_is_up(wanted: &args::Wanted) {
+    match wanted.timeout {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is wanted of a run.
+pub(super) fn options(wanted: &args::Wanted) -> RunOptions {
+    RunOptions { tags: wanted.tags.clone(), fail_on: wanted.fail_on.map(AssertSeverity::from) }
+}
+
+impl From<args::Severity> for AssertSeverity {
+    fn from(severity: args::Severity) -> Self {
+        match severity {
+            args::Severity::Low => AssertSeverity::Low,
+            args::Severity::Medium => AssertSeverity::Medium,
+            args::Severity::High => AssertSeverity::High,
+        }
+    }
+}
+
+/// How a run is shown whose report may go to standard output.
+fn view_of(context: &Context, wanted: &args::Wanted) -> Option<Box<dyn View>> {
+    if wanted.junit && wanted.out.is_none() { None } else { view(context) }
 }
 
 /// How a run is shown; `None` if it is not.
@@ -116,7 +175,7 @@ pub(super) fn view(context: &Context) -> Option<Box<dyn View>> {
 }
 
 /// The error that nothing began.
-fn not_started(context: &Context, error: &RunError) -> CommandError {
+pub(super) fn not_started(context: &Context, error: &RunError) -> CommandError {
     let report = ErrorReport::not_started(error);
     match error {
         RunError::Unknown { problem, hiding } => {
@@ -125,6 +184,7 @@ fn not_started(context: &Context, error: &RunError) -> CommandError {
             }
             unknown(problem)
         }
+        RunError::State(problem) => CommandError::answer(ErrorReport::problem(problem)),
         RunError::Start(StartError::Problems(problems)) if problems.is_empty() => CommandError::mistake(report),
         RunError::Start(StartError::Problems(_)) => wrong(report),
         RunError::Start(StartError::NotRecorded(_)) | RunError::Service(_) => CommandError::failed(report),
@@ -184,7 +244,7 @@ fn print_broken_files(context: &Context, files: &[String]) {
 
 /// The inputs of the command line over those of the file. Values stay text here; the schema of the workflow or
 /// method turns them into what it wants.
-fn inputs(
+pub(super) fn inputs(
     parse: impl Fn(&str, &str) -> Result<Json, DocumentError>,
     inputs: &args::Inputs,
 ) -> Result<Json, CommandError> {

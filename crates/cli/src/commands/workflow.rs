@@ -1,12 +1,20 @@
 //! `mangrove workflow list`, `validate` and `run`
 
 use mangrove_app::service::{Runnable, ValidateError};
-use mangrove_documents::{ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, problems};
-use mangrove_domain::time::Timestamp;
+use mangrove_documents::{ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, json, problems, schedule};
+use mangrove_domain::{time::Timestamp, workflow::Workflow};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Context, running};
-use crate::{args, client, errors::CommandError, exit::Exit, human::duration, printer::table};
+use crate::{
+    args, client,
+    errors::CommandError,
+    exit::Exit,
+    human::duration,
+    line::{Line, Style},
+    printer::table,
+};
 
 #[derive(Serialize)]
 struct ValidateDocument {
@@ -76,6 +84,109 @@ fn when(workflow: &ListedWorkflowDocument, now: Timestamp) -> String {
     }
 }
 
+#[derive(Serialize)]
+struct WorkflowDocument {
+    schema: &'static str,
+    id: String,
+    name: String,
+    description: Option<String>,
+    version: u32,
+    inputs: Value,
+    trigger: Value,
+    tags: Value,
+    reports: Value,
+    jobs: Value,
+    path: String,
+}
+
+pub(crate) async fn get(context: &Context, name: &str) -> Result<Exit, CommandError> {
+    let (workflow, said) =
+        context.look()?.workflow_file(name).await.map_err(|error| running::not_started(context, &error))?;
+    let member = |key: &str| said.get(key).map_or(Value::Null, json::to_value);
+    if context.printer.is_json() {
+        context.printer.document(&WorkflowDocument {
+            schema: "mangrove.workflow/1",
+            id: workflow.id.clone(),
+            name: workflow.name.value.clone(),
+            description: workflow.description.clone(),
+            version: workflow.version,
+            inputs: member("inputs"),
+            trigger: member("trigger"),
+            tags: member("tags"),
+            reports: member("reports"),
+            jobs: member("jobs"),
+            path: workflow.file.clone(),
+        });
+        return Ok(Exit::Done);
+    }
+    let printer = &context.printer;
+    printer.line(Style::Bold.of(&workflow.name.value) + format!("  version {}", workflow.version));
+    printer.line(format!("  {}", workflow.file));
+    for line in workflow.description.iter().flat_map(|text| text.lines()) {
+        printer.line(format!("  {line}"));
+    }
+    for job in &workflow.jobs {
+        printer.line(Line::from("  ") + Line::name(&job.name.value));
+        for step in &job.steps {
+            let (name, task) = (Line::name(&step.name.value), step.task.label());
+            printer.line(Line::from("    ") + name + format!(" ({task})"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct SearchDocument<'a> {
+    schema: &'static str,
+    query: &'a str,
+    results: Vec<FoundWorkflow>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FoundWorkflow {
+    id: String,
+    name: String,
+    description: Option<String>,
+    job_count: usize,
+    has_inputs: bool,
+    trigger: Option<String>,
+}
+
+pub(crate) async fn search(context: &Context, query: &str) -> Result<Exit, CommandError> {
+    let library = context.look()?.library().await?;
+    let wanted = query.to_lowercase();
+    let fits = |workflow: &Workflow| {
+        let texts = [Some(&workflow.name.value), Some(&workflow.id), workflow.description.as_ref()];
+        texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&wanted))
+    };
+    let found = |workflow: &Workflow| FoundWorkflow {
+        id: workflow.id.clone(),
+        name: workflow.name.value.clone(),
+        description: workflow.description.clone(),
+        job_count: workflow.jobs.len(),
+        has_inputs: workflow.inputs.is_some(),
+        trigger: schedule(workflow).map(str::to_owned),
+    };
+    let results: Vec<FoundWorkflow> =
+        library.usable_workflows().filter(|workflow| fits(workflow)).map(|workflow| found(workflow)).collect();
+    if context.printer.is_json() {
+        context.printer.document(&SearchDocument { schema: "mangrove.workflow-search/1", query, results });
+        return Ok(Exit::Done);
+    }
+    let cell = |found: &FoundWorkflow| {
+        let first_line = found.description.as_deref().and_then(|text| text.lines().next());
+        vec![found.name.clone(), first_line.unwrap_or_default().to_owned()]
+    };
+    for line in table(&results.iter().map(cell).collect::<Vec<_>>()) {
+        context.printer.line(line);
+    }
+    if results.is_empty() {
+        context.printer.note("no workflow contains this");
+    }
+    Ok(Exit::Done)
+}
+
 pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Exit, CommandError> {
     let validation = context.open(None)?.validate(name).await.map_err(|error| match error {
         ValidateError::Unknown(problem) => running::unknown(&problem),
@@ -99,9 +210,14 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     Ok(if is_valid { Exit::Done } else { Exit::No })
 }
 
-pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) -> Result<Exit, CommandError> {
+pub(crate) async fn run(
+    context: &Context,
+    name: &str,
+    inputs: &args::Inputs,
+    wanted: &args::Wanted,
+) -> Result<Exit, CommandError> {
     match context.client()? {
-        Some(client) => running::ask(context, &client, name, inputs).await,
-        None => running::run(context, Runnable::Workflow(name.to_owned()), inputs).await,
+        Some(client) => running::ask(context, &client, name, inputs, wanted).await,
+        None => running::run(context, Runnable::Workflow(name.to_owned()), inputs, wanted).await,
     }
 }

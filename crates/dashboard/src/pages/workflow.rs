@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
 };
-use mangrove_app::workflow::{Library, inputs::Mistakes};
+use mangrove_app::workflow::{Library, RunOptions, inputs::Mistakes};
 use mangrove_daemon::http::{
     ApiError, InPath,
     work::{self, RunKey, RunRequest},
@@ -125,7 +125,7 @@ pub(crate) async fn start(
     let serde_json::Value::Object(inputs) = json::to_value(&inputs) else {
         return Err(ApiError::plain(StatusCode::BAD_REQUEST, "the inputs are no object"));
     };
-    let request = RunRequest { workflow: name, inputs, trigger: "dashboard".to_owned(), key };
+    let request = RunRequest { workflow: name, inputs, trigger: "dashboard".to_owned(), options: RunOptions::default(), key };
     let answer = work::start(&visitor.state, request, SOON).await?;
     Ok(Redirect::to(&address::of_run(&answer.record.id)).into_response())
 }

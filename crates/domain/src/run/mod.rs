@@ -1,10 +1,12 @@
 //! Runs: what happened when a method or a workflow ran.
 
+mod decide;
 mod step;
 
 use crate::{failure::Failure, json::Json, time::Timestamp};
 
-pub use step::{ApprovalRecord, AssertionRecord, Decision, LogLine, SkipReason, StepRecord};
+pub use decide::NotDecided;
+pub use step::{ApprovalRecord, AssertSeverity, AssertionRecord, Decision, LogLine, SkipReason, StepRecord};
 
 /// How far a run, job or step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

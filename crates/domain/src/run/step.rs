@@ -1,7 +1,7 @@
 //! One step of a run.
 
 use super::{Provenance, RunProblem, RunStatus};
-use crate::{json::Json, time::Timestamp, workflow::AssertSeverity};
+use crate::{json::Json, time::Timestamp};
 
 /// One step of a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +104,39 @@ impl SkipReason {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         SkipReason::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// How bad it is if an assertion does not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssertSeverity {
+    /// Good to know.
+    Low,
+    /// To be looked at.
+    Medium,
+    /// Wrong.
+    #[default]
+    High,
+}
+
+impl AssertSeverity {
+    /// Every severity with its spelling, the least one first.
+    pub const WORDS: [(&'static str, Self); 3] = [("low", Self::Low), ("medium", Self::Medium), ("high", Self::High)];
+
+    /// As a file writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AssertSeverity::Low => "low",
+            AssertSeverity::Medium => "medium",
+            AssertSeverity::High => "high",
+        }
+    }
+
+    /// The severity of this spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        AssertSeverity::WORDS.into_iter().find(|(word, _)| *word == text).map(|(_, severity)| severity)
     }
 }
 

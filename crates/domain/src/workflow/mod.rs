@@ -8,6 +8,7 @@ mod duration;
 mod file;
 pub mod graph;
 mod parse;
+pub mod resume;
 mod outputs;
 mod placement;
 mod task;
@@ -19,7 +20,7 @@ pub use condition::Condition;
 pub use file::{WorkflowFile, WorkflowFiles};
 pub use outputs::OutputOverride;
 pub use parse::parse;
-pub use task::{AssertSeverity, Target, Task};
+pub use task::{Target, Task};
 pub use trigger::{Misfire, Overlap, Trigger};
 
 use std::time::Duration;

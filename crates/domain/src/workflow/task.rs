@@ -6,6 +6,7 @@ use crate::{
     document::{Node, NodeValue},
     form::{Form, Located, Members},
     nearest,
+    run::AssertSeverity,
 };
 
 const KEYS: [&str; 13] = [
@@ -61,39 +62,6 @@ pub enum Task {
         /// How long it can be decided.
         timeout: Option<Duration>,
     },
-}
-
-/// How bad it is if an assertion does not hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AssertSeverity {
-    /// Good to know.
-    Low,
-    /// To be looked at.
-    Medium,
-    /// Wrong.
-    #[default]
-    High,
-}
-
-impl AssertSeverity {
-    /// Every severity with its spelling, the least one first.
-    pub const WORDS: [(&'static str, Self); 3] = [("low", Self::Low), ("medium", Self::Medium), ("high", Self::High)];
-
-    /// As a file writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            AssertSeverity::Low => "low",
-            AssertSeverity::Medium => "medium",
-            AssertSeverity::High => "high",
-        }
-    }
-
-    /// The severity of this spelling.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        AssertSeverity::WORDS.into_iter().find(|(word, _)| *word == text).map(|(_, severity)| severity)
-    }
 }
 
 /// The definition that a step uses.

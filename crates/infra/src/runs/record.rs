@@ -4,11 +4,10 @@ use mangrove_domain::{
     failure::Failure,
     problem::Code,
     run::{
-        ApprovalRecord, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus,
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus,
         SkipReason, StepRecord,
     },
     time::Timestamp,
-    workflow::AssertSeverity,
 };
 use mangrove_fs::json_text::{from_value, to_value};
 use serde::{Deserialize, Serialize};

@@ -5,11 +5,10 @@ use mangrove_domain::{
     ports::{RunFilter, RunPlace, RunStore},
     problem::Code,
     run::{
-        ApprovalRecord, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader, RunLookup, RunProblem,
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader, RunLookup, RunProblem,
         RunRecord, RunStatus, SkipReason, StepRecord,
     },
     time::Timestamp,
-    workflow::AssertSeverity,
 };
 
 use crate::rows;

@@ -16,7 +16,7 @@ use crate::{
     service::{base::Service, error::ServiceError},
     workflow::{
         library::Library,
-        run::{Engine, Limits, RunOptions, RunRequest, StartError},
+        run::{Beginning, Engine, Limits, RunOptions, RunRequest, StartError},
     },
 };
 
@@ -76,6 +76,9 @@ pub enum RunError {
         /// What is wrong with files of which one may have the name; empty if it is not unknown.
         hiding: Vec<Problem>,
     },
+    /// The run is in no state for what is asked of it.
+    #[error("{}", .0.message)]
+    State(Problem),
     /// The inputs are wrong, or the run cannot be recorded. Nothing ran.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -121,7 +124,8 @@ impl Service {
         let broken_files = broken_files(&library, file);
         let file_problem = request.file_problem.clone();
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
-        let (run, events) = self.active.start(Start { engine, library, request, environment, runs, clock }).await?;
+        let beginning = Beginning::New(request);
+        let (run, events) = self.active.start(Start { engine, library, beginning, environment, runs, clock }).await?;
         Ok(StartedRun { run, events, problems, broken_files, file_problem })
     }
 
@@ -200,13 +204,13 @@ fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
     found.map_err(|problem| unknown(library, problem))
 }
 
-pub(super) fn unknown(library: &Library, problem: Problem) -> RunError {
+pub(in crate::service) fn unknown(library: &Library, problem: Problem) -> RunError {
     let hiding = library.hiding_problems(&problem).into_iter().cloned().collect();
     RunError::Unknown { problem, hiding }
 }
 
 /// The files of the repository that are in error, but for this one.
-fn broken_files(library: &Library, file: &str) -> Vec<String> {
+pub(super) fn broken_files(library: &Library, file: &str) -> Vec<String> {
     let errors = library.own_problems().filter(|problem| problem.severity == Severity::Error);
     let files: BTreeSet<&str> =
         errors.map(|problem| problem.subject.as_str()).filter(|subject| *subject != file).collect();

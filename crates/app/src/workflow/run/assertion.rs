@@ -3,8 +3,8 @@
 use mangrove_domain::{
     form::Located,
     problem::Code,
-    run::{AssertionRecord, RunProblem, RunStatus},
-    workflow::{AssertSeverity, Step},
+    run::{AssertSeverity, AssertionRecord, RunProblem, RunStatus},
+    workflow::Step,
 };
 
 use super::{

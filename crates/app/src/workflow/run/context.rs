@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
     ports::RunStoreError,
-    run::RunRecord,
-    workflow::{AssertSeverity, Job, Workflow, graph::Limit},
+    run::{AssertSeverity, RunRecord},
+    workflow::{Job, Workflow, graph::Limit},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
     problem::{Code, Problem},
-    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
-    workflow::{AssertSeverity, Job, MAXIMUM_NESTING, Workflow},
+    run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
+    workflow::{MAXIMUM_NESTING, Workflow, resume},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::{RunOptions, RunRequest};
-pub use self::request::{Limits, NotRecorded, StartError};
+pub use self::request::{Beginning, Limits, NotRecorded, Resumption, StartError};
 
 use self::{
     context::{Context, NestedRuns},
@@ -35,7 +35,7 @@ use self::{
 use crate::{
     method::{self, RunBudget, Services},
     render::Scope,
-    secrets::Environment,
+    secrets::{Environment, MASK},
     spans,
     workflow::{
         events::Observer,
@@ -152,6 +152,37 @@ impl Engine {
         self.record_for(Caller::default(), request, environment, observer).await
     }
 
+    /// Writes down that a run goes on, with these inputs over those that it had.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn record_again(
+        &self,
+        resumption: Resumption,
+        environment: &Environment,
+        observer: &dyn Observer,
+    ) -> Result<RecordedRun, StartError> {
+        let Resumption { workflow, record, inputs, options } = resumption;
+        let inputs = laid_over(record.inputs.clone(), inputs);
+        if let Some(name) = masked_input(&inputs) {
+            let message = format!("the input `{name}` of the run {} holds a secret, which is not kept", record.id);
+            let hint = format!("give it again: `--input {name}=…`");
+            let problem = Problem::error(Code::RUN_STATE, workflow.name.value.clone(), message).advise(hint);
+            return Err(StartError::Problems(vec![problem]));
+        }
+        let inputs = self.inputs(&workflow, inputs).map_err(StartError::Problems)?;
+        let tags = overlaid(&record.tags, options.tags);
+        let record = RunRecord { inputs, tags, ..record };
+        match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
+            Ok(_) => {
+                let fail_on = options.fail_on.unwrap_or(AssertSeverity::Low);
+                let chain = vec![workflow.name.value.clone()];
+                Ok(RecordedRun { workflow, record, fail_on, chain, deadline: None })
+            }
+            Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
+        }
+    }
+
     /// Carries out a run that is on record.
     ///
     /// # Errors
@@ -189,7 +220,7 @@ impl Engine {
             finished_at: None,
             written_at: None,
             inputs,
-            jobs: workflow.jobs.iter().map(job_record).collect(),
+            jobs: workflow.jobs.iter().map(resume::pending).collect(),
             error: None,
             file_problem: request.file_problem.map(of_file),
         };
@@ -287,21 +318,40 @@ fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
     Err(Problem::error(code, workflow.file.clone(), message).at(workflow.name.position(&workflow.file)))
 }
 
+/// A mapping with another one over it, at any depth.
+fn laid_over(under: Json, over: Json) -> Json {
+    match (under, over) {
+        (Json::Object(mut members), Json::Object(others)) => {
+            for (key, value) in others {
+                match members.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, before)) => *before = laid_over(std::mem::take(before), value),
+                    None => members.push((key, value)),
+                }
+            }
+            Json::Object(members)
+        }
+        (_, over) => over,
+    }
+}
+
+/// The first input of which something was masked when it was written down.
+fn masked_input(inputs: &Json) -> Option<&str> {
+    fn is_masked(value: &Json) -> bool {
+        match value {
+            Json::String(text) => text.contains(MASK),
+            Json::Array(items) => items.iter().any(is_masked),
+            Json::Object(members) => members.iter().any(|(_, value)| is_masked(value)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        }
+    }
+    let members = inputs.as_object().unwrap_or_default();
+    members.iter().find(|(_, value)| is_masked(value)).map(|(name, _)| name.as_str())
+}
+
 /// Labels under others that win.
 fn overlaid(under: &[(String, String)], over: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut tags = under.to_vec();
     tags.retain(|(name, _)| !over.iter().any(|(other, _)| other == name));
     tags.extend(over);
     tags
-}
-
-fn job_record(job: &Job) -> JobRecord {
-    let steps = job.steps.iter().map(|step| StepRecord::pending(step.name.value.clone(), None, step.task.label()));
-    JobRecord {
-        name: job.name.value.clone(),
-        status: RunStatus::Pending,
-        started_at: None,
-        finished_at: None,
-        steps: steps.collect(),
-    }
 }

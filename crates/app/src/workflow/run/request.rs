@@ -6,8 +6,8 @@ use mangrove_domain::{
     json::Json,
     ports::RunStoreError,
     problem::{Code, Problem},
-    run::RunRecord,
-    workflow::{AssertSeverity, Workflow},
+    run::{AssertSeverity, RunRecord},
+    workflow::Workflow,
 };
 
 /// How much may run at once.
@@ -49,6 +49,28 @@ pub struct RunRequest {
     pub options: RunOptions,
     /// Why the file of the workflow cannot be used now, if this is the workflow as it was before.
     pub file_problem: Option<Problem>,
+}
+
+/// A run that goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resumption {
+    /// Its workflow as it is now.
+    pub workflow: Arc<Workflow>,
+    /// Its record, with what is to be done pending.
+    pub record: RunRecord,
+    /// Inputs over those that it had, an object.
+    pub inputs: Json,
+    /// What else is wanted of it.
+    pub options: RunOptions,
+}
+
+/// What begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Beginning {
+    /// A new run.
+    New(RunRequest),
+    /// One that goes on.
+    Again(Box<Resumption>),
 }
 
 /// Why a run did not begin, or has no record.
