@@ -123,15 +123,16 @@ async fn each_repetition_waits_for_itself() {
 /// Jobs `a` (`one`, and `two` behind it) and `b` behind it, `c` beside them.
 fn failing() -> String {
     let two = step("two", "run", "        dependsOn: [{step: one}]\n");
-    let of = |name: &str, on: &str, steps: &str| {
-        format!("  - name: {name}\n{on}    steps:\n{steps}")
-    };
+    let of = |name: &str, on: &str, steps: &str| format!("  - name: {name}\n{on}    steps:\n{steps}");
     let size = |name: &str| step(name, "size", "").replace("methodName: size", "methodName: size, inputs: {size: 1}");
-    workflow(&[
-        of("a", "", &format!("{}{two}", size("one"))),
-        of("b", "    dependsOn: [{job: a}]\n", &size("three")),
-        of("c", "", &size("four")),
-    ].concat())
+    workflow(
+        &[
+            of("a", "", &format!("{}{two}", size("one"))),
+            of("b", "    dependsOn: [{job: a}]\n", &size("three")),
+            of("c", "", &size("four")),
+        ]
+        .concat(),
+    )
 }
 
 #[tokio::test]

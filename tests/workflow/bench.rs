@@ -13,7 +13,8 @@ use mangrove_app::{
     secrets::Environment,
     types::{NotReady, ReadyType, Types, Unclaimed},
     workflow::{
-        Claim, Engine, Library, Limits, Observer, Resumption, RunChange, RunEvent, RunOptions, RunRequest, StartError, TypeCatalogue,
+        Claim, Engine, Library, Limits, Observer, Resumption, RunChange, RunEvent, RunOptions, RunRequest, StartError,
+        TypeCatalogue,
         library::Layout,
         validate::{self, Tools},
     },

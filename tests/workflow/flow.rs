@@ -104,10 +104,7 @@ async fn a_failed_step_lets_its_level_end_and_leaves_later_ones_pending() {
     ];
     let jobs = format!("  - name: a\n    concurrency: 1\n    steps:\n{}", steps_text.concat());
     let bench = Bench::new(&workflow(&jobs)).method("thing.run", &[Action::Throw("no")]);
-    assert_eq!(
-        steps(&bench.run("{}").await),
-        "failed: bad failed, beside succeeded, behind pending, anyway pending"
-    );
+    assert_eq!(steps(&bench.run("{}").await), "failed: bad failed, beside succeeded, behind pending, anyway pending");
 }
 
 #[tokio::test]

@@ -203,7 +203,12 @@ impl World {
     }
 
     async fn start(&self, what: Runnable) -> StartedRun {
-        let start = StartRun { what, inputs: Json::Object(Vec::new()), trigger: "test".to_owned(), options: RunOptions::default() };
+        let start = StartRun {
+            what,
+            inputs: Json::Object(Vec::new()),
+            trigger: "test".to_owned(),
+            options: RunOptions::default(),
+        };
         within(self.service.start_run(start)).await.expect("it begins")
     }
 
@@ -397,7 +402,12 @@ async fn inputs_are_checked_before_a_run_as_the_run_itself_checks_them() {
     let Err(Mistakes::Values(found)) = world.service.check_inputs(asked, wrong.clone()) else {
         panic!("they are wrong")
     };
-    let start = StartRun { what: Runnable::Workflow("asked".to_owned()), inputs: wrong, trigger: "test".to_owned(), options: RunOptions::default() };
+    let start = StartRun {
+        what: Runnable::Workflow("asked".to_owned()),
+        inputs: wrong,
+        trigger: "test".to_owned(),
+        options: RunOptions::default(),
+    };
     let refused = world.service.start_run(start).await.expect_err("they are wrong");
     let RunError::Start(StartError::Problems(problems)) = refused else { panic!("{refused}") };
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();

@@ -81,7 +81,8 @@ async fn g5_g6_what_depends_on_a_guarded_step_sees_that_it_was_skipped() {
     let guard = "        guard: ${{ true }}\n";
     let ended = "succeeded | j succeeded: a skipped, b skipped";
     assert_eq!(run(&[("a", "bad", guard), ("b", "ok", AFTER_A)]).await, ended);
-    let either = "        dependsOn: [{step: a, condition: {type: or, conditions: [{type: succeeded}, {type: skipped}]}}]\n";
+    let either =
+        "        dependsOn: [{step: a, condition: {type: or, conditions: [{type: succeeded}, {type: skipped}]}}]\n";
     let ended = "succeeded | j succeeded: a skipped, b succeeded";
     assert_eq!(run(&[("a", "bad", guard), ("b", "ok", either)]).await, ended);
     let record = bench(&[("a", "bad", guard), ("b", "ok", AFTER_A)]).run("{}").await;
@@ -100,7 +101,8 @@ async fn g7_what_depends_on_a_repeated_step_waits_for_all_of_it() {
 
 #[tokio::test]
 async fn g8_lighter_steps_come_first_and_then_the_name_decides() {
-    let steps = [("a", "ok", "        weight: 5\n"), ("c", "ok", "        weight: 1\n"), ("b", "ok", "        weight: 1\n")];
+    let steps =
+        [("a", "ok", "        weight: 5\n"), ("c", "ok", "        weight: 1\n"), ("b", "ok", "        weight: 1\n")];
     let text = workflow(&job(&steps)).replace("jobs:\n", "concurrency: 1\njobs:\n");
     let bench = Bench::new(&text);
     bench.run("{}").await;
@@ -206,7 +208,9 @@ async fn n2_to_n8_repetitions_have_names_of_their_own() {
 #[tokio::test]
 async fn n4_each_member_of_a_mapping_has_its_key_and_its_value() {
     let task = "{type: model_method, modelIdOrName: thing, methodName: size, inputs: {name: '${{ self.m.key }}', size: '${{ self.m.value }}'}}";
-    let jobs = format!("  - name: j\n    steps:\n      - name: go\n        forEach: {{item: m, in: '${{{{ inputs.map }}}}'}}\n        task: {task}\n");
+    let jobs = format!(
+        "  - name: j\n    steps:\n      - name: go\n        forEach: {{item: m, in: '${{{{ inputs.map }}}}'}}\n        task: {task}\n"
+    );
     let bench = Bench::new(&workflow(&jobs)).method("thing.size", &[Action::LogArguments]);
     insta::assert_snapshot!(told(&bench.run("{map: {a: 1, b: 2}}").await), @r#"
     w succeeded

@@ -30,9 +30,9 @@ pub(crate) struct Global {
     /// Ask this daemon instead of opening the repository: types, why, runs and workflows
     #[arg(long, global = true, value_name = "URL", env = "MANGROVE_SERVER")]
     pub(crate) server: Option<String>,
-    /// Print one JSON document (or JSON lines) to standard output
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    /// Print one JSON document (or JSON lines) to standard output; runs as scripts of swamp read them with `--json=swamp`
+    #[arg(long, global = true, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "own")]
+    pub(crate) json: Option<JsonForm>,
     /// Print nothing but results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -62,6 +62,15 @@ pub(crate) enum Bundler {
     Embedded,
     /// Deno
     Deno,
+}
+
+/// The form of JSON documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JsonForm {
+    /// That of Mangrove
+    Own,
+    /// That of swamp, where they differ
+    Swamp,
 }
 
 /// When to use colour.
@@ -398,10 +407,35 @@ pub(crate) enum Workflow {
         /// The workflow, by name or identifier
         name: String,
     },
+    /// Show past runs of workflows
+    #[command(subcommand)]
+    History(History),
     /// List the workflows whose name, identifier or description contains a text
     Search {
         /// The text; all workflows if not given
         query: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum History {
+    /// Show the latest run of a workflow, or one run
+    Get {
+        /// The workflow by its name, or the identifier of a run
+        name: String,
+    },
+    /// List the runs whose name or identifier contains a text, newest first
+    Search {
+        /// The text; all runs if not given
+        query: Option<String>,
+    },
+    /// Show what the latest run of a workflow, or one run, has logged
+    Logs {
+        /// The workflow by its name, or the identifier of a run
+        name: String,
+        /// Only the last lines
+        #[arg(long, value_name = "N")]
+        tail: Option<usize>,
     },
 }
 
@@ -515,5 +549,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 fn time_limit(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
-    seconds.or_else(|| parse_duration(text)).ok_or_else(|| "expected seconds, or a duration such as 90s, 5m or 1h".to_owned())
+    seconds
+        .or_else(|| parse_duration(text))
+        .ok_or_else(|| "expected seconds, or a duration such as 90s, 5m or 1h".to_owned())
 }

@@ -39,9 +39,9 @@ pub(crate) fn status(status: &str) -> Line {
     let style = match RunStatus::parse(status) {
         Some(RunStatus::Succeeded) => Style::Green,
         Some(RunStatus::Failed | RunStatus::Blocked | RunStatus::Interrupted) => Style::Red,
-        Some(
-            RunStatus::Cancelled | RunStatus::Skipped | RunStatus::WaitingApproval | RunStatus::Suspended,
-        ) => Style::Yellow,
+        Some(RunStatus::Cancelled | RunStatus::Skipped | RunStatus::WaitingApproval | RunStatus::Suspended) => {
+            Style::Yellow
+        }
         Some(RunStatus::Pending | RunStatus::Running) | None => Style::Cyan,
     };
     style.of(status)

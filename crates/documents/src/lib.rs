@@ -18,6 +18,7 @@ pub mod json;
 mod moment;
 mod problem;
 mod problem_details;
+mod reference_run;
 mod repair;
 mod run;
 mod run_event;
@@ -43,10 +44,11 @@ pub use self::{
     moment::Moment,
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,
+    reference_run::ReferenceRunDocument,
     repair::{ActionDocument, RepairDocument, repair_actions},
     run::{
-        JobDocument, ListedRunDocument, LogDocument, ProvenanceDocument, RunDocument, RunListDocument,
-        RunProblemDocument, StepDocument, ApprovalDocument, AssertionDocument, DecisionDocument,
+        ApprovalDocument, AssertionDocument, DecisionDocument, JobDocument, ListedRunDocument, LogDocument,
+        ProvenanceDocument, RunDocument, RunListDocument, RunProblemDocument, StepDocument,
     },
     run_event::{FinishedDocument, LineDocument, RunEventDocument},
     scan::{ScanDocument, SummaryDocument},

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use mangrove_domain::run::{
-    ApprovalRecord, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader, RunProblem, RunRecord, RunStatus,
-    StepRecord,
+    ApprovalRecord, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader, RunProblem, RunRecord,
+    RunStatus, StepRecord,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

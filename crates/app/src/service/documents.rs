@@ -78,7 +78,8 @@ impl Service {
     /// [`ValidateError`].
     pub async fn validate(&self, name: Option<&str>) -> Result<Validation, ValidateError> {
         let library = self.library().await?;
-        if let Some(broken) = name.filter(|name| library.workflow(name).is_err()).and_then(|name| library.broken_workflow(name))
+        if let Some(broken) =
+            name.filter(|name| library.workflow(name).is_err()).and_then(|name| library.broken_workflow(name))
         {
             return Ok(Validation { problems: library.problems_of(&broken.file).cloned().collect() });
         }

@@ -13,9 +13,10 @@ pub(super) fn write(context: &Context, wanted: &args::Wanted, run: &FinishedDocu
     if !wanted.junit {
         return Ok(());
     }
-    let text = report(run).map_err(|error| CommandError::no(None, format!("the report cannot be made: {error}"), None))?;
+    let text =
+        report(run).map_err(|error| CommandError::no(None, format!("the report cannot be made: {error}"), None))?;
     let Some(path) = &wanted.out else {
-        context.printer.line(text.trim_end());
+        context.printer.text(&text);
         return Ok(());
     };
     std::fs::write(path, text).map_err(|error| {

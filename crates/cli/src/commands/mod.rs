@@ -8,6 +8,7 @@ pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod history;
 pub(crate) mod init;
 mod junit;
 pub(crate) mod model;

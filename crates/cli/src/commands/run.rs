@@ -94,7 +94,7 @@ pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandErr
     Ok(Exit::Done)
 }
 
-async fn find(service: &Service, id: &str) -> Result<RunRecord, CommandError> {
+pub(super) async fn find(service: &Service, id: &str) -> Result<RunRecord, CommandError> {
     match service.run(id).await? {
         RunLookup::Found(record) => Ok(*record),
         RunLookup::Unknown => Err(CommandError::answer(ErrorReport::unknown_run(id))),
@@ -168,7 +168,7 @@ pub(crate) async fn cancel(context: &Context, id: &str) -> Result<Exit, CommandE
     Err(CommandError::no(None, format!("the run {id} has ended already: {}", record.status.as_str()), None))
 }
 
-fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
+pub(super) fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
     if printer.is_json() {
         printer.document(run);
         return;

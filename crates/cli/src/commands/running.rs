@@ -7,7 +7,7 @@ use mangrove_app::{
     workflow::{NotRecorded, RunOptions, StartError},
 };
 use mangrove_documents::{
-    ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, advice, json,
+    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, advice, json,
 };
 use mangrove_domain::{
     advice::Advice,
@@ -67,8 +67,13 @@ pub(super) async fn ask(
                 if let RunEventDocument::Finished(run) = &event
                     && run.run_id == id
                 {
+                    let exit = exit_of(run);
                     junit::write(context, wanted, run)?;
-                    return Ok(exit_of(run));
+                    if context.printer.is_json_of_swamp() {
+                        let run: RunDocument = client.get(&["runs", &id], &[]).await?;
+                        context.printer.document(&ReferenceRunDocument::from(&run));
+                    }
+                    return Ok(exit);
                 }
             },
             () = async { tokio::select! { () = cancellation.cancelled() => {}, () = &mut limit => {} } }, if !is_asked_to_end => {
@@ -129,6 +134,9 @@ pub(super) async fn follow(
         Ok(record) => {
             let finished = FinishedDocument::from(record.as_ref());
             junit::write(context, wanted, &finished)?;
+            if context.printer.is_json_of_swamp() {
+                context.printer.document(&ReferenceRunDocument::from(&RunDocument::from(record.as_ref())));
+            }
             Ok(exit_of(&finished))
         }
         Err(error) => Err(not_recorded(&error)),
@@ -160,7 +168,8 @@ impl From<args::Severity> for AssertSeverity {
 
 /// How a run is shown whose report may go to standard output.
 fn view_of(context: &Context, wanted: &args::Wanted) -> Option<Box<dyn View>> {
-    if wanted.junit && wanted.out.is_none() { None } else { view(context) }
+    let is_taken = context.printer.is_json_of_swamp() || (wanted.junit && wanted.out.is_none());
+    if is_taken { None } else { view(context) }
 }
 
 /// How a run is shown; `None` if it is not.

@@ -125,7 +125,8 @@ pub(crate) async fn start(
     let serde_json::Value::Object(inputs) = json::to_value(&inputs) else {
         return Err(ApiError::plain(StatusCode::BAD_REQUEST, "the inputs are no object"));
     };
-    let request = RunRequest { workflow: name, inputs, trigger: "dashboard".to_owned(), options: RunOptions::default(), key };
+    let request =
+        RunRequest { workflow: name, inputs, trigger: "dashboard".to_owned(), options: RunOptions::default(), key };
     let answer = work::start(&visitor.state, request, SOON).await?;
     Ok(Redirect::to(&address::of_run(&answer.record.id)).into_response())
 }

@@ -74,10 +74,7 @@ impl RunStatus {
     /// True if nothing can become of it any more.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        !matches!(
-            self,
-            RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval | RunStatus::Suspended
-        )
+        !matches!(self, RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval | RunStatus::Suspended)
     }
 
     /// The status of this spelling.

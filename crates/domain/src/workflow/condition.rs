@@ -47,12 +47,8 @@ impl Condition {
             Condition::Always => true,
             Condition::Succeeded => statuses.iter().all(|status| *status == RunStatus::Succeeded),
             Condition::Failed => statuses.iter().any(has_failed),
-            Condition::Completed => {
-                statuses.iter().all(|status| *status == RunStatus::Succeeded || has_failed(status))
-            }
-            Condition::Skipped => {
-                !statuses.is_empty() && statuses.iter().all(|status| *status == RunStatus::Skipped)
-            }
+            Condition::Completed => statuses.iter().all(|status| *status == RunStatus::Succeeded || has_failed(status)),
+            Condition::Skipped => !statuses.is_empty() && statuses.iter().all(|status| *status == RunStatus::Skipped),
             Condition::All(conditions) => conditions.iter().all(|condition| condition.holds_at_end(statuses)),
             Condition::Any(conditions) => conditions.iter().any(|condition| condition.holds_at_end(statuses)),
             Condition::Not(condition) => !condition.holds_at_end(statuses),

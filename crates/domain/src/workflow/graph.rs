@@ -320,8 +320,7 @@ mod tests {
 
     #[test]
     fn lighter_ones_start_first_and_then_those_whose_names_come_first() {
-        let members =
-            [member("d", &[], 0.0), member("b", &[], -0.5), member("a", &[], 0.0), member("c", &[], 9.0)];
+        let members = [member("d", &[], 0.0), member("b", &[], -0.5), member("a", &[], 0.0), member("c", &[], 9.0)];
         let next = |statuses: &[RunStatus], usual, most| {
             next(&members, statuses, Limit { usual, most }, Order::Dependencies).start
         };
@@ -388,12 +387,8 @@ mod tests {
 
     #[test]
     fn a_failure_that_counts_leaves_later_levels_pending_and_lets_its_own_end() {
-        let list: [(&str, &[(usize, Condition)]); 4] = [
-            ("a", &[]),
-            ("b", &[]),
-            ("c", &[(0, Condition::Failed)]),
-            ("d", &[(2, Condition::Always)]),
-        ];
+        let list: [(&str, &[(usize, Condition)]); 4] =
+            [("a", &[]), ("b", &[]), ("c", &[(0, Condition::Failed)]), ("d", &[(2, Condition::Always)])];
         let mut members = members(&list);
         let limit = Limit { usual: 1, most: 9 };
         assert_eq!(next(&members, &[Failed, Pending, Pending, Pending], limit, Order::Levels).start, [1]);

@@ -63,8 +63,8 @@ pub fn from_step(record: RunRecord, workflow: &Workflow, step: &str) -> Result<R
         return Err(NotResumed::NoStep { workflow: workflow.name.value.clone(), step: step.to_owned() });
     }
     Ok(open_again(record, workflow, |job, step| {
-        let is_broken_off = matches!(step.status, Cancelled | Blocked | Interrupted)
-            || step.skipped == Some(SkipReason::NotBegun);
+        let is_broken_off =
+            matches!(step.status, Cancelled | Blocked | Interrupted) || step.skipped == Some(SkipReason::NotBegun);
         is_broken_off || again.contains(&(job.to_owned(), step.name_in_workflow().to_owned()))
     }))
 }
@@ -134,11 +134,7 @@ fn dependents(workflow: &Workflow, name: &str) -> HashSet<(String, String)> {
 }
 
 /// Adds the names of all that wait for one of these, directly or through others.
-fn spread<'w, T>(
-    names: &mut HashSet<&'w str>,
-    all: &'w [T],
-    of: impl Fn(&'w T) -> (&'w String, &'w Vec<Dependency>),
-) {
+fn spread<'w, T>(names: &mut HashSet<&'w str>, all: &'w [T], of: impl Fn(&'w T) -> (&'w String, &'w Vec<Dependency>)) {
     loop {
         let before = names.len();
         for one in all {

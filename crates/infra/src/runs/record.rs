@@ -4,8 +4,8 @@ use mangrove_domain::{
     failure::Failure,
     problem::Code,
     run::{
-        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus,
-        SkipReason, StepRecord,
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunProblem,
+        RunRecord, RunStatus, SkipReason, StepRecord,
     },
     time::Timestamp,
 };

@@ -5,8 +5,8 @@ use mangrove_domain::{
     ports::{RunFilter, RunPlace, RunStore},
     problem::Code,
     run::{
-        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader, RunLookup, RunProblem,
-        RunRecord, RunStatus, SkipReason, StepRecord,
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader,
+        RunLookup, RunProblem, RunRecord, RunStatus, SkipReason, StepRecord,
     },
     time::Timestamp,
 };

@@ -122,9 +122,7 @@ impl Service {
         let name = workflow.name.value.clone();
         let statuses: &[RunStatus] = match from {
             None => &[RunStatus::Suspended],
-            Some(_) => {
-                &[RunStatus::Failed, RunStatus::Interrupted, RunStatus::Cancelled, RunStatus::Blocked]
-            }
+            Some(_) => &[RunStatus::Failed, RunStatus::Interrupted, RunStatus::Cancelled, RunStatus::Blocked],
         };
         let record = self.one_of(&name, run.as_deref(), statuses).await?;
         let record = opened(record, &workflow, from.as_deref()).map_err(|wrong| not_resumed(&name, &wrong))?;

@@ -10,11 +10,7 @@ use super::context::Context;
 use crate::render::Scope;
 
 /// True if there is nothing to do for the step.
-pub(super) async fn decide(
-    context: &Context<'_>,
-    scope: &Scope,
-    guard: &Located<String>,
-) -> Result<bool, RunProblem> {
+pub(super) async fn decide(context: &Context<'_>, scope: &Scope, guard: &Located<String>) -> Result<bool, RunProblem> {
     let position = guard.position(&context.workflow.file);
     let value = context.renderer(scope).text(&guard.value, &position)?;
     Ok(is_truthy(&value))

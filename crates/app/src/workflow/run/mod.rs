@@ -1,7 +1,7 @@
 //! Running a workflow from its first job to its last record.
 
-mod context;
 mod assertion;
+mod context;
 mod execution;
 mod guard;
 mod repeat;
@@ -23,9 +23,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+pub use self::request::{Beginning, Limits, NotRecorded, Resumption, StartError};
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::{RunOptions, RunRequest};
-pub use self::request::{Beginning, Limits, NotRecorded, Resumption, StartError};
 
 use self::{
     context::{Context, NestedRuns},

@@ -81,9 +81,7 @@ async fn of_step(
     let scope = context.scope_of(job, &step.name.value, None);
     let position = for_each.over.position(&context.workflow.file);
     let elements: Vec<(String, Json)> = match context.renderer(&scope).value(&for_each.over)? {
-        Json::Array(items) => {
-            items.into_iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
-        }
+        Json::Array(items) => items.into_iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
         Json::Object(members) => members
             .into_iter()
             .map(|(key, value)| {

@@ -41,14 +41,7 @@ pub(super) struct StepOutcome {
 
 impl StepOutcome {
     pub(super) fn of(step: &Step, task: String, invoked: Invoked) -> Self {
-        Self {
-            task,
-            invoked,
-            is_failure_allowed: step.allow_failure,
-            skipped: None,
-            assertion: None,
-            approval: None,
-        }
+        Self { task, invoked, is_failure_allowed: step.allow_failure, skipped: None, assertion: None, approval: None }
     }
 }
 
@@ -76,13 +69,7 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step, planned: 
     carry_out(context, job, step, planned, &scope).await
 }
 
-async fn carry_out(
-    context: &Context<'_>,
-    job: &Job,
-    step: &Step,
-    planned: &PlannedStep,
-    scope: &Scope,
-) -> StepOutcome {
+async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &PlannedStep, scope: &Scope) -> StepOutcome {
     let renderer = context.renderer(scope);
     let outcome = |invoked| StepOutcome::of(step, step.task.label(), invoked);
     match &step.task {

@@ -32,7 +32,8 @@ fn check_step(findings: &mut Findings<'_>, job: &Job, step: &Step) {
             | Condition::Any(_)
             | Condition::Not(_) => continue,
         };
-        let hint = format!("give `{on}` `allowFailure: true`, or move `{name}` to a job that waits for `{}`", job.name.value);
+        let hint =
+            format!("give `{on}` `allowFailure: true`, or move `{name}` to a job that waits for `{}`", job.name.value);
         let position = findings.at(&dependency.on);
         findings.report(Severity::Warning, Code::INVALID_DOCUMENT, position, message, Some(hint.into()));
     }
