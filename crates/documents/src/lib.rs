@@ -9,6 +9,7 @@
 
 pub mod advice;
 mod api;
+mod approval;
 mod doctor;
 mod error;
 mod error_report;
@@ -38,6 +39,7 @@ pub use self::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,
         LockfileDocument, NeedDocument, SCHEMA as DOCTOR_SCHEMA, StoreDocument,
     },
+    approval::{ApprovalListDocument, WaitingStepDocument},
     error::{BlockedDocument, DepartedDocument, ErrorDocument, NamedDocument},
     error_report::{ErrorReport, hint_for},
     failure::{FailureDocument, FaultDocument},

@@ -1,29 +1,11 @@
 //! `mangrove workflow approvals`, `approve`, `reject` and `resume`
 
 use mangrove_app::service::{DecideRun, ResumeRun, WaitingStep};
-use mangrove_documents::{Moment, json};
+use mangrove_documents::ApprovalListDocument;
 use serde::Serialize;
 
 use super::{Context, running};
 use crate::{args, errors::CommandError, exit::Exit, human, line::Line, printer::table};
-
-#[derive(Serialize)]
-struct ApprovalsDocument {
-    schema: &'static str,
-    approvals: Vec<ApprovalLine>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ApprovalLine {
-    workflow_name: String,
-    run_id: String,
-    job_name: String,
-    step_name: String,
-    suspended_at: Option<Moment>,
-    prompt: String,
-    inputs: serde_json::Value,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,17 +24,7 @@ struct DecidedDocument {
 pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     let waiting = context.look()?.approvals().await?;
     if context.printer.is_json() {
-        let line = |step: WaitingStep| ApprovalLine {
-            workflow_name: step.workflow,
-            run_id: step.run_id,
-            job_name: step.job,
-            step_name: step.step,
-            suspended_at: step.since.map(Moment),
-            prompt: step.prompt,
-            inputs: json::to_value(&step.inputs),
-        };
-        let approvals = waiting.into_iter().map(line).collect();
-        context.printer.document(&ApprovalsDocument { schema: "mangrove.workflow-approvals/1", approvals });
+        context.printer.document(&ApprovalListDocument::from(waiting.as_slice()));
         return Ok(Exit::Done);
     }
     let now = context.now();
