@@ -407,11 +407,6 @@ impl Bench {
         Ok(record)
     }
 
-    /// Writes other text into a file of the repository.
-    pub(crate) fn write(&self, path: &str, text: &str) {
-        std::fs::write(self.tree.root().join(path), text).expect("written");
-    }
-
     /// Runs one method of a definition with these inputs.
     pub(crate) async fn run_method(&self, definition: &str, method: &str, inputs: &str) -> RunRecord {
         let library = self.library().await;
