@@ -88,7 +88,9 @@ fn assertions_are_reported_as_junit() {
     let output = sandbox.run(&["workflow", "run", "deploy", "--junit", "--out", "report.xml"]);
     assert_eq!(output.code, 1, "the low one counts as well: {output}");
     let report = sandbox.tree.read("report.xml").expect("a report");
-    for expected in ["<testsuites name=\"deploy\"", "<testsuite name=\"check\"", "classname=\"deploy.check\"", "only 2 zones"] {
+    for expected in
+        ["<testsuites name=\"deploy\"", "<testsuite name=\"check\"", "classname=\"deploy.check\"", "only 2 zones"]
+    {
         assert!(report.contains(expected), "{expected:?} is missing: {report}");
     }
     let output = sandbox.run(&["workflow", "run", "deploy", "--junit", "--fail-on", "high"]);

@@ -11,6 +11,7 @@ pub mod advice;
 mod api;
 mod approval;
 mod doctor;
+mod earlier_run;
 mod error;
 mod error_report;
 mod failure;
@@ -35,11 +36,12 @@ pub use self::{
         RunLogLineDocument, RunLogsDocument, ScheduleEventDocument, SourcesDocument, StartedRunDocument,
         TransitionDocument, TransitionsDocument, WebhookDocument,
     },
+    approval::{ApprovalListDocument, WaitingStepDocument},
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,
         LockfileDocument, NeedDocument, SCHEMA as DOCTOR_SCHEMA, StoreDocument,
     },
-    approval::{ApprovalListDocument, WaitingStepDocument},
+    earlier_run::earlier_run,
     error::{BlockedDocument, DepartedDocument, ErrorDocument, NamedDocument},
     error_report::{ErrorReport, hint_for},
     failure::{FailureDocument, FaultDocument},

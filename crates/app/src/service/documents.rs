@@ -29,6 +29,9 @@ use crate::{
     },
 };
 
+/// Where the reference keeps the records of runs.
+const EARLIER_RUNS: &str = ".swamp/workflow-runs";
+
 /// What is wrong with definitions and workflows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validation {
@@ -123,6 +126,21 @@ impl Service {
         let said = self.parse(&workflow.file, &text.unwrap_or_default());
         // It could be read a moment ago.
         Ok((workflow, said.unwrap_or_default()))
+    }
+
+    /// The records of runs that the reference kept in this repository, as documents; those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// Their directory cannot be listed.
+    pub async fn earlier_runs(&self) -> Result<Vec<Json>, ServiceError> {
+        let files = self.repository.files.as_ref();
+        let mut records = Vec::new();
+        for path in files.list(&[EARLIER_RUNS], &[".yaml"]).await?.paths {
+            if let Ok(Some(text)) = files.read(&path).await {
+                records.extend(self.parse(&path, &text));
+            }
+        }
+        Ok(records)
     }
 
     /// The workflows of a library that run by themselves.

@@ -142,9 +142,8 @@ async fn logs(context: &Context, name: &str, tail: Option<usize>) -> Result<Exit
     let record = find(&context.look()?, name).await?;
     let steps = record.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
     let line = |job: &str, step: &str, text: &str| format!("[{job}/{step}] {text}");
-    let mut lines: Vec<String> = steps
-        .flat_map(|(job, step)| step.logs.iter().map(move |log| line(&job.name, &step.name, &log.text)))
-        .collect();
+    let mut lines: Vec<String> =
+        steps.flat_map(|(job, step)| step.logs.iter().map(move |log| line(&job.name, &step.name, &log.text))).collect();
     if let Some(tail) = tail {
         lines.drain(..lines.len().saturating_sub(tail));
     }

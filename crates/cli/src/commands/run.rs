@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use mangrove_app::{service::Service, workflow::replay};
 use mangrove_documents::{
-    ErrorReport, JobDocument, RunDocument, RunEventDocument, RunListDocument, RunLogLineDocument, RunLogsDocument,
-    StepDocument, json,
+    ErrorReport, JobDocument, ListedRunDocument, RunDocument, RunEventDocument, RunListDocument, RunLogLineDocument,
+    RunLogsDocument, StepDocument, earlier_run, json,
 };
 use mangrove_domain::{
     ports::RunFilter,
@@ -36,9 +36,27 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
         return Ok(Exit::Done);
     }
     let service = context.look()?;
-    let runs = service.runs(&RunFilter { name, limit: Some(limit), ..RunFilter::default() }).await?;
-    print_list(&context.printer, &RunListDocument::from(runs.as_slice()), service.clock().now());
+    let filter = RunFilter { name: name.clone(), limit: Some(limit), ..RunFilter::default() };
+    let mut document = RunListDocument::from(service.runs(&filter).await?.as_slice());
+    let earlier = service.earlier_runs().await?;
+    let earlier =
+        earlier.iter().filter_map(earlier_run).filter(|run| name.as_ref().is_none_or(|name| *name == run.name));
+    document.runs.extend(earlier.map(|run| ListedRunDocument::from(&run)));
+    document.runs.sort_by(|one, other| (other.started_at, &other.run_id).cmp(&(one.started_at, &one.run_id)));
+    document.runs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    print_list(&context.printer, &document, service.clock().now());
     Ok(Exit::Done)
+}
+
+/// A run of ours, else one that the reference recorded.
+async fn find_shown(service: &Service, id: &str) -> Result<RunDocument, CommandError> {
+    let error = match find(service, id).await {
+        Ok(record) => return Ok(RunDocument::from(&record)),
+        Err(error) => error,
+    };
+    let earlier = service.earlier_runs().await?;
+    let found = earlier.iter().filter_map(earlier_run).find(|run| run.run_id.starts_with(id));
+    found.ok_or(error)
 }
 
 /// As many runs as are wanted, which may be more than a page.
@@ -88,7 +106,7 @@ fn print_list(printer: &Printer, document: &RunListDocument, now: Timestamp) {
 pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandError> {
     let run = match context.client()? {
         Some(client) => client.get(&["runs", id], &[]).await?,
-        None => RunDocument::from(&find(&context.look()?, id).await?),
+        None => find_shown(&context.look()?, id).await?,
     };
     print(&context.printer, &run, context.now());
     Ok(Exit::Done)

@@ -7,7 +7,8 @@ use mangrove_app::{
     workflow::{NotRecorded, RunOptions, StartError},
 };
 use mangrove_documents::{
-    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, advice, json,
+    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, advice,
+    json,
 };
 use mangrove_domain::{
     advice::Advice,

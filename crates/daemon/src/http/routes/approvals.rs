@@ -88,14 +88,8 @@ async fn decide(
     approved: bool,
 ) -> Result<Json<RunDocument>, ApiError> {
     let record = find_run(state, id).await?;
-    let decide = DecideRun {
-        workflow: record.name,
-        step,
-        run: Some(record.id),
-        approved,
-        reason,
-        decided_by: identity.name,
-    };
+    let decide =
+        DecideRun { workflow: record.name, step, run: Some(record.id), approved, reason, decided_by: identity.name };
     Ok(Json(RunDocument::from(&state.service().decide(decide).await?)))
 }
 
