@@ -378,6 +378,9 @@ pub(crate) enum Workflow {
         name: String,
         #[command(flatten)]
         inputs: Inputs,
+        /// Run once for each mapping of inputs on standard input, until one fails
+        #[arg(long, conflicts_with = "input_file")]
+        stdin: bool,
         #[command(flatten)]
         wanted: Wanted,
     },

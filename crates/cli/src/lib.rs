@@ -228,8 +228,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Workflow(args::Workflow::Validate { name }) => {
             commands::workflow::validate(context, name.as_deref()).await
         }
-        Command::Workflow(args::Workflow::Run { name, inputs, wanted }) => {
-            commands::workflow::run(context, &name, &inputs, &wanted).await
+        Command::Workflow(args::Workflow::Run { name, inputs, stdin, wanted }) => {
+            commands::workflow::run(context, &name, (&inputs, stdin), &wanted).await
         }
         Command::Workflow(args::Workflow::Approvals) => commands::approval::list(context).await,
         Command::Workflow(args::Workflow::Approve(decision)) => {

@@ -71,5 +71,5 @@ pub(crate) async fn run(
     given: &args::Inputs,
 ) -> Result<Exit, CommandError> {
     let what = Runnable::Method { definition: name.to_owned(), method: method.to_owned() };
-    running::run(context, what, given, &args::Wanted::default()).await
+    running::run(context, what, running::inputs(given)?, &args::Wanted::default()).await
 }

@@ -14,7 +14,6 @@ use mangrove_domain::{
     advice::Advice,
     failure::FailureClass,
     json::Json,
-    ports::DocumentError,
     problem::{Code, Problem},
     run::{AssertSeverity, RunStatus},
 };
@@ -35,10 +34,10 @@ pub(super) async fn ask(
     context: &Context,
     client: &Client,
     workflow: &str,
-    given: &args::Inputs,
+    inputs: &Json,
     wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
-    let inputs = json::to_value(&inputs(compose::parse_document, given)?);
+    let inputs = json::to_value(inputs);
     let tags: BTreeMap<&str, &str> = wanted.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let mut body = serde_json::json!({ "inputs": inputs });
     if !tags.is_empty() {
@@ -92,11 +91,10 @@ pub(super) async fn ask(
 pub(super) async fn run(
     context: &Context,
     what: Runnable,
-    given: &args::Inputs,
+    inputs: Json,
     wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let inputs = inputs(|name, text| service.parse(name, text), given)?;
     let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options: options(wanted) };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
     follow(context, started, wanted).await
@@ -254,10 +252,8 @@ fn print_broken_files(context: &Context, files: &[String]) {
 
 /// The inputs of the command line over those of the file. Values stay text here; the schema of the workflow or
 /// method turns them into what it wants.
-pub(super) fn inputs(
-    parse: impl Fn(&str, &str) -> Result<Json, DocumentError>,
-    inputs: &args::Inputs,
-) -> Result<Json, CommandError> {
+pub(super) fn inputs(inputs: &args::Inputs) -> Result<Json, CommandError> {
+    let parse = compose::parse_document;
     let mut members: Vec<(String, Json)> = Vec::new();
     if let Some(path) = &inputs.input_file {
         let name = path.display().to_string();

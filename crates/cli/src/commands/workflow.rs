@@ -1,14 +1,19 @@
 //! `mangrove workflow list`, `validate` and `run`
 
-use mangrove_app::service::{Runnable, ValidateError};
+use std::io::Read as _;
+
+use mangrove_app::{
+    method::arguments,
+    service::{Runnable, ValidateError},
+};
 use mangrove_documents::{ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, json, problems, schedule};
-use mangrove_domain::{time::Timestamp, workflow::Workflow};
+use mangrove_domain::{json::Json, problem::Code, time::Timestamp, workflow::Workflow};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, running};
 use crate::{
-    args, client,
+    args, client, compose,
     errors::CommandError,
     exit::Exit,
     human::duration,
@@ -213,11 +218,50 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
 pub(crate) async fn run(
     context: &Context,
     name: &str,
-    inputs: &args::Inputs,
+    (inputs, from_standard_input): (&args::Inputs, bool),
     wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
-    match context.client()? {
-        Some(client) => running::ask(context, &client, name, inputs, wanted).await,
-        None => running::run(context, Runnable::Workflow(name.to_owned()), inputs, wanted).await,
+    let given = running::inputs(inputs)?;
+    let items = if from_standard_input { standard_input()? } else { vec![Json::Object(Vec::new())] };
+    let mut exit = Exit::Done;
+    for item in items {
+        let inputs = arguments::merge(&[&item, &given]);
+        exit = match context.client()? {
+            Some(client) => running::ask(context, &client, name, &inputs, wanted).await?,
+            None => running::run(context, Runnable::Workflow(name.to_owned()), inputs, wanted).await?,
+        };
+        if exit != Exit::Done {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+/// The inputs of the runs that standard input asks for: one mapping, a list of them, or one on each line.
+fn standard_input() -> Result<Vec<Json>, CommandError> {
+    let wrong = |message: String| {
+        let hint = "standard input holds a mapping in JSON or YAML, a list of mappings, or a mapping on each line";
+        CommandError::usage(Some(Code::INVALID_DOCUMENT), message, Some(hint))
+    };
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| wrong(format!("standard input cannot be read: {error}")))?;
+    let lines: Option<Vec<Json>> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| Some(json::from_value(&serde_json::from_str(line).ok()?)))
+        .collect();
+    let items = match lines.filter(|lines| lines.len() > 1) {
+        Some(lines) => lines,
+        None => match compose::parse_document("standard input", &text) {
+            Ok(Json::Array(items)) => items,
+            Ok(item) => vec![item],
+            Err(error) => return Err(wrong(error.to_string())),
+        },
+    };
+    match items.iter().find(|item| item.as_object().is_none()) {
+        Some(other) => Err(wrong(format!("standard input: expected a mapping of inputs, found {}", other.type_name()))),
+        None => Ok(items),
     }
 }
