@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use mangrove_domain::{
     json::Json,
     ports::RunFilter,
-    problem::{Code, Problem, Severity},
+    problem::{Problem, Severity},
     run::{RunHeader, RunLookup, RunRecord},
 };
 
