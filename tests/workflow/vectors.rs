@@ -269,5 +269,6 @@ async fn without_lookups_and_vaults_there_is_nothing_to_find() {
     assert!(error.message.contains("cannot be used here"), "{error}");
     let error = renderer.evaluate("vault.get(v, k)").await.expect_err("there are no vaults");
     assert!(error.message.contains("there is no vault `v`"), "{error}");
+    assert_eq!(renderer.evaluate("size(workers.connected())").await, Ok(Json::from(0)));
     assert_eq!(renderer.evaluate("inputs.n + 1").await, Ok(Json::Number(Number::Integer(4))));
 }

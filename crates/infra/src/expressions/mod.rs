@@ -22,9 +22,9 @@ mod tree;
 mod values;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use cel::{Context, Env, IdedExpr, Value};
@@ -48,9 +48,16 @@ pub const MAX_DEPTH: usize = 250;
 /// What is nested no deeper is read and evaluated on the stack of whoever asks.
 const SHALLOW: usize = 32;
 
+/// How many expressions are remembered, and how long their texts may be: a step evaluates the same few again and again, and
+/// reading one takes longer than evaluating it.
+const REMEMBERED: (usize, usize) = (1000, 2000);
+
 /// The functions and macros, once for the process.
 static ENVIRONMENT: LazyLock<Result<Arc<Env>, String>> =
     LazyLock::new(|| dialect::environment().map_err(|error| error.to_string()));
+
+/// What was read, by its text.
+static READ: LazyLock<Mutex<HashMap<String, Arc<Parsed>>>> = LazyLock::new(Mutex::default);
 
 /// Reads CEL.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +70,9 @@ impl Expressions for CelExpressions {
             message,
             kind: ExpressionErrorKind::Invalid,
         };
+        if let Some(read) = remembered().get(expression) {
+            return Ok(Arc::clone(read) as _);
+        }
         let extent = Extent::of(expression).map_err(invalid)?;
         let read = || catch_unwind(|| read(expression));
         let outcome = if extent.is_shallow() { Some(read()) } else { stack::deep(read) };
@@ -70,8 +80,21 @@ impl Expressions for CelExpressions {
             Some(Ok(parsed)) => parsed.map_err(invalid)?,
             Some(Err(_)) | None => return Err(invalid("not a CEL expression".to_owned())),
         };
-        Ok(Arc::new(parsed))
+        let parsed = Arc::new(parsed);
+        let (texts, bytes) = REMEMBERED;
+        if expression.len() <= bytes {
+            let mut remembered = remembered();
+            if remembered.len() >= texts {
+                remembered.clear();
+            }
+            remembered.insert(expression.to_owned(), Arc::clone(&parsed));
+        }
+        Ok(parsed)
     }
+}
+
+fn remembered() -> MutexGuard<'static, HashMap<String, Arc<Parsed>>> {
+    READ.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An expression that was read.
