@@ -42,7 +42,7 @@ pub const MAX_BYTES: usize = 65_536;
 /// How deep brackets may be nested.
 pub const MAX_NESTING: usize = 100;
 /// How many operators and dots an expression may have.
-pub const MAX_OPERATORS: usize = 2000;
+pub const MAX_OPERATORS: usize = 20_000;
 /// How deep an expression may be nested.
 pub const MAX_DEPTH: usize = 250;
 /// What is nested no deeper is read and evaluated on the stack of whoever asks.
@@ -306,7 +306,7 @@ mod tests {
         let lists = format!("{}1{}.size()", "[".repeat(MAX_NESTING), "]".repeat(MAX_NESTING));
         assert_eq!(value_of(&lists), "1");
         assert!(value_of(&format!("({nested})")).contains("nested deeper"));
-        assert!(value_of(&"!".repeat(2100)).contains("more than 2000 operators"));
+        assert!(value_of(&"!".repeat(20_100)).contains("more than 20000 operators"));
         assert_eq!(value_of(&format!("{}true", "!".repeat(200))), "true");
         assert_eq!(value_of(&format!("1{}", "+1".repeat(240))), "241");
         assert!(value_of(&format!("1{}", "+1".repeat(1900))).contains("nested deeper than 250 levels"));
