@@ -193,6 +193,18 @@ async fn text_from_elsewhere_is_never_evaluated() {
 }
 
 #[tokio::test]
+async fn what_an_early_stage_left_a_later_one_evaluates() {
+    let world = World::new();
+    let text = "${{ inputs.s }} ${{ self.item.k }} ${{ data.latest(\"m\", \"n\").attributes.x }} ${{ env.HOME }}";
+    let body = world.renderer().value(&node(text), Stage::BODY_INPUTS).await.expect("a value");
+    let data = "${{ data.latest(\"m\", \"n\").attributes.x }}";
+    assert_eq!(body, Json::from(format!("ab ${{{{ self.item.k }}}} {data} ${{{{ env.HOME }}}}")));
+    let inputs = world.renderer().again(&body, &place(), Stage::INPUTS).await.expect("a value");
+    assert_eq!(inputs, Json::from("ab 1 5 ${{ env.HOME }}"));
+    assert_eq!(shown(world.renderer().hand_over(&inputs, &place()).await), r#""ab 1 5 /r""#);
+}
+
+#[tokio::test]
 async fn each_stage_evaluates_what_it_can() {
     let world = World::new();
     let (itself, run, output) =

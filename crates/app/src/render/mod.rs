@@ -59,7 +59,7 @@ struct Read {
 impl Renderer<'_> {
     /// The value of a document at a stage. A text that is only one expression becomes its value, of whatever type.
     ///
-    /// What stays as it is written because it reads `env` or a vault is evaluated by [`hand_over`](Self::hand_over).
+    /// What stays as it is written can be evaluated later by [`again`](Self::again) and [`hand_over`](Self::hand_over).
     ///
     /// # Errors
     /// The problem, with the place of the text in its file.
@@ -96,51 +96,49 @@ impl Renderer<'_> {
     /// # Errors
     /// As [`value`](Self::value).
     pub async fn text(&self, text: &str, position: &Position, stage: Stage) -> Result<Json, RunProblem> {
-        let parts = template::split(text);
-        if let Some(span) = template::sole_expression(&parts) {
-            return Ok(self.span(span, position, stage).await?.unwrap_or_else(|| Json::from(text)));
-        }
-        let mut rendered = String::with_capacity(text.len());
-        for part in parts {
-            match part {
-                Part::Text(text) => rendered.push_str(text),
-                Part::Expression(span) => match self.span(span, position, stage).await? {
-                    Some(value) => rendered.push_str(&template::put_into_text(&value)),
-                    None => rendered.push_str(span.raw),
-                },
-            }
-        }
-        Ok(Json::String(rendered))
+        self.parts(text, position, stage, &|_| true).await
     }
 
-    /// The value that earlier stages have made, with what they left for the last moment. Only what the files of workflows and
-    /// definitions say themselves is evaluated; what merely looks like it, in data or in inputs of a caller, stays as it is.
+    /// What a method is called with, from what earlier stages have made: see [`again`](Self::again).
     ///
     /// # Errors
     /// The problem, at this place.
     pub async fn hand_over(&self, value: &Json, position: &Position) -> Result<Json, RunProblem> {
-        self.parts_handed_over(value, position).await
+        self.again(value, position, Stage::HAND_OVER).await
     }
 
-    fn parts_handed_over<'s>(
+    /// A value that earlier stages have made, with what they left evaluated at this one. Only what the files of workflows and
+    /// definitions say themselves is; what merely looks like it, in data or in inputs of a caller, stays as it is.
+    ///
+    /// # Errors
+    /// The problem, at this place.
+    pub async fn again(&self, value: &Json, position: &Position, stage: Stage) -> Result<Json, RunProblem> {
+        self.json(value, position, stage).await
+    }
+
+    fn json<'s>(
         &'s self,
         value: &'s Json,
         position: &'s Position,
+        stage: Stage,
     ) -> BoxFuture<'s, Result<Json, RunProblem>> {
         Box::pin(async move {
             Ok(match value {
-                Json::String(text) if text.contains(template::OPEN) => self.text_handed_over(text, position).await?,
+                Json::String(text) if text.contains(template::OPEN) => {
+                    let is_left = |span: &Span<'_>| self.environment.is_left(span.raw);
+                    self.parts(text, position, stage, &is_left).await?
+                }
                 Json::Array(items) => {
                     let mut values = Vec::with_capacity(items.len());
                     for item in items {
-                        values.push(self.parts_handed_over(item, position).await?);
+                        values.push(self.json(item, position, stage).await?);
                     }
                     Json::Array(values)
                 }
                 Json::Object(members) => {
                     let mut values = Vec::with_capacity(members.len());
                     for (key, value) in members {
-                        values.push((key.clone(), self.parts_handed_over(value, position).await?));
+                        values.push((key.clone(), self.json(value, position, stage).await?));
                     }
                     Json::Object(values)
                 }
@@ -149,17 +147,22 @@ impl Renderer<'_> {
         })
     }
 
-    async fn text_handed_over(&self, text: &str, position: &Position) -> Result<Json, RunProblem> {
+    /// The value of a text of which these expressions are evaluated.
+    async fn parts(
+        &self,
+        text: &str,
+        position: &Position,
+        stage: Stage,
+        is_ours: &(dyn Fn(&Span<'_>) -> bool + Send + Sync),
+    ) -> Result<Json, RunProblem> {
         let parts = template::split(text);
-        let is_left = |span: &Span<'_>| self.environment.is_left_for_last(span.raw);
-        if let Some(span) = template::sole_expression(&parts).filter(is_left) {
-            let value = self.span(span, position, Stage::HAND_OVER).await?;
-            return Ok(value.unwrap_or_else(|| Json::from(text)));
+        if let Some(span) = template::sole_expression(&parts).filter(|span| is_ours(span)) {
+            return Ok(self.span(span, position, stage).await?.unwrap_or_else(|| Json::from(text)));
         }
         let mut rendered = String::with_capacity(text.len());
         for part in parts {
             match part {
-                Part::Expression(span) if is_left(&span) => match self.span(span, position, Stage::HAND_OVER).await? {
+                Part::Expression(span) if is_ours(&span) => match self.span(span, position, stage).await? {
                     Some(value) => rendered.push_str(&template::put_into_text(&value)),
                     None => rendered.push_str(span.raw),
                 },
@@ -192,11 +195,12 @@ impl Renderer<'_> {
             Err(error) => return Err(failed(&error)),
         };
         match stage.of(read.parsed.as_ref(), !read.calls.is_empty()) {
-            Verdict::Keep => return Ok(None),
-            Verdict::KeepForRunTime => {
-                self.environment.leave_for_last(span.raw);
-                return Ok(None);
-            }
+            Verdict::Evaluate => match self.evaluate_read(&read, span.expression).await {
+                Ok(value) => return Ok(Some(value)),
+                Err(error) if !stage.keeps_failed() => return Err(failed(&error)),
+                Err(_) => {}
+            },
+            Verdict::Keep => {}
             Verdict::Mixed => {
                 let message = format!(
                     "`{}`: what reads `env` or a vault cannot read anything else where it is passed on to another \
@@ -205,13 +209,9 @@ impl Renderer<'_> {
                 );
                 return Err(problem(position, &message));
             }
-            Verdict::Evaluate => {}
         }
-        match self.evaluate_read(&read, span.expression).await {
-            Ok(value) => Ok(Some(value)),
-            Err(_) if stage.keeps_failed() => Ok(None),
-            Err(error) => Err(failed(&error)),
-        }
+        self.environment.leave(span.raw);
+        Ok(None)
     }
 
     fn read(&self, expression: &str) -> Result<Read, ExpressionError> {

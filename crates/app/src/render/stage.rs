@@ -72,7 +72,7 @@ impl Stage {
             return match self.run_time {
                 RunTime::Evaluated => Verdict::Evaluate,
                 RunTime::KeptAlone if !is_alone => Verdict::Mixed,
-                RunTime::Kept | RunTime::KeptAlone => Verdict::KeepForRunTime,
+                RunTime::Kept | RunTime::KeptAlone => Verdict::Keep,
             };
         }
         let waits = self.keeps_step && reads(&["self", "run", "workflowRunId"])
@@ -85,7 +85,6 @@ impl Stage {
 pub(super) enum Verdict {
     Evaluate,
     Keep,
-    KeepForRunTime,
     Mixed,
 }
 

@@ -30,7 +30,7 @@ const SHORTEST: usize = 3;
 /// What the name of a variable contains whose value is a secret.
 const SECRET_NAMES: [&str; 7] = ["token", "key", "secret", "password", "passwd", "passphrase", "credential"];
 
-/// Environment variables, the secrets that were given out, and which expressions wait for the last moment.
+/// Environment variables, the secrets that were given out, and which expressions wait for a later stage.
 #[derive(Debug, Default)]
 pub struct Environment {
     variables: Vec<(String, String)>,
@@ -94,13 +94,13 @@ impl Environment {
         }
     }
 
-    /// Leaves an expression that a file of the author says, as it is written, for the moment when it is handed over.
-    pub(crate) fn leave_for_last(&self, raw: &str) {
+    /// Leaves an expression that a file of the author says, as it is written, for a later stage.
+    pub(crate) fn leave(&self, raw: &str) {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(raw.to_owned());
     }
 
-    /// Whether an expression was left for the last moment. Text from elsewhere that only looks like one was not.
-    pub(crate) fn is_left_for_last(&self, raw: &str) -> bool {
+    /// Whether an expression was left for a later stage. Text from elsewhere that only looks like one was not.
+    pub(crate) fn is_left(&self, raw: &str) -> bool {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(raw)
     }
 
