@@ -52,7 +52,7 @@ async fn a_run_is_suspended_until_its_step_is_approved_and_then_goes_on() {
     assert_eq!(waits, Err(NotResumed::Waits { id: record.id.clone(), step: "ask".to_owned() }));
     let approved = record.decided("ask", decision(true, 1)).expect("it waits");
     assert_eq!(approved.status, RunStatus::Suspended);
-    let ended = bench.resume("{what: other, more: 1}", |workflow| resume::suspended(approved, workflow)).await;
+    let ended = bench.resume(approved, None, "{what: other, more: 1}").await;
     let ended = ended.expect("a run");
     insta::assert_snapshot!(told(&ended), @r"
     w succeeded
@@ -116,7 +116,7 @@ async fn each_repetition_waits_for_itself() {
     assert_eq!(waiting, ["ask-1", "ask-2"]);
     let record = record.decided("ask-1", decision(true, 1)).expect("it waits");
     let record = record.decided("ask-2", decision(true, 1)).expect("it waits");
-    let ended = bench.resume("{}", |workflow| resume::suspended(record, workflow)).await.expect("a run");
+    let ended = bench.resume(record, None, "{}").await.expect("a run");
     assert_eq!(ended.status, RunStatus::Succeeded);
 }
 
@@ -152,7 +152,7 @@ async fn a_failed_run_goes_on_from_a_step() {
     let before = bench.starts().len();
     let bench = bench.method("thing.run", &[]);
     let opened = record.clone();
-    let ended = bench.resume("{}", |workflow| resume::from_step(opened, workflow, "two")).await.expect("a run");
+    let ended = bench.resume(opened, Some("two"), "{}").await.expect("a run");
     assert_eq!(ended.status, RunStatus::Succeeded);
     assert_eq!(bench.starts()[before..], ["a/two", "b/three"]);
     let workflow = bench.library().await.workflow("w").expect("it").clone();
@@ -166,8 +166,8 @@ async fn an_input_that_was_masked_is_asked_for_again() {
     let mut record = suspended(&bench).await.decided("ask", decision(true, 1)).expect("it waits");
     record.inputs = json("{what: 'a *** b'}");
     let open = record.clone();
-    let error = bench.resume("{}", |workflow| resume::suspended(open, workflow)).await.expect_err("no secret");
+    let error = bench.resume(open, None, "{}").await.expect_err("no secret");
     assert_eq!(error.code(), Code::RUN_STATE);
-    let ended = bench.resume("{what: it}", |workflow| resume::suspended(record, workflow)).await.expect("a run");
+    let ended = bench.resume(record, None, "{what: it}").await.expect("a run");
     assert_eq!(ended.status, RunStatus::Succeeded);
 }

@@ -32,7 +32,7 @@ use mangrove_domain::{
     run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
     source::Kind,
     type_name::TypeName,
-    workflow::{Workflow, WorkflowFiles},
+    workflow::WorkflowFiles,
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
@@ -388,16 +388,17 @@ impl Bench {
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
     }
 
-    /// Lets a run go on that `open` has opened again.
-    pub(crate) async fn resume<E: std::fmt::Debug>(
+    /// Lets a run go on.
+    pub(crate) async fn resume(
         &self,
+        record: RunRecord,
+        from: Option<&str>,
         inputs: &str,
-        open: impl FnOnce(&Workflow) -> Result<RunRecord, E>,
     ) -> Result<RunRecord, StartError> {
         let library = self.library().await;
         let workflow = Arc::clone(library.workflow("w").expect("the workflow"));
-        let record = open(&workflow).expect("a run that can go on");
-        let resumption = Resumption { workflow, record, inputs: json(inputs), options: self.options.clone() };
+        let (from, inputs) = (from.map(str::to_owned), json(inputs));
+        let resumption = Resumption { workflow, record, from, inputs, options: self.options.clone() };
         let environment = Arc::new(Environment::new(self.environment.clone()));
         let listener: Arc<dyn Observer> = Arc::clone(&self.listener) as _;
         let engine = self.engine();

@@ -8,3 +8,4 @@ mod flow;
 mod problems;
 mod service;
 mod steps;
+mod vectors;

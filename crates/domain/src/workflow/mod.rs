@@ -11,6 +11,7 @@ mod outputs;
 mod parse;
 mod placement;
 pub mod resume;
+pub mod rewrites;
 mod task;
 pub mod template;
 pub mod trigger;

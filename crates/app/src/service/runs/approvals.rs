@@ -8,10 +8,6 @@ use mangrove_domain::{
     problem::{Code, Problem},
     run::{Decision, NotDecided, RunLookup, RunRecord, RunStatus},
     time::Timestamp,
-    workflow::{
-        Workflow,
-        resume::{self, NotResumed},
-    },
 };
 
 use super::{
@@ -125,11 +121,10 @@ impl Service {
             Some(_) => &[RunStatus::Failed, RunStatus::Interrupted, RunStatus::Cancelled, RunStatus::Blocked],
         };
         let record = self.one_of(&name, run.as_deref(), statuses).await?;
-        let record = opened(record, &workflow, from.as_deref()).map_err(|wrong| not_resumed(&name, &wrong))?;
         let file = workflow.file.clone();
         let problems = library.problems_of(&file).cloned().collect();
         let broken_files = broken_files(&library, &file);
-        let beginning = Beginning::Again(Box::new(Resumption { workflow, record, inputs, options }));
+        let beginning = Beginning::Again(Box::new(Resumption { workflow, record, from, inputs, options }));
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
         let environment = self.expression_environment();
         let (run, events) = self.active.start(Start { engine, library, beginning, environment, runs, clock }).await?;
@@ -185,21 +180,6 @@ impl Service {
     }
 }
 
-fn opened(record: RunRecord, workflow: &Workflow, from: Option<&str>) -> Result<RunRecord, NotResumed> {
-    match from {
-        None => resume::suspended(record, workflow),
-        Some(step) => resume::from_step(record, workflow, step),
-    }
-}
-
 fn not_decided(name: &str, wrong: &NotDecided) -> RunError {
     RunError::State(Problem::error(Code::RUN_STATE, name.to_owned(), wrong.to_string()))
-}
-
-fn not_resumed(name: &str, wrong: &NotResumed) -> RunError {
-    let problem = Problem::error(Code::RUN_STATE, name.to_owned(), wrong.to_string());
-    RunError::State(match wrong {
-        NotResumed::Waits { .. } => problem.advise("approve or reject it first"),
-        NotResumed::Status { .. } | NotResumed::NoStep { .. } => problem,
-    })
 }

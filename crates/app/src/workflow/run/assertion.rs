@@ -10,11 +10,11 @@ use mangrove_domain::{
 use super::{
     context::Context,
     guard::is_truthy,
-    step::{StepOutcome, rendered_text},
+    step::{StepOutcome, rendered_message},
 };
 use crate::{
     method::{Invoked, problem},
-    render::Scope,
+    render::{Scope, Stage},
 };
 
 /// What a step asserts: its expression, its message, and how bad it is if it does not hold.
@@ -29,11 +29,11 @@ pub(super) async fn check(
 ) -> StepOutcome {
     let file = &context.workflow.file;
     let renderer = context.renderer(scope);
-    let text = rendered_text(&renderer, message, file);
+    let text = rendered_message(&renderer, message).await;
     // A message without a value is shown as it was written.
     let message = context.environment.mask(text.as_deref().unwrap_or(&message.value));
     let template = format!("${{{{ {} }}}}", expression.value);
-    let value = renderer.text(&template, &expression.position(file));
+    let value = renderer.text(&template, &expression.position(file), Stage::EVERYTHING).await;
     let record = |passed, error: Option<&RunProblem>| AssertionRecord {
         passed,
         expression: expression.value.clone(),

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     method::{RunBudget, Services},
-    render::{Renderer, Scope},
-    secrets::Environment,
+    render::{NoLookups, Renderer, Scope},
+    secrets::{Environment, NoSecrets},
     workflow::{
         events::{Observer, RunChange, RunEvent},
         library::Library,
@@ -74,6 +74,9 @@ impl Context<'_> {
             environment: self.environment,
             scope,
             file: &self.workflow.file,
+            lookups: &NoLookups,
+            secrets: &NoSecrets,
+            placeholders: None,
         }
     }
 

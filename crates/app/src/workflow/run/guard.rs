@@ -7,12 +7,12 @@ use mangrove_domain::{
 };
 
 use super::context::Context;
-use crate::render::Scope;
+use crate::render::{Scope, Stage};
 
 /// True if there is nothing to do for the step.
 pub(super) async fn decide(context: &Context<'_>, scope: &Scope, guard: &Located<String>) -> Result<bool, RunProblem> {
     let position = guard.position(&context.workflow.file);
-    let value = context.renderer(scope).text(&guard.value, &position)?;
+    let value = context.renderer(scope).text(&guard.value, &position, Stage::EVERYTHING).await?;
     Ok(is_truthy(&value))
 }
 

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod context;
+mod evaluate;
 mod execution;
 mod guard;
 mod repeat;
@@ -17,7 +18,10 @@ use mangrove_domain::{
     json::Json,
     problem::{Code, Problem},
     run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
-    workflow::{MAXIMUM_NESTING, Workflow, resume},
+    workflow::{
+        MAXIMUM_NESTING, Workflow,
+        resume::{self, NotResumed},
+    },
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,8 +38,8 @@ use self::{
 };
 use crate::{
     method::{self, RunBudget, Services},
-    render::Scope,
-    secrets::{Environment, MASK},
+    render::{NoLookups, Renderer, Scope},
+    secrets::{Environment, MASK, NoSecrets},
     spans,
     workflow::{
         events::Observer,
@@ -162,7 +166,7 @@ impl Engine {
         environment: &Environment,
         observer: &dyn Observer,
     ) -> Result<RecordedRun, StartError> {
-        let Resumption { workflow, record, inputs, options } = resumption;
+        let Resumption { workflow, record, from, inputs, options } = resumption;
         let inputs = laid_over(record.inputs.clone(), inputs);
         if let Some(name) = masked_input(&inputs) {
             let message = format!("the input `{name}` of the run {} holds a secret, which is not kept", record.id);
@@ -171,6 +175,18 @@ impl Engine {
             return Err(StartError::Problems(vec![problem]));
         }
         let inputs = self.inputs(&workflow, inputs).map_err(StartError::Problems)?;
+        let workflow = self.evaluated(&workflow, &inputs, environment).await?;
+        let record = match &from {
+            None => resume::suspended(record, &workflow),
+            Some(step) => resume::from_step(record, &workflow, step),
+        };
+        let record = record.map_err(|wrong| {
+            let problem = Problem::error(Code::RUN_STATE, workflow.name.value.clone(), wrong.to_string());
+            StartError::Problems(vec![match wrong {
+                NotResumed::Waits { .. } => problem.advise("approve or reject it first"),
+                NotResumed::Status { .. } | NotResumed::NoStep { .. } => problem,
+            }])
+        })?;
         let tags = overlaid(&record.tags, options.tags);
         let record = RunRecord { inputs, tags, ..record };
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
@@ -208,6 +224,7 @@ impl Engine {
         let chain: Vec<String> = caller.chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
         check_chain(&workflow, &chain).map_err(|problem| StartError::Problems(vec![problem]))?;
         let inputs = self.inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
+        let workflow = self.evaluated(&workflow, &inputs, environment).await?;
         let record = RunRecord {
             id: self.services.entropy.identifier(),
             name: workflow.name.value.clone(),
@@ -235,12 +252,7 @@ impl Engine {
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
         let RecordedRun { workflow, record, fail_on, chain, deadline } = run;
-        let about = Json::object([
-            ("id", Json::from(record.id.as_str())),
-            ("name", Json::from(record.name.as_str())),
-            ("trigger", Json::from(record.trigger.as_str())),
-            ("startedAt", Json::from(record.started_at.as_millis())),
-        ]);
+        let about = about_run(&workflow, &record);
         let definitions = shared.library.usable_definitions();
         let context = Context {
             services: &self.services,
@@ -266,6 +278,33 @@ impl Engine {
         let status = finished.as_ref().map_or_else(|error| error.record.status, |record| record.status);
         spans::end(&span, status);
         finished
+    }
+
+    /// The workflow with the values of everything that has one before anything runs.
+    async fn evaluated(
+        &self,
+        workflow: &Arc<Workflow>,
+        inputs: &Json,
+        environment: &Environment,
+    ) -> Result<Arc<Workflow>, StartError> {
+        // A single method has no text of anybody's.
+        if workflow.id.is_empty() {
+            return Ok(Arc::clone(workflow));
+        }
+        let scope = Scope::new(inputs.clone(), Json::Object(Vec::new()));
+        let renderer = Renderer {
+            expressions: self.services.expressions.as_ref(),
+            environment,
+            scope: &scope,
+            file: &workflow.file,
+            lookups: &NoLookups,
+            secrets: &NoSecrets,
+            placeholders: None,
+        };
+        let evaluated = evaluate::body(workflow, &renderer).await;
+        evaluated.map(Arc::new).map_err(|wrong| {
+            StartError::Problems(vec![Problem::error(wrong.code, workflow.file.clone(), wrong.message)])
+        })
     }
 
     /// The inputs with defaults and coerced texts.
@@ -297,6 +336,21 @@ impl NestedRuns for Engine {
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
+}
+
+/// What expressions see as `run`.
+fn about_run(workflow: &Workflow, record: &RunRecord) -> Json {
+    let tags = record.tags.iter().map(|(name, value)| (name.as_str(), Json::from(value.as_str())));
+    Json::object([
+        ("id", Json::from(record.id.as_str())),
+        ("workflowId", Json::from(workflow.id.as_str())),
+        ("workflowName", Json::from(workflow.name.value.as_str())),
+        ("startedAt", Json::from(record.started_at.to_string())),
+        ("tags", Json::object(tags)),
+        // Additions of ours.
+        ("name", Json::from(record.name.as_str())),
+        ("trigger", Json::from(record.trigger.as_str())),
+    ])
 }
 
 /// Why the file of a workflow cannot be used, with its place.

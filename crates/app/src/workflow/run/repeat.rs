@@ -15,7 +15,7 @@ use mangrove_domain::{
 use super::context::Context;
 use crate::{
     method::problem,
-    render::{Renderer, Scope},
+    render::{Scope, Stage},
 };
 
 /// One step as it runs.
@@ -80,7 +80,7 @@ async fn of_step(
 ) -> Result<Vec<Repetition>, RunProblem> {
     let scope = context.scope_of(job, &step.name.value, None);
     let position = for_each.over.position(&context.workflow.file);
-    let elements: Vec<(String, Json)> = match context.renderer(&scope).value(&for_each.over)? {
+    let elements: Vec<(String, Json)> = match context.renderer(&scope).value(&for_each.over, Stage::EVERYTHING).await? {
         Json::Array(items) => items.into_iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
         Json::Object(members) => members
             .into_iter()
@@ -110,20 +110,21 @@ async fn name_of(context: &Context<'_>, scope: &Scope, step: &Step, place: &str,
         return match item {
             // The elements of a mapping have a key.
             Json::Object(_) | Json::Array(_) => format!("{name}-{place}"),
-            plain => context.environment.mask(&format!("{name}-{}", text_of(plain))),
+            plain => context.environment.mask(&format!("{name}-{}", template::put_into_text(plain))),
         };
     }
     let renderer = context.renderer(scope);
+    let position = step.name.position(&context.workflow.file);
     let mut rendered = String::new();
     let mut has_failed = false;
-    for part in template::split(name).unwrap_or_default() {
+    for part in template::split(name) {
         match part {
             Part::Text(text) => rendered.push_str(text),
-            Part::Expression(expression) => match value_of(&renderer, expression, step, context).await {
-                Ok(value) => rendered.push_str(&text_of(&value)),
+            Part::Expression(span) => match renderer.text(span.raw, &position, Stage::EVERYTHING).await {
+                Ok(value) => rendered.push_str(&template::put_into_text(&value)),
                 Err(_) => {
                     has_failed = true;
-                    rendered.push_str(&format!("${{{{ {expression} }}}}"));
+                    rendered.push_str(span.raw);
                 }
             },
         }
@@ -133,21 +134,4 @@ async fn name_of(context: &Context<'_>, scope: &Scope, step: &Step, place: &str,
         rendered.push_str(place);
     }
     context.environment.mask(&rendered)
-}
-
-async fn value_of(
-    renderer: &Renderer<'_>,
-    expression: &str,
-    step: &Step,
-    context: &Context<'_>,
-) -> Result<Json, RunProblem> {
-    renderer.text(&format!("${{{{ {expression} }}}}"), &step.name.position(&context.workflow.file))
-}
-
-fn text_of(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        Json::Null => String::new(),
-        other => other.to_string(),
-    }
 }

@@ -56,8 +56,10 @@ pub struct RunRequest {
 pub struct Resumption {
     /// Its workflow as it is now.
     pub workflow: Arc<Workflow>,
-    /// Its record, with what is to be done pending.
+    /// Its record.
     pub record: RunRecord,
+    /// The step from which on it is done again; `None` if it waited for an approval.
+    pub from: Option<String>,
     /// Inputs over those that it had, an object.
     pub inputs: Json,
     /// What else is wanted of it.

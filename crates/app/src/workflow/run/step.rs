@@ -10,7 +10,7 @@ use mangrove_domain::{
     problem::{Code, Problem},
     run::{ApprovalRecord, AssertionRecord, RunProblem, RunStatus, SkipReason},
     type_name::TypeName,
-    workflow::{Job, Step, Target, Task},
+    workflow::{Job, Step, Target, Task, template},
 };
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     method::{self, Invocation, Invoked, OnLine, StepBudget, problem},
-    render::{Renderer, Scope},
+    render::{Renderer, Scope, Stage},
     workflow::events::{RunChange, RunEvent},
 };
 
@@ -74,7 +74,7 @@ async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &Plan
     let outcome = |invoked| StepOutcome::of(step, step.task.label(), invoked);
     match &step.task {
         Task::ModelMethod { target, method, inputs, global_arguments: _ } => {
-            match prepare(context, &renderer, target, method, inputs.as_ref()) {
+            match prepare(context, &renderer, target, method, inputs.as_ref()).await {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
                     let budget = StepBudget::new(&context.budget);
@@ -85,14 +85,14 @@ async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &Plan
                 Err(error) => outcome(Invoked::failed(error)),
             }
         }
-        Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()) {
+        Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()).await {
             Ok(request) => outcome(run_nested(context, step, request).await),
             Err(error) => outcome(Invoked::failed(error)),
         },
         Task::Assert { expression, message, severity } => {
             assertion::check(context, scope, step, (expression, message, *severity)).await
         }
-        Task::ManualApproval { prompt, timeout } => match rendered_text(&renderer, prompt, &context.workflow.file) {
+        Task::ManualApproval { prompt, timeout } => match rendered_message(&renderer, prompt).await {
             Ok(prompt) => {
                 let prompt = context.environment.mask(&prompt);
                 let approval = ApprovalRecord { prompt, timeout: timeout.map(|limit| limit.as_secs()), decision: None };
@@ -119,7 +119,7 @@ struct Call {
     inputs: Json,
 }
 
-fn prepare(
+async fn prepare(
     context: &Context<'_>,
     renderer: &Renderer<'_>,
     target: &Target,
@@ -127,13 +127,13 @@ fn prepare(
     inputs: Option<&Node>,
 ) -> Result<Call, RunProblem> {
     let file = &context.workflow.file;
-    let name = rendered_text(renderer, target.name(), file)?;
-    let method = rendered_text(renderer, method, file)?;
-    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let name = rendered_text(renderer, target.name(), file).await?;
+    let method = rendered_text(renderer, method, file).await?;
+    let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
     let definition = match (context.library.definition(&name), target) {
         (Ok(definition), _) => Arc::clone(definition),
         (Err(wrong), Target::Instance { type_name, name: at }) if wrong.code == Code::UNKNOWN_NAME => {
-            let text = rendered_text(renderer, type_name, file)?;
+            let text = rendered_text(renderer, type_name, file).await?;
             let parsed = TypeName::model(&text)
                 .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
             let name = Located { value: name, line: at.line, column: at.column };
@@ -185,15 +185,15 @@ async fn call_method(
     method::invoke(context.services, invocation).await
 }
 
-fn nested(
+async fn nested(
     context: &Context<'_>,
     renderer: &Renderer<'_>,
     name: &Located<String>,
     inputs: Option<&Node>,
 ) -> Result<RunRequest, RunProblem> {
     let file = &context.workflow.file;
-    let text = rendered_text(renderer, name, file)?;
-    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let text = rendered_text(renderer, name, file).await?;
+    let inputs = rendered(renderer, inputs, Stage::NESTED_INPUTS).await?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
     Ok(RunRequest {
         workflow: Arc::clone(workflow),
@@ -240,9 +240,23 @@ async fn run_nested(context: &Context<'_>, step: &Step, request: RunRequest) -> 
     }
 }
 
+/// The mapping that a step gives, nothing if it gives none.
+async fn rendered(renderer: &Renderer<'_>, inputs: Option<&Node>, stage: Stage) -> Result<Json, RunProblem> {
+    match inputs {
+        Some(node) => renderer.value(node, stage).await,
+        None => Ok(Json::Object(Vec::new())),
+    }
+}
+
+/// The text of a message that may contain expressions: whatever they give is put into it.
+pub(super) async fn rendered_message(renderer: &Renderer<'_>, message: &Located<String>) -> Result<String, RunProblem> {
+    let value = renderer.text(&message.value, &message.position(renderer.file), Stage::EVERYTHING).await?;
+    Ok(template::put_into_text(&value))
+}
+
 /// The text of a name that may contain expressions.
-pub(super) fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
-    match renderer.text(&text.value, &text.position(file))? {
+async fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
+    match renderer.text(&text.value, &text.position(file), Stage::EVERYTHING).await? {
         Json::String(text) => Ok(text),
         Json::Number(number) => Ok(Json::Number(number).to_string()),
         other => {
