@@ -299,13 +299,10 @@ async fn a_name_in_an_expression_is_looked_up_when_it_runs() {
     insta::assert_snapshot!(told(&bench.run("{name: thin}").await), @r"
     w failed: MG0103 job `j`, step `run`: workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
       j failed
-        run (${{ inputs.name }}.run) failed: MG0103 workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
+        run (thin.run) failed: MG0103 workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
     ");
-    insta::assert_snapshot!(told(&bench.run("{name: [1]}").await), @r"
-    w failed: MG0606 job `j`, step `run`: workflows/w.yaml:7:51: expected a string, found array
-      j failed
-        run (${{ inputs.name }}.run) failed: MG0606 workflows/w.yaml:7:51: expected a string, found array
-    ");
+    let error = bench.try_run("{name: [1]}").await.expect_err("no text").to_string();
+    assert_eq!(error, "workflows/w.yaml:7:51: expected a text, found array");
     let jobs = format!("  - name: j\n    steps:\n{}", task("thing", "rum"));
     insta::assert_snapshot!(told(&Bench::new(&workflow(&jobs)).run("{}").await), @r"
     w failed: MG0102 job `j`, step `rum`: `@acme/thing` has no method `rum`; did you mean `run`?

@@ -113,8 +113,25 @@ jobs:
         task: {type: model_method, modelIdOrName: thing, methodName: run, inputs: text, globalArgs: {a: 1}}
 ",
     );
-    insta::assert_snapshot!(bench.problems().await, @r"
-    ");
+    insta::assert_snapshot!(bench.problems().await, @r#"
+    workflows/w.yaml:5:1 (warning): `affinity` has no effect: every step runs on this machine
+    workflows/w.yaml:6:1: `driver` is no key of a workflow any more — take it out: a workflow runs its methods here
+    workflows/w.yaml:9:5: `target` asks for another machine, and Mangrove runs every step on its own — take it out if this job may run here
+    workflows/w.yaml:13:9: `labels` asks for another machine, and Mangrove runs every step on its own — take it out if this step may run here
+    workflows/w.yaml:14:9: `platform` asks for another machine, and Mangrove runs every step on its own — take it out if this step may run here
+    workflows/w.yaml:15:9: unknown key `guards` in a step — did you mean `guard`?
+    workflows/w.yaml:16:75 (warning): unknown key `retries` in a task, which is ignored
+    workflows/w.yaml:18:9 (warning): `queueTimeout` has no effect: every step runs on this machine
+    workflows/w.yaml:19:16: `guard`: expected one expression in `${{ }}`, found "size(inputs.list) > 0"
+    workflows/w.yaml:20:86: a task has no `arguments` — what a method is given stands in `inputs`
+    workflows/w.yaml:22:22: `type`: unknown task type `shell` — a step runs a shell by `modelType: command/shell` with `methodName: execute`
+    workflows/w.yaml:22:29 (warning): unknown key `run` in a task, which is ignored
+    workflows/w.yaml:24:36: `expr` stands without `${{ }}` — write the expression alone: `expr: size(inputs.list) > 0`
+    workflows/w.yaml:24:73: `severity`: unknown word `hihg` — did you mean `high`?
+    workflows/w.yaml:26:59: `timeout`: expected a whole number of at least 1, found 0
+    workflows/w.yaml:28:83: `inputs`: expected a mapping, or one expression that gives one, found "text"
+    workflows/w.yaml:28:101: `globalArgs` belongs to a task with `modelType` — a definition has its own: write them into its `globalArguments`
+    "#);
 }
 
 #[tokio::test]
@@ -137,6 +154,8 @@ async fn steps_that_do_not_run_after_a_failure_are_told() {
         task: {type: model_method, modelIdOrName: thing, methodName: run}
 ";
     insta::assert_snapshot!(of_jobs(jobs).await, @r"
+    workflows/w.yaml:9:28 (warning): `rescue` never runs: when `first` fails, it ends the job — give `first` `allowFailure: true`, or move `rescue` to a job that waits for `a`
+    workflows/w.yaml:12:28 (warning): `clean` does not run when `first` fails, because that ends the job — give `first` `allowFailure: true`, or move `clean` to a job that waits for `a`
     ");
 }
 
@@ -355,7 +374,7 @@ jobs:
     }
     insta::assert_snapshot!(Bench::new(&files).problems().await, @r#"
     workflows/00.yaml:3:21: `schedule`: `61` is no minute — the minute is 0 to 59: one of them, a list `1,5`, a range `1-5`, steps `*/5`
-    workflows/01.yaml:3:21: `schedule`: unknown schedule `@dayly` — did you mean `@daily` or `@yearly`?
+    workflows/01.yaml:3:21: `schedule`: unknown schedule `@dayly` — did you mean `@daily`?
     workflows/02.yaml:3:21: `schedule`: `0 0 30 2 *` is never due: no date fits it — not every month has the days 29 to 31, and not every year has the 29th of February
     workflows/03.yaml:3:41: `timezone`: unknown time zone `Europe/Berln` — did you mean `Europe/Berlin`, `Europe/Dublin` or `Europe/Jersey`?
     workflows/04.yaml:3:40: `overlap`: unknown word `skipp` — did you mean `skip`?

@@ -64,6 +64,8 @@ pub struct Library {
     definitions_directory: String,
     /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
     foreign: HashSet<String>,
+    /// Why files that lie beside workflows are none. Nobody is told, unless one was a workflow before.
+    other_files: HashMap<String, Problem>,
     /// Roots that could not be looked into, and files that could not be read.
     unobservable: HashSet<String>,
 }
@@ -124,10 +126,12 @@ impl Library {
         // What lies deeper is data, whether it can be read or not.
         self.problems.extend(list.problems.into_iter().filter(|problem| problem.subject == layout.workflows));
         for path in list.paths.iter().filter(|path| is_flat(&layout.workflows, path)) {
-            if let Some(text) = self.text_of(files, path).await
-                && (is_named_so(path) || may_be_workflow(documents, path, &text))
-            {
-                self.add_workflow(documents, path, &text, Origin::Local);
+            let Some(text) = self.text_of(files, path).await else { continue };
+            match no_workflow(documents, path, &text).filter(|_| !is_named_so(path)) {
+                None => self.add_workflow(documents, path, &text, Origin::Local),
+                Some(reason) => {
+                    self.other_files.insert(path.clone(), reason);
+                }
             }
         }
         let list = files.list(&[&layout.further_workflows], &ENDINGS).await?;
@@ -334,6 +338,12 @@ impl Library {
         self.problems.iter().filter(|problem| self.unobservable.contains(&problem.subject))
     }
 
+    /// Why files that lie beside workflows are none, by their names.
+    #[must_use]
+    pub const fn other_files(&self) -> &HashMap<String, Problem> {
+        &self.other_files
+    }
+
     /// The workflow that comes before this one, because its origin does and they share a name or an identifier.
     #[must_use]
     pub fn shadowing(&self, workflow: &Workflow) -> Option<&Arc<Workflow>> {
@@ -403,11 +413,13 @@ fn is_named_so(path: &str) -> bool {
     name.starts_with(NAME_OF_WORKFLOWS)
 }
 
-/// True for a text that has jobs, or would have if it could be read.
-fn may_be_workflow(documents: &dyn Documents, path: &str, text: &str) -> bool {
+/// Why a text is no workflow; `None` if it has jobs, or would have if it could be read.
+fn no_workflow(documents: &dyn Documents, path: &str, text: &str) -> Option<Problem> {
     match documents.parse(path, text) {
-        Ok(document) => document.root.get("jobs").is_some(),
-        Err(_) => text.lines().any(|line| line.starts_with("jobs:")),
+        Ok(document) if document.root.get("jobs").is_some() => None,
+        Ok(_) => Some(Problem::error(Code::INVALID_DOCUMENT, path, "it has no `jobs`, so it is no workflow")),
+        Err(_) if text.lines().any(|line| line.starts_with("jobs:")) => None,
+        Err(error) => Some(Problem::error(Code::MALFORMED_DOCUMENT, path, error.message).at(error.position)),
     }
 }
 
