@@ -53,7 +53,7 @@ fn a_run_waits_for_an_approval_and_goes_on() {
     assert_eq!(approvals["approvals"][0]["runId"], id, "{approvals:#}");
     let early = sandbox.run(&["workflow", "resume", "deploy"]);
     assert_eq!(early.code, 1, "{early}");
-    assert!(early.stderr.contains("MG0722"), "{early}");
+    assert!(early.stderr.contains("MG0732"), "{early}");
     let approved = sandbox.run(&["workflow", "approve", "deploy", "ask", "--reason", "fine", "--json"]).document();
     assert_eq!((approved["approved"].as_bool(), &approved["runId"]), (Some(true), &run["id"]), "{approved:#}");
     let output = sandbox.run(&["workflow", "resume", "deploy", "--fail-on", "high", "--json=swamp"]);

@@ -75,10 +75,10 @@ async fn a_step_that_is_rejected_ends_its_run() {
     let record = suspended(&Bench::new(&asking(""))).await;
     let rejected = record.decided("ask", decision(false, 1)).expect("it waits");
     insta::assert_snapshot!(told(&rejected), @r"
-    w failed: MG0721 job `a`, step `ask`: rejected by ada: it is Friday
+    w failed: MG0731 job `a`, step `ask`: rejected by ada: it is Friday
       a failed
         beside (thing.run) succeeded
-        ask (manual approval) failed: MG0721 rejected by ada: it is Friday
+        ask (manual approval) failed: MG0731 rejected by ada: it is Friday
         behind (thing.run) pending
       b pending
         more (thing.run) pending

@@ -145,7 +145,7 @@ async fn g11_an_assertion_of_less_than_what_is_asked_for_is_allowed_to_fail() {
     insta::assert_snapshot!(told(&record), @r"
     w succeeded
       j succeeded
-        a (assert) failed: MG0720 found 3
+        a (assert) failed: MG0730 found 3
     ");
     let step = &record.jobs[0].steps[0];
     assert!(step.is_failure_allowed && !step.assertion.as_ref().expect("what it found").passed);
