@@ -131,3 +131,14 @@ fn a_workflow_that_cannot_be_used_is_listed_and_tells_what_is_wrong_with_it() {
     let validation = sandbox.run(&["workflow", "validate", "review-loop"]);
     assert_eq!(validation.code, 1, "{validation}");
 }
+
+#[test]
+fn a_workflow_is_evaluated_without_a_run() {
+    let sandbox = deploy();
+    let output = sandbox.run(&["workflow", "evaluate", "deploy", "--json"]);
+    assert_eq!(output.code, 0, "{output}");
+    let evaluated = output.document();
+    let step = &evaluated["jobs"][1]["steps"][1];
+    assert_eq!(step["task"]["inputs"]["name"], "${{ self.zone }}", "it has no value yet: {evaluated:#}");
+    assert_eq!(sandbox.run(&["run", "list", "--json"]).document()["runs"].as_array().map(Vec::len), Some(0));
+}

@@ -410,6 +410,13 @@ pub(crate) enum Workflow {
         /// The workflow, by name or identifier
         name: String,
     },
+    /// Show a workflow with the values that its expressions have before a run; nothing runs
+    Evaluate {
+        /// The workflow, by name or identifier
+        name: String,
+        #[command(flatten)]
+        inputs: Inputs,
+    },
     /// Show past runs of workflows
     #[command(subcommand)]
     History(History),

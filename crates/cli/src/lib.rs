@@ -241,6 +241,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Workflow(args::Workflow::Resume { name, run, from, inputs, wanted }) => {
             commands::approval::resume(context, name, run, from, (&inputs, &wanted)).await
         }
+        Command::Workflow(args::Workflow::Evaluate { name, inputs }) => {
+            commands::workflow::evaluate(context, &name, &inputs).await
+        }
         Command::Workflow(args::Workflow::History(history)) => commands::history::dispatch(context, history).await,
         Command::Workflow(args::Workflow::Get { name }) => commands::workflow::get(context, &name).await,
         Command::Workflow(args::Workflow::Search { query }) => {

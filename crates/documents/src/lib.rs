@@ -14,6 +14,7 @@ mod doctor;
 mod earlier_run;
 mod error;
 mod error_report;
+mod evaluated;
 mod failure;
 pub mod human;
 pub mod json;
@@ -44,6 +45,7 @@ pub use self::{
     earlier_run::earlier_run,
     error::{BlockedDocument, DepartedDocument, ErrorDocument, NamedDocument},
     error_report::{ErrorReport, hint_for},
+    evaluated::evaluated_workflow,
     failure::{FailureDocument, FaultDocument},
     moment::Moment,
     problem::{ProblemDocument, problems},

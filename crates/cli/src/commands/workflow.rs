@@ -6,7 +6,9 @@ use mangrove_app::{
     method::arguments,
     service::{Runnable, ValidateError},
 };
-use mangrove_documents::{ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, json, problems, schedule};
+use mangrove_documents::{
+    ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, evaluated_workflow, json, problems, schedule,
+};
 use mangrove_domain::{json::Json, problem::Code, time::Timestamp, workflow::Workflow};
 use serde::Serialize;
 use serde_json::Value;
@@ -136,6 +138,20 @@ pub(crate) async fn get(context: &Context, name: &str) -> Result<Exit, CommandEr
             let (name, task) = (Line::name(&step.name.value), step.task.label());
             printer.line(Line::from("    ") + name + format!(" ({task})"));
         }
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn evaluate(context: &Context, name: &str, given: &args::Inputs) -> Result<Exit, CommandError> {
+    let service = context.open(None)?;
+    let evaluated = service.evaluate(name, running::inputs(given)?).await;
+    let evaluated = evaluated.map_err(|error| running::not_started(context, &error))?;
+    let document = evaluated_workflow(&evaluated);
+    if context.printer.is_json() {
+        context.printer.document(&document);
+    } else {
+        // It is indented JSON, which is YAML as well.
+        context.printer.text(&format!("{document:#}\n"));
     }
     Ok(Exit::Done)
 }

@@ -7,6 +7,7 @@ use mangrove_domain::{
     ports::RunFilter,
     problem::{Problem, Severity},
     run::{RunHeader, RunLookup, RunRecord},
+    workflow::Workflow,
 };
 
 use super::{active::Start, handle::RunHandle, live::RunEvents};
@@ -109,6 +110,16 @@ impl Service {
             }
         };
         self.begin(engine, library, &file, request, self.expression_environment()).await
+    }
+
+    /// A workflow with the values that everything in it has before a run with these inputs. Nothing runs.
+    ///
+    /// # Errors
+    /// [`RunError`]; a run would not begin.
+    pub async fn evaluate(&self, workflow: &str, inputs: Json) -> Result<Arc<Workflow>, RunError> {
+        let library = self.library().await?;
+        let workflow = library.workflow(workflow).map_err(|problem| unknown(&library, problem))?;
+        Ok(self.engine()?.evaluate(workflow, inputs, &self.expression_environment()).await?)
     }
 
     /// Starts a run of what this file has.

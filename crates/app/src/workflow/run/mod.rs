@@ -143,6 +143,20 @@ impl Engine {
         Ok(RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None })
     }
 
+    /// The workflow with the values that everything in it has before a run with these inputs.
+    ///
+    /// # Errors
+    /// [`StartError::Problems`]: such a run would not begin.
+    pub async fn evaluate(
+        &self,
+        workflow: &Arc<Workflow>,
+        inputs: Json,
+        environment: &Environment,
+    ) -> Result<Arc<Workflow>, StartError> {
+        let inputs = self.inputs(workflow, inputs).map_err(StartError::Problems)?;
+        self.evaluated(workflow, &inputs, environment).await
+    }
+
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
     ///
     /// # Errors
