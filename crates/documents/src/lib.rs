@@ -9,6 +9,7 @@
 
 pub mod advice;
 mod api;
+mod data;
 mod doctor;
 mod error;
 mod error_report;
@@ -32,6 +33,10 @@ pub use self::{
         AcceptedDocument, CheckDocument, EventDocument, GapDocument, PermissionsDocument, ReadinessDocument,
         RunLogLineDocument, RunLogsDocument, ScheduleEventDocument, SourcesDocument, StartedRunDocument,
         TransitionDocument, TransitionsDocument, WebhookDocument,
+    },
+    data::{
+        DataDeletedDocument, DataDocument, DataGroupDocument, DataItemDocument, DataListDocument, DataModelDocument,
+        DataRunDocument, DataSweepDocument, DataVersionDocument, DataVersionsDocument, ExpiredDataDocument,
     },
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,

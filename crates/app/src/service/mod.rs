@@ -22,10 +22,11 @@ mod sources;
 mod upkeep;
 
 pub use self::{
+    DataPlace,
     base::Service,
     cache::{CacheUsage, PruneError, Pruned},
     catalog::{RebuildError, Rebuilt},
-    data::DataPlace,
+    data::DataModel,
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},

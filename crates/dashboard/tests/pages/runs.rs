@@ -111,7 +111,7 @@ async fn what_a_run_wrote_is_shown_with_its_content_and_reports_are_rendered() {
     page.assert_tells("wrote state version 1");
     page.assert_tells("&#34;healthy&#34;: true");
     assert!(
-        page.body.contains("href=\"/data/item?model=00000000-0000-4000-8000-000000000002&#38;spec=report"),
+        page.body.contains("href=\"/data/item?model=00000000-0000-4000-8000-000000000002&#38;name=summary"),
         "{page:?}"
     );
 }

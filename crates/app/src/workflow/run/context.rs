@@ -1,6 +1,6 @@
 //! What the steps of one run share.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -16,6 +16,7 @@ use super::{
     under_way::Lines,
 };
 use crate::{
+    data::Models,
     method::{RunBudget, Services},
     render::{Renderer, Scope},
     secrets::Environment,
@@ -37,8 +38,8 @@ pub(super) struct Context<'a> {
     pub(super) scope: Scope,
     pub(super) environment: &'a Arc<Environment>,
     pub(super) observer: &'a Arc<dyn Observer>,
-    /// Identifiers of all definitions by their names.
-    pub(super) models: Arc<BTreeMap<String, String>>,
+    /// All definitions.
+    pub(super) models: Arc<Models>,
     pub(super) run_id: Arc<str>,
     /// What steps that go on have logged.
     pub(super) lines: Arc<Lines>,

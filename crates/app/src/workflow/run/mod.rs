@@ -30,6 +30,7 @@ use self::{
     under_way::Lines,
 };
 use crate::{
+    data::Models,
     method::{self, RunBudget, Services},
     render::Scope,
     secrets::Environment,
@@ -211,7 +212,7 @@ impl Engine {
             scope: Scope::new(record.inputs.clone(), about),
             environment: shared.environment,
             observer: shared.observer,
-            models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
+            models: Arc::new(Models::new(definitions)),
             run_id: Arc::from(record.id.as_str()),
             lines: Arc::default(),
             budget: Arc::clone(shared.budget),

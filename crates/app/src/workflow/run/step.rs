@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::{context::Context, request::RunRequest};
 use crate::{
-    method::{self, Invocation, Invoked, OnLine, StepBudget, problem},
+    method::{self, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
     render::{Renderer, Scope},
     workflow::events::{RunChange, RunEvent},
 };
@@ -159,6 +159,7 @@ async fn call_method(
         return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
     }
     let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
+    let job_name = job.name.value.clone();
     let (job, step_name) = (job.name.value.clone(), step.name.value.clone());
     let lines = Arc::clone(&context.lines);
     let on_line: OnLine = Arc::new(move |line| {
@@ -179,9 +180,23 @@ async fn call_method(
         timeout: step.timeout.into_iter().chain(left).min(),
         cancellation: context.cancellation,
         on_line,
+        origin: origin_of(context, &job_name, &step.name.value),
         budget,
     };
     method::invoke(context.services, invocation).await
+}
+
+/// Where a step stands; a method that is run alone stands in no workflow.
+fn origin_of(context: &Context<'_>, job: &str, step: &str) -> Origin {
+    let workflow = context.workflow;
+    let step = (!workflow.id.is_empty()).then(|| StepOrigin {
+        workflow_id: workflow.id.clone(),
+        workflow_name: workflow.name.value.clone(),
+        workflow_tags: workflow.tags.clone(),
+        job: job.to_owned(),
+        step: step.to_owned(),
+    });
+    Origin { step, ..Origin::default() }
 }
 
 fn nested(
