@@ -22,11 +22,10 @@ mod sources;
 mod upkeep;
 
 pub use self::{
-    DataPlace,
     base::Service,
     cache::{CacheUsage, PruneError, Pruned},
     catalog::{RebuildError, Rebuilt},
-    data::DataModel,
+    data::{DataModel, DataPlace},
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},
