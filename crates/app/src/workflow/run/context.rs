@@ -18,8 +18,8 @@ use super::{
 use crate::{
     data::Models,
     method::{RunBudget, Services},
-    render::{Renderer, Scope},
-    secrets::Environment,
+    render::{NoLookups, Renderer, Scope},
+    secrets::{Environment, NoSecrets},
     workflow::{
         events::{Observer, RunChange, RunEvent},
         library::Library,
@@ -72,6 +72,9 @@ impl Context<'_> {
             environment: self.environment,
             scope,
             file: &self.workflow.file,
+            lookups: &NoLookups,
+            secrets: &NoSecrets,
+            placeholders: None,
         }
     }
 
