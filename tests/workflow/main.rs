@@ -5,5 +5,6 @@ mod bench;
 mod faults;
 mod flow;
 mod problems;
+mod queries;
 mod service;
 mod vectors;

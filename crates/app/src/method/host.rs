@@ -18,7 +18,7 @@ use mangrove_domain::{
 
 use super::{budget::StepBudget, lines::CallLog, origin::Origin};
 use crate::{
-    data::{self, Models},
+    data::{Models, Records},
     secrets::Environment,
 };
 
@@ -38,6 +38,7 @@ pub(super) struct Host {
     pub(super) model_name: String,
     /// All definitions.
     pub(super) models: Arc<Models>,
+    pub(super) records: Records,
     pub(super) run_id: String,
     pub(super) origin: Origin,
     pub(super) on_line: OnLine,
@@ -78,6 +79,7 @@ impl MethodHost for Host {
             "finishFile" => self.finish_file(argument(0), argument(1), argument(2), argument(3)).await,
             "deleteResource" => self.delete_resource(argument(0)).await,
             "readResource" => self.read_resource(argument(0), argument(1)).await,
+            "queryData" => self.query_data(argument(0), argument(1), argument(2)).await,
             "readModelData" => self.read_model_data(argument(0), argument(1)).await,
             "redact" => Ok(Json::from(self.environment.mask(argument(0).as_str().unwrap_or_default()))),
             // Progress events have no reader yet; to fail a method for them would help nobody.
@@ -124,10 +126,21 @@ impl Host {
         match self.item(&self.model_id, instance, version).await? {
             None => Ok(Json::Null),
             Some((_, content)) => match content.json {
-                Some(json @ Json::Object(_)) => Ok(json),
+                Some(json @ Json::Object(_)) => Ok(self.records.with_secrets(json).await),
                 _ => Err(format!("ctx.readResource: the content of `{instance}` is no JSON object")),
             },
         }
+    }
+
+    /// The records for which a predicate holds, or what is selected of each; at most so many, if that is said.
+    async fn query_data(&self, predicate: &Json, select: &Json, limit: &Json) -> Result<Json, String> {
+        let predicate = text("queryData", "predicate", predicate)?;
+        let found = self.records.query(predicate, select.as_str()).await;
+        let mut found = found.map_err(|error| format!("ctx.queryData: {error}"))?;
+        if let Some(limit) = limit.as_integer().and_then(|limit| usize::try_from(limit).ok()) {
+            found.truncate(limit);
+        }
+        Ok(Json::Array(found))
     }
 
     async fn read_model_data(&self, model: &Json, spec: &Json) -> Result<Json, String> {
@@ -136,17 +149,7 @@ impl Host {
             let hint = nearest::hint(model, self.models.iter().map(|known| known.name.value.as_str()));
             return Err(with_hint(format!("ctx.readModelData: unknown definition `{model}`"), hint));
         };
-        let id = definition.id.as_str();
-        let mut found = Vec::new();
-        for handle in self.data.list(id).await.map_err(|error| store_failed(&error))? {
-            if handle.is_gone() || spec.as_str().is_some_and(|spec| spec != handle.spec_name) {
-                continue;
-            }
-            let read = self.data.read(id, &handle.name, Some(handle.version)).await;
-            if let Some((handle, content)) = read.map_err(|error| store_failed(&error))? {
-                found.push(data::record(&handle, Some(&content), true, &self.models));
-            }
-        }
+        let found = self.records.of_model(&definition.id, spec.as_str()).await.map_err(|error| error.to_string())?;
         Ok(Json::Array(found))
     }
 }

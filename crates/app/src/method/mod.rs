@@ -89,6 +89,10 @@ pub(crate) struct Invocation<'a> {
     pub(crate) environment: &'a Arc<Environment>,
     /// All definitions.
     pub(crate) models: &'a Arc<Models>,
+    /// What methods have written.
+    pub(crate) records: &'a Records,
+    /// What expressions find of it.
+    pub(crate) lookups: &'a dyn Lookups,
     pub(crate) run_id: &'a str,
     /// The directory of the repository, as methods see it.
     pub(crate) repository: &'a str,
@@ -158,6 +162,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         model_id: call.definition.id.clone(),
         model_name: call.definition.name.value.clone(),
         models: Arc::clone(call.models),
+        records: call.records.clone(),
         run_id: call.run_id.to_owned(),
         origin: call.origin.clone(),
         on_line: Arc::clone(&call.on_line),
@@ -225,7 +230,7 @@ async fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) 
         environment: call.environment,
         scope: &scope,
         file: &definition.file,
-        lookups: &NoLookups,
+        lookups: call.lookups,
         secrets: &NoSecrets,
         placeholders: None,
     };

@@ -8,11 +8,7 @@
 //! Names were unique for a model and a specification there. Where two specifications share one, the version that was
 //! written last counts.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mangrove_domain::{

@@ -16,9 +16,9 @@ use super::{
     under_way::Lines,
 };
 use crate::{
-    data::Models,
+    data::{DataLookups, Models, Records},
     method::{RunBudget, Services},
-    render::{NoLookups, Renderer, Scope},
+    render::{Renderer, Scope},
     secrets::{Environment, NoSecrets},
     workflow::{
         events::{Observer, RunChange, RunEvent},
@@ -40,6 +40,10 @@ pub(super) struct Context<'a> {
     pub(super) observer: &'a Arc<dyn Observer>,
     /// All definitions.
     pub(super) models: Arc<Models>,
+    /// What methods have written.
+    pub(super) records: Records,
+    /// What expressions find of it.
+    pub(super) lookups: DataLookups,
     pub(super) run_id: Arc<str>,
     /// What steps that go on have logged.
     pub(super) lines: Arc<Lines>,
@@ -72,7 +76,7 @@ impl Context<'_> {
             environment: self.environment,
             scope,
             file: &self.workflow.file,
-            lookups: &NoLookups,
+            lookups: &self.lookups,
             secrets: &NoSecrets,
             placeholders: None,
         }

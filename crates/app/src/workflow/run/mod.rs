@@ -30,10 +30,10 @@ use self::{
     under_way::Lines,
 };
 use crate::{
-    data::Models,
+    data::{DataLookups, Models, Records},
     method::{self, RunBudget, Services},
     render::Scope,
-    secrets::Environment,
+    secrets::{Environment, NoSecrets},
     spans,
     workflow::{
         events::Observer,
@@ -197,6 +197,13 @@ impl Engine {
         let RecordedRun { workflow, record, chain, deadline } = run;
         let about = about_run(&workflow, &record);
         let definitions = shared.library.usable_definitions();
+        let models = Arc::new(Models::new(definitions));
+        let records = Records::new(
+            Arc::clone(&self.services.data),
+            Arc::clone(&self.services.expressions),
+            Arc::new(NoSecrets),
+            Arc::clone(&models),
+        );
         let context = Context {
             services: &self.services,
             repository: &self.repository,
@@ -207,7 +214,9 @@ impl Engine {
             scope: Scope::new(record.inputs.clone(), about),
             environment: shared.environment,
             observer: shared.observer,
-            models: Arc::new(Models::new(definitions)),
+            models,
+            lookups: DataLookups::new(records.clone()),
+            records,
             run_id: Arc::from(record.id.as_str()),
             lines: Arc::default(),
             budget: Arc::clone(shared.budget),

@@ -175,6 +175,8 @@ async fn call_method(
         scope,
         environment: context.environment,
         models: &context.models,
+        records: &context.records,
+        lookups: &context.lookups,
         run_id: &context.run_id,
         repository: context.repository,
         timeout: step.timeout.into_iter().chain(left).min(),
