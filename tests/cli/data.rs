@@ -21,7 +21,7 @@ export const model = {
     const before = context.dataRepository.listVersionsSync(context.modelType, 'it', 'host-a');
     await context.writeResource('host', 'host-a', { status: before.length === 0 ? 'failed' : 'ok', count: before.length });
     await context.createFileWriter('log', 'log').writeText('hello\\n');
-  } } },
+  } }, delete: { description: 'Deletes', arguments: schema, execute: async () => {} } },
 };
 ",
     );
@@ -102,6 +102,42 @@ fn items_and_versions_are_listed() {
         (&json!(run), &json!("succeeded"), &json!(2))
     );
     assert_eq!(sandbox.json(&["data", "get", "it", "host-a", "--run", &run])["version"], 2);
+}
+
+#[test]
+fn what_a_method_has_deleted_shows_its_last_state_and_is_found_no_more() {
+    let sandbox = written();
+    let output = sandbox.run(&["model", "run", "it", "delete"]);
+    assert_eq!(output.code, 0, "{output}");
+    let found = sandbox.json(&["data", "get", "it", "host-a"]);
+    assert_eq!((&found["version"], &found["content"]["status"]), (&json!(3), &json!("ok")));
+    assert_eq!(found["content"]["deletedByMethod"], "delete");
+    assert!(found["content"]["deletedAt"].as_str().is_some_and(|at| at.ends_with('Z')), "{found:#}");
+    let left = sandbox.json(&["data", "list", "it"]);
+    assert_eq!((&left["total"], &left["groups"][0]["type"]), (&json!(1), &json!("file")));
+    assert_eq!(sandbox.json(&["data", "query", "name == \"host-a\""])["total"], 0);
+}
+
+#[test]
+fn a_query_finds_records_and_tells_what_is_asked() {
+    let sandbox = written();
+    let found = sandbox.json(&["data", "query", "attributes.status == \"ok\""]);
+    assert_eq!(
+        (&found["predicate"], &found["total"], &found["limited"]),
+        (&json!("attributes.status == \"ok\""), &json!(1), &json!(false))
+    );
+    let record = &found["results"][0];
+    assert_eq!((&record["name"], &record["content"]), (&json!("host-a"), &json!({ "status": "ok", "count": 1 })));
+    assert!(record.get("attributes").is_none(), "{record:#}");
+    let all = sandbox.json(&["data", "query", "version > 0", "--select", "name + string(version)", "--limit", "2"]);
+    assert_eq!(
+        (&all["results"], &all["total"], &all["limited"]),
+        (&json!(["host-a1", "log1"]), &json!(2), &json!(true))
+    );
+    for (predicate, words) in [("model == 1", "unknown field `model`"), ("name ==", "name ==")] {
+        let output = sandbox.run(&["data", "query", predicate]);
+        assert!(output.code == 2 && output.stderr.contains(words), "{output}");
+    }
 }
 
 #[test]

@@ -390,6 +390,8 @@ pub(crate) enum Data {
     Get(DataGet),
     /// List the items of a model or a run, or the models that have some
     List(DataList),
+    /// Find records by an expression
+    Query(DataQuery),
     /// List the versions of an item
     Versions {
         /// The model, by name or identifier
@@ -451,6 +453,18 @@ pub(crate) struct DataList {
     /// What this run wrote
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataQuery {
+    /// What must hold for a record, such as `modelName == "scan" && attributes.status == "failed"`
+    pub(crate) predicate: String,
+    /// What is told of each record; the record itself if not given
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(crate) select: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -233,6 +233,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         }
         Command::Data(args::Data::Get(given)) => commands::data::get(context, &given).await,
         Command::Data(args::Data::List(given)) => commands::data::list(context, &given).await,
+        Command::Data(args::Data::Query(given)) => commands::data::query(context, &given).await,
         Command::Data(args::Data::Versions { model, name }) => commands::data::versions(context, &model, &name).await,
         Command::Data(args::Data::Gc { dry_run, yes: _ }) => commands::data::sweep(context, dry_run).await,
         Command::Data(args::Data::Delete(given)) => commands::data::delete(context, &given).await,

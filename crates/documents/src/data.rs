@@ -5,7 +5,8 @@ use mangrove_app::{
     service::DataModel,
 };
 use mangrove_domain::{
-    data::DataHandle,
+    data::{DataHandle, is_json},
+    json::Json,
     ports::{Content, Removed},
 };
 use serde::Serialize;
@@ -235,6 +236,50 @@ impl DataListDocument {
             group.items.sort_by(|one, other| (&one.name, one.version).cmp(&(&other.name, other.version)));
         }
         Self { schema: "mangrove.data-list/1".to_owned(), model, run, groups, total: handles.len() }
+    }
+}
+
+/// `data query --json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataQueryDocument {
+    /// `mangrove.data-query/1`.
+    pub schema: String,
+    /// The predicate; left out where values were selected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// Records without `attributes`, their `content` the parsed JSON or the empty text; or what was selected of each.
+    pub results: Vec<Value>,
+    /// How many results.
+    pub total: usize,
+    /// True if there are more.
+    pub limited: bool,
+}
+
+impl DataQueryDocument {
+    /// What a query found.
+    #[must_use]
+    pub fn new(predicate: &str, is_selected: bool, mut found: Vec<Json>, limit: Option<usize>) -> Self {
+        let limited = limit.is_some_and(|limit| found.len() > limit);
+        found.truncate(limit.unwrap_or(usize::MAX));
+        let shown = |record: Json| match record {
+            Json::Object(members) if !is_selected => {
+                let is_json =
+                    members.iter().any(|(name, value)| name == "contentType" && value.as_str().is_some_and(is_json));
+                let members = members.into_iter().filter(|(name, _)| name != "attributes").map(|(name, value)| {
+                    if name == "content" && !is_json { (name, Json::from("")) } else { (name, value) }
+                });
+                to_value(&Json::object(members))
+            }
+            other => to_value(&other),
+        };
+        Self {
+            schema: "mangrove.data-query/1".to_owned(),
+            predicate: (!is_selected).then(|| predicate.to_owned()),
+            total: found.len(),
+            results: found.into_iter().map(shown).collect(),
+            limited,
+        }
     }
 }
 

@@ -36,7 +36,8 @@ pub use self::{
     },
     data::{
         DataDeletedDocument, DataDocument, DataGroupDocument, DataItemDocument, DataListDocument, DataModelDocument,
-        DataRunDocument, DataSweepDocument, DataVersionDocument, DataVersionsDocument, ExpiredDataDocument,
+        DataQueryDocument, DataRunDocument, DataSweepDocument, DataVersionDocument, DataVersionsDocument,
+        ExpiredDataDocument,
     },
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,

@@ -181,6 +181,14 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         let mut state = host.state();
         (std::mem::take(&mut state.handles), state.log.take(), state.twice.take())
     };
+    let outcome = match outcome {
+        Ok(()) if deletes(&ready, call.method) => {
+            let label = format!("{}.{}", call.definition.name.value, call.method);
+            let failed = |error| problem(Code::METHOD_FAILED, format!("`{label}` has run, and {error}"));
+            host.bury(call.method).await.map_err(failed)
+        }
+        outcome => outcome,
+    };
     let outcome = outcome.and_then(|()| twice.map_or(Ok(()), |name| Err(written_twice(&call, &name))));
     let error = outcome.err().map(|error| call.environment.mask_problem(error));
     Invoked {
@@ -194,6 +202,12 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         logs,
         provenance,
     }
+}
+
+/// True for a method that removes what its resources stand for: it says so, or is called so.
+fn deletes(ready: &ReadyType, method: &str) -> bool {
+    let kind = ready.description.method(method).and_then(|method| method.kind.as_deref());
+    kind.map_or_else(|| ["delete", "destroy", "remove"].contains(&method), |kind| kind == "delete")
 }
 
 /// Which of two contents was meant is not for the order of writing to decide.

@@ -5,7 +5,7 @@ use mangrove_domain::{
     data::{self, DataHandle, DataKind, NameError},
     json::Json,
     nearest,
-    ports::NewData,
+    ports::{Content, DataError, NewData},
     problem::Code,
 };
 
@@ -94,6 +94,42 @@ impl Host {
         let name = text("deleteResource", "name", name)?;
         self.data.delete(&self.model_id, name, None).await.map_err(|error| store_failed(&error))?;
         Ok(Json::Null)
+    }
+
+    /// Writes of each resource of the model that the thing behind it is gone: its last state, when, and by which method.
+    pub(super) async fn bury(&self, method: &str) -> Result<(), String> {
+        let fail = |error: DataError| store_failed(&error);
+        for handle in self.data.list(&self.model_id).await.map_err(fail)? {
+            let is_own = !self.state().names.contains(&handle.name);
+            if handle.kind != DataKind::Resource || handle.is_gone() || !is_own {
+                continue;
+            }
+            let found = self.data.read(&self.model_id, &handle.name, Some(handle.version)).await.map_err(fail)?;
+            let Some((handle, Content { json: Some(Json::Object(mut members)), .. })) = found else { continue };
+            let now = self.clock.now();
+            members.retain(|(name, _)| !["deletedAt", "deletedByMethod"].contains(&name.as_str()));
+            members.push(("deletedAt".to_owned(), Json::from(now.to_string())));
+            members.push(("deletedByMethod".to_owned(), Json::from(method)));
+            let data = NewData {
+                model_id: handle.model_id,
+                model_type: handle.model_type,
+                spec_name: handle.spec_name,
+                name: handle.name,
+                kind: handle.kind,
+                content: Json::Object(members).to_string().into_bytes(),
+                content_type: handle.content_type,
+                lifetime: handle.lifetime,
+                garbage_collection: handle.garbage_collection,
+                is_streaming: handle.is_streaming,
+                tags: data::tags([&*handle.tags, &*self.origin.tags(&self.run_id)]),
+                owner: self.origin.owner(&self.model_id, &self.run_id),
+                is_deleted: true,
+                run_id: self.run_id.clone(),
+                written_at: now,
+            };
+            self.data.write(data).await.map_err(fail)?;
+        }
+        Ok(())
     }
 
     async fn store(&self, asked: &Asked<'_>, content: Vec<u8>) -> Result<Json, String> {

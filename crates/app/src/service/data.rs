@@ -8,7 +8,10 @@ use mangrove_domain::{
 };
 
 use super::{base::Service, error::ServiceError, parts::Running};
-use crate::data::{self, Models, SweepError, Swept};
+use crate::{
+    data::{self, Models, Records, SweepError, Swept},
+    secrets::NoSecrets,
+};
 
 /// An item of data, by what names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +77,16 @@ impl Service {
     /// They cannot be listed.
     pub async fn models(&self) -> Result<Arc<Models>, ServiceError> {
         Ok(Arc::new(Models::new(self.library().await?.usable_definitions())))
+    }
+
+    /// What methods have written, as queries see it.
+    ///
+    /// # Errors
+    /// As [`data_model`](Self::data_model).
+    pub async fn records(&self) -> Result<Records, ServiceError> {
+        let store = Arc::clone(self.data_store()?);
+        let expressions = Arc::clone(&self.repository.expressions);
+        Ok(Records::new(store, expressions, Arc::new(NoSecrets), self.models().await?))
     }
 
     /// The latest versions of all items that the methods of a definition have written, sorted by spec and name. It is named

@@ -1,9 +1,12 @@
 //! `mangrove data`: what methods have written.
 
-use mangrove_app::service::{Access, DataModel, DataPlace, Service};
+use mangrove_app::{
+    data::RecordsError,
+    service::{Access, DataModel, DataPlace, Service},
+};
 use mangrove_documents::{
-    DataDeletedDocument, DataDocument, DataListDocument, DataRunDocument, DataSweepDocument, DataVersionsDocument,
-    ErrorReport, human,
+    DataDeletedDocument, DataDocument, DataListDocument, DataQueryDocument, DataRunDocument, DataSweepDocument,
+    DataVersionsDocument, ErrorReport, human,
 };
 use mangrove_domain::{
     data::DataHandle,
@@ -78,7 +81,8 @@ pub(crate) async fn list(context: &Context, given: &args::DataList) -> Result<Ex
         (None, None) => return models(context, &service, given.kind.as_deref()).await,
         (Some(model), None) => {
             let model = known_model(&service, model).await?;
-            let handles = of_kind(service.data_of(&model.id).await?, given.kind.as_deref());
+            let mut handles = of_kind(service.data_of(&model.id).await?, given.kind.as_deref());
+            handles.retain(|handle| !handle.is_gone());
             DataListDocument::of_model(&model, &handles)
         }
         (model, Some(run)) => {
@@ -144,6 +148,34 @@ async fn models(context: &Context, service: &Service, kind: Option<&str>) -> Res
         return Ok(Exit::Done);
     }
     print_table(context, &cells, "no method has written anything yet");
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn query(context: &Context, given: &args::DataQuery) -> Result<Exit, CommandError> {
+    let service = context.look()?;
+    let found = match service.records().await?.query(&given.predicate, given.select.as_deref()).await {
+        Ok(found) => found,
+        Err(RecordsError::Store(error)) => return Err(CommandError::fault("searching the data", &error.fault)),
+        Err(error) => return Err(CommandError::usage(Some(Code::INVALID_EXPRESSION), error.to_string(), None)),
+    };
+    let document = DataQueryDocument::new(&given.predicate, given.select.is_some(), found, given.limit);
+    if context.printer.is_json() {
+        context.printer.document(&document);
+        return Ok(Exit::Done);
+    }
+    for result in &document.results {
+        let line = match (result.get("name"), given.select.is_some()) {
+            (Some(_), false) => {
+                let text = |key: &str| result.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+                let version = result.get("version").map(ToString::to_string).unwrap_or_default();
+                format!("{} {} v{version} {}", text("modelName"), text("name"), text("createdAt"))
+            }
+            _ => result.as_str().map_or_else(|| result.to_string(), str::to_owned),
+        };
+        context.printer.line(line);
+    }
+    let more = if document.limited { "; there are more" } else { "" };
+    context.printer.note(format!("{} records{more}", document.total));
     Ok(Exit::Done)
 }
 
