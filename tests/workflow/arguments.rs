@@ -376,7 +376,7 @@ async fn a_method_reads_what_was_written_before() {
           {"size":2}
           {"size":1}
           null
-          [{"name":"one","specName":"state","kind":"resource","dataId":"00000000-0000-4000-8000-000000000001/state/one/2","version":2,"size":10,"tags":{},"metadata":{},"attributes":{"size":2}}]
+          [{"id":"00000000-0000-4000-8000-000000000001/one/2","name":"one","version":2,"isLatest":true,"createdAt":"2026-01-01T00:00:00.000Z","namespace":"","attributes":{"size":2},"tags":{"type":"resource","specName":"state","modelName":"thing","source":"step-output","workflow":"w","workflowId":"00000000-0000-4000-8000-0000000000ff","workflowRunId":"00000000-0000-7000-8001-000000000001","job":"j","step":"s"},"modelName":"thing","modelId":"00000000-0000-4000-8000-000000000001","modelType":"@acme/thing","specName":"state","dataType":"resource","contentType":"application/json","lifetime":"infinite","ownerType":"model-method","streaming":false,"size":10,"content":{"size":2},"ownerRef":"00000000-0000-4000-8000-000000000001","workflowRunId":"00000000-0000-7000-8001-000000000001","workflowName":"w","jobName":"j","stepName":"s","source":"step-output"}]
           []
           null
     "#);
@@ -395,7 +395,7 @@ async fn a_method_reads_what_was_written_before() {
     job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a version, found -1
     job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a string as instance, found number
     job `j`, step `s`: `thing.size` failed: ctx.readModelData: unknown definition `thin`; did you mean `thing`?
-    job `j`, step `s`: `thing.size` failed: ctx.queryData is not supported in this version
+    job `j`, step `s`: `thing.size` failed: ctx.queryData: expected a string as predicate, found null
     job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no file `log`
     ");
 }

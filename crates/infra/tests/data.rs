@@ -273,7 +273,8 @@ async fn d3_data_of_another_program_is_read_and_continued() {
     assert_eq!(next.version, 11);
     assert_eq!(data.versions(id, "main").await.expect("versions").len(), 4);
     let found = data.find(&DataSearch::default()).await.expect("found");
-    let names: Vec<_> = found.iter().map(|found| (found.handle.name.as_str(), found.handle.version)).collect();
+    let mut names: Vec<_> = found.iter().map(|found| (found.handle.name.as_str(), found.handle.version)).collect();
+    names.sort_unstable();
     assert_eq!(names, [("main", 10), ("main", 11)], "one of each step, and nothing that is gone");
     assert!(data.delete(id, "main", Some(10)).await.is_err(), "it is not ours");
     assert_eq!(data.delete(id, "main", None).await.expect("hidden").versions, 4);

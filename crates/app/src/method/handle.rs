@@ -17,9 +17,17 @@ pub(super) fn document(handle: &DataHandle) -> Json {
     Json::object(members(handle).into_iter().chain([("metadata", metadata)]))
 }
 
-/// A handle as run records and `run show` have it: with the model whose data it is, so that its content can be found.
+/// A handle as run records and `run show` have it: with the model whose data it is, so that its content can be found, and
+/// without the tags that say what the record says itself.
 pub(super) fn recorded(handle: &DataHandle) -> Json {
-    Json::object(members(handle).into_iter().chain([("modelId", Json::from(handle.model_id.as_str()))]))
+    let is_told = |tag: &str| {
+        ["type", "specName", "modelName", "source", "workflow", "workflowId", "workflowRunId", "job", "step"]
+            .contains(&tag)
+    };
+    let own = handle.tags.iter().filter(|(tag, _)| !is_told(tag));
+    let own = Json::object(own.map(|(tag, value)| (tag.as_str(), Json::from(value.as_str()))));
+    let members = members(handle).into_iter().filter(|(name, _)| *name != "tags");
+    Json::object(members.chain([("tags", own), ("modelId", Json::from(handle.model_id.as_str()))]))
 }
 
 fn members(handle: &DataHandle) -> [(&'static str, Json); 7] {
