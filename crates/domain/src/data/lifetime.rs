@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn lifetimes_are_words_or_durations() {
-        let days = |days: u64| Some(Lifetime::Within(Duration::from_secs(days * 86_400)));
+        let days = |days: u64| Some(Lifetime::Within(Duration::from_hours(days * 24)));
         for (text, lifetime) in [
             ("infinite", Some(Lifetime::Infinite)),
             ("workflow", Some(Lifetime::Workflow)),
             ("job", Some(Lifetime::Job)),
             ("ephemeral", Some(Lifetime::Ephemeral)),
-            ("90m", Some(Lifetime::Within(Duration::from_secs(5400)))),
+            ("90m", Some(Lifetime::Within(Duration::from_mins(90)))),
             ("2w", days(14)),
             ("1mo", days(30)),
             ("1y", days(365)),
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(Retention::parse(&Json::from(10)), Some(Retention::Newest(10)));
         assert_eq!(Retention::parse(&Json::from("5")), Some(Retention::Newest(5)));
         assert_eq!(Retention::parse(&Json::from(0)), Some(Retention::Newest(1)));
-        assert_eq!(Retention::parse(&Json::from("1d")), Some(Retention::Younger(Duration::from_secs(86_400))));
+        assert_eq!(Retention::parse(&Json::from("1d")), Some(Retention::Younger(Duration::from_hours(24))));
         for none in [Json::Null, Json::from("0d"), Json::from("all"), Json::from(-1)] {
             assert_eq!(Retention::parse(&none), None, "{none}");
         }

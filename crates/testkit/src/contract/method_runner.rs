@@ -128,38 +128,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let error = call(&mut *session, "strict", &host).await.expect_err("a schema refuses");
     assert_eq!(error, RunError::Rejected { checked: Checked::Arguments, violations });
 
-    call(&mut *session, "forms", &host).await.expect("a logger takes every form");
-    assert_eq!(
-        host.taken(),
-        [
-            r#"log["info","hello bob {\"a\":1}"]"#,
-            r#"log["info","made 2 of {all} {\"zone\":\"a\"}"]"#,
-            r#"log["error","in 7"]"#,
-            r#"log["debug","lazy 1"]"#,
-            r#"log["warn","{\"b\":2}"]"#
-        ]
-    );
-    let value = call(&mut *session, "repositories", &host).await.expect("repositories are there");
-    let refused = "the file `i` is written already; a writer writes one version; the global argument `raw` has no value: ${{ x }}";
-    assert_eq!(
-        value.to_string(),
-        format!(
-            r#"["@Acme/zone","@acme/zone",true,[1,2],[0,159,146],"resource",false,1785578400000,"/data/m/n/2",{{"to":"b"}},"h","{refused}"]"#
-        )
-    );
-    assert_eq!(
-        host.taken(),
-        [
-            r#"log["info","before"]"#,
-            r#"data.listVersions["@acme/zone","m","n"]"#,
-            r#"data.getContent["@acme/zone","m","n",2]"#,
-            r#"data.findByName["text","m","n"]"#,
-            r#"data.contentPath["@acme/zone","m","n",2]"#,
-            r#"definition.findByNameGlobal["d"]"#,
-            r#"writeFile["f","i","one\n",null]"#
-        ],
-        "what is answered at once comes after what was said before"
-    );
+    the_context_is_the_same_everywhere(&mut *session, &host).await;
 
     let error = call(&mut *session, "wait", &host).await.expect_err("what never ends is told");
     assert!(matches!(&error, RunError::Threw { message, .. } if message.contains("nothing will settle")), "{error:?}");
@@ -197,6 +166,41 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
         Ok(value) => assert!(value.as_integer().is_some_and(|length| length > 0), "work is never pretended: {value}"),
         Err(error) => assert_fault(Err(error), &[Code::REQUIREMENT_MISSING]),
     }
+}
+
+async fn the_context_is_the_same_everywhere(session: &mut dyn Session, host: &Arc<Recorder>) {
+    call(session, "forms", host).await.expect("a logger takes every form");
+    assert_eq!(
+        host.taken(),
+        [
+            r#"log["info","hello bob {\"a\":1}"]"#,
+            r#"log["info","made 2 of {all} {\"zone\":\"a\"}"]"#,
+            r#"log["error","in 7"]"#,
+            r#"log["debug","lazy 1"]"#,
+            r#"log["warn","{\"b\":2}"]"#
+        ]
+    );
+    let value = call(session, "repositories", host).await.expect("repositories are there");
+    let refused = "the file `i` is written already; a writer writes one version; the global argument `raw` has no value: ${{ x }}";
+    assert_eq!(
+        value.to_string(),
+        format!(
+            r#"["@Acme/zone","@acme/zone",true,[1,2],[0,159,146],"resource",false,1785578400000,"/data/m/n/2",{{"to":"b"}},"h","{refused}"]"#
+        )
+    );
+    assert_eq!(
+        host.taken(),
+        [
+            r#"log["info","before"]"#,
+            r#"data.listVersions["@acme/zone","m","n"]"#,
+            r#"data.getContent["@acme/zone","m","n",2]"#,
+            r#"data.findByName["text","m","n"]"#,
+            r#"data.contentPath["@acme/zone","m","n",2]"#,
+            r#"definition.findByNameGlobal["d"]"#,
+            r#"writeFile["f","i","one\n",null]"#
+        ],
+        "what is answered at once comes after what was said before"
+    );
 }
 
 #[track_caller]
