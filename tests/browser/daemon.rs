@@ -44,7 +44,7 @@ export const model = {
       arguments: schema({ type: 'object', properties: { name: { type: 'string', minLength: 2 } } }),
       execute: async (args, context) => {
         context.logger.info(`hello ${args.name}`);
-        const handle = await context.writeResource('greeting', 'latest', { name: args.name, greeting: 'hello' });
+        const handle = await context.writeResource('greeting', 'main', { name: args.name, greeting: 'hello' });
         const card = await context.createFileWriter('card', 'card').writeText(`# A card for ${args.name}\n\n- *hello*\n`);
         return { dataHandles: [handle, card] };
       },

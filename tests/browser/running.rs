@@ -93,6 +93,6 @@ async fn opens_what_was_written(visitor: &Visitor) {
     visitor.sees("file, text/markdown").await;
     visitor.sees("A card for Ada").await;
     visitor.follow("greeter").await;
-    visitor.follow("greeting/latest").await;
+    visitor.follow("greeting/main").await;
     visitor.sees("\"name\": \"Ada\"").await;
 }

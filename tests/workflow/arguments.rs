@@ -157,18 +157,40 @@ async fn what_was_written_before_a_method_throws_is_kept() {
     assert_eq!(versions, [Some(1), Some(2)]);
     let model = handles[0].get("modelId").and_then(Json::as_str);
     assert_eq!(model, Some(ID), "whose data it is, so that its content can be found");
-    let (handle, content) = bench.data.read(ID, "state", "first", None).await.expect("data").expect("a resource");
-    assert_eq!((content, handle.run_id), (json("{size: 2}"), record.id));
+    let (handle, content) = bench.data.read(ID, "first", None).await.expect("data").expect("a resource");
+    assert_eq!((content.json, handle.run_id), (Some(json("{size: 2}")), record.id));
 }
 
 #[tokio::test]
-async fn a_resource_that_breaks_its_schema_or_is_not_declared_is_not_written() {
+async fn a_resource_that_breaks_its_schema_is_written_as_it_is_and_that_is_told() {
+    let actions = [Action::Write("state", "one", "{size: big}"), Action::Write("state", "two", "{}")];
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
+    let record = bench.run("{}").await;
+    assert_eq!(record.status, RunStatus::Succeeded);
+    let step = &record.jobs[0].steps[0];
+    let logged: Vec<&str> = step.logs.iter().map(|line| line.text.as_str()).collect();
+    let all_the_same = "breaks the schema of resource `state` and is stored all the same";
+    assert_eq!(
+        logged,
+        [
+            format!("`one` {all_the_same}: size: expected integer, found \"big\""),
+            format!("`two` {all_the_same}: size: is required")
+        ]
+    );
+    for (name, content) in [("one", "{size: big}"), ("two", "{}")] {
+        let (_, found) = bench.data.read(ID, name, None).await.expect("data").expect("a resource");
+        assert_eq!(found.json, Some(json(content)));
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_is_not_declared_or_has_no_name_is_not_written() {
     let mut table = String::new();
     for action in [
-        Action::Write("state", "one", "{size: big}"),
-        Action::Write("state", "one", "{}"),
         Action::Write("states", "one", "{size: 1}"),
         Action::Write("state", "", "{size: 1}"),
+        Action::Write("state", "latest", "{size: 1}"),
+        Action::Write("state", "a/b", "{size: 1}"),
     ] {
         let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &[action]);
         let record = bench.run("{}").await;
@@ -178,11 +200,50 @@ async fn a_resource_that_breaks_its_schema_or_is_not_declared_is_not_written() {
         table.extend([record.error.expect("an error").message.as_str(), "\n"]);
     }
     insta::assert_snapshot!(table, @r#"
-    job `j`, step `s`: `thing.size` failed: the data breaks the schema of resource `state`: size: expected integer, found "big"
-    job `j`, step `s`: `thing.size` failed: the data breaks the schema of resource `state`: size: is required
     job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no resource `states`; did you mean `state`?
     job `j`, step `s`: `thing.size` failed: ctx.writeResource: the instance must not be empty
+    job `j`, step `s`: `thing.size` failed: ctx.writeResource: `latest` is no name: it stands for the latest version
+    job `j`, step `s`: `thing.size` failed: ctx.writeResource: `a/b` is no name: it contains `/`
     "#);
+}
+
+#[tokio::test]
+async fn a_call_that_writes_one_name_twice_fails_and_what_it_wrote_stays() {
+    let actions = [Action::Write("state", "one", "{size: 1}"), Action::Write("state", "one", "{size: 2}")];
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
+    let step = bench.run("{}").await.jobs[0].steps[0].clone();
+    let message = "`thing.size` wrote `one` more than once; give each item of one call a name of its own";
+    assert_eq!((step.status, step.error.expect("an error").message.as_str()), (RunStatus::Failed, message));
+    assert_eq!((step.data_handles.len(), bench.data.versions(ID, "one").await.expect("data").len()), (2, 2));
+}
+
+#[tokio::test]
+async fn what_is_written_says_where_it_comes_from() {
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &[Action::Write("state", "one", "{size: 1}")]);
+    let record = bench.run("{}").await;
+    let (handle, _) = bench.data.read(ID, "one", None).await.expect("data").expect("a resource");
+    let tags: Vec<String> = handle.tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let run = format!("workflowRunId={}", record.id);
+    let workflow_id = handle.owner.workflow_id.clone().expect("a workflow");
+    let id = format!("workflowId={workflow_id}");
+    let expected = [
+        "type=resource",
+        "specName=state",
+        "modelName=thing",
+        "source=step-output",
+        "workflow=w",
+        &id,
+        &run,
+        "job=j",
+        "step=s",
+    ];
+    assert_eq!(tags, expected);
+    assert_eq!((handle.model_type.as_str(), handle.content_type.as_str()), ("@acme/thing", "application/json"));
+    let owner = &handle.owner;
+    assert_eq!((owner.kind.as_str(), owner.reference.as_str()), ("model-method", ID));
+    assert_eq!(owner.workflow_run_id.as_deref(), Some(record.id.as_str()));
+    let named = [&owner.workflow_name, &owner.job_name, &owner.step_name, &owner.source];
+    assert_eq!(named.map(|name| name.as_deref().unwrap_or_default()), ["w", "j", "s", "step-output"]);
 }
 
 #[tokio::test]
@@ -200,7 +261,8 @@ async fn a_name_without_bound_is_refused_and_its_code_says_so() {
 
 #[tokio::test]
 async fn what_a_step_hands_over_is_bounded_and_its_data_is_not() {
-    let writes = (0..10_005).map(|_| Action::Write("state", "one", "{size: 1}"));
+    let name = |index: i32| -> &'static str { Box::leak(format!("item-{index}").into_boxed_str()) };
+    let writes = (0..10_005).map(|index| Action::Write("state", name(index), "{size: 1}"));
     let actions: Vec<Action> = writes.chain([Action::Log("the end")]).collect();
     let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
     let step = bench.run("{}").await.jobs[0].steps[0].clone();
@@ -208,7 +270,7 @@ async fn what_a_step_hands_over_is_bounded_and_its_data_is_not() {
     let logged: Vec<&str> = step.logs.iter().map(|line| line.text.as_str()).collect();
     let remark = "the step writes more than 10000 items of data; all data is stored, and the record names none of it from here on";
     assert_eq!(logged, [remark, "the end"]);
-    assert_eq!(bench.data.list(ID).await.expect("data")[0].version, 10_005);
+    assert_eq!(bench.data.list(ID).await.expect("data").len(), 10_005);
 }
 
 /// Everything of a record that is text.
@@ -293,8 +355,9 @@ async fn a_secret_of_several_lines_is_masked_in_json_too() {
 
 #[tokio::test]
 async fn a_method_reads_what_was_written_before() {
+    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &[Action::Write("state", "one", "{size: 1}")]);
+    bench.run("{}").await;
     let actions = [
-        Action::Write("state", "one", "{size: 1}"),
         Action::Write("state", "one", "{size: 2}"),
         Action::Call("readResource", "[one]"),
         Action::Call("readResource", "[one, 1]"),
@@ -303,7 +366,7 @@ async fn a_method_reads_what_was_written_before() {
         Action::Call("readModelData", "[thing, other]"),
         Action::Call("onEvent", "[{}]"),
     ];
-    let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
+    let bench = bench.method("thing.size", &actions);
     insta::assert_snapshot!(told(&bench.run("{}").await), @r#"
     w succeeded
       j succeeded
@@ -311,7 +374,7 @@ async fn a_method_reads_what_was_written_before() {
           {"size":2}
           {"size":1}
           null
-          [{"name":"one","specName":"state","kind":"resource","dataId":"00000000-0000-4000-8000-000000000001/state/one/2","version":2,"size":10,"tags":{},"metadata":{},"attributes":{"size":2}}]
+          [{"id":"00000000-0000-4000-8000-000000000001/one/2","name":"one","version":2,"isLatest":true,"createdAt":"2026-01-01T00:00:00.000Z","namespace":"","attributes":{"size":2},"tags":{"type":"resource","specName":"state","modelName":"thing","source":"step-output","workflow":"w","workflowId":"00000000-0000-4000-8000-0000000000ff","workflowRunId":"00000000-0000-7000-8001-000000000001","job":"j","step":"s"},"modelName":"thing","modelId":"00000000-0000-4000-8000-000000000001","modelType":"@acme/thing","specName":"state","dataType":"resource","contentType":"application/json","lifetime":"infinite","ownerType":"model-method","streaming":false,"size":10,"content":{"size":2},"ownerRef":"00000000-0000-4000-8000-000000000001","workflowRunId":"00000000-0000-7000-8001-000000000001","workflowName":"w","jobName":"j","stepName":"s","source":"step-output"}]
           []
           null
     "#);
@@ -330,7 +393,7 @@ async fn a_method_reads_what_was_written_before() {
     job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a version, found -1
     job `j`, step `s`: `thing.size` failed: ctx.readResource: expected a string as instance, found number
     job `j`, step `s`: `thing.size` failed: ctx.readModelData: unknown definition `thin`; did you mean `thing`?
-    job `j`, step `s`: `thing.size` failed: ctx.queryData is not supported in this version
+    job `j`, step `s`: `thing.size` failed: ctx.queryData: expected a string as predicate, found null
     job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no file `log`
     ");
 }

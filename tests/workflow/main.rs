@@ -6,6 +6,7 @@ mod bench;
 mod faults;
 mod flow;
 mod problems;
+mod queries;
 mod service;
 mod steps;
 mod vectors;

@@ -375,16 +375,16 @@ async fn what_methods_wrote_is_found_by_definition_item_and_version() {
     let world = World::new();
     assert_eq!(world.service.data_models().await.expect("data"), [""; 0]);
     for (model_id, name, content) in [("b", "one", 1), ("a", "one", 2), ("a", "one", 3), ("a", "two", 4)] {
-        world.data.write(new_data(model_id, "state", name, Json::from(content))).await.expect("written");
+        world.data.write(new_data(model_id, "state", name, &Json::from(content))).await.expect("written");
     }
     assert_eq!(world.service.data_models().await.expect("data"), ["a", "b"]);
     let items = world.service.data_of("a").await.expect("data");
     let items: Vec<_> = items.iter().map(|item| (item.name.as_str(), item.version)).collect();
     assert_eq!(items, [("one", 2), ("two", 1)]);
-    let place = DataPlace { model_id: "a".to_owned(), spec_name: "state".to_owned(), name: "one".to_owned() };
+    let place = DataPlace { model_id: "a".to_owned(), name: "one".to_owned() };
     for (version, content) in [(None, Some(3)), (Some(1), Some(2)), (Some(3), None)] {
         let found = world.service.data_item(&place, version).await.expect("data");
-        assert_eq!(found.map(|(_, content)| content), content.map(Json::from), "{version:?}");
+        assert_eq!(found.and_then(|(_, content)| content.json), content.map(Json::from), "{version:?}");
     }
 }
 

@@ -81,6 +81,7 @@
 
 pub mod attachment;
 pub mod catalogue;
+pub mod data;
 pub mod doctor;
 pub mod health;
 pub mod loaders;

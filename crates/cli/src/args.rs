@@ -1,9 +1,13 @@
 //! The command line as clap reads it.
 
+mod data;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mangrove_domain::time::parse_duration;
+
+pub(crate) use data::{Data, DataDelete, DataGet, DataList, DataQuery};
 
 /// Finds, builds and runs the TypeScript extensions of a repository.
 #[derive(Debug, Parser)]
@@ -139,6 +143,9 @@ pub(crate) enum Command {
     /// Work with workflows
     #[command(subcommand)]
     Workflow(Workflow),
+    /// Work with what methods have written
+    #[command(subcommand)]
+    Data(Data),
     /// Show past runs
     #[command(subcommand)]
     Run(Run),

@@ -249,6 +249,12 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Workflow(args::Workflow::Search { query }) => {
             commands::workflow::search(context, query.as_deref().unwrap_or_default()).await
         }
+        Command::Data(args::Data::Get(given)) => commands::data::get(context, &given).await,
+        Command::Data(args::Data::List(given)) => commands::data::list(context, &given).await,
+        Command::Data(args::Data::Query(given)) => commands::data::query(context, &given).await,
+        Command::Data(args::Data::Versions { model, name }) => commands::data::versions(context, &model, &name).await,
+        Command::Data(args::Data::Gc { dry_run, yes: _ }) => commands::data::sweep(context, dry_run).await,
+        Command::Data(args::Data::Delete(given)) => commands::data::delete(context, &given).await,
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
         Command::Run(args::Run::Logs { id, follow: false }) => commands::run::logs(context, &id).await,

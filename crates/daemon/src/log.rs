@@ -88,7 +88,7 @@ pub(crate) fn broken_files(before: &BTreeMap<String, Problem>, now: &BTreeMap<St
 
 /// Says what daily upkeep did.
 pub(crate) fn upkeep(upkeep: &Upkeep, duration: Duration) {
-    let Upkeep { pruned, runs, logs, transitions, claims, failures } = upkeep;
+    let Upkeep { pruned, runs, logs, transitions, claims, data, failures } = upkeep;
     tracing::info!(
         bundles = pruned.bundles.files,
         packages = pruned.packages.files,
@@ -97,6 +97,7 @@ pub(crate) fn upkeep(upkeep: &Upkeep, duration: Duration) {
         logs,
         transitions,
         claims,
+        data,
         milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         "removed what nothing needs any more"
     );

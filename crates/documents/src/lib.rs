@@ -10,6 +10,7 @@
 pub mod advice;
 mod api;
 mod approval;
+mod data;
 mod doctor;
 mod earlier_run;
 mod error;
@@ -38,6 +39,11 @@ pub use self::{
         TransitionDocument, TransitionsDocument, WebhookDocument,
     },
     approval::{ApprovalListDocument, WaitingStepDocument},
+    data::{
+        DataDeletedDocument, DataDocument, DataGroupDocument, DataItemDocument, DataListDocument, DataModelDocument,
+        DataQueryDocument, DataRunDocument, DataSweepDocument, DataVersionDocument, DataVersionsDocument,
+        ExpiredDataDocument,
+    },
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,
         LockfileDocument, NeedDocument, SCHEMA as DOCTOR_SCHEMA, StoreDocument,

@@ -13,7 +13,7 @@ use mangrove_domain::{
 use mangrove_fs::blocking;
 use tokio::runtime::Handle;
 
-use super::{EngineSession, Limits, inspect};
+use super::{EngineSession, HostFunction, Limits, inspect};
 
 /// Runs the engine on blocking threads of this process. It cannot end code that ignores interrupts: only a worker
 /// process can (`design/inspection.md`).
@@ -59,6 +59,10 @@ impl Session for Local {
         let mut session = self.session.take().ok_or_else(|| RunError::Fault(crashed()))?;
         let runtime = Handle::current();
         let called = blocking(move || {
+            session.answer_at_once({
+                let (runtime, host) = (runtime.clone(), Arc::clone(&host));
+                HostFunction::new(move |call| runtime.block_on(host.call(call)))
+            });
             let result = session.call(&call, &mut |call| runtime.block_on(host.call(call)));
             (session, result)
         });

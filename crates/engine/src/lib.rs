@@ -21,8 +21,9 @@ mod walk;
 pub use in_process::InProcess;
 pub use inspect::inspect;
 pub use limits::Limits;
-pub use modules::CALLS_SOURCE;
+pub use modules::{CALLS_SOURCE, CONTEXT_SOURCE};
 pub use names::member_names;
+pub use natives::HostFunction;
 pub use session::EngineSession;
 
 /// Moves when the engine would report another shape for the same bundle; part of the key of remembered inspections.

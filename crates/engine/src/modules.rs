@@ -28,13 +28,17 @@ pub(super) const ENTRY: &str = "bundle.js";
 pub(super) const KIT: &str = "mangrove:kit";
 const WEB: &str = "mangrove:web";
 const CALLS: &str = "mangrove:calls";
+const CONTEXT: &str = "mangrove:context";
 const KIT_SOURCE: &str = include_str!("prelude/kit.js");
 const WEB_SOURCE: &str = include_str!("prelude/web.js");
 /// What every engine runs around calls.
 pub const CALLS_SOURCE: &str = include_str!("prelude/calls.js");
+/// What every engine makes the context of a method with.
+pub const CONTEXT_SOURCE: &str = include_str!("prelude/context.js");
 static KIT_TEXT: OnceLock<Arc<str>> = OnceLock::new();
 static WEB_TEXT: OnceLock<Arc<str>> = OnceLock::new();
 static CALLS_TEXT: OnceLock<Arc<str>> = OnceLock::new();
+static CONTEXT_TEXT: OnceLock<Arc<str>> = OnceLock::new();
 const STAND_IN: &str = "stand-in:";
 
 /// Which vendor files are real.
@@ -126,7 +130,7 @@ impl Modules {
     pub(super) fn resolve(&self, base: &str, specifier: &str) -> Option<String> {
         if let Some(host) = specifier.strip_prefix("mangrove:") {
             let is_ours = base.starts_with("mangrove:") || base.starts_with(STAND_IN);
-            return (is_ours && ["kit", "web", "calls"].contains(&host)).then(|| specifier.to_owned());
+            return (is_ours && ["kit", "web", "calls", "context"].contains(&host)).then(|| specifier.to_owned());
         }
         if specifier.starts_with("vendor/") && base.is_empty() {
             return self.files.contains_key(specifier).then(|| specifier.to_owned());
@@ -149,6 +153,7 @@ impl Modules {
             KIT => return Some(kit_source()),
             WEB => return Some(WEB_TEXT.get_or_init(|| WEB_SOURCE.into()).clone()),
             CALLS => return Some(CALLS_TEXT.get_or_init(|| CALLS_SOURCE.into()).clone()),
+            CONTEXT => return Some(CONTEXT_TEXT.get_or_init(|| CONTEXT_SOURCE.into()).clone()),
             _ => {}
         }
         if let Some((specifier, base)) = name.strip_prefix(STAND_IN).and_then(|rest| rest.rsplit_once('@')) {
@@ -159,7 +164,7 @@ impl Modules {
 
     /// True if a module is the same in many inspections: our own, and the files of schema libraries.
     fn is_shared(&self, name: &str) -> bool {
-        [KIT, WEB, CALLS].contains(&name) || self.files.get(name).is_some_and(|file| file.is_schema_library)
+        [KIT, WEB, CALLS, CONTEXT].contains(&name) || self.files.get(name).is_some_and(|file| file.is_schema_library)
     }
 
     fn stand_in_source(&self, specifier: &str, base: &str) -> String {

@@ -6,7 +6,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use mangrove_domain::permission::{Grantee, Permission};
+use mangrove_domain::{
+    json::Json,
+    permission::{Grantee, Permission},
+    ports::HostCall,
+};
+use mangrove_fs::json_text;
 use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded, quirks};
@@ -39,6 +44,8 @@ pub(super) struct Ledger {
     /// Calls of context functions that wait for the host, oldest first.
     pub(super) requests: Vec<Request>,
     request_bytes: usize,
+    /// Answers calls that do not wait for a job to end.
+    pub(super) at_once: Option<HostFunction>,
     randomness: u64,
     clock_millis: f64,
 }
@@ -54,6 +61,32 @@ pub(super) struct Request {
     pub(super) arguments: String,
 }
 
+/// Answers calls of context functions from inside of one.
+#[derive(Clone)]
+pub struct HostFunction(Arc<dyn Fn(HostCall) -> std::result::Result<Json, String> + Send + Sync>);
+
+impl HostFunction {
+    /// A host that answers by this.
+    pub fn new(answer: impl Fn(HostCall) -> std::result::Result<Json, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(answer))
+    }
+
+    /// The answer to a call whose arguments are JSON text.
+    fn answer(&self, function: String, arguments: &str) -> std::result::Result<Json, String> {
+        match json_text::parse(arguments) {
+            Ok(Json::Array(arguments)) => (self.0)(HostCall { function, arguments }),
+            Ok(_) => Err("the arguments are not a list".to_owned()),
+            Err(error) => Err(format!("the arguments cannot be used: {error}")),
+        }
+    }
+}
+
+impl std::fmt::Debug for HostFunction {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("HostFunction")
+    }
+}
+
 impl Ledger {
     pub(super) fn new() -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
@@ -63,6 +96,7 @@ impl Ledger {
             package_leaked: false,
             requests: Vec::new(),
             request_bytes: 0,
+            at_once: None,
             randomness: 0x9E37_79B9_7F4A_7C15,
             clock_millis: f64::from(INSPECTION_START_MILLIS) * 1000.0,
         }))
@@ -72,6 +106,12 @@ impl Ledger {
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
         self.request_bytes = 0;
         std::mem::take(&mut self.requests)
+    }
+
+    /// Takes the calls that nobody waits for, if nothing that somebody waits for was queued before them.
+    fn take_unawaited(&mut self) -> Vec<Request> {
+        let awaited = self.requests.iter().position(|request| request.id != 0).unwrap_or(self.requests.len());
+        self.requests.drain(..awaited).collect()
     }
 
     /// Moves the inspector's clock on to an instant.
@@ -187,7 +227,29 @@ fn add_notes<'js>(context: &Ctx<'js>, host: &Object<'js>, ledger: &Arc<Mutex<Led
         ledger.requests.push(Request { id, function, arguments });
         Ok(())
     };
-    host.set("request", Function::new(context.clone(), request)?)
+    host.set("request", Function::new(context.clone(), request)?)?;
+    let notes = ledger.clone();
+    let request_now = move |context: Ctx<'js>, function: String, arguments: String| -> Result<Object<'js>> {
+        let (host, earlier) = {
+            let mut ledger = locked(&notes);
+            (ledger.at_once.clone(), ledger.take_unawaited())
+        };
+        let answer = match host {
+            Some(host) => {
+                for request in earlier {
+                    // As for all calls that nobody waits for.
+                    let _ = host.answer(request.function, &request.arguments);
+                }
+                host.answer(function, &arguments)
+            }
+            None => Err(format!("`{function}` is not answered at once here")),
+        };
+        let told = Object::new(context)?;
+        told.set("succeeded", answer.is_ok())?;
+        told.set("text", answer.map_or_else(|message| message, |value| value.to_string()))?;
+        Ok(told)
+    };
+    host.set("requestNow", Function::new(context.clone(), request_now)?)
 }
 
 fn add_text<'js>(context: &Ctx<'js>, host: &Object<'js>) -> Result<()> {

@@ -15,7 +15,7 @@ use super::{
     limits::Limits,
     machine::{Machine, Nature, Stop, Thrown, kit, text},
     modules::Vendors,
-    natives::{Mode, Request, locked},
+    natives::{HostFunction, Mode, Request, locked},
     outcome,
 };
 
@@ -68,6 +68,12 @@ impl EngineSession {
             Ok(false) => Err(outcome::no_such_export(&request.subject, &request.export_name)),
             Err(stop) => Err(RunError::Fault(machine.fault(&request.subject, "while it loads", &stop))),
         }
+    }
+
+    /// From now on, this answers what code asks for without waiting, such as functions whose names end in `Sync`. It may be
+    /// asked during a [`call`](Self::call), while its `host` is not.
+    pub fn answer_at_once(&mut self, host: HostFunction) {
+        locked(&self.machine.ledger).at_once = Some(host);
     }
 
     /// Calls a function below the export with what its schema makes of the arguments, and gives what it returns or

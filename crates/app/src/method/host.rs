@@ -1,23 +1,26 @@
 //! What a method can reach while it runs.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    data::{self, DataHandle, DataKind},
+    data::DataHandle,
     description::Description,
     json::Json,
     nearest,
-    ports::{Clock, DataError, DataStore, HostCall, MethodHost, NewData, SchemaValidator},
+    ports::{Clock, DataError, DataStore, HostCall, MethodHost, SchemaValidator},
     problem::Code,
     run::LogLine,
 };
 
-use super::{budget::StepBudget, handle, lines::CallLog};
-use crate::secrets::Environment;
+use super::{budget::StepBudget, lines::CallLog, origin::Origin};
+use crate::{
+    data::{Models, Records},
+    secrets::Environment,
+};
 
 /// Told of every line, masked.
 pub(crate) type OnLine = Arc<dyn Fn(&LogLine) + Send + Sync>;
@@ -31,9 +34,13 @@ pub(super) struct Host {
     pub(super) description: Arc<Description>,
     /// The identifier of the definition.
     pub(super) model_id: String,
-    /// Identifiers of all definitions by their names.
-    pub(super) models: Arc<BTreeMap<String, String>>,
+    /// Its name.
+    pub(super) model_name: String,
+    /// All definitions.
+    pub(super) models: Arc<Models>,
+    pub(super) records: Records,
     pub(super) run_id: String,
+    pub(super) origin: Origin,
     pub(super) on_line: OnLine,
     pub(super) budget: Arc<StepBudget>,
     pub(super) state: Mutex<State>,
@@ -42,9 +49,19 @@ pub(super) struct Host {
 /// What a call left behind, whether it succeeded or not.
 pub(super) struct State {
     pub(super) handles: Vec<DataHandle>,
+    /// The names of what was written.
+    pub(super) names: BTreeSet<String>,
+    /// The first name that was written more than once.
+    pub(super) twice: Option<String>,
     /// Why the latest call that was to write data was refused, where that has a code of its own.
     pub(super) refused: Option<Code>,
     pub(super) log: CallLog,
+}
+
+impl State {
+    pub(super) fn new(budget: &Arc<StepBudget>) -> Self {
+        Self { handles: Vec::new(), names: BTreeSet::new(), twice: None, refused: None, log: CallLog::new(budget) }
+    }
 }
 
 #[async_trait]
@@ -58,11 +75,20 @@ impl MethodHost for Host {
             }
             "writeResource" => self.write_resource(argument(0), argument(1), argument(2), argument(3)).await,
             "writeFile" => self.write_file(argument(0), argument(1), argument(2), argument(3)).await,
+            "filePath" => self.file_path(argument(0), argument(1), argument(2)).await,
+            "finishFile" => self.finish_file(argument(0), argument(1), argument(2), argument(3)).await,
+            "deleteResource" => self.delete_resource(argument(0)).await,
             "readResource" => self.read_resource(argument(0), argument(1)).await,
+            "queryData" => self.query_data(argument(0), argument(1), argument(2)).await,
             "readModelData" => self.read_model_data(argument(0), argument(1)).await,
+            "redact" => Ok(Json::from(self.environment.mask(argument(0).as_str().unwrap_or_default()))),
             // Progress events have no reader yet; to fail a method for them would help nobody.
             "onEvent" => Ok(Json::Null),
-            other => Err(format!("ctx.{other} is not supported in this version")),
+            other => match other.split_once('.') {
+                Some(("data", function)) => self.data_repository(function, &call.arguments).await,
+                Some(("definition", function)) => self.definition_repository(function, &call.arguments),
+                _ => Err(format!("ctx.{other} is not supported in this version")),
+            },
         }
     }
 }
@@ -88,86 +114,6 @@ impl Host {
         }
     }
 
-    async fn write_resource(
-        &self,
-        spec: &Json,
-        instance: &Json,
-        content: &Json,
-        overrides: &Json,
-    ) -> Result<Json, String> {
-        let (spec, instance) = (text("writeResource", "spec", spec)?, text("writeResource", "instance", instance)?);
-        let declared = self.declared("resources", "resource", spec)?;
-        if let Some(schema) = declared.get("schema") {
-            let violations =
-                self.schemas.validate(schema, content).map_err(|error| format!("resource `{spec}`: {error}"))?;
-            if !violations.is_empty() {
-                let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
-                return Err(format!("the data breaks the schema of resource `{spec}`: {}", list.join("; ")));
-            }
-        }
-        self.write(DataKind::Resource, spec, instance, content, &[declared, overrides]).await
-    }
-
-    async fn write_file(&self, spec: &Json, instance: &Json, content: &Json, overrides: &Json) -> Result<Json, String> {
-        let (spec, instance) =
-            (text("createFileWriter", "spec", spec)?, text("createFileWriter", "instance", instance)?);
-        let declared = self.declared("files", "file", spec)?;
-        self.write(DataKind::File, spec, instance, content, &[declared, overrides]).await
-    }
-
-    async fn write(
-        &self,
-        kind: DataKind,
-        spec: &str,
-        instance: &str,
-        content: &Json,
-        tagged: &[&Json],
-    ) -> Result<Json, String> {
-        let tags = tagged.iter().filter_map(|value| value.get("tags")?.as_object()).flatten();
-        let tags = Json::object(tags.cloned());
-        let tags = tags
-            .as_object()
-            .unwrap_or_default()
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-            .collect::<Vec<_>>();
-        data::check_length(instance, &tags).map_err(|error| {
-            self.state().refused = Some(Code::DATA_NAME_TOO_LONG);
-            let function = match kind {
-                DataKind::Resource => "writeResource",
-                DataKind::File => "createFileWriter",
-            };
-            format!("ctx.{function}: {error}")
-        })?;
-        let handle = self
-            .data
-            .write(NewData {
-                model_id: self.model_id.clone(),
-                spec_name: spec.to_owned(),
-                name: instance.to_owned(),
-                kind,
-                content: content.clone(),
-                tags,
-                run_id: self.run_id.clone(),
-                written_at: self.clock.now(),
-            })
-            .await
-            .map_err(|error| store_failed(&error))?;
-        let json = handle::document(&handle);
-        let kept = self.budget.take_handle(handle::recorded(&handle).to_string().len());
-        {
-            let mut state = self.state();
-            state.refused = None;
-            if kept.is_ok() {
-                state.handles.push(handle);
-            }
-        }
-        if let Err(Some(remark)) = kept {
-            self.remark(&remark);
-        }
-        Ok(json)
-    }
-
     async fn read_resource(&self, instance: &Json, version: &Json) -> Result<Json, String> {
         let instance = text("readResource", "instance", instance)?;
         let version = match version {
@@ -177,58 +123,38 @@ impl Host {
                 None => return Err(format!("ctx.readResource: expected a version, found {other}")),
             },
         };
-        let handles = self.data.list(&self.model_id).await.map_err(|error| store_failed(&error))?;
-        let newest = handles
-            .into_iter()
-            .filter(|handle| handle.kind == DataKind::Resource && handle.name == instance)
-            .max_by_key(|handle| (handle.written_at, handle.version));
-        let Some(newest) = newest else { return Ok(Json::Null) };
-        let found = self
-            .data
-            .read(&self.model_id, &newest.spec_name, instance, version)
-            .await
-            .map_err(|error| store_failed(&error))?;
-        Ok(found.map_or(Json::Null, |(_, content)| content))
+        match self.item(&self.model_id, instance, version).await? {
+            None => Ok(Json::Null),
+            Some((_, content)) => match content.json {
+                Some(json @ Json::Object(_)) => Ok(self.records.with_secrets(json).await),
+                _ => Err(format!("ctx.readResource: the content of `{instance}` is no JSON object")),
+            },
+        }
     }
 
-    async fn read_model_data(&self, model: &Json, spec: &Json) -> Result<Json, String> {
-        let model = text("readModelData", "model", model)?;
-        let by_id = self.models.values().find(|id| *id == model);
-        let Some(id) = self.models.get(model).or(by_id) else {
-            let hint = nearest::hint(model, self.models.keys().map(String::as_str));
-            return Err(with_hint(format!("ctx.readModelData: unknown definition `{model}`"), hint));
-        };
-        let mut found = Vec::new();
-        for handle in self.data.list(id).await.map_err(|error| store_failed(&error))? {
-            if spec.as_str().is_some_and(|spec| spec != handle.spec_name) {
-                continue;
-            }
-            let read = self
-                .data
-                .read(id, &handle.spec_name, &handle.name, None)
-                .await
-                .map_err(|error| store_failed(&error))?;
-            if let Some((handle, content)) = read {
-                let Json::Object(mut members) = handle::document(&handle) else { continue };
-                members.push(("attributes".to_owned(), content));
-                found.push(Json::Object(members));
-            }
+    /// The records for which a predicate holds, or what is selected of each; at most so many, if that is said.
+    async fn query_data(&self, predicate: &Json, select: &Json, limit: &Json) -> Result<Json, String> {
+        let predicate = text("queryData", "predicate", predicate)?;
+        let found = self.records.query(predicate, select.as_str()).await;
+        let mut found = found.map_err(|error| format!("ctx.queryData: {error}"))?;
+        if let Some(limit) = limit.as_integer().and_then(|limit| usize::try_from(limit).ok()) {
+            found.truncate(limit);
         }
         Ok(Json::Array(found))
     }
 
-    /// What the model declares of a resource or file.
-    fn declared(&self, group: &str, what: &str, spec: &str) -> Result<&Json, String> {
-        let declared = self.description.details.get(group);
-        declared.and_then(|declared| declared.get(spec)).ok_or_else(|| {
-            let known = declared.and_then(Json::as_object).unwrap_or_default();
-            let hint = nearest::hint(spec, known.iter().map(|(name, _)| name.as_str()));
-            with_hint(format!("`{}` declares no {what} `{spec}`", self.description.type_name), hint)
-        })
+    async fn read_model_data(&self, model: &Json, spec: &Json) -> Result<Json, String> {
+        let model = text("readModelData", "model", model)?;
+        let Some(definition) = self.models.get(model) else {
+            let hint = nearest::hint(model, self.models.iter().map(|known| known.name.value.as_str()));
+            return Err(with_hint(format!("ctx.readModelData: unknown definition `{model}`"), hint));
+        };
+        let found = self.records.of_model(&definition.id, spec.as_str()).await.map_err(|error| error.to_string())?;
+        Ok(Json::Array(found))
     }
 }
 
-fn text<'a>(function: &str, name: &str, value: &'a Json) -> Result<&'a str, String> {
+pub(super) fn text<'a>(function: &str, name: &str, value: &'a Json) -> Result<&'a str, String> {
     match value.as_str() {
         Some("") => Err(format!("ctx.{function}: the {name} must not be empty")),
         Some(text) => Ok(text),
@@ -236,11 +162,11 @@ fn text<'a>(function: &str, name: &str, value: &'a Json) -> Result<&'a str, Stri
     }
 }
 
-fn store_failed(error: &DataError) -> String {
+pub(super) fn store_failed(error: &DataError) -> String {
     error.to_string()
 }
 
-fn with_hint(message: String, hint: Option<String>) -> String {
+pub(super) fn with_hint(message: String, hint: Option<String>) -> String {
     match hint {
         Some(hint) => format!("{message}; {hint}"),
         None => message,

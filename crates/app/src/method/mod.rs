@@ -5,9 +5,11 @@ mod budget;
 mod handle;
 mod host;
 mod lines;
+mod origin;
+mod reading;
+mod writing;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -36,7 +38,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    render::{NoLookups, Renderer, Scope, Stage},
+    data::{Models, Records},
+    render::{Lookups, Renderer, Scope, Stage},
     secrets::{Environment, NoSecrets},
     spans,
     types::{MethodCode, NotReady, ReadyType, Types},
@@ -44,9 +47,9 @@ use crate::{
 
 pub(crate) use budget::{RunBudget, StepBudget};
 pub(crate) use host::OnLine;
+pub(crate) use origin::{Origin, StepOrigin};
 
 use host::{Host, State};
-use lines::CallLog;
 
 /// How many characters of a message are kept.
 const MESSAGE_CHARACTERS: usize = 16_384;
@@ -84,14 +87,20 @@ pub(crate) struct Invocation<'a> {
     pub(crate) inputs: &'a Json,
     pub(crate) scope: &'a Scope,
     pub(crate) environment: &'a Arc<Environment>,
-    /// Identifiers of all definitions by their names.
-    pub(crate) models: &'a Arc<BTreeMap<String, String>>,
+    /// All definitions.
+    pub(crate) models: &'a Arc<Models>,
+    /// What methods have written.
+    pub(crate) records: &'a Records,
+    /// What expressions find of it.
+    pub(crate) lookups: &'a dyn Lookups,
     pub(crate) run_id: &'a str,
     /// The directory of the repository, as methods see it.
     pub(crate) repository: &'a str,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancellation: &'a CancellationToken,
     pub(crate) on_line: OnLine,
+    /// Where the call stands.
+    pub(crate) origin: Origin,
     /// What the step may still leave behind.
     pub(crate) budget: &'a Arc<StepBudget>,
 }
@@ -151,11 +160,14 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         environment: Arc::clone(call.environment),
         description: Arc::clone(&ready.description),
         model_id: call.definition.id.clone(),
+        model_name: call.definition.name.value.clone(),
         models: Arc::clone(call.models),
+        records: call.records.clone(),
         run_id: call.run_id.to_owned(),
+        origin: call.origin.clone(),
         on_line: Arc::clone(&call.on_line),
         budget: Arc::clone(call.budget),
-        state: Mutex::new(State { handles: Vec::new(), refused: None, log: CallLog::new(call.budget) }),
+        state: Mutex::new(State::new(call.budget)),
     });
     if let Some(behind) = &ready.behind {
         host.remark(behind);
@@ -165,10 +177,19 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         outcome = execute(services, &call, &ready, &prepared, &host) => outcome,
         () = call.cancellation.cancelled() => Err(cancelled()),
     };
-    let (handles, logs) = {
+    let (handles, logs, twice) = {
         let mut state = host.state();
-        (std::mem::take(&mut state.handles), state.log.take())
+        (std::mem::take(&mut state.handles), state.log.take(), state.twice.take())
     };
+    let outcome = match outcome {
+        Ok(()) if deletes(&ready, call.method) => {
+            let label = format!("{}.{}", call.definition.name.value, call.method);
+            let failed = |error| problem(Code::METHOD_FAILED, format!("`{label}` has run, and {error}"));
+            host.bury(call.method).await.map_err(failed)
+        }
+        outcome => outcome,
+    };
+    let outcome = outcome.and_then(|()| twice.map_or(Ok(()), |name| Err(written_twice(&call, &name))));
     let error = outcome.err().map(|error| call.environment.mask_problem(error));
     Invoked {
         status: match &error {
@@ -181,6 +202,19 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         logs,
         provenance,
     }
+}
+
+/// True for a method that removes what its resources stand for: it says so, or is called so.
+fn deletes(ready: &ReadyType, method: &str) -> bool {
+    let kind = ready.description.method(method).and_then(|method| method.kind.as_deref());
+    kind.map_or_else(|| ["delete", "destroy", "remove"].contains(&method), |kind| kind == "delete")
+}
+
+/// Which of two contents was meant is not for the order of writing to decide.
+fn written_twice(call: &Invocation<'_>, name: &str) -> RunProblem {
+    let label = format!("{}.{}", call.definition.name.value, call.method);
+    let message = format!("`{label}` wrote `{name}` more than once; give each item of one call a name of its own");
+    problem(Code::METHOD_FAILED, message)
 }
 
 /// What a method is called with.
@@ -210,7 +244,7 @@ async fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) 
         environment: call.environment,
         scope: &scope,
         file: &definition.file,
-        lookups: &NoLookups,
+        lookups: call.lookups,
         secrets: &NoSecrets,
         placeholders: None,
     };

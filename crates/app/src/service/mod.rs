@@ -25,7 +25,7 @@ pub use self::{
     base::Service,
     cache::{CacheUsage, PruneError, Pruned},
     catalog::{RebuildError, Rebuilt},
-    data::DataPlace,
+    data::{DataModel, DataPlace},
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},

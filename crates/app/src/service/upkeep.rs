@@ -45,6 +45,8 @@ pub struct Upkeep {
     pub transitions: u64,
     /// Claims of schedules that were removed.
     pub claims: u64,
+    /// Versions of data that were removed: those that have expired, and those beyond what is kept.
+    pub data: u64,
     /// What could not be done: what was being done, and what came back.
     pub failures: Vec<(&'static str, String)>,
 }
@@ -84,6 +86,12 @@ impl Service {
             upkeep.transitions = upkeep.note("removing old transitions", forgotten).unwrap_or_default();
         }
         self.sweep_claims(now, &mut upkeep).await;
+        // After the runs: data may be kept as long as the record of one.
+        match self.sweep_data(false).await {
+            Ok(swept) => upkeep.data = swept.versions,
+            Err(ServiceError::Without(_)) => {}
+            Err(error) => upkeep.failures.push(("sweeping data", error.to_string())),
+        }
         upkeep
     }
 

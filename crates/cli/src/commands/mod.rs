@@ -4,6 +4,7 @@ pub(crate) mod approval;
 pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod catalog;
+pub(crate) mod data;
 pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod explain;

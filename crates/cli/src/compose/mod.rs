@@ -240,11 +240,8 @@ impl Composition {
         let packages = Arc::new(self.packages(registry::Limits::default(), self.settings.is_locked));
         let catalog = databases.catalog();
         let ports = self.ports(catalog, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
-        let running = Running {
-            runner: Arc::clone(&runner) as _,
-            data: Arc::new(LocalData::new(self.settings.state_directory.join("data"))),
-            limits: Limits::default(),
-        };
+        let running =
+            Running { runner: Arc::clone(&runner) as _, data: Arc::new(self.data()), limits: Limits::default() };
         let usage = MeasuredProcess { builders: self.pool.clone(), callers: self.call_pool.clone() };
         let service = Service::new(Parts { ports, loaders, jobs: self.settings.jobs, repository: self.repository() });
         let replace = {
@@ -314,6 +311,11 @@ impl Composition {
             expressions: Arc::new(CelExpressions),
             schemas: Arc::new(JsonSchemas),
         }
+    }
+
+    fn data(&self) -> LocalData {
+        let existing = self.settings.repository.join(".swamp").join("data");
+        LocalData::new(self.settings.state_directory.join("data")).with_existing(existing, Arc::clone(&self.documents))
     }
 
     fn packages(&self, limits: registry::Limits, is_locked: bool) -> NpmPackages {

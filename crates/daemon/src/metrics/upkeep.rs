@@ -15,7 +15,7 @@ use super::instruments::{Counters, counter, counters, gauge, histogram};
 const KEEPING_UP: [f64; 8] = [0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0];
 
 /// Everything that upkeep removes.
-const WHAT: [&str; 7] = ["bundles", "packages", "leftovers", "runs", "logs", "transitions", "claims"];
+const WHAT: [&str; 8] = ["bundles", "packages", "leftovers", "runs", "logs", "transitions", "claims", "data"];
 
 /// Upkeep that has ended.
 #[derive(Debug)]
@@ -47,10 +47,10 @@ impl UpkeepFigures {
 
     /// It has ended once more.
     pub(crate) fn add(&self, upkeep: &Upkeep, duration: Duration, now: Timestamp) {
-        let Upkeep { pruned, runs, logs, transitions, claims, failures } = upkeep;
+        let Upkeep { pruned, runs, logs, transitions, claims, data, failures } = upkeep;
         self.durations.observe(duration.as_secs_f64());
-        let counts =
-            [pruned.bundles.files, pruned.packages.files, pruned.leftovers, *runs, *logs, *transitions, *claims];
+        let (bundles, packages) = (pruned.bundles.files, pruned.packages.files);
+        let counts = [bundles, packages, pruned.leftovers, *runs, *logs, *transitions, *claims, *data];
         for (what, count) in WHAT.into_iter().zip(counts) {
             self.removed.get_or_create(&[("what", what.into())]).inc_by(count);
         }

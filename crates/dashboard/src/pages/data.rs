@@ -11,16 +11,15 @@ use mangrove_app::service::{DataPlace, Service};
 use mangrove_daemon::http::{ApiError, Parameters};
 use mangrove_documents::human;
 use mangrove_domain::{
-    data::{DataHandle, DataKind},
-    json::Json,
+    data::{self, DataHandle},
+    ports,
 };
 use serde::Deserialize;
 
 use crate::{
-    content::{Content, indented},
+    content::Content,
     frame::{Frame, Section, Visitor, page},
     parts::{address, moment::When},
-    runs::written::declared_content_type,
 };
 
 /// How many definitions a page has.
@@ -94,7 +93,6 @@ struct ItemPage {
     size: String,
     run: String,
     versions: Vec<VersionLink>,
-    content_type: Option<String>,
     content: Content,
     handle: DataHandle,
 }
@@ -157,7 +155,6 @@ async fn of_model(visitor: &Visitor, names: &Names, model_id: String) -> Result<
 #[derive(Debug, Deserialize)]
 pub(crate) struct ItemAsked {
     model: String,
-    spec: String,
     name: String,
     version: Option<u32>,
 }
@@ -173,12 +170,6 @@ pub(crate) async fn item(visitor: Visitor, Parameters(asked): Parameters<ItemAsk
         Some(_) => service.data_item(&place, None).await?.map_or(handle.version, |(latest, _)| latest.version),
     };
     let name = names.of_model(&handle.model_id);
-    let content_type = match &name.type_name {
-        Some((type_name, _)) if handle.kind == DataKind::File => {
-            declared_content_type(service, type_name, &handle.spec_name).await
-        }
-        Some(_) | None => None,
-    };
     let oldest = latest.saturating_sub(LINKED_VERSIONS - 1).max(1);
     let versions = (oldest..=latest).rev().map(|number| VersionLink {
         number,
@@ -194,8 +185,7 @@ pub(crate) async fn item(visitor: Visitor, Parameters(asked): Parameters<ItemAsk
         size: human::size(handle.size_bytes),
         run: address::of_run(&handle.run_id),
         versions: versions.collect(),
-        content: Content::of(&handle, &content, content_type.as_deref()),
-        content_type,
+        content: Content::of(&handle, &content),
         handle,
         frame,
     })
@@ -204,34 +194,35 @@ pub(crate) async fn item(visitor: Visitor, Parameters(asked): Parameters<ItemAsk
 /// The whole content of one version, as a file.
 pub(crate) async fn content(visitor: Visitor, Parameters(asked): Parameters<ItemAsked>) -> Result<Response, ApiError> {
     let (_, handle, content) = read(visitor.state.service(), asked).await?;
-    let (kind, ending, text) = match (handle.kind, content) {
-        (DataKind::File, Json::String(text)) => ("text/plain; charset=utf-8", "txt", text),
-        (DataKind::Resource | DataKind::File, other) => ("application/json", "json", indented(&other)),
+    // Whatever a method wrote is shown as text or saved, and never as a page of ours.
+    let (kind, ending) = match std::str::from_utf8(&content.bytes) {
+        Ok(_) if data::is_json(&handle.content_type) => ("application/json", "json"),
+        Ok(_) => ("text/plain; charset=utf-8", "txt"),
+        Err(_) => (data::DataKind::File.content_type(), "bin"),
     };
     let letters = handle.name.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(*letter));
     let name: String = letters.take(100).collect();
     let disposition = format!("attachment; filename=\"{name}-{}.{ending}\"", handle.version);
     let disposition = HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CONTENT_DISPOSITION, disposition)];
-    Ok((headers, text).into_response())
+    Ok((headers, content.bytes).into_response())
 }
 
-async fn read(service: &Service, asked: ItemAsked) -> Result<(DataPlace, DataHandle, Json), ApiError> {
-    let ItemAsked { model, spec, name, version } = asked;
-    let place = DataPlace { model_id: model, spec_name: spec, name };
+async fn read(service: &Service, asked: ItemAsked) -> Result<(DataPlace, DataHandle, ports::Content), ApiError> {
+    let ItemAsked { model, name, version } = asked;
+    let place = DataPlace { model_id: model, name };
     match service.data_item(&place, version).await? {
         Some((handle, content)) => Ok((place, handle, content)),
         None => {
             let version = version.map(|version| format!("version {version} of ")).unwrap_or_default();
-            let message = format!("there is no {version}`{}/{}` of `{}`", place.spec_name, place.name, place.model_id);
+            let message = format!("there is no {version}`{}` of `{}`", place.name, place.model_id);
             Err(ApiError::plain(StatusCode::NOT_FOUND, message))
         }
     }
 }
 
 fn place_of(handle: &DataHandle) -> DataPlace {
-    let DataHandle { model_id, spec_name, name, .. } = handle.clone();
-    DataPlace { model_id, spec_name, name }
+    DataPlace { model_id: handle.model_id.clone(), name: handle.name.clone() }
 }
 
 /// The names and types of definitions, by their identifiers.

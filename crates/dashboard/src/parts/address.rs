@@ -52,8 +52,8 @@ pub(crate) fn of_content(place: &DataPlace, version: u32) -> String {
 }
 
 fn item(place: &DataPlace) -> String {
-    let DataPlace { model_id, spec_name, name } = place;
-    format!("model={}&spec={}&name={}", segment(model_id), segment(spec_name), segment(name))
+    let DataPlace { model_id, name } = place;
+    format!("model={}&name={}", segment(model_id), segment(name))
 }
 
 /// A path with parameters; those without a value are left out.

@@ -1,14 +1,10 @@
 //! What the steps of a run wrote, with its content.
 
-use std::collections::BTreeMap;
-
 use mangrove_app::{
-    catalogue::Lookup,
     service::{DataPlace, Service},
     workflow::Library,
 };
 use mangrove_documents::{RunDocument, StepDocument, human};
-use mangrove_domain::{data::DataHandle, source::Kind};
 use serde_json::Value;
 
 use crate::{
@@ -52,7 +48,7 @@ pub(crate) async fn of_run(
     run: &RunDocument,
     library: Option<&Library>,
 ) -> Vec<Vec<Vec<WrittenView>>> {
-    let mut reader = Reader { service, library, left: MOST_CONTENTS, content_types: BTreeMap::new() };
+    let mut reader = Reader { service, library, left: MOST_CONTENTS };
     let mut jobs = Vec::with_capacity(run.jobs.len());
     for job in &run.jobs {
         let mut steps = Vec::with_capacity(job.steps.len());
@@ -73,8 +69,6 @@ struct Reader<'a> {
     library: Option<&'a Library>,
     /// How many contents may still be read.
     left: usize,
-    /// What types declare for their files, by type and file.
-    content_types: BTreeMap<(String, String), Option<String>>,
 }
 
 impl Reader<'_> {
@@ -95,7 +89,7 @@ impl Reader<'_> {
             is_open: false,
         };
         let Some(model_id) = self.model_of(step, text("modelId")) else { return plain };
-        let place = DataPlace { model_id, spec_name, name };
+        let place = DataPlace { model_id, name };
         let number = u32::try_from(version).ok();
         let address = Some(address::of_item(&place, number));
         let plain = WrittenView { model_id: place.model_id.clone(), address, ..plain };
@@ -106,10 +100,8 @@ impl Reader<'_> {
         match self.service.data_item(&place, number).await {
             // Another item may have its place since, or secrets in its names were masked.
             Ok(Some((found, content))) if found.data_id == text("dataId") => {
-                let type_name = step.provenance.as_ref().map(|provenance| provenance.type_name.as_str());
-                let content_type = self.content_type(type_name, &found).await;
-                let is_report = content::is_markdown(&found, content_type.as_deref());
-                let content = Content::of(&found, &content, content_type.as_deref());
+                let is_report = content::is_markdown(&found);
+                let content = Content::of(&found, &content);
                 WrittenView { is_open: is_small(&content), is_report, content: Some(content), ..plain }
             }
             Ok(_) | Err(_) => plain,
@@ -123,16 +115,6 @@ impl Reader<'_> {
         }
         let (definition, _) = step.task.rsplit_once('.')?;
         Some(self.library?.definition(definition).ok()?.id.clone())
-    }
-
-    async fn content_type(&mut self, type_name: Option<&str>, handle: &DataHandle) -> Option<String> {
-        let key = (type_name?.to_owned(), handle.spec_name.clone());
-        if let Some(known) = self.content_types.get(&key) {
-            return known.clone();
-        }
-        let found = declared_content_type(self.service, &key.0, &key.1).await;
-        self.content_types.insert(key, found.clone());
-        found
     }
 }
 
@@ -155,12 +137,4 @@ pub(crate) fn reports(written: &[Vec<Vec<WrittenView>>]) -> Vec<WrittenView> {
         }
     }
     reports
-}
-
-/// What a model type declares for one of its files.
-pub(crate) async fn declared_content_type(service: &Service, type_name: &str, spec_name: &str) -> Option<String> {
-    let lookup = service.describe_published(type_name, Some(&Kind::new("model"))).await.ok()?;
-    let Lookup::Found(found) = lookup else { return None };
-    let declared = found.attachment.description.details.get("files")?.get(spec_name)?.get("contentType")?;
-    declared.as_str().map(str::to_owned)
 }

@@ -5,10 +5,10 @@ use axum::{
     http::{Method, StatusCode, header},
 };
 use mangrove_domain::{
-    data::DataKind,
     json::Json,
     ports::{DataStore as _, NewData},
 };
+use mangrove_testkit::contract::data_store::new_data;
 
 use crate::world::{NOW, World, request, within};
 
@@ -111,7 +111,7 @@ async fn what_a_run_wrote_is_shown_with_its_content_and_reports_are_rendered() {
     page.assert_tells("wrote state version 1");
     page.assert_tells("&#34;healthy&#34;: true");
     assert!(
-        page.body.contains("href=\"/data/item?model=00000000-0000-4000-8000-000000000002&#38;spec=report"),
+        page.body.contains("href=\"/data/item?model=00000000-0000-4000-8000-000000000002&#38;name=summary"),
         "{page:?}"
     );
 }
@@ -122,14 +122,9 @@ async fn data_is_shown_by_definition_item_and_version() {
     world.look("/data").await.assert_tells("No method has written anything yet.");
     let name = "<b>one</b>/..";
     let data = |model_id: &str, content: Json| NewData {
-        model_id: model_id.to_owned(),
-        spec_name: "state".to_owned(),
-        name: name.to_owned(),
-        kind: DataKind::Resource,
-        content,
         tags: vec![("colour".to_owned(), "<i>red</i>".to_owned())],
-        run_id: "run-1".to_owned(),
         written_at: NOW,
+        ..new_data(model_id, "state", name, &content)
     };
     let thing = "00000000-0000-4000-8000-000000000002";
     for content in [1, 2] {
@@ -152,10 +147,7 @@ async fn data_is_shown_by_definition_item_and_version() {
     assert_eq!(world.look("/data?model=nobody").await.status, StatusCode::NOT_FOUND);
     let whole = format!("{}&version=2", address.replace("/data/item", "/data/content"));
     let whole = world.send(request(Method::GET, &whole).body(Body::empty()).expect("a request")).await;
-    assert_eq!(
-        (whole.header(header::CONTENT_TYPE), whole.body.as_str()),
-        ("application/json", "{\n  \"number\": 2\n}")
-    );
+    assert_eq!((whole.header(header::CONTENT_TYPE), whole.body.as_str()), ("application/json", "{\"number\":2}"));
     assert_eq!(whole.header(header::CONTENT_DISPOSITION), "attachment; filename=\"boneb..-2.json\"");
     for page in [list, items, latest] {
         assert!(!page.body.contains("<b>") && !page.body.contains("<i>") && !page.body.contains("<u>"), "{page:?}");

@@ -43,7 +43,7 @@ pub use calendar::{Calendar, CalendarError, CalendarPart, Recurrence};
 pub use catalog::{Catalog, CatalogError, Change, Commit, CommitOutcome, NumberedRecord, Write};
 pub use clock::Clock;
 pub use configuration::Configuration;
-pub use data_store::{DataError, DataStore, NewData};
+pub use data_store::{Content, DataError, DataField, DataSearch, DataStore, FoundData, NewData, Removed};
 pub use databases::Databases;
 pub use documents::{DocumentError, Documents};
 pub use entropy::Entropy;

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use mangrove_domain::{
-    data::{TooLong, check_length},
     digest::Digest,
     failure::{Failure, FailureClass, Fault, LONGEST_PATIENCE},
     fingerprint::{Change, Line, Part, PartName},
@@ -276,16 +275,4 @@ fn a_fault_keeps_the_error_behind_it_and_is_equal_without() {
     assert!(caused.find::<OpenError>().is_some());
     assert!(caused.find::<std::fmt::Error>().is_none() && plain.find::<std::io::Error>().is_none());
     assert_ne!(plain, Fault::transient(Code::UNREADABLE, "os-error:2", "cannot read a.ts: not found"));
-}
-
-#[test]
-fn names_and_tags_of_data_are_short() {
-    let tag = |bytes: usize| vec![("n".to_owned(), "v".repeat(bytes - 1))];
-    assert_eq!(check_length(&"n".repeat(512), &tag(8192)), Ok(()));
-    assert_eq!(check_length(&"n".repeat(513), &[]), Err(TooLong::Name { bytes: 513 }));
-    assert_eq!(check_length("n", &tag(8193)), Err(TooLong::Tags { bytes: 8193 }));
-    let many = vec![("name".to_owned(), "value".to_owned()); 1000];
-    assert_eq!(check_length("n", &many), Err(TooLong::Tags { bytes: 9000 }));
-    // Bytes and not letters: é has two.
-    assert_eq!(check_length(&"é".repeat(257), &[]), Err(TooLong::Name { bytes: 514 }));
 }

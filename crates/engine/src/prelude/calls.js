@@ -7,7 +7,7 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const replace = uncurry(String.prototype.replace);
 const test = uncurry(RegExp.prototype.test);
 const { parse, stringify } = JSON;
-const { create, freeze } = Object;
+const { create } = Object;
 const { isArray } = Array;
 const PromiseIntrinsic = Promise;
 const ErrorIntrinsic = Error;
@@ -108,11 +108,10 @@ const isSchema = (value) =>
 
 /**
  * The calls of one engine. `send(id, name, text)` takes a request to the host, with its arguments as JSON text; whoever
- * gets the host's answer passes it to `settle`. The number 0 asks for no answer.
+ * gets the host's answer passes it to `settle`. The number 0 asks for no answer. `sendNow(name, text)` waits for the answer,
+ * `{ succeeded, text }`. `makeContext` is that of `context.js`.
  */
-export const makeCalls = (send) => {
-  const { TextDecoder: TextDecoderIntrinsic, AbortController: AbortControllerIntrinsic } = globalThis;
-
+export const makeCalls = (send, sendNow, makeContext) => {
   const pending = create(null);
   let lastRequest = 0;
   const request = (name, parts) =>
@@ -130,83 +129,17 @@ export const makeCalls = (send) => {
     else reject(new ErrorIntrinsic(text));
   };
 
-  // `info("made {count} zones", { count: 2, zone: "a" })` says `made 2 zones {"zone":"a"}`: nothing is lost.
-  const log = (level, parts) => {
-    let text = parts.length > 0 ? show(parts[0]) : "";
-    let next = 1;
-    if (parts.length === 2 && typeof parts[0] === "string" && isRecord(parts[1])) {
-      const unused = { ...parts[1] };
-      text = replace(text, /\{([\w.]+)\}/g, (whole, key) => {
-        if (!(key in parts[1])) return whole;
-        delete unused[key];
-        return show(parts[1][key]);
-      });
-      const rest = show(unused);
-      if (rest !== "{}") text += ` ${rest}`;
-      next = 2;
-    }
-    for (; next < parts.length; next += 1) text += ` ${show(parts[next])}`;
-    send(0, "log", encode([level, text]));
-  };
-  const say = (level) => (...parts) => log(level, parts);
-  const logger = freeze({ debug: say("debug"), info: say("info"), warn: say("warn"), warning: say("warn"), error: say("error") });
-  const silent = () => {};
-  /** A console whose lines go where those of the logger go. */
-  const speakingConsole = {
-    debug: say("debug"), log: say("info"), info: say("info"), warn: say("warn"), error: say("error"), trace: say("debug"),
-    dir: say("info"), table: say("info"), dirxml: say("info"), timeLog: silent, count: silent, countReset: silent, groupCollapsed: silent,
-    assert: silent, group: silent, groupEnd: silent, time: silent, timeEnd: silent,
+  const requestNow = (name, parts) => {
+    const { succeeded, text } = sendNow(name, encode(parts));
+    if (!succeeded) throw new ErrorIntrinsic(text);
+    return parse(text);
   };
 
-  // A file travels as text where its bytes are UTF-8, else as `{ base64 }`.
-  const fileContent = (content) => {
-    if (typeof content === "string") return content;
-    const bytes = bytesOf(content);
-    try {
-      return new TextDecoderIntrinsic("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch {
-      return { base64: bytes.toBase64() };
-    }
-  };
-  const fileWriter = (spec, instance, overrides) => {
-    let lines = "";
-    let written = null;
-    const write = (content) => (written = request("writeFile", [spec, instance, fileContent(content), overrides]));
-    return {
-      writeAll: async (content) => write(content),
-      writeText: async (text) => write(`${text}`),
-      writeLine: async (line) => {
-        lines += `${line}\n`;
-      },
-      writeStream: async (stream) => {
-        const decoder = new TextDecoderIntrinsic();
-        let text = "";
-        for await (const chunk of stream) text += typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
-        return write(text + decoder.decode());
-      },
-      getFilePath: () => request("filePath", [spec, instance]),
-      finalize: async () => written ?? write(lines),
-    };
-  };
-
-  const contextOf = (data) => ({
-    ...data,
-    signal: new AbortControllerIntrinsic().signal,
-    logger,
-    writeResource: (...parts) => request("writeResource", parts),
-    readResource: (...parts) => request("readResource", parts),
-    readModelData: (...parts) => request("readModelData", parts),
-    queryData: (...parts) => request("queryData", parts),
-    runModel: (...parts) => request("runModel", parts),
-    extensionFile: (...parts) => request("extensionFile", parts),
-    onEvent: (...parts) => request("onEvent", parts),
-    createFileWriter: fileWriter,
-    vaultService: {
-      get: (...parts) => request("vault.get", parts),
-      put: (...parts) => request("vault.put", parts),
-      list: (...parts) => request("vault.list", parts),
-    },
-  });
+  const tools = { request, requestNow, send: (name, parts) => send(0, name, encode(parts)), show, isRecord, bytesOf };
+  const { console, contextOf } = makeContext(tools);
+  let abortCall = () => {};
+  /** Tells the call under way that it is to end. */
+  const abort = (reason) => abortCall(reason);
 
   /**
    * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
@@ -225,8 +158,10 @@ export const makeCalls = (send) => {
       if (issues !== undefined) return { checked: "arguments", issues: encode(issues) };
       given = made;
     }
-    return encode(await apply(callee, self, [given, contextOf(data)]));
+    const made = contextOf(data);
+    abortCall = made.abort;
+    return encode(await apply(callee, self, [given, made.context]));
   };
 
-  return { settle, start, console: speakingConsole };
+  return { settle, start, abort, console };
 };

@@ -3,6 +3,7 @@
 // does to the built-ins changes what the host learns (design/inspection.md).
 
 import { makeCalls } from "mangrove:calls";
+import { makeContext } from "mangrove:context";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 
 const host = globalThis.__mangroveHost;
@@ -321,7 +322,7 @@ export const limitBehind = (thrown) => {
 // ---------------------------------------------------------------------------------------------------------------
 // Calls.
 
-const calls = makeCalls(host.request);
+const calls = makeCalls(host.request, host.requestNow, makeContext);
 export const { settle, start } = calls;
 if (inspecting) {
   const silent = () => {};

@@ -1,19 +1,29 @@
 //! What methods write, as files.
 //!
 //! ```text
-//! <root>/<model id>/<spec>/<name>/<version>.json        the content
-//! <root>/<model id>/<spec>/<name>/<version>.meta.json   what is known of it
+//! <root>/<model id>/@<name>/<version>/raw              the content
+//! <root>/<model id>/@<name>/<version>/metadata.json    what is known of it
+//! <root>/<model id>/@<name>/hidden                     up to which version nothing is found that is not ours
 //! ```
 //!
-//! A version is claimed by creating its metadata under a name that must not be there yet; the content follows
-//! under the same rule. Two writers therefore get two versions. A version whose content is missing belongs to a
-//! writer that died in between: it does not exist, and its number is not used again. Both files are complete and
-//! on the disk before they get their names. Names are escaped, so none leads anywhere else (`names`), and no link below
-//! the root is followed.
+//! A version is claimed by creating its content under a name that must not be there yet; the metadata follows, and makes
+//! it a version. Two writers therefore get two versions. A number whose metadata is missing belongs to a writer that died
+//! in between, or to a file that a method still fills: it does not exist, and it is not used again. Both files are
+//! complete and on the disk before they get their names, but for a file that a method fills itself. Names are escaped, so
+//! none leads anywhere else (`names`), and no link below the root is followed.
+//!
+//! Two other places are read and never written: versions of the first layout of this store (`first_layout`), and those that
+//! the program had written that a repository was made with (`existing`). A name has the versions of all three; where two have the same number,
+//! the later of them counts in this order. New versions are numbered above all of them.
 
+mod existing;
+mod first_layout;
+mod metadata;
 mod names;
+mod ours;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     io,
     path::{Path, PathBuf},
@@ -22,58 +32,55 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    data::{DataHandle, DataKind},
+    data::{self, DataHandle},
     failure::Fault,
-    json::Json,
-    ports::{DataError, DataStore, NewData},
+    ports::{Content, DataError, DataField, DataSearch, DataStore, Documents, FoundData, NewData, Removed},
     problem::Code,
-    time::Timestamp,
 };
 use mangrove_fs::{
-    atomic::{self, Durability},
     directory::Directory,
     faults::{Operation, io_fault},
-    json_text, leftovers,
+    json_text,
     read::{self, FileKind, Within},
 };
-use serde::{Deserialize, Serialize};
 
-/// How often a writer tries the next version before it gives up.
-const CLAIM_ATTEMPTS: u32 = 10_000;
+use self::{existing::Existing, first_layout::FirstLayout, ours::Ours};
 
 /// Data in a local directory. Cheap to clone.
 #[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LocalData {
-    root: Arc<Path>,
+    ours: Ours,
+    first: FirstLayout,
+    existing: Option<Arc<Existing>>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    data_id: String,
-    model_id: String,
-    spec_name: String,
-    name: String,
-    kind: String,
-    version: u32,
-    size_bytes: u64,
-    tags: Vec<(String, String)>,
-    run_id: String,
-    written_at: i64,
+/// Where a version lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// Its directory.
+    Ours(PathBuf),
+    /// The directory of its item.
+    First(PathBuf),
+    /// Its directory.
+    Existing(PathBuf),
 }
+
+/// The versions of one item, by number.
+type Versions = BTreeMap<u32, Place>;
 
 impl LocalData {
     /// The store in this directory, such as `.mangrove/data`. Nothing is created before the first write.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        Self { root: root.as_ref().into() }
+        let root: Arc<Path> = root.as_ref().into();
+        Self { ours: Ours::new(Arc::clone(&root)), first: FirstLayout::new(root), existing: None }
     }
 
-    fn item(&self, model_id: &str, spec_name: &str, name: &str) -> PathBuf {
-        let mut path = self.root.join(names::escape(model_id));
-        path.push(names::escape(spec_name));
-        path.push(names::escape(name));
-        path
+    /// The same store, which also gives out what lies in this directory, such as `.swamp/data`.
+    #[must_use]
+    pub fn with_existing(mut self, directory: PathBuf, documents: Arc<dyn Documents>) -> Self {
+        self.existing = Some(Arc::new(Existing::new(directory, documents)));
+        self
     }
 
     async fn blocking<T: Send + 'static>(
@@ -91,143 +98,228 @@ impl LocalData {
             .map_err(|fault| DataError { operation, fault })
     }
 
-    fn write_item(&self, data: NewData) -> Result<DataHandle, Fault> {
-        let content = data.content.to_string();
-        let path = self.item(&data.model_id, &data.spec_name, &data.name);
-        let directory =
-            Directory::make(&self.root, &path).map_err(|error| io_fault(Operation::Create, &path, &error))?;
-        let mut handle = DataHandle {
-            data_id: uuid::Uuid::now_v7().to_string(),
-            model_id: data.model_id,
-            spec_name: data.spec_name,
-            name: data.name,
-            kind: data.kind,
-            version: 0,
-            size_bytes: content.len() as u64,
-            tags: data.tags,
-            run_id: data.run_id,
-            written_at: data.written_at,
+    /// The versions of an item that there are, and the highest number that is taken.
+    fn versions_of(&self, model_id: &str, name: &str) -> Result<(Versions, u32), Fault> {
+        let (mut versions, taken) = match &self.existing {
+            Some(existing) => existing.versions(model_id, name)?,
+            None => (Versions::new(), 0),
         };
-        leftovers::remove(&directory);
-        let mut version = Versions::in_directory(&directory)?.claimed;
-        for _ in 0..CLAIM_ATTEMPTS {
-            version = version.checked_add(1).ok_or_else(|| malformed(&path, "all versions are used up"))?;
-            handle.version = version;
-            let metadata = serde_json::to_string(&store(&handle))
-                .map_err(|error| malformed(&path, &format!("its metadata cannot be written: {error}")))?;
-            if place(&directory, &metadata_name(version), metadata.as_bytes())? {
-                if place(&directory, &content_name(version), content.as_bytes())? {
-                    sync_directory(&path, &self.root)?;
-                    return Ok(handle);
-                }
-                return Err(malformed(&path, &format!("version {version} has a content and had no metadata")));
-            }
-        }
-        Err(malformed(&path, "too many others write the same item"))
+        versions.extend(self.first.versions(model_id, name)?);
+        let highest = versions.last_key_value().map_or(0, |(number, _)| *number);
+        let own = self.ours.versions(model_id, name)?;
+        versions.retain(|number, _| *number > own.hidden_up_to);
+        versions.extend(own.places);
+        Ok((versions, highest.max(taken).max(own.claimed).max(own.hidden_up_to)))
     }
 
-    fn read_item(&self, path: &Path, version: Option<u32>) -> Result<Option<(DataHandle, Json)>, Fault> {
-        let Some(directory) = self.opened(path)? else { return Ok(None) };
-        let version = match version {
-            Some(version) => Some(version),
-            None => Versions::in_directory(&directory)?.latest,
+    fn handle(&self, place: &Place, version: u32) -> Result<Option<DataHandle>, Fault> {
+        match (place, &self.existing) {
+            (Place::Ours(path), _) => self.ours.handle(path),
+            (Place::First(path), _) => self.first.handle(path, version).map(Some),
+            (Place::Existing(path), Some(existing)) => existing.handle(path).map(Some),
+            (Place::Existing(_), None) => Ok(None),
+        }
+    }
+
+    fn content(&self, place: &Place, handle: &DataHandle) -> Result<Content, Fault> {
+        let bytes = match place {
+            Place::Ours(path) | Place::Existing(path) => {
+                let within = match (place, &self.existing) {
+                    (Place::Existing(_), Some(existing)) => Within::Root(existing.root()),
+                    _ => Within::Unlinked,
+                };
+                let path = path.join(RAW);
+                read::bytes(&path, within, FileKind::State).map_err(read::ReadError::into_fault)?
+            }
+            Place::First(path) => self.first.content(path, handle)?,
         };
-        let Some(version) = version else { return Ok(None) };
-        let path = directory.path().join(content_name(version));
-        let Some(content) = read_text(&path)? else { return Ok(None) };
-        let content = json_text::parse(&content).map_err(|error| malformed(&path, &error.to_string()))?;
-        Ok(Some((read_handle(directory.path(), version)?, content)))
+        let json = if data::is_json(&handle.content_type) {
+            std::str::from_utf8(&bytes).ok().and_then(|text| json_text::parse(text).ok())
+        } else {
+            None
+        };
+        Ok(Content { bytes, json })
+    }
+
+    /// The newest version that is there, with what is known of it.
+    fn newest(&self, versions: &Versions) -> Result<Option<(Place, DataHandle)>, Fault> {
+        for (number, place) in versions.iter().rev() {
+            if let Some(handle) = self.handle(place, *number)? {
+                return Ok(Some((place.clone(), handle)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_item(
+        &self,
+        model_id: &str,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<(DataHandle, Content)>, Fault> {
+        let (versions, _) = self.versions_of(model_id, name)?;
+        let found = match version {
+            None => self.newest(&versions)?,
+            Some(number) => match versions.get(&number) {
+                Some(place) => self.handle(place, number)?.map(|handle| (place.clone(), handle)),
+                None => None,
+            },
+        };
+        let Some((place, handle)) = found else { return Ok(None) };
+        let content = self.content(&place, &handle)?;
+        Ok(Some((handle, content)))
+    }
+
+    fn all_versions(&self, model_id: &str, name: &str) -> Result<Vec<(Place, DataHandle)>, Fault> {
+        let (versions, _) = self.versions_of(model_id, name)?;
+        let mut handles = Vec::with_capacity(versions.len());
+        for (number, place) in versions {
+            if let Some(handle) = self.handle(&place, number)? {
+                handles.push((place, handle));
+            }
+        }
+        Ok(handles)
+    }
+
+    fn names(&self, model_id: &str) -> Result<BTreeSet<String>, Fault> {
+        let mut names = self.ours.names(model_id)?;
+        names.extend(self.first.names(model_id)?);
+        if let Some(existing) = &self.existing {
+            names.extend(existing.names(model_id)?);
+        }
+        Ok(names)
     }
 
     fn latest_items(&self, model_id: &str) -> Result<Vec<DataHandle>, Fault> {
         let mut handles = Vec::new();
-        if let Some(model) = self.opened(&self.root.join(names::escape(model_id)))? {
-            each_in(&model, &mut |spec| {
-                each_in(spec, &mut |item| {
-                    if let Some(version) = Versions::in_directory(item)?.latest {
-                        handles.push(read_handle(item.path(), version)?);
-                    }
-                    Ok(())
-                })
-            })?;
+        for name in self.names(model_id)? {
+            let (versions, _) = self.versions_of(model_id, &name)?;
+            handles.extend(self.newest(&versions)?.map(|(_, handle)| handle));
         }
         handles.sort_by(|one, other| (&one.spec_name, &one.name).cmp(&(&other.spec_name, &other.name)));
         Ok(handles)
     }
-}
-
-impl LocalData {
-    /// The directory at this place, opened without links; `None` if there is none.
-    fn opened(&self, path: &Path) -> Result<Option<Directory>, Fault> {
-        match Directory::open(&self.root, path) {
-            Ok(directory) => Ok(Some(directory)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_fault(Operation::List, path, &error)),
-        }
-    }
 
     fn model_ids(&self) -> Result<Vec<String>, Fault> {
-        let mut ids = Vec::new();
-        if let Some(root) = self.opened(&self.root)? {
-            each_in(&root, &mut |model| {
-                // The name of the directory may be cut; each of its items has the whole identifier.
-                let (mut id, mut unreadable) = (None, None);
-                each_in(model, &mut |spec| {
-                    each_in(spec, &mut |item| {
-                        if id.is_some() {
-                            return Ok(());
-                        }
-                        match Versions::in_directory(item)?.latest.map(|version| read_handle(item.path(), version)) {
-                            Some(Ok(handle)) => id = Some(handle.model_id),
-                            Some(Err(fault)) => unreadable = Some(fault),
-                            None => {}
-                        }
-                        Ok(())
-                    })
-                })?;
-                match (id, unreadable) {
-                    (Some(id), _) => ids.push(id),
-                    (None, Some(fault)) => return Err(fault),
-                    (None, None) => {}
-                }
-                Ok(())
-            })?;
+        let mut ids = self.ours.models()?;
+        ids.extend(self.first.models()?);
+        if let Some(existing) = &self.existing {
+            ids.extend(existing.models()?);
         }
-        ids.sort_unstable();
-        Ok(ids)
+        Ok(ids.into_iter().collect())
     }
 
-    fn remove_all_leftovers(&self, is_dry_run: bool) -> Result<u64, Fault> {
-        let mut count = 0;
-        if let Some(root) = self.opened(&self.root)? {
-            let mut clean = |item: &Directory| {
-                count += leftovers::find(item).len() as u64;
-                if !is_dry_run {
-                    leftovers::remove(item);
-                }
-                Ok(())
+    fn search(&self, search: &DataSearch) -> Result<Vec<FoundData>, Fault> {
+        let wanted =
+            |field: &DataField| search.equal.iter().find(|(known, _)| known == field).map(|(_, value)| value.clone());
+        let models = wanted(&DataField::ModelId).map_or_else(|| self.model_ids(), |id| Ok(vec![id]))?;
+        let mut found = Vec::new();
+        for model in models {
+            let names = match wanted(&DataField::Name) {
+                Some(name) => BTreeSet::from([name]),
+                None => self.names(&model)?,
             };
-            each_in(&root, &mut |model| each_in(model, &mut |spec| each_in(spec, &mut clean)))?;
+            for name in names {
+                self.search_item(&model, &name, search, &mut found)?;
+            }
         }
-        Ok(count)
+        Ok(found)
+    }
+
+    fn search_item(
+        &self,
+        model: &str,
+        name: &str,
+        search: &DataSearch,
+        found: &mut Vec<FoundData>,
+    ) -> Result<(), Fault> {
+        let versions = self.all_versions(model, name)?;
+        let is_gone = versions.last().is_some_and(|(_, newest)| newest.is_gone());
+        // The newest come first, so that the first of each step is its latest.
+        let mut steps = BTreeSet::new();
+        for (place, handle) in versions.into_iter().rev() {
+            let is_latest = steps.insert(handle.step_name().to_owned()) && !is_gone;
+            let fits = (is_latest || search.wants_every_version)
+                && !handle.is_gone()
+                && search.equal.iter().all(|(field, value)| field.of(&handle) == value);
+            if fits {
+                let content = if search.wants_content { Some(self.content(&place, &handle)?) } else { None };
+                found.push(FoundData { handle, is_latest, content });
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, model_id: &str, name: &str, version: Option<u32>) -> Result<Removed, Fault> {
+        let mut removed = Removed::default();
+        let all = self.all_versions(model_id, name)?;
+        let highest = all.last().map_or(0, |(_, handle)| handle.version);
+        let going: Vec<_> =
+            all.iter().filter(|(_, handle)| version.is_none_or(|only| only == handle.version)).collect();
+        let is_foreign = |place: &Place| !matches!(place, Place::Ours(_));
+        if let Some((place, handle)) = going.iter().find(|(place, _)| is_foreign(place) && version.is_some()) {
+            let path = match place {
+                Place::Ours(path) | Place::First(path) | Place::Existing(path) => path.display(),
+            };
+            let message = format!("{path}: version {} of `{name}` was not written by this store", handle.version);
+            return Err(Fault::environment(Code::NOT_WRITABLE, "data:file", message));
+        }
+        if going.iter().any(|(place, _)| is_foreign(place)) {
+            self.ours.hide(model_id, name, highest)?;
+        }
+        for (place, handle) in going {
+            if matches!(place, Place::Ours(_)) {
+                self.ours.remove(model_id, name, handle.version)?;
+            }
+            removed.versions += 1;
+            removed.bytes += handle.size_bytes;
+        }
+        if version.is_none() {
+            self.ours.tidy(model_id, name)?;
+        }
+        Ok(removed)
     }
 }
 
 #[async_trait]
 impl DataStore for LocalData {
     async fn write(&self, data: NewData) -> Result<DataHandle, DataError> {
-        self.blocking("write", move |this| this.write_item(data)).await
+        self.blocking("write", move |this| {
+            let (_, highest) = this.versions_of(&data.model_id, &data.name)?;
+            this.ours.write(data, highest)
+        })
+        .await
+    }
+
+    async fn reserve(&self, model_id: &str, name: &str) -> Result<(u32, PathBuf), DataError> {
+        let (model_id, name) = (model_id.to_owned(), name.to_owned());
+        self.blocking("write", move |this| {
+            let (_, highest) = this.versions_of(&model_id, &name)?;
+            this.ours.reserve(&model_id, &name, highest)
+        })
+        .await
+    }
+
+    async fn finish(&self, version: u32, data: NewData) -> Result<DataHandle, DataError> {
+        self.blocking("write", move |this| this.ours.finish(version, data)).await
     }
 
     async fn read(
         &self,
         model_id: &str,
-        spec_name: &str,
         name: &str,
         version: Option<u32>,
-    ) -> Result<Option<(DataHandle, Json)>, DataError> {
-        let directory = self.item(model_id, spec_name, name);
-        self.blocking("read", move |this| this.read_item(&directory, version)).await
+    ) -> Result<Option<(DataHandle, Content)>, DataError> {
+        let (model_id, name) = (model_id.to_owned(), name.to_owned());
+        self.blocking("read", move |this| this.read_item(&model_id, &name, version)).await
+    }
+
+    async fn versions(&self, model_id: &str, name: &str) -> Result<Vec<DataHandle>, DataError> {
+        let (model_id, name) = (model_id.to_owned(), name.to_owned());
+        self.blocking("list", move |this| {
+            Ok(this.all_versions(&model_id, &name)?.into_iter().map(|(_, handle)| handle).collect())
+        })
+        .await
     }
 
     async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError> {
@@ -235,105 +327,51 @@ impl DataStore for LocalData {
         self.blocking("list", move |this| this.latest_items(&model_id)).await
     }
 
+    async fn find(&self, search: &DataSearch) -> Result<Vec<FoundData>, DataError> {
+        let search = search.clone();
+        self.blocking("search", move |this| this.search(&search)).await
+    }
+
     async fn models(&self) -> Result<Vec<String>, DataError> {
         self.blocking("list", Self::model_ids).await
     }
 
-    async fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, DataError> {
-        self.blocking("list", move |this| this.remove_all_leftovers(is_dry_run)).await
+    async fn delete(&self, model_id: &str, name: &str, version: Option<u32>) -> Result<Removed, DataError> {
+        let (model_id, name) = (model_id.to_owned(), name.to_owned());
+        self.blocking("delete", move |this| this.remove(&model_id, &name, version)).await
     }
-}
 
-fn content_name(version: u32) -> String {
-    format!("{version}.json")
-}
+    fn is_removable(&self, handle: &DataHandle) -> bool {
+        let directory = self.ours.version(&handle.model_id, &handle.name, handle.version);
+        matches!(self.ours.handle(&directory), Ok(Some(_)))
+    }
 
-fn metadata_name(version: u32) -> String {
-    format!("{version}.meta.json")
-}
-
-/// What versions an item has.
-#[derive(Default)]
-struct Versions {
-    /// The highest number that somebody claimed; 0 if nobody did.
-    claimed: u32,
-    /// The highest one with a content.
-    latest: Option<u32>,
-}
-
-impl Versions {
-    fn in_directory(directory: &Directory) -> Result<Self, Fault> {
-        let mut versions = Self::default();
-        for name in names_in(directory)? {
-            // Temporary files have other names.
-            let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
-            let (number, is_content) = match stem.strip_suffix(".meta") {
-                Some(number) => (number, false),
-                None => (stem, true),
-            };
-            let Ok(number) = number.parse::<u32>() else { continue };
-            versions.claimed = versions.claimed.max(number);
-            if is_content {
-                versions.latest = versions.latest.max(Some(number));
-            }
+    fn content_path(&self, model_id: &str, name: &str, version: u32) -> PathBuf {
+        let versions = self.versions_of(model_id, name).map(|(versions, _)| versions).unwrap_or_default();
+        match versions.get(&version) {
+            Some(Place::Existing(path)) => path.join(RAW),
+            Some(Place::First(path)) => path.join(first_layout::content_name(version)),
+            Some(Place::Ours(_)) | None => self.ours.version(model_id, name, version).join(RAW),
         }
-        Ok(versions)
+    }
+
+    async fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, DataError> {
+        self.blocking("list", move |this| {
+            Ok(this.ours.remove_leftovers(is_dry_run)? + this.first.remove_leftovers(is_dry_run)?)
+        })
+        .await
     }
 }
 
-/// Gives complete, durable content this name. False if the name is taken.
-fn place(directory: &Directory, name: &str, content: &[u8]) -> Result<bool, Fault> {
-    let placed = atomic::create(directory, name, content, Durability::Durable);
-    placed.map_err(|error| io_fault(Operation::Write, &directory.path().join(name), &error))
-}
+/// The file with the content of a version.
+const RAW: &str = "raw";
 
-/// Makes the names in a directory durable, and its own up to the root.
-fn sync_directory(directory: &Path, root: &Path) -> Result<(), Fault> {
-    for path in directory.ancestors().take_while(|path| path.starts_with(root)) {
-        atomic::sync(path).map_err(|error| io_fault(Operation::Sync, path, &error))?;
-    }
-    Ok(())
-}
-
-fn read_text(path: &Path) -> Result<Option<String>, Fault> {
-    match read::text(path, Within::Unlinked, FileKind::State) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.is_absent() => Ok(None),
-        Err(error) => Err(error.into_fault()),
-    }
-}
-
-fn read_handle(directory: &Path, version: u32) -> Result<DataHandle, Fault> {
-    let path = directory.join(metadata_name(version));
-    let text = read_text(&path)?.ok_or_else(|| malformed(&path, "it is missing beside its content"))?;
-    let metadata: Metadata = serde_json::from_str(&text).map_err(|error| malformed(&path, &error.to_string()))?;
-    let kind = [DataKind::Resource, DataKind::File].into_iter().find(|kind| kind.as_str() == metadata.kind);
-    Ok(DataHandle {
-        data_id: metadata.data_id,
-        model_id: metadata.model_id,
-        spec_name: metadata.spec_name,
-        name: metadata.name,
-        kind: kind.ok_or_else(|| malformed(&path, &format!("unknown kind {:?}", metadata.kind)))?,
-        version: metadata.version,
-        size_bytes: metadata.size_bytes,
-        tags: metadata.tags,
-        run_id: metadata.run_id,
-        written_at: Timestamp::from_millis(metadata.written_at),
-    })
-}
-
-fn store(handle: &DataHandle) -> Metadata {
-    Metadata {
-        data_id: handle.data_id.clone(),
-        model_id: handle.model_id.clone(),
-        spec_name: handle.spec_name.clone(),
-        name: handle.name.clone(),
-        kind: handle.kind.as_str().to_owned(),
-        version: handle.version,
-        size_bytes: handle.size_bytes,
-        tags: handle.tags.clone(),
-        run_id: handle.run_id.clone(),
-        written_at: handle.written_at.as_millis(),
+/// The directory at this place, opened without links; `None` if there is none.
+fn opened(root: &Path, path: &Path) -> Result<Option<Directory>, Fault> {
+    match Directory::open(root, path) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(io_fault(Operation::List, path, &error)),
     }
 }
 
@@ -352,6 +390,19 @@ fn each_in(directory: &Directory, visit: &mut dyn FnMut(&Directory) -> Result<()
         }
     }
     Ok(())
+}
+
+fn read_text(path: &Path) -> Result<Option<String>, Fault> {
+    match read::text(path, Within::Unlinked, FileKind::State) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error.into_fault()),
+    }
+}
+
+/// The last part of a path as text.
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn malformed(path: &Path, what: &str) -> Fault {

@@ -19,7 +19,35 @@ use mangrove_domain::{
 use self::deno::DenoRunner;
 
 /// Context functions that change nothing outside of the run: a call that used no other one can be made again.
-const READ_ONLY_CALLS: &[&str] = &["log", "onEvent", "queryData", "readModelData", "readResource"];
+const READ_ONLY_CALLS: &[&str] = &[
+    "data.contentPath",
+    "data.findAllForModel",
+    "data.findAllForType",
+    "data.findAllGlobal",
+    "data.findById",
+    "data.findByName",
+    "data.findByTaggedName",
+    "data.getContent",
+    "data.listVersions",
+    "definition.findAll",
+    "definition.findAllGlobal",
+    "definition.findById",
+    "definition.findByName",
+    "definition.findByNameGlobal",
+    "definition.path",
+    "extensionFile",
+    "hasSecrets",
+    "log",
+    "onEvent",
+    "queryData",
+    "readModelData",
+    "readResource",
+    "redact",
+    "vault.default",
+    "vault.get",
+    "vault.list",
+    "vault.names",
+];
 
 /// Both engines behind one port.
 ///

@@ -5,7 +5,10 @@ use std::{
     io::{self, Write as _},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
-    sync::mpsc::{self, Receiver},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver},
+    },
     thread,
 };
 
@@ -16,7 +19,7 @@ use mangrove_domain::{
     json::Json,
     ports::{BuildFailure, BundleRequest, Call, HostCall, InspectRequest, OpenRequest, RunError},
 };
-use mangrove_engine::{EngineSession, Limits};
+use mangrove_engine::{EngineSession, HostFunction, Limits};
 use mangrove_npm::vendor::{VendorOutput, VendorRequest};
 use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -76,11 +79,18 @@ fn inspect(request: &InspectRequest, limits: &Limits) -> Result<Inspection, Faul
 pub trait Callable {
     /// Calls one function of the export; `host` answers what it asks meanwhile.
     fn call(&mut self, call: &Call, host: &mut dyn FnMut(HostCall) -> Result<Json, String>) -> Result<Json, RunError>;
+
+    /// From now on, this answers what a call asks for without waiting.
+    fn answer_at_once(&mut self, host: HostFunction);
 }
 
 impl Callable for EngineSession {
     fn call(&mut self, call: &Call, host: &mut dyn FnMut(HostCall) -> Result<Json, String>) -> Result<Json, RunError> {
         EngineSession::call(self, call, host)
+    }
+
+    fn answer_at_once(&mut self, host: HostFunction) {
+        EngineSession::answer_at_once(self, host);
     }
 }
 
@@ -96,7 +106,7 @@ pub fn run_with(jobs: Jobs) -> ExitCode {
     install_panic_hook();
     let (sender, receiver) = mpsc::channel();
     let thread = thread::Builder::new().name(JOB_THREAD.to_owned()).stack_size(STACK_BYTES);
-    if let Err(error) = thread.spawn(move || serve(jobs, &receiver)) {
+    if let Err(error) = thread.spawn(move || serve(jobs, &Frames(Arc::new(Mutex::new(receiver))))) {
         report(&format!("cannot start the job thread: {error}"));
         return ExitCode::FAILURE;
     }
@@ -127,9 +137,33 @@ fn install_panic_hook() {
     }));
 }
 
-fn serve(jobs: Jobs, frames: &Receiver<Vec<u8>>) {
+/// What arrives from the parent. Only the job thread takes from it.
+#[derive(Clone)]
+struct Frames(Arc<Mutex<Receiver<Vec<u8>>>>);
+
+impl Frames {
+    fn next(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
+
+    /// Asks the parent on behalf of the call under way.
+    fn ask(&self, call: HostCall) -> Result<Json, String> {
+        let arguments = call.arguments.iter().map(Value::from).collect();
+        send(&Reply::HostCall { function: call.function, arguments });
+        let frame = self.next().ok_or("the host is gone")?;
+        match wire::message::<Request<'_>>(&frame) {
+            Ok(Request::HostAnswer(answer)) => {
+                answer.and_then(|value| value.into_json().map_err(|error: WireError| error.to_string()))
+            }
+            Ok(_) => Err("the host did not answer".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn serve(jobs: Jobs, frames: &Frames) {
     let mut session: Option<Box<dyn Callable>> = None;
-    while let Ok(frame) = frames.recv() {
+    while let Some(frame) = frames.next() {
         let request = match wire::message::<Request<'_>>(&frame) {
             Ok(Request::Configure { memory_limit_bytes }) => {
                 limit_memory(memory_limit_bytes);
@@ -160,12 +194,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic without text").to_owned()
 }
 
-fn answer(
-    jobs: Jobs,
-    session: &mut Option<Box<dyn Callable>>,
-    frames: &Receiver<Vec<u8>>,
-    request: Request<'_>,
-) -> Reply {
+fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, request: Request<'_>) -> Reply {
     match request {
         Request::Parse { path, bytes } => Reply::Parsed((jobs.parse)(path, bytes)),
         Request::Bundle(request) => match BundleRequest::try_from(&request) {
@@ -197,7 +226,9 @@ fn answer(
                 grantee: grantee.into(),
             };
             match (jobs.open)(&request, &to_limits(limits)) {
-                Ok(opened) => {
+                Ok(mut opened) => {
+                    let frames = frames.clone();
+                    opened.answer_at_once(HostFunction::new(move |call| frames.ask(call)));
                     *session = Some(opened);
                     Reply::Opened(Ok(()))
                 }
@@ -216,24 +247,12 @@ fn answer(
     }
 }
 
-fn call(session: &mut dyn Callable, frames: &Receiver<Vec<u8>>, request: WireCall) -> Reply {
+fn call(session: &mut dyn Callable, frames: &Frames, request: WireCall) -> Reply {
     let request = match Call::try_from(request) {
         Ok(request) => request,
         Err(error) => return Reply::Refused(error.to_string()),
     };
-    let mut host = |call: HostCall| -> Result<Json, String> {
-        let arguments = call.arguments.iter().map(Value::from).collect();
-        send(&Reply::HostCall { function: call.function, arguments });
-        let frame = frames.recv().map_err(|_| "the host is gone".to_owned())?;
-        match wire::message::<Request<'_>>(&frame) {
-            Ok(Request::HostAnswer(answer)) => {
-                answer.and_then(|value| value.into_json().map_err(|error: WireError| error.to_string()))
-            }
-            Ok(_) => Err("the host did not answer".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    };
-    let outcome = session.call(&request, &mut host);
+    let outcome = session.call(&request, &mut |call| frames.ask(call));
     Reply::Returned(outcome.map(|value| Value::from(&value)).map_err(WireRunError::from))
 }
 

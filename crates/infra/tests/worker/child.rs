@@ -8,7 +8,7 @@ use mangrove_domain::{
     ports::{Call, HostCall, RunError},
     shape::Shape,
 };
-use mangrove_engine::EngineSession;
+use mangrove_engine::{EngineSession, HostFunction};
 use mangrove_infra::worker::child::{Callable, Jobs};
 use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Signal, getpid, kill_process};
@@ -146,4 +146,6 @@ impl Callable for TestSession {
             _ => Err(RunError::Threw { message: "no such method".to_owned(), stack: Some("at line 1".to_owned()) }),
         }
     }
+
+    fn answer_at_once(&mut self, _host: HostFunction) {}
 }

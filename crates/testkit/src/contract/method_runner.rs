@@ -52,6 +52,30 @@ const CODE: &str = "let count = 0;
         } },
         throwHalf: { execute: () => { throw new Error('\u{1F600}'.slice(1)); } },
         loop: { execute: () => { for (;;); } },
+        forms: { execute: (_args, ctx) => {
+            ctx.logger.info`hello ${'bob'} ${{ a: 1 }}`;
+            ctx.logger.info('made {count} of {{all}}', { count: 2, zone: 'a' });
+            ctx.logger.with({ run: 7 }).getChild('x').fatal('in {run}');
+            ctx.logger.trace((say) => say`lazy ${1}`);
+            ctx.logger.warning({ b: 2 });
+        } },
+        repositories: { execute: async (_args, ctx) => {
+            const type = ctx.modelType;
+            ctx.logger.info('before');
+            const versions = ctx.dataRepository.listVersionsSync(type, 'm', 'n');
+            const bytes = await ctx.dataRepository.getContent(type, 'm', 'n', 2);
+            const found = await ctx.dataRepository.findByName('text', 'm', 'n');
+            const path = ctx.dataRepository.getPath(type, 'm', 'n', 2);
+            const { definition } = await ctx.definitionRepository.findByNameGlobal('d');
+            const writer = ctx.createFileWriter('f', 'i');
+            await writer.writeLine('one');
+            await writer.finalize();
+            let refused = '';
+            try { await writer.writeText('two'); } catch (error) { refused = error.message; }
+            try { ctx.globalArgs.raw; } catch (error) { refused += '; ' + error.message; }
+            return [`${type}`, type.normalized, type.equals('@ACME/zone'), versions, [...bytes], found.type, found.isDeleted,
+                found.createdAt.getTime(), path, definition.getMethodArguments('go'), ctx.globalArgs.host, refused];
+        } },
     } };";
 
 /// The contract of [`MethodRunner`]. `make` gives a runner whose limit of processor time is a few hundred
@@ -104,6 +128,8 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let error = call(&mut *session, "strict", &host).await.expect_err("a schema refuses");
     assert_eq!(error, RunError::Rejected { checked: Checked::Arguments, violations });
 
+    the_context_is_the_same_everywhere(&mut *session, &host).await;
+
     let error = call(&mut *session, "wait", &host).await.expect_err("what never ends is told");
     assert!(matches!(&error, RunError::Threw { message, .. } if message.contains("nothing will settle")), "{error:?}");
     let value = call(&mut *session, "forget", &host).await.expect("what nobody waits for is answered all the same");
@@ -142,6 +168,41 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     }
 }
 
+async fn the_context_is_the_same_everywhere(session: &mut dyn Session, host: &Arc<Recorder>) {
+    call(session, "forms", host).await.expect("a logger takes every form");
+    assert_eq!(
+        host.taken(),
+        [
+            r#"log["info","hello bob {\"a\":1}"]"#,
+            r#"log["info","made 2 of {all} {\"zone\":\"a\"}"]"#,
+            r#"log["error","in 7"]"#,
+            r#"log["debug","lazy 1"]"#,
+            r#"log["warn","{\"b\":2}"]"#
+        ]
+    );
+    let value = call(session, "repositories", host).await.expect("repositories are there");
+    let refused = "the file `i` is written already; a writer writes one version; the global argument `raw` has no value: ${{ x }}";
+    assert_eq!(
+        value.to_string(),
+        format!(
+            r#"["@Acme/zone","@acme/zone",true,[1,2],[0,159,146],"resource",false,1785578400000,"/data/m/n/2",{{"to":"b"}},"h","{refused}"]"#
+        )
+    );
+    assert_eq!(
+        host.taken(),
+        [
+            r#"log["info","before"]"#,
+            r#"data.listVersions["@acme/zone","m","n"]"#,
+            r#"data.getContent["@acme/zone","m","n",2]"#,
+            r#"data.findByName["text","m","n"]"#,
+            r#"data.contentPath["@acme/zone","m","n",2]"#,
+            r#"definition.findByNameGlobal["d"]"#,
+            r#"writeFile["f","i","one\n",null]"#
+        ],
+        "what is answered at once comes after what was said before"
+    );
+}
+
 #[track_caller]
 fn assert_fault(result: Result<Json, RunError>, codes: &[Code]) {
     match result {
@@ -158,7 +219,13 @@ async fn open(runner: &dyn MethodRunner, code: &str) -> Result<Box<dyn Session>,
 async fn call(session: &mut dyn Session, method: &str, host: &Arc<Recorder>) -> Result<Json, RunError> {
     let path = ["methods", method, "execute"].map(str::to_owned);
     let args = Json::object([("n", Json::from(2))]);
-    let context = Json::object([("modelId", Json::from("m"))]);
+    let raw = Json::object([("raw", Json::from("${{ x }}"))]);
+    let context = Json::object([
+        ("modelId", Json::from("m")),
+        ("modelType", Json::from("@Acme/zone")),
+        ("globalArgs", Json::object([("host", Json::from("h"))])),
+        ("unresolvedGlobalArgs", raw),
+    ]);
     let schema = ["methods", method, "arguments"].map(str::to_owned).to_vec();
     let call = Call { schema, ..unchecked_call(path.to_vec(), args, context) };
     session.call(call, host.clone()).await
@@ -180,8 +247,24 @@ impl MethodHost for Recorder {
         if call.function == "readResource" {
             return Err("there is none".to_owned());
         }
+        let text =
+            |members: &[(&str, &str)]| Json::object(members.iter().map(|(name, value)| (*name, Json::from(*value))));
+        let answer = match call.function.as_str() {
+            "data.listVersions" => Json::Array(vec![Json::from(1), Json::from(2)]),
+            "data.getContent" => text(&[("base64", "AJ+S")]),
+            "data.contentPath" => Json::from("/data/m/n/2/raw"),
+            "data.findByName" => Json::object([
+                ("tags", text(&[("type", "resource")])),
+                ("createdAt", Json::from("2026-08-01T10:00:00.000Z")),
+            ]),
+            "definition.findByNameGlobal" => Json::object([
+                ("type", Json::from("@acme/zone")),
+                ("methods", Json::object([("go", Json::object([("arguments", text(&[("to", "b")]))]))])),
+            ]),
+            _ => Json::Null,
+        };
         let line = format!("{}{}", call.function, Json::Array(call.arguments));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        Ok(Json::Null)
+        Ok(answer)
     }
 }

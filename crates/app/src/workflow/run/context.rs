@@ -1,6 +1,6 @@
 //! What the steps of one run share.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -17,8 +17,9 @@ use super::{
     under_way::Lines,
 };
 use crate::{
+    data::{DataLookups, Models, Records},
     method::{RunBudget, Services},
-    render::{NoLookups, Renderer, Scope},
+    render::{Renderer, Scope},
     secrets::{Environment, NoSecrets},
     workflow::{
         events::{Observer, RunChange, RunEvent},
@@ -38,8 +39,12 @@ pub(super) struct Context<'a> {
     pub(super) scope: Scope,
     pub(super) environment: &'a Arc<Environment>,
     pub(super) observer: &'a Arc<dyn Observer>,
-    /// Identifiers of all definitions by their names.
-    pub(super) models: Arc<BTreeMap<String, String>>,
+    /// All definitions.
+    pub(super) models: Arc<Models>,
+    /// What methods have written.
+    pub(super) records: Records,
+    /// What expressions find of it.
+    pub(super) lookups: DataLookups,
     pub(super) run_id: Arc<str>,
     /// What steps that go on have logged.
     pub(super) lines: Arc<Lines>,
@@ -74,7 +79,7 @@ impl Context<'_> {
             environment: self.environment,
             scope,
             file: &self.workflow.file,
-            lookups: &NoLookups,
+            lookups: &self.lookups,
             secrets: &NoSecrets,
             placeholders: None,
         }

@@ -37,6 +37,7 @@ use self::{
     under_way::Lines,
 };
 use crate::{
+    data::{DataLookups, Models, Records},
     method::{self, RunBudget, Services},
     render::{NoLookups, Renderer, Scope},
     secrets::{Environment, MASK, NoSecrets},
@@ -268,6 +269,13 @@ impl Engine {
         let RecordedRun { workflow, record, fail_on, chain, deadline } = run;
         let about = about_run(&workflow, &record);
         let definitions = shared.library.usable_definitions();
+        let models = Arc::new(Models::new(definitions));
+        let records = Records::new(
+            Arc::clone(&self.services.data),
+            Arc::clone(&self.services.expressions),
+            Arc::new(NoSecrets),
+            Arc::clone(&models),
+        );
         let context = Context {
             services: &self.services,
             repository: &self.repository,
@@ -278,7 +286,9 @@ impl Engine {
             scope: Scope::new(record.inputs.clone(), about),
             environment: shared.environment,
             observer: shared.observer,
-            models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
+            models,
+            lookups: DataLookups::new(records.clone()),
+            records,
             run_id: Arc::from(record.id.as_str()),
             lines: Arc::default(),
             fail_on,

@@ -22,7 +22,7 @@ use super::{
     request::{RunOptions, RunRequest},
 };
 use crate::{
-    method::{self, Invocation, Invoked, OnLine, StepBudget, problem},
+    method::{self, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
     render::{Renderer, Scope, Stage},
     workflow::events::{RunChange, RunEvent},
 };
@@ -175,14 +175,30 @@ async fn call_method(
         scope,
         environment: context.environment,
         models: &context.models,
+        records: &context.records,
+        lookups: &context.lookups,
         run_id: &context.run_id,
         repository: context.repository,
         timeout: place.timeout.into_iter().chain(left).min(),
         cancellation: context.cancellation,
         on_line,
+        origin: origin_of(context, place.job, place.step),
         budget,
     };
     method::invoke(context.services, invocation).await
+}
+
+/// Where a step stands; a method that is run alone stands in no workflow.
+fn origin_of(context: &Context<'_>, job: &str, step: &str) -> Origin {
+    let workflow = context.workflow;
+    let step = (!workflow.id.is_empty()).then(|| StepOrigin {
+        workflow_id: workflow.id.clone(),
+        workflow_name: workflow.name.value.clone(),
+        workflow_tags: workflow.tags.clone(),
+        job: job.to_owned(),
+        step: step.to_owned(),
+    });
+    Origin { step, ..Origin::default() }
 }
 
 async fn nested(

@@ -19,11 +19,15 @@ use super::Findings;
 use crate::method::arguments;
 
 /// The names that expressions may use.
-const KNOWN: [&str; 4] = ["inputs", "self", "env", "run"];
+const KNOWN: [&str; 9] = ["inputs", "self", "env", "run", "workflowRunId", "data", "model", "file", "workers"];
+/// Those of them that have functions and no value.
+const FUNCTIONS: [&str; 3] = ["data", "file", "workers"];
 /// The names that expressions in the inputs of a trigger may use.
 const KNOWN_TO_TRIGGERS: [&str; 2] = ["env", "webhook"];
 /// Names of the format that this version does not serve.
-const LATER: [&str; 4] = ["data", "model", "vault", "file"];
+const LATER: [&str; 1] = ["vault"];
+/// Functions of the format that this version does not serve.
+const LATER_FUNCTIONS: [&str; 2] = ["model.method", "vault.get"];
 
 /// Checks every text below `node`. `workflow` is the one whose inputs the expressions see, if that is known.
 pub(super) fn check(findings: &mut Findings<'_>, node: &Node, workflow: Option<&Workflow>, port: &dyn Expressions) {
@@ -97,7 +101,7 @@ fn check_parts(
                 let functions = parsed.functions().iter().map(String::as_str);
                 let asked: BTreeSet<&str> = functions.chain((!calls.is_empty()).then_some("vault.get")).collect();
                 for name in asked {
-                    check_function(findings, expression, name, position);
+                    check_function(findings, expression, name, position, place);
                 }
                 for path in parsed.references() {
                     match place {
@@ -116,9 +120,14 @@ fn check_parts(
     }
 }
 
-fn check_function(findings: &mut Findings<'_>, expression: &str, name: &str, position: &Position) {
-    let message = format!("`{expression}`: `{name}` is not supported in this version");
-    let hint = Some(format!("expressions may use {}", KNOWN.join(", ")));
+fn check_function(findings: &mut Findings<'_>, expression: &str, name: &str, position: &Position, place: &Place<'_>) {
+    let (what, known) = match place {
+        _ if LATER_FUNCTIONS.contains(&name) => ("is not supported in this version", KNOWN.join(", ")),
+        Place::Trigger { .. } => ("has no value before there is a run", KNOWN_TO_TRIGGERS.join(", ")),
+        Place::Run(_) => return,
+    };
+    let message = format!("`{expression}`: `{name}` {what}");
+    let hint = Some(format!("expressions may use {known}"));
     findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint.map(Into::into));
 }
 
@@ -153,6 +162,11 @@ fn check_reference(
         let message = format!("`{expression}`: `{root}` is not supported in this version");
         let hint = Some(format!("expressions may use {}", KNOWN.join(", ")));
         findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint.map(Into::into));
+        return;
+    }
+    if FUNCTIONS.contains(&root) {
+        let message = format!("`{expression}`: `{root}` has functions, such as `data.latest`, and no other members");
+        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, None);
         return;
     }
     if root == "inputs" {

@@ -26,7 +26,7 @@ export const model = {
       execute: async (args: { name: string; word: string }, context: Context) => {
         const greeting = `${args.word}, ${args.name}!`;
         context.logger.info(greeting);
-        return { dataHandles: [await context.writeResource("greeting", "latest", { name: args.name, greeting })] };
+        return { dataHandles: [await context.writeResource("greeting", "main", { name: args.name, greeting })] };
       },
     },
   },

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
-use mangrove_engine::CALLS_SOURCE;
+use mangrove_engine::{CALLS_SOURCE, CONTEXT_SOURCE};
 use mangrove_fs::{
     atomic::{self, Durability},
     directory::Directory,
@@ -39,11 +39,16 @@ impl CodeDirectory {
 
     /// Lays out a bundle and gives the module to run.
     pub(super) fn lay_out(&self, bundle: &LoadedBundle) -> Result<PathBuf, Fault> {
-        let own = [bundle.code.as_ref(), CALLS_SOURCE, WORKER_SOURCE].join("\0");
+        let own = [bundle.code.as_ref(), CALLS_SOURCE, CONTEXT_SOURCE, WORKER_SOURCE].join("\0");
         let home = self.directory.join(Digest::of(own.as_bytes()).to_string());
         let is_new = !home.is_dir();
         let main = "import { serve } from \"./worker.js\";\nserve(() => import(\"./bundle.js\"));\n";
-        let files = [("main.js", main), ("calls.js", CALLS_SOURCE), ("worker.js", WORKER_SOURCE)];
+        let files = [
+            ("main.js", main),
+            ("calls.js", CALLS_SOURCE),
+            ("context.js", CONTEXT_SOURCE),
+            ("worker.js", WORKER_SOURCE),
+        ];
         for (name, text) in files.into_iter().chain([("bundle.js", bundle.code.as_ref())]) {
             self.write(&home.join(name), text)?;
         }

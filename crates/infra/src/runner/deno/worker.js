@@ -3,10 +3,12 @@
 // standard output is what the extension prints, and the host logs it (design/running.md).
 
 import { encode as toJson, makeCalls } from "./calls.js";
+import { makeContext } from "./context.js";
 
 const { parse } = JSON;
 const { exit, errors: { NotCapable } } = Deno;
 const read = Deno.stdin.read.bind(Deno.stdin);
+const readSync = Deno.stdin.readSync.bind(Deno.stdin);
 const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
 const writeErrorSync = Deno.stderr.writeSync.bind(Deno.stderr);
 const encoder = new TextEncoder();
@@ -45,6 +47,20 @@ const receive = async () => {
   return body === null ? null : parse(decode(body));
 };
 
+const readExactlyNow = (count) => {
+  const bytes = new Bytes(count);
+  for (let at = 0; at < count; ) {
+    const length = readSync(bytes.subarray(at));
+    if (length === null) exit(1);
+    at += length;
+  }
+  return bytes;
+};
+const receiveNow = () => {
+  const head = readExactlyNow(4);
+  return parse(decode(readExactlyNow(head[0] + head[1] * 2 ** 8 + head[2] * 2 ** 16 + head[3] * 2 ** 24)));
+};
+
 // Nothing is read while a call is under way and waits for no answer: else Deno could not tell that nothing will ever
 // settle what the call waits for.
 let isCalled = false;
@@ -59,14 +75,24 @@ const listen = async () => {
   }
   listening = null;
 };
-const calls = makeCalls((id, name, text) => {
-  // Two readers of one input would share its frames between them.
-  if (id !== 0 && !isCalled) throw new Error(`ctx.${name} was used after the call had ended`);
+// Two readers of one input would share its frames between them.
+const afterTheEnd = (name) => new Error(`ctx.${name} was used after the call had ended`);
+const ask = (id, name, text) => {
+  if (id !== 0 && !isCalled) throw afterTheEnd(name);
   send({ kind: "request", id, name, text });
   if (id === 0) return;
   answersDue += 1;
   listening ??= listen();
-});
+};
+const askNow = (name, text) => {
+  if (!isCalled) throw afterTheEnd(name);
+  if (listening !== null) {
+    throw new Error(`ctx: \`${name}\` is answered at once only while nothing else of the context is waited for; await that first`);
+  }
+  send({ kind: "request", id: -1, name, text });
+  return receiveNow();
+};
+const calls = makeCalls(ask, askNow, makeContext);
 
 // What becomes of the work under way if nothing is left that could settle it.
 let giveUp = null;

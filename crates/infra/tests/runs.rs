@@ -1,27 +1,21 @@
-//! What the run history and the data store do beyond their contracts.
+//! What the run history does beyond its contract.
 
 #![cfg(unix)]
 
 use std::{
     fs,
     os::unix::fs::symlink,
-    path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use mangrove_domain::{
-    json::Json,
-    ports::{DataStore as _, RunFilter, RunStore as _},
+    ports::{RunFilter, RunStore as _},
     problem::Code,
     run::{LogLine, RunHeader, RunRecord, RunStatus},
     time::Timestamp,
 };
-use mangrove_infra::{
-    data::LocalData,
-    runs::{OpenMode, SqliteRuns},
-};
-use mangrove_testkit::contract::{data_store::new_data, run_store::full_record};
+use mangrove_infra::runs::{OpenMode, SqliteRuns};
+use mangrove_testkit::contract::run_store::full_record;
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
@@ -192,108 +186,6 @@ async fn fault_18_runs_saved_at_once_are_all_there() {
     assert_eq!(runs.list(&RunFilter::default()).await.expect("records").len(), 30);
 }
 
-#[tokio::test]
-async fn data_lies_where_the_page_says() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let data = LocalData::new(directory.path());
-    data.write(new_data("model-1", "state", "zone", Json::from("x"))).await.expect("written");
-    let item = directory.path().join("model-1/state/zone");
-    assert_eq!(fs::read_to_string(item.join("1.json")).expect("content"), "\"x\"");
-    let mut names: Vec<_> =
-        fs::read_dir(&item).expect("a listing").map(|entry| entry.expect("an entry").file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["1.json", "1.meta.json"], "nothing temporary is left");
-}
-
-#[tokio::test]
-async fn a_version_without_content_does_not_exist_and_is_not_used_again() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let data = LocalData::new(directory.path());
-    let write = async |content: i64| {
-        data.write(new_data("m", "state", "zone", Json::from(content))).await.expect("written").version
-    };
-    assert_eq!(write(1).await, 1);
-    // A writer died after it claimed version 2, another one before it claimed anything.
-    let item = directory.path().join("m/state/zone");
-    fs::copy(item.join("1.meta.json"), item.join("2.meta.json")).expect("copied");
-    fs::write(item.join(".new-abc"), "half").expect("written");
-    let latest = data.read("m", "state", "zone", None).await.expect("read").expect("an item");
-    assert_eq!((latest.0.version, latest.1), (1, Json::from(1)));
-    assert_eq!(data.read("m", "state", "zone", Some(2)).await.expect("read"), None);
-    assert_eq!(data.list("m").await.expect("items")[0].version, 1);
-    assert_eq!(write(3).await, 3);
-}
-
-#[tokio::test]
-async fn nothing_is_written_outside_the_data_directory() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let root = directory.path().join("deep/data");
-    let data = LocalData::new(&root);
-    for name in ["..", "../../../x", "/etc/x", ".", "a/../../../b"] {
-        data.write(new_data(name, name, name, Json::Null)).await.expect("written");
-    }
-    let outside: Vec<_> = fs::read_dir(directory.path()).expect("a listing").collect();
-    assert_eq!(outside.len(), 1);
-    let models = fs::read_dir(&root).expect("a listing").count();
-    assert_eq!(models, 5, "each name has a directory of its own, directly below the root");
-}
-
-#[tokio::test]
-async fn damaged_data_is_an_error_that_names_the_file() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let data = Arc::new(LocalData::new(directory.path()));
-    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
-    fs::write(directory.path().join("m/state/zone/1.json"), "{").expect("damaged");
-    let error = data.read("m", "state", "zone", None).await.expect_err("no JSON");
-    assert_eq!(error.fault.code, Code::MALFORMED_DOCUMENT);
-    assert!(error.to_string().contains("1.json"), "{error}");
-}
-
-#[tokio::test]
-async fn f20_what_a_killed_writer_left_is_removed_by_the_next_one() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let data = LocalData::new(directory.path());
-    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
-    let item = directory.path().join("m/state/zone");
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
-    for (name, is_old) in [(".new-old", true), (".new-young", false)] {
-        let file = fs::File::create(item.join(name)).expect("a file");
-        if is_old {
-            file.set_modified(long_ago).expect("a time");
-        }
-    }
-    assert_eq!(data.remove_leftovers(true).await.expect("looked"), 1);
-    assert!(item.join(".new-old").exists(), "a dry run only counts");
-    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
-    assert!(!item.join(".new-old").exists());
-    fs::File::create(item.join(".new-other")).and_then(|file| file.set_modified(long_ago)).expect("a file");
-    assert_eq!(data.remove_leftovers(false).await.expect("removed"), 1);
-    assert!(!item.join(".new-other").exists());
-    assert!(item.join(".new-young").exists(), "somebody may be writing it");
-    assert_eq!(data.list("m").await.expect("items")[0].version, 2);
-}
-
-#[tokio::test]
-async fn f02_data_that_is_no_file_is_an_error_and_keeps_nobody_waiting() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let data = LocalData::new(directory.path());
-    data.write(new_data("m", "state", "zone", Json::Null)).await.expect("written");
-    let content = directory.path().join("m/state/zone/1.json");
-    let pipe = || {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
-        mknodat(CWD, &content, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
-    };
-    let link = |target: &str| std::os::unix::fs::symlink(target, &content).expect("a link");
-    let put: [&dyn Fn(); 3] = [&pipe, &|| link("/dev/zero"), &|| link("1.meta.json")];
-    for put in put {
-        fs::remove_file(&content).expect("removed");
-        put();
-        let read = data.read("m", "state", "zone", None);
-        let read = tokio::time::timeout(std::time::Duration::from_secs(20), read).await.expect("it does not wait");
-        assert_eq!(read.expect_err("no file").fault.code, Code::NOT_A_FILE);
-    }
-}
-
 /// A directory of somebody else with an old file that looks like a leftover.
 fn elsewhere(directory: &TempDir) -> std::path::PathBuf {
     let outside = directory.path().join("outside");
@@ -301,36 +193,6 @@ fn elsewhere(directory: &TempDir) -> std::path::PathBuf {
     let file = fs::File::create(outside.join(".new-diary")).expect("a file");
     file.set_modified(SystemTime::now() - Duration::from_hours(3)).expect("made old");
     outside
-}
-
-fn names(directory: &Path) -> Vec<std::ffi::OsString> {
-    fs::read_dir(directory).expect("a listing").map(|entry| entry.expect("read").file_name()).collect()
-}
-
-#[tokio::test]
-async fn f03_no_data_is_written_read_or_swept_through_a_link() {
-    for linked in ["m", "m/state", "m/state/zone", "m/state/other"] {
-        let directory = TempDir::new().expect("a temporary directory");
-        let outside = elsewhere(&directory);
-        let root = directory.path().join("data");
-        let link = root.join(linked);
-        fs::create_dir_all(link.parent().expect("a parent")).expect("a directory");
-        symlink(&outside, &link).expect("a link");
-        let data = LocalData::new(&root);
-        let is_of_item = !linked.ends_with("other");
-        let mut refused = Vec::new();
-        if is_of_item {
-            refused.push(data.write(new_data("m", "state", "zone", Json::Null)).await.expect_err(linked));
-            refused.push(data.read("m", "state", "zone", None).await.expect_err(linked));
-        }
-        refused.push(data.list("m").await.expect_err(linked));
-        refused.push(data.remove_leftovers(false).await.expect_err(linked));
-        for error in refused {
-            assert_eq!(error.fault.code, Code::STATE_LINK, "{error}");
-            assert!(error.to_string().contains(&format!("{} is a symbolic link", link.display())), "{error}");
-        }
-        assert_eq!(names(&outside), [".new-diary"], "{linked}");
-    }
 }
 
 #[tokio::test]

@@ -1,0 +1,229 @@
+//! The versions that this store writes.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mangrove_domain::{data::DataHandle, digest::Digest, failure::Fault, ports::NewData};
+use mangrove_fs::{
+    atomic::{self, Durability},
+    directory::{self, Directory},
+    faults::{Operation, io_fault},
+    leftovers,
+    read::{self, FileKind, Within},
+};
+
+use super::{Place, RAW, Versions, each_in, malformed, metadata, name_of, names, names_in, opened, read_text};
+
+/// How often a writer tries the next version before it gives up.
+const CLAIM_ATTEMPTS: u32 = 10_000;
+const METADATA: &str = "metadata.json";
+/// Up to which version what is not ours is not found.
+const HIDDEN: &str = "hidden";
+/// What the directory of an item begins with; the first layout has no such names.
+const ITEM: char = '@';
+
+#[derive(Clone, Debug)]
+pub(super) struct Ours {
+    root: Arc<Path>,
+}
+
+/// What the directory of an item says.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub(super) places: Versions,
+    /// The highest number that somebody claimed; 0 if nobody did.
+    pub(super) claimed: u32,
+    pub(super) hidden_up_to: u32,
+}
+
+impl Ours {
+    pub(super) const fn new(root: Arc<Path>) -> Self {
+        Self { root }
+    }
+
+    fn item(&self, model_id: &str, name: &str) -> PathBuf {
+        let mut path = self.root.join(names::escape(model_id));
+        path.push(format!("{ITEM}{}", names::escape(name)));
+        path
+    }
+
+    pub(super) fn version(&self, model_id: &str, name: &str, version: u32) -> PathBuf {
+        self.item(model_id, name).join(version.to_string())
+    }
+
+    pub(super) fn versions(&self, model_id: &str, name: &str) -> Result<Own, Fault> {
+        let path = self.item(model_id, name);
+        let Some(directory) = opened(&self.root, &path)? else { return Ok(Own::default()) };
+        let mut own = Own::default();
+        for entry in names_in(&directory)? {
+            if entry == HIDDEN {
+                let text = read_text(&path.join(HIDDEN))?.unwrap_or_default();
+                own.hidden_up_to =
+                    text.trim().parse().map_err(|_| malformed(&path.join(HIDDEN), "it holds no number"))?;
+            }
+            // Temporary files have other names.
+            let Some(number) = entry.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            own.claimed = own.claimed.max(number);
+            own.places.insert(number, Place::Ours(path.join(entry)));
+        }
+        Ok(own)
+    }
+
+    /// What is known of the version in a directory; `None` if it is none.
+    pub(super) fn handle(&self, directory: &Path) -> Result<Option<DataHandle>, Fault> {
+        let path = directory.join(METADATA);
+        if opened(&self.root, directory)?.is_none() {
+            return Ok(None);
+        }
+        let Some(text) = read_text(&path)? else { return Ok(None) };
+        metadata::parse(&text).map(Some).map_err(|what| malformed(&path, &what))
+    }
+
+    pub(super) fn write(&self, data: NewData, highest: u32) -> Result<DataHandle, Fault> {
+        let (version, directory) = self.claim(&data.model_id, &data.name, &data.content, highest)?;
+        let (size, checksum) = (data.content.len() as u64, Digest::of(&data.content));
+        self.describe(&directory, metadata::handle(data, version, size, &checksum))
+    }
+
+    pub(super) fn reserve(&self, model_id: &str, name: &str, highest: u32) -> Result<(u32, PathBuf), Fault> {
+        let (version, directory) = self.claim(model_id, name, b"", highest)?;
+        Ok((version, directory.path().join(RAW)))
+    }
+
+    pub(super) fn finish(&self, version: u32, data: NewData) -> Result<DataHandle, Fault> {
+        let path = self.version(&data.model_id, &data.name, version);
+        let directory =
+            Directory::open(&self.root, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+        let raw = path.join(RAW);
+        let content = read::bytes(&raw, Within::Unlinked, FileKind::State).map_err(read::ReadError::into_fault)?;
+        atomic::sync(&raw).map_err(|error| io_fault(Operation::Sync, &raw, &error))?;
+        let (size, checksum) = (content.len() as u64, Digest::of(&content));
+        self.describe(&directory, metadata::handle(data, version, size, &checksum))
+    }
+
+    /// Takes the next number above `highest` by giving it this content.
+    fn claim(&self, model_id: &str, name: &str, content: &[u8], highest: u32) -> Result<(u32, Directory), Fault> {
+        let path = self.item(model_id, name);
+        let mut version = highest;
+        for _ in 0..CLAIM_ATTEMPTS {
+            version = version.checked_add(1).ok_or_else(|| malformed(&path, "all versions are used up"))?;
+            let place = path.join(version.to_string());
+            let directory =
+                Directory::make(&self.root, &place).map_err(|error| io_fault(Operation::Create, &place, &error))?;
+            if put(&directory, RAW, content)? {
+                return Ok((version, directory));
+            }
+        }
+        Err(malformed(&path, "too many others write the same item"))
+    }
+
+    /// Writes down what is known of a version, which makes it one.
+    fn describe(&self, directory: &Directory, handle: DataHandle) -> Result<DataHandle, Fault> {
+        let text = metadata::text(&handle)
+            .map_err(|error| malformed(directory.path(), &format!("its metadata cannot be written: {error}")))?;
+        if !put(directory, METADATA, text.as_bytes())? {
+            return Err(malformed(directory.path(), "the version has its metadata already"));
+        }
+        for path in directory.path().ancestors().take_while(|path| path.starts_with(&*self.root)) {
+            atomic::sync(path).map_err(|error| io_fault(Operation::Sync, path, &error))?;
+        }
+        Ok(handle)
+    }
+
+    pub(super) fn names(&self, model_id: &str) -> Result<BTreeSet<String>, Fault> {
+        let mut names = BTreeSet::new();
+        if let Some(model) = opened(&self.root, &self.root.join(names::escape(model_id)))? {
+            self.each_item(&model, &mut |handle| {
+                names.insert(handle.name);
+                true
+            })?;
+        }
+        Ok(names)
+    }
+
+    /// Visits the items in the directory of a model, by their newest versions, as long as it is wanted. The names of directories may be cut;
+    /// metadata has the whole ones.
+    fn each_item(&self, model: &Directory, visit: &mut dyn FnMut(DataHandle) -> bool) -> Result<(), Fault> {
+        let mut goes_on = true;
+        each_in(model, &mut |item| {
+            if !goes_on || !name_of(item.path()).starts_with(ITEM) {
+                return Ok(());
+            }
+            let numbers = names_in(item)?.into_iter().filter_map(|name| name.to_str()?.parse::<u32>().ok());
+            let numbers: BTreeSet<u32> = numbers.collect();
+            for number in numbers.into_iter().rev() {
+                if let Some(handle) = self.handle(&item.path().join(number.to_string()))? {
+                    goes_on = visit(handle);
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn models(&self) -> Result<BTreeSet<String>, Fault> {
+        let mut ids = BTreeSet::new();
+        if let Some(root) = opened(&self.root, &self.root)? {
+            each_in(&root, &mut |model| {
+                self.each_item(model, &mut |handle| {
+                    ids.insert(handle.model_id);
+                    false
+                })
+            })?;
+        }
+        Ok(ids)
+    }
+
+    /// From now on, versions up to this one that are not ours are not found.
+    pub(super) fn hide(&self, model_id: &str, name: &str, version: u32) -> Result<(), Fault> {
+        let path = self.item(model_id, name).join(HIDDEN);
+        Directory::make(&self.root, &self.item(model_id, name))
+            .and_then(|_| atomic::write(&self.root, &path, version.to_string().as_bytes(), Durability::Durable))
+            .map_err(|error| io_fault(Operation::Write, &path, &error))
+    }
+
+    pub(super) fn remove(&self, model_id: &str, name: &str, version: u32) -> Result<(), Fault> {
+        let path = self.version(model_id, name, version);
+        directory::remove_all(&self.root, &path).map_err(|error| io_fault(Operation::Remove, &path, &error))
+    }
+
+    /// Removes the directory of an item that has nothing left.
+    pub(super) fn tidy(&self, model_id: &str, name: &str) -> Result<(), Fault> {
+        let path = self.item(model_id, name);
+        let Some(model) = path.parent() else { return Ok(()) };
+        if let Some(directory) = opened(&self.root, model)? {
+            // It stays if somebody has written meanwhile.
+            let _ = directory.remove_empty(OsStr::new(&name_of(&path)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, Fault> {
+        let mut count = 0;
+        if let Some(root) = opened(&self.root, &self.root)? {
+            let mut clean = |version: &Directory| {
+                count += leftovers::find(version).len() as u64;
+                if !is_dry_run {
+                    leftovers::remove(version);
+                }
+                Ok(())
+            };
+            each_in(&root, &mut |model| {
+                each_in(model, &mut |item| {
+                    if name_of(item.path()).starts_with(ITEM) { each_in(item, &mut clean) } else { Ok(()) }
+                })
+            })?;
+        }
+        Ok(count)
+    }
+}
+
+/// Gives complete, durable content this name. False if the name is taken.
+fn put(directory: &Directory, name: &str, content: &[u8]) -> Result<bool, Fault> {
+    let placed = atomic::create(directory, name, content, Durability::Durable);
+    placed.map_err(|error| io_fault(Operation::Write, &directory.path().join(name), &error))
+}
