@@ -36,6 +36,7 @@ use mangrove_domain::{
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
     calendar::CronCalendar, documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas,
+    shell::SystemShell,
 };
 use mangrove_testkit::{
     fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
@@ -97,7 +98,7 @@ impl MethodRunner for Script {
 #[async_trait]
 impl Session for Script {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
-        let Call { path, arguments: args, schema, context, global_schema } = call;
+        let Call { path, arguments: args, schema, context, global_schema, .. } = call;
         let [methods, method, execute] = path.as_slice() else { panic!("an unusual path {path:?}") };
         assert_eq!((methods.as_str(), execute.as_str()), ("methods", "execute"));
         assert_eq!(
@@ -345,6 +346,7 @@ impl Bench {
         let services = Services {
             types: Arc::new(self.types.clone()),
             runner: Arc::new(self.script.clone()),
+            shell: Arc::new(SystemShell::new()),
             runs: Arc::clone(&self.runs),
             data: Arc::clone(&self.data) as _,
             expressions: Arc::new(CelExpressions),

@@ -133,7 +133,12 @@ impl Marker {
         let layout = Layout::of_repository(&tree.root(), &YamlDocuments)
             .map_err(|fault| vec![Problem::error(fault.code, "mangrove.yaml", fault.to_string())])?;
         let allowed_schedules = layout.allowed_schedules;
-        Ok(InForce { permissions: layout.permissions, bundler: "auto", allowed_schedules })
+        Ok(InForce {
+            permissions: layout.permissions,
+            bundler: "auto",
+            allowed_schedules,
+            default_vault: layout.default_vault,
+        })
     }
 }
 

@@ -1,7 +1,5 @@
 //! Definitions and workflows: reading and validating them.
 
-use std::collections::BTreeSet;
-
 use mangrove_domain::{
     json::Json,
     ports::{DocumentError, FilesError},
@@ -14,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{base::Service, error::ServiceError};
 use crate::{
-    method, on_demand,
+    builtin, method, on_demand,
     types::Unclaimed,
     workflow::{
         inputs::{self, Mistakes},
@@ -75,7 +73,8 @@ impl Service {
     pub async fn validate(&self, name: Option<&str>) -> Result<Validation, ValidateError> {
         let library = self.library().await?;
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
-        let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
+        let mut named = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
+        named.retain(|name: &TypeName| builtin::model(name).is_none());
         let request = self.scan_request(CancellationToken::new());
         let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named, &request).await;
         let unobservable = refreshed.map_err(ServiceError::Scan)?;

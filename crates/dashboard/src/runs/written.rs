@@ -160,7 +160,11 @@ pub(crate) fn reports(written: &[Vec<Vec<WrittenView>>]) -> Vec<WrittenView> {
 /// What a model type declares for one of its files.
 pub(crate) async fn declared_content_type(service: &Service, type_name: &str, spec_name: &str) -> Option<String> {
     let lookup = service.describe_published(type_name, Some(&Kind::new("model"))).await.ok()?;
-    let Lookup::Found(found) = lookup else { return None };
-    let declared = found.attachment.description.details.get("files")?.get(spec_name)?.get("contentType")?;
+    let description = match &lookup {
+        Lookup::Found(found) => &found.attachment.description,
+        Lookup::BuiltIn(description) => description.as_ref(),
+        Lookup::Ambiguous(_) | Lookup::Unknown(_) | Lookup::NoName(_) => return None,
+    };
+    let declared = description.details.get("files")?.get(spec_name)?.get("contentType")?;
     declared.as_str().map(str::to_owned)
 }

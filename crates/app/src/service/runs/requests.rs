@@ -166,6 +166,7 @@ impl Service {
         let services = Services {
             types: Arc::clone(&self.types) as _,
             runner: Arc::clone(&running.runner),
+            shell: Arc::clone(&running.shell),
             runs: Arc::clone(self.run_store()?),
             data: Arc::clone(&running.data),
             expressions: Arc::clone(&self.repository.expressions),
