@@ -12,6 +12,7 @@ use mangrove_app::{
     method::Services,
     secrets::Environment,
     types::{NotReady, ReadyType, Types, Unclaimed},
+    vault::{self, Vaults},
     workflow::{
         Claim, Engine, Library, Limits, Observer, RunChange, RunEvent, RunRequest, StartError, TypeCatalogue,
         library::Layout,
@@ -36,7 +37,7 @@ use mangrove_domain::{
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
     calendar::CronCalendar, documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas,
-    shell::SystemShell,
+    shell::SystemShell, vaults::BuiltInVaults,
 };
 use mangrove_testkit::{
     fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
@@ -342,11 +343,25 @@ impl Bench {
         Library::load(&files, &YamlDocuments, &Layout::default(), WorkflowFiles::default()).await.expect("directories")
     }
 
+    fn vaults(&self) -> Vaults {
+        Vaults::new(vault::Parts {
+            files: Arc::new(DiskFiles::new(self.tree.root())),
+            documents: Arc::new(YamlDocuments),
+            providers: Arc::new(BuiltInVaults::new(self.tree.root(), None)),
+            types: Arc::new(self.types.clone()),
+            runner: Arc::new(self.script.clone()),
+            permissions: Arc::default(),
+            variables: self.environment.clone(),
+            configuration: None,
+        })
+    }
+
     fn engine(&self) -> Engine {
         let services = Services {
             types: Arc::new(self.types.clone()),
             runner: Arc::new(self.script.clone()),
             shell: Arc::new(SystemShell::new()),
+            vaults: self.vaults(),
             runs: Arc::clone(&self.runs),
             data: Arc::clone(&self.data) as _,
             expressions: Arc::new(CelExpressions),

@@ -7,3 +7,4 @@ mod flow;
 mod problems;
 mod service;
 mod shell;
+mod vectors;

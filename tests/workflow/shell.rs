@@ -118,3 +118,80 @@ async fn types_of_another_server_are_refused_by_name() {
     assert_eq!(error.code, Code::UNKNOWN_TYPE);
     assert!(error.message.contains("`swamp/worker`"), "{}", error.message);
 }
+
+/// A vault with the secret `K` and one with a quote in it.
+const VAULT: &str = "
+//- /vaults/mock/v.yaml
+id: 00000000-0000-4000-8000-0000000000aa
+name: v
+type: mock
+config: {K: s3cret-value, Q: \"it's $(touch x) \\\"y\\\"\"}
+";
+
+#[tokio::test]
+async fn s1_s2_secrets_reach_a_command_in_variables_and_are_masked_everywhere() {
+    for (run, shown) in
+        [(r#"echo "t=${{ vault.get(v, K) }}""#, r#"echo "t=***""#), ("echo t=${{ vault.get(v, K) }}", "echo t=***")]
+    {
+        let bench = Bench::new(&format!("{VAULT}{}", command(&format!("{{run: '{run}'}}"))));
+        let record = bench.run("{}").await;
+        assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
+        let result = stored(&bench, "result").await.expect("a result");
+        assert_eq!(result.get("command"), Some(&Json::from(shown)));
+        assert_eq!(result.get("stdout"), Some(&Json::from("t=***")));
+        assert!(!format!("{record:?}{result}").contains("s3cret"), "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_never_read_as_a_command() {
+    let run = r#"printf "%s\n" ${{ vault.get(v, Q) }} "<${{ vault.get(v, Q) }}>" | wc -l; test "$(echo ${{ vault.get(v, Q) }})" = "it's \$(touch x) \"y\"""#;
+    let bench = Bench::new(&format!("{VAULT}{}", command(&format!("{{run: {}}}", Json::from(run)))));
+    let record = bench.run("{}").await;
+    assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
+    let result = stored(&bench, "result").await.expect("a result");
+    assert_eq!(result.get("stdout"), Some(&Json::from("2")));
+}
+
+#[tokio::test]
+async fn between_single_quotes_a_secret_is_no_secret_and_a_warning_says_so() {
+    let bench = Bench::new(&format!("{VAULT}{}", command(r#"{run: "echo '${{ vault.get(v, K) }}'"}"#)));
+    let record = bench.run("{}").await;
+    let result = stored(&bench, "result").await.expect("a result");
+    assert_eq!(result.get("stdout"), Some(&Json::from("${__SWAMP_VAULT_0}")));
+    assert!(record.jobs[0].steps[0].logs[0].text.contains("between single quotes"), "{}", told(&record));
+}
+
+#[tokio::test]
+async fn secrets_in_variables_and_what_is_missing() {
+    let arguments = r#"{run: 'test "$T" = s3cret-value && echo equal', env: {T: "${{ vault.get(v, K) }}"}}"#;
+    let bench = Bench::new(&format!("{VAULT}{}", command(arguments)));
+    let record = bench.run("{}").await;
+    assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
+
+    for (call, expected) in [
+        (
+            "vault.get(v, NONE)",
+            "vault.get(v, NONE): the vault `v` (vaults/mock/v.yaml) has no secret `NONE`; `mangrove vault put v NONE` adds it",
+        ),
+        ("vault.get(w, K)", "vault.get(w, K): unknown vault `w`"),
+    ] {
+        let bench = Bench::new(&format!("{VAULT}{}", command(&format!("{{run: 'echo ${{{{ {call} }}}}'}}"))));
+        let record = bench.run("{}").await;
+        let error = record.jobs[0].steps[0].error.clone().expect("an error");
+        assert!(error.message.contains(expected), "{}", error.message);
+        assert!(bench.starts().len() == 1 && record.jobs[0].steps[0].logs.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn v7_a_secret_in_a_text_is_masked_unless_it_is_too_short() {
+    for (secret, shown) in [("s3", "Bearer s3"), ("s3x", "Bearer ***")] {
+        let vault = VAULT.replace("s3cret-value", secret);
+        let run = r#"{run: 'echo "$H"', env: {H: "${{ \"Bearer \" + vault.get(v, K) }}"}}"#;
+        let bench = Bench::new(&format!("{vault}{}", command(run)));
+        let record = bench.run("{}").await;
+        assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
+        assert_eq!(record.jobs[0].steps[0].logs[0].text, shown);
+    }
+}

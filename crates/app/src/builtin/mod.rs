@@ -1,6 +1,7 @@
 //! The model types that come with the program (`design/workflows.md`). They are described as those of extensions are, and
 //! carried out here.
 
+mod quoting;
 pub(crate) mod shell;
 
 use std::sync::{Arc, LazyLock};

@@ -10,7 +10,8 @@ use mangrove_domain::{
 };
 use tokio::sync::mpsc;
 
-use crate::secrets::Environment;
+use super::quoting::{Quoted, quote};
+use crate::secrets::{Environment, MASK, Placeholders, TextPart};
 
 /// How much of each stream is kept: what a step may log.
 const KEPT_BYTES: usize = 8 << 20;
@@ -32,6 +33,8 @@ pub(crate) struct Tools<'a> {
     pub(crate) shell: &'a dyn Shell,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) environment: &'a Environment,
+    /// The secrets in the arguments.
+    pub(crate) placeholders: &'a Placeholders,
     pub(crate) host: &'a Arc<dyn MethodHost>,
 }
 
@@ -201,10 +204,17 @@ fn millis(value: &Json) -> Option<u64> {
 pub(crate) async fn execute(tools: &Tools<'_>, arguments: &Json) -> Result<(), ShellError> {
     let arguments = Arguments::read(arguments).map_err(ShellError::Arguments)?;
     let began = tools.clock.now();
+    let Quoted { text, variables, unreplaced } = quote(tools.placeholders, &arguments.run);
+    if unreplaced > 0 {
+        let text = "a secret stands between single quotes, where the shell replaces no variable; double quotes let it";
+        log(tools, "warn", text).await;
+    }
+    let reveal = |text: &String| tools.placeholders.reveal(text);
+    let given = arguments.variables.iter().map(|(name, value)| (name.clone(), reveal(value)));
     let command = ShellCommand {
-        text: arguments.run.clone(),
-        directory: arguments.directory.clone(),
-        variables: arguments.variables.clone(),
+        text,
+        directory: arguments.directory.as_ref().map(reveal),
+        variables: given.chain(variables).collect(),
         limit: arguments.limit,
         kept_bytes: KEPT_BYTES,
     };
@@ -223,13 +233,19 @@ pub(crate) async fn execute(tools: &Tools<'_>, arguments: &Json) -> Result<(), S
     let result = Json::object([
         ("exitCode", Json::from(i64::from(end.exit_code))),
         ("executedAt", Json::from(began.to_string())),
-        ("command", Json::from(tools.environment.mask(&arguments.run))),
+        ("command", Json::from(tools.environment.mask(&concealed(tools.placeholders, &arguments.run)))),
         ("durationMs", Json::from(taken)),
         ("stdout", output),
         ("stderr", errors),
     ]);
     write(tools, "writeResource", "result", result).await?;
     write(tools, "writeFile", "log", Json::from(text)).await
+}
+
+/// The text with a mask for each secret.
+fn concealed(placeholders: &Placeholders, text: &str) -> String {
+    let parts = placeholders.parts(text).into_iter();
+    parts.map(|part| if let TextPart::Text(text) = part { text.to_owned() } else { MASK.to_owned() }).collect()
 }
 
 /// Runs a command and logs its lines as they come.

@@ -37,10 +37,11 @@ use tracing::Instrument as _;
 
 use crate::{
     builtin::{self, shell::ShellError},
-    render::{Renderer, Scope},
-    secrets::Environment,
+    render::{NoLookups, Renderer, Scope, Stage},
+    secrets::{Environment, Placeholders},
     spans,
     types::{MethodCode, NotReady, ReadyType, Types},
+    vault::Vaults,
 };
 
 pub(crate) use budget::{RunBudget, StepBudget};
@@ -61,6 +62,8 @@ pub struct Services {
     pub runner: Arc<dyn MethodRunner>,
     /// Runs the commands of `command/shell`.
     pub shell: Arc<dyn Shell>,
+    /// Keep secrets.
+    pub vaults: Vaults,
     /// Keeps run records.
     pub runs: Arc<dyn RunStore>,
     /// Keeps what methods write.
@@ -133,7 +136,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         Err((status, error)) => return Invoked::ended(status, Some(call.environment.mask_problem(error))),
     };
     let provenance = Some(provenance(&call, &callee));
-    let prepared = match prepare(services, &call, &callee) {
+    let prepared = match prepare(services, &call, &callee).await {
         Ok(prepared) => prepared,
         Err(error) => return Invoked { provenance, ..Invoked::failed(call.environment.mask_problem(error)) },
     };
@@ -228,9 +231,11 @@ async fn callee(services: &Services, call: &Invocation<'_>) -> Result<Callee, (R
 struct Prepared {
     arguments: Json,
     context: Json,
+    /// The secrets that stand in the arguments of a type that comes with the program.
+    placeholders: Placeholders,
 }
 
-fn prepare(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Result<Prepared, RunProblem> {
+async fn prepare(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Result<Prepared, RunProblem> {
     let description = callee.description().as_ref();
     let definition = call.definition;
     let Some(method) = description.method(call.method) else {
@@ -246,23 +251,30 @@ fn prepare(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Resul
     };
     let about = definition_json(definition);
     let scope = call.scope.with_self(about.clone());
+    // The shell gets secrets in another way than in its command.
+    let placeholders = matches!(callee, Callee::BuiltIn(_)).then(Placeholders::default);
     let renderer = Renderer {
         expressions: services.expressions.as_ref(),
         environment: call.environment,
         scope: &scope,
         file: &definition.file,
+        lookups: &NoLookups,
+        secrets: &services.vaults,
+        placeholders: placeholders.as_ref(),
     };
-    let render = |node: Option<&Node>| node.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node));
-    let mut global = render(definition.global_arguments.as_ref())?;
+    let mut global = rendered(&renderer, definition.global_arguments.as_ref()).await?;
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
         global = arguments::complete(schema, global);
         check(services, schema, &global, &subject_of(Checked::GlobalArguments, call))?;
     }
-    let given = render(definition.arguments_of(call.method))?;
+    let given = rendered(&renderer, definition.arguments_of(call.method)).await?;
+    // What the step left for now means what it means there: `self` is its own.
+    let of_step = Renderer { scope: call.scope, ..renderer };
+    let inputs = of_step.hand_over(call.inputs, &definition.name.position(&definition.file)).await?;
     let schema = &method.arguments;
-    let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, call.inputs]);
+    let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, &inputs]);
     let merged = arguments::complete(schema, merged);
-    let mut violations = arguments::slips(schema, &arguments::merge(&[&given, call.inputs]));
+    let mut violations = arguments::slips(schema, &arguments::merge(&[&given, &inputs]));
     violations.extend(violations_of(services, schema, &merged, &subject_of(Checked::Arguments, call))?);
     if !violations.is_empty() {
         return Err(broken(&subject_of(Checked::Arguments, call), &violations));
@@ -275,7 +287,15 @@ fn prepare(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Resul
         ("definition", about),
         ("methodName", Json::from(call.method)),
     ]);
-    Ok(Prepared { arguments: merged, context })
+    Ok(Prepared { arguments: merged, context, placeholders: placeholders.unwrap_or_default() })
+}
+
+/// What a definition says, as its methods are called with it.
+async fn rendered(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<Json, RunProblem> {
+    match node {
+        Some(node) => renderer.value(node, Stage::HAND_OVER).await,
+        None => Ok(Json::Object(Vec::new())),
+    }
 }
 
 async fn execute(
@@ -316,6 +336,7 @@ async fn run_command(
         shell: services.shell.as_ref(),
         clock: services.clock.as_ref(),
         environment: call.environment,
+        placeholders: &prepared.placeholders,
         host: &as_host,
     };
     builtin::shell::execute(&tools, &prepared.arguments).await.map_err(|error| match error {

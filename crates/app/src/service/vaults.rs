@@ -21,6 +21,7 @@ impl Service {
                 types: Arc::clone(&self.types) as _,
                 runner: Arc::clone(&running.runner),
                 permissions: Arc::clone(&self.permissions),
+                configuration: self.options.configuration.clone(),
                 variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
             })
         }))

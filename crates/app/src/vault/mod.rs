@@ -3,20 +3,29 @@
 mod configured;
 mod error;
 mod extension;
+mod sensitive;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use mangrove_domain::{
     permission::Permissions,
-    ports::{Documents, FilesError, MethodRunner, RepositoryFiles, Secret, Vault, VaultError, VaultProviders},
+    ports::{
+        Configuration, Documents, FilesError, MethodRunner, RepositoryFiles, Secret, Vault, VaultError, VaultProviders,
+    },
     vault::VaultConfiguration,
 };
 
 pub use self::{configured::ConfiguredVaults, error::SecretError};
 
 use self::extension::{Engine, ExtensionVault};
-use crate::{secrets::Environment, types::Types};
+use crate::{
+    secrets::{Environment, Secrets},
+    types::Types,
+};
+
+pub(crate) use self::sensitive::Place;
 
 /// What the vaults of a repository are made of.
 pub struct Parts {
@@ -34,6 +43,8 @@ pub struct Parts {
     pub permissions: Arc<ArcSwap<Permissions>>,
     /// The variables that code can be granted.
     pub variables: Vec<(String, String)>,
+    /// The configuration, which may name the vault for what names none.
+    pub configuration: Option<Arc<dyn Configuration>>,
 }
 
 /// The vaults of a repository, for as long as a process runs. Cheap to clone.
@@ -168,7 +179,23 @@ fn failed(configuration: &VaultConfiguration, source: VaultError) -> SecretError
     SecretError::Failed { vault: configuration.name.value.clone(), file: configuration.file.clone(), source }
 }
 
+#[async_trait]
+impl Secrets for Vaults {
+    async fn get(&self, vault: &str, key: &str) -> Result<String, String> {
+        let secret = self.secret(vault, key).await.map_err(|error| error.to_string())?;
+        if let Some(remark) = &secret.remark {
+            tracing::warn!(vault, remark, "a secret was given out");
+        }
+        Ok(secret.value)
+    }
+}
+
 impl Shared {
+    /// The vault that the configuration names for what names none.
+    fn default_name(&self) -> Option<String> {
+        self.parts.configuration.as_ref()?.in_force().default_vault
+    }
+
     fn opened(&self) -> MutexGuard<'_, Vec<(VaultConfiguration, Arc<dyn Vault>)>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }

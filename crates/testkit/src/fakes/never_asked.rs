@@ -8,8 +8,9 @@ use mangrove_domain::{
     document::Document,
     json::Json,
     ports::{
-        DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, RepositoryFiles, SchemaError,
-        SchemaValidator, Shell, ShellCommand, ShellEnd, ShellListener, Vault, VaultError, VaultProviders,
+        DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, ParsedExpression,
+        RepositoryFiles, SchemaError, SchemaValidator, Shell, ShellCommand, ShellEnd, ShellListener, Vault, VaultError,
+        VaultProviders,
     },
     vault::VaultConfiguration,
 };
@@ -25,12 +26,8 @@ impl Documents for NeverAsked {
 }
 
 impl Expressions for NeverAsked {
-    fn references(&self, expression: &str) -> Result<Vec<Vec<String>>, ExpressionError> {
+    fn parse(&self, expression: &str) -> Result<Arc<dyn ParsedExpression>, ExpressionError> {
         panic!("no expression should be read: {expression}")
-    }
-
-    fn evaluate(&self, expression: &str, _variables: &Json) -> Result<Json, ExpressionError> {
-        panic!("no expression should be evaluated: {expression}")
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     method::{RunBudget, Services},
-    render::{Renderer, Scope},
+    render::{NoLookups, Renderer, Scope},
     secrets::Environment,
     workflow::{
         events::{Observer, RunChange, RunEvent},
@@ -71,6 +71,9 @@ impl Context<'_> {
             environment: self.environment,
             scope,
             file: &self.workflow.file,
+            lookups: &NoLookups,
+            secrets: &self.services.vaults,
+            placeholders: None,
         }
     }
 
