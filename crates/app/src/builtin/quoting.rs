@@ -102,7 +102,10 @@ impl State {
         }
         let begun = self.begun.last().copied();
         match (begun, character) {
-            (Some(Begun::Single), '\'') | (Some(Begun::Double), '"') | (Some(Begun::Comment), '\n') => {
+            (Some(Begun::Single), '\'')
+            | (Some(Begun::Double), '"')
+            | (Some(Begun::Comment), '\n')
+            | (Some(Begun::Substitution(0)), ')') => {
                 self.begun.pop();
             }
             (Some(Begun::Single | Begun::Comment), _) => {}
@@ -122,9 +125,6 @@ impl State {
                 self.begun.push(Begun::Comment);
             }
             (Some(Begun::Substitution(open)), '(') => self.replace(Begun::Substitution(open + 1)),
-            (Some(Begun::Substitution(0)), ')') => {
-                self.begun.pop();
-            }
             (Some(Begun::Substitution(open)), ')') => self.replace(Begun::Substitution(open - 1)),
             _ => {}
         }

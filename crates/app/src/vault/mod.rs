@@ -3,7 +3,6 @@
 mod configured;
 mod error;
 mod extension;
-mod sensitive;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,8 +23,6 @@ use crate::{
     secrets::{Environment, Secrets},
     types::Types,
 };
-
-pub(crate) use self::sensitive::Place;
 
 /// What the vaults of a repository are made of.
 pub struct Parts {
@@ -92,7 +89,7 @@ impl Vaults {
     /// [`SecretError`], also if there is none.
     pub async fn secret(&self, vault: &str, key: &str) -> Result<Secret, SecretError> {
         let configuration = self.find(vault).await?;
-        let opened = self.open(&configuration).await?;
+        let opened = self.open(&configuration)?;
         let found = opened.get(key).await.map_err(|error| failed(&configuration, error))?;
         found.ok_or_else(|| SecretError::Missing {
             vault: vault.to_owned(),
@@ -107,7 +104,7 @@ impl Vaults {
     /// [`SecretError`]
     pub async fn put(&self, vault: &str, key: &str, value: &str) -> Result<(), SecretError> {
         let configuration = self.find(vault).await?;
-        let opened = self.open(&configuration).await?;
+        let opened = self.open(&configuration)?;
         opened.put(key, value).await.map_err(|error| failed(&configuration, error))
     }
 
@@ -117,7 +114,7 @@ impl Vaults {
     /// [`SecretError`]
     pub async fn delete(&self, vault: &str, key: &str) -> Result<bool, SecretError> {
         let configuration = self.find(vault).await?;
-        let opened = self.open(&configuration).await?;
+        let opened = self.open(&configuration)?;
         opened.delete(key).await.map_err(|error| failed(&configuration, error))
     }
 
@@ -127,7 +124,7 @@ impl Vaults {
     /// [`SecretError`]
     pub async fn keys(&self, vault: &str) -> Result<Vec<String>, SecretError> {
         let configuration = self.find(vault).await?;
-        let opened = self.open(&configuration).await?;
+        let opened = self.open(&configuration)?;
         let mut keys = opened.list().await.map_err(|error| failed(&configuration, error))?;
         keys.sort();
         Ok(keys)
@@ -140,7 +137,7 @@ impl Vaults {
     }
 
     /// Opens a vault, once for each configuration.
-    async fn open(&self, configuration: &VaultConfiguration) -> Result<Arc<dyn Vault>, SecretError> {
+    fn open(&self, configuration: &VaultConfiguration) -> Result<Arc<dyn Vault>, SecretError> {
         if let Some((_, vault)) = self.shared.opened().iter().find(|(known, _)| known == configuration) {
             return Ok(Arc::clone(vault));
         }
@@ -191,11 +188,6 @@ impl Secrets for Vaults {
 }
 
 impl Shared {
-    /// The vault that the configuration names for what names none.
-    fn default_name(&self) -> Option<String> {
-        self.parts.configuration.as_ref()?.in_force().default_vault
-    }
-
     fn opened(&self) -> MutexGuard<'_, Vec<(VaultConfiguration, Arc<dyn Vault>)>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -47,11 +47,14 @@ pub(super) struct EncryptedFiles {
     shared: Arc<Shared>,
 }
 
+/// Keys by key material and salt.
+type Keys = HashMap<(Vec<u8>, Vec<u8>), SecretKey>;
+
 struct Shared {
     place: Place,
     source: MaterialSource,
     /// Keys that were made of the material already, by what they were made of: making one takes a while.
-    keys: Mutex<HashMap<(Vec<u8>, Vec<u8>), SecretKey>>,
+    keys: Mutex<Keys>,
 }
 
 /// What is wrong with a name that is to be the name of a file or directory; `None` if nothing is.
@@ -83,7 +86,7 @@ impl EncryptedFiles {
 }
 
 impl Shared {
-    fn keys(&self) -> MutexGuard<'_, HashMap<(Vec<u8>, Vec<u8>), SecretKey>> {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
