@@ -13,7 +13,8 @@ pub(super) fn workflow(file: &str, definition: &str, method: &str, inputs: &Json
     let located = |text: String| Located { value: text, line: 1, column: 1 };
     let node = |value: NodeValue| Node { line: 1, column: 1, value };
     let handed = inputs.as_object().unwrap_or_default().iter().map(|(name, _)| {
-        let quoted = Json::from(name.as_str()).to_string();
+        // An expression ends at the first `}}`, also inside of a text.
+        let quoted = Json::from(name.as_str()).to_string().replace('}', "\\u007d");
         let value = node(NodeValue::String(format!("${{{{ inputs[{quoted}] }}}}")));
         (node(NodeValue::String(name.clone())), value)
     });
