@@ -40,4 +40,5 @@ mod shipped;
 mod special_files;
 mod trace;
 mod untrusted;
+mod vaults;
 mod watch;

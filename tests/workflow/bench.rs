@@ -12,6 +12,7 @@ use mangrove_app::{
     method::Services,
     secrets::Environment,
     types::{NotReady, ReadyType, Types, Unclaimed},
+    vault::{self, Vaults},
     workflow::{
         Claim, Engine, Library, Limits, Observer, Resumption, RunChange, RunEvent, RunOptions, RunRequest, StartError,
         TypeCatalogue,
@@ -37,6 +38,7 @@ use mangrove_domain::{
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
     calendar::CronCalendar, documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas,
+    shell::SystemShell, vaults::BuiltInVaults,
 };
 use mangrove_testkit::{
     fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
@@ -98,7 +100,7 @@ impl MethodRunner for Script {
 #[async_trait]
 impl Session for Script {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
-        let Call { path, arguments: args, schema, context, global_schema } = call;
+        let Call { path, arguments: args, schema, context, global_schema, .. } = call;
         let [methods, method, execute] = path.as_slice() else { panic!("an unusual path {path:?}") };
         assert_eq!((methods.as_str(), execute.as_str()), ("methods", "execute"));
         assert_eq!(
@@ -355,10 +357,25 @@ impl Bench {
         Library::load(&files, &YamlDocuments, &Layout::default(), WorkflowFiles::default()).await.expect("directories")
     }
 
+    fn vaults(&self) -> Vaults {
+        Vaults::new(vault::Parts {
+            files: Arc::new(DiskFiles::new(self.tree.root())),
+            documents: Arc::new(YamlDocuments),
+            providers: Arc::new(BuiltInVaults::new(self.tree.root(), None)),
+            types: Arc::new(self.types.clone()),
+            runner: Arc::new(self.script.clone()),
+            permissions: Arc::default(),
+            variables: self.environment.clone(),
+            configuration: None,
+        })
+    }
+
     fn engine(&self) -> Engine {
         let services = Services {
             types: Arc::new(self.types.clone()),
             runner: Arc::new(self.script.clone()),
+            shell: Arc::new(SystemShell::new()),
+            vaults: self.vaults(),
             runs: Arc::clone(&self.runs),
             data: Arc::clone(&self.data) as _,
             expressions: Arc::new(CelExpressions),

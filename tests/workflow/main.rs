@@ -8,5 +8,6 @@ mod flow;
 mod problems;
 mod queries;
 mod service;
+mod shell;
 mod steps;
 mod vectors;

@@ -36,8 +36,8 @@ use mangrove_sources::Layout;
 use mangrove_testkit::{
     contract::data_store::new_data,
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
-        ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, NeverAsked,
+        ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };
@@ -133,7 +133,12 @@ impl Marker {
         let layout = Layout::of_repository(&tree.root(), &YamlDocuments)
             .map_err(|fault| vec![Problem::error(fault.code, "mangrove.yaml", fault.to_string())])?;
         let allowed_schedules = layout.allowed_schedules;
-        Ok(InForce { permissions: layout.permissions, bundler: "auto", allowed_schedules })
+        Ok(InForce {
+            permissions: layout.permissions,
+            bundler: "auto",
+            allowed_schedules,
+            default_vault: layout.default_vault,
+        })
     }
 }
 
@@ -189,8 +194,13 @@ impl World {
         };
         let script = Script::default();
         let data = Arc::new(MemoryData::new());
-        let running =
-            Running { runner: Arc::new(script.clone()), data: Arc::clone(&data) as _, limits: Limits::default() };
+        let running = Running {
+            runner: Arc::new(script.clone()),
+            shell: Arc::new(NeverAsked),
+            vaults: Arc::new(NeverAsked),
+            data: Arc::clone(&data) as _,
+            limits: Limits::default(),
+        };
         let in_force = Mutex::new(Marker::read(&tree).expect("a marker"));
         let marker = Marker { tree: Arc::clone(&tree), in_force };
         let calendar = CronCalendar::new("UTC").expect("a zone");

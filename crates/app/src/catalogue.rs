@@ -1,8 +1,9 @@
 //! Looking types up in the catalog, without building anything.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
+    description::Description,
     index::TypeIndex,
     observation::DiskView,
     plan,
@@ -13,6 +14,8 @@ use mangrove_domain::{
 
 use crate::{
     attachment::{self, Composed},
+    builtin,
+    method::model_kind,
     scan::{self, ScanRequest, Scanner},
     types::{Departed, NotReady, Unclaimed},
 };
@@ -22,6 +25,8 @@ use crate::{
 pub enum Lookup {
     /// One type, with its add-ons.
     Found(Box<Composed>),
+    /// A model type that comes with the program.
+    BuiltIn(&'static Arc<Description>),
     /// A type of each of these kinds; one of them has to be named.
     Ambiguous(Vec<Kind>),
     /// No type that resolves.
@@ -50,6 +55,11 @@ pub async fn find_in(
     text: &str,
     kind: Option<&Kind>,
 ) -> Result<Lookup, scan::Error> {
+    if kind.is_none_or(|kind| *kind == model_kind())
+        && let Some(description) = TypeName::model(text).ok().as_ref().and_then(builtin::model)
+    {
+        return Ok(Lookup::BuiltIn(description));
+    }
     let layouts = scanner.loaders().layouts();
     let wanted = layouts.iter().filter(|layout| kind.is_none_or(|kind| *kind == layout.kind));
     let names: Vec<(Kind, TypeName)> =

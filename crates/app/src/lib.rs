@@ -80,6 +80,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod attachment;
+pub mod builtin;
 pub mod catalogue;
 pub mod data;
 pub mod doctor;
@@ -97,5 +98,6 @@ pub mod source_query;
 mod spans;
 pub mod types;
 pub mod upkeep;
+pub mod vault;
 pub mod why;
 pub mod workflow;

@@ -1,6 +1,6 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
-use mangrove_app::{scan, service::ServiceError, types::NotReady};
+use mangrove_app::{scan, service::ServiceError, types::NotReady, vault::SecretError};
 use mangrove_documents::{ErrorDocument, ErrorReport, FailureDocument};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
@@ -21,6 +21,18 @@ use crate::{
 pub(crate) struct CommandError {
     pub(crate) exit: Exit,
     pub(crate) report: ErrorReport,
+}
+
+impl From<SecretError> for CommandError {
+    fn from(error: SecretError) -> Self {
+        match &error {
+            SecretError::Unknown(problem) => Self::usage_problem(problem),
+            SecretError::Missing { .. } | SecretError::Type { .. } | SecretError::Failed { .. } => {
+                Self::no(Some(error.code()), error.to_string(), None)
+            }
+            SecretError::Files(files) => Self::fault("listing the vaults", &files.fault),
+        }
+    }
 }
 
 impl CommandError {

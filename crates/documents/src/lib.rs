@@ -30,6 +30,7 @@ mod scan;
 mod schedule;
 mod source;
 mod types;
+mod vault;
 mod workflow;
 
 pub use self::{
@@ -71,6 +72,10 @@ pub use self::{
     source::{
         ExplainedDocument, HelperDocument, HistoryDocument, ShippedDocument, SourceDocument, WhyDocument, source_name,
     },
-    types::{DescribeDocument, MethodDocument, TypeDocument, TypesDocument},
+    types::{BuiltInDocument, DescribeDocument, MethodDocument, TypeDocument, TypesDocument},
+    vault::{
+        CreatedVaultDocument, ListedVaultDocument, PutSecretDocument, SecretDocument, VaultDocument, VaultKeysDocument,
+        VaultsDocument,
+    },
     workflow::{ListedWorkflowDocument, WorkflowListDocument, schedule},
 };

@@ -1,7 +1,12 @@
 //! Types: the list, and one of them.
 
-use mangrove_app::attachment::Composed;
-use mangrove_domain::{description::MethodDescription, row::Row, source::SourceId, state::State};
+use mangrove_app::{attachment::Composed, builtin};
+use mangrove_domain::{
+    description::{Description, MethodDescription},
+    row::Row,
+    source::SourceId,
+    state::State,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,11 +18,15 @@ use crate::{
 
 /// `types --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct TypesDocument {
     /// `mangrove.types/1`.
     pub schema: String,
     /// The types, sorted by source.
     pub types: Vec<TypeDocument>,
+    /// The model types that come with the program and fit, sorted by name; left out on all pages but the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub built_in: Vec<BuiltInDocument>,
     /// The cursor of the next page; left out if this is the last one, or if nobody asked for pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -27,13 +36,49 @@ impl TypesDocument {
     /// The types of these rows.
     pub fn new<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
         let types = rows.into_iter().map(TypeDocument::from).collect();
-        Self { schema: "mangrove.types/1".to_owned(), types, next: None }
+        Self { schema: "mangrove.types/1".to_owned(), types, built_in: Vec::new(), next: None }
+    }
+
+    /// The same with the types that come with the program, as far as they are of this kind and their name contains this.
+    #[must_use]
+    pub fn with_built_in(self, kind: Option<&str>, query: Option<&str>) -> Self {
+        let is_wanted = |description: &Description| {
+            kind.is_none_or(|kind| kind == MODEL)
+                && query.is_none_or(|query| description.type_name.as_str().contains(query))
+        };
+        let fitting = builtin::types().iter().filter(|description| is_wanted(description));
+        Self { built_in: fitting.map(|description| BuiltInDocument::from(description.as_ref())).collect(), ..self }
     }
 
     /// The same as a page, with the cursor of the next one.
     #[must_use]
     pub fn page(self, next: Option<String>) -> Self {
         Self { next, ..self }
+    }
+}
+
+/// The kind of what comes with the program.
+const MODEL: &str = "model";
+
+/// A model type that comes with the program, in `types`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BuiltInDocument {
+    /// `model`.
+    pub kind: String,
+    /// The type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its version.
+    pub version: Option<String>,
+}
+
+impl From<&Description> for BuiltInDocument {
+    fn from(description: &Description) -> Self {
+        Self {
+            kind: MODEL.to_owned(),
+            type_name: description.type_name.to_string(),
+            version: description.version.as_deref().map(str::to_owned),
+        }
     }
 }
 
@@ -121,7 +166,7 @@ pub struct DescribeDocument {
     pub type_name: String,
     /// The version that the export declares.
     pub version: Option<String>,
-    /// `local`, `mounted` or `pulled`.
+    /// `local`, `mounted` or `pulled`; `built-in` if it comes with the program.
     pub origin: String,
     /// The extension that it belongs to.
     pub extension: String,
@@ -161,16 +206,49 @@ pub struct MethodDocument {
     pub added_by: Option<String>,
 }
 
-impl From<&Composed> for DescribeDocument {
-    fn from(composed: &Composed) -> Self {
-        let Composed { row, attachment, add_ons, .. } = composed;
-        let description = &attachment.description;
-        let method = |method: &MethodDescription| MethodDocument {
+impl MethodDocument {
+    fn new(method: &MethodDescription, added_by: Option<String>) -> Self {
+        Self {
             name: method.name.clone(),
             description: method.description.clone(),
             kind: method.kind.clone(),
             arguments: json::to_value(&method.arguments),
-            added_by: attachment.methods.get(&method.name).map(|added| added.add_on.to_string()),
+            added_by,
+        }
+    }
+}
+
+impl DescribeDocument {
+    /// What a model type offers that comes with the program.
+    #[must_use]
+    pub fn built_in(description: &Description) -> Self {
+        Self {
+            schema: "mangrove.describe/1".to_owned(),
+            kind: MODEL.to_owned(),
+            type_name: description.type_name.to_string(),
+            version: description.version.as_deref().map(str::to_owned),
+            origin: builtin::ROOT.to_owned(),
+            extension: builtin::EXTENSION.to_owned(),
+            extension_version: env!("CARGO_PKG_VERSION").to_owned(),
+            path: format!("{}/{}", builtin::ROOT, description.type_name),
+            degraded: false,
+            shipped: None,
+            add_ons: Vec::new(),
+            methods: description.methods.iter().map(|method| MethodDocument::new(method, None)).collect(),
+            details: json::to_value(&description.details),
+            requirements: description.requirements.clone(),
+            notes: description.notes.clone(),
+        }
+    }
+}
+
+impl From<&Composed> for DescribeDocument {
+    fn from(composed: &Composed) -> Self {
+        let Composed { row, attachment, add_ons, .. } = composed;
+        let description = &attachment.description;
+        let method = |method: &MethodDescription| {
+            let added = attachment.methods.get(&method.name);
+            MethodDocument::new(method, added.map(|added| added.add_on.to_string()))
         };
         Self {
             schema: "mangrove.describe/1".to_owned(),

@@ -13,6 +13,8 @@ pub struct InForce {
     pub bundler: &'static str,
     /// The names of workflows of pulled extensions whose schedules are in force.
     pub allowed_schedules: BTreeSet<String>,
+    /// The vault for what names none.
+    pub default_vault: Option<String>,
 }
 
 /// The keys of `serve` in `mangrove.yaml`, sorted. What they mean is in `design/daemon.md`.

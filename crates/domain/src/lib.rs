@@ -118,6 +118,7 @@ pub mod state;
 pub mod survey;
 pub mod time;
 pub mod type_name;
+pub mod vault;
 pub mod version;
 pub mod watch;
 pub mod workflow;

@@ -4,7 +4,7 @@ use mangrove_domain::{
     description::Violation,
     failure::Fault,
     json::Json,
-    ports::{Checked, RunError},
+    ports::{Call, Checked, Member, RunError},
     problem::Code,
 };
 use mangrove_fs::json_text;
@@ -13,6 +13,19 @@ use mangrove_fs::json_text;
 #[must_use]
 pub fn location(export_name: &str, path: &[String]) -> String {
     path.iter().fold(export_name.to_owned(), |location, segment| format!("{location}.{segment}"))
+}
+
+/// What the function of a call is called in messages.
+#[must_use]
+pub fn location_of(export_name: &str, call: &Call) -> String {
+    let location = location(export_name, &call.path);
+    call.member.as_ref().map_or_else(|| location.clone(), |member| format!("{location}().{}", member.name))
+}
+
+/// A member as the engines are told of it.
+#[must_use]
+pub fn member(member: &Member) -> Json {
+    Json::object([("name", Json::from(member.name.as_str())), ("args", Json::Array(member.arguments.clone()))])
 }
 
 /// The value that a call gave as JSON text.

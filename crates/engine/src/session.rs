@@ -100,7 +100,7 @@ impl EngineSession {
             let _ = serve(machine, &engine, host, locked(&machine.ledger).take_requests());
             ended
         });
-        let location = outcome::location(&self.export_name, &request.path);
+        let location = outcome::location_of(&self.export_name, request);
         match ended {
             Ok(Ended::Value(text)) => outcome::value(&self.subject, &location, &text),
             Ok(Ended::NoSuchFunction(found)) => Err(outcome::no_such_function(&self.subject, &location, &found)),
@@ -153,8 +153,9 @@ fn call(
     let schema = below(machine, context, &request.schema)?;
     let global_schema = below(machine, context, &request.global_schema)?;
     let (arguments, data) = (request.arguments.to_string(), request.context.to_string());
+    let member = request.member.as_ref().map(|member| outcome::member(member).to_string());
     let promise: Promise =
-        start.call((function.clone(), parent, arguments, data, schema, global_schema)).map_err(stop)?;
+        start.call((function.clone(), parent, arguments, data, schema, global_schema, member)).map_err(stop)?;
     machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
     // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
     let mut jobs = 0;
@@ -193,6 +194,10 @@ fn below<'js>(machine: &Machine, context: &Ctx<'js>, path: &[String]) -> Result<
 /// What `start` of the kit gives if a schema objects.
 fn rejected<'js>(kit: &Object<'js>, rejection: &Object<'js>) -> rquickjs::Result<Ended> {
     let member = |name: &str| rejection.get::<_, Value>(name).map(|value| text(kit, &value).unwrap_or_default());
+    let absent = member("absent")?;
+    if !absent.is_empty() {
+        return Ok(Ended::NoSuchFunction(absent));
+    }
     let checked = if member("checked")? == "globalArguments" { Checked::GlobalArguments } else { Checked::Arguments };
     Ok(Ended::Rejected(checked, member("issues")?))
 }

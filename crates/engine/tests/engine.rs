@@ -813,6 +813,7 @@ fn checked(schema: &str, arguments: &str, globals: &str) -> String {
         schema: vec![schema.to_owned()],
         context: Json::object([("globalArgs", json(globals))]),
         global_schema: vec!["globalArguments".to_owned()],
+        member: None,
     };
     match session.call(&call, &mut |_| Ok(Json::Null)) {
         Ok(value) => value.to_string(),

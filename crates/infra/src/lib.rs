@@ -40,10 +40,11 @@
 //! | `calendar` | `calendar`: when schedules are due | croner, chrono, chrono-tz |
 //! | `bundler` | `bundler`, `worker`, `inspection_cache`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
 //! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
+//! | `vaults` | `vaults`: secrets in encrypted files | ring |
 //! | `watcher` | `watcher`: changes of files as they happen | notify |
 //!
-//! [`state_directory`], [`store`], [`seals`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the light
-//! ones together to a program of its own.
+//! [`state_directory`], [`store`], [`seals`], [`shell`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the
+//! light ones together to a program of its own.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
@@ -74,6 +75,7 @@ pub mod runtime;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod seals;
+pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod state_directory;
@@ -81,6 +83,8 @@ pub mod store;
 #[cfg(feature = "sqlite")]
 mod stored;
 pub mod system;
+#[cfg(feature = "vaults")]
+pub mod vaults;
 #[cfg(feature = "watcher")]
 pub mod watcher;
 #[cfg(feature = "bundler")]

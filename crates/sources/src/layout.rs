@@ -34,8 +34,18 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 9] =
-    ["repoId", "bundler", "deno", "driver", "permissions", "schedules", "serve", "mangroveVersion", "initializedAt"];
+const KNOWN_KEYS: [&str; 10] = [
+    "repoId",
+    "bundler",
+    "defaultVault",
+    "deno",
+    "driver",
+    "permissions",
+    "schedules",
+    "serve",
+    "mangroveVersion",
+    "initializedAt",
+];
 const KNOWN_DIRECTORIES: [&str; 6] = ["models", "vaults", "drivers", "reports", "datastores", "workflows"];
 
 /// The nearest directory at or above `start` that holds a marker.
@@ -71,6 +81,8 @@ pub struct Layout {
     pub serve: BTreeMap<String, (String, Position)>,
     /// The names of workflows of pulled extensions whose schedules are in force: `schedules.allow`.
     pub allowed_schedules: BTreeSet<String>,
+    /// The vault for what names none.
+    pub default_vault: Option<String>,
     /// What is wrong with the marker.
     pub problems: Vec<Problem>,
 }
@@ -134,6 +146,8 @@ impl Layout {
             };
             if key == "repoId" {
                 layout.repository_id = Some(text()?.into());
+            } else if key == "defaultVault" {
+                layout.default_vault = Some(text()?.to_owned());
             } else if key == "bundler" && warns {
                 layout.bundler = Some(text()?.to_owned());
             } else if key == "deno" && warns {

@@ -17,7 +17,7 @@ use std::{
 use arc_swap::ArcSwap;
 use mangrove_domain::{
     definition::Definition,
-    description::Violation,
+    description::{Description, Violation},
     digest::Digest,
     document::Node,
     failure::Failure,
@@ -25,8 +25,8 @@ use mangrove_domain::{
     nearest,
     permission::{Grantee, Permission, Permissions},
     ports::{
-        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, OpenRequest, RunError, RunStore,
-        SchemaValidator,
+        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodHost, MethodRunner, OpenRequest, RunError,
+        RunStore, SchemaValidator, Shell,
     },
     problem::Code,
     row::Row,
@@ -38,11 +38,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
+    builtin::{self, shell::ShellError},
     data::{Models, Records},
     render::{Lookups, Renderer, Scope, Stage},
-    secrets::{Environment, NoSecrets},
+    secrets::{Environment, Placeholders},
     spans,
     types::{MethodCode, NotReady, ReadyType, Types},
+    vault::Vaults,
 };
 
 pub(crate) use budget::{RunBudget, StepBudget};
@@ -61,6 +63,10 @@ pub struct Services {
     pub types: Arc<dyn Types>,
     /// Runs their methods.
     pub runner: Arc<dyn MethodRunner>,
+    /// Runs the commands of `command/shell`.
+    pub shell: Arc<dyn Shell>,
+    /// Keep secrets.
+    pub vaults: Vaults,
     /// Keeps run records.
     pub runs: Arc<dyn RunStore>,
     /// Keeps what methods write.
@@ -134,22 +140,12 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
 }
 
 async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
-    let type_name = &call.definition.type_name.value;
-    let kind = model_kind();
-    let ready = tokio::select! {
-        biased;
-        () = call.cancellation.cancelled() => return Invoked::ended(RunStatus::Cancelled, Some(cancelled())),
-        ready = services.types.ready(&kind, type_name) => ready,
+    let callee = match callee(services, &call).await {
+        Ok(callee) => callee,
+        Err((status, error)) => return Invoked::ended(status, Some(call.environment.mask_problem(error))),
     };
-    let ready = match ready {
-        Ok(ready) => ready,
-        Err(not_ready) => {
-            let problem = call.environment.mask_problem(blocked(&not_ready, services.clock.now()));
-            return Invoked::ended(RunStatus::Blocked, Some(problem));
-        }
-    };
-    let provenance = Some(provenance(&call, &ready));
-    let prepared = match prepare(services, &call, &ready).await {
+    let provenance = Some(provenance(&call, &callee));
+    let prepared = match prepare(services, &call, &callee).await {
         Ok(prepared) => prepared,
         Err(error) => return Invoked { provenance, ..Invoked::failed(call.environment.mask_problem(error)) },
     };
@@ -158,7 +154,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         schemas: Arc::clone(&services.schemas),
         clock: Arc::clone(&services.clock),
         environment: Arc::clone(call.environment),
-        description: Arc::clone(&ready.description),
+        description: Arc::clone(callee.description()),
         model_id: call.definition.id.clone(),
         model_name: call.definition.name.value.clone(),
         models: Arc::clone(call.models),
@@ -169,12 +165,14 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         budget: Arc::clone(call.budget),
         state: Mutex::new(State::new(call.budget)),
     });
-    if let Some(behind) = &ready.behind {
+    if let Callee::Extension(ready) = &callee
+        && let Some(behind) = &ready.behind
+    {
         host.remark(behind);
     }
-    // Dropping the call ends the worker that is in it.
+    // Dropping the call ends the worker or the command that is in it.
     let outcome = tokio::select! {
-        outcome = execute(services, &call, &ready, &prepared, &host) => outcome,
+        outcome = execute(services, &call, &callee, &prepared, &host) => outcome,
         () = call.cancellation.cancelled() => Err(cancelled()),
     };
     let (handles, logs, twice) = {
@@ -182,7 +180,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         (std::mem::take(&mut state.handles), state.log.take(), state.twice.take())
     };
     let outcome = match outcome {
-        Ok(()) if deletes(&ready, call.method) => {
+        Ok(()) if deletes(callee.description(), call.method) => {
             let label = format!("{}.{}", call.definition.name.value, call.method);
             let failed = |error| problem(Code::METHOD_FAILED, format!("`{label}` has run, and {error}"));
             host.bury(call.method).await.map_err(failed)
@@ -205,8 +203,8 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
 }
 
 /// True for a method that removes what its resources stand for: it says so, or is called so.
-fn deletes(ready: &ReadyType, method: &str) -> bool {
-    let kind = ready.description.method(method).and_then(|method| method.kind.as_deref());
+fn deletes(description: &Description, method: &str) -> bool {
+    let kind = description.method(method).and_then(|method| method.kind.as_deref());
     kind.map_or_else(|| ["delete", "destroy", "remove"].contains(&method), |kind| kind == "delete")
 }
 
@@ -217,21 +215,69 @@ fn written_twice(call: &Invocation<'_>, name: &str) -> RunProblem {
     problem(Code::METHOD_FAILED, message)
 }
 
+/// What has the method.
+enum Callee {
+    /// A type that comes with the program.
+    BuiltIn(&'static Arc<Description>),
+    /// A type of an extension.
+    Extension(Box<ReadyType>),
+}
+
+impl Callee {
+    fn description(&self) -> &Arc<Description> {
+        match self {
+            Callee::BuiltIn(description) => description,
+            Callee::Extension(ready) => &ready.description,
+        }
+    }
+
+    /// Why methods are not there that could be.
+    fn left_out(&self) -> &[String] {
+        match self {
+            Callee::BuiltIn(_) => &[],
+            Callee::Extension(ready) => &ready.left_out,
+        }
+    }
+}
+
+/// The type of a call; how the call ends if there is none.
+async fn callee(services: &Services, call: &Invocation<'_>) -> Result<Callee, (RunStatus, RunProblem)> {
+    let type_name = &call.definition.type_name.value;
+    if let Some(description) = builtin::model(type_name) {
+        return Ok(Callee::BuiltIn(description));
+    }
+    if let Some(reason) = builtin::not_served(type_name) {
+        return Err((RunStatus::Failed, problem(Code::UNKNOWN_TYPE, reason)));
+    }
+    let kind = model_kind();
+    let ready = tokio::select! {
+        biased;
+        () = call.cancellation.cancelled() => return Err((RunStatus::Cancelled, cancelled())),
+        ready = services.types.ready(&kind, type_name) => ready,
+    };
+    match ready {
+        Ok(ready) => Ok(Callee::Extension(Box::new(ready))),
+        Err(not_ready) => Err((RunStatus::Blocked, blocked(&not_ready, services.clock.now()))),
+    }
+}
+
 /// What a method is called with.
 struct Prepared {
     arguments: Json,
     context: Json,
+    /// The secrets that stand in the arguments of a type that comes with the program.
+    placeholders: Placeholders,
 }
 
-async fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Result<Prepared, RunProblem> {
-    let description = ready.description.as_ref();
+async fn prepare(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Result<Prepared, RunProblem> {
+    let description = callee.description().as_ref();
     let definition = call.definition;
     let Some(method) = description.method(call.method) else {
         let known = description.methods.iter().map(|method| method.name.as_str());
         let hint = nearest::hint(call.method, known.clone())
             .unwrap_or_else(|| format!("known methods: {}", known.collect::<Vec<_>>().join(", ")));
         let mut message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
-        for reason in &ready.left_out {
+        for reason in callee.left_out() {
             message.push_str("; ");
             message.push_str(reason);
         }
@@ -239,14 +285,16 @@ async fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) 
     };
     let about = definition_json(definition);
     let scope = call.scope.with_self(about.clone());
+    // The shell gets secrets in another way than in its command.
+    let placeholders = matches!(callee, Callee::BuiltIn(_)).then(Placeholders::default);
     let renderer = Renderer {
         expressions: services.expressions.as_ref(),
         environment: call.environment,
         scope: &scope,
         file: &definition.file,
         lookups: call.lookups,
-        secrets: &NoSecrets,
-        placeholders: None,
+        secrets: &services.vaults,
+        placeholders: placeholders.as_ref(),
     };
     let mut global = rendered(&renderer, definition.global_arguments.as_ref()).await?;
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
@@ -273,7 +321,7 @@ async fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) 
         ("definition", about),
         ("methodName", Json::from(call.method)),
     ]);
-    Ok(Prepared { arguments: merged, context })
+    Ok(Prepared { arguments: merged, context, placeholders: placeholders.unwrap_or_default() })
 }
 
 /// What a definition says, as its methods are called with it.
@@ -287,11 +335,62 @@ async fn rendered(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<Json, 
 async fn execute(
     services: &Services,
     call: &Invocation<'_>,
+    callee: &Callee,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let work = async {
+        match callee {
+            Callee::BuiltIn(_) => run_command(services, call, prepared, host).await,
+            Callee::Extension(ready) => run_code(services, call, ready, prepared, host).await,
+        }
+    };
+    let Some(limit) = call.timeout else { return work.await };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let label = label(call);
+        let message = format!("`{label}` did not end within {} ms, the time limit of the step", limit.as_millis());
+        Err(problem(Code::METHOD_FAILED, message))
+    })
+}
+
+/// What people call a method of a definition.
+fn label(call: &Invocation<'_>) -> String {
+    format!("{}.{}", call.definition.name.value, call.method)
+}
+
+/// Carries out a method of a type that comes with the program; there is one.
+async fn run_command(
+    services: &Services,
+    call: &Invocation<'_>,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+    let tools = builtin::shell::Tools {
+        shell: services.shell.as_ref(),
+        clock: services.clock.as_ref(),
+        environment: call.environment,
+        placeholders: &prepared.placeholders,
+        host: &as_host,
+    };
+    builtin::shell::execute(&tools, &prepared.arguments).await.map_err(|error| match error {
+        ShellError::Arguments(violations) => broken(&subject_of(Checked::Arguments, call), &violations),
+        ShellError::Failed(message) => {
+            let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
+            problem(code, format!("`{}` {message}", label(call)))
+        }
+    })
+}
+
+/// Carries out a method of an extension.
+async fn run_code(
+    services: &Services,
+    call: &Invocation<'_>,
     ready: &ReadyType,
     prepared: &Prepared,
     host: &Arc<Host>,
 ) -> Result<(), RunProblem> {
-    let label = format!("{}.{}", call.definition.name.value, call.method);
+    let label = label(call);
     let code = ready.code(call.method);
     let request = OpenRequest {
         bundle: code.bundle.clone(),
@@ -300,7 +399,7 @@ async fn execute(
         requirements: ready.description.requirements.clone(),
         grantee: grantee(services, call, ready, code.row),
     };
-    let work = async {
+    let outcome = async {
         let mut session = services.runner.open(request).await?;
         let member = |name: &str| [code.path.clone(), vec![name.to_owned()]].concat();
         let request = Call {
@@ -309,21 +408,11 @@ async fn execute(
             schema: member("arguments"),
             context: prepared.context.clone(),
             global_schema: vec!["globalArguments".to_owned()],
+            member: None,
         };
         session.call(request, Arc::clone(host) as _).await
     };
-    let outcome = match call.timeout {
-        None => work.await,
-        Some(limit) => match tokio::time::timeout(limit, work).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let message =
-                    format!("`{label}` did not end within {} ms, the time limit of the step", limit.as_millis());
-                return Err(problem(Code::METHOD_FAILED, message));
-            }
-        },
-    };
-    match outcome {
+    match outcome.await {
         Ok(_) => Ok(()),
         Err(RunError::Threw { message, stack }) => {
             if let Some(stack) = stack {
@@ -384,7 +473,22 @@ fn definition_json(definition: &Definition) -> Json {
     ])
 }
 
-fn provenance(call: &Invocation<'_>, ready: &ReadyType) -> Provenance {
+fn provenance(call: &Invocation<'_>, callee: &Callee) -> Provenance {
+    let ready = match callee {
+        Callee::Extension(ready) => ready,
+        Callee::BuiltIn(description) => {
+            return Provenance {
+                definition_digest: call.digest.map(|digest| digest.to_string()),
+                type_name: description.type_name.to_string(),
+                type_version: description.version.as_deref().map(str::to_owned),
+                bundle_digest: String::new(),
+                fingerprint: String::new(),
+                extension: format!("{}@{}", builtin::EXTENSION, env!("CARGO_PKG_VERSION")),
+                source: format!("{}/{}", builtin::ROOT, description.type_name),
+                shadow_fallback: false,
+            };
+        }
+    };
     let MethodCode { row, bundle, .. } = ready.code(call.method);
     Provenance {
         definition_digest: call.digest.map(|digest| digest.to_string()),

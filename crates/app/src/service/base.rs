@@ -1,6 +1,9 @@
 //! The service itself: what it holds and how it is built.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 use mangrove_domain::{
@@ -23,6 +26,7 @@ use super::{
 use crate::{
     on_demand::OnDemand,
     scan::{ScanRequest, Scanner},
+    vault::Vaults,
 };
 
 /// Everything that can be done with one repository, for as long as a process runs. Cheap to clone: clones are one
@@ -35,6 +39,8 @@ pub struct Service {
     /// What is granted now.
     pub(super) permissions: Arc<ArcSwap<Permissions>>,
     pub(super) active: Arc<ActiveRuns>,
+    /// The vaults, from the first time that one is asked for.
+    pub(super) vaults: Arc<OnceLock<Vaults>>,
     pub(super) options: Options,
     /// Receives how far scans are.
     pub(super) progress: Arc<dyn Progress>,
@@ -52,6 +58,7 @@ impl Service {
             repository: Arc::new(repository),
             permissions: Arc::default(),
             active: Arc::default(),
+            vaults: Arc::default(),
             options: Options::default(),
             progress: ScanRequest::default().progress,
         }

@@ -1,6 +1,6 @@
 //! Definitions and workflows: reading and validating them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use mangrove_domain::{
     json::Json,
@@ -18,7 +18,7 @@ use super::{
     runs::{RunError, unknown},
 };
 use crate::{
-    method, on_demand,
+    builtin, method, on_demand,
     types::Unclaimed,
     workflow::{
         inputs::{self, Mistakes},
@@ -87,7 +87,8 @@ impl Service {
             return Ok(Validation { problems: library.problems_of(&broken.file).cloned().collect() });
         }
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
-        let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
+        let mut named = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
+        named.retain(|name: &TypeName| builtin::model(name).is_none());
         let request = self.scan_request(CancellationToken::new());
         let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named, &request).await;
         let unobservable = refreshed.map_err(ServiceError::Scan)?;

@@ -20,6 +20,7 @@ mod runs;
 mod settings;
 mod sources;
 mod upkeep;
+mod vaults;
 
 pub use self::{
     base::Service,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
     Calendar, Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, ProcessUsage,
-    Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator,
+    Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell, VaultProviders,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};
@@ -42,6 +42,10 @@ pub struct Repository {
 pub struct Running {
     /// Runs methods.
     pub runner: Arc<dyn MethodRunner>,
+    /// Runs the commands of `command/shell`.
+    pub shell: Arc<dyn Shell>,
+    /// Opens vaults of the types that come with the program.
+    pub vaults: Arc<dyn VaultProviders>,
     /// Keeps what methods write.
     pub data: Arc<dyn DataStore>,
     /// How much may run at once where a workflow does not say.

@@ -2,11 +2,15 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use mangrove_domain::{description::Description, index::TypeIndex, ports::Catalog, source::Kind, type_name::TypeName};
+use mangrove_domain::{
+    advice::Advice, description::Description, index::TypeIndex, ports::Catalog, source::Kind, type_name::TypeName,
+};
 
 use super::catalogue::{Claim, TypeCatalogue};
 use crate::{
-    attachment, scan,
+    attachment, builtin,
+    method::model_kind,
+    scan,
     types::{NotReady, Unclaimed},
 };
 
@@ -46,15 +50,21 @@ impl CatalogTypes {
 
 impl TypeCatalogue for CatalogTypes {
     fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
-        self.descriptions.get(&(kind.clone(), name.clone())).cloned()
+        built_in(kind, name).cloned().or_else(|| self.descriptions.get(&(kind.clone(), name.clone())).cloned())
     }
 
     fn names(&self, kind: &Kind) -> Vec<TypeName> {
         let resolvable = self.index.rows().filter(|row| row.kind == *kind && row.is_resolvable());
-        resolvable.filter_map(|row| row.type_name().cloned()).collect()
+        let built_in = builtin::types().iter().filter(|_| *kind == model_kind());
+        let built_in = built_in.map(|description| description.type_name.clone());
+        resolvable.filter_map(|row| row.type_name().cloned()).chain(built_in).collect()
     }
 
     fn claim(&self, kind: &Kind, name: &TypeName) -> Option<Claim> {
+        if let Some(reason) = builtin::not_served(name) {
+            let advice = Advice::from("take it out: nothing here needs it".to_owned());
+            return Some(Claim { reason, advice, is_unscanned: false });
+        }
         let not_ready = NotReady::explain(&self.index, Some(kind), name, (self.unclaimed)(kind, name), None);
         let Unclaimed { unscanned, unobservable, .. } = &not_ready.unclaimed;
         let is_known = !not_ready.claimed_by.is_empty() || !unscanned.is_empty() || !unobservable.is_empty();
@@ -64,4 +74,9 @@ impl TypeCatalogue for CatalogTypes {
             is_unscanned: not_ready.claimed_by.is_empty() && !unscanned.is_empty(),
         })
     }
+}
+
+/// The type of this name that comes with the program.
+fn built_in(kind: &Kind, name: &TypeName) -> Option<&'static Arc<Description>> {
+    builtin::model(name).filter(|_| *kind == model_kind())
 }

@@ -1,8 +1,10 @@
 //! `mangrove describe`
 
+use std::collections::BTreeMap;
+
 use mangrove_app::{attachment::Composed, catalogue::Lookup, health};
 use mangrove_documents::{DescribeDocument, ErrorReport};
-use mangrove_domain::{json::Json, problem::Code};
+use mangrove_domain::{attachment::AddedMethod, description::Description, json::Json, problem::Code};
 
 use super::Context;
 use crate::{
@@ -21,6 +23,7 @@ pub(crate) async fn run(
     let kind = kind.map(|name| Context::kind(&service, name)).transpose()?;
     match service.describe(query, kind.as_ref()).await? {
         Lookup::Found(composed) => show(context, *composed, method),
+        Lookup::BuiltIn(description) => show_built_in(context, description.as_ref().clone(), method),
         Lookup::Unknown(not_ready) => Err(CommandError::not_ready(&not_ready, service.clock().now())),
         Lookup::Ambiguous(kinds) => Err(CommandError::mistake(ErrorReport::ambiguous_type(query, &kinds))),
         Lookup::NoName(nearest) => Err(CommandError::mistake(ErrorReport::no_type_name(query, &nearest))),
@@ -31,7 +34,35 @@ fn show(context: &Context, mut composed: Composed, method: Option<&str>) -> Resu
     for left_out in &composed.undescribed {
         context.printer.problem(&left_out.undescribed());
     }
-    let description = &mut composed.attachment.description;
+    keep_method(&mut composed.attachment.description, method)?;
+    if context.printer.is_json() {
+        context.printer.document(&DescribeDocument::from(&composed));
+    } else {
+        if method.is_none() {
+            print_origin(context, &composed);
+        }
+        print(context, &composed.attachment.description, &composed.attachment.methods, method.is_some());
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows a type that comes with the program.
+fn show_built_in(context: &Context, mut description: Description, method: Option<&str>) -> Result<Exit, CommandError> {
+    keep_method(&mut description, method)?;
+    if context.printer.is_json() {
+        context.printer.document(&DescribeDocument::built_in(&description));
+    } else {
+        if method.is_none() {
+            print_name(context, &description);
+            context.printer.line("  model, built in");
+        }
+        print(context, &description, &BTreeMap::new(), method.is_some());
+    }
+    Ok(Exit::Done)
+}
+
+/// Takes all methods out of a description but the one that is asked for.
+fn keep_method(description: &mut Description, method: Option<&str>) -> Result<(), CommandError> {
     if let Some(name) = method {
         if description.method(name).is_none() {
             let known: Vec<&str> = description.methods.iter().map(|method| method.name.as_str()).collect();
@@ -45,33 +76,42 @@ fn show(context: &Context, mut composed: Composed, method: Option<&str>) -> Resu
         }
         description.methods.retain(|method| method.name == name);
     }
-    if context.printer.is_json() {
-        context.printer.document(&DescribeDocument::from(&composed));
-    } else {
-        print(context, &composed, method.is_some());
-    }
-    Ok(Exit::Done)
+    Ok(())
 }
 
-fn print(context: &Context, composed: &Composed, is_one_method: bool) {
+fn print_name(context: &Context, description: &Description) {
+    // Only models have a version of their own.
+    let version = description.version.as_deref().unwrap_or_default();
+    context.printer.line(Style::Bold.of(description.type_name.as_str()) + format!(" {version}"));
+}
+
+/// Where a type comes from.
+fn print_origin(context: &Context, composed: &Composed) {
     let Composed { row, attachment, add_ons, .. } = composed;
-    let description = &attachment.description;
+    let printer = &context.printer;
+    print_name(context, &attachment.description);
+    printer.line(format!("  {} from {} ({})", row.kind, row.source, row.origin.as_str()));
+    printer.line(format!("  extension {} {}", row.extension.name, row.extension.version));
+    if let Some(failure) = &row.degraded {
+        printer.line(format!("  degraded: {}", failure.latest_message));
+    }
+    if let Some(remark) = health::shipped(row) {
+        printer.line(format!("  shipped: {}", remark.message));
+    }
+    for add_on in add_ons {
+        printer.line(format!("  with {} ({})", add_on.source, add_on.origin.as_str()));
+    }
+}
+
+/// What a type offers.
+fn print(
+    context: &Context,
+    description: &Description,
+    added_methods: &BTreeMap<String, AddedMethod>,
+    is_one_method: bool,
+) {
     let printer = &context.printer;
     if !is_one_method {
-        // Only models have a version of their own.
-        let version = description.version.as_deref().unwrap_or_default();
-        printer.line(Style::Bold.of(description.type_name.as_str()) + format!(" {version}"));
-        printer.line(format!("  {} from {} ({})", row.kind, row.source, row.origin.as_str()));
-        printer.line(format!("  extension {} {}", row.extension.name, row.extension.version));
-        if let Some(failure) = &row.degraded {
-            printer.line(format!("  degraded: {}", failure.latest_message));
-        }
-        if let Some(remark) = health::shipped(row) {
-            printer.line(format!("  shipped: {}", remark.message));
-        }
-        for add_on in add_ons {
-            printer.line(format!("  with {} ({})", add_on.source, add_on.origin.as_str()));
-        }
         for (key, title) in [("name", "name"), ("description", "about"), ("scope", "scope")] {
             if let Some(text) = description.details.get(key).and_then(Json::as_str) {
                 printer.line(format!("  {title} {text}"));
@@ -104,7 +144,7 @@ fn print(context: &Context, composed: &Composed, is_one_method: bool) {
     }
     for method in &description.methods {
         let kind = method.kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
-        let added = attachment.methods.get(&method.name);
+        let added = added_methods.get(&method.name);
         let added = added.map(|added| format!("  (from {})", added.add_on)).unwrap_or_default();
         let name = Line::from("    ") + Style::Bold.of(&method.name);
         printer.line(name + format!("{kind}  {}{added}", method.description));

@@ -20,6 +20,7 @@ pub(crate) mod runtime;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod types;
+pub(crate) mod vault;
 pub(crate) mod watch;
 pub(crate) mod why;
 pub(crate) mod workflow;

@@ -59,7 +59,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     };
     let descriptors = compose::raise_descriptor_limit();
     let hosts = Hosts::new(settings.hosts.value.clone());
-    let secrets = compose::webhook_secrets(context.environment().clone(), service.directory().to_owned());
+    let secrets = compose::webhook_secrets(context.environment().clone(), &service);
     let answers = Answers { access, hosts, pages: explain::page, secrets, further: mangrove_dashboard::further() };
     let daemon = Daemon::new(service, compose::watcher(), compose::service_manager(), settings.options(), answers);
     let mut handle = daemon.start().await.map_err(|error| {

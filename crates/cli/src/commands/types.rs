@@ -1,7 +1,7 @@
 //! `mangrove types`
 
 use mangrove_documents::{TypeDocument, TypesDocument};
-use mangrove_domain::{row::Row, state::StateName};
+use mangrove_domain::{row::Row, source::Kind, state::StateName};
 
 use super::Context;
 use crate::{client::Client, errors::CommandError, exit::Exit, line::Style, printer::table};
@@ -29,7 +29,8 @@ pub(crate) async fn run(
                     || row.source.path.as_str().contains(query)
             })
         });
-    print(context, &TypesDocument::new(rows), index.rows().next().is_none());
+    let document = TypesDocument::new(rows).with_built_in(kind.as_ref().map(Kind::as_str), query);
+    print(context, &document, index.rows().next().is_none());
     Ok(Exit::Done)
 }
 
@@ -72,10 +73,14 @@ fn print(context: &Context, document: &TypesDocument, is_catalog_empty: bool) {
             ]
         })
         .collect();
-    for line in table(&cells) {
+    let built_in = document.built_in.iter().map(|listed| {
+        let version = listed.version.as_deref().unwrap_or("-").to_owned();
+        vec![listed.type_name.clone(), version, listed.kind.clone(), "built in".to_owned(), "-".to_owned()]
+    });
+    for line in table(&cells.iter().cloned().chain(built_in).collect::<Vec<_>>()) {
         context.printer.line(line);
     }
-    if cells.is_empty() {
+    if cells.is_empty() && (is_catalog_empty || document.built_in.is_empty()) {
         let text = if is_catalog_empty {
             "the catalog is empty; `mangrove scan` finds extensions"
         } else {

@@ -89,6 +89,7 @@ fn in_force(layout: &Layout, bundlers: &BundlerSettings) -> InForce {
         permissions: layout.permissions.clone(),
         bundler: bundlers.choice.as_str(),
         allowed_schedules: layout.allowed_schedules.clone(),
+        default_vault: layout.default_vault.clone(),
     }
 }
 

@@ -50,9 +50,11 @@ use mangrove_infra::{
     runtime::{ProgramLocations, version::Versions},
     schema::JsonSchemas,
     seals::FileSeals,
+    shell::SystemShell,
     state_directory,
     store::LocalStore,
     system::{SystemClock, SystemEntropy},
+    vaults::BuiltInVaults,
     watcher::SystemWatcher,
     worker::{MeasuredProcess, Pool, PoolOptions, child, exit_with_parent},
 };
@@ -103,8 +105,8 @@ pub(crate) fn calendar_in(zone: &str) -> Option<Arc<dyn Calendar>> {
 }
 
 /// Where the secrets of webhooks are found.
-pub(crate) fn webhook_secrets(environment: BTreeMap<String, String>, repository: PathBuf) -> Arc<dyn Secrets> {
-    Arc::new(HostSecrets { environment, repository })
+pub(crate) fn webhook_secrets(environment: BTreeMap<String, String>, service: &Service) -> Arc<dyn Secrets> {
+    Arc::new(HostSecrets { environment, service: service.clone() })
 }
 
 /// Whoever started this process and watches over it.
@@ -240,8 +242,13 @@ impl Composition {
         let packages = Arc::new(self.packages(registry::Limits::default(), self.settings.is_locked));
         let catalog = databases.catalog();
         let ports = self.ports(catalog, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
-        let running =
-            Running { runner: Arc::clone(&runner) as _, data: Arc::new(self.data()), limits: Limits::default() };
+        let running = Running {
+            runner: Arc::clone(&runner) as _,
+            shell: Arc::new(SystemShell::new()),
+            vaults: Arc::new(BuiltInVaults::new(self.settings.repository.clone(), self.home())),
+            data: Arc::new(self.data()),
+            limits: Limits::default(),
+        };
         let usage = MeasuredProcess { builders: self.pool.clone(), callers: self.call_pool.clone() };
         let service = Service::new(Parts { ports, loaders, jobs: self.settings.jobs, repository: self.repository() });
         let replace = {
@@ -300,6 +307,11 @@ impl Composition {
             clock: overrides.clock,
             entropy: Arc::clone(&self.entropy),
         }
+    }
+
+    /// The home directory of the user.
+    fn home(&self) -> Option<PathBuf> {
+        self.settings.environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
     }
 
     fn repository(&self) -> Repository {

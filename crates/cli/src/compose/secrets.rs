@@ -1,17 +1,18 @@
 //! Secrets of webhooks, where a workflow file says that they are.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use mangrove_app::service::Service;
 use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::workflow::webhook::SecretSource;
 use mangrove_fs::read::{self, FileKind, Within};
 
-/// In variables of the process, and in files.
+/// In variables of the process, in files, and in vaults.
 pub(super) struct HostSecrets {
     pub(super) environment: BTreeMap<String, String>,
-    /// Where relative paths begin.
-    pub(super) repository: PathBuf,
+    /// Has the vaults; relative paths begin in its directory.
+    pub(super) service: Service,
 }
 
 #[async_trait]
@@ -23,13 +24,15 @@ impl Secrets for HostSecrets {
                 value.map(|value| value.clone().into_bytes()).ok_or_else(|| format!("the variable {name} is not set"))
             }
             SecretSource::File(path) => {
-                let path = self.repository.join(path);
+                let path = self.service.directory().join(path);
                 let read = mangrove_fs::blocking(move || read::text(path, Within::Anywhere, FileKind::Document)).await;
                 let text = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
                 Ok(text.strip_suffix('\n').unwrap_or(&text).as_bytes().to_vec())
             }
-            SecretSource::Vault { vault, .. } => {
-                Err(format!("secrets in vaults, such as {vault}, cannot be read yet; `@env=` and `@file=` can"))
+            SecretSource::Vault { vault, key } => {
+                let vaults = self.service.vaults().map_err(|error| error.to_string())?;
+                let secret = vaults.secret(vault, key).await.map_err(|error| error.to_string())?;
+                Ok(secret.value.into_bytes())
             }
         }
     }

@@ -45,7 +45,7 @@ use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, sche
 use mangrove_testkit::{
     fakes::{
         ManualClock, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore, MemoryTree,
-        PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
+        NeverAsked, PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };
@@ -279,8 +279,13 @@ impl World {
             schemas: Arc::new(JsonSchemas),
         };
         let script = Script::default();
-        let running =
-            Running { runner: Arc::new(script.clone()), data: Arc::new(MemoryData::new()), limits: Limits::default() };
+        let running = Running {
+            runner: Arc::new(script.clone()),
+            shell: Arc::new(NeverAsked),
+            vaults: Arc::new(NeverAsked),
+            data: Arc::new(MemoryData::new()),
+            limits: Limits::default(),
+        };
         let (metrics, runs) = (Arc::new(Metrics::default()), Arc::new(MemoryRuns::new()));
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 1, repository })
             .with_runs(Arc::clone(&runs) as _)

@@ -117,6 +117,7 @@ pub(crate) async fn show(
     // What nobody knows is looked for on the disk.
     match state.look(state.service().describe_published(&name, kind.as_ref())).await? {
         Lookup::Found(composed) => found(&visitor, &composed).await,
+        Lookup::BuiltIn(description) => built_in(&visitor, DescribeDocument::built_in(description)),
         Lookup::Unknown(not_ready) => unusable(&visitor, &name, kind, &not_ready).await,
         Lookup::Ambiguous(kinds) => {
             let frame = visitor.frame(Section::Types, name.as_str());
@@ -132,8 +133,26 @@ async fn found(visitor: &Visitor, composed: &Composed) -> Result<Response, ApiEr
     let document = DescribeDocument::from(composed);
     let name = composed.attachment.description.type_name.clone();
     let rows = rows_of(&index, &composed.row.kind, &name);
-    let described = Described::new(document, composed, &visitor.state.service().permissions());
+    let shipped = health::shipped(&composed.row).map(|remark| remark.message);
+    let described = Described::new(document, shipped, &visitor.state.service().permissions());
     send(visitor, &name, &composed.row.kind, &rows, Some(described), Vec::new()).await
+}
+
+/// A type that comes with the program.
+fn built_in(visitor: &Visitor, document: DescribeDocument) -> Result<Response, ApiError> {
+    let (name, kind) = (document.type_name.clone(), document.kind.clone());
+    page(&TypePage {
+        frame: visitor.frame(Section::Types, name.as_str()),
+        name,
+        kind,
+        badge: Badge::new(Tone::Good, "built in"),
+        groups: Vec::new(),
+        reasons: Vec::new(),
+        described: Some(Described::new(document, None, &visitor.state.service().permissions())),
+        sources: Vec::new(),
+        timeline: Vec::new(),
+        further: 0,
+    })
 }
 
 /// A type that sources claim and none resolves.
@@ -217,7 +236,7 @@ impl Described {
         self.permissions.iter().any(|line| line.is_lacking)
     }
 
-    fn new(document: DescribeDocument, composed: &Composed, permissions: &Permissions) -> Self {
+    fn new(document: DescribeDocument, is_shipped: Option<String>, permissions: &Permissions) -> Self {
         let details = &document.details;
         let text = |key: &str| details.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
         let labels = details
@@ -242,7 +261,7 @@ impl Described {
             schemas: schemas.filter(|(_, lines)| !lines.is_empty()).collect(),
             sections: sections.filter(|(_, members)| !members.is_empty()).collect(),
             permissions: reach(&document, permissions),
-            is_shipped: health::shipped(&composed.row).map(|remark| remark.message),
+            is_shipped,
             document,
         }
     }

@@ -6,6 +6,7 @@ use mangrove_daemon::http::{
     ApiError, Parameters,
     listing::{self, SourceFilter, SourceWords},
 };
+use mangrove_documents::{BuiltInDocument, TypesDocument};
 use mangrove_domain::{row::Row, state::StateName};
 use serde::Deserialize;
 
@@ -36,6 +37,8 @@ struct Types {
     kinds: Vec<String>,
     states: Vec<Choice>,
     lines: Vec<Line>,
+    /// The types that come with the program and fit.
+    built_in: Vec<BuiltIn>,
     total: usize,
     next: Option<String>,
 }
@@ -43,6 +46,11 @@ struct Types {
 struct Choice {
     value: &'static str,
     label: &'static str,
+}
+
+struct BuiltIn {
+    address: String,
+    document: BuiltInDocument,
 }
 
 struct Line {
@@ -70,7 +78,8 @@ pub(crate) async fn show(visitor: Visitor, Parameters(asked): Parameters<Asked>)
     let mut kinds: Vec<String> = layouts.iter().map(|layout| layout.kind.to_string()).collect();
     kinds.sort();
     let total = rows().count();
-    page(&Types { frame, asked, kinds, states: states(), lines, total, next })
+    let built_in = asked.built_in();
+    page(&Types { frame, asked, kinds, states: states(), lines, built_in, total, next })
 }
 
 /// What can be chosen as a state. Sources are in the others for moments only.
@@ -100,6 +109,18 @@ impl Asked {
             unhealthy: is_unhealthy,
             ..SourceWords::default()
         }
+    }
+
+    /// The types that come with the program, on the first page.
+    fn built_in(&self) -> Vec<BuiltIn> {
+        if !self.state.is_empty() || !self.cursor.is_empty() {
+            return Vec::new();
+        }
+        let given = |text: &'_ String| Some(text.clone()).filter(|text| !text.is_empty());
+        let (kind, query) = (given(&self.kind), given(&self.query));
+        let fitting = TypesDocument::new([]).with_built_in(kind.as_deref(), query.as_deref()).built_in;
+        let lines = fitting.into_iter();
+        lines.map(|document| BuiltIn { address: address::of_type_name(&document.type_name), document }).collect()
     }
 
     fn is_filtered(&self) -> bool {

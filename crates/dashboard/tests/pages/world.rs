@@ -35,8 +35,8 @@ use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
 use mangrove_testkit::{
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, PeriodicCalendar,
-        ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, NeverAsked,
+        PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };
@@ -273,7 +273,13 @@ impl World {
             schemas: Arc::new(JsonSchemas),
         };
         let data = Arc::new(MemoryData::new());
-        let running = Running { runner: Arc::new(Script), data: Arc::clone(&data) as _, limits: Limits::default() };
+        let running = Running {
+            runner: Arc::new(Script),
+            shell: Arc::new(NeverAsked),
+            vaults: Arc::new(NeverAsked),
+            data: Arc::clone(&data) as _,
+            limits: Limits::default(),
+        };
         let service = Service::new(Parts { ports, loaders: Registry::built_in(), jobs: 1, repository })
             .with_runs(Arc::new(MemoryRuns::new()))
             .with_calendar(Arc::new(PeriodicCalendar::default()))

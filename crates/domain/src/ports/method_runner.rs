@@ -58,6 +58,19 @@ pub struct Call {
     pub context: Json,
     /// As [`schema`](Self::schema), for the member `globalArgs` of the context.
     pub global_schema: Vec<String>,
+    /// A function of what that function gives, to be called instead. The first one is then called with its arguments, a
+    /// list, one after the other and without a context, and what it gives is kept for further calls with the same
+    /// arguments.
+    pub member: Option<Member>,
+}
+
+/// A function of what another function gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its arguments, one after the other.
+    pub arguments: Vec<Json>,
 }
 
 /// What a method may ask of its host while it runs.

@@ -32,8 +32,11 @@ mod schedule_leases;
 mod schema_validator;
 mod seals;
 mod service_manager;
+mod shell;
 mod source_tree;
 mod staged_catalog;
+mod vault;
+mod vault_providers;
 mod watcher;
 
 pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
@@ -54,7 +57,7 @@ pub use expressions::{
 };
 pub use inspection_cache::InspectionCache;
 pub use loader::Loader;
-pub use method_runner::{Call, Checked, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};
+pub use method_runner::{Call, Checked, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Session};
 pub use package_cache::{PackageCache, PruneRequest};
 pub use packages::Packages;
 pub use process_usage::{PoolUsage, ProcessUsage, Usage};
@@ -66,13 +69,16 @@ pub use schedule_leases::{LeaseError, ScheduleClaim, ScheduleLeases};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
 pub use service_manager::{NoServiceManager, ServiceManager};
+pub use shell::{Shell, ShellCommand, ShellEnd, ShellListener, ShellStream};
 pub use source_tree::{ObserveError, ObserveRequest, SourceTree};
 pub use staged_catalog::StagedCatalog;
+pub use vault::{Secret, Vault, VaultError};
+pub use vault_providers::VaultProviders;
 pub use watcher::{NoWatcher, Watcher};
 
 /// Mocks of the ports, for tests about *calls*: that a bundler ran exactly once, that nothing was written. Tests about
-/// outcomes use the strict fakes of `testkit`. There is none of [`BundleStore`] and [`Progress`], whose methods borrow
-/// inside of slices and values.
+/// outcomes use the strict fakes of `testkit`. There is none of [`BundleStore`], [`Progress`] and [`Shell`], whose methods
+/// borrow inside of slices and values.
 #[cfg(feature = "mocks")]
 pub mod mocks {
     pub use super::{

@@ -193,6 +193,10 @@ codes! {
     RUN_CANCELLED = 711, "a run was cancelled";
     /// The task of a run panicked.
     RUN_PANICKED = 712, "a fault in Mangrove itself ended a run";
+    /// A vault has no such key.
+    SECRET_MISSING = 720, "a vault has no such secret";
+    /// A vault cannot be used: its configuration, its key, its type, or whatever is behind it.
+    VAULT_UNUSABLE = 721, "a vault cannot be used";
     /// What a step asserts does not hold.
     ASSERTION_FAILED = 730, "what a step asserts does not hold";
     /// Somebody rejected a step that had to be approved.

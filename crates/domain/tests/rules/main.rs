@@ -19,4 +19,5 @@ mod settle;
 mod shipped;
 mod states;
 mod values;
+mod vaults;
 mod world;

@@ -141,11 +141,31 @@ export const makeCalls = (send, sendNow, makeContext) => {
   /** Tells the call under way that it is to end. */
   const abort = (reason) => abortCall(reason);
 
+  // What a function gave whose members are called, and the arguments that it was called with.
+  let made = null;
+  const startMember = async (maker, self, args, member) => {
+    const { name, args: given } = parse(member);
+    if (made?.args !== args) made = { args, object: apply(maker, self, parse(args)) };
+    let object;
+    try {
+      object = await made.object;
+    } catch (error) {
+      // What cannot be made now may be made the next time.
+      made = null;
+      throw error;
+    }
+    const callee = isRecord(object) ? object[name] : undefined;
+    if (typeof callee !== "function") return { absent: callee === null ? "null" : typeof callee };
+    return encode(await apply(callee, object, given));
+  };
+
   /**
    * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
-   * text, or of `{ checked, issues }`, with the issues as JSON text, if a schema objects.
+   * text, of `{ checked, issues }`, with the issues as JSON text, if a schema objects, or of `{ absent }` with what stands
+   * there if `member` names no function of what the function gives.
    */
-  const start = async (callee, self, args, context, schema, globalSchema) => {
+  const start = async (callee, self, args, context, schema, globalSchema, member) => {
+    if (typeof member === "string") return startMember(callee, self, args, member);
     const data = parse(context);
     if (isSchema(globalSchema) && isRecord(data.globalArgs)) {
       const { data: made, issues } = await parseWith(globalSchema, encode(data.globalArgs));

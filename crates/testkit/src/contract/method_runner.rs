@@ -11,7 +11,7 @@ use mangrove_domain::{
     description::Violation,
     json::Json,
     permission::{Grant, Grants, Permission},
-    ports::{Call, Checked, HostCall, MethodHost, MethodRunner, RunError, Session},
+    ports::{Call, Checked, HostCall, Member, MethodHost, MethodRunner, RunError, Session},
     problem::Code,
 };
 
@@ -76,6 +76,14 @@ const CODE: &str = "let count = 0;
             return [`${type}`, type.normalized, type.equals('@ACME/zone'), versions, [...bytes], found.type, found.isDeleted,
                 found.createdAt.getTime(), path, definition.getMethodArguments('go'), ctx.globalArgs.host, refused];
         } },
+    }, createProvider: (name, config) => {
+        if (name === 'broken') throw new Error('no such vault');
+        const kept = { ...config, made: count += 1 };
+        return {
+            get: async (key) => kept[key],
+            put(key, value) { kept[key] = value; return this.get(key); },
+            name,
+        };
     } };";
 
 /// The contract of [`MethodRunner`]. `make` gives a runner whose limit of processor time is a few hundred
@@ -136,6 +144,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     assert_eq!(value, Json::from(2));
     assert_eq!(host.taken(), [r#"readModelData["forgotten"]"#, r#"readModelData["as well"]"#]);
     assert_fault(call(&mut *session, "deep", &host).await, &[Code::UNKNOWN_METHOD]);
+    members_of_what_a_function_gives_are_called(&*runner, &host).await;
     call(&mut *session, "quote", &host).await.expect("files are written");
     assert_eq!(host.taken(), [r#"writeFile["f","i",{"base64":"/wA="},null]"#], "bytes that are no text");
 
@@ -201,6 +210,31 @@ async fn the_context_is_the_same_everywhere(session: &mut dyn Session, host: &Ar
         ],
         "what is answered at once comes after what was said before"
     );
+}
+
+async fn members_of_what_a_function_gives_are_called(runner: &dyn MethodRunner, host: &Arc<Recorder>) {
+    let mut session = open(runner, CODE).await.expect("a model opens");
+    let mut ask = async |vault: &str, name: &str, arguments: &[&str]| {
+        let config = Json::object([("key", Json::from("from the configuration"))]);
+        let made = Json::Array(vec![Json::from(vault), config]);
+        let arguments = arguments.iter().map(|argument| Json::from(*argument)).collect();
+        let member = Some(Member { name: name.to_owned(), arguments });
+        let path = vec!["createProvider".to_owned()];
+        session.call(Call { member, ..unchecked_call(path, made, Json::Null) }, host.clone()).await
+    };
+    assert_eq!(ask("v", "get", &["key"]).await, Ok(Json::from("from the configuration")));
+    assert_eq!(ask("v", "get", &["none"]).await, Ok(Json::Null));
+    assert_eq!(ask("v", "put", &["a", "b"]).await, Ok(Json::from("b")), "functions keep their object");
+    assert_eq!(ask("v", "get", &["a"]).await, Ok(Json::from("b")), "what was made is kept");
+    assert_eq!(ask("v", "get", &["made"]).await, Ok(Json::from(1)));
+    assert_eq!(ask("w", "get", &["made"]).await, Ok(Json::from(2)), "other arguments make another one");
+    assert_fault(ask("v", "delete", &["a"]).await, &[Code::UNKNOWN_METHOD]);
+    assert_fault(ask("v", "name", &[]).await, &[Code::UNKNOWN_METHOD]);
+    for _ in 0..2 {
+        let error = ask("broken", "get", &["a"]).await.expect_err("a throw is an error");
+        assert!(matches!(&error, RunError::Threw { message, .. } if message.contains("no such vault")), "{error:?}");
+    }
+    assert_eq!(ask("v", "get", &["key"]).await, Ok(Json::from("from the configuration")));
 }
 
 #[track_caller]

@@ -9,8 +9,10 @@ use mangrove_domain::{
     json::Json,
     ports::{
         DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, ParsedExpression,
-        RepositoryFiles, SchemaError, SchemaValidator,
+        RepositoryFiles, SchemaError, SchemaValidator, Shell, ShellCommand, ShellEnd, ShellListener, Vault, VaultError,
+        VaultProviders,
     },
+    vault::VaultConfiguration,
 };
 
 /// Stands where definitions and workflows are read, in a test that reads none. Whoever asks it panics.
@@ -43,5 +45,22 @@ impl RepositoryFiles for NeverAsked {
 
     async fn read(&self, path: &str) -> Result<Option<String>, FilesError> {
         panic!("no file should be read: {path}")
+    }
+}
+
+#[async_trait]
+impl Shell for NeverAsked {
+    async fn run(&self, command: ShellCommand, _hear: &mut ShellListener<'_>) -> ShellEnd {
+        panic!("no command should be run: {}", command.text)
+    }
+}
+
+impl VaultProviders for NeverAsked {
+    fn types(&self) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+
+    fn open(&self, configuration: &VaultConfiguration) -> Option<Result<Arc<dyn Vault>, VaultError>> {
+        panic!("no vault should be opened: {}", configuration.name.value)
     }
 }

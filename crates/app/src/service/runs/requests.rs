@@ -187,6 +187,8 @@ impl Service {
         let services = Services {
             types: Arc::clone(&self.types) as _,
             runner: Arc::clone(&running.runner),
+            shell: Arc::clone(&running.shell),
+            vaults: self.vaults()?.clone(),
             runs: Arc::clone(self.run_store()?),
             data: Arc::clone(&running.data),
             expressions: Arc::clone(&self.repository.expressions),

@@ -12,8 +12,9 @@ use super::requests::{RunError, StartedRun, unknown};
 use crate::{
     method::arguments,
     render::{NoLookups, Renderer, Scope, Stage},
-    secrets::{Environment, NoSecrets},
+    secrets::Environment,
     service::base::Service,
+    vault::Vaults,
     workflow::{
         library::Library,
         run::{RunOptions, RunRequest, StartError},
@@ -53,7 +54,7 @@ impl Service {
         let InForce { workflow, file_problem } = self.in_force(&library, &start)?;
         let StartTriggered { trigger, webhook, .. } = start;
         let environment = self.expression_environment();
-        let inputs = self.trigger_inputs(&workflow, webhook, &environment).await?;
+        let inputs = self.trigger_inputs(&workflow, webhook, &environment, self.vaults()?).await?;
         let file = workflow.file.clone();
         let request = RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem };
         self.begin(engine, library, &file, request, environment).await
@@ -94,6 +95,7 @@ impl Service {
         workflow: &Workflow,
         webhook: Option<Json>,
         environment: &Environment,
+        vaults: &Vaults,
     ) -> Result<Json, StartError> {
         let declares_event = workflow
             .inputs
@@ -113,7 +115,7 @@ impl Service {
             scope: &scope,
             file: &workflow.file,
             lookups: &NoLookups,
-            secrets: &NoSecrets,
+            secrets: vaults,
             placeholders: None,
         };
         let given = renderer.value(inputs, Stage::EVERYTHING).await.map_err(|problem| {

@@ -20,7 +20,7 @@ use crate::{
     data::{DataLookups, Models, Records},
     method::{RunBudget, Services},
     render::{Renderer, Scope},
-    secrets::{Environment, NoSecrets},
+    secrets::Environment,
     workflow::{
         events::{Observer, RunChange, RunEvent},
         library::Library,
@@ -80,7 +80,7 @@ impl Context<'_> {
             scope,
             file: &self.workflow.file,
             lookups: &self.lookups,
-            secrets: &NoSecrets,
+            secrets: &self.services.vaults,
             placeholders: None,
         }
     }

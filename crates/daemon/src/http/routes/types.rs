@@ -8,7 +8,7 @@ use axum::{
 };
 use mangrove_app::catalogue::Lookup;
 use mangrove_documents::{DescribeDocument, ErrorReport, TypesDocument};
-use mangrove_domain::row::Row;
+use mangrove_domain::{row::Row, source::Kind};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -54,6 +54,8 @@ pub(super) async fn list(
 ) -> Result<Json<TypesDocument>, ApiError> {
     let ListParameters { query, kind, all, limit, cursor } = parameters;
     let kind = kind.map(|name| kind_of(&state, &name)).transpose()?;
+    let with_built_in =
+        |document: TypesDocument| document.with_built_in(kind.as_ref().map(Kind::as_str), query.as_deref());
     let is_listed = |row: &Row| {
         (all || row.is_resolvable())
             && kind.as_ref().is_none_or(|kind| row.kind == *kind)
@@ -62,10 +64,11 @@ pub(super) async fn list(
     let snapshot = state.service().published();
     let rows = snapshot.rows().map(AsRef::as_ref).filter(|row| is_listed(row));
     if limit.is_none() && cursor.is_none() {
-        return Ok(Json(TypesDocument::new(rows)));
+        return Ok(Json(with_built_in(TypesDocument::new(rows))));
     }
     let (rows, next) = page(rows, limit, cursor.as_deref())?;
-    Ok(Json(TypesDocument::new(rows).page(next)))
+    let document = TypesDocument::new(rows).page(next);
+    Ok(Json(if cursor.is_none() { with_built_in(document) } else { document }))
 }
 
 /// Which of several types of one name.
@@ -112,6 +115,7 @@ pub(super) async fn show(
             state.answers().put(&snapshot, &question, &answer);
             return Ok(answer.to_response(&headers));
         }
+        Lookup::BuiltIn(description) => return Ok(Json(DescribeDocument::built_in(description)).into_response()),
         Lookup::Unknown(not_ready) => return Err(ApiError::not_ready(&not_ready)),
         Lookup::Ambiguous(kinds) => {
             return Err(ApiError::new(StatusCode::CONFLICT, ErrorReport::ambiguous_type(&name, &kinds)));

@@ -128,7 +128,7 @@ impl DenoSession {
 #[async_trait]
 impl Session for DenoSession {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
-        let location = outcome::location(&self.request.export_name, &call.path);
+        let location = outcome::location_of(&self.request.export_name, &call);
         let task = format!("running {location} of {} in Deno", self.request.subject);
         let fail = |failure: ChildFailure| RunError::Fault(failure.fault(&task));
         // If this call is cancelled, the process goes with it: nobody could tell where it stands.
@@ -141,6 +141,10 @@ impl Session for DenoSession {
             ("context", Json::from(call.context.to_string())),
             ("schema", strings(&call.schema)),
             ("globalSchema", strings(&call.global_schema)),
+            (
+                "member",
+                call.member.as_ref().map_or(Json::Null, |member| Json::from(outcome::member(member).to_string())),
+            ),
         ]));
         for line in std::mem::take(&mut self.early) {
             let _ = answer(host.as_ref(), line).await;

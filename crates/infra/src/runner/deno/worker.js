@@ -153,7 +153,7 @@ const below = (value, path) => {
   return value;
 };
 const typeOf = (value) => (value === null ? "null" : typeof value);
-const call = async (root, { path, args, context, schema, globalSchema }) => {
+const call = async (root, { path, args, context, schema, globalSchema, member }) => {
   let parent;
   let target = root;
   for (const segment of path) {
@@ -162,8 +162,9 @@ const call = async (root, { path, args, context, schema, globalSchema }) => {
     target = target[segment];
   }
   if (typeof target !== "function") return { kind: "absent", found: typeOf(target) };
-  const result = await calls.start(target, parent, args, context, below(root, schema), below(root, globalSchema));
-  return typeof result === "string" ? { kind: "returned", text: result } : { kind: "rejected", ...result };
+  const result = await calls.start(target, parent, args, context, below(root, schema), below(root, globalSchema), member);
+  if (typeof result === "string") return { kind: "returned", text: result };
+  return result.absent === undefined ? { kind: "rejected", ...result } : { kind: "absent", found: result.absent };
 };
 
 const work = async (load) => {

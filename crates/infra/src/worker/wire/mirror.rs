@@ -11,7 +11,7 @@ use mangrove_domain::{
     inspection::Inspection,
     module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     permission::{Grant, Grantee, Permission},
-    ports::{BuildFailure, BundleRequest, Call, Checked, RunError},
+    ports::{BuildFailure, BundleRequest, Call, Checked, Member, RunError},
     position::Position,
     problem::Code,
     source::{RelativePath, RootId},
@@ -318,17 +318,22 @@ pub(in crate::worker) struct WireCall {
     schema: Vec<String>,
     context: Value,
     global_schema: Vec<String>,
+    /// Name and arguments.
+    member: Option<(String, Vec<Value>)>,
 }
 
 impl From<&Call> for WireCall {
     fn from(call: &Call) -> Self {
-        let Call { path, arguments, schema, context, global_schema } = call;
+        let Call { path, arguments, schema, context, global_schema, member } = call;
         Self {
             path: path.clone(),
             arguments: Value::from(arguments),
             schema: schema.clone(),
             context: Value::from(context),
             global_schema: global_schema.clone(),
+            member: member
+                .as_ref()
+                .map(|Member { name, arguments }| (name.clone(), arguments.iter().map(Value::from).collect())),
         }
     }
 }
@@ -337,9 +342,16 @@ impl TryFrom<WireCall> for Call {
     type Error = WireError;
 
     fn try_from(wire: WireCall) -> Result<Self, WireError> {
-        let WireCall { path, arguments, schema, context, global_schema } = wire;
+        let WireCall { path, arguments, schema, context, global_schema, member } = wire;
         let (arguments, context) = (arguments.into_json()?, context.into_json()?);
-        Ok(Self { path, arguments, schema, context, global_schema })
+        let member = match member {
+            None => None,
+            Some((name, arguments)) => {
+                let arguments = arguments.into_iter().map(Value::into_json).collect::<Result<_, _>>()?;
+                Some(Member { name, arguments })
+            }
+        };
+        Ok(Self { path, arguments, schema, context, global_schema, member })
     }
 }
 
