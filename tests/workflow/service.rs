@@ -36,7 +36,7 @@ use mangrove_sources::Layout;
 use mangrove_testkit::{
     contract::data_store::new_data,
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
+        ManualClock, MemoryCatalog, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
         ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
@@ -182,6 +182,7 @@ impl World {
         let repository = Repository {
             directory: tree.root(),
             environment: [("HOME_OF_TESTS".to_owned(), "somewhere".to_owned())].into(),
+            definitions: Arc::new(MemoryDefinitionFiles::new()),
             files: Arc::new(DiskFiles::new(tree.root())),
             documents: Arc::new(YamlDocuments),
             expressions: Arc::new(CelExpressions),

@@ -37,6 +37,19 @@ impl Scope {
         Self { variables: webhook.map(|webhook| ("webhook".to_owned(), webhook)).into_iter().collect() }
     }
 
+    /// The value of `inputs`.
+    #[must_use]
+    pub fn inputs(&self) -> &Json {
+        self.variables.iter().find(|(name, _)| name == "inputs").map_or(&Json::Null, |(_, value)| value)
+    }
+
+    /// The same scope with other `inputs`.
+    #[must_use]
+    pub fn with_inputs(&self, value: Json) -> Self {
+        let kept = self.variables.iter().filter(|(name, _)| name != "inputs").cloned();
+        Self { variables: kept.chain([("inputs".to_owned(), value)]).collect() }
+    }
+
     /// The same scope with another `self`.
     #[must_use]
     pub fn with_self(&self, value: Json) -> Self {

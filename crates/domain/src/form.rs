@@ -120,6 +120,33 @@ impl<'a> Form<'a> {
         Some(Members { node, what })
     }
 
+    /// As [`members`](Self::members), where a key that nobody knows is a warning whatever it looks like, and one that the
+    /// format had once is an error.
+    pub fn members_or_more<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &'static str,
+        known: &[&str],
+        removed: &[&str],
+    ) -> Option<Members<'n>> {
+        let Some(members) = node.as_map() else {
+            self.error(node, format!("expected a {what} (a mapping), found {}", found(node)), None);
+            return None;
+        };
+        for (key, _) in members {
+            let name = key.as_str().unwrap_or_default();
+            if removed.contains(&name) {
+                let message = format!("`{name}` was removed from the format of a {what}");
+                self.report(Severity::Error, Code::UNKNOWN_SETTING, key, message, Some("take it out".to_owned()));
+            } else if !known.contains(&name) {
+                let hint = nearest::hint(name, known.iter().copied());
+                let message = format!("unknown key `{name}` of a {what}; it is ignored");
+                self.report(Severity::Warning, Code::UNKNOWN_SETTING, key, message, hint);
+            }
+        }
+        Some(Members { node, what })
+    }
+
     /// A member that must be there.
     pub fn required<'n>(&mut self, members: Members<'n>, key: &str) -> Option<&'n Node> {
         let found = self.optional(members, key);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mangrove_domain::{
     failure::Fault,
     json::Json,
-    ports::{Call, Checked, HostCall, OpenRequest, RunError},
+    ports::{Call, Checked, HostCall, OpenRequest, RunError, Takes},
     problem::Code,
 };
 use mangrove_fs::json_text;
@@ -147,8 +147,10 @@ fn call(
     let schema = below(machine, context, &request.schema)?;
     let global_schema = below(machine, context, &request.global_schema)?;
     let (arguments, data) = (request.arguments.to_string(), request.context.to_string());
-    let promise: Promise =
-        start.call((function.clone(), parent, arguments, data, schema, global_schema)).map_err(stop)?;
+    let takes_context_only = request.takes == Takes::ContextToRead;
+    let promise: Promise = start
+        .call((function.clone(), parent, arguments, data, schema, global_schema, takes_context_only))
+        .map_err(stop)?;
     machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
     // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
     let mut jobs = 0;

@@ -2,12 +2,14 @@
 
 pub mod arguments;
 mod budget;
+pub mod checks;
+pub mod definitions;
 mod handle;
 mod host;
 mod lines;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -17,20 +19,22 @@ use mangrove_domain::{
     definition::Definition,
     description::Violation,
     digest::Digest,
-    document::Node,
+    document::{Node, NodeValue},
     failure::Failure,
+    inputs,
     json::Json,
     nearest,
     permission::{Grantee, Permission, Permissions},
     ports::{
         Call, Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, OpenRequest, RunError, RunStore,
-        SchemaValidator,
+        SchemaValidator, Takes,
     },
     problem::Code,
     row::Row,
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
     time::Timestamp,
+    workflow::template::{self, Part},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -82,6 +86,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) method: &'a str,
     /// The step's arguments, rendered.
     pub(crate) inputs: &'a Json,
+    /// True for the one call that a person asked for, where a name that nobody knows is a slip.
+    pub(crate) is_single: bool,
     pub(crate) scope: &'a Scope,
     pub(crate) environment: &'a Arc<Environment>,
     /// Identifiers of all definitions by their names.
@@ -205,6 +211,7 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
     };
     let about = definition_json(definition);
     let scope = call.scope.with_self(about.clone());
+    let scope = scope.with_inputs(inputs_of(services, call, &scope)?);
     let renderer = Renderer {
         expressions: services.expressions.as_ref(),
         environment: call.environment,
@@ -213,19 +220,25 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
     };
     let render = |node: Option<&Node>| node.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node));
     let mut global = render(definition.global_arguments.as_ref())?;
+    let mut shared = global.clone();
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
-        global = arguments::complete(schema, global);
-        check(services, schema, &global, &subject_of(Checked::GlobalArguments, call))?;
+        global = arguments::coerced(schema, global);
+        let unknown = arguments::unknown(schema, &global);
+        if !unknown.is_empty() {
+            return Err(unknown_names(&subject_of(Checked::GlobalArguments, call), unknown));
+        }
+        shared = inputs::with_defaults(schema, global.clone());
     }
     let given = render(definition.arguments_of(call.method))?;
     let schema = &method.arguments;
-    let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, call.inputs]);
-    let merged = arguments::complete(schema, merged);
-    let mut violations = arguments::slips(schema, &arguments::merge(&[&given, call.inputs]));
-    violations.extend(violations_of(services, schema, &merged, &subject_of(Checked::Arguments, call))?);
-    if !violations.is_empty() {
-        return Err(broken(&subject_of(Checked::Arguments, call), &violations));
+    if call.is_single && definition.inputs.is_some() {
+        let unknown = arguments::unknown(schema, call.inputs);
+        if !unknown.is_empty() {
+            return Err(unknown_names(&format!("the inputs of `{}.{}`", definition.name.value, call.method), unknown));
+        }
     }
+    let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, call.inputs]);
+    let merged = arguments::coerced(schema, merged);
     let context = Json::object([
         ("repoDir", Json::from(call.repository)),
         ("modelType", Json::from(description.type_name.as_str())),
@@ -235,6 +248,68 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
         ("methodName", Json::from(call.method)),
     ]);
     Ok(Prepared { arguments: merged, context })
+}
+
+/// What the expressions of a definition see as `inputs`: those of the run, under those of the step, with what the
+/// definition's own schema makes of them. Only what its method needs is required.
+fn inputs_of(services: &Services, call: &Invocation<'_>, scope: &Scope) -> Result<Json, RunProblem> {
+    let given = arguments::merge(&[scope.inputs(), call.inputs]);
+    let Some(written) = &call.definition.inputs else { return Ok(given) };
+    let schema = inputs::schema(Some(written));
+    let given = inputs::with_defaults(&schema, inputs::coerced(&schema, given));
+    let mentioned = call.definition.arguments_of(call.method).map(|node| {
+        let mut names = BTreeSet::new();
+        mentioned_inputs(services.expressions.as_ref(), node, &mut names);
+        names
+    });
+    let is_mentioned = |name: &Json| mentioned.as_ref().is_some_and(|names| name.as_str().is_some_and(|name| names.contains(name)));
+    let required = schema.get("required").and_then(Json::as_array).unwrap_or_default();
+    let required = required.iter().filter(|name| is_mentioned(name)).cloned().collect();
+    let properties = inputs::properties(&schema);
+    let is_named = |(name, _): &&(String, Json)| properties.iter().any(|(known, _)| known == name);
+    // What the run has besides is none of this schema's business.
+    let own = Json::Object(given.as_object().unwrap_or_default().iter().filter(is_named).cloned().collect());
+    let schema = Json::object([
+        ("type", Json::from("object")),
+        ("properties", Json::Object(properties.to_vec())),
+        ("required", Json::Array(required)),
+    ]);
+    let violations = inputs::violations(&schema, &own);
+    if violations.is_empty() {
+        return Ok(given);
+    }
+    let name = &call.definition.name.value;
+    let position = written.position(&call.definition.file);
+    Err(broken(&format!("{position}: the inputs of `{name}.{}`", call.method), &violations))
+}
+
+/// The names of the inputs that expressions read.
+fn mentioned_inputs(expressions: &dyn Expressions, node: &Node, names: &mut BTreeSet<String>) {
+    match &node.value {
+        NodeValue::String(text) => {
+            let parts = template::split(text).unwrap_or_default();
+            for part in parts {
+                let Part::Expression(expression) = part else { continue };
+                let paths = expressions.references(expression).unwrap_or_default();
+                let of_inputs = paths.iter().filter(|path| path.first().is_some_and(|root| root == "inputs"));
+                names.extend(of_inputs.filter_map(|path| path.get(1).cloned()));
+            }
+        }
+        NodeValue::List(items) => items.iter().for_each(|item| mentioned_inputs(expressions, item, names)),
+        NodeValue::Map(members) => {
+            members.iter().for_each(|(_, value)| mentioned_inputs(expressions, value, names));
+        }
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {}
+    }
+}
+
+/// Names that a schema does not know, each with the one that may have been meant.
+fn unknown_names(what: &str, names: Vec<(String, Option<String>)>) -> RunProblem {
+    let violation = |(path, hint): (String, Option<String>)| {
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        Violation { path, message: format!("is not known{hint}") }
+    };
+    broken(what, &names.into_iter().map(violation).collect::<Vec<_>>())
 }
 
 async fn execute(
@@ -262,6 +337,7 @@ async fn execute(
             schema: member("arguments"),
             context: prepared.context.clone(),
             global_schema: vec!["globalArguments".to_owned()],
+            takes: Takes::ArgumentsAndContext,
         };
         session.call(request, Arc::clone(host) as _).await
     };
@@ -301,16 +377,6 @@ fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &
         variables: call.environment.granted(grants.get(&Permission::Env)),
         grants,
     }
-}
-
-fn violations_of(services: &Services, schema: &Json, value: &Json, what: &str) -> Result<Vec<Violation>, RunProblem> {
-    let cannot = |error| problem(Code::INVALID_INPUT, format!("{what} cannot be checked: {error}"));
-    services.schemas.validate(schema, value).map_err(cannot)
-}
-
-fn check(services: &Services, schema: &Json, value: &Json, what: &str) -> Result<(), RunProblem> {
-    let violations = violations_of(services, schema, value, what)?;
-    if violations.is_empty() { Ok(()) } else { Err(broken(what, &violations)) }
 }
 
 fn broken(what: &str, violations: &[Violation]) -> RunProblem {

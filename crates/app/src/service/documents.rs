@@ -64,7 +64,9 @@ impl Service {
 
     pub(super) async fn load_library(&self, external: WorkflowFiles) -> Result<Library, FilesError> {
         let (files, documents) = (self.repository.files.as_ref(), self.repository.documents.as_ref());
-        Library::load(files, documents, &Layout::default(), external).await
+        let mut library = Library::load(files, documents, &Layout::default(), external).await?;
+        library.add_automatic(documents, self.repository.definitions.automatic().await?);
+        Ok(library)
     }
 
     /// Everything that is wrong with definitions and workflows, or with one workflow and what it names. The types that
@@ -105,7 +107,7 @@ impl Service {
     pub fn schedules(&self, library: &Library) -> Result<LibrarySchedules, ServiceError> {
         let configuration = self.options.configuration.as_ref().map(|configuration| configuration.in_force());
         let allowed = configuration.map(|in_force| in_force.allowed_schedules).unwrap_or_default();
-        Ok(LibrarySchedules::of(library, self.repository.schemas.as_ref(), self.calendar()?, &allowed))
+        Ok(LibrarySchedules::of(library, self.calendar()?, &allowed))
     }
 
     /// The inputs of a run of this workflow, as it would begin with them: with defaults, and with texts that have become
@@ -113,8 +115,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Mistakes`]; a run would not begin.
-    pub fn check_inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
-        inputs::check(workflow, inputs, self.repository.schemas.as_ref())
+    pub fn check_inputs(workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
+        inputs::check(workflow, inputs)
     }
 
     /// The value of a YAML or JSON text; `name` is what people call it.

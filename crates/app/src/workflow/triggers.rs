@@ -6,7 +6,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    ports::{Calendar, Recurrence, SchemaValidator},
+    ports::{Calendar, Recurrence},
     problem::{Problem, Severity},
     source::Origin,
     workflow::Workflow,
@@ -44,7 +44,6 @@ impl LibrarySchedules {
     #[must_use]
     pub fn of(
         library: &Library,
-        schemas: &dyn SchemaValidator,
         calendar: &dyn Calendar,
         allowed: &BTreeSet<String>,
     ) -> Self {
@@ -56,7 +55,7 @@ impl LibrarySchedules {
                 schedules.add_broken(library.first_error(&workflow.file).cloned());
                 continue;
             }
-            match validate::recurrence(workflow, schemas, calendar) {
+            match validate::recurrence(workflow, calendar) {
                 None => {}
                 Some(Ok(recurrence)) if is_off(workflow, allowed) => {
                     schedules.not_enabled.push(Scheduled { workflow: Arc::clone(workflow), recurrence });

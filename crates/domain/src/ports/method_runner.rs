@@ -56,8 +56,21 @@ pub struct Call {
     pub schema: Vec<String>,
     /// The data of its context.
     pub context: Json,
-    /// As [`schema`](Self::schema), for the member `globalArgs` of the context.
+    /// As [`schema`](Self::schema), for the member `globalArgs` of the context, of which nothing is required: what is
+    /// absent gets its default or stays absent.
     pub global_schema: Vec<String>,
+    /// What the function is called with.
+    pub takes: Takes,
+}
+
+/// What a function is called with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Takes {
+    /// Arguments and context, as methods are.
+    #[default]
+    ArgumentsAndContext,
+    /// The context alone, as checks are. It has no functions that write.
+    ContextToRead,
 }
 
 /// What a method may ask of its host while it runs.

@@ -15,6 +15,7 @@ use crate::{
     secrets::Environment,
     service::{base::Service, error::ServiceError},
     workflow::{
+        inputs,
         library::Library,
         run::{Engine, RunRequest, StartError},
     },
@@ -111,7 +112,8 @@ impl Service {
         request: RunRequest,
         environment: Environment,
     ) -> Result<StartedRun, RunError> {
-        let problems = library.problems_of(file).cloned().collect();
+        let unnamed = inputs::unnamed(&request.workflow, &request.inputs);
+        let problems = library.problems_of(file).cloned().chain(unnamed).collect();
         let broken_files = broken_files(&library, file);
         let file_problem = request.file_problem.clone();
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));

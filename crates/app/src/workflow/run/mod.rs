@@ -131,7 +131,7 @@ impl Engine {
         trigger: String,
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
-        let workflow = Arc::new(single::workflow(&known.file, &known.name.value, method, &inputs));
+        let workflow = Arc::new(single::workflow(known, method, &inputs));
         Ok(RunRequest { workflow, inputs, trigger, file_problem: None })
     }
 
@@ -172,7 +172,7 @@ impl Engine {
         let workflow = request.workflow;
         let chain: Vec<String> = caller.chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
         check_chain(&workflow, &chain).map_err(|problem| StartError::Problems(vec![problem]))?;
-        let inputs = self.inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
+        let inputs = Self::inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
         let record = RunRecord {
             id: self.services.entropy.identifier(),
             name: workflow.name.value.clone(),
@@ -227,16 +227,13 @@ impl Engine {
     }
 
     /// The inputs with defaults and coerced texts.
-    fn inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
+    fn inputs(workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
         let invalid = |message: String, hint: Option<String>| {
             Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
-        inputs::check(workflow, inputs, self.services.schemas.as_ref()).map_err(|wrong| match wrong {
-            Mistakes::Schema(error) => vec![invalid(format!("`inputs`: {error}"), None)],
-            Mistakes::Values(violations) => {
-                violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
-            }
+        inputs::check(workflow, inputs).map_err(|Mistakes(violations)| {
+            violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
         })
     }
 }

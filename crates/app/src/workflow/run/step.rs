@@ -136,7 +136,7 @@ fn prepare(
                 .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
             let name = Located { value: name, line: at.line, column: at.column };
             let type_name = Located { value: parsed, line: type_name.line, column: type_name.column };
-            Arc::new(Definition::without_file(file, name, type_name))
+            Arc::new(Definition::new(file, format!("{}/{}", type_name.value, name.value), name, type_name))
         }
         (Err(wrong), Target::Definition(at) | Target::Instance { name: at, .. }) => {
             return Err(wrong_name(context, wrong, at));
@@ -171,6 +171,7 @@ async fn call_method(
         digest: context.library.digest(&call.definition.file),
         method: &call.method,
         inputs: &call.inputs,
+        is_single: context.workflow.is_single_call(),
         scope,
         environment: context.environment,
         models: &context.models,

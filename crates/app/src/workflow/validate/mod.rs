@@ -10,8 +10,9 @@ use mangrove_domain::{
     advice::Advice,
     definition::Definition,
     description::Description,
-    document::Node,
+    document::{Node, NodeValue},
     form::Located,
+    inputs as domain_inputs,
     json::Json,
     nearest,
     ports::{Calendar, Expressions, SchemaValidator},
@@ -22,7 +23,7 @@ use mangrove_domain::{
 };
 
 use crate::{
-    method::model_kind,
+    method::{checks, model_kind},
     workflow::{
         catalogue::{Claim, TypeCatalogue},
         library::Library,
@@ -117,7 +118,6 @@ impl<'a> Findings<'a> {
 }
 
 fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools: Tools<'_>) {
-    findings.driver_is_left_out(definition.driver.as_ref());
     let nodes = definition.methods.iter().filter_map(|method| method.arguments.as_ref());
     for node in definition.global_arguments.iter().chain(nodes) {
         expressions::check(findings, node, None, tools.expressions);
@@ -127,11 +127,21 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
         let at = findings.at(&definition.name);
         let layers = [inputs::Layer { node: definition.global_arguments.as_ref(), is_own: true }];
         let what = format!("the global arguments of `{}`", definition.name.value);
-        inputs::check(findings, &definition.file, schema, &layers, &at, &what, tools.schemas);
+        let given = inputs::Given { owner: &definition.file, schema, layers: &layers, at: &at, what: &what };
+        inputs::check_global(findings, &given, tools.schemas);
     }
     for given in &definition.methods {
         if description.method(&given.method.value).is_none() {
             unknown_method(findings, &description, &given.method);
+        }
+    }
+    let checks = checks::names(&description);
+    for name in definition.checks.require.iter().chain(&definition.checks.skip) {
+        if !checks.clone().any(|known| known == name.value) {
+            let hint = nearest::hint(&name.value, checks.clone());
+            let position = findings.at(name);
+            let message = format!("`{}` has no check `{}`", description.type_name, name.value);
+            findings.error(Code::UNKNOWN_NAME, position, message, hint.map(Advice::from));
         }
     }
 }
@@ -173,8 +183,7 @@ fn unknown_method(findings: &mut Findings<'_>, description: &Description, method
 fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definitions: bool) -> Vec<Problem> {
     let mut findings = Findings::new(&workflow.file);
     let mut problems = Vec::new();
-    check_inputs_schema(&mut findings, workflow, tools.schemas);
-    trigger::check(&mut findings, workflow, tools.schemas, tools.calendar);
+    trigger::check(&mut findings, workflow, tools.calendar);
     if let Some(trigger) = &workflow.trigger
         && let Some(inputs) = &trigger.inputs
     {
@@ -214,15 +223,6 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     problems
 }
 
-fn check_inputs_schema(findings: &mut Findings<'_>, workflow: &Workflow, schemas: &dyn SchemaValidator) {
-    if let Some(node) = &workflow.inputs
-        && let Err(error) = schemas.validate(&workflow.input_schema(), &Json::Object(Vec::new()))
-    {
-        let position = node.position(findings.file);
-        findings.error(Code::INVALID_DOCUMENT, position, format!("`inputs`: {error}"), None);
-    }
-}
-
 fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step: &Step, port: &dyn Expressions) {
     let names = match &step.task {
         Task::ModelMethod { target: Target::Definition(name), method, .. } => vec![name, method],
@@ -260,7 +260,7 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
         Target::Instance { type_name, name } => match TypeName::model(&type_name.value) {
             Ok(parsed) => {
                 let at = Located { value: parsed, line: type_name.line, column: type_name.column };
-                Some(Definition::without_file(findings.file, name.clone(), at))
+                Some(Definition::new(findings.file, String::new(), name.clone(), at))
             }
             Err(error) => {
                 let position = findings.at(type_name);
@@ -300,7 +300,25 @@ fn check_call(
     ];
     let at = findings.at(method);
     let what = format!("the arguments of `{}.{}`", definition.name.value, method.value);
-    inputs::check(findings, &definition.file, &described.arguments, &layers, &at, &what, tools.schemas);
+    let schema = &described.arguments;
+    let given = inputs::Given { owner: &definition.file, schema, layers: &layers, at: &at, what: &what };
+    inputs::check_arguments(findings, &given, |name| has_use_for(definition, name), tools.schemas);
+}
+
+/// True if the definition names an input so, or an expression of it may read one.
+fn has_use_for(definition: &Definition, name: &str) -> bool {
+    fn is_read(node: &Node, name: &str) -> bool {
+        match &node.value {
+            NodeValue::String(text) => text.contains("${{") && text.contains(name),
+            NodeValue::List(items) => items.iter().any(|item| is_read(item, name)),
+            NodeValue::Map(members) => members.iter().any(|(_, value)| is_read(value, name)),
+            NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => false,
+        }
+    }
+    let schema = domain_inputs::schema(definition.inputs.as_ref());
+    let nodes = definition.methods.iter().filter_map(|method| method.arguments.as_ref());
+    domain_inputs::properties(&schema).iter().any(|(known, _)| known == name)
+        || nodes.chain(&definition.global_arguments).any(|node| is_read(node, name))
 }
 
 fn check_nested(
@@ -330,7 +348,9 @@ fn check_nested(
     }
     let layers = [inputs::Layer { node: step_inputs, is_own: true }];
     let what = format!("the inputs of workflow `{}`", called.name.value);
-    inputs::check(findings, &called.file, &called.input_schema(), &layers, &position, &what, tools.schemas);
+    let schema = called.input_schema();
+    let given = inputs::Given { owner: &called.file, schema: &schema, layers: &layers, at: &position, what: &what };
+    inputs::check_inputs(findings, &given);
 }
 
 /// The way back to the first of `path`, or to a workflow on the way that calls itself again.

@@ -127,7 +127,7 @@ const below = (value, path) => {
   return value;
 };
 const typeOf = (value) => (value === null ? "null" : typeof value);
-const call = async (root, { path, args, context, schema, globalSchema }) => {
+const call = async (root, { path, args, context, schema, globalSchema, takesContextOnly }) => {
   let parent;
   let target = root;
   for (const segment of path) {
@@ -136,7 +136,9 @@ const call = async (root, { path, args, context, schema, globalSchema }) => {
     target = target[segment];
   }
   if (typeof target !== "function") return { kind: "absent", found: typeOf(target) };
-  const result = await calls.start(target, parent, args, context, below(root, schema), below(root, globalSchema));
+  const argumentSchema = below(root, schema);
+  const globals = below(root, globalSchema);
+  const result = await calls.start(target, parent, args, context, argumentSchema, globals, takesContextOnly);
   return typeof result === "string" ? { kind: "returned", text: result } : { kind: "rejected", ...result };
 };
 

@@ -11,7 +11,7 @@ use mangrove_domain::{
     inspection::Inspection,
     module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     permission::{Grant, Grantee, Permission},
-    ports::{BuildFailure, BundleRequest, Call, Checked, RunError},
+    ports::{BuildFailure, BundleRequest, Call, Checked, RunError, Takes},
     position::Position,
     problem::Code,
     source::{RelativePath, RootId},
@@ -318,17 +318,19 @@ pub(in crate::worker) struct WireCall {
     schema: Vec<String>,
     context: Value,
     global_schema: Vec<String>,
+    takes_context_only: bool,
 }
 
 impl From<&Call> for WireCall {
     fn from(call: &Call) -> Self {
-        let Call { path, arguments, schema, context, global_schema } = call;
+        let Call { path, arguments, schema, context, global_schema, takes } = call;
         Self {
             path: path.clone(),
             arguments: Value::from(arguments),
             schema: schema.clone(),
             context: Value::from(context),
             global_schema: global_schema.clone(),
+            takes_context_only: *takes == Takes::ContextToRead,
         }
     }
 }
@@ -337,9 +339,10 @@ impl TryFrom<WireCall> for Call {
     type Error = WireError;
 
     fn try_from(wire: WireCall) -> Result<Self, WireError> {
-        let WireCall { path, arguments, schema, context, global_schema } = wire;
+        let WireCall { path, arguments, schema, context, global_schema, takes_context_only } = wire;
         let (arguments, context) = (arguments.into_json()?, context.into_json()?);
-        Ok(Self { path, arguments, schema, context, global_schema })
+        let takes = if takes_context_only { Takes::ContextToRead } else { Takes::ArgumentsAndContext };
+        Ok(Self { path, arguments, schema, context, global_schema, takes })
     }
 }
 
