@@ -15,6 +15,7 @@ mod error_report;
 mod failure;
 pub mod human;
 pub mod json;
+mod model;
 mod moment;
 mod problem;
 mod problem_details;
@@ -40,6 +41,11 @@ pub use self::{
     error::{BlockedDocument, DepartedDocument, ErrorDocument, NamedDocument},
     error_report::{ErrorReport, hint_for},
     failure::{FailureDocument, FaultDocument},
+    model::{
+        CreatedModelDocument, FoundModelDocument, ModelDocument, ModelMethodDocument, ModelSearchDocument,
+        ModelTypeDocument, ModelTypeSearchDocument, ModelValidationDocument, ModelValidationsDocument, TypeNameDocument,
+        ValidationDocument,
+    },
     moment::Moment,
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,

@@ -6,7 +6,9 @@ pub mod checks;
 pub mod definitions;
 mod handle;
 mod host;
+mod instance;
 mod lines;
+mod upgrades;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +19,7 @@ use std::{
 use arc_swap::ArcSwap;
 use mangrove_domain::{
     definition::Definition,
-    description::Violation,
+    description::{Description, MethodDescription, Violation},
     digest::Digest,
     document::{Node, NodeValue},
     failure::Failure,
@@ -26,7 +28,7 @@ use mangrove_domain::{
     nearest,
     permission::{Grantee, Permission, Permissions},
     ports::{
-        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, OpenRequest, RunError, RunStore,
+        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodHost, MethodRunner, OpenRequest, RunError, RunStore,
         SchemaValidator, Takes,
     },
     problem::Code,
@@ -48,8 +50,12 @@ use crate::{
 
 pub(crate) use budget::{RunBudget, StepBudget};
 pub(crate) use host::OnLine;
+pub(crate) use instance::InstanceCall;
 
+use checks::CheckOptions;
+use definitions::Definitions;
 use host::{Host, State};
+use instance::Settled;
 use lines::CallLog;
 
 /// How many characters of a message are kept.
@@ -66,6 +72,8 @@ pub struct Services {
     pub runs: Arc<dyn RunStore>,
     /// Keeps what methods write.
     pub data: Arc<dyn DataStore>,
+    /// Finds and keeps definitions.
+    pub definitions: Definitions,
     /// Evaluates `${{ … }}`.
     pub expressions: Arc<dyn Expressions>,
     /// Checks arguments and resources.
@@ -88,6 +96,10 @@ pub(crate) struct Invocation<'a> {
     pub(crate) inputs: &'a Json,
     /// True for the one call that a person asked for, where a name that nobody knows is a slip.
     pub(crate) is_single: bool,
+    /// The instance that is called, if that is named instead of a definition: `definition` is one without arguments.
+    pub(crate) instance: Option<InstanceCall<'a>>,
+    /// Which checks are left out.
+    pub(crate) checks: &'a CheckOptions,
     pub(crate) scope: &'a Scope,
     pub(crate) environment: &'a Arc<Environment>,
     /// Identifiers of all definitions by their names.
@@ -145,6 +157,22 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
             return Invoked::ended(RunStatus::Blocked, Some(problem));
         }
     };
+    let settled = match call.instance {
+        None => None,
+        Some(instance) => {
+            match instance::settle(services, &call, instance, &ready.description, &ready.left_out).await {
+                Ok(settled) => Some(settled),
+                Err(error) => return Invoked::failed(call.environment.mask_problem(error)),
+            }
+        }
+    };
+    let call = match &settled {
+        None => call,
+        Some(Settled { found, inputs }) => {
+            let digest = found.digest.or(call.digest);
+            Invocation { definition: &found.definition, digest, inputs, ..call }
+        }
+    };
     let provenance = Some(provenance(&call, &ready));
     let prepared = match prepare(services, &call, &ready) {
         Ok(prepared) => prepared,
@@ -166,9 +194,14 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     if let Some(behind) = &ready.behind {
         host.remark(behind);
     }
+    if let Some(Settled { found, .. }) = &settled
+        && let Some(change) = found.change
+    {
+        host.inform(&instance::remark(change, &found.definition));
+    }
     // Dropping the call ends the worker that is in it.
     let outcome = tokio::select! {
-        outcome = execute(services, &call, &ready, &prepared, &host) => outcome,
+        outcome = checked(services, &call, &ready, &prepared, &host) => outcome,
         () = call.cancellation.cancelled() => Err(cancelled()),
     };
     let (handles, logs) = {
@@ -193,22 +226,14 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
 struct Prepared {
     arguments: Json,
     context: Json,
+    /// Where the schema of the global arguments stands; empty if they stay as they are.
+    global_schema: Vec<String>,
 }
 
 fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Result<Prepared, RunProblem> {
     let description = ready.description.as_ref();
     let definition = call.definition;
-    let Some(method) = description.method(call.method) else {
-        let known = description.methods.iter().map(|method| method.name.as_str());
-        let hint = nearest::hint(call.method, known.clone())
-            .unwrap_or_else(|| format!("known methods: {}", known.collect::<Vec<_>>().join(", ")));
-        let mut message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
-        for reason in &ready.left_out {
-            message.push_str("; ");
-            message.push_str(reason);
-        }
-        return Err(problem(Code::UNKNOWN_METHOD, message));
-    };
+    let method = method_of(description, call.method, &ready.left_out)?;
     let about = definition_json(definition);
     let scope = call.scope.with_self(about.clone());
     let scope = scope.with_inputs(inputs_of(services, call, &scope)?);
@@ -247,7 +272,26 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
         ("definition", about),
         ("methodName", Json::from(call.method)),
     ]);
-    Ok(Prepared { arguments: merged, context })
+    Ok(Prepared { arguments: merged, context, global_schema: vec!["globalArguments".to_owned()] })
+}
+
+/// The method of a type; why there is none, and what was left out that may have had it.
+fn method_of<'d>(
+    description: &'d Description,
+    method: &str,
+    left_out: &[String],
+) -> Result<&'d MethodDescription, RunProblem> {
+    description.method(method).ok_or_else(|| {
+        let known = description.methods.iter().map(|method| method.name.as_str());
+        let hint = nearest::hint(method, known.clone())
+            .unwrap_or_else(|| format!("known methods: {}", known.collect::<Vec<_>>().join(", ")));
+        let mut message = format!("`{}` has no method `{method}`; {hint}", description.type_name);
+        for reason in left_out {
+            message.push_str("; ");
+            message.push_str(reason);
+        }
+        problem(Code::UNKNOWN_METHOD, message)
+    })
 }
 
 /// What the expressions of a definition see as `inputs`: those of the run, under those of the step, with what the
@@ -312,6 +356,51 @@ fn unknown_names(what: &str, names: Vec<(String, Option<String>)>) -> RunProblem
     broken(what, &names.into_iter().map(violation).collect::<Vec<_>>())
 }
 
+/// Calls the method if no check objects.
+async fn checked(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: &ReadyType,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let method = method_of(&ready.description, call.method, &ready.left_out)?;
+    let selected = checks::selected(&ready.description, call.definition, method, call.checks);
+    if !selected.is_empty() {
+        let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+        let tools = checks::Tools {
+            runner: services.runner.as_ref(),
+            open: &|code| open_request(services, call, ready, code),
+            host: &as_host,
+            context: &prepared.context,
+            global_schema: &prepared.global_schema,
+        };
+        let label = format!("{}.{}", call.definition.name.value, call.method);
+        let objections = checks::run(&tools, ready, &selected).await.map_err(|(check, fault)| {
+            problem(fault.code, format!("`{label}` was not started: the check `{check}` cannot run: {fault}"))
+        })?;
+        if !objections.is_empty() {
+            for objection in &objections {
+                host.object(objection);
+            }
+            let message = format!("`{label}` was not started: {}", objections.join("; "));
+            return Err(problem(Code::CHECK_FAILED, message));
+        }
+    }
+    execute(services, call, ready, prepared, host).await
+}
+
+/// What opens the code of a method or check.
+fn open_request(services: &Services, call: &Invocation<'_>, ready: &ReadyType, code: &MethodCode<'_>) -> OpenRequest {
+    OpenRequest {
+        bundle: code.bundle.clone(),
+        export_name: code.export_name.to_owned(),
+        subject: code.row.source.to_string(),
+        requirements: ready.description.requirements.clone(),
+        grantee: grantee(services, call, ready, code.row),
+    }
+}
+
 async fn execute(
     services: &Services,
     call: &Invocation<'_>,
@@ -321,13 +410,7 @@ async fn execute(
 ) -> Result<(), RunProblem> {
     let label = format!("{}.{}", call.definition.name.value, call.method);
     let code = ready.code(call.method);
-    let request = OpenRequest {
-        bundle: code.bundle.clone(),
-        export_name: code.export_name.to_owned(),
-        subject: code.row.source.to_string(),
-        requirements: ready.description.requirements.clone(),
-        grantee: grantee(services, call, ready, code.row),
-    };
+    let request = open_request(services, call, ready, &code);
     let work = async {
         let mut session = services.runner.open(request).await?;
         let member = |name: &str| [code.path.clone(), vec![name.to_owned()]].concat();
@@ -336,7 +419,7 @@ async fn execute(
             arguments: prepared.arguments.clone(),
             schema: member("arguments"),
             context: prepared.context.clone(),
-            global_schema: vec!["globalArguments".to_owned()],
+            global_schema: prepared.global_schema.clone(),
             takes: Takes::ArgumentsAndContext,
         };
         session.call(request, Arc::clone(host) as _).await

@@ -78,15 +78,7 @@ impl Service {
         let library = self.library().await?;
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
         let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
-        let request = self.scan_request(CancellationToken::new());
-        let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named, &request).await;
-        let unobservable = refreshed.map_err(ServiceError::Scan)?;
-        let index = self.types().await?;
-        // What claims them has a row by now.
-        let unclaimed =
-            move |_: &Kind, _: &TypeName| Unclaimed { unobservable: unobservable.clone(), ..Unclaimed::default() };
-        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, unclaimed).await;
-        let types = types.map_err(ServiceError::Scan)?;
+        let types = self.refreshed_types(&named).await?;
         let tools = Tools {
             types: &types,
             expressions: self.repository.expressions.as_ref(),
@@ -98,6 +90,19 @@ impl Service {
             Some(workflow) => validate::validate_workflow(&library, workflow, tools),
         };
         Ok(Validation { problems })
+    }
+
+    /// The types of the catalog, after those that are named were brought up to date.
+    pub(super) async fn refreshed_types(&self, named: &BTreeSet<TypeName>) -> Result<CatalogTypes, ServiceError> {
+        let request = self.scan_request(CancellationToken::new());
+        let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), named, &request).await;
+        let unobservable = refreshed.map_err(ServiceError::Scan)?;
+        let index = self.types().await?;
+        // What claims them has a row by now.
+        let unclaimed =
+            move |_: &Kind, _: &TypeName| Unclaimed { unobservable: unobservable.clone(), ..Unclaimed::default() };
+        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, unclaimed).await;
+        types.map_err(ServiceError::Scan)
     }
 
     /// The workflows of a library that run by themselves.

@@ -10,6 +10,7 @@ mod cache;
 mod catalog;
 mod changes;
 mod data;
+mod definitions;
 mod doctor;
 mod documents;
 mod error;
@@ -26,6 +27,7 @@ pub use self::{
     cache::{CacheUsage, PruneError, Pruned},
     catalog::{RebuildError, Rebuilt},
     data::DataPlace,
+    definitions::{CreateError, CreatedDefinition, ExaminedDefinition, NewDefinition, shown_global_arguments},
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},

@@ -285,6 +285,11 @@ impl Library {
         self.definition_directories.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// What is wrong with definitions.
+    pub fn definition_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| self.is_of_definitions(problem))
+    }
+
     /// What keeps workflows of other roots from being known.
     pub fn unobservable_problems(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| self.unobservable.contains(&problem.subject))

@@ -5,17 +5,15 @@ use mangrove_app::{
     workflow::{NotRecorded, StartError},
 };
 use mangrove_documents::{
-    ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, advice, json,
+    ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, json,
 };
 use mangrove_domain::{
-    advice::Advice,
     failure::FailureClass,
     json::Json,
     ports::DocumentError,
     problem::{Code, Problem},
     run::RunStatus,
 };
-use mangrove_fs::read::{self, FileKind, Within};
 
 use super::Context;
 use crate::{
@@ -24,6 +22,7 @@ use crate::{
     compose,
     errors::{CommandError, exit_for},
     exit::Exit,
+    inputs,
     live::{JsonLines, LiveView, View},
 };
 
@@ -34,7 +33,7 @@ pub(super) async fn ask(
     workflow: &str,
     given: &args::Inputs,
 ) -> Result<Exit, CommandError> {
-    let inputs = json::to_value(&inputs(compose::parse_document, given)?);
+    let inputs = json::to_value(&read_inputs(context, compose::parse_document, given)?);
     let body = serde_json::json!({ "inputs": inputs });
     let started: StartedRunDocument = client.post(&["workflows", workflow, "runs"], &body).await?;
     for problem in started.problems.iter().filter_map(client::problem) {
@@ -73,7 +72,7 @@ pub(super) async fn ask(
 /// Runs something and follows it to its end.
 pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let inputs = inputs(|name, text| service.parse(name, text), given)?;
+    let inputs = read_inputs(context, |name, text| service.parse(name, text), given)?;
     let start = StartRun { what, inputs, trigger: "command-line".to_owned() };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
     let StartedRun { run, mut events, problems, broken_files, file_problem: _ } = started;
@@ -180,31 +179,14 @@ fn print_broken_files(context: &Context, files: &[String]) {
     }
 }
 
-/// The inputs of the command line over those of the file. Values stay text here; the schema of the workflow or
-/// method turns them into what it wants.
-fn inputs(
+/// The inputs of the command line over those of the file.
+fn read_inputs(
+    context: &Context,
     parse: impl Fn(&str, &str) -> Result<Json, DocumentError>,
-    inputs: &args::Inputs,
+    given: &args::Inputs,
 ) -> Result<Json, CommandError> {
-    let mut members: Vec<(String, Json)> = Vec::new();
-    if let Some(path) = &inputs.input_file {
-        let name = path.display().to_string();
-        let text = read::text(path, Within::Anywhere, FileKind::Document).map_err(|error| {
-            let message = format!("{name} cannot be read: {}", error.reason);
-            let code = error.into_fault().code;
-            let hint = Advice::for_code(code).as_ref().map(advice::text);
-            CommandError::usage(Some(code), message, hint.as_deref())
-        })?;
-        let value = parse(&name, &text)
-            .map_err(|error| CommandError::usage(Some(Code::MALFORMED_DOCUMENT), error.to_string(), None))?;
-        let Json::Object(read) = value else {
-            let message = format!("{name}: expected a mapping of inputs, found {}", value.type_name());
-            return Err(CommandError::usage(Some(Code::INVALID_DOCUMENT), message, None));
-        };
-        members = read;
-    }
-    members.extend(inputs.input.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))));
-    Ok(Json::object(members))
+    let home = context.environment().get("HOME").map(String::as_str);
+    inputs::read(parse, &given.input, given.input_file.as_deref(), home)
 }
 
 #[cfg(test)]

@@ -74,6 +74,17 @@ pub fn validate_workflow(library: &Library, workflow: &Workflow, tools: Tools<'_
     sorted(problems)
 }
 
+/// What is wrong with one definition.
+#[must_use]
+#[expect(clippy::module_name_repetitions, reason = "beside the one that validates all of them")]
+pub fn validate_definition(library: &Library, definition: &Definition, tools: Tools<'_>) -> Vec<Problem> {
+    let mut findings = Findings::new(&definition.file);
+    check_definition(&mut findings, definition, tools);
+    let mut problems: Vec<Problem> = library.problems_of(&definition.file).cloned().collect();
+    problems.extend(findings.problems);
+    sorted(problems)
+}
+
 fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     let key = |problem: &Problem| {
         let place = problem.position.as_ref().map(|place| (place.file.clone(), place.line, place.column));
