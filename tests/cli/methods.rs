@@ -137,14 +137,54 @@ globalArguments: {host: x, port: 1}
 ";
     let other = stored.replace("type: '@t/echo'", "type: '@t/other'");
     for (number, files, more, expected) in [
-        ("R1", "", "methodName: say, inputs: {text: t, host: x}", json!({"arguments": {"text": "t"}, "globals": {"host": "x"}})),
-        ("R2", "", "methodName: say, inputs: {text: t, port: '80'}", json!({"arguments": {"text": "t"}, "globals": {"port": 80}})),
-        ("R3", "", "methodName: say, inputs: {text: t, zzz: 1}", json!("the inputs of `n.say`: `zzz` is not known; it takes `text`, `name`, `host`, `port`")),
-        ("R4", "", "methodName: any, inputs: {a: 1, host: x}", json!({"arguments": {"a": 1}, "globals": {"host": "x"}})),
-        ("R5", "", "methodName: say, globalArgs: {host: x}, inputs: {text: t, host: y}", json!({"arguments": {"text": "t"}, "globals": {"host": "x"}})),
-        ("R7", stored, "methodName: say, inputs: {text: t, host: y}", json!({"arguments": {"text": "t"}, "globals": {"host": "y"}})),
-        ("R8", stored, "methodName: say, inputs: {text: t, host: x}", json!({"arguments": {"text": "t"}, "globals": {"host": "x", "port": 1}})),
-        ("R8", stored, "methodName: say, inputs: {text: t}", json!({"arguments": {"text": "t"}, "globals": {"host": "x", "port": 1}})),
+        (
+            "R1",
+            "",
+            "methodName: say, inputs: {text: t, host: x}",
+            json!({"arguments": {"text": "t"}, "globals": {"host": "x"}}),
+        ),
+        (
+            "R2",
+            "",
+            "methodName: say, inputs: {text: t, port: '80'}",
+            json!({"arguments": {"text": "t"}, "globals": {"port": 80}}),
+        ),
+        (
+            "R3",
+            "",
+            "methodName: say, inputs: {text: t, zzz: 1}",
+            json!("the inputs of `n.say`: `zzz` is not known; it takes `text`, `name`, `host`, `port`"),
+        ),
+        (
+            "R4",
+            "",
+            "methodName: any, inputs: {a: 1, host: x}",
+            json!({"arguments": {"a": 1}, "globals": {"host": "x"}}),
+        ),
+        (
+            "R5",
+            "",
+            "methodName: say, globalArgs: {host: x}, inputs: {text: t, host: y}",
+            json!({"arguments": {"text": "t"}, "globals": {"host": "x"}}),
+        ),
+        (
+            "R7",
+            stored,
+            "methodName: say, inputs: {text: t, host: y}",
+            json!({"arguments": {"text": "t"}, "globals": {"host": "y"}}),
+        ),
+        (
+            "R8",
+            stored,
+            "methodName: say, inputs: {text: t, host: x}",
+            json!({"arguments": {"text": "t"}, "globals": {"host": "x", "port": 1}}),
+        ),
+        (
+            "R8",
+            stored,
+            "methodName: say, inputs: {text: t}",
+            json!({"arguments": {"text": "t"}, "globals": {"host": "x", "port": 1}}),
+        ),
     ] {
         let sandbox = echo(&[files, &workflow(&instance(more))].concat());
         assert_eq!(run(&sandbox, &["workflow", "run", "w"]), expected, "{number} {more}");
@@ -172,7 +212,8 @@ fn an_automatic_definition_is_made_once_and_found_again() {
     }
     let file = ".mangrove/auto-definitions/@t/echo/n.yaml";
     let first = sandbox.tree.read(file).expect("the definition");
-    let updated = sandbox.run(&["model", "run", "@t/echo", "say", "n", "--input", "text=t", "--input", "port=8", "--json"]);
+    let updated =
+        sandbox.run(&["model", "run", "@t/echo", "say", "n", "--input", "text=t", "--input", "port=8", "--json"]);
     let logs = record(&sandbox, &updated)["jobs"][0]["steps"][0]["logs"].to_string();
     assert!(logs.contains("global_args_updated"), "{logs}");
     let second = sandbox.tree.read(file).expect("the definition");
@@ -221,7 +262,12 @@ fn r_inputs_are_coerced_and_checked_by_both_forms_of_a_schema() {
         ("R18", "{properties: {n: {type: object}}}", &["n=[1]"], Err("n: expected object")),
         ("R19", "{properties: {n: {enum: [a, b]}}}", &["n=c"], Err("n: expected one of \"a\", \"b\"")),
         ("R19", "{properties: {n: {type: string, pattern: '^a$'}}}", &["n=b"], Ok(json!("b"))),
-        ("R20", "{properties: {n: {}}}", &["n.a.b=1", "n.c:json=[2]", "n.d=@acme/dns"], Ok(json!({"a": {"b": "1"}, "c": [2], "d": "@acme/dns"}))),
+        (
+            "R20",
+            "{properties: {n: {}}}",
+            &["n.a.b=1", "n.c:json=[2]", "n.d=@acme/dns"],
+            Ok(json!({"a": {"b": "1"}, "c": [2], "d": "@acme/dns"})),
+        ),
     ] {
         let definition = format!(
             "//- /models/typed.yaml
@@ -237,7 +283,9 @@ methods: {{any: {{arguments: {{value: '${{{{ inputs.n }}}}'}}}}}}
         let found = run(&sandbox, &[&method as &[&str], &inputs].concat());
         match expected {
             Ok(value) => assert_eq!(found["arguments"]["value"], value, "{number} {given:?}: {found}"),
-            Err(message) => assert!(found.as_str().is_some_and(|it| it.contains(message)), "{number} {given:?}: {found}"),
+            Err(message) => {
+                assert!(found.as_str().is_some_and(|it| it.contains(message)), "{number} {given:?}: {found}")
+            }
         }
     }
 }
@@ -245,7 +293,9 @@ methods: {{any: {{arguments: {{value: '${{{{ inputs.n }}}}'}}}}}}
 #[test]
 fn r19_a_workflow_takes_inputs_that_it_does_not_name_unless_it_says_otherwise() {
     let task = "{type: model_method, modelIdOrName: hello, methodName: any, inputs: {all: '${{ inputs }}'}}";
-    for (schema, code) in [("{properties: {a: {type: integer}}}", 0), ("{properties: {a: {}}, additionalProperties: false}", 1)] {
+    for (schema, code) in
+        [("{properties: {a: {type: integer}}}", 0), ("{properties: {a: {}}, additionalProperties: false}", 1)]
+    {
         let text = workflow(task).replace("jobs:", &format!("inputs: {schema}\njobs:"));
         let sandbox = echo(&[HELLO, &text].concat());
         let output = sandbox.run(&["workflow", "run", "w", "--input", "a=1", "--input", "b=2", "--json"]);
@@ -323,7 +373,8 @@ fn global_arguments_of_an_older_version_are_upgraded_for_the_call() {
 
 #[test]
 fn definitions_are_found_where_older_versions_kept_them() {
-    let old = HELLO.replace("/models/hello.yaml", "/.swamp/definitions/@t/echo/11111111-1111-4111-8111-111111111111.yaml");
+    let old =
+        HELLO.replace("/models/hello.yaml", "/.swamp/definitions/@t/echo/11111111-1111-4111-8111-111111111111.yaml");
     let old = old.replace("type: '@t/echo'\n", "").replace("host: h", "host: old");
     let run_it = |files: &str| run(&echo(files), &["model", "run", "hello", "say"])["globals"]["host"].clone();
     assert_eq!(run_it(&old), "old");
@@ -349,13 +400,17 @@ fn keys_that_were_removed_are_errors_and_unknown_ones_are_told() {
     assert!(output.code == 1 && output.stderr.contains("`driver` was removed"), "{output}");
     let sandbox = echo(&[HELLO, "colour: blue\nglobalArgument: {}\n"].concat());
     let output = sandbox.run(&["model", "validate", "hello"]);
-    assert!(output.code == 0 && output.stderr.contains("colour") && output.stderr.contains("globalArgument"), "{output}");
+    assert!(
+        output.code == 0 && output.stderr.contains("colour") && output.stderr.contains("globalArgument"),
+        "{output}"
+    );
 }
 
 #[test]
 fn a_definition_is_made_shown_found_and_checked() {
     let sandbox = echo("");
-    let made = sandbox.json(&["model", "create", "@t/echo", "made", "--global-arg", "host=h", "--global-arg", "port=80"]);
+    let made =
+        sandbox.json(&["model", "create", "@t/echo", "made", "--global-arg", "host=h", "--global-arg", "port=80"]);
     assert_eq!((&made["type"], &made["name"]), (&json!("@t/echo"), &json!("made")));
     assert_eq!(made["path"], "models/@t/echo/made.yaml");
     assert_eq!(made["version"], "2026.05.23.2");

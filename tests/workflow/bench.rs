@@ -9,11 +9,12 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_app::{
-    method::Services,
+    method::{Services, definitions::Definitions},
     secrets::Environment,
     types::{NotReady, ReadyType, Types, Unclaimed},
     workflow::{
-        Claim, Engine, Library, Limits, Observer, RunChange, RunEvent, RunRequest, StartError, TypeCatalogue,
+        Claim, Engine, Library, Limits, Observer, RunChange, RunEvent, RunOptions, RunRequest, StartError,
+        TypeCatalogue,
         library::Layout,
         validate::{self, Tools},
     },
@@ -38,7 +39,7 @@ use mangrove_infra::{
     calendar::CronCalendar, documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas,
 };
 use mangrove_testkit::{
-    fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
+    fakes::{ManualClock, MemoryData, MemoryDefinitionFiles, MemoryRuns, SeededEntropy},
     fixture::Tree,
     rows,
 };
@@ -97,7 +98,7 @@ impl MethodRunner for Script {
 #[async_trait]
 impl Session for Script {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
-        let Call { path, arguments: args, schema, context, global_schema } = call;
+        let Call { path, arguments: args, schema, context, global_schema, takes: _ } = call;
         let [methods, method, execute] = path.as_slice() else { panic!("an unusual path {path:?}") };
         assert_eq!((methods.as_str(), execute.as_str()), ("methods", "execute"));
         assert_eq!(
@@ -347,6 +348,12 @@ impl Bench {
             runner: Arc::new(self.script.clone()),
             runs: Arc::clone(&self.runs),
             data: Arc::clone(&self.data) as _,
+            definitions: Definitions {
+                written: Arc::new(DiskFiles::new(self.tree.root())),
+                files: Arc::new(MemoryDefinitionFiles::new()),
+                documents: Arc::new(YamlDocuments),
+                entropy: Arc::new(SeededEntropy::new(2)),
+            },
             expressions: Arc::new(CelExpressions),
             schemas: Arc::new(JsonSchemas),
             clock: Arc::new(ManualClock::default()),
@@ -367,7 +374,13 @@ impl Bench {
         let library = self.library().await;
         let problems = listed(&library.problems);
         let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|wrong| panic!("{wrong:?}:\n{problems}")));
-        let request = RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned(), file_problem: None };
+        let request = RunRequest {
+            workflow,
+            inputs: json(inputs),
+            trigger: "test".to_owned(),
+            options: RunOptions::default(),
+            file_problem: None,
+        };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
     }

@@ -74,6 +74,12 @@ impl ReadyType {
         self.code_of("methods", |add_on| &add_on.methods, method)
     }
 
+    /// Where the code of the type itself lies.
+    #[must_use]
+    pub fn own_code(&self) -> MethodCode<'_> {
+        MethodCode { row: &self.row, bundle: &self.bundle, export_name: "model", path: Vec::new() }
+    }
+
     /// As [`code`](Self::code), of a check.
     #[must_use]
     pub fn check_code(&self, check: &str) -> MethodCode<'_> {
@@ -94,12 +100,7 @@ impl ReadyType {
                 export_name: "extension",
                 path: vec![section.to_owned(), record.to_string(), name.to_owned()],
             },
-            None => MethodCode {
-                row: &self.row,
-                bundle: &self.bundle,
-                export_name: "model",
-                path: vec![section.to_owned(), name.to_owned()],
-            },
+            None => MethodCode { path: vec![section.to_owned(), name.to_owned()], ..self.own_code() },
         }
     }
 }

@@ -442,6 +442,13 @@ pub(crate) struct Checks {
     pub(crate) skip_check_label: Vec<String>,
 }
 
+impl Checks {
+    /// True if any are left out.
+    pub(crate) const fn is_any(&self) -> bool {
+        self.skip_checks || !self.skip_check.is_empty() || !self.skip_check_label.is_empty()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Workflow {
     /// List the workflows
@@ -457,6 +464,8 @@ pub(crate) enum Workflow {
         name: String,
         #[command(flatten)]
         inputs: Inputs,
+        #[command(flatten)]
+        checks: Checks,
     },
 }
 

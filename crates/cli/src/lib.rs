@@ -246,8 +246,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Workflow(args::Workflow::Validate { name }) => {
             commands::workflow::validate(context, name.as_deref()).await
         }
-        Command::Workflow(args::Workflow::Run { name, inputs }) => {
-            commands::workflow::run(context, &name, &inputs).await
+        Command::Workflow(args::Workflow::Run { name, inputs, checks }) => {
+            commands::workflow::run(context, &name, &inputs, &checks).await
         }
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,

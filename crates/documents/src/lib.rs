@@ -43,8 +43,8 @@ pub use self::{
     failure::{FailureDocument, FaultDocument},
     model::{
         CreatedModelDocument, FoundModelDocument, ModelDocument, ModelMethodDocument, ModelSearchDocument,
-        ModelTypeDocument, ModelTypeSearchDocument, ModelValidationDocument, ModelValidationsDocument, TypeNameDocument,
-        ValidationDocument,
+        ModelTypeDocument, ModelTypeSearchDocument, ModelValidationDocument, ModelValidationsDocument,
+        TypeNameDocument, ValidationDocument,
     },
     moment::Moment,
     problem::{ProblemDocument, problems},

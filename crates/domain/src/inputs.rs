@@ -200,13 +200,7 @@ fn look(schema: &Json, value: &Json, path: &str, found: &mut Vec<Violation>, dep
     }
 }
 
-fn look_at_members(
-    schema: &Json,
-    members: &[(String, Json)],
-    path: &str,
-    found: &mut Vec<Violation>,
-    depth: usize,
-) {
+fn look_at_members(schema: &Json, members: &[(String, Json)], path: &str, found: &mut Vec<Violation>, depth: usize) {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     let is_given = |name: &str| members.iter().any(|(known, _)| known == name);
     for name in schema.get("required").and_then(Json::as_array).unwrap_or_default() {

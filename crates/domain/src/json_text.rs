@@ -103,7 +103,8 @@ impl Reader<'_> {
         let (token, rest) = self.rest.split_at(end);
         let digits = token.strip_prefix('-').unwrap_or(token);
         let is_padded = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
-        if is_padded || token.contains("+.") || digits.starts_with('.') || token.ends_with('.') || token.contains(".e") {
+        if is_padded || token.contains("+.") || digits.starts_with('.') || token.ends_with('.') || token.contains(".e")
+        {
             return None;
         }
         self.rest = rest;
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_nothing() {
-        for text in ["", "nul", "[1,]", "{a:1}", "01", "1.", ".5", "+1", "'a'", "\"a", "\"\\x\"", "[1] 2", "{\"a\" 1}"] {
+        for text in ["", "nul", "[1,]", "{a:1}", "01", "1.", ".5", "+1", "'a'", "\"a", "\"\\x\"", "[1] 2", "{\"a\" 1}"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(parse(&"[".repeat(100_000)), None);

@@ -188,10 +188,7 @@ mod tests {
         let checks = r#"{"a": {"labels": ["slow"]}, "b": {"appliesTo": ["create"]}, "c": {"appliesTo": []}, "d": {}}"#;
         let checks = json_text::parse(checks).expect("JSON");
         let name = TypeName::stored("@t/echo");
-        let description = Description {
-            details: Json::object([("checks", checks)]),
-            ..Description::new(name.clone())
-        };
+        let description = Description { details: Json::object([("checks", checks)]), ..Description::new(name.clone()) };
         let definition = |require: &[&str], skip: &[&str]| {
             let names = |names: &[&str]| names.iter().map(|name| at((*name).to_owned())).collect();
             let new = Definition::new("a.yaml", String::new(), at("a".to_owned()), at(name.clone()));
@@ -221,7 +218,10 @@ mod tests {
     fn only_a_plain_yes_passes() {
         let objections = |outcome: &str| objections_of("c", &json_text::parse(outcome).expect("JSON")).join(" | ");
         assert_eq!(objections(r#"{"pass": true, "errors": ["ignored"]}"#), "");
-        assert_eq!(objections(r#"{"pass": false, "errors": ["no", "nor this"]}"#), "check `c`: no | check `c`: nor this");
+        assert_eq!(
+            objections(r#"{"pass": false, "errors": ["no", "nor this"]}"#),
+            "check `c`: no | check `c`: nor this"
+        );
         assert_eq!(objections(r#"{"pass": false}"#), "check `c`: not passed");
         assert_eq!(objections("null"), "check `c`: expected `{ pass, errors }`, found null");
         assert_eq!(objections(r#"{"pass": "yes"}"#), "check `c`: expected `{ pass, errors }`, found object");

@@ -2,14 +2,8 @@
 //! definition that the instance has.
 
 use mangrove_domain::{
-    definition::Definition,
-    description::Description,
-    form::Located,
-    inputs,
-    json::Json,
-    problem::Code,
-    run::RunProblem,
-    type_name::TypeName,
+    definition::Definition, description::Description, form::Located, inputs, json::Json, problem::Code,
+    run::RunProblem, type_name::TypeName,
 };
 
 use super::{
@@ -59,7 +53,8 @@ pub(super) async fn settle(
             .map_err(|unknown| belongs_nowhere(&unknown, call, &method.arguments, schema))?,
     };
     let Routed { arguments: inputs, global_arguments } = routed;
-    let global_arguments = schema.map_or(global_arguments.clone(), |schema| arguments::coerced(schema, global_arguments));
+    let global_arguments =
+        schema.map_or(global_arguments.clone(), |schema| arguments::coerced(schema, global_arguments));
     if let Some(schema) = schema {
         let unknown: Vec<String> =
             arguments::unknown(schema, &global_arguments).into_iter().map(|(name, _)| name).collect();

@@ -28,14 +28,15 @@ use mangrove_domain::{
     nearest,
     permission::{Grantee, Permission, Permissions},
     ports::{
-        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodHost, MethodRunner, OpenRequest, RunError, RunStore,
-        SchemaValidator, Takes,
+        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodHost, MethodRunner, OpenRequest, RunError,
+        RunStore, SchemaValidator, Takes,
     },
     problem::Code,
     row::Row,
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
     time::Timestamp,
+    type_name::TypeName,
     workflow::template::{self, Part},
 };
 use tokio_util::sync::CancellationToken;
@@ -148,7 +149,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     let ready = tokio::select! {
         biased;
         () = call.cancellation.cancelled() => return Invoked::ended(RunStatus::Cancelled, Some(cancelled())),
-        ready = services.types.ready(&kind, type_name) => ready,
+        ready = ready_type(services, &kind, type_name) => ready,
     };
     let ready = match ready {
         Ok(ready) => ready,
@@ -174,10 +175,6 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         }
     };
     let provenance = Some(provenance(&call, &ready));
-    let prepared = match prepare(services, &call, &ready) {
-        Ok(prepared) => prepared,
-        Err(error) => return Invoked { provenance, ..Invoked::failed(call.environment.mask_problem(error)) },
-    };
     let host = Arc::new(Host {
         data: Arc::clone(&services.data),
         schemas: Arc::clone(&services.schemas),
@@ -201,7 +198,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     }
     // Dropping the call ends the worker that is in it.
     let outcome = tokio::select! {
-        outcome = checked(services, &call, &ready, &prepared, &host) => outcome,
+        outcome = carry_out(services, &call, &ready, &host) => outcome,
         () = call.cancellation.cancelled() => Err(cancelled()),
     };
     let (handles, logs) = {
@@ -222,6 +219,17 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     }
 }
 
+/// A type, ready to run. One that begins with `@` and is not known is looked for without it.
+async fn ready_type(services: &Services, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
+    let found = services.types.ready(kind, type_name).await;
+    match (&found, type_name.without_at()) {
+        (Err(not_ready), Some(bare)) if not_ready.code() == Code::UNKNOWN_TYPE => {
+            services.types.ready(kind, &bare).await.map_or(found, Ok)
+        }
+        _ => found,
+    }
+}
+
 /// What a method is called with.
 struct Prepared {
     arguments: Json,
@@ -230,7 +238,12 @@ struct Prepared {
     global_schema: Vec<String>,
 }
 
-fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Result<Prepared, RunProblem> {
+async fn prepare(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: &ReadyType,
+    host: &Arc<Host>,
+) -> Result<Prepared, RunProblem> {
     let description = ready.description.as_ref();
     let definition = call.definition;
     let method = method_of(description, call.method, &ready.left_out)?;
@@ -244,7 +257,8 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
         file: &definition.file,
     };
     let render = |node: Option<&Node>| node.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node));
-    let mut global = render(definition.global_arguments.as_ref())?;
+    let given = render(definition.global_arguments.as_ref())?;
+    let mut global = upgraded(services, call, ready, host, given).await?;
     let mut shared = global.clone();
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
         global = arguments::coerced(schema, global);
@@ -306,7 +320,8 @@ fn inputs_of(services: &Services, call: &Invocation<'_>, scope: &Scope) -> Resul
         mentioned_inputs(services.expressions.as_ref(), node, &mut names);
         names
     });
-    let is_mentioned = |name: &Json| mentioned.as_ref().is_some_and(|names| name.as_str().is_some_and(|name| names.contains(name)));
+    let is_mentioned =
+        |name: &Json| mentioned.as_ref().is_some_and(|names| name.as_str().is_some_and(|name| names.contains(name)));
     let required = schema.get("required").and_then(Json::as_array).unwrap_or_default();
     let required = required.iter().filter(|name| is_mentioned(name)).cloned().collect();
     let properties = inputs::properties(&schema);
@@ -356,14 +371,46 @@ fn unknown_names(what: &str, names: Vec<(String, Option<String>)>) -> RunProblem
     broken(what, &names.into_iter().map(violation).collect::<Vec<_>>())
 }
 
-/// Calls the method if no check objects.
-async fn checked(
+/// Global arguments as the present version of their type has them.
+async fn upgraded(
     services: &Services,
     call: &Invocation<'_>,
     ready: &ReadyType,
-    prepared: &Prepared,
+    host: &Arc<Host>,
+    given: Json,
+) -> Result<Json, RunProblem> {
+    let pending = upgrades::pending(&ready.description, call.definition);
+    if pending.is_empty() {
+        return Ok(given);
+    }
+    let name = &call.definition.name.value;
+    let failed = |version: &str, error: &RunError| {
+        let code = if let RunError::Fault(fault) = error { fault.code } else { Code::METHOD_FAILED };
+        problem(code, format!("the global arguments of `{name}` cannot be upgraded to {version}: {error}"))
+    };
+    let request = open_request(services, call, ready, &ready.own_code());
+    let mut session = services.runner.open(request).await.map_err(|error| failed(&pending[0].1, &error))?;
+    let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+    let made = upgrades::apply(session.as_mut(), &as_host, &pending, given.clone()).await;
+    let made = made.map_err(|(version, error)| failed(&version, &error))?;
+    if made != given {
+        let version = ready.description.version.as_deref().unwrap_or_default();
+        host.inform(&format!(
+            "the global arguments of `{name}` were written for an older version of `{}` and upgraded to {version} for this call",
+            ready.description.type_name
+        ));
+    }
+    Ok(made)
+}
+
+/// Calls the method if no check objects.
+async fn carry_out(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: &ReadyType,
     host: &Arc<Host>,
 ) -> Result<(), RunProblem> {
+    let prepared = &prepare(services, call, ready, host).await?;
     let method = method_of(&ready.description, call.method, &ready.left_out)?;
     let selected = checks::selected(&ready.description, call.definition, method, call.checks);
     if !selected.is_empty() {

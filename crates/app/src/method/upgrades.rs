@@ -13,8 +13,7 @@ use mangrove_domain::{
 
 /// The upgrades that a definition has not seen, by their place in the list of the type, each with the version that it leads
 /// to.
-#[must_use]
-pub fn pending(description: &Description, definition: &Definition) -> Vec<(usize, String)> {
+pub(super) fn pending(description: &Description, definition: &Definition) -> Vec<(usize, String)> {
     let listed = description.details.get("upgrades").and_then(Json::as_array).unwrap_or_default();
     let written_for = definition.type_version.as_deref().and_then(|text| CalendarVersion::parse(text).ok());
     let upgrades = listed.iter().enumerate().filter_map(|(at, upgrade)| {
@@ -62,7 +61,8 @@ mod tests {
 
     #[test]
     fn upgrades_lead_on_from_the_version_that_a_definition_was_written_for() {
-        let upgrades = r#"[{"toVersion": "2026.01.02.1"}, {"toVersion": "2026.02.01.1"}, {"toVersion": "2026.02.01.2"}]"#;
+        let upgrades =
+            r#"[{"toVersion": "2026.01.02.1"}, {"toVersion": "2026.02.01.1"}, {"toVersion": "2026.02.01.2"}]"#;
         let name = TypeName::stored("@t/echo");
         let details = Json::object([("upgrades", json_text::parse(upgrades).expect("JSON"))]);
         let description = Description { details, ..Description::new(name.clone()) };

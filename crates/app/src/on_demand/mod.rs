@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     advice::{Advice, UserAction},
+    attachment::Added,
     bundle::LoadedBundle,
     failure::Fault,
     index::TypeIndex,

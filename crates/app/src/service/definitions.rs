@@ -14,11 +14,7 @@ use mangrove_domain::{
     yaml_text,
 };
 
-use super::{
-    base::Service,
-    documents::ValidateError,
-    error::ServiceError,
-};
+use super::{base::Service, documents::ValidateError, error::ServiceError};
 use crate::{
     method::{arguments, model_kind},
     types::{NotReady, Types as _},
@@ -116,9 +112,8 @@ impl Service {
     /// [`CreateError`]; nothing was written.
     pub async fn create_definition(&self, new: NewDefinition) -> Result<CreatedDefinition, CreateError> {
         let NewDefinition { type_name, name, global_arguments } = new;
-        let refuse = |code: Code, message: String| {
-            CreateError::Problems(vec![Problem::error(code, name.clone(), message)])
-        };
+        let refuse =
+            |code: Code, message: String| CreateError::Problems(vec![Problem::error(code, name.clone(), message)]);
         let type_name =
             TypeName::model(&type_name).map_err(|error| refuse(Code::INVALID_INPUT, format!("the type: {error}")))?;
         definition::check_new_name(&name).map_err(|error| refuse(Code::INVALID_INPUT, error))?;
@@ -239,15 +234,15 @@ fn wrong_arguments(name: &str, schema: &Json, given: &Json) -> Vec<Problem> {
         let is_sensitive = properties.iter().any(|(known, property)| known == key && is_sensitive(property));
         if is_sensitive && !value.as_str().is_some_and(|text| text.contains("${{")) {
             let hint = format!("put it into a vault and write `{key}: ${{{{ vault.get(VAULT, KEY) }}}}`");
-            problems.push(problem(format!("the global argument `{key}` is a secret, which no file may hold"), Some(hint)));
+            problems
+                .push(problem(format!("the global argument `{key}` is a secret, which no file may hold"), Some(hint)));
         }
     }
     problems
 }
 
 /// True for a property whose values are secrets.
-#[must_use]
-pub fn is_sensitive(property: &Json) -> bool {
+fn is_sensitive(property: &Json) -> bool {
     property.get("sensitive") == Some(&Json::Bool(true))
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
-    Calendar, Configuration, DataStore, Databases, DefinitionFiles, Documents, Expressions, MethodRunner, PackageCache, ProcessUsage,
-    Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator,
+    Calendar, Configuration, DataStore, Databases, DefinitionFiles, Documents, Expressions, MethodRunner, PackageCache,
+    ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};

@@ -140,10 +140,7 @@ mod tests {
             definition("models/d.yaml", "3", "d", Place::Written),
         ];
         let message = find(&all, "a").expect_err("two").message;
-        assert_eq!(
-            message,
-            "the name `a` belongs to models/a.yaml and models/b.yaml: which one is meant is not clear"
-        );
+        assert_eq!(message, "the name `a` belongs to models/a.yaml and models/b.yaml: which one is meant is not clear");
         assert_eq!(find(&all, "c").expect("one").file, "models/c.yaml");
         assert!(find(&all, "3").is_err());
         assert_eq!(twins(&all).len(), 4);

@@ -136,9 +136,8 @@ impl Library {
     fn settle_definitions(&mut self) {
         self.definitions = definitions::without_older_copies(std::mem::take(&mut self.definitions));
         let kept: HashSet<&str> = self.definitions.iter().map(|definition| definition.file.as_str()).collect();
-        let is_twin = |problem: &Problem| {
-            problem.code == Code::AMBIGUOUS_NAME && kept.contains(problem.subject.as_str())
-        };
+        let is_twin =
+            |problem: &Problem| problem.code == Code::AMBIGUOUS_NAME && kept.contains(problem.subject.as_str());
         self.problems.retain(|problem| !is_twin(problem));
         self.problems.extend(definitions::twins(&self.definitions));
     }

@@ -16,6 +16,6 @@ pub use events::{Observer, RunChange, RunEvent, Silent, replay};
 pub use known::CatalogTypes;
 pub use library::Library;
 pub use routes::LibraryWebhooks;
-pub use run::{Engine, Limits, NotRecorded, RecordedRun, RunRequest, StartError};
+pub use run::{Engine, Limits, NotRecorded, RecordedRun, RunOptions, RunRequest, StartError};
 pub use triggers::{LibrarySchedules, Scheduled};
 pub use validate::validate;

@@ -42,11 +42,7 @@ impl LibrarySchedules {
     /// Looks at every workflow. One that cannot be run by its name does not run by itself either, and one that a pulled
     /// extension brought only if its name is `allowed`.
     #[must_use]
-    pub fn of(
-        library: &Library,
-        calendar: &dyn Calendar,
-        allowed: &BTreeSet<String>,
-    ) -> Self {
+    pub fn of(library: &Library, calendar: &dyn Calendar, allowed: &BTreeSet<String>) -> Self {
         let mut schedules = Self::default();
         let mut usable = HashSet::new();
         for workflow in library.usable_workflows() {

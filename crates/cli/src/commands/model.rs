@@ -79,14 +79,12 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 
 /// Runs one method of a definition, or of an instance of a type.
 pub(crate) async fn run(context: &Context, call: &args::MethodCall) -> Result<Exit, CommandError> {
-    let args::MethodCall { target, method, instance, inputs, .. } = call;
+    let args::MethodCall { target, method, instance, inputs, checks } = call;
     let what = match instance {
-        Some(name) => {
-            Runnable::Instance { type_name: target.clone(), name: name.clone(), method: method.clone() }
-        }
+        Some(name) => Runnable::Instance { type_name: target.clone(), name: name.clone(), method: method.clone() },
         None => Runnable::Method { definition: target.clone(), method: method.clone() },
     };
-    running::run(context, what, inputs).await
+    running::run(context, what, inputs, checks).await
 }
 
 /// Makes a definition.
@@ -105,10 +103,9 @@ pub(crate) async fn create(
             for problem in problems.iter().skip(1) {
                 context.printer.problem(problem);
             }
-            problems.first().map_or_else(
-                || CommandError::no(None, "the definition was not made", None),
-                running::unknown,
-            )
+            problems
+                .first()
+                .map_or_else(|| CommandError::no(None, "the definition was not made", None), running::unknown)
         }
         CreateError::NotReady(not_ready) => CommandError::not_ready(&not_ready, context.now()),
         CreateError::Service(error) => error.into(),
@@ -176,9 +173,8 @@ pub(crate) async fn search(context: &Context, query: Option<&str>, all: bool) ->
         context.printer.document(&ModelSearchDocument::new(query, found));
         return Ok(Exit::Done);
     }
-    let cell = |known: &&Definition| {
-        vec![known.name.value.clone(), known.type_name.value.to_string(), known.file.clone()]
-    };
+    let cell =
+        |known: &&Definition| vec![known.name.value.clone(), known.type_name.value.to_string(), known.file.clone()];
     for line in table(&found.iter().map(cell).collect::<Vec<_>>()) {
         context.printer.line(line);
     }

@@ -1,12 +1,11 @@
 //! Running a workflow or a method, and following it.
 
 use mangrove_app::{
+    method::checks::CheckOptions,
     service::{RunError, Runnable, StartRun, StartedRun},
-    workflow::{NotRecorded, StartError},
+    workflow::{NotRecorded, RunOptions, StartError},
 };
-use mangrove_documents::{
-    ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, json,
-};
+use mangrove_documents::{ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, json};
 use mangrove_domain::{
     failure::FailureClass,
     json::Json,
@@ -70,10 +69,18 @@ pub(super) async fn ask(
 }
 
 /// Runs something and follows it to its end.
-pub(super) async fn run(context: &Context, what: Runnable, given: &args::Inputs) -> Result<Exit, CommandError> {
+pub(super) async fn run(
+    context: &Context,
+    what: Runnable,
+    given: &args::Inputs,
+    checks: &args::Checks,
+) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
     let inputs = read_inputs(context, |name, text| service.parse(name, text), given)?;
-    let start = StartRun { what, inputs, trigger: "command-line".to_owned() };
+    let args::Checks { skip_checks, skip_check, skip_check_label } = checks.clone();
+    let checks = CheckOptions { skip_all: skip_checks, skip: skip_check, skip_labels: skip_check_label };
+    let options = RunOptions { checks };
+    let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
     let StartedRun { run, mut events, problems, broken_files, file_problem: _ } = started;
     context.print_notices();

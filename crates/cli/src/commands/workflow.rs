@@ -92,9 +92,19 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
     Ok(if is_valid { Exit::Done } else { Exit::No })
 }
 
-pub(crate) async fn run(context: &Context, name: &str, inputs: &args::Inputs) -> Result<Exit, CommandError> {
+pub(crate) async fn run(
+    context: &Context,
+    name: &str,
+    inputs: &args::Inputs,
+    checks: &args::Checks,
+) -> Result<Exit, CommandError> {
     match context.client()? {
+        Some(_) if checks.is_any() => {
+            let message = "a daemon leaves out no checks";
+            let hint = "leave out `--server`, or write `checks: {skip: [...]}` into the definition";
+            Err(CommandError::usage(None, message, Some(hint)))
+        }
         Some(client) => running::ask(context, &client, name, inputs).await,
-        None => running::run(context, Runnable::Workflow(name.to_owned()), inputs).await,
+        None => running::run(context, Runnable::Workflow(name.to_owned()), inputs, checks).await,
     }
 }

@@ -8,6 +8,7 @@ use mangrove_app::{
     retry::Retried,
     scan::Report,
     service::{Query, Runnable, Service, StartRun, StartedRun},
+    workflow::RunOptions,
 };
 use mangrove_documents::{ErrorReport, ProblemDocument, json, problems};
 use mangrove_domain::run::{RunLookup, RunRecord, RunStatus};
@@ -133,7 +134,7 @@ pub async fn start(state: &ApiState, request: RunRequest, wait: Duration) -> Res
     state.takes_work()?;
     let RunRequest { workflow, inputs, trigger, key } = request;
     let inputs = json::from_value(&serde_json::Value::Object(inputs));
-    let start = StartRun { what: Runnable::Workflow(workflow), inputs, trigger };
+    let start = StartRun { what: Runnable::Workflow(workflow), inputs, trigger, options: RunOptions::default() };
     let (remarks, remarked) = oneshot::channel();
     let (service, started) = (state.service().clone(), state.started().clone());
     let now = service.clock().now();

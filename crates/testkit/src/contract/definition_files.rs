@@ -19,7 +19,11 @@ pub async fn definition_files(port: &dyn DefinitionFiles) {
     assert_eq!(text_of(replaced), "b: 3\n");
     port.replace_automatic("@t/echo/a.yaml", "a: 1\n").await.expect("what is not there is made");
     let all = port.automatic().await.expect("a list");
-    assert_eq!(all.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(), ["a: 1\n", "b: 3\n"], "sorted by their files");
+    assert_eq!(
+        all.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(),
+        ["a: 1\n", "b: 3\n"],
+        "sorted by their files"
+    );
     let made = port.create("@t/echo/c.yaml", "c: 1\n").await.expect("written").expect("it is new");
     assert_eq!(made.text, "c: 1\n");
     assert_eq!(port.create("@t/echo/c.yaml", "c: 2\n").await.expect("looked at"), None);

@@ -11,13 +11,13 @@ use mangrove_domain::{
 
 use super::{active::Start, handle::RunHandle, live::RunEvents};
 use crate::{
-    method::Services,
+    method::{Services, definitions::Definitions},
     secrets::Environment,
     service::{base::Service, error::ServiceError},
     workflow::{
         inputs,
         library::Library,
-        run::{Engine, RunRequest, StartError},
+        run::{Engine, RunOptions, RunRequest, StartError},
     },
 };
 
@@ -30,6 +30,8 @@ pub struct StartRun {
     pub inputs: Json,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
+    /// What else is wanted of it.
+    pub options: RunOptions,
 }
 
 /// Something that can be run, by name or identifier.
@@ -41,6 +43,15 @@ pub enum Runnable {
     Method {
         /// The definition.
         definition: String,
+        /// Its method.
+        method: String,
+    },
+    /// One method of an instance of a type, which is made if it is not there.
+    Instance {
+        /// The model type.
+        type_name: String,
+        /// The instance.
+        name: String,
         /// Its method.
         method: String,
     },
@@ -89,17 +100,21 @@ impl Service {
     pub async fn start_run(&self, start: StartRun) -> Result<StartedRun, RunError> {
         let engine = self.engine()?;
         let library = Arc::new(self.library().await?);
-        let StartRun { what, inputs, trigger } = start;
+        let StartRun { what, inputs, trigger, options } = start;
         let file = file_of(&library, &what)?;
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
-                RunRequest { workflow, inputs, trigger, file_problem: None }
+                RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
             }
             Runnable::Method { definition, method } => {
                 Engine::method_request(&library, definition, method, inputs, trigger)?
             }
+            Runnable::Instance { type_name, name, method } => {
+                Engine::instance_request(type_name, name, method, inputs, trigger)
+            }
         };
+        let request = RunRequest { options, ..request };
         self.begin(engine, library, &file, request, self.expression_environment()).await
     }
 
@@ -170,6 +185,12 @@ impl Service {
             runner: Arc::clone(&running.runner),
             runs: Arc::clone(self.run_store()?),
             data: Arc::clone(&running.data),
+            definitions: Definitions {
+                written: Arc::clone(&self.repository.files),
+                files: Arc::clone(&self.repository.definitions),
+                documents: Arc::clone(&self.repository.documents),
+                entropy: Arc::clone(&ports.entropy),
+            },
             expressions: Arc::clone(&self.repository.expressions),
             schemas: Arc::clone(&self.repository.schemas),
             clock: Arc::clone(&ports.clock),
@@ -185,6 +206,8 @@ fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
     let found = match what {
         Runnable::Workflow(name) => library.workflow(name).map(|workflow| workflow.file.clone()),
         Runnable::Method { definition, .. } => library.definition(definition).map(|known| known.file.clone()),
+        // What is wrong with a definition of its name is told when it is looked for.
+        Runnable::Instance { .. } => return Ok(String::new()),
     };
     found.map_err(|problem| unknown(library, problem))
 }

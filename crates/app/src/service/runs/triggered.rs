@@ -17,7 +17,7 @@ use crate::{
     service::base::Service,
     workflow::{
         library::Library,
-        run::{RunRequest, StartError},
+        run::{RunOptions, RunRequest, StartError},
         validate,
     },
 };
@@ -56,7 +56,7 @@ impl Service {
         let environment = self.expression_environment();
         let inputs = self.trigger_inputs(&workflow, webhook, &environment)?;
         let file = workflow.file.clone();
-        let request = RunRequest { workflow, inputs, trigger, file_problem };
+        let request = RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem };
         self.begin(engine, library, &file, request, environment).await
     }
 

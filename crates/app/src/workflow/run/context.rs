@@ -16,7 +16,7 @@ use super::{
     under_way::Lines,
 };
 use crate::{
-    method::{RunBudget, Services},
+    method::{RunBudget, Services, checks::CheckOptions},
     render::{Renderer, Scope},
     secrets::Environment,
     workflow::{
@@ -42,6 +42,8 @@ pub(super) struct Context<'a> {
     pub(super) run_id: Arc<str>,
     /// What steps that go on have logged.
     pub(super) lines: Arc<Lines>,
+    /// Which checks are left out.
+    pub(super) checks: CheckOptions,
     /// What the run may still leave behind.
     pub(super) budget: Arc<RunBudget>,
     /// The names of the workflows that led here, this one last.

@@ -20,9 +20,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-#[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
-pub use self::request::RunRequest;
 pub use self::request::{Limits, NotRecorded, StartError};
+#[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
+pub use self::request::{RunOptions, RunRequest};
 
 use self::{
     context::{Context, NestedRuns},
@@ -56,6 +56,7 @@ pub struct Engine {
 pub struct RecordedRun {
     workflow: Arc<Workflow>,
     record: RunRecord,
+    options: RunOptions,
     /// The names of the workflows that led here, this one last.
     chain: Vec<String>,
     deadline: Option<Instant>,
@@ -132,7 +133,15 @@ impl Engine {
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
         let workflow = Arc::new(single::workflow(known, method, &inputs));
-        Ok(RunRequest { workflow, inputs, trigger, file_problem: None })
+        Ok(RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None })
+    }
+
+    /// What runs one method of an instance of a type, which is made if it is not there: a run as of
+    /// [`method_request`](Self::method_request).
+    #[must_use]
+    pub fn instance_request(type_name: &str, name: &str, method: &str, inputs: Json, trigger: String) -> RunRequest {
+        let workflow = Arc::new(single::of_instance(type_name, name, method, &inputs));
+        RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
@@ -187,13 +196,13 @@ impl Engine {
             file_problem: request.file_problem.map(of_file),
         };
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
-            Ok(_) => Ok(RecordedRun { workflow, record, chain, deadline: caller.deadline }),
+            Ok(_) => Ok(RecordedRun { workflow, record, options: request.options, chain, deadline: caller.deadline }),
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, chain, deadline } = run;
+        let RecordedRun { workflow, record, options, chain, deadline } = run;
         let about = Json::object([
             ("id", Json::from(record.id.as_str())),
             ("name", Json::from(record.name.as_str())),
@@ -214,6 +223,7 @@ impl Engine {
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
             lines: Arc::default(),
+            checks: options.checks,
             budget: Arc::clone(shared.budget),
             chain,
             deadline,

@@ -10,6 +10,8 @@ use mangrove_domain::{
     workflow::Workflow,
 };
 
+use crate::method::checks::CheckOptions;
+
 /// How much may run at once where a workflow does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -25,6 +27,13 @@ impl Default for Limits {
     }
 }
 
+/// What whoever starts a run wants of it, beside its inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Which checks are left out.
+    pub checks: CheckOptions,
+}
+
 /// A workflow to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRequest {
@@ -34,6 +43,8 @@ pub struct RunRequest {
     pub inputs: Json,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
+    /// What else is wanted of it.
+    pub options: RunOptions,
     /// Why the file of the workflow cannot be used now, if this is the workflow as it was before.
     pub file_problem: Option<Problem>,
 }

@@ -10,26 +10,38 @@ use mangrove_domain::{
     workflow::{Job, Step, Target, Task, Workflow},
 };
 
+/// A workflow of one step that calls an instance of a type, as a step of a file would.
+pub(super) fn of_instance(type_name: &str, name: &str, method: &str, inputs: &Json) -> Workflow {
+    let target = Target::Instance { type_name: located(type_name), name: located(name) };
+    of_target("", target, method, inputs)
+}
+
 /// A workflow of one step. Each input is handed through as a value by an expression that names it, but for those that the
 /// definition names as its own: they are for its expressions, which see them as they see those of any workflow.
-pub(super) fn workflow(known: &Definition, method: &str, inputs: &Json) -> Workflow {
-    let (file, definition) = (known.file.as_str(), known.name.value.as_str());
+pub(super) fn workflow(known: &Definition, method: &str, inputs_of_call: &Json) -> Workflow {
     let own = inputs::schema(known.inputs.as_ref());
     let is_own = |name: &str| inputs::properties(&own).iter().any(|(known, _)| known == name);
-    let located = |text: String| Located { value: text, line: 1, column: 1 };
+    let members = inputs_of_call.as_object().unwrap_or_default().iter();
+    let handed = Json::Object(members.filter(|(name, _)| !is_own(name)).cloned().collect());
+    of_target(&known.file, Target::Definition(located(&known.name.value)), method, &handed)
+}
+
+fn located(text: &str) -> Located<String> {
+    Located { value: text.to_owned(), line: 1, column: 1 }
+}
+
+fn of_target(file: &str, target: Target, method: &str, inputs: &Json) -> Workflow {
+    let name = target.name().value.clone();
     let node = |value: NodeValue| Node { line: 1, column: 1, value };
-    let handed = inputs.as_object().unwrap_or_default().iter().filter(|(name, _)| !is_own(name)).map(|(name, _)| {
+    let handed = inputs.as_object().unwrap_or_default().iter().map(|(name, _)| {
         let quoted = Json::from(name.as_str()).to_string();
         let value = node(NodeValue::String(format!("${{{{ inputs[{quoted}] }}}}")));
         (node(NodeValue::String(name.clone())), value)
     });
-    let task = Task::ModelMethod {
-        target: Target::Definition(located(definition.to_owned())),
-        method: located(method.to_owned()),
-        inputs: Some(node(NodeValue::Map(handed.collect()))),
-    };
+    let task =
+        Task::ModelMethod { target, method: located(method), inputs: Some(node(NodeValue::Map(handed.collect()))) };
     let step = Step {
-        name: located(method.to_owned()),
+        name: located(method),
         description: None,
         task,
         for_each: None,
@@ -40,7 +52,7 @@ pub(super) fn workflow(known: &Definition, method: &str, inputs: &Json) -> Workf
         driver: None,
     };
     let job = Job {
-        name: located(definition.to_owned()),
+        name: located(&name),
         description: None,
         depends_on: Vec::new(),
         weight: 0,
@@ -52,7 +64,7 @@ pub(super) fn workflow(known: &Definition, method: &str, inputs: &Json) -> Workf
         file: file.to_owned(),
         origin: Origin::Local,
         id: String::new(),
-        name: located(format!("{definition}.{method}")),
+        name: located(&format!("{name}.{method}")),
         description: None,
         tags: Vec::new(),
         inputs: None,

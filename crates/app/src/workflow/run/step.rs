@@ -15,9 +15,12 @@ use mangrove_domain::{
 };
 use tokio::time::Instant;
 
-use super::{context::Context, request::RunRequest};
+use super::{
+    context::Context,
+    request::{RunOptions, RunRequest},
+};
 use crate::{
-    method::{self, Invocation, Invoked, OnLine, StepBudget, problem},
+    method::{self, InstanceCall, Invocation, Invoked, OnLine, StepBudget, problem},
     render::{Renderer, Scope},
     workflow::events::{RunChange, RunEvent},
 };
@@ -93,7 +96,7 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budg
     let mut task = step.task.label();
     let invoked = match &step.task {
         Task::ModelMethod { target, method, inputs } => {
-            match prepare(context, &renderer, target, method, inputs.as_ref()) {
+            match prepare(context, &renderer, target, method, inputs.as_ref()).await {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
                     task = context.environment.mask(&label);
@@ -113,11 +116,13 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budg
 /// A method call with everything resolved.
 struct Call {
     definition: Arc<Definition>,
+    /// The instance that is named instead of a definition, which is then one without arguments.
+    instance: Option<(Located<TypeName>, Located<String>)>,
     method: String,
     inputs: Json,
 }
 
-fn prepare(
+async fn prepare(
     context: &Context<'_>,
     renderer: &Renderer<'_>,
     target: &Target,
@@ -128,21 +133,22 @@ fn prepare(
     let name = rendered_text(renderer, target.name(), file)?;
     let method = rendered_text(renderer, method, file)?;
     let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
-    let definition = match (context.library.definition(&name), target) {
-        (Ok(definition), _) => Arc::clone(definition),
-        (Err(wrong), Target::Instance { type_name, name: at }) if wrong.code == Code::UNKNOWN_NAME => {
+    let (definition, instance) = match target {
+        Target::Definition(at) => {
+            let found = context.services.definitions.named(context.library, &name).await;
+            (found.map_err(|wrong| wrong_name(context, wrong, at))?, None)
+        }
+        Target::Instance { type_name, name: at } => {
             let text = rendered_text(renderer, type_name, file)?;
             let parsed = TypeName::model(&text)
                 .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
             let name = Located { value: name, line: at.line, column: at.column };
             let type_name = Located { value: parsed, line: type_name.line, column: type_name.column };
-            Arc::new(Definition::new(file, format!("{}/{}", type_name.value, name.value), name, type_name))
-        }
-        (Err(wrong), Target::Definition(at) | Target::Instance { name: at, .. }) => {
-            return Err(wrong_name(context, wrong, at));
+            let unnamed = Definition::new(file, String::new(), name.clone(), type_name.clone());
+            (Arc::new(unnamed), Some((type_name, name)))
         }
     };
-    Ok(Call { definition, method, inputs })
+    Ok(Call { definition, instance, method, inputs })
 }
 
 async fn call_method(
@@ -172,6 +178,14 @@ async fn call_method(
         method: &call.method,
         inputs: &call.inputs,
         is_single: context.workflow.is_single_call(),
+        instance: call.instance.as_ref().map(|(type_name, name)| InstanceCall {
+            library: context.library,
+            file: &context.workflow.file,
+            type_name,
+            name,
+            global_arguments: None,
+        }),
+        checks: &context.checks,
         scope,
         environment: context.environment,
         models: &context.models,
@@ -199,6 +213,7 @@ fn nested(
         workflow: Arc::clone(workflow),
         inputs,
         trigger: format!("run {}", context.run_id),
+        options: RunOptions::default(),
         file_problem: None,
     })
 }

@@ -12,9 +12,7 @@ use mangrove_domain::{
     description::Description,
     document::{Node, NodeValue},
     form::Located,
-    inputs as domain_inputs,
-    json::Json,
-    nearest,
+    inputs as domain_inputs, nearest,
     ports::{Calendar, Expressions, SchemaValidator},
     position::Position,
     problem::{Code, Problem, Severity},
@@ -165,7 +163,8 @@ fn describe(
 ) -> Option<std::sync::Arc<Description>> {
     let kind = model_kind();
     let name = &type_name.value;
-    if let Some(description) = tools.types.describe(&kind, name) {
+    let described = tools.types.describe(&kind, name);
+    if let Some(description) = described.or_else(|| tools.types.describe(&kind, &name.without_at()?)) {
         return Some(description);
     }
     let position = findings.at(type_name);
@@ -218,7 +217,7 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
                 check_call(&mut findings, &definition, method, inputs.as_ref(), library, tools);
             }
             Task::Workflow { name, inputs } => {
-                check_nested(&mut findings, library, workflow, name, inputs.as_ref(), tools);
+                check_nested(&mut findings, library, workflow, name, inputs.as_ref());
             }
         }
     }
@@ -338,7 +337,6 @@ fn check_nested(
     workflow: &Workflow,
     name: &Located<String>,
     step_inputs: Option<&Node>,
-    tools: Tools<'_>,
 ) {
     if name.value.contains("${{") {
         return;
