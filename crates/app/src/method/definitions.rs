@@ -14,7 +14,10 @@ use mangrove_domain::{
     problem::{Code, Problem},
     run::RunProblem,
     type_name::TypeName,
-    workflow::WorkflowFiles,
+    workflow::{
+        WorkflowFiles,
+        template::{self, Part},
+    },
     yaml_text,
 };
 
@@ -38,7 +41,7 @@ pub struct Definitions {
 }
 
 /// An instance of a type, as a call names it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Instance<'a> {
     /// The file of whoever names it.
     pub(crate) file: &'a str,
@@ -48,6 +51,8 @@ pub(crate) struct Instance<'a> {
     pub(crate) type_version: Option<&'a str>,
     /// The global arguments that the call gives, where a text may hold an expression.
     pub(crate) global_arguments: &'a Json,
+    /// True for an expression that the author of the call wrote; others only look like one.
+    pub(crate) is_expression: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// The definition of an instance.
@@ -114,7 +119,7 @@ impl Definitions {
                 definition::check_name(name)
                     .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{at}: {error}")))?;
                 let id = self.entropy.identifier();
-                let text = self.text(wanted, &id)?;
+                let text = Self::text(wanted, &id)?;
                 let path = path(&wanted.type_name.value, name);
                 let kept = self.files.create_automatic(&path, &text).await.map_err(|error| not_kept(wanted, &error))?;
                 let definition = self.read(&kept).ok_or_else(|| unreadable(&kept))?;
@@ -158,7 +163,7 @@ impl Definitions {
             return Ok(Found { definition, digest, change: None });
         }
         let text =
-            self.text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
+            Self::text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
         if definition.place.is_automatic() {
             let path = path(found_type, &wanted.name.value);
             let kept = self.files.replace_automatic(&path, &text).await.map_err(|error| not_kept(wanted, &error))?;
@@ -179,7 +184,17 @@ impl Definitions {
     }
 
     /// The file of an instance.
-    fn text(&self, wanted: Instance<'_>, id: &str) -> Result<String, RunProblem> {
+    fn text(wanted: Instance<'_>, id: &str) -> Result<String, RunProblem> {
+        for (name, value) in wanted.global_arguments.as_object().unwrap_or_default() {
+            if let Some(look_alike) = look_alike(value, wanted.is_expression) {
+                let message = format!(
+                    "the global argument `{name}` of `{}` holds `{look_alike}`, which is text here and would be an \
+                     expression in its definition",
+                    wanted.name.value
+                );
+                return Err(problem(Code::INVALID_INPUT, message));
+            }
+        }
         let mut members = vec![
             ("type", Json::from(wanted.type_name.value.as_str())),
             ("id", Json::from(id)),
@@ -191,6 +206,19 @@ impl Definitions {
         }
         members.push(("globalArguments", wanted.global_arguments.clone()));
         Ok(yaml_text::block(&Json::object(members)))
+    }
+}
+
+/// The first text of a value that would become an expression, if it were written into a document.
+fn look_alike(value: &Json, is_expression: &dyn Fn(&str) -> bool) -> Option<String> {
+    match value {
+        Json::String(text) => template::split(text).into_iter().find_map(|part| match part {
+            Part::Expression(span) if !is_expression(span.raw) => Some(span.raw.to_owned()),
+            Part::Expression(_) | Part::Text(_) => None,
+        }),
+        Json::Array(items) => items.iter().find_map(|item| look_alike(item, is_expression)),
+        Json::Object(members) => members.iter().find_map(|(_, value)| look_alike(value, is_expression)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => None,
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) async fn settle(
         name: instance.name,
         type_version: description.version.as_deref(),
         global_arguments: &global_arguments,
+        is_expression: &|raw| call.environment.is_left(raw),
     };
     let found = services.definitions.instance(instance.library, wanted).await?;
     Ok(Settled { found, inputs })

@@ -43,8 +43,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    render::{Renderer, Scope},
-    secrets::Environment,
+    render::{NoLookups, Renderer, Scope, Stage},
+    secrets::{Environment, NoSecrets},
     spans,
     types::{MethodCode, NotReady, ReadyType, Types},
 };
@@ -249,15 +249,17 @@ async fn prepare(
     let method = method_of(description, call.method, &ready.left_out)?;
     let about = definition_json(definition);
     let scope = call.scope.with_self(about.clone());
-    let scope = scope.with_inputs(inputs_of(services, call, &scope)?);
+    let scope = scope.with("inputs", inputs_of(services, call, &scope)?);
     let renderer = Renderer {
         expressions: services.expressions.as_ref(),
         environment: call.environment,
         scope: &scope,
         file: &definition.file,
+        lookups: &NoLookups,
+        secrets: &NoSecrets,
+        placeholders: None,
     };
-    let render = |node: Option<&Node>| node.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node));
-    let given = render(definition.global_arguments.as_ref())?;
+    let (given, unresolved) = globals(&renderer, definition.global_arguments.as_ref()).await?;
     let mut global = upgraded(services, call, ready, host, given).await?;
     let mut shared = global.clone();
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
@@ -268,7 +270,10 @@ async fn prepare(
         }
         shared = inputs::with_defaults(schema, global.clone());
     }
-    let given = render(definition.arguments_of(call.method))?;
+    let given = rendered(&renderer, definition.arguments_of(call.method)).await?;
+    // What the step left for now means what it means there: `self` is its own.
+    let of_step = Renderer { scope: call.scope, ..renderer };
+    let inputs = of_step.hand_over(call.inputs, &definition.name.position(&definition.file)).await?;
     let schema = &method.arguments;
     if call.is_single && definition.inputs.is_some() {
         let unknown = arguments::unknown(schema, call.inputs);
@@ -276,17 +281,23 @@ async fn prepare(
             return Err(unknown_names(&format!("the inputs of `{}.{}`", definition.name.value, call.method), unknown));
         }
     }
-    let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, call.inputs]);
+    let has_value = |(name, _): &&(String, Json)| unresolved.get(name).is_none();
+    let shared = Json::Object(shared.as_object().unwrap_or_default().iter().filter(has_value).cloned().collect());
+    let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, &inputs]);
     let merged = arguments::coerced(schema, merged);
     let context = Json::object([
         ("repoDir", Json::from(call.repository)),
         ("modelType", Json::from(description.type_name.as_str())),
         ("modelId", Json::from(definition.id.as_str())),
         ("globalArgs", global),
+        ("unresolvedGlobalArgs", unresolved),
         ("definition", about),
         ("methodName", Json::from(call.method)),
     ]);
-    Ok(Prepared { arguments: merged, context, global_schema: vec!["globalArguments".to_owned()] })
+    // What has no value has none that a schema could judge.
+    let is_whole = unresolved.as_object().is_none_or(<[_]>::is_empty);
+    let global_schema = if is_whole { vec!["globalArguments".to_owned()] } else { Vec::new() };
+    Ok(Prepared { arguments: merged, context, global_schema })
 }
 
 /// The method of a type; why there is none, and what was left out that may have had it.
@@ -311,7 +322,7 @@ fn method_of<'d>(
 /// What the expressions of a definition see as `inputs`: those of the run, under those of the step, with what the
 /// definition's own schema makes of them. Only what its method needs is required.
 fn inputs_of(services: &Services, call: &Invocation<'_>, scope: &Scope) -> Result<Json, RunProblem> {
-    let given = arguments::merge(&[scope.inputs(), call.inputs]);
+    let given = arguments::merge(&[scope.get("inputs").unwrap_or(&Json::Null), call.inputs]);
     let Some(written) = &call.definition.inputs else { return Ok(given) };
     let schema = inputs::schema(Some(written));
     let given = inputs::with_defaults(&schema, inputs::coerced(&schema, given));
@@ -346,10 +357,9 @@ fn inputs_of(services: &Services, call: &Invocation<'_>, scope: &Scope) -> Resul
 fn mentioned_inputs(expressions: &dyn Expressions, node: &Node, names: &mut BTreeSet<String>) {
     match &node.value {
         NodeValue::String(text) => {
-            let parts = template::split(text).unwrap_or_default();
-            for part in parts {
-                let Part::Expression(expression) = part else { continue };
-                let paths = expressions.references(expression).unwrap_or_default();
+            for part in template::split(text) {
+                let Part::Expression(span) = part else { continue };
+                let paths = expressions.references(span.expression).unwrap_or_default();
                 let of_inputs = paths.iter().filter(|path| path.first().is_some_and(|root| root == "inputs"));
                 names.extend(of_inputs.filter_map(|path| path.get(1).cloned()));
             }
@@ -445,6 +455,39 @@ fn open_request(services: &Services, call: &Invocation<'_>, ready: &ReadyType, c
         subject: code.row.source.to_string(),
         requirements: ready.description.requirements.clone(),
         grantee: grantee(services, call, ready, code.row),
+    }
+}
+
+/// The global arguments of a definition, and why some have no value. Such a one stays as it is written: who does not read it
+/// does not need it.
+async fn globals(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<(Json, Json), RunProblem> {
+    let (mut members, mut unresolved) = (Vec::new(), Vec::new());
+    for (key, value) in node.and_then(Node::as_map).unwrap_or_default() {
+        let rendered = match renderer.value(value, Stage::HAND_OVER).await {
+            Ok(rendered) => rendered,
+            Err(error) if error.code == Code::INVALID_EXPRESSION && !reads_secrets(value) => {
+                unresolved.push((key.as_str().unwrap_or_default().to_owned(), Json::from(error.message)));
+                value.to_json()
+            }
+            Err(error) => return Err(error),
+        };
+        members.push((key.as_str().unwrap_or_default().to_owned(), rendered));
+    }
+    Ok((Json::Object(members), Json::Object(unresolved)))
+}
+
+/// True for a value with an expression that names a secret or a variable: that such a one is missing is said before a
+/// method begins.
+fn reads_secrets(node: &Node) -> bool {
+    let text = node.to_json().to_string();
+    text.contains("vault.get(") || text.contains("env.")
+}
+
+/// What a definition says, as its methods are called with it.
+async fn rendered(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<Json, RunProblem> {
+    match node {
+        Some(node) => renderer.value(node, Stage::HAND_OVER).await,
+        None => Ok(Json::Object(Vec::new())),
     }
 }
 

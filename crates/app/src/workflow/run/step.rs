@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     method::{self, InstanceCall, Invocation, Invoked, OnLine, StepBudget, problem},
-    render::{Renderer, Scope},
+    render::{Renderer, Scope, Stage},
     workflow::events::{RunChange, RunEvent},
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOu
         return once(context, job, step, &scope, &budget).await;
     };
     let unrepeated = |invoked| StepOutcome { task: step.task.label(), invoked };
-    let items = match context.renderer(&scope).value(&for_each.over) {
+    let items = match context.renderer(&scope).value(&for_each.over, Stage::EVERYTHING).await {
         Ok(Json::Array(items)) => items,
         Ok(other) => {
             let position = for_each.over.position(&context.workflow.file);
@@ -105,7 +105,7 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budg
                 Err(error) => Invoked::failed(error),
             }
         }
-        Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()) {
+        Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()).await {
             Ok(request) => run_nested(context, step, request).await,
             Err(error) => Invoked::failed(error),
         },
@@ -130,16 +130,16 @@ async fn prepare(
     inputs: Option<&Node>,
 ) -> Result<Call, RunProblem> {
     let file = &context.workflow.file;
-    let name = rendered_text(renderer, target.name(), file)?;
-    let method = rendered_text(renderer, method, file)?;
-    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let name = rendered_text(renderer, target.name(), file).await?;
+    let method = rendered_text(renderer, method, file).await?;
+    let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
     let (definition, instance) = match target {
         Target::Definition(at) => {
             let found = context.services.definitions.named(context.library, &name).await;
             (found.map_err(|wrong| wrong_name(context, wrong, at))?, None)
         }
         Target::Instance { type_name, name: at } => {
-            let text = rendered_text(renderer, type_name, file)?;
+            let text = rendered_text(renderer, type_name, file).await?;
             let parsed = TypeName::model(&text)
                 .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
             let name = Located { value: name, line: at.line, column: at.column };
@@ -199,15 +199,15 @@ async fn call_method(
     method::invoke(context.services, invocation).await
 }
 
-fn nested(
+async fn nested(
     context: &Context<'_>,
     renderer: &Renderer<'_>,
     name: &Located<String>,
     inputs: Option<&Node>,
 ) -> Result<RunRequest, RunProblem> {
     let file = &context.workflow.file;
-    let text = rendered_text(renderer, name, file)?;
-    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let text = rendered_text(renderer, name, file).await?;
+    let inputs = rendered(renderer, inputs, Stage::NESTED_INPUTS).await?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
     Ok(RunRequest {
         workflow: Arc::clone(workflow),
@@ -247,9 +247,17 @@ async fn run_nested(context: &Context<'_>, step: &Step, request: RunRequest) -> 
     }
 }
 
+/// The mapping that a step gives, nothing if it gives none.
+async fn rendered(renderer: &Renderer<'_>, inputs: Option<&Node>, stage: Stage) -> Result<Json, RunProblem> {
+    match inputs {
+        Some(node) => renderer.value(node, stage).await,
+        None => Ok(Json::Object(Vec::new())),
+    }
+}
+
 /// The text of a name that may contain expressions.
-fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
-    match renderer.text(&text.value, &text.position(file))? {
+async fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
+    match renderer.text(&text.value, &text.position(file), Stage::EVERYTHING).await? {
         Json::String(text) => Ok(text),
         Json::Number(number) => Ok(Json::Number(number).to_string()),
         other => {
