@@ -24,9 +24,11 @@ use mangrove_domain::{
     bundle::LoadedBundle,
     description::{Description, MethodDescription},
     failure::Failure,
+    inputs,
     json::Json,
     ports::{
-        Call, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore, Session,
+        Call, Checked, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore,
+        SchemaValidator as _, Session,
     },
     problem::{Problem, Severity},
     run::{RunProblem, RunRecord, RunStatus},
@@ -80,6 +82,8 @@ struct Calls {
 /// Runs actions instead of code.
 #[derive(Clone, Debug, Default)]
 struct Script {
+    /// Their JSON Schemas stand for the schemas of the extensions.
+    types: BTreeMap<String, Arc<Description>>,
     actions: Arc<BTreeMap<String, Vec<Action>>>,
     calls: Arc<Mutex<Calls>>,
 }
@@ -107,6 +111,7 @@ impl Session for Script {
         );
         let name = context.get("definition").and_then(|definition| definition.get("name")).and_then(Json::as_str);
         let label = format!("{}.{method}", name.expect("the name of a definition"));
+        let args = self.parsed(method, args, &context)?;
         {
             let mut calls = lock(&self.calls);
             calls.made.push(Called { label: label.clone(), arguments: args.clone(), context: context.clone() });
@@ -126,6 +131,25 @@ impl Session for Script {
         }
         lock(&self.calls).running -= 1;
         outcome
+    }
+}
+
+impl Script {
+    /// What the schemas of the type make of arguments.
+    fn parsed(&self, method: &str, arguments: Json, context: &Json) -> Result<Json, RunError> {
+        let type_name = context.get("modelType").and_then(|name| name.as_str().or_else(|| name.get("raw")?.as_str()));
+        let Some(description) = type_name.and_then(|name| self.types.get(name)) else { return Ok(arguments) };
+        let check = |schema: &Json, value: &Json, checked: Checked| {
+            let violations = JsonSchemas.validate(schema, value).expect("a schema");
+            if violations.is_empty() { Ok(()) } else { Err(RunError::Rejected { checked, violations }) }
+        };
+        if let (Some(schema), Some(global)) = (description.details.get("globalArguments"), context.get("globalArgs")) {
+            check(schema, global, Checked::GlobalArguments)?;
+        }
+        let schema = &description.method(method).expect("a method").arguments;
+        let made = inputs::with_defaults(schema, arguments);
+        check(schema, &made, Checked::Arguments)?;
+        Ok(made)
     }
 }
 
@@ -304,8 +328,8 @@ impl Bench {
         }
         Self {
             tree: Tree::new(files).expect("a directory"),
+            script: Script { types: types.ready.clone(), ..Script::default() },
             types,
-            script: Script::default(),
             environment: Vec::new(),
             limits: Limits::default(),
             listener: Arc::default(),

@@ -162,8 +162,7 @@ impl Definitions {
         if given.iter().all(is_stored) {
             return Ok(Found { definition, digest, change: None });
         }
-        let text =
-            Self::text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
+        let text = Self::text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
         if definition.place.is_automatic() {
             let path = path(found_type, &wanted.name.value);
             let kept = self.files.replace_automatic(&path, &text).await.map_err(|error| not_kept(wanted, &error))?;

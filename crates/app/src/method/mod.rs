@@ -285,19 +285,22 @@ async fn prepare(
     let shared = Json::Object(shared.as_object().unwrap_or_default().iter().filter(has_value).cloned().collect());
     let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, &inputs]);
     let merged = arguments::coerced(schema, merged);
-    let context = Json::object([
+    let mut context = vec![
         ("repoDir", Json::from(call.repository)),
         ("modelType", Json::from(description.type_name.as_str())),
         ("modelId", Json::from(definition.id.as_str())),
         ("globalArgs", global),
-        ("unresolvedGlobalArgs", unresolved),
         ("definition", about),
         ("methodName", Json::from(call.method)),
-    ]);
+    ];
     // What has no value has none that a schema could judge.
-    let is_whole = unresolved.as_object().is_none_or(<[_]>::is_empty);
-    let global_schema = if is_whole { vec!["globalArguments".to_owned()] } else { Vec::new() };
-    Ok(Prepared { arguments: merged, context, global_schema })
+    let mut global_schema = Vec::new();
+    if unresolved.as_object().is_none_or(<[_]>::is_empty) {
+        global_schema.push("globalArguments".to_owned());
+    } else {
+        context.push(("unresolvedGlobalArgs", unresolved));
+    }
+    Ok(Prepared { arguments: merged, context: Json::object(context), global_schema })
 }
 
 /// The method of a type; why there is none, and what was left out that may have had it.

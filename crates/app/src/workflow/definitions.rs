@@ -53,11 +53,10 @@ fn files(definitions: &[&Arc<Definition>]) -> String {
 
 fn unknown(all: &[Arc<Definition>], name: &str) -> Problem {
     let hint = nearest::hint(name, all.iter().map(|known| known.name.value.as_str()));
-    let advice = match hint {
-        Some(hint) => Advice::from(hint).and("; "),
-        None => Advice::new(""),
-    };
-    let advice = advice.and(UserAction::CreateDefinition { name: name.to_owned() }).and(" makes it");
+    let advice = hint.map_or_else(
+        || Advice::new(UserAction::CreateDefinition { name: name.to_owned() }).and(" makes it"),
+        Advice::from,
+    );
     Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown definition `{name}`")).advise(advice)
 }
 
