@@ -2,6 +2,7 @@
 //! that nothing of the machine that runs the tests takes part.
 
 mod answers;
+mod approvals;
 mod authors;
 mod benchmarks;
 mod brought;

@@ -162,6 +162,12 @@ globalArguments: {host: x, port: 1}
             json!({"arguments": {"a": 1}, "globals": {"host": "x"}}),
         ),
         (
+            "R5",
+            "",
+            "methodName: say, globalArgs: {host: x}, inputs: {text: t, host: y}",
+            json!({"arguments": {"text": "t"}, "globals": {"host": "x"}}),
+        ),
+        (
             "R7",
             stored,
             "methodName: say, inputs: {text: t, host: y}",
@@ -187,6 +193,14 @@ globalArguments: {host: x, port: 1}
     let message = run(&sandbox, &["workflow", "run", "w"]);
     let message = message.as_str().expect("R9 is an error");
     assert!(message.contains("`n` is a definition of `@t/other`"), "R9 {message}");
+    let task = "{type: model_method, modelIdOrName: n, methodName: say, globalArgs: {host: x}}";
+    let output = echo(&workflow(task)).run(&["workflow", "validate", "w"]);
+    assert!(output.code == 1 && output.stderr.contains("globalArgs"), "R6 {output}");
+    // What can be known before is told before.
+    let task = instance("methodName: say, inputs: {text: t, zzz: 1}");
+    let output = echo(&workflow(&task)).run(&["workflow", "validate", "w"]);
+    assert!(output.code == 1 && output.stderr.contains("`zzz` is neither"), "{output}");
+    assert!(output.stderr.contains("the global argument `host` of a new instance is required"), "{output}");
 }
 
 #[test]

@@ -187,3 +187,30 @@ fn jobs_that_wait_for_each_other_are_refused_with_the_circle() {
     assert_eq!(output.code, 1, "{output}");
     assert!([output.stdout.as_str(), output.stderr.as_str()].concat().contains("MG0607"), "{output}");
 }
+
+#[test]
+fn runs_that_were_recorded_before_are_listed_and_shown() {
+    let sandbox = greeter();
+    sandbox.write(
+        ".swamp/workflow-runs/w/workflow-run-77777777-7777-4777-8777-777777777777.yaml",
+        "id: 77777777-7777-4777-8777-777777777777
+workflowId: 22222222-2222-4222-8222-222222222222
+workflowName: hello
+status: failed
+startedAt: '2026-08-01T10:00:00.000Z'
+completedAt: '2026-08-01T10:00:02.500Z'
+failureReason: no disk
+jobs:
+  - jobName: first
+    status: failed
+    steps: [{stepName: greet, status: failed, error: no disk}]
+",
+    );
+    assert_eq!(sandbox.run(&["workflow", "run", "hello", "--input", "name=Ada"]).code, 0);
+    let list = sandbox.json(&["run", "list", "hello"]);
+    let statuses: Vec<&str> =
+        list["runs"].as_array().expect("runs").iter().filter_map(|run| run["status"].as_str()).collect();
+    assert_eq!(statuses, ["succeeded", "failed"], "{list:#}");
+    let shown = sandbox.json(&["run", "show", "7777"]);
+    assert_eq!((shown["durationMs"].as_u64(), &shown["jobs"][0]["steps"][0]["status"]), (Some(2500), &"failed".into()));
+}

@@ -13,7 +13,7 @@ use mangrove_app::{
     secrets::Environment,
     types::{NotReady, ReadyType, Types, Unclaimed},
     workflow::{
-        Claim, Engine, Library, Limits, Observer, RunChange, RunEvent, RunOptions, RunRequest, StartError,
+        Claim, Engine, Library, Limits, Observer, Resumption, RunChange, RunEvent, RunOptions, RunRequest, StartError,
         TypeCatalogue,
         library::Layout,
         validate::{self, Tools},
@@ -31,7 +31,7 @@ use mangrove_domain::{
         SchemaValidator as _, Session,
     },
     problem::{Problem, Severity},
-    run::{RunProblem, RunRecord, RunStatus},
+    run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
     source::Kind,
     type_name::TypeName,
     workflow::WorkflowFiles,
@@ -289,6 +289,7 @@ pub(crate) struct Bench {
     script: Script,
     environment: Vec<(String, String)>,
     limits: Limits,
+    options: RunOptions,
     listener: Arc<Listener>,
     pub(crate) runs: Arc<dyn RunStore>,
     pub(crate) data: Arc<MemoryData>,
@@ -332,6 +333,7 @@ impl Bench {
             types,
             environment: Vec::new(),
             limits: Limits::default(),
+            options: RunOptions::default(),
             listener: Arc::default(),
             runs: Arc::new(MemoryRuns::new()),
             data: Arc::new(MemoryData::new()),
@@ -357,7 +359,18 @@ impl Bench {
     }
 
     pub(crate) fn limits(mut self, jobs: usize, steps: usize) -> Self {
-        self.limits = Limits { jobs, steps };
+        self.limits = Limits { jobs, steps, ..Limits::default() };
+        self
+    }
+
+    /// From which severity on an assertion fails its job.
+    pub(crate) fn fail_on(mut self, severity: AssertSeverity) -> Self {
+        self.options.fail_on = Some(severity);
+        self
+    }
+
+    pub(crate) fn most_steps(mut self, most_steps: usize) -> Self {
+        self.limits.most_steps = most_steps;
         self
     }
 
@@ -398,15 +411,31 @@ impl Bench {
         let library = self.library().await;
         let problems = listed(&library.problems);
         let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|wrong| panic!("{wrong:?}:\n{problems}")));
-        let request = RunRequest {
-            workflow,
-            inputs: json(inputs),
-            trigger: "test".to_owned(),
-            options: RunOptions::default(),
-            file_problem: None,
-        };
+        let options = self.options.clone();
+        let request =
+            RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned(), options, file_problem: None };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
+    }
+
+    /// Lets a run go on.
+    pub(crate) async fn resume(
+        &self,
+        record: RunRecord,
+        from: Option<&str>,
+        inputs: &str,
+    ) -> Result<RunRecord, StartError> {
+        let library = self.library().await;
+        let workflow = Arc::clone(library.workflow("w").expect("the workflow"));
+        let (from, inputs) = (from.map(str::to_owned), json(inputs));
+        let resumption = Resumption { workflow, record, from, inputs, options: self.options.clone() };
+        let environment = Arc::new(Environment::new(self.environment.clone()));
+        let listener: Arc<dyn Observer> = Arc::clone(&self.listener) as _;
+        let engine = self.engine();
+        let run = engine.record_again(resumption, &environment, listener.as_ref()).await?;
+        let record = engine.carry_out(&library, run, &environment, &listener).await?;
+        self.check(&record).await;
+        Ok(record)
     }
 
     /// Runs one method of a definition with these inputs.
@@ -423,11 +452,15 @@ impl Bench {
 
     async fn check(&self, record: &RunRecord) {
         assert_eq!(self.runs.get(&record.id).await.expect("a history").found().as_ref(), Some(record));
-        assert!(record.finished_at.is_some());
+        assert_eq!(record.finished_at.is_some(), record.status.is_final());
         let jobs = record.jobs.iter().map(|job| job.status);
         let steps = record.jobs.iter().flat_map(|job| &job.steps).map(|step| step.status);
         for status in jobs.chain(steps).chain([record.status]) {
-            assert!(!matches!(status, RunStatus::Pending | RunStatus::Running), "{record:?}");
+            assert_ne!(status, RunStatus::Running, "{record:?}");
+        }
+        // What is pending stands behind a failure that counts, or behind somebody who has to approve.
+        for job in record.jobs.iter().filter(|job| job.status == RunStatus::Succeeded) {
+            assert!(job.steps.iter().all(|step| step.status.is_final()), "{job:?}");
         }
     }
 

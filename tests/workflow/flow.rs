@@ -95,39 +95,51 @@ async fn a_failure_that_is_allowed_fails_neither_job_nor_run() {
 }
 
 #[tokio::test]
-async fn after_a_failed_step_those_without_dependencies_do_not_begin() {
-    let steps_text = [step("bad", "run", "        weight: 1\n"), step("other", "run", "")];
+async fn a_failed_step_lets_its_level_end_and_leaves_later_ones_pending() {
+    let steps_text = [
+        step("bad", "run", "        weight: -1\n"),
+        step("beside", "size", "").replace("methodName: size", "methodName: size, inputs: {size: 1}"),
+        step("behind", "run", "        dependsOn: [{step: beside}]\n"),
+        step("anyway", "run", "        dependsOn: [{step: bad, condition: {type: always}}]\n"),
+    ];
     let jobs = format!("  - name: a\n    concurrency: 1\n    steps:\n{}", steps_text.concat());
     let bench = Bench::new(&workflow(&jobs)).method("thing.run", &[Action::Throw("no")]);
-    assert_eq!(steps(&bench.run("{}").await), "failed: bad failed, other skipped");
+    assert_eq!(steps(&bench.run("{}").await), "failed: bad failed, beside succeeded, behind pending, anyway pending");
 }
 
 #[tokio::test]
-async fn heavier_steps_start_first_and_no_more_than_the_job_allows() {
-    let weighed: String = [("a", 0), ("b", 5), ("c", -1), ("d", 5)]
+async fn lighter_steps_start_first_and_no_more_than_the_job_allows() {
+    let weighed: String = [("d", "0"), ("c", "-1"), ("b", "0.5"), ("a", "0.5")]
         .map(|(name, weight)| step(name, "run", &format!("        weight: {weight}\n")))
         .concat();
-    let bench = Bench::new(&workflow(&format!("  - name: j\n    concurrency: 2\n    steps:\n{weighed}")));
+    let job = |more: &str| format!("  - name: j\n{more}    steps:\n{weighed}");
+    let bench = Bench::new(&workflow(&job("    concurrency: 2\n")));
     bench.run("{}").await;
-    assert_eq!(bench.starts(), ["j/b", "j/d", "j/a", "j/c"]);
+    assert_eq!(bench.starts(), ["j/c", "j/d", "j/a", "j/b"]);
     assert_eq!(bench.busiest(), 2);
-    let bench = Bench::new(&workflow(&format!("  - name: j\n    steps:\n{weighed}")));
-    bench.run("{}").await;
-    assert_eq!(bench.busiest(), 4);
-    let bench = Bench::new(&workflow(&format!("  - name: j\n    steps:\n{weighed}"))).limits(1, 1);
-    bench.run("{}").await;
-    assert_eq!(bench.busiest(), 1);
+    let busiest = async |bench: Bench| {
+        bench.run("{}").await;
+        bench.busiest()
+    };
+    assert_eq!(busiest(Bench::new(&workflow(&job("")))).await, 4);
+    assert_eq!(busiest(Bench::new(&workflow(&job("    concurrency: 0\n")))).await, 4, "0 says nothing");
+    assert_eq!(busiest(Bench::new(&workflow(&job(""))).limits(1, 1)).await, 1);
+    let whole = workflow(&job("")).replace("jobs:\n", "concurrency: 3\njobs:\n");
+    assert_eq!(busiest(Bench::new(&whole)).await, 3, "that of the workflow, where the job says nothing");
+    let of_step = job("    concurrency: 3\n").replace("weight: -1\n", "weight: -1\n        concurrency: 2\n");
+    assert_eq!(busiest(Bench::new(&workflow(&of_step))).await, 2, "that of a step, for its level");
+    assert_eq!(busiest(Bench::new(&workflow(&of_step)).most_steps(1)).await, 1, "never more than this");
 }
 
 #[tokio::test]
-async fn heavier_jobs_start_first_and_no_more_than_the_workflow_allows() {
-    let jobs: String = [("a", 0), ("b", 5), ("c", 7)]
+async fn lighter_jobs_start_first_and_no_more_than_the_workflow_allows() {
+    let jobs: String = [("a", 7), ("c", 0), ("b", 0)]
         .map(|(name, weight)| format!("  - name: {name}\n    weight: {weight}\n    steps:\n{}", step("s", "run", "")))
         .concat();
     let text = workflow(&jobs).replace("jobs:\n", "concurrency: 1\njobs:\n");
     let bench = Bench::new(&text);
     bench.run("{}").await;
-    assert_eq!(bench.starts(), ["c/s", "b/s", "a/s"]);
+    assert_eq!(bench.starts(), ["b/s", "c/s", "a/s"]);
     assert_eq!(bench.busiest(), 1);
     let bench = Bench::new(&workflow(&jobs));
     bench.run("{}").await;
@@ -149,9 +161,11 @@ async fn a_step_repeats_for_each_element_up_to_the_limit() {
     insta::assert_snapshot!(told(&record), @r#"
     w succeeded
       j succeeded
-        each (thing.size) succeeded
+        each-3 (thing.size) succeeded
           {"size":3,"zone":"a"}
+        each-1 (thing.size) succeeded
           {"size":1,"zone":"a"}
+        each-2 (thing.size) succeeded
           {"size":2,"zone":"a"}
     "#);
     assert_eq!(bench.busiest(), 2);
@@ -163,17 +177,19 @@ async fn a_step_repeats_for_each_element_up_to_the_limit() {
 async fn one_repetition_that_fails_fails_the_step_and_the_others_go_on() {
     let bench = Bench::new(&repeated("[1, x, 3]", 1)).method("thing.size", &[Action::LogArguments]);
     insta::assert_snapshot!(told(&bench.run("{}").await), @r#"
-    w failed: MG0605 job `j`, step `each`: the arguments of `thing.size` break their schema: size: expected integer, found "x"
+    w failed: MG0605 job `j`, step `each-x`: the arguments of `thing.size` break their schema: size: expected integer, found "x"
       j failed
-        each (thing.size) failed: MG0605 the arguments of `thing.size` break their schema: size: expected integer, found "x"
+        each-1 (thing.size) succeeded
           {"size":1,"zone":"a"}
+        each-x (thing.size) failed: MG0605 the arguments of `thing.size` break their schema: size: expected integer, found "x"
+        each-3 (thing.size) succeeded
           {"size":3,"zone":"a"}
     "#);
     let bench = Bench::new(&repeated("'${{ inputs.list }}'", 1));
     insta::assert_snapshot!(told(&bench.run("{list: 3}").await), @r"
-    w failed: MG0606 job `j`, step `each`: workflows/w.yaml:8:32: `in` must yield a list, found number
+    w failed: MG0606 job `j`, step `each`: workflows/w.yaml:8:32: `in` must give a list or a mapping, found number
       j failed
-        each (thing.size) failed: MG0606 workflows/w.yaml:8:32: `in` must yield a list, found number
+        each (thing.size) failed: MG0606 workflows/w.yaml:8:32: `in` must give a list or a mapping, found number
     ");
 }
 
@@ -283,13 +299,10 @@ async fn a_name_in_an_expression_is_looked_up_when_it_runs() {
     insta::assert_snapshot!(told(&bench.run("{name: thin}").await), @r"
     w failed: MG0103 job `j`, step `run`: workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
       j failed
-        run (${{ inputs.name }}.run) failed: MG0103 workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
+        run (thin.run) failed: MG0103 workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
     ");
-    insta::assert_snapshot!(told(&bench.run("{name: [1]}").await), @r"
-    w failed: MG0606 job `j`, step `run`: workflows/w.yaml:7:51: expected a string, found array
-      j failed
-        run (${{ inputs.name }}.run) failed: MG0606 workflows/w.yaml:7:51: expected a string, found array
-    ");
+    let error = bench.try_run("{name: [1]}").await.expect_err("no text").to_string();
+    assert_eq!(error, "workflows/w.yaml:7:51: expected a text, found array");
     let jobs = format!("  - name: j\n    steps:\n{}", task("thing", "rum"));
     insta::assert_snapshot!(told(&Bench::new(&workflow(&jobs)).run("{}").await), @r"
     w failed: MG0102 job `j`, step `rum`: `@acme/thing` has no method `rum`; did you mean `run`?

@@ -1,9 +1,11 @@
 //! The workflow engine over real documents, expressions and schemas. Types and methods are scripted.
 
+mod approvals;
 mod arguments;
 mod bench;
 mod faults;
 mod flow;
 mod problems;
 mod service;
+mod steps;
 mod vectors;

@@ -34,7 +34,7 @@ id: not-a-uuid
 nmae: w
 colour: blue
 version: 2
-concurrency: 0
+concurrency: -1
 tags: [a]
 inputs: 3
 jobs:
@@ -59,16 +59,15 @@ jobs:
     workflows/w.yaml:1:1: a workflow needs `name`
     workflows/w.yaml:1:5: `id`: expected a UUID, found `not-a-uuid`
     workflows/w.yaml:2:1: unknown key `nmae` in a workflow — did you mean `name`?
-    workflows/w.yaml:3:1 (warning): unknown key `colour` in a workflow
-    workflows/w.yaml:4:10: `version`: only version 1 is supported
-    workflows/w.yaml:5:14: `concurrency`: expected a whole number of at least 1, found 0
+    workflows/w.yaml:3:1: unknown key `colour` in a workflow
+    workflows/w.yaml:5:14: `concurrency`: expected a whole number of at least 0, found -1
     workflows/w.yaml:6:7: `tags`: expected a mapping, found a list
     workflows/w.yaml:7:9: `inputs`: expected a mapping, found 3
     workflows/w.yaml:9:5: a job needs `steps`
     workflows/w.yaml:10:5: unknown key `step` in a job — did you mean `steps`?
     workflows/w.yaml:12:44: `type`: unknown condition `suceeded` — did you mean `succeeded`?
     workflows/w.yaml:12:76: a condition needs `conditions`
-    workflows/w.yaml:13:13: `weight`: expected a whole number, found "heavy"
+    workflows/w.yaml:13:13: `weight`: expected a number, found "heavy"
     workflows/w.yaml:16:23: `allowFailure`: expected true or false, found "sometimes"
     workflows/w.yaml:17:18: `timeout`: expected seconds, or a duration such as 90s, 5m or 1h, found "soon"
     workflows/w.yaml:18:22: `type`: unknown task type `model_methd` — did you mean `model_method`?
@@ -78,6 +77,132 @@ jobs:
     workflows/w.yaml:22:18: a repetition needs `in`
     workflows/w.yaml:23:15: a task needs `workflowIdOrName`
     "#);
+}
+
+#[tokio::test]
+async fn what_asks_for_another_machine_or_is_gone_is_refused_by_its_name() {
+    let bench = Bench::new(
+        "//- /workflows/w.yaml
+id: 00000000-0000-4000-8000-0000000000ff
+name: w
+version: 3
+labels: {}
+affinity: true
+driver: docker
+jobs:
+  - name: a
+    target: worker-1
+    queueTimeout: 5
+    steps:
+      - name: s
+        labels: {zone: eu}
+        platform: linux
+        guards: ${{ true }}
+        task: {type: model_method, modelIdOrName: thing, methodName: run, retries: 3}
+      - name: t
+        queueTimeout: 5
+        guard: size(inputs.list) > 0
+        task: {type: model_method, modelIdOrName: thing, methodName: run, arguments: {a: 1}}
+      - name: u
+        task: {type: shell, run: ls}
+      - name: v
+        task: {type: assert, expr: '${{ true }}', message: m, severity: hihg}
+      - name: x
+        task: {type: manual_approval, prompt: p, timeout: 0}
+      - name: y
+        task: {type: model_method, modelIdOrName: thing, methodName: run, inputs: text, globalArgs: {a: 1}}
+",
+    );
+    insta::assert_snapshot!(bench.problems().await, @r#"
+    workflows/w.yaml:5:1 (warning): `affinity` has no effect: every step runs on this machine
+    workflows/w.yaml:6:1: `driver` is no key of a workflow any more — take it out: a workflow runs its methods here
+    workflows/w.yaml:9:5: `target` asks for another machine, and Mangrove runs every step on its own — take it out if this job may run here
+    workflows/w.yaml:13:9: `labels` asks for another machine, and Mangrove runs every step on its own — take it out if this step may run here
+    workflows/w.yaml:14:9: `platform` asks for another machine, and Mangrove runs every step on its own — take it out if this step may run here
+    workflows/w.yaml:15:9: unknown key `guards` in a step — did you mean `guard`?
+    workflows/w.yaml:16:75 (warning): unknown key `retries` in a task, which is ignored
+    workflows/w.yaml:18:9 (warning): `queueTimeout` has no effect: every step runs on this machine
+    workflows/w.yaml:19:16: `guard`: expected one expression in `${{ }}`, found "size(inputs.list) > 0"
+    workflows/w.yaml:20:86: a task has no `arguments` — what a method is given stands in `inputs`
+    workflows/w.yaml:22:22: `type`: unknown task type `shell` — a step runs a shell by `modelType: command/shell` with `methodName: execute`
+    workflows/w.yaml:22:29 (warning): unknown key `run` in a task, which is ignored
+    workflows/w.yaml:24:36: `expr` stands without `${{ }}` — write the expression alone: `expr: size(inputs.list) > 0`
+    workflows/w.yaml:24:73: `severity`: unknown word `hihg` — did you mean `high`?
+    workflows/w.yaml:26:59: `timeout`: expected a whole number of at least 1, found 0
+    workflows/w.yaml:28:83: `inputs`: expected a mapping, or one expression that gives one, found "text"
+    workflows/w.yaml:28:101: `globalArgs` belongs to a task with `modelType` — a definition has its own: write them into its `globalArguments`
+    "#);
+}
+
+#[tokio::test]
+async fn steps_that_do_not_run_after_a_failure_are_told() {
+    let jobs = "  - name: a
+    steps:
+      - name: first
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+      - name: rescue
+        dependsOn: [{step: first, condition: {type: failed}}]
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+      - name: clean
+        dependsOn: [{step: first, condition: {type: always}}]
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+      - name: allowed
+        allowFailure: true
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+      - name: after
+        dependsOn: [{step: allowed, condition: {type: failed}}]
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
+";
+    insta::assert_snapshot!(of_jobs(jobs).await, @r"
+    workflows/w.yaml:9:28 (warning): `rescue` never runs: when `first` fails, it ends the job — give `first` `allowFailure: true`, or move `rescue` to a job that waits for `a`
+    workflows/w.yaml:12:28 (warning): `clean` does not run when `first` fails, because that ends the job — give `first` `allowFailure: true`, or move `clean` to a job that waits for `a`
+    ");
+}
+
+#[tokio::test]
+async fn d5_only_files_that_are_workflows_are_read() {
+    let jobs =
+        "jobs: [{name: j, steps: [{name: s, task: {type: model_method, modelIdOrName: thing, methodName: run}}]}]";
+    let bench = Bench::new(&format!(
+        "//- /workflows/a.yaml
+persona: x
+//- /workflows/x/workflow-b.yaml
+id: 00000000-0000-4000-8000-00000000000b
+name: b
+{jobs}
+//- /workflows/workflow-c.yaml
+id: 00000000-0000-4000-8000-00000000000c
+name: c
+{jobs}
+//- /workflows/d.yaml
+id: 00000000-0000-4000-8000-00000000000d
+name: d
+{jobs}
+//- /workflows/workflow-e.yaml
+persona: x
+//- /workflows/f.yaml
+name: [
+//- /workflows/g.yaml
+name: g
+jobs: [
+//- /.swamp/workflows/workflow-h.yaml
+id: 00000000-0000-4000-8000-00000000000e
+name: h
+{jobs}
+//- /.swamp/workflows/workflow-c.yaml
+id: 00000000-0000-4000-8000-00000000000c
+name: old-c
+{jobs}
+"
+    ));
+    let library = bench.library().await;
+    let names: Vec<&str> = library.workflows.iter().map(|workflow| workflow.name.value.as_str()).collect();
+    assert_eq!(names, ["d", "c", "h"]);
+    let broken = library.broken_workflows.iter().map(|broken| (broken.file.as_str(), broken.name.as_deref()));
+    let expected = [("workflows/g.yaml", Some("g")), ("workflows/workflow-e.yaml", None)];
+    assert_eq!(broken.collect::<Vec<_>>(), expected);
+    let wrong = library.workflow("g").expect_err("its file is broken");
+    assert_eq!(wrong.subject, "workflows/g.yaml");
 }
 
 #[tokio::test]
@@ -171,11 +296,11 @@ async fn unknown_types_methods_definitions_and_workflows_are_told_with_the_neare
         .failed_type("@acme/broken", mangrove_testkit::rows::failure("registry unreachable"));
     insta::assert_snapshot!(bench.problems().await, @r"
     workflows/w.yaml:7:70: `@acme/thing` has no method `rnu` — did you mean `run`?
-    workflows/w.yaml:9:51: unknown definition `thign` — did you mean `thing`?
+    workflows/w.yaml:9:51 (warning): unknown definition `thign` — did you mean `thing`?
     workflows/w.yaml:11:47: unknown model type `@acme/thng` — did you mean `@acme/thing`?
     workflows/w.yaml:13:47: model type `@acme/broken` cannot be used: models/broken.ts: registry unreachable — see the explanation of `@acme/broken`
     workflows/w.yaml:15:47: unknown model type `two/words`
-    workflows/w.yaml:17:50: unknown workflow `v` — did you mean `w`?
+    workflows/w.yaml:17:50 (warning): unknown workflow `v` — did you mean `w`?
     workflows/w.yaml:19:50: workflows call each other: w → w
     ");
 }
@@ -200,7 +325,7 @@ async fn expressions_that_cannot_work_are_told() {
     let text = workflow(jobs).replace("jobs:", "inputs: {properties: {size: {type: integer}}}\njobs:");
     insta::assert_snapshot!(Bench::new(&text).problems().await, @r#"
     workflows/w.yaml:13:21: `1 +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
-    workflows/w.yaml:14:19: `${{` is not closed by `}}` — close it, or write it in another way if it is no expression
+    workflows/w.yaml:14:19 (warning): `${{` that no `}}` closes is text like any other
     workflows/w.yaml:15:20: `vault.get("x")`: `vault` is not supported in this version — expressions may use inputs, self, env, run
     workflows/w.yaml:16:19: `input.size`: unknown name `input` — did you mean `inputs`?
     workflows/w.yaml:17:22: `inputs.sise`: the workflow has no input `sise` — did you mean `size`?
@@ -249,13 +374,13 @@ jobs:
     }
     insta::assert_snapshot!(Bench::new(&files).problems().await, @r#"
     workflows/00.yaml:3:21: `schedule`: `61` is no minute — the minute is 0 to 59: one of them, a list `1,5`, a range `1-5`, steps `*/5`
-    workflows/01.yaml:3:21: `schedule`: unknown schedule `@dayly` — did you mean `@daily` or `@yearly`?
+    workflows/01.yaml:3:21: `schedule`: unknown schedule `@dayly` — did you mean `@daily`?
     workflows/02.yaml:3:21: `schedule`: `0 0 30 2 *` is never due: no date fits it — not every month has the days 29 to 31, and not every year has the 29th of February
     workflows/03.yaml:3:41: `timezone`: unknown time zone `Europe/Berln` — did you mean `Europe/Berlin`, `Europe/Dublin` or `Europe/Jersey`?
     workflows/04.yaml:3:40: `overlap`: unknown word `skipp` — did you mean `skip`?
     workflows/05.yaml:3:40: `misfire`: unknown word `later` — expected one of skip, run-once
     workflows/06.yaml:3:39: `jitter`: expected seconds, or a duration such as 90s, 5m or 1h, found "soon"
-    workflows/07.yaml:3:31: unknown key `jiter` in a trigger — did you mean `jitter`?
+    workflows/07.yaml:3:31 (warning): unknown key `jiter` in a trigger, which is ignored — did you mean `jitter`?
     workflows/09.yaml:3:20 (warning): `overlap` says something of a schedule, and this trigger has none — add `schedule`, such as `schedule: '@daily'`
     workflows/10.yaml:3:21: the inputs of scheduled runs: size: is required
     workflows/12.yaml:3:46: `inputs.size`: `inputs` has no value before there is a run — the inputs of a trigger may use env, webhook
@@ -422,9 +547,9 @@ name: [
     );
     insta::assert_snapshot!(bench.problems().await, @r#"
     models/a.yaml:1:5: `id`: expected a UUID, found `1`
-    models/a.yaml:4:1 (warning): unknown key `globalArgument` of a definition; it is ignored — did you mean `globalArguments`?
+    models/a.yaml:4:1 (warning): unknown key `globalArgument` in a definition, which is ignored — did you mean `globalArguments`?
     models/b.yaml:4:1: `driver` was removed from the format of a definition — take it out
-    models/b.yaml:6:42 (warning): unknown key `argument` of a method; it is ignored — did you mean `arguments`?
+    models/b.yaml:6:42 (warning): unknown key `argument` in a method, which is ignored — did you mean `arguments`?
     models/c.yaml:2:7 (warning): the identifier `00000000-0000-4000-8000-000000000002` belongs to models/c.yaml and models/d.yaml: they share their data — give one of them another `id`
     models/c.yaml:4:27 (warning): the global arguments of `c`: region: expected string, found ["x"]
     models/c.yaml:4:38: `1 +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}

@@ -184,7 +184,7 @@ impl World {
         };
         let repository = Repository {
             directory: tree.root(),
-            environment: [("HOME_OF_TESTS".to_owned(), "somewhere".to_owned())].into(),
+            environment: [("TOKEN_OF_TESTS".to_owned(), "somewhere".to_owned())].into(),
             definitions: Arc::new(MemoryDefinitionFiles::new()),
             files: Arc::new(DiskFiles::new(tree.root())),
             documents: Arc::new(YamlDocuments),
@@ -474,7 +474,7 @@ const TRIGGERED: &str = "
 id: 00000000-0000-4000-8000-000000000300
 name: triggered
 inputs: {properties: {event: {type: object}, ref: {type: string}, home: {type: string}}}
-trigger: {schedule: '@daily', inputs: {home: '${{ env.HOME_OF_TESTS }}', ref: '${{ webhook.body.ref }}'}}
+trigger: {schedule: '@daily', inputs: {home: '${{ env.TOKEN_OF_TESTS }}', ref: '${{ webhook.body.ref }}'}}
 jobs:
   - name: j
     steps:

@@ -37,6 +37,11 @@ pub(crate) fn end(span: &Span, status: RunStatus) {
         RunStatus::Failed | RunStatus::Blocked | RunStatus::Cancelled | RunStatus::Interrupted => {
             span.record("otel.status_code", "ERROR");
         }
-        RunStatus::Pending | RunStatus::Running | RunStatus::Succeeded | RunStatus::Skipped => {}
+        RunStatus::Pending
+        | RunStatus::Running
+        | RunStatus::Succeeded
+        | RunStatus::Skipped
+        | RunStatus::WaitingApproval
+        | RunStatus::Suspended => {}
     }
 }

@@ -246,8 +246,23 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Workflow(args::Workflow::Validate { name }) => {
             commands::workflow::validate(context, name.as_deref()).await
         }
-        Command::Workflow(args::Workflow::Run { name, inputs, checks }) => {
-            commands::workflow::run(context, &name, &inputs, &checks).await
+        Command::Workflow(args::Workflow::Run { name, inputs, stdin, wanted }) => {
+            commands::workflow::run(context, &name, (&inputs, stdin), &wanted).await
+        }
+        Command::Workflow(args::Workflow::Approvals) => commands::approval::list(context).await,
+        Command::Workflow(args::Workflow::Approve(decision)) => {
+            commands::approval::decide(context, decision, true).await
+        }
+        Command::Workflow(args::Workflow::Reject(decision)) => {
+            commands::approval::decide(context, decision, false).await
+        }
+        Command::Workflow(args::Workflow::Resume { name, run, from, inputs, wanted }) => {
+            commands::approval::resume(context, name, run, from, (&inputs, &wanted)).await
+        }
+        Command::Workflow(args::Workflow::History(history)) => commands::history::dispatch(context, history).await,
+        Command::Workflow(args::Workflow::Get { name }) => commands::workflow::get(context, &name).await,
+        Command::Workflow(args::Workflow::Search { query }) => {
+            commands::workflow::search(context, query.as_deref().unwrap_or_default()).await
         }
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,

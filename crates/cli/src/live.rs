@@ -1,7 +1,7 @@
 //! A run while it goes on: lines for people, JSON lines for machines.
 
 use mangrove_documents::{
-    FinishedDocument, LineDocument, RunEventDocument, RunProblemDocument, StepDocument, hint_for,
+    ApprovalDocument, FinishedDocument, LineDocument, RunEventDocument, RunProblemDocument, StepDocument, hint_for,
 };
 use mangrove_domain::{run::RunStatus, time::Timestamp};
 
@@ -10,7 +10,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::Printer,
-    run_text::{handle_text, print_hint, status},
+    run_text::{handle_text, print_hint, reason, status},
 };
 
 /// Shows what happens in a run.
@@ -33,6 +33,9 @@ impl LiveView {
         let elapsed = human::elapsed(step.duration_ms);
         let head = Line::from("  ") + Line::name(job) + " › " + Line::name(&step.name) + "  ";
         self.printer.line(head + status(&step.status) + format!("  {elapsed}"));
+        if let Some(reason) = reason(step) {
+            self.printer.line(format!("      {reason}"));
+        }
         for handle in &step.data_handles {
             self.printer.line(format!("      wrote {}", handle_text(handle)));
         }
@@ -91,6 +94,15 @@ impl LiveView {
         self.printer.line(name + " " + status(&run.status) + format!(" in {elapsed}  (run {})", run.run_id));
         match run.status() {
             Some(RunStatus::Succeeded) => {}
+            Some(RunStatus::Suspended) => {
+                for (step, approval) in waiting(run) {
+                    self.printer.line(Line::from("      ") + Line::name(step) + format!(" asks: {}", approval.prompt));
+                    let (name, id) = (&run.name, &run.run_id);
+                    self.printer.hint(&format!(
+                        "`mangrove workflow approve {name} {step} --run {id}` or `reject`, then `mangrove workflow resume {name} --run {id}`"
+                    ));
+                }
+            }
             Some(RunStatus::Blocked) => {
                 let Some(error) = &run.error else { return };
                 let failure = error.failure.as_ref().filter(|failure| failure.code == error.code);
@@ -106,13 +118,21 @@ impl LiveView {
                 | RunStatus::Interrupted
                 | RunStatus::Skipped
                 | RunStatus::Pending
-                | RunStatus::Running,
+                | RunStatus::Running
+                | RunStatus::WaitingApproval,
             )
             | None => {
                 self.printer.hint(&format!("`mangrove run show {}` shows the details", run.run_id));
             }
         }
     }
+}
+
+/// The steps of a run that somebody has to approve.
+fn waiting(run: &FinishedDocument) -> impl Iterator<Item = (&str, &ApprovalDocument)> {
+    let steps = run.jobs.iter().flat_map(|job| &job.steps);
+    let undecided = steps.filter(|step| step.status == RunStatus::WaitingApproval.as_str());
+    undecided.filter_map(|step| Some((step.name.as_str(), step.approval.as_ref()?)))
 }
 
 impl View for LiveView {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
-    args::{Color, Global},
+    args::{Color, Global, JsonForm},
     line::{Line, Style},
     visible,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// wrote is made visible on its way to people ([`visible`]).
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
-    json: bool,
+    json: Option<JsonForm>,
     quiet: bool,
     color_stdout: bool,
     color_stderr: bool,
@@ -48,7 +48,12 @@ impl Printer {
 
     /// True if results are JSON.
     pub(crate) const fn is_json(&self) -> bool {
-        self.json
+        self.json.is_some()
+    }
+
+    /// True if documents have the form that scripts of swamp read.
+    pub(crate) fn is_json_of_swamp(&self) -> bool {
+        self.json == Some(JsonForm::Swamp)
     }
 
     /// True if nothing but results and errors is printed.
@@ -58,7 +63,7 @@ impl Printer {
 
     /// True if a progress bar may be drawn.
     pub(crate) fn draws_progress(&self) -> bool {
-        !self.quiet && !self.json && io::stderr().is_terminal()
+        !self.quiet && self.json.is_none() && io::stderr().is_terminal()
     }
 
     /// True if standard error shows styles.

@@ -1,6 +1,6 @@
 //! Pieces of what is printed of runs, past ones and those that go on.
 
-use mangrove_documents::RunProblemDocument;
+use mangrove_documents::{RunProblemDocument, StepDocument};
 use mangrove_domain::run::RunStatus;
 use serde_json::Value;
 
@@ -17,6 +17,15 @@ pub(crate) fn print_hint(printer: &Printer, error: &RunProblemDocument, indent: 
     }
 }
 
+/// What else is to be said of how a step ended: why it was skipped, that its failure is allowed.
+pub(crate) fn reason(step: &StepDocument) -> Option<String> {
+    match step.skipped.as_deref() {
+        Some("guarded") => Some("skipped by its guard: what it does is done already".to_owned()),
+        _ if step.allowed_failure => Some("its failure is allowed".to_owned()),
+        _ => None,
+    }
+}
+
 /// `report/report version 2 (213 B)`
 pub(crate) fn handle_text(handle: &Value) -> String {
     let text = |key| handle.get(key).and_then(Value::as_str).unwrap_or("?");
@@ -30,7 +39,9 @@ pub(crate) fn status(status: &str) -> Line {
     let style = match RunStatus::parse(status) {
         Some(RunStatus::Succeeded) => Style::Green,
         Some(RunStatus::Failed | RunStatus::Blocked | RunStatus::Interrupted) => Style::Red,
-        Some(RunStatus::Cancelled | RunStatus::Skipped) => Style::Yellow,
+        Some(RunStatus::Cancelled | RunStatus::Skipped | RunStatus::WaitingApproval | RunStatus::Suspended) => {
+            Style::Yellow
+        }
         Some(RunStatus::Pending | RunStatus::Running) | None => Style::Cyan,
     };
     style.of(status)

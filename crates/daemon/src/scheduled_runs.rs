@@ -193,9 +193,10 @@ fn refused(name: String, error: &RunError) -> Problem {
     match error {
         // The file of the workflow was changed into one that cannot be used: that is why it is unknown.
         RunError::Unknown { problem, hiding } => {
-            let cause = hiding.first().unwrap_or(problem).clone();
+            let cause = hiding.first().filter(|_| problem.code == Code::UNKNOWN_NAME).unwrap_or(problem).clone();
             Problem { subject: name, ..cause }
         }
+        RunError::State(problem) => Problem { subject: name, ..problem.clone() },
         RunError::Start(start) => Problem::error(start.code(), name, error.to_string()),
         RunError::Service(_) => Problem::error(Code::UNREADABLE, name, error.to_string()),
     }

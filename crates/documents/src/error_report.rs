@@ -99,7 +99,7 @@ impl ErrorReport {
     #[must_use]
     pub fn not_started(error: &RunError) -> Self {
         match error {
-            RunError::Unknown { problem, .. } => Self::problem(problem),
+            RunError::Unknown { problem, .. } | RunError::State(problem) => Self::problem(problem),
             RunError::Start(StartError::Problems(problems)) => {
                 let [first, more @ ..] = problems.as_slice() else {
                     return Self::new(Some(Code::INVALID_INPUT), "the run cannot start");

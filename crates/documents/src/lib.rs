@@ -9,7 +9,9 @@
 
 pub mod advice;
 mod api;
+mod approval;
 mod doctor;
+mod earlier_run;
 mod error;
 mod error_report;
 mod failure;
@@ -19,6 +21,7 @@ mod model;
 mod moment;
 mod problem;
 mod problem_details;
+mod reference_run;
 mod repair;
 mod run;
 mod run_event;
@@ -34,10 +37,12 @@ pub use self::{
         RunLogLineDocument, RunLogsDocument, ScheduleEventDocument, SourcesDocument, StartedRunDocument,
         TransitionDocument, TransitionsDocument, WebhookDocument,
     },
+    approval::{ApprovalListDocument, WaitingStepDocument},
     doctor::{
         ClaimantDocument, DoctorDocument, DocumentsDocument, DriftDocument, DuplicateDocument, KindDocument,
         LockfileDocument, NeedDocument, SCHEMA as DOCTOR_SCHEMA, StoreDocument,
     },
+    earlier_run::earlier_run,
     error::{BlockedDocument, DepartedDocument, ErrorDocument, NamedDocument},
     error_report::{ErrorReport, hint_for},
     failure::{FailureDocument, FaultDocument},
@@ -49,10 +54,11 @@ pub use self::{
     moment::Moment,
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,
+    reference_run::ReferenceRunDocument,
     repair::{ActionDocument, RepairDocument, repair_actions},
     run::{
-        JobDocument, ListedRunDocument, LogDocument, ProvenanceDocument, RunDocument, RunListDocument,
-        RunProblemDocument, StepDocument,
+        ApprovalDocument, AssertionDocument, DecisionDocument, JobDocument, ListedRunDocument, LogDocument,
+        ProvenanceDocument, RunDocument, RunListDocument, RunProblemDocument, StepDocument,
     },
     run_event::{FinishedDocument, LineDocument, RunEventDocument},
     scan::{ScanDocument, SummaryDocument},

@@ -1,6 +1,11 @@
 //! Runs.
 
-use mangrove_domain::run::{JobRecord, LogLine, Provenance, RunHeader, RunProblem, RunRecord, RunStatus, StepRecord};
+use std::collections::BTreeMap;
+
+use mangrove_domain::run::{
+    ApprovalRecord, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader, RunProblem, RunRecord,
+    RunStatus, StepRecord,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -87,9 +92,15 @@ pub struct RunDocument {
     pub run_id: String,
     /// The workflow's name, or `definition.method` for a single method.
     pub name: String,
+    /// The identifier of the workflow; `null` for a single method.
+    #[serde(default)]
+    pub workflow_id: Option<String>,
+    /// Its labels: those of the workflow, and those that whoever started it gave.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// Who or what started it: `command-line`, `schedule`, `http`, ….
     pub trigger: String,
-    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, `interrupted`, …
+    /// `running`, `succeeded`, `failed`, `cancelled`, `blocked`, `interrupted`, `suspended`, …
     pub status: String,
     /// When it began.
     pub started_at: Moment,
@@ -123,6 +134,8 @@ impl From<&RunRecord> for RunDocument {
             schema: "mangrove.run/1".to_owned(),
             run_id: record.id.clone(),
             name: record.name.clone(),
+            workflow_id: record.workflow_id.clone(),
+            tags: record.tags.iter().cloned().collect(),
             trigger: record.trigger.clone(),
             status: record.status.as_str().to_owned(),
             started_at: record.started_at.into(),
@@ -171,8 +184,11 @@ impl From<&JobRecord> for JobDocument {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepDocument {
-    /// Its name.
+    /// Its name; of a repetition, the name of its own.
     pub name: String,
+    /// What the workflow calls the step that it is a repetition of; left out if it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// What it runs: `definition.method`.
     pub task: String,
     /// `pending`, `running`, `succeeded`, `failed`, `skipped`, …
@@ -189,6 +205,18 @@ pub struct StepDocument {
     pub logs: Vec<LogDocument>,
     /// Why it failed or is blocked.
     pub error: Option<RunProblemDocument>,
+    /// True if it failed and that does not fail its job; left out if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allowed_failure: bool,
+    /// Why it was skipped: `condition`, `guarded` or `not-begun`; left out if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// What it found, if it asserts something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<AssertionDocument>,
+    /// What it waits for, or waited for, if somebody has to approve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalDocument>,
     /// What exactly ran.
     pub provenance: Option<ProvenanceDocument>,
 }
@@ -197,6 +225,7 @@ impl From<&StepRecord> for StepDocument {
     fn from(step: &StepRecord) -> Self {
         Self {
             name: step.name.clone(),
+            template: step.template.clone(),
             task: step.task.clone(),
             status: step.status.as_str().to_owned(),
             started_at: step.started_at.map(Moment),
@@ -205,7 +234,86 @@ impl From<&StepRecord> for StepDocument {
             data_handles: step.data_handles.iter().map(json::to_value).collect(),
             logs: step.logs.iter().map(LogDocument::from).collect(),
             error: step.error.as_ref().map(RunProblemDocument::from),
+            allowed_failure: step.is_failure_allowed,
+            skipped: step.skipped.map(|reason| reason.as_str().to_owned()),
+            assertion: step.assertion.as_ref().map(AssertionDocument::from),
+            approval: step.approval.as_ref().map(ApprovalDocument::from),
             provenance: step.provenance.as_ref().map(ProvenanceDocument::from),
+        }
+    }
+}
+
+/// What a step found that asserts something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssertionDocument {
+    /// True if it holds.
+    pub passed: bool,
+    /// What it asserts.
+    pub expression: String,
+    /// What it says, secrets masked.
+    pub message: String,
+    /// `low`, `medium` or `high`.
+    pub severity: String,
+    /// Why there is no answer; `null` if there is one.
+    pub error: Option<String>,
+}
+
+impl From<&AssertionRecord> for AssertionDocument {
+    fn from(assertion: &AssertionRecord) -> Self {
+        Self {
+            passed: assertion.passed,
+            expression: assertion.expression.clone(),
+            message: assertion.message.clone(),
+            severity: assertion.severity.as_str().to_owned(),
+            error: assertion.error.clone(),
+        }
+    }
+}
+
+/// What a step waits for that somebody has to approve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalDocument {
+    /// What is asked, secrets masked.
+    pub prompt: String,
+    /// How many seconds it can be decided; `null` if it always can.
+    pub timeout: Option<u64>,
+    /// What was decided; `null` if nothing was.
+    pub decision: Option<DecisionDocument>,
+}
+
+impl From<&ApprovalRecord> for ApprovalDocument {
+    fn from(approval: &ApprovalRecord) -> Self {
+        Self {
+            prompt: approval.prompt.clone(),
+            timeout: approval.timeout,
+            decision: approval.decision.as_ref().map(DecisionDocument::from),
+        }
+    }
+}
+
+/// What somebody decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionDocument {
+    /// True if the step may be passed.
+    pub approved: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who.
+    pub decided_by: String,
+    /// When.
+    pub decided_at: Moment,
+}
+
+impl From<&Decision> for DecisionDocument {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            approved: decision.approved,
+            reason: decision.reason.clone(),
+            decided_by: decision.decided_by.clone(),
+            decided_at: decision.decided_at.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Workflows.
 
-use mangrove_app::workflow::{Library, LibrarySchedules};
+use mangrove_app::workflow::{Library, LibrarySchedules, library::BrokenWorkflow};
 use mangrove_domain::{problem::Problem, time::Timestamp, workflow::Workflow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,6 +48,10 @@ pub struct ListedWorkflowDocument {
     pub next_wall_clock: Option<String>,
     /// What to write so that its schedule is in force; `null` if it is, or if there is none.
     pub enabling: Option<String>,
+    /// False if its file cannot be used; `problems` says why. Then only its name, its identifier and where it is are known, as
+    /// far as the file says them.
+    #[serde(default = "usable")]
+    pub is_usable: bool,
     /// False if a mistake in its trigger keeps it from running by itself.
     pub is_trigger_usable: bool,
     /// What is wrong with its file.
@@ -76,15 +80,45 @@ impl WorkflowListDocument {
                 next_run: next.map(|(_, next)| Moment(next)),
                 next_wall_clock: next.map(|(recurrence, next)| recurrence.wall_clock(next)),
                 enabling: is_off.then(|| enabling_hint(&workflow.name.value)),
+                is_usable: true,
                 is_trigger_usable: !workflow.is_trigger_broken,
                 problems: problems(library.problems_of(&workflow.file).chain(of_schedule)),
             }
         };
         Self {
             schema: "mangrove.workflow-list/1".to_owned(),
-            workflows: library.workflows.iter().map(|it| workflow(it)).collect(),
+            workflows: library
+                .workflows
+                .iter()
+                .map(|it| workflow(it))
+                .chain(library.broken_workflows.iter().map(|broken| broken_workflow(library, broken)))
+                .collect(),
             problems: problems(library.problems.iter().chain(further.iter().copied())),
         }
+    }
+}
+
+const fn usable() -> bool {
+    true
+}
+
+fn broken_workflow(library: &Library, broken: &BrokenWorkflow) -> ListedWorkflowDocument {
+    let stem = broken.file.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
+    ListedWorkflowDocument {
+        name: broken.name.clone().unwrap_or_else(|| stem.to_owned()),
+        id: broken.id.clone().unwrap_or_default(),
+        path: broken.file.clone(),
+        origin: broken.origin.as_str().to_owned(),
+        shadowed_by: None,
+        description: None,
+        schedule: None,
+        timezone: None,
+        next_run: None,
+        next_wall_clock: None,
+        enabling: None,
+        is_usable: false,
+        is_trigger_usable: false,
+        problems: problems(library.problems_of(&broken.file)),
     }
 }
 

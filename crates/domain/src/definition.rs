@@ -4,6 +4,7 @@ use crate::{
     document::{Document, Node, NodeValue},
     form::{Form, Located, Members, Parsed},
     json::Json,
+    problem::{Code, Severity},
     type_name::TypeName,
 };
 
@@ -154,7 +155,14 @@ pub fn parse(document: &Document, path_type: Option<&str>) -> Parsed<Definition>
 }
 
 fn read(form: &mut Form<'_>, document: &Document, path_type: Option<&str>) -> Option<Definition> {
-    let members = form.members_or_more(&document.root, "definition", &KEYS, &REMOVED_KEYS)?;
+    let known: Vec<&str> = KEYS.into_iter().chain(REMOVED_KEYS).collect();
+    let members = form.open_members(&document.root, "definition", &known)?;
+    for (key, _) in document.root.as_map().unwrap_or_default() {
+        if let Some(name) = key.as_str().filter(|name| REMOVED_KEYS.contains(name)) {
+            let message = format!("`{name}` was removed from the format of a definition");
+            form.report(Severity::Error, Code::UNKNOWN_SETTING, key, message, Some("take it out".to_owned()));
+        }
+    }
     let id = form.required_text(members, "id");
     if let Some(id) = id.as_ref().filter(|id| !is_uuid(&id.value)) {
         let node = members.node.get("id").unwrap_or(members.node);
@@ -213,7 +221,7 @@ fn read_methods(form: &mut Form<'_>, members: Members<'_>) -> Vec<MethodArgument
         let method = Located::at(key, key.as_str().unwrap_or_default().to_owned());
         if value.value == NodeValue::Null {
             methods.push(MethodArguments { method, arguments: None });
-        } else if let Some(given) = form.members_or_more(value, "method", &["arguments"], &[]) {
+        } else if let Some(given) = form.open_members(value, "method", &["arguments"]) {
             let arguments = form.mapping(given, "arguments").cloned();
             methods.push(MethodArguments { method, arguments });
         }
@@ -223,7 +231,7 @@ fn read_methods(form: &mut Form<'_>, members: Members<'_>) -> Vec<MethodArgument
 
 fn read_selection(form: &mut Form<'_>, members: Members<'_>, key: &str) -> Selection {
     let Some(node) = form.mapping(members, key) else { return Selection::default() };
-    let Some(given) = form.members_or_more(node, "selection", &["require", "skip"], &[]) else {
+    let Some(given) = form.open_members(node, "selection", &["require", "skip"]) else {
         return Selection::default();
     };
     let mut names = |key: &str| {
@@ -237,7 +245,7 @@ fn read_resources(form: &mut Form<'_>, members: Members<'_>) -> Vec<ResourceOver
     let mut resources = Vec::new();
     for (key, value) in form.mapping(members, "resources").and_then(Node::as_map).unwrap_or_default() {
         let known = ["lifetime", "garbageCollection", "vaultName"];
-        let Some(given) = form.members_or_more(value, "resource", &known, &[]) else { continue };
+        let Some(given) = form.open_members(value, "resource", &known) else { continue };
         let text = |form: &mut Form<'_>, key: &str| form.optional_text(given, key).map(|text| text.value);
         resources.push(ResourceOverride {
             spec: Located::at(key, key.as_str().unwrap_or_default().to_owned()),

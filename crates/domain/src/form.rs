@@ -1,7 +1,8 @@
 //! Reading a document into a typed value: all problems at once, each with its place.
 //!
-//! Used for every file that people write by hand (`design/workflows.md`). A key that nobody knows is an error if it
-//! is nearly a known one, because then it is a slip; otherwise a warning, because a newer program may know it.
+//! Used for every file that people write by hand (`design/workflows.md`). What becomes of a key that nobody knows, whoever
+//! reads says: in most documents it is an error if it is nearly a known one, because then it is a slip, and otherwise a
+//! warning, because a newer program may know it.
 
 use crate::{
     document::{Document, Node, NodeValue},
@@ -66,6 +67,17 @@ pub struct Form<'a> {
     problems: Vec<Problem>,
 }
 
+/// What becomes of a key that nobody knows.
+#[derive(Clone, Copy, Debug)]
+enum UnknownKeys {
+    /// An error if it is nearly a known one, else a warning.
+    Slips,
+    /// An error.
+    Refused,
+    /// A warning.
+    Ignored,
+}
+
 /// The members of one mapping while they are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Members<'n> {
@@ -101,8 +113,28 @@ impl<'a> Form<'a> {
         );
     }
 
-    /// The members of a mapping, after a look at its keys.
+    /// The members of a mapping, after a look at its keys: one that is nearly a known one is an error, any other a warning.
     pub fn members<'n>(&mut self, node: &'n Node, what: &'static str, known: &[&str]) -> Option<Members<'n>> {
+        self.read_members(node, what, known, UnknownKeys::Slips)
+    }
+
+    /// The members of a mapping that must have no other keys.
+    pub fn closed_members<'n>(&mut self, node: &'n Node, what: &'static str, known: &[&str]) -> Option<Members<'n>> {
+        self.read_members(node, what, known, UnknownKeys::Refused)
+    }
+
+    /// The members of a mapping whose other keys mean nothing: each is a warning.
+    pub fn open_members<'n>(&mut self, node: &'n Node, what: &'static str, known: &[&str]) -> Option<Members<'n>> {
+        self.read_members(node, what, known, UnknownKeys::Ignored)
+    }
+
+    fn read_members<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &'static str,
+        known: &[&str],
+        unknown: UnknownKeys,
+    ) -> Option<Members<'n>> {
         let Some(members) = node.as_map() else {
             self.error(node, format!("expected a {what} (a mapping), found {}", found(node)), None);
             return None;
@@ -113,36 +145,14 @@ impl<'a> Form<'a> {
                 continue;
             }
             let hint = nearest::hint(name, known.iter().copied());
-            let severity = if hint.is_some() { Severity::Error } else { Severity::Warning };
-            let message = format!("unknown key `{name}` in a {what}");
+            let severity = match unknown {
+                UnknownKeys::Refused => Severity::Error,
+                UnknownKeys::Slips if hint.is_some() => Severity::Error,
+                UnknownKeys::Slips | UnknownKeys::Ignored => Severity::Warning,
+            };
+            let ignored = if severity == Severity::Warning { ", which is ignored" } else { "" };
+            let message = format!("unknown key `{name}` in a {what}{ignored}");
             self.report(severity, Code::UNKNOWN_SETTING, key, message, hint);
-        }
-        Some(Members { node, what })
-    }
-
-    /// As [`members`](Self::members), where a key that nobody knows is a warning whatever it looks like, and one that the
-    /// format had once is an error.
-    pub fn members_or_more<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &'static str,
-        known: &[&str],
-        removed: &[&str],
-    ) -> Option<Members<'n>> {
-        let Some(members) = node.as_map() else {
-            self.error(node, format!("expected a {what} (a mapping), found {}", found(node)), None);
-            return None;
-        };
-        for (key, _) in members {
-            let name = key.as_str().unwrap_or_default();
-            if removed.contains(&name) {
-                let message = format!("`{name}` was removed from the format of a {what}");
-                self.report(Severity::Error, Code::UNKNOWN_SETTING, key, message, Some("take it out".to_owned()));
-            } else if !known.contains(&name) {
-                let hint = nearest::hint(name, known.iter().copied());
-                let message = format!("unknown key `{name}` of a {what}; it is ignored");
-                self.report(Severity::Warning, Code::UNKNOWN_SETTING, key, message, hint);
-            }
         }
         Some(Members { node, what })
     }
@@ -201,11 +211,11 @@ impl<'a> Form<'a> {
         count
     }
 
-    /// A whole number that may be missing.
-    pub fn optional_integer(&mut self, members: Members<'_>, key: &str) -> Option<i64> {
+    /// A number that may be missing.
+    pub fn optional_number(&mut self, members: Members<'_>, key: &str) -> Option<Number> {
         let node = self.optional(members, key)?;
-        let NodeValue::Number(Number::Integer(value)) = node.value else {
-            self.expected(node, key, "a whole number");
+        let NodeValue::Number(value) = node.value else {
+            self.expected(node, key, "a number");
             return None;
         };
         Some(value)

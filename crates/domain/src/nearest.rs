@@ -5,6 +5,9 @@ use strsim::osa_distance;
 /// Names longer than this many characters are compared by their first ones only, so that input cannot buy time.
 const COMPARED_CHARACTERS: usize = 256;
 
+/// From this length on, a third of a name is rounded down: words of one language share that many letters by chance.
+const LONG: usize = 7;
+
 /// The candidates that `name` may have meant, nearest first, at most `max` of them; equally near ones in
 /// alphabetical order, each once. Case does not count as a difference. A candidate counts as near if it takes few
 /// edits (insert, delete, replace, swap two neighbours) for the length of the name: about one in three characters.
@@ -16,7 +19,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, ma
         .filter_map(|candidate| {
             let offered = folded(candidate);
             let (length, other) = (wanted.chars().count(), offered.chars().count());
-            let bound = length.max(other).div_ceil(3);
+            let longer = length.max(other);
+            let bound = if longer < LONG { longer.div_ceil(3) } else { longer / 3 };
             if length.abs_diff(other) > bound {
                 return None;
             }
@@ -65,6 +69,8 @@ mod tests {
         assert_eq!(nearest("dependOn", known, 3), ["dependsOn"]);
         assert_eq!(nearest("step", known, 3), ["steps"]);
         assert!(nearest("concurrency", known, 3).is_empty());
+        assert!(nearest("persona", ["version"], 3).is_empty(), "three of seven letters");
+        assert!(nearest("sunoVersion", ["version"], 3).is_empty());
         assert_eq!(nearest("aab", ["aac", "aaa", "aab"], 2), ["aab", "aaa"]);
     }
 

@@ -58,8 +58,9 @@ impl Service {
     /// definitions, workflows and vault configurations.
     pub async fn watch_list(&self) -> WatchList {
         let mut list = self.scanner.ports().tree.looked_at().await;
-        let Layout { definitions, workflows, .. } = Layout::default();
-        let directories = workflows.into_iter().chain([definitions, VAULTS_DIRECTORY.to_owned()]);
+        let Layout { definitions, workflows, further_workflows, earlier_workflows, .. } = Layout::default();
+        let vaults = VAULTS_DIRECTORY.to_owned();
+        let directories = [workflows, further_workflows, earlier_workflows, definitions, vaults];
         for directory in directories.map(|directory| self.repository.directory.join(directory)) {
             // As a path of its own as well: it may come into being.
             list.files.insert(directory.clone());

@@ -1,6 +1,6 @@
 //! Definitions and workflows: reading and validating them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
     json::Json,
@@ -12,7 +12,11 @@ use mangrove_domain::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{base::Service, error::ServiceError};
+use super::{
+    base::Service,
+    error::ServiceError,
+    runs::{RunError, unknown},
+};
 use crate::{
     method, on_demand,
     types::Unclaimed,
@@ -24,6 +28,9 @@ use crate::{
         validate::{self, Tools},
     },
 };
+
+/// Where the reference keeps the records of runs.
+const EARLIER_RUNS: &str = ".swamp/workflow-runs";
 
 /// What is wrong with definitions and workflows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +83,11 @@ impl Service {
     /// [`ValidateError`].
     pub async fn validate(&self, name: Option<&str>) -> Result<Validation, ValidateError> {
         let library = self.library().await?;
+        if let Some(broken) =
+            name.filter(|name| library.workflow(name).is_err()).and_then(|name| library.broken_workflow(name))
+        {
+            return Ok(Validation { problems: library.problems_of(&broken.file).cloned().collect() });
+        }
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
         let named: BTreeSet<TypeName> = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
         let types = self.refreshed_types(&named).await?;
@@ -103,6 +115,39 @@ impl Service {
             move |_: &Kind, _: &TypeName| Unclaimed { unobservable: unobservable.clone(), ..Unclaimed::default() };
         let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, unclaimed).await;
         types.map_err(ServiceError::Scan)
+    }
+
+    /// A workflow by its name or identifier, with everything that its file says.
+    ///
+    /// # Errors
+    /// [`RunError`]: there is none, or its file cannot be read.
+    pub async fn workflow_file(&self, name: &str) -> Result<(Arc<Workflow>, Json), RunError> {
+        let external = self.scanner.ports().tree.workflows().await.map_err(ServiceError::from)?;
+        let library = self.load_library(external.clone()).await.map_err(ServiceError::from)?;
+        let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
+        let brought = external.files.into_iter().find(|file| file.source.to_string() == workflow.file);
+        let text = match brought {
+            Some(file) => Some(file.text),
+            None => self.repository.files.read(&workflow.file).await.map_err(ServiceError::from)?,
+        };
+        let said = self.parse(&workflow.file, &text.unwrap_or_default());
+        // It could be read a moment ago.
+        Ok((workflow, said.unwrap_or_default()))
+    }
+
+    /// The records of runs that the reference kept in this repository, as documents; those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// Their directory cannot be listed.
+    pub async fn earlier_runs(&self) -> Result<Vec<Json>, ServiceError> {
+        let files = self.repository.files.as_ref();
+        let mut records = Vec::new();
+        for path in files.list(&[EARLIER_RUNS], &[".yaml"]).await?.paths {
+            if let Ok(Some(text)) = files.read(&path).await {
+                records.extend(self.parse(&path, &text));
+            }
+        }
+        Ok(records)
     }
 
     /// The workflows of a library that run by themselves.

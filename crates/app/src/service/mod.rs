@@ -31,7 +31,10 @@ pub use self::{
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},
-    runs::{RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered, StartedRun},
+    runs::{
+        DecideRun, ResumeRun, RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered,
+        StartedRun, WaitingStep,
+    },
     settings::{Access, BundlerChoice, Settings},
     sources::Query,
     upkeep::{Retention, Upkeep},

@@ -10,8 +10,7 @@ use mangrove_domain::{
     definition::{self, Definition, Place},
     digest::Digest,
     document::Document,
-    form::{Located, Parsed},
-    nearest,
+    form::{Parsed, scalar_text},
     ports::{DefinitionText, Documents, FilesError, RepositoryFiles},
     problem::{Code, Problem, Severity},
     source::Origin,
@@ -19,9 +18,14 @@ use mangrove_domain::{
     workflow::{self, Target, Task, Workflow, WorkflowFile, WorkflowFiles},
 };
 
-use super::definitions;
+use super::{
+    definitions,
+    named::{find, first_before, is_in, repeated, shared},
+};
 
 const ENDINGS: [&str; 2] = [".yaml", ".yml"];
+/// How the names of files begin that are workflows whatever is in them.
+const NAME_OF_WORKFLOWS: &str = "workflow-";
 
 /// Where a repository keeps them, relative to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +34,12 @@ pub struct Layout {
     pub definitions: String,
     /// Where definitions lie besides, in the order of their precedence.
     pub further_definitions: Vec<(String, Place)>,
-    /// Workflows.
-    pub workflows: Vec<String>,
+    /// Workflows, beside data that is none.
+    pub workflows: String,
+    /// Workflows and nothing else, in any folder.
+    pub further_workflows: String,
+    /// Where earlier versions kept workflows: those with the identifier of one of the others are copies.
+    pub earlier_workflows: String,
 }
 
 impl Default for Layout {
@@ -42,7 +50,9 @@ impl Default for Layout {
                 (".swamp/definitions".to_owned(), Place::Older),
                 (".swamp/auto-definitions".to_owned(), Place::AutomaticBefore),
             ],
-            workflows: vec!["workflows".to_owned(), "extensions/workflows".to_owned()],
+            workflows: "workflows".to_owned(),
+            further_workflows: "extensions/workflows".to_owned(),
+            earlier_workflows: ".swamp/workflows".to_owned(),
         }
     }
 }
@@ -54,6 +64,8 @@ pub struct Library {
     pub definitions: Vec<Arc<Definition>>,
     /// The workflows in the order of their files, those that share a name too.
     pub workflows: Vec<Arc<Workflow>>,
+    /// The files of workflows that cannot be used.
+    pub broken_workflows: Vec<BrokenWorkflow>,
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
     digests: HashMap<String, Digest>,
@@ -61,8 +73,23 @@ pub struct Library {
     definition_directories: Vec<String>,
     /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
     foreign: HashSet<String>,
+    /// Why files that lie beside workflows are none. Nobody is told, unless one was a workflow before.
+    other_files: HashMap<String, Problem>,
     /// Roots that could not be looked into, and files that could not be read.
     unobservable: HashSet<String>,
+}
+
+/// The file of a workflow that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenWorkflow {
+    /// The file, as people name it.
+    pub file: String,
+    /// Where its root comes from.
+    pub origin: Origin,
+    /// What it says that its name is.
+    pub name: Option<String>,
+    /// What it says that its identifier is.
+    pub id: Option<String>,
 }
 
 impl Library {
@@ -79,14 +106,7 @@ impl Library {
     ) -> Result<Self, FilesError> {
         let mut library = Self::default();
         library.load_definitions(files, documents, layout).await?;
-        let directories: Vec<&str> = layout.workflows.iter().map(String::as_str).collect();
-        let list = files.list(&directories, &ENDINGS).await?;
-        library.problems.extend(list.problems);
-        for path in list.paths {
-            if let Some(workflow) = library.read(files, documents, &path, workflow::parse).await {
-                library.workflows.push(Arc::new(workflow));
-            }
-        }
+        library.load_workflows(files, documents, layout).await?;
         library.add_external(documents, external);
         let twins: Vec<Problem> = shared(&library.workflows).collect();
         library.problems.extend(twins);
@@ -142,6 +162,59 @@ impl Library {
         self.problems.extend(definitions::twins(&self.definitions));
     }
 
+    async fn load_workflows(
+        &mut self,
+        files: &dyn RepositoryFiles,
+        documents: &dyn Documents,
+        layout: &Layout,
+    ) -> Result<(), FilesError> {
+        let is_flat = |directory: &str, path: &str| {
+            path.strip_prefix(directory).is_some_and(|below| !below.trim_start_matches('/').contains('/'))
+        };
+        let list = files.list(&[&layout.workflows], &ENDINGS).await?;
+        // What lies deeper is data, whether it can be read or not.
+        self.problems.extend(list.problems.into_iter().filter(|problem| problem.subject == layout.workflows));
+        for path in list.paths.iter().filter(|path| is_flat(&layout.workflows, path)) {
+            let Some(text) = self.text_of(files, path).await else { continue };
+            match no_workflow(documents, path, &text).filter(|_| !is_named_so(path)) {
+                None => self.add_workflow(documents, path, &text, Origin::Local),
+                Some(reason) => {
+                    self.other_files.insert(path.clone(), reason);
+                }
+            }
+        }
+        let list = files.list(&[&layout.further_workflows], &ENDINGS).await?;
+        self.problems.extend(list.problems);
+        for path in list.paths {
+            if let Some(text) = self.text_of(files, &path).await {
+                self.add_workflow(documents, &path, &text, Origin::Local);
+            }
+        }
+        let list = files.list(&[&layout.earlier_workflows], &ENDINGS).await?;
+        for path in list.paths.iter().filter(|path| is_named_so(path)) {
+            let Some(text) = self.text_of(files, path).await else { continue };
+            let id = documents.parse(path, &text).ok().and_then(|document| text_at(&document, "id"));
+            if !self.workflows.iter().any(|known| Some(&known.id) == id.as_ref()) {
+                self.add_workflow(documents, path, &text, Origin::Local);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_workflow(&mut self, documents: &dyn Documents, path: &str, text: &str, origin: Origin) {
+        if let Some(workflow) = self.parse(documents, path, text, workflow::parse) {
+            self.workflows.push(Arc::new(Workflow { origin, ..workflow }));
+            return;
+        }
+        let document = documents.parse(path, text).ok();
+        let said = |key: &str| match &document {
+            Some(document) => text_at(document, key),
+            None => line_of(text, key),
+        };
+        let broken = BrokenWorkflow { file: path.to_owned(), origin, name: said("name"), id: said("id") };
+        self.broken_workflows.push(broken);
+    }
+
     async fn read<T>(
         &mut self,
         files: &dyn RepositoryFiles,
@@ -149,18 +222,19 @@ impl Library {
         path: &str,
         parse: impl Fn(&Document) -> Parsed<T>,
     ) -> Option<T> {
-        let text = match files.read(path).await {
-            Ok(text) => text?,
-            Err(error) => {
-                self.problems.push(Problem::error(
-                    error.fault.code,
-                    path.to_owned(),
-                    format!("cannot be read: {}", error.fault),
-                ));
-                return None;
-            }
-        };
+        let text = self.text_of(files, path).await?;
         self.parse(documents, path, &text, parse)
+    }
+
+    async fn text_of(&mut self, files: &dyn RepositoryFiles, path: &str) -> Option<String> {
+        match files.read(path).await {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("cannot be read: {}", error.fault);
+                self.problems.push(Problem::error(error.fault.code, path.to_owned(), message));
+                None
+            }
+        }
     }
 
     /// Adds workflows of other roots.
@@ -170,9 +244,7 @@ impl Library {
         self.problems.extend(external.problems);
         for WorkflowFile { source, origin, text } in external.files {
             let path = source.to_string();
-            if let Some(workflow) = self.parse(documents, &path, &text, workflow::parse) {
-                self.workflows.push(Arc::new(Workflow { origin, ..workflow }));
-            }
+            self.add_workflow(documents, &path, &text, origin);
             self.foreign.insert(path);
         }
     }
@@ -210,19 +282,36 @@ impl Library {
     /// The workflow of this name, else of this identifier.
     ///
     /// # Errors
-    /// The [`Problem`] that there is none, or that two files share its name or identifier.
+    /// The [`Problem`] that there is none, that two files share its name or identifier, or what is wrong with its file.
     pub fn workflow(&self, name: &str) -> Result<&Arc<Workflow>, Problem> {
-        find(&self.workflows, name).map_err(|problem| with_broken(problem, self.broken(true)))
+        find(&self.workflows, name).map_err(|problem| {
+            let broken = self.broken_workflow(name).filter(|_| problem.code == Code::UNKNOWN_NAME);
+            let wrong = broken.and_then(|broken| self.first_error(&broken.file));
+            wrong.cloned().unwrap_or_else(|| with_broken(problem, self.broken(true)))
+        })
     }
 
-    /// A file that cannot be used, of this repository before those of others, and what says why.
-    fn broken(&self, is_elsewhere_too: bool) -> Option<(&Problem, UserAction)> {
+    /// The file that says that it is the workflow of this name, else of this identifier, and cannot be used.
+    #[must_use]
+    pub fn broken_workflow(&self, name: &str) -> Option<&BrokenWorkflow> {
+        let by_name = self.broken_workflows.iter().find(|broken| broken.name.as_deref() == Some(name));
+        by_name.or_else(|| self.broken_workflows.iter().find(|broken| broken.id.as_deref() == Some(name)))
+    }
+
+    /// The files of workflows, or of definitions, that cannot be used, those of this repository before others, and what says
+    /// why.
+    fn broken(&self, of_workflows: bool) -> (Vec<&str>, UserAction) {
         let is_broken = |known: &&Problem| {
-            known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME && !self.is_of_trigger(known)
+            let is_wrong = known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME;
+            is_wrong && !self.is_of_trigger(known) && self.is_of_definitions(known) != of_workflows
         };
-        let own = self.own_problems().find(is_broken).map(|broken| (broken, UserAction::ValidateWorkflows));
-        let elsewhere = || self.problems.iter().find(is_broken).filter(|_| is_elsewhere_too);
-        own.or_else(|| Some((elsewhere()?, UserAction::ListWorkflows)))
+        let mut files: Vec<&str> = self.own_problems().filter(is_broken).map(|known| known.subject.as_str()).collect();
+        let action = if files.is_empty() { UserAction::ListWorkflows } else { UserAction::ValidateWorkflows };
+        if files.is_empty() && of_workflows {
+            files = self.problems.iter().filter(is_broken).map(|known| known.subject.as_str()).collect();
+        }
+        files.dedup();
+        (files, action)
     }
 
     /// The definitions that can be used by their name.
@@ -264,13 +353,24 @@ impl Library {
         self.problems.iter().filter(|problem| !self.foreign.contains(&problem.subject))
     }
 
-    /// What may be the reason that a name is not known: files that cannot be used, roots that cannot be looked into.
-    pub fn hiding_problems(&self) -> impl Iterator<Item = &Problem> {
-        let hides = |problem: &Problem| {
-            let is_error = problem.severity == Severity::Error && !self.is_of_trigger(problem);
-            is_error || self.unobservable.contains(&problem.subject)
-        };
-        self.problems.iter().filter(move |problem| hides(problem))
+    /// What is wrong with definitions.
+    pub fn problems_of_definitions(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| self.is_of_definitions(problem))
+    }
+
+    /// What is wrong with workflows, and with the roots that they come from.
+    pub fn problems_of_workflows(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| !self.is_of_definitions(problem))
+    }
+
+    /// What else is to be said of a name that cannot be used: what is wrong with its file beside the first error, or which
+    /// roots cannot be looked into.
+    pub fn hiding_problems<'a>(&'a self, wrong: &'a Problem) -> Vec<&'a Problem> {
+        if wrong.code == Code::UNKNOWN_NAME {
+            return self.unobservable_problems().collect();
+        }
+        let is_broken = self.broken_workflows.iter().any(|broken| broken.file == wrong.subject);
+        self.problems_of(&wrong.subject).filter(|problem| is_broken && *problem != wrong).collect()
     }
 
     /// True for what is wrong with the trigger of a workflow, which can be run all the same.
@@ -292,6 +392,12 @@ impl Library {
     /// What keeps workflows of other roots from being known.
     pub fn unobservable_problems(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| self.unobservable.contains(&problem.subject))
+    }
+
+    /// Why files that lie beside workflows are none, by their names.
+    #[must_use]
+    pub const fn other_files(&self) -> &HashMap<String, Problem> {
+        &self.other_files
     }
 
     /// The workflow that comes before this one, because its origin does and they share a name or an identifier.
@@ -318,7 +424,7 @@ impl Library {
                     (Err(_), Target::Instance { type_name, .. }) => TypeName::model(&type_name.value).ok(),
                     (Err(_), Target::Definition(_)) => None,
                 },
-                Task::Workflow { .. } => None,
+                Task::Workflow { .. } | Task::Assert { .. } | Task::ManualApproval { .. } => None,
             })
             .collect()
     }
@@ -342,9 +448,12 @@ impl Library {
 }
 
 /// A name that nothing has may stand in a file that cannot be used: the advice says so.
-fn with_broken(mut problem: Problem, broken: Option<(&Problem, UserAction)>) -> Problem {
-    if let Some((broken, list)) = broken.filter(|_| problem.code == Code::UNKNOWN_NAME) {
-        let place = format!("it may be in {}, which cannot be used: see ", broken.subject);
+fn with_broken(mut problem: Problem, (files, list): (Vec<&str>, UserAction)) -> Problem {
+    if let Some(first) = files.first().filter(|_| problem.code == Code::UNKNOWN_NAME) {
+        let place = match files.len() - 1 {
+            0 => format!("it may be in {first}, which cannot be used: see "),
+            others => format!("it may be in {first} or one of {others} more files that cannot be used: see "),
+        };
         let advice = match problem.advice.take() {
             Some(advice) => advice.and("; ").and(place),
             None => place.into(),
@@ -354,134 +463,29 @@ fn with_broken(mut problem: Problem, broken: Option<(&Problem, UserAction)>) -> 
     problem
 }
 
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
-    let hint = nearest::hint(name, known.clone()).or_else(|| {
-        let first: Vec<&str> = known.take(10).collect();
-        let list = format!("known {what}s: {}", first.join(", "));
-        Some(if first.is_empty() { format!("the repository has no {what}s") } else { list })
-    });
-    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown {what} `{name}`")).advise_if(hint)
+/// True for the files whose names say that they are workflows.
+fn is_named_so(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with(NAME_OF_WORKFLOWS)
 }
 
-/// What has a name and an identifier of its own.
-trait Named {
-    /// What people call such a thing.
-    const WHAT: &'static str;
-    fn file(&self) -> &str;
-    fn id(&self) -> &str;
-    fn name(&self) -> &Located<String>;
-    fn origin(&self) -> Origin;
-}
-
-impl Named for Workflow {
-    const WHAT: &'static str = "workflow";
-
-    fn file(&self) -> &str {
-        &self.file
-    }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn name(&self) -> &Located<String> {
-        &self.name
-    }
-
-    fn origin(&self) -> Origin {
-        self.origin
+/// Why a text is no workflow; `None` if it has jobs, or would have if it could be read.
+fn no_workflow(documents: &dyn Documents, path: &str, text: &str) -> Option<Problem> {
+    match documents.parse(path, text) {
+        Ok(document) if document.root.get("jobs").is_some() => None,
+        Ok(_) => Some(Problem::error(Code::INVALID_DOCUMENT, path, "it has no `jobs`, so it is no workflow")),
+        Err(_) if text.lines().any(|line| line.starts_with("jobs:")) => None,
+        Err(error) => Some(Problem::error(Code::MALFORMED_DOCUMENT, path, error.message).at(error.position)),
     }
 }
 
-fn find<'a, T: Named>(all: &'a [Arc<T>], name: &str) -> Result<&'a Arc<T>, Problem> {
-    // The first in the order of their origins.
-    let by_name = all.iter().filter(|known| known.name().value == name).min_by_key(|known| known.origin());
-    let by_id = || all.iter().filter(|known| known.id() == name).min_by_key(|known| known.origin());
-    let Some(found) = by_name.or_else(by_id) else {
-        return Err(unknown(T::WHAT, name, all.iter().map(|known| known.name().value.as_str())));
-    };
-    match shadowed(all, found).or_else(|| ambiguous(all, found)) {
-        None => Ok(found),
-        Some((message, hint)) => Err(Problem::error(Code::AMBIGUOUS_NAME, name.to_owned(), message).advise(hint)),
-    }
+fn text_at(document: &Document, key: &str) -> Option<String> {
+    document.root.get(key).and_then(scalar_text)
 }
 
-/// A name or an identifier, with the origin of who has it.
-type Word<'a> = (Origin, &'a str);
-
-/// The names and identifiers that more than one of an origin has.
-fn repeated<T: Named>(all: &[Arc<T>]) -> (HashSet<Word<'_>>, HashSet<Word<'_>>) {
-    let (mut names, mut ids) = (HashSet::new(), HashSet::new());
-    let (mut seen_names, mut seen_ids) = (HashSet::new(), HashSet::new());
-    for one in all {
-        let (name, id) = ((one.origin(), one.name().value.as_str()), (one.origin(), one.id()));
-        if !seen_names.insert(name) {
-            names.insert(name);
-        }
-        if !seen_ids.insert(id) {
-            ids.insert(id);
-        }
-    }
-    (names, ids)
-}
-
-fn is_in<T: Named>((names, ids): &(HashSet<Word<'_>>, HashSet<Word<'_>>), one: &T) -> bool {
-    names.contains(&(one.origin(), one.name().value.as_str())) || ids.contains(&(one.origin(), one.id()))
-}
-
-fn is_same<T: Named>(one: &T, other: &T) -> bool {
-    one.name().value == other.name().value || one.id() == other.id()
-}
-
-/// The others of an origin with the name or the identifier of one.
-fn twins<'a, T: Named>(all: &'a [Arc<T>], one: &'a Arc<T>) -> impl Iterator<Item = &'a Arc<T>> {
-    let same = |known: &T| known.origin() == one.origin() && is_same(known, one.as_ref());
-    all.iter().filter(move |known| !Arc::ptr_eq(known, one) && same(known))
-}
-
-/// The first one whose origin comes before that of this one, and that has its name or its identifier.
-fn first_before<'a, T: Named>(all: &'a [Arc<T>], one: &T) -> Option<&'a Arc<T>> {
-    let before = all.iter().filter(|known| known.origin() < one.origin() && is_same(known.as_ref(), one));
-    before.min_by_key(|known| known.origin())
-}
-
-/// The sentence that another one comes before this one, and what to do; `None` if none does.
-fn shadowed<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
-    let winner = first_before(all, one.as_ref())?;
-    let (what, field) = if winner.name().value == one.name().value { ("name", "name") } else { ("identifier", "id") };
-    let (file, other, name) = (one.file(), winner.file(), &winner.name().value);
-    let message = format!("{file} shares its {what} with `{name}` in {other}, which takes precedence");
-    Some((message, format!("use `{name}`, or give one of the two another `{field}`")))
-}
-
-/// The sentence that one shares its name or identifier with others, and what to do; `None` if it does not.
-fn ambiguous<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
-    let others: Vec<&Arc<T>> = twins(all, one).collect();
-    let has_name = others.iter().any(|other| other.name().value == one.name().value);
-    let (name, id) = (format!("the name `{}`", one.name().value), format!("the identifier `{}`", one.id()));
-    let has_id = others.iter().any(|other| other.id() == one.id());
-    let (what, verb, field) = match (has_name, has_id) {
-        (false, false) => return None,
-        (true, false) => (name, "belongs", "name"),
-        (false, true) => (id, "belongs", "id"),
-        (true, true) => (format!("{name} and {id}"), "belong", "name and id"),
-    };
-    let mut files: Vec<&str> = others.iter().map(|other| other.file()).chain([one.file()]).collect();
-    files.sort_unstable();
-    let (last, first) = files.split_last()?;
-    let message = format!("{what} {verb} to {} and {last}: neither can be used", first.join(", "));
-    Some((message, format!("give one of them another `{}`", field.replace(" and ", "` and `"))))
-}
-
-/// A problem for each that shares its name or identifier.
-fn shared<T: Named>(all: &[Arc<T>]) -> impl Iterator<Item = Problem> {
-    let repeated = repeated(all);
-    all.iter().filter(move |one| is_in(&repeated, one.as_ref())).filter_map(|one| {
-        let (message, hint) = ambiguous(all, one)?;
-        Some(
-            Problem::error(Code::AMBIGUOUS_NAME, one.file().to_owned(), message)
-                .at(one.name().position(one.file()))
-                .advise(hint),
-        )
-    })
+/// What a line of a text that cannot be read says of a key.
+fn line_of(text: &str, key: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    let value = value.trim().trim_matches(['"', '\'']);
+    (!value.is_empty()).then(|| value.to_owned())
 }

@@ -24,6 +24,8 @@ pub struct LibrarySchedules {
     /// The first error of each file or directory of workflows that has one, by its name. Whether there is a schedule in it,
     /// and which, is not known.
     pub broken: BTreeMap<String, Problem>,
+    /// Why files that may have been workflows are none.
+    other_files: HashMap<String, Problem>,
     /// Why workflows of other roots may be missing.
     unobservable: Option<Problem>,
     places: HashMap<String, usize>,
@@ -66,6 +68,7 @@ impl LibrarySchedules {
         let errors = library.problems.iter().filter(|problem| problem.severity == Severity::Error);
         let further = errors.filter(|problem| !usable.contains(problem.subject.as_str()));
         schedules.add_broken(further.filter(|problem| !library.is_of_definitions(problem)).cloned());
+        schedules.other_files.clone_from(library.other_files());
         schedules.unobservable = library.unobservable_problems().next().cloned();
         schedules
     }
@@ -98,6 +101,7 @@ impl LibrarySchedules {
     pub fn fault_of(&self, file: &str, origin: Origin) -> Option<&Problem> {
         let directories = file.match_indices('/').map(|(end, _)| &file[..end]);
         let own = std::iter::once(file).chain(directories).find_map(|name| self.broken.get(name));
+        let own = own.or_else(|| self.other_files.get(file));
         own.or_else(|| self.unobservable.as_ref().filter(|_| origin != Origin::Local))
     }
 }

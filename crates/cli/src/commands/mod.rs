@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share.
 
+pub(crate) mod approval;
 pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod catalog;
@@ -7,7 +8,9 @@ pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod history;
 pub(crate) mod init;
+mod junit;
 pub(crate) mod model;
 pub(crate) mod retry;
 pub(crate) mod run;

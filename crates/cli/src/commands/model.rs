@@ -54,7 +54,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         context.printer.document(&DefinitionListDocument {
             schema: "mangrove.model-list/1",
             definitions,
-            problems: problems(library.own_problems()),
+            problems: problems(library.problems_of_definitions()),
         });
         return Ok(Exit::Done);
     }
@@ -68,7 +68,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     for line in table(&cells) {
         context.printer.line(line);
     }
-    for problem in library.own_problems() {
+    for problem in library.problems_of_definitions() {
         context.printer.problem(problem);
     }
     if cells.is_empty() {
@@ -84,7 +84,8 @@ pub(crate) async fn run(context: &Context, call: &args::MethodCall) -> Result<Ex
         Some(name) => Runnable::Instance { type_name: target.clone(), name: name.clone(), method: method.clone() },
         None => Runnable::Method { definition: target.clone(), method: method.clone() },
     };
-    running::run(context, what, inputs, checks).await
+    let wanted = args::Wanted { checks: checks.clone(), ..args::Wanted::default() };
+    running::run(context, what, running::inputs(context, inputs)?, &wanted).await
 }
 
 /// Makes a definition.

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use mangrove_app::{service::Service, workflow::replay};
 use mangrove_documents::{
-    ErrorReport, JobDocument, RunDocument, RunEventDocument, RunListDocument, RunLogLineDocument, RunLogsDocument,
-    StepDocument, json,
+    ErrorReport, JobDocument, ListedRunDocument, RunDocument, RunEventDocument, RunListDocument, RunLogLineDocument,
+    RunLogsDocument, StepDocument, earlier_run, json,
 };
 use mangrove_domain::{
     ports::RunFilter,
@@ -21,7 +21,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::{Printer, table},
-    run_text::{handle_text, print_hint, status},
+    run_text::{handle_text, print_hint, reason, status},
 };
 
 /// The most runs that a daemon gives at once.
@@ -36,9 +36,27 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
         return Ok(Exit::Done);
     }
     let service = context.look()?;
-    let runs = service.runs(&RunFilter { name, limit: Some(limit), ..RunFilter::default() }).await?;
-    print_list(&context.printer, &RunListDocument::from(runs.as_slice()), service.clock().now());
+    let filter = RunFilter { name: name.clone(), limit: Some(limit), ..RunFilter::default() };
+    let mut document = RunListDocument::from(service.runs(&filter).await?.as_slice());
+    let earlier = service.earlier_runs().await?;
+    let earlier =
+        earlier.iter().filter_map(earlier_run).filter(|run| name.as_ref().is_none_or(|name| *name == run.name));
+    document.runs.extend(earlier.map(|run| ListedRunDocument::from(&run)));
+    document.runs.sort_by(|one, other| (other.started_at, &other.run_id).cmp(&(one.started_at, &one.run_id)));
+    document.runs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    print_list(&context.printer, &document, service.clock().now());
     Ok(Exit::Done)
+}
+
+/// A run of ours, else one that the reference recorded.
+async fn find_shown(service: &Service, id: &str) -> Result<RunDocument, CommandError> {
+    let error = match find(service, id).await {
+        Ok(record) => return Ok(RunDocument::from(&record)),
+        Err(error) => error,
+    };
+    let earlier = service.earlier_runs().await?;
+    let found = earlier.iter().filter_map(earlier_run).find(|run| run.run_id.starts_with(id));
+    found.ok_or(error)
 }
 
 /// As many runs as are wanted, which may be more than a page.
@@ -88,13 +106,13 @@ fn print_list(printer: &Printer, document: &RunListDocument, now: Timestamp) {
 pub(crate) async fn show(context: &Context, id: &str) -> Result<Exit, CommandError> {
     let run = match context.client()? {
         Some(client) => client.get(&["runs", id], &[]).await?,
-        None => RunDocument::from(&find(&context.look()?, id).await?),
+        None => find_shown(&context.look()?, id).await?,
     };
     print(&context.printer, &run, context.now());
     Ok(Exit::Done)
 }
 
-async fn find(service: &Service, id: &str) -> Result<RunRecord, CommandError> {
+pub(super) async fn find(service: &Service, id: &str) -> Result<RunRecord, CommandError> {
     match service.run(id).await? {
         RunLookup::Found(record) => Ok(*record),
         RunLookup::Unknown => Err(CommandError::answer(ErrorReport::unknown_run(id))),
@@ -168,7 +186,7 @@ pub(crate) async fn cancel(context: &Context, id: &str) -> Result<Exit, CommandE
     Err(CommandError::no(None, format!("the run {id} has ended already: {}", record.status.as_str()), None))
 }
 
-fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
+pub(super) fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
     if printer.is_json() {
         printer.document(run);
         return;
@@ -205,6 +223,21 @@ fn print_step(printer: &Printer, step: &StepDocument) {
     printer.line(head + status(&step.status) + format!("  {elapsed}"));
     for line in &step.logs {
         printer.line(format!("      {:<5} {}", line.level, line.text));
+    }
+    if let Some(reason) = reason(step) {
+        printer.line(format!("      {reason}"));
+    }
+    if let Some(assertion) = &step.assertion {
+        let word = if assertion.passed { "holds" } else { "does not hold" };
+        printer.line(format!("      {word} ({}): {}", assertion.severity, assertion.expression));
+    }
+    if let Some(approval) = &step.approval {
+        printer.line(format!("      asks: {}", approval.prompt));
+        if let Some(decision) = &approval.decision {
+            let word = if decision.approved { "approved" } else { "rejected" };
+            let reason = decision.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            printer.line(format!("      {word} by {}{reason}", decision.decided_by));
+        }
     }
     for handle in &step.data_handles {
         printer.line(format!("      wrote {}", handle_text(handle)));

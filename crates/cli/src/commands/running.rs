@@ -1,20 +1,23 @@
 //! Running a workflow or a method, and following it.
 
+use std::{collections::BTreeMap, pin::pin};
+
 use mangrove_app::{
     method::checks::CheckOptions,
     service::{RunError, Runnable, StartRun, StartedRun},
     workflow::{NotRecorded, RunOptions, StartError},
 };
-use mangrove_documents::{ErrorReport, FinishedDocument, RunDocument, RunEventDocument, StartedRunDocument, json};
+use mangrove_documents::{
+    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, json,
+};
 use mangrove_domain::{
     failure::FailureClass,
     json::Json,
-    ports::DocumentError,
     problem::{Code, Problem},
-    run::RunStatus,
+    run::{AssertSeverity, RunStatus},
 };
 
-use super::Context;
+use super::{Context, junit};
 use crate::{
     args,
     client::{self, Client},
@@ -30,10 +33,18 @@ pub(super) async fn ask(
     context: &Context,
     client: &Client,
     workflow: &str,
-    given: &args::Inputs,
+    inputs: &Json,
+    wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
-    let inputs = json::to_value(&read_inputs(context, compose::parse_document, given)?);
-    let body = serde_json::json!({ "inputs": inputs });
+    let inputs = json::to_value(inputs);
+    let tags: BTreeMap<&str, &str> = wanted.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let mut body = serde_json::json!({ "inputs": inputs });
+    if !tags.is_empty() {
+        body["tags"] = serde_json::json!(tags);
+    }
+    if let Some(severity) = wanted.fail_on {
+        body["failOn"] = serde_json::json!(AssertSeverity::from(severity).as_str());
+    }
     let started: StartedRunDocument = client.post(&["workflows", workflow, "runs"], &body).await?;
     for problem in started.problems.iter().filter_map(client::problem) {
         context.printer.problem(&problem);
@@ -42,7 +53,8 @@ pub(super) async fn ask(
     let id = started.run.run_id;
     let mut events = client.follow(&["runs", &id, "logs"]).await?;
     let cancellation = context.interrupts.cancellation();
-    let view = view(context);
+    let view = view_of(context, wanted);
+    let mut limit = pin!(time_is_up(wanted));
     let mut is_asked_to_end = false;
     loop {
         tokio::select! {
@@ -54,10 +66,16 @@ pub(super) async fn ask(
                 if let RunEventDocument::Finished(run) = &event
                     && run.run_id == id
                 {
-                    return Ok(exit_of(run));
+                    let exit = exit_of(run);
+                    junit::write(context, wanted, run)?;
+                    if context.printer.is_json_of_swamp() {
+                        let run: RunDocument = client.get(&["runs", &id], &[]).await?;
+                        context.printer.document(&ReferenceRunDocument::from(&run));
+                    }
+                    return Ok(exit);
                 }
             },
-            () = cancellation.cancelled(), if !is_asked_to_end => {
+            () = async { tokio::select! { () = cancellation.cancelled() => {}, () = &mut limit => {} } }, if !is_asked_to_end => {
                 is_asked_to_end = true;
                 let _: RunDocument = client.post(&["runs", &id, "cancel"], &serde_json::Map::new()).await?;
             }
@@ -72,16 +90,21 @@ pub(super) async fn ask(
 pub(super) async fn run(
     context: &Context,
     what: Runnable,
-    given: &args::Inputs,
-    checks: &args::Checks,
+    inputs: Json,
+    wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let inputs = read_inputs(context, |name, text| service.parse(name, text), given)?;
-    let args::Checks { skip_checks, skip_check, skip_check_label } = checks.clone();
-    let checks = CheckOptions { skip_all: skip_checks, skip: skip_check, skip_labels: skip_check_label };
-    let options = RunOptions { checks };
-    let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options };
+    let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options: options(wanted) };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
+    follow(context, started, wanted).await
+}
+
+/// Follows a run that has begun to its end.
+pub(super) async fn follow(
+    context: &Context,
+    started: StartedRun,
+    wanted: &args::Wanted,
+) -> Result<Exit, CommandError> {
     let StartedRun { run, mut events, problems, broken_files, file_problem: _ } = started;
     context.print_notices();
     for problem in &problems {
@@ -89,7 +112,8 @@ pub(super) async fn run(
     }
     print_broken_files(context, &broken_files);
     let cancellation = context.interrupts.cancellation();
-    let view = view(context);
+    let view = view_of(context, wanted);
+    let mut limit = pin!(time_is_up(wanted));
     let mut is_asked_to_end = false;
     loop {
         tokio::select! {
@@ -98,16 +122,57 @@ pub(super) async fn run(
                 (Some(_), None) => {}
                 (None, _) => break,
             },
-            () = cancellation.cancelled(), if !is_asked_to_end => {
+            () = async { tokio::select! { () = cancellation.cancelled() => {}, () = &mut limit => {} } }, if !is_asked_to_end => {
                 is_asked_to_end = true;
                 run.cancel();
             }
         }
     }
     match run.wait().await {
-        Ok(record) => Ok(exit_of(&FinishedDocument::from(record.as_ref()))),
+        Ok(record) => {
+            let finished = FinishedDocument::from(record.as_ref());
+            junit::write(context, wanted, &finished)?;
+            if context.printer.is_json_of_swamp() {
+                context.printer.document(&ReferenceRunDocument::from(&RunDocument::from(record.as_ref())));
+            }
+            Ok(exit_of(&finished))
+        }
         Err(error) => Err(not_recorded(&error)),
     }
+}
+
+/// Comes back when the run must have ended.
+async fn time_is_up(wanted: &args::Wanted) {
+    match wanted.timeout {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is wanted of a run.
+pub(super) fn options(wanted: &args::Wanted) -> RunOptions {
+    let args::Checks { skip_checks, skip_check, skip_check_label } = wanted.checks.clone();
+    RunOptions {
+        tags: wanted.tags.clone(),
+        fail_on: wanted.fail_on.map(AssertSeverity::from),
+        checks: CheckOptions { skip_all: skip_checks, skip: skip_check, skip_labels: skip_check_label },
+    }
+}
+
+impl From<args::Severity> for AssertSeverity {
+    fn from(severity: args::Severity) -> Self {
+        match severity {
+            args::Severity::Low => AssertSeverity::Low,
+            args::Severity::Medium => AssertSeverity::Medium,
+            args::Severity::High => AssertSeverity::High,
+        }
+    }
+}
+
+/// How a run is shown whose report may go to standard output.
+fn view_of(context: &Context, wanted: &args::Wanted) -> Option<Box<dyn View>> {
+    let is_taken = context.printer.is_json_of_swamp() || (wanted.junit && wanted.out.is_none());
+    if is_taken { None } else { view(context) }
 }
 
 /// How a run is shown; `None` if it is not.
@@ -122,7 +187,7 @@ pub(super) fn view(context: &Context) -> Option<Box<dyn View>> {
 }
 
 /// The error that nothing began.
-fn not_started(context: &Context, error: &RunError) -> CommandError {
+pub(super) fn not_started(context: &Context, error: &RunError) -> CommandError {
     let report = ErrorReport::not_started(error);
     match error {
         RunError::Unknown { problem, hiding } => {
@@ -131,6 +196,7 @@ fn not_started(context: &Context, error: &RunError) -> CommandError {
             }
             unknown(problem)
         }
+        RunError::State(problem) => CommandError::answer(ErrorReport::problem(problem)),
         RunError::Start(StartError::Problems(problems)) if problems.is_empty() => CommandError::mistake(report),
         RunError::Start(StartError::Problems(_)) => wrong(report),
         RunError::Start(StartError::NotRecorded(_)) | RunError::Service(_) => CommandError::failed(report),
@@ -144,7 +210,8 @@ fn not_recorded(error: &NotRecorded) -> CommandError {
 /// Turns the end of a run into an exit code.
 fn exit_of(run: &FinishedDocument) -> Exit {
     match run.status() {
-        Some(RunStatus::Succeeded) => Exit::Done,
+        // Somebody has to decide before it goes on: nothing is wrong.
+        Some(RunStatus::Succeeded | RunStatus::Suspended) => Exit::Done,
         Some(RunStatus::Blocked) => {
             let error = run.error.as_ref().and_then(|error| Some((&error.code, error.failure.as_ref()?)));
             let failed =
@@ -162,7 +229,8 @@ fn exit_of(run: &FinishedDocument) -> Exit {
             | RunStatus::Interrupted
             | RunStatus::Skipped
             | RunStatus::Pending
-            | RunStatus::Running,
+            | RunStatus::Running
+            | RunStatus::WaitingApproval,
         )
         | None => Exit::No,
     }
@@ -187,13 +255,9 @@ fn print_broken_files(context: &Context, files: &[String]) {
 }
 
 /// The inputs of the command line over those of the file.
-fn read_inputs(
-    context: &Context,
-    parse: impl Fn(&str, &str) -> Result<Json, DocumentError>,
-    given: &args::Inputs,
-) -> Result<Json, CommandError> {
+pub(super) fn inputs(context: &Context, given: &args::Inputs) -> Result<Json, CommandError> {
     let home = context.environment().get("HOME").map(String::as_str);
-    inputs::read(parse, &given.input, given.input_file.as_deref(), home)
+    inputs::read(compose::parse_document, &given.input, given.input_file.as_deref(), home)
 }
 
 #[cfg(test)]
@@ -214,6 +278,8 @@ mod tests {
         let record = RunRecord {
             id: String::new(),
             name: String::new(),
+            workflow_id: None,
+            tags: Vec::new(),
             trigger: String::new(),
             status: RunStatus::Blocked,
             started_at: at,

@@ -1,12 +1,25 @@
 //! `mangrove workflow list`, `validate` and `run`
 
-use mangrove_app::service::{Runnable, ValidateError};
-use mangrove_documents::{ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, problems};
-use mangrove_domain::time::Timestamp;
+use std::io::Read as _;
+
+use mangrove_app::{
+    method::arguments,
+    service::{Runnable, ValidateError},
+};
+use mangrove_documents::{ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, json, problems, schedule};
+use mangrove_domain::{json::Json, problem::Code, time::Timestamp, workflow::Workflow};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Context, running};
-use crate::{args, client, errors::CommandError, exit::Exit, human::duration, printer::table};
+use crate::{
+    args, client, compose,
+    errors::CommandError,
+    exit::Exit,
+    human::duration,
+    line::{Line, Style},
+    printer::table,
+};
 
 #[derive(Serialize)]
 struct ValidateDocument {
@@ -39,7 +52,11 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     for line in table(&cells) {
         context.printer.line(line);
     }
-    for problem in document.problems.iter().filter_map(client::problem) {
+    // What is wrong with a workflow, `validate` says; here only what is wrong with whole roots and with names.
+    let listed = |problem: &&ProblemDocument| {
+        document.workflows.iter().any(|workflow| !workflow.is_usable && workflow.path == problem.path)
+    };
+    for problem in document.problems.iter().filter(|problem| !listed(problem)).filter_map(client::problem) {
         context.printer.problem(&problem);
     }
     if cells.is_empty() {
@@ -55,6 +72,9 @@ fn when(workflow: &ListedWorkflowDocument, now: Timestamp) -> String {
     if let Some(winner) = &workflow.shadowed_by {
         return format!("shadowed by {winner}");
     }
+    if !workflow.is_usable {
+        return format!("cannot be used: `mangrove workflow validate {}` shows why", workflow.name);
+    }
     if !workflow.is_trigger_usable {
         return "trigger cannot be used".to_owned();
     }
@@ -67,6 +87,109 @@ fn when(workflow: &ListedWorkflowDocument, now: Timestamp) -> String {
         _ if workflow.timezone.is_none() => format!("{pattern}, cannot be used"),
         _ => format!("{pattern}, not due any more"),
     }
+}
+
+#[derive(Serialize)]
+struct WorkflowDocument {
+    schema: &'static str,
+    id: String,
+    name: String,
+    description: Option<String>,
+    version: u32,
+    inputs: Value,
+    trigger: Value,
+    tags: Value,
+    reports: Value,
+    jobs: Value,
+    path: String,
+}
+
+pub(crate) async fn get(context: &Context, name: &str) -> Result<Exit, CommandError> {
+    let (workflow, said) =
+        context.look()?.workflow_file(name).await.map_err(|error| running::not_started(context, &error))?;
+    let member = |key: &str| said.get(key).map_or(Value::Null, json::to_value);
+    if context.printer.is_json() {
+        context.printer.document(&WorkflowDocument {
+            schema: "mangrove.workflow/1",
+            id: workflow.id.clone(),
+            name: workflow.name.value.clone(),
+            description: workflow.description.clone(),
+            version: workflow.version,
+            inputs: member("inputs"),
+            trigger: member("trigger"),
+            tags: member("tags"),
+            reports: member("reports"),
+            jobs: member("jobs"),
+            path: workflow.file.clone(),
+        });
+        return Ok(Exit::Done);
+    }
+    let printer = &context.printer;
+    printer.line(Style::Bold.of(&workflow.name.value) + format!("  version {}", workflow.version));
+    printer.line(format!("  {}", workflow.file));
+    for line in workflow.description.iter().flat_map(|text| text.lines()) {
+        printer.line(format!("  {line}"));
+    }
+    for job in &workflow.jobs {
+        printer.line(Line::from("  ") + Line::name(&job.name.value));
+        for step in &job.steps {
+            let (name, task) = (Line::name(&step.name.value), step.task.label());
+            printer.line(Line::from("    ") + name + format!(" ({task})"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct SearchDocument<'a> {
+    schema: &'static str,
+    query: &'a str,
+    results: Vec<FoundWorkflow>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FoundWorkflow {
+    id: String,
+    name: String,
+    description: Option<String>,
+    job_count: usize,
+    has_inputs: bool,
+    trigger: Option<String>,
+}
+
+pub(crate) async fn search(context: &Context, query: &str) -> Result<Exit, CommandError> {
+    let library = context.look()?.library().await?;
+    let wanted = query.to_lowercase();
+    let fits = |workflow: &Workflow| {
+        let texts = [Some(&workflow.name.value), Some(&workflow.id), workflow.description.as_ref()];
+        texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&wanted))
+    };
+    let found = |workflow: &Workflow| FoundWorkflow {
+        id: workflow.id.clone(),
+        name: workflow.name.value.clone(),
+        description: workflow.description.clone(),
+        job_count: workflow.jobs.len(),
+        has_inputs: workflow.inputs.is_some(),
+        trigger: schedule(workflow).map(str::to_owned),
+    };
+    let results: Vec<FoundWorkflow> =
+        library.usable_workflows().filter(|workflow| fits(workflow)).map(|workflow| found(workflow)).collect();
+    if context.printer.is_json() {
+        context.printer.document(&SearchDocument { schema: "mangrove.workflow-search/1", query, results });
+        return Ok(Exit::Done);
+    }
+    let cell = |found: &FoundWorkflow| {
+        let first_line = found.description.as_deref().and_then(|text| text.lines().next());
+        vec![found.name.clone(), first_line.unwrap_or_default().to_owned()]
+    };
+    for line in table(&results.iter().map(cell).collect::<Vec<_>>()) {
+        context.printer.line(line);
+    }
+    if results.is_empty() {
+        context.printer.note("no workflow contains this");
+    }
+    Ok(Exit::Done)
 }
 
 pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Exit, CommandError> {
@@ -95,16 +218,55 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
 pub(crate) async fn run(
     context: &Context,
     name: &str,
-    inputs: &args::Inputs,
-    checks: &args::Checks,
+    (inputs, from_standard_input): (&args::Inputs, bool),
+    wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
-    match context.client()? {
-        Some(_) if checks.is_any() => {
-            let message = "a daemon leaves out no checks";
-            let hint = "leave out `--server`, or write `checks: {skip: [...]}` into the definition";
-            Err(CommandError::usage(None, message, Some(hint)))
+    let given = running::inputs(context, inputs)?;
+    let items = if from_standard_input { standard_input()? } else { vec![Json::Object(Vec::new())] };
+    let mut exit = Exit::Done;
+    for item in items {
+        let inputs = arguments::merge(&[&item, &given]);
+        exit = match context.client()? {
+            Some(_) if wanted.checks.is_any() => {
+                let message = "a daemon leaves out no checks";
+                let hint = "leave out `--server`, or write `checks: {skip: [...]}` into the definition";
+                return Err(CommandError::usage(None, message, Some(hint)));
+            }
+            Some(client) => running::ask(context, &client, name, &inputs, wanted).await?,
+            None => running::run(context, Runnable::Workflow(name.to_owned()), inputs, wanted).await?,
+        };
+        if exit != Exit::Done {
+            break;
         }
-        Some(client) => running::ask(context, &client, name, inputs).await,
-        None => running::run(context, Runnable::Workflow(name.to_owned()), inputs, checks).await,
+    }
+    Ok(exit)
+}
+
+/// The inputs of the runs that standard input asks for: one mapping, a list of them, or one on each line.
+fn standard_input() -> Result<Vec<Json>, CommandError> {
+    let wrong = |message: String| {
+        let hint = "standard input holds a mapping in JSON or YAML, a list of mappings, or a mapping on each line";
+        CommandError::usage(Some(Code::INVALID_DOCUMENT), message, Some(hint))
+    };
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| wrong(format!("standard input cannot be read: {error}")))?;
+    let lines: Option<Vec<Json>> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| Some(json::from_value(&serde_json::from_str(line).ok()?)))
+        .collect();
+    let items = match lines.filter(|lines| lines.len() > 1) {
+        Some(lines) => lines,
+        None => match compose::parse_document("standard input", &text) {
+            Ok(Json::Array(items)) => items,
+            Ok(item) => vec![item],
+            Err(error) => return Err(wrong(error.to_string())),
+        },
+    };
+    match items.iter().find(|item| item.as_object().is_none()) {
+        Some(other) => Err(wrong(format!("standard input: expected a mapping of inputs, found {}", other.type_name()))),
+        None => Ok(items),
     }
 }

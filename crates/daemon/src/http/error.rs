@@ -110,6 +110,8 @@ impl From<RunError> for ApiError {
         let report = ErrorReport::not_started(&error);
         match &error {
             RunError::Unknown { problem, hiding } => Self::of_problem(problem).with_problems(problems(hiding)),
+            RunError::State(_) => Self::new(StatusCode::CONFLICT, report),
+            RunError::Start(_) if report.code == Some(Code::RUN_STATE) => Self::new(StatusCode::CONFLICT, report),
             RunError::Start(StartError::Problems(found)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, report).with_problems(problems(found))
             }

@@ -77,6 +77,8 @@ pub struct RunRequest {
     pub inputs: serde_json::Map<String, serde_json::Value>,
     /// Who or what asks: `http`, ….
     pub trigger: String,
+    /// What else is wanted of it.
+    pub options: RunOptions,
     /// Requests of one sender with one key start one run, for a day.
     pub key: Option<RunKey>,
 }
@@ -132,9 +134,9 @@ struct Remarks {
 /// It did not start.
 pub async fn start(state: &ApiState, request: RunRequest, wait: Duration) -> Result<RunAnswer, ApiError> {
     state.takes_work()?;
-    let RunRequest { workflow, inputs, trigger, key } = request;
+    let RunRequest { workflow, inputs, trigger, options, key } = request;
     let inputs = json::from_value(&serde_json::Value::Object(inputs));
-    let start = StartRun { what: Runnable::Workflow(workflow), inputs, trigger, options: RunOptions::default() };
+    let start = StartRun { what: Runnable::Workflow(workflow), inputs, trigger, options };
     let (remarks, remarked) = oneshot::channel();
     let (service, started) = (state.service().clone(), state.started().clone());
     let now = service.clock().now();

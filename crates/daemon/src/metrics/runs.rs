@@ -71,14 +71,17 @@ impl Runs {
 
     fn add(&self, change: &RunChange) {
         match change {
-            RunChange::Finished(record) => self.add_run(record),
-            RunChange::StepFinished { step, .. } => {
+            // What waits for somebody has not ended.
+            RunChange::Finished(record) if record.status.is_final() => self.add_run(record),
+            RunChange::StepFinished { step, .. } if step.status.is_final() => {
                 self.step_outcomes.get_or_create(&[("status", step.status.as_str().into())]).inc();
                 if let Some(duration) = elapsed(step.started_at, step.finished_at) {
                     self.step_durations.observe(duration.as_secs_f64());
                 }
             }
             RunChange::Started(_)
+            | RunChange::Finished(_)
+            | RunChange::StepFinished { .. }
             | RunChange::JobStarted { .. }
             | RunChange::StepStarted { .. }
             | RunChange::Log { .. }

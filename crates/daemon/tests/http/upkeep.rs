@@ -84,6 +84,8 @@ fn old_run() -> RunRecord {
     RunRecord {
         id: "old".to_owned(),
         name: "old".to_owned(),
+        workflow_id: None,
+        tags: Vec::new(),
         trigger: "test".to_owned(),
         status: RunStatus::Succeeded,
         started_at: Timestamp::from_millis(0),

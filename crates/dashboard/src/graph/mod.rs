@@ -91,10 +91,12 @@ impl Graph {
         let jobs = run.jobs.iter().enumerate().map(|(job_index, document)| {
             let JobDocument { name, status, duration_ms, steps, .. } = document;
             let job = workflow.and_then(|workflow| workflow.jobs.iter().find(|job| job.name.value == *name));
-            let step_names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+            let in_workflow = |step: &StepDocument| step.template.clone().unwrap_or_else(|| step.name.clone());
+            let step_names: Vec<String> = steps.iter().map(in_workflow).collect();
+            let step_names: Vec<&str> = step_names.iter().map(String::as_str).collect();
             let steps = steps.iter().enumerate().map(|(index, document)| {
                 let StepDocument { name, task, status, duration_ms, .. } = document;
-                let step = job.and_then(|job| job.steps.iter().find(|step| step.name.value == *name));
+                let step = job.and_then(|job| job.steps.iter().find(|step| step.name.value == in_workflow(document)));
                 Step {
                     name: name.clone(),
                     task: task.clone(),
@@ -141,12 +143,14 @@ pub(crate) fn step_anchor(job: usize, step: usize) -> String {
     format!("step-{}-{}", job + 1, step + 1)
 }
 
+/// A name that several have is that of the repetitions of a step: all of them are waited for.
 fn waits_for(dependencies: &[Dependency], names: &[&str]) -> Vec<Wait> {
     let wait = |dependency: &Dependency| {
-        let on = names.iter().position(|name| *name == dependency.on.value)?;
-        Some(Wait { on, is_conditional: dependency.condition != Condition::Succeeded })
+        let is_conditional = dependency.condition != Condition::Succeeded;
+        let on = names.iter().enumerate().filter(|(_, name)| **name == dependency.on.value).map(|(on, _)| on);
+        on.map(|on| Wait { on, is_conditional }).collect::<Vec<_>>()
     };
-    let mut waits: Vec<Wait> = dependencies.iter().filter_map(wait).collect();
+    let mut waits: Vec<Wait> = dependencies.iter().flat_map(wait).collect();
     waits.sort();
     waits.dedup_by_key(|wait| wait.on);
     waits

@@ -133,10 +133,22 @@ fn has_changed(workflow: &Workflow, run: &RunDocument) -> bool {
         (job.name.value.as_str(), steps)
     });
     let then = run.jobs.iter().map(|job| {
-        let steps: Vec<&str> = job.steps.iter().map(|step| step.name.as_str()).collect();
+        let mut steps: Vec<&str> =
+            job.steps.iter().map(|step| step.template.as_deref().unwrap_or(&step.name)).collect();
+        steps.dedup();
         (job.name.as_str(), steps)
     });
-    !now.eq(then)
+    // A step that repeats over nothing leaves no trace.
+    let repeats = |job: &str, step: &str| {
+        let job = workflow.jobs.iter().find(|known| known.name.value == job);
+        let step = job.and_then(|job| job.steps.iter().find(|known| known.name.value == step));
+        step.is_some_and(|step| step.for_each.is_some())
+    };
+    let without = |(job, mut steps): (&'_ str, Vec<&'_ str>)| {
+        steps.retain(|step| !repeats(job, step));
+        (job.to_owned(), steps.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    !now.map(without).eq(then.map(without))
 }
 
 /// Asks the run to end.

@@ -10,7 +10,7 @@ use axum::{
 };
 use mangrove_app::{
     service::Service,
-    workflow::{Library, inputs::Mistakes},
+    workflow::{Library, RunOptions, inputs::Mistakes},
 };
 use mangrove_daemon::http::{
     ApiError, InPath,
@@ -122,7 +122,8 @@ pub(crate) async fn start(
     let serde_json::Value::Object(inputs) = json::to_value(&inputs) else {
         return Err(ApiError::plain(StatusCode::BAD_REQUEST, "the inputs are no object"));
     };
-    let request = RunRequest { workflow: name, inputs, trigger: "dashboard".to_owned(), key };
+    let request =
+        RunRequest { workflow: name, inputs, trigger: "dashboard".to_owned(), options: RunOptions::default(), key };
     let answer = work::start(&visitor.state, request, SOON).await?;
     Ok(Redirect::to(&address::of_run(&answer.record.id)).into_response())
 }
@@ -156,7 +157,7 @@ fn find(library: &Library, name: &str) -> Result<Found, ApiError> {
         Err(problem) => {
             let same = |workflow: &&Arc<Workflow>| workflow.name.value == name || workflow.id == name;
             let Some(workflow) = library.workflows.iter().find(same) else {
-                let hiding = problems(library.hiding_problems());
+                let hiding = problems(library.hiding_problems(&problem));
                 return Err(ApiError::of_problem(&problem).with_problems(hiding));
             };
             Ok(Found { workflow: Arc::clone(workflow), hindrance: Some((&problem).into()) })
@@ -224,6 +225,9 @@ fn jobs(workflow: &Workflow) -> Vec<JobLine> {
             let mut remarks = Vec::new();
             if let Some(for_each) = &step.for_each {
                 remarks.push(format!("once for each {}", for_each.item.value));
+            }
+            if step.guard.is_some() {
+                remarks.push("unless its guard says that it is done".to_owned());
             }
             if step.allow_failure {
                 remarks.push("its failure does not count".to_owned());

@@ -53,7 +53,8 @@ pub(crate) async fn show(visitor: Visitor, Parameters(asked): Parameters<Asked>)
     let service = visitor.state.service();
     let library = visitor.state.look(service.library()).await?;
     let schedules = service.schedules(&library)?;
-    let document = WorkflowListDocument::new(&library, &schedules, visitor.now);
+    let mut document = WorkflowListDocument::new(&library, &schedules, visitor.now);
+    document.workflows.retain(|workflow| workflow.is_usable);
     let total = document.workflows.len();
     let lowercase = query.to_lowercase();
     let fits = |workflow: &ListedWorkflowDocument| {

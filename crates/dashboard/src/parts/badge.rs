@@ -46,7 +46,7 @@ impl Tone {
         match RunStatus::parse(status) {
             Some(RunStatus::Succeeded) => Tone::Good,
             Some(RunStatus::Running) => Tone::Busy,
-            Some(RunStatus::Blocked) => Tone::Warning,
+            Some(RunStatus::Blocked | RunStatus::WaitingApproval | RunStatus::Suspended) => Tone::Warning,
             Some(RunStatus::Failed | RunStatus::Interrupted) => Tone::Bad,
             Some(RunStatus::Pending | RunStatus::Skipped | RunStatus::Cancelled) | None => Tone::Idle,
         }

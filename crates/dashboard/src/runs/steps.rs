@@ -30,6 +30,8 @@ pub(crate) struct StepView {
     pub(crate) badge: Badge,
     pub(crate) took: String,
     pub(crate) started: Option<When>,
+    /// Why it was skipped, what it asserts, what it asks and what was decided.
+    pub(crate) remarks: Vec<String>,
     pub(crate) problem: Option<ProblemView>,
     pub(crate) written: Vec<WrittenView>,
     /// How many items it wrote that are not shown.
@@ -78,10 +80,34 @@ impl StepView {
             badge: Badge::of_status(&step.status),
             took: human::elapsed(step.duration_ms),
             started: step.started_at.map(|at| frame.ago(at.0)),
+            remarks: remarks(step),
             problem: step.error.as_ref().map(ProblemView::new),
             further_written: step.data_handles.len().saturating_sub(written.len()),
             written,
             ran: step.provenance.as_ref().map(ran),
         }
     }
+}
+
+fn remarks(step: &StepDocument) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if step.skipped.as_deref() == Some("guarded") {
+        remarks.push("Skipped by its guard: what it does is done already.".to_owned());
+    }
+    if step.allowed_failure {
+        remarks.push("Its failure is allowed.".to_owned());
+    }
+    if let Some(assertion) = &step.assertion {
+        let word = if assertion.passed { "Holds" } else { "Does not hold" };
+        remarks.push(format!("{word} ({}): {}", assertion.severity, assertion.expression));
+    }
+    if let Some(approval) = &step.approval {
+        remarks.push(format!("Asks: {}", approval.prompt));
+        if let Some(decision) = &approval.decision {
+            let word = if decision.approved { "Approved" } else { "Rejected" };
+            let reason = decision.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            remarks.push(format!("{word} by {}{reason}", decision.decided_by));
+        }
+    }
+    remarks
 }

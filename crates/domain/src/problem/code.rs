@@ -195,6 +195,12 @@ codes! {
     RUN_CANCELLED = 711, "a run was cancelled";
     /// The task of a run panicked.
     RUN_PANICKED = 712, "a fault in Mangrove itself ended a run";
+    /// What a step asserts does not hold.
+    ASSERTION_FAILED = 720, "what a step asserts does not hold";
+    /// Somebody rejected a step that had to be approved.
+    STEP_REJECTED = 721, "somebody rejected a step";
+    /// A run is in no state to be approved, rejected or resumed.
+    RUN_STATE = 722, "a run cannot go on like this";
     /// The address of the daemon is taken, or not ours.
     CANNOT_LISTEN = 801, "the daemon cannot listen on its address";
     /// No answer of a daemon that is asked over HTTP.

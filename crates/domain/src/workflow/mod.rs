@@ -7,15 +7,21 @@ pub mod condition;
 mod duration;
 mod file;
 pub mod graph;
+mod outputs;
 mod parse;
+mod placement;
+pub mod resume;
 pub mod rewrites;
+mod task;
 pub mod template;
 pub mod trigger;
 pub mod webhook;
 
 pub use condition::Condition;
 pub use file::{WorkflowFile, WorkflowFiles};
+pub use outputs::OutputOverride;
 pub use parse::parse;
+pub use task::{Target, Task};
 pub use trigger::{Misfire, Overlap, Trigger};
 
 use std::time::Duration;
@@ -38,6 +44,8 @@ pub struct Workflow {
     pub name: Located<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// How often its author has revised it, from 1.
+    pub version: u32,
     /// Free labels.
     pub tags: Vec<(String, String)>,
     /// What it may be given: a JSON Schema of an object.
@@ -46,10 +54,10 @@ pub struct Workflow {
     pub trigger: Option<Trigger>,
     /// True if there is a mistake in its trigger: it can be run by hand only.
     pub is_trigger_broken: bool,
-    /// How many jobs may run at once, at least 1.
+    /// How many jobs, and steps of one job, may run at once; at least 1.
     pub concurrency: Option<u32>,
-    /// The driver of steps that name none.
-    pub driver: Option<Located<String>>,
+    /// Which reports are made of its runs, a mapping.
+    pub reports: Option<Node>,
     /// At least one.
     pub jobs: Vec<Job>,
 }
@@ -77,12 +85,10 @@ pub struct Job {
     pub description: Option<String>,
     /// The jobs that it waits for.
     pub depends_on: Vec<Dependency>,
-    /// Heavier ones start first; 0 if it says nothing.
-    pub weight: i64,
+    /// Lighter ones start first; 0 if it says nothing.
+    pub weight: f64,
     /// How many steps may run at once, at least 1.
     pub concurrency: Option<u32>,
-    /// The driver of steps that name none.
-    pub driver: Option<Located<String>>,
     /// At least one.
     pub steps: Vec<Step>,
 }
@@ -98,16 +104,20 @@ pub struct Step {
     pub task: Task,
     /// Runs the task once for each element.
     pub for_each: Option<ForEach>,
+    /// An expression that says that there is nothing to do.
+    pub guard: Option<Located<String>>,
     /// The steps of the same job that it waits for.
     pub depends_on: Vec<Dependency>,
-    /// Heavier ones start first; 0 if it says nothing.
-    pub weight: i64,
+    /// Lighter ones start first; 0 if it says nothing.
+    pub weight: f64,
+    /// How many steps of its level may run at once, at least 1.
+    pub concurrency: Option<u32>,
     /// True if its failure does not fail the job.
     pub allow_failure: bool,
     /// How long it may take, longer than zero.
     pub timeout: Option<Duration>,
-    /// The driver that runs it.
-    pub driver: Option<Located<String>>,
+    /// What it says of the data that it writes.
+    pub outputs: Vec<OutputOverride>,
 }
 
 /// One member that another waits for, and what must have become of it.
@@ -124,62 +134,6 @@ pub struct Dependency {
 pub struct ForEach {
     /// What `self` calls the element.
     pub item: Located<String>,
-    /// A list, or an expression that yields one.
+    /// A list or mapping, or an expression that gives one.
     pub over: Node,
-}
-
-/// What a step runs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Task {
-    /// A method of a definition.
-    ModelMethod {
-        /// Whose method; may contain expressions.
-        target: Target,
-        /// Which one; may contain expressions.
-        method: Located<String>,
-        /// Further arguments, a mapping; may contain expressions.
-        inputs: Option<Node>,
-    },
-    /// Another workflow.
-    Workflow {
-        /// Which one.
-        name: Located<String>,
-        /// Its inputs, a mapping.
-        inputs: Option<Node>,
-    },
-}
-
-/// The definition that a step uses.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// By name or identifier.
-    Definition(Located<String>),
-    /// By name; if there is no such definition, an empty one of this type.
-    Instance {
-        /// The model type.
-        type_name: Located<String>,
-        /// The definition.
-        name: Located<String>,
-    },
-}
-
-impl Target {
-    /// The name of the definition.
-    #[must_use]
-    pub const fn name(&self) -> &Located<String> {
-        match self {
-            Target::Definition(name) | Target::Instance { name, .. } => name,
-        }
-    }
-}
-
-impl Task {
-    /// What people call it: `definition.method`, or `workflow name`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self {
-            Task::ModelMethod { target, method, .. } => format!("{}.{}", target.name().value, method.value),
-            Task::Workflow { name, .. } => format!("workflow {}", name.value),
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! From a document to a workflow, with all problems at once.
 
-use super::{Condition, Dependency, ForEach, Job, Step, Target, Task, Workflow, duration, graph, trigger};
+use super::{Condition, Dependency, ForEach, Job, Step, Workflow, duration, graph, outputs, placement, task, trigger};
 use crate::{
     definition::is_uuid,
     document::{Document, Node, NodeValue},
     form::{Form, Located, Members, Parsed, scalar_text},
+    json::Number,
     nearest,
     problem::{Code, Severity},
     source::Origin,
@@ -14,17 +15,18 @@ use crate::{
 const MAX_CONDITION_DEPTH: usize = 16;
 
 const WORKFLOW_KEYS: [&str; 11] =
-    ["id", "name", "description", "version", "tags", "inputs", "trigger", "concurrency", "reports", "driver", "jobs"];
+    ["id", "name", "description", "version", "tags", "inputs", "trigger", "concurrency", "reports", "affinity", "jobs"];
+const JOB_KEYS: [&str; 7] = ["name", "description", "steps", "dependsOn", "weight", "concurrency", "affinity"];
 const STEP_KEYS: [&str; 11] = [
     "name",
     "description",
     "task",
     "forEach",
+    "guard",
     "dependsOn",
     "weight",
+    "concurrency",
     "allowFailure",
-    "driver",
-    "driverConfig",
     "dataOutputOverrides",
     "timeout",
 ];
@@ -43,8 +45,7 @@ pub fn parse(document: &Document) -> Parsed<Workflow> {
 }
 
 fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
-    let keys: Vec<&str> = WORKFLOW_KEYS.into_iter().chain(["driverConfig"]).collect();
-    let members = form.members(&document.root, "workflow", &keys)?;
+    let members = closed(form, &document.root, "workflow", &WORKFLOW_KEYS)?;
     let id = form.required_text(members, "id");
     if let (Some(id), Some(node)) = (&id, members.node.get("id"))
         && !is_uuid(&id.value)
@@ -53,14 +54,15 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
     }
     let name = form.required_text(members, "name");
     let description = form.optional_text(members, "description").map(|text| text.value);
-    if form.optional_count(members, "version", 1).is_some_and(|version| version > 1) {
-        let node = members.node.get("version").unwrap_or(members.node);
-        form.error(node, "`version`: only version 1 is supported", None);
-    }
+    let version = form.optional_count(members, "version", 1).unwrap_or(1);
     let tags = form.labels(members, "tags");
     let inputs = form.mapping(members, "inputs").cloned();
-    let concurrency = form.optional_count(members, "concurrency", 1);
-    let driver = form.optional_text(members, "driver");
+    let concurrency = read_concurrency(form, members);
+    let reports = form.mapping(members, "reports").cloned();
+    if let Some(reports) = &reports {
+        let message = "reports are not made in this version".to_owned();
+        form.report(Severity::Warning, Code::INVALID_DOCUMENT, reports, message, None);
+    }
     let job_nodes = non_empty_list(form, members, "jobs");
     let siblings = names_of(job_nodes);
     let jobs: Vec<Option<Job>> = job_nodes.iter().map(|node| read_job(form, node, &siblings)).collect();
@@ -77,25 +79,24 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
         id: id?.value,
         name: name?,
         description,
+        version,
         tags,
         inputs,
         trigger: None,
         is_trigger_broken: false,
         concurrency,
-        driver,
+        reports,
         jobs: jobs?,
     })
 }
 
 fn read_job(form: &mut Form<'_>, node: &Node, siblings: &[String]) -> Option<Job> {
-    let keys = ["name", "description", "steps", "dependsOn", "weight", "concurrency", "driver", "driverConfig"];
-    let members = form.members(node, "job", &keys)?;
+    let members = closed(form, node, "job", &JOB_KEYS)?;
     let name = form.required_text(members, "name");
     let description = form.optional_text(members, "description").map(|text| text.value);
     let depends_on = read_dependencies(form, members, "job", siblings);
-    let weight = form.optional_integer(members, "weight").unwrap_or(0);
-    let concurrency = form.optional_count(members, "concurrency", 1);
-    let driver = form.optional_text(members, "driver");
+    let weight = read_weight(form, members);
+    let concurrency = read_concurrency(form, members);
     let step_nodes = non_empty_list(form, members, "steps");
     let siblings = names_of(step_nodes);
     let steps: Vec<Option<Step>> = step_nodes.iter().map(|node| read_step(form, node, &siblings)).collect();
@@ -106,58 +107,75 @@ fn read_job(form: &mut Form<'_>, node: &Node, siblings: &[String]) -> Option<Job
         let names: Vec<&str> = steps.iter().map(|step| step.name.value.as_str()).collect();
         check_cycles(form, "step", step_nodes, &names, &graph::steps(steps));
     }
-    Some(Job { name: name?, description, depends_on, weight, concurrency, driver, steps: steps? })
+    Some(Job { name: name?, description, depends_on, weight, concurrency, steps: steps? })
 }
 
 fn read_step(form: &mut Form<'_>, node: &Node, siblings: &[String]) -> Option<Step> {
-    let members = form.members(node, "step", &STEP_KEYS)?;
+    let members = closed(form, node, "step", &STEP_KEYS)?;
     let name = form.required_text(members, "name");
     let description = form.optional_text(members, "description").map(|text| text.value);
-    let task = form.required(members, "task").and_then(|node| read_task(form, node));
+    let task = form.required(members, "task").and_then(|node| task::read(form, node));
     let for_each = form.optional(members, "forEach").and_then(|node| read_for_each(form, node));
+    let guard = form.optional(members, "guard").and_then(|node| read_guard(form, node));
     let depends_on = read_dependencies(form, members, "step", siblings);
-    let weight = form.optional_integer(members, "weight").unwrap_or(0);
+    let weight = read_weight(form, members);
+    let concurrency = read_concurrency(form, members);
     let allow_failure = form.flag(members, "allowFailure");
-    let driver = form.optional_text(members, "driver");
+    let outputs = outputs::read(form, members);
+    if let Some(node) = members.node.get("dataOutputOverrides").filter(|_| !outputs.is_empty()) {
+        form.error(node, "`dataOutputOverrides` is not supported in this version", None);
+    }
     let timeout = duration::optional(form, members, "timeout");
-    Some(Step { name: name?, description, task: task?, for_each, depends_on, weight, allow_failure, timeout, driver })
+    Some(Step {
+        name: name?,
+        description,
+        task: task?,
+        for_each,
+        guard,
+        depends_on,
+        weight,
+        concurrency,
+        allow_failure,
+        timeout,
+        outputs,
+    })
 }
 
-fn read_task(form: &mut Form<'_>, node: &Node) -> Option<Task> {
-    let keys = ["type", "methodName", "inputs", "modelIdOrName", "modelType", "modelName", "workflowIdOrName"];
-    let members = form.members(node, "task", &keys)?;
-    let kind = form.required_text(members, "type")?;
-    let kinds = ["model_method", "workflow"];
-    if !kinds.contains(&kind.value.as_str()) {
-        let node = members.node.get("type").unwrap_or(members.node);
-        let hint = nearest::hint(&kind.value, kinds)
-            .unwrap_or_else(|| "this version runs `model_method` and `workflow` tasks".to_owned());
-        form.error(node, format!("`type`: unknown task type `{}`", kind.value), Some(hint));
+/// The members of a workflow, job or step: keys that nobody knows would change what runs without a word.
+fn closed<'n>(form: &mut Form<'_>, node: &'n Node, what: &'static str, keys: &[&str]) -> Option<Members<'n>> {
+    let keys: Vec<&str> = keys.iter().copied().chain(placement::KEYS).collect();
+    let members = form.closed_members(node, what, &keys)?;
+    placement::check(form, members);
+    Some(members)
+}
+
+fn read_weight(form: &mut Form<'_>, members: Members<'_>) -> f64 {
+    match form.optional_number(members, "weight") {
+        #[expect(clippy::cast_precision_loss, reason = "weights are compared, and those of people are small")]
+        Some(Number::Integer(weight)) => weight as f64,
+        Some(Number::Float(weight)) => weight,
+        None => 0.0,
+    }
+}
+
+/// How much may run at once; 0 says nothing.
+fn read_concurrency(form: &mut Form<'_>, members: Members<'_>) -> Option<u32> {
+    form.optional_count(members, "concurrency", 0).filter(|limit| *limit > 0)
+}
+
+/// One whole expression.
+fn read_guard(form: &mut Form<'_>, node: &Node) -> Option<Located<String>> {
+    let guard = form.text(node, "guard")?;
+    let text = guard.value.trim();
+    if !(text.starts_with("${{") && text.ends_with("}}")) {
+        form.expected(node, "guard", "one expression in `${{ }}`");
         return None;
     }
-    let inputs = form.mapping(members, "inputs").cloned();
-    if kind.value == "workflow" {
-        let name = form.required_text(members, "workflowIdOrName")?;
-        return Some(Task::Workflow { name, inputs });
-    }
-    let method = form.required_text(members, "methodName");
-    let definition = form.optional_text(members, "modelIdOrName");
-    let type_name = form.optional_text(members, "modelType");
-    let instance = form.optional_text(members, "modelName");
-    let target = match (definition, type_name, instance) {
-        (Some(name), None, None) => Target::Definition(name),
-        (None, Some(type_name), Some(name)) => Target::Instance { type_name, name },
-        _ => {
-            let message = "a task needs either `modelIdOrName`, or `modelType` and `modelName`";
-            form.error(members.node, message, None);
-            return None;
-        }
-    };
-    Some(Task::ModelMethod { target, method: method?, inputs })
+    Some(guard)
 }
 
 fn read_for_each(form: &mut Form<'_>, node: &Node) -> Option<ForEach> {
-    let members = form.members(node, "repetition", &["item", "in"])?;
+    let members = form.open_members(node, "repetition", &["item", "in"])?;
     let item = form.required_text(members, "item");
     let over = form.required(members, "in").cloned();
     Some(ForEach { item: item?, over: over? })
@@ -178,7 +196,7 @@ fn read_dependencies(
             dependencies.extend(on.map(|on| Dependency { on, condition: Condition::Succeeded }));
             continue;
         }
-        let Some(members) = form.members(node, "dependency", &[key, "condition"]) else { continue };
+        let Some(members) = form.open_members(node, "dependency", &[key, "condition"]) else { continue };
         let on = form.required_text(members, key);
         let condition = match form.optional(members, "condition") {
             Some(node) => read_condition(form, node, 0),
@@ -208,7 +226,7 @@ fn read_condition(form: &mut Form<'_>, node: &Node, depth: usize) -> Option<Cond
         form.error(node, format!("conditions are nested deeper than {MAX_CONDITION_DEPTH} levels"), None);
         return None;
     }
-    let members = form.members(node, "condition", &["type", "conditions", "condition"])?;
+    let members = form.open_members(node, "condition", &["type", "conditions", "condition"])?;
     let kind = form.required_text(members, "type")?;
     let kinds = ["always", "succeeded", "failed", "completed", "skipped", "and", "or", "not"];
     match kind.value.as_str() {

@@ -90,7 +90,7 @@ impl Misfire {
 /// Reads the member `trigger` of a workflow.
 pub(super) fn read(form: &mut Form<'_>, workflow: Members<'_>) -> Option<Trigger> {
     let node = form.optional(workflow, "trigger")?;
-    let members = form.members(node, "trigger", &KEYS)?;
+    let members = form.open_members(node, "trigger", &KEYS)?;
     let schedule = form.optional_text(members, "schedule");
     if schedule.is_none() && node.get("schedule").is_none() {
         for key in KEYS_OF_SCHEDULES {

@@ -3,7 +3,10 @@
 use mangrove_domain::{
     failure::Failure,
     problem::Code,
-    run::{JobRecord, LogLine, Provenance, RunProblem, RunRecord, RunStatus, StepRecord},
+    run::{
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunProblem,
+        RunRecord, RunStatus, SkipReason, StepRecord,
+    },
     time::Timestamp,
 };
 use mangrove_fs::json_text::{from_value, to_value};
@@ -33,6 +36,10 @@ pub(super) enum ParseError {
 struct StoredRun {
     id: String,
     name: String,
+    #[serde(default)]
+    workflow_id: Option<String>,
+    #[serde(default)]
+    tags: Vec<(String, String)>,
     trigger: String,
     status: String,
     started_at: i64,
@@ -60,6 +67,8 @@ struct StoredJob {
 #[serde(rename_all = "camelCase")]
 struct StoredStep {
     name: String,
+    #[serde(default)]
+    template: Option<String>,
     task: String,
     status: String,
     started_at: Option<i64>,
@@ -67,7 +76,40 @@ struct StoredStep {
     data_handles: Vec<Value>,
     logs: Vec<StoredLine>,
     error: Option<StoredProblem>,
+    #[serde(default)]
+    is_failure_allowed: bool,
+    #[serde(default)]
+    skipped: Option<String>,
+    #[serde(default)]
+    assertion: Option<StoredAssertion>,
+    #[serde(default)]
+    approval: Option<StoredApproval>,
     provenance: Option<StoredProvenance>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAssertion {
+    passed: bool,
+    expression: String,
+    message: String,
+    severity: String,
+    error: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredApproval {
+    prompt: String,
+    timeout: Option<u64>,
+    decision: Option<StoredDecision>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredDecision {
+    approved: bool,
+    reason: Option<String>,
+    decided_by: String,
+    decided_at: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,6 +146,8 @@ pub(super) fn to_json(record: &RunRecord) -> String {
     let stored = StoredRun {
         id: record.id.clone(),
         name: record.name.clone(),
+        workflow_id: record.workflow_id.clone(),
+        tags: record.tags.clone(),
         trigger: record.trigger.clone(),
         status: record.status.as_str().to_owned(),
         started_at: record.started_at.as_millis(),
@@ -131,6 +175,7 @@ fn store_job(job: &JobRecord) -> StoredJob {
 fn store_step(step: &StepRecord) -> StoredStep {
     StoredStep {
         name: step.name.clone(),
+        template: step.template.clone(),
         task: step.task.clone(),
         status: step.status.as_str().to_owned(),
         started_at: millis(step.started_at),
@@ -142,8 +187,32 @@ fn store_step(step: &StepRecord) -> StoredStep {
             .map(|line| StoredLine { at: line.at.as_millis(), level: line.level.clone(), text: line.text.clone() })
             .collect(),
         error: step.error.as_ref().map(store_problem),
+        is_failure_allowed: step.is_failure_allowed,
+        skipped: step.skipped.map(|reason| reason.as_str().to_owned()),
+        assertion: step.assertion.as_ref().map(store_assertion),
+        approval: step.approval.as_ref().map(store_approval),
         provenance: step.provenance.as_ref().map(store_provenance),
     }
+}
+
+fn store_assertion(assertion: &AssertionRecord) -> StoredAssertion {
+    StoredAssertion {
+        passed: assertion.passed,
+        expression: assertion.expression.clone(),
+        message: assertion.message.clone(),
+        severity: assertion.severity.as_str().to_owned(),
+        error: assertion.error.clone(),
+    }
+}
+
+fn store_approval(approval: &ApprovalRecord) -> StoredApproval {
+    let decision = approval.decision.as_ref().map(|decision| StoredDecision {
+        approved: decision.approved,
+        reason: decision.reason.clone(),
+        decided_by: decision.decided_by.clone(),
+        decided_at: decision.decided_at.as_millis(),
+    });
+    StoredApproval { prompt: approval.prompt.clone(), timeout: approval.timeout, decision }
 }
 
 fn store_problem(problem: &RunProblem) -> StoredProblem {
@@ -178,6 +247,8 @@ pub(super) fn parse(json: &str) -> Result<RunRecord, ParseError> {
     Ok(RunRecord {
         id: stored.id,
         name: stored.name,
+        workflow_id: stored.workflow_id,
+        tags: stored.tags,
         trigger: stored.trigger,
         status: status(&stored.status)?,
         started_at: Timestamp::from_millis(stored.started_at),
@@ -203,6 +274,7 @@ fn load_job(stored: StoredJob) -> Result<JobRecord, ParseError> {
 fn load_step(stored: StoredStep) -> Result<StepRecord, ParseError> {
     Ok(StepRecord {
         name: stored.name,
+        template: stored.template,
         task: stored.task,
         status: status(&stored.status)?,
         started_at: timestamp(stored.started_at),
@@ -214,8 +286,32 @@ fn load_step(stored: StoredStep) -> Result<StepRecord, ParseError> {
             .map(|line| LogLine { at: Timestamp::from_millis(line.at), level: line.level, text: line.text })
             .collect(),
         error: stored.error.map(load_problem).transpose()?,
+        is_failure_allowed: stored.is_failure_allowed,
+        skipped: stored.skipped.map(skip_reason).transpose()?,
+        assertion: stored.assertion.map(load_assertion).transpose()?,
+        approval: stored.approval.map(load_approval),
         provenance: stored.provenance.map(load_provenance),
     })
+}
+
+fn load_assertion(stored: StoredAssertion) -> Result<AssertionRecord, ParseError> {
+    let StoredAssertion { passed, expression, message, severity, error } = stored;
+    let severity = AssertSeverity::parse(&severity).ok_or(ParseError::Word { what: "severity", word: severity })?;
+    Ok(AssertionRecord { passed, expression, message, severity, error })
+}
+
+fn load_approval(stored: StoredApproval) -> ApprovalRecord {
+    let decision = stored.decision.map(|decision| Decision {
+        approved: decision.approved,
+        reason: decision.reason,
+        decided_by: decision.decided_by,
+        decided_at: Timestamp::from_millis(decision.decided_at),
+    });
+    ApprovalRecord { prompt: stored.prompt, timeout: stored.timeout, decision }
+}
+
+fn skip_reason(word: String) -> Result<SkipReason, ParseError> {
+    SkipReason::parse(&word).ok_or(ParseError::Word { what: "reason", word })
 }
 
 fn load_problem(stored: StoredProblem) -> Result<RunProblem, ParseError> {

@@ -4,7 +4,10 @@ use mangrove_domain::{
     json::{Json, Number},
     ports::{RunFilter, RunPlace, RunStore},
     problem::Code,
-    run::{JobRecord, LogLine, Provenance, RunHeader, RunLookup, RunProblem, RunRecord, RunStatus, StepRecord},
+    run::{
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader,
+        RunLookup, RunProblem, RunRecord, RunStatus, SkipReason, StepRecord,
+    },
     time::Timestamp,
 };
 
@@ -34,7 +37,8 @@ pub fn full_record(id: &str) -> RunRecord {
         failure: Some(rows::failure("registry unreachable")),
     };
     let step = StepRecord {
-        name: "create".to_owned(),
+        name: "create-eu".to_owned(),
+        template: Some("create".to_owned()),
         task: "zone.create".to_owned(),
         status: RunStatus::Failed,
         started_at: Some(at(1_100)),
@@ -42,6 +46,25 @@ pub fn full_record(id: &str) -> RunRecord {
         data_handles: vec![Json::object([("name", Json::from("zone")), ("version", Json::from(1))])],
         logs: vec![LogLine { at: at(1_150), level: "info".to_owned(), text: "creating \"zone\"\n".to_owned() }],
         error: Some(problem.clone()),
+        is_failure_allowed: true,
+        skipped: Some(SkipReason::NotBegun),
+        assertion: Some(AssertionRecord {
+            passed: false,
+            expression: "size(inputs.zones) > 0".to_owned(),
+            message: "no zones".to_owned(),
+            severity: AssertSeverity::Medium,
+            error: Some("no such key".to_owned()),
+        }),
+        approval: Some(ApprovalRecord {
+            prompt: "create it?".to_owned(),
+            timeout: Some(60),
+            decision: Some(Decision {
+                approved: true,
+                reason: Some("fine".to_owned()),
+                decided_by: "ada".to_owned(),
+                decided_at: at(1_180),
+            }),
+        }),
         provenance: Some(Provenance {
             definition_digest: Some("d".repeat(64)),
             type_name: "@acme/zone".to_owned(),
@@ -56,6 +79,8 @@ pub fn full_record(id: &str) -> RunRecord {
     RunRecord {
         id: id.to_owned(),
         name: "deploy".to_owned(),
+        workflow_id: Some("00000000-0000-4000-8000-000000000001".to_owned()),
+        tags: vec![("team".to_owned(), "net".to_owned())],
         trigger: "command-line".to_owned(),
         status: RunStatus::Blocked,
         started_at: at(1_000),

@@ -24,7 +24,7 @@ use crate::{
     workflow::{
         events::{Observer, RunEvent},
         library::Library,
-        run::{Engine, NotRecorded, RecordedRun, RunRequest, StartError},
+        run::{Beginning, Engine, NotRecorded, RecordedRun, StartError},
     },
 };
 
@@ -48,7 +48,7 @@ impl Default for ActiveRuns {
 pub(in crate::service) struct Start {
     pub(in crate::service) engine: Engine,
     pub(in crate::service) library: Arc<Library>,
-    pub(in crate::service) request: RunRequest,
+    pub(in crate::service) beginning: Beginning,
     pub(in crate::service) environment: Environment,
     pub(in crate::service) runs: Arc<dyn RunStore>,
     pub(in crate::service) clock: Arc<dyn Clock>,
@@ -83,14 +83,19 @@ impl ActiveRuns {
         live: Arc<LiveRun>,
         started: oneshot::Sender<Result<String, StartError>>,
     ) {
-        let Start { engine, library, request, environment, runs, clock } = start;
+        let Start { engine, library, beginning, environment, runs, clock } = start;
         let engine = engine.with_cancellation(live.cancellation.clone());
         let environment = Arc::new(environment);
         let observer: Arc<dyn Observer> = Arc::clone(&live) as _;
         let recorded: JoinHandle<Result<RecordedRun, StartError>> = tokio::spawn({
             let (engine, environment) = (engine.clone(), Arc::clone(&environment));
             let observer = Arc::clone(&observer);
-            async move { engine.record(request, &environment, observer.as_ref()).await }
+            async move {
+                match beginning {
+                    Beginning::New(request) => engine.record(request, &environment, observer.as_ref()).await,
+                    Beginning::Again(run) => engine.record_again(*run, &environment, observer.as_ref()).await,
+                }
+            }
         });
         let recorded = match recorded.await {
             Ok(Ok(recorded)) => recorded,

@@ -318,15 +318,8 @@ mod tests {
     /// A record with steps in one job, each with its status.
     fn record(steps: &[(&str, RunStatus)]) -> Arc<RunRecord> {
         let steps = steps.iter().map(|(name, status)| StepRecord {
-            name: (*name).to_owned(),
-            task: "thing.work".to_owned(),
             status: *status,
-            started_at: None,
-            finished_at: None,
-            data_handles: Vec::new(),
-            logs: Vec::new(),
-            error: None,
-            provenance: None,
+            ..StepRecord::pending((*name).to_owned(), None, "thing.work".to_owned())
         });
         let job = JobRecord {
             name: "j".to_owned(),
@@ -338,6 +331,8 @@ mod tests {
         Arc::new(RunRecord {
             id: "r".to_owned(),
             name: "deploy".to_owned(),
+            workflow_id: None,
+            tags: Vec::new(),
             trigger: "test".to_owned(),
             status: RunStatus::Running,
             started_at: Timestamp::from_millis(0),

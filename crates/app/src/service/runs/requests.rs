@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use mangrove_domain::{
     json::Json,
     ports::RunFilter,
-    problem::{Code, Problem, Severity},
+    problem::{Problem, Severity},
     run::{RunHeader, RunLookup, RunRecord},
 };
 
@@ -17,9 +17,12 @@ use crate::{
     workflow::{
         inputs,
         library::Library,
-        run::{Engine, RunOptions, RunRequest, StartError},
+        run::{Beginning, Engine, Limits, RunOptions, RunRequest, StartError},
     },
 };
+
+/// The variable that bounds how many steps of a job run at once.
+const MOST_STEPS: &str = "SWAMP_MAX_CONCURRENT_STEPS";
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +86,9 @@ pub enum RunError {
         /// What is wrong with files of which one may have the name; empty if it is not unknown.
         hiding: Vec<Problem>,
     },
+    /// The run is in no state for what is asked of it.
+    #[error("{}", .0.message)]
+    State(Problem),
     /// The inputs are wrong, or the run cannot be recorded. Nothing ran.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -132,7 +138,8 @@ impl Service {
         let broken_files = broken_files(&library, file);
         let file_problem = request.file_problem.clone();
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
-        let (run, events) = self.active.start(Start { engine, library, request, environment, runs, clock }).await?;
+        let beginning = Beginning::New(request);
+        let (run, events) = self.active.start(Start { engine, library, beginning, environment, runs, clock }).await?;
         Ok(StartedRun { run, events, problems, broken_files, file_problem })
     }
 
@@ -197,7 +204,14 @@ impl Service {
             entropy: Arc::clone(&ports.entropy),
             permissions: Arc::clone(&self.permissions),
         };
-        Ok(Engine::new(services, self.repository.directory.display().to_string(), running.limits))
+        let limits = Limits { most_steps: self.most_steps().min(running.limits.most_steps), ..running.limits };
+        Ok(Engine::new(services, self.repository.directory.display().to_string(), limits))
+    }
+
+    /// How many steps of a job may run at once, whatever its workflow says.
+    fn most_steps(&self) -> usize {
+        let said = self.repository.environment.get(MOST_STEPS).and_then(|text| text.trim().parse().ok());
+        said.filter(|limit| *limit > 0).unwrap_or(usize::MAX)
     }
 }
 
@@ -212,14 +226,13 @@ fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
     found.map_err(|problem| unknown(library, problem))
 }
 
-pub(super) fn unknown(library: &Library, problem: Problem) -> RunError {
-    let hiding =
-        if problem.code == Code::UNKNOWN_NAME { library.hiding_problems().cloned().collect() } else { Vec::new() };
+pub(in crate::service) fn unknown(library: &Library, problem: Problem) -> RunError {
+    let hiding = library.hiding_problems(&problem).into_iter().cloned().collect();
     RunError::Unknown { problem, hiding }
 }
 
 /// The files of the repository that are in error, but for this one.
-fn broken_files(library: &Library, file: &str) -> Vec<String> {
+pub(super) fn broken_files(library: &Library, file: &str) -> Vec<String> {
     let errors = library.own_problems().filter(|problem| problem.severity == Severity::Error);
     let files: BTreeSet<&str> =
         errors.map(|problem| problem.subject.as_str()).filter(|subject| *subject != file).collect();

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    json::Json,
     ports::RunStoreError,
-    run::RunRecord,
-    workflow::{Job, Workflow},
+    run::{AssertSeverity, RunRecord},
+    workflow::{Job, Workflow, graph::Limit},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,8 @@ pub(super) struct Context<'a> {
     pub(super) lines: Arc<Lines>,
     /// Which checks are left out.
     pub(super) checks: CheckOptions,
+    /// From which severity on an assertion that does not hold fails its job.
+    pub(super) fail_on: AssertSeverity,
     /// What the run may still leave behind.
     pub(super) budget: Arc<RunBudget>,
     /// The names of the workflows that led here, this one last.
@@ -79,9 +82,23 @@ impl Context<'_> {
         }
     }
 
-    /// How many steps of a job, or repetitions of a step, run at once.
-    pub(super) fn step_limit(&self, job: &Job) -> usize {
-        job.concurrency.map_or(self.limits.steps, |limit| limit as usize)
+    /// How many jobs run at once.
+    pub(super) fn job_limit(&self) -> Limit {
+        let own = self.workflow.concurrency.map(|limit| limit as usize);
+        Limit { usual: own.unwrap_or(self.limits.jobs), most: usize::MAX }
+    }
+
+    /// How many steps of a job run at once where no step says otherwise.
+    pub(super) fn step_limit(&self, job: &Job) -> Limit {
+        let own = job.concurrency.or(self.workflow.concurrency).map(|limit| limit as usize);
+        Limit { usual: own.unwrap_or(self.limits.steps), most: self.limits.most_steps }
+    }
+
+    /// What the expressions of a step may use; `item` is the element of a repetition, by its name.
+    pub(super) fn scope_of(&self, job: &Job, step: &str, item: Option<&(String, Json)>) -> Scope {
+        let about = [("name", Json::from(step)), ("job", Json::from(job.name.value.as_str()))];
+        let item = item.map(|(name, value)| (name.as_str(), value.clone()));
+        self.scope.with_self(Json::object(about.into_iter().chain(item)))
     }
 
     /// Passes on what happened.

@@ -7,24 +7,43 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use mangrove_domain::{
-    run::{RunProblem, RunRecord, RunStatus},
-    workflow::graph::{self, AfterFailure, Member},
+    run::{RunProblem, RunRecord, RunStatus, SkipReason, StepRecord},
+    workflow::graph::{self, Member, Order},
 };
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
-use super::{context::Context, request::NotRecorded, step, under_way::Cadence};
+use super::{
+    context::Context,
+    repeat::{self, NotRepeated, PlannedStep},
+    request::NotRecorded,
+    step::{self, StepOutcome},
+    under_way::Cadence,
+};
 use crate::{spans, workflow::events::RunChange};
 
-/// A step that ended: its job, its index there, what became of it.
-type Ended = (usize, usize, step::StepOutcome);
+/// Something that ended: of this job, …
+enum Ended {
+    /// … finding out what its steps become.
+    Planned(usize, Result<Vec<Vec<PlannedStep>>, NotRepeated>),
+    /// … the step in this place.
+    Step(usize, usize, Box<StepOutcome>),
+}
+
+/// The steps of a job that has started, in the order of its record.
+#[derive(Default)]
+struct Plan {
+    steps: Vec<PlannedStep>,
+    members: Vec<Member>,
+}
 
 /// One run under way.
 pub(super) struct Execution<'a> {
     context: &'a Context<'a>,
     record: RunRecord,
     jobs: Vec<Member>,
-    steps: Vec<Vec<Member>>,
+    /// Of jobs that have started, once it is known what their steps become.
+    plans: Vec<Option<Plan>>,
     /// Of the jobs that go on.
     job_spans: Vec<Span>,
     under_way: FuturesUnordered<BoxFuture<'a, Ended>>,
@@ -35,12 +54,13 @@ pub(super) struct Execution<'a> {
 impl<'a> Execution<'a> {
     /// The run of this record, which is written down already.
     pub(super) fn new(context: &'a Context<'a>, record: RunRecord) -> Self {
+        let jobs = &context.workflow.jobs;
         Self {
             context,
             record,
-            jobs: graph::jobs(&context.workflow.jobs),
-            job_spans: vec![Span::none(); context.workflow.jobs.len()],
-            steps: context.workflow.jobs.iter().map(|job| graph::steps(&job.steps)).collect(),
+            jobs: graph::jobs(jobs),
+            plans: jobs.iter().map(|_| None).collect(),
+            job_spans: vec![Span::none(); jobs.len()],
             under_way: FuturesUnordered::new(),
             is_cut_short: false,
         }
@@ -56,8 +76,11 @@ impl<'a> Execution<'a> {
             tokio::select! {
                 biased;
                 ended = self.under_way.next() => match ended {
-                    Some((job, step, outcome)) => {
-                        self.end_step(job, step, outcome);
+                    Some(ended) => {
+                        match ended {
+                            Ended::Planned(job, planned) => self.begin_steps(job, planned),
+                            Ended::Step(job, step, outcome) => self.end_step(job, step, *outcome),
+                        }
                         self.advance();
                     }
                     None => break,
@@ -70,12 +93,11 @@ impl<'a> Execution<'a> {
         self.record.status = match graph::summary(&self.jobs, &statuses) {
             RunStatus::Blocked => RunStatus::Blocked,
             _ if self.is_cut_short => RunStatus::Cancelled,
-            RunStatus::Skipped => RunStatus::Succeeded,
             status => status,
         };
         self.record.error =
             self.error().or_else(|| (self.record.status == RunStatus::Cancelled).then(crate::method::cancelled));
-        self.record.finished_at = Some(context.services.clock.now());
+        self.record.finished_at = self.record.status.is_final().then(|| context.services.clock.now());
         match context.save(&self.record).await {
             Ok(record) => {
                 context.observe(RunChange::Finished(Arc::clone(&record)));
@@ -96,8 +118,7 @@ impl<'a> Execution<'a> {
 
     /// Starts and skips everything that can be decided now.
     fn advance(&mut self) {
-        let limits = self.context.limits;
-        let limit = self.context.workflow.concurrency.map_or(limits.jobs, |limit| limit as usize);
+        let limit = self.context.job_limit();
         loop {
             let mut changed = false;
             if self.is_blocked() {
@@ -107,21 +128,17 @@ impl<'a> Execution<'a> {
                 self.is_cut_short = true;
             }
             let statuses: Vec<RunStatus> = self.record.jobs.iter().map(|job| job.status).collect();
-            let next = graph::next(&self.jobs, &statuses, limit, AfterFailure::GoOn);
+            let next = graph::next(&self.jobs, &statuses, limit, Order::Dependencies);
             for index in next.skip {
-                self.skip_job(index);
+                self.skip_job(index, SkipReason::Condition);
                 changed = true;
             }
             for index in next.start {
-                let job = &mut self.record.jobs[index];
-                job.status = RunStatus::Running;
-                job.started_at = Some(self.context.services.clock.now());
-                self.job_spans[index] = spans::job(&job.name);
-                self.context.observe(RunChange::JobStarted { job: job.name.clone() });
+                self.start_job(index);
                 changed = true;
             }
             for index in 0..self.record.jobs.len() {
-                if self.record.jobs[index].status == RunStatus::Running {
+                if self.record.jobs[index].status == RunStatus::Running && self.plans[index].is_some() {
                     changed |= self.advance_job(index);
                 }
             }
@@ -131,73 +148,152 @@ impl<'a> Execution<'a> {
         }
     }
 
-    fn advance_job(&mut self, index: usize) -> bool {
-        let job = &self.context.workflow.jobs[index];
-        let limit = self.context.step_limit(job);
-        let statuses: Vec<RunStatus> = self.record.jobs[index].steps.iter().map(|step| step.status).collect();
-        let next = graph::next(&self.steps[index], &statuses, limit, AfterFailure::OnlyDependents);
-        let mut changed = !next.skip.is_empty() || !next.start.is_empty();
-        for step in next.skip {
-            self.skip_step(index, step);
+    fn start_job(&mut self, index: usize) {
+        let now = self.context.services.clock.now();
+        let record = &mut self.record.jobs[index];
+        record.status = RunStatus::Running;
+        record.started_at = record.started_at.or(Some(now));
+        self.job_spans[index] = spans::job(&record.name);
+        self.context.observe(RunChange::JobStarted { job: record.name.clone() });
+        let (context, job) = (self.context, &self.context.workflow.jobs[index]);
+        if repeat::repeats(job) {
+            let planned = async move { Ended::Planned(index, repeat::of_job(context, job).await) };
+            self.under_way.push(Box::pin(planned.instrument(self.job_spans[index].clone())));
+        } else {
+            self.begin_steps(index, Ok(repeat::as_they_are(job)));
         }
-        for step_index in next.start {
-            let now = self.context.services.clock.now();
-            let record = &mut self.record.jobs[index].steps[step_index];
-            record.status = RunStatus::Running;
+    }
+
+    /// What the steps of a job have become is known: those of an earlier part of the run keep what became of them.
+    fn begin_steps(&mut self, index: usize, planned: Result<Vec<Vec<PlannedStep>>, NotRepeated>) {
+        let job = &self.context.workflow.jobs[index];
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err((step, error)) => return self.end_unplanned(index, step, error),
+        };
+        let names: Vec<Vec<String>> =
+            planned.iter().map(|steps| steps.iter().map(|step| step.name.clone()).collect()).collect();
+        let mut members = graph::repeated(&graph::steps(&job.steps), &names);
+        let steps: Vec<PlannedStep> = planned.into_iter().flatten().collect();
+        let before = std::mem::take(&mut self.record.jobs[index].steps);
+        let record = |planned: &PlannedStep| {
+            let kept = before.iter().find(|step| step.name == planned.name && step.status.is_final());
+            kept.cloned().unwrap_or_else(|| {
+                let step = &job.steps[planned.index];
+                let template = planned.item.is_some().then(|| step.name.value.clone());
+                StepRecord::pending(planned.name.clone(), template, step.task.label())
+            })
+        };
+        let records: Vec<StepRecord> = steps.iter().map(record).collect();
+        for (member, record) in members.iter_mut().zip(&records) {
+            if record.status == RunStatus::Failed {
+                member.allow_failure = record.is_failure_allowed;
+            }
+        }
+        self.record.jobs[index].steps = records;
+        self.plans[index] = Some(Plan { steps, members });
+    }
+
+    /// A job whose steps cannot be repeated fails with the step.
+    fn end_unplanned(&mut self, index: usize, step: usize, error: RunProblem) {
+        let now = self.context.services.clock.now();
+        let name = &self.context.workflow.jobs[index].steps[step].name.value;
+        let job = &mut self.record.jobs[index];
+        if let Some(record) = job.steps.iter_mut().find(|record| record.name == *name) {
+            record.status = RunStatus::Failed;
             record.started_at = Some(now);
-            let (step, task) = (record.name.clone(), record.task.clone());
-            let span = spans::step(&self.job_spans[index], &step, &task);
-            self.context.observe(RunChange::StepStarted { job: job.name.value.clone(), step, task });
-            let (context, step) = (self.context, &job.steps[step_index]);
+            record.finished_at = Some(now);
+            record.error = Some(self.context.environment.mask_problem(error));
+            let (job, step) = (job.name.clone(), Box::new(record.clone()));
+            self.context.observe(RunChange::StepFinished { job, step });
+        }
+        self.end_job(index, RunStatus::Failed);
+    }
+
+    fn advance_job(&mut self, index: usize) -> bool {
+        let (context, job) = (self.context, &self.context.workflow.jobs[index]);
+        let Some(plan) = &self.plans[index] else { return false };
+        let statuses: Vec<RunStatus> = self.record.jobs[index].steps.iter().map(|step| step.status).collect();
+        let next = graph::next(&plan.members, &statuses, context.step_limit(job), Order::Levels);
+        let mut changed = !next.skip.is_empty() || !next.start.is_empty();
+        for step_index in &next.start {
+            let planned = &plan.steps[*step_index];
+            let record = &mut self.record.jobs[index].steps[*step_index];
+            record.status = RunStatus::Running;
+            record.started_at = Some(context.services.clock.now());
+            let (name, task) = (record.name.clone(), record.task.clone());
+            let span = spans::step(&self.job_spans[index], &name, &task);
+            let step = &job.steps[planned.index];
+            // Whether a guarded step begins its guard says.
+            if step.guard.is_none() {
+                context.observe(RunChange::StepStarted { job: job.name.value.clone(), step: name, task });
+            }
+            let (planned, place) = (planned.clone(), *step_index);
             let running = async move {
-                let outcome = step::run(context, job, step).await;
+                let outcome = step::run(context, job, step, &planned).await;
                 spans::end(&Span::current(), outcome.invoked.status);
-                (index, step_index, outcome)
+                Ended::Step(index, place, Box::new(outcome))
             };
             self.under_way.push(Box::pin(running.instrument(span)));
         }
+        for step in next.skip {
+            self.skip_step(index, step, SkipReason::Condition);
+        }
         let statuses: Vec<RunStatus> = self.record.jobs[index].steps.iter().map(|step| step.status).collect();
-        if !statuses.iter().any(|status| matches!(status, RunStatus::Pending | RunStatus::Running)) {
-            self.end_job(index, graph::summary(&self.steps[index], &statuses));
+        // What is pending now stays so: a failure that counts, or somebody who has to approve, comes before it.
+        if !changed && !statuses.contains(&RunStatus::Running) {
+            let status = self.plans[index].as_ref().map(|plan| graph::summary(&plan.members, &statuses));
+            self.end_job(index, status.unwrap_or(RunStatus::Succeeded));
             changed = true;
         }
         changed
     }
 
-    fn end_step(&mut self, job: usize, step: usize, outcome: step::StepOutcome) {
-        let now = self.context.services.clock.now();
-        let job = &mut self.record.jobs[job];
+    fn end_step(&mut self, index: usize, step: usize, outcome: StepOutcome) {
+        let context = self.context;
+        let job = &mut self.record.jobs[index];
         let record = &mut job.steps[step];
-        let invoked = outcome.invoked;
-        record.task = outcome.task;
+        let StepOutcome { task, invoked, is_failure_allowed, skipped, assertion, approval } = outcome;
+        record.task = task;
         record.status = invoked.status;
-        record.finished_at = Some(now);
+        record.finished_at = invoked.status.is_final().then(|| context.services.clock.now());
+        if skipped.is_some() {
+            (record.started_at, record.finished_at) = (None, None);
+        }
         record.data_handles = invoked.data_handles;
         record.logs = invoked.logs;
-        record.error = invoked.error.map(|error| self.context.environment.mask_problem(error));
+        record.error = invoked.error.map(|error| context.environment.mask_problem(error));
+        record.is_failure_allowed = invoked.status == RunStatus::Failed && is_failure_allowed;
+        record.skipped = skipped;
+        record.assertion = assertion;
+        record.approval = approval;
         record.provenance = invoked.provenance;
-        self.context.lines.end(&job.name, &record.name);
-        self.context.observe(RunChange::StepFinished { job: job.name.clone(), step: Box::new(record.clone()) });
+        if let Some(member) = self.plans[index].as_mut().and_then(|plan| plan.members.get_mut(step)) {
+            member.allow_failure = record.is_failure_allowed;
+        }
+        context.lines.end(&job.name, &record.name);
+        context.observe(RunChange::StepFinished { job: job.name.clone(), step: Box::new(record.clone()) });
     }
 
     fn end_job(&mut self, index: usize, status: RunStatus) {
         let job = &mut self.record.jobs[index];
         job.status = status;
-        job.finished_at = Some(self.context.services.clock.now());
+        job.finished_at = status.is_final().then(|| self.context.services.clock.now());
         spans::end(&std::mem::replace(&mut self.job_spans[index], Span::none()), status);
         self.context.observe(RunChange::JobFinished { job: job.name.clone(), status });
     }
 
-    fn skip_step(&mut self, job: usize, step: usize) {
+    fn skip_step(&mut self, job: usize, step: usize, reason: SkipReason) {
         let job = &mut self.record.jobs[job];
         job.steps[step].status = RunStatus::Skipped;
+        job.steps[step].skipped = Some(reason);
         let step = Box::new(job.steps[step].clone());
         self.context.observe(RunChange::StepFinished { job: job.name.clone(), step });
     }
 
-    fn skip_job(&mut self, index: usize) {
+    fn skip_job(&mut self, index: usize, reason: SkipReason) {
         for step in 0..self.record.jobs[index].steps.len() {
-            self.skip_step(index, step);
+            self.skip_step(index, step, reason);
         }
         self.end_job(index, RunStatus::Skipped);
     }
@@ -210,16 +306,27 @@ impl<'a> Execution<'a> {
     fn skip_the_rest(&mut self) -> bool {
         let mut changed = false;
         for job in 0..self.record.jobs.len() {
-            if self.record.jobs[job].status == RunStatus::Pending {
-                self.skip_job(job);
-                changed = true;
-                continue;
-            }
-            for step in 0..self.record.jobs[job].steps.len() {
-                if self.record.jobs[job].steps[step].status == RunStatus::Pending {
-                    self.skip_step(job, step);
+            match self.record.jobs[job].status {
+                RunStatus::Pending => {
+                    self.skip_job(job, SkipReason::NotBegun);
                     changed = true;
                 }
+                RunStatus::Running => {
+                    for step in 0..self.record.jobs[job].steps.len() {
+                        if self.record.jobs[job].steps[step].status == RunStatus::Pending {
+                            self.skip_step(job, step, SkipReason::NotBegun);
+                            changed = true;
+                        }
+                    }
+                }
+                RunStatus::Succeeded
+                | RunStatus::Failed
+                | RunStatus::Skipped
+                | RunStatus::Cancelled
+                | RunStatus::Blocked
+                | RunStatus::Interrupted
+                | RunStatus::WaitingApproval
+                | RunStatus::Suspended => {}
             }
         }
         changed
@@ -227,26 +334,22 @@ impl<'a> Execution<'a> {
 
     /// The error of the step that decided: one that is blocked, else the first that failed and counts.
     fn error(&self) -> Option<RunProblem> {
-        let steps = || {
-            self.record.jobs.iter().enumerate().flat_map(|(job, record)| {
-                record.steps.iter().enumerate().map(move |(step, record)| (job, step, record))
-            })
-        };
-        let wanted = self.record.status;
-        let counts = |job: usize, step: usize| !self.steps[job][step].allow_failure;
-        let (job, _, step) = match wanted {
-            RunStatus::Blocked => steps().find(|(_, _, step)| step.status == RunStatus::Blocked),
+        let mut steps = self.record.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+        let (job, step) = match self.record.status {
+            RunStatus::Blocked => steps.find(|(_, step)| step.status == RunStatus::Blocked),
             RunStatus::Failed | RunStatus::Cancelled => {
-                steps().find(|(job, index, step)| step.error.is_some() && counts(*job, *index))
+                steps.find(|(_, step)| step.error.is_some() && !step.is_failure_allowed)
             }
             RunStatus::Pending
             | RunStatus::Running
             | RunStatus::Succeeded
             | RunStatus::Skipped
-            | RunStatus::Interrupted => None,
+            | RunStatus::Interrupted
+            | RunStatus::WaitingApproval
+            | RunStatus::Suspended => None,
         }?;
         let error = step.error.clone()?;
-        let place = format!("job `{}`, step `{}`", self.record.jobs[job].name, step.name);
+        let place = format!("job `{}`, step `{}`", job.name, step.name);
         Some(RunProblem { message: format!("{place}: {}", error.message), ..error })
     }
 }

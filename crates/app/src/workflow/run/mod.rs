@@ -1,7 +1,11 @@
 //! Running a workflow from its first job to its last record.
 
+mod assertion;
 mod context;
+mod evaluate;
 mod execution;
+mod guard;
+mod repeat;
 mod request;
 mod single;
 mod step;
@@ -13,14 +17,17 @@ use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
     problem::{Code, Problem},
-    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
-    workflow::{Job, MAXIMUM_NESTING, Workflow},
+    run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
+    workflow::{
+        MAXIMUM_NESTING, Workflow,
+        resume::{self, NotResumed},
+    },
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-pub use self::request::{Limits, NotRecorded, StartError};
+pub use self::request::{Beginning, Limits, NotRecorded, Resumption, StartError};
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::{RunOptions, RunRequest};
 
@@ -30,9 +37,9 @@ use self::{
     under_way::Lines,
 };
 use crate::{
-    method::{self, RunBudget, Services},
-    render::Scope,
-    secrets::Environment,
+    method::{self, RunBudget, Services, checks::CheckOptions},
+    render::{NoLookups, Renderer, Scope},
+    secrets::{Environment, MASK, NoSecrets},
     spans,
     workflow::{
         events::Observer,
@@ -56,7 +63,8 @@ pub struct Engine {
 pub struct RecordedRun {
     workflow: Arc<Workflow>,
     record: RunRecord,
-    options: RunOptions,
+    fail_on: AssertSeverity,
+    checks: CheckOptions,
     /// The names of the workflows that led here, this one last.
     chain: Vec<String>,
     deadline: Option<Instant>,
@@ -157,6 +165,50 @@ impl Engine {
         self.record_for(Caller::default(), request, environment, observer).await
     }
 
+    /// Writes down that a run goes on, with these inputs over those that it had.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn record_again(
+        &self,
+        resumption: Resumption,
+        environment: &Environment,
+        observer: &dyn Observer,
+    ) -> Result<RecordedRun, StartError> {
+        let Resumption { workflow, record, from, inputs, options } = resumption;
+        let inputs = laid_over(record.inputs.clone(), inputs);
+        if let Some(name) = masked_input(&inputs) {
+            let message = format!("the input `{name}` of the run {} holds a secret, which is not kept", record.id);
+            let hint = format!("give it again: `--input {name}=…`");
+            let problem = Problem::error(Code::RUN_STATE, workflow.name.value.clone(), message).advise(hint);
+            return Err(StartError::Problems(vec![problem]));
+        }
+        let inputs = self.inputs(&workflow, inputs).map_err(StartError::Problems)?;
+        let workflow = self.evaluated(&workflow, &inputs, environment).await?;
+        let record = match &from {
+            None => resume::suspended(record, &workflow),
+            Some(step) => resume::from_step(record, &workflow, step),
+        };
+        let record = record.map_err(|wrong| {
+            let problem = Problem::error(Code::RUN_STATE, workflow.name.value.clone(), wrong.to_string());
+            StartError::Problems(vec![match wrong {
+                NotResumed::Waits { .. } => problem.advise("approve or reject it first"),
+                NotResumed::Status { .. } | NotResumed::NoStep { .. } => problem,
+            }])
+        })?;
+        let tags = overlaid(&record.tags, options.tags);
+        let record = RunRecord { inputs, tags, ..record };
+        match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
+            Ok(_) => {
+                let RunOptions { fail_on, checks, .. } = options;
+                let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
+                let chain = vec![workflow.name.value.clone()];
+                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: None })
+            }
+            Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
+        }
+    }
+
     /// Carries out a run that is on record.
     ///
     /// # Errors
@@ -182,27 +234,35 @@ impl Engine {
         let chain: Vec<String> = caller.chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
         check_chain(&workflow, &chain).map_err(|problem| StartError::Problems(vec![problem]))?;
         let inputs = Self::inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
+        let workflow = self.evaluated(&workflow, &inputs, environment).await?;
         let record = RunRecord {
             id: self.services.entropy.identifier(),
             name: workflow.name.value.clone(),
+            // A single method has no workflow that anybody knows.
+            workflow_id: Some(workflow.id.clone()).filter(|id| !id.is_empty()),
+            tags: overlaid(&workflow.tags, request.options.tags),
             trigger: request.trigger,
             status: RunStatus::Running,
             started_at: self.services.clock.now(),
             finished_at: None,
             written_at: None,
             inputs,
-            jobs: workflow.jobs.iter().map(job_record).collect(),
+            jobs: workflow.jobs.iter().map(resume::pending).collect(),
             error: None,
             file_problem: request.file_problem.map(of_file),
         };
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
-            Ok(_) => Ok(RecordedRun { workflow, record, options: request.options, chain, deadline: caller.deadline }),
+            Ok(_) => {
+                let RunOptions { fail_on, checks, .. } = request.options;
+                let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
+                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: caller.deadline })
+            }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, options, chain, deadline } = run;
+        let RecordedRun { workflow, record, fail_on, checks, chain, deadline } = run;
         let about = about_run(&workflow, &record);
         let definitions = shared.library.usable_definitions();
         let context = Context {
@@ -218,7 +278,8 @@ impl Engine {
             models: Arc::new(definitions.map(|known| (known.name.value.clone(), known.id.clone())).collect()),
             run_id: Arc::from(record.id.as_str()),
             lines: Arc::default(),
-            checks: options.checks,
+            fail_on,
+            checks,
             budget: Arc::clone(shared.budget),
             chain,
             deadline,
@@ -229,6 +290,33 @@ impl Engine {
         let status = finished.as_ref().map_or_else(|error| error.record.status, |record| record.status);
         spans::end(&span, status);
         finished
+    }
+
+    /// The workflow with the values of everything that has one before anything runs.
+    async fn evaluated(
+        &self,
+        workflow: &Arc<Workflow>,
+        inputs: &Json,
+        environment: &Environment,
+    ) -> Result<Arc<Workflow>, StartError> {
+        // A single method has no text of anybody's.
+        if workflow.id.is_empty() {
+            return Ok(Arc::clone(workflow));
+        }
+        let scope = Scope::new(inputs.clone(), Json::Object(Vec::new()));
+        let renderer = Renderer {
+            expressions: self.services.expressions.as_ref(),
+            environment,
+            scope: &scope,
+            file: &workflow.file,
+            lookups: &NoLookups,
+            secrets: &NoSecrets,
+            placeholders: None,
+        };
+        let evaluated = evaluate::body(workflow, &renderer).await;
+        evaluated.map(Arc::new).map_err(|wrong| {
+            StartError::Problems(vec![Problem::error(wrong.code, workflow.file.clone(), wrong.message)])
+        })
     }
 
     /// The inputs with defaults and coerced texts.
@@ -261,7 +349,7 @@ impl NestedRuns for Engine {
 
 /// What expressions see as `run`.
 fn about_run(workflow: &Workflow, record: &RunRecord) -> Json {
-    let tags = workflow.tags.iter().map(|(name, value)| (name.as_str(), Json::from(value.as_str())));
+    let tags = record.tags.iter().map(|(name, value)| (name.as_str(), Json::from(value.as_str())));
     Json::object([
         ("id", Json::from(record.id.as_str())),
         ("workflowId", Json::from(workflow.id.as_str())),
@@ -293,23 +381,40 @@ fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
     Err(Problem::error(code, workflow.file.clone(), message).at(workflow.name.position(&workflow.file)))
 }
 
-fn job_record(job: &Job) -> JobRecord {
-    let steps = job.steps.iter().map(|step| StepRecord {
-        name: step.name.value.clone(),
-        task: step.task.label(),
-        status: RunStatus::Pending,
-        started_at: None,
-        finished_at: None,
-        data_handles: Vec::new(),
-        logs: Vec::new(),
-        error: None,
-        provenance: None,
-    });
-    JobRecord {
-        name: job.name.value.clone(),
-        status: RunStatus::Pending,
-        started_at: None,
-        finished_at: None,
-        steps: steps.collect(),
+/// A mapping with another one over it, at any depth.
+fn laid_over(under: Json, over: Json) -> Json {
+    match (under, over) {
+        (Json::Object(mut members), Json::Object(others)) => {
+            for (key, value) in others {
+                match members.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, before)) => *before = laid_over(std::mem::take(before), value),
+                    None => members.push((key, value)),
+                }
+            }
+            Json::Object(members)
+        }
+        (_, over) => over,
     }
+}
+
+/// The first input of which something was masked when it was written down.
+fn masked_input(inputs: &Json) -> Option<&str> {
+    fn is_masked(value: &Json) -> bool {
+        match value {
+            Json::String(text) => text.contains(MASK),
+            Json::Array(items) => items.iter().any(is_masked),
+            Json::Object(members) => members.iter().any(|(_, value)| is_masked(value)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        }
+    }
+    let members = inputs.as_object().unwrap_or_default();
+    members.iter().find(|(_, value)| is_masked(value)).map(|(name, _)| name.as_str())
+}
+
+/// Labels under others that win.
+fn overlaid(under: &[(String, String)], over: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut tags = under.to_vec();
+    tags.retain(|(name, _)| !over.iter().any(|(other, _)| other == name));
+    tags.extend(over);
+    tags
 }

@@ -6,24 +6,26 @@ use mangrove_domain::{
     json::Json,
     ports::RunStoreError,
     problem::{Code, Problem},
-    run::RunRecord,
+    run::{AssertSeverity, RunRecord},
     workflow::Workflow,
 };
 
 use crate::method::checks::CheckOptions;
 
-/// How much may run at once where a workflow does not say.
+/// How much may run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Jobs of one run, at least 1.
+    /// Jobs of one run where its workflow does not say, at least 1.
     pub jobs: usize,
-    /// Steps of one job, at least 1.
+    /// Steps of one job where its workflow does not say, at least 1.
     pub steps: usize,
+    /// Steps of one job, whatever its workflow says; at least 1.
+    pub most_steps: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { jobs: 16, steps: 16 }
+        Self { jobs: 16, steps: 16, most_steps: usize::MAX }
     }
 }
 
@@ -32,6 +34,10 @@ impl Default for Limits {
 pub struct RunOptions {
     /// Which checks are left out.
     pub checks: CheckOptions,
+    /// Labels of the run, over those of its workflow.
+    pub tags: Vec<(String, String)>,
+    /// From which severity on an assertion that does not hold fails its job; `None` for every one.
+    pub fail_on: Option<AssertSeverity>,
 }
 
 /// A workflow to run.
@@ -47,6 +53,30 @@ pub struct RunRequest {
     pub options: RunOptions,
     /// Why the file of the workflow cannot be used now, if this is the workflow as it was before.
     pub file_problem: Option<Problem>,
+}
+
+/// A run that goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resumption {
+    /// Its workflow as it is now.
+    pub workflow: Arc<Workflow>,
+    /// Its record.
+    pub record: RunRecord,
+    /// The step from which on it is done again; `None` if it waited for an approval.
+    pub from: Option<String>,
+    /// Inputs over those that it had, an object.
+    pub inputs: Json,
+    /// What else is wanted of it.
+    pub options: RunOptions,
+}
+
+/// What begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Beginning {
+    /// A new run.
+    New(RunRequest),
+    /// One that goes on.
+    Again(Box<Resumption>),
 }
 
 /// Why a run did not begin, or has no record.

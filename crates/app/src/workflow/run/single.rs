@@ -34,30 +34,36 @@ fn of_target(file: &str, target: Target, method: &str, inputs: &Json) -> Workflo
     let name = target.name().value.clone();
     let node = |value: NodeValue| Node { line: 1, column: 1, value };
     let handed = inputs.as_object().unwrap_or_default().iter().map(|(name, _)| {
-        let quoted = Json::from(name.as_str()).to_string();
+        // An expression ends at the first `}}`, also inside of a text.
+        let quoted = Json::from(name.as_str()).to_string().replace('}', "\\u007d");
         let value = node(NodeValue::String(format!("${{{{ inputs[{quoted}] }}}}")));
         (node(NodeValue::String(name.clone())), value)
     });
-    let task =
-        Task::ModelMethod { target, method: located(method), inputs: Some(node(NodeValue::Map(handed.collect()))) };
+    let task = Task::ModelMethod {
+        target,
+        method: located(method),
+        inputs: Some(node(NodeValue::Map(handed.collect()))),
+        global_arguments: None,
+    };
     let step = Step {
         name: located(method),
         description: None,
         task,
         for_each: None,
+        guard: None,
         depends_on: Vec::new(),
-        weight: 0,
+        weight: 0.0,
+        concurrency: None,
         allow_failure: false,
         timeout: None,
-        driver: None,
+        outputs: Vec::new(),
     };
     let job = Job {
         name: located(&name),
         description: None,
         depends_on: Vec::new(),
-        weight: 0,
+        weight: 0.0,
         concurrency: None,
-        driver: None,
         steps: vec![step],
     };
     Workflow {
@@ -66,12 +72,13 @@ fn of_target(file: &str, target: Target, method: &str, inputs: &Json) -> Workflo
         id: String::new(),
         name: located(&format!("{name}.{method}")),
         description: None,
+        version: 1,
         tags: Vec::new(),
         inputs: None,
         trigger: None,
         is_trigger_broken: false,
         concurrency: None,
-        driver: None,
+        reports: None,
         jobs: vec![job],
     }
 }

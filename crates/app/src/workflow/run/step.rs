@@ -1,22 +1,24 @@
 //! Running one step: its repetitions, its task.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, future::BoxFuture, stream};
 use mangrove_domain::{
     definition::Definition,
     document::Node,
     form::Located,
     json::Json,
     problem::{Code, Problem},
-    run::{RunProblem, RunStatus},
+    run::{ApprovalRecord, AssertionRecord, RunProblem, RunStatus, SkipReason},
     type_name::TypeName,
-    workflow::{Job, Step, Target, Task},
+    workflow::{Job, Step, Target, Task, template},
 };
 use tokio::time::Instant;
 
 use super::{
+    assertion,
     context::Context,
+    guard,
+    repeat::PlannedStep,
     request::{RunOptions, RunRequest},
 };
 use crate::{
@@ -30,87 +32,84 @@ pub(super) struct StepOutcome {
     /// The task with its expressions resolved, masked.
     pub(super) task: String,
     pub(super) invoked: Invoked,
+    /// True if its failure does not fail its job.
+    pub(super) is_failure_allowed: bool,
+    pub(super) skipped: Option<SkipReason>,
+    pub(super) assertion: Option<AssertionRecord>,
+    pub(super) approval: Option<ApprovalRecord>,
+}
+
+impl StepOutcome {
+    pub(super) fn of(step: &Step, task: String, invoked: Invoked) -> Self {
+        Self { task, invoked, is_failure_allowed: step.allow_failure, skipped: None, assertion: None, approval: None }
+    }
 }
 
 /// Runs a step to its end; never fails itself.
-pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOutcome {
-    let about = [("name", Json::from(step.name.value.as_str())), ("job", Json::from(job.name.value.as_str()))];
-    let scope = context.scope.with_self(Json::object(about.clone()));
-    let budget = StepBudget::new(&context.budget);
-    let Some(for_each) = &step.for_each else {
-        return once(context, job, step, &scope, &budget).await;
-    };
-    let unrepeated = |invoked| StepOutcome { task: step.task.label(), invoked };
-    let items = match context.renderer(&scope).value(&for_each.over, Stage::EVERYTHING).await {
-        Ok(Json::Array(items)) => items,
-        Ok(other) => {
-            let position = for_each.over.position(&context.workflow.file);
-            let message = format!("{position}: `in` must yield a list, found {}", other.type_name());
-            return unrepeated(Invoked::failed(problem(Code::INVALID_EXPRESSION, message)));
+pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step, planned: &PlannedStep) -> StepOutcome {
+    let scope = context.scope_of(job, &planned.name, planned.item.as_ref());
+    if let Some(guard) = &step.guard {
+        match guard::decide(context, &scope, guard).await {
+            Ok(false) => {
+                let (job, step, task) = (job.name.value.clone(), planned.name.clone(), step.task.label());
+                context.observe(RunChange::StepStarted { job, step, task });
+            }
+            Ok(true) => {
+                let invoked = Invoked::ended(RunStatus::Skipped, None);
+                let skipped = Some(SkipReason::Guarded);
+                return StepOutcome { skipped, ..StepOutcome::of(step, step.task.label(), invoked) };
+            }
+            // Whether it is to run is not known, and nobody allowed that.
+            Err(error) => {
+                let outcome = StepOutcome::of(step, step.task.label(), Invoked::failed(error));
+                return StepOutcome { is_failure_allowed: false, ..outcome };
+            }
         }
-        Err(error) => return unrepeated(Invoked::failed(error)),
-    };
-    let limit = context.step_limit(job).max(1);
-    let scopes: Vec<Scope> = items
-        .into_iter()
-        .map(|item| {
-            let members = about.clone().into_iter().chain([(for_each.item.value.as_str(), item)]);
-            context.scope.with_self(Json::object(members))
-        })
-        .collect();
-    let mut calls: Vec<BoxFuture<'_, StepOutcome>> = Vec::with_capacity(scopes.len());
-    for scope in &scopes {
-        calls.push(Box::pin(once(context, job, step, scope, &budget)));
     }
-    let outcomes: Vec<StepOutcome> = stream::iter(calls).buffered(limit).collect().await;
-    unrepeated(combined(outcomes))
+    carry_out(context, job, step, planned, &scope).await
 }
 
-/// One outcome for all repetitions: the worst status, the first error, everything that was written and logged.
-fn combined(outcomes: Vec<StepOutcome>) -> Invoked {
-    let mut whole = Invoked::ended(RunStatus::Succeeded, None);
-    for StepOutcome { invoked, .. } in outcomes {
-        let rank = |status: RunStatus| match status {
-            RunStatus::Blocked => 3,
-            RunStatus::Cancelled => 2,
-            RunStatus::Failed => 1,
-            RunStatus::Pending
-            | RunStatus::Running
-            | RunStatus::Succeeded
-            | RunStatus::Skipped
-            | RunStatus::Interrupted => 0,
-        };
-        if rank(invoked.status) > rank(whole.status) {
-            whole.status = invoked.status;
-            whole.error = invoked.error;
-        }
-        whole.data_handles.extend(invoked.data_handles);
-        whole.logs.extend(invoked.logs);
-        whole.provenance = whole.provenance.or(invoked.provenance);
-    }
-    whole
-}
-
-async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budget: &Arc<StepBudget>) -> StepOutcome {
+async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &PlannedStep, scope: &Scope) -> StepOutcome {
     let renderer = context.renderer(scope);
-    let mut task = step.task.label();
-    let invoked = match &step.task {
-        Task::ModelMethod { target, method, inputs } => {
-            match prepare(context, &renderer, target, method, inputs.as_ref()).await {
+    let outcome = |invoked| StepOutcome::of(step, step.task.label(), invoked);
+    match &step.task {
+        Task::ModelMethod { target, method, inputs, global_arguments } => {
+            match prepare(context, &renderer, target, method, (inputs.as_ref(), global_arguments.as_ref())).await {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
-                    task = context.environment.mask(&label);
-                    call_method(context, job, step, scope, &call, budget).await
+                    let budget = StepBudget::new(&context.budget);
+                    let place = Place { job: &job.name.value, step: &planned.name, timeout: step.timeout };
+                    let invoked = call_method(context, place, scope, &call, &budget).await;
+                    StepOutcome { task: context.environment.mask(&label), ..outcome(invoked) }
                 }
-                Err(error) => Invoked::failed(error),
+                Err(error) => outcome(Invoked::failed(error)),
             }
         }
         Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()).await {
-            Ok(request) => run_nested(context, step, request).await,
-            Err(error) => Invoked::failed(error),
+            Ok(request) => outcome(run_nested(context, step, request).await),
+            Err(error) => outcome(Invoked::failed(error)),
         },
-    };
-    StepOutcome { task, invoked }
+        Task::Assert { expression, message, severity } => {
+            assertion::check(context, scope, step, (expression, message, *severity)).await
+        }
+        Task::ManualApproval { prompt, timeout } => match rendered_message(&renderer, prompt).await {
+            Ok(prompt) => {
+                let prompt = context.environment.mask(&prompt);
+                let approval = ApprovalRecord { prompt, timeout: timeout.map(|limit| limit.as_secs()), decision: None };
+                let invoked = Invoked::ended(RunStatus::WaitingApproval, None);
+                StepOutcome { approval: Some(approval), ..outcome(invoked) }
+            }
+            Err(error) => outcome(Invoked::failed(error)),
+        },
+    }
+}
+
+/// Which step calls a method, and how long it may take.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    job: &'a str,
+    step: &'a str,
+    timeout: Option<Duration>,
 }
 
 /// A method call with everything resolved.
@@ -118,6 +117,8 @@ struct Call {
     definition: Arc<Definition>,
     /// The instance that is named instead of a definition, which is then one without arguments.
     instance: Option<(Located<TypeName>, Located<String>)>,
+    /// What the step gives the instance.
+    global_arguments: Option<Json>,
     method: String,
     inputs: Json,
 }
@@ -127,12 +128,16 @@ async fn prepare(
     renderer: &Renderer<'_>,
     target: &Target,
     method: &Located<String>,
-    inputs: Option<&Node>,
+    (inputs, global_arguments): (Option<&Node>, Option<&Node>),
 ) -> Result<Call, RunProblem> {
     let file = &context.workflow.file;
     let name = rendered_text(renderer, target.name(), file).await?;
     let method = rendered_text(renderer, method, file).await?;
     let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
+    let global_arguments = match global_arguments {
+        Some(node) => Some(rendered(renderer, Some(node), Stage::INPUTS).await?),
+        None => None,
+    };
     let (definition, instance) = match target {
         Target::Definition(at) => {
             let found = context.services.definitions.named(context.library, &name).await;
@@ -148,13 +153,12 @@ async fn prepare(
             (Arc::new(unnamed), Some((type_name, name)))
         }
     };
-    Ok(Call { definition, instance, method, inputs })
+    Ok(Call { definition, instance, global_arguments, method, inputs })
 }
 
 async fn call_method(
     context: &Context<'_>,
-    job: &Job,
-    step: &Step,
+    place: Place<'_>,
     scope: &Scope,
     call: &Call,
     budget: &Arc<StepBudget>,
@@ -165,7 +169,7 @@ async fn call_method(
         return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
     }
     let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
-    let (job, step_name) = (job.name.value.clone(), step.name.value.clone());
+    let (job, step_name) = (place.job.to_owned(), place.step.to_owned());
     let lines = Arc::clone(&context.lines);
     let on_line: OnLine = Arc::new(move |line| {
         lines.add(&job, &step_name, line);
@@ -183,7 +187,7 @@ async fn call_method(
             file: &context.workflow.file,
             type_name,
             name,
-            global_arguments: None,
+            global_arguments: call.global_arguments.as_ref(),
         }),
         checks: &context.checks,
         scope,
@@ -191,7 +195,7 @@ async fn call_method(
         models: &context.models,
         run_id: &context.run_id,
         repository: context.repository,
-        timeout: step.timeout.into_iter().chain(left).min(),
+        timeout: place.timeout.into_iter().chain(left).min(),
         cancellation: context.cancellation,
         on_line,
         budget,
@@ -213,7 +217,7 @@ async fn nested(
         workflow: Arc::clone(workflow),
         inputs,
         trigger: format!("run {}", context.run_id),
-        options: RunOptions::default(),
+        options: RunOptions { fail_on: Some(context.fail_on), ..RunOptions::default() },
         file_problem: None,
     })
 }
@@ -232,6 +236,13 @@ async fn run_nested(context: &Context<'_>, step: &Step, request: RunRequest) -> 
     let deadline = own.into_iter().chain(context.deadline).min();
     match context.nested.run_nested(context, request, deadline).await {
         Ok(record) => {
+            if record.status == RunStatus::Suspended {
+                let message = format!(
+                    "workflow `{name}` (run {}) waits for an approval, which a workflow that another one calls cannot",
+                    record.id
+                );
+                return Invoked::failed(problem(Code::METHOD_FAILED, message));
+            }
             let handles = record.jobs.iter().flat_map(|job| &job.steps).flat_map(|step| step.data_handles.clone());
             let error = record.error.map(|error| RunProblem {
                 message: format!("workflow `{name}` (run {}): {}", record.id, error.message),
@@ -253,6 +264,12 @@ async fn rendered(renderer: &Renderer<'_>, inputs: Option<&Node>, stage: Stage) 
         Some(node) => renderer.value(node, stage).await,
         None => Ok(Json::Object(Vec::new())),
     }
+}
+
+/// The text of a message that may contain expressions: whatever they give is put into it.
+pub(super) async fn rendered_message(renderer: &Renderer<'_>, message: &Located<String>) -> Result<String, RunProblem> {
+    let value = renderer.text(&message.value, &message.position(renderer.file), Stage::EVERYTHING).await?;
+    Ok(template::put_into_text(&value))
 }
 
 /// The text of a name that may contain expressions.

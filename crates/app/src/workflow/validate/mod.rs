@@ -2,6 +2,8 @@
 
 mod expressions;
 mod inputs;
+mod instance;
+mod order;
 mod trigger;
 
 use std::collections::BTreeSet;
@@ -199,26 +201,24 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     {
         expressions::check_trigger(&mut findings, inputs, trigger.schedule.is_some(), tools.expressions);
     }
-    let drivers = workflow.jobs.iter().map(|job| job.driver.as_ref());
-    let steps = || workflow.jobs.iter().flat_map(|job| &job.steps);
-    for driver in drivers.chain([workflow.driver.as_ref()]).chain(steps().map(|step| step.driver.as_ref())) {
-        findings.driver_is_left_out(driver);
-    }
+    order::check(&mut findings, workflow);
     let mut named = BTreeSet::new();
-    for step in steps() {
+    for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
         check_step_expressions(&mut findings, workflow, step, tools.expressions);
         match &step.task {
-            Task::ModelMethod { target, method, inputs } => {
+            Task::ModelMethod { target, method, inputs, global_arguments } => {
                 let definition = check_target(&mut findings, library, target);
                 let Some(definition) = definition else { continue };
                 if let Ok(known) = library.definition(&definition.name.value) {
                     named.insert(known.name.value.clone());
                 }
-                check_call(&mut findings, &definition, method, inputs.as_ref(), library, tools);
+                let given = (inputs.as_ref(), global_arguments.as_ref());
+                check_call(&mut findings, &definition, (target, method), given, library, tools);
             }
             Task::Workflow { name, inputs } => {
                 check_nested(&mut findings, library, workflow, name, inputs.as_ref());
             }
+            Task::Assert { .. } | Task::ManualApproval { .. } => {}
         }
     }
     if with_definitions {
@@ -238,13 +238,23 @@ fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step
         Task::ModelMethod { target: Target::Definition(name), method, .. } => vec![name, method],
         Task::ModelMethod { target: Target::Instance { type_name, name }, method, .. } => vec![type_name, name, method],
         Task::Workflow { name, .. } => vec![name],
+        Task::Assert { message, .. } => vec![message],
+        Task::ManualApproval { prompt, .. } => vec![prompt],
     };
-    for name in names {
-        let position = findings.at(name);
-        expressions::check_text(findings, &name.value, &position, Some(workflow), port);
+    for text in names.into_iter().chain([&step.name]).chain(&step.guard) {
+        let position = findings.at(text);
+        expressions::check_text(findings, &text.value, &position, Some(workflow), port);
     }
-    let (Task::ModelMethod { inputs, .. } | Task::Workflow { inputs, .. }) = &step.task;
-    for node in inputs.iter().chain(step.for_each.as_ref().map(|for_each| &for_each.over)) {
+    if let Task::Assert { expression, .. } = &step.task {
+        let (position, text) = (findings.at(expression), format!("${{{{ {} }}}}", expression.value));
+        expressions::check_text(findings, &text, &position, Some(workflow), port);
+    }
+    let nodes = match &step.task {
+        Task::ModelMethod { inputs, global_arguments, .. } => [inputs.as_ref(), global_arguments.as_ref()],
+        Task::Workflow { inputs, .. } => [inputs.as_ref(), None],
+        Task::Assert { .. } | Task::ManualApproval { .. } => [None, None],
+    };
+    for node in nodes.into_iter().flatten().chain(step.for_each.as_ref().map(|for_each| &for_each.over)) {
         expressions::check(findings, node, Some(workflow), port);
     }
 }
@@ -261,7 +271,9 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
     };
     if matches!(target, Target::Definition(_)) || wrong.code != Code::UNKNOWN_NAME {
         let position = findings.at(name);
-        findings.error(wrong.code, position, wrong.message, wrong.advice);
+        // An earlier step may make it, or whoever uses the repository.
+        let severity = if wrong.code == Code::UNKNOWN_NAME { Severity::Warning } else { Severity::Error };
+        findings.report(severity, wrong.code, position, wrong.message, wrong.advice);
         return None;
     }
     match target {
@@ -284,8 +296,8 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
 fn check_call(
     findings: &mut Findings<'_>,
     definition: &Definition,
-    method: &Located<String>,
-    step_inputs: Option<&Node>,
+    (target, method): (&Target, &Located<String>),
+    (step_inputs, step_global): (Option<&Node>, Option<&Node>),
     library: &Library,
     tools: Tools<'_>,
 ) {
@@ -303,16 +315,27 @@ fn check_call(
         unknown_method(findings, &description, method);
         return;
     };
+    if is_expression(step_inputs) {
+        return;
+    }
+    let at = findings.at(method);
+    let is_routed = matches!(target, Target::Instance { .. }) && step_global.is_none();
+    if let Target::Instance { .. } = target {
+        let is_new = library.definition(&definition.name.value).is_err();
+        instance::check(
+            findings,
+            &instance::Call { described, description: &description, is_new, step_inputs, step_global, at: &at },
+        );
+    }
     let layers = [
         inputs::Layer { node: definition.global_arguments.as_ref(), is_own: false },
         inputs::Layer { node: definition.arguments_of(&method.value), is_own: false },
         inputs::Layer { node: step_inputs, is_own: true },
     ];
-    let at = findings.at(method);
     let what = format!("the arguments of `{}.{}`", definition.name.value, method.value);
     let schema = &described.arguments;
     let given = inputs::Given { owner: &definition.file, schema, layers: &layers, at: &at, what: &what };
-    inputs::check_arguments(findings, &given, |name| has_use_for(definition, name), tools.schemas);
+    inputs::check_arguments(findings, &given, |name| is_routed || has_use_for(definition, name), tools.schemas);
 }
 
 /// True if the definition names an input so, or an expression of it may read one.
@@ -331,6 +354,11 @@ fn has_use_for(definition: &Definition, name: &str) -> bool {
         || nodes.chain(&definition.global_arguments).any(|node| is_read(node, name))
 }
 
+/// True for inputs that are one expression: what is in them is not known yet.
+fn is_expression(inputs: Option<&Node>) -> bool {
+    inputs.is_some_and(|node| node.as_str().is_some())
+}
+
 fn check_nested(
     findings: &mut Findings<'_>,
     library: &Library,
@@ -345,10 +373,20 @@ fn check_nested(
     let called = match library.workflow(&name.value) {
         Ok(called) => called,
         Err(wrong) => {
-            findings.error(wrong.code, position, wrong.message, wrong.advice);
+            // An earlier step may bring it; one whose file is wrong is reported there.
+            let is_missing = wrong.code == Code::UNKNOWN_NAME || library.broken_workflow(&name.value).is_some();
+            let severity = if is_missing { Severity::Warning } else { Severity::Error };
+            let message = match library.broken_workflow(&name.value) {
+                Some(broken) => format!("the workflow `{}` cannot be used: see {}", name.value, broken.file),
+                None => wrong.message,
+            };
+            findings.report(severity, wrong.code, position, message, wrong.advice);
             return;
         }
     };
+    if is_expression(step_inputs) {
+        return;
+    }
     let mut path = vec![workflow.name.value.as_str()];
     if let Some(cycle) = cycle(library, called, &mut path) {
         let message = format!("workflows call each other: {}", cycle.join(" → "));
@@ -376,7 +414,7 @@ fn cycle<'a>(library: &'a Library, at: &'a Workflow, path: &mut Vec<&'a str>) ->
     path.push(name);
     let called = at.jobs.iter().flat_map(|job| &job.steps).filter_map(|step| match &step.task {
         Task::Workflow { name, .. } => library.workflow(&name.value).ok(),
-        Task::ModelMethod { .. } => None,
+        Task::ModelMethod { .. } | Task::Assert { .. } | Task::ManualApproval { .. } => None,
     });
     let mut seen = BTreeSet::new();
     let found =

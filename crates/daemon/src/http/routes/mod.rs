@@ -1,5 +1,6 @@
 //! The routes, one file for each subject.
 
+mod approvals;
 mod events;
 mod health;
 mod hooks;
@@ -46,6 +47,10 @@ pub(super) fn protected() -> Router<ApiState> {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/approve", post(approvals::approve))
+        .route("/runs/{id}/reject", post(approvals::reject))
+        .route("/runs/{id}/resume", post(approvals::resume))
+        .route("/approvals", get(approvals::list))
         .route("/runs/{id}/logs", get(runs::logs))
         .route("/permissions", get(permissions::show))
         .route("/events", get(events::events))
@@ -123,6 +128,10 @@ pub fn openapi_document() -> Result<String, serde_json::Error> {
         runs::list,
         runs::show,
         runs::cancel,
+        approvals::list,
+        approvals::approve,
+        approvals::reject,
+        approvals::resume,
         runs::logs,
         permissions::show,
         permissions::page,

@@ -1,12 +1,16 @@
 //! Workflows: the list, and starting them.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension, Json,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use mangrove_app::workflow::RunOptions;
 use mangrove_documents::{StartedRunDocument, WorkflowListDocument};
+use mangrove_domain::run::AssertSeverity;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -34,10 +38,14 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<WorkflowL
 
 /// What a run is given.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct StartBody {
     /// The inputs of the workflow, by name. Texts become what its schema expects.
     inputs: serde_json::Map<String, serde_json::Value>,
+    /// Labels of the run, over those of the workflow.
+    tags: BTreeMap<String, String>,
+    /// From which severity on an assertion that does not hold fails its job: `low`, `medium` or `high`.
+    fail_on: Option<String>,
 }
 
 /// Starts a run. The answer comes when the run has ended, or after 10 seconds if it goes on: for instance because a type
@@ -63,15 +71,24 @@ pub(super) async fn start(
     Extension(identity): Extension<Identity>,
     InPath(name): InPath<String>,
     headers: HeaderMap,
-    Body { value: StartBody { inputs }, bytes }: Body<StartBody>,
+    Body { value: StartBody { inputs, tags, fail_on }, bytes }: Body<StartBody>,
 ) -> Result<Response, ApiError> {
     let key = key(&headers, &identity, &name, &bytes)?;
-    let request = RunRequest { workflow: name, inputs, trigger: "http".to_owned(), key };
+    let options = RunOptions { tags: tags.into_iter().collect(), fail_on: severity(fail_on)?, ..RunOptions::default() };
+    let request = RunRequest { workflow: name, inputs, trigger: "http".to_owned(), options, key };
     let RunAnswer { record, problems, broken_files } = work::start(&state, request, preferred_wait(&headers)).await?;
     let status = if record.is_open() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
     let place = format!("/api/v1/runs/{}", record.id);
     let document = StartedRunDocument { run: (&record).into(), problems, broken_files };
     Ok((status, [(header::LOCATION, place)], Json(document)).into_response())
+}
+
+fn severity(word: Option<String>) -> Result<Option<AssertSeverity>, ApiError> {
+    let read = |word: String| {
+        let unknown = || ApiError::plain(StatusCode::BAD_REQUEST, format!("`failOn`: unknown severity `{word}`"));
+        AssertSeverity::parse(&word).ok_or_else(unknown)
+    };
+    word.map(read).transpose()
 }
 
 /// The key of the request, of this sender.

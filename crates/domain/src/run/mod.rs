@@ -1,6 +1,12 @@
 //! Runs: what happened when a method or a workflow ran.
 
+mod decide;
+mod step;
+
 use crate::{failure::Failure, json::Json, time::Timestamp};
+
+pub use decide::NotDecided;
+pub use step::{ApprovalRecord, AssertSeverity, AssertionRecord, Decision, LogLine, SkipReason, StepRecord};
 
 /// How far a run, job or step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,11 +27,15 @@ pub enum RunStatus {
     Blocked,
     /// Broken off, because its process ended: how far it came is known as far as it was on record (fault 39).
     Interrupted,
+    /// Of a step: it waits until somebody approves or rejects it.
+    WaitingApproval,
+    /// Of a run or job: nothing of it goes on, and it can go on once what it waits for is decided.
+    Suspended,
 }
 
 impl RunStatus {
     /// Every status.
-    pub const ALL: [RunStatus; 8] = [
+    pub const ALL: [RunStatus; 10] = [
         RunStatus::Pending,
         RunStatus::Running,
         RunStatus::Succeeded,
@@ -34,6 +44,8 @@ impl RunStatus {
         RunStatus::Cancelled,
         RunStatus::Blocked,
         RunStatus::Interrupted,
+        RunStatus::WaitingApproval,
+        RunStatus::Suspended,
     ];
 
     /// The spelling in JSON documents: `pending`, `running`, ….
@@ -48,13 +60,21 @@ impl RunStatus {
             RunStatus::Cancelled => "cancelled",
             RunStatus::Blocked => "blocked",
             RunStatus::Interrupted => "interrupted",
+            RunStatus::WaitingApproval => "waiting_approval",
+            RunStatus::Suspended => "suspended",
         }
     }
 
-    /// True if it has not ended.
+    /// True if it goes on, or has not begun: a process takes care of it.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, RunStatus::Pending | RunStatus::Running)
+    }
+
+    /// True if nothing can become of it any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval | RunStatus::Suspended)
     }
 
     /// The status of this spelling.
@@ -71,6 +91,10 @@ pub struct RunRecord {
     pub id: String,
     /// The workflow's name, or `definition.method` for a single method.
     pub name: String,
+    /// The identifier of the workflow; `None` for a single method.
+    pub workflow_id: Option<String>,
+    /// The labels of the workflow and those that whoever started it gave.
+    pub tags: Vec<(String, String)>,
     /// Who or what started it: `command-line`, `schedule`, ….
     pub trigger: String,
     /// How far it is.
@@ -144,6 +168,9 @@ impl RunRecord {
         for job in &mut self.jobs {
             for step in &mut job.steps {
                 let was_running = step.status == RunStatus::Running;
+                if step.status == RunStatus::Pending {
+                    step.skipped = Some(SkipReason::NotBegun);
+                }
                 break_off(&mut step.status, &mut step.finished_at, at, status);
                 if was_running {
                     step.error = Some(reason.clone());
@@ -166,7 +193,10 @@ fn break_off(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Ti
             *finished_at = Some(at);
         }
         RunStatus::Pending => *status = RunStatus::Skipped,
-        RunStatus::Succeeded
+        // Whoever decides it can still do so.
+        RunStatus::WaitingApproval
+        | RunStatus::Suspended
+        | RunStatus::Succeeded
         | RunStatus::Failed
         | RunStatus::Skipped
         | RunStatus::Cancelled
@@ -221,40 +251,6 @@ pub struct JobRecord {
     pub finished_at: Option<Timestamp>,
     /// The steps in the order of the job.
     pub steps: Vec<StepRecord>,
-}
-
-/// One step of a job.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepRecord {
-    /// Its name.
-    pub name: String,
-    /// What it runs: `definition.method`.
-    pub task: String,
-    /// How far it is.
-    pub status: RunStatus,
-    /// When it began.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// What the method wrote, as data handles.
-    pub data_handles: Vec<Json>,
-    /// What the method logged, one entry a line: level and text.
-    pub logs: Vec<LogLine>,
-    /// Why it failed or is blocked.
-    pub error: Option<RunProblem>,
-    /// What exactly ran.
-    pub provenance: Option<Provenance>,
-}
-
-/// One line of a method's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When.
-    pub at: Timestamp,
-    /// `debug`, `info`, `warn` or `error`.
-    pub level: String,
-    /// The text, secrets masked.
-    pub text: String,
 }
 
 /// Why something did not succeed.

@@ -1,0 +1,143 @@
+//! Workflows by their names and identifiers.
+
+use std::{collections::HashSet, sync::Arc};
+
+use mangrove_domain::{
+    form::Located,
+    nearest,
+    problem::{Code, Problem},
+    source::Origin,
+    workflow::Workflow,
+};
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
+    let hint = nearest::hint(name, known.clone()).or_else(|| {
+        let first: Vec<&str> = known.take(10).collect();
+        let list = format!("known {what}s: {}", first.join(", "));
+        Some(if first.is_empty() { format!("the repository has no {what}s") } else { list })
+    });
+    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown {what} `{name}`")).advise_if(hint)
+}
+
+/// What has a name and an identifier of its own.
+pub(super) trait Named {
+    /// What people call such a thing.
+    const WHAT: &'static str;
+    fn file(&self) -> &str;
+    fn id(&self) -> &str;
+    fn name(&self) -> &Located<String>;
+    fn origin(&self) -> Origin;
+}
+
+impl Named for Workflow {
+    const WHAT: &'static str = "workflow";
+
+    fn file(&self) -> &str {
+        &self.file
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &Located<String> {
+        &self.name
+    }
+
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+}
+
+pub(super) fn find<'a, T: Named>(all: &'a [Arc<T>], name: &str) -> Result<&'a Arc<T>, Problem> {
+    // The first in the order of their origins.
+    let by_name = all.iter().filter(|known| known.name().value == name).min_by_key(|known| known.origin());
+    let by_id = || all.iter().filter(|known| known.id() == name).min_by_key(|known| known.origin());
+    let Some(found) = by_name.or_else(by_id) else {
+        return Err(unknown(T::WHAT, name, all.iter().map(|known| known.name().value.as_str())));
+    };
+    match shadowed(all, found).or_else(|| ambiguous(all, found)) {
+        None => Ok(found),
+        Some((message, hint)) => Err(Problem::error(Code::AMBIGUOUS_NAME, name.to_owned(), message).advise(hint)),
+    }
+}
+
+/// A name or an identifier, with the origin of who has it.
+pub(super) type Word<'a> = (Origin, &'a str);
+
+/// The names and identifiers that more than one of an origin has.
+pub(super) fn repeated<T: Named>(all: &[Arc<T>]) -> (HashSet<Word<'_>>, HashSet<Word<'_>>) {
+    let (mut names, mut ids) = (HashSet::new(), HashSet::new());
+    let (mut seen_names, mut seen_ids) = (HashSet::new(), HashSet::new());
+    for one in all {
+        let (name, id) = ((one.origin(), one.name().value.as_str()), (one.origin(), one.id()));
+        if !seen_names.insert(name) {
+            names.insert(name);
+        }
+        if !seen_ids.insert(id) {
+            ids.insert(id);
+        }
+    }
+    (names, ids)
+}
+
+pub(super) fn is_in<T: Named>((names, ids): &(HashSet<Word<'_>>, HashSet<Word<'_>>), one: &T) -> bool {
+    names.contains(&(one.origin(), one.name().value.as_str())) || ids.contains(&(one.origin(), one.id()))
+}
+
+fn is_same<T: Named>(one: &T, other: &T) -> bool {
+    one.name().value == other.name().value || one.id() == other.id()
+}
+
+/// The others of an origin with the name or the identifier of one.
+fn twins<'a, T: Named>(all: &'a [Arc<T>], one: &'a Arc<T>) -> impl Iterator<Item = &'a Arc<T>> {
+    let same = |known: &T| known.origin() == one.origin() && is_same(known, one.as_ref());
+    all.iter().filter(move |known| !Arc::ptr_eq(known, one) && same(known))
+}
+
+/// The first one whose origin comes before that of this one, and that has its name or its identifier.
+pub(super) fn first_before<'a, T: Named>(all: &'a [Arc<T>], one: &T) -> Option<&'a Arc<T>> {
+    let before = all.iter().filter(|known| known.origin() < one.origin() && is_same(known.as_ref(), one));
+    before.min_by_key(|known| known.origin())
+}
+
+/// The sentence that another one comes before this one, and what to do; `None` if none does.
+fn shadowed<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
+    let winner = first_before(all, one.as_ref())?;
+    let (what, field) = if winner.name().value == one.name().value { ("name", "name") } else { ("identifier", "id") };
+    let (file, other, name) = (one.file(), winner.file(), &winner.name().value);
+    let message = format!("{file} shares its {what} with `{name}` in {other}, which takes precedence");
+    Some((message, format!("use `{name}`, or give one of the two another `{field}`")))
+}
+
+/// The sentence that one shares its name or identifier with others, and what to do; `None` if it does not.
+fn ambiguous<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
+    let others: Vec<&Arc<T>> = twins(all, one).collect();
+    let has_name = others.iter().any(|other| other.name().value == one.name().value);
+    let (name, id) = (format!("the name `{}`", one.name().value), format!("the identifier `{}`", one.id()));
+    let has_id = others.iter().any(|other| other.id() == one.id());
+    let (what, verb, field) = match (has_name, has_id) {
+        (false, false) => return None,
+        (true, false) => (name, "belongs", "name"),
+        (false, true) => (id, "belongs", "id"),
+        (true, true) => (format!("{name} and {id}"), "belong", "name and id"),
+    };
+    let mut files: Vec<&str> = others.iter().map(|other| other.file()).chain([one.file()]).collect();
+    files.sort_unstable();
+    let (last, first) = files.split_last()?;
+    let message = format!("{what} {verb} to {} and {last}: neither can be used", first.join(", "));
+    Some((message, format!("give one of them another `{}`", field.replace(" and ", "` and `"))))
+}
+
+/// A problem for each that shares its name or identifier.
+pub(super) fn shared<T: Named>(all: &[Arc<T>]) -> impl Iterator<Item = Problem> {
+    let repeated = repeated(all);
+    all.iter().filter(move |one| is_in(&repeated, one.as_ref())).filter_map(|one| {
+        let (message, hint) = ambiguous(all, one)?;
+        Some(
+            Problem::error(Code::AMBIGUOUS_NAME, one.file().to_owned(), message)
+                .at(one.name().position(one.file()))
+                .advise(hint),
+        )
+    })
+}

@@ -1,0 +1,167 @@
+//! The body of a workflow for one run: everything in it that has a value before anything runs.
+//!
+//! One expression without a value keeps the run from beginning. What reads the run, a step, `env` or a vault stays as it is
+//! written, and what steps give to what they call is only looked at here: it is evaluated when the step begins.
+
+use std::collections::HashSet;
+
+use mangrove_domain::{
+    document::{Node, NodeValue},
+    form::Located,
+    json::Json,
+    problem::Code,
+    run::RunProblem,
+    workflow::{
+        Dependency, Job, Step, Target, Task, Workflow,
+        template::{self, Part},
+    },
+};
+
+use crate::{
+    method::problem,
+    render::{Renderer, Stage},
+};
+
+/// The workflow with the values of its expressions.
+pub(super) async fn body(workflow: &Workflow, renderer: &Renderer<'_>) -> Result<Workflow, RunProblem> {
+    let mut jobs = Vec::with_capacity(workflow.jobs.len());
+    for job in &workflow.jobs {
+        jobs.push(job_of(job, renderer).await?);
+    }
+    let mut tags = Vec::with_capacity(workflow.tags.len());
+    for (name, value) in &workflow.tags {
+        let value = Located { value: value.clone(), line: workflow.name.line, column: workflow.name.column };
+        tags.push((name.clone(), text(&value, renderer).await?.value));
+    }
+    Ok(Workflow { tags, jobs, ..workflow.clone() })
+}
+
+async fn job_of(job: &Job, renderer: &Renderer<'_>) -> Result<Job, RunProblem> {
+    let mut steps = Vec::with_capacity(job.steps.len());
+    for step in &job.steps {
+        steps.push(step_of(step, renderer).await?);
+    }
+    let depends_on = dependencies(&job.depends_on, renderer).await?;
+    Ok(Job { name: text(&job.name, renderer).await?, depends_on, steps, ..job.clone() })
+}
+
+async fn step_of(step: &Step, renderer: &Renderer<'_>) -> Result<Step, RunProblem> {
+    Ok(Step {
+        name: text(&step.name, renderer).await?,
+        depends_on: dependencies(&step.depends_on, renderer).await?,
+        task: task_of(&step.task, renderer).await?,
+        ..step.clone()
+    })
+}
+
+async fn dependencies(dependencies: &[Dependency], renderer: &Renderer<'_>) -> Result<Vec<Dependency>, RunProblem> {
+    let mut evaluated = Vec::with_capacity(dependencies.len());
+    for dependency in dependencies {
+        evaluated.push(Dependency { on: text(&dependency.on, renderer).await?, ..dependency.clone() });
+    }
+    Ok(evaluated)
+}
+
+async fn task_of(task: &Task, renderer: &Renderer<'_>) -> Result<Task, RunProblem> {
+    Ok(match task {
+        Task::ModelMethod { target, method, inputs, global_arguments } => {
+            look_at(inputs.as_ref(), renderer).await?;
+            let target = match target {
+                Target::Definition(name) => Target::Definition(text(name, renderer).await?),
+                Target::Instance { type_name, name } => {
+                    Target::Instance { type_name: text(type_name, renderer).await?, name: text(name, renderer).await? }
+                }
+            };
+            let global_arguments = match global_arguments {
+                Some(node) => Some(document(node, renderer).await?),
+                None => None,
+            };
+            Task::ModelMethod {
+                target,
+                method: text(method, renderer).await?,
+                inputs: inputs.clone(),
+                global_arguments,
+            }
+        }
+        Task::Workflow { name, inputs } => {
+            look_at(inputs.as_ref(), renderer).await?;
+            Task::Workflow { name: text(name, renderer).await?, inputs: inputs.clone() }
+        }
+        Task::Assert { message, .. } => {
+            renderer.text(&message.value, &message.position(renderer.file), Stage::BODY_INPUTS).await?;
+            task.clone()
+        }
+        Task::ManualApproval { prompt, timeout } => {
+            Task::ManualApproval { prompt: text(prompt, renderer).await?, timeout: *timeout }
+        }
+    })
+}
+
+/// Finds out whether something has a value that is evaluated later.
+async fn look_at(node: Option<&Node>, renderer: &Renderer<'_>) -> Result<(), RunProblem> {
+    if let Some(node) = node {
+        renderer.value(node, Stage::BODY_INPUTS).await?;
+    }
+    Ok(())
+}
+
+async fn text(said: &Located<String>, renderer: &Renderer<'_>) -> Result<Located<String>, RunProblem> {
+    let position = said.position(renderer.file);
+    let value = match renderer.text(&said.value, &position, Stage::BODY).await? {
+        Json::String(text) => text,
+        other @ (Json::Array(_) | Json::Object(_)) => {
+            let message = format!("{position}: expected a text, found {}", other.type_name());
+            return Err(problem(Code::INVALID_EXPRESSION, message));
+        }
+        other => template::put_into_text(&other),
+    };
+    if has_others(&value, &said.value) {
+        let message = format!("{position}: a value that this reads contains `${{{{`, which is not evaluated");
+        return Err(problem(Code::INVALID_EXPRESSION, message));
+    }
+    Ok(Located { value, line: said.line, column: said.column })
+}
+
+async fn document(said: &Node, renderer: &Renderer<'_>) -> Result<Node, RunProblem> {
+    let value = renderer.value(said, Stage::BODY).await?;
+    Ok(node_of(value, said))
+}
+
+/// A value at the place of what it came from.
+fn node_of(value: Json, at: &Node) -> Node {
+    let value = match value {
+        Json::Null => NodeValue::Null,
+        Json::Bool(value) => NodeValue::Bool(value),
+        Json::Number(value) => NodeValue::Number(value),
+        Json::String(text) => NodeValue::String(text),
+        Json::Array(items) => {
+            let places = at.as_list().unwrap_or_default();
+            let place = |index: usize| places.get(index).unwrap_or(at);
+            NodeValue::List(items.into_iter().enumerate().map(|(index, item)| node_of(item, place(index))).collect())
+        }
+        Json::Object(members) => NodeValue::Map(
+            members
+                .into_iter()
+                .map(|(key, value)| {
+                    let place = at.get(&key).unwrap_or(at);
+                    let name = Node { line: place.line, column: place.column, value: NodeValue::String(key) };
+                    (name, node_of(value, place))
+                })
+                .collect(),
+        ),
+    };
+    Node { line: at.line, column: at.column, value }
+}
+
+/// True if there are expressions in a text that are not in what was written: they come from a value, and nobody meant them to
+/// be evaluated.
+fn has_others(text: &str, written: &str) -> bool {
+    let expressions = |text| {
+        template::split(text).into_iter().filter_map(|part| match part {
+            Part::Expression(span) => Some(span.raw),
+            Part::Text(_) => None,
+        })
+    };
+    let known: HashSet<&str> = expressions(written).collect();
+    expressions(text).any(|expression| !known.contains(expression))
+}
