@@ -2,11 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use mangrove_documents::advice;
 use mangrove_domain::{advice::Advice, json::Json, json_text, ports::DocumentError, problem::Code};
 use mangrove_fs::read::{self, FileKind, Within};
 
 use crate::errors::CommandError;
+
+#[derive(Debug, Args)]
+pub(crate) struct Inputs {
+    /// An input; may be given several times. `KEY:json=VALUE` is JSON, `KEY=@FILE` the content of a file
+    #[arg(long = "input", value_name = "KEY=VALUE", value_parser = parse)]
+    pub(crate) input: Vec<Input>,
+    /// A YAML or JSON file with inputs; `--input` wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input_file: Option<PathBuf>,
+}
 
 /// One input: where it belongs, and its value as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,7 @@ mod interrupt;
 mod line;
 mod live;
 mod log;
+mod model_args;
 mod printer;
 mod progress;
 mod run_text;

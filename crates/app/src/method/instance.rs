@@ -10,7 +10,8 @@ use super::{
     Invocation, Services, arguments,
     arguments::Routed,
     definitions::{Change, Found, Instance},
-    method_of, problem,
+    problem,
+    values::method_of,
 };
 use crate::workflow::library::Library;
 
