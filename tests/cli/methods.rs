@@ -231,6 +231,23 @@ fn an_automatic_definition_is_made_once_and_found_again() {
 }
 
 #[test]
+fn a_secret_is_not_written_into_a_definition() {
+    let sandbox = echo("");
+    let secret =
+        ECHO.replace("host: member({ type: \"string\" }", "host: member({ type: \"string\", sensitive: true }");
+    sandbox.write("extensions/models/echo.ts", &secret);
+    let message = run(&sandbox, &["model", "run", "@t/echo", "say", "n", "--input", "text=t", "--input", "host=x"]);
+    assert!(message.as_str().is_some_and(|text| text.contains("`host` of `n` is a secret")), "{message}");
+    assert!(!sandbox.tree.path(".mangrove/auto-definitions").exists());
+    let made = sandbox.run(&["model", "create", "@t/echo", "made", "--global-arg", "host=x"]);
+    assert!(made.code == 1 && made.stderr.contains("vault.get"), "{made}");
+    let argument = "host=${{ env.HOST }}";
+    let shown = sandbox.json(&["model", "create", "@t/echo", "made", "--global-arg", argument]);
+    assert_eq!(shown["name"], "made");
+    assert_eq!(sandbox.json(&["model", "get", "made"])["globalArguments"], json!({"host": "***"}));
+}
+
+#[test]
 fn r_inputs_that_a_definition_names_are_for_its_expressions() {
     let step = |more: &str| workflow(&format!("{{type: model_method, modelIdOrName: hello, methodName: say{more}}}"));
     let text = |value: &Value| value["arguments"]["text"].as_str().map_or_else(|| value.to_string(), str::to_owned);

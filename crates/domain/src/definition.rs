@@ -92,6 +92,8 @@ pub struct Selection {
     pub require: Vec<Located<String>>,
     /// Never run.
     pub skip: Vec<Located<String>>,
+    /// Names among those that are insisted on, each with the only methods for which it is.
+    pub only_for: Vec<(String, Vec<String>)>,
 }
 
 /// What a definition says otherwise of one resource of its type.
@@ -234,11 +236,23 @@ fn read_selection(form: &mut Form<'_>, members: Members<'_>, key: &str) -> Selec
     let Some(given) = form.open_members(node, "selection", &["require", "skip"]) else {
         return Selection::default();
     };
-    let mut names = |key: &str| {
-        let nodes = form.list(given, key);
-        nodes.iter().filter_map(|node| form.text(node, key)).collect::<Vec<_>>()
-    };
-    Selection { require: names("require"), skip: names("skip") }
+    let mut selection = Selection::default();
+    for node in form.list(given, "require") {
+        if node.as_map().is_none() {
+            selection.require.extend(form.text(node, "require"));
+            continue;
+        }
+        let Some(limited) = form.members_or_more(node, "requirement", &["name", "methods"], &[]) else { continue };
+        let Some(name) = form.required_text(limited, "name") else { continue };
+        let methods = form.list(limited, "methods").iter().filter_map(|node| form.text(node, "methods"));
+        let methods: Vec<String> = methods.map(|method| method.value).collect();
+        if !methods.is_empty() {
+            selection.only_for.push((name.value.clone(), methods));
+        }
+        selection.require.push(name);
+    }
+    selection.skip = form.list(given, "skip").iter().filter_map(|node| form.text(node, "skip")).collect();
+    selection
 }
 
 fn read_resources(form: &mut Form<'_>, members: Members<'_>) -> Vec<ResourceOverride> {

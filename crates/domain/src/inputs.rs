@@ -4,6 +4,8 @@
 //! the number of items, and `required` and `additionalProperties` of objects; other keywords say something to people and
 //! forms, and are no reason to refuse a value (`design/workflows.md`).
 
+use std::cmp::Ordering;
+
 use crate::{
     description::Violation,
     document::Node,
@@ -89,7 +91,7 @@ fn of_text(schema: &Json, text: String) -> Json {
     for kind in types {
         let found = match kind {
             "number" => number(&text).map(Json::Number),
-            "integer" => number(&text).and_then(truncated).map(Json::Number),
+            "integer" => number(&text).map(truncated).map(Json::Number),
             "boolean" if text == "true" => Some(Json::Bool(true)),
             "boolean" if text == "false" => Some(Json::Bool(false)),
             "array" => json_text::parse(&text).filter(|value| value.as_array().is_some()),
@@ -127,10 +129,10 @@ fn whole(float: f64) -> Number {
     if float.fract() == 0.0 && float.abs() <= EXACT { Number::Integer(float as i64) } else { Number::Float(float) }
 }
 
-fn truncated(number: Number) -> Option<Number> {
+fn truncated(number: Number) -> Number {
     match number {
-        Number::Integer(_) => Some(number),
-        Number::Float(float) => Some(whole(float.trunc())),
+        Number::Integer(_) => number,
+        Number::Float(float) => whole(float.trunc()),
     }
 }
 
@@ -257,7 +259,7 @@ pub fn is_equal(one: &Json, other: &Json) -> bool {
                 Number::Integer(integer) => whole_float(*integer),
                 Number::Float(float) => *float,
             };
-            one == other || same_float(one) == same_float(other)
+            one == other || same_float(one).partial_cmp(&same_float(other)) == Some(Ordering::Equal)
         }
         (Json::Array(one), Json::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_equal(one, other))

@@ -192,7 +192,10 @@ mod tests {
         let definition = |require: &[&str], skip: &[&str]| {
             let names = |names: &[&str]| names.iter().map(|name| at((*name).to_owned())).collect();
             let new = Definition::new("a.yaml", String::new(), at("a".to_owned()), at(name.clone()));
-            Definition { checks: Selection { require: names(require), skip: names(skip) }, ..new }
+            Definition {
+                checks: Selection { require: names(require), skip: names(skip), ..Selection::default() },
+                ..new
+            }
         };
         let options = |skip_all: bool, skip: &[&str], labels: &[&str]| CheckOptions {
             skip_all,

@@ -51,6 +51,8 @@ pub(crate) struct Instance<'a> {
     pub(crate) type_version: Option<&'a str>,
     /// The global arguments that the call gives, where a text may hold an expression.
     pub(crate) global_arguments: &'a Json,
+    /// Which of them are secrets by the schema of the type.
+    pub(crate) secret: &'a [&'a str],
     /// True for an expression that the author of the call wrote; others only look like one.
     pub(crate) is_expression: &'a (dyn Fn(&str) -> bool + Sync),
 }
@@ -119,6 +121,7 @@ impl Definitions {
                 definition::check_name(name)
                     .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{at}: {error}")))?;
                 let id = self.entropy.identifier();
+                refuse_secrets(wanted)?;
                 let text = Self::text(wanted, &id)?;
                 let path = path(&wanted.type_name.value, name);
                 let kept = self.files.create_automatic(&path, &text).await.map_err(|error| not_kept(wanted, &error))?;
@@ -164,6 +167,7 @@ impl Definitions {
         }
         let text = Self::text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
         if definition.place.is_automatic() {
+            refuse_secrets(wanted)?;
             let path = path(found_type, &wanted.name.value);
             let kept = self.files.replace_automatic(&path, &text).await.map_err(|error| not_kept(wanted, &error))?;
             let digest = Some(Digest::of(kept.text.as_bytes()));
@@ -205,6 +209,23 @@ impl Definitions {
         }
         members.push(("globalArguments", wanted.global_arguments.clone()));
         Ok(yaml_text::block(&Json::object(members)))
+    }
+}
+
+/// A secret that stands in a call as it is would be written into a file.
+fn refuse_secrets(wanted: Instance<'_>) -> Result<(), RunProblem> {
+    let given = wanted.global_arguments.as_object().unwrap_or_default();
+    let is_literal = |value: &Json| !value.as_str().is_some_and(|text| text.contains(template::OPEN));
+    match given.iter().find(|(name, value)| wanted.secret.contains(&name.as_str()) && is_literal(value)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!(
+                "the global argument `{name}` of `{}` is a secret, which no file may hold; put it into a vault and write \
+                 `${{{{ vault.get(VAULT, KEY) }}}}`",
+                wanted.name.value
+            );
+            Err(problem(Code::INVALID_INPUT, message))
+        }
     }
 }
 

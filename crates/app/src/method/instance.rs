@@ -63,12 +63,19 @@ pub(super) async fn settle(
             return Err(belongs_nowhere(&unknown, call, schema, None));
         }
     }
+    let properties = schema.map(inputs::properties).unwrap_or_default();
+    let secret: Vec<&str> = properties
+        .iter()
+        .filter(|(_, property)| property.get("sensitive") == Some(&Json::Bool(true)))
+        .map(|(name, _)| name.as_str())
+        .collect();
     let wanted = Instance {
         file: instance.file,
         type_name: instance.type_name,
         name: instance.name,
         type_version: description.version.as_deref(),
         global_arguments: &global_arguments,
+        secret: &secret,
         is_expression: &|raw| call.environment.is_left(raw),
     };
     let found = services.definitions.instance(instance.library, wanted).await?;
