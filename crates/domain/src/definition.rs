@@ -242,7 +242,7 @@ fn read_selection(form: &mut Form<'_>, members: Members<'_>, key: &str) -> Selec
             selection.require.extend(form.text(node, "require"));
             continue;
         }
-        let Some(limited) = form.members_or_more(node, "requirement", &["name", "methods"], &[]) else { continue };
+        let Some(limited) = form.open_members(node, "requirement", &["name", "methods"]) else { continue };
         let Some(name) = form.required_text(limited, "name") else { continue };
         let methods = form.list(limited, "methods").iter().filter_map(|node| form.text(node, "methods"));
         let methods: Vec<String> = methods.map(|method| method.value).collect();
