@@ -21,6 +21,7 @@ mod grants;
 mod hostile;
 mod kinds;
 mod links;
+mod methods;
 mod operations;
 mod origins;
 mod otel;

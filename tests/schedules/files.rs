@@ -12,7 +12,7 @@ use mangrove_domain::{
     workflow::{Misfire, Overlap, WorkflowFile, WorkflowFiles},
 };
 use mangrove_fs::files::DiskFiles;
-use mangrove_infra::{calendar::CronCalendar, documents::YamlDocuments, schema::JsonSchemas};
+use mangrove_infra::{calendar::CronCalendar, documents::YamlDocuments};
 use mangrove_testkit::{fixture::Tree, instant::instant};
 
 use crate::scheduler;
@@ -33,7 +33,7 @@ async fn read_allowing(tree: &Tree, external: WorkflowFiles, allowed: &[&str]) -
     let library = Library::load(&files, &YamlDocuments, &Layout::default(), external).await?;
     let calendar = CronCalendar::new("Europe/Berlin").expect("a zone");
     let allowed = allowed.iter().map(|name| (*name).to_owned()).collect();
-    Ok(LibrarySchedules::of(&library, &JsonSchemas, &calendar, &allowed))
+    Ok(LibrarySchedules::of(&library, &calendar, &allowed))
 }
 
 fn now() -> Timestamp {

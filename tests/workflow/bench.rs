@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_app::{
-    method::Services,
+    method::{Services, definitions::Definitions},
     secrets::Environment,
     types::{NotReady, ReadyType, Types, Unclaimed},
     vault::{self, Vaults},
@@ -25,9 +25,11 @@ use mangrove_domain::{
     bundle::LoadedBundle,
     description::{Description, MethodDescription},
     failure::Failure,
+    inputs,
     json::Json,
     ports::{
-        Call, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore, Session,
+        Call, Checked, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore,
+        SchemaValidator as _, Session,
     },
     problem::{Problem, Severity},
     run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
@@ -41,7 +43,7 @@ use mangrove_infra::{
     shell::SystemShell, vaults::BuiltInVaults,
 };
 use mangrove_testkit::{
-    fakes::{ManualClock, MemoryData, MemoryRuns, SeededEntropy},
+    fakes::{ManualClock, MemoryData, MemoryDefinitionFiles, MemoryRuns, SeededEntropy},
     fixture::Tree,
     rows,
 };
@@ -82,6 +84,8 @@ struct Calls {
 /// Runs actions instead of code.
 #[derive(Clone, Debug, Default)]
 struct Script {
+    /// Their JSON Schemas stand for the schemas of the extensions.
+    types: BTreeMap<String, Arc<Description>>,
     actions: Arc<BTreeMap<String, Vec<Action>>>,
     calls: Arc<Mutex<Calls>>,
 }
@@ -100,7 +104,7 @@ impl MethodRunner for Script {
 #[async_trait]
 impl Session for Script {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
-        let Call { path, arguments: args, schema, context, global_schema, .. } = call;
+        let Call { path, arguments: args, schema, context, global_schema, takes: _ } = call;
         let [methods, method, execute] = path.as_slice() else { panic!("an unusual path {path:?}") };
         assert_eq!((methods.as_str(), execute.as_str()), ("methods", "execute"));
         assert_eq!(
@@ -109,6 +113,7 @@ impl Session for Script {
         );
         let name = context.get("definition").and_then(|definition| definition.get("name")).and_then(Json::as_str);
         let label = format!("{}.{method}", name.expect("the name of a definition"));
+        let args = self.parsed(method, args, &context)?;
         {
             let mut calls = lock(&self.calls);
             calls.made.push(Called { label: label.clone(), arguments: args.clone(), context: context.clone() });
@@ -128,6 +133,25 @@ impl Session for Script {
         }
         lock(&self.calls).running -= 1;
         outcome
+    }
+}
+
+impl Script {
+    /// What the schemas of the type make of arguments.
+    fn parsed(&self, method: &str, arguments: Json, context: &Json) -> Result<Json, RunError> {
+        let type_name = context.get("modelType").and_then(|name| name.as_str().or_else(|| name.get("raw")?.as_str()));
+        let Some(description) = type_name.and_then(|name| self.types.get(name)) else { return Ok(arguments) };
+        let check = |schema: &Json, value: &Json, checked: Checked| {
+            let violations = JsonSchemas.validate(schema, value).expect("a schema");
+            if violations.is_empty() { Ok(()) } else { Err(RunError::Rejected { checked, violations }) }
+        };
+        if let (Some(schema), Some(global)) = (description.details.get("globalArguments"), context.get("globalArgs")) {
+            check(schema, global, Checked::GlobalArguments)?;
+        }
+        let schema = &description.method(method).expect("a method").arguments;
+        let made = inputs::with_defaults(schema, arguments);
+        check(schema, &made, Checked::Arguments)?;
+        Ok(made)
     }
 }
 
@@ -307,8 +331,8 @@ impl Bench {
         }
         Self {
             tree: Tree::new(files).expect("a directory"),
+            script: Script { types: types.ready.clone(), ..Script::default() },
             types,
-            script: Script::default(),
             environment: Vec::new(),
             limits: Limits::default(),
             options: RunOptions::default(),
@@ -378,6 +402,12 @@ impl Bench {
             vaults: self.vaults(),
             runs: Arc::clone(&self.runs),
             data: Arc::clone(&self.data) as _,
+            definitions: Definitions {
+                written: Arc::new(DiskFiles::new(self.tree.root())),
+                files: Arc::new(MemoryDefinitionFiles::new()),
+                documents: Arc::new(YamlDocuments),
+                entropy: Arc::new(SeededEntropy::new(2)),
+            },
             expressions: Arc::new(CelExpressions),
             schemas: Arc::new(JsonSchemas),
             clock: Arc::new(ManualClock::default()),

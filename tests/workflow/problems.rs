@@ -499,14 +499,14 @@ jobs:
     insta::assert_snapshot!(Bench::new(&format!("{}{inner}", workflow(jobs))).problems().await, @r#"
     workflows/inner.yaml:4:46: the inputs of scheduled runs: size: expected integer, found "soon"
     workflows/w.yaml:7:70: the arguments of `thing.size`: size: is required
-    workflows/w.yaml:9:91: the arguments of `thing.size`: size: expected integer, found "big"
-    workflows/w.yaml:9:100: the arguments of `thing.size`: on: expected boolean, found 3
-    workflows/w.yaml:9:103: the arguments of `thing.size`: nam: is not known — did you mean `name`?
+    workflows/w.yaml:9:91 (warning): the arguments of `thing.size`: size: expected integer, found "big"
+    workflows/w.yaml:9:100 (warning): the arguments of `thing.size`: on: expected boolean, found 3
+    workflows/w.yaml:9:103 (warning): the arguments of `thing.size`: `nam` is not known — did you mean `name`?
     workflows/w.yaml:11:70: the arguments of `thing.size`: size: is required
-    workflows/w.yaml:17:38: the arguments of `thing.size`: nam: is not known — did you mean `name`?
-    workflows/w.yaml:17:46: the arguments of `thing.size`: zoom: is not known — did you mean `zone`?
+    workflows/w.yaml:17:38 (warning): the arguments of `thing.size`: `nam` is not known — did you mean `name`?
+    workflows/w.yaml:17:46 (warning): the arguments of `thing.size`: `zoom` is not known — did you mean `zone`?
     workflows/w.yaml:19:50: the inputs of workflow `inner`: size: is required
-    workflows/w.yaml:19:66: the inputs of workflow `inner`: sise: is not known — did you mean `size`?
+    workflows/w.yaml:19:66 (warning): the inputs of workflow `inner`: `sise` is not known — did you mean `size`?
     "#);
 }
 
@@ -529,7 +529,6 @@ methods: {sizes: {arguments: {}}, size: {argument: {}}}
 id: 00000000-0000-4000-8000-000000000002
 name: c
 type: '@acme/thing'
-driver: docker
 globalArguments: {region: [x], zone: '${{ 1 + }}'}
 methods: {sizes: {arguments: {}}}
 //- /models/d.yaml
@@ -548,14 +547,14 @@ name: [
     );
     insta::assert_snapshot!(bench.problems().await, @r#"
     models/a.yaml:1:5: `id`: expected a UUID, found `1`
-    models/a.yaml:4:1: unknown key `globalArgument` in a definition — did you mean `globalArguments`?
-    models/b.yaml:6:42: unknown key `argument` in a method — did you mean `arguments`?
-    models/c.yaml:2:7: the identifier `00000000-0000-4000-8000-000000000002` belongs to models/c.yaml and models/d.yaml: neither can be used — give one of them another `id`
-    models/c.yaml:4:9 (warning): the driver `docker` is not used: this version runs methods in process
-    models/c.yaml:5:27: the global arguments of `c`: region: expected string, found ["x"]
-    models/c.yaml:5:38: `1 +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
-    models/c.yaml:6:11: `@acme/thing` has no method `sizes` — did you mean `size`?
-    models/d.yaml:2:7: the identifier `00000000-0000-4000-8000-000000000002` belongs to models/c.yaml and models/d.yaml: neither can be used — give one of them another `id`
+    models/a.yaml:4:1 (warning): unknown key `globalArgument` in a definition, which is ignored — did you mean `globalArguments`?
+    models/b.yaml:4:1: `driver` was removed from the format of a definition — take it out
+    models/b.yaml:6:42 (warning): unknown key `argument` in a method, which is ignored — did you mean `arguments`?
+    models/c.yaml:2:7 (warning): the identifier `00000000-0000-4000-8000-000000000002` belongs to models/c.yaml and models/d.yaml: they share their data — give one of them another `id`
+    models/c.yaml:4:27 (warning): the global arguments of `c`: region: expected string, found ["x"]
+    models/c.yaml:4:38: `1 +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+    models/c.yaml:5:11: `@acme/thing` has no method `sizes` — did you mean `size`?
+    models/d.yaml:2:7 (warning): the identifier `00000000-0000-4000-8000-000000000002` belongs to models/c.yaml and models/d.yaml: they share their data — give one of them another `id`
     models/f.yaml:1:1: a definition needs `type` — write `type: "@scope/name"`, or put the file below models/<type>/
     models/g.yaml:1:7: unclosed bracket '['
     "#);

@@ -29,8 +29,8 @@
 //! };
 //! use mangrove_domain::ports::NoBuildLocks;
 //! use mangrove_testkit::fakes::{
-//!     ManualClock, MemoryCatalog, MemorySeals, MemoryStore, MemoryTree, NeverAsked, ScriptedBundler, ScriptedInspector,
-//!     ScriptedPackages, SeededEntropy,
+//!     ManualClock, MemoryCatalog, MemoryDefinitionFiles, MemorySeals, MemoryStore, MemoryTree, NeverAsked,
+//!     ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
 //! };
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -50,6 +50,7 @@
 //! let repository = Repository {
 //!     directory: "/repository".into(),
 //!     environment: BTreeMap::new(),
+//!     definitions: Arc::new(MemoryDefinitionFiles::new()),
 //!     files: Arc::new(NeverAsked),
 //!     documents: Arc::new(NeverAsked),
 //!     expressions: Arc::new(NeverAsked),

@@ -33,7 +33,7 @@ pub struct ReadyType {
     pub description: Arc<Description>,
     /// The verified code of the row itself.
     pub bundle: LoadedBundle,
-    /// The add-ons that brought methods, with their verified code.
+    /// The add-ons that brought methods or checks, with their verified code.
     pub add_ons: Vec<ReadyAddOn>,
     /// Why add-ons of the same snapshot are left out, a sentence each.
     pub left_out: Vec<String>,
@@ -50,9 +50,11 @@ pub struct ReadyAddOn {
     pub bundle: LoadedBundle,
     /// The methods that it brought, with the index of the record of its list in which each stands.
     pub methods: BTreeMap<String, usize>,
+    /// As [`methods`](Self::methods), the checks that it brought.
+    pub checks: BTreeMap<String, usize>,
 }
 
-/// Where the code of a method lies.
+/// Where the code of a method or check lies.
 #[derive(Clone, Debug)]
 pub struct MethodCode<'a> {
     /// The row whose bundle has it: the type's own, or an add-on's.
@@ -61,7 +63,7 @@ pub struct MethodCode<'a> {
     pub bundle: &'a LoadedBundle,
     /// The export to call into.
     pub export_name: &'static str,
-    /// Where the method stands below that export.
+    /// Where the method or check stands below that export.
     pub path: Vec<String>,
 }
 
@@ -69,20 +71,36 @@ impl ReadyType {
     /// Where the code of a method of a model lies. A name that no add-on brought is taken for the model's own.
     #[must_use]
     pub fn code(&self, method: &str) -> MethodCode<'_> {
-        let added = self.add_ons.iter().find_map(|add_on| Some((add_on, add_on.methods.get(method)?)));
+        self.code_of("methods", |add_on| &add_on.methods, method)
+    }
+
+    /// Where the code of the type itself lies.
+    #[must_use]
+    pub fn own_code(&self) -> MethodCode<'_> {
+        MethodCode { row: &self.row, bundle: &self.bundle, export_name: "model", path: Vec::new() }
+    }
+
+    /// As [`code`](Self::code), of a check.
+    #[must_use]
+    pub fn check_code(&self, check: &str) -> MethodCode<'_> {
+        self.code_of("checks", |add_on| &add_on.checks, check)
+    }
+
+    fn code_of(
+        &self,
+        section: &str,
+        brought: impl Fn(&ReadyAddOn) -> &BTreeMap<String, usize>,
+        name: &str,
+    ) -> MethodCode<'_> {
+        let added = self.add_ons.iter().find_map(|add_on| Some((add_on, brought(add_on).get(name)?)));
         match added {
             Some((ReadyAddOn { row, bundle, .. }, record)) => MethodCode {
                 row,
                 bundle,
                 export_name: "extension",
-                path: vec!["methods".to_owned(), record.to_string(), method.to_owned()],
+                path: vec![section.to_owned(), record.to_string(), name.to_owned()],
             },
-            None => MethodCode {
-                row: &self.row,
-                bundle: &self.bundle,
-                export_name: "model",
-                path: vec!["methods".to_owned(), method.to_owned()],
-            },
+            None => MethodCode { path: vec![section.to_owned(), name.to_owned()], ..self.own_code() },
         }
     }
 }

@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mangrove_domain::time::parse_duration;
 
 pub(crate) use data::{Data, DataDelete, DataGet, DataList, DataQuery};
+pub(crate) use crate::{
+    inputs::Inputs,
+    model_args::{Checks, Method, MethodCall, Model, ModelType},
+};
 
 /// Finds, builds and runs the TypeScript extensions of a repository.
 #[derive(Debug, Parser)]
@@ -412,21 +416,6 @@ pub(crate) struct Scan {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Model {
-    /// List the definitions
-    List,
-    /// Run one method
-    Run {
-        /// The definition, by name or identifier
-        name: String,
-        /// The method
-        method: String,
-        #[command(flatten)]
-        inputs: Inputs,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum Workflow {
     /// List the workflows
     List,
@@ -545,6 +534,8 @@ pub(crate) struct Wanted {
     /// Where to write that report
     #[arg(long, value_name = "FILE", requires = "junit")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) checks: Checks,
 }
 
 /// How bad it is if an assertion does not hold.
@@ -556,16 +547,6 @@ pub(crate) enum Severity {
     Medium,
     /// Wrong
     High,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Inputs {
-    /// An input; may be given several times
-    #[arg(long = "input", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub(crate) input: Vec<(String, String)>,
-    /// A YAML or JSON file with inputs; `--input` wins over it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

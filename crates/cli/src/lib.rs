@@ -7,6 +7,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod aliases;
 mod args;
 mod client;
 mod commands;
@@ -16,10 +17,12 @@ mod errors;
 mod exit;
 mod explain;
 mod init;
+mod inputs;
 mod interrupt;
 mod line;
 mod live;
 mod log;
+mod model_args;
 mod printer;
 mod progress;
 mod run_text;
@@ -87,7 +90,7 @@ impl Runner {
     /// Reads the command line, does what it says, and gives the exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let arguments = match Arguments::try_parse() {
+        let arguments = match Arguments::try_parse_from(aliases::usual(std::env::args_os())) {
             Ok(arguments) => arguments,
             Err(error) => {
                 return if error.use_stderr() { refuse(error) } else { tell(&error) }.into();
@@ -201,6 +204,25 @@ const fn suits_a_server(command: &Command) -> bool {
     )
 }
 
+async fn dispatch_model(context: &Context, command: args::Model) -> Result<Exit, CommandError> {
+    use args::{Method, Model, ModelType};
+    match command {
+        Model::List => commands::model::list(context).await,
+        Model::Run(call) | Model::Method(Method::Run(call)) => commands::model::run(context, &call).await,
+        Model::Create { type_name, name, global_arguments } => {
+            commands::model::create(context, &type_name, &name, &global_arguments).await
+        }
+        Model::Get { name } => commands::model::get(context, &name).await,
+        Model::Search { query, all } => commands::model::search(context, query.as_deref(), all).await,
+        Model::Validate { name } => commands::model::validate(context, name.as_deref()).await,
+        Model::Method(Method::Describe { name, method }) => {
+            commands::model::describe_method(context, &name, &method).await
+        }
+        Model::Type(ModelType::Describe { type_name }) => commands::model::describe_type(context, &type_name).await,
+        Model::Type(ModelType::Search { query }) => commands::model::search_types(context, query.as_deref()).await,
+    }
+}
+
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {
     if context.global.server.as_deref().is_some_and(|server| !server.is_empty()) && !suits_a_server(&command) {
         let hint = "leave out `--server`, or unset MANGROVE_SERVER, to work on the repository itself";
@@ -220,10 +242,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Bundle { file, output, self_contained } => {
             commands::bundle::run(context, &file, output.as_deref(), self_contained).await
         }
-        Command::Model(args::Model::List) => commands::model::list(context).await,
-        Command::Model(args::Model::Run { name, method, inputs }) => {
-            commands::model::run(context, &name, &method, &inputs).await
-        }
+        Command::Model(model) => dispatch_model(context, model).await,
         Command::Workflow(args::Workflow::List) => commands::workflow::list(context).await,
         Command::Workflow(args::Workflow::Validate { name }) => {
             commands::workflow::validate(context, name.as_deref()).await

@@ -34,6 +34,7 @@ fn command(action: &UserAction) -> String {
         UserAction::ListTypes => "mangrove types".to_owned(),
         UserAction::ListWorkflows => "mangrove workflow list".to_owned(),
         UserAction::ValidateWorkflows => "mangrove workflow validate".to_owned(),
+        UserAction::CreateDefinition { name } => format!("mangrove model create TYPE {name}"),
         UserAction::RebuildCatalog => "mangrove catalog rebuild".to_owned(),
         UserAction::Repair => "mangrove doctor --repair --apply".to_owned(),
         UserAction::InstallDeno => "mangrove runtime install deno".to_owned(),

@@ -19,6 +19,7 @@ mod evaluated;
 mod failure;
 pub mod human;
 pub mod json;
+mod model;
 mod moment;
 mod problem;
 mod problem_details;
@@ -54,6 +55,11 @@ pub use self::{
     error_report::{ErrorReport, hint_for},
     evaluated::evaluated_workflow,
     failure::{FailureDocument, FaultDocument},
+    model::{
+        CreatedModelDocument, FoundModelDocument, ModelDocument, ModelMethodDocument, ModelSearchDocument,
+        ModelTypeDocument, ModelTypeSearchDocument, ModelValidationDocument, ModelValidationsDocument,
+        TypeNameDocument, ValidationDocument,
+    },
     moment::Moment,
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,

@@ -27,6 +27,11 @@ pub enum UserAction {
     ListWorkflows,
     /// Checking the repository's definitions and workflows.
     ValidateWorkflows,
+    /// Making a definition.
+    CreateDefinition {
+        /// Its name.
+        name: String,
+    },
     /// Making the catalog again from the sources.
     RebuildCatalog,
     /// Repairing whatever can be repaired.
@@ -125,6 +130,7 @@ impl fmt::Display for UserAction {
             UserAction::ListTypes => out.write_str("the catalog"),
             UserAction::ListWorkflows => out.write_str("the list of workflows"),
             UserAction::ValidateWorkflows => out.write_str("the validation of workflows"),
+            UserAction::CreateDefinition { name } => write!(out, "the creation of a definition `{name}`"),
             UserAction::RebuildCatalog => out.write_str("a rebuild of the catalog"),
             UserAction::Repair => out.write_str("a repair"),
             UserAction::InstallDeno => out.write_str("an installation of Deno"),

@@ -18,6 +18,9 @@ use crate::{
 /// The member of an add-on's details that says in which record of its list each method stands: method name to index.
 pub const RECORDS: &str = "methodRecords";
 
+/// As [`RECORDS`], of checks.
+pub const CHECK_RECORDS: &str = "checkRecords";
+
 /// The sections of details to which an add-on may add.
 const SECTIONS: [(&str, &str); 2] = [("checks", "check"), ("resources", "resource")];
 
@@ -27,17 +30,19 @@ pub struct Attachment {
     /// The base with everything that was added.
     pub description: Description,
     /// Where each method that is not the base's own comes from, by its name.
-    pub methods: BTreeMap<String, AddedMethod>,
+    pub methods: BTreeMap<String, Added>,
+    /// Where each check that is not the base's own comes from, by its name.
+    pub checks: BTreeMap<String, Added>,
     /// What add-ons lost because the name was taken, in the order of attachment.
     pub collisions: Vec<Collision>,
 }
 
-/// A method that an add-on brought.
+/// Where something stands that an add-on brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddedMethod {
+pub struct Added {
     /// The add-on.
     pub add_on: SourceId,
-    /// The index of its record in the add-on's list of methods.
+    /// The index of its record in the add-on's list.
     pub record: usize,
 }
 
@@ -73,7 +78,7 @@ impl Collision {
 pub fn attach(base: (&SourceId, &Description), add_ons: &[(&SourceId, &Description)]) -> Attachment {
     let (base_source, base) = base;
     let mut whole = base.clone();
-    let mut methods = BTreeMap::new();
+    let (mut methods, mut checks) = (BTreeMap::new(), BTreeMap::new());
     let mut collisions = Vec::new();
     // Who has a name: what it is, and the name.
     let mut owners: BTreeMap<(&str, &str), &SourceId> = BTreeMap::new();
@@ -93,8 +98,8 @@ pub fn attach(base: (&SourceId, &Description), add_ons: &[(&SourceId, &Descripti
         for method in &add_on.methods {
             if take("method", &method.name, owners.get(&("method", method.name.as_str())).copied()) {
                 owners.insert(("method", method.name.as_str()), source);
-                let record = record(add_on, &method.name);
-                methods.insert(method.name.clone(), AddedMethod { add_on: source.clone(), record });
+                let record = record(add_on, RECORDS, &method.name);
+                methods.insert(method.name.clone(), Added { add_on: source.clone(), record });
                 whole.methods.push(method.clone());
             }
         }
@@ -103,6 +108,10 @@ pub fn attach(base: (&SourceId, &Description), add_ons: &[(&SourceId, &Descripti
                 if take(what, name, owners.get(&(what, name.as_str())).copied()) {
                     owners.insert((what, name.as_str()), source);
                     push(&mut whole.details, section, name, value);
+                    if what == "check" {
+                        let record = record(add_on, CHECK_RECORDS, name);
+                        checks.insert(name.clone(), Added { add_on: source.clone(), record });
+                    }
                 }
             }
         }
@@ -110,15 +119,15 @@ pub fn attach(base: (&SourceId, &Description), add_ons: &[(&SourceId, &Descripti
     }
     whole.requirements.sort();
     whole.requirements.dedup();
-    Attachment { description: whole, methods, collisions }
+    Attachment { description: whole, methods, checks, collisions }
 }
 
 fn members<'a>(description: &'a Description, section: &str) -> &'a [(String, Json)] {
     description.details.get(section).and_then(Json::as_object).unwrap_or_default()
 }
 
-fn record(add_on: &Description, method: &str) -> usize {
-    match add_on.details.get(RECORDS).and_then(|records| records.get(method)) {
+fn record(add_on: &Description, records: &str, name: &str) -> usize {
+    match add_on.details.get(records).and_then(|records| records.get(name)) {
         Some(Json::Number(Number::Integer(index))) => usize::try_from(*index).unwrap_or_default(),
         _ => 0,
     }

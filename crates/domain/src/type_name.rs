@@ -66,6 +66,12 @@ impl TypeName {
         (enough(segments.len()) && segments.iter().all(is_strict)).then(|| Self(text.into()))
     }
 
+    /// The same name without `@` before it; `None` if it has none.
+    #[must_use]
+    pub fn without_at(&self) -> Option<Self> {
+        Self::model(self.0.strip_prefix('@')?).ok()
+    }
+
     /// A name that was accepted before and comes back from storage.
     pub fn stored(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())

@@ -4,7 +4,7 @@ use mangrove_domain::{
     description::Violation,
     failure::Fault,
     json::Json,
-    ports::{Call, Checked, Member, RunError},
+    ports::{Call, Checked, Member, RunError, Takes},
     problem::Code,
 };
 use mangrove_fs::json_text;
@@ -19,13 +19,22 @@ pub fn location(export_name: &str, path: &[String]) -> String {
 #[must_use]
 pub fn location_of(export_name: &str, call: &Call) -> String {
     let location = location(export_name, &call.path);
-    call.member.as_ref().map_or_else(|| location.clone(), |member| format!("{location}().{}", member.name))
+    match &call.takes {
+        Takes::Member(member) => format!("{location}().{}", member.name),
+        Takes::ArgumentsAndContext | Takes::ContextToRead => location,
+    }
 }
 
-/// A member as the engines are told of it.
+/// What a function is called with, as the engines are told of it.
 #[must_use]
-pub fn member(member: &Member) -> Json {
-    Json::object([("name", Json::from(member.name.as_str())), ("args", Json::Array(member.arguments.clone()))])
+pub fn takes(takes: &Takes) -> Json {
+    match takes {
+        Takes::ArgumentsAndContext => Json::Null,
+        Takes::ContextToRead => Json::from("context"),
+        Takes::Member(Member { name, arguments }) => {
+            Json::object([("name", Json::from(name.as_str())), ("args", Json::Array(arguments.clone()))])
+        }
+    }
 }
 
 /// The value that a call gave as JSON text.

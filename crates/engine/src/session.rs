@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mangrove_domain::{
     failure::Fault,
     json::Json,
-    ports::{Call, Checked, HostCall, OpenRequest, RunError},
+    ports::{Call, Checked, HostCall, OpenRequest, RunError, Takes},
     problem::Code,
 };
 use mangrove_fs::json_text;
@@ -153,9 +153,9 @@ fn call(
     let schema = below(machine, context, &request.schema)?;
     let global_schema = below(machine, context, &request.global_schema)?;
     let (arguments, data) = (request.arguments.to_string(), request.context.to_string());
-    let member = request.member.as_ref().map(|member| outcome::member(member).to_string());
+    let takes = outcome::takes(&request.takes).to_string();
     let promise: Promise =
-        start.call((function.clone(), parent, arguments, data, schema, global_schema, member)).map_err(stop)?;
+        start.call((function.clone(), parent, arguments, data, schema, global_schema, takes)).map_err(stop)?;
     machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
     // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
     let mut jobs = 0;

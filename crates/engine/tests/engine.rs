@@ -9,7 +9,7 @@ use mangrove_domain::{
     failure::{FailureClass, Fault},
     inspection::Inspection,
     json::Json,
-    ports::{Call, HostCall, InspectRequest, OpenRequest, RunError},
+    ports::{Call, HostCall, InspectRequest, OpenRequest, RunError, Takes},
     problem::Code,
     shape::Shape,
 };
@@ -786,19 +786,31 @@ async fn method_runner_contract() {
 /// A schema as an extension may bring one: `accepts` decides, the issue names `n`.
 const SCHEMAS: &str = "
     const issue = { path: ['n'], message: 'wrong' };
-    const schema = (accepts) => ({ _def: {}, parse: (value) => value, safeParse: (value) => accepts(value)
-        ? { success: true, data: { ...value, seen: true } } : { success: false, error: { issues: [issue] } } });
+    const schema = (accepts, found = issue) => ({ _def: {}, parse: (value) => value, safeParse: (value) => accepts(value)
+        ? { success: true, data: { ...value, seen: true } } : { success: false, error: { issues: [found] } } });
+    const member = (accepts, made) => ({ _def: {}, parse() {}, safeParse: (value) => accepts(value)
+        ? { success: true, data: made(value) } : { success: false, error: { issues: [{ path: [], message: 'wrong' }] } } });
+    const members = {
+        zone: member((value) => typeof value === 'string', (value) => value),
+        port: member((value) => value === undefined || typeof value === 'number', (value) => value ?? 80),
+    };
+    const absent = { path: ['zone'], message: 'is required' };
     const standard = { parse() {}, safeParse: undefined, '~standard': { validate: async (value) =>
         value.n > 2 ? { value: { n: value.n * 2 } } : { issues: [{ path: [{ key: 'n' }], message: 'too small' }] } } };
     const throwing = { _def: {}, parse() {}, safeParse: () => ({ success: false, error: new Error('not at all') }) };
     export const model = {
-        globalArguments: schema((value) => value.zone !== 'none'),
+        globalArguments: schema((value) => value.zone !== 'none', { path: ['zone'], message: 'wrong' }),
+        partly: { ...schema((value) => value.zone !== undefined, absent), shape: members },
         number: schema((value) => typeof value.n === 'number'), text: schema((value) => typeof value.n === 'string'),
         standard, throwing, plain: { type: 'object' },
         run: (args, ctx) => ({ args, globals: ctx.globalArgs }),
     };";
 
 fn checked(schema: &str, arguments: &str, globals: &str) -> String {
+    checked_by(schema, arguments, "globalArguments", globals)
+}
+
+fn checked_by(schema: &str, arguments: &str, globals_schema: &str, globals: &str) -> String {
     let mut session = open(SCHEMAS).unwrap();
     let json = |text: &str| match text {
         "{}" => Json::Object(Vec::new()),
@@ -812,8 +824,8 @@ fn checked(schema: &str, arguments: &str, globals: &str) -> String {
         arguments: json(arguments),
         schema: vec![schema.to_owned()],
         context: Json::object([("globalArgs", json(globals))]),
-        global_schema: vec!["globalArguments".to_owned()],
-        member: None,
+        global_schema: vec![globals_schema.to_owned()],
+        takes: Takes::ArgumentsAndContext,
     };
     match session.call(&call, &mut |_| Ok(Json::Null)) {
         Ok(value) => value.to_string(),
@@ -822,6 +834,26 @@ fn checked(schema: &str, arguments: &str, globals: &str) -> String {
         }
         Err(other) => panic!("{other}"),
     }
+}
+
+#[test]
+fn of_global_arguments_nothing_is_required_and_defaults_apply() {
+    let globals = |globals: &str| checked_by("plain", "n=3", "partly", globals);
+    assert_eq!(globals("zone=a"), r#"{"args":{"n":3},"globals":{"zone":"a","seen":true}}"#, "the whole fits");
+    assert_eq!(globals("{}"), r#"{"args":{"n":3},"globals":{"port":80}}"#);
+    assert_eq!(globals("port=8080"), r#"{"args":{"n":3},"globals":{"port":8080}}"#);
+    assert_eq!(globals("port=x"), "the global arguments: port: wrong");
+}
+
+#[test]
+fn a_check_gets_its_context_alone_and_nothing_that_writes() {
+    let code = "export const model = { check: (...all) => [all.length, typeof all[0].writeResource, typeof all[0].readResource,
+        typeof all[0].createFileWriter, all[0].methodName] };";
+    let mut session = open(code).unwrap();
+    let context = Json::object([("methodName", Json::from("run"))]);
+    let call = Call { takes: Takes::ContextToRead, ..unchecked_call(vec!["check".to_owned()], Json::Null, context) };
+    let value = session.call(&call, &mut |_| Ok(Json::Null)).unwrap();
+    assert_eq!(value.to_string(), r#"[1,"undefined","function","undefined","run"]"#);
 }
 
 #[test]
@@ -837,7 +869,7 @@ fn a_schema_that_objects_prevents_the_call() {
     assert_eq!(checked("number", "n=x", "{}"), "the arguments: n: wrong");
     assert_eq!(checked("standard", "n=1", "{}"), "the arguments: n: too small");
     assert_eq!(checked("throwing", "n=1", "{}"), "the arguments: not at all");
-    assert_eq!(checked("number", "n=3", "zone=none"), "the global arguments: n: wrong");
+    assert_eq!(checked("number", "n=3", "zone=none"), "the global arguments: zone: wrong");
 }
 
 #[test]

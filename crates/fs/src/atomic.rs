@@ -1,6 +1,7 @@
 //! Files that others see as they were or as they are to be, and never in between: written aside, then renamed.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Write as _},
     path::Path,
@@ -52,9 +53,7 @@ pub fn write_through(
     durability: Durability,
 ) -> io::Result<()> {
     let (directory, name) = Directory::make_for(root, path)?;
-    // The process's umask takes away from this.
-    let mode = Mode::from_raw_mode(0o666);
-    Written::new(scratch, mode, content, durability)?.replace(&directory, name)
+    Written::new(scratch, SHARED, content, durability)?.replace(&directory, name)
 }
 
 /// Gives the content a name in a directory that nobody has yet; only its owner may read it. False if the name is taken.
@@ -62,7 +61,17 @@ pub fn write_through(
 /// # Errors
 /// That of the operating system.
 pub fn create(directory: &Directory, name: &str, content: &[u8], durability: Durability) -> io::Result<bool> {
-    Written::new(directory, PRIVATE, content, durability)?.name_once(directory, name)
+    Written::new(directory, PRIVATE, content, durability)?.name_once(directory, OsStr::new(name))
+}
+
+/// Gives the content a name below `root` that nobody has yet; whoever reads other new files of this process may read it.
+/// Makes the directories that are missing. False if the name is taken.
+///
+/// # Errors
+/// As [`write()`].
+pub fn create_shared(root: &Path, path: &Path, content: &[u8], durability: Durability) -> io::Result<bool> {
+    let (directory, name) = Directory::make_for(root, path)?;
+    Written::new(&directory, SHARED, content, durability)?.name_once(&directory, name)
 }
 
 /// Makes a file or directory durable that is there already.
@@ -102,6 +111,9 @@ pub fn rename(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
 /// What its owner may read and write, and nobody else.
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
+/// What everybody may read and write; the process's umask takes away from this.
+const SHARED: Mode = Mode::from_raw_mode(0o666);
+
 /// A file that is whole and has no name yet under which anybody looks for it; removed with the value.
 struct Written<'a> {
     directory: &'a Directory,
@@ -126,7 +138,7 @@ impl<'a> Written<'a> {
     }
 
     /// Gives it this name, whoever has it.
-    fn replace(self, target: &Directory, name: &std::ffi::OsStr) -> io::Result<()> {
+    fn replace(self, target: &Directory, name: &OsStr) -> io::Result<()> {
         self.directory.rename(self.file.path().file_name().unwrap_or_default(), target, name)?;
         // It has no temporary name any more that had to be removed.
         self.file.keep()?;
@@ -134,7 +146,7 @@ impl<'a> Written<'a> {
     }
 
     /// Gives it this name, and false if somebody has it.
-    fn name_once(self, target: &Directory, name: &str) -> io::Result<bool> {
+    fn name_once(self, target: &Directory, name: &OsStr) -> io::Result<bool> {
         let temporary = self.file.path().file_name().unwrap_or_default();
         #[cfg(target_os = "linux")]
         {

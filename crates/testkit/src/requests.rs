@@ -6,7 +6,7 @@ use mangrove_domain::{
     bundle::LoadedBundle,
     json::Json,
     permission::{Grantee, Grants},
-    ports::{Call, OpenRequest},
+    ports::{Call, OpenRequest, Takes},
     source::RootId,
 };
 
@@ -30,5 +30,5 @@ pub fn open_model(bundle: LoadedBundle) -> OpenRequest {
 /// A call whose arguments no schema checks.
 #[must_use]
 pub const fn unchecked_call(path: Vec<String>, arguments: Json, context: Json) -> Call {
-    Call { path, arguments, schema: Vec::new(), context, global_schema: Vec::new(), member: None }
+    Call { path, arguments, schema: Vec::new(), context, global_schema: Vec::new(), takes: Takes::ArgumentsAndContext }
 }

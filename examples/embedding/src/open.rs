@@ -9,7 +9,7 @@ use mangrove_app::{
     service::{Parts, Repository, Service},
 };
 use mangrove_domain::ports::Documents;
-use mangrove_fs::files::DiskFiles;
+use mangrove_fs::{definition_files::DiskDefinitionFiles, files::DiskFiles};
 use mangrove_infra::{
     catalog::OpenMode,
     databases::SqliteDatabases,
@@ -59,6 +59,7 @@ pub(crate) fn service(directory: PathBuf) -> Result<Service> {
         entropy: Arc::new(SystemEntropy),
     };
     let repository = Repository {
+        definitions: Arc::new(DiskDefinitionFiles::new(&directory, "models", &state)),
         files: Arc::new(DiskFiles::new(&directory)),
         directory,
         environment,

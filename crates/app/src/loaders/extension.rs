@@ -4,7 +4,7 @@
 //! decided by [`attachment`](mangrove_domain::attachment), which knows the model; here only the form counts.
 
 use mangrove_domain::{
-    attachment::RECORDS,
+    attachment::{CHECK_RECORDS, RECORDS},
     description::{Description, MethodDescription, Violation},
     json::Json,
     judge::{Field, Judge},
@@ -25,7 +25,8 @@ pub(super) fn describe(shape: &Shape, site: &Site) -> Result<Description, Vec<Vi
         let mut details = vec![(RECORDS, records)];
         let checks_field = root.member("checks");
         if checks_field.is_present() {
-            details.push(("checks", checks(judge, &checks_field, &mut notes)));
+            let (checks, records) = checks(judge, &checks_field, &mut notes);
+            details.extend([("checks", checks), (CHECK_RECORDS, records)]);
         }
         let resources = root.member("resources");
         if resources.is_present() {
@@ -53,17 +54,20 @@ fn methods(judge: &mut Judge, field: &Field<'_>, notes: &mut Vec<String>) -> (Ve
     (methods, Json::Object(records))
 }
 
-fn checks(judge: &mut Judge, field: &Field<'_>, notes: &mut Vec<String>) -> Json {
+/// The checks of all records, and in which record each stands.
+fn checks(judge: &mut Judge, field: &Field<'_>, notes: &mut Vec<String>) -> (Json, Json) {
     let mut checks: Vec<(String, Json)> = Vec::new();
-    for record in judge.list(field).unwrap_or_default() {
-        let Json::Object(members) = sections::record_of(judge, &record, sections::check) else { continue };
+    let mut records = Vec::new();
+    for (index, record) in judge.list(field).unwrap_or_default().iter().enumerate() {
+        let Json::Object(members) = sections::record_of(judge, record, sections::check) else { continue };
         for (name, check) in members {
             if checks.iter().any(|(known, _)| *known == name) {
                 notes.push(format!("the check `{name}` is there more than once; the first one counts"));
             } else {
+                records.push((name.clone(), Json::from(i64::try_from(index).unwrap_or(i64::MAX))));
                 checks.push((name, check));
             }
         }
     }
-    Json::Object(checks)
+    (Json::Object(checks), Json::Object(records))
 }

@@ -1,12 +1,13 @@
-//! Arguments: merged, completed with defaults, coerced. Pure.
+//! Arguments: merged, routed, coerced. Pure. Whether they fit is for the extension's own schema to say: its JSON Schema knows
+//! the names of arguments, and what a text may have been meant for.
 
 use mangrove_domain::{
-    description::Violation,
+    inputs,
     json::{Json, Number},
-    nearest,
+    json_text, nearest,
 };
 
-/// How deep values are completed; deeper ones stay as they are.
+/// How deep values are coerced; deeper ones stay as they are.
 const MAX_DEPTH: usize = 32;
 
 /// The members of all layers; a later layer replaces members of an earlier one.
@@ -16,10 +17,13 @@ pub fn merge(layers: &[&Json]) -> Json {
     Json::object(members)
 }
 
-/// The members that a method's schema knows, of arguments that are meant for all methods. A schema that names no
-/// properties, or allows others, knows all of them.
+/// The members that a method's schema knows, of arguments that are meant for all methods. A schema that takes anything and
+/// names nothing knows none of them, unless it says nothing at all.
 #[must_use]
 pub fn known_to(schema: &Json, arguments: &Json) -> Json {
+    if is_record(schema) {
+        return Json::Object(Vec::new());
+    }
     let Some(properties) = schema.get("properties") else { return arguments.clone() };
     if allows_others(schema) {
         return arguments.clone();
@@ -38,62 +42,97 @@ pub fn allows_others(schema: &Json) -> bool {
     }
 }
 
-/// Arguments that a schema would drop without a word and whose name is nearly one that it knows: slips.
+/// True for the schema of a record: members of any names.
+fn is_record(schema: &Json) -> bool {
+    inputs::properties(schema).is_empty() && allows_others(schema)
+}
+
+/// True if a schema names its members and takes no others.
 #[must_use]
-pub fn slips(schema: &Json, arguments: &Json) -> Vec<Violation> {
-    let properties = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
-    // A schema that mentions others reports them itself.
-    if schema.get("additionalProperties").is_some() || allows_others(schema) {
+pub fn is_listing(schema: &Json) -> bool {
+    schema.get("properties").is_some() && !allows_others(schema)
+}
+
+/// Members that a schema does not name although it lists its members, each with a name that may have been meant.
+#[must_use]
+pub fn unknown(schema: &Json, arguments: &Json) -> Vec<(String, Option<String>)> {
+    if !is_listing(schema) {
         return Vec::new();
     }
-    let known = || properties.iter().map(|(name, _)| name.as_str());
-    let unknown =
-        arguments.as_object().unwrap_or_default().iter().filter(|(name, _)| !known().any(|known| known == name));
-    unknown
-        .filter_map(|(name, _)| {
-            let hint = nearest::hint(name, known())?;
-            Some(Violation { path: name.clone(), message: format!("is not known; {hint}") })
-        })
-        .collect()
+    let known = || inputs::properties(schema).iter().map(|(name, _)| name.as_str());
+    let names = arguments.as_object().unwrap_or_default().iter().map(|(name, _)| name);
+    let unknown = names.filter(|name| !known().any(|known| known == *name));
+    unknown.map(|name| (name.clone(), nearest::hint(name, known()))).collect()
 }
 
-/// The value with defaults filled in, and with texts read as numbers or booleans where the schema expects those
-/// and takes no text: `--input size=3` and YAML in quotes.
+/// Inputs of a call that names a type: arguments of the method, and global arguments of the instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Routed {
+    /// For the method.
+    pub arguments: Json,
+    /// For the instance.
+    pub global_arguments: Json,
+}
+
+/// Where each input belongs: to the method if its schema names it, else to the global arguments if theirs does, else to the
+/// method if it takes any name.
+///
+/// # Errors
+/// The names that belong nowhere.
+pub fn route(inputs: &Json, method: &Json, global: Option<&Json>) -> Result<Routed, Vec<String>> {
+    let (mut arguments, mut global_arguments, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let names = |schema: &Json, name: &str| inputs::properties(schema).iter().any(|(known, _)| known == name);
+    for (name, value) in inputs.as_object().unwrap_or_default() {
+        let member = (name.clone(), value.clone());
+        if names(method, name) {
+            arguments.push(member);
+        } else if global.is_some_and(|global| names(global, name)) {
+            global_arguments.push(member);
+        } else if !is_listing(method) {
+            arguments.push(member);
+        } else {
+            unknown.push(name.clone());
+        }
+    }
+    if unknown.is_empty() {
+        Ok(Routed { arguments: Json::Object(arguments), global_arguments: Json::Object(global_arguments) })
+    } else {
+        Err(unknown)
+    }
+}
+
+/// The value with texts read as numbers, booleans, lists or objects where the schema expects those and takes no text:
+/// `--input size=3` and YAML in quotes.
 #[must_use]
-pub fn complete(schema: &Json, value: Json) -> Json {
-    complete_at(schema, value, 0)
+pub fn coerced(schema: &Json, value: Json) -> Json {
+    coerced_at(schema, value, 0)
 }
 
-fn complete_at(schema: &Json, value: Json, depth: usize) -> Json {
+fn coerced_at(schema: &Json, value: Json, depth: usize) -> Json {
     if depth > MAX_DEPTH {
         return value;
     }
     match value {
-        Json::String(text) => coerced(schema, text),
+        Json::String(text) => of_text(schema, text),
         Json::Array(items) => match schema.get("items") {
             Some(items_schema) => {
-                Json::Array(items.into_iter().map(|item| complete_at(items_schema, item, depth + 1)).collect())
+                Json::Array(items.into_iter().map(|item| coerced_at(items_schema, item, depth + 1)).collect())
             }
             None => Json::Array(items),
         },
-        Json::Object(mut members) => {
-            let Some(properties) = schema.get("properties").and_then(Json::as_object) else {
-                return Json::Object(members);
+        Json::Object(members) => {
+            let known = inputs::properties(schema);
+            let member = |(name, value): (String, Json)| match known.iter().find(|(known, _)| *known == name) {
+                Some((_, schema)) => (name, coerced_at(schema, value, depth + 1)),
+                None => (name, value),
             };
-            for (name, schema) in properties {
-                if let Some((_, value)) = members.iter_mut().find(|(known, _)| known == name) {
-                    *value = complete_at(schema, std::mem::replace(value, Json::Null), depth + 1);
-                } else if let Some(default) = schema.get("default") {
-                    members.push((name.clone(), default.clone()));
-                }
-            }
-            Json::Object(members)
+            Json::Object(members.into_iter().map(member).collect())
         }
         Json::Null | Json::Bool(_) | Json::Number(_) => value,
     }
 }
 
-fn coerced(schema: &Json, text: String) -> Json {
+fn of_text(schema: &Json, text: String) -> Json {
     let mut expected = Vec::new();
     expected_types(schema, &mut expected, 0);
     if expected.is_empty() || expected.contains(&"string") {
@@ -102,6 +141,17 @@ fn coerced(schema: &Json, text: String) -> Json {
     let trimmed = text.trim();
     if expected.contains(&"boolean") && matches!(trimmed, "true" | "false") {
         return Json::Bool(trimmed == "true");
+    }
+    let parsed = || json_text::parse(trimmed);
+    if expected.contains(&"array")
+        && let Some(list) = parsed().filter(|value| value.as_array().is_some())
+    {
+        return coerced(schema, list);
+    }
+    if expected.contains(&"object")
+        && let Some(object) = parsed().filter(|value| value.as_object().is_some())
+    {
+        return coerced(schema, object);
     }
     if expected.contains(&"null") && trimmed == "null" {
         return Json::Null;
@@ -169,14 +219,38 @@ mod tests {
         let named = object([("properties", object([("region", of_type("string"))]))]);
         assert_eq!(known_to(&named, &global).to_string(), r#"{"region":"eu"}"#);
         assert_eq!(known_to(&object([]), &global), global);
-        let open = object([("properties", object([])), ("additionalProperties", object([]))]);
+        let open = object([("properties", object([("a", object([]))])), ("additionalProperties", object([]))]);
         assert_eq!(known_to(&open, &global), global);
         let closed = object([("properties", object([])), ("additionalProperties", Json::Bool(false))]);
         assert_eq!(known_to(&closed, &global), object([]));
+        let record = object([("type", Json::from("object")), ("additionalProperties", object([]))]);
+        assert_eq!(known_to(&record, &global), object([]), "a record gets the arguments of its method only");
     }
 
     #[test]
-    fn texts_become_what_the_schema_expects_and_defaults_are_filled() {
+    fn inputs_go_to_the_method_before_the_instance() {
+        let method = object([("properties", object([("text", of_type("string")), ("both", of_type("string"))]))]);
+        let global = object([("properties", object([("host", of_type("string")), ("both", of_type("string"))]))]);
+        let record = object([("additionalProperties", object([]))]);
+        let routed = |inputs: &[&str], method: &Json| {
+            let inputs = Json::object(inputs.iter().map(|name| (*name, Json::from(1))));
+            match route(&inputs, method, Some(&global)) {
+                Ok(Routed { arguments, global_arguments }) => format!("{arguments} {global_arguments}"),
+                Err(unknown) => unknown.join(" "),
+            }
+        };
+        for (number, inputs, schema, expected) in [
+            ("R1", &["text", "host"] as &[&str], &method, r#"{"text":1} {"host":1}"#),
+            ("R1", &["both"], &method, r#"{"both":1} {}"#),
+            ("R3", &["text", "zzz"], &method, "zzz"),
+            ("R4", &["a", "host"], &record, r#"{"a":1} {"host":1}"#),
+        ] {
+            assert_eq!(routed(inputs, schema), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn texts_become_what_the_schema_expects() {
         let optional = object([("anyOf", Json::Array(vec![of_type("integer"), of_type("null")]))]);
         let schema = object([(
             "properties",
@@ -187,8 +261,9 @@ mod tests {
                 ("name", of_type("string")),
                 ("limit", optional),
                 ("free", object([])),
-                ("zone", object([("type", Json::from("string")), ("default", Json::from("a"))])),
                 ("list", object([("type", Json::from("array")), ("items", of_type("integer"))])),
+                ("text", object([("type", Json::from("array")), ("items", of_type("integer"))])),
+                ("map", of_type("object")),
             ]),
         )]);
         let text = |text: &str| Json::from(text);
@@ -200,12 +275,14 @@ mod tests {
             ("limit", text("7")),
             ("free", text("8")),
             ("list", Json::Array(vec![text("1"), text("x")])),
+            ("text", text("[1, \"2\"]")),
+            ("map", text("[1]")),
         ]);
         assert_eq!(
-            complete(&schema, value).to_string(),
-            r#"{"size":1.5,"count":"1.5","on":true,"name":"3","limit":7,"free":"8","list":[1,"x"],"zone":"a"}"#
+            coerced(&schema, value).to_string(),
+            r#"{"size":1.5,"count":"1.5","on":true,"name":"3","limit":7,"free":"8","list":[1,"x"],"text":[1,2],"map":"[1]"}"#
         );
-        assert_eq!(complete(&of_type("number"), text("nan")), text("nan"));
-        assert_eq!(complete(&of_type("number"), text("inf")), text("inf"));
+        assert_eq!(coerced(&of_type("number"), text("nan")), text("nan"));
+        assert_eq!(coerced(&of_type("number"), text("inf")), text("inf"));
     }
 }

@@ -103,6 +103,16 @@ impl Host {
         self.log(&Json::from("warn"), &Json::from(text));
     }
 
+    /// As [`remark`](Self::remark), where nothing is wrong.
+    pub(super) fn inform(&self, text: &str) {
+        self.log(&Json::from("info"), &Json::from(text));
+    }
+
+    /// Logs what a check objects to.
+    pub(super) fn object(&self, text: &str) {
+        self.log(&Json::from("error"), &Json::from(text));
+    }
+
     fn log(&self, level: &Json, text: &Json) {
         let known = ["debug", "info", "warn", "error"];
         let level = level.as_str().filter(|level| known.contains(level)).unwrap_or("info");

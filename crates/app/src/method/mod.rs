@@ -2,11 +2,16 @@
 
 pub mod arguments;
 mod budget;
+pub mod checks;
+pub mod definitions;
 mod handle;
 mod host;
+mod instance;
 mod lines;
 mod origin;
 mod reading;
+mod upgrades;
+mod values;
 mod writing;
 
 use std::{
@@ -21,18 +26,19 @@ use mangrove_domain::{
     digest::Digest,
     document::Node,
     failure::Failure,
+    inputs,
     json::Json,
-    nearest,
     permission::{Grantee, Permission, Permissions},
     ports::{
         Call, Checked, Clock, DataStore, Entropy, Expressions, MethodHost, MethodRunner, OpenRequest, RunError,
-        RunStore, SchemaValidator, Shell,
+        RunStore, SchemaValidator, Shell, Takes,
     },
     problem::Code,
     row::Row,
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
     time::Timestamp,
+    type_name::TypeName,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -49,9 +55,14 @@ use crate::{
 
 pub(crate) use budget::{RunBudget, StepBudget};
 pub(crate) use host::OnLine;
+pub(crate) use instance::InstanceCall;
 pub(crate) use origin::{Origin, StepOrigin};
 
+use checks::CheckOptions;
+use definitions::Definitions;
 use host::{Host, State};
+use instance::Settled;
+use values::{globals, inputs_of, method_of, unknown_names, upgraded};
 
 /// How many characters of a message are kept.
 const MESSAGE_CHARACTERS: usize = 16_384;
@@ -71,6 +82,8 @@ pub struct Services {
     pub runs: Arc<dyn RunStore>,
     /// Keeps what methods write.
     pub data: Arc<dyn DataStore>,
+    /// Finds and keeps definitions.
+    pub definitions: Definitions,
     /// Evaluates `${{ … }}`.
     pub expressions: Arc<dyn Expressions>,
     /// Checks arguments and resources.
@@ -91,6 +104,12 @@ pub(crate) struct Invocation<'a> {
     pub(crate) method: &'a str,
     /// The step's arguments, rendered.
     pub(crate) inputs: &'a Json,
+    /// True for the one call that a person asked for, where a name that nobody knows is a slip.
+    pub(crate) is_single: bool,
+    /// The instance that is called, if that is named instead of a definition: `definition` is one without arguments.
+    pub(crate) instance: Option<InstanceCall<'a>>,
+    /// Which checks are left out.
+    pub(crate) checks: &'a CheckOptions,
     pub(crate) scope: &'a Scope,
     pub(crate) environment: &'a Arc<Environment>,
     /// All definitions.
@@ -144,11 +163,23 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         Ok(callee) => callee,
         Err((status, error)) => return Invoked::ended(status, Some(call.environment.mask_problem(error))),
     };
-    let provenance = Some(provenance(&call, &callee));
-    let prepared = match prepare(services, &call, &callee).await {
-        Ok(prepared) => prepared,
-        Err(error) => return Invoked { provenance, ..Invoked::failed(call.environment.mask_problem(error)) },
+    let settled = match call.instance {
+        None => None,
+        Some(instance) => {
+            match instance::settle(services, &call, instance, callee.description(), callee.left_out()).await {
+                Ok(settled) => Some(settled),
+                Err(error) => return Invoked::failed(call.environment.mask_problem(error)),
+            }
+        }
     };
+    let call = match &settled {
+        None => call,
+        Some(Settled { found, inputs }) => {
+            let digest = found.digest.or(call.digest);
+            Invocation { definition: &found.definition, digest, inputs, ..call }
+        }
+    };
+    let provenance = Some(provenance(&call, &callee));
     let host = Arc::new(Host {
         data: Arc::clone(&services.data),
         schemas: Arc::clone(&services.schemas),
@@ -170,9 +201,14 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     {
         host.remark(behind);
     }
+    if let Some(Settled { found, .. }) = &settled
+        && let Some(change) = found.change
+    {
+        host.inform(&instance::remark(change, &found.definition));
+    }
     // Dropping the call ends the worker or the command that is in it.
     let outcome = tokio::select! {
-        outcome = execute(services, &call, &callee, &prepared, &host) => outcome,
+        outcome = carry_out(services, &call, &callee, &host) => outcome,
         () = call.cancellation.cancelled() => Err(cancelled()),
     };
     let (handles, logs, twice) = {
@@ -253,7 +289,7 @@ async fn callee(services: &Services, call: &Invocation<'_>) -> Result<Callee, (R
     let ready = tokio::select! {
         biased;
         () = call.cancellation.cancelled() => return Err((RunStatus::Cancelled, cancelled())),
-        ready = services.types.ready(&kind, type_name) => ready,
+        ready = ready_type(services, &kind, type_name) => ready,
     };
     match ready {
         Ok(ready) => Ok(Callee::Extension(Box::new(ready))),
@@ -261,30 +297,39 @@ async fn callee(services: &Services, call: &Invocation<'_>) -> Result<Callee, (R
     }
 }
 
+/// A type, ready to run. One that begins with `@` and is not known is looked for without it.
+async fn ready_type(services: &Services, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
+    let found = services.types.ready(kind, type_name).await;
+    match (&found, type_name.without_at()) {
+        (Err(not_ready), Some(bare)) if not_ready.code() == Code::UNKNOWN_TYPE => {
+            services.types.ready(kind, &bare).await.map_or(found, Ok)
+        }
+        _ => found,
+    }
+}
+
 /// What a method is called with.
 struct Prepared {
     arguments: Json,
     context: Json,
+    /// Where the schema of the global arguments stands; empty if they stay as they are.
+    global_schema: Vec<String>,
     /// The secrets that stand in the arguments of a type that comes with the program.
     placeholders: Placeholders,
 }
 
-async fn prepare(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Result<Prepared, RunProblem> {
+async fn prepare(
+    services: &Services,
+    call: &Invocation<'_>,
+    callee: &Callee,
+    host: &Arc<Host>,
+) -> Result<Prepared, RunProblem> {
     let description = callee.description().as_ref();
     let definition = call.definition;
-    let Some(method) = description.method(call.method) else {
-        let known = description.methods.iter().map(|method| method.name.as_str());
-        let hint = nearest::hint(call.method, known.clone())
-            .unwrap_or_else(|| format!("known methods: {}", known.collect::<Vec<_>>().join(", ")));
-        let mut message = format!("`{}` has no method `{}`; {hint}", description.type_name, call.method);
-        for reason in callee.left_out() {
-            message.push_str("; ");
-            message.push_str(reason);
-        }
-        return Err(problem(Code::UNKNOWN_METHOD, message));
-    };
+    let method = method_of(description, call.method, callee.left_out())?;
     let about = definition_json(definition);
     let scope = call.scope.with_self(about.clone());
+    let scope = scope.with("inputs", inputs_of(services, call, &scope)?);
     // The shell gets secrets in another way than in its command.
     let placeholders = matches!(callee, Callee::BuiltIn(_)).then(Placeholders::default);
     let renderer = Renderer {
@@ -296,32 +341,111 @@ async fn prepare(services: &Services, call: &Invocation<'_>, callee: &Callee) ->
         secrets: &services.vaults,
         placeholders: placeholders.as_ref(),
     };
-    let mut global = rendered(&renderer, definition.global_arguments.as_ref()).await?;
+    let (given, unresolved) = globals(&renderer, definition.global_arguments.as_ref()).await?;
+    let mut global = match callee {
+        Callee::BuiltIn(_) => given,
+        Callee::Extension(ready) => upgraded(services, call, ready, host, given).await?,
+    };
+    let mut shared = global.clone();
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
-        global = arguments::complete(schema, global);
-        check(services, schema, &global, &subject_of(Checked::GlobalArguments, call))?;
+        global = arguments::coerced(schema, global);
+        let unknown = arguments::unknown(schema, &global);
+        if !unknown.is_empty() {
+            return Err(unknown_names(&subject_of(Checked::GlobalArguments, call), unknown));
+        }
+        shared = inputs::with_defaults(schema, global.clone());
     }
     let given = rendered(&renderer, definition.arguments_of(call.method)).await?;
     // What the step left for now means what it means there: `self` is its own.
     let of_step = Renderer { scope: call.scope, ..renderer };
     let inputs = of_step.hand_over(call.inputs, &definition.name.position(&definition.file)).await?;
     let schema = &method.arguments;
-    let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, &inputs]);
-    let merged = arguments::complete(schema, merged);
-    let mut violations = arguments::slips(schema, &arguments::merge(&[&given, &inputs]));
-    violations.extend(violations_of(services, schema, &merged, &subject_of(Checked::Arguments, call))?);
-    if !violations.is_empty() {
-        return Err(broken(&subject_of(Checked::Arguments, call), &violations));
+    if call.is_single && definition.inputs.is_some() {
+        let unknown = arguments::unknown(schema, call.inputs);
+        if !unknown.is_empty() {
+            return Err(unknown_names(&format!("the inputs of `{}.{}`", definition.name.value, call.method), unknown));
+        }
     }
-    let context = Json::object([
+    let has_value = |(name, _): &&(String, Json)| unresolved.get(name).is_none();
+    let shared = Json::Object(shared.as_object().unwrap_or_default().iter().filter(has_value).cloned().collect());
+    let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, &inputs]);
+    let merged = arguments::coerced(schema, merged);
+    let mut context = vec![
         ("repoDir", Json::from(call.repository)),
         ("modelType", Json::from(description.type_name.as_str())),
         ("modelId", Json::from(definition.id.as_str())),
         ("globalArgs", global),
         ("definition", about),
         ("methodName", Json::from(call.method)),
-    ]);
-    Ok(Prepared { arguments: merged, context, placeholders: placeholders.unwrap_or_default() })
+    ];
+    // What has no value has none that a schema could judge.
+    let mut global_schema = Vec::new();
+    if unresolved.as_object().is_none_or(<[_]>::is_empty) {
+        global_schema.push("globalArguments".to_owned());
+    } else {
+        context.push(("unresolvedGlobalArgs", unresolved));
+    }
+    let placeholders = placeholders.unwrap_or_default();
+    Ok(Prepared { arguments: merged, context: Json::object(context), global_schema, placeholders })
+}
+
+/// Calls the method if no check objects.
+async fn carry_out(
+    services: &Services,
+    call: &Invocation<'_>,
+    callee: &Callee,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let prepared = &prepare(services, call, callee, host).await?;
+    if let Callee::Extension(ready) = callee {
+        check(services, call, ready, prepared, host).await?;
+    }
+    execute(services, call, callee, prepared, host).await
+}
+
+/// Runs the checks that the model has for the method.
+async fn check(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: &ReadyType,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let method = method_of(&ready.description, call.method, &ready.left_out)?;
+    let selected = checks::selected(&ready.description, call.definition, method, call.checks);
+    if !selected.is_empty() {
+        let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+        let tools = checks::Tools {
+            runner: services.runner.as_ref(),
+            open: &|code| open_request(services, call, ready, code),
+            host: &as_host,
+            context: &prepared.context,
+            global_schema: &prepared.global_schema,
+        };
+        let label = format!("{}.{}", call.definition.name.value, call.method);
+        let objections = checks::run(&tools, ready, &selected).await.map_err(|(check, fault)| {
+            problem(fault.code, format!("`{label}` was not started: the check `{check}` cannot run: {fault}"))
+        })?;
+        if !objections.is_empty() {
+            for objection in &objections {
+                host.object(objection);
+            }
+            let message = format!("`{label}` was not started: {}", objections.join("; "));
+            return Err(problem(Code::CHECK_FAILED, message));
+        }
+    }
+    Ok(())
+}
+
+/// What opens the code of a method or check.
+fn open_request(services: &Services, call: &Invocation<'_>, ready: &ReadyType, code: &MethodCode<'_>) -> OpenRequest {
+    OpenRequest {
+        bundle: code.bundle.clone(),
+        export_name: code.export_name.to_owned(),
+        subject: code.row.source.to_string(),
+        requirements: ready.description.requirements.clone(),
+        grantee: grantee(services, call, ready, code.row),
+    }
 }
 
 /// What a definition says, as its methods are called with it.
@@ -392,13 +516,7 @@ async fn run_code(
 ) -> Result<(), RunProblem> {
     let label = label(call);
     let code = ready.code(call.method);
-    let request = OpenRequest {
-        bundle: code.bundle.clone(),
-        export_name: code.export_name.to_owned(),
-        subject: code.row.source.to_string(),
-        requirements: ready.description.requirements.clone(),
-        grantee: grantee(services, call, ready, code.row),
-    };
+    let request = open_request(services, call, ready, &code);
     let outcome = async {
         let mut session = services.runner.open(request).await?;
         let member = |name: &str| [code.path.clone(), vec![name.to_owned()]].concat();
@@ -407,8 +525,8 @@ async fn run_code(
             arguments: prepared.arguments.clone(),
             schema: member("arguments"),
             context: prepared.context.clone(),
-            global_schema: vec!["globalArguments".to_owned()],
-            member: None,
+            global_schema: prepared.global_schema.clone(),
+            takes: Takes::ArgumentsAndContext,
         };
         session.call(request, Arc::clone(host) as _).await
     };
@@ -437,16 +555,6 @@ fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &
         variables: call.environment.granted(grants.get(&Permission::Env)),
         grants,
     }
-}
-
-fn violations_of(services: &Services, schema: &Json, value: &Json, what: &str) -> Result<Vec<Violation>, RunProblem> {
-    let cannot = |error| problem(Code::INVALID_INPUT, format!("{what} cannot be checked: {error}"));
-    services.schemas.validate(schema, value).map_err(cannot)
-}
-
-fn check(services: &Services, schema: &Json, value: &Json, what: &str) -> Result<(), RunProblem> {
-    let violations = violations_of(services, schema, value, what)?;
-    if violations.is_empty() { Ok(()) } else { Err(broken(what, &violations)) }
 }
 
 fn broken(what: &str, violations: &[Violation]) -> RunProblem {

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     advice::{Advice, UserAction},
+    attachment::Added,
     bundle::LoadedBundle,
     failure::Fault,
     index::TypeIndex,
@@ -177,9 +178,12 @@ impl OnDemand {
             left_out.insert(add_on.source.clone(), reason);
         }
         let add_ons = add_ons.into_iter().filter_map(|row| {
-            let added = attachment.methods.iter().filter(|(_, method)| method.add_on == row.source);
-            let methods = added.map(|(name, method)| (name.clone(), method.record)).collect();
-            Some(ReadyAddOn { bundle: bundles.remove(&row.source)?, row, methods })
+            let of_row = |all: &BTreeMap<String, Added>| -> BTreeMap<String, usize> {
+                let added = all.iter().filter(|(_, added)| added.add_on == row.source);
+                added.map(|(name, added)| (name.clone(), added.record)).collect()
+            };
+            let (methods, checks) = (of_row(&attachment.methods), of_row(&attachment.checks));
+            Some(ReadyAddOn { bundle: bundles.remove(&row.source)?, row, methods, checks })
         });
         Ok(ReadyType {
             row,

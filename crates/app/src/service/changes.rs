@@ -58,7 +58,7 @@ impl Service {
     /// definitions, workflows and vault configurations.
     pub async fn watch_list(&self) -> WatchList {
         let mut list = self.scanner.ports().tree.looked_at().await;
-        let Layout { definitions, workflows, further_workflows, earlier_workflows } = Layout::default();
+        let Layout { definitions, workflows, further_workflows, earlier_workflows, .. } = Layout::default();
         let vaults = VAULTS_DIRECTORY.to_owned();
         let directories = [workflows, further_workflows, earlier_workflows, definitions, vaults];
         for directory in directories.map(|directory| self.repository.directory.join(directory)) {

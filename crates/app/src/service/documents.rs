@@ -71,7 +71,9 @@ impl Service {
 
     pub(super) async fn load_library(&self, external: WorkflowFiles) -> Result<Library, FilesError> {
         let (files, documents) = (self.repository.files.as_ref(), self.repository.documents.as_ref());
-        Library::load(files, documents, &Layout::default(), external).await
+        let mut library = Library::load(files, documents, &Layout::default(), external).await?;
+        library.add_automatic(documents, self.repository.definitions.automatic().await?);
+        Ok(library)
     }
 
     /// Everything that is wrong with definitions and workflows, or with one workflow and what it names. The types that
@@ -89,15 +91,7 @@ impl Service {
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
         let mut named = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
         named.retain(|name: &TypeName| builtin::model(name).is_none());
-        let request = self.scan_request(CancellationToken::new());
-        let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), &named, &request).await;
-        let unobservable = refreshed.map_err(ServiceError::Scan)?;
-        let index = self.types().await?;
-        // What claims them has a row by now.
-        let unclaimed =
-            move |_: &Kind, _: &TypeName| Unclaimed { unobservable: unobservable.clone(), ..Unclaimed::default() };
-        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, unclaimed).await;
-        let types = types.map_err(ServiceError::Scan)?;
+        let types = self.refreshed_types(&named).await?;
         let tools = Tools {
             types: &types,
             expressions: self.repository.expressions.as_ref(),
@@ -109,6 +103,19 @@ impl Service {
             Some(workflow) => validate::validate_workflow(&library, workflow, tools),
         };
         Ok(Validation { problems })
+    }
+
+    /// The types of the catalog, after those that are named were brought up to date.
+    pub(super) async fn refreshed_types(&self, named: &BTreeSet<TypeName>) -> Result<CatalogTypes, ServiceError> {
+        let request = self.scan_request(CancellationToken::new());
+        let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), named, &request).await;
+        let unobservable = refreshed.map_err(ServiceError::Scan)?;
+        let index = self.types().await?;
+        // What claims them has a row by now.
+        let unclaimed =
+            move |_: &Kind, _: &TypeName| Unclaimed { unobservable: unobservable.clone(), ..Unclaimed::default() };
+        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), index, unclaimed).await;
+        types.map_err(ServiceError::Scan)
     }
 
     /// A workflow by its name or identifier, with everything that its file says.
@@ -151,7 +158,7 @@ impl Service {
     pub fn schedules(&self, library: &Library) -> Result<LibrarySchedules, ServiceError> {
         let configuration = self.options.configuration.as_ref().map(|configuration| configuration.in_force());
         let allowed = configuration.map(|in_force| in_force.allowed_schedules).unwrap_or_default();
-        Ok(LibrarySchedules::of(library, self.repository.schemas.as_ref(), self.calendar()?, &allowed))
+        Ok(LibrarySchedules::of(library, self.calendar()?, &allowed))
     }
 
     /// The inputs of a run of this workflow, as it would begin with them: with defaults, and with texts that have become
@@ -159,8 +166,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Mistakes`]; a run would not begin.
-    pub fn check_inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
-        inputs::check(workflow, inputs, self.repository.schemas.as_ref())
+    pub fn check_inputs(workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
+        inputs::check(workflow, inputs)
     }
 
     /// The value of a YAML or JSON text; `name` is what people call it.

@@ -10,6 +10,7 @@ mod cache;
 mod catalog;
 mod changes;
 mod data;
+mod definitions;
 mod doctor;
 mod documents;
 mod error;
@@ -27,6 +28,7 @@ pub use self::{
     cache::{CacheUsage, PruneError, Pruned},
     catalog::{RebuildError, Rebuilt},
     data::{DataModel, DataPlace},
+    definitions::{CreateError, CreatedDefinition, ExaminedDefinition, NewDefinition, shown_global_arguments},
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},

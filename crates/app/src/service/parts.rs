@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
-    Calendar, Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, ProcessUsage,
-    Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell, VaultProviders,
+    Calendar, Configuration, DataStore, Databases, DefinitionFiles, Documents, Expressions, MethodRunner, PackageCache,
+    ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell, VaultProviders,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};
@@ -28,6 +28,8 @@ pub struct Repository {
     pub directory: PathBuf,
     /// The variables that `env` in expressions and code with grants can name.
     pub environment: BTreeMap<String, String>,
+    /// The definitions that the program writes.
+    pub definitions: Arc<dyn DefinitionFiles>,
     /// Its definitions and workflows as text.
     pub files: Arc<dyn RepositoryFiles>,
     /// Reads YAML and JSON.

@@ -9,7 +9,7 @@ use mangrove_domain::{
     json::Json,
     permission::{Grantee, Permission, Permissions},
     ports::{
-        Call, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Secret, Session, Vault, VaultError,
+        Call, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Secret, Session, Takes, Vault, VaultError,
     },
     problem::Code,
     source::Kind,
@@ -100,7 +100,7 @@ impl ExtensionVault {
             schema: Vec::new(),
             context: Json::Null,
             global_schema: Vec::new(),
-            member: Some(Member {
+            takes: Takes::Member(Member {
                 name: name.to_owned(),
                 arguments: arguments.iter().map(|argument| Json::from(*argument)).collect(),
             }),

@@ -2,24 +2,17 @@
 
 use mangrove_domain::{
     description::Violation,
+    inputs,
     json::Json,
     nearest,
-    ports::{SchemaError, SchemaValidator},
+    problem::{Code, Problem},
     workflow::Workflow,
 };
 
-use crate::method::arguments;
-
-/// Why inputs cannot be used.
+/// Why inputs cannot be used: at least one mistake, sorted by path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mistakes {
-    /// The schema of the workflow is none.
-    #[error(transparent)]
-    Schema(SchemaError),
-    /// They break the schema: at least one violation, sorted by path.
-    #[error("{}", .0.iter().map(|wrong| wrong.violation.to_string()).collect::<Vec<_>>().join("; "))]
-    Values(Vec<Mistake>),
-}
+#[error("{}", .0.iter().map(|wrong| wrong.violation.to_string()).collect::<Vec<_>>().join("; "))]
+pub struct Mistakes(pub Vec<Mistake>);
 
 /// One way in which inputs break the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,19 +27,37 @@ pub struct Mistake {
 ///
 /// # Errors
 /// [`Mistakes`].
-pub fn check(workflow: &Workflow, inputs: Json, schemas: &dyn SchemaValidator) -> Result<Json, Mistakes> {
+pub fn check(workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
     let schema = workflow.input_schema();
-    let inputs = arguments::complete(&schema, inputs);
-    let violations = schemas.validate(&schema, &inputs).map_err(Mistakes::Schema)?;
-    if violations.is_empty() {
-        return Ok(inputs);
-    }
-    let known = schema.get("properties").and_then(Json::as_object).unwrap_or_default();
+    let known = inputs::properties(&schema);
     let wrong = |violation: Violation| {
-        let names = known.iter().map(|(name, _)| name.as_str()).filter(|name| *name != violation.path);
         let is_known = known.iter().any(|(name, _)| violation.is_within(name));
-        let hint = if is_known { None } else { nearest::hint(&violation.path, names) };
+        let hint = if is_known { None } else { nearest_of(&schema, &violation.path) };
         Mistake { violation, hint }
     };
-    Err(Mistakes::Values(violations.into_iter().map(wrong).collect()))
+    inputs::check(&schema, inputs).map_err(|violations| Mistakes(violations.into_iter().map(wrong).collect()))
+}
+
+/// Inputs that a workflow which names its inputs does not name, as warnings: its expressions can use them all the same.
+#[must_use]
+pub fn unnamed(workflow: &Workflow, inputs: &Json) -> Vec<Problem> {
+    let schema = workflow.input_schema();
+    let known = inputs::properties(&schema);
+    if known.is_empty() || workflow.is_single_call() {
+        return Vec::new();
+    }
+    let given = inputs.as_object().unwrap_or_default().iter().map(|(name, _)| name);
+    let unknown = given.filter(|name| !known.iter().any(|(known, _)| known == *name));
+    unknown
+        .map(|name| {
+            let message = format!("the workflow names no input `{name}`");
+            Problem::warning(Code::INVALID_INPUT, workflow.name.value.clone(), message)
+                .advise_if(nearest_of(&schema, name))
+        })
+        .collect()
+}
+
+fn nearest_of(schema: &Json, name: &str) -> Option<String> {
+    let names = inputs::properties(schema).iter().map(|(known, _)| known.as_str());
+    nearest::hint(name, names.filter(|known| *known != name))
 }

@@ -7,18 +7,21 @@ use std::{
 
 use mangrove_domain::{
     advice::UserAction,
-    definition::{self, Definition},
+    definition::{self, Definition, Place},
     digest::Digest,
     document::Document,
     form::{Parsed, scalar_text},
-    ports::{Documents, FilesError, RepositoryFiles},
+    ports::{DefinitionText, Documents, FilesError, RepositoryFiles},
     problem::{Code, Problem, Severity},
     source::Origin,
     type_name::TypeName,
     workflow::{self, Target, Task, Workflow, WorkflowFile, WorkflowFiles},
 };
 
-use super::named::{find, first_before, is_in, repeated, shared};
+use super::{
+    definitions,
+    named::{find, first_before, is_in, repeated, shared},
+};
 
 const ENDINGS: [&str; 2] = [".yaml", ".yml"];
 /// How the names of files begin that are workflows whatever is in them.
@@ -27,8 +30,10 @@ const NAME_OF_WORKFLOWS: &str = "workflow-";
 /// Where a repository keeps them, relative to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Definitions, in folders named like their type.
+    /// Definitions, in folders named like their type or not.
     pub definitions: String,
+    /// Where definitions lie besides, in the order of their precedence.
+    pub further_definitions: Vec<(String, Place)>,
     /// Workflows, beside data that is none.
     pub workflows: String,
     /// Workflows and nothing else, in any folder.
@@ -41,6 +46,10 @@ impl Default for Layout {
     fn default() -> Self {
         Self {
             definitions: "models".to_owned(),
+            further_definitions: vec![
+                (".swamp/definitions".to_owned(), Place::Older),
+                (".swamp/auto-definitions".to_owned(), Place::AutomaticBefore),
+            ],
             workflows: "workflows".to_owned(),
             further_workflows: "extensions/workflows".to_owned(),
             earlier_workflows: ".swamp/workflows".to_owned(),
@@ -61,7 +70,7 @@ pub struct Library {
     pub problems: Vec<Problem>,
     digests: HashMap<String, Digest>,
     /// Where its definitions lie.
-    definitions_directory: String,
+    definition_directories: Vec<String>,
     /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
     foreign: HashSet<String>,
     /// Why files that lie beside workflows are none. Nobody is told, unless one was a workflow before.
@@ -95,22 +104,62 @@ impl Library {
         layout: &Layout,
         external: WorkflowFiles,
     ) -> Result<Self, FilesError> {
-        let mut library = Self { definitions_directory: layout.definitions.clone(), ..Self::default() };
-        let list = files.list(&[&layout.definitions], &ENDINGS).await?;
-        library.problems.extend(list.problems);
-        for path in list.paths {
-            let below = path.strip_prefix(layout.definitions.as_str()).unwrap_or(&path).trim_start_matches('/');
-            let path_type = below.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-            let parse = |document: &Document| definition::parse(document, path_type.as_deref());
-            if let Some(definition) = library.read(files, documents, &path, parse).await {
-                library.definitions.push(Arc::new(definition));
-            }
-        }
+        let mut library = Self::default();
+        library.load_definitions(files, documents, layout).await?;
         library.load_workflows(files, documents, layout).await?;
         library.add_external(documents, external);
-        let twins: Vec<Problem> = shared(&library.definitions).chain(shared(&library.workflows)).collect();
+        let twins: Vec<Problem> = shared(&library.workflows).collect();
         library.problems.extend(twins);
+        library.settle_definitions();
         Ok(library)
+    }
+
+    async fn load_definitions(
+        &mut self,
+        files: &dyn RepositoryFiles,
+        documents: &dyn Documents,
+        layout: &Layout,
+    ) -> Result<(), FilesError> {
+        let mut places = vec![(layout.definitions.as_str(), Place::Written)];
+        places.extend(layout.further_definitions.iter().map(|(directory, place)| (directory.as_str(), *place)));
+        let directories: Vec<&str> = places.iter().map(|(directory, _)| *directory).collect();
+        // All at once, so that a link from one of them to another is one file.
+        let list = files.list(&directories, &ENDINGS).await?;
+        self.problems.extend(list.problems);
+        for path in list.paths {
+            let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
+            let found = places.iter().find_map(|(directory, place)| Some((below(directory)?, *place)));
+            let (below, place) = found.unwrap_or((&path, Place::Written));
+            let path_type = below.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            let parse = |document: &Document| definition::parse(document, path_type.as_deref());
+            if let Some(definition) = self.read(files, documents, &path, parse).await {
+                self.definitions.push(Arc::new(Definition { place, ..definition }));
+            }
+        }
+        self.definition_directories = directories.into_iter().map(str::to_owned).collect();
+        Ok(())
+    }
+
+    /// Adds definitions that were made for steps and commands.
+    pub fn add_automatic(&mut self, documents: &dyn Documents, texts: Vec<DefinitionText>) {
+        for DefinitionText { file, text } in texts {
+            let parse = |document: &Document| definition::parse(document, None);
+            if let Some(definition) = self.parse(documents, &file, &text, parse) {
+                self.definitions.push(Arc::new(Definition { place: Place::Automatic, ..definition }));
+            }
+            self.definition_directories.push(file);
+        }
+        self.settle_definitions();
+    }
+
+    /// Says which of several definitions counts.
+    fn settle_definitions(&mut self) {
+        self.definitions = definitions::without_older_copies(std::mem::take(&mut self.definitions));
+        let kept: HashSet<&str> = self.definitions.iter().map(|definition| definition.file.as_str()).collect();
+        let is_twin =
+            |problem: &Problem| problem.code == Code::AMBIGUOUS_NAME && kept.contains(problem.subject.as_str());
+        self.problems.retain(|problem| !is_twin(problem));
+        self.problems.extend(definitions::twins(&self.definitions));
     }
 
     async fn load_workflows(
@@ -227,7 +276,7 @@ impl Library {
     /// # Errors
     /// The [`Problem`] that there is none, or that two files share its name or identifier.
     pub fn definition(&self, name: &str) -> Result<&Arc<Definition>, Problem> {
-        find(&self.definitions, name).map_err(|problem| with_broken(problem, self.broken(false)))
+        definitions::find(&self.definitions, name).map_err(|problem| with_broken(problem, self.broken(false)))
     }
 
     /// The workflow of this name, else of this identifier.
@@ -265,10 +314,12 @@ impl Library {
         (files, action)
     }
 
-    /// The definitions that can be used: those whose name and identifier are their own.
+    /// The definitions that can be used by their name.
     pub fn usable_definitions(&self) -> impl Iterator<Item = &Arc<Definition>> {
-        let repeated = repeated(&self.definitions);
-        self.definitions.iter().filter(move |definition| !is_in(&repeated, definition.as_ref()))
+        let is_found = |known: &Definition| {
+            definitions::find(&self.definitions, &known.name.value).is_ok_and(|found| found.file == known.file)
+        };
+        self.definitions.iter().filter(move |definition| is_found(definition.as_ref()))
     }
 
     /// The workflows that can be run: their name and identifier are their own, and none comes before them.
@@ -329,8 +380,13 @@ impl Library {
 
     /// True for what is wrong with a definition, or with the directory of definitions or one in it.
     pub(super) fn is_of_definitions(&self, problem: &Problem) -> bool {
-        let rest = problem.subject.strip_prefix(&self.definitions_directory);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let rest = |directory: &String| problem.subject.strip_prefix(directory.as_str());
+        self.definition_directories.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// What is wrong with definitions.
+    pub fn definition_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| self.is_of_definitions(problem))
     }
 
     /// What keeps workflows of other roots from being known.

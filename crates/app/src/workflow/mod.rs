@@ -1,6 +1,7 @@
 //! Definitions and workflows of a repository: loading, validating, running (`design/workflows.md`).
 
 pub mod catalogue;
+mod definitions;
 pub mod events;
 pub mod inputs;
 pub mod known;

@@ -1,9 +1,8 @@
-//! Definitions and workflows by their names and identifiers.
+//! Workflows by their names and identifiers.
 
 use std::{collections::HashSet, sync::Arc};
 
 use mangrove_domain::{
-    definition::Definition,
     form::Located,
     nearest,
     problem::{Code, Problem},
@@ -28,27 +27,6 @@ pub(super) trait Named {
     fn id(&self) -> &str;
     fn name(&self) -> &Located<String>;
     fn origin(&self) -> Origin;
-}
-
-impl Named for Definition {
-    const WHAT: &'static str = "definition";
-
-    fn file(&self) -> &str {
-        &self.file
-    }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn name(&self) -> &Located<String> {
-        &self.name
-    }
-
-    /// Definitions are data of the repository.
-    fn origin(&self) -> Origin {
-        Origin::Local
-    }
 }
 
 impl Named for Workflow {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    ports::{Calendar, Recurrence, SchemaValidator},
+    ports::{Calendar, Recurrence},
     problem::{Problem, Severity},
     source::Origin,
     workflow::Workflow,
@@ -44,12 +44,7 @@ impl LibrarySchedules {
     /// Looks at every workflow. One that cannot be run by its name does not run by itself either, and one that a pulled
     /// extension brought only if its name is `allowed`.
     #[must_use]
-    pub fn of(
-        library: &Library,
-        schemas: &dyn SchemaValidator,
-        calendar: &dyn Calendar,
-        allowed: &BTreeSet<String>,
-    ) -> Self {
+    pub fn of(library: &Library, calendar: &dyn Calendar, allowed: &BTreeSet<String>) -> Self {
         let mut schedules = Self::default();
         let mut usable = HashSet::new();
         for workflow in library.usable_workflows() {
@@ -58,7 +53,7 @@ impl LibrarySchedules {
                 schedules.add_broken(library.first_error(&workflow.file).cloned());
                 continue;
             }
-            match validate::recurrence(workflow, schemas, calendar) {
+            match validate::recurrence(workflow, calendar) {
                 None => {}
                 Some(Ok(recurrence)) if is_off(workflow, allowed) => {
                     schedules.not_enabled.push(Scheduled { workflow: Arc::clone(workflow), recurrence });

@@ -86,7 +86,7 @@ pub(crate) async fn resume(
     (given, wanted): (&args::Inputs, &args::Wanted),
 ) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let inputs = running::inputs(given)?;
+    let inputs = running::inputs(context, given)?;
     let resume = ResumeRun { workflow: name, run, from, inputs, options: running::options(wanted) };
     let started = service.resume_run(resume).await.map_err(|error| running::not_started(context, &error))?;
     running::follow(context, started, wanted).await

@@ -3,21 +3,19 @@
 use std::{collections::BTreeMap, pin::pin};
 
 use mangrove_app::{
+    method::checks::CheckOptions,
     service::{RunError, Runnable, StartRun, StartedRun},
     workflow::{NotRecorded, RunOptions, StartError},
 };
 use mangrove_documents::{
-    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, advice,
-    json,
+    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, json,
 };
 use mangrove_domain::{
-    advice::Advice,
     failure::FailureClass,
     json::Json,
     problem::{Code, Problem},
     run::{AssertSeverity, RunStatus},
 };
-use mangrove_fs::read::{self, FileKind, Within};
 
 use super::{Context, junit};
 use crate::{
@@ -26,6 +24,7 @@ use crate::{
     compose,
     errors::{CommandError, exit_for},
     exit::Exit,
+    inputs,
     live::{JsonLines, LiveView, View},
 };
 
@@ -152,7 +151,12 @@ async fn time_is_up(wanted: &args::Wanted) {
 
 /// What is wanted of a run.
 pub(super) fn options(wanted: &args::Wanted) -> RunOptions {
-    RunOptions { tags: wanted.tags.clone(), fail_on: wanted.fail_on.map(AssertSeverity::from) }
+    let args::Checks { skip_checks, skip_check, skip_check_label } = wanted.checks.clone();
+    RunOptions {
+        tags: wanted.tags.clone(),
+        fail_on: wanted.fail_on.map(AssertSeverity::from),
+        checks: CheckOptions { skip_all: skip_checks, skip: skip_check, skip_labels: skip_check_label },
+    }
 }
 
 impl From<args::Severity> for AssertSeverity {
@@ -250,29 +254,10 @@ fn print_broken_files(context: &Context, files: &[String]) {
     }
 }
 
-/// The inputs of the command line over those of the file. Values stay text here; the schema of the workflow or
-/// method turns them into what it wants.
-pub(super) fn inputs(inputs: &args::Inputs) -> Result<Json, CommandError> {
-    let parse = compose::parse_document;
-    let mut members: Vec<(String, Json)> = Vec::new();
-    if let Some(path) = &inputs.input_file {
-        let name = path.display().to_string();
-        let text = read::text(path, Within::Anywhere, FileKind::Document).map_err(|error| {
-            let message = format!("{name} cannot be read: {}", error.reason);
-            let code = error.into_fault().code;
-            let hint = Advice::for_code(code).as_ref().map(advice::text);
-            CommandError::usage(Some(code), message, hint.as_deref())
-        })?;
-        let value = parse(&name, &text)
-            .map_err(|error| CommandError::usage(Some(Code::MALFORMED_DOCUMENT), error.to_string(), None))?;
-        let Json::Object(read) = value else {
-            let message = format!("{name}: expected a mapping of inputs, found {}", value.type_name());
-            return Err(CommandError::usage(Some(Code::INVALID_DOCUMENT), message, None));
-        };
-        members = read;
-    }
-    members.extend(inputs.input.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))));
-    Ok(Json::object(members))
+/// The inputs of the command line over those of the file.
+pub(super) fn inputs(context: &Context, given: &args::Inputs) -> Result<Json, CommandError> {
+    let home = context.environment().get("HOME").map(String::as_str);
+    inputs::read(compose::parse_document, &given.input, given.input_file.as_deref(), home)
 }
 
 #[cfg(test)]

@@ -237,12 +237,17 @@ pub(crate) async fn run(
     (inputs, from_standard_input): (&args::Inputs, bool),
     wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
-    let given = running::inputs(inputs)?;
+    let given = running::inputs(context, inputs)?;
     let items = if from_standard_input { standard_input()? } else { vec![Json::Object(Vec::new())] };
     let mut exit = Exit::Done;
     for item in items {
         let inputs = arguments::merge(&[&item, &given]);
         exit = match context.client()? {
+            Some(_) if wanted.checks.is_any() => {
+                let message = "a daemon leaves out no checks";
+                let hint = "leave out `--server`, or write `checks: {skip: [...]}` into the definition";
+                return Err(CommandError::usage(None, message, Some(hint)));
+            }
             Some(client) => running::ask(context, &client, name, &inputs, wanted).await?,
             None => running::run(context, Runnable::Workflow(name.to_owned()), inputs, wanted).await?,
         };

@@ -20,7 +20,7 @@ use mangrove_app::{
     loaders::Registry,
     scan::Ports,
     service::{Access, BundlerChoice, Parts, Repository, Running, Service, Settings},
-    workflow::Limits,
+    workflow::{Limits, library},
 };
 use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
@@ -32,7 +32,7 @@ use mangrove_domain::{
     position::Position,
     problem::Problem,
 };
-use mangrove_fs::{build_locks::LockFiles, files::DiskFiles};
+use mangrove_fs::{build_locks::LockFiles, definition_files::DiskDefinitionFiles, files::DiskFiles};
 use mangrove_infra::{
     bundler::{
         self,
@@ -318,6 +318,11 @@ impl Composition {
         Repository {
             directory: self.settings.repository.clone(),
             environment: self.settings.environment.clone(),
+            definitions: Arc::new(DiskDefinitionFiles::new(
+                &self.settings.repository,
+                library::Layout::default().definitions,
+                &self.settings.state_directory,
+            )),
             files: Arc::new(DiskFiles::new(&self.settings.repository)),
             documents: Arc::clone(&self.documents),
             expressions: Arc::new(CelExpressions),

@@ -44,8 +44,7 @@ use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
 use mangrove_testkit::{
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore, MemoryTree,
-        NeverAsked, PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryDefinitionFiles, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, NeverAsked, PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };
@@ -273,6 +272,7 @@ impl World {
         let repository = Repository {
             directory: files.root(),
             environment: BTreeMap::new(),
+            definitions: Arc::new(MemoryDefinitionFiles::new()),
             files: Arc::new(DiskFiles::new(files.root())),
             documents: Arc::new(YamlDocuments),
             expressions: Arc::new(CelExpressions),

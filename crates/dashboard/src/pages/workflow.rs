@@ -8,7 +8,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
 };
-use mangrove_app::workflow::{Library, RunOptions, inputs::Mistakes};
+use mangrove_app::{
+    service::Service,
+    workflow::{Library, RunOptions, inputs::Mistakes},
+};
 use mangrove_daemon::http::{
     ApiError, InPath,
     work::{self, RunKey, RunRequest},
@@ -111,15 +114,9 @@ pub(crate) async fn start(
     let Some(inputs) = form.inputs() else {
         return refuse(&visitor, &library, found, form, Vec::new()).await;
     };
-    match service.check_inputs(&found.workflow, inputs.clone()) {
-        Ok(_) => {}
-        Err(Mistakes::Schema(error)) => {
-            return refuse(&visitor, &library, found, form, vec![format!("`inputs` of its file: {error}")]).await;
-        }
-        Err(Mistakes::Values(wrong)) => {
-            let others = form.refuse(wrong);
-            return refuse(&visitor, &library, found, form, others).await;
-        }
+    if let Err(Mistakes(wrong)) = Service::check_inputs(&found.workflow, inputs.clone()) {
+        let others = form.refuse(wrong);
+        return refuse(&visitor, &library, found, form, others).await;
     }
     let key = key(&visitor, &name, entered.get(KEY).map(String::as_str).unwrap_or_default(), &inputs)?;
     let serde_json::Value::Object(inputs) = json::to_value(&inputs) else {

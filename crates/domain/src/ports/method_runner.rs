@@ -56,12 +56,24 @@ pub struct Call {
     pub schema: Vec<String>,
     /// The data of its context.
     pub context: Json,
-    /// As [`schema`](Self::schema), for the member `globalArgs` of the context.
+    /// As [`schema`](Self::schema), for the member `globalArgs` of the context, of which nothing is required: what is
+    /// absent gets its default or stays absent.
     pub global_schema: Vec<String>,
-    /// A function of what that function gives, to be called instead. The first one is then called with its arguments, a
-    /// list, one after the other and without a context, and what it gives is kept for further calls with the same
-    /// arguments.
-    pub member: Option<Member>,
+    /// What the function is called with, or what is called instead.
+    pub takes: Takes,
+}
+
+/// What a function is called with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Takes {
+    /// Arguments and context, as methods are.
+    #[default]
+    ArgumentsAndContext,
+    /// The context alone, as checks are. It has no functions that write.
+    ContextToRead,
+    /// Its arguments, a list, one after the other and without a context. What it gives is kept for further calls with the
+    /// same arguments, and this function of that is called instead.
+    Member(Member),
 }
 
 /// A function of what another function gives.

@@ -14,6 +14,7 @@ mod clock;
 mod configuration;
 mod data_store;
 mod databases;
+mod definition_files;
 mod documents;
 mod entropy;
 mod export_inspector;
@@ -48,6 +49,7 @@ pub use clock::Clock;
 pub use configuration::Configuration;
 pub use data_store::{Content, DataError, DataField, DataSearch, DataStore, FoundData, NewData, Removed};
 pub use databases::Databases;
+pub use definition_files::{DefinitionFiles, DefinitionText};
 pub use documents::{DocumentError, Documents};
 pub use entropy::Entropy;
 pub use export_inspector::{ExportInspector, InspectRequest};
@@ -57,7 +59,9 @@ pub use expressions::{
 };
 pub use inspection_cache::InspectionCache;
 pub use loader::Loader;
-pub use method_runner::{Call, Checked, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Session};
+pub use method_runner::{
+    Call, Checked, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Session, Takes,
+};
 pub use package_cache::{PackageCache, PruneRequest};
 pub use packages::Packages;
 pub use process_usage::{PoolUsage, ProcessUsage, Usage};

@@ -187,6 +187,8 @@ codes! {
     RUN_BLOCKED = 702, "a run is blocked by a type";
     /// The name or the tags of an item of data are longer than they may be.
     DATA_NAME_TOO_LONG = 703, "the name or tags of data are too long";
+    /// A check before a method objected, or could not run.
+    CHECK_FAILED = 704, "a check did not pass";
     /// The process of a run ended before the run did.
     RUN_INTERRUPTED = 710, "the process of a run ended before the run";
     /// A run was stopped from outside.

@@ -26,25 +26,10 @@ pub use trigger::{Misfire, Overlap, Trigger};
 
 use std::time::Duration;
 
-use crate::{document::Node, form::Located, json::Json, source::Origin};
+use crate::{document::Node, form::Located, inputs, json::Json, source::Origin};
 
 /// How deep workflows may call each other.
 pub const MAXIMUM_NESTING: usize = 10;
-
-/// Keywords of a schema that speak of properties beside those that it names.
-const OPEN_KEYWORDS: [&str; 11] = [
-    "additionalProperties",
-    "patternProperties",
-    "unevaluatedProperties",
-    "propertyNames",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "if",
-    "not",
-    "$ref",
-    "dependentSchemas",
-];
 
 /// A workflow as its file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +38,7 @@ pub struct Workflow {
     pub file: String,
     /// Where its root comes from: workflows of the repository come before those of mounts, and these before pulled ones.
     pub origin: Origin,
-    /// A UUID.
+    /// A UUID; empty for one that no file holds.
     pub id: String,
     /// What people call it; unique among those of its origin.
     pub name: Located<String>,
@@ -78,23 +63,16 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// The schema of its inputs as JSON Schema, `type: object` added where it says nothing. One that names
-    /// properties and says nothing of others takes no others: an input that nobody asked for is a slip. A workflow
-    /// that names none takes any (`design/workflows.md`).
+    /// The schema of its inputs as JSON Schema of an object, whichever form it is written in.
     #[must_use]
     pub fn input_schema(&self) -> Json {
-        let mut schema = vec![("type".to_owned(), Json::from("object"))];
-        let members = match self.inputs.as_ref().map(Node::to_json) {
-            Some(Json::Object(members)) => members,
-            _ => Vec::new(),
-        };
-        schema.extend(members.into_iter().filter(|(key, _)| key != "type"));
-        let says = |key: &str| schema.iter().any(|(known, _)| known == key);
-        // Where schemas are put together, each part must let the properties of the others pass.
-        if says("properties") && !OPEN_KEYWORDS.iter().any(|keyword| says(keyword)) {
-            schema.push(("additionalProperties".to_owned(), Json::Bool(false)));
-        }
-        Json::Object(schema)
+        inputs::schema(self.inputs.as_ref())
+    }
+
+    /// True for one that was made up to call one method, for a person who asked for just that.
+    #[must_use]
+    pub fn is_single_call(&self) -> bool {
+        self.id.is_empty()
     }
 }
 

@@ -168,9 +168,6 @@ fn read_method(form: &mut Form<'_>, members: Members<'_>) -> Option<Task> {
         let hint = "a definition has its own: write them into its `globalArguments`".to_owned();
         form.error(node, "`globalArgs` belongs to a task with `modelType`", Some(hint));
     }
-    if let (Target::Instance { .. }, Some(node)) = (&target, &global_arguments) {
-        form.error(node, "`globalArgs` is not supported in this version", None);
-    }
     Some(Task::ModelMethod { target, method: method?, inputs, global_arguments })
 }
 

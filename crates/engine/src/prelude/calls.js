@@ -2,7 +2,7 @@
 // file, so that a method finds the same context wherever it runs (design/inspection.md). What it uses of the built-ins
 // is captured when `makeCalls` runs, before any code of an extension.
 
-const { apply, getOwnPropertyDescriptor } = Reflect;
+const { apply, deleteProperty, getOwnPropertyDescriptor, ownKeys } = Reflect;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const replace = uncurry(String.prototype.replace);
 const test = uncurry(RegExp.prototype.test);
@@ -102,6 +102,72 @@ const parseWith = async (schema, text) => {
   return second.issues === undefined ? second : first;
 };
 
+const has = (value, key) => getOwnPropertyDescriptor(value, key) !== undefined;
+
+// The schemas of the members of an object, by their names; `undefined` if the schema does not tell.
+const shapeOf = (schema) => {
+  let inner = schema;
+  for (let depth = 0; depth < 8 && inner !== undefined && inner !== null; depth += 1) {
+    const { shape } = inner;
+    if (isRecord(shape)) return shape;
+    // What checks or changes the whole has the object inside.
+    const definition = inner._def ?? inner._zod?.def;
+    inner = definition?.schema ?? definition?.innerType ?? definition?.in;
+  }
+  return undefined;
+};
+
+// What the schema of one member makes of its value, which may be absent.
+const parseMember = async (schema, key, value) => {
+  const first = await parseOnce(schema, value);
+  if (first.issues === undefined) return first;
+  const issues = [];
+  for (let index = 0; index < first.issues.length; index += 1) {
+    const { path, message } = first.issues[index];
+    const whole = [key];
+    for (let at = 0; at < path.length; at += 1) whole[at + 1] = path[at];
+    issues[index] = { path: whole, message };
+  }
+  const holder = create(null);
+  holder[key] = value;
+  if (!readTexts(holder, issues)) return { issues };
+  const second = await parseOnce(schema, holder[key]);
+  return second.issues === undefined ? second : { issues };
+};
+
+// As `parseWith`, of an object of which nothing is required: what is absent gets its default or stays absent.
+const parsePartly = async (schema, text) => {
+  const whole = await parseWith(schema, text);
+  if (whole.issues === undefined) return whole;
+  const given = parse(text);
+  const found = [];
+  for (let index = 0; index < whole.issues.length; index += 1) {
+    const issue = whole.issues[index];
+    if (issue.path.length === 0 || has(given, issue.path[0])) found[found.length] = issue;
+  }
+  if (found.length === whole.issues.length) return whole;
+  const shape = shapeOf(schema);
+  if (shape === undefined) return found.length === 0 ? { data: given } : { issues: found };
+  const issues = [];
+  const names = ownKeys(shape);
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index];
+    const member = shape[name];
+    if (typeof name !== "string" || !isSchema(member)) continue;
+    const isGiven = has(given, name);
+    const made = await parseMember(member, name, isGiven ? given[name] : undefined);
+    if (made.issues === undefined) {
+      if (made.data !== undefined) given[name] = made.data;
+    } else if (isGiven) {
+      for (let at = 0; at < made.issues.length; at += 1) issues[issues.length] = made.issues[at];
+    }
+  }
+  return issues.length === 0 ? { data: given } : { issues };
+};
+
+// What a function that only looks does not find in its context.
+const WRITERS = ["writeResource", "deleteResource", "createFileWriter"];
+
 const isSchema = (value) =>
   (typeof value === "object" || typeof value === "function") && value !== null &&
   (typeof value.safeParse === "function" || typeof value["~standard"]?.validate === "function");
@@ -143,8 +209,7 @@ export const makeCalls = (send, sendNow, makeContext) => {
 
   // What a function gave whose members are called, and the arguments that it was called with.
   let made = null;
-  const startMember = async (maker, self, args, member) => {
-    const { name, args: given } = parse(member);
+  const startMember = async (maker, self, args, { name, args: given }) => {
     if (made?.args !== args) made = { args, object: apply(maker, self, parse(args)) };
     let object;
     try {
@@ -162,15 +227,22 @@ export const makeCalls = (send, sendNow, makeContext) => {
   /**
    * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
    * text, of `{ checked, issues }`, with the issues as JSON text, if a schema objects, or of `{ absent }` with what stands
-   * there if `member` names no function of what the function gives.
+   * there if `takes` names no function of what the function gives. `takes` is JSON text: `null` for arguments and context,
+   * `"context"` for a context without what writes, `{ name, args }` for a member of what the function gives.
    */
-  const start = async (callee, self, args, context, schema, globalSchema, member) => {
-    if (typeof member === "string") return startMember(callee, self, args, member);
+  const start = async (callee, self, args, context, schema, globalSchema, takes) => {
+    const form = parse(takes);
+    if (isRecord(form)) return startMember(callee, self, args, form);
     const data = parse(context);
     if (isSchema(globalSchema) && isRecord(data.globalArgs)) {
-      const { data: made, issues } = await parseWith(globalSchema, encode(data.globalArgs));
+      const { data: made, issues } = await parsePartly(globalSchema, encode(data.globalArgs));
       if (issues !== undefined) return { checked: "globalArguments", issues: encode(issues) };
       data.globalArgs = made;
+    }
+    if (form === "context") {
+      const looking = contextOf(data).context;
+      for (let index = 0; index < WRITERS.length; index += 1) deleteProperty(looking, WRITERS[index]);
+      return encode(await apply(callee, self, [looking]));
     }
     let given = parse(args);
     if (isSchema(schema)) {

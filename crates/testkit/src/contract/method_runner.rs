@@ -11,7 +11,7 @@ use mangrove_domain::{
     description::Violation,
     json::Json,
     permission::{Grant, Grants, Permission},
-    ports::{Call, Checked, HostCall, Member, MethodHost, MethodRunner, RunError, Session},
+    ports::{Call, Checked, HostCall, Member, MethodHost, MethodRunner, RunError, Session, Takes},
     problem::Code,
 };
 
@@ -218,9 +218,9 @@ async fn members_of_what_a_function_gives_are_called(runner: &dyn MethodRunner, 
         let config = Json::object([("key", Json::from("from the configuration"))]);
         let made = Json::Array(vec![Json::from(vault), config]);
         let arguments = arguments.iter().map(|argument| Json::from(*argument)).collect();
-        let member = Some(Member { name: name.to_owned(), arguments });
+        let takes = Takes::Member(Member { name: name.to_owned(), arguments });
         let path = vec!["createProvider".to_owned()];
-        session.call(Call { member, ..unchecked_call(path, made, Json::Null) }, host.clone()).await
+        session.call(Call { takes, ..unchecked_call(path, made, Json::Null) }, host.clone()).await
     };
     assert_eq!(ask("v", "get", &["key"]).await, Ok(Json::from("from the configuration")));
     assert_eq!(ask("v", "get", &["none"]).await, Ok(Json::Null));

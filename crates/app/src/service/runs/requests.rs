@@ -12,10 +12,11 @@ use mangrove_domain::{
 
 use super::{active::Start, handle::RunHandle, live::RunEvents};
 use crate::{
-    method::Services,
+    method::{Services, definitions::Definitions},
     secrets::Environment,
     service::{base::Service, error::ServiceError},
     workflow::{
+        inputs,
         library::Library,
         run::{Beginning, Engine, Limits, RunOptions, RunRequest, StartError},
     },
@@ -46,6 +47,15 @@ pub enum Runnable {
     Method {
         /// The definition.
         definition: String,
+        /// Its method.
+        method: String,
+    },
+    /// One method of an instance of a type, which is made if it is not there.
+    Instance {
+        /// The model type.
+        type_name: String,
+        /// The instance.
+        name: String,
         /// Its method.
         method: String,
     },
@@ -102,13 +112,16 @@ impl Service {
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
-                RunRequest { workflow, inputs, trigger, options, file_problem: None }
+                RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
             }
             Runnable::Method { definition, method } => {
-                let request = Engine::method_request(&library, definition, method, inputs, trigger)?;
-                RunRequest { options, ..request }
+                Engine::method_request(&library, definition, method, inputs, trigger)?
+            }
+            Runnable::Instance { type_name, name, method } => {
+                Engine::instance_request(type_name, name, method, inputs, trigger)
             }
         };
+        let request = RunRequest { options, ..request };
         self.begin(engine, library, &file, request, self.expression_environment()).await
     }
 
@@ -131,7 +144,8 @@ impl Service {
         request: RunRequest,
         environment: Environment,
     ) -> Result<StartedRun, RunError> {
-        let problems = library.problems_of(file).cloned().collect();
+        let unnamed = inputs::unnamed(&request.workflow, &request.inputs);
+        let problems = library.problems_of(file).cloned().chain(unnamed).collect();
         let broken_files = broken_files(&library, file);
         let file_problem = request.file_problem.clone();
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
@@ -191,6 +205,12 @@ impl Service {
             vaults: self.vaults()?.clone(),
             runs: Arc::clone(self.run_store()?),
             data: Arc::clone(&running.data),
+            definitions: Definitions {
+                written: Arc::clone(&self.repository.files),
+                files: Arc::clone(&self.repository.definitions),
+                documents: Arc::clone(&self.repository.documents),
+                entropy: Arc::clone(&ports.entropy),
+            },
             expressions: Arc::clone(&self.repository.expressions),
             schemas: Arc::clone(&self.repository.schemas),
             clock: Arc::clone(&ports.clock),
@@ -213,6 +233,8 @@ fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
     let found = match what {
         Runnable::Workflow(name) => library.workflow(name).map(|workflow| workflow.file.clone()),
         Runnable::Method { definition, .. } => library.definition(definition).map(|known| known.file.clone()),
+        // What is wrong with a definition of its name is told when it is looked for.
+        Runnable::Instance { .. } => return Ok(String::new()),
     };
     found.map_err(|problem| unknown(library, problem))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    inputs,
     json::Json,
     problem::Problem,
     workflow::{Trigger, Workflow},
@@ -86,7 +87,7 @@ impl Service {
     /// What keeps a workflow from running by its schedule.
     fn schedule_problem(&self, workflow: &Workflow) -> Option<Problem> {
         let calendar = self.calendar().ok()?;
-        let recurrence = validate::recurrence(workflow, self.repository.schemas.as_ref(), calendar)?;
+        let recurrence = validate::recurrence(workflow, calendar)?;
         recurrence.err()?.into_iter().next()
     }
 
@@ -97,11 +98,8 @@ impl Service {
         environment: &Environment,
         vaults: &Vaults,
     ) -> Result<Json, StartError> {
-        let declares_event = workflow
-            .inputs
-            .as_ref()
-            .and_then(|node| node.get("properties"))
-            .is_some_and(|node| node.get("event").is_some());
+        let schema = workflow.input_schema();
+        let declares_event = inputs::properties(&schema).iter().any(|(name, _)| name == "event");
         let event = webhook.as_ref().and_then(|webhook| webhook.get("body")).filter(|_| declares_event).cloned();
         let event = Json::object(event.map(|event| ("event", event)));
         let Some(inputs) = workflow.trigger.as_ref().and_then(|Trigger { inputs, .. }| inputs.as_ref()) else {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     data::{DataLookups, Models, Records},
-    method::{RunBudget, Services},
+    method::{RunBudget, Services, checks::CheckOptions},
     render::{Renderer, Scope},
     secrets::Environment,
     workflow::{
@@ -48,6 +48,8 @@ pub(super) struct Context<'a> {
     pub(super) run_id: Arc<str>,
     /// What steps that go on have logged.
     pub(super) lines: Arc<Lines>,
+    /// Which checks are left out.
+    pub(super) checks: CheckOptions,
     /// From which severity on an assertion that does not hold fails its job.
     pub(super) fail_on: AssertSeverity,
     /// What the run may still leave behind.

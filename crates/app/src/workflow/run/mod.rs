@@ -38,7 +38,7 @@ use self::{
 };
 use crate::{
     data::{DataLookups, Models, Records},
-    method::{self, RunBudget, Services},
+    method::{self, RunBudget, Services, checks::CheckOptions},
     render::{NoLookups, Renderer, Scope},
     secrets::{Environment, MASK, NoSecrets},
     spans,
@@ -65,6 +65,7 @@ pub struct RecordedRun {
     workflow: Arc<Workflow>,
     record: RunRecord,
     fail_on: AssertSeverity,
+    checks: CheckOptions,
     /// The names of the workflows that led here, this one last.
     chain: Vec<String>,
     deadline: Option<Instant>,
@@ -140,7 +141,7 @@ impl Engine {
         trigger: String,
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
-        let workflow = Arc::new(single::workflow(&known.file, &known.name.value, method, &inputs));
+        let workflow = Arc::new(single::workflow(known, method, &inputs));
         Ok(RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None })
     }
 
@@ -156,6 +157,14 @@ impl Engine {
     ) -> Result<Arc<Workflow>, StartError> {
         let inputs = self.inputs(workflow, inputs).map_err(StartError::Problems)?;
         self.evaluated(workflow, &inputs, environment).await
+    }
+
+    /// What runs one method of an instance of a type, which is made if it is not there: a run as of
+    /// [`method_request`](Self::method_request).
+    #[must_use]
+    pub fn instance_request(type_name: &str, name: &str, method: &str, inputs: Json, trigger: String) -> RunRequest {
+        let workflow = Arc::new(single::of_instance(type_name, name, method, &inputs));
+        RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
@@ -206,9 +215,10 @@ impl Engine {
         let record = RunRecord { inputs, tags, ..record };
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => {
-                let fail_on = options.fail_on.unwrap_or(AssertSeverity::Low);
+                let RunOptions { fail_on, checks, .. } = options;
+                let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let chain = vec![workflow.name.value.clone()];
-                Ok(RecordedRun { workflow, record, fail_on, chain, deadline: None })
+                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: None })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -238,7 +248,7 @@ impl Engine {
         let workflow = request.workflow;
         let chain: Vec<String> = caller.chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
         check_chain(&workflow, &chain).map_err(|problem| StartError::Problems(vec![problem]))?;
-        let inputs = self.inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
+        let inputs = Self::inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
         let workflow = self.evaluated(&workflow, &inputs, environment).await?;
         let record = RunRecord {
             id: self.services.entropy.identifier(),
@@ -258,15 +268,16 @@ impl Engine {
         };
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => {
-                let fail_on = request.options.fail_on.unwrap_or(AssertSeverity::Low);
-                Ok(RecordedRun { workflow, record, fail_on, chain, deadline: caller.deadline })
+                let RunOptions { fail_on, checks, .. } = request.options;
+                let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
+                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: caller.deadline })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, fail_on, chain, deadline } = run;
+        let RecordedRun { workflow, record, fail_on, checks, chain, deadline } = run;
         let about = about_run(&workflow, &record);
         let definitions = shared.library.usable_definitions();
         let models = Arc::new(Models::new(definitions));
@@ -292,6 +303,7 @@ impl Engine {
             run_id: Arc::from(record.id.as_str()),
             lines: Arc::default(),
             fail_on,
+            checks,
             budget: Arc::clone(shared.budget),
             chain,
             deadline,
@@ -332,16 +344,13 @@ impl Engine {
     }
 
     /// The inputs with defaults and coerced texts.
-    fn inputs(&self, workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
+    fn inputs(workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
         let invalid = |message: String, hint: Option<String>| {
             Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
-        inputs::check(workflow, inputs, self.services.schemas.as_ref()).map_err(|wrong| match wrong {
-            Mistakes::Schema(error) => vec![invalid(format!("`inputs`: {error}"), None)],
-            Mistakes::Values(violations) => {
-                violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
-            }
+        inputs::check(workflow, inputs).map_err(|Mistakes(violations)| {
+            violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
         })
     }
 }

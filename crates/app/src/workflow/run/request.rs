@@ -10,6 +10,8 @@ use mangrove_domain::{
     workflow::Workflow,
 };
 
+use crate::method::checks::CheckOptions;
+
 /// How much may run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -30,6 +32,8 @@ impl Default for Limits {
 /// What whoever starts a run wants of it, beside its inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {
+    /// Which checks are left out.
+    pub checks: CheckOptions,
     /// Labels of the run, over those of its workflow.
     pub tags: Vec<(String, String)>,
     /// From which severity on an assertion that does not hold fails its job; `None` for every one.

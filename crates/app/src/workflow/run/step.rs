@@ -22,7 +22,7 @@ use super::{
     request::{RunOptions, RunRequest},
 };
 use crate::{
-    method::{self, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
+    method::{self, InstanceCall, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
     render::{Renderer, Scope, Stage},
     workflow::events::{RunChange, RunEvent},
 };
@@ -73,8 +73,8 @@ async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &Plan
     let renderer = context.renderer(scope);
     let outcome = |invoked| StepOutcome::of(step, step.task.label(), invoked);
     match &step.task {
-        Task::ModelMethod { target, method, inputs, global_arguments: _ } => {
-            match prepare(context, &renderer, target, method, inputs.as_ref()).await {
+        Task::ModelMethod { target, method, inputs, global_arguments } => {
+            match prepare(context, &renderer, target, method, (inputs.as_ref(), global_arguments.as_ref())).await {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
                     let budget = StepBudget::new(&context.budget);
@@ -115,6 +115,10 @@ struct Place<'a> {
 /// A method call with everything resolved.
 struct Call {
     definition: Arc<Definition>,
+    /// The instance that is named instead of a definition, which is then one without arguments.
+    instance: Option<(Located<TypeName>, Located<String>)>,
+    /// What the step gives the instance.
+    global_arguments: Option<Json>,
     method: String,
     inputs: Json,
 }
@@ -124,27 +128,32 @@ async fn prepare(
     renderer: &Renderer<'_>,
     target: &Target,
     method: &Located<String>,
-    inputs: Option<&Node>,
+    (inputs, global_arguments): (Option<&Node>, Option<&Node>),
 ) -> Result<Call, RunProblem> {
     let file = &context.workflow.file;
     let name = rendered_text(renderer, target.name(), file).await?;
     let method = rendered_text(renderer, method, file).await?;
     let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
-    let definition = match (context.library.definition(&name), target) {
-        (Ok(definition), _) => Arc::clone(definition),
-        (Err(wrong), Target::Instance { type_name, name: at }) if wrong.code == Code::UNKNOWN_NAME => {
+    let global_arguments = match global_arguments {
+        Some(node) => Some(rendered(renderer, Some(node), Stage::INPUTS).await?),
+        None => None,
+    };
+    let (definition, instance) = match target {
+        Target::Definition(at) => {
+            let found = context.services.definitions.named(context.library, &name).await;
+            (found.map_err(|wrong| wrong_name(context, wrong, at))?, None)
+        }
+        Target::Instance { type_name, name: at } => {
             let text = rendered_text(renderer, type_name, file).await?;
             let parsed = TypeName::model(&text)
                 .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
             let name = Located { value: name, line: at.line, column: at.column };
             let type_name = Located { value: parsed, line: type_name.line, column: type_name.column };
-            Arc::new(Definition::without_file(file, name, type_name))
-        }
-        (Err(wrong), Target::Definition(at) | Target::Instance { name: at, .. }) => {
-            return Err(wrong_name(context, wrong, at));
+            let unnamed = Definition::new(file, String::new(), name.clone(), type_name.clone());
+            (Arc::new(unnamed), Some((type_name, name)))
         }
     };
-    Ok(Call { definition, method, inputs })
+    Ok(Call { definition, instance, global_arguments, method, inputs })
 }
 
 async fn call_method(
@@ -172,6 +181,15 @@ async fn call_method(
         digest: context.library.digest(&call.definition.file),
         method: &call.method,
         inputs: &call.inputs,
+        is_single: context.workflow.is_single_call(),
+        instance: call.instance.as_ref().map(|(type_name, name)| InstanceCall {
+            library: context.library,
+            file: &context.workflow.file,
+            type_name,
+            name,
+            global_arguments: call.global_arguments.as_ref(),
+        }),
+        checks: &context.checks,
         scope,
         environment: context.environment,
         models: &context.models,
@@ -215,7 +233,7 @@ async fn nested(
         workflow: Arc::clone(workflow),
         inputs,
         trigger: format!("run {}", context.run_id),
-        options: RunOptions { tags: Vec::new(), fail_on: Some(context.fail_on) },
+        options: RunOptions { fail_on: Some(context.fail_on), ..RunOptions::default() },
         file_problem: None,
     })
 }

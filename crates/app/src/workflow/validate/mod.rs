@@ -2,6 +2,7 @@
 
 mod expressions;
 mod inputs;
+mod instance;
 mod order;
 mod trigger;
 
@@ -11,10 +12,9 @@ use mangrove_domain::{
     advice::Advice,
     definition::Definition,
     description::Description,
-    document::Node,
+    document::{Node, NodeValue},
     form::Located,
-    json::Json,
-    nearest,
+    inputs as domain_inputs, nearest,
     ports::{Calendar, Expressions, SchemaValidator},
     position::Position,
     problem::{Code, Problem, Severity},
@@ -23,7 +23,7 @@ use mangrove_domain::{
 };
 
 use crate::{
-    method::model_kind,
+    method::{checks, model_kind},
     workflow::{
         catalogue::{Claim, TypeCatalogue},
         library::Library,
@@ -74,6 +74,17 @@ pub fn validate_workflow(library: &Library, workflow: &Workflow, tools: Tools<'_
     sorted(problems)
 }
 
+/// What is wrong with one definition.
+#[must_use]
+#[expect(clippy::module_name_repetitions, reason = "beside the one that validates all of them")]
+pub fn validate_definition(library: &Library, definition: &Definition, tools: Tools<'_>) -> Vec<Problem> {
+    let mut findings = Findings::new(&definition.file);
+    check_definition(&mut findings, definition, tools);
+    let mut problems: Vec<Problem> = library.problems_of(&definition.file).cloned().collect();
+    problems.extend(findings.problems);
+    sorted(problems)
+}
+
 fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     let key = |problem: &Problem| {
         let place = problem.position.as_ref().map(|place| (place.file.clone(), place.line, place.column));
@@ -118,7 +129,6 @@ impl<'a> Findings<'a> {
 }
 
 fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools: Tools<'_>) {
-    findings.driver_is_left_out(definition.driver.as_ref());
     let nodes = definition.methods.iter().filter_map(|method| method.arguments.as_ref());
     for node in definition.global_arguments.iter().chain(nodes) {
         expressions::check(findings, node, None, tools.expressions);
@@ -128,11 +138,21 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
         let at = findings.at(&definition.name);
         let layers = [inputs::Layer { node: definition.global_arguments.as_ref(), is_own: true }];
         let what = format!("the global arguments of `{}`", definition.name.value);
-        inputs::check(findings, &definition.file, schema, &layers, &at, &what, tools.schemas);
+        let given = inputs::Given { owner: &definition.file, schema, layers: &layers, at: &at, what: &what };
+        inputs::check_global(findings, &given, tools.schemas);
     }
     for given in &definition.methods {
         if description.method(&given.method.value).is_none() {
             unknown_method(findings, &description, &given.method);
+        }
+    }
+    let checks = checks::names(&description);
+    for name in definition.checks.require.iter().chain(&definition.checks.skip) {
+        if !checks.clone().any(|known| known == name.value) {
+            let hint = nearest::hint(&name.value, checks.clone());
+            let position = findings.at(name);
+            let message = format!("`{}` has no check `{}`", description.type_name, name.value);
+            findings.error(Code::UNKNOWN_NAME, position, message, hint.map(Advice::from));
         }
     }
 }
@@ -145,7 +165,8 @@ fn describe(
 ) -> Option<std::sync::Arc<Description>> {
     let kind = model_kind();
     let name = &type_name.value;
-    if let Some(description) = tools.types.describe(&kind, name) {
+    let described = tools.types.describe(&kind, name);
+    if let Some(description) = described.or_else(|| tools.types.describe(&kind, &name.without_at()?)) {
         return Some(description);
     }
     let position = findings.at(type_name);
@@ -174,8 +195,7 @@ fn unknown_method(findings: &mut Findings<'_>, description: &Description, method
 fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definitions: bool) -> Vec<Problem> {
     let mut findings = Findings::new(&workflow.file);
     let mut problems = Vec::new();
-    check_inputs_schema(&mut findings, workflow, tools.schemas);
-    trigger::check(&mut findings, workflow, tools.schemas, tools.calendar);
+    trigger::check(&mut findings, workflow, tools.calendar);
     if let Some(trigger) = &workflow.trigger
         && let Some(inputs) = &trigger.inputs
     {
@@ -186,16 +206,17 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
         check_step_expressions(&mut findings, workflow, step, tools.expressions);
         match &step.task {
-            Task::ModelMethod { target, method, inputs, .. } => {
+            Task::ModelMethod { target, method, inputs, global_arguments } => {
                 let definition = check_target(&mut findings, library, target);
                 let Some(definition) = definition else { continue };
                 if let Ok(known) = library.definition(&definition.name.value) {
                     named.insert(known.name.value.clone());
                 }
-                check_call(&mut findings, &definition, method, inputs.as_ref(), library, tools);
+                let given = (inputs.as_ref(), global_arguments.as_ref());
+                check_call(&mut findings, &definition, (target, method), given, library, tools);
             }
             Task::Workflow { name, inputs } => {
-                check_nested(&mut findings, library, workflow, name, inputs.as_ref(), tools);
+                check_nested(&mut findings, library, workflow, name, inputs.as_ref());
             }
             Task::Assert { .. } | Task::ManualApproval { .. } => {}
         }
@@ -210,15 +231,6 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     }
     problems.extend(findings.problems);
     problems
-}
-
-fn check_inputs_schema(findings: &mut Findings<'_>, workflow: &Workflow, schemas: &dyn SchemaValidator) {
-    if let Some(node) = &workflow.inputs
-        && let Err(error) = schemas.validate(&workflow.input_schema(), &Json::Object(Vec::new()))
-    {
-        let position = node.position(findings.file);
-        findings.error(Code::INVALID_DOCUMENT, position, format!("`inputs`: {error}"), None);
-    }
 }
 
 fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step: &Step, port: &dyn Expressions) {
@@ -270,7 +282,7 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
         Target::Instance { type_name, name } => match TypeName::model(&type_name.value) {
             Ok(parsed) => {
                 let at = Located { value: parsed, line: type_name.line, column: type_name.column };
-                Some(Definition::without_file(findings.file, name.clone(), at))
+                Some(Definition::new(findings.file, String::new(), name.clone(), at))
             }
             Err(error) => {
                 let position = findings.at(type_name);
@@ -284,8 +296,8 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
 fn check_call(
     findings: &mut Findings<'_>,
     definition: &Definition,
-    method: &Located<String>,
-    step_inputs: Option<&Node>,
+    (target, method): (&Target, &Located<String>),
+    (step_inputs, step_global): (Option<&Node>, Option<&Node>),
     library: &Library,
     tools: Tools<'_>,
 ) {
@@ -306,14 +318,40 @@ fn check_call(
     if is_expression(step_inputs) {
         return;
     }
+    let at = findings.at(method);
+    let is_routed = matches!(target, Target::Instance { .. }) && step_global.is_none();
+    if let Target::Instance { .. } = target {
+        let is_new = library.definition(&definition.name.value).is_err();
+        instance::check(
+            findings,
+            &instance::Call { described, description: &description, is_new, step_inputs, step_global, at: &at },
+        );
+    }
     let layers = [
         inputs::Layer { node: definition.global_arguments.as_ref(), is_own: false },
         inputs::Layer { node: definition.arguments_of(&method.value), is_own: false },
         inputs::Layer { node: step_inputs, is_own: true },
     ];
-    let at = findings.at(method);
     let what = format!("the arguments of `{}.{}`", definition.name.value, method.value);
-    inputs::check(findings, &definition.file, &described.arguments, &layers, &at, &what, tools.schemas);
+    let schema = &described.arguments;
+    let given = inputs::Given { owner: &definition.file, schema, layers: &layers, at: &at, what: &what };
+    inputs::check_arguments(findings, &given, |name| is_routed || has_use_for(definition, name), tools.schemas);
+}
+
+/// True if the definition names an input so, or an expression of it may read one.
+fn has_use_for(definition: &Definition, name: &str) -> bool {
+    fn is_read(node: &Node, name: &str) -> bool {
+        match &node.value {
+            NodeValue::String(text) => text.contains("${{") && text.contains(name),
+            NodeValue::List(items) => items.iter().any(|item| is_read(item, name)),
+            NodeValue::Map(members) => members.iter().any(|(_, value)| is_read(value, name)),
+            NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => false,
+        }
+    }
+    let schema = domain_inputs::schema(definition.inputs.as_ref());
+    let nodes = definition.methods.iter().filter_map(|method| method.arguments.as_ref());
+    domain_inputs::properties(&schema).iter().any(|(known, _)| known == name)
+        || nodes.chain(&definition.global_arguments).any(|node| is_read(node, name))
 }
 
 /// True for inputs that are one expression: what is in them is not known yet.
@@ -327,7 +365,6 @@ fn check_nested(
     workflow: &Workflow,
     name: &Located<String>,
     step_inputs: Option<&Node>,
-    tools: Tools<'_>,
 ) {
     if name.value.contains("${{") {
         return;
@@ -358,7 +395,9 @@ fn check_nested(
     }
     let layers = [inputs::Layer { node: step_inputs, is_own: true }];
     let what = format!("the inputs of workflow `{}`", called.name.value);
-    inputs::check(findings, &called.file, &called.input_schema(), &layers, &position, &what, tools.schemas);
+    let schema = called.input_schema();
+    let given = inputs::Given { owner: &called.file, schema: &schema, layers: &layers, at: &position, what: &what };
+    inputs::check_inputs(findings, &given);
 }
 
 /// The way back to the first of `path`, or to a workflow on the way that calls itself again.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use mangrove_domain::{
     document::{Node, NodeValue},
-    json::Json,
-    ports::{Calendar, CalendarError, CalendarPart, Recurrence, SchemaValidator},
+    inputs as domain_inputs,
+    ports::{Calendar, CalendarError, CalendarPart, Recurrence},
+    position::Position,
     problem::{Code, Problem, Severity},
     workflow::Workflow,
 };
@@ -18,12 +19,11 @@ use super::{Findings, inputs};
 /// What keeps it from running by itself: at least one error, in the order of the file.
 pub(crate) fn recurrence(
     workflow: &Workflow,
-    schemas: &dyn SchemaValidator,
     calendar: &dyn Calendar,
 ) -> Option<Result<Arc<dyn Recurrence>, Vec<Problem>>> {
     workflow.trigger.as_ref()?.schedule.as_ref()?;
     let mut findings = Findings::new(&workflow.file);
-    let recurrence = check(&mut findings, workflow, schemas, Some(calendar));
+    let recurrence = check(&mut findings, workflow, Some(calendar));
     let mut problems = super::sorted(findings.problems);
     problems.retain(|problem| problem.severity == Severity::Error);
     Some(recurrence.filter(|_| problems.is_empty()).ok_or(problems))
@@ -40,24 +40,25 @@ fn event(declared: &Node) -> Node {
 pub(super) fn check(
     findings: &mut Findings<'_>,
     workflow: &Workflow,
-    schemas: &dyn SchemaValidator,
     calendar: Option<&dyn Calendar>,
 ) -> Option<Arc<dyn Recurrence>> {
     let trigger = workflow.trigger.as_ref()?;
     let schema = workflow.input_schema();
-    // A schema that is none is reported as such.
-    if schemas.validate(&schema, &Json::Object(Vec::new())).is_ok() {
-        let own = inputs::Layer { node: trigger.inputs.as_ref(), is_own: true };
+    let own = inputs::Layer { node: trigger.inputs.as_ref(), is_own: true };
+    let given = |layers: &[inputs::Layer<'_>], at: &Position, what: &str, findings: &mut Findings<'_>| {
+        let given = inputs::Given { owner: &workflow.file, schema: &schema, layers, at, what };
+        inputs::check_inputs(findings, &given);
+    };
+    if let (None, Some(webhook)) = (&trigger.schedule, &trigger.webhook) {
+        // The body of the request, which nobody knows yet.
+        let declares_event = domain_inputs::properties(&schema).iter().any(|(name, _)| name == "event");
+        let event = workflow.inputs.as_ref().filter(|_| declares_event).map(event);
+        let layers = [inputs::Layer { node: event.as_ref(), is_own: true }, own];
+        let at = findings.at(&webhook.route);
+        given(&layers, &at, "the inputs of runs by webhook", findings);
+    } else {
         let at = trigger.schedule.as_ref().map_or_else(|| findings.at(&workflow.name), |pattern| findings.at(pattern));
-        if let (None, Some(webhook)) = (&trigger.schedule, &trigger.webhook) {
-            // The body of the request, which nobody knows yet.
-            let event = workflow.inputs.as_ref().and_then(|node| node.get("properties")?.get("event")).map(event);
-            let layers = [inputs::Layer { node: event.as_ref(), is_own: true }, own];
-            let at = findings.at(&webhook.route);
-            inputs::check(findings, &workflow.file, &schema, &layers, &at, "the inputs of runs by webhook", schemas);
-        } else {
-            inputs::check(findings, &workflow.file, &schema, &[own], &at, "the inputs of scheduled runs", schemas);
-        }
+        given(&[own], &at, "the inputs of scheduled runs", findings);
     }
     let pattern = trigger.schedule.as_ref()?;
     let zone = trigger.timezone.as_ref();

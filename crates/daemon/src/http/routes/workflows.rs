@@ -74,7 +74,7 @@ pub(super) async fn start(
     Body { value: StartBody { inputs, tags, fail_on }, bytes }: Body<StartBody>,
 ) -> Result<Response, ApiError> {
     let key = key(&headers, &identity, &name, &bytes)?;
-    let options = RunOptions { tags: tags.into_iter().collect(), fail_on: severity(fail_on)? };
+    let options = RunOptions { tags: tags.into_iter().collect(), fail_on: severity(fail_on)?, ..RunOptions::default() };
     let request = RunRequest { workflow: name, inputs, trigger: "http".to_owned(), options, key };
     let RunAnswer { record, problems, broken_files } = work::start(&state, request, preferred_wait(&headers)).await?;
     let status = if record.is_open() { StatusCode::ACCEPTED } else { StatusCode::CREATED };

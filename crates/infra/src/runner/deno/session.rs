@@ -7,7 +7,7 @@ use mangrove_domain::{
     failure::Fault,
     json::Json,
     permission::Permission,
-    ports::{Call, Checked, HostCall, MethodHost, OpenRequest, RunError, Session},
+    ports::{Call, Checked, HostCall, MethodHost, OpenRequest, RunError, Session, Takes},
     problem::Code,
 };
 use mangrove_engine::outcome;
@@ -141,10 +141,7 @@ impl Session for DenoSession {
             ("context", Json::from(call.context.to_string())),
             ("schema", strings(&call.schema)),
             ("globalSchema", strings(&call.global_schema)),
-            (
-                "member",
-                call.member.as_ref().map_or(Json::Null, |member| Json::from(outcome::member(member).to_string())),
-            ),
+            ("takes", Json::from(outcome::takes(&call.takes).to_string())),
         ]));
         for line in std::mem::take(&mut self.early) {
             let _ = answer(host.as_ref(), line).await;

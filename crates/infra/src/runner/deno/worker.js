@@ -153,7 +153,7 @@ const below = (value, path) => {
   return value;
 };
 const typeOf = (value) => (value === null ? "null" : typeof value);
-const call = async (root, { path, args, context, schema, globalSchema, member }) => {
+const call = async (root, { path, args, context, schema, globalSchema, takes }) => {
   let parent;
   let target = root;
   for (const segment of path) {
@@ -162,7 +162,9 @@ const call = async (root, { path, args, context, schema, globalSchema, member })
     target = target[segment];
   }
   if (typeof target !== "function") return { kind: "absent", found: typeOf(target) };
-  const result = await calls.start(target, parent, args, context, below(root, schema), below(root, globalSchema), member);
+  const argumentSchema = below(root, schema);
+  const globals = below(root, globalSchema);
+  const result = await calls.start(target, parent, args, context, argumentSchema, globals, takes);
   if (typeof result === "string") return { kind: "returned", text: result };
   return result.absent === undefined ? { kind: "rejected", ...result } : { kind: "absent", found: result.absent };
 };

@@ -11,7 +11,7 @@ use mangrove_domain::{
     inspection::Inspection,
     module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     permission::{Grant, Grantee, Permission},
-    ports::{BuildFailure, BundleRequest, Call, Checked, Member, RunError},
+    ports::{BuildFailure, BundleRequest, Call, Checked, Member, RunError, Takes},
     position::Position,
     problem::Code,
     source::{RelativePath, RootId},
@@ -318,22 +318,55 @@ pub(in crate::worker) struct WireCall {
     schema: Vec<String>,
     context: Value,
     global_schema: Vec<String>,
+    takes: WireTakes,
+}
+
+/// What a function is called with.
+#[derive(Debug, Serialize, Deserialize)]
+enum WireTakes {
+    ArgumentsAndContext,
+    ContextToRead,
     /// Name and arguments.
-    member: Option<(String, Vec<Value>)>,
+    Member(String, Vec<Value>),
+}
+
+impl From<&Takes> for WireTakes {
+    fn from(takes: &Takes) -> Self {
+        match takes {
+            Takes::ArgumentsAndContext => Self::ArgumentsAndContext,
+            Takes::ContextToRead => Self::ContextToRead,
+            Takes::Member(Member { name, arguments }) => {
+                Self::Member(name.clone(), arguments.iter().map(Value::from).collect())
+            }
+        }
+    }
+}
+
+impl TryFrom<WireTakes> for Takes {
+    type Error = WireError;
+
+    fn try_from(wire: WireTakes) -> Result<Self, WireError> {
+        Ok(match wire {
+            WireTakes::ArgumentsAndContext => Self::ArgumentsAndContext,
+            WireTakes::ContextToRead => Self::ContextToRead,
+            WireTakes::Member(name, arguments) => {
+                let arguments = arguments.into_iter().map(Value::into_json).collect::<Result<_, _>>()?;
+                Self::Member(Member { name, arguments })
+            }
+        })
+    }
 }
 
 impl From<&Call> for WireCall {
     fn from(call: &Call) -> Self {
-        let Call { path, arguments, schema, context, global_schema, member } = call;
+        let Call { path, arguments, schema, context, global_schema, takes } = call;
         Self {
             path: path.clone(),
             arguments: Value::from(arguments),
             schema: schema.clone(),
             context: Value::from(context),
             global_schema: global_schema.clone(),
-            member: member
-                .as_ref()
-                .map(|Member { name, arguments }| (name.clone(), arguments.iter().map(Value::from).collect())),
+            takes: takes.into(),
         }
     }
 }
@@ -342,16 +375,9 @@ impl TryFrom<WireCall> for Call {
     type Error = WireError;
 
     fn try_from(wire: WireCall) -> Result<Self, WireError> {
-        let WireCall { path, arguments, schema, context, global_schema, member } = wire;
+        let WireCall { path, arguments, schema, context, global_schema, takes } = wire;
         let (arguments, context) = (arguments.into_json()?, context.into_json()?);
-        let member = match member {
-            None => None,
-            Some((name, arguments)) => {
-                let arguments = arguments.into_iter().map(Value::into_json).collect::<Result<_, _>>()?;
-                Some(Member { name, arguments })
-            }
-        };
-        Ok(Self { path, arguments, schema, context, global_schema, member })
+        Ok(Self { path, arguments, schema, context, global_schema, takes: takes.try_into()? })
     }
 }
 

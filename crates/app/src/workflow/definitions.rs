@@ -1,0 +1,147 @@
+//! Which definition a name means.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mangrove_domain::{
+    advice::{Advice, UserAction},
+    definition::{Definition, Place},
+    nearest,
+    problem::{Code, Problem},
+};
+
+/// Takes out what has the identifier of one from a place that comes before: copies that an older layout left behind.
+pub(super) fn without_older_copies(mut definitions: Vec<Arc<Definition>>) -> Vec<Arc<Definition>> {
+    definitions.sort_by_key(|definition| definition.place);
+    let mut first: HashMap<String, Place> = HashMap::new();
+    definitions.retain(|definition| {
+        let place = first.entry(definition.id.clone()).or_insert(definition.place);
+        *place == definition.place
+    });
+    definitions
+}
+
+/// The definition of this name, else of this identifier.
+pub(super) fn find<'a>(all: &'a [Arc<Definition>], name: &str) -> Result<&'a Arc<Definition>, Problem> {
+    let by_name = first_place(all, |known| known.name.value == name);
+    let is_by_name = !by_name.is_empty();
+    let found = if is_by_name { by_name } else { first_place(all, |known| known.id == name) };
+    match found.as_slice() {
+        [] => Err(unknown(all, name)),
+        [one] => Ok(one),
+        several => {
+            let (what, field) = if is_by_name { ("name", "name") } else { ("identifier", "id") };
+            let message = format!("the {what} `{name}` belongs to {}: which one is meant is not clear", files(several));
+            let hint = format!("give one of them another `{field}`");
+            Err(Problem::error(Code::AMBIGUOUS_NAME, name.to_owned(), message).advise(hint))
+        }
+    }
+}
+
+/// Those that fit, of the place that comes first.
+fn first_place(all: &[Arc<Definition>], fits: impl Fn(&Definition) -> bool) -> Vec<&Arc<Definition>> {
+    let fitting: Vec<&Arc<Definition>> = all.iter().filter(|known| fits(known.as_ref())).collect();
+    let Some(place) = fitting.iter().map(|known| known.place).min() else { return Vec::new() };
+    fitting.into_iter().filter(|known| known.place == place).collect()
+}
+
+fn files(definitions: &[&Arc<Definition>]) -> String {
+    let mut files: Vec<&str> = definitions.iter().map(|known| known.file.as_str()).collect();
+    files.sort_unstable();
+    let (last, first) = files.split_last().unwrap_or((&"", &[]));
+    format!("{} and {last}", first.join(", "))
+}
+
+fn unknown(all: &[Arc<Definition>], name: &str) -> Problem {
+    let hint = nearest::hint(name, all.iter().map(|known| known.name.value.as_str()));
+    let advice = hint.map_or_else(
+        || Advice::new(UserAction::CreateDefinition { name: name.to_owned() }).and(" makes it"),
+        Advice::from,
+    );
+    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown definition `{name}`")).advise(advice)
+}
+
+/// What is to be told of those of one place that share a name or an identifier. It is no error before somebody asks for
+/// them: the order of files differs between machines, so none of them is taken for the one that is meant.
+pub(super) fn twins(all: &[Arc<Definition>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for definition in all {
+        let with_name = first_place(all, |known| known.name.value == definition.name.value);
+        let with_id = first_place(all, |known| known.id == definition.id);
+        let is_one_of = |several: &[&Arc<Definition>]| {
+            several.len() > 1 && several.iter().any(|known| Arc::ptr_eq(known, definition))
+        };
+        let (message, hint) = if is_one_of(&with_name) {
+            let name = &definition.name.value;
+            (format!("the name `{name}` belongs to {}: it cannot be used", files(&with_name)), "name")
+        } else if is_one_of(&with_id) {
+            let id = &definition.id;
+            (format!("the identifier `{id}` belongs to {}: they share their data", files(&with_id)), "id")
+        } else {
+            continue;
+        };
+        problems.push(
+            Problem::warning(Code::AMBIGUOUS_NAME, definition.file.clone(), message)
+                .at(definition.name.position(&definition.file))
+                .advise(format!("give one of them another `{hint}`")),
+        );
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use mangrove_domain::{form::Located, type_name::TypeName};
+
+    use super::*;
+
+    fn definition(file: &str, id: &str, name: &str, place: Place) -> Arc<Definition> {
+        fn at<T>(value: T) -> Located<T> {
+            Located { value, line: 1, column: 1 }
+        }
+        let new = Definition::new(file, id.to_owned(), at(name.to_owned()), at(TypeName::stored("@t/echo")));
+        Arc::new(Definition { place, ..new })
+    }
+
+    #[test]
+    fn a_name_comes_before_an_identifier_and_a_written_file_before_others() {
+        let all = [
+            definition("models/a.yaml", "1", "a", Place::Written),
+            definition("models/b.yaml", "a", "b", Place::Written),
+            definition(".swamp/definitions/a.yaml", "2", "a", Place::Older),
+            definition("auto/c.yaml", "3", "c", Place::Automatic),
+        ];
+        for (name, file) in
+            [("a", "models/a.yaml"), ("b", "models/b.yaml"), ("1", "models/a.yaml"), ("3", "auto/c.yaml")]
+        {
+            assert_eq!(find(&all, name).expect("one").file, file, "{name}");
+        }
+        assert_eq!(twins(&all), []);
+    }
+
+    #[test]
+    fn one_identifier_is_one_definition_of_the_current_layout() {
+        let all = without_older_copies(vec![
+            definition(".swamp/definitions/a.yaml", "1", "old", Place::Older),
+            definition("models/a.yaml", "1", "new", Place::Written),
+            definition("before/b.yaml", "2", "b", Place::AutomaticBefore),
+            definition("auto/b.yaml", "2", "b", Place::Automatic),
+        ]);
+        let files: Vec<&str> = all.iter().map(|known| known.file.as_str()).collect();
+        assert_eq!(files, ["models/a.yaml", "auto/b.yaml"]);
+    }
+
+    #[test]
+    fn twins_are_an_error_for_whoever_asks_for_them_only() {
+        let all = [
+            definition("models/a.yaml", "1", "a", Place::Written),
+            definition("models/b.yaml", "2", "a", Place::Written),
+            definition("models/c.yaml", "3", "c", Place::Written),
+            definition("models/d.yaml", "3", "d", Place::Written),
+        ];
+        let message = find(&all, "a").expect_err("two").message;
+        assert_eq!(message, "the name `a` belongs to models/a.yaml and models/b.yaml: which one is meant is not clear");
+        assert_eq!(find(&all, "c").expect("one").file, "models/c.yaml");
+        assert!(find(&all, "3").is_err());
+        assert_eq!(twins(&all).len(), 4);
+    }
+}

@@ -1,0 +1,166 @@
+//! Definitions that the program writes, on disk (port `DefinitionFiles`).
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::Fault,
+    ports::{DefinitionFiles, DefinitionText, FilesError, RepositoryFiles as _},
+    problem::Code,
+    source::RelativePath,
+};
+
+use crate::{
+    atomic::{self, Durability},
+    blocking,
+    faults::{Operation, io_fault},
+    files::DiskFiles,
+};
+
+/// The directory of automatic definitions in the state directory.
+const AUTOMATIC: &str = "auto-definitions";
+
+/// Definitions of one repository.
+#[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
+#[derive(Clone, Debug)]
+pub struct DiskDefinitionFiles {
+    repository: PathBuf,
+    /// Where people keep theirs, relative to the repository.
+    directory: String,
+    state_directory: PathBuf,
+}
+
+/// What becomes of a file that is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfThere {
+    Keep,
+    Replace,
+}
+
+impl DiskDefinitionFiles {
+    /// The definitions of the repository in this directory, whose people keep theirs in `directory` below it, with its state.
+    pub fn new(
+        repository: impl Into<PathBuf>,
+        directory: impl Into<String>,
+        state_directory: impl Into<PathBuf>,
+    ) -> Self {
+        Self { repository: repository.into(), directory: directory.into(), state_directory: state_directory.into() }
+    }
+
+    /// What people call a file of the state directory.
+    fn name(&self, below: &str) -> String {
+        let path = self.state_directory.join(below);
+        path.strip_prefix(&self.repository).unwrap_or(&path).display().to_string()
+    }
+
+    async fn write_automatic(&self, path: &str, text: &str, if_there: IfThere) -> Result<DefinitionText, FilesError> {
+        let below = format!("{AUTOMATIC}/{}", checked(path)?);
+        let file = self.name(&below);
+        if write(&self.state_directory, &below, text, if_there, Durability::Durable).await? {
+            return Ok(DefinitionText { file, text: text.to_owned() });
+        }
+        match DiskFiles::new(&self.state_directory).read(&below).await? {
+            Some(text) => Ok(DefinitionText { file, text }),
+            None => Err(failure(&file, "it was removed while it was looked at")),
+        }
+    }
+}
+
+#[async_trait]
+impl DefinitionFiles for DiskDefinitionFiles {
+    async fn automatic(&self) -> Result<Vec<DefinitionText>, FilesError> {
+        if !self.state_directory.join(AUTOMATIC).is_dir() {
+            return Ok(Vec::new());
+        }
+        let files = DiskFiles::new(&self.state_directory);
+        let mut texts = Vec::new();
+        for below in files.list(&[AUTOMATIC], &[".yaml"]).await?.paths {
+            if let Some(text) = files.read(&below).await? {
+                texts.push(DefinitionText { file: self.name(&below), text });
+            }
+        }
+        Ok(texts)
+    }
+
+    async fn read_automatic(&self, path: &str) -> Result<Option<DefinitionText>, FilesError> {
+        let below = format!("{AUTOMATIC}/{}", checked(path)?);
+        let text = DiskFiles::new(&self.state_directory).read(&below).await?;
+        Ok(text.map(|text| DefinitionText { file: self.name(&below), text }))
+    }
+
+    async fn create_automatic(&self, path: &str, text: &str) -> Result<DefinitionText, FilesError> {
+        self.write_automatic(path, text, IfThere::Keep).await
+    }
+
+    async fn replace_automatic(&self, path: &str, text: &str) -> Result<DefinitionText, FilesError> {
+        self.write_automatic(path, text, IfThere::Replace).await
+    }
+
+    async fn create(&self, path: &str, text: &str) -> Result<Option<DefinitionText>, FilesError> {
+        let file = format!("{}/{}", self.directory, checked(path)?);
+        let is_new = write(&self.repository, &file, text, IfThere::Keep, Durability::Volatile).await?;
+        Ok(is_new.then(|| DefinitionText { file, text: text.to_owned() }))
+    }
+}
+
+/// Paths are made of names that people chose; none may leave the directory.
+fn checked(path: &str) -> Result<String, FilesError> {
+    match RelativePath::parse(path) {
+        Ok(path) => Ok(path.as_str().to_owned()),
+        Err(error) => Err(failure(path, &error.to_string())),
+    }
+}
+
+fn failure(path: &str, message: &str) -> FilesError {
+    let fault = Fault::environment(Code::INVALID_DOCUMENT, format!("path:{path}"), message);
+    FilesError { operation: "write", path: path.to_owned(), fault }
+}
+
+/// Writes a file below a root. False if it is there and is kept.
+async fn write(
+    root: &Path,
+    below: &str,
+    text: &str,
+    if_there: IfThere,
+    durability: Durability,
+) -> Result<bool, FilesError> {
+    let (root, path, text) = (root.to_owned(), root.join(below), text.to_owned());
+    let written = blocking(move || match if_there {
+        IfThere::Replace => atomic::write(&root, &path, text.as_bytes(), durability).map(|()| true),
+        IfThere::Keep => atomic::create_shared(&root, &path, text.as_bytes(), durability),
+    });
+    let not_written = |fault: Fault| FilesError { operation: "write", path: below.to_owned(), fault };
+    match written.await {
+        Ok(Ok(is_new)) => Ok(is_new),
+        Ok(Err(error)) => Err(not_written(io_fault(Operation::Write, Path::new(below), &error))),
+        Err(error) => Err(failure(below, &error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        let repository = tempfile::tempdir().expect("a directory");
+        let root = repository.path();
+        let make = || DiskDefinitionFiles::new(root, "models", root.join(".mangrove"));
+        mangrove_testkit::contract::definition_files(&make()).await;
+        let files: Vec<String> = make().automatic().await.expect("a list").into_iter().map(|it| it.file).collect();
+        assert_eq!(files.first().map(String::as_str), Some(".mangrove/auto-definitions/@t/echo/a.yaml"));
+    }
+
+    #[tokio::test]
+    async fn a_file_for_people_is_like_any_that_they_make() {
+        let repository = tempfile::tempdir().expect("a directory");
+        let files = DiskDefinitionFiles::new(repository.path(), "models", repository.path().join(".mangrove"));
+        let made = files.create("@t/echo/a.yaml", "name: a\n").await.expect("written").expect("new");
+        assert_eq!(made.file, "models/@t/echo/a.yaml");
+        let metadata = std::fs::metadata(repository.path().join(&made.file)).expect("a file");
+        assert_ne!(metadata.permissions().mode() & 0o040, 0);
+        assert!(files.create("../a.yaml", "").await.is_err());
+    }
+}
