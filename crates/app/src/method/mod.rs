@@ -2,8 +2,10 @@
 
 pub mod arguments;
 mod budget;
+mod callee;
 pub mod checks;
 pub mod definitions;
+mod execution;
 mod handle;
 mod host;
 mod instance;
@@ -58,8 +60,10 @@ pub(crate) use host::OnLine;
 pub(crate) use instance::InstanceCall;
 pub(crate) use origin::{Origin, StepOrigin};
 
+use callee::{Callee, callee, provenance};
 use checks::CheckOptions;
 use definitions::Definitions;
+use execution::{check, execute};
 use host::{Host, State};
 use instance::Settled;
 use values::{globals, inputs_of, method_of, unknown_names, upgraded};
@@ -251,63 +255,6 @@ fn written_twice(call: &Invocation<'_>, name: &str) -> RunProblem {
     problem(Code::METHOD_FAILED, message)
 }
 
-/// What has the method.
-enum Callee {
-    /// A type that comes with the program.
-    BuiltIn(&'static Arc<Description>),
-    /// A type of an extension.
-    Extension(Box<ReadyType>),
-}
-
-impl Callee {
-    fn description(&self) -> &Arc<Description> {
-        match self {
-            Callee::BuiltIn(description) => description,
-            Callee::Extension(ready) => &ready.description,
-        }
-    }
-
-    /// Why methods are not there that could be.
-    fn left_out(&self) -> &[String] {
-        match self {
-            Callee::BuiltIn(_) => &[],
-            Callee::Extension(ready) => &ready.left_out,
-        }
-    }
-}
-
-/// The type of a call; how the call ends if there is none.
-async fn callee(services: &Services, call: &Invocation<'_>) -> Result<Callee, (RunStatus, RunProblem)> {
-    let type_name = &call.definition.type_name.value;
-    if let Some(description) = builtin::model(type_name) {
-        return Ok(Callee::BuiltIn(description));
-    }
-    if let Some(reason) = builtin::not_served(type_name) {
-        return Err((RunStatus::Failed, problem(Code::UNKNOWN_TYPE, reason)));
-    }
-    let kind = model_kind();
-    let ready = tokio::select! {
-        biased;
-        () = call.cancellation.cancelled() => return Err((RunStatus::Cancelled, cancelled())),
-        ready = ready_type(services, &kind, type_name) => ready,
-    };
-    match ready {
-        Ok(ready) => Ok(Callee::Extension(Box::new(ready))),
-        Err(not_ready) => Err((RunStatus::Blocked, blocked(&not_ready, services.clock.now()))),
-    }
-}
-
-/// A type, ready to run. One that begins with `@` and is not known is looked for without it.
-async fn ready_type(services: &Services, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
-    let found = services.types.ready(kind, type_name).await;
-    match (&found, type_name.without_at()) {
-        (Err(not_ready), Some(bare)) if not_ready.code() == Code::UNKNOWN_TYPE => {
-            services.types.ready(kind, &bare).await.map_or(found, Ok)
-        }
-        _ => found,
-    }
-}
-
 /// What a method is called with.
 struct Prepared {
     arguments: Json,
@@ -403,157 +350,11 @@ async fn carry_out(
     execute(services, call, callee, prepared, host).await
 }
 
-/// Runs the checks that the model has for the method.
-async fn check(
-    services: &Services,
-    call: &Invocation<'_>,
-    ready: &ReadyType,
-    prepared: &Prepared,
-    host: &Arc<Host>,
-) -> Result<(), RunProblem> {
-    let method = method_of(&ready.description, call.method, &ready.left_out)?;
-    let selected = checks::selected(&ready.description, call.definition, method, call.checks);
-    if !selected.is_empty() {
-        let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
-        let tools = checks::Tools {
-            runner: services.runner.as_ref(),
-            open: &|code| open_request(services, call, ready, code),
-            host: &as_host,
-            context: &prepared.context,
-            global_schema: &prepared.global_schema,
-        };
-        let label = format!("{}.{}", call.definition.name.value, call.method);
-        let objections = checks::run(&tools, ready, &selected).await.map_err(|(check, fault)| {
-            problem(fault.code, format!("`{label}` was not started: the check `{check}` cannot run: {fault}"))
-        })?;
-        if !objections.is_empty() {
-            for objection in &objections {
-                host.object(objection);
-            }
-            let message = format!("`{label}` was not started: {}", objections.join("; "));
-            return Err(problem(Code::CHECK_FAILED, message));
-        }
-    }
-    Ok(())
-}
-
-/// What opens the code of a method or check.
-fn open_request(services: &Services, call: &Invocation<'_>, ready: &ReadyType, code: &MethodCode<'_>) -> OpenRequest {
-    OpenRequest {
-        bundle: code.bundle.clone(),
-        export_name: code.export_name.to_owned(),
-        subject: code.row.source.to_string(),
-        requirements: ready.description.requirements.clone(),
-        grantee: grantee(services, call, ready, code.row),
-    }
-}
-
 /// What a definition says, as its methods are called with it.
 async fn rendered(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<Json, RunProblem> {
     match node {
         Some(node) => renderer.value(node, Stage::HAND_OVER).await,
         None => Ok(Json::Object(Vec::new())),
-    }
-}
-
-async fn execute(
-    services: &Services,
-    call: &Invocation<'_>,
-    callee: &Callee,
-    prepared: &Prepared,
-    host: &Arc<Host>,
-) -> Result<(), RunProblem> {
-    let work = async {
-        match callee {
-            Callee::BuiltIn(_) => run_command(services, call, prepared, host).await,
-            Callee::Extension(ready) => run_code(services, call, ready, prepared, host).await,
-        }
-    };
-    let Some(limit) = call.timeout else { return work.await };
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let label = label(call);
-        let message = format!("`{label}` did not end within {} ms, the time limit of the step", limit.as_millis());
-        Err(problem(Code::METHOD_FAILED, message))
-    })
-}
-
-/// What people call a method of a definition.
-fn label(call: &Invocation<'_>) -> String {
-    format!("{}.{}", call.definition.name.value, call.method)
-}
-
-/// Carries out a method of a type that comes with the program; there is one.
-async fn run_command(
-    services: &Services,
-    call: &Invocation<'_>,
-    prepared: &Prepared,
-    host: &Arc<Host>,
-) -> Result<(), RunProblem> {
-    let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
-    let tools = builtin::shell::Tools {
-        shell: services.shell.as_ref(),
-        clock: services.clock.as_ref(),
-        environment: call.environment,
-        placeholders: &prepared.placeholders,
-        host: &as_host,
-    };
-    builtin::shell::execute(&tools, &prepared.arguments).await.map_err(|error| match error {
-        ShellError::Arguments(violations) => broken(&subject_of(Checked::Arguments, call), &violations),
-        ShellError::Failed(message) => {
-            let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
-            problem(code, format!("`{}` {message}", label(call)))
-        }
-    })
-}
-
-/// Carries out a method of an extension.
-async fn run_code(
-    services: &Services,
-    call: &Invocation<'_>,
-    ready: &ReadyType,
-    prepared: &Prepared,
-    host: &Arc<Host>,
-) -> Result<(), RunProblem> {
-    let label = label(call);
-    let code = ready.code(call.method);
-    let request = open_request(services, call, ready, &code);
-    let outcome = async {
-        let mut session = services.runner.open(request).await?;
-        let member = |name: &str| [code.path.clone(), vec![name.to_owned()]].concat();
-        let request = Call {
-            path: member("execute"),
-            arguments: prepared.arguments.clone(),
-            schema: member("arguments"),
-            context: prepared.context.clone(),
-            global_schema: prepared.global_schema.clone(),
-            takes: Takes::ArgumentsAndContext,
-        };
-        session.call(request, Arc::clone(host) as _).await
-    };
-    match outcome.await {
-        Ok(_) => Ok(()),
-        Err(RunError::Threw { message, stack }) => {
-            if let Some(stack) = stack {
-                tracing::debug!(method = %label, stack = %call.environment.mask(&stack), "a method threw");
-            }
-            // What was refused it last, unless something was written since.
-            let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
-            Err(problem(code, format!("`{label}` failed: {message}")))
-        }
-        Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call), &violations)),
-        Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),
-    }
-}
-
-/// Whoever wrote the code, an add-on included, runs with what is granted to the type or to its own extension.
-fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &Row) -> Grantee {
-    let type_name = ready.description.type_name.as_str();
-    let grants = services.permissions.load().of(type_name, &row.extension.name).cloned().unwrap_or_default();
-    Grantee {
-        name: type_name.to_owned(),
-        root: row.source.root.clone(),
-        variables: call.environment.granted(grants.get(&Permission::Env)),
-        grants,
     }
 }
 
@@ -579,51 +380,6 @@ fn definition_json(definition: &Definition) -> Json {
         ("version", Json::from(i64::from(definition.version))),
         ("tags", Json::object(tags)),
     ])
-}
-
-fn provenance(call: &Invocation<'_>, callee: &Callee) -> Provenance {
-    let ready = match callee {
-        Callee::Extension(ready) => ready,
-        Callee::BuiltIn(description) => {
-            return Provenance {
-                definition_digest: call.digest.map(|digest| digest.to_string()),
-                type_name: description.type_name.to_string(),
-                type_version: description.version.as_deref().map(str::to_owned),
-                bundle_digest: String::new(),
-                fingerprint: String::new(),
-                extension: format!("{}@{}", builtin::EXTENSION, env!("CARGO_PKG_VERSION")),
-                source: format!("{}/{}", builtin::ROOT, description.type_name),
-                shadow_fallback: false,
-            };
-        }
-    };
-    let MethodCode { row, bundle, .. } = ready.code(call.method);
-    Provenance {
-        definition_digest: call.digest.map(|digest| digest.to_string()),
-        type_name: ready.description.type_name.to_string(),
-        type_version: ready.description.version.as_deref().map(str::to_owned),
-        bundle_digest: row.bundle().map_or_else(
-            || Digest::of(bundle.code.as_bytes()).to_string(),
-            |recorded| recorded.entry.key.digest().to_string(),
-        ),
-        fingerprint: row.built.as_ref().map(|built| built.digest().to_string()).unwrap_or_default(),
-        extension: format!("{}@{}", row.extension.name, row.extension.version),
-        source: row.source.to_string(),
-        shadow_fallback: row.shadow_fallback,
-    }
-}
-
-/// Why a run cannot go on: what claims the type, what failed and when it is tried again (faults 28, 48). If it was Mangrove
-/// itself that failed, the code of the problem is that of its failure.
-fn blocked(not_ready: &NotReady, now: Timestamp) -> RunProblem {
-    let message = format!("{}; {}", not_ready.headline(), not_ready.reasons().join("; "));
-    let of_ours = not_ready.fault.clone().map(|fault| Failure::record(None, fault, now, 0.0));
-    RunProblem {
-        code: not_ready.code(),
-        message: lines::shortened(message, MESSAGE_CHARACTERS),
-        blocked_by: Some(not_ready.type_name.to_string()),
-        failure: of_ours.or_else(|| not_ready.failure.clone()),
-    }
 }
 
 /// The kind of types whose methods run.

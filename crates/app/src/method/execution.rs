@@ -1,0 +1,171 @@
+//! Calling the checks and the code of a method.
+
+use std::sync::Arc;
+
+use mangrove_domain::{
+    permission::{Grantee, Permission},
+    ports::{Call, Checked, MethodHost, OpenRequest, RunError, Takes},
+    problem::Code,
+    row::Row,
+    run::RunProblem,
+};
+
+use super::{
+    Invocation, Prepared, Services, broken,
+    callee::Callee,
+    checks,
+    host::Host,
+    problem, subject_of,
+    values::method_of,
+};
+use crate::{
+    builtin::{self, shell::ShellError},
+    types::{MethodCode, ReadyType},
+};
+
+/// Runs the checks that the model has for the method.
+pub(super) async fn check(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: &ReadyType,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let method = method_of(&ready.description, call.method, &ready.left_out)?;
+    let selected = checks::selected(&ready.description, call.definition, method, call.checks);
+    if !selected.is_empty() {
+        let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+        let tools = checks::Tools {
+            runner: services.runner.as_ref(),
+            open: &|code| open_request(services, call, ready, code),
+            host: &as_host,
+            context: &prepared.context,
+            global_schema: &prepared.global_schema,
+        };
+        let label = format!("{}.{}", call.definition.name.value, call.method);
+        let objections = checks::run(&tools, ready, &selected).await.map_err(|(check, fault)| {
+            problem(fault.code, format!("`{label}` was not started: the check `{check}` cannot run: {fault}"))
+        })?;
+        if !objections.is_empty() {
+            for objection in &objections {
+                host.object(objection);
+            }
+            let message = format!("`{label}` was not started: {}", objections.join("; "));
+            return Err(problem(Code::CHECK_FAILED, message));
+        }
+    }
+    Ok(())
+}
+
+/// What opens the code of a method or check.
+fn open_request(services: &Services, call: &Invocation<'_>, ready: &ReadyType, code: &MethodCode<'_>) -> OpenRequest {
+    OpenRequest {
+        bundle: code.bundle.clone(),
+        export_name: code.export_name.to_owned(),
+        subject: code.row.source.to_string(),
+        requirements: ready.description.requirements.clone(),
+        grantee: grantee(services, call, ready, code.row),
+    }
+}
+
+/// Calls the method, within the time that its step has.
+pub(super) async fn execute(
+    services: &Services,
+    call: &Invocation<'_>,
+    callee: &Callee,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let work = async {
+        match callee {
+            Callee::BuiltIn(_) => run_command(services, call, prepared, host).await,
+            Callee::Extension(ready) => run_code(services, call, ready, prepared, host).await,
+        }
+    };
+    let Some(limit) = call.timeout else { return work.await };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let label = label(call);
+        let message = format!("`{label}` did not end within {} ms, the time limit of the step", limit.as_millis());
+        Err(problem(Code::METHOD_FAILED, message))
+    })
+}
+
+/// What people call a method of a definition.
+pub(super) fn label(call: &Invocation<'_>) -> String {
+    format!("{}.{}", call.definition.name.value, call.method)
+}
+
+/// Carries out a method of a type that comes with the program; there is one.
+async fn run_command(
+    services: &Services,
+    call: &Invocation<'_>,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+    let tools = builtin::shell::Tools {
+        shell: services.shell.as_ref(),
+        clock: services.clock.as_ref(),
+        environment: call.environment,
+        placeholders: &prepared.placeholders,
+        host: &as_host,
+    };
+    builtin::shell::execute(&tools, &prepared.arguments).await.map_err(|error| match error {
+        ShellError::Arguments(violations) => broken(&subject_of(Checked::Arguments, call), &violations),
+        ShellError::Failed(message) => {
+            let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
+            problem(code, format!("`{}` {message}", label(call)))
+        }
+    })
+}
+
+/// Carries out a method of an extension.
+async fn run_code(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: &ReadyType,
+    prepared: &Prepared,
+    host: &Arc<Host>,
+) -> Result<(), RunProblem> {
+    let label = label(call);
+    let code = ready.code(call.method);
+    let request = open_request(services, call, ready, &code);
+    let outcome = async {
+        let mut session = services.runner.open(request).await?;
+        let member = |name: &str| [code.path.clone(), vec![name.to_owned()]].concat();
+        let request = Call {
+            path: member("execute"),
+            arguments: prepared.arguments.clone(),
+            schema: member("arguments"),
+            context: prepared.context.clone(),
+            global_schema: prepared.global_schema.clone(),
+            takes: Takes::ArgumentsAndContext,
+        };
+        session.call(request, Arc::clone(host) as _).await
+    };
+    match outcome.await {
+        Ok(_) => Ok(()),
+        Err(RunError::Threw { message, stack }) => {
+            if let Some(stack) = stack {
+                tracing::debug!(method = %label, stack = %call.environment.mask(&stack), "a method threw");
+            }
+            // What was refused it last, unless something was written since.
+            let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
+            Err(problem(code, format!("`{label}` failed: {message}")))
+        }
+        Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call), &violations)),
+        Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),
+    }
+}
+
+/// Whoever wrote the code, an add-on included, runs with what is granted to the type or to its own extension.
+fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &Row) -> Grantee {
+    let type_name = ready.description.type_name.as_str();
+    let grants = services.permissions.load().of(type_name, &row.extension.name).cloned().unwrap_or_default();
+    Grantee {
+        name: type_name.to_owned(),
+        root: row.source.root.clone(),
+        variables: call.environment.granted(grants.get(&Permission::Env)),
+        grants,
+    }
+}
