@@ -133,10 +133,10 @@ async fn put(
     value: Option<String>,
     yes: bool,
 ) -> Result<Exit, CommandError> {
-    let (key, value) = match (value, key.split_once('=')) {
-        (Some(value), _) => (key, Some(value)),
-        (None, Some((key, value))) => (key.to_owned(), Some(value.to_owned())),
-        (None, None) => (key, None),
+    let parted = key.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let (key, value) = match (value, parted) {
+        (None, Some((key, value))) => (key, Some(value)),
+        (value, _) => (key, value),
     };
     let service = context.open(None)?;
     let vaults = service.vaults()?;
