@@ -16,6 +16,7 @@ mod failure;
 pub mod human;
 pub mod json;
 mod moment;
+mod permission_advice;
 mod problem;
 mod problem_details;
 mod repair;
@@ -41,6 +42,7 @@ pub use self::{
     error_report::{ErrorReport, hint_for},
     failure::{FailureDocument, FaultDocument},
     moment::Moment,
+    permission_advice::{PermissionAdviceDocument, PermissionUseDocument},
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,
     repair::{ActionDocument, RepairDocument, repair_actions},

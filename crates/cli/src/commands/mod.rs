@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod init;
 pub(crate) mod model;
+pub(crate) mod permissions;
 pub(crate) mod retry;
 pub(crate) mod run;
 mod running;
