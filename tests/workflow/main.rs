@@ -6,3 +6,4 @@ mod faults;
 mod flow;
 mod problems;
 mod service;
+mod vectors;

@@ -79,6 +79,44 @@ impl Json {
         Json::Object(object)
     }
 
+    /// JSON text with each member and item on a line of its own, indented by two.
+    #[must_use]
+    pub fn indented(&self) -> String {
+        let mut text = String::new();
+        self.indent(0, &mut text);
+        text
+    }
+
+    fn indent(&self, depth: usize, text: &mut String) {
+        let line = |depth: usize, text: &mut String| {
+            text.push('\n');
+            text.push_str(&"  ".repeat(depth));
+        };
+        match self {
+            Json::Array(items) if !items.is_empty() => {
+                for (index, item) in items.iter().enumerate() {
+                    text.push(if index == 0 { '[' } else { ',' });
+                    line(depth + 1, text);
+                    item.indent(depth + 1, text);
+                }
+                line(depth, text);
+                text.push(']');
+            }
+            Json::Object(members) if !members.is_empty() => {
+                for (index, (key, value)) in members.iter().enumerate() {
+                    text.push(if index == 0 { '{' } else { ',' });
+                    line(depth + 1, text);
+                    text.push_str(&Json::from(key.as_str()).to_string());
+                    text.push_str(": ");
+                    value.indent(depth + 1, text);
+                }
+                line(depth, text);
+                text.push('}');
+            }
+            other => text.push_str(&other.to_string()),
+        }
+    }
+
     /// What a person calls this kind of value: "string", "object", ….
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -89,6 +127,32 @@ impl Json {
             Json::String(_) => "string",
             Json::Array(_) => "array",
             Json::Object(_) => "object",
+        }
+    }
+}
+
+/// As JavaScript prints it: the shortest digits that mean the same number, `1e+21` from there on, `1e-7` from there down.
+impl fmt::Display for Number {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = match self {
+            Number::Integer(value) => return write!(out, "{value}"),
+            Number::Float(value) => *value,
+        };
+        let magnitude = value.abs();
+        if value.is_nan() {
+            out.write_str("NaN")
+        } else if value.is_infinite() {
+            out.write_str(if value > 0.0 { "Infinity" } else { "-Infinity" })
+        } else if magnitude == 0.0 {
+            out.write_str("0")
+        } else if (1e-6..1e21).contains(&magnitude) {
+            write!(out, "{value}")
+        } else {
+            let text = format!("{value:e}");
+            match text.split_once('e') {
+                Some((digits, exponent)) if !exponent.starts_with('-') => write!(out, "{digits}e+{exponent}"),
+                _ => out.write_str(&text),
+            }
         }
     }
 }
@@ -165,4 +229,38 @@ fn write_string(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         }
     }
     out.write_str("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_print_as_in_javascript() {
+        let printed = |value: f64| Number::Float(value).to_string();
+        for (value, text) in [
+            (1.0, "1"),
+            (1.5, "1.5"),
+            (-0.0, "0"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (1.5e300, "1.5e+300"),
+            (0.000_001, "0.000001"),
+            (1e-7, "1e-7"),
+            (f64::INFINITY, "Infinity"),
+        ] {
+            assert_eq!(printed(value), text);
+        }
+        assert_eq!(Number::Integer(-3).to_string(), "-3");
+    }
+
+    #[test]
+    fn indented_text_has_a_line_for_each_item() {
+        let value = Json::object([
+            ("a", Json::Array(vec![Json::from(1), Json::object([("b", Json::Null)])])),
+            ("c", Json::Array(Vec::new())),
+        ]);
+        assert_eq!(value.indented(), "{\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    }\n  ],\n  \"c\": []\n}");
+        assert_eq!(Json::from("x").indented(), "\"x\"");
+    }
 }

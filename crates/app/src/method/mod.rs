@@ -36,8 +36,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    render::{Renderer, Scope},
-    secrets::Environment,
+    render::{NoLookups, Renderer, Scope, Stage},
+    secrets::{Environment, NoSecrets},
     spans,
     types::{MethodCode, NotReady, ReadyType, Types},
 };
@@ -140,7 +140,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         }
     };
     let provenance = Some(provenance(&call, &ready));
-    let prepared = match prepare(services, &call, &ready) {
+    let prepared = match prepare(services, &call, &ready).await {
         Ok(prepared) => prepared,
         Err(error) => return Invoked { provenance, ..Invoked::failed(call.environment.mask_problem(error)) },
     };
@@ -189,7 +189,7 @@ struct Prepared {
     context: Json,
 }
 
-fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Result<Prepared, RunProblem> {
+async fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Result<Prepared, RunProblem> {
     let description = ready.description.as_ref();
     let definition = call.definition;
     let Some(method) = description.method(call.method) else {
@@ -210,18 +210,23 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
         environment: call.environment,
         scope: &scope,
         file: &definition.file,
+        lookups: &NoLookups,
+        secrets: &NoSecrets,
+        placeholders: None,
     };
-    let render = |node: Option<&Node>| node.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node));
-    let mut global = render(definition.global_arguments.as_ref())?;
+    let mut global = rendered(&renderer, definition.global_arguments.as_ref()).await?;
     if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
         global = arguments::complete(schema, global);
         check(services, schema, &global, &subject_of(Checked::GlobalArguments, call))?;
     }
-    let given = render(definition.arguments_of(call.method))?;
+    let given = rendered(&renderer, definition.arguments_of(call.method)).await?;
+    // What the step left for now means what it means there: `self` is its own.
+    let of_step = Renderer { scope: call.scope, ..renderer };
+    let inputs = of_step.hand_over(call.inputs, &definition.name.position(&definition.file)).await?;
     let schema = &method.arguments;
-    let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, call.inputs]);
+    let merged = arguments::merge(&[&arguments::known_to(schema, &global), &given, &inputs]);
     let merged = arguments::complete(schema, merged);
-    let mut violations = arguments::slips(schema, &arguments::merge(&[&given, call.inputs]));
+    let mut violations = arguments::slips(schema, &arguments::merge(&[&given, &inputs]));
     violations.extend(violations_of(services, schema, &merged, &subject_of(Checked::Arguments, call))?);
     if !violations.is_empty() {
         return Err(broken(&subject_of(Checked::Arguments, call), &violations));
@@ -235,6 +240,14 @@ fn prepare(services: &Services, call: &Invocation<'_>, ready: &ReadyType) -> Res
         ("methodName", Json::from(call.method)),
     ]);
     Ok(Prepared { arguments: merged, context })
+}
+
+/// What a definition says, as its methods are called with it.
+async fn rendered(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<Json, RunProblem> {
+    match node {
+        Some(node) => renderer.value(node, Stage::HAND_OVER).await,
+        None => Ok(Json::Object(Vec::new())),
+    }
 }
 
 async fn execute(

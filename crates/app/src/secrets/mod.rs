@@ -1,13 +1,15 @@
-//! The environment as expressions see it, and the mask over what came out of it.
+//! The environment as expressions see it, secrets, and the mask over both.
 //!
-//! Expressions get only the variables that they name. Each value that was given out is masked as `***` in
-//! everything that is logged, recorded or reported afterwards, also in the forms that code makes of it (`forms`). Values
-//! shorter than three characters are not: masking every `1` would make output unreadable and hide nothing.
+//! Expressions get only the variables that they name. Every secret, and each value of a variable whose name says that it is
+//! one, is masked as `***` in everything that is logged, recorded or reported after it was given out, also in the forms that
+//! code makes of it (`forms`). Values shorter than three characters are not, nor those of variables like `HOME`: masking
+//! every `1` and every `/root` would make output unreadable and hide nothing.
 
 mod forms;
 #[cfg(test)]
 mod properties;
 mod spelling;
+mod vaults;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +18,8 @@ use std::{
 
 use mangrove_domain::{json::Json, permission::Grant, run::RunProblem};
 
+pub use vaults::{NoSecrets, Placeholders, Secrets, TextPart};
+
 use forms::Finder;
 
 /// What stands where a secret stood.
@@ -23,22 +27,28 @@ pub const MASK: &str = "***";
 /// The shortest value that is masked, in characters.
 const SHORTEST: usize = 3;
 
-/// Environment variables, and which of their values were given out.
+/// What the name of a variable contains whose value is a secret.
+const SECRET_NAMES: [&str; 7] = ["token", "key", "secret", "password", "passwd", "passphrase", "credential"];
+
+/// Environment variables, the secrets that were given out, and which expressions wait for a later stage.
 #[derive(Debug, Default)]
 pub struct Environment {
     variables: Vec<(String, String)>,
-    /// What finds each of them, by value.
+    /// What finds each secret, by value.
     given: Mutex<BTreeMap<String, Finder>>,
+    /// Expressions as they are written, with `${{ }}`.
+    left: Mutex<BTreeSet<String>>,
 }
 
 impl Environment {
     /// These variables, none of them given out yet.
     #[must_use]
     pub fn new(variables: Vec<(String, String)>) -> Self {
-        Self { variables, given: Mutex::default() }
+        Self { variables, given: Mutex::default(), left: Mutex::default() }
     }
 
-    /// The object `env` for an expression with these references. From now on its values are masked.
+    /// The object `env` for an expression with these references. From now on those of its values are masked whose names say
+    /// that they are secrets.
     /// An expression that uses `env` other than by the name of a variable gets all of them.
     #[must_use]
     pub fn give(&self, references: &[Vec<String>]) -> Json {
@@ -54,31 +64,44 @@ impl Environment {
         }
         let given = self.variables.iter().filter(|(name, _)| everything || wanted.contains(name.as_str()));
         Json::object(given.map(|(name, value)| {
-            self.mask_from_now_on(value);
+            if names_a_secret(name) {
+                self.conceal(value);
+            }
             (name.as_str(), Json::from(value.as_str()))
         }))
     }
 
     /// The variables that a grant opens to code, as far as they are set. From now on the values of those that it names
-    /// are masked; those of a grant of everything are not: masking each of them would make output unreadable.
+    /// are masked if their names say that they are secrets; those of a grant of everything are not.
     #[must_use]
     pub fn granted(&self, grant: Option<&Grant>) -> BTreeMap<String, String> {
         let Some(grant) = grant else { return BTreeMap::new() };
         let granted: BTreeMap<String, String> =
             self.variables.iter().filter(|(name, _)| grant.names(name)).cloned().collect();
         if let Grant::Only(_) = grant {
-            for value in granted.values() {
-                self.mask_from_now_on(value);
+            for (_, value) in granted.iter().filter(|(name, _)| names_a_secret(name)) {
+                self.conceal(value);
             }
         }
         granted
     }
 
-    fn mask_from_now_on(&self, value: &str) {
+    /// Masks this secret from now on.
+    pub fn conceal(&self, value: &str) {
         if value.chars().count() >= SHORTEST && !self.given().contains_key(value) {
             let finder = Finder::new(value);
             self.given().insert(value.to_owned(), finder);
         }
+    }
+
+    /// Leaves an expression that a file of the author says, as it is written, for a later stage.
+    pub(crate) fn leave(&self, raw: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(raw.to_owned());
+    }
+
+    /// Whether an expression was left for a later stage. Text from elsewhere that only looks like one was not.
+    pub(crate) fn is_left(&self, raw: &str) -> bool {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(raw)
     }
 
     fn given(&self) -> MutexGuard<'_, BTreeMap<String, Finder>> {
@@ -118,12 +141,17 @@ impl Environment {
     }
 }
 
+fn names_a_secret(variable: &str) -> bool {
+    let name = variable.to_lowercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn environment() -> Environment {
-        let pairs = [("TOKEN", "s3cret"), ("LONG", "s3cret-and-more"), ("SHORT", "ab"), ("OTHER", "unused")];
+        let pairs = [("TOKEN", "s3cret"), ("LONG_KEY", "s3cret-and-more"), ("PASSWORD", "ab"), ("HOME", "unused")];
         Environment::new(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
     }
 
@@ -134,13 +162,27 @@ mod tests {
     #[test]
     fn only_what_was_named_is_given_and_masked() {
         let environment = environment();
-        let given = environment.give(&[path(&["env", "TOKEN"]), path(&["inputs", "OTHER"])]);
+        let given = environment.give(&[path(&["env", "TOKEN"]), path(&["inputs", "HOME"])]);
         assert_eq!(given.to_string(), r#"{"TOKEN":"s3cret"}"#);
         assert_eq!(environment.mask("Bearer s3cret, unused"), "Bearer ***, unused");
         let _ = environment.give(&[path(&["env"])]);
         assert_eq!(environment.mask("s3cret-and-more s3cret ab unused"), "*** *** ab ***");
         let value = Json::object([("a s3cret", Json::Array(vec![Json::from("xs3cretx"), Json::from(3)]))]);
         assert_eq!(environment.mask_json(&value).to_string(), r#"{"a ***":["x***x",3]}"#);
+    }
+
+    #[test]
+    fn only_what_is_named_like_a_secret_is_masked() {
+        for name in ["GITHUB_TOKEN", "apiKey", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "Credentials"] {
+            assert!(names_a_secret(name), "{name}");
+        }
+        for name in ["HOME", "PATH", "USER", "LANG", "REGION"] {
+            assert!(!names_a_secret(name), "{name}");
+        }
+        let environment = environment();
+        environment.conceal("v4ult");
+        environment.conceal("v4");
+        assert_eq!(environment.mask("v4ult v4"), "*** v4");
     }
 
     #[test]

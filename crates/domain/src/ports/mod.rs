@@ -49,7 +49,10 @@ pub use databases::Databases;
 pub use documents::{DocumentError, Documents};
 pub use entropy::Entropy;
 pub use export_inspector::{ExportInspector, InspectRequest};
-pub use expressions::{ExpressionError, Expressions};
+pub use expressions::{
+    EXPRESSION_FUNCTIONS, ExpressionError, ExpressionErrorKind, ExpressionFunctions, Expressions, FunctionCall,
+    NoFunctions, ParsedExpression,
+};
 pub use inspection_cache::InspectionCache;
 pub use loader::Loader;
 pub use method_runner::{Call, Checked, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session};

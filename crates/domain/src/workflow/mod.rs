@@ -8,6 +8,7 @@ mod duration;
 mod file;
 pub mod graph;
 mod parse;
+pub mod rewrites;
 pub mod template;
 pub mod trigger;
 pub mod webhook;

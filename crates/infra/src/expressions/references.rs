@@ -68,7 +68,8 @@ fn path(expression: &IdedExpr, bound: &[String]) -> Option<Path> {
         Expr::Ident(name) => match name.strip_prefix('.') {
             // A leading dot means the outermost scope, whatever is bound.
             Some(name) => Some(vec![name.to_owned()]),
-            None => Some(vec![name.clone()]).filter(|_| !bound.contains(name)),
+            // What the dialect adds is no variable.
+            None => Some(vec![name.clone()]).filter(|_| !name.starts_with('@') && !bound.contains(name)),
         },
         Expr::Select(select) => member(&select.operand, &select.field, bound),
         Expr::Call(call) => {

@@ -1,6 +1,9 @@
 //! What every `Expressions` must do.
 
-use mangrove_domain::{json::Json, ports::Expressions};
+use mangrove_domain::{
+    json::{Json, Number},
+    ports::{ExpressionErrorKind, ExpressionFunctions, Expressions, FunctionCall},
+};
 
 /// Holds an adapter to the contract of [`Expressions`].
 ///
@@ -28,10 +31,33 @@ pub fn expressions(port: &dyn Expressions) {
     port.evaluate("1 / 0", &variables).expect_err("no value, and no panic");
 
     references(port, &variables);
+    functions(port, &variables);
 
     let nested = format!("{}1{}", "(".repeat(4000), ")".repeat(4000));
     port.references(&nested).expect_err("deep nesting is refused");
     port.references(&"-".repeat(100_000)).expect_err("endless text is refused");
+}
+
+/// Functions of whoever asks are asked for once their arguments are known, and answers are values like any other.
+fn functions(port: &dyn Expressions, variables: &Json) {
+    struct Latest(Option<Json>);
+    impl ExpressionFunctions for Latest {
+        fn call(&self, call: &FunctionCall) -> Option<Result<Json, String>> {
+            assert_eq!(call.name, "data.latest");
+            assert_eq!(call.arguments, [Json::from("web"), Json::Number(Number::Float(2.0)), Json::from(3)]);
+            self.0.clone().map(Ok)
+        }
+    }
+    let parsed = port.parse("data.latest(inputs.name, inputs.count, 3).size * 2").expect("an expression");
+    assert_eq!(parsed.functions(), ["data.latest"]);
+    let waiting = parsed.evaluate(variables, &Latest(None)).expect_err("the answer is not known yet");
+    assert!(matches!(waiting.kind, ExpressionErrorKind::Waiting(_)), "{waiting}");
+    let answer = Json::object([("size", Json::from(4))]);
+    assert_eq!(parsed.evaluate(variables, &Latest(Some(answer))).expect("a value"), Json::from(8));
+    let refused = port.evaluate("data.latest('a', 'b')", variables).expect_err("there are no functions");
+    assert_eq!(refused.kind, ExpressionErrorKind::Failed);
+    let invalid = port.parse("data.latest(").expect_err("half an expression");
+    assert_eq!(invalid.kind, ExpressionErrorKind::Invalid);
 }
 
 /// What an expression is said to read is what it reads: secrets are masked by it.
@@ -47,6 +73,7 @@ fn references(port: &dyn Expressions, variables: &Json) {
     assert_eq!(found(" env\n .\t HOME "), ["env.HOME"]);
     assert_eq!(found("env [ 'HOME' ]"), ["env.HOME"]);
     assert_eq!(found("vault . get ( 'a', 'b' )"), ["vault"]);
+    assert_eq!(found("data.latest(inputs.m, 'n').attributes"), ["inputs.m"], "a function is no variable");
     assert_eq!(found("1 // env.HOME"), nothing);
     assert_eq!(found("env // .OTHER\n.HOME"), ["env.HOME"]);
 

@@ -1,13 +1,15 @@
 //! Ports that a test does not expect to be asked.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mangrove_domain::{
     description::Violation,
     document::Document,
     json::Json,
     ports::{
-        DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, RepositoryFiles, SchemaError,
-        SchemaValidator,
+        DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, ParsedExpression,
+        RepositoryFiles, SchemaError, SchemaValidator,
     },
 };
 
@@ -22,12 +24,8 @@ impl Documents for NeverAsked {
 }
 
 impl Expressions for NeverAsked {
-    fn references(&self, expression: &str) -> Result<Vec<Vec<String>>, ExpressionError> {
+    fn parse(&self, expression: &str) -> Result<Arc<dyn ParsedExpression>, ExpressionError> {
         panic!("no expression should be read: {expression}")
-    }
-
-    fn evaluate(&self, expression: &str, _variables: &Json) -> Result<Json, ExpressionError> {
-        panic!("no expression should be evaluated: {expression}")
     }
 }
 

@@ -11,8 +11,8 @@ use mangrove_domain::{
 use super::requests::{RunError, StartedRun, unknown};
 use crate::{
     method::arguments,
-    render::{Renderer, Scope},
-    secrets::Environment,
+    render::{NoLookups, Renderer, Scope, Stage},
+    secrets::{Environment, NoSecrets},
     service::base::Service,
     workflow::{
         library::Library,
@@ -53,7 +53,7 @@ impl Service {
         let InForce { workflow, file_problem } = self.in_force(&library, &start)?;
         let StartTriggered { trigger, webhook, .. } = start;
         let environment = self.expression_environment();
-        let inputs = self.trigger_inputs(&workflow, webhook, &environment)?;
+        let inputs = self.trigger_inputs(&workflow, webhook, &environment).await?;
         let file = workflow.file.clone();
         let request = RunRequest { workflow, inputs, trigger, file_problem };
         self.begin(engine, library, &file, request, environment).await
@@ -89,7 +89,7 @@ impl Service {
         recurrence.err()?.into_iter().next()
     }
 
-    fn trigger_inputs(
+    async fn trigger_inputs(
         &self,
         workflow: &Workflow,
         webhook: Option<Json>,
@@ -107,8 +107,16 @@ impl Service {
         };
         let scope = Scope::of_trigger(webhook);
         let expressions = self.repository.expressions.as_ref();
-        let renderer = Renderer { expressions, environment, scope: &scope, file: &workflow.file };
-        let given = renderer.value(inputs).map_err(|problem| {
+        let renderer = Renderer {
+            expressions,
+            environment,
+            scope: &scope,
+            file: &workflow.file,
+            lookups: &NoLookups,
+            secrets: &NoSecrets,
+            placeholders: None,
+        };
+        let given = renderer.value(inputs, Stage::EVERYTHING).await.map_err(|problem| {
             StartError::Problems(vec![Problem::error(problem.code, workflow.file.clone(), problem.message)])
         })?;
         Ok(arguments::merge(&[&event, &given]))

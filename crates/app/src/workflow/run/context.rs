@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     method::{RunBudget, Services},
-    render::{Renderer, Scope},
-    secrets::Environment,
+    render::{NoLookups, Renderer, Scope},
+    secrets::{Environment, NoSecrets},
     workflow::{
         events::{Observer, RunChange, RunEvent},
         library::Library,
@@ -71,6 +71,9 @@ impl Context<'_> {
             environment: self.environment,
             scope,
             file: &self.workflow.file,
+            lookups: &NoLookups,
+            secrets: &NoSecrets,
+            placeholders: None,
         }
     }
 

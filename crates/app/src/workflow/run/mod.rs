@@ -194,12 +194,7 @@ impl Engine {
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
         let RecordedRun { workflow, record, chain, deadline } = run;
-        let about = Json::object([
-            ("id", Json::from(record.id.as_str())),
-            ("name", Json::from(record.name.as_str())),
-            ("trigger", Json::from(record.trigger.as_str())),
-            ("startedAt", Json::from(record.started_at.as_millis())),
-        ]);
+        let about = about_run(&workflow, &record);
         let definitions = shared.library.usable_definitions();
         let context = Context {
             services: &self.services,
@@ -255,6 +250,21 @@ impl NestedRuns for Engine {
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
+}
+
+/// What expressions see as `run`.
+fn about_run(workflow: &Workflow, record: &RunRecord) -> Json {
+    let tags = workflow.tags.iter().map(|(name, value)| (name.as_str(), Json::from(value.as_str())));
+    Json::object([
+        ("id", Json::from(record.id.as_str())),
+        ("workflowId", Json::from(workflow.id.as_str())),
+        ("workflowName", Json::from(workflow.name.value.as_str())),
+        ("startedAt", Json::from(record.started_at.to_string())),
+        ("tags", Json::object(tags)),
+        // Additions of ours.
+        ("name", Json::from(record.name.as_str())),
+        ("trigger", Json::from(record.trigger.as_str())),
+    ])
 }
 
 /// Why the file of a workflow cannot be used, with its place.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{context::Context, request::RunRequest};
 use crate::{
     method::{self, Invocation, Invoked, OnLine, StepBudget, problem},
-    render::{Renderer, Scope},
+    render::{Renderer, Scope, Stage},
     workflow::events::{RunChange, RunEvent},
 };
 
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step) -> StepOu
         return once(context, job, step, &scope, &budget).await;
     };
     let unrepeated = |invoked| StepOutcome { task: step.task.label(), invoked };
-    let items = match context.renderer(&scope).value(&for_each.over) {
+    let items = match context.renderer(&scope).value(&for_each.over, Stage::EVERYTHING).await {
         Ok(Json::Array(items)) => items,
         Ok(other) => {
             let position = for_each.over.position(&context.workflow.file);
@@ -93,7 +93,7 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budg
     let mut task = step.task.label();
     let invoked = match &step.task {
         Task::ModelMethod { target, method, inputs } => {
-            match prepare(context, &renderer, target, method, inputs.as_ref()) {
+            match prepare(context, &renderer, target, method, inputs.as_ref()).await {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
                     task = context.environment.mask(&label);
@@ -102,7 +102,7 @@ async fn once(context: &Context<'_>, job: &Job, step: &Step, scope: &Scope, budg
                 Err(error) => Invoked::failed(error),
             }
         }
-        Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()) {
+        Task::Workflow { name, inputs } => match nested(context, &renderer, name, inputs.as_ref()).await {
             Ok(request) => run_nested(context, step, request).await,
             Err(error) => Invoked::failed(error),
         },
@@ -117,7 +117,7 @@ struct Call {
     inputs: Json,
 }
 
-fn prepare(
+async fn prepare(
     context: &Context<'_>,
     renderer: &Renderer<'_>,
     target: &Target,
@@ -125,13 +125,13 @@ fn prepare(
     inputs: Option<&Node>,
 ) -> Result<Call, RunProblem> {
     let file = &context.workflow.file;
-    let name = rendered_text(renderer, target.name(), file)?;
-    let method = rendered_text(renderer, method, file)?;
-    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let name = rendered_text(renderer, target.name(), file).await?;
+    let method = rendered_text(renderer, method, file).await?;
+    let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
     let definition = match (context.library.definition(&name), target) {
         (Ok(definition), _) => Arc::clone(definition),
         (Err(wrong), Target::Instance { type_name, name: at }) if wrong.code == Code::UNKNOWN_NAME => {
-            let text = rendered_text(renderer, type_name, file)?;
+            let text = rendered_text(renderer, type_name, file).await?;
             let parsed = TypeName::model(&text)
                 .map_err(|error| problem(Code::INVALID_DOCUMENT, format!("{}: {error}", type_name.position(file))))?;
             let name = Located { value: name, line: at.line, column: at.column };
@@ -184,15 +184,15 @@ async fn call_method(
     method::invoke(context.services, invocation).await
 }
 
-fn nested(
+async fn nested(
     context: &Context<'_>,
     renderer: &Renderer<'_>,
     name: &Located<String>,
     inputs: Option<&Node>,
 ) -> Result<RunRequest, RunProblem> {
     let file = &context.workflow.file;
-    let text = rendered_text(renderer, name, file)?;
-    let inputs = inputs.map_or(Ok(Json::Object(Vec::new())), |node| renderer.value(node))?;
+    let text = rendered_text(renderer, name, file).await?;
+    let inputs = rendered(renderer, inputs, Stage::NESTED_INPUTS).await?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
     Ok(RunRequest {
         workflow: Arc::clone(workflow),
@@ -231,9 +231,17 @@ async fn run_nested(context: &Context<'_>, step: &Step, request: RunRequest) -> 
     }
 }
 
+/// The mapping that a step gives, nothing if it gives none.
+async fn rendered(renderer: &Renderer<'_>, inputs: Option<&Node>, stage: Stage) -> Result<Json, RunProblem> {
+    match inputs {
+        Some(node) => renderer.value(node, stage).await,
+        None => Ok(Json::Object(Vec::new())),
+    }
+}
+
 /// The text of a name that may contain expressions.
-fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
-    match renderer.text(&text.value, &text.position(file))? {
+async fn rendered_text(renderer: &Renderer<'_>, text: &Located<String>, file: &str) -> Result<String, RunProblem> {
+    match renderer.text(&text.value, &text.position(file), Stage::EVERYTHING).await? {
         Json::String(text) => Ok(text),
         Json::Number(number) => Ok(Json::Number(number).to_string()),
         other => {

@@ -1,15 +1,17 @@
 //! Expressions that cannot work.
 
+use std::collections::BTreeSet;
+
 use mangrove_domain::{
     document::{Node, NodeValue},
     json::Json,
     nearest,
-    ports::Expressions,
+    ports::{ExpressionError, Expressions},
     position::Position,
     problem::{Code, Severity},
     workflow::{
-        Workflow,
-        template::{self, Part},
+        Workflow, rewrites,
+        template::{self, Part, Span},
     },
 };
 
@@ -71,19 +73,33 @@ fn check_parts(
     place: &Place<'_>,
     port: &dyn Expressions,
 ) {
-    let parts = match template::split(text) {
-        Ok(parts) => parts,
-        Err(error) => {
-            let hint = Some("close it, or write it in another way if it is no expression");
-            findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), hint.map(Into::into));
-            return;
-        }
-    };
-    for part in parts {
-        let Part::Expression(expression) = part else { continue };
-        match port.references(expression) {
-            Ok(references) => {
-                for path in &references {
+    for part in template::split(text) {
+        let expression = match part {
+            Part::Expression(Span { expression, .. }) => expression,
+            Part::Text(text) => {
+                if text.contains(template::OPEN) {
+                    let message = "`${{` that no `}}` closes is text like any other";
+                    findings.report(
+                        Severity::Warning,
+                        Code::INVALID_EXPRESSION,
+                        position.clone(),
+                        message.into(),
+                        None,
+                    );
+                }
+                continue;
+            }
+        };
+        let calls = rewrites::vault_calls(expression);
+        let readable = rewrites::replace_calls(expression, &calls, |_| "''".to_owned());
+        match port.parse(&readable) {
+            Ok(parsed) => {
+                let functions = parsed.functions().iter().map(String::as_str);
+                let asked: BTreeSet<&str> = functions.chain((!calls.is_empty()).then_some("vault.get")).collect();
+                for name in asked {
+                    check_function(findings, expression, name, position);
+                }
+                for path in parsed.references() {
                     match place {
                         Place::Run(workflow) => check_reference(findings, expression, path, position, *workflow),
                         Place::Trigger { is_scheduled } => {
@@ -92,9 +108,18 @@ fn check_parts(
                     }
                 }
             }
-            Err(error) => findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), None),
+            Err(error) => {
+                let error = ExpressionError { expression: expression.to_owned(), ..error };
+                findings.error(Code::INVALID_EXPRESSION, position.clone(), error.to_string(), None);
+            }
         }
     }
+}
+
+fn check_function(findings: &mut Findings<'_>, expression: &str, name: &str, position: &Position) {
+    let message = format!("`{expression}`: `{name}` is not supported in this version");
+    let hint = Some(format!("expressions may use {}", KNOWN.join(", ")));
+    findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint.map(Into::into));
 }
 
 fn check_trigger_reference(
