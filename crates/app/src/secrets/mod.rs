@@ -18,6 +18,7 @@ use std::{
 
 use mangrove_domain::{json::Json, permission::Grant, run::RunProblem};
 
+#[expect(clippy::module_name_repetitions, reason = "it says what is not there")]
 pub use vaults::{NoSecrets, Placeholders, Secrets, TextPart};
 
 use forms::Finder;

@@ -58,11 +58,11 @@ impl Service {
             self.ready(kind, type_name).await.map_err(|error| PermissionAdviceError::NotReady(Box::new(error)))?;
         let bundles = ready.add_ons.iter().map(|add_on| &add_on.bundle).chain([&ready.bundle]);
         let uses: BTreeSet<PermissionUse> = bundles.flat_map(|bundle| finder.of(&bundle.code)).collect();
-        let granted = self.permissions.load().of(type_name.as_str(), &ready.row.extension.name).cloned();
+        let grants = self.permissions.load().of(type_name.as_str(), &ready.row.extension.name).cloned();
         let grantee = Grantee {
             name: type_name.to_string(),
             root: ready.row.source.root.clone(),
-            grants: granted.unwrap_or_default(),
+            grants: grants.unwrap_or_default(),
             variables: BTreeMap::new(),
         };
         let missing = MissingGrants::of(&grantee, &uses);

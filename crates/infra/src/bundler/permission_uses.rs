@@ -41,10 +41,10 @@ impl PermissionUses for UsesByText {
                         found.insert(PermissionUse::of(Permission::Env, member.property.name.as_str()));
                     }
                 }
-                AstKind::ComputedMemberExpression(member) => {
-                    if text.path(&member.object, 0).is_some_and(|path| path == ["process", "env"]) {
-                        text.add(Permission::Env, Some(&member.expression), &mut found);
-                    }
+                AstKind::ComputedMemberExpression(member)
+                    if text.path(&member.object, 0).is_some_and(|path| path == ["process", "env"]) =>
+                {
+                    text.add(Permission::Env, Some(&member.expression), &mut found);
                 }
                 _ => {}
             }
@@ -98,16 +98,15 @@ impl<'a> Text<'_, 'a> {
             ["Deno", "connect" | "connectTls" | "listen" | "listenTls" | "resolveDns" | "listenDatagram"] => {
                 found.insert(PermissionUse::computed(Permission::Net));
             }
-            ["Deno", function] if SYSTEM.contains(function) => {
-                found.insert(PermissionUse::of(Permission::Sys, *function));
-            }
-            ["node:os", function] if SYSTEM.contains(function) => {
+            ["Deno" | "node:os", function] if SYSTEM.contains(function) => {
                 found.insert(PermissionUse::of(Permission::Sys, *function));
             }
             ["Deno" | "node:fs" | "node:fs/promises", function] | ["node:fs", "promises", function] => {
                 let (reads, writes) = of_files(function.trim_end_matches("Sync"));
                 for (permission, arguments) in [(Permission::Read, reads), (Permission::Write, writes)] {
-                    arguments.iter().for_each(|index| self.add(permission, argument(*index), found));
+                    for index in arguments {
+                        self.add(permission, argument(*index), found);
+                    }
                 }
             }
             _ => {}
@@ -220,7 +219,7 @@ impl<'a> Text<'_, 'a> {
                 }
             }
             Expression::StaticMemberExpression(member) => {
-                self.member(&member.object, &member.property.name, left, values)
+                self.member(&member.object, &member.property.name, left, values);
             }
             Expression::Identifier(name) => match self.symbol(name.reference_id()) {
                 Some(symbol) => self.variable(symbol, left, values),
@@ -371,8 +370,7 @@ fn of_files(function: &str) -> (&'static [usize], &'static [usize]) {
         | "chmod" | "chown" | "truncate" | "makeTempDir" | "makeTempFile" | "mkdtemp" | "utime" | "utimes"
         | "createWriteStream" => (&[], &[0]),
         "rename" => (&[0], &[0, 1]),
-        "copyFile" | "cp" => (&[0], &[1]),
-        "symlink" | "link" => (&[0], &[1]),
+        "copyFile" | "cp" | "symlink" | "link" => (&[0], &[1]),
         _ => (&[], &[]),
     }
 }
