@@ -120,6 +120,9 @@ pub(crate) enum Command {
         #[arg(long)]
         kind: Option<String>,
     },
+    /// Look at what code may reach
+    #[command(subcommand)]
+    Permissions(Permissions),
     /// Explain why a source is in the state it is in
     Why {
         /// A type or a path
@@ -409,6 +412,19 @@ pub(crate) struct Scan {
     /// Accept that most sources of a root are gone, and remove them from the catalog
     #[arg(long)]
     pub(crate) allow_mass_removal: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Permissions {
+    /// Show what the code of a type asks for and is not granted, with the lines to write into mangrove.yaml
+    Suggest {
+        /// The type
+        #[arg(value_name = "TYPE")]
+        type_name: String,
+        /// Its kind
+        #[arg(long, default_value = "model")]
+        kind: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

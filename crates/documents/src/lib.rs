@@ -20,6 +20,7 @@ mod failure;
 pub mod human;
 pub mod json;
 mod moment;
+mod permission_advice;
 mod problem;
 mod problem_details;
 mod reference_run;
@@ -55,6 +56,7 @@ pub use self::{
     evaluated::evaluated_workflow,
     failure::{FailureDocument, FaultDocument},
     moment::Moment,
+    permission_advice::{PermissionAdviceDocument, PermissionUseDocument},
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,
     reference_run::ReferenceRunDocument,

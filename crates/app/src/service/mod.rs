@@ -14,6 +14,7 @@ mod doctor;
 mod documents;
 mod error;
 mod parts;
+mod permissions;
 mod programs;
 mod reload;
 mod runs;
@@ -30,6 +31,7 @@ pub use self::{
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},
+    permissions::{PermissionAdvice, PermissionAdviceError},
     runs::{
         DecideRun, ResumeRun, RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered,
         StartedRun, WaitingStep,

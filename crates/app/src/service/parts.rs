@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
-    Calendar, Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, ProcessUsage,
-    Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell, VaultProviders,
+    Calendar, Configuration, DataStore, Databases, Documents, Expressions, MethodRunner, PackageCache, PermissionUses,
+    ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell, VaultProviders,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};
@@ -60,6 +60,7 @@ pub(super) struct Options {
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) leases: Option<Arc<dyn ScheduleLeases>>,
     pub(super) packages: Option<Arc<dyn PackageCache>>,
+    pub(super) permission_uses: Option<Arc<dyn PermissionUses>>,
     pub(super) programs: Option<Arc<dyn Programs>>,
     pub(super) runs: Option<Arc<dyn RunStore>>,
     pub(super) running: Option<Arc<Running>>,
