@@ -213,6 +213,32 @@ fn code_reaches_what_is_granted_and_a_refusal_names_the_grant() {
 }
 
 #[test]
+fn one_refusal_names_everything_that_is_missing() {
+    let it = sandbox(
+        "const names = { second: 'SECOND' };
+         context.logger.info(process.env.FIRST, process.env[names.second], process.env.TOKEN);",
+    );
+    let run = || run(&it, Path::new("/nowhere/deno"));
+    grant(&it, "{ env: [TOKEN] }");
+    let said = all(&run());
+    assert!(said.contains("MG0226") && said.contains(r#"asks for `env` "FIRST""#), "{said}");
+    let together = r#"together: `permissions: { "@acme/it": { env: ["TOKEN", "FIRST", "SECOND"] } }`"#;
+    assert!(said.contains(together), "{said}");
+    let advice = it.run(&["permissions", "suggest", "@acme/it"]);
+    let entry = r#"  permissions: { "@acme/it": { env: ["TOKEN", "FIRST", "SECOND"] } }"#;
+    assert!(advice.code == 0 && advice.stdout.contains(entry), "{advice}");
+    assert!(advice.stdout.contains("TOKEN (granted)") && advice.stdout.contains("FIRST (not granted)"), "{advice}");
+
+    grant(&it, "{ env: [TOKEN, FIRST, SECOND] }");
+    let output = run();
+    assert_eq!(output.code, 0, "{output}");
+    let advice = it.run(&["permissions", "suggest", "@acme/it"]);
+    assert!(advice.stdout.contains("All of it is granted."), "{advice}");
+    let unknown = it.run(&["permissions", "suggest", "@acme/other"]);
+    assert!(unknown.code != 0 && unknown.stderr.contains("@acme/other"), "{unknown}");
+}
+
+#[test]
 fn secrets_beside_the_code_are_not_readable_unless_granted() {
     let Some(deno) = crate::deno::real() else { return };
     for file in ["vaults/a.yaml", ".env", "extensions/.env.local", ".mangrove/catalog.db"] {

@@ -1,13 +1,19 @@
 //! The command line as clap reads it.
 
 mod data;
+mod vault;
+mod workflow;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mangrove_domain::time::parse_duration;
 
-pub(crate) use data::{Data, DataDelete, DataGet, DataList, DataQuery};
+pub(crate) use self::{
+    data::{Data, DataDelete, DataGet, DataList, DataQuery},
+    vault::Vault,
+    workflow::{Decision, History, Severity, Wanted, Workflow},
+};
 pub(crate) use crate::{
     inputs::Inputs,
     model_args::{Checks, Method, MethodCall, Model, ModelType},
@@ -124,6 +130,9 @@ pub(crate) enum Command {
         #[arg(long)]
         kind: Option<String>,
     },
+    /// Look at what code may reach
+    #[command(subcommand)]
+    Permissions(Permissions),
     /// Explain why a source is in the state it is in
     Why {
         /// A type or a path
@@ -275,59 +284,6 @@ pub(crate) enum Export {
     AlertRules,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Vault {
-    /// Configure a vault
-    Create {
-        /// Its type: `local_encryption`, `mock`, or the type of an extension
-        #[arg(value_name = "TYPE")]
-        type_name: String,
-        /// What expressions call it
-        name: String,
-        /// What its type is told, as a JSON object
-        #[arg(long, value_name = "JSON")]
-        config: Option<String>,
-    },
-    /// Keep a secret
-    Put {
-        /// The vault
-        vault: String,
-        /// The key, or `KEY=VALUE`
-        key: String,
-        /// The value; standard input if not given, so that it is in no history of a shell
-        value: Option<String>,
-        /// Replace another value without asking
-        #[arg(short, long)]
-        yes: bool,
-    },
-    /// Show how a vault is configured
-    Get {
-        /// The vault
-        vault: String,
-    },
-    /// List the keys of a vault
-    ListKeys {
-        /// The vault
-        vault: String,
-    },
-    /// Print a secret
-    ReadSecret {
-        /// The vault
-        vault: String,
-        /// The key
-        key: String,
-        /// Print it on a terminal without asking
-        #[arg(short, long)]
-        yes: bool,
-    },
-    /// List the vaults
-    #[command(visible_alias = "list")]
-    Search {
-        /// Only vaults whose name or type contains this
-        query: Option<String>,
-    },
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Show what would be repaired: leftover rows, orphans, damaged bundles, unused bundles
@@ -416,137 +372,16 @@ pub(crate) struct Scan {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Workflow {
-    /// List the workflows
-    List,
-    /// Check workflows and definitions without running anything
-    Validate {
-        /// Only this workflow
-        name: Option<String>,
+pub(crate) enum Permissions {
+    /// Show what the code of a type asks for and is not granted, with the lines to write into mangrove.yaml
+    Suggest {
+        /// The type
+        #[arg(value_name = "TYPE")]
+        type_name: String,
+        /// Its kind
+        #[arg(long, default_value = "model")]
+        kind: String,
     },
-    /// Run a workflow
-    Run {
-        /// The workflow, by name or identifier
-        name: String,
-        #[command(flatten)]
-        inputs: Inputs,
-        /// Run once for each mapping of inputs on standard input, until one fails
-        #[arg(long, conflicts_with = "input_file")]
-        stdin: bool,
-        #[command(flatten)]
-        wanted: Wanted,
-    },
-    /// List the steps that somebody has to approve
-    Approvals,
-    /// Approve a step that waits
-    Approve(Decision),
-    /// Reject a step that waits, which ends its run
-    Reject(Decision),
-    /// Let a run go on: one whose steps were approved, or one that did not end well
-    Resume {
-        /// The workflow, by name or identifier
-        name: String,
-        /// The run, or the beginning of its identifier; needed if several can go on
-        #[arg(long, value_name = "RUN")]
-        run: Option<String>,
-        /// Do this step and everything that depends on it again
-        #[arg(long, value_name = "STEP")]
-        from: Option<String>,
-        #[command(flatten)]
-        inputs: Inputs,
-        #[command(flatten)]
-        wanted: Wanted,
-    },
-    /// Show a workflow as its file has it
-    Get {
-        /// The workflow, by name or identifier
-        name: String,
-    },
-    /// Show a workflow with the values that its expressions have before a run; nothing runs
-    Evaluate {
-        /// The workflow, by name or identifier
-        name: String,
-        #[command(flatten)]
-        inputs: Inputs,
-    },
-    /// Show past runs of workflows
-    #[command(subcommand)]
-    History(History),
-    /// List the workflows whose name, identifier or description contains a text
-    Search {
-        /// The text; all workflows if not given
-        query: Option<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum History {
-    /// Show the latest run of a workflow, or one run
-    Get {
-        /// The workflow by its name, or the identifier of a run
-        name: String,
-    },
-    /// List the runs whose name or identifier contains a text, newest first
-    Search {
-        /// The text; all runs if not given
-        query: Option<String>,
-    },
-    /// Show what the latest run of a workflow, or one run, has logged
-    Logs {
-        /// The workflow by its name, or the identifier of a run
-        name: String,
-        /// Only the last lines
-        #[arg(long, value_name = "N")]
-        tail: Option<usize>,
-    },
-}
-
-/// What somebody decided.
-#[derive(Debug, Args)]
-pub(crate) struct Decision {
-    /// The workflow, by name or identifier
-    pub(crate) name: String,
-    /// The step, as the run calls it
-    pub(crate) step: String,
-    /// The run, or the beginning of its identifier; needed if several runs wait
-    #[arg(long, value_name = "RUN")]
-    pub(crate) run: Option<String>,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-}
-
-/// What is wanted of a run, beside its inputs.
-#[derive(Debug, Default, Args)]
-pub(crate) struct Wanted {
-    /// A label of the run; may be given several times
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub(crate) tags: Vec<(String, String)>,
-    /// End the run as cancelled after this time: seconds, or a duration such as 30s, 5m or 1h
-    #[arg(long, value_name = "DURATION", value_parser = time_limit)]
-    pub(crate) timeout: Option<Duration>,
-    /// Let the run fail only for assertions that are at least this severe
-    #[arg(long, value_name = "SEVERITY")]
-    pub(crate) fail_on: Option<Severity>,
-    /// Report the assertions as `JUnit` XML, on standard output unless `--out` names a file
-    #[arg(long)]
-    pub(crate) junit: bool,
-    /// Where to write that report
-    #[arg(long, value_name = "FILE", requires = "junit")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) checks: Checks,
-}
-
-/// How bad it is if an assertion does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Severity {
-    /// Good to know
-    Low,
-    /// To be looked at
-    Medium,
-    /// Wrong
-    High,
 }
 
 #[derive(Debug, Subcommand)]

@@ -238,6 +238,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Describe { type_name, method, kind } => {
             commands::describe::run(context, &type_name, method.as_deref(), kind.as_deref()).await
         }
+        Command::Permissions(args::Permissions::Suggest { type_name, kind }) => {
+            commands::permissions::suggest(context, &type_name, &kind).await
+        }
         Command::Why { query } => commands::why::run(context, &query).await,
         Command::Bundle { file, output, self_contained } => {
             commands::bundle::run(context, &file, output.as_deref(), self_contained).await

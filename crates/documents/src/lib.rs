@@ -21,6 +21,7 @@ pub mod human;
 pub mod json;
 mod model;
 mod moment;
+mod permission_advice;
 mod problem;
 mod problem_details;
 mod reference_run;
@@ -61,6 +62,7 @@ pub use self::{
         TypeNameDocument, ValidationDocument,
     },
     moment::Moment,
+    permission_advice::{PermissionAdviceDocument, PermissionUseDocument},
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,
     reference_run::ReferenceRunDocument,

@@ -102,6 +102,7 @@ pub mod observation;
 pub mod outage;
 pub mod package;
 pub mod permission;
+pub mod permission_use;
 pub mod plan;
 pub mod ports;
 pub mod position;

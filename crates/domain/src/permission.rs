@@ -108,7 +108,7 @@ impl Grant {
     }
 
     /// The same and one thing more; `None` is everything.
-    fn and(self, name: Option<&str>) -> Self {
+    pub(crate) fn and(self, name: Option<&str>) -> Self {
         match (self, name) {
             (Grant::All, _) | (Grant::Only(_), None) => Grant::All,
             (Grant::Only(mut names), Some(name)) => {
@@ -138,6 +138,23 @@ impl Permissions {
     pub fn of(&self, type_name: &str, extension: &str) -> Option<&Grants> {
         [type_name, extension, "*"].into_iter().find_map(|subject| self.entries.get(subject))
     }
+}
+
+/// The line of `mangrove.yaml` that grants this to `subject`, a type or an extension.
+#[must_use]
+pub fn entry(subject: &str, grants: &Grants) -> String {
+    let quoted = |text: &str| Json::from(text).to_string();
+    let grants: Vec<String> = grants
+        .iter()
+        .map(|(permission, grant)| match grant {
+            Grant::All => format!("{}: true", permission.as_str()),
+            Grant::Only(names) => {
+                let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+                format!("{}: [{}]", permission.as_str(), names.join(", "))
+            }
+        })
+        .collect();
+    format!("permissions: {{ {}: {{ {} }} }}", quoted(subject), grants.join(", "))
 }
 
 /// Who runs, and what it may reach.
@@ -174,23 +191,12 @@ impl Grantee {
         };
         grants.insert(permission, held.and(name));
         let quoted = |text: &str| Json::from(text).to_string();
-        let entry: Vec<String> = grants
-            .iter()
-            .map(|(permission, grant)| match grant {
-                Grant::All => format!("{}: true", permission.as_str()),
-                Grant::Only(names) => {
-                    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-                    format!("{}: [{}]", permission.as_str(), names.join(", "))
-                }
-            })
-            .collect();
         let what = name.map_or_else(|| "as a whole".to_owned(), quoted);
         let message = format!(
             "{subject} asks for `{}` {what}, which is not granted; the entry in mangrove.yaml that grants it is \
-             `permissions: {{ {}: {{ {} }} }}`",
+             `{}`",
             permission.as_str(),
-            quoted(&self.name),
-            entry.join(", ")
+            entry(&self.name, &grants)
         );
         let message = if permission == Permission::Read && !self.grants.contains_key(&Permission::Read) {
             format!(

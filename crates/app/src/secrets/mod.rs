@@ -37,6 +37,8 @@ pub struct Environment {
     variables: Vec<(String, String)>,
     /// What finds each secret, by value.
     given: Mutex<BTreeMap<String, Finder>>,
+    /// Those of them that came of a vault.
+    of_vaults: Mutex<BTreeSet<String>>,
     /// Expressions as they are written, with `${{ }}`.
     left: Mutex<BTreeSet<String>>,
 }
@@ -45,7 +47,7 @@ impl Environment {
     /// These variables, none of them given out yet.
     #[must_use]
     pub fn new(variables: Vec<(String, String)>) -> Self {
-        Self { variables, given: Mutex::default(), left: Mutex::default() }
+        Self { variables, ..Self::default() }
     }
 
     /// The object `env` for an expression with these references. From now on those of its values are masked whose names say
@@ -66,7 +68,7 @@ impl Environment {
         let given = self.variables.iter().filter(|(name, _)| everything || wanted.contains(name.as_str()));
         Json::object(given.map(|(name, value)| {
             if names_a_secret(name) {
-                self.conceal(value);
+                self.mask_from_now_on(value);
             }
             (name.as_str(), Json::from(value.as_str()))
         }))
@@ -81,14 +83,19 @@ impl Environment {
             self.variables.iter().filter(|(name, _)| grant.names(name)).cloned().collect();
         if let Grant::Only(_) = grant {
             for (_, value) in granted.iter().filter(|(name, _)| names_a_secret(name)) {
-                self.conceal(value);
+                self.mask_from_now_on(value);
             }
         }
         granted
     }
 
-    /// Masks this secret from now on.
-    pub fn conceal(&self, value: &str) {
+    /// Masks this secret of a vault from now on.
+    pub fn conceal(&self, secret: &str) {
+        self.mask_from_now_on(secret);
+        self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+    }
+
+    fn mask_from_now_on(&self, value: &str) {
         if value.chars().count() >= SHORTEST && !self.given().contains_key(value) {
             let finder = Finder::new(value);
             self.given().insert(value.to_owned(), finder);
@@ -112,10 +119,34 @@ impl Environment {
     /// The text with every given value masked, the longest first.
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
+        self.mask_those(text, |_| true)
+    }
+
+    fn mask_those(&self, text: &str, is_masked: impl Fn(&str) -> bool) -> String {
         let given = self.given();
-        let mut finders: Vec<(&String, &Finder)> = given.iter().collect();
+        let mut finders: Vec<(&String, &Finder)> = given.iter().filter(|(value, _)| is_masked(value)).collect();
         finders.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         finders.into_iter().fold(text.to_owned(), |text, (_, finder)| finder.replace(text, MASK))
+    }
+
+    /// What a method stores, with the secrets of vaults in its texts masked: they must not reach the disk. Nothing else of it
+    /// is changed; a value of the environment is the method's own to keep.
+    #[must_use]
+    pub fn without_vault_secrets(&self, data: &Json) -> Json {
+        let secrets = self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if secrets.is_empty() { data.clone() } else { self.texts_without(data, &secrets) }
+    }
+
+    fn texts_without(&self, data: &Json, secrets: &BTreeSet<String>) -> Json {
+        let mask = |text: &str| self.mask_those(text, |value| secrets.contains(value));
+        match data {
+            Json::String(text) => Json::String(mask(text)),
+            Json::Array(items) => Json::Array(items.iter().map(|item| self.texts_without(item, secrets)).collect()),
+            Json::Object(members) => {
+                Json::object(members.iter().map(|(key, value)| (mask(key), self.texts_without(value, secrets))))
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) => data.clone(),
+        }
     }
 
     /// The value with every text in it masked, keys too.
@@ -184,6 +215,12 @@ mod tests {
         environment.conceal("v4ult");
         environment.conceal("v4");
         assert_eq!(environment.mask("v4ult v4"), "*** v4");
+
+        // Of what a method stores, only secrets of vaults are taken out, and only out of texts.
+        let _ = environment.give(&[path(&["env", "TOKEN"])]);
+        environment.conceal("123");
+        let data = Json::object([("a", Json::from("s3cret v4ult 123")), ("n", Json::from(123))]);
+        assert_eq!(environment.without_vault_secrets(&data).to_string(), r#"{"a":"s3cret *** ***","n":123}"#);
     }
 
     #[test]

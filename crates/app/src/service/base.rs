@@ -10,8 +10,8 @@ use mangrove_domain::{
     nearest,
     permission::Permissions,
     ports::{
-        Calendar, Clock, Configuration, Databases, PackageCache, ProcessUsage, Programs, Progress, RunStore,
-        ScheduleLeases, Usage,
+        Calendar, Clock, Configuration, Databases, PackageCache, PermissionUses, ProcessUsage, Programs, Progress,
+        RunStore, ScheduleLeases, Usage,
     },
     problem::{Code, Problem},
     source::Kind,
@@ -106,6 +106,13 @@ impl Service {
     #[must_use]
     pub fn with_package_cache(mut self, packages: Arc<dyn PackageCache>) -> Self {
         self.options.packages = Some(packages);
+        self
+    }
+
+    /// The same service, which can look at what code asks the machine for.
+    #[must_use]
+    pub fn with_permission_uses(mut self, uses: Arc<dyn PermissionUses>) -> Self {
+        self.options.permission_uses = Some(uses);
         self
     }
 

@@ -15,6 +15,7 @@ mod doctor;
 mod documents;
 mod error;
 mod parts;
+mod permissions;
 mod programs;
 mod reload;
 mod runs;
@@ -32,6 +33,7 @@ pub use self::{
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},
+    permissions::{PermissionAdvice, PermissionAdviceError},
     runs::{
         DecideRun, ResumeRun, RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered,
         StartedRun, WaitingStep,

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
     Calendar, Configuration, DataStore, Databases, DefinitionFiles, Documents, Expressions, MethodRunner, PackageCache,
+    PermissionUses, ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell,
+    VaultProviders,
     ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell, VaultProviders,
 };
 
@@ -62,6 +64,7 @@ pub(super) struct Options {
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) leases: Option<Arc<dyn ScheduleLeases>>,
     pub(super) packages: Option<Arc<dyn PackageCache>>,
+    pub(super) permission_uses: Option<Arc<dyn PermissionUses>>,
     pub(super) programs: Option<Arc<dyn Programs>>,
     pub(super) runs: Option<Arc<dyn RunStore>>,
     pub(super) running: Option<Arc<Running>>,

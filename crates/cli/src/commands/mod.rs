@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 mod junit;
 pub(crate) mod model;
+pub(crate) mod permissions;
 pub(crate) mod retry;
 pub(crate) mod run;
 mod running;

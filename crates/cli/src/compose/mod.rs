@@ -38,6 +38,7 @@ use mangrove_infra::{
         self,
         auto::{AutoBundler, Choice},
         deno::{self, DenoBundler},
+        permission_uses::UsesByText,
     },
     calendar::CronCalendar,
     catalog::{DeferredCatalog, OpenMode},
@@ -282,6 +283,7 @@ impl Composition {
             .with_leases(runs)
             .with_databases(Arc::new(databases))
             .with_package_cache(packages)
+            .with_permission_uses(Arc::new(UsesByText))
             .with_process_usage(Arc::new(usage))
             .with_programs(programs)
             .with_running(running)

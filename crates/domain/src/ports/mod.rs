@@ -24,6 +24,7 @@ mod loader;
 mod method_runner;
 mod package_cache;
 mod packages;
+mod permission_uses;
 mod process_usage;
 mod programs;
 mod progress;
@@ -64,6 +65,7 @@ pub use method_runner::{
 };
 pub use package_cache::{PackageCache, PruneRequest};
 pub use packages::Packages;
+pub use permission_uses::PermissionUses;
 pub use process_usage::{PoolUsage, ProcessUsage, Usage};
 pub use programs::{Programs, TransferListener};
 pub use progress::{AttemptTimes, Event, Phase, Progress};

@@ -12,6 +12,7 @@ mod diagnostics;
 pub mod embedded;
 mod fence;
 mod options;
+pub mod permission_uses;
 pub(crate) mod requirements;
 mod runtime;
 pub mod vendor;

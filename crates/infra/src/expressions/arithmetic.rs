@@ -1,9 +1,11 @@
-//! `+ - * / %`, where an int or uint beside a double counts as one.
+//! `+ - * / %`, where an int or uint beside a double counts as one, and `< <= > >=`.
+
+use std::cmp::Ordering;
 
 use cel::{
     ExecutionError,
     common::{
-        types::{CelDouble, CelInt, CelList, CelString, CelUInt},
+        types::{CelBool, CelDouble, CelInt, CelList, CelString, CelUInt},
         value::{CowVal, Val},
     },
 };
@@ -82,6 +84,40 @@ operator!(
 operator!(
     /// `left % right`; not between two doubles.
     remainder, "%", as_modder, modulo, |left, right| left % right, |_, _| Ok(())
+);
+
+macro_rules! comparison {
+    ($(#[$documentation:meta])* $name:ident, $symbol:literal, $holds:expr) => {
+        $(#[$documentation])*
+        pub(super) fn $name<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
+            let [left, right] = arguments.as_slice() else {
+                return Err(ExecutionError::invalid_argument_count(2, arguments.len()));
+            };
+            let (left, right) = (left.as_ref(), right.as_ref());
+            // The interpreter makes its error before it compares, which takes longer than comparing.
+            let ordering = left.as_comparer().and_then(|comparer| comparer.compare(right).ok());
+            let holds: fn(Ordering) -> bool = $holds;
+            let held = ordering.map(holds).ok_or_else(|| unknown($symbol, left, right))?;
+            Ok(CowVal::owned(CelBool::from(held)))
+        }
+    };
+}
+
+comparison!(
+    /// `left < right`.
+    less, "<", Ordering::is_lt
+);
+comparison!(
+    /// `left <= right`.
+    at_most, "<=", Ordering::is_le
+);
+comparison!(
+    /// `left > right`.
+    greater, ">", Ordering::is_gt
+);
+comparison!(
+    /// `left >= right`.
+    at_least, ">=", Ordering::is_ge
 );
 
 fn addable(left: &dyn Val, right: &dyn Val) -> Result<(), ExecutionError> {

@@ -45,12 +45,16 @@ const MEMBERS: [(&str, usize, Function); 18] = [
 ];
 
 /// What expressions are renamed to.
-const OURS: [(&str, usize, Function); 8] = [
+const OURS: [(&str, usize, Function); 12] = [
     ("@add", 2, arithmetic::add),
     ("@subtract", 2, arithmetic::subtract),
     ("@multiply", 2, arithmetic::multiply),
     ("@divide", 2, arithmetic::divide),
     ("@remainder", 2, arithmetic::remainder),
+    ("@less", 2, arithmetic::less),
+    ("@at_most", 2, arithmetic::at_most),
+    ("@greater", 2, arithmetic::greater),
+    ("@at_least", 2, arithmetic::at_least),
     ("@string", 1, conversions::string),
     ("@span", 1, conversions::span),
     ("@mapping", 1, literals::mapping),
@@ -272,6 +276,10 @@ fn renamed(name: &str, arguments: usize) -> Option<&'static str> {
         (operators::MULTIPLY, 2) => "@multiply",
         (operators::DIVIDE, 2) => "@divide",
         (operators::MODULO, 2) => "@remainder",
+        (operators::LESS, 2) => "@less",
+        (operators::LESS_EQUALS, 2) => "@at_most",
+        (operators::GREATER, 2) => "@greater",
+        (operators::GREATER_EQUALS, 2) => "@at_least",
         ("string", 1) => "@string",
         _ => return None,
     })

@@ -12,11 +12,14 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::Fault,
     json::Json,
+    permission_use::MissingGrants,
+    ports::PermissionUses as _,
     ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session},
     problem::Code,
 };
 
 use self::deno::DenoRunner;
+use crate::bundler::permission_uses::UsesByText;
 
 /// Context functions that change nothing outside of the run: a call that used no other one can be made again.
 const READ_ONLY_CALLS: &[&str] = &[
@@ -77,6 +80,46 @@ async fn move_to_deno(deno: &DenoRunner, request: OpenRequest, fault: Fault) -> 
 #[async_trait]
 impl MethodRunner for ChosenRunner {
     async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        let asked = Arc::new(request);
+        match self.open_unexplained(OpenRequest::clone(&asked)).await {
+            Ok(session) => Ok(Box::new(ExplainedSession { session, request: asked })),
+            Err(error) => Err(with_all_missing(error, &asked)),
+        }
+    }
+}
+
+/// Adds to the failure of code that was refused something what else its text asks for and is not granted: whoever writes
+/// the entry writes it once.
+fn with_all_missing(error: RunError, request: &OpenRequest) -> RunError {
+    match error {
+        RunError::Fault(mut fault) if fault.code == Code::PERMISSION_DENIED => {
+            let uses = UsesByText.of(&request.bundle.code);
+            if let Some(more) = MissingGrants::of(&request.grantee, &uses).sentence(&request.grantee.name) {
+                fault.message.push_str("; ");
+                fault.message.push_str(&more);
+            }
+            RunError::Fault(fault)
+        }
+        other => other,
+    }
+}
+
+/// A session whose refusals say all that is missing.
+struct ExplainedSession {
+    session: Box<dyn Session>,
+    request: Arc<OpenRequest>,
+}
+
+#[async_trait]
+impl Session for ExplainedSession {
+    async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
+        let outcome = self.session.call(call, host).await;
+        outcome.map_err(|error| with_all_missing(error, &self.request))
+    }
+}
+
+impl ChosenRunner {
+    async fn open_unexplained(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
         let needs_deno = !request.requirements.is_empty() || self.deno.remembers(&request.bundle);
         if needs_deno && self.deno.is_there() {
             return self.deno.open(request).await;

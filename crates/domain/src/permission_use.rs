@@ -1,0 +1,167 @@
+//! What code asks the machine for, as far as its text says so.
+
+use std::collections::BTreeSet;
+
+use crate::permission::{Grant, Grantee, Grants, Permission};
+
+/// One thing that code asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PermissionUse {
+    /// Of what kind it is.
+    pub permission: Permission,
+    /// The host with its port, the variable, path, program or fact; `None` if it is computed, so that the text does not
+    /// say which.
+    pub name: Option<String>,
+}
+
+impl PermissionUse {
+    /// What asks for something of this name.
+    #[must_use]
+    pub fn of(permission: Permission, name: impl Into<String>) -> Self {
+        Self { permission, name: Some(name.into()) }
+    }
+
+    /// What asks for something whose name is computed.
+    #[must_use]
+    pub const fn computed(permission: Permission) -> Self {
+        Self { permission, name: None }
+    }
+}
+
+/// The grants that code lacks, by its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingGrants {
+    /// What the text names and no grant covers.
+    pub named: Vec<PermissionUse>,
+    /// The permissions of which it asks for something that is computed and nothing is granted.
+    pub computed: Vec<Permission>,
+    /// The entry that grants what is named, and keeps what is granted already.
+    pub entry: Grants,
+}
+
+impl MissingGrants {
+    /// What of these uses is not granted to `grantee`.
+    #[must_use]
+    pub fn of(grantee: &Grantee, uses: &BTreeSet<PermissionUse>) -> Self {
+        let held = |permission| grantee.grants.get(&permission);
+        let mut missing = Self { entry: grantee.grants.clone(), ..Self::default() };
+        for wanted in uses {
+            let Some(name) = &wanted.name else {
+                if !held(wanted.permission).is_some_and(Grant::allows_anything) {
+                    missing.computed.push(wanted.permission);
+                }
+                continue;
+            };
+            if held(wanted.permission).is_some_and(|grant| covers(grant, wanted.permission, name)) {
+                continue;
+            }
+            missing.named.push(wanted.clone());
+            let grant = missing.entry.remove(&wanted.permission).unwrap_or(Grant::Only(Vec::new()));
+            missing.entry.insert(wanted.permission, grant.and(Some(name)));
+        }
+        missing
+    }
+
+    /// True if nothing is missing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.computed.is_empty()
+    }
+
+    /// One sentence that names what is missing beside `asked`, with the entry that grants all of it; `None` if there is
+    /// nothing else. `subject` is the key of the entry.
+    #[must_use]
+    pub fn sentence(&self, subject: &str) -> Option<String> {
+        let named = self.named.iter().filter_map(|wanted| {
+            Some(format!("`{}` {}", wanted.permission.as_str(), crate::json::Json::from(wanted.name.as_deref()?)))
+        });
+        let computed =
+            self.computed.iter().map(|permission| format!("`{}` by names that it computes", permission.as_str()));
+        let list: Vec<String> = named.chain(computed).collect();
+        if list.is_empty() {
+            return None;
+        }
+        let entry = crate::permission::entry(subject, &self.entry);
+        Some(format!("its text asks for more that is not granted: {}; together: `{entry}`", list.join(", ")))
+    }
+}
+
+/// True if a grant reaches this name: a host without a port reaches all of its ports, a path what lies below it.
+fn covers(grant: &Grant, permission: Permission, name: &str) -> bool {
+    let Grant::Only(names) = grant else { return true };
+    if grant.names(name) {
+        return true;
+    }
+    match permission {
+        Permission::Net => name.rsplit_once(':').is_some_and(|(host, _)| grant.names(host)),
+        Permission::Read | Permission::Write => names.iter().any(|known| {
+            let known = known.trim_end_matches('/');
+            known == "." && !name.starts_with(['/', '~'])
+                || name.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'))
+        }),
+        Permission::Env | Permission::Run | Permission::Sys | Permission::Ffi => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::source::RootId;
+
+    fn grantee(grants: &[(Permission, &[&str])]) -> Grantee {
+        let only = |names: &[&str]| Grant::Only(names.iter().map(|name| (*name).to_owned()).collect());
+        Grantee {
+            name: "@acme/dns".to_owned(),
+            root: RootId::local(),
+            grants: grants.iter().map(|(permission, names)| (*permission, only(names))).collect(),
+            variables: BTreeMap::new(),
+        }
+    }
+
+    fn uses(list: &[(Permission, Option<&str>)]) -> BTreeSet<PermissionUse> {
+        list.iter()
+            .map(|(permission, name)| PermissionUse { permission: *permission, name: name.map(str::to_owned) })
+            .collect()
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_with_one_entry_that_keeps_what_is_granted() {
+        let wanted = uses(&[
+            (Permission::Run, Some("ssh")),
+            (Permission::Run, Some("scp")),
+            (Permission::Env, Some("HOME")),
+            (Permission::Net, Some("api.example.org:443")),
+            (Permission::Read, None),
+        ]);
+        let missing = MissingGrants::of(&grantee(&[(Permission::Run, &["ssh"])]), &wanted);
+        let sentence = missing.sentence("@acme/dns").expect("something is missing");
+        assert_eq!(
+            sentence,
+            "its text asks for more that is not granted: `net` \"api.example.org:443\", `env` \"HOME\", `run` \"scp\", \
+             `read` by names that it computes; together: `permissions: { \"@acme/dns\": { net: [\"api.example.org:443\"], \
+             env: [\"HOME\"], run: [\"ssh\", \"scp\"] } }`"
+        );
+        assert!(MissingGrants::of(&grantee(&[]), &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn hosts_reach_their_ports_and_directories_what_lies_below() {
+        let wanted = uses(&[
+            (Permission::Net, Some("api.example.org:443")),
+            (Permission::Read, Some("data/list.json")),
+            (Permission::Write, Some("/tmp/x/y")),
+            (Permission::Env, Some("AWS_REGION")),
+        ]);
+        let granted = grantee(&[
+            (Permission::Net, &["api.example.org"]),
+            (Permission::Read, &["."]),
+            (Permission::Write, &["/tmp/x/"]),
+            (Permission::Env, &["AWS_*"]),
+        ]);
+        assert!(MissingGrants::of(&granted, &wanted).is_empty());
+        let beside = uses(&[(Permission::Write, Some("/tmp/xy"))]);
+        assert_eq!(MissingGrants::of(&granted, &beside).named.len(), 1);
+    }
+}
