@@ -39,7 +39,8 @@ use mangrove_sources::Layout;
 use mangrove_testkit::{
     contract::data_store::new_data,
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, NeverAsked, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemorySeals, MemoryStore,
+        MemoryTree, NeverAsked, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };

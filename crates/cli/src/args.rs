@@ -4,10 +4,9 @@ mod data;
 mod vault;
 mod workflow;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mangrove_domain::time::parse_duration;
 
 pub(crate) use self::{
     data::{Data, DataDelete, DataGet, DataList, DataQuery},
@@ -427,18 +426,4 @@ pub(crate) enum Catalog {
         /// The file to write; it must not exist
         file: PathBuf,
     },
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("expected KEY=VALUE".to_owned()),
-    }
-}
-
-fn time_limit(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
-    seconds
-        .or_else(|| parse_duration(text))
-        .ok_or_else(|| "expected seconds, or a duration such as 90s, 5m or 1h".to_owned())
 }

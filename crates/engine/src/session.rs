@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mangrove_domain::{
     failure::Fault,
     json::Json,
-    ports::{Call, Checked, HostCall, OpenRequest, RunError, Takes},
+    ports::{Call, Checked, HostCall, OpenRequest, RunError},
     problem::Code,
 };
 use mangrove_fs::json_text;

@@ -14,10 +14,7 @@ use mangrove_domain::{
     problem::{Code, Problem},
     run::RunProblem,
     type_name::TypeName,
-    workflow::{
-        WorkflowFiles,
-        template::{self, Part},
-    },
+    workflow::template::{self, Part},
     yaml_text,
 };
 
@@ -101,9 +98,8 @@ impl Definitions {
 
     /// All definitions as they are now; `None` if they cannot be looked at.
     async fn now(&self) -> Option<Library> {
-        let layout = Layout { workflows: Vec::new(), ..Layout::default() };
         let (files, documents) = (self.written.as_ref(), self.documents.as_ref());
-        let mut library = Library::load(files, documents, &layout, WorkflowFiles::default()).await.ok()?;
+        let mut library = Library::load_only_definitions(files, documents, &Layout::default()).await.ok()?;
         library.add_automatic(documents, self.files.automatic().await.ok()?);
         Some(library)
     }

@@ -11,12 +11,7 @@ use mangrove_domain::{
 };
 
 use super::{
-    Invocation, Prepared, Services, broken,
-    callee::Callee,
-    checks,
-    host::Host,
-    problem, subject_of,
-    values::method_of,
+    Invocation, Prepared, Services, broken, callee::Callee, checks, host::Host, problem, subject_of, values::method_of,
 };
 use crate::{
     builtin::{self, shell::ShellError},
@@ -58,7 +53,12 @@ pub(super) async fn check(
 }
 
 /// What opens the code of a method or check.
-fn open_request(services: &Services, call: &Invocation<'_>, ready: &ReadyType, code: &MethodCode<'_>) -> OpenRequest {
+pub(super) fn open_request(
+    services: &Services,
+    call: &Invocation<'_>,
+    ready: &ReadyType,
+    code: &MethodCode<'_>,
+) -> OpenRequest {
     OpenRequest {
         bundle: code.bundle.clone(),
         export_name: code.export_name.to_owned(),

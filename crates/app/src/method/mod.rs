@@ -27,31 +27,23 @@ use mangrove_domain::{
     description::{Description, Violation},
     digest::Digest,
     document::Node,
-    failure::Failure,
     inputs,
     json::Json,
-    permission::{Grantee, Permission, Permissions},
-    ports::{
-        Call, Checked, Clock, DataStore, Entropy, Expressions, MethodHost, MethodRunner, OpenRequest, RunError,
-        RunStore, SchemaValidator, Shell, Takes,
-    },
+    permission::Permissions,
+    ports::{Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, RunStore, SchemaValidator, Shell},
     problem::Code,
-    row::Row,
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
-    time::Timestamp,
-    type_name::TypeName,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    builtin::{self, shell::ShellError},
     data::{Models, Records},
     render::{Lookups, Renderer, Scope, Stage},
     secrets::{Environment, Placeholders},
     spans,
-    types::{MethodCode, NotReady, ReadyType, Types},
+    types::Types,
     vault::Vaults,
 };
 

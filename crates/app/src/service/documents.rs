@@ -1,6 +1,6 @@
 //! Definitions and workflows: reading and validating them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
     json::Json,

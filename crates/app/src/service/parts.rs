@@ -6,7 +6,6 @@ use mangrove_domain::ports::{
     Calendar, Configuration, DataStore, Databases, DefinitionFiles, Documents, Expressions, MethodRunner, PackageCache,
     PermissionUses, ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell,
     VaultProviders,
-    ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases, SchemaValidator, Shell, VaultProviders,
 };
 
 use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};

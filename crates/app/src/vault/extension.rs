@@ -9,7 +9,8 @@ use mangrove_domain::{
     json::Json,
     permission::{Grantee, Permission, Permissions},
     ports::{
-        Call, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Secret, Session, Takes, Vault, VaultError,
+        Call, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Secret, Session, Takes, Vault,
+        VaultError,
     },
     problem::Code,
     source::Kind,

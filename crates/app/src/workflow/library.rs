@@ -114,6 +114,21 @@ impl Library {
         Ok(library)
     }
 
+    /// Reads the definitions alone.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn load_only_definitions(
+        files: &dyn RepositoryFiles,
+        documents: &dyn Documents,
+        layout: &Layout,
+    ) -> Result<Self, FilesError> {
+        let mut library = Self::default();
+        library.load_definitions(files, documents, layout).await?;
+        library.settle_definitions();
+        Ok(library)
+    }
+
     async fn load_definitions(
         &mut self,
         files: &dyn RepositoryFiles,

@@ -140,3 +140,17 @@ pub(crate) enum Severity {
     /// Wrong
     High,
 }
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+fn time_limit(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    seconds
+        .or_else(|| parse_duration(text))
+        .ok_or_else(|| "expected seconds, or a duration such as 90s, 5m or 1h".to_owned())
+}

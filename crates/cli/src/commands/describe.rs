@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mangrove_app::{attachment::Composed, catalogue::Lookup, health};
 use mangrove_documents::{DescribeDocument, ErrorReport};
-use mangrove_domain::{attachment::AddedMethod, description::Description, json::Json, problem::Code};
+use mangrove_domain::{attachment::Added, description::Description, json::Json, problem::Code};
 
 use super::Context;
 use crate::{
@@ -104,12 +104,7 @@ fn print_origin(context: &Context, composed: &Composed) {
 }
 
 /// What a type offers.
-fn print(
-    context: &Context,
-    description: &Description,
-    added_methods: &BTreeMap<String, AddedMethod>,
-    is_one_method: bool,
-) {
+fn print(context: &Context, description: &Description, added_methods: &BTreeMap<String, Added>, is_one_method: bool) {
     let printer = &context.printer;
     if !is_one_method {
         for (key, title) in [("name", "name"), ("description", "about"), ("scope", "scope")] {

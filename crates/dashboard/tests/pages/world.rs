@@ -35,7 +35,8 @@ use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions, schema::JsonSchemas};
 use mangrove_testkit::{
     fakes::{
-        ManualClock, MemoryCatalog, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemorySeals, MemoryStore, MemoryTree, NeverAsked, PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
+        ManualClock, MemoryCatalog, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemorySeals, MemoryStore,
+        MemoryTree, NeverAsked, PeriodicCalendar, ScriptedBundler, ScriptedInspector, ScriptedPackages, SeededEntropy,
     },
     fixture::Tree,
 };

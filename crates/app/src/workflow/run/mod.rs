@@ -155,7 +155,7 @@ impl Engine {
         inputs: Json,
         environment: &Environment,
     ) -> Result<Arc<Workflow>, StartError> {
-        let inputs = self.inputs(workflow, inputs).map_err(StartError::Problems)?;
+        let inputs = Self::inputs(workflow, inputs).map_err(StartError::Problems)?;
         self.evaluated(workflow, &inputs, environment).await
     }
 
@@ -198,7 +198,7 @@ impl Engine {
             let problem = Problem::error(Code::RUN_STATE, workflow.name.value.clone(), message).advise(hint);
             return Err(StartError::Problems(vec![problem]));
         }
-        let inputs = self.inputs(&workflow, inputs).map_err(StartError::Problems)?;
+        let inputs = Self::inputs(&workflow, inputs).map_err(StartError::Problems)?;
         let workflow = self.evaluated(&workflow, &inputs, environment).await?;
         let record = match &from {
             None => resume::suspended(record, &workflow),

@@ -118,14 +118,6 @@ impl<'a> Findings<'a> {
     fn at<T>(&self, located: &Located<T>) -> Position {
         located.position(self.file)
     }
-
-    fn driver_is_left_out(&mut self, driver: Option<&Located<String>>) {
-        if let Some(driver) = driver {
-            let position = self.at(driver);
-            let message = format!("the driver `{}` is not used: this version runs methods in process", driver.value);
-            self.report(Severity::Warning, Code::INVALID_DOCUMENT, position, message, None);
-        }
-    }
 }
 
 fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools: Tools<'_>) {

@@ -7,7 +7,7 @@ use mangrove_domain::{
     failure::Fault,
     json::Json,
     permission::Permission,
-    ports::{Call, Checked, HostCall, MethodHost, OpenRequest, RunError, Session, Takes},
+    ports::{Call, Checked, HostCall, MethodHost, OpenRequest, RunError, Session},
     problem::Code,
 };
 use mangrove_engine::outcome;
