@@ -191,7 +191,7 @@ fn a_bundle_that_cannot_be_written_says_what_helps() {
     assert!(missing.stderr.contains("error[MG0403]: out/there/a.js cannot be written"), "{missing}");
     assert!(missing.stderr.contains("`mkdir -p out/there` creates it"), "{missing}");
     let directory = sandbox.run(&["bundle", "extensions/models/a.ts", "-o", "extensions"]);
-    assert!(directory.stderr.contains("MG0403") && directory.stderr.contains("names the file to write"), "{directory}");
+    assert!(directory.stderr.contains("MG0403") && directory.stderr.contains("name the file to write"), "{directory}");
     let written = sandbox.run(&["bundle", "extensions/models/a.ts", "-o", "a.js"]);
     assert_eq!(written.code, 0, "{written}");
     let lost = sandbox.run(&["bundle", "extensions/models/nowhere.ts"]);

@@ -305,7 +305,7 @@ methods: {{any: {{arguments: {{value: '${{{{ inputs.n }}}}'}}}}}}
         match expected {
             Ok(value) => assert_eq!(found["arguments"]["value"], value, "{number} {given:?}: {found}"),
             Err(message) => {
-                assert!(found.as_str().is_some_and(|it| it.contains(message)), "{number} {given:?}: {found}")
+                assert!(found.as_str().is_some_and(|it| it.contains(message)), "{number} {given:?}: {found}");
             }
         }
     }

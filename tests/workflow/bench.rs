@@ -449,7 +449,7 @@ impl Bench {
         let environment = Arc::new(Environment::new(self.environment.clone()));
         let listener: Arc<dyn Observer> = Arc::clone(&self.listener) as _;
         let engine = self.engine();
-        let run = engine.record_again(resumption, &environment, listener.as_ref()).await?;
+        let run = engine.record_again(&library, resumption, &environment, listener.as_ref()).await?;
         let record = engine.carry_out(&library, run, &environment, &listener).await?;
         self.check(&record).await;
         Ok(record)

@@ -53,7 +53,7 @@ async fn records() -> Records {
             if let Json::String(text) = content {
                 data.kind = DataKind::File;
                 data.content = text.into_bytes();
-                data.content_type = "text/plain".to_owned();
+                "text/plain".clone_into(&mut data.content_type);
             }
             store.write(step.map_or(data.clone(), |step| of_step(step, data))).await.expect("written");
         };
@@ -63,7 +63,7 @@ async fn records() -> Records {
     write("scan", "output", "log", "hello", &[], None).await;
     write("db", "row", "main", "{id: 1}", &[], Some("a")).await;
     write("db", "row", "main", "{id: 2}", &[], Some("b")).await;
-    Records::new(store, Arc::new(CelExpressions::default()), Arc::new(NoSecrets), Arc::new(Models::default()))
+    Records::new(store, Arc::new(CelExpressions), Arc::new(NoSecrets), Arc::new(Models::default()))
 }
 
 fn told(record: &Json) -> String {
@@ -115,7 +115,7 @@ async fn a_record_has_the_members_that_are_promised() {
 
 /// The value of an expression that asks for data.
 async fn value(lookups: &DataLookups, expression: &str) -> Result<String, String> {
-    let parsed = CelExpressions::default().parse(expression).map_err(|error| error.message)?;
+    let parsed = CelExpressions.parse(expression).map_err(|error| error.message)?;
     let variables = Json::object([("inputs", Json::object([("n", Json::Number(Number::Float(3.0)))]))]);
     let answers = Answers::default();
     for _ in 0..10 {

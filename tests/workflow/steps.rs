@@ -1,21 +1,18 @@
 //! What becomes of the steps of one job: vectors G1 to G13 and N2 to N9.
 
-use mangrove_domain::run::{AssertSeverity, RunRecord};
+use mangrove_domain::run::{AssertSeverity, RunRecord, SkipReason};
 
 use crate::bench::{Action, Bench, told, within, workflow};
 
 /// A job `j` of steps that succeed (`ok`), fail (`bad`) or repeat; each line is a name, how it ends, and more of its keys.
 fn job(steps: &[(&str, &str, &str)]) -> String {
-    let steps: String = steps
-        .iter()
-        .map(|(name, ends, more)| {
-            format!(
-                "      - name: '{name}'\n        task: {{type: model_method, modelIdOrName: thing, methodName: {}}}\n{more}",
-                if *ends == "ok" { "size, inputs: {size: 1}" } else { "run" }
-            )
-        })
-        .collect();
-    format!("  - name: j\n    steps:\n{steps}")
+    let step = |(name, ends, more): &(&str, &str, &str)| {
+        let method = if *ends == "ok" { "size, inputs: {size: 1}" } else { "run" };
+        format!(
+            "      - name: '{name}'\n        task: {{type: model_method, modelIdOrName: thing, methodName: {method}}}\n{more}"
+        )
+    };
+    format!("  - name: j\n    steps:\n{}", steps.iter().map(step).collect::<Vec<_>>().concat())
 }
 
 fn bench(steps: &[(&str, &str, &str)]) -> Bench {
@@ -51,9 +48,15 @@ async fn g1_a_failed_step_ends_its_job() {
 #[tokio::test]
 async fn g2_a_failure_that_is_allowed_lets_the_job_go_on() {
     let after = |condition: &str| format!("        dependsOn: [{{step: a, condition: {{type: {condition}}}}}]\n");
-    let (b, c, d, e) = (after("succeeded"), after("failed"), after("completed"), after("always"));
-    let a = "        allowFailure: true\n";
-    let steps = [("a", "bad", a), ("b", "ok", &b), ("c", "ok", &c), ("d", "ok", &d), ("e", "ok", &e)];
+    let [succeeded, failed, completed, always] = ["succeeded", "failed", "completed", "always"].map(after);
+    let allowed = "        allowFailure: true\n";
+    let steps = [
+        ("a", "bad", allowed),
+        ("b", "ok", &succeeded),
+        ("c", "ok", &failed),
+        ("d", "ok", &completed),
+        ("e", "ok", &always),
+    ];
     let ended = "succeeded | j succeeded: a failed, b skipped, c succeeded, d succeeded, e succeeded";
     assert_eq!(run(&steps).await, ended);
 }
@@ -86,7 +89,7 @@ async fn g5_g6_what_depends_on_a_guarded_step_sees_that_it_was_skipped() {
     let ended = "succeeded | j succeeded: a skipped, b succeeded";
     assert_eq!(run(&[("a", "bad", guard), ("b", "ok", either)]).await, ended);
     let record = bench(&[("a", "bad", guard), ("b", "ok", AFTER_A)]).run("{}").await;
-    let reasons: Vec<_> = record.jobs[0].steps.iter().map(|step| step.skipped.map(|reason| reason.as_str())).collect();
+    let reasons: Vec<_> = record.jobs[0].steps.iter().map(|step| step.skipped.map(SkipReason::as_str)).collect();
     assert_eq!(reasons, [Some("guarded"), Some("condition")]);
 }
 

@@ -93,6 +93,7 @@ pub(crate) struct MethodCall {
 }
 
 /// Which checks are left out.
+#[expect(clippy::struct_field_names, reason = "clap makes the names of options of them")]
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Checks {
     /// Run no checks before methods, but for those that a definition requires

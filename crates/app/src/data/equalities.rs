@@ -94,7 +94,7 @@ mod tests {
             r#"modelName == """a""""#,
             "modelName == \"a\" // && name == \"b\"",
             r#"attributes.name == "a""#,
-            r#"modelName == other"#,
+            r"modelName == other",
             "modelName == \"a",
         ] {
             assert_eq!(told(none), [""; 0], "{none}");

@@ -9,8 +9,9 @@ mod records;
 mod sensitive;
 mod sweep;
 
+#[expect(clippy::module_name_repetitions, reason = "other lookups are in sight where this one is")]
+pub use self::lookups::DataLookups;
 pub use self::{
-    lookups::DataLookups,
     models::{Models, document as definition_document},
     query::{QUERY_NAMES, QueryError},
     record::{document, owner, record, tags, text_of},

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use mangrove_domain::{definition::Definition, json::Json};
+use mangrove_domain::{definition::Definition, document::Node, json::Json};
 
 /// The definitions of a repository by name and identifier.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ pub(super) fn input(definition: &Definition) -> Json {
         ("name", Json::from(definition.name.value.as_str())),
         ("version", Json::from(i64::from(definition.version))),
         ("tags", Json::object(tags)),
-        ("globalArguments", arguments.map_or_else(|| Json::Object(Vec::new()), |node| node.to_json())),
+        ("globalArguments", arguments.map_or_else(|| Json::Object(Vec::new()), Node::to_json)),
     ])
 }
 
@@ -72,7 +72,7 @@ pub(super) fn input(definition: &Definition) -> Json {
 #[must_use]
 pub fn document(definition: &Definition) -> Json {
     let methods = definition.methods.iter().map(|method| {
-        let arguments = method.arguments.as_ref().map_or_else(|| Json::Object(Vec::new()), |node| node.to_json());
+        let arguments = method.arguments.as_ref().map_or_else(|| Json::Object(Vec::new()), Node::to_json);
         (method.method.value.as_str(), Json::object([("arguments", arguments)]))
     });
     let further = [

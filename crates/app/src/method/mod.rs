@@ -50,7 +50,7 @@ use crate::{
 pub(crate) use budget::{RunBudget, StepBudget};
 pub(crate) use host::OnLine;
 pub(crate) use instance::InstanceCall;
-pub(crate) use origin::{Origin, StepOrigin};
+pub(crate) use origin::{Origin, OutputSettings, StepOrigin};
 
 use callee::{Callee, callee, provenance};
 use checks::CheckOptions;

@@ -65,9 +65,15 @@ fn mentioned_inputs(expressions: &dyn Expressions, node: &Node, names: &mut BTre
                 names.extend(of_inputs.filter_map(|path| path.get(1).cloned()));
             }
         }
-        NodeValue::List(items) => items.iter().for_each(|item| mentioned_inputs(expressions, item, names)),
+        NodeValue::List(items) => {
+            for item in items {
+                mentioned_inputs(expressions, item, names);
+            }
+        }
         NodeValue::Map(members) => {
-            members.iter().for_each(|(_, value)| mentioned_inputs(expressions, value, names));
+            for (_, value) in members {
+                mentioned_inputs(expressions, value, names);
+            }
         }
         NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {}
     }
@@ -119,15 +125,15 @@ pub(super) async fn upgraded(
 pub(super) async fn globals(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<(Json, Json), RunProblem> {
     let (mut members, mut unresolved) = (Vec::new(), Vec::new());
     for (key, value) in node.and_then(Node::as_map).unwrap_or_default() {
-        let rendered = match renderer.value(value, Stage::HAND_OVER).await {
-            Ok(rendered) => rendered,
+        let given = match renderer.value(value, Stage::HAND_OVER).await {
+            Ok(given) => given,
             Err(error) if error.code == Code::INVALID_EXPRESSION && !reads_secrets(value) => {
                 unresolved.push((key.as_str().unwrap_or_default().to_owned(), Json::from(error.message)));
                 value.to_json()
             }
             Err(error) => return Err(error),
         };
-        members.push((key.as_str().unwrap_or_default().to_owned(), rendered));
+        members.push((key.as_str().unwrap_or_default().to_owned(), given));
     }
     Ok((Json::Object(members), Json::Object(unresolved)))
 }

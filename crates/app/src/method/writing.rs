@@ -49,6 +49,8 @@ impl Host {
                 Err(error) => self.remark(&format!("the schema of resource `{}` cannot be used: {error}", asked.spec)),
             }
         }
+        // A secret that came from a vault stays there (`design/vaults.md`).
+        let content = self.environment.without_vault_secrets(content);
         self.store(&asked, content.to_string().into_bytes()).await
     }
 

@@ -1,5 +1,6 @@
 //! Vaults of a repository: which there are, and the secrets in them (`design/vaults.md`).
 
+mod concealed;
 mod configured;
 mod error;
 mod extension;
@@ -16,6 +17,7 @@ use mangrove_domain::{
     vault::VaultConfiguration,
 };
 
+pub(crate) use self::concealed::ConcealedVaults;
 pub use self::{configured::ConfiguredVaults, error::SecretError};
 
 use self::extension::{Engine, ExtensionVault};

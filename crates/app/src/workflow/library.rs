@@ -380,6 +380,7 @@ impl Library {
 
     /// What else is to be said of a name that cannot be used: what is wrong with its file beside the first error, or which
     /// roots cannot be looked into.
+    #[must_use]
     pub fn hiding_problems<'a>(&'a self, wrong: &'a Problem) -> Vec<&'a Problem> {
         if wrong.code == Code::UNKNOWN_NAME {
             return self.unobservable_problems().collect();

@@ -79,7 +79,7 @@ pub(crate) async fn run(
     clippy::disallowed_methods,
     reason = "whoever names the file may name a link or a device, which stay what they are"
 )]
-fn write(output: &Path, code: &str) -> Result<(), CommandError> {
+pub(super) fn write(output: &Path, code: &str) -> Result<(), CommandError> {
     std::fs::write(output, code).map_err(|error| unwritable(output, &error))
 }
 
@@ -90,7 +90,7 @@ fn unwritable(output: &Path, error: &io::Error) -> CommandError {
         ErrorKind::NotFound => {
             (Code::NOT_WRITABLE, format!("the directory does not exist; `mkdir -p {}` creates it", directory.display()))
         }
-        ErrorKind::IsADirectory => (Code::NOT_WRITABLE, "`-o` names the file to write, not a directory".to_owned()),
+        ErrorKind::IsADirectory => (Code::NOT_WRITABLE, "name the file to write, not a directory".to_owned()),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             (Code::DISK_FULL, format!("`mangrove explain {}` describes this error", Code::DISK_FULL))
         }

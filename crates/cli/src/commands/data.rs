@@ -21,18 +21,14 @@ use crate::{args, errors::CommandError, exit::Exit, printer::table};
 
 pub(crate) async fn get(context: &Context, given: &args::DataGet) -> Result<Exit, CommandError> {
     let service = context.look()?;
-    let (model, name) = match (&given.model, &given.name, &given.data_model, &given.data_name) {
-        (Some(model), Some(name), ..) => (model, name),
-        (None, None, Some(model), Some(name)) => (model, name),
-        (Some(name), None, Some(model), None) => (model, name),
-        (Some(model), None, None, Some(name)) => (model, name),
-        (..) => {
-            return Err(CommandError::usage(
-                None,
-                "name a model and an item",
-                Some("`mangrove data list MODEL` lists items"),
-            ));
-        }
+    let named = (&given.model, &given.name, &given.data_model, &given.data_name);
+    let ((Some(model), Some(name), ..)
+    | (None, None, Some(model), Some(name))
+    | (Some(name), None, Some(model), None)
+    | (Some(model), None, None, Some(name))) = named
+    else {
+        let hint = "`mangrove data list MODEL` lists items";
+        return Err(CommandError::usage(None, "name a model and an item", Some(hint)));
     };
     let version = match run_of(&service, given.workflow.as_deref(), given.run.as_deref()).await? {
         None => given.version,
@@ -46,12 +42,12 @@ pub(crate) async fn get(context: &Context, given: &args::DataGet) -> Result<Exit
         }
     };
     let model = known_model(&service, model).await?;
-    let place = DataPlace { model_id: model.id.clone(), name: name.clone() };
-    let Some((handle, content)) = service.data_item(&place, version).await? else {
+    let item = DataPlace { model_id: model.id.clone(), name: name.clone() };
+    let Some((handle, found)) = service.data_item(&item, version).await? else {
         return Err(no_item(&service, &model, name, version).await?);
     };
-    let path = service.data_path(&handle)?.display().to_string();
-    let document = DataDocument::new(&model, &handle, path, (!given.no_content).then_some(&content));
+    let file = service.data_path(&handle)?.display().to_string();
+    let document = DataDocument::new(&model, &handle, file, (!given.no_content).then_some(&found));
     if context.printer.is_json() {
         context.printer.document(&document);
         return Ok(Exit::Done);
@@ -66,9 +62,9 @@ pub(crate) async fn get(context: &Context, given: &args::DataGet) -> Result<Exit
         human::ago(handle.written_at, context.now())
     ));
     if !given.no_content {
-        let text = match &content.json {
+        let text = match &found.json {
             Some(_) => document.content.as_ref().map(|json| format!("{json:#}")).unwrap_or_default(),
-            None => String::from_utf8_lossy(&content.bytes).into_owned(),
+            None => String::from_utf8_lossy(&found.bytes).into_owned(),
         };
         context.printer.text(&if text.ends_with('\n') { text } else { format!("{text}\n") });
     }

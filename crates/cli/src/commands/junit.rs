@@ -5,7 +5,7 @@ use std::time::Duration;
 use mangrove_documents::{AssertionDocument, FinishedDocument, StepDocument};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::Context;
+use super::{Context, bundle};
 use crate::{args, errors::CommandError};
 
 /// Writes the report, if one is wanted.
@@ -19,10 +19,7 @@ pub(super) fn write(context: &Context, wanted: &args::Wanted, run: &FinishedDocu
         context.printer.text(&text);
         return Ok(());
     };
-    std::fs::write(path, text).map_err(|error| {
-        let message = format!("{} cannot be written: {error}", path.display());
-        CommandError::usage(None, message, Some("`--out` names a file in a directory that exists"))
-    })
+    bundle::write(path, &text)
 }
 
 /// One suite for each job that asserts something, one case for each of its assertions.

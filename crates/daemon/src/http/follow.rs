@@ -27,9 +27,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Where the events of a run come from.
 pub(super) enum Source {
     /// From the run, which goes on in this process.
-    Live(RunEvents),
+    Live(Box<RunEvents>),
     /// From its record. If it goes on, it does so in another process, and its end is told at once.
-    Recorded { service: Service, record: Arc<RunRecord> },
+    Recorded { service: Box<Service>, record: Arc<RunRecord> },
 }
 
 struct Following {

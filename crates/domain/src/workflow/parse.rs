@@ -122,9 +122,6 @@ fn read_step(form: &mut Form<'_>, node: &Node, siblings: &[String]) -> Option<St
     let concurrency = read_concurrency(form, members);
     let allow_failure = form.flag(members, "allowFailure");
     let outputs = outputs::read(form, members);
-    if let Some(node) = members.node.get("dataOutputOverrides").filter(|_| !outputs.is_empty()) {
-        form.error(node, "`dataOutputOverrides` is not supported in this version", None);
-    }
     let timeout = duration::optional(form, members, "timeout");
     Some(Step {
         name: name?,

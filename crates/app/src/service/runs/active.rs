@@ -89,11 +89,11 @@ impl ActiveRuns {
         let observer: Arc<dyn Observer> = Arc::clone(&live) as _;
         let recorded: JoinHandle<Result<RecordedRun, StartError>> = tokio::spawn({
             let (engine, environment) = (engine.clone(), Arc::clone(&environment));
-            let observer = Arc::clone(&observer);
+            let (library, observer) = (Arc::clone(&library), Arc::clone(&observer));
             async move {
                 match beginning {
-                    Beginning::New(request) => engine.record(request, &environment, observer.as_ref()).await,
-                    Beginning::Again(run) => engine.record_again(*run, &environment, observer.as_ref()).await,
+                    Beginning::New(request) => engine.record(&library, *request, &environment, observer.as_ref()).await,
+                    Beginning::Again(run) => engine.record_again(&library, *run, &environment, observer.as_ref()).await,
                 }
             }
         });

@@ -132,7 +132,7 @@ impl Service {
     pub async fn evaluate(&self, workflow: &str, inputs: Json) -> Result<Arc<Workflow>, RunError> {
         let library = self.library().await?;
         let workflow = library.workflow(workflow).map_err(|problem| unknown(&library, problem))?;
-        Ok(self.engine()?.evaluate(workflow, inputs, &self.expression_environment()).await?)
+        Ok(self.engine()?.evaluate(&library, workflow, inputs, &Arc::new(self.expression_environment())).await?)
     }
 
     /// Starts a run of what this file has.
@@ -149,7 +149,7 @@ impl Service {
         let broken_files = broken_files(&library, file);
         let file_problem = request.file_problem.clone();
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
-        let beginning = Beginning::New(request);
+        let beginning = Beginning::New(Box::new(request));
         let (run, events) = self.active.start(Start { engine, library, beginning, environment, runs, clock }).await?;
         Ok(StartedRun { run, events, problems, broken_files, file_problem })
     }

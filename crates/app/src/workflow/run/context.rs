@@ -46,6 +46,8 @@ pub(super) struct Context<'a> {
     /// What expressions find of it.
     pub(super) lookups: DataLookups,
     pub(super) run_id: Arc<str>,
+    /// The labels of the run.
+    pub(super) tags: Vec<(String, String)>,
     /// What steps that go on have logged.
     pub(super) lines: Arc<Lines>,
     /// Which checks are left out.

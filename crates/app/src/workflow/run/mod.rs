@@ -5,6 +5,7 @@ mod context;
 mod evaluate;
 mod execution;
 mod guard;
+mod outputs;
 mod repeat;
 mod request;
 mod single;
@@ -39,9 +40,10 @@ use self::{
 use crate::{
     data::{DataLookups, Models, Records},
     method::{self, RunBudget, Services, checks::CheckOptions},
-    render::{NoLookups, Renderer, Scope},
-    secrets::{Environment, MASK, NoSecrets},
+    render::{Renderer, Scope},
+    secrets::{Environment, MASK},
     spans,
+    vault::ConcealedVaults,
     workflow::{
         events::Observer,
         inputs::{self, Mistakes},
@@ -124,7 +126,7 @@ impl Engine {
         observer: Arc<dyn Observer>,
     ) -> Result<RunRecord, StartError> {
         let environment = Arc::new(environment);
-        let run = self.record(request, &environment, observer.as_ref()).await?;
+        let run = self.record(library, request, &environment, observer.as_ref()).await?;
         Ok(self.carry_out(library, run, &environment, &observer).await?)
     }
 
@@ -151,12 +153,13 @@ impl Engine {
     /// [`StartError::Problems`]: such a run would not begin.
     pub async fn evaluate(
         &self,
+        library: &Library,
         workflow: &Arc<Workflow>,
         inputs: Json,
-        environment: &Environment,
+        environment: &Arc<Environment>,
     ) -> Result<Arc<Workflow>, StartError> {
         let inputs = Self::inputs(workflow, inputs).map_err(StartError::Problems)?;
-        self.evaluated(workflow, &inputs, environment).await
+        self.evaluated(library, workflow, &inputs, environment).await
     }
 
     /// What runs one method of an instance of a type, which is made if it is not there: a run as of
@@ -173,11 +176,12 @@ impl Engine {
     /// [`StartError`].
     pub async fn record(
         &self,
+        library: &Library,
         request: RunRequest,
-        environment: &Environment,
+        environment: &Arc<Environment>,
         observer: &dyn Observer,
     ) -> Result<RecordedRun, StartError> {
-        self.record_for(Caller::default(), request, environment, observer).await
+        self.record_for(Caller::default(), library, request, environment, observer).await
     }
 
     /// Writes down that a run goes on, with these inputs over those that it had.
@@ -186,8 +190,9 @@ impl Engine {
     /// [`StartError`].
     pub async fn record_again(
         &self,
+        library: &Library,
         resumption: Resumption,
-        environment: &Environment,
+        environment: &Arc<Environment>,
         observer: &dyn Observer,
     ) -> Result<RecordedRun, StartError> {
         let Resumption { workflow, record, from, inputs, options } = resumption;
@@ -199,7 +204,7 @@ impl Engine {
             return Err(StartError::Problems(vec![problem]));
         }
         let inputs = Self::inputs(&workflow, inputs).map_err(StartError::Problems)?;
-        let workflow = self.evaluated(&workflow, &inputs, environment).await?;
+        let workflow = self.evaluated(library, &workflow, &inputs, environment).await?;
         let record = match &from {
             None => resume::suspended(record, &workflow),
             Some(step) => resume::from_step(record, &workflow, step),
@@ -241,15 +246,16 @@ impl Engine {
     async fn record_for(
         &self,
         caller: Caller<'_>,
+        library: &Library,
         request: RunRequest,
-        environment: &Environment,
+        environment: &Arc<Environment>,
         observer: &dyn Observer,
     ) -> Result<RecordedRun, StartError> {
         let workflow = request.workflow;
         let chain: Vec<String> = caller.chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
         check_chain(&workflow, &chain).map_err(|problem| StartError::Problems(vec![problem]))?;
         let inputs = Self::inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
-        let workflow = self.evaluated(&workflow, &inputs, environment).await?;
+        let workflow = self.evaluated(library, &workflow, &inputs, environment).await?;
         let record = RunRecord {
             id: self.services.entropy.identifier(),
             name: workflow.name.value.clone(),
@@ -281,12 +287,7 @@ impl Engine {
         let about = about_run(&workflow, &record);
         let definitions = shared.library.usable_definitions();
         let models = Arc::new(Models::new(definitions));
-        let records = Records::new(
-            Arc::clone(&self.services.data),
-            Arc::clone(&self.services.expressions),
-            Arc::new(NoSecrets),
-            Arc::clone(&models),
-        );
+        let records = self.records(&models, shared.environment);
         let context = Context {
             services: &self.services,
             repository: &self.repository,
@@ -301,6 +302,7 @@ impl Engine {
             lookups: DataLookups::new(records.clone()),
             records,
             run_id: Arc::from(record.id.as_str()),
+            tags: record.tags.clone(),
             lines: Arc::default(),
             fail_on,
             checks,
@@ -316,25 +318,35 @@ impl Engine {
         finished
     }
 
+    /// What methods have written, as a run sees it.
+    fn records(&self, models: &Arc<Models>, environment: &Arc<Environment>) -> Records {
+        let secrets = ConcealedVaults::new(self.services.vaults.clone(), Arc::clone(environment));
+        let (data, expressions) = (Arc::clone(&self.services.data), Arc::clone(&self.services.expressions));
+        Records::new(data, expressions, Arc::new(secrets), Arc::clone(models))
+    }
+
     /// The workflow with the values of everything that has one before anything runs.
     async fn evaluated(
         &self,
+        library: &Library,
         workflow: &Arc<Workflow>,
         inputs: &Json,
-        environment: &Environment,
+        environment: &Arc<Environment>,
     ) -> Result<Arc<Workflow>, StartError> {
         // A single method has no text of anybody's.
         if workflow.id.is_empty() {
             return Ok(Arc::clone(workflow));
         }
         let scope = Scope::new(inputs.clone(), Json::Object(Vec::new()));
+        let models = Arc::new(Models::new(library.usable_definitions()));
+        let lookups = DataLookups::new(self.records(&models, environment));
         let renderer = Renderer {
             expressions: self.services.expressions.as_ref(),
             environment,
             scope: &scope,
             file: &workflow.file,
-            lookups: &NoLookups,
-            secrets: &NoSecrets,
+            lookups: &lookups,
+            secrets: &self.services.vaults,
             placeholders: None,
         };
         let evaluated = evaluate::body(workflow, &renderer).await;
@@ -364,7 +376,7 @@ impl NestedRuns for Engine {
         deadline: Option<Instant>,
     ) -> Result<RunRecord, StartError> {
         let from = Caller { chain: &caller.chain, deadline };
-        let run = self.record_for(from, request, caller.environment, caller.observer.as_ref()).await?;
+        let run = self.record_for(from, caller.library, request, caller.environment, caller.observer.as_ref()).await?;
         let Context { library, environment, observer, budget, .. } = caller;
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)

@@ -115,23 +115,23 @@ async fn name_of(context: &Context<'_>, scope: &Scope, step: &Step, place: &str,
     }
     let renderer = context.renderer(scope);
     let position = step.name.position(&context.workflow.file);
-    let mut rendered = String::new();
+    let mut expanded = String::new();
     let mut has_failed = false;
     for part in template::split(name) {
         match part {
-            Part::Text(text) => rendered.push_str(text),
+            Part::Text(text) => expanded.push_str(text),
             Part::Expression(span) => match renderer.text(span.raw, &position, Stage::EVERYTHING).await {
-                Ok(value) => rendered.push_str(&template::put_into_text(&value)),
+                Ok(value) => expanded.push_str(&template::put_into_text(&value)),
                 Err(_) => {
                     has_failed = true;
-                    rendered.push_str(span.raw);
+                    expanded.push_str(span.raw);
                 }
             },
         }
     }
     if has_failed {
-        rendered.push('-');
-        rendered.push_str(place);
+        expanded.push('-');
+        expanded.push_str(place);
     }
-    context.environment.mask(&rendered)
+    context.environment.mask(&expanded)
 }

@@ -74,7 +74,7 @@ pub struct Resumption {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Beginning {
     /// A new run.
-    New(RunRequest),
+    New(Box<RunRequest>),
     /// One that goes on.
     Again(Box<Resumption>),
 }

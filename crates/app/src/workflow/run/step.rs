@@ -1,6 +1,6 @@
 //! Running one step: its repetitions, its task.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use mangrove_domain::{
     definition::Definition,
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{
     assertion,
     context::Context,
-    guard,
+    guard, outputs,
     repeat::PlannedStep,
     request::{RunOptions, RunRequest},
 };
@@ -78,7 +78,7 @@ async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &Plan
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
                     let budget = StepBudget::new(&context.budget);
-                    let place = Place { job: &job.name.value, step: &planned.name, timeout: step.timeout };
+                    let place = Place { job: &job.name.value, name: &planned.name, step };
                     let invoked = call_method(context, place, scope, &call, &budget).await;
                     StepOutcome { task: context.environment.mask(&label), ..outcome(invoked) }
                 }
@@ -104,12 +104,13 @@ async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &Plan
     }
 }
 
-/// Which step calls a method, and how long it may take.
+/// Which step calls a method.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     job: &'a str,
-    step: &'a str,
-    timeout: Option<Duration>,
+    /// As the record calls it.
+    name: &'a str,
+    step: &'a Step,
 }
 
 /// A method call with everything resolved.
@@ -169,13 +170,17 @@ async fn call_method(
         return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
     }
     let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
-    let (job, step_name) = (place.job.to_owned(), place.step.to_owned());
+    let (job, step_name) = (place.job.to_owned(), place.name.to_owned());
     let lines = Arc::clone(&context.lines);
     let on_line: OnLine = Arc::new(move |line| {
         lines.add(&job, &step_name, line);
         let change = RunChange::Log { job: job.clone(), step: step_name.clone(), line: line.clone() };
         observer.observe(RunEvent { run_id: Arc::clone(&run_id), change });
     });
+    let origin = match origin_of(context, place, scope, call) {
+        Ok(origin) => origin,
+        Err(error) => return Invoked::failed(context.environment.mask_problem(error)),
+    };
     let invocation = Invocation {
         definition: &call.definition,
         digest: context.library.digest(&call.definition.file),
@@ -197,26 +202,29 @@ async fn call_method(
         lookups: &context.lookups,
         run_id: &context.run_id,
         repository: context.repository,
-        timeout: place.timeout.into_iter().chain(left).min(),
+        timeout: place.step.timeout.into_iter().chain(left).min(),
         cancellation: context.cancellation,
         on_line,
-        origin: origin_of(context, place.job, place.step),
+        origin,
         budget,
     };
     method::invoke(context.services, invocation).await
 }
 
 /// Where a step stands; a method that is run alone stands in no workflow.
-fn origin_of(context: &Context<'_>, job: &str, step: &str) -> Origin {
+fn origin_of(context: &Context<'_>, place: Place<'_>, scope: &Scope, call: &Call) -> Result<Origin, RunProblem> {
     let workflow = context.workflow;
     let step = (!workflow.id.is_empty()).then(|| StepOrigin {
         workflow_id: workflow.id.clone(),
         workflow_name: workflow.name.value.clone(),
         workflow_tags: workflow.tags.clone(),
-        job: job.to_owned(),
-        step: step.to_owned(),
+        job: place.job.to_owned(),
+        step: place.name.to_owned(),
     });
-    Origin { step, ..Origin::default() }
+    let of_workflow = scope.get("inputs").unwrap_or(&Json::Null);
+    let overrides =
+        outputs::settings(&call.definition, place.step, [&call.inputs, of_workflow], &context.workflow.file)?;
+    Ok(Origin { step, run_tags: context.tags.clone(), overrides })
 }
 
 async fn nested(

@@ -19,15 +19,14 @@ use super::Findings;
 use crate::method::arguments;
 
 /// The names that expressions may use.
-const KNOWN: [&str; 9] = ["inputs", "self", "env", "run", "workflowRunId", "data", "model", "file", "workers"];
+const KNOWN: [&str; 10] =
+    ["inputs", "self", "env", "run", "workflowRunId", "data", "model", "file", "vault", "workers"];
 /// Those of them that have functions and no value.
-const FUNCTIONS: [&str; 3] = ["data", "file", "workers"];
+const FUNCTIONS: [&str; 4] = ["data", "file", "vault", "workers"];
 /// The names that expressions in the inputs of a trigger may use.
 const KNOWN_TO_TRIGGERS: [&str; 2] = ["env", "webhook"];
-/// Names of the format that this version does not serve.
-const LATER: [&str; 1] = ["vault"];
 /// Functions of the format that this version does not serve.
-const LATER_FUNCTIONS: [&str; 2] = ["model.method", "vault.get"];
+const LATER_FUNCTIONS: [&str; 1] = ["model.method"];
 
 /// Checks every text below `node`. `workflow` is the one whose inputs the expressions see, if that is known.
 pub(super) fn check(findings: &mut Findings<'_>, node: &Node, workflow: Option<&Workflow>, port: &dyn Expressions) {
@@ -144,7 +143,7 @@ fn check_trigger_reference(
         let message = format!("`{expression}`: `webhook` has no value when the schedule starts the workflow");
         let hint = "such a run does not begin; give the schedule a workflow of its own, which calls this one";
         findings.report(Severity::Warning, Code::INVALID_EXPRESSION, position.clone(), message, Some(hint.into()));
-    } else if (KNOWN.contains(&root) || LATER.contains(&root)) && !KNOWN_TO_TRIGGERS.contains(&root) {
+    } else if KNOWN.contains(&root) && !KNOWN_TO_TRIGGERS.contains(&root) {
         let message = format!("`{expression}`: `{root}` has no value before there is a run");
         findings.error(Code::INVALID_EXPRESSION, position.clone(), message, Some(hint.into()));
     }
@@ -158,12 +157,6 @@ fn check_reference(
     workflow: Option<&Workflow>,
 ) {
     let Some(root) = path.first().map(String::as_str) else { return };
-    if LATER.contains(&root) {
-        let message = format!("`{expression}`: `{root}` is not supported in this version");
-        let hint = Some(format!("expressions may use {}", KNOWN.join(", ")));
-        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, hint.map(Into::into));
-        return;
-    }
     if FUNCTIONS.contains(&root) {
         let message = format!("`{expression}`: `{root}` has functions, such as `data.latest`, and no other members");
         findings.error(Code::INVALID_EXPRESSION, position.clone(), message, None);

@@ -125,8 +125,8 @@ pub(super) async fn logs(
     let permit = state.stream()?;
     let run: Option<RunHandle> = state.service().active_run(&record.id);
     let events = match run {
-        Some(run) => follow::Source::Live(run.events()),
-        None => follow::Source::Recorded { service: state.service().clone(), record: Arc::new(record) },
+        Some(run) => follow::Source::Live(Box::new(run.events())),
+        None => follow::Source::Recorded { service: Box::new(state.service().clone()), record: Arc::new(record) },
     };
     Ok(follow::run(events, state.stopping().clone(), permit))
 }
