@@ -20,6 +20,7 @@ use super::{budget::StepBudget, lines::CallLog, origin::Origin};
 use crate::{
     data::{Models, Records},
     secrets::Environment,
+    vault::Vaults,
 };
 
 /// Told of every line, masked.
@@ -39,6 +40,9 @@ pub(super) struct Host {
     /// All definitions.
     pub(super) models: Arc<Models>,
     pub(super) records: Records,
+    pub(super) vaults: Vaults,
+    /// The method that runs.
+    pub(super) method: String,
     pub(super) run_id: String,
     pub(super) origin: Origin,
     pub(super) on_line: OnLine,
@@ -86,6 +90,7 @@ impl MethodHost for Host {
             "onEvent" => Ok(Json::Null),
             other => match other.split_once('.') {
                 Some(("data", function)) => self.data_repository(function, &call.arguments).await,
+                Some(("vault", function)) => self.vault_service(function, &call.arguments).await,
                 Some(("definition", function)) => self.definition_repository(function, &call.arguments),
                 _ => Err(format!("ctx.{other} is not supported in this version")),
             },

@@ -14,6 +14,7 @@ mod origin;
 mod reading;
 mod upgrades;
 mod values;
+mod vaults;
 mod writing;
 
 use std::{
@@ -186,6 +187,8 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         model_name: call.definition.name.value.clone(),
         models: Arc::clone(call.models),
         records: call.records.clone(),
+        vaults: services.vaults.clone(),
+        method: call.method.to_owned(),
         run_id: call.run_id.to_owned(),
         origin: call.origin.clone(),
         on_line: Arc::clone(&call.on_line),

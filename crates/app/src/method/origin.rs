@@ -35,6 +35,8 @@ pub(crate) struct OutputSettings {
     pub(crate) tags: Vec<(String, String)>,
     /// Values that become part of the name.
     pub(crate) vary: Vec<String>,
+    /// The vault of sensitive values.
+    pub(crate) vault_name: Option<String>,
 }
 
 /// What stands in the tag `source` of what a step writes.
@@ -73,6 +75,15 @@ impl Origin {
         }
         tags.extend(self.run_tags.iter().cloned());
         tags
+    }
+
+    /// The vault that is named for the sensitive values of a specification.
+    pub(super) fn vault(&self, spec_name: &str) -> Option<&str> {
+        self.overrides
+            .iter()
+            .rev()
+            .filter(|settings| settings.spec_name == spec_name)
+            .find_map(|settings| settings.vault_name.as_deref())
     }
 
     /// What is said of the items of a specification, the earliest first.

@@ -50,6 +50,7 @@ impl Host {
             }
         }
         // A secret that came from a vault stays there (`design/vaults.md`).
+        let content = &self.without_sensitive(asked.spec, asked.instance, declared, content).await?;
         let content = self.environment.without_vault_secrets(content);
         self.store(&asked, content.to_string().into_bytes()).await
     }

@@ -4,6 +4,7 @@ mod concealed;
 mod configured;
 mod error;
 mod extension;
+mod sensitive;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +19,7 @@ use mangrove_domain::{
 };
 
 pub(crate) use self::concealed::ConcealedVaults;
+pub(crate) use self::sensitive::Place;
 pub use self::{configured::ConfiguredVaults, error::SecretError};
 
 use self::extension::{Engine, ExtensionVault};
@@ -132,6 +134,12 @@ impl Vaults {
         Ok(keys)
     }
 
+    /// The vault for what names none.
+    #[must_use]
+    pub fn default_vault<'a>(&self, configured: &'a ConfiguredVaults) -> Option<&'a VaultConfiguration> {
+        configured.default_vault(self.shared.default_name().as_deref())
+    }
+
     /// The types that come with the program, each with what it is.
     #[must_use]
     pub fn built_in_types(&self) -> Vec<(&'static str, &'static str)> {
@@ -190,6 +198,11 @@ impl Secrets for Vaults {
 }
 
 impl Shared {
+    /// The vault that the configuration names for what names none.
+    fn default_name(&self) -> Option<String> {
+        self.parts.configuration.as_ref()?.in_force().default_vault
+    }
+
     fn opened(&self) -> MutexGuard<'_, Vec<(VaultConfiguration, Arc<dyn Vault>)>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }

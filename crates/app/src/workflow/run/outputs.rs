@@ -27,6 +27,7 @@ pub(super) fn settings(
             spec_name: resource.spec.value.clone(),
             lifetime: resource.lifetime.clone(),
             garbage_collection: resource.garbage_collection.clone(),
+            vault_name: resource.vault_name.clone(),
             ..OutputSettings::default()
         })
     });
@@ -51,6 +52,7 @@ fn of_output(output: &OutputOverride, inputs: [&Json; 2], file: &str) -> Result<
         garbage_collection: output.garbage_collection.as_ref().map(Node::to_json),
         tags: output.tags.clone(),
         vary: output.vary.iter().map(value).collect::<Result<_, _>>()?,
+        vault_name: None,
     })
 }
 
