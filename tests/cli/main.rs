@@ -34,6 +34,7 @@ mod runs;
 mod sandbox;
 mod scan;
 mod seals;
+mod secrets;
 mod serve;
 mod serve_faults;
 mod serve_outage;
