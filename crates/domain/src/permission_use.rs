@@ -28,6 +28,15 @@ impl PermissionUse {
     }
 }
 
+/// What code was refused, by the key of the cause that [`Grantee::denied`] gives its failure; `None` for other causes and for
+/// everything at once.
+#[must_use]
+pub fn refused(cause: &str) -> Option<PermissionUse> {
+    let (permission, name) = cause.strip_prefix("permission:")?.split_once(':')?;
+    let permission = Permission::parse(permission)?;
+    (name != "*").then(|| PermissionUse::of(permission, name))
+}
+
 /// The grants that code lacks, by its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingGrants {
@@ -68,11 +77,11 @@ impl MissingGrants {
         self.named.is_empty() && self.computed.is_empty()
     }
 
-    /// One sentence that names what is missing beside `asked`, with the entry that grants all of it; `None` if there is
-    /// nothing else. `subject` is the key of the entry.
+    /// One sentence that names what is missing beside what was `asked` for and refused, with the entry that grants all of it;
+    /// `None` if there is nothing else. `subject` is the key of the entry.
     #[must_use]
-    pub fn sentence(&self, subject: &str) -> Option<String> {
-        let named = self.named.iter().filter_map(|wanted| {
+    pub fn sentence(&self, subject: &str, asked: Option<&PermissionUse>) -> Option<String> {
+        let named = self.named.iter().filter(|wanted| Some(*wanted) != asked).filter_map(|wanted| {
             Some(format!("`{}` {}", wanted.permission.as_str(), crate::json::Json::from(wanted.name.as_deref()?)))
         });
         let computed =
@@ -136,13 +145,16 @@ mod tests {
             (Permission::Read, None),
         ]);
         let missing = MissingGrants::of(&grantee(&[(Permission::Run, &["ssh"])]), &wanted);
-        let sentence = missing.sentence("@acme/dns").expect("something is missing");
+        let sentence = missing.sentence("@acme/dns", None).expect("something is missing");
         assert_eq!(
             sentence,
             "its text asks for more that is not granted: `net` \"api.example.org:443\", `env` \"HOME\", `run` \"scp\", \
              `read` by names that it computes; together: `permissions: { \"@acme/dns\": { net: [\"api.example.org:443\"], \
              env: [\"HOME\"], run: [\"ssh\", \"scp\"] } }`"
         );
+        let only = uses(&[(Permission::Run, Some("ssh"))]);
+        let asked = PermissionUse::of(Permission::Run, "ssh");
+        assert_eq!(MissingGrants::of(&grantee(&[]), &only).sentence("@acme/dns", Some(&asked)), None);
         assert!(MissingGrants::of(&grantee(&[]), &BTreeSet::new()).is_empty());
     }
 

@@ -256,12 +256,15 @@ impl<'a> Text<'_, 'a> {
         let declared = object
             .get_identifier_reference()
             .and_then(|object| self.symbol(object.reference_id()))
-            .map(|symbol| self.semantic.scoping().symbol_declaration(symbol));
-        let written = declared.and_then(|declared| match self.semantic.nodes().kind(declared) {
-            AstKind::VariableDeclarator(declarator) => match declarator.init.as_ref()?.get_inner_expression() {
-                Expression::ObjectExpression(object) => Some(object),
-                _ => None,
-            },
+            .map(|symbol| self.semantic.nodes().kind(self.semantic.scoping().symbol_declaration(symbol)));
+        let value = match declared {
+            Some(AstKind::VariableDeclarator(declarator)) => declarator.init.as_ref(),
+            Some(_) => None,
+            // The bundler puts a constant that is used once where it is used.
+            None => Some(object),
+        };
+        let written = value.and_then(|value| match value.get_inner_expression() {
+            Expression::ObjectExpression(object) => Some(object),
             _ => None,
         });
         let member = written.and_then(|object| {

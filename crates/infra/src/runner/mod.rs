@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     failure::Fault,
     json::Json,
-    permission_use::MissingGrants,
+    permission_use::{self, MissingGrants},
     ports::PermissionUses as _,
     ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session},
     problem::Code,
@@ -94,7 +94,9 @@ fn with_all_missing(error: RunError, request: &OpenRequest) -> RunError {
     match error {
         RunError::Fault(mut fault) if fault.code == Code::PERMISSION_DENIED => {
             let uses = UsesByText.of(&request.bundle.code);
-            if let Some(more) = MissingGrants::of(&request.grantee, &uses).sentence(&request.grantee.name) {
+            let asked = permission_use::refused(&fault.cause.0);
+            let missing = MissingGrants::of(&request.grantee, &uses);
+            if let Some(more) = missing.sentence(&request.grantee.name, asked.as_ref()) {
                 fault.message.push_str("; ");
                 fault.message.push_str(&more);
             }
