@@ -534,7 +534,7 @@ fn ran(sandbox: &Sandbox, trigger: &str, is_right: impl Fn(&Value) -> bool) -> V
 fn fault_48_a_workflow_whose_file_is_broken_goes_on_as_it_was_and_says_so() {
     let sandbox = ticking(&[]);
     sandbox.write("workflows/both.yaml", &both("first"));
-    sandbox.write("workflows/never.yaml", "name: [\n");
+    sandbox.write("workflows/workflow-never.yaml", "name: [\n");
     let mut command = sandbox.command();
     command.env("HOOK", "secret");
     let serving = Serving::start_with(command, &["--rescan", "1h"]);
@@ -542,7 +542,7 @@ fn fault_48_a_workflow_whose_file_is_broken_goes_on_as_it_was_and_says_so() {
     let ran_first = |run: &Value| run["fileProblem"].is_null() && step(run) == "first";
     ran(&sandbox, "schedule", ran_first);
     let schedules = || serde_json::from_str::<Value>(&serving.ask("GET", "/api/v1/schedules", None).1).expect("JSON");
-    assert_eq!(schedules()["broken"][0]["path"], "workflows/never.yaml", "it never was in order");
+    assert_eq!(schedules()["broken"][0]["path"], "workflows/workflow-never.yaml", "it never was in order");
 
     // A mistake in the trigger, and one that leaves nothing of the file.
     for mistaken in [both("second").replace("trigger:", "trigger:\n  overlap: sometimes"), "{".to_owned()] {
