@@ -183,13 +183,17 @@ impl Library {
         documents: &dyn Documents,
         layout: &Layout,
     ) -> Result<(), FilesError> {
-        let is_flat = |directory: &str, path: &str| {
-            path.strip_prefix(directory).is_some_and(|below| !below.trim_start_matches('/').contains('/'))
+        let below = |directory: &str, path: &str| -> Option<String> {
+            path.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned)
         };
-        let list = files.list(&[&layout.workflows], &ENDINGS).await?;
+        // All at once, so that a link from one of them to another is one file.
+        let directories = [layout.workflows.as_str(), &layout.further_workflows, &layout.earlier_workflows];
+        let list = files.list(&directories, &ENDINGS).await?;
         // What lies deeper is data, whether it can be read or not.
-        self.problems.extend(list.problems.into_iter().filter(|problem| problem.subject == layout.workflows));
-        for path in list.paths.iter().filter(|path| is_flat(&layout.workflows, path)) {
+        let counts = |subject: &str| subject == layout.workflows || subject.starts_with(&layout.further_workflows);
+        self.problems.extend(list.problems.into_iter().filter(|problem| counts(&problem.subject)));
+        let is_flat = |path: &&String| below(&layout.workflows, path).is_some_and(|below| !below.contains('/'));
+        for path in list.paths.iter().filter(is_flat) {
             let Some(text) = self.text_of(files, path).await else { continue };
             match no_workflow(documents, path, &text).filter(|_| !is_named_so(path)) {
                 None => self.add_workflow(documents, path, &text, Origin::Local),
@@ -198,15 +202,13 @@ impl Library {
                 }
             }
         }
-        let list = files.list(&[&layout.further_workflows], &ENDINGS).await?;
-        self.problems.extend(list.problems);
-        for path in list.paths {
-            if let Some(text) = self.text_of(files, &path).await {
-                self.add_workflow(documents, &path, &text, Origin::Local);
+        for path in list.paths.iter().filter(|path| below(&layout.further_workflows, path).is_some()) {
+            if let Some(text) = self.text_of(files, path).await {
+                self.add_workflow(documents, path, &text, Origin::Local);
             }
         }
-        let list = files.list(&[&layout.earlier_workflows], &ENDINGS).await?;
-        for path in list.paths.iter().filter(|path| is_named_so(path)) {
+        let is_earlier = |path: &&String| below(&layout.earlier_workflows, path).is_some() && is_named_so(path);
+        for path in list.paths.iter().filter(is_earlier) {
             let Some(text) = self.text_of(files, path).await else { continue };
             let id = documents.parse(path, &text).ok().and_then(|document| text_at(&document, "id"));
             if !self.workflows.iter().any(|known| Some(&known.id) == id.as_ref()) {
