@@ -326,7 +326,7 @@ async fn expressions_that_cannot_work_are_told() {
     insta::assert_snapshot!(Bench::new(&text).problems().await, @r#"
     workflows/w.yaml:13:21: `1 +`: not a CEL expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
     workflows/w.yaml:14:19 (warning): `${{` that no `}}` closes is text like any other
-    workflows/w.yaml:15:20: `vault.get("x")`: `vault` is not supported in this version — expressions may use inputs, self, env, run, workflowRunId, data, model, file, workers
+    workflows/w.yaml:15:20: `vault.get("x")`: `vault.get` takes two names: of a vault, and of a secret in it
     workflows/w.yaml:16:19: `input.size`: unknown name `input` — did you mean `inputs`?
     workflows/w.yaml:17:22: `inputs.sise`: the workflow has no input `sise` — did you mean `size`?
     "#);

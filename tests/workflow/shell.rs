@@ -56,7 +56,7 @@ async fn s4_output_is_kept_without_its_last_line_feed_and_logged_line_by_line() 
     assert_eq!(result.get("stdout"), Some(&Json::from("a\nb")));
     assert_eq!(result.get("stderr"), Some(&Json::from("")));
     assert_eq!(result.get("command"), Some(&Json::from(r"printf 'a\nb\n'")));
-    assert_eq!(result.get("executedAt"), Some(&Json::from("1970-01-01T00:00:00.000Z")));
+    assert_eq!(result.get("executedAt"), Some(&Json::from("2026-01-01T00:00:00.000Z")));
     assert_eq!(stored(&bench, "log").await, Some(Json::from("[stdout]\na\nb")));
     let lines: Vec<(&str, &str)> =
         record.jobs[0].steps[0].logs.iter().map(|line| (&*line.level, &*line.text)).collect();

@@ -3,6 +3,7 @@
 pub mod catalogue;
 mod definitions;
 pub mod events;
+mod files;
 pub mod inputs;
 pub mod known;
 pub mod library;

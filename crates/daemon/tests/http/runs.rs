@@ -150,7 +150,7 @@ async fn one_key_starts_one_run() {
 async fn wrong_names_and_inputs_start_nothing() {
     let world = World::new().await;
     assert_answer!(start(&world, "deplyo", &[], "").await);
-    let wrong = start(&world, "deploy", &[], r#"{"inputs": {"size": "large"}}"#).await;
+    let wrong = start(&world, "deploy", &[], r#"{"inputs": {"zone": 1}}"#).await;
     assert_eq!((wrong.status, &wrong.json()["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("MG0605")));
     assert_eq!(world.calls(), 0);
     assert_eq!(world.get("/api/v1/runs").await.json()["runs"], json!([]));

@@ -128,7 +128,7 @@ async fn a_workflow_that_cannot_be_run_is_shown_and_says_why() {
     page.assert_tells("It cannot be run");
     page.assert_tells("neither can be used");
     assert!(page.body.contains("<button class=\"primary\" disabled>Run</button>"), "{page:?}");
-    world.write("workflows/broken.yaml", "name: [\n");
+    world.write("workflows/workflow-broken.yaml", "name: [\n");
     world.look("/workflows").await.assert_tells("Files that cannot be used");
     world.look("/schedules").await.assert_tells("Files whose schedule is not known");
 }

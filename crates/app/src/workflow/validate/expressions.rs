@@ -157,6 +157,11 @@ fn check_reference(
     workflow: Option<&Workflow>,
 ) {
     let Some(root) = path.first().map(String::as_str) else { return };
+    if root == "vault" {
+        let message = format!("`{expression}`: `vault.get` takes two names: of a vault, and of a secret in it");
+        findings.error(Code::INVALID_EXPRESSION, position.clone(), message, None);
+        return;
+    }
     if FUNCTIONS.contains(&root) {
         let message = format!("`{expression}`: `{root}` has functions, such as `data.latest`, and no other members");
         findings.error(Code::INVALID_EXPRESSION, position.clone(), message, None);
