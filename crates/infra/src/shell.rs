@@ -1,6 +1,11 @@
 //! Commands of the system's shell, each in a process group of its own.
 
-use std::{io, process::Stdio, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    process::Stdio,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use mangrove_domain::ports::{Shell, ShellCommand, ShellEnd, ShellListener, ShellStream};
@@ -61,6 +66,7 @@ impl Shell for SystemShell {
         let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return not_started(&command, &io::Error::other("the command has no pipes"));
         };
+        group.keep_open([output.as_fd(), errors.as_fd()]);
         let mut heard = Heard::new(command.kept_bytes);
         let deadline = command.limit.and_then(|limit| Instant::now().checked_add(limit));
         let ended = {
@@ -125,12 +131,20 @@ fn not_started(command: &ShellCommand, error: &io::Error) -> ShellEnd {
 struct Group {
     id: Option<Pid>,
     grace: Duration,
+    /// What it writes to: a shell that is asked to end while nobody listens any more would die of what it says of that, before
+    /// it has cleaned up.
+    pipes: Vec<OwnedFd>,
 }
 
 impl Group {
     fn new(child: &Child, grace: Duration) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { id, grace }
+        Self { id, grace, pipes: Vec::new() }
+    }
+
+    /// Keeps these open until it is gone.
+    fn keep_open(&mut self, pipes: [BorrowedFd<'_>; 2]) {
+        self.pipes = pipes.into_iter().filter_map(|pipe| pipe.try_clone_to_owned().ok()).collect();
     }
 
     /// The command has ended by itself.
@@ -152,7 +166,11 @@ impl Drop for Group {
         let _ = kill_process_group(id, Signal::TERM);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                runtime.spawn(end(id, self.grace));
+                let (grace, pipes) = (self.grace, std::mem::take(&mut self.pipes));
+                runtime.spawn(async move {
+                    end(id, grace).await;
+                    drop(pipes);
+                });
             }
             Err(_) => {
                 let _ = kill_process_group(id, Signal::KILL);
