@@ -89,9 +89,10 @@ impl LiveView {
         {
             self.problem(error, run.finished_at.map(|at| at.0));
         }
-        let elapsed = human::elapsed(run.duration_ms);
+        // One that waits has not ended.
+        let elapsed = run.duration_ms.map(|_| format!(" in {}", human::elapsed(run.duration_ms))).unwrap_or_default();
         let name = Style::Bold.of(&run.name);
-        self.printer.line(name + " " + status(&run.status) + format!(" in {elapsed}  (run {})", run.run_id));
+        self.printer.line(name + " " + status(&run.status) + format!("{elapsed}  (run {})", run.run_id));
         match run.status() {
             Some(RunStatus::Succeeded) => {}
             Some(RunStatus::Suspended) => {

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
-    permission::{Grantee, Permission},
-    ports::{Call, Checked, MethodHost, OpenRequest, RunError, Takes},
+    ports::{Call, Checked, MethodHost, RunError, Takes},
     problem::Code,
-    row::Row,
     run::RunProblem,
 };
 
 use super::{
-    Invocation, Prepared, Services, broken, callee::Callee, checks, host::Host, problem, subject_of, values::method_of,
+    Invocation, Prepared, Services, broken, callee::Callee, checks, host::Host, opening::open_request, problem,
+    subject_of, values::method_of,
 };
 use crate::{
     builtin::{self, shell::ShellError},
-    types::{MethodCode, ReadyType},
+    types::ReadyType,
 };
 
 /// Runs the checks that the model has for the method.
@@ -50,22 +49,6 @@ pub(super) async fn check(
         }
     }
     Ok(())
-}
-
-/// What opens the code of a method or check.
-pub(super) fn open_request(
-    services: &Services,
-    call: &Invocation<'_>,
-    ready: &ReadyType,
-    code: &MethodCode<'_>,
-) -> OpenRequest {
-    OpenRequest {
-        bundle: code.bundle.clone(),
-        export_name: code.export_name.to_owned(),
-        subject: code.row.source.to_string(),
-        requirements: ready.description.requirements.clone(),
-        grantee: grantee(services, call, ready, code.row),
-    }
 }
 
 /// Calls the method, within the time that its step has.
@@ -155,17 +138,5 @@ async fn run_code(
         }
         Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call), &violations)),
         Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),
-    }
-}
-
-/// Whoever wrote the code, an add-on included, runs with what is granted to the type or to its own extension.
-fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &Row) -> Grantee {
-    let type_name = ready.description.type_name.as_str();
-    let grants = services.permissions.load().of(type_name, &row.extension.name).cloned().unwrap_or_default();
-    Grantee {
-        name: type_name.to_owned(),
-        root: row.source.root.clone(),
-        variables: call.environment.granted(grants.get(&Permission::Env)),
-        grants,
     }
 }

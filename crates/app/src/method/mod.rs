@@ -10,6 +10,7 @@ mod handle;
 mod host;
 mod instance;
 mod lines;
+mod opening;
 mod origin;
 mod reading;
 mod upgrades;

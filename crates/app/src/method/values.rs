@@ -14,7 +14,7 @@ use mangrove_domain::{
     workflow::template::{self, Part},
 };
 
-use super::{Invocation, Services, arguments, broken, execution::open_request, host::Host, problem, upgrades};
+use super::{Invocation, Services, arguments, broken, host::Host, opening::open_request, problem, upgrades};
 use crate::{
     render::{Renderer, Scope, Stage},
     types::ReadyType,

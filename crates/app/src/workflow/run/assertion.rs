@@ -10,7 +10,7 @@ use mangrove_domain::{
 use super::{
     context::Context,
     guard::is_truthy,
-    step::{StepOutcome, rendered_message},
+    outcome::{StepOutcome, rendered_message},
 };
 use crate::{
     method::{Invoked, problem},

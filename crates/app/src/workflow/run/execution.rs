@@ -15,9 +15,10 @@ use tracing::{Instrument as _, Span};
 
 use super::{
     context::Context,
+    outcome::StepOutcome,
     repeat::{self, NotRepeated, PlannedStep},
     request::NotRecorded,
-    step::{self, StepOutcome},
+    step,
     under_way::Cadence,
 };
 use crate::{spans, workflow::events::RunChange};

@@ -5,6 +5,7 @@ mod context;
 mod evaluate;
 mod execution;
 mod guard;
+mod outcome;
 mod outputs;
 mod repeat;
 mod request;

@@ -17,7 +17,9 @@ use tokio::time::Instant;
 use super::{
     assertion,
     context::Context,
-    guard, outputs,
+    guard,
+    outcome::{StepOutcome, rendered_message},
+    outputs,
     repeat::PlannedStep,
     request::{RunOptions, RunRequest},
 };
@@ -26,24 +28,6 @@ use crate::{
     render::{Renderer, Scope, Stage},
     workflow::events::{RunChange, RunEvent},
 };
-
-/// What became of a step.
-pub(super) struct StepOutcome {
-    /// The task with its expressions resolved, masked.
-    pub(super) task: String,
-    pub(super) invoked: Invoked,
-    /// True if its failure does not fail its job.
-    pub(super) is_failure_allowed: bool,
-    pub(super) skipped: Option<SkipReason>,
-    pub(super) assertion: Option<AssertionRecord>,
-    pub(super) approval: Option<ApprovalRecord>,
-}
-
-impl StepOutcome {
-    pub(super) fn of(step: &Step, task: String, invoked: Invoked) -> Self {
-        Self { task, invoked, is_failure_allowed: step.allow_failure, skipped: None, assertion: None, approval: None }
-    }
-}
 
 /// Runs a step to its end; never fails itself.
 pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step, planned: &PlannedStep) -> StepOutcome {
@@ -288,12 +272,6 @@ async fn rendered(renderer: &Renderer<'_>, inputs: Option<&Node>, stage: Stage) 
         Some(node) => renderer.value(node, stage).await,
         None => Ok(Json::Object(Vec::new())),
     }
-}
-
-/// The text of a message that may contain expressions: whatever they give is put into it.
-pub(super) async fn rendered_message(renderer: &Renderer<'_>, message: &Located<String>) -> Result<String, RunProblem> {
-    let value = renderer.text(&message.value, &message.position(renderer.file), Stage::EVERYTHING).await?;
-    Ok(template::put_into_text(&value))
 }
 
 /// The text of a name that may contain expressions.
