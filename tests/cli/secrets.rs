@@ -92,7 +92,7 @@ fn both(what: &str, output: &Output) {
 fn secrets_reach_neither_disk_nor_output() {
     let sandbox = sandbox();
     let failed = sandbox.run(&["model", "run", "client", "use"]);
-    assert!(failed.code == 1 && failed.stderr.contains("refused ***"), "{failed}");
+    assert!(failed.code == 1 && failed.stdout.contains("refused ***"), "{failed}");
     both("a failed run", &failed);
     let shell = sandbox.run(&["model", "run", "shell", "execute"]);
     assert!(shell.code == 0 && shell.stdout.contains("***"), "{shell}");
