@@ -85,6 +85,7 @@ impl MethodHost for Host {
             "readResource" => self.read_resource(argument(0), argument(1)).await,
             "queryData" => self.query_data(argument(0), argument(1), argument(2)).await,
             "readModelData" => self.read_model_data(argument(0), argument(1)).await,
+            "hasSecrets" => Ok(Json::Bool(self.environment.has_secrets())),
             "redact" => Ok(Json::from(self.environment.mask(argument(0).as_str().unwrap_or_default()))),
             // Progress events have no reader yet; to fail a method for them would help nobody.
             "onEvent" => Ok(Json::Null),

@@ -271,19 +271,24 @@ async fn prepare(
     let definition = call.definition;
     let method = method_of(description, call.method, callee.left_out())?;
     let about = definition_json(definition);
-    let scope = call.scope.with_self(about.clone());
-    let scope = scope.with("inputs", inputs_of(services, call, &scope)?);
     // The shell gets secrets in another way than in its command.
     let placeholders = matches!(callee, Callee::BuiltIn(_)).then(Placeholders::default);
-    let renderer = Renderer {
+    let of_step = Renderer {
         expressions: services.expressions.as_ref(),
         environment: call.environment,
-        scope: &scope,
+        scope: call.scope,
         file: &definition.file,
         lookups: call.lookups,
         secrets: &services.vaults,
         placeholders: placeholders.as_ref(),
     };
+    // What the step left for now means what it means there: `self` is its own.
+    let inputs = of_step.hand_over(call.inputs, &definition.name.position(&definition.file)).await?;
+    let global_arguments = definition.global_arguments.as_ref().map_or_else(|| Json::Object(Vec::new()), Node::to_json);
+    let itself = arguments::merge(&[&about, &Json::object([("globalArguments", global_arguments)])]);
+    let scope = call.scope.with_self(itself);
+    let scope = scope.with("inputs", inputs_of(services, call, &inputs, &scope)?);
+    let renderer = Renderer { scope: &scope, ..of_step };
     let (given, unresolved) = globals(&renderer, definition.global_arguments.as_ref()).await?;
     let mut global = match callee {
         Callee::BuiltIn(_) => given,
@@ -299,9 +304,6 @@ async fn prepare(
         shared = inputs::with_defaults(schema, global.clone());
     }
     let given = rendered(&renderer, definition.arguments_of(call.method)).await?;
-    // What the step left for now means what it means there: `self` is its own.
-    let of_step = Renderer { scope: call.scope, ..renderer };
-    let inputs = of_step.hand_over(call.inputs, &definition.name.position(&definition.file)).await?;
     let schema = &method.arguments;
     if call.is_single && definition.inputs.is_some() {
         let unknown = arguments::unknown(schema, call.inputs);

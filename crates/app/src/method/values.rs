@@ -22,8 +22,13 @@ use crate::{
 
 /// What the expressions of a definition see as `inputs`: those of the run, under those of the step, with what the
 /// definition's own schema makes of them. Only what its method needs is required.
-pub(super) fn inputs_of(services: &Services, call: &Invocation<'_>, scope: &Scope) -> Result<Json, RunProblem> {
-    let given = arguments::merge(&[scope.get("inputs").unwrap_or(&Json::Null), call.inputs]);
+pub(super) fn inputs_of(
+    services: &Services,
+    call: &Invocation<'_>,
+    of_step: &Json,
+    scope: &Scope,
+) -> Result<Json, RunProblem> {
+    let given = arguments::merge(&[scope.get("inputs").unwrap_or(&Json::Null), of_step]);
     let Some(written) = &call.definition.inputs else { return Ok(given) };
     let schema = inputs::schema(Some(written));
     let given = inputs::with_defaults(&schema, inputs::coerced(&schema, given));

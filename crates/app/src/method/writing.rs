@@ -36,6 +36,8 @@ impl Host {
     ) -> Result<Json, String> {
         let asked = Asked::resource(spec, instance, overrides)?;
         let declared = self.declared(DataKind::Resource, asked.spec)?;
+        // First what is sensitive: the remark shows values.
+        let stored = self.without_sensitive(asked.spec, asked.instance, declared, content).await?;
         if let Some(schema) = declared.get("schema") {
             match self.schemas.validate(schema, content) {
                 Ok(violations) if violations.is_empty() => {}
@@ -50,8 +52,7 @@ impl Host {
             }
         }
         // A secret that came from a vault stays there (`design/vaults.md`).
-        let content = &self.without_sensitive(asked.spec, asked.instance, declared, content).await?;
-        let content = self.environment.without_vault_secrets(content);
+        let content = self.environment.without_vault_secrets(&stored);
         self.store(&asked, content.to_string().into_bytes()).await
     }
 

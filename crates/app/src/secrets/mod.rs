@@ -16,7 +16,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use mangrove_domain::{json::Json, permission::Grant, run::RunProblem};
+use mangrove_domain::{json::Json, permission::Grant, run::RunProblem, vault};
 
 #[expect(clippy::module_name_repetitions, reason = "it stands where there are none")]
 pub use vaults::{NoSecrets, Placeholders, Secrets, TextPart};
@@ -112,6 +112,11 @@ impl Environment {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(raw)
     }
 
+    /// True if anything was given out that is masked.
+    pub(crate) fn has_secrets(&self) -> bool {
+        !self.given().is_empty()
+    }
+
     fn given(&self) -> MutexGuard<'_, BTreeMap<String, Finder>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,6 +145,8 @@ impl Environment {
     fn texts_without(&self, data: &Json, secrets: &BTreeSet<String>) -> Json {
         let mask = |text: &str| self.mask_those(text, |value| secrets.contains(value));
         match data {
+            // What stands for a secret is none, whatever the names in it look like.
+            Json::String(text) if vault::referenced(text).is_some() => data.clone(),
             Json::String(text) => Json::String(mask(text)),
             Json::Array(items) => Json::Array(items.iter().map(|item| self.texts_without(item, secrets)).collect()),
             Json::Object(members) => {

@@ -49,8 +49,12 @@ impl Vaults {
         let mut stored = content.clone();
         for field in fields {
             let Some(value) = vault::at(content, &field.path) else { continue };
+            // It was read as it is stored, and stands for its secret already.
+            if value.as_str().and_then(vault::referenced).is_some() {
+                continue;
+            }
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            environment.conceal(&text);
+            conceal(value, environment);
             let named = field.vault.as_deref().or(place.vault).or(declared_vault);
             let vault = self.vault_for(&configured, named).map_err(|reason| {
                 format!("`{}` of resource `{}` is sensitive: {reason}", field.path.join("."), place.spec)
@@ -74,5 +78,23 @@ impl Vaults {
         default.map(|vault| vault.name.value.clone()).ok_or_else(|| {
             "there is no vault that could keep it; `vault create local_encryption NAME` makes one".to_owned()
         })
+    }
+}
+
+/// Masks the texts in a value from now on. Numbers and the like occur in what is no secret.
+fn conceal(value: &Json, environment: &Environment) {
+    match value {
+        Json::String(text) => environment.conceal(text),
+        Json::Array(items) => {
+            for item in items {
+                conceal(item, environment);
+            }
+        }
+        Json::Object(members) => {
+            for (_, member) in members {
+                conceal(member, environment);
+            }
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }

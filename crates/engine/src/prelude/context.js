@@ -322,7 +322,14 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
       dataQueryService: freeze({
         query: (predicate, options) => request("queryData", [predicate, options?.select, options?.limit]),
       }),
-      runModel: (...parts) => request("runModel", parts),
+      // It never throws.
+      runModel: async (...parts) => {
+        try {
+          return await request("runModel", parts);
+        } catch (error) {
+          return { ok: false, error: { message: `${error.message}` } };
+        }
+      },
       extensionFile: (...parts) => requestNow("extensionFile", parts),
       onEvent: (...parts) => request("onEvent", parts),
       createFileWriter: fileWriter,

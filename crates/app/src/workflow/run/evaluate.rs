@@ -124,7 +124,52 @@ async fn text(said: &Located<String>, renderer: &Renderer<'_>) -> Result<Located
 
 async fn document(said: &Node, renderer: &Renderer<'_>) -> Result<Node, RunProblem> {
     let value = renderer.value(said, Stage::BODY).await?;
+    let mut written = HashSet::new();
+    written_in(said, &mut written);
+    // What is evaluated later must be the author's own: a value that somebody gives could ask for any secret.
+    let is_meant = |raw: &str| written.contains(raw) || renderer.environment.is_left(raw);
+    if has_foreign(&value, &is_meant) {
+        let position = said.position(renderer.file);
+        let message = format!("{position}: a value that this reads contains `${{{{`, which is not evaluated");
+        return Err(problem(Code::INVALID_EXPRESSION, message));
+    }
     Ok(node_of(value, said))
+}
+
+/// The expressions in the texts of a document, as they are written.
+fn written_in<'a>(node: &'a Node, found: &mut HashSet<&'a str>) {
+    match &node.value {
+        NodeValue::String(text) => found.extend(expressions(text)),
+        NodeValue::List(items) => {
+            for item in items {
+                written_in(item, found);
+            }
+        }
+        NodeValue::Map(members) => {
+            for (_, value) in members {
+                written_in(value, found);
+            }
+        }
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {}
+    }
+}
+
+/// True if a text in a value has an expression that nobody meant.
+fn has_foreign(value: &Json, is_meant: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Json::String(text) => expressions(text).any(|raw| !is_meant(raw)),
+        Json::Array(items) => items.iter().any(|item| has_foreign(item, is_meant)),
+        Json::Object(members) => members.iter().any(|(_, member)| has_foreign(member, is_meant)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
+    }
+}
+
+/// The expressions in a text, as they are written.
+fn expressions(text: &str) -> impl Iterator<Item = &str> {
+    template::split(text).into_iter().filter_map(|part| match part {
+        Part::Expression(span) => Some(span.raw),
+        Part::Text(_) => None,
+    })
 }
 
 /// A value at the place of what it came from.
@@ -156,12 +201,6 @@ fn node_of(value: Json, at: &Node) -> Node {
 /// True if there are expressions in a text that are not in what was written: they come from a value, and nobody meant them to
 /// be evaluated.
 fn has_others(text: &str, written: &str) -> bool {
-    let expressions = |text| {
-        template::split(text).into_iter().filter_map(|part| match part {
-            Part::Expression(span) => Some(span.raw),
-            Part::Text(_) => None,
-        })
-    };
     let known: HashSet<&str> = expressions(written).collect();
     expressions(text).any(|expression| !known.contains(expression))
 }

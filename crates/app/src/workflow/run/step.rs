@@ -8,9 +8,9 @@ use mangrove_domain::{
     form::Located,
     json::Json,
     problem::{Code, Problem},
-    run::{ApprovalRecord, AssertionRecord, RunProblem, RunStatus, SkipReason},
+    run::{ApprovalRecord, RunProblem, RunStatus, SkipReason},
     type_name::TypeName,
-    workflow::{Job, Step, Target, Task, template},
+    workflow::{Job, Step, Target, Task},
 };
 use tokio::time::Instant;
 

@@ -122,6 +122,7 @@ fn check_parts(
 fn check_function(findings: &mut Findings<'_>, expression: &str, name: &str, position: &Position, place: &Place<'_>) {
     let (what, known) = match place {
         _ if LATER_FUNCTIONS.contains(&name) => ("is not supported in this version", KNOWN.join(", ")),
+        Place::Trigger { .. } if matches!(name, "vault.get" | "workers.connected") => return,
         Place::Trigger { .. } => ("has no value before there is a run", KNOWN_TO_TRIGGERS.join(", ")),
         Place::Run(_) => return,
     };
