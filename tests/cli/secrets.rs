@@ -103,7 +103,7 @@ fn secrets_reach_neither_disk_nor_output() {
 
     let runs = sandbox.json(&["run", "list"]);
     for run in runs["runs"].as_array().expect("a list") {
-        let id = run["id"].as_str().expect("an identifier");
+        let id = run["runId"].as_str().expect("an identifier");
         for arguments in [vec!["run", "show", id, "--json"], vec!["run", "show", id], vec!["run", "logs", id]] {
             both(&arguments.join(" "), &sandbox.run(&arguments));
         }
