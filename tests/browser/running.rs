@@ -74,7 +74,7 @@ async fn enters_wrong_and_right_inputs(visitor: &Visitor) {
     visitor.enter("input.name", "A").await;
     visitor.enter("input.times", "often").await;
     visitor.press("Run").await;
-    visitor.sees("Nothing was started. 2 inputs cannot be used.").await;
+    visitor.sees("Nothing was started. 1 input cannot be used.").await;
     visitor.sees("expected integer, found \"often\"").await;
     let entered = visitor.element("[name='input.times']").await.value().await.expect("a field");
     assert_eq!(entered.as_deref(), Some("often"), "what was entered comes back");
