@@ -1,7 +1,7 @@
 //! References to secrets that stand in data in place of sensitive values.
 
 use futures::future::BoxFuture;
-use mangrove_domain::json::Json;
+use mangrove_domain::{json::Json, vault::referenced};
 
 use crate::secrets::Secrets;
 
@@ -9,7 +9,7 @@ use crate::secrets::Secrets;
 pub(super) fn resolved(secrets: &dyn Secrets, value: Json) -> BoxFuture<'_, Json> {
     Box::pin(async move {
         match value {
-            Json::String(text) => match reference(&text) {
+            Json::String(text) => match referenced(&text) {
                 Some((vault, key)) => {
                     secrets.get(vault, key).await.map_or_else(|_| Json::from(text.as_str()), Json::from)
                 }
@@ -37,45 +37,9 @@ pub(super) fn resolved(secrets: &dyn Secrets, value: Json) -> BoxFuture<'_, Json
 /// True if the value has a reference in it.
 pub(super) fn has_reference(value: &Json) -> bool {
     match value {
-        Json::String(text) => reference(text).is_some(),
+        Json::String(text) => referenced(text).is_some(),
         Json::Array(items) => items.iter().any(has_reference),
         Json::Object(members) => members.iter().any(|(_, member)| has_reference(member)),
         Json::Null | Json::Bool(_) | Json::Number(_) => false,
-    }
-}
-
-/// The vault and the key of a text that is nothing but `${{ vault.get('VAULT', 'KEY') }}`.
-fn reference(text: &str) -> Option<(&str, &str)> {
-    let inside = text.strip_prefix("${{")?.strip_suffix("}}")?.trim();
-    let arguments = inside.strip_prefix("vault.get(")?.strip_suffix(')')?;
-    let quoted = |text: &'_ str| -> Option<(usize, usize)> {
-        let quote = text.chars().next().filter(|quote| ['\'', '"'].contains(quote))?;
-        Some((1, 1 + text.get(1..)?.find(quote)?))
-    };
-    let arguments = arguments.trim();
-    let (from, to) = quoted(arguments)?;
-    let (vault, rest) = (arguments.get(from..to)?, arguments.get(to + 1..)?);
-    let rest = rest.trim_start().strip_prefix(',')?.trim();
-    let (from, to) = quoted(rest)?;
-    (to + 1 == rest.len()).then(|| Some((vault, rest.get(from..to)?)))?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::reference;
-
-    #[test]
-    fn only_a_whole_text_refers_to_a_secret() {
-        assert_eq!(reference("${{ vault.get('V', 't-db-ID-create-cred.pw') }}"), Some(("V", "t-db-ID-create-cred.pw")));
-        assert_eq!(reference("${{vault.get(\"a b\",'c')}}"), Some(("a b", "c")));
-        for none in [
-            "x ${{ vault.get('V', 'K') }}",
-            "${{ vault.get('V') }}",
-            "${{ vault.get(V, K) }}",
-            "${{ vault.get('V', 'K') + 'x' }}",
-            "${{ vault.get('V', 'K'), 'L') }}",
-        ] {
-            assert_eq!(reference(none), None, "{none}");
-        }
     }
 }

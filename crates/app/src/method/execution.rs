@@ -36,7 +36,7 @@ pub(super) async fn check(
             context: &prepared.context,
             global_schema: &prepared.global_schema,
         };
-        let label = format!("{}.{}", call.definition.name.value, call.method);
+        let label = label(call);
         let objections = checks::run(&tools, ready, &selected).await.map_err(|(check, fault)| {
             problem(fault.code, format!("`{label}` was not started: the check `{check}` cannot run: {fault}"))
         })?;

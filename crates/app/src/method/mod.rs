@@ -57,7 +57,7 @@ pub(crate) use origin::{Origin, OutputSettings, StepOrigin};
 use callee::{Callee, callee, provenance};
 use checks::CheckOptions;
 use definitions::Definitions;
-use execution::{check, execute};
+use execution::{check, execute, label};
 use host::{Host, State};
 use instance::Settled;
 use values::{globals, inputs_of, method_of, unknown_names, upgraded};
@@ -217,7 +217,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     };
     let outcome = match outcome {
         Ok(()) if deletes(callee.description(), call.method) => {
-            let label = format!("{}.{}", call.definition.name.value, call.method);
+            let label = label(&call);
             let failed = |error| problem(Code::METHOD_FAILED, format!("`{label}` has run, and {error}"));
             host.bury(call.method).await.map_err(failed)
         }
@@ -238,15 +238,14 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     }
 }
 
-/// True for a method that removes what its resources stand for: it says so, or is called so.
+/// True for a method that removes what its resources stand for.
 fn deletes(description: &Description, method: &str) -> bool {
-    let kind = description.method(method).and_then(|method| method.kind.as_deref());
-    kind.map_or_else(|| ["delete", "destroy", "remove"].contains(&method), |kind| kind == "delete")
+    description.method(method).is_some_and(|method| checks::kind(method) == Some("delete"))
 }
 
 /// Which of two contents was meant is not for the order of writing to decide.
 fn written_twice(call: &Invocation<'_>, name: &str) -> RunProblem {
-    let label = format!("{}.{}", call.definition.name.value, call.method);
+    let label = label(call);
     let message = format!("`{label}` wrote `{name}` more than once; give each item of one call a name of its own");
     problem(Code::METHOD_FAILED, message)
 }

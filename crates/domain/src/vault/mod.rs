@@ -117,3 +117,26 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next().filter(|first| matches!(first, '\'' | '"' | '`'))?;
     text[1..].split_once(quote)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::referenced;
+
+    #[test]
+    fn only_a_whole_text_refers_to_a_secret() {
+        assert_eq!(
+            referenced("${{ vault.get('V', 't-db-ID-create-cred.pw') }}"),
+            Some(("V", "t-db-ID-create-cred.pw"))
+        );
+        assert_eq!(referenced("${{vault.get(\"a b\",'c')}}"), Some(("a b", "c")));
+        for none in [
+            "x ${{ vault.get('V', 'K') }}",
+            "${{ vault.get('V') }}",
+            "${{ vault.get(V, K) }}",
+            "${{ vault.get('V', 'K') + 'x' }}",
+            "${{ vault.get('V', 'K'), 'L') }}",
+        ] {
+            assert_eq!(referenced(none), None, "{none}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ use mangrove_domain::{
     document::{Node, NodeValue},
     form::Located,
     json::Json,
+    position::Position,
     problem::Code,
     run::RunProblem,
     workflow::{
@@ -116,8 +117,7 @@ async fn text(said: &Located<String>, renderer: &Renderer<'_>) -> Result<Located
         other => template::put_into_text(&other),
     };
     if has_others(&value, &said.value) {
-        let message = format!("{position}: a value that this reads contains `${{{{`, which is not evaluated");
-        return Err(problem(Code::INVALID_EXPRESSION, message));
+        return Err(not_evaluated(&position));
     }
     Ok(Located { value, line: said.line, column: said.column })
 }
@@ -129,11 +129,14 @@ async fn document(said: &Node, renderer: &Renderer<'_>) -> Result<Node, RunProbl
     // What is evaluated later must be the author's own: a value that somebody gives could ask for any secret.
     let is_meant = |raw: &str| written.contains(raw) || renderer.environment.is_left(raw);
     if has_foreign(&value, &is_meant) {
-        let position = said.position(renderer.file);
-        let message = format!("{position}: a value that this reads contains `${{{{`, which is not evaluated");
-        return Err(problem(Code::INVALID_EXPRESSION, message));
+        return Err(not_evaluated(&said.position(renderer.file)));
     }
     Ok(node_of(value, said))
+}
+
+fn not_evaluated(position: &Position) -> RunProblem {
+    let message = format!("{position}: a value that this reads contains `${{{{`, which is not evaluated");
+    problem(Code::INVALID_EXPRESSION, message)
 }
 
 /// The expressions in the texts of a document, as they are written.
