@@ -146,17 +146,27 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
 /// Checks version, journal mode and health.
 async fn examine(pool: &SqlitePool, path: &Path, layout: &Layout, mode: OpenMode) -> Result<FileState, SqliteError> {
     let failed_to_open = |error: sqlx::Error| SqliteError::of("open", path, &error);
-    let mut connection = pool.acquire().await.map_err(failed_to_open)?;
-    let mut names = names(&mut connection).await.map_err(failed_to_open)?;
+    // One transaction, which sees one state of the file: another process may make or migrate its tables meanwhile.
+    let mut transaction = pool.begin().await.map_err(failed_to_open)?;
+    let found = state(&mut transaction, path, layout, mode).await;
+    let ended = transaction.rollback().await.map_err(failed_to_open);
+    let found = found?;
+    ended.map(|()| found)
+}
+
+async fn state(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    layout: &Layout,
+    mode: OpenMode,
+) -> Result<FileState, SqliteError> {
+    let failed_to_open = |error: sqlx::Error| SqliteError::of("open", path, &error);
+    let names = names(connection).await.map_err(failed_to_open)?;
     if lacks(&names, "meta") {
-        if is_blank(&mut connection, &names).await.map_err(failed_to_open)? {
+        if is_blank(connection, &names).await.map_err(failed_to_open)? {
             return Ok(FileState::Blank);
         }
-        // Another process may have made the tables between the two questions.
-        names = self::names(&mut connection).await.map_err(failed_to_open)?;
-        if lacks(&names, "meta") {
-            return Err(incomplete(path, "meta"));
-        }
+        return Err(incomplete(path, "meta"));
     }
     let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'layout'")
         .fetch_optional(&mut *connection)

@@ -1,4 +1,4 @@
-//! A disk that is full, as `SQLite` tells it.
+//! A disk that is full, as `SQLite` tells it, and a file that another process makes.
 
 use mangrove_domain::problem::Code;
 use tempfile::TempDir;
@@ -78,4 +78,24 @@ async fn f06_a_transaction_that_sqlite_itself_rolled_back_costs_its_connection_o
     }
     place.write(10).await.unwrap_or_else(|error| panic!("another connection writes: {error:?}"));
     assert!(place.directory.path().join("some.db").is_file());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_being_made_is_never_called_damaged() {
+    let layout = Layout { later_objects: &[(3, "schedule_claims")], ..LAYOUT };
+    for round in 0..100 {
+        let directory = TempDir::new().expect("a directory");
+        let path = directory.path().join("some.db");
+        let made = path.clone();
+        let writer =
+            tokio::spawn(async move { open(&made, OpenMode::ReadWrite, &LAYOUT, BusyPolicy::default()).await.is_ok() });
+        loop {
+            match open(&path, OpenMode::ReadOnly, &layout, BusyPolicy::default()).await {
+                Ok((Database { pools: Some(_), .. }, _)) => break,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => panic!("round {round}: {error:?}"),
+            }
+        }
+        assert!(writer.await.expect("no panic"), "round {round}: it is made");
+    }
 }
