@@ -50,6 +50,8 @@ pub(crate) struct Instance<'a> {
     pub(crate) global_arguments: &'a Json,
     /// Which of them are secrets by the schema of the type.
     pub(crate) secret: &'a [&'a str],
+    /// True for a value that has a secret in it, wherever that came from.
+    pub(crate) holds_secret: &'a (dyn Fn(&Json) -> bool + Sync),
     /// True for an expression that the author of the call wrote; others only look like one.
     pub(crate) is_expression: &'a (dyn Fn(&str) -> bool + Sync),
 }
@@ -208,17 +210,24 @@ impl Definitions {
     }
 }
 
-/// A secret that stands in a call as it is would be written into a file.
+/// A secret that stands in a call would be written into a file: one that its author wrote there, or one that an expression gave.
 fn refuse_secrets(wanted: Instance<'_>) -> Result<(), RunProblem> {
+    let name = &wanted.name.value;
+    if (wanted.holds_secret)(&Json::from(name.as_str())) {
+        let message = "the name of an instance holds a secret, which no file may hold; give it another name".to_owned();
+        return Err(problem(Code::INVALID_INPUT, message));
+    }
     let given = wanted.global_arguments.as_object().unwrap_or_default();
     let is_literal = |value: &Json| !value.as_str().is_some_and(|text| text.contains(template::OPEN));
-    match given.iter().find(|(name, value)| wanted.secret.contains(&name.as_str()) && is_literal(value)) {
+    let is_secret = |(name, value): &&(String, Json)| {
+        wanted.secret.contains(&name.as_str()) && is_literal(value) || (wanted.holds_secret)(value)
+    };
+    match given.iter().find(is_secret) {
         None => Ok(()),
-        Some((name, _)) => {
+        Some((argument, _)) => {
             let message = format!(
-                "the global argument `{name}` of `{}` is a secret, which no file may hold; put it into a vault and write \
-                 `${{{{ vault.get(VAULT, KEY) }}}}`",
-                wanted.name.value
+                "the global argument `{argument}` of `{name}` is a secret, which no file may hold; put it into a vault and \
+                 write `${{{{ vault.get(VAULT, KEY) }}}}`"
             );
             Err(problem(Code::INVALID_INPUT, message))
         }

@@ -76,6 +76,7 @@ pub(super) async fn settle(
         type_version: description.version.as_deref(),
         global_arguments: &global_arguments,
         secret: &secret,
+        holds_secret: &|value| call.environment.holds_vault_secret(value),
         is_expression: &|raw| call.environment.is_left(raw),
     };
     let found = services.definitions.instance(instance.library, wanted).await?;

@@ -16,7 +16,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use mangrove_domain::{json::Json, permission::Grant, run::RunProblem, vault};
+use mangrove_domain::{
+    json::Json,
+    permission::Grant,
+    run::RunProblem,
+    vault,
+    workflow::template::{self, Part},
+};
 
 #[expect(clippy::module_name_repetitions, reason = "it stands where there are none")]
 pub use vaults::{NoSecrets, Placeholders, Secrets, TextPart};
@@ -140,6 +146,29 @@ impl Environment {
     pub fn without_vault_secrets(&self, data: &Json) -> Json {
         let secrets = self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if secrets.is_empty() { data.clone() } else { self.texts_without(data, &secrets) }
+    }
+
+    /// True if a value has a secret of a vault in it. Expressions that wait for a later stage have none, whatever the names in
+    /// them look like; of a number, only the whole of it counts.
+    pub(crate) fn holds_vault_secret(&self, value: &Json) -> bool {
+        let secrets = self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        !secrets.is_empty() && self.has_any(value, &secrets)
+    }
+
+    fn has_any(&self, value: &Json, secrets: &BTreeSet<String>) -> bool {
+        let is_found = |text: &str| self.mask_those(text, |value| secrets.contains(value)) != text;
+        match value {
+            Json::String(text) => template::split(text).into_iter().any(|part| match part {
+                Part::Expression(span) => !self.is_left(span.raw) && is_found(span.raw),
+                Part::Text(text) => is_found(text),
+            }),
+            Json::Array(items) => items.iter().any(|item| self.has_any(item, secrets)),
+            Json::Object(members) => {
+                members.iter().any(|(key, value)| is_found(key) || self.has_any(value, secrets))
+            }
+            Json::Number(_) => secrets.contains(&value.to_string()),
+            Json::Null | Json::Bool(_) => false,
+        }
     }
 
     fn texts_without(&self, data: &Json, secrets: &BTreeSet<String>) -> Json {
