@@ -16,7 +16,7 @@ use mangrove_domain::{
 use super::{Invocation, MESSAGE_CHARACTERS, Services, cancelled, lines, model_kind, problem};
 use crate::{
     builtin,
-    types::{MethodCode, NotReady, ReadyType},
+    types::{MethodCode, NotReady, ReadyType, Types},
 };
 
 /// What has the method.
@@ -57,7 +57,7 @@ pub(super) async fn callee(services: &Services, call: &Invocation<'_>) -> Result
     let ready = tokio::select! {
         biased;
         () = call.cancellation.cancelled() => return Err((RunStatus::Cancelled, cancelled())),
-        ready = ready_type(services, &kind, type_name) => ready,
+        ready = ready_type(services.types.as_ref(), &kind, type_name) => ready,
     };
     match ready {
         Ok(ready) => Ok(Callee::Extension(Box::new(ready))),
@@ -66,11 +66,11 @@ pub(super) async fn callee(services: &Services, call: &Invocation<'_>) -> Result
 }
 
 /// A type, ready to run. One that begins with `@` and is not known is looked for without it.
-async fn ready_type(services: &Services, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
-    let found = services.types.ready(kind, type_name).await;
+pub(super) async fn ready_type(types: &dyn Types, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
+    let found = types.ready(kind, type_name).await;
     match (&found, type_name.without_at()) {
         (Err(not_ready), Some(bare)) if not_ready.code() == Code::UNKNOWN_TYPE => {
-            services.types.ready(kind, &bare).await.map_or(found, Ok)
+            types.ready(kind, &bare).await.map_or(found, Ok)
         }
         _ => found,
     }

@@ -20,6 +20,7 @@ use super::{budget::StepBudget, lines::CallLog, origin::Origin};
 use crate::{
     data::{Models, Records},
     secrets::Environment,
+    types::Types,
     vault::Vaults,
 };
 
@@ -41,6 +42,8 @@ pub(super) struct Host {
     pub(super) models: Arc<Models>,
     pub(super) records: Records,
     pub(super) vaults: Vaults,
+    /// What is known of other types.
+    pub(super) types: Arc<dyn Types>,
     /// The method that runs.
     pub(super) method: String,
     pub(super) run_id: String,

@@ -13,6 +13,7 @@ mod lines;
 mod opening;
 mod origin;
 mod reading;
+mod saving;
 mod upgrades;
 mod values;
 mod vaults;
@@ -193,6 +194,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         run_id: call.run_id.to_owned(),
         origin: call.origin.clone(),
         on_line: Arc::clone(&call.on_line),
+        types: Arc::clone(&services.types),
         budget: Arc::clone(call.budget),
         state: Mutex::new(State::new(call.budget)),
     });

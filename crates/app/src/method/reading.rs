@@ -1,10 +1,12 @@
 //! The repositories of a method's context: data and definitions, as the functions of the prelude ask for them.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mangrove_domain::{
-    data::{self, DataHandle, DataKind},
+    data::DataHandle,
     json::Json,
-    ports::{Content, DataField, DataSearch, NewData},
+    ports::{Content, DataField, DataSearch},
 };
 
 use super::host::{Host, store_failed};
@@ -159,50 +161,6 @@ impl Host {
         });
         Ok(Json::Array(located.collect()))
     }
-
-    async fn save(&self, model_type: &str, model_id: &str, about: &Json, content: &Json) -> Result<Json, String> {
-        let text = |key: &str| about.get(key).and_then(Json::as_str).map(str::to_owned);
-        let name = text("name").ok_or("ctx.dataRepository.save: the data has no name")?;
-        data::check_name(&name).map_err(|error| format!("ctx.dataRepository.save: {error}"))?;
-        let tags = about.get("tags").and_then(Json::as_object).unwrap_or_default();
-        let tags: Vec<(String, String)> = tags
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-            .collect();
-        data::check_tags(&tags).map_err(|error| format!("ctx.dataRepository.save: {error}"))?;
-        let tag = |wanted: &str| tags.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
-        let kind = if tag("type").as_deref() == Some("file") { DataKind::File } else { DataKind::Resource };
-        let content = match content {
-            Json::String(text) => text.clone().into_bytes(),
-            other => other
-                .get("base64")
-                .and_then(Json::as_str)
-                .and_then(|text| STANDARD.decode(text).ok())
-                .ok_or("ctx.dataRepository.save: expected text or bytes")?,
-        };
-        let stored = self
-            .data
-            .write(NewData {
-                model_id: model_id.to_owned(),
-                model_type: model_type.to_owned(),
-                spec_name: tag("specName").unwrap_or_default(),
-                name,
-                kind,
-                content,
-                content_type: text("contentType").unwrap_or_else(|| kind.content_type().to_owned()),
-                lifetime: text("lifetime").unwrap_or_else(|| "infinite".to_owned()),
-                garbage_collection: about.get("garbageCollection").cloned().unwrap_or_default(),
-                is_streaming: about.get("streaming").and_then(Json::as_bool).unwrap_or(false),
-                tags,
-                owner: self.origin.owner(&self.model_id, &self.run_id),
-                is_deleted: false,
-                run_id: self.run_id.clone(),
-                written_at: self.clock.now(),
-            })
-            .await
-            .map_err(|error| store_failed(&error))?;
-        Ok(Json::object([("version", Json::from(i64::from(stored.version)))]))
-    }
 }
 
 /// Content as it travels to the prelude: text where it is some, else `{ base64 }`.
@@ -214,7 +172,7 @@ fn outgoing(content: &Content) -> Json {
 }
 
 /// True if a type is the one that is asked for; whoever asks may leave out the sign before a collective.
-fn is_type(known: &str, wanted: &str) -> bool {
+pub(super) fn is_type(known: &str, wanted: &str) -> bool {
     let plain = |name: &str| name.trim_start_matches('@').to_lowercase();
     plain(known) == plain(wanted)
 }

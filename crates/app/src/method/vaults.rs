@@ -55,23 +55,27 @@ impl Host {
         }
     }
 
-    /// The content of a resource as it is stored: what its model declares as sensitive is in a vault.
-    pub(super) async fn without_sensitive(
-        &self,
-        spec: &str,
-        instance: &str,
-        declared: &Json,
-        content: &Json,
-    ) -> Result<Json, String> {
-        let place = Place {
+    /// Where this method writes an item of its own model.
+    pub(super) fn place<'a>(&'a self, spec: &'a str, name: &'a str) -> Place<'a> {
+        Place {
             type_name: self.description.type_name.as_str(),
             model_id: &self.model_id,
             method: &self.method,
             spec,
-            instance,
+            instance: name,
             vault: self.origin.vault(spec),
-        };
+        }
+    }
+
+    /// The content of a resource as it is stored: what its model declares as sensitive is in a vault.
+    pub(super) async fn without_sensitive(
+        &self,
+        function: &str,
+        place: Place<'_>,
+        declared: &Json,
+        content: &Json,
+    ) -> Result<Json, String> {
         let kept = self.vaults.keep_sensitive(place, declared, content, &self.environment).await;
-        kept.map_err(|reason| self.environment.mask(&format!("ctx.writeResource: {reason}")))
+        kept.map_err(|reason| self.environment.mask(&format!("ctx.{function}: {reason}")))
     }
 }

@@ -36,8 +36,11 @@ impl Host {
     ) -> Result<Json, String> {
         let asked = Asked::resource(spec, instance, overrides)?;
         let declared = self.declared(DataKind::Resource, asked.spec)?;
+        // The key of a sensitive value is made of the name, and of two items that vary each has values of its own.
+        let name = self.name_of(&asked)?;
+        let place = self.place(asked.spec, &name);
         // First what is sensitive: the remark shows values.
-        let stored = self.without_sensitive(asked.spec, asked.instance, declared, content).await?;
+        let stored = self.without_sensitive(asked.function, place, declared, content).await?;
         if let Some(schema) = declared.get("schema") {
             match self.schemas.validate(schema, content) {
                 Ok(violations) if violations.is_empty() => {}
@@ -142,32 +145,43 @@ impl Host {
         Ok(self.remember(stored))
     }
 
-    fn new_data(&self, asked: &Asked<'_>, content: Vec<u8>) -> Result<NewData, String> {
-        let Asked { kind, function, spec, instance, overrides } = *asked;
-        let refuse = |code: Option<Code>, error: String| {
-            self.state().refused = code;
-            format!("ctx.{function}: {error}")
-        };
-        let declared = self.declared(kind, spec)?;
-        let settings: Vec<&OutputSettings> = self.origin.settings(spec).collect();
-        let vary = settings.iter().flat_map(|settings| settings.vary.iter().cloned()).collect::<Vec<_>>();
-        let name = data::varied(instance, &vary).map_err(|error| refuse(None, error))?;
+    /// The name of an item, with the values by which the step lets it vary.
+    fn name_of(&self, asked: &Asked<'_>) -> Result<String, String> {
+        let vary: Vec<String> =
+            self.origin.settings(asked.spec).flat_map(|settings| settings.vary.iter().cloned()).collect();
+        let name =
+            data::varied(asked.instance, &vary).map_err(|error| self.refuse(asked.function, None, &error))?;
         data::check_name(&name).map_err(|error| {
             let is_too_long = matches!(error, NameError::TooLong { .. });
-            refuse(is_too_long.then_some(Code::DATA_NAME_TOO_LONG), error.to_string())
+            self.refuse(asked.function, is_too_long.then_some(Code::DATA_NAME_TOO_LONG), &error.to_string())
         })?;
+        Ok(name)
+    }
+
+    /// What a method is told of data that is not written, which fails its step with this code.
+    fn refuse(&self, function: &str, code: Option<Code>, error: &str) -> String {
+        self.state().refused = code;
+        format!("ctx.{function}: {error}")
+    }
+
+    fn new_data(&self, asked: &Asked<'_>, content: Vec<u8>) -> Result<NewData, String> {
+        let Asked { kind, function, spec, overrides, .. } = *asked;
+        let declared = self.declared(kind, spec)?;
+        let settings: Vec<&OutputSettings> = self.origin.settings(spec).collect();
+        let name = self.name_of(asked)?;
         let labels = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let tags = data::tags([
+        let tags = self.plain_tags(data::tags([
             &*labels(&[("type", kind.as_str())]),
             &*tags_of(declared),
             &*tags_of(overrides),
             &*labels(&[("specName", spec), ("modelName", &self.model_name)]),
             &*self.origin.tags(&self.run_id),
             &*settings.iter().flat_map(|settings| settings.tags.iter().cloned()).collect::<Vec<_>>(),
-        ]);
-        data::check_tags(&tags).map_err(|error| refuse(Some(Code::DATA_NAME_TOO_LONG), error.to_string()))?;
+        ]));
+        data::check_tags(&tags)
+            .map_err(|error| self.refuse(function, Some(Code::DATA_NAME_TOO_LONG), &error.to_string()))?;
         let said = |key: &str| -> Option<&Json> {
             [overrides, declared].into_iter().filter_map(|value| value.get(key)).find(|value| **value != Json::Null)
         };
@@ -194,6 +208,15 @@ impl Host {
             run_id: self.run_id.clone(),
             written_at: self.clock.now(),
         })
+    }
+
+    /// Labels as they are stored: secrets of vaults in them are masked, as in content.
+    pub(super) fn plain_tags(&self, tags: Vec<(String, String)>) -> Vec<(String, String)> {
+        let masked = |value: String| match self.environment.without_vault_secrets(&Json::String(value)) {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        tags.into_iter().map(|(name, value)| (name, masked(value))).collect()
     }
 
     /// Keeps the handle of what was stored for the record of the run, and gives it as the method gets it.
