@@ -140,13 +140,13 @@ impl Lookups for DataLookups {
         match name {
             Some(name) => {
                 if let Some(definition) = models.get(name) {
-                    members.push((name.clone(), self.model(definition, part).await?));
+                    members.push((name.clone(), self.model(&definition, part).await?));
                 }
             }
             // Which one is meant is known only to the expression.
             None => {
-                for definition in models.iter() {
-                    members.push((definition.name.value.clone(), self.model(definition, None).await?));
+                for definition in models.all() {
+                    members.push((definition.name.value.clone(), self.model(&definition, None).await?));
                 }
             }
         }

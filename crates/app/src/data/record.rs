@@ -20,7 +20,7 @@ pub fn record(handle: &DataHandle, content: Option<&Content>, is_latest: bool, m
     let told = |text: &Option<String>| Json::from(text.as_deref().unwrap_or_default());
     let model_name = match handle.model_name() {
         "" => models.name_of(&handle.model_id).unwrap_or_default(),
-        name => name,
+        name => name.to_owned(),
     };
     let owner = &handle.owner;
     Json::object([
@@ -32,7 +32,7 @@ pub fn record(handle: &DataHandle, content: Option<&Content>, is_latest: bool, m
         ("namespace", text("")),
         ("attributes", attributes),
         ("tags", tags(handle)),
-        ("modelName", text(model_name)),
+        ("modelName", Json::from(model_name)),
         ("modelId", text(&handle.model_id)),
         ("modelType", text(&handle.model_type)),
         ("specName", text(&handle.spec_name)),

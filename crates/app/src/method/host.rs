@@ -165,7 +165,8 @@ impl Host {
     async fn read_model_data(&self, model: &Json, spec: &Json) -> Result<Json, String> {
         let model = text("readModelData", "model", model)?;
         let Some(definition) = self.models.get(model) else {
-            let hint = nearest::hint(model, self.models.iter().map(|known| known.name.value.as_str()));
+            let known = self.models.all();
+            let hint = nearest::hint(model, known.iter().map(|known| known.name.value.as_str()));
             return Err(with_hint(format!("ctx.readModelData: unknown definition `{model}`"), hint));
         };
         let found = self.records.of_model(&definition.id, spec.as_str()).await.map_err(|error| error.to_string())?;

@@ -57,7 +57,7 @@ pub(crate) use origin::{Origin, OutputSettings, StepOrigin};
 
 use callee::{Callee, callee, provenance};
 use checks::CheckOptions;
-use definitions::Definitions;
+use definitions::{Change, Definitions};
 use execution::{check, execute, label};
 use host::{Host, State};
 use instance::Settled;
@@ -97,7 +97,7 @@ pub struct Services {
 
 /// One call.
 pub(crate) struct Invocation<'a> {
-    pub(crate) definition: &'a Definition,
+    pub(crate) definition: &'a Arc<Definition>,
     /// The digest of the definition's file.
     pub(crate) digest: Option<Digest>,
     pub(crate) method: &'a str,
@@ -178,6 +178,10 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
             Invocation { definition: &found.definition, digest, inputs, ..call }
         }
     };
+    // Methods and expressions of this run find it from now on, also if the run has just made it.
+    if settled.as_ref().is_none_or(|settled| settled.found.change != Some(Change::ForThisCall)) {
+        call.models.learn(call.definition);
+    }
     let provenance = Some(provenance(&call, &callee));
     let host = Arc::new(Host {
         data: Arc::clone(&services.data),
@@ -190,11 +194,11 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         models: Arc::clone(call.models),
         records: call.records.clone(),
         vaults: services.vaults.clone(),
+        types: Arc::clone(&services.types),
         method: call.method.to_owned(),
         run_id: call.run_id.to_owned(),
         origin: call.origin.clone(),
         on_line: Arc::clone(&call.on_line),
-        types: Arc::clone(&services.types),
         budget: Arc::clone(call.budget),
         state: Mutex::new(State::new(call.budget)),
     });

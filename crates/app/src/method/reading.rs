@@ -83,7 +83,7 @@ impl Host {
     /// Answers a function of `definitionRepository`.
     pub(super) fn definition_repository(&self, function: &str, arguments: &[Json]) -> Result<Json, String> {
         let argument = |index: usize| arguments.get(index).and_then(Json::as_str).unwrap_or_default();
-        let told = |found: Option<&std::sync::Arc<_>>| found.map_or(Json::Null, |found| definition_document(found));
+        let told = |found: Option<Arc<_>>| found.map_or(Json::Null, |found| definition_document(&found));
         let of_type = |wanted: &str, name: String| is_type(&name, wanted);
         match function {
             "findById" => Ok(told(self.models.by_id(argument(1)))),
@@ -93,10 +93,13 @@ impl Host {
             }
             "findByNameGlobal" => Ok(told(self.models.by_name(argument(0)))),
             "findAll" => {
-                let all = self.models.iter().filter(|found| of_type(argument(0), found.type_name.value.to_string()));
-                Ok(Json::Array(all.map(|found| definition_document(found)).collect()))
+                let mut all = self.models.all();
+                all.retain(|found| of_type(argument(0), found.type_name.value.to_string()));
+                Ok(Json::Array(all.iter().map(|found| definition_document(found)).collect()))
             }
-            "findAllGlobal" => Ok(Json::Array(self.models.iter().map(|found| definition_document(found)).collect())),
+            "findAllGlobal" => {
+                Ok(Json::Array(self.models.all().iter().map(|found| definition_document(found)).collect()))
+            }
             "path" => Ok(self.models.by_id(argument(1)).map_or(Json::Null, |found| Json::from(found.file.as_str()))),
             other => Err(format!("ctx.definitionRepository.{other} is not supported in this version")),
         }

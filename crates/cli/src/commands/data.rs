@@ -127,11 +127,11 @@ async fn models(context: &Context, service: &Service, kind: Option<&str>) -> Res
         let handles = of_kind(service.data_of(&id).await?, kind);
         let Some(newest) = handles.iter().max_by_key(|handle| handle.written_at) else { continue };
         let name = models.name_of(&id).unwrap_or_else(|| match newest.model_name() {
-            "" => &id,
-            name => name,
+            "" => id.clone(),
+            name => name.to_owned(),
         });
         cells.push(vec![
-            name.to_owned(),
+            name,
             newest.model_type.clone(),
             handles.len().to_string(),
             human::ago(newest.written_at, context.now()),
@@ -291,7 +291,7 @@ async fn known_model(service: &Service, name: &str) -> Result<DataModel, Command
     if let Some(model) = service.data_model(name).await? {
         return Ok(model);
     }
-    let models = service.models().await?;
+    let models = service.models().await?.all();
     let hint = nearest::hint(name, models.iter().map(|known| known.name.value.as_str()));
     let hint = hint.unwrap_or_else(|| "`mangrove model list` lists definitions".to_owned());
     Err(CommandError::no(Some(Code::UNKNOWN_NAME), format!("there is no model `{name}`"), Some(&hint)))
