@@ -197,7 +197,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         types: Arc::clone(&services.types),
         method: call.method.to_owned(),
         run_id: call.run_id.to_owned(),
-        origin: call.origin.clone(),
+        origin: call.origin.over(call.definition),
         on_line: Arc::clone(&call.on_line),
         budget: Arc::clone(call.budget),
         state: Mutex::new(State::new(call.budget)),

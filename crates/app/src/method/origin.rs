@@ -2,6 +2,7 @@
 
 use mangrove_domain::{
     data::{Owner, OwnerKind},
+    definition::Definition,
     json::Json,
 };
 
@@ -12,7 +13,8 @@ pub(crate) struct Origin {
     pub(crate) step: Option<StepOrigin>,
     /// Labels that whoever started the run gave it.
     pub(crate) run_tags: Vec<(String, String)>,
-    /// What the definition, then the step, says of what is written. The last one counts.
+    /// What the step says of what is written; under it, once the call is known, what its definition says. The last one
+    /// counts.
     pub(crate) overrides: Vec<OutputSettings>,
 }
 
@@ -42,7 +44,26 @@ pub(crate) struct OutputSettings {
 /// What stands in the tag `source` of what a step writes.
 const STEP_OUTPUT: &str = "step-output";
 
+impl OutputSettings {
+    /// What a definition says of the resources of its type.
+    fn of_definition(definition: &Definition) -> impl Iterator<Item = Self> + '_ {
+        definition.resources.iter().map(|resource| Self {
+            spec_name: resource.spec.value.clone(),
+            lifetime: resource.lifetime.clone(),
+            garbage_collection: resource.garbage_collection.clone(),
+            vault_name: resource.vault_name.clone(),
+            ..Self::default()
+        })
+    }
+}
+
 impl Origin {
+    /// The same place, for a call of this definition.
+    pub(super) fn over(&self, definition: &Definition) -> Self {
+        let overrides = OutputSettings::of_definition(definition).chain(self.overrides.iter().cloned()).collect();
+        Self { overrides, ..self.clone() }
+    }
+
     /// The owner of what a method of this definition writes in this run.
     pub(super) fn owner(&self, model_id: &str, run_id: &str) -> Owner {
         let of_step = |text: fn(&StepOrigin) -> &String| self.step.as_ref().map(|step| text(step).clone());

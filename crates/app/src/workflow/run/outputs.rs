@@ -1,7 +1,6 @@
-//! What is said of the data that a step writes: by the definition, then by the step.
+//! What a step says of the data that it writes.
 
 use mangrove_domain::{
-    definition::Definition,
     document::Node,
     form::Located,
     json::Json,
@@ -16,23 +15,8 @@ use crate::method::{OutputSettings, problem};
 ///
 /// # Errors
 /// An input that a name is to vary by is not given, or has no text.
-pub(super) fn settings(
-    definition: &Definition,
-    step: &Step,
-    inputs: [&Json; 2],
-    file: &str,
-) -> Result<Vec<OutputSettings>, RunProblem> {
-    let of_definition = definition.resources.iter().map(|resource| {
-        Ok(OutputSettings {
-            spec_name: resource.spec.value.clone(),
-            lifetime: resource.lifetime.clone(),
-            garbage_collection: resource.garbage_collection.clone(),
-            vault_name: resource.vault_name.clone(),
-            ..OutputSettings::default()
-        })
-    });
-    let of_step = step.outputs.iter().map(|output| of_output(output, inputs, file));
-    of_definition.chain(of_step).collect()
+pub(super) fn settings(step: &Step, inputs: [&Json; 2], file: &str) -> Result<Vec<OutputSettings>, RunProblem> {
+    step.outputs.iter().map(|output| of_output(output, inputs, file)).collect()
 }
 
 fn of_output(output: &OutputOverride, inputs: [&Json; 2], file: &str) -> Result<OutputSettings, RunProblem> {

@@ -206,8 +206,7 @@ fn origin_of(context: &Context<'_>, place: Place<'_>, scope: &Scope, call: &Call
         step: place.name.to_owned(),
     });
     let of_workflow = scope.get("inputs").unwrap_or(&Json::Null);
-    let overrides =
-        outputs::settings(&call.definition, place.step, [&call.inputs, of_workflow], &context.workflow.file)?;
+    let overrides = outputs::settings(place.step, [&call.inputs, of_workflow], &context.workflow.file)?;
     Ok(Origin { step, run_tags: context.tags.clone(), overrides })
 }
 
