@@ -21,18 +21,21 @@ use mangrove_domain::{
 use crate::{
     method::problem,
     render::{Renderer, Stage},
+    secrets::Environment,
 };
 
-/// The workflow with the values of its expressions.
+/// The workflow with the values of its expressions. What stands in records and labels of data, names and tags, has secrets
+/// masked.
 pub(super) async fn body(workflow: &Workflow, renderer: &Renderer<'_>) -> Result<Workflow, RunProblem> {
     let mut jobs = Vec::with_capacity(workflow.jobs.len());
     for job in &workflow.jobs {
         jobs.push(job_of(job, renderer).await?);
     }
+    apart(jobs.iter().map(|job| &job.name), renderer)?;
     let mut tags = Vec::with_capacity(workflow.tags.len());
     for (name, value) in &workflow.tags {
         let value = Located { value: value.clone(), line: workflow.name.line, column: workflow.name.column };
-        tags.push((name.clone(), text(&value, renderer).await?.value));
+        tags.push((name.clone(), name_of(&value, renderer).await?.value));
     }
     Ok(Workflow { tags, jobs, ..workflow.clone() })
 }
@@ -42,13 +45,14 @@ async fn job_of(job: &Job, renderer: &Renderer<'_>) -> Result<Job, RunProblem> {
     for step in &job.steps {
         steps.push(step_of(step, renderer).await?);
     }
+    apart(steps.iter().map(|step| &step.name), renderer)?;
     let depends_on = dependencies(&job.depends_on, renderer).await?;
-    Ok(Job { name: text(&job.name, renderer).await?, depends_on, steps, ..job.clone() })
+    Ok(Job { name: name_of(&job.name, renderer).await?, depends_on, steps, ..job.clone() })
 }
 
 async fn step_of(step: &Step, renderer: &Renderer<'_>) -> Result<Step, RunProblem> {
     Ok(Step {
-        name: text(&step.name, renderer).await?,
+        name: name_of(&step.name, renderer).await?,
         depends_on: dependencies(&step.depends_on, renderer).await?,
         task: task_of(&step.task, renderer).await?,
         ..step.clone()
@@ -58,7 +62,7 @@ async fn step_of(step: &Step, renderer: &Renderer<'_>) -> Result<Step, RunProble
 async fn dependencies(dependencies: &[Dependency], renderer: &Renderer<'_>) -> Result<Vec<Dependency>, RunProblem> {
     let mut evaluated = Vec::with_capacity(dependencies.len());
     for dependency in dependencies {
-        evaluated.push(Dependency { on: text(&dependency.on, renderer).await?, ..dependency.clone() });
+        evaluated.push(Dependency { on: name_of(&dependency.on, renderer).await?, ..dependency.clone() });
     }
     Ok(evaluated)
 }
@@ -102,6 +106,24 @@ async fn task_of(task: &Task, renderer: &Renderer<'_>) -> Result<Task, RunProble
 async fn look_at(node: Option<&Node>, renderer: &Renderer<'_>) -> Result<(), RunProblem> {
     if let Some(node) = node {
         renderer.value(node, Stage::BODY_INPUTS).await?;
+    }
+    Ok(())
+}
+
+/// A text that is recorded.
+async fn name_of(said: &Located<String>, renderer: &Renderer<'_>) -> Result<Located<String>, RunProblem> {
+    let Located { value, line, column } = text(said, renderer).await?;
+    Ok(Located { value: renderer.environment.mask(&value), line, column })
+}
+
+/// Refuses two of one place that have become the same name.
+fn apart<'n>(names: impl Iterator<Item = &'n Located<String>>, renderer: &Renderer<'_>) -> Result<(), RunProblem> {
+    let mut known = HashSet::new();
+    for name in names {
+        if !known.insert(name.value.as_str()) {
+            let message = format!("{}: two of them become `{}`", name.position(renderer.file), name.value);
+            return Err(problem(Code::INVALID_DOCUMENT, message));
+        }
     }
     Ok(())
 }
@@ -199,6 +221,35 @@ fn node_of(value: Json, at: &Node) -> Node {
         ),
     };
     Node { line: at.line, column: at.column, value }
+}
+
+/// An evaluated workflow as it may be shown: secrets that its expressions gave are masked.
+pub(super) fn shown(workflow: &Workflow, environment: &Environment) -> Workflow {
+    let text = |said: &Located<String>| Located { value: environment.mask(&said.value), ..said.clone() };
+    let node = |node: &Node| node_of(environment.mask_json(&node.to_json()), node);
+    let task = |task: &Task| match task {
+        Task::ModelMethod { target, method, inputs, global_arguments } => Task::ModelMethod {
+            target: match target {
+                Target::Definition(name) => Target::Definition(text(name)),
+                Target::Instance { type_name, name } => {
+                    Target::Instance { type_name: text(type_name), name: text(name) }
+                }
+            },
+            method: text(method),
+            inputs: inputs.as_ref().map(node),
+            global_arguments: global_arguments.as_ref().map(node),
+        },
+        Task::Workflow { name, inputs } => {
+            Task::Workflow { name: text(name), inputs: inputs.as_ref().map(node) }
+        }
+        Task::Assert { expression, message, severity } => {
+            Task::Assert { expression: expression.clone(), message: text(message), severity: *severity }
+        }
+        Task::ManualApproval { prompt, timeout } => Task::ManualApproval { prompt: text(prompt), timeout: *timeout },
+    };
+    let step = |step: &Step| Step { task: task(&step.task), ..step.clone() };
+    let job = |job: &Job| Job { steps: job.steps.iter().map(step).collect(), ..job.clone() };
+    Workflow { jobs: workflow.jobs.iter().map(job).collect(), ..workflow.clone() }
 }
 
 /// True if there are expressions in a text that are not in what was written: they come from a value, and nobody meant them to

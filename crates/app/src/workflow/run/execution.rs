@@ -70,7 +70,8 @@ impl<'a> Execution<'a> {
     /// Carries the run out and gives its last record.
     pub(super) async fn finish(mut self) -> Result<RunRecord, NotRecorded> {
         let context = self.context;
-        context.observe(RunChange::Started(Arc::new(self.record.clone())));
+        let inputs = context.environment.mask_json(&self.record.inputs);
+        context.observe(RunChange::Started(Arc::new(RunRecord { inputs, ..self.record.clone() })));
         self.advance();
         let mut cadence = Self::write_down(context, &self.record).await;
         loop {
@@ -182,7 +183,8 @@ impl<'a> Execution<'a> {
             kept.cloned().unwrap_or_else(|| {
                 let step = &job.steps[planned.index];
                 let template = planned.item.is_some().then(|| step.name.value.clone());
-                StepRecord::pending(planned.name.clone(), template, step.task.label())
+                let task = self.context.environment.mask(&step.task.label());
+                StepRecord::pending(planned.name.clone(), template, task)
             })
         };
         let records: Vec<StepRecord> = steps.iter().map(record).collect();
@@ -255,7 +257,7 @@ impl<'a> Execution<'a> {
         let job = &mut self.record.jobs[index];
         let record = &mut job.steps[step];
         let StepOutcome { task, invoked, is_failure_allowed, skipped, assertion, approval } = outcome;
-        record.task = task;
+        record.task = context.environment.mask(&task);
         record.status = invoked.status;
         record.finished_at = invoked.status.is_final().then(|| context.services.clock.now());
         if skipped.is_some() {

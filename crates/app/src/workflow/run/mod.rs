@@ -148,7 +148,7 @@ impl Engine {
         Ok(RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None })
     }
 
-    /// The workflow with the values that everything in it has before a run with these inputs.
+    /// The workflow with the values that everything in it has before a run with these inputs, secrets masked.
     ///
     /// # Errors
     /// [`StartError::Problems`]: such a run would not begin.
@@ -160,7 +160,8 @@ impl Engine {
         environment: &Arc<Environment>,
     ) -> Result<Arc<Workflow>, StartError> {
         let inputs = Self::inputs(workflow, inputs).map_err(StartError::Problems)?;
-        self.evaluated(library, workflow, &inputs, environment).await
+        let evaluated = self.evaluated(library, workflow, &inputs, environment).await?;
+        Ok(Arc::new(evaluate::shown(&evaluated, environment)))
     }
 
     /// What runs one method of an instance of a type, which is made if it is not there: a run as of
@@ -218,7 +219,7 @@ impl Engine {
             }])
         })?;
         let tags = overlaid(&record.tags, options.tags);
-        let record = RunRecord { inputs, tags, ..record };
+        let record = with_masked_tasks(RunRecord { inputs, tags, ..record }, environment);
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => {
                 let RunOptions { fail_on, checks, .. } = options;
@@ -273,6 +274,7 @@ impl Engine {
             error: None,
             file_problem: request.file_problem.map(of_file),
         };
+        let record = with_masked_tasks(record, environment);
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => {
                 let RunOptions { fail_on, checks, .. } = request.options;
@@ -432,6 +434,14 @@ fn laid_over(under: Json, over: Json) -> Json {
         }
         (_, over) => over,
     }
+}
+
+/// The record with what its steps call as it may be shown.
+fn with_masked_tasks(mut record: RunRecord, environment: &Environment) -> RunRecord {
+    for step in record.jobs.iter_mut().flat_map(|job| &mut job.steps) {
+        step.task = environment.mask(&step.task);
+    }
+    record
 }
 
 /// The first input of which something was masked when it was written down.

@@ -35,7 +35,8 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step, planned: 
     if let Some(guard) = &step.guard {
         match guard::decide(context, &scope, guard).await {
             Ok(false) => {
-                let (job, step, task) = (job.name.value.clone(), planned.name.clone(), step.task.label());
+                let task = context.environment.mask(&step.task.label());
+                let (job, step) = (job.name.value.clone(), planned.name.clone());
                 context.observe(RunChange::StepStarted { job, step, task });
             }
             Ok(true) => {
@@ -64,7 +65,7 @@ async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &Plan
                     let budget = StepBudget::new(&context.budget);
                     let place = Place { job: &job.name.value, name: &planned.name, step };
                     let invoked = call_method(context, place, scope, &call, &budget).await;
-                    StepOutcome { task: context.environment.mask(&label), ..outcome(invoked) }
+                    StepOutcome { task: label, ..outcome(invoked) }
                 }
                 Err(error) => outcome(Invoked::failed(error)),
             }
