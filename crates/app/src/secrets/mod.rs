@@ -118,6 +118,18 @@ impl Environment {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(raw)
     }
 
+    /// True if a value has an expression in it that was left for a later stage.
+    pub(crate) fn waits(&self, value: &Json) -> bool {
+        match value {
+            Json::String(text) => template::split(text)
+                .into_iter()
+                .any(|part| matches!(part, Part::Expression(span) if self.is_left(span.raw))),
+            Json::Array(items) => items.iter().any(|item| self.waits(item)),
+            Json::Object(members) => members.iter().any(|(_, value)| self.waits(value)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        }
+    }
+
     /// True if anything was given out that is masked.
     pub(crate) fn has_secrets(&self) -> bool {
         !self.given().is_empty()

@@ -28,14 +28,34 @@ pub struct Mistake {
 /// # Errors
 /// [`Mistakes`].
 pub fn check(workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
+    check_but(workflow, inputs, &|_| false)
+}
+
+/// As [`check`], for inputs of which some have no value yet: nothing is said of these.
+///
+/// # Errors
+/// [`Mistakes`].
+pub(crate) fn check_but(
+    workflow: &Workflow,
+    given: Json,
+    waits: &dyn Fn(&Json) -> bool,
+) -> Result<Json, Mistakes> {
     let schema = workflow.input_schema();
+    let later = given.as_object().unwrap_or_default().iter().filter(|(_, value)| waits(value));
+    let later: Vec<String> = later.map(|(name, _)| name.clone()).collect();
     let known = inputs::properties(&schema);
     let wrong = |violation: Violation| {
         let is_known = known.iter().any(|(name, _)| violation.is_within(name));
         let hint = if is_known { None } else { nearest_of(&schema, &violation.path) };
         Mistake { violation, hint }
     };
-    inputs::check(&schema, inputs).map_err(|violations| Mistakes(violations.into_iter().map(wrong).collect()))
+    let given = inputs::with_defaults(&schema, inputs::coerced(&schema, given));
+    let mut violations = inputs::violations(&schema, &given);
+    violations.retain(|violation| !later.iter().any(|name| violation.is_within(name)));
+    if violations.is_empty() {
+        return Ok(given);
+    }
+    Err(Mistakes(violations.into_iter().map(wrong).collect()))
 }
 
 /// Inputs that a workflow which names its inputs does not name, as warnings: its expressions can use them all the same.

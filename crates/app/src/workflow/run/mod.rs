@@ -256,7 +256,10 @@ impl Engine {
         let workflow = request.workflow;
         let chain: Vec<String> = caller.chain.iter().cloned().chain([workflow.name.value.clone()]).collect();
         check_chain(&workflow, &chain).map_err(|problem| StartError::Problems(vec![problem]))?;
-        let inputs = Self::inputs(&workflow, request.inputs).map_err(StartError::Problems)?;
+        // What a step gives on may wait until it is handed over; the step has looked at it.
+        let is_nested = !caller.chain.is_empty();
+        let waits = |value: &Json| is_nested && environment.waits(value);
+        let inputs = Self::known_inputs(&workflow, request.inputs, &waits).map_err(StartError::Problems)?;
         let workflow = self.evaluated(library, &workflow, &inputs, environment).await?;
         let record = RunRecord {
             id: self.services.entropy.identifier(),
@@ -360,11 +363,20 @@ impl Engine {
 
     /// The inputs with defaults and coerced texts.
     fn inputs(workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
+        Self::known_inputs(workflow, inputs, &|_| false)
+    }
+
+    /// The same; nothing is said of those that wait.
+    fn known_inputs(
+        workflow: &Workflow,
+        inputs: Json,
+        waits: &dyn Fn(&Json) -> bool,
+    ) -> Result<Json, Vec<Problem>> {
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
         let invalid = |message: String, hint: Option<String>| {
             Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
-        inputs::check(workflow, inputs).map_err(|Mistakes(violations)| {
+        inputs::check_but(workflow, inputs, waits).map_err(|Mistakes(violations)| {
             violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
         })
     }

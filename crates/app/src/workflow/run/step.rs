@@ -7,10 +7,11 @@ use mangrove_domain::{
     document::Node,
     form::Located,
     json::Json,
+    position::Position,
     problem::{Code, Problem},
     run::{ApprovalRecord, RunProblem, RunStatus, SkipReason},
     type_name::TypeName,
-    workflow::{Job, Step, Target, Task},
+    workflow::{Job, Step, Target, Task, Workflow},
 };
 use tokio::time::Instant;
 
@@ -26,7 +27,10 @@ use super::{
 use crate::{
     method::{self, InstanceCall, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
     render::{Renderer, Scope, Stage},
-    workflow::events::{RunChange, RunEvent},
+    workflow::{
+        events::{RunChange, RunEvent},
+        inputs::{self, Mistakes},
+    },
 };
 
 /// Runs a step to its end; never fails itself.
@@ -221,12 +225,32 @@ async fn nested(
     let text = rendered_text(renderer, name, file).await?;
     let inputs = rendered(renderer, inputs, Stage::NESTED_INPUTS).await?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
+    if context.environment.waits(&inputs) {
+        look_at(context, renderer, workflow, &inputs, &name.position(file)).await?;
+    }
     Ok(RunRequest {
         workflow: Arc::clone(workflow),
         inputs,
         trigger: format!("run {}", context.run_id),
         options: RunOptions { fail_on: Some(context.fail_on), ..RunOptions::default() },
         file_problem: None,
+    })
+}
+
+/// Holds what a nested workflow is given against its schema, with the values of what is evaluated when it is handed over. That
+/// something has none is for whoever uses it to say.
+async fn look_at(
+    context: &Context<'_>,
+    renderer: &Renderer<'_>,
+    workflow: &Workflow,
+    inputs: &Json,
+    position: &Position,
+) -> Result<(), RunProblem> {
+    let Ok(values) = renderer.hand_over(inputs, position).await else { return Ok(()) };
+    inputs::check(workflow, values).map(drop).map_err(|Mistakes(mistakes)| {
+        let list: Vec<String> = mistakes.iter().map(|wrong| format!("input {}", wrong.violation)).collect();
+        let message = format!("workflow `{}`: {}", workflow.name.value, list.join("; "));
+        context.environment.mask_problem(problem(Code::INVALID_INPUT, message))
     })
 }
 
