@@ -13,7 +13,7 @@ use mangrove_domain::{
     problem::Code,
     run::RunProblem,
     workflow::{
-        Dependency, Job, Step, Target, Task, Workflow,
+        Dependency, Job, OutputOverride, Step, Target, Task, Workflow,
         template::{self, Part},
     },
 };
@@ -32,11 +32,7 @@ pub(super) async fn body(workflow: &Workflow, renderer: &Renderer<'_>) -> Result
         jobs.push(job_of(job, renderer).await?);
     }
     apart(jobs.iter().map(|job| &job.name), renderer)?;
-    let mut tags = Vec::with_capacity(workflow.tags.len());
-    for (name, value) in &workflow.tags {
-        let value = Located { value: value.clone(), line: workflow.name.line, column: workflow.name.column };
-        tags.push((name.clone(), name_of(&value, renderer).await?.value));
-    }
+    let tags = labels(&workflow.tags, &workflow.name, renderer).await?;
     Ok(Workflow { tags, jobs, ..workflow.clone() })
 }
 
@@ -55,8 +51,45 @@ async fn step_of(step: &Step, renderer: &Renderer<'_>) -> Result<Step, RunProble
         name: name_of(&step.name, renderer).await?,
         depends_on: dependencies(&step.depends_on, renderer).await?,
         task: task_of(&step.task, renderer).await?,
+        outputs: outputs_of(&step.outputs, renderer).await?,
         ..step.clone()
     })
+}
+
+async fn outputs_of(outputs: &[OutputOverride], renderer: &Renderer<'_>) -> Result<Vec<OutputOverride>, RunProblem> {
+    let mut evaluated = Vec::with_capacity(outputs.len());
+    for output in outputs {
+        let spec_name = text(&output.spec_name, renderer).await?;
+        let lifetime = match &output.lifetime {
+            Some(said) => Some(text(said, renderer).await?),
+            None => None,
+        };
+        let garbage_collection = match &output.garbage_collection {
+            Some(said) => Some(document(said, renderer).await?),
+            None => None,
+        };
+        let tags = labels(&output.tags, &output.spec_name, renderer).await?;
+        let mut vary = Vec::with_capacity(output.vary.len());
+        for name in &output.vary {
+            vary.push(text(name, renderer).await?);
+        }
+        evaluated.push(OutputOverride { spec_name, lifetime, garbage_collection, tags, vary });
+    }
+    Ok(evaluated)
+}
+
+/// Labels of what is at this place, secrets masked.
+async fn labels(
+    labels: &[(String, String)],
+    place: &Located<String>,
+    renderer: &Renderer<'_>,
+) -> Result<Vec<(String, String)>, RunProblem> {
+    let mut evaluated = Vec::with_capacity(labels.len());
+    for (name, value) in labels {
+        let value = Located { value: value.clone(), line: place.line, column: place.column };
+        evaluated.push((name.clone(), name_of(&value, renderer).await?.value));
+    }
+    Ok(evaluated)
 }
 
 async fn dependencies(dependencies: &[Dependency], renderer: &Renderer<'_>) -> Result<Vec<Dependency>, RunProblem> {

@@ -166,7 +166,7 @@ async fn call_method(
         let change = RunChange::Log { job: job.clone(), step: step_name.clone(), line: line.clone() };
         observer.observe(RunEvent { run_id: Arc::clone(&run_id), change });
     });
-    let origin = match origin_of(context, place, scope, call) {
+    let origin = match origin_of(context, place, scope, call).await {
         Ok(origin) => origin,
         Err(error) => return Invoked::failed(context.environment.mask_problem(error)),
     };
@@ -201,7 +201,12 @@ async fn call_method(
 }
 
 /// Where a step stands; a method that is run alone stands in no workflow.
-fn origin_of(context: &Context<'_>, place: Place<'_>, scope: &Scope, call: &Call) -> Result<Origin, RunProblem> {
+async fn origin_of(
+    context: &Context<'_>,
+    place: Place<'_>,
+    scope: &Scope,
+    call: &Call,
+) -> Result<Origin, RunProblem> {
     let workflow = context.workflow;
     let step = (!workflow.id.is_empty()).then(|| StepOrigin {
         workflow_id: workflow.id.clone(),
@@ -211,7 +216,8 @@ fn origin_of(context: &Context<'_>, place: Place<'_>, scope: &Scope, call: &Call
         step: place.name.to_owned(),
     });
     let of_workflow = scope.get("inputs").unwrap_or(&Json::Null);
-    let overrides = outputs::settings(place.step, [&call.inputs, of_workflow], &context.workflow.file)?;
+    let renderer = context.renderer(scope);
+    let overrides = outputs::settings(place.step, [&call.inputs, of_workflow], &renderer).await?;
     Ok(Origin { step, run_tags: context.tags.clone(), overrides })
 }
 
