@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    json::Json,
     ports::{Call, Checked, MethodHost, RunError, Takes},
     problem::Code,
     run::RunProblem,
 };
 
 use super::{
-    Invocation, Prepared, Services, broken, callee::Callee, checks, host::Host, opening::open_request, problem,
-    subject_of, values::method_of,
+    Invocation, Prepared, Services, arguments, broken,
+    callee::Callee,
+    checks,
+    host::{Host, Looking},
+    opening::open_request,
+    problem, subject_of,
+    values::method_of,
 };
 use crate::{
     builtin::{self, shell::ShellError},
@@ -28,12 +34,16 @@ pub(super) async fn check(
     let method = method_of(&ready.description, call.method, &ready.left_out)?;
     let selected = checks::selected(&ready.description, call.definition, method, call.checks);
     if !selected.is_empty() {
-        let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+        let as_host = Arc::new(Looking(Arc::clone(host))) as Arc<dyn MethodHost>;
+        let context = arguments::merge(&[
+            &prepared.context,
+            &Json::object([("unresolvedMethodArgs", prepared.as_written.clone())]),
+        ]);
         let tools = checks::Tools {
             runner: services.runner.as_ref(),
             open: &|code| open_request(services, call, ready, code),
             host: &as_host,
-            context: &prepared.context,
+            context: &context,
             global_schema: &prepared.global_schema,
         };
         let label = label(call);
@@ -51,7 +61,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Calls the method, within the time that its step has.
+/// Calls the method.
 pub(super) async fn execute(
     services: &Services,
     call: &Invocation<'_>,
@@ -59,12 +69,17 @@ pub(super) async fn execute(
     prepared: &Prepared,
     host: &Arc<Host>,
 ) -> Result<(), RunProblem> {
-    let work = async {
-        match callee {
-            Callee::BuiltIn(_) => run_command(services, call, prepared, host).await,
-            Callee::Extension(ready) => run_code(services, call, ready, prepared, host).await,
-        }
-    };
+    match callee {
+        Callee::BuiltIn(_) => run_command(services, call, prepared, host).await,
+        Callee::Extension(ready) => run_code(services, call, ready, prepared, host).await,
+    }
+}
+
+/// Does the work of a call within the time that its step has.
+pub(super) async fn in_time(
+    call: &Invocation<'_>,
+    work: impl Future<Output = Result<(), RunProblem>>,
+) -> Result<(), RunProblem> {
     let Some(limit) = call.timeout else { return work.await };
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
         let label = label(call);

@@ -102,6 +102,24 @@ impl MethodHost for Host {
     }
 }
 
+/// The host of what only looks: checks, and the upgrades of a type. What writes is refused.
+pub(super) struct Looking(pub(super) Arc<Host>);
+
+#[async_trait]
+impl MethodHost for Looking {
+    async fn call(&self, call: HostCall) -> Result<Json, String> {
+        let name = match call.function.as_str() {
+            "data.save" => "dataRepository.save",
+            "data.delete" => "dataRepository.delete",
+            "vault.put" => "vaultService.put",
+            "vault.delete" => "vaultService.delete",
+            writer @ ("writeResource" | "writeFile" | "filePath" | "finishFile" | "deleteResource" | "runModel") => writer,
+            _ => return self.0.call(call).await,
+        };
+        Err(format!("ctx.{name}: what runs before a method may only look"))
+    }
+}
+
 impl Host {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -58,10 +58,10 @@ pub(crate) use origin::{Origin, OutputSettings, StepOrigin};
 use callee::{Callee, callee, provenance};
 use checks::CheckOptions;
 use definitions::{Change, Definitions};
-use execution::{check, execute, label};
+use execution::{check, execute, in_time, label};
 use host::{Host, State};
 use instance::Settled;
-use values::{globals, inputs_of, method_of, unknown_names, upgraded};
+use values::{globals, inputs_of, method_of, unknown_names, unresolved_arguments, upgraded};
 
 /// How many characters of a message are kept.
 const MESSAGE_CHARACTERS: usize = 16_384;
@@ -214,7 +214,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     }
     // Dropping the call ends the worker or the command that is in it.
     let outcome = tokio::select! {
-        outcome = carry_out(services, &call, &callee, &host) => outcome,
+        outcome = in_time(&call, carry_out(services, &call, &callee, &host)) => outcome,
         () = call.cancellation.cancelled() => Err(cancelled()),
     };
     let (handles, logs, twice) = {
@@ -259,6 +259,8 @@ fn written_twice(call: &Invocation<'_>, name: &str) -> RunProblem {
 /// What a method is called with.
 struct Prepared {
     arguments: Json,
+    /// For checks: global arguments and arguments, with what reads `env` or a vault as it is written.
+    as_written: Json,
     context: Json,
     /// Where the schema of the global arguments stands; empty if they stay as they are.
     global_schema: Vec<String>,
@@ -308,7 +310,12 @@ async fn prepare(
         }
         shared = inputs::with_defaults(schema, global.clone());
     }
-    let given = rendered(&renderer, definition.arguments_of(call.method)).await?;
+    let given = rendered(&renderer, definition.arguments_of(call.method), Stage::HAND_OVER).await?;
+    let as_written = if checks::names(description).next().is_some() {
+        unresolved_arguments(call, &renderer).await?
+    } else {
+        Json::Null
+    };
     let schema = &method.arguments;
     if call.is_single && definition.inputs.is_some() {
         let unknown = arguments::unknown(schema, call.inputs);
@@ -336,7 +343,7 @@ async fn prepare(
         context.push(("unresolvedGlobalArgs", unresolved));
     }
     let placeholders = placeholders.unwrap_or_default();
-    Ok(Prepared { arguments: merged, context: Json::object(context), global_schema, placeholders })
+    Ok(Prepared { arguments: merged, as_written, context: Json::object(context), global_schema, placeholders })
 }
 
 /// Calls the method if no check objects.
@@ -353,10 +360,10 @@ async fn carry_out(
     execute(services, call, callee, prepared, host).await
 }
 
-/// What a definition says, as its methods are called with it.
-async fn rendered(renderer: &Renderer<'_>, node: Option<&Node>) -> Result<Json, RunProblem> {
+/// What a definition says, at this stage.
+async fn rendered(renderer: &Renderer<'_>, node: Option<&Node>, stage: Stage) -> Result<Json, RunProblem> {
     match node {
-        Some(node) => renderer.value(node, Stage::HAND_OVER).await,
+        Some(node) => renderer.value(node, stage).await,
         None => Ok(Json::Object(Vec::new())),
     }
 }

@@ -14,9 +14,15 @@ use mangrove_domain::{
     workflow::template::{self, Part},
 };
 
-use super::{Invocation, Services, arguments, broken, host::Host, opening::open_request, problem, upgrades};
+use super::{
+    Invocation, Services, arguments, broken,
+    host::{Host, Looking},
+    opening::open_request,
+    problem, rendered, upgrades,
+};
 use crate::{
     render::{Renderer, Scope, Stage},
+    secrets::Environment,
     types::ReadyType,
 };
 
@@ -112,7 +118,7 @@ pub(super) async fn upgraded(
     };
     let request = open_request(services, call, ready, &ready.own_code());
     let mut session = services.runner.open(request).await.map_err(|error| failed(&pending[0].1, &error))?;
-    let as_host = Arc::clone(host) as Arc<dyn MethodHost>;
+    let as_host = Arc::new(Looking(Arc::clone(host))) as Arc<dyn MethodHost>;
     let made = upgrades::apply(session.as_mut(), &as_host, &pending, given.clone()).await;
     let made = made.map_err(|(version, error)| failed(&version, &error))?;
     if made != given {
@@ -141,6 +147,19 @@ pub(super) async fn globals(renderer: &Renderer<'_>, node: Option<&Node>) -> Res
         members.push((key.as_str().unwrap_or_default().to_owned(), given));
     }
     Ok((Json::Object(members), Json::Object(unresolved)))
+}
+
+/// The global arguments and the arguments of a call, with what reads `env` or a vault as it is written, and so is what has no
+/// value. What the step gives wins.
+pub(super) async fn unresolved_arguments(call: &Invocation<'_>, renderer: &Renderer<'_>) -> Result<Json, RunProblem> {
+    // The step's own stand in them as they are, and nothing of what is left here is evaluated later.
+    let given = arguments::merge(&[renderer.scope.get("inputs").unwrap_or(&Json::Null), call.inputs]);
+    let (scope, environment) = (renderer.scope.with("inputs", given), Environment::default());
+    let renderer = Renderer { scope: &scope, environment: &environment, ..*renderer };
+    let definition = call.definition;
+    let global = rendered(&renderer, definition.global_arguments.as_ref(), Stage::DEFINITION).await?;
+    let own = rendered(&renderer, definition.arguments_of(call.method), Stage::DEFINITION).await?;
+    Ok(arguments::merge(&[&global, &own, call.inputs]))
 }
 
 /// True for a value with an expression that names a secret or a variable: that such a one is missing is said before a
