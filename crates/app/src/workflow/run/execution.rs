@@ -21,7 +21,7 @@ use super::{
     step,
     under_way::Cadence,
 };
-use crate::{spans, workflow::events::RunChange};
+use crate::{method::StepBudget, spans, workflow::events::RunChange};
 
 /// Something that ended: of this job, …
 enum Ended {
@@ -36,6 +36,8 @@ enum Ended {
 struct Plan {
     steps: Vec<PlannedStep>,
     members: Vec<Member>,
+    /// What each step of the workflow may still leave behind, all its repetitions together.
+    budgets: Vec<Arc<StepBudget>>,
 }
 
 /// One run under way.
@@ -194,7 +196,8 @@ impl<'a> Execution<'a> {
             }
         }
         self.record.jobs[index].steps = records;
-        self.plans[index] = Some(Plan { steps, members });
+        let budgets = job.steps.iter().map(|_| StepBudget::new(&self.context.budget)).collect();
+        self.plans[index] = Some(Plan { steps, members, budgets });
     }
 
     /// A job whose steps cannot be repeated fails with the step.
@@ -231,9 +234,10 @@ impl<'a> Execution<'a> {
             if step.guard.is_none() {
                 context.observe(RunChange::StepStarted { job: job.name.value.clone(), step: name, task });
             }
+            let budget = Arc::clone(&plan.budgets[planned.index]);
             let (planned, place) = (planned.clone(), *step_index);
             let running = async move {
-                let outcome = step::run(context, job, step, &planned).await;
+                let outcome = step::run(context, job, step, &planned, &budget).await;
                 spans::end(&Span::current(), outcome.invoked.status);
                 Ended::Step(index, place, Box::new(outcome))
             };

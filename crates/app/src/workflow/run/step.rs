@@ -34,7 +34,13 @@ use crate::{
 };
 
 /// Runs a step to its end; never fails itself.
-pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step, planned: &PlannedStep) -> StepOutcome {
+pub(super) async fn run(
+    context: &Context<'_>,
+    job: &Job,
+    step: &Step,
+    planned: &PlannedStep,
+    budget: &Arc<StepBudget>,
+) -> StepOutcome {
     let scope = context.scope_of(job, &planned.name, planned.item.as_ref());
     if let Some(guard) = &step.guard {
         match guard::decide(context, &scope, guard).await {
@@ -55,10 +61,17 @@ pub(super) async fn run(context: &Context<'_>, job: &Job, step: &Step, planned: 
             }
         }
     }
-    carry_out(context, job, step, planned, &scope).await
+    let place = Place { job: &job.name.value, name: &planned.name, step };
+    carry_out(context, place, &scope, budget).await
 }
 
-async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &PlannedStep, scope: &Scope) -> StepOutcome {
+async fn carry_out(
+    context: &Context<'_>,
+    place: Place<'_>,
+    scope: &Scope,
+    budget: &Arc<StepBudget>,
+) -> StepOutcome {
+    let step = place.step;
     let renderer = context.renderer(scope);
     let outcome = |invoked| StepOutcome::of(step, step.task.label(), invoked);
     match &step.task {
@@ -66,9 +79,7 @@ async fn carry_out(context: &Context<'_>, job: &Job, step: &Step, planned: &Plan
             match prepare(context, &renderer, target, method, (inputs.as_ref(), global_arguments.as_ref())).await {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
-                    let budget = StepBudget::new(&context.budget);
-                    let place = Place { job: &job.name.value, name: &planned.name, step };
-                    let invoked = call_method(context, place, scope, &call, &budget).await;
+                    let invoked = call_method(context, place, scope, &call, budget).await;
                     StepOutcome { task: label, ..outcome(invoked) }
                 }
                 Err(error) => outcome(Invoked::failed(error)),
