@@ -7,10 +7,11 @@ use mangrove_domain::{
     nearest,
     ports::{Content, DataError, NewData},
     problem::Code,
+    vault::{self, SensitiveField},
 };
 
 use super::{
-    handle,
+    arguments, handle,
     host::{Host, store_failed, text, with_hint},
     origin::OutputSettings,
 };
@@ -55,8 +56,14 @@ impl Host {
             }
         }
         // A secret that came from a vault stays there (`design/vaults.md`).
-        let content = self.environment.without_vault_secrets(&stored);
-        self.store(&asked, content.to_string().into_bytes()).await
+        let written = self.environment.without_vault_secrets(&stored);
+        let handle = self.store(&asked, written.to_string().into_bytes()).await?;
+        // The method finds them in the object that it gave, too.
+        let references: Vec<Json> = references(declared, content, &stored);
+        if references.is_empty() {
+            return Ok(handle);
+        }
+        Ok(arguments::merge(&[&handle, &Json::object([("references", Json::Array(references))])]))
     }
 
     pub(super) async fn write_file(
@@ -273,6 +280,17 @@ impl<'a> Asked<'a> {
         let (spec, instance) = (text(function, "spec", spec)?, text(function, "instance", instance)?);
         Ok(Self { kind, function, spec, instance, overrides })
     }
+}
+
+/// The sensitive values of a content that references replaced when it was stored: the path of each, and its reference.
+fn references(declared: &Json, content: &Json, stored: &Json) -> Vec<Json> {
+    let reference = |field: SensitiveField| {
+        let kept = vault::at(stored, &field.path)?;
+        let path = field.path.iter().map(|member| Json::from(member.as_str())).collect();
+        let is_new = vault::at(content, &field.path) != Some(kept);
+        is_new.then(|| Json::object([("path", Json::Array(path)), ("text", kept.clone())]))
+    };
+    vault::sensitive_fields(declared, content).into_iter().filter_map(reference).collect()
 }
 
 /// The member `tags` of a declaration or of overrides.

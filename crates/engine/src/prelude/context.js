@@ -1,7 +1,7 @@
 // What a method finds in its context. Every engine runs this very file (design/running.md). What it uses of the built-ins is
 // captured when `makeContext` runs, before any code of an extension.
 
-const { apply, defineProperty, ownKeys } = Reflect;
+const { apply, defineProperty, ownKeys, set } = Reflect;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const replace = uncurry(String.prototype.replace);
 const lowerCase = uncurry(String.prototype.toLowerCase);
@@ -301,10 +301,20 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
     },
   });
 
-  /** What data was written as an object stays as it is: the handle has a shallow copy of it. */
+  /** Puts what is stored in place of a sensitive value into the object that was given. */
+  const putInto = (object, { path, text }) => {
+    let holder = object;
+    const last = path.length - 1;
+    for (let index = 0; index < last && isRecord(holder); index += 1) holder = holder[path[index]];
+    if (isRecord(holder)) set(holder, path[last], text);
+  };
+  /** The handle has a shallow copy of the object, in which references stand for what is sensitive, as in the object itself. */
   const writeResource = async (...parts) => {
-    const handle = await request("writeResource", parts);
-    return isRecord(handle) && isRecord(parts[2]) ? { ...handle, attributes: { ...parts[2] } } : handle;
+    const answer = await request("writeResource", parts);
+    if (!isRecord(answer) || !isRecord(parts[2])) return answer;
+    const { references = [], ...handle } = answer;
+    for (let index = 0; index < references.length; index += 1) putInto(parts[2], references[index]);
+    return { ...handle, attributes: { ...parts[2] } };
   };
 
   /** The context of one call, from the data that the host gives it, and the function that aborts it. */
