@@ -142,7 +142,10 @@ async fn run_code(
         session.call(request, Arc::clone(host) as _).await
     };
     match outcome.await {
-        Ok(_) => Ok(()),
+        Ok(outcome) => {
+            host.report(&outcome).await;
+            Ok(())
+        }
         Err(RunError::Threw { message, stack }) => {
             if let Some(stack) = stack {
                 tracing::debug!(method = %label, stack = %call.environment.mask(&stack), "a method threw");

@@ -2,7 +2,43 @@
 
 use mangrove_domain::{data::DataHandle, json::Json};
 
+use super::host::Host;
 use crate::data::{owner, tags};
+
+impl Host {
+    /// Takes what a method returned: the handles in it, if there are any, are what its step reports. What is no handle of stored
+    /// data is left out.
+    pub(super) async fn report(&self, returned: &Json) {
+        let named = returned.get("dataHandles").and_then(Json::as_array).unwrap_or_default();
+        let mut reported: Vec<DataHandle> = Vec::new();
+        for handle in named {
+            let Some(found) = self.named_by(handle).await else { continue };
+            if !reported.iter().any(|known| known.data_id == found.data_id && known.version == found.version) {
+                reported.push(found);
+            }
+        }
+        if !reported.is_empty() {
+            self.state().reported = Some(reported);
+        }
+    }
+
+    /// The stored data that a handle names: what this call wrote, else what is in the store.
+    async fn named_by(&self, handle: &Json) -> Option<DataHandle> {
+        let name = handle.get("name")?.as_str()?;
+        let version = handle.get("version")?.as_integer().and_then(|version| u32::try_from(version).ok())?;
+        let owner = handle.get("metadata").unwrap_or(handle).get("ownerDefinition").and_then(|it| it.get("ownerRef"));
+        let model_id = owner.and_then(Json::as_str).unwrap_or(&self.model_id);
+        let is_meant = |known: &&DataHandle| {
+            known.model_id == model_id && known.name == name && known.version == version
+        };
+        if let Some(written) = self.state().handles.iter().find(is_meant) {
+            return Some(written.clone());
+        }
+        let found = self.data.versions(model_id, name).await.ok()?.iter().find(is_meant)?.clone();
+        self.budget.take_handle(recorded(&found).to_string().len()).ok()?;
+        Some(found)
+    }
+}
 
 /// A handle as methods have it.
 pub(super) fn document(handle: &DataHandle) -> Json {

@@ -56,6 +56,8 @@ pub(super) struct Host {
 /// What a call left behind, whether it succeeded or not.
 pub(super) struct State {
     pub(super) handles: Vec<DataHandle>,
+    /// What the method says that it wrote, in place of them.
+    pub(super) reported: Option<Vec<DataHandle>>,
     /// The names of what was written.
     pub(super) names: BTreeSet<String>,
     /// The first name that was written more than once.
@@ -67,7 +69,14 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(budget: &Arc<StepBudget>) -> Self {
-        Self { handles: Vec::new(), names: BTreeSet::new(), twice: None, refused: None, log: CallLog::new(budget) }
+        Self {
+            handles: Vec::new(),
+            reported: None,
+            names: BTreeSet::new(),
+            twice: None,
+            refused: None,
+            log: CallLog::new(budget),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod instance;
 mod lines;
 mod opening;
 mod origin;
+mod preconditions;
 mod reading;
 mod saving;
 mod upgrades;
@@ -219,7 +220,8 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     };
     let (handles, logs, twice) = {
         let mut state = host.state();
-        (std::mem::take(&mut state.handles), state.log.take(), state.twice.take())
+        let written = std::mem::take(&mut state.handles);
+        (state.reported.take().unwrap_or(written), state.log.take(), state.twice.take())
     };
     let outcome = match outcome {
         Ok(()) if deletes(callee.description(), call.method) => {
@@ -357,6 +359,8 @@ async fn carry_out(
     if let Callee::Extension(ready) = callee {
         check(services, call, ready, prepared, host).await?;
     }
+    let description = callee.description();
+    preconditions::check(services, call, description, method_of(description, call.method, callee.left_out())?).await?;
     execute(services, call, callee, prepared, host).await
 }
 

@@ -2,7 +2,7 @@
 
 mod sensitive;
 
-pub use sensitive::{SensitiveField, at, replaced, sensitive_fields};
+pub use sensitive::{SensitiveField, at, may_be_sensitive, replaced, sensitive_fields};
 
 use crate::{
     document::{Document, Node},

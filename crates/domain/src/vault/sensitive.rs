@@ -36,6 +36,16 @@ pub fn sensitive_fields(declared: &Json, content: &Json) -> Vec<SensitiveField> 
     fields
 }
 
+/// True if a resource may have sensitive values, by what its model declares of it.
+#[must_use]
+pub fn may_be_sensitive(declared: &Json) -> bool {
+    let mut fields = Vec::new();
+    if let Some(schema) = declared.get("schema") {
+        collect(schema, &mut Vec::new(), &mut fields, 0);
+    }
+    !fields.is_empty() || declared.get("sensitiveOutput").and_then(Json::as_bool) == Some(true)
+}
+
 /// The value at a path of members.
 #[must_use]
 pub fn at<'a>(value: &'a Json, path: &[String]) -> Option<&'a Json> {
