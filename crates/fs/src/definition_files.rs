@@ -1,6 +1,9 @@
 //! Definitions that the program writes, on disk (port `DefinitionFiles`).
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -15,10 +18,14 @@ use crate::{
     blocking,
     faults::{Operation, io_fault},
     files::DiskFiles,
+    lock,
 };
 
 /// The directory of automatic definitions in the state directory.
 const AUTOMATIC: &str = "auto-definitions";
+
+/// Whoever replaces one of them holds this file.
+const LOCK: &str = "auto-definitions/.lock";
 
 /// Definitions of one repository.
 #[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
@@ -92,8 +99,26 @@ impl DefinitionFiles for DiskDefinitionFiles {
         self.write_automatic(path, text, IfThere::Keep).await
     }
 
-    async fn replace_automatic(&self, path: &str, text: &str) -> Result<DefinitionText, FilesError> {
-        self.write_automatic(path, text, IfThere::Replace).await
+    async fn replace_automatic(&self, path: &str, before: &str, text: &str) -> Result<DefinitionText, FilesError> {
+        let below = format!("{AUTOMATIC}/{}", checked(path)?);
+        let not_locked = |error: &io::Error| FilesError {
+            operation: "write",
+            path: below.clone(),
+            fault: io_fault(Operation::Write, Path::new(LOCK), error),
+        };
+        let root = self.state_directory.clone();
+        let locked = blocking(move || {
+            let file = lock::open(&root, &root.join(LOCK))?;
+            file.lock()?;
+            Ok(file)
+        });
+        // The lock ends with the file.
+        let _locked =
+            locked.await.map_err(|error| failure(&below, &error.to_string()))?.map_err(|error| not_locked(&error))?;
+        match self.read_automatic(path).await? {
+            Some(kept) if kept.text != before => Ok(kept),
+            Some(_) | None => self.write_automatic(path, text, IfThere::Replace).await,
+        }
     }
 
     async fn create(&self, path: &str, text: &str) -> Result<Option<DefinitionText>, FilesError> {

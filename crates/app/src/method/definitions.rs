@@ -24,6 +24,9 @@ use crate::workflow::library::{Layout, Library};
 /// The longest name that becomes the name of a file.
 const LONGEST_FILE_NAME: usize = 200;
 
+/// How often a definition is looked at that others change all the time.
+const MOST_ATTEMPTS: usize = 100;
+
 /// Finds definitions, and keeps those that nobody wrote.
 #[derive(Clone)]
 pub struct Definitions {
@@ -156,26 +159,70 @@ impl Definitions {
             );
             return Err(problem(Code::INVALID_INPUT, message));
         }
-        let stored = definition.global_arguments.as_ref().map_or(Json::Null, Node::to_json);
-        let given = wanted.global_arguments.as_object().unwrap_or_default();
-        let is_stored =
-            |(name, value): &(String, Json)| stored.get(name).is_some_and(|known| inputs::is_equal(known, value));
-        if given.iter().all(is_stored) {
+        if has_arguments(&definition, wanted) {
             return Ok(Found { definition, digest, change: None });
         }
-        let text = Self::text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
         if definition.place.is_automatic() {
-            refuse_secrets(wanted)?;
-            let path = path(found_type, &wanted.name.value);
-            let kept = self.files.replace_automatic(&path, &text).await.map_err(|error| not_kept(wanted, &error))?;
-            let digest = Some(Digest::of(kept.text.as_bytes()));
-            let definition = self.read(&kept).ok_or_else(|| unreadable(&kept))?;
-            return Ok(Found { definition, digest, change: Some(Change::Updated) });
+            return self.changed(wanted, definition).await;
         }
+        let text = Self::text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
         let kept = DefinitionText { file: definition.file.clone(), text };
         let arguments = self.read(&kept).ok_or_else(|| unreadable(&kept))?.global_arguments.clone();
         let definition = Arc::new(Definition { global_arguments: arguments, ..Definition::clone(&definition) });
         Ok(Found { definition, digest, change: Some(Change::ForThisCall) })
+    }
+
+    /// An automatic definition, changed so that it has the global arguments of the call. Others may change it at the same
+    /// moment: who is later decides by what the one before has written.
+    async fn changed(&self, wanted: Instance<'_>, definition: Arc<Definition>) -> Result<Found, RunProblem> {
+        refuse_secrets(wanted)?;
+        let path = path(&definition.type_name.value, &wanted.name.value);
+        let not_kept = |error: FilesError| not_kept(wanted, &error);
+        for _ in 0..MOST_ATTEMPTS {
+            let before = self.files.read_automatic(&path).await.map_err(not_kept)?;
+            if let Some(before) = &before {
+                let definition = self.read(before).ok_or_else(|| unreadable(before))?;
+                if has_arguments(&definition, wanted) {
+                    let digest = Some(Digest::of(before.text.as_bytes()));
+                    return Ok(Found { definition, digest, change: None });
+                }
+            }
+            let text = self.with_global_arguments(wanted, &definition, before.as_ref()).await?;
+            let kept = match &before {
+                Some(before) => self.files.replace_automatic(&path, &before.text, &text).await,
+                None => self.files.create_automatic(&path, &text).await,
+            };
+            let kept = kept.map_err(not_kept)?;
+            if kept.text == text {
+                let digest = Some(Digest::of(text.as_bytes()));
+                let definition = self.read(&kept).ok_or_else(|| unreadable(&kept))?;
+                return Ok(Found { definition, digest, change: Some(Change::Updated) });
+            }
+        }
+        let message = format!("the definition `{}` is changed by others again and again", wanted.name.value);
+        Err(problem(Code::METHOD_FAILED, message))
+    }
+
+    /// The text of a definition with the global arguments of the call; all else in it stays.
+    async fn with_global_arguments(
+        &self,
+        wanted: Instance<'_>,
+        definition: &Definition,
+        before: Option<&DefinitionText>,
+    ) -> Result<String, RunProblem> {
+        let plain =
+            Self::text(Instance { type_version: definition.type_version.as_deref(), ..wanted }, &definition.id)?;
+        let text = match before {
+            Some(before) => Some(before.text.clone()),
+            // It lies where an earlier version of the format kept it.
+            None => self.written.read(&definition.file).await.ok().flatten(),
+        };
+        let document = text.and_then(|text| self.documents.parse(&definition.file, &text).ok());
+        let Some(Json::Object(members)) = document.map(|document| document.root.to_json()) else { return Ok(plain) };
+        let arguments = ("globalArguments".to_owned(), wanted.global_arguments.clone());
+        let is_other = |(name, _): &(String, Json)| *name != arguments.0;
+        let members = members.into_iter().filter(is_other).collect::<Vec<_>>().into_iter().chain([arguments.clone()]);
+        Ok(yaml_text::block(&Json::Object(members.collect())))
     }
 
     fn read(&self, text: &DefinitionText) -> Option<Arc<Definition>> {
@@ -245,6 +292,13 @@ fn look_alike(value: &Json, is_expression: &dyn Fn(&str) -> bool) -> Option<Stri
         Json::Object(members) => members.iter().find_map(|(_, value)| look_alike(value, is_expression)),
         Json::Null | Json::Bool(_) | Json::Number(_) => None,
     }
+}
+
+/// True if a definition has each of the global arguments that the call gives.
+fn has_arguments(definition: &Definition, wanted: Instance<'_>) -> bool {
+    let stored = definition.global_arguments.as_ref().map_or(Json::Null, Node::to_json);
+    let given = wanted.global_arguments.as_object().unwrap_or_default();
+    given.iter().all(|(name, value)| stored.get(name).is_some_and(|known| inputs::is_equal(known, value)))
 }
 
 /// The file of an instance below the directory of automatic definitions. A name that is no name of a file is replaced by

@@ -7,7 +7,8 @@ use super::FilesError;
 /// Keeps definitions that nobody wrote by hand, and writes new ones for people to go on with.
 ///
 /// Implementations MUST give automatic definitions sorted by their files; MUST let nobody see a file half written; MUST
-/// create a file for one caller only, however many processes ask at the same time; MUST NOT write outside of the
+/// create a file for one caller only, however many processes ask at the same time; MUST NOT replace what another process has
+/// written since its caller looked; MUST NOT write outside of the
 /// directory of definitions or that of automatic ones. Paths are relative to these, with forward slashes.
 /// Contract: `testkit::contract::definition_files`.
 #[async_trait]
@@ -21,8 +22,8 @@ pub trait DefinitionFiles: Send + Sync {
     /// Writes an automatic definition unless its file is there. Gives what is in the file now.
     async fn create_automatic(&self, path: &str, text: &str) -> Result<DefinitionText, FilesError>;
 
-    /// Writes an automatic definition, and replaces its file if it is there.
-    async fn replace_automatic(&self, path: &str, text: &str) -> Result<DefinitionText, FilesError>;
+    /// Writes an automatic definition unless its file has another text than `before`. Gives what is in the file now.
+    async fn replace_automatic(&self, path: &str, before: &str, text: &str) -> Result<DefinitionText, FilesError>;
 
     /// Writes a definition below the directory in which people keep theirs, as a file that they can edit. `None` if the
     /// file is there already.

@@ -58,10 +58,14 @@ impl DefinitionFiles for MemoryDefinitionFiles {
         Ok(text(format!("automatic/{path}"), kept))
     }
 
-    async fn replace_automatic(&self, path: &str, content: &str) -> Result<DefinitionText, FilesError> {
+    async fn replace_automatic(&self, path: &str, before: &str, content: &str) -> Result<DefinitionText, FilesError> {
         checked(path)?;
-        lock(&self.automatic).insert(path.to_owned(), content.to_owned());
-        Ok(text(format!("automatic/{path}"), content))
+        let mut files = lock(&self.automatic);
+        let kept = files.entry(path.to_owned()).or_insert_with(|| before.to_owned());
+        if kept == before {
+            content.clone_into(kept);
+        }
+        Ok(text(format!("automatic/{path}"), kept))
     }
 
     async fn create(&self, path: &str, content: &str) -> Result<Option<DefinitionText>, FilesError> {
