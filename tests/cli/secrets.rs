@@ -30,7 +30,10 @@ export const model = {
         context.logger.info(`in base64: ${btoa(unescape(encodeURIComponent(token)))}`);
         for (const line of token.split("\n")) context.logger.warn(line);
         await context.writeResource("said", "said", { token, list: [`with ${token} in it`] });
-        await context.writeResource("login", "login", { password: token, user: "me" });
+        const login = { password: token, user: "me", none: null };
+        const { attributes } = await context.writeResource("login", "login", login);
+        const isKept = login.password.startsWith("${{ vault.get('ops', ") && attributes.password === login.password;
+        context.logger.info(`stands for it: ${isKept}, ${login.none}`);
         throw new Error(`refused ${token}`);
       },
     },
@@ -94,6 +97,7 @@ fn secrets_reach_neither_disk_nor_output() {
     let failed = sandbox.run(&["model", "run", "client", "use"]);
     assert!(failed.code == 1 && failed.stdout.contains("refused ***"), "{failed}");
     both("a failed run", &failed);
+    assert!(failed.stdout.contains("stands for it: true, null"), "{failed}");
     let shell = sandbox.run(&["model", "run", "shell", "execute"]);
     assert!(shell.code == 0 && shell.stdout.contains("***"), "{shell}");
     both("a command", &shell);

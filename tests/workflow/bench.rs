@@ -28,14 +28,14 @@ use mangrove_domain::{
     inputs,
     json::Json,
     ports::{
-        Call, Checked, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, RunFilter, RunStore,
-        SchemaValidator as _, Session,
+        Call, Checked, DefinitionFiles, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError,
+        RunFilter, RunStore, SchemaValidator as _, Session,
     },
     problem::{Problem, Severity},
     run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
     source::Kind,
     type_name::TypeName,
-    workflow::WorkflowFiles,
+    workflow::{Workflow, WorkflowFiles},
 };
 use mangrove_fs::files::DiskFiles;
 use mangrove_infra::{
@@ -56,6 +56,10 @@ pub(crate) enum Action {
     LogArguments,
     /// Writes a resource: its spec, its instance, its content as YAML.
     Write(&'static str, &'static str, &'static str),
+    /// Writes its arguments as a resource: its spec, its instance.
+    WriteArguments(&'static str, &'static str),
+    /// Returns this YAML.
+    Return(&'static str),
     Throw(&'static str),
     /// Throws its arguments as JSON.
     ThrowArguments,
@@ -105,8 +109,18 @@ impl MethodRunner for Script {
 impl Session for Script {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
         let Call { path, arguments: args, schema, context, global_schema, takes: _ } = call;
-        let [methods, method, execute] = path.as_slice() else { panic!("an unusual path {path:?}") };
-        assert_eq!((methods.as_str(), execute.as_str()), ("methods", "execute"));
+        let [kind, method, function] = path.as_slice() else { panic!("an unusual path {path:?}") };
+        match (kind.as_str(), function.as_str()) {
+            ("methods", "execute") => {}
+            // What a check says, or what becomes of global arguments.
+            ("checks", "execute") => {
+                return self.play(&format!("check.{method}"), args, context, host, json("{pass: true}")).await;
+            }
+            ("upgrades", "upgradeAttributes") => {
+                return self.play(&format!("upgrade.{method}"), args.clone(), context, host, args).await;
+            }
+            other => panic!("an unusual path {other:?}"),
+        }
         assert_eq!(
             (schema.join("."), global_schema.join(".")),
             (format!("methods.{method}.arguments"), "globalArguments".to_owned())
@@ -114,9 +128,23 @@ impl Session for Script {
         let name = context.get("definition").and_then(|definition| definition.get("name")).and_then(Json::as_str);
         let label = format!("{}.{method}", name.expect("the name of a definition"));
         let args = self.parsed(method, args, &context)?;
+        self.play(&label, args, context, host, Json::Null).await
+    }
+}
+
+impl Script {
+    /// Does what is written for this label, and gives what that returns, else `returned`.
+    async fn play(
+        &self,
+        label: &str,
+        args: Json,
+        context: Json,
+        host: Arc<dyn MethodHost>,
+        returned: Json,
+    ) -> Result<Json, RunError> {
         {
             let mut calls = lock(&self.calls);
-            calls.made.push(Called { label: label.clone(), arguments: args.clone(), context: context.clone() });
+            calls.made.push(Called { label: label.to_owned(), arguments: args.clone(), context: context.clone() });
             calls.running += 1;
             calls.busiest = calls.busiest.max(calls.running);
         }
@@ -124,8 +152,11 @@ impl Session for Script {
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
-        let mut outcome = Ok(Json::Null);
-        for action in self.actions.get(&label).into_iter().flatten() {
+        let mut outcome = Ok(returned);
+        for action in self.actions.get(label).into_iter().flatten() {
+            if let Action::Return(value) = action {
+                outcome = Ok(json(value));
+            }
             if let Err(message) = act(action, &args, host.as_ref()).await {
                 outcome = Err(RunError::Threw { message, stack: None });
                 break;
@@ -134,9 +165,7 @@ impl Session for Script {
         lock(&self.calls).running -= 1;
         outcome
     }
-}
 
-impl Script {
     /// What the schemas of the type make of arguments.
     fn parsed(&self, method: &str, arguments: Json, context: &Json) -> Result<Json, RunError> {
         let type_name = context.get("modelType").and_then(|name| name.as_str().or_else(|| name.get("raw")?.as_str()));
@@ -166,6 +195,11 @@ async fn act(action: &Action, args: &Json, host: &dyn MethodHost) -> Result<(), 
             let arguments = vec![Json::from(*spec), Json::from(*instance), json(content), Json::Null];
             host.call(call("writeResource", arguments)).await.map(drop)
         }
+        Action::WriteArguments(spec, instance) => {
+            let arguments = vec![Json::from(*spec), Json::from(*instance), args.clone(), Json::Null];
+            host.call(call("writeResource", arguments)).await.map(drop)
+        }
+        Action::Return(_) => Ok(()),
         Action::Call(function, arguments) => {
             let arguments = json(arguments).as_array().expect("a list").to_vec();
             let answer = host.call(call(function, arguments)).await?;
@@ -295,6 +329,7 @@ pub(crate) struct Bench {
     listener: Arc<Listener>,
     pub(crate) runs: Arc<dyn RunStore>,
     pub(crate) data: Arc<MemoryData>,
+    pub(crate) definitions: Arc<dyn DefinitionFiles>,
     calendar: CronCalendar,
 }
 
@@ -313,8 +348,25 @@ impl Bench {
     }
 
     pub(crate) fn with_files(files: &str) -> Self {
-        let mut types = Catalogue::default();
-        for (name, shape) in json(TYPES).as_object().expect("types") {
+        let bench = Self {
+            tree: Tree::new(files).expect("a directory"),
+            script: Script::default(),
+            types: Catalogue::default(),
+            environment: Vec::new(),
+            limits: Limits::default(),
+            options: RunOptions::default(),
+            listener: Arc::default(),
+            runs: Arc::new(MemoryRuns::new()),
+            data: Arc::new(MemoryData::new()),
+            definitions: Arc::new(MemoryDefinitionFiles::new()),
+            calendar: CronCalendar::new("UTC").expect("a zone"),
+        };
+        bench.types(TYPES)
+    }
+
+    /// Further types, as YAML: of each its methods with their schemas, and the details of its description.
+    pub(crate) fn types(mut self, types: &str) -> Self {
+        for (name, shape) in json(types).as_object().expect("types") {
             let methods = shape.get("methods").and_then(Json::as_object).expect("methods");
             let methods = methods.iter().map(|(name, arguments)| MethodDescription {
                 name: name.clone(),
@@ -327,20 +379,10 @@ impl Bench {
                 details: shape.get("details").expect("details").clone(),
                 ..rows::description(name)
             };
-            types.ready.insert(name.clone(), Arc::new(description));
+            self.types.ready.insert(name.clone(), Arc::new(description));
         }
-        Self {
-            tree: Tree::new(files).expect("a directory"),
-            script: Script { types: types.ready.clone(), ..Script::default() },
-            types,
-            environment: Vec::new(),
-            limits: Limits::default(),
-            options: RunOptions::default(),
-            listener: Arc::default(),
-            runs: Arc::new(MemoryRuns::new()),
-            data: Arc::new(MemoryData::new()),
-            calendar: CronCalendar::new("UTC").expect("a zone"),
-        }
+        self.script.types = self.types.ready.clone();
+        self
     }
 
     /// What `definition.method` does.
@@ -404,7 +446,7 @@ impl Bench {
             data: Arc::clone(&self.data) as _,
             definitions: Definitions {
                 written: Arc::new(DiskFiles::new(self.tree.root())),
-                files: Arc::new(MemoryDefinitionFiles::new()),
+                files: Arc::clone(&self.definitions),
                 documents: Arc::new(YamlDocuments),
                 entropy: Arc::new(SeededEntropy::new(2)),
             },
@@ -433,6 +475,14 @@ impl Bench {
             RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned(), options, file_problem: None };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
+    }
+
+    /// The workflow `w` as it is shown before a run with these inputs.
+    pub(crate) async fn evaluate(&self, inputs: &str) -> Arc<Workflow> {
+        let library = self.library().await;
+        let workflow = library.workflow("w").expect("the workflow");
+        let environment = Arc::new(Environment::new(self.environment.clone()));
+        self.engine().evaluate(&library, workflow, json(inputs), &environment).await.expect("values")
     }
 
     /// Lets a run go on.

@@ -3,10 +3,13 @@
 mod approvals;
 mod arguments;
 mod bench;
+mod calls;
+mod definitions;
 mod faults;
 mod flow;
 mod problems;
 mod queries;
+mod secrets;
 mod service;
 mod shell;
 mod steps;

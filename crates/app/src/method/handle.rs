@@ -28,9 +28,8 @@ impl Host {
         let version = handle.get("version")?.as_integer().and_then(|version| u32::try_from(version).ok())?;
         let owner = handle.get("metadata").unwrap_or(handle).get("ownerDefinition").and_then(|it| it.get("ownerRef"));
         let model_id = owner.and_then(Json::as_str).unwrap_or(&self.model_id);
-        let is_meant = |known: &&DataHandle| {
-            known.model_id == model_id && known.name == name && known.version == version
-        };
+        let is_meant =
+            |known: &&DataHandle| known.model_id == model_id && known.name == name && known.version == version;
         if let Some(written) = self.state().handles.iter().find(is_meant) {
             return Some(written.clone());
         }

@@ -122,7 +122,9 @@ impl MethodHost for Looking {
             "data.delete" => "dataRepository.delete",
             "vault.put" => "vaultService.put",
             "vault.delete" => "vaultService.delete",
-            writer @ ("writeResource" | "writeFile" | "filePath" | "finishFile" | "deleteResource" | "runModel") => writer,
+            writer @ ("writeResource" | "writeFile" | "filePath" | "finishFile" | "deleteResource" | "runModel") => {
+                writer
+            }
             _ => return self.0.call(call).await,
         };
         Err(format!("ctx.{name}: what runs before a method may only look"))

@@ -184,25 +184,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         call.models.learn(call.definition);
     }
     let provenance = Some(provenance(&call, &callee));
-    let host = Arc::new(Host {
-        data: Arc::clone(&services.data),
-        schemas: Arc::clone(&services.schemas),
-        clock: Arc::clone(&services.clock),
-        environment: Arc::clone(call.environment),
-        description: Arc::clone(callee.description()),
-        model_id: call.definition.id.clone(),
-        model_name: call.definition.name.value.clone(),
-        models: Arc::clone(call.models),
-        records: call.records.clone(),
-        vaults: services.vaults.clone(),
-        types: Arc::clone(&services.types),
-        method: call.method.to_owned(),
-        run_id: call.run_id.to_owned(),
-        origin: call.origin.over(call.definition),
-        on_line: Arc::clone(&call.on_line),
-        budget: Arc::clone(call.budget),
-        state: Mutex::new(State::new(call.budget)),
-    });
+    let host = host_of(services, &call, &callee);
     if let Callee::Extension(ready) = &callee
         && let Some(behind) = &ready.behind
     {
@@ -244,6 +226,29 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         logs,
         provenance,
     }
+}
+
+/// What answers the code of a call.
+fn host_of(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Arc<Host> {
+    Arc::new(Host {
+        data: Arc::clone(&services.data),
+        schemas: Arc::clone(&services.schemas),
+        clock: Arc::clone(&services.clock),
+        environment: Arc::clone(call.environment),
+        description: Arc::clone(callee.description()),
+        model_id: call.definition.id.clone(),
+        model_name: call.definition.name.value.clone(),
+        models: Arc::clone(call.models),
+        records: call.records.clone(),
+        vaults: services.vaults.clone(),
+        types: Arc::clone(&services.types),
+        method: call.method.to_owned(),
+        run_id: call.run_id.to_owned(),
+        origin: call.origin.over(call.definition),
+        on_line: Arc::clone(&call.on_line),
+        budget: Arc::clone(call.budget),
+        state: Mutex::new(State::new(call.budget)),
+    })
 }
 
 /// True for a method that removes what its resources stand for.

@@ -66,6 +66,7 @@ async fn is_there(services: &Services, call: &Invocation<'_>) -> Result<(), RunP
         return Ok(());
     }
     let name = &call.definition.name.value;
-    let message = format!("`{}` was not started: all resources of `{name}` are deleted; create it again first", label(call));
+    let message =
+        format!("`{}` was not started: all resources of `{name}` are deleted; create it again first", label(call));
     Err(problem(Code::METHOD_FAILED, message))
 }

@@ -23,7 +23,13 @@ use crate::{builtin, vault::Place};
 
 impl Host {
     /// Answers `dataRepository.save`: writes an item of any model.
-    pub(super) async fn save(&self, model_type: &str, model_id: &str, about: &Json, content: &Json) -> Result<Json, String> {
+    pub(super) async fn save(
+        &self,
+        model_type: &str,
+        model_id: &str,
+        about: &Json,
+        content: &Json,
+    ) -> Result<Json, String> {
         let text = |key: &str| about.get(key).and_then(Json::as_str).map(str::to_owned);
         let name = text("name").ok_or("ctx.dataRepository.save: the data has no name")?;
         data::check_name(&name).map_err(|error| format!("ctx.dataRepository.save: {error}"))?;

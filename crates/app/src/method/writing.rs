@@ -156,8 +156,7 @@ impl Host {
     fn name_of(&self, asked: &Asked<'_>) -> Result<String, String> {
         let vary: Vec<String> =
             self.origin.settings(asked.spec).flat_map(|settings| settings.vary.iter().cloned()).collect();
-        let name =
-            data::varied(asked.instance, &vary).map_err(|error| self.refuse(asked.function, None, &error))?;
+        let name = data::varied(asked.instance, &vary).map_err(|error| self.refuse(asked.function, None, &error))?;
         data::check_name(&name).map_err(|error| {
             let is_too_long = matches!(error, NameError::TooLong { .. });
             self.refuse(asked.function, is_too_long.then_some(Code::DATA_NAME_TOO_LONG), &error.to_string())

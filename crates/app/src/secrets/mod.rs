@@ -175,9 +175,7 @@ impl Environment {
                 Part::Text(text) => is_found(text),
             }),
             Json::Array(items) => items.iter().any(|item| self.has_any(item, secrets)),
-            Json::Object(members) => {
-                members.iter().any(|(key, value)| is_found(key) || self.has_any(value, secrets))
-            }
+            Json::Object(members) => members.iter().any(|(key, value)| is_found(key) || self.has_any(value, secrets)),
             Json::Number(_) => secrets.contains(&value.to_string()),
             Json::Null | Json::Bool(_) => false,
         }

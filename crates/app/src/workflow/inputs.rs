@@ -35,11 +35,7 @@ pub fn check(workflow: &Workflow, inputs: Json) -> Result<Json, Mistakes> {
 ///
 /// # Errors
 /// [`Mistakes`].
-pub(crate) fn check_but(
-    workflow: &Workflow,
-    given: Json,
-    waits: &dyn Fn(&Json) -> bool,
-) -> Result<Json, Mistakes> {
+pub(crate) fn check_but(workflow: &Workflow, given: Json, waits: &dyn Fn(&Json) -> bool) -> Result<Json, Mistakes> {
     let schema = workflow.input_schema();
     let later = given.as_object().unwrap_or_default().iter().filter(|(_, value)| waits(value));
     let later: Vec<String> = later.map(|(name, _)| name.clone()).collect();

@@ -272,9 +272,7 @@ pub(super) fn shown(workflow: &Workflow, environment: &Environment) -> Workflow 
             inputs: inputs.as_ref().map(node),
             global_arguments: global_arguments.as_ref().map(node),
         },
-        Task::Workflow { name, inputs } => {
-            Task::Workflow { name: text(name), inputs: inputs.as_ref().map(node) }
-        }
+        Task::Workflow { name, inputs } => Task::Workflow { name: text(name), inputs: inputs.as_ref().map(node) },
         Task::Assert { expression, message, severity } => {
             Task::Assert { expression: expression.clone(), message: text(message), severity: *severity }
         }

@@ -367,11 +367,7 @@ impl Engine {
     }
 
     /// The same; nothing is said of those that wait.
-    fn known_inputs(
-        workflow: &Workflow,
-        inputs: Json,
-        waits: &dyn Fn(&Json) -> bool,
-    ) -> Result<Json, Vec<Problem>> {
+    fn known_inputs(workflow: &Workflow, inputs: Json, waits: &dyn Fn(&Json) -> bool) -> Result<Json, Vec<Problem>> {
         let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
         let invalid = |message: String, hint: Option<String>| {
             Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)

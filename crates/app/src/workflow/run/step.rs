@@ -65,12 +65,7 @@ pub(super) async fn run(
     carry_out(context, place, &scope, budget).await
 }
 
-async fn carry_out(
-    context: &Context<'_>,
-    place: Place<'_>,
-    scope: &Scope,
-    budget: &Arc<StepBudget>,
-) -> StepOutcome {
+async fn carry_out(context: &Context<'_>, place: Place<'_>, scope: &Scope, budget: &Arc<StepBudget>) -> StepOutcome {
     let step = place.step;
     let renderer = context.renderer(scope);
     let outcome = |invoked| StepOutcome::of(step, step.task.label(), invoked);
@@ -212,12 +207,7 @@ async fn call_method(
 }
 
 /// Where a step stands; a method that is run alone stands in no workflow.
-async fn origin_of(
-    context: &Context<'_>,
-    place: Place<'_>,
-    scope: &Scope,
-    call: &Call,
-) -> Result<Origin, RunProblem> {
+async fn origin_of(context: &Context<'_>, place: Place<'_>, scope: &Scope, call: &Call) -> Result<Origin, RunProblem> {
     let workflow = context.workflow;
     let step = (!workflow.id.is_empty()).then(|| StepOrigin {
         workflow_id: workflow.id.clone(),
