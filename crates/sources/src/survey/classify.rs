@@ -39,7 +39,8 @@ pub(super) fn classify(view: &mut View, places: &Places, path: &str, problems: &
         Content::Absent if view.is_link(path) => Some(ReadFailure::dangling_link()),
         Content::Absent | Content::Outside => return Class::Gone,
     };
-    let Some(module) = &record.module else {
+    // What a link led to once says nothing of one that leads nowhere: the file may have been another.
+    let Some(module) = record.module.as_ref().filter(|_| !matches!(record.content, Content::Absent)) else {
         // Nothing was ever read of it: it may be an entry point, and must not vanish from sight.
         return match (place.kinds.first().copied(), failure) {
             (Some(kind), Some(failure)) => {

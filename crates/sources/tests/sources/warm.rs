@@ -41,6 +41,23 @@ async fn fault_11_a_second_context_reads_nothing_again() -> Result {
 }
 
 #[tokio::test]
+async fn what_a_file_was_says_nothing_of_a_link_in_its_place_that_leads_nowhere() -> Result {
+    for before in
+        ["export const helper = 1;", "export const vault = {};", "export const model = { type: '@acme/was' };"]
+    {
+        let repository = Repository::new(SMALL)?;
+        repository.files.write("extensions/models/was.ts", before)?;
+        repository.survey().await?;
+        repository.files.remove("extensions/models/was.ts")?;
+        std::os::unix::fs::symlink("nowhere", repository.files.path("extensions/models/was.ts"))?;
+        let (seen, scratch) = (repository.survey().await?, repository.without_memory().await?);
+        assert_eq!(render(&seen), render(&scratch), "{before}");
+        assert_eq!(seen.disk, scratch.disk, "{before}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_touch_opens_one_file_and_changes_nothing() -> Result {
     let repository = Repository::new(SMALL)?;
     let before = repository.warm_up().await?;
