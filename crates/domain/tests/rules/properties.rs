@@ -140,9 +140,10 @@ fn checked_scan(world: &mut World, retrying: Retrying) {
     });
     let mut asked = BTreeSet::new();
     for step in again.steps {
-        // After one that was tried, another one of its cause may be due.
+        // After one that was tried, another one of its cause may be due: whichever was tried longest ago, behind others
+        // that wait.
         let is_next = match &step.verdict {
-            Verdict::Stale(Stale::RetryFailedBuild { failure }) => {
+            Verdict::Stale(Stale::RetryFailedBuild { failure }) if step.action.is_attempt() => {
                 matches!(retrying, Retrying::Due) && asked.insert(failure.cause.clone())
             }
             _ => false,
@@ -354,4 +355,27 @@ proptest! {
         let read = inputs(&format!("s{s}/c{c}/p{p}/b{b}"));
         prop_assert_eq!(inputs(&inputs_text(&read)), read);
     }
+}
+
+#[test]
+fn of_rows_that_fail_for_one_cause_the_one_that_was_tried_longest_ago_is_due() {
+    let mut world = World::new(PATHS.map(|path| (path, Content::Good(0))));
+    for happening in [
+        Happening::Workers(false),
+        Happening::Scan(Retrying::All),
+        Happening::Wait,
+        // The first one is tried once more than the others, and fails for the same cause.
+        Happening::Edit(0, Content::Good(1)),
+        Happening::LoseBundle(0),
+        Happening::Scan(Retrying::None),
+        Happening::Wait,
+        Happening::Network(false),
+        Happening::Scan(Retrying::Due),
+    ] {
+        happen(&mut world, &happening);
+    }
+    assert_eq!(world.attempts, [("b.ts".to_owned(), true)]);
+    let again = world.plan(Retry::due(world.now));
+    let tried = again.steps.iter().filter(|step| step.action.is_attempt()).map(|step| step.source.path.as_str());
+    assert_eq!(tried.collect::<Vec<_>>(), ["c.ts"], "the one before has failed for another cause");
 }
