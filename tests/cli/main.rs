@@ -14,6 +14,7 @@ mod data;
 mod deno;
 mod doctor;
 mod export;
+mod extensions;
 mod faults;
 mod fence;
 mod fixtures;

@@ -3,6 +3,7 @@
 //! With the variable `MANGROVE_TEST_CLOCK` this program is Mangrove on a clock that stands still; without, it tests it.
 //! `INSTA_UPDATE=always cargo nextest run -p mangrove-cli --test snapshots` writes the files again.
 
+mod extensions;
 mod problems;
 mod runs;
 mod scene;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
             .with_clock(Arc::new(clock))
             .run();
     }
-    let tests = start::TESTS.iter().chain(problems::TESTS).chain(runs::TESTS);
+    let tests = start::TESTS.iter().chain(problems::TESTS).chain(runs::TESTS).chain(extensions::TESTS);
     let trials = tests.map(|(name, test)| {
         Trial::test(*name, move || {
             test();

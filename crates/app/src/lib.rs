@@ -85,6 +85,7 @@ pub mod builtin;
 pub mod catalogue;
 pub mod data;
 pub mod doctor;
+pub mod extensions;
 pub mod health;
 pub mod loaders;
 pub mod method;

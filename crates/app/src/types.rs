@@ -105,6 +105,9 @@ impl ReadyType {
     }
 }
 
+/// How the types of the collective begin whose extensions other programs pull by themselves.
+const TRUSTED: &str = "@swamp/";
+
 /// Why a type cannot run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotReady {
@@ -269,6 +272,13 @@ impl NotReady {
         reasons
     }
 
+    /// Types of the collective that everybody trusts come with extensions of its own, which nobody pulls unasked.
+    fn pull(&self) -> Option<Advice> {
+        let mut segments = self.type_name.as_str().strip_prefix(TRUSTED)?.split('/');
+        let name = format!("{TRUSTED}{}", segments.next().filter(|name| !name.is_empty())?);
+        Some(Advice::new(UserAction::PullExtension { name, is_forced: false }).and(" pulls it, if a registry has it"))
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn advice(&self) -> Advice {
@@ -287,7 +297,9 @@ impl NotReady {
             (true, false) => Advice::new("run ").and(UserAction::Scan),
             (true, true) => {
                 let remedy = unobservable.iter().find_map(Problem::remedy);
-                remedy.unwrap_or_else(|| Advice::new(UserAction::ListTypes).and(" lists the known types"))
+                remedy
+                    .or_else(|| self.pull())
+                    .unwrap_or_else(|| Advice::new(UserAction::ListTypes).and(" lists the known types"))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
-use mangrove_app::{scan, service::ServiceError, types::NotReady, vault::SecretError};
+use mangrove_app::{extensions::ExtensionError, scan, service::ServiceError, types::NotReady, vault::SecretError};
 use mangrove_documents::{ErrorDocument, ErrorReport, FailureDocument};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
@@ -31,6 +31,26 @@ impl From<SecretError> for CommandError {
                 Self::no(Some(error.code()), error.to_string(), None)
             }
             SecretError::Files(files) => Self::fault("listing the vaults", &files.fault),
+        }
+    }
+}
+
+impl From<ExtensionError> for CommandError {
+    fn from(error: ExtensionError) -> Self {
+        let report = ErrorReport::from(&error);
+        match &error {
+            ExtensionError::Refused(_) => Self::answer(report),
+            ExtensionError::Failed(fault) => match fault.code {
+                Code::INVALID_INPUT => Self::mistake(report),
+                // What was asked for cannot be had, and we have done what we can.
+                Code::PACKAGE_NOT_FOUND
+                | Code::PACKAGE_MALFORMED
+                | Code::INTEGRITY_MISMATCH
+                | Code::IMPORT_OUTSIDE_ROOT
+                | Code::REGISTRY_REFUSED
+                | Code::OFFLINE => Self::answer(report),
+                _ => Self::failed(report),
+            },
         }
     }
 }

@@ -282,6 +282,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Run(args::Run::Logs { id, follow: false }) => commands::run::logs(context, &id).await,
         Command::Run(args::Run::Logs { id, follow: true }) => commands::run::follow(context, &id).await,
         Command::Run(args::Run::Cancel { id }) => commands::run::cancel(context, &id).await,
+        Command::Extension(extension) => commands::extension::run(context, extension).await,
         Command::Vault(vault) => commands::vault::run(context, vault, &compose::entropy()).await,
         Command::Serve(serve) => commands::serve::run(context, &serve).await,
         Command::Doctor(arguments) => commands::doctor::run(context, &arguments).await,

@@ -38,6 +38,11 @@ fn command(action: &UserAction) -> String {
         UserAction::RebuildCatalog => "mangrove catalog rebuild".to_owned(),
         UserAction::Repair => "mangrove doctor --repair --apply".to_owned(),
         UserAction::InstallDeno => "mangrove runtime install deno".to_owned(),
+        UserAction::InstallExtensions => "mangrove extension install".to_owned(),
+        UserAction::ListExtensions => "mangrove extension list".to_owned(),
+        UserAction::PullExtension { name, is_forced: false } => format!("mangrove extension pull {name}"),
+        UserAction::PullExtension { name, is_forced: true } => format!("mangrove extension pull {name} --force"),
+        UserAction::RemoveChangedExtension { name } => format!("mangrove extension rm {name} --force"),
     }
 }
 

@@ -16,6 +16,7 @@ mod earlier_run;
 mod error;
 mod error_report;
 mod evaluated;
+mod extension;
 mod failure;
 pub mod human;
 pub mod json;
@@ -55,6 +56,10 @@ pub use self::{
     error::{BlockedDocument, DepartedDocument, ErrorDocument, NamedDocument},
     error_report::{ErrorReport, hint_for},
     evaluated::evaluated_workflow,
+    extension::{
+        ExtensionInstallDocument, ExtensionListDocument, ExtensionPullDocument, ExtensionRemovalDocument,
+        InstalledExtensionDocument, ListedExtensionDocument, PulledExtensionDocument,
+    },
     failure::{FailureDocument, FaultDocument},
     model::{
         CreatedModelDocument, FoundModelDocument, ModelDocument, ModelMethodDocument, ModelSearchDocument,

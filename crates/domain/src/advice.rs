@@ -38,6 +38,22 @@ pub enum UserAction {
     Repair,
     /// Downloading the version of Deno that this version of Mangrove works with.
     InstallDeno,
+    /// Pulling what the lockfile names and is not there.
+    InstallExtensions,
+    /// Listing the extensions that were pulled.
+    ListExtensions,
+    /// Pulling an extension.
+    PullExtension {
+        /// Its name, or where it lies.
+        name: String,
+        /// Also where files were changed.
+        is_forced: bool,
+    },
+    /// Removing an extension although its files were changed.
+    RemoveChangedExtension {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// A piece of an [`Advice`].
@@ -134,6 +150,13 @@ impl fmt::Display for UserAction {
             UserAction::RebuildCatalog => out.write_str("a rebuild of the catalog"),
             UserAction::Repair => out.write_str("a repair"),
             UserAction::InstallDeno => out.write_str("an installation of Deno"),
+            UserAction::InstallExtensions => out.write_str("an installation of the locked extensions"),
+            UserAction::ListExtensions => out.write_str("the list of pulled extensions"),
+            UserAction::PullExtension { name, is_forced: false } => write!(out, "a pull of `{name}`"),
+            UserAction::PullExtension { name, is_forced: true } => {
+                write!(out, "a pull of `{name}` that replaces what was changed")
+            }
+            UserAction::RemoveChangedExtension { name } => write!(out, "the removal of `{name}` with what was changed"),
         }
     }
 }

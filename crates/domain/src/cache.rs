@@ -56,4 +56,6 @@ pub struct LockUpdate {
     pub requirements: Vec<UpdatedRequirement>,
     /// Names that no lock has.
     pub unknown: Vec<String>,
+    /// Where a lock lies now that was damaged: what it locked is resolved again.
+    pub set_aside: Option<PathBuf>,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    advice::{Advice, UserAction},
     problem::{Code, Problem, Severity},
     source::RelativePath,
 };
@@ -58,11 +59,13 @@ impl Drift {
                 "its files do not match the checksum in the lockfile, or that was computed by another rule",
             ),
         };
+        let again = UserAction::PullExtension { name: self.extension.to_string(), is_forced: true };
         let advice = match self.difference {
-            Difference::Missing | Difference::Extra => "pull the extension again, or remove the file",
-            Difference::Changed | Difference::Unconfirmed => {
-                "pull the extension again; your own changes belong in a source of the repository"
+            Difference::Missing | Difference::Extra => {
+                Advice::new(again).and(" puts the extension in place again; or remove the file")
             }
+            Difference::Changed | Difference::Unconfirmed => Advice::new(again)
+                .and(" puts the extension in place again; your own changes belong in a source of the repository"),
         };
         let root = format!("pulled:{}", self.extension);
         Some(

@@ -109,6 +109,7 @@ pub mod position;
 pub mod problem;
 pub mod program;
 pub mod protected;
+pub mod pulled;
 pub mod route;
 pub mod row;
 pub mod run;

@@ -56,6 +56,16 @@ pub fn write_through(
     Written::new(scratch, SHARED, content, durability)?.replace(&directory, name)
 }
 
+/// Replaces the file at `path`, which lies below `root`, with one that may be read by whoever reads other new files of
+/// this process. Makes the directories that are missing.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_shared(root: &Path, path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
+    let (directory, name) = Directory::make_for(root, path)?;
+    Written::new(&directory, SHARED, content, durability)?.replace(&directory, name)
+}
+
 /// Gives the content a name in a directory that nobody has yet; only its owner may read it. False if the name is taken.
 ///
 /// # Errors

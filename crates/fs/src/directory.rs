@@ -223,6 +223,25 @@ impl Directory {
         Ok(fsync(&self.handle)?)
     }
 
+    /// Lets two files or directories take each other's place at one moment.
+    ///
+    /// # Errors
+    /// That of the operating system; [`io::ErrorKind::Unsupported`] where it cannot do that.
+    pub(crate) fn exchange(&self, name: &OsStr, other: &Self, other_name: &OsStr) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            match renameat_with(&self.handle, name, &other.handle, other_name, RenameFlags::EXCHANGE) {
+                // Some file systems do not have it.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+                outcome => return Ok(outcome?),
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (name, other, other_name);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Gives a file or directory of this one another name, in this directory or another one of the file system.
     pub(crate) fn rename(&self, name: &OsStr, target: &Self, new_name: &OsStr) -> io::Result<()> {
         Ok(renameat(&self.handle, name, &target.handle, new_name)?)

@@ -13,6 +13,7 @@ pub mod files;
 pub mod json_text;
 pub mod leftovers;
 pub mod lock;
+pub mod pulled;
 pub mod read;
 mod reason;
 pub mod staging;

@@ -20,6 +20,16 @@ pub fn write(root: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     create(root, path)?.write_all(content)
 }
 
+/// The same of a new file with these permissions, from which the process's umask takes away.
+///
+/// # Errors
+/// As [`write()`].
+pub(crate) fn write_as(root: &Path, path: &Path, content: &[u8], permissions: Mode) -> io::Result<()> {
+    let (directory, name) = Directory::make_for(root, path)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    File::from(openat(directory, name, flags, permissions)?).write_all(content)
+}
+
 /// Makes an empty file below such a directory, or cuts the one that is there, to be written to.
 ///
 /// # Errors

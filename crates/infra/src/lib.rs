@@ -38,7 +38,7 @@
 //! | `expressions` | `expressions`: the values of `${{ … }}` | cel |
 //! | `schema` | `schema`: JSON Schema | jsonschema |
 //! | `calendar` | `calendar`: when schedules are due | croner, chrono, chrono-tz |
-//! | `bundler` | `bundler`, `worker`, `inspection_cache`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
+//! | `bundler` | `bundler`, `worker`, `inspection_cache`, `extension_packages`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
 //! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
 //! | `vaults` | `vaults`: secrets in encrypted files | ring |
 //! | `watcher` | `watcher`: changes of files as they happen | notify |
@@ -63,6 +63,8 @@ pub mod databases;
 pub mod documents;
 #[cfg(feature = "expressions")]
 pub mod expressions;
+#[cfg(feature = "bundler")]
+pub mod extension_packages;
 #[cfg(feature = "bundler")]
 pub mod inspection_cache;
 pub mod no_packages;

@@ -1,5 +1,5 @@
-//! Package archives: gzipped tar files from strangers. Nothing in one can leave the folder it is unpacked
-//! into, fill the disk or keep us busy without end.
+//! Archives of packages and extensions: gzipped tar files from strangers. Nothing in one can leave the folder it is
+//! unpacked into, fill the disk or keep us busy without end.
 
 use std::{
     io::{self, Read, Write},
@@ -91,15 +91,27 @@ impl From<UnpackError> for Fault {
     }
 }
 
-/// Unpacks an archive below `destination`, without its first path segment; with `None` reads it to the end
-/// and writes nothing, which finds every fault but those of the disk.
-///
-/// Links are left out, as npm does; one that leads out of the package makes the whole archive unusable.
+/// What an entry of an archive is.
+pub enum Content<'a> {
+    /// A file, to be read once.
+    File(&'a mut dyn Read),
+    /// A link to another place in the archive: its path from the top.
+    Link(PathBuf),
+}
+
+/// Reads an archive to its end, and lets `visit` look at each file and link: under its path from the top of the archive, and
+/// with the number of bytes that it may still read. It gives the number that it has read, or `None` if there are more.
 ///
 /// # Errors
-/// [`UnpackError`]; files that were written by then stay.
-pub fn unpack(package: &str, archive: &[u8], destination: Option<&Path>, bounds: Bounds) -> Result<(), UnpackError> {
+/// [`UnpackError`]: what leads out, what is neither file nor directory nor link, what has no end.
+pub fn read(
+    package: &str,
+    archive: &[u8],
+    bounds: Bounds,
+    mut visit: impl FnMut(&Path, Content<'_>, u64) -> Result<Option<u64>, UnpackError>,
+) -> Result<(), UnpackError> {
     let unreadable = |source| UnpackError::Unreadable { package: package.to_owned(), source };
+    let too_large = |bound| UnpackError::TooLarge { package: package.to_owned(), bound };
     let mut reader = tar::Archive::new(flate2::read::GzDecoder::new(archive));
     let mut entries = 0_u64;
     let mut files = 0_u64;
@@ -108,36 +120,23 @@ pub fn unpack(package: &str, archive: &[u8], destination: Option<&Path>, bounds:
         let mut entry = entry.map_err(unreadable)?;
         entries += 1;
         if entries > bounds.entries {
-            let bound = format!("{} entries", bounds.entries);
-            return Err(UnpackError::TooLarge { package: package.to_owned(), bound });
+            return Err(too_large(format!("{} entries", bounds.entries)));
         }
         let path = entry.path().map_err(unreadable)?.into_owned();
         let wrong = |problem| UnpackError::Entry { package: package.to_owned(), path: path.clone(), problem };
-        let inside = inside(&path).map_err(wrong)?;
+        let inside = normalised(&path).map_err(wrong)?;
         let kind = entry.header().entry_type();
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let Some(inside) = inside else { continue };
-                let target = destination.map(|directory| (directory, directory.join(inside)));
-                let limit = bounds.bytes - bytes;
                 files += 1;
-                bytes += write_file(
-                    package,
-                    &mut entry,
-                    target.as_ref().map(|(root, path)| (*root, path.as_path())),
-                    limit,
-                )?
-                .ok_or_else(|| UnpackError::TooLarge {
-                    package: package.to_owned(),
-                    bound: format!("{} bytes", bounds.bytes),
-                })?;
+                let read = visit(&inside, Content::File(&mut entry), bounds.bytes - bytes)?;
+                bytes += read.ok_or_else(|| too_large(format!("{} bytes", bounds.bytes)))?;
             }
             EntryType::Symlink | EntryType::Link => {
                 let link = entry.link_name().map_err(unreadable)?.ok_or_else(|| wrong("links to nothing"))?;
                 let base = if kind == EntryType::Link { Path::new("") } else { path.parent().unwrap_or(&path) };
-                if leaves(base, &link) {
-                    return Err(wrong("links out of the package"));
-                }
+                let target = target(base, &link).ok_or_else(|| wrong("links out of the package"))?;
+                visit(&inside, Content::Link(target), 0)?;
             }
             EntryType::Directory | EntryType::XGlobalHeader | EntryType::XHeader => {}
             _ => return Err(wrong("is neither a file nor a directory")),
@@ -146,7 +145,7 @@ pub fn unpack(package: &str, archive: &[u8], destination: Option<&Path>, bounds:
     // The end of the tar is not the end of the gzip stream, whose checksum comes last.
     let rest = io::copy(&mut reader.into_inner().take(bounds.bytes), &mut io::sink()).map_err(unreadable)?;
     if rest >= bounds.bytes {
-        return Err(UnpackError::TooLarge { package: package.to_owned(), bound: format!("{} bytes", bounds.bytes) });
+        return Err(too_large(format!("{} bytes", bounds.bytes)));
     }
     if files == 0 {
         return Err(UnpackError::Empty { package: package.to_owned() });
@@ -154,44 +153,62 @@ pub fn unpack(package: &str, archive: &[u8], destination: Option<&Path>, bounds:
     Ok(())
 }
 
-/// The path without its first segment; `None` if nothing is left.
-fn inside(path: &Path) -> Result<Option<PathBuf>, &'static str> {
+/// Unpacks an archive below `destination`, without its first path segment; with `None` reads it to the end
+/// and writes nothing, which finds every fault but those of the disk.
+///
+/// Links are left out, as npm does; one that leads out of the package makes the whole archive unusable.
+///
+/// # Errors
+/// [`UnpackError`]; files that were written by then stay.
+pub fn unpack(package: &str, archive: &[u8], destination: Option<&Path>, bounds: Bounds) -> Result<(), UnpackError> {
+    read(package, archive, bounds, |path, content, limit| {
+        let inside: PathBuf = path.components().skip(1).collect();
+        match content {
+            Content::File(source) if !inside.as_os_str().is_empty() => {
+                let target = destination.map(|directory| (directory, directory.join(inside)));
+                let target = target.as_ref().map(|(root, path)| (*root, path.as_path()));
+                write_file(package, source, target, limit)
+            }
+            Content::File(_) | Content::Link(_) => Ok(Some(0)),
+        }
+    })
+}
+
+/// The path without what makes no difference.
+fn normalised(path: &Path) -> Result<PathBuf, &'static str> {
     let mut inside = PathBuf::new();
-    let mut is_first = true;
     for component in path.components() {
         match component {
             Component::CurDir => {}
-            Component::Normal(name) => {
-                if !is_first {
-                    inside.push(name);
-                }
-                is_first = false;
-            }
+            Component::Normal(name) => inside.push(name),
             Component::ParentDir => return Err("leads upward"),
             Component::RootDir | Component::Prefix(_) => return Err("has an absolute path"),
         }
     }
-    Ok((!inside.as_os_str().is_empty()).then_some(inside))
+    Ok(inside)
 }
 
-/// True if `link`, read from the directory `base`, leaves the first segment of the archive.
-fn leaves(base: &Path, link: &Path) -> bool {
-    let mut depth = base.components().filter(|component| matches!(component, Component::Normal(_))).count();
+/// Where `link` leads from the directory `base`, by its path from the top of the archive; `None` if it leaves the first
+/// segment of the archive.
+fn target(base: &Path, link: &Path) -> Option<PathBuf> {
+    let mut target: PathBuf = base.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     for component in link.components() {
         match component {
             Component::CurDir => {}
-            Component::Normal(_) => depth += 1,
-            Component::ParentDir if depth > 1 => depth -= 1,
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return true,
+            Component::Normal(name) => target.push(name),
+            Component::ParentDir if target.components().count() > 1 => {
+                target.pop();
+            }
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
         }
     }
-    false
+    Some(target)
 }
 
 /// Copies one file; `Ok(None)` if it is longer than `limit` bytes.
 fn write_file(
     package: &str,
-    source: &mut impl Read,
+    source: &mut dyn Read,
     target: Option<(&Path, &Path)>,
     limit: u64,
 ) -> Result<Option<u64>, UnpackError> {

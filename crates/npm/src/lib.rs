@@ -1,4 +1,4 @@
-//! Packages from an npm registry: resolved, locked, fetched, verified, cached, and built once into vendor
+//! Packages from an npm registry, and the client of registries of extensions ([`extensions`]). Packages are resolved, locked, fetched, verified, cached, and built once into vendor
 //! bundles. How the parts fit together and what each file on disk means: `design/packages.md`; why there is
 //! a resolver of our own: `design/decisions/0004-npm-resolver.md`.
 
@@ -8,6 +8,7 @@ pub mod address;
 pub mod archive;
 pub mod cache;
 pub mod deno_lock;
+pub mod extensions;
 mod fetch;
 mod flight;
 pub mod lock;

@@ -84,7 +84,7 @@ pub enum Error {
         source: io::Error,
     },
     /// It is no JSON of the expected form.
-    #[error("{path} is damaged; restore it, or remove it to resolve the packages again")]
+    #[error("{path} is damaged; restore it, or let an update of the locks set it aside")]
     Damaged {
         /// Which one.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// Its content makes no sense.
-    #[error("{path} is damaged at {place:?}: {problem}; restore it, or remove it to resolve the packages again")]
+    #[error("{path} is damaged at {place:?}: {problem}; restore it, or let an update of the locks set it aside")]
     Nonsense {
         /// Which one.
         path: PathBuf,
@@ -229,6 +229,27 @@ impl Lock {
         self.write(&trees)?;
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
+    }
+
+    /// Sets a damaged file aside, so that what it locked is resolved again; the name that it has then. One that can be
+    /// understood, or that a newer version wrote, stays.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn set_aside(&self) -> Result<Option<PathBuf>, Error> {
+        let _guard = self.guard()?;
+        match self.read() {
+            Ok(_) => return Ok(None),
+            Err(Error::Damaged { .. } | Error::Nonsense { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let mut aside = self.path.clone().into_os_string();
+        aside.push(".damaged");
+        let aside = PathBuf::from(aside);
+        let failed = |source| Error::Write { path: self.path.clone(), source };
+        atomic::rename(directory_of(&self.path), &self.path, &aside).map_err(failed)?;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(Some(aside))
     }
 
     /// Waits until nobody else changes the file; until it is dropped, nobody does.

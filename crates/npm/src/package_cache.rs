@@ -30,6 +30,7 @@ impl PackageCache for NpmPackages {
         Ok(LockUpdate {
             requirements: update.requirements.into_iter().map(requirement).collect(),
             unknown: update.unknown,
+            set_aside: update.set_aside,
         })
     }
 }

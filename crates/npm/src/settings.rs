@@ -119,7 +119,7 @@ impl Settings {
             } else if let Some(scope) = key.strip_suffix(":registry").filter(|scope| scope.starts_with('@')) {
                 settings.scopes.insert(scope.to_owned(), address(&expanded()?, origin)?);
             } else if let Some(place) = key.strip_suffix(":_authToken") {
-                let credential = expanded().map(|token| Credential(format!("Bearer {token}")));
+                let credential = expanded().map(|token| Credential::bearer(&token));
                 settings.credentials.insert(with_slash(place), credential);
             } else if let Some(place) = key.strip_suffix(":_auth") {
                 let credential = expanded().map(|pair| Credential(format!("Basic {pair}")));
@@ -163,6 +163,11 @@ impl Credential {
     fn basic(name: &str, password: &str) -> Self {
         let decoded = BASE64.decode(password.trim()).unwrap_or_else(|_| password.as_bytes().to_vec());
         Self(format!("Basic {}", BASE64.encode([name.as_bytes(), b":", &decoded].concat())))
+    }
+
+    /// A token.
+    pub(crate) fn bearer(token: &str) -> Self {
+        Self(format!("Bearer {token}"))
     }
 
     /// The value of the header.

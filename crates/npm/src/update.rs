@@ -1,6 +1,6 @@
 //! Moving locks on purpose: `mangrove cache update`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use futures::{StreamExt as _, stream};
 use mangrove_domain::{failure::Fault, problem::Code};
@@ -34,18 +34,23 @@ pub struct Update {
     pub requirements: Vec<Updated>,
     /// Names that no lock of ours has.
     pub unknown: Vec<String>,
+    /// Where the lock of the state directory lies now, which was damaged.
+    pub set_aside: Option<PathBuf>,
 }
 
 impl NpmPackages {
     /// Resolves what is locked again, in `mangrove.lock` and in the lock of the state directory, and keeps what
     /// comes of it where it stood. Only packages of these names, or all if there are none. With `pin`,
     /// `mangrove.lock` receives everything that is locked. A requirement that cannot be resolved, or whose
-    /// packages cannot be had, stays as it was.
+    /// packages cannot be had, stays as it was. A lock of the state directory that is damaged is set aside: what it locked is
+    /// resolved when it is needed.
     ///
     /// # Errors
     /// A lock that cannot be read or written; `LOCK_OUTDATED` if locks must not move and would.
     pub async fn update(&self, names: &[String], pin: bool) -> Result<Update, Fault> {
         let inner = &self.inner;
+        // The one that is committed is mended by those who commit it.
+        let set_aside = if inner.is_locked { None } else { inner.own.set_aside()? };
         let (committed, own) = (inner.committed.trees()?, inner.own.trees()?);
         let mut locked: BTreeMap<Requirement, Arc<Tree>> = BTreeMap::new();
         for (key, tree) in own.iter().chain(committed.iter()) {
@@ -99,7 +104,7 @@ impl NpmPackages {
             Ok(inner.own.replace(&into_own)?)
         })
         .await?;
-        Ok(Update { requirements, unknown })
+        Ok(Update { requirements, unknown, set_aside })
     }
 
     async fn resolve_again(&self, requirement: &Requirement) -> Result<Tree, Fault> {

@@ -17,6 +17,7 @@ use mangrove_domain::{
     ports::Documents,
     position::Position,
     problem::{Code, Problem},
+    pulled::LOCKFILE,
     source::{Extension, Kind, Origin, RelativePath, RootId},
 };
 use mangrove_fs::faults::{Operation, io_fault};
@@ -211,6 +212,16 @@ impl Layout {
             .at_if(position)
             .advise("use a path relative to the repository")),
         }
+    }
+
+    /// Where the lockfile of pulled extensions may lie, below the root: in the directory of the models. The first one that
+    /// is there counts; a new one is written to the first place.
+    #[must_use]
+    pub fn lockfile_places(&self) -> Vec<String> {
+        let configured = self.directory_setting("modelsDir").map(|directory| join(directory, LOCKFILE));
+        let configured = configured.and_then(|path| RelativePath::parse(&path).ok()).map(|path| path.to_string());
+        let usual = join(EXTENSIONS_DIRECTORY, &join("models", LOCKFILE));
+        configured.into_iter().chain([usual]).collect()
     }
 
     /// What a setting says, as it is written.

@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod checkout;
 mod config;
 mod graph;
 mod layout;
@@ -32,6 +33,7 @@ mod views;
 mod walk;
 mod workflows;
 
+pub use checkout::Checkout;
 pub use layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS, find_repository};
 pub use options::TreeOptions;
 pub use stat_cache::FILE_NAME as STAT_CACHE_FILE;

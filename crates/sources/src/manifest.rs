@@ -7,21 +7,24 @@ use std::{
 
 use mangrove_domain::{
     document::Node,
+    form::scalar_text,
     kind_layout::KindLayout,
     ports::Documents,
     position::Position,
     problem::{Code, Problem},
+    pulled::{MANIFEST, is_scoped_name},
     source::{Extension, RelativePath},
     version::CalendarVersion,
 };
 
 use super::{
     path::{join, parent},
+    problems::warning,
     view::View,
 };
 
 /// The name of a manifest.
-pub(super) const FILE: &str = "manifest.yaml";
+pub(super) const FILE: &str = MANIFEST;
 
 /// What a usable manifest says.
 #[derive(Debug, Default)]
@@ -128,10 +131,16 @@ struct ManifestReader<'a> {
 }
 
 impl ManifestReader<'_> {
+    /// What keeps the manifest from being understood.
     fn wrong(&mut self, node: &Node, message: String) {
         self.is_usable = false;
         let position = Some(node.position(self.path));
         self.problems.push(problem(self.path, Code::INVALID_DOCUMENT, position, message));
+    }
+
+    /// What breaks a rule for those who publish. The rest of the manifest counts.
+    fn odd(&mut self, node: &Node, message: String) {
+        self.problems.push(warning(Code::INVALID_DOCUMENT, self.path, message).at(node.position(self.path)));
     }
 
     fn manifest(&mut self, root: &Node, keys: &[Arc<str>]) -> Manifest {
@@ -142,17 +151,11 @@ impl ManifestReader<'_> {
         if let Some(node) = root.get("manifestVersion")
             && node.to_json().to_string() != "1"
         {
-            self.wrong(node, format!("`manifestVersion` must be 1, found {}", node.to_json()));
+            self.odd(node, format!("`manifestVersion` should be 1, found {}", node.to_json()));
         }
-        let name = self.text(root, "name", |text| {
-            let rest = text.strip_prefix('@').ok_or("must be `@collective/name`")?;
-            let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with('.') && segment != "..";
-            let is_name = rest.contains('/') && rest.split('/').all(is_segment) && !rest.contains(char::is_whitespace);
-            if is_name { Ok(()) } else { Err("must be `@collective/name`") }
-        });
-        let version = self.text(root, "version", |text| {
-            CalendarVersion::parse(text).map(|_| ()).map_err(|_| "must be `YYYY.MM.DD.N` with a real date")
-        });
+        let name = self.text(root, "name", "`@collective/name`", is_scoped_name);
+        let version =
+            self.text(root, "version", "`YYYY.MM.DD.N` with a real date", |text| CalendarVersion::parse(text).is_ok());
         let extension = match (name, version) {
             (Some(name), Some(version)) => Some(Extension { name: name.into(), version: version.into() }),
             (None, _) | (_, None) => None,
@@ -164,7 +167,7 @@ impl ManifestReader<'_> {
                 Some("typedDir") => {}
                 Some(_) | None => {
                     let found = node.to_json();
-                    self.wrong(node, format!("`paths.base` must be typedDir or manifest, found {found}"));
+                    self.odd(node, format!("`paths.base` should be typedDir or manifest, found {found}"));
                 }
             }
         }
@@ -178,24 +181,24 @@ impl ManifestReader<'_> {
         manifest
     }
 
-    /// A text that must satisfy a rule, if it is there.
-    fn text(&mut self, root: &Node, key: &str, rule: impl Fn(&str) -> Result<(), &'static str>) -> Option<String> {
+    /// A text, if it is there. Any that is not empty will do; those who publish have to keep the rule.
+    fn text(&mut self, root: &Node, key: &str, rule: &str, keeps: impl Fn(&str) -> bool) -> Option<String> {
         let node = root.get(key)?;
-        let Some(text) = node.as_str() else {
-            self.wrong(node, format!("`{key}` must be a string, found {}", node.type_name()));
+        let Some(text) = scalar_text(node).filter(|text| !text.is_empty()) else {
+            let found = if node.as_str() == Some("") { "an empty string" } else { node.type_name() };
+            self.wrong(node, format!("`{key}` must be a text, found {found}"));
             return None;
         };
-        if let Err(rule) = rule(text) {
-            self.wrong(node, format!("`{key}` {rule}, found {text:?}"));
-            return None;
+        if !keeps(&text) {
+            self.odd(node, format!("`{key}` of what is published is {rule}, found {text:?}"));
         }
-        Some(text.to_owned())
+        Some(text)
     }
 
     /// Paths that lead down. One that does not is refused; the others count.
     fn list(&mut self, key: &str, node: &Node, base: &str) -> Vec<Listed> {
         let Some(items) = node.as_list() else {
-            self.wrong(node, format!("`{key}` must be a list of paths, found {}", node.type_name()));
+            self.odd(node, format!("`{key}` should be a list of paths, found {}", node.type_name()));
             return Vec::new();
         };
         let mut listed = Vec::new();
@@ -208,10 +211,8 @@ impl ManifestReader<'_> {
             } else {
                 let found = item.to_json();
                 let message = format!("`{key}` must list paths that lead down from the manifest, found {found}");
-                self.problems.push(
-                    problem(self.path, Code::INVALID_DOCUMENT, Some(position), message)
-                        .advise("the path is refused; the others count"),
-                );
+                let refused = warning(Code::INVALID_DOCUMENT, self.path, message).at(position);
+                self.problems.push(refused.advise("the path is refused; the others count"));
             }
         }
         listed

@@ -74,6 +74,12 @@ impl LocalTree {
         &self.options.repository
     }
 
+    /// The directory that the repository's own extensions lie below, with the lockfile of pulled ones; without symbolic links.
+    #[must_use]
+    pub fn code_directory(&self) -> &Path {
+        self.options.extensions_directory.as_ref().unwrap_or(&self.options.repository)
+    }
+
     /// The repository's identifier, as the marker said when the tree was opened.
     #[must_use]
     pub fn repository_id(&self) -> Option<&str> {

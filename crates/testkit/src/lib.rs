@@ -1,7 +1,9 @@
 //! Fixtures, strict fakes, faults and contract suites. A development dependency only.
 
+mod archives;
 pub mod contract;
 pub mod corpus;
+pub mod extensions;
 pub mod fakes;
 pub mod fixture;
 pub mod graphs;

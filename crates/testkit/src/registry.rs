@@ -13,179 +13,10 @@ use std::{
     thread::JoinHandle,
 };
 
-use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
-use ssri::{Algorithm, IntegrityOpts};
 
-/// A package with one version.
-#[derive(Clone, Debug)]
-pub struct FakePackage {
-    name: String,
-    version: String,
-    manifest: BTreeMap<String, Value>,
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    path: String,
-    kind: EntryKind,
-}
-
-#[derive(Clone, Debug)]
-enum EntryKind {
-    File(Vec<u8>),
-    Symlink(String),
-    HardLink(String),
-    Pipe,
-}
-
-impl FakePackage {
-    /// A package with a `package.json` that makes it an ES module with the entry `index.js`.
-    #[must_use]
-    pub fn new(name: &str, version: &str) -> Self {
-        let manifest = json!({ "name": name, "version": version, "type": "module", "main": "index.js" });
-        let text = manifest.to_string();
-        Self { name: name.to_owned(), version: version.to_owned(), manifest: BTreeMap::new(), entries: Vec::new() }
-            .file("package.json", &text)
-    }
-
-    /// With a file; the path is relative to the package.
-    #[must_use]
-    pub fn file(self, path: &str, text: &str) -> Self {
-        self.raw_file(&format!("package/{path}"), text.as_bytes())
-    }
-
-    /// With a file under exactly this path in the archive, however wrong it is.
-    #[must_use]
-    pub fn raw_file(mut self, path: &str, bytes: &[u8]) -> Self {
-        self.entries.push(Entry { path: path.to_owned(), kind: EntryKind::File(bytes.to_vec()) });
-        self
-    }
-
-    /// With a symbolic link under exactly this path in the archive.
-    #[must_use]
-    pub fn raw_symlink(mut self, path: &str, target: &str) -> Self {
-        self.entries.push(Entry { path: path.to_owned(), kind: EntryKind::Symlink(target.to_owned()) });
-        self
-    }
-
-    /// With a hard link under exactly this path in the archive.
-    #[must_use]
-    pub fn raw_hard_link(mut self, path: &str, target: &str) -> Self {
-        self.entries.push(Entry { path: path.to_owned(), kind: EntryKind::HardLink(target.to_owned()) });
-        self
-    }
-
-    /// With a named pipe under exactly this path in the archive.
-    #[must_use]
-    pub fn raw_pipe(mut self, path: &str) -> Self {
-        self.entries.push(Entry { path: path.to_owned(), kind: EntryKind::Pipe });
-        self
-    }
-
-    /// With a dependency.
-    #[must_use]
-    pub fn dependency(self, name: &str, range: &str) -> Self {
-        self.member("dependencies", name, Value::from(range))
-    }
-
-    /// With an optional dependency.
-    #[must_use]
-    pub fn optional(self, name: &str, range: &str) -> Self {
-        self.member("optionalDependencies", name, Value::from(range))
-    }
-
-    /// With a peer dependency.
-    #[must_use]
-    pub fn peer(self, name: &str, range: &str) -> Self {
-        self.member("peerDependencies", name, Value::from(range))
-    }
-
-    /// With a peer dependency that it can do without.
-    #[must_use]
-    pub fn optional_peer(self, name: &str, range: &str) -> Self {
-        self.peer(name, range).member("peerDependenciesMeta", name, json!({ "optional": true }))
-    }
-
-    /// With any further member of its metadata, such as `os`.
-    #[must_use]
-    pub fn metadata(mut self, key: &str, value: Value) -> Self {
-        self.manifest.insert(key.to_owned(), value);
-        self
-    }
-
-    fn member(mut self, group: &str, name: &str, value: Value) -> Self {
-        self.manifest.entry(group.to_owned()).or_insert_with(|| json!({}))[name] = value;
-        self
-    }
-
-    /// A manifest says what the registry says of it, if it is JSON.
-    fn completed(&self, entry: &Entry) -> Entry {
-        let mut completed = entry.clone();
-        if entry.path == "package/package.json"
-            && let EntryKind::File(bytes) = &mut completed.kind
-            && let Ok(Value::Object(mut manifest)) = serde_json::from_slice(bytes)
-        {
-            manifest.extend(self.manifest.clone());
-            *bytes = Value::Object(manifest).to_string().into_bytes();
-        }
-        completed
-    }
-
-    /// The archive of these entries.
-    #[must_use]
-    pub fn archive(&self) -> Vec<u8> {
-        let mut tar = Vec::new();
-        for entry in &self.entries {
-            append(&mut tar, &self.completed(entry));
-        }
-        tar.extend_from_slice(&[0; 1024]);
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        // Writing into memory cannot fail.
-        let _ = encoder.write_all(&tar);
-        encoder.finish().unwrap_or_default()
-    }
-}
-
-/// The `sha512` integrity of these bytes.
-#[must_use]
-pub fn integrity(bytes: &[u8]) -> String {
-    IntegrityOpts::new().algorithm(Algorithm::Sha512).chain(bytes).result().to_string()
-}
-
-/// Appends one entry. Headers are written by hand, because the library refuses to write hostile paths.
-fn append(tar: &mut Vec<u8>, entry: &Entry) {
-    let mut header = [0_u8; 512];
-    let (kind, target, content): (u8, &str, &[u8]) = match &entry.kind {
-        EntryKind::File(bytes) => (b'0', "", bytes),
-        EntryKind::HardLink(target) => (b'1', target, &[]),
-        EntryKind::Symlink(target) => (b'2', target, &[]),
-        EntryKind::Pipe => (b'6', "", &[]),
-    };
-    put(&mut header, 0, 100, entry.path.as_bytes());
-    // Programs lie in `bin`, as they do in honest packages.
-    let mode = if entry.path.starts_with("package/bin/") { b"0000755" } else { b"0000644" };
-    put(&mut header, 100, 8, mode);
-    put(&mut header, 108, 8, b"0000000");
-    put(&mut header, 116, 8, b"0000000");
-    put(&mut header, 124, 12, format!("{:011o}", content.len()).as_bytes());
-    put(&mut header, 136, 12, b"00000000000");
-    put(&mut header, 148, 8, b"        ");
-    header[156] = kind;
-    put(&mut header, 157, 100, target.as_bytes());
-    put(&mut header, 257, 8, b"ustar\x0000");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    put(&mut header, 148, 8, format!("{sum:06o}\0 ").as_bytes());
-    tar.extend_from_slice(&header);
-    tar.extend_from_slice(content);
-    tar.resize(tar.len().next_multiple_of(512), 0);
-}
-
-fn put(header: &mut [u8; 512], at: usize, room: usize, text: &[u8]) {
-    let length = text.len().min(room);
-    header[at..at + length].copy_from_slice(&text[..length]);
-}
+pub use crate::archives::{FakePackage, integrity};
+use crate::extensions::{self, FakeExtension, Shelf};
 
 /// How an answer goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,6 +72,7 @@ struct State {
     rules: Vec<Rule>,
     requests: Vec<Request>,
     required_token: Option<String>,
+    extensions: Shelf,
     open: Vec<TcpStream>,
 }
 
@@ -297,6 +129,16 @@ impl FakeRegistry {
         let tags = state.tags.entry(package.name.clone()).or_default();
         tags.insert("latest".to_owned(), package.version.clone());
         state.packages.entry(package.name.clone()).or_default().insert(package.version.clone(), package);
+    }
+
+    /// Adds a version of an extension, which becomes the newest one of its channel.
+    pub fn publish_extension(&self, extension: FakeExtension) {
+        self.state().extensions.publish(extension);
+    }
+
+    /// Sends whoever downloads an extension to this address, such as that of another registry with the same extensions.
+    pub fn send_downloads_to(&self, address: &str) {
+        self.state().extensions.send_to(address);
     }
 
     /// Points a distribution tag at a version.
@@ -475,34 +317,15 @@ enum Outcome {
 fn answer(head: &str, shared: &Shared, base: &str) -> Outcome {
     let mut lines = head.lines();
     let raw_path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
-    let path = raw_path.replace("%2f", "/").replace("%2F", "/");
+    let path = raw_path.replace("%2f", "/").replace("%2F", "/").replace("%40", "@");
     let headers: BTreeMap<String, String> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let mut state = lock(shared);
     let misbehaviour = misbehaviour(&mut state.rules, &path);
-    let is_allowed = state
-        .required_token
-        .as_ref()
-        .is_none_or(|token| headers.get("authorization") == Some(&format!("Bearer {token}")));
-    let (mut status, mut body) = if is_allowed { content(&state, &path, base) } else { (401, b"{}".to_vec()) };
-    let mut extra = String::new();
-    if status == 200 && !path.contains("/-/") {
-        let tag = format!("\"{}\"", integrity(&body));
-        if headers.get("if-none-match") == Some(&tag) && misbehaviour.is_none() {
-            (status, body) = (304, Vec::new());
-        }
-        if misbehaviour != Some(Misbehaviour::WrongIntegrity) {
-            let _ = write!(extra, "etag: {tag}\r\n");
-        }
-    }
-    if let Some(Misbehaviour::RetryAfter(_, seconds)) = &misbehaviour {
-        let _ = write!(extra, "retry-after: {seconds}\r\n");
-    }
-    if let Some(Misbehaviour::RetryAt(_, now, then)) = &misbehaviour {
-        let _ = write!(extra, "date: {now}\r\nretry-after: {then}\r\n");
-    }
+    let is_archive = path.contains("/-/") || extensions::is_archive(&path);
+    let ((status, body), extra) = honest(&state, (raw_path, &path), base, &headers, misbehaviour.as_ref());
     let mut respond = |status: u16, body: &[u8], announced: usize| {
         state.requests.push(Request { path: path.clone(), headers: headers.clone(), status });
         let mut bytes = format!("HTTP/1.1 {status} Fake\r\n{extra}content-length: {announced}\r\n\r\n").into_bytes();
@@ -535,7 +358,7 @@ fn answer(head: &str, shared: &Shared, base: &str) -> Outcome {
             Outcome::Whole(respond(200, &body[..length], length))
         }
         Some(Misbehaviour::WrongIntegrity) => {
-            let other = if path.contains("/-/") {
+            let other = if is_archive {
                 FakePackage::new("another", "6.6.6").file("index.js", "export default 666;").archive()
             } else {
                 let text = String::from_utf8_lossy(&body);
@@ -553,6 +376,45 @@ fn answer(head: &str, shared: &Shared, base: &str) -> Outcome {
         }
         Some(Misbehaviour::StallInBody) => Outcome::ThenSilence(respond(200, &body[..body.len() / 2], body.len())),
     }
+}
+
+/// What is answered apart from the body's faults: status and body, and lines of the head.
+fn honest(
+    state: &State,
+    (raw_path, path): (&str, &str),
+    base: &str,
+    headers: &BTreeMap<String, String>,
+    misbehaviour: Option<&Misbehaviour>,
+) -> ((u16, Vec<u8>), String) {
+    let is_allowed = state
+        .required_token
+        .as_ref()
+        .is_none_or(|token| headers.get("authorization") == Some(&format!("Bearer {token}")));
+    let mut extra = String::new();
+    let (mut status, mut body) = if let Some(answer) = state.extensions.answer(raw_path, base, is_allowed) {
+        extra.push_str(&answer.headers);
+        (answer.status, answer.body)
+    } else if is_allowed {
+        content(state, path, base)
+    } else {
+        (401, b"{}".to_vec())
+    };
+    if status == 200 && !path.contains("/-/") && !extensions::is_archive(path) {
+        let tag = format!("\"{}\"", integrity(&body));
+        if headers.get("if-none-match") == Some(&tag) && misbehaviour.is_none() {
+            (status, body) = (304, Vec::new());
+        }
+        if misbehaviour != Some(&Misbehaviour::WrongIntegrity) {
+            let _ = write!(extra, "etag: {tag}\r\n");
+        }
+    }
+    if let Some(Misbehaviour::RetryAfter(_, seconds)) = misbehaviour {
+        let _ = write!(extra, "retry-after: {seconds}\r\n");
+    }
+    if let Some(Misbehaviour::RetryAt(_, now, then)) = misbehaviour {
+        let _ = write!(extra, "date: {now}\r\nretry-after: {then}\r\n");
+    }
+    ((status, body), extra)
 }
 
 fn misbehaviour(rules: &mut [Rule], path: &str) -> Option<Misbehaviour> {

@@ -24,6 +24,7 @@ use super::{
     runs::active::ActiveRuns,
 };
 use crate::{
+    extensions::ExtensionPorts,
     on_demand::OnDemand,
     scan::{ScanRequest, Scanner},
     vault::Vaults,
@@ -85,6 +86,13 @@ impl Service {
     pub fn with_configuration(mut self, configuration: Arc<dyn Configuration>) -> Self {
         self.permissions.store(Arc::new(configuration.in_force().permissions));
         self.options.configuration = Some(configuration);
+        self
+    }
+
+    /// The same service, which can get extensions from elsewhere.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: ExtensionPorts) -> Self {
+        self.options.extensions = Some(extensions);
         self
     }
 

@@ -14,6 +14,7 @@ mod definitions;
 mod doctor;
 mod documents;
 mod error;
+mod extensions;
 mod parts;
 mod permissions;
 mod programs;

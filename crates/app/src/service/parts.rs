@@ -8,7 +8,7 @@ use mangrove_domain::ports::{
     VaultProviders,
 };
 
-use crate::{loaders::Registry, scan::Ports, workflow::run::Limits};
+use crate::{extensions::ExtensionPorts, loaders::Registry, scan::Ports, workflow::run::Limits};
 
 /// What every service needs. What only some need is given to it afterwards: see the `with_` methods of
 /// [`Service`](super::Service).
@@ -59,6 +59,7 @@ pub struct Running {
 #[derive(Clone, Default)]
 pub(super) struct Options {
     pub(super) calendar: Option<Arc<dyn Calendar>>,
+    pub(super) extensions: Option<ExtensionPorts>,
     pub(super) configuration: Option<Arc<dyn Configuration>>,
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) leases: Option<Arc<dyn ScheduleLeases>>,

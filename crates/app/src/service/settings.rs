@@ -18,6 +18,9 @@ pub struct Settings {
     pub is_offline: bool,
     /// Forbids changes of locks: what is not locked fails.
     pub is_locked: bool,
+    /// The address of the registry of extensions; `None` for the one that the environment names, the lockfile has recorded,
+    /// or everybody uses.
+    pub extension_registry: Option<String>,
     /// Which bundler builds extensions; `None` for the one that the configuration names.
     pub bundler: Option<BundlerChoice>,
     /// How many builds, and how many calls of methods, run at once, at least 1.
@@ -39,6 +42,7 @@ impl Settings {
             extensions_directory: None,
             is_offline: false,
             is_locked: false,
+            extension_registry: None,
             bundler: None,
             jobs: std::thread::available_parallelism().map_or(2, usize::from),
             environment: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 mod data;
+mod extension;
 mod vault;
 mod workflow;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     data::{Data, DataDelete, DataGet, DataList, DataQuery},
+    extension::Extension,
     vault::Vault,
     workflow::{Decision, History, Severity, Wanted, Workflow},
 };
@@ -164,6 +166,9 @@ pub(crate) enum Command {
     /// Work with vaults and the secrets in them
     #[command(subcommand)]
     Vault(Vault),
+    /// Work with extensions from elsewhere
+    #[command(subcommand)]
+    Extension(Extension),
     /// Keep the catalog up to date and answer over HTTP, until it is asked to end
     Serve(Serve),
     /// Check the repository and its state; changes nothing without `--repair --apply`

@@ -58,6 +58,8 @@ struct PruneDocument {
 #[serde(rename_all = "camelCase")]
 struct UpdateDocument {
     schema: &'static str,
+    /// Where a lock lies now that was damaged.
+    set_aside: Option<String>,
     requirements: Vec<RequirementDocument>,
 }
 
@@ -166,6 +168,10 @@ pub(crate) async fn warm(context: &Context, jobs: Option<u16>) -> Result<Exit, C
 /// Moves locks on purpose.
 pub(crate) async fn update(context: &Context, names: &[String], is_pinned: bool) -> Result<Exit, CommandError> {
     let update = context.open(None)?.update_locks(names, is_pinned).await?;
+    let set_aside = update.set_aside.as_ref().map(|path| path.display().to_string());
+    if let Some(path) = &set_aside {
+        context.printer.status("Set aside", format!("the damaged lock, as {path}; the next scan locks what it needs"));
+    }
     if !update.unknown.is_empty() {
         let message = format!("no lock names {}", update.unknown.join(", "));
         let hint = "`mangrove scan` locks what is imported; Deno updates what a deno.lock pins";
@@ -181,7 +187,7 @@ pub(crate) async fn update(context: &Context, names: &[String], is_pinned: bool)
             failure: requirement.after.as_ref().err().map(FaultDocument::from),
         });
         let requirements = requirements.collect();
-        context.printer.document(&UpdateDocument { schema: "mangrove.cache-update/1", requirements });
+        context.printer.document(&UpdateDocument { schema: "mangrove.cache-update/1", set_aside, requirements });
     } else {
         let mut moved = 0_u64;
         for requirement in &update.requirements {

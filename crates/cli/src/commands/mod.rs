@@ -9,6 +9,7 @@ pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod extension;
 pub(crate) mod history;
 pub(crate) mod init;
 mod junit;
@@ -89,10 +90,15 @@ impl Context {
 
     /// The service for what a command may change.
     pub(crate) fn service(&self, access: Access, jobs: Option<u16>) -> Result<Service, CommandError> {
+        self.compose(self.settings(access, jobs)?)
+    }
+
+    /// The service with these settings.
+    pub(crate) fn compose(&self, settings: Settings) -> Result<Service, CommandError> {
         let progress: Arc<dyn Progress> =
             if self.printer.draws_progress() { Arc::new(Bar::default()) } else { Arc::new(Silent) };
         let overrides = Overrides { clock: Arc::clone(&self.clock), progress };
-        let service = compose::compose(self.settings(access, jobs)?, self.loaders.clone(), overrides)?;
+        let service = compose::compose(settings, self.loaders.clone(), overrides)?;
         Ok(self.service.get_or_init(|| service).clone())
     }
 
@@ -110,6 +116,7 @@ impl Context {
             extensions_directory: self.global.extensions_dir.clone(),
             is_offline: self.global.offline,
             is_locked: self.global.locked,
+            extension_registry: None,
             bundler,
             jobs: jobs.map_or(usual.jobs, usize::from),
             environment: self.environment.clone(),

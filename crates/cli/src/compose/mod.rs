@@ -3,6 +3,7 @@
 mod configuration;
 mod descriptors;
 mod error;
+mod extensions;
 mod manager;
 mod programs;
 mod replaceable;
@@ -277,6 +278,7 @@ impl Composition {
         let of_machine = || CronCalendar::of_machine(environment.get("TZ").map(String::as_str));
         let calendar = calendar.unwrap_or_else(of_machine);
         Ok(service
+            .with_extensions(self.extensions())
             .with_calendar(Arc::new(calendar))
             .with_configuration(Arc::new(configuration))
             .with_runs(Arc::clone(&runs) as _)

@@ -42,11 +42,15 @@ const fn root_severity(origin: Origin) -> Severity {
 
 fn root_advice(origin: Origin) -> Advice {
     let first = match origin {
-        Origin::Mounted => "mount it or check it out again, or remove it from .swamp-sources.yaml; then run ",
-        Origin::Pulled => "pull the extension again, or remove it from the lockfile; then run ",
-        Origin::Local => "check that the directory exists and can be read; then run ",
+        Origin::Mounted => {
+            Advice::new("mount it or check it out again, or remove it from .swamp-sources.yaml; then run ")
+        }
+        Origin::Pulled => {
+            Advice::new(UserAction::InstallExtensions).and(" pulls it again; or remove it from the lockfile; then run ")
+        }
+        Origin::Local => Advice::new("check that the directory exists and can be read; then run "),
     };
-    Advice::new(first).and(UserAction::Scan)
+    first.and(UserAction::Scan)
 }
 
 fn problem_of(fault: &Fault, severity: Severity, subject: String, advice: Advice) -> Problem {

@@ -19,6 +19,8 @@ mod documents;
 mod entropy;
 mod export_inspector;
 mod expressions;
+mod extension_packages;
+mod extension_registry;
 mod inspection_cache;
 mod loader;
 mod method_runner;
@@ -28,6 +30,7 @@ mod permission_uses;
 mod process_usage;
 mod programs;
 mod progress;
+mod pulled_extensions;
 mod repository_files;
 mod run_store;
 mod schedule_leases;
@@ -58,6 +61,8 @@ pub use expressions::{
     EXPRESSION_FUNCTIONS, ExpressionError, ExpressionErrorKind, ExpressionFunctions, Expressions, FunctionCall,
     NoFunctions, ParsedExpression,
 };
+pub use extension_packages::{ExtensionPackages, LocalPackage};
+pub use extension_registry::ExtensionRegistry;
 pub use inspection_cache::InspectionCache;
 pub use loader::Loader;
 pub use method_runner::{
@@ -69,6 +74,7 @@ pub use permission_uses::PermissionUses;
 pub use process_usage::{PoolUsage, ProcessUsage, Usage};
 pub use programs::{Programs, TransferListener};
 pub use progress::{AttemptTimes, Event, Phase, Progress};
+pub use pulled_extensions::{LockfileText, Placement, PulledExtensions, PulledFiles, Removal, Update, UpdateError};
 pub use repository_files::{FileList, FilesError, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunPlace, RunStore};
 pub use schedule_leases::{LeaseError, ScheduleClaim, ScheduleLeases};

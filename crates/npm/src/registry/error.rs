@@ -68,6 +68,9 @@ pub enum Reason {
     /// An answer that makes no sense.
     #[error("its answer is malformed")]
     Garbage(#[source] packument::Error),
+    /// The same of an answer of a registry of another kind.
+    #[error("its answer is malformed: {0}")]
+    Malformed(String),
     /// An answer without end.
     #[error("it answered more than {0} bytes")]
     TooLarge(u64),
@@ -100,7 +103,7 @@ impl Reason {
     /// True if another try at once may well succeed.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::Broken(_) | Self::Garbage(_) => true,
+            Self::Broken(_) | Self::Garbage(_) | Self::Malformed(_) => true,
             Self::Status { status, .. } => is_later(*status),
             Self::Unreachable(_)
             | Self::Untrusted(_)
@@ -137,7 +140,12 @@ impl Reason {
     pub(super) fn is_answer(&self) -> bool {
         matches!(
             self,
-            Self::Status { .. } | Self::Garbage(_) | Self::TooLarge(_) | Self::Mismatch { .. } | Self::Archive(_)
+            Self::Status { .. }
+                | Self::Garbage(_)
+                | Self::Malformed(_)
+                | Self::TooLarge(_)
+                | Self::Mismatch { .. }
+                | Self::Archive(_)
         )
     }
 }
@@ -148,9 +156,27 @@ fn is_later(status: StatusCode) -> bool {
         || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }
 
+/// What to do about answers that depend on the kind of the registry; each goes on after the message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hints {
+    pub(crate) not_found: &'static str,
+    pub(crate) refused: &'static str,
+}
+
+const NPM: Hints =
+    Hints { not_found: "; check the name, or the registry configured for it", refused: "; check the token in .npmrc" };
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
+        error.into_fault(NPM)
+    }
+}
+
+impl Error {
+    /// The fault that it is.
+    pub(crate) fn into_fault(self, hints: Hints) -> Fault {
         use FailureClass::{Environment, Transient};
+        let error = self;
         let (class, code, hint) = match &error.reason {
             Reason::Unreachable(_)
             | Reason::TimedOut(_)
@@ -158,15 +184,15 @@ impl From<Error> for Fault {
             | Reason::Outage(_)
             | Reason::Broken(_) => (Transient, Code::REGISTRY_UNREACHABLE, ""),
             Reason::Untrusted(_) => (Environment, Code::REGISTRY_UNREACHABLE, ""),
-            Reason::Garbage(_) => (Transient, Code::REGISTRY_FAILED, ""),
+            Reason::Garbage(_) | Reason::Malformed(_) => (Transient, Code::REGISTRY_FAILED, ""),
             Reason::Status { status, .. } if is_later(*status) => (Transient, Code::REGISTRY_FAILED, ""),
             Reason::Status { status: StatusCode::NOT_FOUND | StatusCode::GONE, .. } => {
-                (Environment, Code::PACKAGE_NOT_FOUND, "; check the name, or the registry configured for it")
+                (Environment, Code::PACKAGE_NOT_FOUND, hints.not_found)
             }
             Reason::Status {
                 status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED,
                 ..
-            } => (Environment, Code::REGISTRY_REFUSED, "; check the token in .npmrc"),
+            } => (Environment, Code::REGISTRY_REFUSED, hints.refused),
             Reason::Credential(_) => (Environment, Code::REGISTRY_REFUSED, "; set it, or remove the line"),
             Reason::Proxy(_) => (Environment, Code::REGISTRY_FAILED, "; correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"),
             Reason::Status { .. } | Reason::Address(_) | Reason::Client(_) => (Environment, Code::REGISTRY_FAILED, ""),

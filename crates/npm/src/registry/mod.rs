@@ -26,9 +26,13 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
+pub(crate) use self::error::Hints;
 use self::error::is_about_trust;
 pub use self::error::{Error, Reason};
-use super::{address::shown, settings::Settings};
+use super::{
+    address::shown,
+    settings::{Credential, Settings},
+};
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +98,19 @@ pub enum Answer {
         /// Its `ETag`, if it has one.
         tag: Option<String>,
     },
+}
+
+/// What is wanted from a registry that is none of npm.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// What it is about: `@acme/dns@2026.05.23.1`.
+    pub package: &'a str,
+    /// As a noun: `the archive of @acme/dns@2026.05.23.1`.
+    pub subject: String,
+    /// Where it is.
+    pub address: &'a Url,
+    /// What identifies us there. It is not told to those whom the registry sends us to.
+    pub credential: Option<&'a Credential>,
 }
 
 /// A client of registries.
@@ -234,6 +251,25 @@ impl Client {
         self.operation(package, package.to_owned(), address, outages, attempt).await
     }
 
+    /// Fetches a document or an archive from a registry of another kind. `check` makes sure of the bytes; what it refuses may
+    /// be tried again.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn fetch<T: Send>(
+        &self,
+        wanted: &Wanted<'_>,
+        outages: &Outages,
+        check: impl Fn(Vec<u8>) -> Result<T, Reason> + Send + Sync,
+    ) -> Result<T, Error> {
+        let Wanted { package, subject, address, credential } = wanted;
+        let attempt = || async {
+            let response = self.send(self.request_as(*credential, address).await?).await?;
+            check(self.body_heard(response, self.listener.get()).await?)
+        };
+        self.operation(package, subject.clone(), address, outages, attempt).await
+    }
+
     /// Asks a host for this address, and waits for the beginning of its answer, whatever it answers: whether somebody
     /// else who fetches from there would wait for nothing.
     ///
@@ -342,9 +378,17 @@ impl Client {
     }
 
     async fn request(&self, settings: &Settings, address: &Url) -> Result<reqwest::RequestBuilder, Reason> {
+        self.request_as(settings.credential(address).map_err(Reason::Credential)?, address).await
+    }
+
+    async fn request_as(
+        &self,
+        credential: Option<&Credential>,
+        address: &Url,
+    ) -> Result<reqwest::RequestBuilder, Reason> {
         let http = self.http.get_or_try_init(|| async { self.build() }).await?;
         let request = http.get(address.clone());
-        Ok(match settings.credential(address).map_err(Reason::Credential)? {
+        Ok(match credential {
             Some(credential) => request.header(header::AUTHORIZATION, credential.header()),
             None => request,
         })

@@ -194,3 +194,28 @@ async fn nothing_is_locked_that_cannot_be_had() {
     prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
     assert!(!world.state().join("npm.lock").exists());
 }
+
+#[tokio::test]
+async fn an_update_sets_a_damaged_lock_aside_and_no_other() {
+    for damage in ["", "{", "[]", r#"{"version":1,"specifiers":{"x":{"package":"zod@4.3.6"}}}"#] {
+        let world = World::new();
+        prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
+        let good = world.lock_text();
+        std::fs::write(world.state().join("npm.lock"), damage).unwrap();
+        let fault = prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
+        assert!(fault.message.contains("npm.lock"), "{fault}");
+        let packages = world.packages();
+        let update = packages.update(&[], false).await.unwrap();
+        let aside = world.state().join("npm.lock.damaged");
+        assert_eq!(update.set_aside.as_ref(), Some(&aside));
+        assert_eq!(std::fs::read_to_string(&aside).unwrap(), damage);
+        prepare(&packages, &["npm:zod@4"]).await.unwrap();
+        assert_eq!(world.lock_text(), good);
+        assert_eq!(packages.update(&[], false).await.unwrap().set_aside, None);
+    }
+    let world = World::new();
+    std::fs::create_dir_all(world.state()).unwrap();
+    std::fs::write(world.state().join("npm.lock"), r#"{"version":9}"#).unwrap();
+    world.packages().update(&[], false).await.unwrap_err();
+    assert_eq!(world.lock_text(), r#"{"version":9}"#, "what a newer version wrote stays");
+}

@@ -13,15 +13,13 @@ use mangrove_domain::{
     digest::Digest,
     drift::{Difference, Drift},
     observation::RootAccess,
+    pulled::FilesChecksum,
     source::{Origin, RelativePath},
 };
 
 use mangrove_fs::read::{self, FileKind, ReadError, Reason, Within};
 
-use super::{
-    checksums::Checksums,
-    spec::{RootSpec, Roots},
-};
+use super::spec::{RootSpec, Roots};
 use crate::path::join;
 
 /// Every difference, sorted.
@@ -50,7 +48,7 @@ impl Extension<'_> {
         self.spec.directory.join(path.as_str())
     }
 
-    fn compare(&self, checksums: &Checksums) -> Vec<Drift> {
+    fn compare(&self, checksums: &FilesChecksum) -> Vec<Drift> {
         if self.spec.access != RootAccess::Reachable {
             return vec![self.drift(None, Difference::Missing)];
         }
@@ -65,19 +63,18 @@ impl Extension<'_> {
             found.extend(extra.map(|path| self.drift(Some(path), Difference::Extra)));
         }
         match checksums {
-            Checksums::Each(recorded) => {
+            FilesChecksum::Each(recorded) => {
                 let changed = recorded.iter().filter(|(path, digest)| self.is_changed(path, **digest));
                 found.extend(changed.map(|(path, _)| self.drift(Some(path), Difference::Changed)));
             }
-            Checksums::All(recorded) if missing.is_empty() && !there.is_empty() => {
-                let line = |path: &&RelativePath| Some(format!("{}  {path}\n", self.digest(path).ok()?));
-                let lines: String = there.iter().filter_map(line).collect();
-                if Digest::of(lines.as_bytes()) != *recorded {
+            FilesChecksum::All(_) if missing.is_empty() && !there.is_empty() => {
+                let digest = |path: &&RelativePath| Some(((*path).clone(), self.digest(path).ok()?));
+                if !checksums.is_of(&there.iter().filter_map(digest).collect()) {
                     found.push(self.drift(None, Difference::Unconfirmed));
                 }
             }
             // With a file missing there is nothing to be confirmed.
-            Checksums::All(_) | Checksums::Nothing => {}
+            FilesChecksum::All(_) | FilesChecksum::Nothing => {}
         }
         found
     }

@@ -2,7 +2,6 @@
 //!
 //! What is looked at for this goes through views too, so that a warm survey notices when the answer would change.
 
-mod checksums;
 pub(crate) mod drift;
 mod mounts;
 mod pulled;

@@ -13,11 +13,11 @@ use mangrove_domain::{
     observation::RootAccess,
     ports::Documents,
     problem::Problem,
+    pulled::FilesChecksum,
     source::{Extension, Origin, RelativePath, RootId},
 };
 use mangrove_fs::{stamp::Seen, walk::Bounds};
 
-use super::checksums::Checksums;
 use crate::{
     layout::Layout,
     view::{Content, FileRecord, View},
@@ -65,7 +65,7 @@ pub(crate) struct Roots {
     pub(crate) mount_patterns: Vec<Glob>,
     pub(crate) problems: Vec<Problem>,
     /// What the lockfile says of the bytes of pulled extensions.
-    pub(crate) checksums: BTreeMap<RootId, Checksums>,
+    pub(crate) checksums: BTreeMap<RootId, FilesChecksum>,
     /// The environment variables that were asked for, with their values.
     pub(crate) variables: BTreeMap<String, Option<String>>,
 }

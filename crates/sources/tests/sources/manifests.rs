@@ -105,11 +105,8 @@ async fn a_malformed_manifest_keeps_what_was_known() -> Result {
     for (text, place) in [
         ("name: [", ":1:"),
         ("- a\n", ":1:1"),
-        ("name: tool\nversion: 2026.01.01.1\n", ":1:7"),
-        ("name: '@acme/typed'\nversion: 2026.02.30.1\n", ":2:10"),
-        ("manifestVersion: 2\nname: '@acme/typed'\nversion: 2026.02.03.1\n", ":1:18"),
-        ("name: '@acme/typed'\nversion: 2026.02.03.1\npaths: { base: here }\n", ":3:16"),
-        ("name: '@acme/typed'\nversion: 2026.02.03.1\nmodels: a.ts\n", ":3:9"),
+        ("name: []\nversion: 2026.01.01.1\n", ":1:7"),
+        ("name: '@acme/typed'\nversion: ''\n", ":2:10"),
     ] {
         repository.files.write("extensions/models/typed/manifest.yaml", text)?;
         let mut survey = repository.survey().await?;
@@ -120,6 +117,36 @@ async fn a_malformed_manifest_keeps_what_was_known() -> Result {
         survey.disk.keep_known_identities(&catalog);
         assert_eq!(observation(&survey, typed).extension, known, "{text}");
         assert_eq!(repository.restarted_disk().await?, repository.survey().await?.disk, "{text}");
+    }
+    Ok(())
+}
+
+/// What breaks the rules for those who publish is told, and counts all the same.
+#[tokio::test]
+async fn any_two_texts_are_an_identity_in_a_repository() -> Result {
+    let repository = Repository::new(LISTED)?;
+    let typed = "extensions/models/typed/a.ts";
+    for (text, name, version, place) in [
+        ("name: tool\nversion: one\n", "tool", "one", ":1:7"),
+        ("name: '@acme/typed'\nversion: 2026.02.30.1\n", "@acme/typed", "2026.02.30.1", ":2:10"),
+        ("name: '@acme/typed'\nversion: 1.5\n", "@acme/typed", "1.5", ":2:10"),
+        ("manifestVersion: 2\nname: '@acme/typed'\nversion: 2026.02.03.1\n", "@acme/typed", "2026.02.03.1", ":1:18"),
+        ("name: '@a/b'\nversion: 2026.02.03.1\npaths: { base: here }\n", "@a/b", "2026.02.03.1", ":3:16"),
+        ("name: '@a/b'\nversion: 2026.02.03.1\nmodels: a.ts\n", "@a/b", "2026.02.03.1", ":3:9"),
+    ] {
+        repository.files.write("extensions/models/typed/manifest.yaml", text)?;
+        let survey = repository.survey().await?;
+        let known = Extension { name: name.into(), version: version.into() };
+        assert_eq!(observation(&survey, typed).extension, known, "{text}");
+        let place = format!("extensions/models/typed/manifest.yaml{place}");
+        let found = survey
+            .disk
+            .problems
+            .iter()
+            .find(|problem| problem.position.as_ref().is_some_and(|position| position.to_string() == place));
+        let problem = found.ok_or_else(|| format!("{text}: {}", problems(&survey)))?;
+        assert_eq!(problem.severity, mangrove_domain::problem::Severity::Warning, "{text}");
+        assert!(!roots(&survey).contains("incomplete"), "{text}");
     }
     Ok(())
 }

@@ -1,0 +1,280 @@
+//! Changing extensions and the lockfile together.
+
+use std::{
+    fs::Permissions,
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use mangrove_domain::{
+    ports::{Placement, Removal, Update, UpdateError},
+    pulled::{DIRECTORY, FileMode},
+    source::RelativePath,
+};
+use rustix::fs::{FlockOperation, Mode, flock};
+
+use super::{DiskPulledExtensions, contents, parted};
+use crate::{
+    atomic::{self, Durability},
+    directory::Directory,
+    faults::{Operation, io_fault},
+    read::{self, FileKind, Within},
+    staging,
+};
+
+/// How the names of directories begin in which something is prepared. They are hidden, so that nobody looks into them.
+const PREFIX: &str = ".new-";
+
+/// Something that was done and can be undone.
+enum Done {
+    /// What is in place now lay under this name in the staging directory, and what was in place lies there now.
+    Exchanged { place: PathBuf, aside: PathBuf },
+    /// What lay under this name in the staging directory is in place now.
+    Placed { place: PathBuf, aside: PathBuf },
+    /// What was in place lies under this name in the staging directory.
+    Removed { place: PathBuf, aside: PathBuf },
+}
+
+/// One change under way.
+struct Change<'a> {
+    disk: &'a DiskPulledExtensions,
+    staging: PathBuf,
+    done: Vec<Done>,
+    /// How many names were given in the staging directory.
+    count: usize,
+}
+
+pub(super) fn carry_out(disk: &DiskPulledExtensions, update: &Update) -> Result<(), UpdateError> {
+    let path = disk.repository.join(DIRECTORY);
+    let failed = |operation, path: &Path, error: &io::Error| UpdateError::Failed(io_fault(operation, path, error));
+    let directory =
+        Directory::make(&disk.repository, &path).map_err(|error| failed(Operation::Create, &path, &error))?;
+    // Released when the directory is closed.
+    flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(Operation::Lock, &path, &error.into()))?;
+    if disk.read_lockfile().map_err(UpdateError::Failed)?.text != update.expected {
+        return Err(UpdateError::Moved);
+    }
+    remove_leftovers(&directory);
+    let staging = directory.temporary(PREFIX).map_err(|error| failed(Operation::Create, &path, &error))?;
+    let mut change = Change { disk, staging: staging.path().to_owned(), done: Vec::new(), count: 0 };
+    let outcome = change.all(update);
+    let is_whole = match &outcome {
+        Ok(()) => {
+            change.tidy(update);
+            true
+        }
+        Err(_) => change.undo(),
+    };
+    let staging = staging.keep();
+    if is_whole {
+        // What was in place goes with it.
+        let _ = directory.remove_all(staging.file_name().unwrap_or_default());
+    }
+    outcome.map_err(|(path, error)| failed(Operation::Write, &path, &error))
+}
+
+/// What processes left that were killed. None is at work: we hold the lock.
+fn remove_leftovers(directory: &Directory) {
+    for name in directory.names().unwrap_or_default() {
+        if name.to_string_lossy().starts_with(PREFIX) {
+            let _ = directory.remove_all(&name);
+        }
+    }
+}
+
+type Outcome = Result<(), (PathBuf, io::Error)>;
+
+impl Change<'_> {
+    fn all(&mut self, update: &Update) -> Outcome {
+        let mut staged = Vec::new();
+        for placement in &update.places {
+            staged.push(self.stage(placement)?);
+        }
+        #[cfg(target_os = "linux")]
+        atomic::sync_file_system(&self.staging).map_err(|error| (self.staging.clone(), error))?;
+        for (placement, aside) in update.places.iter().zip(staged) {
+            if placement.only_missing { self.fill(placement, &aside)? } else { self.place(placement, aside)? }
+        }
+        for removal in &update.removals {
+            self.remove(removal)?;
+        }
+        let Some(text) = &update.lockfile else { return Ok(()) };
+        let name = self.disk.read_lockfile().map(|lockfile| lockfile.name).unwrap_or_default();
+        let path = self.disk.lock_root.join(name);
+        atomic::write_shared(&self.disk.lock_root, &path, text.as_bytes(), Durability::Durable)
+            .map_err(|error| (path, error))
+    }
+
+    /// A new name in the staging directory.
+    fn aside(&mut self) -> PathBuf {
+        self.count += 1;
+        self.staging.join(self.count.to_string())
+    }
+
+    /// Writes everything that is to be put in place.
+    fn stage(&mut self, placement: &Placement) -> Result<PathBuf, (PathBuf, io::Error)> {
+        let aside = self.aside();
+        Directory::make(&self.staging, &aside).map_err(|error| (aside.clone(), error))?;
+        for (below, file) in &placement.files {
+            let path = aside.join(below.as_str());
+            let permissions = match file.mode {
+                FileMode::Usual => Mode::from_raw_mode(0o666),
+                FileMode::ReadOnly => Mode::from_raw_mode(0o444),
+                FileMode::Executable => Mode::from_raw_mode(0o777),
+            };
+            staging::write_as(&self.staging, &path, &file.bytes, permissions).map_err(|error| (path, error))?;
+        }
+        if !placement.only_missing {
+            for nested in &placement.nested {
+                let from = self.disk.directory_of(&placement.name).join(nested);
+                self.copy(&from, &aside.join(nested))?;
+            }
+        }
+        Ok(aside)
+    }
+
+    /// Copies another extension that lies in this one, so that both take their place at one moment.
+    fn copy(&self, from: &Path, to: &Path) -> Outcome {
+        let repository = &self.disk.repository;
+        let found = contents::find(repository, from, &[]);
+        let found = found.map_err(|fault| (from.to_owned(), io::Error::other(fault.message)))?;
+        for below in found.unwrap_or_default().files.keys() {
+            let (source, target) = (from.join(below.as_str()), to.join(below.as_str()));
+            let failed = |error: io::Error| (source.clone(), error);
+            let mut opened =
+                read::open(&source, Within::Unlinked, FileKind::Bundle).map_err(|error| failed(error.into()))?;
+            let bytes = opened.bytes().map_err(|error| failed(error.into()))?;
+            let permissions: Permissions = opened.into_file().metadata().map_err(failed)?.permissions();
+            let mode = Mode::from_raw_mode(permissions.mode() & 0o777);
+            staging::write_as(&self.staging, &target, &bytes, mode).map_err(|error| (target, error))?;
+        }
+        Ok(())
+    }
+
+    /// Lets the directory that was prepared take the place of the one that is there.
+    fn place(&mut self, placement: &Placement, aside: PathBuf) -> Outcome {
+        let place = self.disk.directory_of(&placement.name);
+        let failed = |error| (place.clone(), error);
+        let (parent, name) = parted(&place);
+        let parent = Directory::make(&self.disk.repository, parent).map_err(failed)?;
+        match parent.look(name) {
+            Ok(entry) if entry.is_directory => {
+                let exchanged = self.exchange(&place, &aside);
+                if exchanged.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported) {
+                    let old = self.aside();
+                    self.rename(&place, &old).map_err(failed)?;
+                    self.done.push(Done::Removed { place: place.clone(), aside: old });
+                } else {
+                    exchanged.map_err(failed)?;
+                    self.done.push(Done::Exchanged { place, aside });
+                    return Ok(());
+                }
+            }
+            // A file or a link: whoever put it there has to take it away.
+            Ok(_) => return Err(failed(io::ErrorKind::NotADirectory.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        self.rename(&aside, &place).map_err(failed)?;
+        self.done.push(Done::Placed { place, aside });
+        Ok(())
+    }
+
+    /// Lets the files that were prepared take their places where nothing is.
+    fn fill(&mut self, placement: &Placement, aside: &Path) -> Outcome {
+        let root = self.disk.directory_of(&placement.name);
+        for below in placement.files.keys() {
+            let (place, prepared) = (root.join(below.as_str()), aside.join(below.as_str()));
+            let failed = |error| (place.clone(), error);
+            let (parent, name) = parted(&place);
+            let parent = Directory::make(&self.disk.repository, parent).map_err(failed)?;
+            match parent.look(name) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.rename(&prepared, &place).map_err(failed)?;
+                    self.done.push(Done::Placed { place, aside: prepared });
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes files away: the whole directory at one moment if it holds nothing else.
+    fn remove(&mut self, removal: &Removal) -> Outcome {
+        let root = self.disk.directory_of(&removal.name);
+        let found = contents::find(&self.disk.repository, &root, &[]);
+        let found = found.map_err(|fault| (root.clone(), io::Error::other(fault.message)))?;
+        let Some(found) = found else { return Ok(()) };
+        let is_all = found.others.is_empty() && found.files.keys().all(|path| removal.files.contains(path));
+        let places = if is_all {
+            vec![root]
+        } else {
+            let listed = found.files.keys().filter(|path| removal.files.contains(*path));
+            listed.map(|path| root.join(path.as_str())).collect()
+        };
+        for place in places {
+            let aside = self.aside();
+            self.rename(&place, &aside).map_err(|error| (place.clone(), error))?;
+            self.done.push(Done::Removed { place, aside });
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        atomic::rename(&self.disk.repository, from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        let ((parent, name), (other_parent, other_name)) = (parted(one), parted(other));
+        let open = |path| Directory::open(&self.disk.repository, path);
+        open(parent)?.exchange(name, &open(other_parent)?, other_name)
+    }
+
+    /// Puts everything back, the last first. False if something did not go back, which is then still aside.
+    fn undo(&mut self) -> bool {
+        let mut is_undone = true;
+        while let Some(done) = self.done.pop() {
+            let undone = match &done {
+                Done::Exchanged { place, aside } => self.exchange(place, aside),
+                Done::Placed { place, aside } => self.rename(place, aside),
+                Done::Removed { place, aside } => self.rename(aside, place),
+            };
+            is_undone &= undone.is_ok();
+        }
+        is_undone
+    }
+
+    /// Removes what nobody misses any more: bundles of what is gone, and directories that are empty.
+    fn tidy(&self, update: &Update) {
+        let repository = &self.disk.repository;
+        for removal in &update.removals {
+            for path in &removal.beside {
+                let path = repository.join(path.as_str());
+                let _ = crate::directory::remove_file(repository, &path);
+                self.remove_empty(&path, &repository.join(".swamp"));
+            }
+            let root = self.disk.directory_of(&removal.name);
+            let mut directories: Vec<&str> = removal.files.iter().filter_map(RelativePath::parent).collect();
+            directories.sort_unstable_by_key(|directory| std::cmp::Reverse(directory.len()));
+            for directory in directories {
+                self.remove_empty(&root.join(directory).join("file"), &root);
+            }
+            self.remove_empty(&root.join("file"), &repository.join(DIRECTORY));
+        }
+    }
+
+    /// Removes the directories above a path that are empty, up to `top`, which stays.
+    fn remove_empty(&self, path: &Path, top: &Path) {
+        let above = path.ancestors().skip(1).take_while(|directory| *directory != top && directory.starts_with(top));
+        for directory in above {
+            let (parent, name) = parted(directory);
+            let removed = Directory::open(&self.disk.repository, parent).and_then(|parent| parent.remove_empty(name));
+            // One that is gone already says nothing of those above.
+            if removed.is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
+                return;
+            }
+        }
+    }
+}
