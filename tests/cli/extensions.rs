@@ -1,6 +1,6 @@
 //! Extensions from elsewhere: pulled from a registry, an archive, a directory; restored, listed, removed.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::symlink, path::Path};
+use std::{collections::BTreeMap, fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 use mangrove_domain::digest::Digest;
 use mangrove_testkit::{
@@ -568,6 +568,40 @@ fn pulls_at_one_moment_all_reach_the_lockfile() {
     }
     assert_eq!(world.lock().as_object().expect("an object").len(), names.len());
     assert_eq!(world.types().len(), names.len());
+}
+
+#[test]
+fn a_pull_that_is_killed_at_any_moment_leaves_one_version_whole() {
+    let world = World::new();
+    let texts =
+        |version: &str| BTreeMap::from([("README.md", version.to_owned()), ("models/dns.ts", format!("// {version}"))]);
+    let extension = |version: &str| {
+        let dns = FakeExtension::new("@acme/dns", version, "models: [dns.ts]");
+        texts(version).iter().fold(dns, |dns, (path, text)| dns.file(path, text))
+    };
+    let versions = ["2026.05.01.1", "2026.05.02.1"];
+    for version in versions {
+        world.registry.publish_extension(extension(version));
+    }
+    world.good(&["pull", &format!("@acme/dns@{}", versions[0])]);
+    for round in 0..30 {
+        let wanted = format!("@acme/dns@{}", versions[(round + 1) % 2]);
+        let mut command = world.sandbox.command();
+        command.args(["extension", "pull", &wanted, "--quiet"]).env("SWAMP_CLUB_URL", world.registry.url());
+        let mut child = command.spawn().expect("the program starts");
+        std::thread::sleep(Duration::from_millis(fastrand::u64(0..80)));
+        child.kill().expect("it is there or has ended");
+        child.wait().expect("it ends");
+        let read = |path: &str| world.sandbox.tree.read(&format!("{PULLED}/@acme/dns/{path}")).expect("a file");
+        let found: Vec<BTreeMap<&str, String>> = versions.iter().map(|version| texts(version)).collect();
+        let there = BTreeMap::from([("README.md", read("README.md")), ("models/dns.ts", read("models/dns.ts"))]);
+        assert!(found.contains(&there), "{there:?}");
+        assert!(versions.contains(&world.lock()["@acme/dns"]["version"].as_str().expect("a version")));
+        world.good(&["pull", &wanted, "--quiet"]);
+        assert!(world.sandbox.tree.read(&format!("{PULLED}/@acme/dns/README.md")).expect("a file") == wanted[10..]);
+    }
+    let hidden = fs::read_dir(world.sandbox.tree.path(PULLED)).expect("a list").count();
+    assert_eq!(hidden, 1, "nothing is left beside the extensions");
 }
 
 /// As another program writes it, with bundles beside the extension that may be cleared.

@@ -9,8 +9,9 @@ use mangrove_domain::{
 
 use super::{Extensions, error::ExtensionError};
 
-/// How often a change is made again because somebody else has changed the lockfile meanwhile.
-pub(super) const TRIES: usize = 5;
+/// How often a change is made again because somebody else has changed the lockfile meanwhile. Each time somebody else was
+/// done, so only a crowd makes many of them.
+pub(super) const TRIES: usize = 100;
 
 /// The lockfile as it was read.
 pub(super) struct Locked {

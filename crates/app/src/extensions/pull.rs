@@ -63,27 +63,46 @@ impl Extensions {
     pub async fn pull(&self, request: &PullRequest) -> Result<Vec<PulledExtension>, ExtensionError> {
         // What could not be reached is not asked for everything that is needed in turn.
         let outages = Outages::new();
+        let mut locked = self.locked().await?;
+        let root = match &request.wanted {
+            Wanted::Local(path) => {
+                let local = self.ports.packages.local(path, &self.kinds).await?;
+                let package = self.opened(&path.display().to_string(), local.files)?;
+                Obtained { package, checksum: local.checksum, server: None, channel: None }
+            }
+            Wanted::Registry { reference, channel } => {
+                match self.newest(request, reference, channel.as_deref(), &locked, &outages).await? {
+                    Newest::ToPull(obtained) => *obtained,
+                    Newest::UpToDate(up_to_date) => return Ok(vec![up_to_date]),
+                }
+            }
+        };
+        let mut found = self.with_needed(root, &locked.lockfile, &outages).await?;
         for _ in 0..TRIES {
-            let locked = self.locked().await?;
-            let root = match &request.wanted {
-                Wanted::Local(path) => {
-                    let local = self.ports.packages.local(path, &self.kinds).await?;
-                    let package = self.opened(&path.display().to_string(), local.files)?;
-                    Obtained { package, checksum: local.checksum, server: None, channel: None }
-                }
-                Wanted::Registry { reference, channel } => {
-                    match self.newest(request, reference, channel.as_deref(), &locked, &outages).await? {
-                        Newest::ToPull(obtained) => *obtained,
-                        Newest::UpToDate(up_to_date) => return Ok(vec![up_to_date]),
-                    }
-                }
-            };
-            let found = self.with_needed(root, &locked.lockfile, &outages).await?;
             if let Some(pulled) = self.put_in_place(&found, locked, request.is_forced).await? {
                 return Ok(pulled);
             }
+            locked = self.locked().await?;
+            self.leave_out_what_came(&mut found, &locked.lockfile).await?;
         }
         Err(never_at_rest())
+    }
+
+    /// What is needed and was pulled by somebody else meanwhile stays as it is.
+    async fn leave_out_what_came(&self, found: &mut Found, lockfile: &Lockfile) -> Result<(), ExtensionError> {
+        let mut kept = Found::new();
+        for (obtained, needed_by) in found.drain(..) {
+            let entry = lockfile.entry(&obtained.package.manifest.name).filter(|_| needed_by.is_some());
+            let has_come = match entry {
+                Some(entry) => self.is_complete(entry).await?,
+                None => false,
+            };
+            if !has_come {
+                kept.push((obtained, needed_by));
+            }
+        }
+        *found = kept;
+        Ok(())
     }
 
     async fn newest(
