@@ -1,8 +1,10 @@
 //! Definitions that the program writes, on disk (port `DefinitionFiles`).
 
 use std::{
+    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -12,6 +14,7 @@ use mangrove_domain::{
     problem::Code,
     source::RelativePath,
 };
+use tokio::time::Instant;
 
 use crate::{
     atomic::{self, Durability},
@@ -26,6 +29,10 @@ const AUTOMATIC: &str = "auto-definitions";
 
 /// Whoever replaces one of them holds this file.
 const LOCK: &str = "auto-definitions/.lock";
+
+/// How long it is waited for, and how long between two looks: the kernel wakes nobody who does not wait for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Definitions of one repository.
 #[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
@@ -73,6 +80,31 @@ impl DiskDefinitionFiles {
     }
 }
 
+impl DiskDefinitionFiles {
+    /// The file that whoever replaces an automatic definition holds, for as long as it is open. Others hold it for a moment.
+    async fn locked(&self, below: &str) -> Result<File, FilesError> {
+        let not_locked = |error: &io::Error| {
+            let fault = io_fault(Operation::Write, Path::new(LOCK), error);
+            FilesError { operation: "write", path: below.to_owned(), fault }
+        };
+        let root = self.state_directory.clone();
+        let opened = blocking(move || lock::open(&root, &root.join(LOCK))).await;
+        let file = opened.map_err(|error| failure(below, &error.to_string()))?.map_err(|error| not_locked(&error))?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+                Err(TryLockError::WouldBlock) => {
+                    let message = format!("another process holds {} for too long", self.name(LOCK));
+                    return Err(failure(below, &message));
+                }
+                Err(TryLockError::Error(error)) => return Err(not_locked(&error)),
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl DefinitionFiles for DiskDefinitionFiles {
     async fn automatic(&self) -> Result<Vec<DefinitionText>, FilesError> {
@@ -101,20 +133,8 @@ impl DefinitionFiles for DiskDefinitionFiles {
 
     async fn replace_automatic(&self, path: &str, before: &str, text: &str) -> Result<DefinitionText, FilesError> {
         let below = format!("{AUTOMATIC}/{}", checked(path)?);
-        let not_locked = |error: &io::Error| FilesError {
-            operation: "write",
-            path: below.clone(),
-            fault: io_fault(Operation::Write, Path::new(LOCK), error),
-        };
-        let root = self.state_directory.clone();
-        let locked = blocking(move || {
-            let file = lock::open(&root, &root.join(LOCK))?;
-            file.lock()?;
-            Ok(file)
-        });
         // The lock ends with the file.
-        let _locked =
-            locked.await.map_err(|error| failure(&below, &error.to_string()))?.map_err(|error| not_locked(&error))?;
+        let _locked = self.locked(&below).await?;
         match self.read_automatic(path).await? {
             Some(kept) if kept.text != before => Ok(kept),
             Some(_) | None => self.write_automatic(path, text, IfThere::Replace).await,
