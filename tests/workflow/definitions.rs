@@ -88,6 +88,47 @@ async fn what_a_run_makes_is_found_by_its_later_steps() {
 }
 
 #[tokio::test]
+async fn what_a_run_makes_is_found_by_the_runs_that_it_starts_and_what_they_make_by_it() {
+    let call = |step: &str, name: &str, more: &str| {
+        format!(
+            "      - name: {step}\n        task: {{type: model_method, modelType: '@acme/thing', modelName: {name}, methodName: run}}\n{more}"
+        )
+    };
+    let look = |step: &str, name: &str| {
+        format!(
+            "      - name: {step}\n        dependsOn: [before]\n        task: {{type: model_method, modelIdOrName: {name}, methodName: run}}\n"
+        )
+    };
+    let child = format!(
+        "//- /workflows/child.yaml\nid: 00000000-0000-4000-8000-0000000000fd\nname: child\njobs:\n  - name: j\n    steps:\n{}{}",
+        call("before", "inner", ""),
+        look("look", "looker")
+    );
+    let nested =
+        "      - name: before\n        dependsOn: [make]\n        task: {type: workflow, workflowIdOrName: child}\n";
+    let jobs = format!("  - name: j\n    steps:\n{}{nested}{}", call("make", "outer", ""), look("look", "looker"));
+    let looker =
+        "//- /models/looker.yaml\nid: 00000000-0000-4000-8000-00000000000a\nname: looker\ntype: '@acme/thing'\n";
+    let names = [
+        Action::Call("definition.findByNameGlobal", "[outer]"),
+        Action::Call("definition.findByNameGlobal", "[inner]"),
+    ];
+    let bench = Bench::new(&format!("{looker}{child}{}", workflow(&jobs))).method("looker.run", &names);
+    let record = bench.run("{}").await;
+    assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
+    for run in bench.history().await {
+        let steps = run.jobs.iter().flat_map(|job| &job.steps);
+        let look = steps.clone().find(|step| step.name == "look").expect("a step");
+        let said: Vec<&str> = look.logs.iter().map(|line| line.text.as_str()).collect();
+        assert!(
+            said[0].contains("\"name\":\"outer\"") && said[1].contains("\"name\":\"inner\""),
+            "{}: {said:?}",
+            run.name
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_step_leaves_for_the_last_moment_is_there_when_the_definition_reads_it() {
     let definition = "//- /models/greeter.yaml
 id: 00000000-0000-4000-8000-000000000006

@@ -101,9 +101,17 @@ async fn a_secret_that_an_expression_gave_is_not_written_into_a_definition() {
         assert_eq!(bench.definitions.automatic().await.expect("a list")[0].text, before);
         assert!(bench.calls().is_empty());
     }
+    // Nor does it become the name of one.
+    let steps = format!(
+        "      - name: s\n        task: {{type: model_method, modelType: '@acme/thing', modelName: 'of-{PASSWORD}', methodName: run}}\n"
+    );
+    let bench = with_login(self::bench(&jobs(&steps))).await;
+    let record = bench.run("{}").await;
+    assert!(told(&record).contains("the name of an instance holds a secret"), "{}", told(&record));
+    assert_eq!(bench.definitions.automatic().await.expect("a list"), []);
     // The reference itself may stand there, and what is no secret.
     let steps = "      - name: s\n        task: {type: model_method, modelType: '@acme/thing', modelName: new, methodName: size, inputs: {size: 1, region: '${{ vault.get(v, KEY) }}'}}\n";
-    let bench = bench(&jobs(steps));
+    let bench = self::bench(&jobs(steps));
     let record = bench.run("{}").await;
     assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
     let text = &bench.definitions.automatic().await.expect("a list")[0].text;

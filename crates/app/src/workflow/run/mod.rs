@@ -72,6 +72,7 @@ pub struct RecordedRun {
     /// The names of the workflows that led here, this one last.
     chain: Vec<String>,
     deadline: Option<Instant>,
+    models: Arc<Models>,
 }
 
 impl RecordedRun {
@@ -89,6 +90,8 @@ struct Caller<'a> {
     chain: &'a [String],
     /// When the step that calls it runs out of time.
     deadline: Option<Instant>,
+    /// The definitions that the run before knows, those included that it has made.
+    models: Option<&'a Arc<Models>>,
 }
 
 /// What a run shares with those that its steps start.
@@ -160,7 +163,7 @@ impl Engine {
         environment: &Arc<Environment>,
     ) -> Result<Arc<Workflow>, StartError> {
         let inputs = Self::inputs(workflow, inputs).map_err(StartError::Problems)?;
-        let evaluated = self.evaluated(library, workflow, &inputs, environment).await?;
+        let evaluated = self.evaluated(&models_of(library), workflow, &inputs, environment).await?;
         Ok(Arc::new(evaluate::shown(&evaluated, environment)))
     }
 
@@ -206,7 +209,8 @@ impl Engine {
             return Err(StartError::Problems(vec![problem]));
         }
         let inputs = Self::inputs(&workflow, inputs).map_err(StartError::Problems)?;
-        let workflow = self.evaluated(library, &workflow, &inputs, environment).await?;
+        let models = models_of(library);
+        let workflow = self.evaluated(&models, &workflow, &inputs, environment).await?;
         let record = match &from {
             None => resume::suspended(record, &workflow),
             Some(step) => resume::from_step(record, &workflow, step),
@@ -225,7 +229,7 @@ impl Engine {
                 let RunOptions { fail_on, checks, .. } = options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let chain = vec![workflow.name.value.clone()];
-                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: None })
+                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: None, models })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -260,7 +264,8 @@ impl Engine {
         let is_nested = !caller.chain.is_empty();
         let waits = |value: &Json| is_nested && environment.waits(value);
         let inputs = Self::known_inputs(&workflow, request.inputs, &waits).map_err(StartError::Problems)?;
-        let workflow = self.evaluated(library, &workflow, &inputs, environment).await?;
+        let models = caller.models.map_or_else(|| models_of(library), Arc::clone);
+        let workflow = self.evaluated(&models, &workflow, &inputs, environment).await?;
         let record = RunRecord {
             id: self.services.entropy.identifier(),
             name: workflow.name.value.clone(),
@@ -282,17 +287,15 @@ impl Engine {
             Ok(_) => {
                 let RunOptions { fail_on, checks, .. } = request.options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
-                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: caller.deadline })
+                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: caller.deadline, models })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, fail_on, checks, chain, deadline } = run;
+        let RecordedRun { workflow, record, fail_on, checks, chain, deadline, models } = run;
         let about = about_run(&workflow, &record);
-        let definitions = shared.library.usable_definitions();
-        let models = Arc::new(Models::new(definitions));
         let records = self.records(&models, shared.environment);
         let context = Context {
             services: &self.services,
@@ -334,7 +337,7 @@ impl Engine {
     /// The workflow with the values of everything that has one before anything runs.
     async fn evaluated(
         &self,
-        library: &Library,
+        models: &Arc<Models>,
         workflow: &Arc<Workflow>,
         inputs: &Json,
         environment: &Arc<Environment>,
@@ -344,8 +347,7 @@ impl Engine {
             return Ok(Arc::clone(workflow));
         }
         let scope = Scope::new(inputs.clone(), Json::Object(Vec::new()));
-        let models = Arc::new(Models::new(library.usable_definitions()));
-        let lookups = DataLookups::new(self.records(&models, environment));
+        let lookups = DataLookups::new(self.records(models, environment));
         let renderer = Renderer {
             expressions: self.services.expressions.as_ref(),
             environment,
@@ -386,12 +388,17 @@ impl NestedRuns for Engine {
         request: RunRequest,
         deadline: Option<Instant>,
     ) -> Result<RunRecord, StartError> {
-        let from = Caller { chain: &caller.chain, deadline };
+        let from = Caller { chain: &caller.chain, deadline, models: Some(&caller.models) };
         let run = self.record_for(from, caller.library, request, caller.environment, caller.observer.as_ref()).await?;
         let Context { library, environment, observer, budget, .. } = caller;
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
+}
+
+/// The definitions as a run finds them.
+fn models_of(library: &Library) -> Arc<Models> {
+    Arc::new(Models::new(library.usable_definitions()))
 }
 
 /// What expressions see as `run`.
