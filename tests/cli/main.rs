@@ -10,6 +10,7 @@ mod cache;
 mod client;
 mod commands;
 mod configuration;
+mod context;
 mod data;
 mod deno;
 mod doctor;

@@ -43,7 +43,7 @@ use mangrove_infra::{
     shell::SystemShell, vaults::BuiltInVaults,
 };
 use mangrove_testkit::{
-    fakes::{ManualClock, MemoryData, MemoryDefinitionFiles, MemoryRuns, SeededEntropy},
+    fakes::{ManualClock, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemoryTree, SeededEntropy},
     fixture::Tree,
     rows,
 };
@@ -444,6 +444,7 @@ impl Bench {
             vaults: self.vaults(),
             runs: Arc::clone(&self.runs),
             data: Arc::clone(&self.data) as _,
+            sources: Arc::new(MemoryTree::default()),
             definitions: Definitions {
                 written: Arc::new(DiskFiles::new(self.tree.root())),
                 files: Arc::clone(&self.definitions),

@@ -96,6 +96,7 @@ pub mod json;
 pub mod json_text;
 pub mod judge;
 pub mod kind_layout;
+pub mod manifest;
 pub mod module_graph;
 pub mod nearest;
 pub mod observation;

@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod builtin_modules;
+mod cancel;
 mod compiled;
 mod in_process;
 mod inspect;
@@ -18,6 +19,7 @@ pub mod outcome;
 mod session;
 mod walk;
 
+pub use cancel::CancelSignal;
 pub use in_process::InProcess;
 pub use inspect::inspect;
 pub use limits::Limits;

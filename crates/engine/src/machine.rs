@@ -8,6 +8,7 @@ use rquickjs::{
 };
 
 use super::{
+    cancel::CancelSignal,
     limits::{Limits, Watch},
     modules::{ENTRY, Lookup, Modules, Vendors, declare},
     natives::{Ledger, Mode, Request, host_object, locked, now_millis},
@@ -29,6 +30,8 @@ pub(super) struct Machine {
     pub(super) modules: Arc<Modules>,
     pub(super) limits: Limits,
     mode: Mode,
+    /// Raised when the call under way is to end.
+    pub(super) cancel: CancelSignal,
 }
 
 /// Why code stopped without a value.
@@ -114,7 +117,16 @@ impl Machine {
                     format!("the JavaScript engine cannot be prepared: {error}"),
                 )
             })?;
-        Ok(Self { context, runtime, watch, ledger, modules, limits: limits.clone(), mode })
+        Ok(Self {
+            context,
+            runtime,
+            watch,
+            ledger,
+            modules,
+            limits: limits.clone(),
+            mode,
+            cancel: CancelSignal::default(),
+        })
     }
 
     /// Keeps a value until the machine is dropped.
@@ -159,6 +171,7 @@ impl Machine {
     ) -> std::result::Result<(), Stop> {
         let mut jobs = 0;
         while promise.state() == PromiseState::Pending {
+            self.tell_cancelled(context, kit)?;
             if self.run_jobs(context, &mut jobs, Some(promise))? {
                 continue;
             }
@@ -171,6 +184,19 @@ impl Machine {
             }
         }
         if self.watch.is_spent() { Err(Stop::Cpu) } else { Ok(()) }
+    }
+
+    /// Tells the code that its call is to end, if somebody said so. True if it did.
+    fn tell_cancelled<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>) -> std::result::Result<bool, Stop> {
+        if !self.cancel.take() {
+            return Ok(false);
+        }
+        let abort: Function = kit.get("abort").map_err(|error| self.stop(context, error))?;
+        if abort.call::<_, ()>(()).is_err() {
+            // What listens to the signal harms nobody but itself.
+            context.catch();
+        }
+        if self.watch.is_spent() { Err(Stop::Cpu) } else { Ok(true) }
     }
 
     /// Runs what is ready. True if anything was.
@@ -204,7 +230,10 @@ impl Machine {
             Mode::Inspect => locked(&self.ledger).advance_clock(due),
             Mode::Run(_) => {
                 let wait = (due - now_millis()).clamp(0.0, f64::from(u32::MAX));
-                std::thread::sleep(std::time::Duration::from_secs_f64(wait / 1000.0));
+                self.cancel.wait(std::time::Duration::from_secs_f64(wait / 1000.0));
+                if self.tell_cancelled(context, kit)? {
+                    return Ok(true);
+                }
             }
         }
         self.count_job(jobs)?;

@@ -12,6 +12,7 @@ use mangrove_fs::json_text;
 use rquickjs::{Ctx, Function, Object, Promise, Value};
 
 use super::{
+    cancel::CancelSignal,
     limits::Limits,
     machine::{Machine, Nature, Stop, Thrown, kit, text},
     modules::Vendors,
@@ -76,6 +77,11 @@ impl EngineSession {
         locked(&self.machine.ledger).at_once = Some(host);
     }
 
+    /// From now on, calls are told by this that they are to end.
+    pub fn cancel_by(&mut self, signal: CancelSignal) {
+        self.machine.cancel = signal;
+    }
+
     /// Calls a function below the export with what its schema makes of the arguments, and gives what it returns or
     /// resolves to. Functions keep their object as `this`. `host` answers the context's functions
     /// (`design/inspection.md` lists them); its errors reject the call of the context function.
@@ -94,6 +100,8 @@ impl EngineSession {
         }
         let machine = &self.machine;
         machine.watch.begin(machine.limits.cpu);
+        // Meant for an earlier call.
+        let _ = machine.cancel.take();
         let ended = machine.context.with(|engine| {
             let ended = call(machine, &engine, request, host);
             // What was said before a throw is heard, and what was written is kept.

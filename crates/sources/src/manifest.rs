@@ -9,11 +9,12 @@ use mangrove_domain::{
     document::Node,
     form::scalar_text,
     kind_layout::KindLayout,
+    manifest::ExtensionManifest,
     ports::Documents,
     position::Position,
     problem::{Code, Problem},
-    pulled::{MANIFEST, is_scoped_name},
-    source::{Extension, RelativePath},
+    pulled::{self, MANIFEST, is_scoped_name},
+    source::{Extension, Origin, RelativePath},
     version::CalendarVersion,
 };
 
@@ -25,6 +26,8 @@ use super::{
 
 /// The name of a manifest.
 pub(super) const FILE: &str = MANIFEST;
+/// Where the additional files of a pulled extension lie, beside its manifest.
+const PULLED_FILES: &str = "files";
 
 /// What a usable manifest says.
 #[derive(Debug, Default)]
@@ -35,6 +38,39 @@ pub(super) struct Manifest {
     pub(super) lists_entries: bool,
     /// By the directory name of a kind: what is listed, below the manifest.
     pub(super) lists: BTreeMap<Arc<str>, Vec<Listed>>,
+    /// Files that code may ask for, as they are listed.
+    additional_files: Vec<String>,
+    /// Names of other extensions.
+    dependencies: BTreeSet<String>,
+}
+
+impl Manifest {
+    /// What code may ask for, of the manifest in `directory` of the root of `view`.
+    fn facts(&self, view: &View, directory: &str) -> ExtensionManifest {
+        let base =
+            if view.root.origin == Origin::Pulled { join(directory, PULLED_FILES) } else { directory.to_owned() };
+        let place = |listed: &String| {
+            let inside = view.root.canonical(&join(&base, listed)).ok().flatten()?;
+            Some(view.root.absolute(&inside)).filter(|path| path.is_file())
+        };
+        ExtensionManifest {
+            files: self.additional_files.iter().map(|listed| (listed.clone(), place(listed))).collect(),
+            dependencies: self.dependencies.clone(),
+        }
+    }
+}
+
+/// What the manifest that the file at `path` belongs to says: the nearest one above it that can be used.
+pub(super) fn facts_of(view: &mut View, documents: &Arc<dyn Documents>, path: &str) -> Option<ExtensionManifest> {
+    let mut manifests = Manifests::new(Arc::clone(documents), &[]);
+    let mut directory = path;
+    while !directory.is_empty() {
+        directory = parent(directory);
+        if let Reading::Read(manifest) = manifests.at(view, directory) {
+            return Some(manifest.facts(view, directory));
+        }
+    }
+    None
 }
 
 /// One listed path.
@@ -160,7 +196,11 @@ impl ManifestReader<'_> {
             (Some(name), Some(version)) => Some(Extension { name: name.into(), version: version.into() }),
             (None, _) | (_, None) => None,
         };
-        let mut manifest = Manifest { extension, ..Manifest::default() };
+        let texts =
+            |key: &str| root.get(key).and_then(Node::as_list).unwrap_or_default().iter().filter_map(Node::as_str);
+        let dependencies = pulled::dependencies(root).into_iter().filter_map(|(_, name)| name).collect();
+        let additional_files = texts("additionalFiles").map(str::to_owned).collect();
+        let mut manifest = Manifest { extension, additional_files, dependencies, ..Manifest::default() };
         if let Some(node) = root.get("paths").and_then(|paths| paths.get("base")) {
             match node.as_str() {
                 Some("manifest") => manifest.lists_entries = true,

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
     drift::Drift,
+    manifest::ExtensionManifest,
     module_graph::{ModuleGraph, SourceFile},
     observation::RootAccess,
     ports::{ObserveError, ObserveRequest, SourceTree},
@@ -24,6 +25,7 @@ use crate::{
     config::Configs,
     graph::module_graph,
     layout::{EXTENSIONS_DIRECTORY, Layout},
+    manifest,
     options::TreeOptions,
     parse,
     path::parent,
@@ -296,6 +298,14 @@ impl SourceTree for LocalTree {
             graph.config_files.extend(lock);
             graph
         }))
+    }
+
+    async fn manifest(&self, source: &SourceId) -> Result<Option<ExtensionManifest>, ObserveError> {
+        let Some(mut view) = self.view_of(&source.root).await? else {
+            return Ok(None);
+        };
+        let (documents, path) = (Arc::clone(&self.options.documents), source.path.clone());
+        blocking(move || manifest::facts_of(&mut view, &documents, path.as_str())).await
     }
 
     async fn export_line(&self, source: &SourceId, name: &str) -> Result<Option<u32>, ObserveError> {

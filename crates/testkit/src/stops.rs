@@ -17,6 +17,7 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::Part,
     inspection::Inspection,
+    manifest::ExtensionManifest,
     module_graph::{ModuleGraph, SourceFile},
     observation::CatalogView,
     outage::Outages,
@@ -186,6 +187,10 @@ impl<P: SourceTree + ?Sized> SourceTree for Stopping<P> {
 
     async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError> {
         self.stops.fallible("tree.source_of", observe, self.port.source_of(file)).await
+    }
+
+    async fn manifest(&self, source: &SourceId) -> Result<Option<ExtensionManifest>, ObserveError> {
+        self.stops.fallible("tree.manifest", observe, self.port.manifest(source)).await
     }
 
     async fn workflows(&self) -> Result<WorkflowFiles, ObserveError> {

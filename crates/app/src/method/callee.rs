@@ -8,7 +8,7 @@ use mangrove_domain::{
     failure::Failure,
     problem::Code,
     run::{Provenance, RunProblem, RunStatus},
-    source::Kind,
+    source::{Kind, SourceId},
     time::Timestamp,
     type_name::TypeName,
 };
@@ -32,6 +32,22 @@ impl Callee {
         match self {
             Callee::BuiltIn(description) => description,
             Callee::Extension(ready) => &ready.description,
+        }
+    }
+
+    /// The name of the extension that it belongs to.
+    pub(super) fn extension(&self) -> &str {
+        match self {
+            Callee::BuiltIn(_) => builtin::EXTENSION,
+            Callee::Extension(ready) => &ready.row.extension.name,
+        }
+    }
+
+    /// Where the code of a method lies; `None` if it comes with the program.
+    pub(super) fn source(&self, method: &str) -> Option<&SourceId> {
+        match self {
+            Callee::BuiltIn(_) => None,
+            Callee::Extension(ready) => Some(&ready.code(method).row.source),
         }
     }
 

@@ -102,7 +102,7 @@ impl Definitions {
     }
 
     /// All definitions as they are now; `None` if they cannot be looked at.
-    async fn now(&self) -> Option<Library> {
+    pub(super) async fn now(&self) -> Option<Library> {
         let (files, documents) = (self.written.as_ref(), self.documents.as_ref());
         let mut library = Library::load_only_definitions(files, documents, &Layout::default()).await.ok()?;
         library.add_automatic(documents, self.files.automatic().await.ok()?);

@@ -1,6 +1,6 @@
 //! Calling the checks and the code of a method.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
     json::Json,
@@ -12,7 +12,7 @@ use mangrove_domain::{
 use super::{
     Invocation, Prepared, Services, arguments, broken,
     callee::Callee,
-    checks,
+    cancelled, checks,
     host::{Host, Looking},
     opening::open_request,
     problem, subject_of,
@@ -22,6 +22,9 @@ use crate::{
     builtin::{self, shell::ShellError},
     types::ReadyType,
 };
+
+/// How long code may take to end after it was told to.
+const TIME_TO_END: Duration = Duration::from_secs(2);
 
 /// Runs the checks that the model has for the method.
 pub(super) async fn check(
@@ -75,17 +78,37 @@ pub(super) async fn execute(
     }
 }
 
-/// Does the work of a call within the time that its step has.
+/// Does the work of a call, unless it is cancelled or the time of its step is up. Code is told then, and may put things in
+/// order; a command of the shell is told nothing. Dropping the work ends the worker or the command that is in it.
 pub(super) async fn in_time(
     call: &Invocation<'_>,
+    callee: &Callee,
+    host: &Host,
     work: impl Future<Output = Result<(), RunProblem>>,
 ) -> Result<(), RunProblem> {
-    let Some(limit) = call.timeout else { return work.await };
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let label = label(call);
-        let message = format!("`{label}` did not end within {} ms, the time limit of the step", limit.as_millis());
-        Err(problem(Code::METHOD_FAILED, message))
-    })
+    tokio::pin!(work);
+    let time_is_up = async {
+        match call.timeout {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    // Code that ends because it was told to has not succeeded.
+    let error = tokio::select! {
+        biased;
+        () = call.cancellation.cancelled() => cancelled(),
+        () = time_is_up => {
+            let (label, limit) = (label(call), call.timeout.unwrap_or_default().as_millis());
+            let message = format!("`{label}` did not end within {limit} ms, the time limit of the step");
+            problem(Code::METHOD_FAILED, message)
+        }
+        outcome = &mut work => return outcome,
+    };
+    host.ending.cancel();
+    if let Callee::Extension(_) = callee {
+        let _ = tokio::time::timeout(TIME_TO_END, work).await;
+    }
+    Err(error)
 }
 
 /// What people call a method of a definition.

@@ -16,7 +16,11 @@ use mangrove_domain::{
     run::LogLine,
 };
 
-use super::{budget::StepBudget, lines::CallLog, origin::Origin};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Invocation, Services, budget::StepBudget, callee::Callee, calling::Caller, lines::CallLog, origin::Origin,
+};
 use crate::{
     data::{Models, Records},
     secrets::Environment,
@@ -50,6 +54,9 @@ pub(super) struct Host {
     pub(super) origin: Origin,
     pub(super) on_line: OnLine,
     pub(super) budget: Arc<StepBudget>,
+    pub(super) caller: Caller,
+    /// Cancelled when the code is to end.
+    pub(super) ending: CancellationToken,
     pub(super) state: Mutex<State>,
 }
 
@@ -58,6 +65,8 @@ pub(super) struct State {
     pub(super) handles: Vec<DataHandle>,
     /// What the method says that it wrote, in place of them.
     pub(super) reported: Option<Vec<DataHandle>>,
+    /// What the methods left that this one called.
+    pub(super) of_others: Vec<DataHandle>,
     /// The names of what was written.
     pub(super) names: BTreeSet<String>,
     /// The first name that was written more than once.
@@ -72,6 +81,7 @@ impl State {
         Self {
             handles: Vec::new(),
             reported: None,
+            of_others: Vec::new(),
             names: BTreeSet::new(),
             twice: None,
             refused: None,
@@ -97,6 +107,8 @@ impl MethodHost for Host {
             "readResource" => self.read_resource(argument(0), argument(1)).await,
             "queryData" => self.query_data(argument(0), argument(1), argument(2)).await,
             "readModelData" => self.read_model_data(argument(0), argument(1)).await,
+            "runModel" => Ok(self.run_model(argument(0)).await),
+            "extensionFile" => self.extension_file(argument(0)).await,
             "hasSecrets" => Ok(Json::Bool(self.environment.has_secrets())),
             "redact" => Ok(Json::from(self.environment.mask(argument(0).as_str().unwrap_or_default()))),
             // Progress events have no reader yet; to fail a method for them would help nobody.
@@ -105,10 +117,25 @@ impl MethodHost for Host {
                 Some(("data", function)) => self.data_repository(function, &call.arguments).await,
                 Some(("vault", function)) => self.vault_service(function, &call.arguments).await,
                 Some(("definition", function)) => self.definition_repository(function, &call.arguments),
+                Some(("expression", function)) => self.expression(function, &call.arguments),
                 _ => Err(format!("ctx.{other} is not supported in this version")),
             },
         }
     }
+
+    async fn cancelled(&self) {
+        self.ending.cancelled().await;
+    }
+}
+
+/// What a call leaves behind.
+pub(super) struct Left {
+    pub(super) handles: Vec<DataHandle>,
+    /// Of the methods that it called.
+    pub(super) of_others: Vec<DataHandle>,
+    pub(super) logs: Vec<LogLine>,
+    /// A name that was written more than once.
+    pub(super) twice: Option<String>,
 }
 
 /// The host of what only looks: checks, and the upgrades of a type. What writes is refused.
@@ -131,7 +158,55 @@ impl MethodHost for Looking {
     }
 }
 
+impl Left {
+    /// The handles of all calls, each once.
+    pub(super) fn all(&self) -> impl Iterator<Item = &DataHandle> {
+        let is_new = |handle: &&DataHandle| {
+            let is_it = |own: &DataHandle| own.data_id == handle.data_id && own.version == handle.version;
+            !self.handles.iter().any(is_it)
+        };
+        self.handles.iter().chain(self.of_others.iter().filter(is_new))
+    }
+}
+
 impl Host {
+    /// The host of a call.
+    pub(super) fn of(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Self {
+        Self {
+            data: Arc::clone(&services.data),
+            schemas: Arc::clone(&services.schemas),
+            clock: Arc::clone(&services.clock),
+            environment: Arc::clone(call.environment),
+            description: Arc::clone(callee.description()),
+            model_id: call.definition.id.clone(),
+            model_name: call.definition.name.value.clone(),
+            models: Arc::clone(call.models),
+            records: call.records.clone(),
+            vaults: services.vaults.clone(),
+            types: Arc::clone(&services.types),
+            method: call.method.to_owned(),
+            run_id: call.run_id.to_owned(),
+            origin: call.origin.over(call.definition),
+            on_line: Arc::clone(&call.on_line),
+            budget: Arc::clone(call.budget),
+            ending: call.cancellation.child_token(),
+            caller: Caller::new(services, call, callee.extension(), callee.source(call.method)),
+            state: Mutex::new(State::new(call.budget)),
+        }
+    }
+
+    /// Takes what the call has left behind.
+    pub(super) fn take_state(&self) -> Left {
+        let mut state = self.state();
+        let written = std::mem::take(&mut state.handles);
+        Left {
+            handles: state.reported.take().unwrap_or(written),
+            of_others: std::mem::take(&mut state.of_others),
+            logs: state.log.take(),
+            twice: state.twice.take(),
+        }
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -54,6 +54,12 @@ impl CallLog {
         Some(line)
     }
 
+    /// Keeps the lines of a call that this one made; the budget of the step has them already.
+    pub(super) fn adopt(&mut self, lines: Vec<LogLine>) {
+        self.lines.extend(lines);
+        self.lines.sort_by_key(|line| line.at);
+    }
+
     /// The lines that are kept, oldest first.
     pub(super) fn take(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.lines)

@@ -3,9 +3,12 @@
 pub mod arguments;
 mod budget;
 mod callee;
+mod calling;
 pub mod checks;
 pub mod definitions;
 mod execution;
+mod expressions;
+mod files;
 mod handle;
 mod host;
 mod instance;
@@ -14,19 +17,18 @@ mod opening;
 mod origin;
 mod preconditions;
 mod reading;
+mod run_model;
 mod saving;
 mod upgrades;
 mod values;
 mod vaults;
 mod writing;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use mangrove_domain::{
+    data::DataHandle,
     definition::Definition,
     description::{Description, Violation},
     digest::Digest,
@@ -34,7 +36,9 @@ use mangrove_domain::{
     inputs,
     json::Json,
     permission::Permissions,
-    ports::{Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, RunStore, SchemaValidator, Shell},
+    ports::{
+        Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, RunStore, SchemaValidator, Shell, SourceTree,
+    },
     problem::Code,
     run::{LogLine, Provenance, RunProblem, RunStatus},
     source::Kind,
@@ -52,6 +56,7 @@ use crate::{
 };
 
 pub(crate) use budget::{RunBudget, StepBudget};
+pub(crate) use calling::CallChain;
 pub(crate) use host::OnLine;
 pub(crate) use instance::InstanceCall;
 pub(crate) use origin::{Origin, OutputSettings, StepOrigin};
@@ -60,7 +65,7 @@ use callee::{Callee, callee, provenance};
 use checks::CheckOptions;
 use definitions::{Change, Definitions};
 use execution::{check, execute, in_time, label};
-use host::{Host, State};
+use host::Host;
 use instance::Settled;
 use values::{globals, inputs_of, method_of, unknown_names, unresolved_arguments, upgraded};
 
@@ -82,6 +87,8 @@ pub struct Services {
     pub runs: Arc<dyn RunStore>,
     /// Keeps what methods write.
     pub data: Arc<dyn DataStore>,
+    /// Finds the files of extensions.
+    pub sources: Arc<dyn SourceTree>,
     /// Finds and keeps definitions.
     pub definitions: Definitions,
     /// Evaluates `${{ … }}`.
@@ -128,6 +135,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) origin: Origin,
     /// What the step may still leave behind.
     pub(crate) budget: &'a Arc<StepBudget>,
+    /// The calls that led to this one.
+    pub(crate) chain: CallChain,
 }
 
 /// What became of a call. Secrets are masked.
@@ -136,13 +145,15 @@ pub(crate) struct Invoked {
     pub(crate) status: RunStatus,
     pub(crate) error: Option<RunProblem>,
     pub(crate) data_handles: Vec<Json>,
+    /// The same of this call alone, as they are.
+    pub(crate) handles: Vec<DataHandle>,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) provenance: Option<Provenance>,
 }
 
 impl Invoked {
     pub(crate) fn ended(status: RunStatus, error: Option<RunProblem>) -> Self {
-        Self { status, error, data_handles: Vec::new(), logs: Vec::new(), provenance: None }
+        Self { status, error, data_handles: Vec::new(), handles: Vec::new(), logs: Vec::new(), provenance: None }
     }
 
     pub(crate) fn failed(error: RunProblem) -> Self {
@@ -184,7 +195,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         call.models.learn(call.definition);
     }
     let provenance = Some(provenance(&call, &callee));
-    let host = host_of(services, &call, &callee);
+    let host = Arc::new(Host::of(services, &call, &callee));
     if let Callee::Extension(ready) = &callee
         && let Some(behind) = &ready.behind
     {
@@ -195,16 +206,8 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     {
         host.inform(&instance::remark(change, &found.definition));
     }
-    // Dropping the call ends the worker or the command that is in it.
-    let outcome = tokio::select! {
-        outcome = in_time(&call, carry_out(services, &call, &callee, &host)) => outcome,
-        () = call.cancellation.cancelled() => Err(cancelled()),
-    };
-    let (handles, logs, twice) = {
-        let mut state = host.state();
-        let written = std::mem::take(&mut state.handles);
-        (state.reported.take().unwrap_or(written), state.log.take(), state.twice.take())
-    };
+    let outcome = in_time(&call, &callee, &host, carry_out(services, &call, &callee, &host)).await;
+    let left = host.take_state();
     let outcome = match outcome {
         Ok(()) if deletes(callee.description(), call.method) => {
             let label = label(&call);
@@ -213,8 +216,9 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         }
         outcome => outcome,
     };
-    let outcome = outcome.and_then(|()| twice.map_or(Ok(()), |name| Err(written_twice(&call, &name))));
+    let outcome = outcome.and_then(|()| left.twice.as_deref().map_or(Ok(()), |name| Err(written_twice(&call, name))));
     let error = outcome.err().map(|error| call.environment.mask_problem(error));
+    let recorded = |handle: &DataHandle| call.environment.mask_json(&handle::recorded(handle));
     Invoked {
         status: match &error {
             None => RunStatus::Succeeded,
@@ -222,33 +226,11 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
             Some(_) => RunStatus::Failed,
         },
         error,
-        data_handles: handles.iter().map(|handle| call.environment.mask_json(&handle::recorded(handle))).collect(),
-        logs,
+        data_handles: left.all().map(recorded).collect(),
+        handles: left.handles,
+        logs: left.logs,
         provenance,
     }
-}
-
-/// What answers the code of a call.
-fn host_of(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Arc<Host> {
-    Arc::new(Host {
-        data: Arc::clone(&services.data),
-        schemas: Arc::clone(&services.schemas),
-        clock: Arc::clone(&services.clock),
-        environment: Arc::clone(call.environment),
-        description: Arc::clone(callee.description()),
-        model_id: call.definition.id.clone(),
-        model_name: call.definition.name.value.clone(),
-        models: Arc::clone(call.models),
-        records: call.records.clone(),
-        vaults: services.vaults.clone(),
-        types: Arc::clone(&services.types),
-        method: call.method.to_owned(),
-        run_id: call.run_id.to_owned(),
-        origin: call.origin.over(call.definition),
-        on_line: Arc::clone(&call.on_line),
-        budget: Arc::clone(call.budget),
-        state: Mutex::new(State::new(call.budget)),
-    })
 }
 
 /// True for a method that removes what its resources stand for.

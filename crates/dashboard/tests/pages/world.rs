@@ -122,7 +122,7 @@ file report
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
-/// Methods by their names: each logs a line; `wait` never ends, `fail` throws, `write` writes a resource and a file.
+/// Methods by their names: each logs a line; `wait` ends when it is told to, `fail` throws, `write` writes a resource and a file.
 #[derive(Clone, Default)]
 struct Script;
 
@@ -144,7 +144,7 @@ impl Session for Script {
             host.call(HostCall { function: function.to_owned(), arguments }).await.expect("it is declared");
         };
         match method {
-            "wait" => std::future::pending().await,
+            "wait" => host.cancelled().await,
             "fail" => return Err(CallError::Threw { message: "the disk is full".to_owned(), stack: None }),
             "write" => {
                 write("writeResource", "state", "state", Json::object([("healthy", Json::Bool(true))])).await;

@@ -94,6 +94,12 @@ pub trait MethodHost: Send + Sync {
     /// # Errors
     /// The message with which the method's call is rejected.
     async fn call(&self, call: HostCall) -> Result<Json, String>;
+
+    /// Returns when the call under way is to end: its code is told by the `signal` of its context, and may put things in
+    /// order. Where nobody ends calls, it never returns.
+    async fn cancelled(&self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// One call of a context function.

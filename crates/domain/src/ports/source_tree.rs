@@ -9,6 +9,7 @@ use crate::{
     drift::Drift,
     failure::Fault,
     kind_layout::KindLayout,
+    manifest::ExtensionManifest,
     module_graph::{ModuleGraph, SourceFile},
     source::SourceId,
     survey::Survey,
@@ -44,6 +45,10 @@ pub trait SourceTree: Send + Sync {
     /// links are followed to its directory; one that is itself a link is meant under its own name, and it need not be
     /// there. `None` if no root holds its directory.
     async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError>;
+
+    /// What the manifest that a source belongs to says, read now: the nearest one above it that can be used. `None` if there
+    /// is none, or no such root.
+    async fn manifest(&self, source: &SourceId) -> Result<Option<ExtensionManifest>, ObserveError>;
 
     /// The workflows that source mounts and pulled extensions bring, read now: those of mounts first, in the order of
     /// the roots, then by path. The repository's own are data files of its ([`RepositoryFiles`]).

@@ -119,8 +119,9 @@ fn listed(item: &Node) -> Option<RelativePath> {
 }
 
 /// The names under `dependencies`: a list of names or of mappings with a `name`, or a mapping by names. Ranges of versions
-/// say nothing: the newest one is taken.
-fn dependencies(root: &Node) -> Vec<(&Node, Option<String>)> {
+/// say nothing: the newest one is taken. What names none comes without a name.
+#[must_use]
+pub fn dependencies(root: &Node) -> Vec<(&Node, Option<String>)> {
     let named = |node: &Node| {
         let text = node.as_str().or_else(|| node.get("name")?.as_str())?;
         let name = match text.rsplit_once('@') {

@@ -13,7 +13,7 @@ pub use self::{
     checksum::{FilesChecksum, files_checksum},
     entry::{LockEntry, LockedFile},
     lockfile::Lockfile,
-    manifest::PackageManifest,
+    manifest::{PackageManifest, dependencies},
     name::{ExtensionReference, is_name, is_scoped_name},
     package::{Arranged, FileMode, Item, Package, PackageFile, Refusal, arrange},
     path::{LockedPath, is_bundle_cache, locked_path},

@@ -308,6 +308,25 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
     for (let index = 0; index < last && isRecord(holder); index += 1) holder = holder[path[index]];
     if (isRecord(holder)) set(holder, path[last], text);
   };
+
+  /** An environment for expressions, which finds nothing but the variables that it is given. */
+  const expressionEnvironment = () => {
+    const evaluate = (expression, variables) => requestNow("expression.evaluate", [`${expression}`, variables ?? {}]);
+    const environment = {
+      evaluate,
+      parse: (expression) => {
+        requestNow("expression.parse", [`${expression}`]);
+        return (variables) => evaluate(expression, variables);
+      },
+      // Variables are dynamic: what is said of their types changes no value.
+      registerVariable: () => environment,
+      registerFunction: refused("createCelEnvironment()", "registerFunction"),
+      registerOperator: refused("createCelEnvironment()", "registerOperator"),
+      registerType: refused("createCelEnvironment()", "registerType"),
+    };
+    return freeze(environment);
+  };
+
   /** The handle has a shallow copy of the object, in which references stand for what is sensitive, as in the object itself. */
   const writeResource = async (...parts) => {
     const answer = await request("writeResource", parts);
@@ -347,9 +366,7 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
       definitionRepository,
       vaultService,
       redactor,
-      createCelEnvironment: () => {
-        throw new ErrorIntrinsic("ctx.createCelEnvironment is not supported in this version");
-      },
+      createCelEnvironment: expressionEnvironment,
     };
     if (typeof data.modelType === "string") context.modelType = modelTypeOf(data.modelType);
     // What could not be evaluated must not be taken for a value.

@@ -323,7 +323,7 @@ export const limitBehind = (thrown) => {
 // Calls.
 
 const calls = makeCalls(host.request, host.requestNow, makeContext);
-export const { settle, start } = calls;
+export const { settle, start, abort } = calls;
 if (inspecting) {
   const silent = () => {};
   const mute = {};

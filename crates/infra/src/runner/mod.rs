@@ -38,6 +38,8 @@ const READ_ONLY_CALLS: &[&str] = &[
     "definition.findByName",
     "definition.findByNameGlobal",
     "definition.path",
+    "expression.evaluate",
+    "expression.parse",
     "extensionFile",
     "hasSecrets",
     "log",
@@ -225,5 +227,9 @@ impl MethodHost for EffectRecorder {
             self.was_used.store(true, Ordering::Relaxed);
         }
         self.host.call(call).await
+    }
+
+    async fn cancelled(&self) {
+        self.host.cancelled().await;
     }
 }

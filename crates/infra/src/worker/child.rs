@@ -19,7 +19,7 @@ use mangrove_domain::{
     json::Json,
     ports::{BuildFailure, BundleRequest, Call, HostCall, InspectRequest, OpenRequest, RunError},
 };
-use mangrove_engine::{EngineSession, HostFunction, Limits};
+use mangrove_engine::{CancelSignal, EngineSession, HostFunction, Limits};
 use mangrove_npm::vendor::{VendorOutput, VendorRequest};
 use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -82,6 +82,9 @@ pub trait Callable {
 
     /// From now on, this answers what a call asks for without waiting.
     fn answer_at_once(&mut self, host: HostFunction);
+
+    /// From now on, calls are told by this that they are to end.
+    fn cancel_by(&mut self, signal: CancelSignal);
 }
 
 impl Callable for EngineSession {
@@ -91,6 +94,10 @@ impl Callable for EngineSession {
 
     fn answer_at_once(&mut self, host: HostFunction) {
         EngineSession::answer_at_once(self, host);
+    }
+
+    fn cancel_by(&mut self, signal: CancelSignal) {
+        EngineSession::cancel_by(self, signal);
     }
 }
 
@@ -105,13 +112,20 @@ pub fn run() -> ExitCode {
 pub fn run_with(jobs: Jobs) -> ExitCode {
     install_panic_hook();
     let (sender, receiver) = mpsc::channel();
+    let cancel = CancelSignal::default();
+    let frames = Frames { arrived: Arc::new(Mutex::new(receiver)), cancel: cancel.clone() };
     let thread = thread::Builder::new().name(JOB_THREAD.to_owned()).stack_size(STACK_BYTES);
-    if let Err(error) = thread.spawn(move || serve(jobs, &Frames(Arc::new(Mutex::new(receiver))))) {
+    if let Err(error) = thread.spawn(move || serve(jobs, &frames)) {
         report(&format!("cannot start the job thread: {error}"));
         return ExitCode::FAILURE;
     }
     let mut input = io::stdin().lock();
     while let Ok(frame) = wire::read_frame_blocking(&mut input) {
+        // The job thread is in the call that is meant, and reads nothing.
+        if wire::is_cancel(&frame) {
+            cancel.raise();
+            continue;
+        }
         if sender.send(frame).is_err() {
             return ExitCode::FAILURE;
         }
@@ -139,11 +153,15 @@ fn install_panic_hook() {
 
 /// What arrives from the parent. Only the job thread takes from it.
 #[derive(Clone)]
-struct Frames(Arc<Mutex<Receiver<Vec<u8>>>>);
+struct Frames {
+    arrived: Arc<Mutex<Receiver<Vec<u8>>>>,
+    /// Raised when the parent wants the call under way to end.
+    cancel: CancelSignal,
+}
 
 impl Frames {
     fn next(&self) -> Option<Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
     }
 
     /// Asks the parent on behalf of the call under way.
@@ -227,6 +245,7 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             };
             match (jobs.open)(&request, &to_limits(limits)) {
                 Ok(mut opened) => {
+                    opened.cancel_by(frames.cancel.clone());
                     let frames = frames.clone();
                     opened.answer_at_once(HostFunction::new(move |call| frames.ask(call)));
                     *session = Some(opened);
@@ -243,7 +262,9 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             *session = None;
             Reply::Closed
         }
-        Request::HostAnswer(_) | Request::Configure { .. } => Reply::Refused("an answer to no question".to_owned()),
+        Request::HostAnswer(_) | Request::Cancel | Request::Configure { .. } => {
+            Reply::Refused("an answer to no question".to_owned())
+        }
     }
 }
 

@@ -94,6 +94,11 @@ impl Guarded {
         self.child.id().and_then(resident_bytes)
     }
 
+    /// The child's own process, for signals; `None` if it has ended.
+    pub(crate) fn process(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+    }
+
     /// What it is talked to through: its input and its output, and what watches it meanwhile.
     pub(crate) fn parts(&mut self) -> (&mut ChildStdin, &mut BufReader<ChildStdout>, Watcher<'_>) {
         let (pid, memory_limit_bytes) = (self.child.id(), self.memory_limit_bytes);

@@ -4,6 +4,7 @@
 //! one gets a fresh child. The why is in `design/bundling.md`.
 
 mod adaptive_timeout;
+pub(crate) mod cancellation;
 pub mod child;
 pub(crate) mod child_failure;
 mod children;

@@ -5,6 +5,7 @@ use std::{io, path::Path, time::Duration};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{
+    cancellation::Cancellation,
     child_failure::ChildFailure,
     guarded::Guarded,
     wire::{self, Reply, Request},
@@ -57,12 +58,27 @@ impl Process {
     /// take, without the time that the child waits for a processor, and is reduced by what it took. After an error the
     /// process is dead or must be dropped.
     pub(super) async fn exchange(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, ChildFailure> {
-        self.exchange_from(false, frame, budget).await
+        self.exchange_from(false, frame, budget, &mut Cancellation::never()).await
     }
 
-    /// The same for a message in the middle of a job, which is not acknowledged.
-    pub(super) async fn resume(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, ChildFailure> {
-        self.exchange_from(true, frame, budget).await
+    /// The same for a call, which may be told that it is to end.
+    pub(super) async fn begin_call(
+        &mut self,
+        frame: &[u8],
+        budget: &mut Duration,
+        cancellation: &mut Cancellation<'_>,
+    ) -> Result<Reply, ChildFailure> {
+        self.exchange_from(false, frame, budget, cancellation).await
+    }
+
+    /// The same for a message in the middle of a call, which is not acknowledged.
+    pub(super) async fn resume(
+        &mut self,
+        frame: &[u8],
+        budget: &mut Duration,
+        cancellation: &mut Cancellation<'_>,
+    ) -> Result<Reply, ChildFailure> {
+        self.exchange_from(true, frame, budget, cancellation).await
     }
 
     async fn exchange_from(
@@ -70,12 +86,25 @@ impl Process {
         mut accepted: bool,
         frame: &[u8],
         budget: &mut Duration,
+        cancellation: &mut Cancellation<'_>,
     ) -> Result<Reply, ChildFailure> {
         let (input, output, watcher) = self.child.parts();
         let talk = async {
             input.write_all(frame).await?;
             loop {
-                let body = wire::read_frame(output).await?;
+                let reading = wire::read_frame(output);
+                tokio::pin!(reading);
+                let body = loop {
+                    tokio::select! {
+                        biased;
+                        body = &mut reading => break body?,
+                        () = cancellation.requested() => {
+                            let cancel = wire::frame(&Request::Cancel);
+                            let cancel = cancel.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                            input.write_all(&cancel).await?;
+                        }
+                    }
+                };
                 match wire::message::<Reply>(&body) {
                     Ok(Reply::Accepted) => accepted = true,
                     Ok(reply) => return Ok(reply),

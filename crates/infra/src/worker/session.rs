@@ -10,6 +10,7 @@ use mangrove_domain::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
+    cancellation::Cancellation,
     child_failure::ChildFailure,
     children::Children,
     process::Process,
@@ -62,8 +63,9 @@ impl Session for PooledSession {
         let mut process =
             self.process.take().ok_or_else(|| fail(ChildFailure::Confused("the session has ended".to_owned())))?;
         let mut budget = self.children.options.time_limits.call;
+        let mut cancellation = Cancellation::of(host.as_ref());
         let frame = wire::frame(&Request::Call(WireCall::from(&call))).map_err(nonsense)?;
-        let mut reply = process.exchange(&frame, &mut budget).await.map_err(fail)?;
+        let mut reply = process.begin_call(&frame, &mut budget, &mut cancellation).await.map_err(fail)?;
         loop {
             match reply {
                 Reply::HostCall { function, arguments } => {
@@ -74,7 +76,7 @@ impl Session for PooledSession {
                     };
                     let answer = answer.map(|value| Value::from(&value));
                     let frame = wire::frame(&Request::HostAnswer(answer)).map_err(nonsense)?;
-                    reply = process.resume(&frame, &mut budget).await.map_err(fail)?;
+                    reply = process.resume(&frame, &mut budget, &mut cancellation).await.map_err(fail)?;
                 }
                 Reply::Returned(outcome) => {
                     self.process = Some(process);

@@ -14,6 +14,7 @@ use mangrove_domain::{
     fingerprint::{Inputs, Line, Part},
     json::Json,
     kind_layout::KindLayout,
+    manifest::ExtensionManifest,
     module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     observation::{DiskView, Entry, Observation, RootAccess, RootView},
     ports::{ObserveError, ObserveRequest, SourceTree},
@@ -304,6 +305,11 @@ impl SourceTree for MemoryTree {
         let below = file.strip_prefix("/repository").ok().and_then(Path::to_str);
         let path = below.and_then(|below| RelativePath::parse(below).ok());
         Ok(path.map(|path| SourceId { root: RootId::local(), path }))
+    }
+
+    /// Nothing belongs to a manifest here.
+    async fn manifest(&self, _source: &SourceId) -> Result<Option<ExtensionManifest>, ObserveError> {
+        Ok(None)
     }
 
     /// Nothing is mounted here.

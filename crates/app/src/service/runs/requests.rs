@@ -205,6 +205,7 @@ impl Service {
             vaults: self.vaults()?.clone(),
             runs: Arc::clone(self.run_store()?),
             data: Arc::clone(&running.data),
+            sources: Arc::clone(&ports.tree),
             definitions: Definitions {
                 written: Arc::clone(&self.repository.files),
                 files: Arc::clone(&self.repository.definitions),

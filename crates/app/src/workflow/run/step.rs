@@ -25,7 +25,7 @@ use super::{
     request::{RunOptions, RunRequest},
 };
 use crate::{
-    method::{self, InstanceCall, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
+    method::{self, CallChain, InstanceCall, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
     render::{Renderer, Scope, Stage},
     workflow::{
         events::{RunChange, RunEvent},
@@ -202,6 +202,7 @@ async fn call_method(
         on_line,
         origin,
         budget,
+        chain: CallChain::default(),
     };
     method::invoke(context.services, invocation).await
 }

@@ -113,7 +113,7 @@ pub(super) fn may_run(grantee: &Grantee) -> bool {
     grantee.grants.get(&Permission::Run).is_some_and(Grant::allows_anything)
 }
 
-fn with_path(flag: &str, path: &Path) -> OsString {
+pub(super) fn with_path(flag: &str, path: &Path) -> OsString {
     let mut argument = OsString::from(flag);
     argument.push(path);
     argument

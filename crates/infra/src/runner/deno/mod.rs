@@ -3,6 +3,7 @@
 mod code_directory;
 mod denials;
 mod grants;
+mod handover;
 mod session;
 
 use std::{
@@ -30,7 +31,7 @@ use mangrove_fs::{
 use mangrove_sources::LocalTree;
 use tokio::{process::Command, sync::Semaphore};
 
-use self::{code_directory::CodeDirectory, session::DenoSession};
+use self::{code_directory::CodeDirectory, handover::HandedFiles, session::DenoSession};
 use crate::{
     runtime::{PROXY_VARIABLES, ProgramLocations},
     worker::{child_failure::spawn_failure, guarded::Guarded, session::is_nested},
@@ -193,12 +194,19 @@ impl MethodRunner for DenoRunner {
                 state_directory: &state_directory,
                 roots: &roots,
             };
-            grants::arguments(&grantee, places)
+            let files = HandedFiles::new(&state_directory).map_err(|error| {
+                let directory = std::env::temp_dir();
+                io_fault(Operation::Create, &directory, &error)
+            })?;
+            let mut permissions = grants::arguments(&grantee, places)?;
+            permissions
+                .extend(["--allow-read=", "--allow-write="].map(|flag| grants::with_path(flag, &files.directory())));
+            Ok((permissions, files))
         });
         let permissions = permissions.await.unwrap_or_else(|error| {
             Err(Fault::transient(Code::RUNTIME_FAILED, "program:deno", format!("cannot prepare a session: {error}")))
         });
-        let permissions = permissions.map_err(RunError::Fault)?;
+        let (permissions, files) = permissions.map_err(RunError::Fault)?;
         let mut command = self.command(&program.path, &main, permissions, &request);
         if let (Some(path), true) = (path, grants::may_run(&request.grantee)) {
             command.env("PATH", path);
@@ -206,8 +214,7 @@ impl MethodRunner for DenoRunner {
         let child = Guarded::spawn(&mut command, self.options.memory_limit_bytes)
             .map_err(|error| RunError::Fault(spawn_failure(&program.path, &error)))?;
         let marker = self.options.entropy.identifier();
-        let session =
-            DenoSession::open(child, marker, request, self.options.open_limit, self.options.call_limit, place);
-        Ok(Box::new(session.await?))
+        let limits = session::Limits { open: self.options.open_limit, call: self.options.call_limit };
+        Ok(Box::new(DenoSession::open(child, marker, request, limits, files, place).await?))
     }
 }

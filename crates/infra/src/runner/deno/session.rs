@@ -12,13 +12,17 @@ use mangrove_domain::{
 };
 use mangrove_engine::outcome;
 use mangrove_fs::json_text;
+use rustix::process::{Signal, kill_process};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::ChildStdout,
     sync::OwnedSemaphorePermit,
 };
 
-use crate::worker::{child_failure::ChildFailure, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES};
+use super::handover::HandedFiles;
+use crate::worker::{
+    cancellation::Cancellation, child_failure::ChildFailure, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES,
+};
 
 /// The longest line that an extension prints and that is kept whole, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
@@ -31,8 +35,17 @@ pub(super) struct DenoSession {
     call_limit: Duration,
     /// What was logged while the module loaded, for the host of the first call.
     early: Vec<HostCall>,
+    files: HandedFiles,
     /// Free again when the session ends.
     _place: Option<OwnedSemaphorePermit>,
+}
+
+/// How long a session may take.
+pub(super) struct Limits {
+    /// To load.
+    pub(super) open: Duration,
+    /// For a call, without the time that the host takes.
+    pub(super) call: Duration,
 }
 
 struct Process {
@@ -59,8 +72,8 @@ impl DenoSession {
         child: Guarded,
         marker: String,
         request: OpenRequest,
-        open_limit: Duration,
-        call_limit: Duration,
+        limits: Limits,
+        files: HandedFiles,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, RunError> {
         let mut early = Vec::new();
@@ -70,10 +83,10 @@ impl DenoSession {
             ("marker", Json::from(process.reader.marker.as_str())),
             ("exportName", Json::from(request.export_name.as_str())),
         ]);
-        let mut budget = open_limit;
+        let mut budget = limits.open;
         let mut message = Some(hello);
         loop {
-            let output = process.exchange(message.take().as_ref(), &mut budget).await;
+            let output = process.exchange(message.take().as_ref(), &mut budget, &mut Cancellation::never()).await;
             let frame = match output.map_err(|failure| RunError::Fault(failure.fault(&task)))? {
                 Output::Frame(frame) => frame,
                 Output::Line(line) => {
@@ -83,7 +96,10 @@ impl DenoSession {
             };
             let subject = &request.subject;
             return match text(&frame, "kind") {
-                "opened" => Ok(Self { process: Some(process), request, call_limit, early, _place: place }),
+                "opened" => {
+                    let call_limit = limits.call;
+                    Ok(Self { process: Some(process), request, call_limit, early, files, _place: place })
+                }
                 "absent" => Err(outcome::no_such_export(subject, &request.export_name)),
                 "stuck" => Err(RunError::Fault(outcome::stuck_while_loading(subject))),
                 "threw" => Err(RunError::Fault(denial(&frame, &request).unwrap_or_else(|| {
@@ -147,8 +163,10 @@ impl Session for DenoSession {
             let _ = answer(host.as_ref(), line).await;
         }
         let mut budget = self.call_limit;
+        let mut cancellation = Cancellation::of(host.as_ref());
         loop {
-            let output = process.exchange(message.take().as_ref(), &mut budget).await.map_err(fail)?;
+            let output =
+                process.exchange(message.take().as_ref(), &mut budget, &mut cancellation).await.map_err(fail)?;
             let frame = match output {
                 Output::Frame(frame) => frame,
                 Output::Line(line) => {
@@ -162,7 +180,7 @@ impl Session for DenoSession {
                 return self.outcome(&location, &frame);
             }
             let answered = match host_call(&frame) {
-                Ok(call) => answer(host.as_ref(), call).await,
+                Ok(call) => self.files.answer(host.as_ref(), call).await,
                 Err(message) => Err(message),
             };
             let id = frame.get("id").and_then(Json::as_integer).unwrap_or_default();
@@ -183,7 +201,13 @@ impl Session for DenoSession {
 
 impl Process {
     /// Sends a message, if there is one, and waits for the next output.
-    async fn exchange(&mut self, message: Option<&Json>, budget: &mut Duration) -> Result<Output, ChildFailure> {
+    async fn exchange(
+        &mut self,
+        message: Option<&Json>,
+        budget: &mut Duration,
+        cancellation: &mut Cancellation<'_>,
+    ) -> Result<Output, ChildFailure> {
+        let process = self.child.process();
         let (input, output, watcher) = self.child.parts();
         let reader = &mut self.reader;
         let talk = async {
@@ -204,7 +228,16 @@ impl Process {
                 if let Some(output) = reader.next_output()? {
                     return Ok(output);
                 }
-                reader.fill(output).await?;
+                tokio::select! {
+                    biased;
+                    filled = reader.fill(output) => filled?,
+                    // It reads nothing while it waits for no answer; this signal reaches it all the same.
+                    () = cancellation.requested() => {
+                        if let Some(process) = process {
+                            let _ = kill_process(process, Signal::TERM);
+                        }
+                    }
+                }
             }
         };
         match watcher.guard(budget, talk).await {

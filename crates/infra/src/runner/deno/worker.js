@@ -114,6 +114,12 @@ addEventListener("beforeunload", (event) => {
 addEventListener("unhandledrejection", (event) => event.preventDefault());
 addEventListener("error", (event) => event.preventDefault());
 
+// How the host says that the call under way is to end, also while nothing is read. Who listens while a module loads hides
+// from Deno that nothing will settle what the module waits for.
+const listenForTheEnd = Deno.addSignalListener.bind(Deno, "SIGTERM");
+const listenNoMore = Deno.removeSignalListener.bind(Deno, "SIGTERM");
+const end = () => calls.abort();
+
 const home = import.meta.url.slice(0, import.meta.url.lastIndexOf("/") + 1);
 const member = (thrown, name) => {
   const value = typeof thrown === "object" && thrown !== null ? thrown[name] : undefined;
@@ -193,6 +199,7 @@ const work = async (load) => {
     const message = await receive();
     if (message === null) exit(0);
     isCalled = true;
+    listenForTheEnd(end);
     const outcome = await orStuck(call(root, message).catch(describe));
     // What was asked for and not waited for is answered all the same, and so is what follows from the answers.
     do {
@@ -200,6 +207,7 @@ const work = async (load) => {
       await turn();
     } while (listening !== null);
     isCalled = false;
+    listenNoMore(end);
     send(outcome);
   }
 };

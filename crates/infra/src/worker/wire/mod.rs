@@ -55,7 +55,7 @@ pub enum WireError {
     UnknownCode(u16),
 }
 
-/// From parent to child. Every one but `Configure` and `HostAnswer` is answered.
+/// From parent to child. Every one but `Configure`, `HostAnswer` and `Cancel` is answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request<'a> {
     /// The first frame.
@@ -81,6 +81,8 @@ pub(super) enum Request<'a> {
     Call(WireCall),
     /// The answer to a `HostCall`.
     HostAnswer(Result<Value, String>),
+    /// The call under way is to end; it is read at once, whatever the child does.
+    Cancel,
     /// Ends the session; answered by `Closed`.
     Close,
 }
@@ -124,6 +126,11 @@ pub(super) fn frame<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
     let length = u32::try_from(length).map_err(|_| WireError::Malformed(postcard::Error::SerializeBufferFull))?;
     bytes[..4].copy_from_slice(&length.to_le_bytes());
     Ok(bytes)
+}
+
+/// True for the body of [`Request::Cancel`], which is as short as bodies are.
+pub(super) fn is_cancel(body: &[u8]) -> bool {
+    body.len() == 1 && matches!(message(body), Ok(Request::Cancel))
 }
 
 /// The message of a frame's body.
