@@ -23,6 +23,7 @@ mod grants;
 mod hostile;
 mod kinds;
 mod links;
+mod many_steps;
 mod methods;
 mod operations;
 mod origins;

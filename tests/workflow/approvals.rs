@@ -85,7 +85,7 @@ async fn a_step_that_is_rejected_ends_its_run() {
     ");
     let workflow = Bench::new(&asking("")).library().await.workflow("w").expect("it").clone();
     let resumed = resume::suspended(rejected, &workflow);
-    assert!(matches!(resumed, Err(NotResumed::Status { status: RunStatus::Failed, .. })), "{resumed:?}");
+    assert!(matches!(resumed, Err(NotResumed::NoStart { status: RunStatus::Failed, .. })), "{resumed:?}");
 }
 
 #[tokio::test]

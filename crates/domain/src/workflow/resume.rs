@@ -16,6 +16,16 @@ pub enum NotResumed {
         /// How far it is.
         status: RunStatus,
     },
+    /// It did not end well, and nobody says from where on it is to be done again.
+    #[error("the run {id} is {}: say from which step on it is to be done again, as `--from {step}`", status.as_str())]
+    NoStart {
+        /// The run.
+        id: String,
+        /// How it ended.
+        status: RunStatus,
+        /// The first step that did not end well.
+        step: String,
+    },
     /// Somebody has to decide first.
     #[error("the run {id} waits until the step `{step}` is approved or rejected")]
     Waits {
@@ -40,6 +50,12 @@ pub enum NotResumed {
 /// [`NotResumed`].
 pub fn suspended(record: RunRecord, workflow: &Workflow) -> Result<RunRecord, NotResumed> {
     if record.status != RunStatus::Suspended {
+        if ended_badly(record.status)
+            && let Some(step) = record.jobs.iter().flat_map(|job| &job.steps).find(|step| ended_badly(step.status))
+        {
+            let (id, step) = (record.id.clone(), step.name.clone());
+            return Err(NotResumed::NoStart { id, status: record.status, step });
+        }
         return Err(NotResumed::Status { id: record.id, status: record.status });
     }
     if let Some((_, step)) = record.waiting().next() {
@@ -48,14 +64,19 @@ pub fn suspended(record: RunRecord, workflow: &Workflow) -> Result<RunRecord, No
     Ok(open_again(record, workflow, |_, _| false))
 }
 
+/// True for runs and steps that may be done again from a step on.
+const fn ended_badly(status: RunStatus) -> bool {
+    matches!(status, RunStatus::Failed | RunStatus::Cancelled | RunStatus::Blocked | RunStatus::Interrupted)
+}
+
 /// The record with which a run goes on that did not end well: this step, what depends on it in its job and in others, and what
 /// was broken off or did not begin, is done again.
 ///
 /// # Errors
 /// [`NotResumed`].
 pub fn from_step(record: RunRecord, workflow: &Workflow, step: &str) -> Result<RunRecord, NotResumed> {
-    use RunStatus::{Blocked, Cancelled, Failed, Interrupted};
-    if !matches!(record.status, Failed | Cancelled | Blocked | Interrupted) {
+    use RunStatus::{Blocked, Cancelled, Interrupted};
+    if !ended_badly(record.status) {
         return Err(NotResumed::Status { id: record.id, status: record.status });
     }
     let again = dependents(workflow, step);

@@ -219,7 +219,7 @@ impl Engine {
             let problem = Problem::error(Code::RUN_STATE, workflow.name.value.clone(), wrong.to_string());
             StartError::Problems(vec![match wrong {
                 NotResumed::Waits { .. } => problem.advise("approve or reject it first"),
-                NotResumed::Status { .. } | NotResumed::NoStep { .. } => problem,
+                NotResumed::Status { .. } | NotResumed::NoStart { .. } | NotResumed::NoStep { .. } => problem,
             }])
         })?;
         let tags = overlaid(&record.tags, options.tags);
