@@ -273,3 +273,54 @@ fn a_link_in_the_place_of_such_a_file_is_refused() {
     let output = run_in_deno(&sandbox, &deno);
     assert!(output.code == 1 && output.stdout.contains("link"), "{output}");
 }
+
+#[test]
+fn code_runs_commands_through_other_models_only_with_the_grant_to_run_anything() {
+    let sandbox = sandbox(
+        "const made = await context.runModel({ modelType: 'command/shell', name: 'sh', method: 'execute', arguments: { run: 'echo reached' } });
+         context.logger.info(`${made.ok} ${made.error?.message}`);",
+    );
+    let lines = logged(&sandbox).join("\n");
+    let asks = "false ctx.runModel of a command asks for `run` as a whole, which is not granted";
+    assert!(lines.contains(asks) && !lines.contains("reached"), "{lines}");
+    sandbox.write("mangrove.yaml", "permissions:\n  '@acme/it': { run: true }\n");
+    let lines = logged(&sandbox).join("\n");
+    assert!(lines.contains("true undefined"), "{lines}");
+}
+
+#[test]
+fn what_calls_of_calls_write_is_on_record() {
+    let sandbox = with_other(
+        "const answer = await context.runModel({ modelType: '@acme/other', name: 'made', method: 'deeper', arguments: {} });
+         context.logger.info(`deeper: ${answer.ok} ${answer.error?.message}`);",
+    );
+    let deeper = "deeper: { description: 'Goes deeper', arguments: object(), execute: async (_args, context) => {
+      await context.runModel({ definition: 'made', method: 'put', arguments: { size: 1 } });
+    } },
+    fail:";
+    sandbox.edit("extensions/models/other.ts", "fail:", deeper);
+    let lines = logged(&sandbox);
+    assert!(lines.iter().any(|line| line == "deeper: true undefined"), "{lines:#?}");
+    let handles = &latest_run(&sandbox)["jobs"][0]["steps"][0]["dataHandles"];
+    assert_eq!(handles.as_array().map(Vec::len), Some(1), "{handles:#}");
+}
+
+#[test]
+fn files_that_code_in_deno_fills_are_kept_apart() {
+    let Some(deno) = crate::deno::real() else { return };
+    let sandbox = filling(
+        "await Deno.writeTextFile(path, 'one');
+         const other = context.createFileWriter('f', 'second');
+         const otherPath = await other.getFilePath();
+         await Deno.writeTextFile(otherPath, 'two');
+         await other.finalize();
+         const third = context.createFileWriter('f', 'third');
+         await Deno.writeTextFile(await third.getFilePath(), 'three', { createNew: true });
+         await third.finalize();",
+    );
+    let output = run_in_deno(&sandbox, &deno);
+    assert_eq!(output.code, 0, "{output}");
+    for (name, content) in [("report", "one"), ("second", "two"), ("third", "three")] {
+        assert_eq!(sandbox.json(&["data", "get", "it", name])["content"], content);
+    }
+}

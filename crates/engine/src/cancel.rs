@@ -22,6 +22,11 @@ impl CancelSignal {
         self.0.changed.notify_all();
     }
 
+    /// Another call begins: what was raised was meant for an earlier one.
+    pub fn lower(&self) {
+        *self.lock() = false;
+    }
+
     /// True if it was raised since the last time that it was taken.
     pub(super) fn take(&self) -> bool {
         std::mem::take(&mut *self.lock())

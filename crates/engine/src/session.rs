@@ -100,8 +100,6 @@ impl EngineSession {
         }
         let machine = &self.machine;
         machine.watch.begin(machine.limits.cpu);
-        // Meant for an earlier call.
-        let _ = machine.cancel.take();
         let ended = machine.context.with(|engine| {
             let ended = call(machine, &engine, request, host);
             // What was said before a throw is heard, and what was written is kept.

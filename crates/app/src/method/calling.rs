@@ -1,18 +1,21 @@
 //! What a method needs to call methods of other models.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use mangrove_domain::{
     manifest::ExtensionManifest,
+    permission::{Grant, Grantee, Permission},
     ports::Expressions,
     source::{RootId, SourceId},
     type_name::TypeName,
 };
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
 
 use super::{Invocation, Services, callee::ready_type, checks::CheckOptions, model_kind};
 use crate::{builtin, render::Scope, workflow::library::Library};
@@ -52,6 +55,11 @@ impl CallChain {
         library.map_err(|()| "the definitions of the repository cannot be read".to_owned())
     }
 
+    /// How many calls led to the ones that follow.
+    pub(super) fn depth(&self) -> usize {
+        self.callers.len()
+    }
+
     /// Takes room for a call.
     pub(super) fn take(&self, type_name: &TypeName, method: &str) -> Result<(), String> {
         if self.callers.iter().any(|(caller, called)| caller == type_name && called == method) {
@@ -73,7 +81,6 @@ pub(super) struct Caller {
     pub(super) repository: String,
     pub(super) scope: Scope,
     pub(super) checks: CheckOptions,
-    pub(super) cancellation: CancellationToken,
     pub(super) chain: CallChain,
     /// The file of its definition.
     pub(super) file: String,
@@ -90,7 +97,6 @@ impl Caller {
             repository: call.repository.to_owned(),
             scope: call.scope.clone(),
             checks: call.checks.clone(),
-            cancellation: call.cancellation.clone(),
             chain: call.chain.followed_by(&call.definition.type_name.value, call.method),
             file: call.definition.file.clone(),
             extension: extension.to_owned(),
@@ -113,10 +119,10 @@ impl Caller {
     /// to the same extension or collective, or to an extension that the manifest depends on.
     pub(super) async fn check_target(&self, type_name: &TypeName) -> Result<(), String> {
         if builtin::model(type_name).is_some() {
-            return Ok(());
+            return self.check_shell();
         }
-        // Why a type is not ready the call itself says.
-        let Ok(ready) = ready_type(self.services.types.as_ref(), &model_kind(), type_name).await else { return Ok(()) };
+        let ready = ready_type(self.services.types.as_ref(), &model_kind(), type_name).await;
+        let ready = ready.map_err(|not_ready| not_ready.headline())?;
         let theirs = &*ready.row.extension.name;
         let is_ours = theirs == self.extension || collective(theirs) == collective(&self.extension);
         if ready.row.source.root == RootId::local() || is_ours {
@@ -131,6 +137,19 @@ impl Caller {
              `dependencies`",
             self.extension
         ))
+    }
+
+    /// The type that comes with the program runs any command, with all that whoever started us may do: code gets no further by it
+    /// than by starting programs itself.
+    fn check_shell(&self) -> Result<(), String> {
+        let type_name = self.chain.callers.last().map_or("", |(caller, _)| caller.as_str());
+        let grants = self.services.permissions.load().of(type_name, &self.extension).cloned().unwrap_or_default();
+        if grants.get(&Permission::Run) == Some(&Grant::All) {
+            return Ok(());
+        }
+        let root = self.source.as_ref().map_or_else(RootId::local, |source| source.root.clone());
+        let grantee = Grantee { name: type_name.to_owned(), root, grants, variables: BTreeMap::new() };
+        Err(grantee.denied("ctx.runModel of a command", Permission::Run, None).message)
     }
 }
 

@@ -26,6 +26,11 @@ use crate::{
 /// How long code may take to end after it was told to.
 const TIME_TO_END: Duration = Duration::from_secs(2);
 
+/// The same for a call that others led to: they wait for it, and have to end as well.
+fn time_to_end(depth: usize) -> Duration {
+    TIME_TO_END / u32::try_from(depth).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 /// Runs the checks that the model has for the method.
 pub(super) async fn check(
     services: &Services,
@@ -82,7 +87,6 @@ pub(super) async fn execute(
 /// order; a command of the shell is told nothing. Dropping the work ends the worker or the command that is in it.
 pub(super) async fn in_time(
     call: &Invocation<'_>,
-    callee: &Callee,
     host: &Host,
     work: impl Future<Output = Result<(), RunProblem>>,
 ) -> Result<(), RunProblem> {
@@ -105,8 +109,9 @@ pub(super) async fn in_time(
         outcome = &mut work => return outcome,
     };
     host.ending.cancel();
-    if let Callee::Extension(_) = callee {
-        let _ = tokio::time::timeout(TIME_TO_END, work).await;
+    // What has not begun does not begin now.
+    if host.has_begun() {
+        let _ = tokio::time::timeout(time_to_end(call.chain.depth()), work).await;
     }
     Err(error)
 }
@@ -162,6 +167,7 @@ async fn run_code(
             global_schema: prepared.global_schema.clone(),
             takes: Takes::ArgumentsAndContext,
         };
+        host.begin();
         session.call(request, Arc::clone(host) as _).await
     };
     match outcome.await {

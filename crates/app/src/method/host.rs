@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -57,6 +60,8 @@ pub(super) struct Host {
     pub(super) caller: Caller,
     /// Cancelled when the code is to end.
     pub(super) ending: CancellationToken,
+    /// True once the code of the method was called.
+    has_begun: AtomicBool,
     pub(super) state: Mutex<State>,
 }
 
@@ -190,9 +195,20 @@ impl Host {
             on_line: Arc::clone(&call.on_line),
             budget: Arc::clone(call.budget),
             ending: call.cancellation.child_token(),
+            has_begun: AtomicBool::new(false),
             caller: Caller::new(services, call, callee.extension(), callee.source(call.method)),
             state: Mutex::new(State::new(call.budget)),
         }
+    }
+
+    /// The code of the method is called.
+    pub(super) fn begin(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// True if the code of the method was called.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Takes what the call has left behind.

@@ -147,13 +147,23 @@ pub(crate) struct Invoked {
     pub(crate) data_handles: Vec<Json>,
     /// The same of this call alone, as they are.
     pub(crate) handles: Vec<DataHandle>,
+    /// Those of the calls that it led to.
+    pub(crate) of_others: Vec<DataHandle>,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) provenance: Option<Provenance>,
 }
 
 impl Invoked {
     pub(crate) fn ended(status: RunStatus, error: Option<RunProblem>) -> Self {
-        Self { status, error, data_handles: Vec::new(), handles: Vec::new(), logs: Vec::new(), provenance: None }
+        Self {
+            status,
+            error,
+            data_handles: Vec::new(),
+            handles: Vec::new(),
+            of_others: Vec::new(),
+            logs: Vec::new(),
+            provenance: None,
+        }
     }
 
     pub(crate) fn failed(error: RunProblem) -> Self {
@@ -206,7 +216,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     {
         host.inform(&instance::remark(change, &found.definition));
     }
-    let outcome = in_time(&call, &callee, &host, carry_out(services, &call, &callee, &host)).await;
+    let outcome = in_time(&call, &host, carry_out(services, &call, &callee, &host)).await;
     let left = host.take_state();
     let outcome = match outcome {
         Ok(()) if deletes(callee.description(), call.method) => {
@@ -228,6 +238,7 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         error,
         data_handles: left.all().map(recorded).collect(),
         handles: left.handles,
+        of_others: left.of_others,
         logs: left.logs,
         provenance,
     }

@@ -69,16 +69,16 @@ impl Host {
             repository: &caller.repository,
             // That of this call, which waits for it.
             timeout: None,
-            cancellation: &caller.cancellation,
+            cancellation: &self.ending,
             on_line: Arc::clone(&self.on_line),
             origin: Origin { overrides: Vec::new(), ..self.origin.clone() },
             budget: &self.budget,
             chain: caller.chain.clone(),
         };
-        let Invoked { error, handles, logs, .. } = Box::pin(invoke(&caller.services, call)).await;
+        let Invoked { error, handles, of_others, logs, .. } = Box::pin(invoke(&caller.services, call)).await;
         let mut state = self.state();
         state.log.adopt(logs);
-        state.of_others.extend(handles.iter().cloned());
+        state.of_others.extend(handles.iter().cloned().chain(of_others));
         drop(state);
         match error {
             None => Ok(handles),

@@ -11,6 +11,7 @@ use mangrove_domain::{
     ports::NewData,
     problem::Code,
     type_name::TypeName,
+    vault::may_be_sensitive,
 };
 
 use super::{
@@ -50,7 +51,16 @@ impl Host {
                 .and_then(|text| STANDARD.decode(text).ok())
                 .ok_or("ctx.dataRepository.save: expected text or bytes")?,
         };
-        let spec_name = tag("specName").unwrap_or_default();
+        // A further version is of the specification of the one before it.
+        let spec_name = match tag("specName") {
+            Some(spec_name) => spec_name,
+            None => {
+                let before = self.data.read(model_id, &name, None).await.map_err(|error| store_failed(&error))?;
+                before.map(|(handle, _)| handle.spec_name).unwrap_or_default()
+            }
+        };
+        let known = self.models.by_id(model_id).map(|definition| definition.type_name.value.to_string());
+        let model_type = known.as_deref().unwrap_or(model_type);
         let content = match kind {
             DataKind::Resource => self.protected(model_type, model_id, (&spec_name, &name), content).await?,
             DataKind::File => content,
@@ -100,7 +110,16 @@ impl Host {
         let place = Place { type_name: model_type, model_id, method, spec, instance: name, vault: vault.as_deref() };
         let description = self.description_of(model_type).await?;
         let declared = description.as_ref().and_then(|it| it.details.get("resources")?.get(spec));
+        let is_secretive = |(_, declared): &(String, Json)| may_be_sensitive(declared);
+        let all = description.as_ref().and_then(|it| it.details.get("resources")?.as_object()).unwrap_or_default();
         let stored = match declared {
+            // Which of its values are secrets nobody can say.
+            None if all.iter().any(is_secretive) => {
+                return Err(format!(
+                    "ctx.dataRepository.save: `{model_type}` has sensitive values; the tag `specName` has to name one of \
+                     its resources, and names `{spec}`"
+                ));
+            }
             Some(declared) => self.without_sensitive("dataRepository.save", place, declared, &given).await?,
             None => given.clone(),
         };

@@ -234,13 +234,24 @@ export const makeCalls = (send, sendNow, makeContext) => {
     const form = parse(takes);
     if (isRecord(form)) return startMember(callee, self, args, form);
     const data = parse(context);
+    // A context is made last, and what tells it to end may come before.
+    let aborted = false;
+    abortCall = () => {
+      aborted = true;
+    };
+    const contextNow = () => {
+      const made = contextOf(data);
+      abortCall = made.abort;
+      if (aborted) made.abort();
+      return made.context;
+    };
     if (isSchema(globalSchema) && isRecord(data.globalArgs)) {
       const { data: made, issues } = await parsePartly(globalSchema, encode(data.globalArgs));
       if (issues !== undefined) return { checked: "globalArguments", issues: encode(issues) };
       data.globalArgs = made;
     }
     if (form === "context") {
-      const looking = contextOf(data).context;
+      const looking = contextNow();
       for (let index = 0; index < WRITERS.length; index += 1) deleteProperty(looking, WRITERS[index]);
       return encode(await apply(callee, self, [looking]));
     }
@@ -250,9 +261,7 @@ export const makeCalls = (send, sendNow, makeContext) => {
       if (issues !== undefined) return { checked: "arguments", issues: encode(issues) };
       given = made;
     }
-    const made = contextOf(data);
-    abortCall = made.abort;
-    return encode(await apply(callee, self, [given, made.context]));
+    return encode(await apply(callee, self, [given, contextNow()]));
   };
 
   return { settle, start, abort, console };

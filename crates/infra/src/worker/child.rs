@@ -121,6 +121,9 @@ pub fn run_with(jobs: Jobs) -> ExitCode {
     }
     let mut input = io::stdin().lock();
     while let Ok(frame) = wire::read_frame_blocking(&mut input) {
+        if wire::is_call(&frame) {
+            cancel.lower();
+        }
         // The job thread is in the call that is meant, and reads nothing.
         if wire::is_cancel(&frame) {
             cancel.raise();

@@ -50,6 +50,14 @@ pub(super) fn arguments(grantee: &Grantee, places: Places<'_>) -> Result<Vec<OsS
             arguments.push(format!("--ignore-env={name}").into());
         }
     }
+    checked(arguments)
+}
+
+/// The same arguments, if Deno takes them for what they are meant to be.
+///
+/// # Errors
+/// `RUNTIME_FAILED`
+pub(super) fn checked(arguments: Vec<OsString>) -> Result<Vec<OsString>, Fault> {
     let failed = |message: String| Fault::environment(Code::RUNTIME_FAILED, "program:deno", message);
     if let Some(argument) = arguments.iter().find(|argument| argument.as_encoded_bytes().contains(&b',')) {
         return Err(failed(format!(

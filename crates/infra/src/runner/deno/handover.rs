@@ -25,13 +25,15 @@ pub(super) struct HandedFiles {
     state_directory: PathBuf,
     /// By what a request to finish the file says first: where code fills it, and where it belongs.
     places: HashMap<String, (PathBuf, PathBuf)>,
+    /// How many files it was given.
+    count: u64,
 }
 
 impl HandedFiles {
     /// An empty directory, in that of the system for temporary files.
     pub(super) fn new(state_directory: &Path) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("mangrove-files-").tempdir()?;
-        Ok(Self { directory, state_directory: state_directory.to_owned(), places: HashMap::new() })
+        Ok(Self { directory, state_directory: state_directory.to_owned(), places: HashMap::new(), count: 0 })
     }
 
     /// Where code may write, without links on the way.
@@ -50,7 +52,8 @@ impl HandedFiles {
                 else {
                     return Ok(reserved);
                 };
-                let own = self.directory().join(format!("{}", self.places.len()));
+                let own = self.directory().join(self.count.to_string());
+                self.count += 1;
                 self.places.insert(key(&named, version), (own.clone(), PathBuf::from(path)));
                 let own = Json::from(own.to_string_lossy().into_owned());
                 Ok(Json::object([("version", version.clone()), ("path", own)]))

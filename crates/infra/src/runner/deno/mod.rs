@@ -201,7 +201,7 @@ impl MethodRunner for DenoRunner {
             let mut permissions = grants::arguments(&grantee, places)?;
             permissions
                 .extend(["--allow-read=", "--allow-write="].map(|flag| grants::with_path(flag, &files.directory())));
-            Ok((permissions, files))
+            Ok((grants::checked(permissions)?, files))
         });
         let permissions = permissions.await.unwrap_or_else(|error| {
             Err(Fault::transient(Code::RUNTIME_FAILED, "program:deno", format!("cannot prepare a session: {error}")))

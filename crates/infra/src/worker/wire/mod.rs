@@ -58,6 +58,11 @@ pub enum WireError {
 /// From parent to child. Every one but `Configure`, `HostAnswer` and `Cancel` is answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request<'a> {
+    // The first two are known by their numbers: see `is_call` and `is_cancel`.
+    /// Answered by `Returned`, with `HostCall`s before it.
+    Call(WireCall),
+    /// The call under way is to end; it is read at once, whatever the child does.
+    Cancel,
     /// The first frame.
     Configure { memory_limit_bytes: u64 },
     /// Answered by `Parsed`.
@@ -77,12 +82,8 @@ pub(super) enum Request<'a> {
         grantee: WireGrantee,
         limits: WireLimits,
     },
-    /// Answered by `Returned`, with `HostCall`s before it.
-    Call(WireCall),
     /// The answer to a `HostCall`.
     HostAnswer(Result<Value, String>),
-    /// The call under way is to end; it is read at once, whatever the child does.
-    Cancel,
     /// Ends the session; answered by `Closed`.
     Close,
 }
@@ -128,9 +129,14 @@ pub(super) fn frame<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
     Ok(bytes)
 }
 
-/// True for the body of [`Request::Cancel`], which is as short as bodies are.
+/// True for the body of a [`Request::Call`].
+pub(super) fn is_call(body: &[u8]) -> bool {
+    body.first() == Some(&0)
+}
+
+/// True for the body of [`Request::Cancel`].
 pub(super) fn is_cancel(body: &[u8]) -> bool {
-    body.len() == 1 && matches!(message(body), Ok(Request::Cancel))
+    body == [1]
 }
 
 /// The message of a frame's body.

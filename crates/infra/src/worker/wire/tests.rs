@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use mangrove_domain::{
     json::{Json, Number},
+    ports::{Call, Takes},
     shape::Shape,
 };
 use proptest::prelude::*;
@@ -93,4 +94,29 @@ fn a_truncated_frame_is_an_error() {
 fn an_oversized_frame_is_refused_before_it_is_read() {
     let error = read_frame_blocking(&mut &u32::MAX.to_le_bytes()[..]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn calls_and_their_ends_are_known_by_their_first_byte() {
+    let body = |request: &Request<'_>| frame(request).expect("it fits")[4..].to_vec();
+    let cancel = body(&Request::Cancel);
+    assert!(is_cancel(&cancel) && !is_call(&cancel));
+    let others = [
+        Request::Close,
+        Request::Configure { memory_limit_bytes: 1 },
+        Request::HostAnswer(Ok(Value::from(&Json::Null))),
+    ];
+    for other in others {
+        let body = body(&other);
+        assert!(!is_cancel(&body) && !is_call(&body), "{other:?}");
+    }
+    let call = Call {
+        path: Vec::new(),
+        arguments: Json::Null,
+        schema: Vec::new(),
+        context: Json::Null,
+        global_schema: Vec::new(),
+        takes: Takes::default(),
+    };
+    assert!(is_call(&body(&Request::Call(WireCall::from(&call)))));
 }
