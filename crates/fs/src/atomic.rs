@@ -74,6 +74,15 @@ pub fn create(directory: &Directory, name: &str, content: &[u8], durability: Dur
     Written::new(directory, PRIVATE, content, durability)?.name_once(directory, OsStr::new(name))
 }
 
+/// As [`create`], at `path` below `root`. Makes the directories that are missing.
+///
+/// # Errors
+/// As [`write()`].
+pub fn create_at(root: &Path, path: &Path, content: &[u8], durability: Durability) -> io::Result<bool> {
+    let (directory, name) = Directory::make_for(root, path)?;
+    Written::new(&directory, PRIVATE, content, durability)?.name_once(&directory, name)
+}
+
 /// Gives the content a name below `root` that nobody has yet; whoever reads other new files of this process may read it.
 /// Makes the directories that are missing. False if the name is taken.
 ///

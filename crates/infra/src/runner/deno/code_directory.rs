@@ -2,6 +2,7 @@
 //! Deno's cache of compiled code finds them again.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +19,10 @@ use mangrove_fs::{
 /// No session lasts so long; what nobody loaded for this time is removed.
 const ABANDONED: Duration = Duration::from_hours(72);
 
+/// The file of a directory whose time says when its code was last loaded. The code itself keeps its time: Deno takes a
+/// file that changes while a process loads it for another one, which nobody has granted.
+const USED: &str = "used";
+
 const WORKER_SOURCE: &str = include_str!("worker.js");
 
 /// `deno/run` of a state directory:
@@ -25,6 +30,7 @@ const WORKER_SOURCE: &str = include_str!("worker.js");
 /// ```text
 /// code/<digest>/{main,calls,worker}.js, bundle.js
 /// code/vendor/<digest>/…                    as bundles import them
+/// …/used                                    when that directory was last loaded from
 /// ```
 pub(super) struct CodeDirectory {
     state_directory: PathBuf,
@@ -49,6 +55,7 @@ impl CodeDirectory {
             ("context.js", CONTEXT_SOURCE),
             ("worker.js", WORKER_SOURCE),
         ];
+        let mut directories = BTreeSet::from([home.clone()]);
         for (name, text) in files.into_iter().chain([("bundle.js", bundle.code.as_ref())]) {
             self.write(&home.join(name), text)?;
         }
@@ -59,6 +66,10 @@ impl CodeDirectory {
                 None => home.join(&file.path),
             };
             self.write(&path, &file.code)?;
+            directories.extend(path.parent().map(Path::to_owned));
+        }
+        for directory in &directories {
+            self.mark_as_used(directory);
         }
         if is_new {
             self.sweep();
@@ -84,15 +95,29 @@ impl CodeDirectory {
         }
     }
 
-    /// Writes a file that is not there, or not as it should be. One that is gets a new time instead.
+    /// Writes a file that is not there, or not as it should be. One that is stays as it is, its time included.
     fn write(&self, path: &Path, text: &str) -> Result<(), Fault> {
-        if read::bytes(path, Within::Unlinked, FileKind::Bundle).is_ok_and(|found| found == text.as_bytes()) {
-            let _ = mangrove_fs::touch(&self.state_directory, path);
+        let is_right =
+            || read::bytes(path, Within::Unlinked, FileKind::Bundle).is_ok_and(|found| found == text.as_bytes());
+        if is_right() {
             return Ok(());
         }
-        // Another process may load the file meanwhile: it finds all of it or nothing.
-        atomic::write(&self.state_directory, path, text.as_bytes(), Durability::Volatile)
-            .map_err(|error| io_fault(Operation::Write, path, &error))
+        // Another process may load the file meanwhile: it finds all of it or nothing, and what two make, one has made.
+        let written = atomic::create_at(&self.state_directory, path, text.as_bytes(), Durability::Volatile);
+        match written {
+            Ok(is_new) if is_new || is_right() => Ok(()),
+            Ok(_) => atomic::write(&self.state_directory, path, text.as_bytes(), Durability::Volatile),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| io_fault(Operation::Write, path, &error))
+    }
+
+    /// Best effort: at worst it is written again.
+    fn mark_as_used(&self, directory: &Path) {
+        let mark = directory.join(USED);
+        if mangrove_fs::touch(&self.state_directory, &mark).is_err() {
+            let _ = atomic::write(&self.state_directory, &mark, b"", Durability::Volatile);
+        }
     }
 }
 
@@ -122,6 +147,28 @@ mod tests {
         fs::write(&code, "other").unwrap();
         assert_eq!(code_directory.lay_out(&bundle("1;")).unwrap(), first);
         assert_eq!(fs::read_to_string(code).unwrap(), "1;");
+    }
+
+    #[test]
+    fn code_that_a_process_may_be_loading_keeps_its_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let code_directory = CodeDirectory::new(directory.path());
+        let code = code_directory.lay_out(&bundle("1;")).unwrap().with_file_name("bundle.js");
+        let vendor = directory.path().join("deno/run/code/vendor/aa/x.js");
+        let long_ago = SystemTime::now() - Duration::from_hours(1);
+        let files = [code.clone(), code.with_file_name("main.js"), vendor.clone()];
+        let used = [code.with_file_name(USED), vendor.with_file_name(USED)];
+        for file in files.iter().chain(&used) {
+            fs::File::options().append(true).open(file).unwrap().set_modified(long_ago).unwrap();
+        }
+        code_directory.lay_out(&bundle("1;")).unwrap();
+        let modified = |file: &PathBuf| fs::metadata(file).unwrap().modified().unwrap();
+        for file in &files {
+            assert_eq!(modified(file), long_ago, "{}", file.display());
+        }
+        for mark in &used {
+            assert!(modified(mark) > long_ago, "{}", mark.display());
+        }
     }
 
     #[test]
