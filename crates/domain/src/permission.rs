@@ -121,6 +121,9 @@ impl Grant {
     }
 }
 
+/// The path that stands for the whole repository.
+const REPOSITORY: &str = ".";
+
 /// What one entry of the marker grants.
 pub type Grants = BTreeMap<Permission, Grant>;
 
@@ -177,6 +180,17 @@ impl Grantee {
         self.grants.get(&Permission::Env).is_some_and(|grant| grant.names(name))
     }
 
+    /// What of a permission is held, as an entry would say it: without one for `read`, the code of the repository itself may
+    /// read the repository. `None` if nothing is.
+    #[must_use]
+    pub fn held(&self, permission: Permission) -> Option<Grant> {
+        let by_default = || {
+            (permission == Permission::Read && self.root == RootId::local())
+                .then(|| Grant::Only(vec![REPOSITORY.to_owned()]))
+        };
+        self.grants.get(&permission).cloned().or_else(by_default)
+    }
+
     /// The failure of code that reached for what it may not reach: a host, a variable, a path or a program by its
     /// name, or all of them at once. It names the entry to write; that entry keeps what is granted already.
     /// `subject` is what a person calls the source.
@@ -184,7 +198,7 @@ impl Grantee {
     pub fn denied(&self, subject: &str, permission: Permission, name: Option<&str>) -> Fault {
         let mut grants = self.grants.clone();
         let is_of_files = matches!(permission, Permission::Read | Permission::Write);
-        let held = match grants.remove(&permission) {
+        let held = match self.held(permission) {
             // Every path but those that are protected: the same as a list, to which one can be added.
             Some(Grant::All) if is_of_files && name.is_some() => Grant::Only(vec!["/".to_owned()]),
             held => held.unwrap_or(Grant::Only(Vec::new())),
@@ -198,7 +212,7 @@ impl Grantee {
             permission.as_str(),
             entry(&self.name, &grants)
         );
-        let message = if permission == Permission::Read && !self.grants.contains_key(&Permission::Read) {
+        let message = if permission == Permission::Read && self.held(Permission::Read).is_none() {
             format!(
                 "{message}; without an entry for `read`, the root of the code may be read; with one, only what it names"
             )
@@ -274,6 +288,15 @@ mod tests {
         let fault = grantee.denied("a.ts", Permission::Write, Some("/r/.git/config"));
         assert!(fault.message.contains(r#"{ write: ["/", "/r/.git/config"] }"#), "{fault}");
         let fault = grantee.denied("a.ts", Permission::Read, Some("/etc/\"x"));
-        assert!(fault.message.contains(r#"read: ["/etc/\"x"]"#), "{fault}");
+        assert!(
+            fault.message.contains(r#"read: [".", "/etc/\"x"]"#),
+            "what may be read without an entry stays: {fault}"
+        );
+        grantee.root = RootId::pulled("@acme/dns");
+        let fault = grantee.denied("a.ts", Permission::Read, Some("/etc/x"));
+        assert!(
+            fault.message.contains(r#"read: ["/etc/x"]"#) && fault.message.contains("only what it names"),
+            "{fault}"
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::permission::{Grant, Grantee, Grants, Permission};
+use crate::{
+    permission::{Grant, Grantee, Grants, Permission},
+    protected,
+};
 
 /// One thing that code asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,23 +55,27 @@ impl MissingGrants {
     /// What of these uses is not granted to `grantee`.
     #[must_use]
     pub fn of(grantee: &Grantee, uses: &BTreeSet<PermissionUse>) -> Self {
-        let held = |permission| grantee.grants.get(&permission);
         let mut missing = Self { entry: grantee.grants.clone(), ..Self::default() };
         for wanted in uses {
             let Some(name) = &wanted.name else {
-                if !held(wanted.permission).is_some_and(Grant::allows_anything) {
+                if !grantee.grants.get(&wanted.permission).is_some_and(Grant::allows_anything) {
                     missing.computed.push(wanted.permission);
                 }
                 continue;
             };
-            if held(wanted.permission).is_some_and(|grant| covers(grant, wanted.permission, name)) {
+            let held = grantee.held(wanted.permission);
+            if held.as_ref().is_some_and(|grant| covers(grant, wanted.permission, name)) {
                 continue;
             }
             missing.named.push(wanted.clone());
-            let grant = missing.entry.remove(&wanted.permission).unwrap_or(Grant::Only(Vec::new()));
-            missing.entry.insert(wanted.permission, grant.and(Some(name)));
+            missing.add(grantee, wanted.permission, name);
         }
         missing
+    }
+
+    fn add(&mut self, grantee: &Grantee, permission: Permission, name: &str) {
+        let held = self.entry.remove(&permission).or_else(|| grantee.held(permission));
+        self.entry.insert(permission, held.unwrap_or(Grant::Only(Vec::new())).and(Some(name)));
     }
 
     /// True if nothing is missing.
@@ -77,21 +84,47 @@ impl MissingGrants {
         self.named.is_empty() && self.computed.is_empty()
     }
 
-    /// One sentence that names what is missing beside what was `asked` for and refused, with the entry that grants all of it;
-    /// `None` if there is nothing else. `subject` is the key of the entry.
+    /// One sentence that names what is missing beside what was `asked` for and refused, with one entry for all of it that has a
+    /// name; `None` if there is nothing else.
     #[must_use]
-    pub fn sentence(&self, subject: &str, asked: Option<&PermissionUse>) -> Option<String> {
-        let named = self.named.iter().filter(|wanted| Some(*wanted) != asked).filter_map(|wanted| {
-            Some(format!("`{}` {}", wanted.permission.as_str(), crate::json::Json::from(wanted.name.as_deref()?)))
-        });
-        let computed =
-            self.computed.iter().map(|permission| format!("`{}` by names that it computes", permission.as_str()));
-        let list: Vec<String> = named.chain(computed).collect();
-        if list.is_empty() {
+    pub fn sentence(&self, grantee: &Grantee, asked: Option<&PermissionUse>) -> Option<String> {
+        let named: Vec<String> = self
+            .named
+            .iter()
+            .filter(|wanted| Some(*wanted) != asked)
+            .filter_map(|wanted| {
+                Some(format!("`{}` {}", wanted.permission.as_str(), crate::json::Json::from(wanted.name.as_deref()?)))
+            })
+            .collect();
+        let was_asked = |permission: &&Permission| asked.is_some_and(|asked| asked.permission == **permission);
+        let computed: Vec<String> = self
+            .computed
+            .iter()
+            .filter(|permission| !was_asked(permission))
+            .map(|permission| format!("`{}` {}", permission.as_str(), beyond(*permission)))
+            .collect();
+        if named.is_empty() && computed.is_empty() {
             return None;
         }
-        let entry = crate::permission::entry(subject, &self.entry);
-        Some(format!("its text asks for more that is not granted: {}; together: `{entry}`", list.join(", ")))
+        let has_names = !named.is_empty();
+        let list = [named, computed].concat().join(", ");
+        let mut sentence = format!("its text asks for more that is not granted: {list}");
+        if has_names {
+            let mut all = self.clone();
+            if let Some(PermissionUse { permission, name: Some(name) }) = asked {
+                all.add(grantee, *permission, name);
+            }
+            sentence.push_str(&format!("; together: `{}`", crate::permission::entry(&grantee.name, &all.entry)));
+        }
+        Some(sentence)
+    }
+}
+
+/// What code asks for by a name that nobody can tell from its text.
+const fn beyond(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Read => "outside of its root by names that it computes",
+        _ => "by names that it computes",
     }
 }
 
@@ -103,11 +136,14 @@ fn covers(grant: &Grant, permission: Permission, name: &str) -> bool {
     }
     match permission {
         Permission::Net => name.rsplit_once(':').is_some_and(|(host, _)| grant.names(host)),
-        Permission::Read | Permission::Write => names.iter().any(|known| {
-            let known = known.trim_end_matches('/');
-            known == "." && !name.starts_with(['/', '~'])
-                || name.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'))
-        }),
+        Permission::Read | Permission::Write => {
+            let is_below = |known: &String| {
+                let known = known.trim_end_matches('/');
+                known == "." && !name.starts_with(['/', '~']) && !name.starts_with("..")
+                    || name.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'))
+            };
+            !protected::is_protected_path(name) && names.iter().any(is_below)
+        }
         Permission::Env | Permission::Run | Permission::Sys | Permission::Ffi => false,
     }
 }
@@ -144,18 +180,44 @@ mod tests {
             (Permission::Net, Some("api.example.org:443")),
             (Permission::Read, None),
         ]);
-        let missing = MissingGrants::of(&grantee(&[(Permission::Run, &["ssh"])]), &wanted);
-        let sentence = missing.sentence("@acme/dns", None).expect("something is missing");
+        let held = grantee(&[(Permission::Run, &["ssh"])]);
+        let missing = MissingGrants::of(&held, &wanted);
+        let sentence = missing.sentence(&held, None).expect("something is missing");
         assert_eq!(
             sentence,
             "its text asks for more that is not granted: `net` \"api.example.org:443\", `env` \"HOME\", `run` \"scp\", \
-             `read` by names that it computes; together: `permissions: { \"@acme/dns\": { net: [\"api.example.org:443\"], \
-             env: [\"HOME\"], run: [\"ssh\", \"scp\"] } }`"
+             `read` outside of its root by names that it computes; together: `permissions: { \"@acme/dns\": { net: \
+             [\"api.example.org:443\"], env: [\"HOME\"], run: [\"ssh\", \"scp\"] } }`"
         );
-        let only = uses(&[(Permission::Run, Some("ssh"))]);
+        let (nothing, only) = (grantee(&[]), uses(&[(Permission::Run, Some("ssh"))]));
         let asked = PermissionUse::of(Permission::Run, "ssh");
-        assert_eq!(MissingGrants::of(&grantee(&[]), &only).sentence("@acme/dns", Some(&asked)), None);
+        assert_eq!(MissingGrants::of(&nothing, &only).sentence(&nothing, Some(&asked)), None);
         assert!(MissingGrants::of(&grantee(&[]), &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn what_was_refused_stands_in_the_entry_for_all_and_no_entry_is_empty() {
+        let nothing = grantee(&[]);
+        let asked = PermissionUse::of(Permission::Write, "/notes/today.md");
+        let computed = uses(&[(Permission::Write, None), (Permission::Read, None)]);
+        let sentence = MissingGrants::of(&nothing, &computed).sentence(&nothing, Some(&asked)).expect("reading");
+        assert_eq!(
+            sentence,
+            "its text asks for more that is not granted: `read` outside of its root by names that it computes"
+        );
+        let both = uses(&[(Permission::Write, None), (Permission::Run, Some("ob"))]);
+        let sentence = MissingGrants::of(&nothing, &both).sentence(&nothing, Some(&asked)).expect("a program");
+        assert!(sentence.ends_with("{ write: [\"/notes/today.md\"], run: [\"ob\"] } }`"), "{sentence}");
+    }
+
+    #[test]
+    fn the_repository_may_be_read_without_an_entry_and_stays_readable_with_one() {
+        let wanted = ["data/list.json", "/etc/hosts", ".env", "../beside"].map(|name| (Permission::Read, Some(name)));
+        let missing = MissingGrants::of(&grantee(&[]), &uses(&wanted));
+        let names: Vec<&str> = missing.named.iter().filter_map(|wanted| wanted.name.as_deref()).collect();
+        assert_eq!(names, ["../beside", ".env", "/etc/hosts"]);
+        let expected = [".", "../beside", ".env", "/etc/hosts"].map(str::to_owned).to_vec();
+        assert_eq!(missing.entry[&Permission::Read], Grant::Only(expected));
     }
 
     #[test]

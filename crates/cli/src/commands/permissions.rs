@@ -37,7 +37,12 @@ fn print(context: &Context, document: &PermissionAdviceDocument) {
         let name = wanted.name.as_deref().unwrap_or("(a name that it computes)");
         let is_missing = document.missing.contains(wanted)
             || wanted.name.is_none() && document.computed.contains(&wanted.permission);
-        let state = if is_missing { "not granted" } else { "granted" };
+        let state = match (is_missing, wanted.name.is_some(), wanted.permission.as_str()) {
+            (true, false, "read") => "granted in its own root only",
+            (true, ..) => "not granted",
+            (false, true, _) => "granted",
+            (false, false, _) => "granted as far as an entry names it",
+        };
         printer.line(format!("  {:<6} {name} ({state})", wanted.permission));
     }
     match &document.entry {

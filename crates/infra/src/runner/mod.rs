@@ -98,7 +98,7 @@ fn with_all_missing(error: RunError, request: &OpenRequest) -> RunError {
             let uses = UsesByText.of(&request.bundle.code);
             let asked = permission_use::refused(&fault.cause.0);
             let missing = MissingGrants::of(&request.grantee, &uses);
-            if let Some(more) = missing.sentence(&request.grantee.name, asked.as_ref()) {
+            if let Some(more) = missing.sentence(&request.grantee, asked.as_ref()) {
                 fault.message.push_str("; ");
                 fault.message.push_str(&more);
             }
