@@ -239,6 +239,48 @@ fn one_refusal_names_everything_that_is_missing() {
 }
 
 #[test]
+fn a_program_that_is_not_granted_is_refused_and_not_missing() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox("await new Deno.Command('sh', { args: ['-c', 'true'] }).output();");
+    let said = all(&run(&it, &deno));
+    assert!(said.contains(r#"permissions: { "@acme/it": { run: ["sh"] } }"#), "{said}");
+    grant(&it, "{ run: [sh] }");
+    let output = run(&it, &deno);
+    assert_eq!(output.code, 0, "{output}");
+}
+
+#[test]
+fn what_was_refused_is_told_also_where_the_code_catches_it() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox(
+        "try { await Deno.stat('/etc/hosts'); } catch { context.logger.info('is not there'); }
+         try { Deno.readTextFileSync('/etc/hosts'); } catch { context.logger.info('is empty'); }
+         try { new Deno.Command('sh').outputSync(); } catch { context.logger.info('did not run'); }
+         try { await fetch('http://127.0.0.1:8099/'); } catch { context.logger.info('did not answer'); }
+         try { Deno.env.get('AWS_REGION'); } catch { context.logger.info('default region'); }",
+    );
+    let output = run(&it, &deno);
+    assert_eq!(output.code, 0, "{output}");
+    let said = all(&output);
+    let told = said.matches("refused, and the code went on: ").count();
+    assert_eq!(told, 3, "once for each thing, and not for variables: {said}");
+    for entry in [r#"{ read: [".", "/etc/hosts"] }"#, r#"{ run: ["sh"] }"#, r#"{ net: ["127.0.0.1:8099"] }"#] {
+        assert!(said.contains(entry), "{entry}: {said}");
+    }
+}
+
+#[test]
+fn a_refusal_is_known_in_the_words_of_the_code() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox(
+        "try { await Deno.readTextFile('/etc/hosts'); } catch (error) { throw new Error(`no hosts: ${error.message}`); }",
+    );
+    let said = all(&run(&it, &deno));
+    assert!(said.contains("MG0226") && said.contains(r#"{ read: [".", "/etc/hosts"] }"#), "{said}");
+    assert!(!said.contains("went on"), "{said}");
+}
+
+#[test]
 fn secrets_beside_the_code_are_not_readable_unless_granted() {
     let Some(deno) = crate::deno::real() else { return };
     for file in ["vaults/a.yaml", ".env", "extensions/.env.local", ".mangrove/catalog.db"] {

@@ -116,11 +116,6 @@ fn misleading(grantee: &Grantee, permission: Permission, error: &Misleading) -> 
     Fault::environment(Code::PERMISSION_DENIED, cause, message)
 }
 
-/// True if anything may be started.
-pub(super) fn may_run(grantee: &Grantee) -> bool {
-    grantee.grants.get(&Permission::Run).is_some_and(Grant::allows_anything)
-}
-
 pub(super) fn with_path(flag: &str, path: &Path) -> OsString {
     let mut argument = OsString::from(flag);
     argument.push(path);

@@ -183,7 +183,6 @@ impl MethodRunner for DenoRunner {
         // Deno writes there by itself.
         Directory::make(&self.options.state_directory, &cache)
             .map_err(|error| RunError::Fault(io_fault(Operation::Create, &cache, &error)))?;
-        let path = self.options.environment.get("PATH").map(String::as_str);
         let roots = self.options.roots.directories().await;
         let (repository, state_directory) = (self.options.repository.clone(), self.options.state_directory.clone());
         let grantee = request.grantee.clone();
@@ -208,7 +207,8 @@ impl MethodRunner for DenoRunner {
         });
         let (permissions, files) = permissions.map_err(RunError::Fault)?;
         let mut command = self.command(&program.path, &main, permissions, &request);
-        if let (Some(path), true) = (path, grants::may_run(&request.grantee)) {
+        // Programs are looked for before it is asked whether they may be started; without this, all would be missing.
+        if let Some(path) = self.options.environment.get("PATH") {
             command.env("PATH", path);
         }
         let child = Guarded::spawn(&mut command, self.options.memory_limit_bytes)

@@ -117,6 +117,18 @@ impl DenoSession {
         }
     }
 
+    /// What the code was refused and went on without, as lines of the log; what `error` tells is not told again.
+    fn caught_refusals(&self, frame: &Json, error: Option<&RunError>) -> Vec<HostCall> {
+        let told = match error {
+            Some(RunError::Fault(fault)) => Some(&fault.cause),
+            _ => None,
+        };
+        let refusals = frame.get("refusals").and_then(Json::as_array).unwrap_or_default();
+        let faults = refusals.iter().filter_map(|refusal| denied(refusal.as_str()?, &self.request));
+        let untold = faults.filter(|fault| Some(&fault.cause) != told && !fault.cause.0.starts_with("permission:env:"));
+        untold.map(|fault| logged("warn", format!("refused, and the code went on: {}", fault.message))).collect()
+    }
+
     /// What the last frame of a call means.
     fn outcome(&self, location: &str, frame: &Json) -> Result<Json, RunError> {
         let subject = &self.request.subject;
@@ -177,7 +189,11 @@ impl Session for DenoSession {
             };
             if text(&frame, "kind") != "request" {
                 self.process = Some(process);
-                return self.outcome(&location, &frame);
+                let outcome = self.outcome(&location, &frame);
+                for line in self.caught_refusals(&frame, outcome.as_ref().err()) {
+                    let _ = answer(host.as_ref(), line).await;
+                }
+                return outcome;
             }
             let answered = match host_call(&frame) {
                 Ok(call) => self.files.answer(host.as_ref(), call).await,
@@ -295,7 +311,11 @@ fn malformed(message: String) -> io::Error {
 
 /// A line on standard output is for the log.
 fn printed(line: String) -> HostCall {
-    HostCall { function: "log".to_owned(), arguments: vec![Json::from("info"), Json::from(line)] }
+    logged("info", line)
+}
+
+fn logged(level: &str, line: String) -> HostCall {
+    HostCall { function: "log".to_owned(), arguments: vec![Json::from(level), Json::from(line)] }
 }
 
 /// What a frame asks of the host.
@@ -315,9 +335,13 @@ fn text<'a>(frame: &'a Json, name: &str) -> &'a str {
     frame.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
-/// The failure behind Deno's own error for what is not granted: `Requires env access to "HOME", run again with …`.
 fn denial(frame: &Json, request: &OpenRequest) -> Option<Fault> {
-    let rest = frame.get("denial")?.as_str()?.strip_prefix("Requires ")?;
+    denied(frame.get("denial")?.as_str()?, request)
+}
+
+/// The failure behind Deno's own error for what is not granted: `Requires env access to "HOME", run again with …`.
+fn denied(message: &str, request: &OpenRequest) -> Option<Fault> {
+    let rest = message.strip_prefix("Requires ")?;
     let (permission, rest) = rest.split_once(" access")?;
     let name = rest.strip_prefix(" to \"").and_then(|rest| Some(rest.split_once("\", ")?.0));
     Some(request.grantee.denied(&request.subject, Permission::parse(permission)?, name))

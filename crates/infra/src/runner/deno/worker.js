@@ -138,16 +138,55 @@ const describe = (thrown) => {
     let cause = thrown;
     for (let depth = 0; denial === null && depth < 8 && typeof cause === "object" && cause !== null; depth += 1) {
       const message = member(cause, "message");
+      // Code that tells what failed in words of its own.
+      const refusal = refusals.find((refusal) => message?.includes(refusal));
+      if (refusal !== undefined) denial = refusal;
       // An import that is refused is a TypeError.
-      if (cause instanceof NotCapable || / access to ".*", run again with the --allow-/.test(message)) denial = message ?? null;
+      else if (cause instanceof NotCapable || / access to ".*", run again with the --allow-/.test(message)) denial = message ?? null;
       else cause = cause.cause;
     }
     const lines = (member(thrown, "stack") ?? "").split("\n").filter((text) => text.trim().startsWith("at "));
-    const line = lines.find((text) => text.includes(home)) ?? lines[0];
+    const line = lines.find((text) => text.includes(home) && !text.includes(`${home}worker.js`)) ?? lines[0];
     return { kind: "threw", message: textOf(thrown), place: line?.trim().replaceAll(home, "") ?? null, denial };
   } catch {
     return { kind: "threw", message: "something that cannot be read", place: null, denial: null };
   }
+};
+
+// What was refused during a call, also where the code catches it: what looks like a file that is not there, or like a list
+// without members, may be one that nobody granted. Variables are asked for by many packages that do without them.
+const MOST_REFUSALS = 8;
+let refusals = [];
+const note = (thrown) => {
+  const message = thrown instanceof NotCapable ? member(thrown, "message") : undefined;
+  if (message !== undefined && refusals.length < MOST_REFUSALS && !refusals.includes(message)) refusals.push(message);
+};
+const { apply } = Reflect;
+const { then } = Promise.prototype;
+const watch = (owner, name) => {
+  const descriptor = Object.getOwnPropertyDescriptor(owner, name);
+  const original = descriptor?.value;
+  if (typeof original !== "function" || !descriptor.configurable) return;
+  const { [name]: watched } = {
+    [name](...args) {
+      try {
+        const result = apply(original, this, args);
+        if (result instanceof PromiseIntrinsic) apply(then, result, [undefined, note]);
+        return result;
+      } catch (error) {
+        note(error);
+        throw error;
+      }
+    },
+  };
+  Object.defineProperty(watched, "length", { value: original.length, configurable: true });
+  Object.defineProperty(owner, name, { ...descriptor, value: watched });
+};
+const watchAll = () => {
+  // Those whose names begin with a capital letter are classes.
+  for (const name of Object.keys(Deno)) if (/^[a-z]/.test(name)) watch(Deno, name);
+  for (const name of ["output", "outputSync", "spawn"]) watch(Deno.Command.prototype, name);
+  watch(globalThis, "fetch");
 };
 
 const below = (value, path) => {
@@ -187,6 +226,7 @@ const work = async (load) => {
     };
     Object.defineProperty(globalThis, name, { get: refuse, configurable: false });
   }
+  watchAll();
   const opened = await orStuck(
     load().then(
       (module) => (hello.exportName in module ? { kind: "opened", module } : { kind: "absent", found: "nothing" }),
@@ -199,6 +239,7 @@ const work = async (load) => {
     const message = await receive();
     if (message === null) exit(0);
     isCalled = true;
+    refusals = [];
     listenForTheEnd(end);
     const outcome = await orStuck(call(root, message).catch(describe));
     // What was asked for and not waited for is answered all the same, and so is what follows from the answers.
@@ -208,7 +249,7 @@ const work = async (load) => {
     } while (listening !== null);
     isCalled = false;
     listenNoMore(end);
-    send(outcome);
+    send({ ...outcome, refusals });
   }
 };
 
