@@ -111,6 +111,11 @@ jobs:
         task: {type: manual_approval, prompt: p, timeout: 0}
       - name: y
         task: {type: model_method, modelIdOrName: thing, methodName: run, inputs: text, globalArgs: {a: 1}}
+  - name: k
+    needs: [j]
+    steps:
+      - name: z
+        task: {type: model_method, modelIdOrName: thing, methodName: run}
 ",
     );
     insta::assert_snapshot!(bench.problems().await, @r#"
@@ -131,6 +136,7 @@ jobs:
     workflows/w.yaml:26:59: `timeout`: expected a whole number of at least 1, found 0
     workflows/w.yaml:28:83: `inputs`: expected a mapping, or one expression that gives one, found "text"
     workflows/w.yaml:28:101: `globalArgs` belongs to a task with `modelType` — a definition has its own: write them into its `globalArguments`
+    workflows/w.yaml:30:5: a job has no `needs`: without `dependsOn` it waits for nothing — write `dependsOn`, a list of `{job: NAME, condition: {type: succeeded}}`, or `step` in its place in a step
     "#);
 }
 
@@ -291,6 +297,8 @@ async fn unknown_types_methods_definitions_and_workflows_are_told_with_the_neare
         task: {type: workflow, workflowIdOrName: v}
       - name: itself
         task: {type: workflow, workflowIdOrName: w}
+      - name: made
+        task: {type: model_method, modelIdOrName: newOne, methodName: run}
 ";
     let bench = Bench::new(&workflow(jobs))
         .failed_type("@acme/broken", mangrove_testkit::rows::failure("registry unreachable"));
@@ -302,6 +310,7 @@ async fn unknown_types_methods_definitions_and_workflows_are_told_with_the_neare
     workflows/w.yaml:15:47: unknown model type `two/words`
     workflows/w.yaml:17:50 (warning): unknown workflow `v` — did you mean `w`?
     workflows/w.yaml:19:50: workflows call each other: w → w
+    workflows/w.yaml:21:51 (warning): unknown definition `newOne` — a YAML file in models/ with `name: newOne`, a `type` and an `id` defines it
     ");
 }
 

@@ -272,6 +272,21 @@ impl NotReady {
         reasons
     }
 
+    /// The reasons as one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut line = String::new();
+        for reason in self.reasons() {
+            line.push_str(match line.chars().last() {
+                None => "",
+                Some(':') => " ",
+                Some(_) => "; ",
+            });
+            line.push_str(reason.trim_start());
+        }
+        line
+    }
+
     /// Types of the collective that everybody trusts come with extensions of its own, which nobody pulls unasked.
     fn pull(&self) -> Option<Advice> {
         let mut segments = self.type_name.as_str().strip_prefix(TRUSTED)?.split('/');

@@ -176,7 +176,7 @@ async fn f05_a_type_without_a_row_is_not_called_unknown_while_the_catalog_is_bus
         world.catalog.fail_next_commit(busy());
         let refused = types.ready(&kind, &name).await.expect_err("nothing was built before");
         assert_eq!(refused.code(), Code::CATALOG_BUSY);
-        let told = format!("{}; {}", refused.headline(), refused.reasons().join("; "));
+        let told = format!("{}; {}", refused.headline(), refused.reason());
         assert!(!told.contains("unknown") && !told.contains("nothing claims it"), "{told}");
     }
     types.ready(&kind, &name).await.expect("a request a moment later does not repeat the answer");

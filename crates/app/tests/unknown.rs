@@ -59,6 +59,11 @@ async fn fault_28_a_type_may_be_where_nobody_can_look() {
       mount:../tools: it cannot be entered [MG0406]
     hint: mount it or check it out again, or remove it from .swamp-sources.yaml; then run a scan
     ");
+    assert_eq!(
+        hidden.reason(),
+        "no source that can be read claims this type; it may be in one of these places, which cannot be read now: \
+         mount:../tools: it cannot be entered [MG0406]"
+    );
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ pub(super) fn provenance(call: &Invocation<'_>, callee: &Callee) -> Provenance {
 /// Why a run cannot go on: what claims the type, what failed and when it is tried again (faults 28, 48). If it was Mangrove
 /// itself that failed, the code of the problem is that of its failure.
 fn blocked(not_ready: &NotReady, now: Timestamp) -> RunProblem {
-    let message = format!("{}; {}", not_ready.headline(), not_ready.reasons().join("; "));
+    let message = format!("{}; {}", not_ready.headline(), not_ready.reason());
     let of_ours = not_ready.fault.clone().map(|fault| Failure::record(None, fault, now, 0.0));
     RunProblem {
         code: not_ready.code(),

@@ -237,7 +237,7 @@ impl Definitions {
             if let Some(look_alike) = look_alike(value, wanted.is_expression) {
                 let message = format!(
                     "the global argument `{name}` of `{}` holds `{look_alike}`, which is text here and would be an \
-                     expression in its definition",
+                     expression in its definition; to have one there, make the definition with it",
                     wanted.name.value
                 );
                 return Err(problem(Code::INVALID_INPUT, message));

@@ -194,7 +194,7 @@ fn a(type_name: &str) -> String {
 
 /// Why a type cannot be used, and what to do.
 fn sentence(not_ready: &NotReady) -> String {
-    format!("{}; {}; {}", not_ready.headline(), not_ready.reasons().join("; "), not_ready.advice())
+    format!("{}; {}; {}", not_ready.headline(), not_ready.reason(), not_ready.advice())
 }
 
 /// What the code of a vault may ask for: to say something.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
-    definition::{Definition, Place},
+    definition::{Definition, Place, check_new_name},
     nearest,
     problem::{Code, Problem},
 };
@@ -53,10 +53,12 @@ fn files(definitions: &[&Arc<Definition>]) -> String {
 
 fn unknown(all: &[Arc<Definition>], name: &str) -> Problem {
     let hint = nearest::hint(name, all.iter().map(|known| known.name.value.as_str()));
-    let advice = hint.map_or_else(
-        || Advice::new(UserAction::CreateDefinition { name: name.to_owned() }).and(" makes it"),
-        Advice::from,
-    );
+    let making = || match check_new_name(name) {
+        Ok(()) => Advice::new(UserAction::CreateDefinition { name: name.to_owned() }).and(" makes it"),
+        // A new one may not have the name; a file that somebody writes or brings may.
+        Err(_) => Advice::new(format!("a YAML file in models/ with `name: {name}`, a `type` and an `id` defines it")),
+    };
+    let advice = hint.map_or_else(making, Advice::from);
     Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown definition `{name}`")).advise(advice)
 }
 

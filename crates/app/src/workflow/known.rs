@@ -69,7 +69,7 @@ impl TypeCatalogue for CatalogTypes {
         let Unclaimed { unscanned, unobservable, .. } = &not_ready.unclaimed;
         let is_known = !not_ready.claimed_by.is_empty() || !unscanned.is_empty() || !unobservable.is_empty();
         is_known.then(|| Claim {
-            reason: not_ready.reasons().join("; "),
+            reason: not_ready.reason(),
             advice: not_ready.advice(),
             is_unscanned: not_ready.claimed_by.is_empty() && !unscanned.is_empty(),
         })

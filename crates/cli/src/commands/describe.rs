@@ -158,11 +158,17 @@ fn properties(context: &Context, schema: &Json, indent: &str) {
         .map(|names| names.iter().filter_map(Json::as_str).collect())
         .unwrap_or_default();
     for (name, property) in schema.get("properties").and_then(Json::as_object).unwrap_or_default() {
-        let kind = property.get("type").map_or_else(|| "any".to_owned(), type_text);
+        let kind = property.get("enum").and_then(Json::as_array).map(choices);
+        let kind = kind.unwrap_or_else(|| property.get("type").map_or_else(|| "any".to_owned(), type_text));
         let mark = if required.contains(&name.as_str()) { "" } else { ", optional" };
         let text = property.get("description").and_then(Json::as_str).unwrap_or_default();
         context.printer.line(format!("{indent}{name} ({kind}{mark})  {text}").trim_end());
     }
+}
+
+/// `"a" | "b"`
+fn choices(values: &[Json]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
 }
 
 /// `string`, or `string | null` for a list of types.
@@ -170,5 +176,15 @@ fn type_text(json: &Json) -> String {
     match json {
         Json::Array(items) => items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" | "),
         other => other.as_str().unwrap_or("any").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_chosen_is_told_instead_of_its_type() {
+        assert_eq!(choices(&[Json::from("low"), Json::from("high"), Json::from(3)]), r#""low" | "high" | 3"#);
     }
 }

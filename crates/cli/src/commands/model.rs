@@ -136,7 +136,7 @@ pub(crate) async fn get(context: &Context, name: &str) -> Result<Exit, CommandEr
         print(context, &document);
     }
     if let Err(not_ready) = &description {
-        context.printer.note(format!("note: {}: {}", not_ready.headline(), not_ready.reasons().join("; ")));
+        context.printer.note(format!("note: {}: {}", not_ready.headline(), not_ready.reason()));
     }
     Ok(Exit::Done)
 }

@@ -1,5 +1,5 @@
-//! Keys that ask for another machine, and keys that are gone from the format. Both are refused by name: a step must not run
-//! where its author did not want it.
+//! Keys that ask for another machine, keys that are gone from the format, and one that others have. All are refused by name: a
+//! step must not run where or when its author did not want it.
 
 use crate::{
     document::{Node, NodeValue},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What workflows, jobs and steps may have beside their own keys.
-pub(super) const KEYS: [&str; 6] = ["target", "labels", "platform", "queueTimeout", "driver", "driverConfig"];
+pub(super) const KEYS: [&str; 7] = ["target", "labels", "platform", "queueTimeout", "driver", "driverConfig", "needs"];
 
 /// Looks at these keys of a workflow, job or step.
 pub(super) fn check(form: &mut Form<'_>, members: Members<'_>) {
@@ -18,6 +18,14 @@ pub(super) fn check(form: &mut Form<'_>, members: Members<'_>) {
             let hint = format!("take it out: a {what} runs its methods here");
             form.error(place, format!("`{key}` is no key of a {what} any more"), Some(hint));
         }
+    }
+    if let Some(place) = key_of(members.node, "needs") {
+        let hint = "write `dependsOn`, a list of `{job: NAME, condition: {type: succeeded}}`, or `step` in its place in a step";
+        form.error(
+            place,
+            format!("a {what} has no `needs`: without `dependsOn` it waits for nothing"),
+            Some(hint.to_owned()),
+        );
     }
     let mut is_placed = false;
     for key in ["target", "labels", "platform"] {

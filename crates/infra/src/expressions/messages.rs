@@ -37,6 +37,8 @@ fn without_overload(function: &str, kinds: &[String]) -> String {
     if let ("_._" | "_[_]" | "_?._" | "_[?_]", Some(owner)) = (function, kinds.first()) {
         return match (*owner, kinds.get(1)) {
             ("list", Some(index)) => format!("the position in a list is an int, not a {index}"),
+            // Nothing was written yet, or there is none in these inputs: the most frequent of all.
+            ("null", _) => "null has no members; `.?` in place of `.` gives null where there is nothing".to_owned(),
             (owner, _) => format!("{owner} has no members"),
         };
     }
