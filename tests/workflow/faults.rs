@@ -190,6 +190,60 @@ impl RunStore for Failing {
     }
 }
 
+/// A history whose writers wait for each other, each with its turn in hand while others may run.
+struct OneAtATime {
+    inner: Arc<dyn RunStore>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[async_trait]
+impl RunStore for OneAtATime {
+    async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        self.inner.save(record).await
+    }
+
+    async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
+        self.inner.get(id).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
+        self.inner.list(filter).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.inner.forget(before).await
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.inner.forget_lines(before).await
+    }
+}
+
+/// A run and those that its steps start are one task: what waits for the history must not keep its turn from going on.
+#[tokio::test]
+async fn runs_within_a_run_write_their_records_beside_each_other() {
+    let child = |name: &str, id: u8| {
+        format!(
+            "//- /workflows/{name}.yaml\nid: 00000000-0000-4000-8000-0000000001{id:02}\nname: {name}\njobs:\n  - name: j\n    steps:\n{}{}",
+            step("one", "run", ""),
+            step("two", "run", "        dependsOn: [one]\n"),
+        )
+    };
+    let call =
+        |name: &str| format!("      - name: {name}\n        task: {{type: workflow, workflowIdOrName: {name}}}\n");
+    let steps = [call("a"), call("b"), call("c"), step("own", "run", "")].concat();
+    let files = [child("a", 1), child("b", 2), child("c", 3), workflow(&format!("  - name: all\n    steps:\n{steps}"))];
+    let mut bench = Bench::new(&files.concat());
+    bench.runs = Arc::new(OneAtATime { inner: Arc::clone(&bench.runs), turn: tokio::sync::Mutex::default() });
+    let record = tokio::time::timeout(std::time::Duration::from_secs(20), bench.run("{}")).await.expect("it ends");
+    assert_eq!(record.status, RunStatus::Succeeded, "{}", told(&record));
+    assert!(bench.history().await.iter().all(|run| run.status == RunStatus::Succeeded), "all four");
+}
+
 fn failing(fails_at: usize) -> Bench {
     let mut bench = Bench::new(&two_jobs());
     let inner = Arc::clone(&bench.runs);

@@ -3,7 +3,7 @@
 //! One task owns the record of a run. It asks the pure graph what may start, starts it, waits for whatever ends
 //! next, writes it down, and asks again. Steps are futures of that task: dropping the run drops them.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, pin::pin, sync::Arc};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use mangrove_domain::{
@@ -50,6 +50,8 @@ pub(super) struct Execution<'a> {
     /// Of the jobs that go on.
     job_spans: Vec<Span>,
     under_way: FuturesUnordered<BoxFuture<'a, Ended>>,
+    /// What ended while the record was written, and is not on record yet.
+    ended: VecDeque<Ended>,
     /// True if something did not begin because the run was cancelled.
     is_cut_short: bool,
 }
@@ -65,6 +67,7 @@ impl<'a> Execution<'a> {
             plans: jobs.iter().map(|_| None).collect(),
             job_spans: vec![Span::none(); jobs.len()],
             under_way: FuturesUnordered::new(),
+            ended: VecDeque::new(),
             is_cut_short: false,
         }
     }
@@ -75,23 +78,27 @@ impl<'a> Execution<'a> {
         let inputs = context.environment.mask_json(&self.record.inputs);
         context.observe(RunChange::Started(Arc::new(RunRecord { inputs, ..self.record.clone() })));
         self.advance();
-        let mut cadence = Self::write_down(context, &self.record).await;
+        let mut cadence = self.write_down().await;
         loop {
-            tokio::select! {
-                biased;
-                ended = self.under_way.next() => match ended {
-                    Some(ended) => {
-                        match ended {
-                            Ended::Planned(job, planned) => self.begin_steps(job, planned),
-                            Ended::Step(job, step, outcome) => self.end_step(job, step, *outcome),
-                        }
-                        self.advance();
-                    }
-                    None => break,
+            let ended = match self.ended.pop_front() {
+                Some(ended) => Some(ended),
+                None => tokio::select! {
+                    biased;
+                    ended = self.under_way.next() => match ended {
+                        Some(ended) => Some(ended),
+                        None => break,
+                    },
+                    () = cadence.due(&context.lines) => None,
                 },
-                () = cadence.due(&context.lines) => {}
+            };
+            if let Some(ended) = ended {
+                match ended {
+                    Ended::Planned(job, planned) => self.begin_steps(job, planned),
+                    Ended::Step(job, step, outcome) => self.end_step(job, step, *outcome),
+                }
+                self.advance();
             }
-            cadence = Self::write_down(context, &self.record).await;
+            cadence = self.write_down().await;
         }
         let statuses: Vec<RunStatus> = self.record.jobs.iter().map(|job| job.status).collect();
         self.record.status = match graph::summary(&self.jobs, &statuses) {
@@ -112,10 +119,21 @@ impl<'a> Execution<'a> {
     }
 
     /// Writes down how far it is. A history that cannot be written for a moment must not lose the run: the last save decides.
-    async fn write_down(context: &Context<'_>, record: &RunRecord) -> Cadence {
+    ///
+    /// The steps go on meanwhile. One of them may be writing the record of a run of its own, and whoever writes waits for the
+    /// others: a step that stood still with its turn would be waited for by itself.
+    async fn write_down(&mut self) -> Cadence {
         let began = Instant::now();
-        if let Err(error) = context.save(record).await {
-            tracing::warn!(run = %record.id, %error, "the run history could not be written");
+        let mut saving = pin!(self.context.save(&self.record));
+        let saved = loop {
+            tokio::select! {
+                biased;
+                saved = &mut saving => break saved,
+                Some(ended) = self.under_way.next() => self.ended.push_back(ended),
+            }
+        };
+        if let Err(error) = saved {
+            tracing::warn!(run = %self.record.id, %error, "the run history could not be written");
         }
         Cadence::after(began)
     }
