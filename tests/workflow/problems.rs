@@ -330,6 +330,7 @@ async fn expressions_that_cannot_work_are_told() {
             slip: '${{ input.size }}'
             unknown: '${{ inputs.sise }}'
             fine: '${{ env.HOME + self.name + run.id }}'
+            asked: '${{ has(inputs.zone) ? inputs.zone : inputs.?region.orValue(\"eu\") }}'
 ";
     let text = workflow(jobs).replace("jobs:", "inputs: {properties: {size: {type: integer}}}\njobs:");
     insta::assert_snapshot!(Bench::new(&text).problems().await, @r#"

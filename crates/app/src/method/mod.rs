@@ -19,7 +19,7 @@ mod preconditions;
 mod reading;
 mod run_model;
 mod saving;
-mod upgrades;
+pub(crate) mod upgrades;
 mod values;
 mod vaults;
 mod writing;

@@ -13,7 +13,7 @@ use mangrove_domain::{
 
 /// The upgrades that a definition has not seen, by their place in the list of the type, each with the version that it leads
 /// to.
-pub(super) fn pending(description: &Description, definition: &Definition) -> Vec<(usize, String)> {
+pub(crate) fn pending(description: &Description, definition: &Definition) -> Vec<(usize, String)> {
     let listed = description.details.get("upgrades").and_then(Json::as_array).unwrap_or_default();
     let written_for = definition.type_version.as_deref().and_then(|text| CalendarVersion::parse(text).ok());
     let upgrades = listed.iter().enumerate().filter_map(|(at, upgrade)| {

@@ -46,6 +46,10 @@ pub trait ParsedExpression: Debug + Send + Sync {
     /// expression binds itself are not among them; functions of [`ExpressionFunctions`] are not either.
     fn references(&self) -> &[Vec<String>];
 
+    /// The paths among them of which the expression asks whether they are there, by `has` or an optional. Without a value they
+    /// are no mistake. Sorted, each once.
+    fn asked_for(&self) -> &[Vec<String>];
+
     /// Which functions of [`ExpressionFunctions`] the expression calls, by name. Sorted, each once.
     fn functions(&self) -> &[String];
 

@@ -104,6 +104,7 @@ struct Parsed {
     tree: IdedExpr,
     depth: usize,
     references: Vec<Vec<String>>,
+    asked_for: Vec<Vec<String>>,
     /// Which members of each variable are read; all of them if it is `None`.
     reads: BTreeMap<String, Option<BTreeSet<String>>>,
     functions: Vec<String>,
@@ -119,6 +120,10 @@ impl std::fmt::Debug for Parsed {
 impl ParsedExpression for Parsed {
     fn references(&self) -> &[Vec<String>] {
         &self.references
+    }
+
+    fn asked_for(&self) -> &[Vec<String>] {
+        &self.asked_for
     }
 
     fn functions(&self) -> &[String] {
@@ -206,6 +211,7 @@ fn read(expression: &str) -> Result<Parsed, String> {
     Ok(Parsed {
         text: expression.to_owned(),
         environment,
+        asked_for: references::asked_for(&adapted.tree),
         depth: tree::depth(&adapted.tree),
         tree: adapted.tree,
         references,

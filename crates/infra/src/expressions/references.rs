@@ -17,6 +17,45 @@ pub(super) fn of(expression: &IdedExpr) -> Vec<Path> {
     found.into_iter().collect()
 }
 
+/// The paths of which `expression` asks whether they are there: `has(inputs.zone)`, `inputs.?zone`, `inputs[?"zone"]`. Sorted,
+/// each once.
+pub(super) fn asked_for(expression: &IdedExpr) -> Vec<Path> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![expression];
+    while let Some(expression) = open.pop() {
+        let asks = match &expression.expr {
+            Expr::Select(select) => select.test,
+            Expr::Call(call) => [operators::OPT_INDEX, operators::OPT_SELECT].contains(&call.func_name.as_str()),
+            _ => false,
+        };
+        found.extend(asks.then(|| path(expression, &[])).flatten());
+        open.extend(parts(expression));
+    }
+    found.into_iter().collect()
+}
+
+/// The expressions that an expression consists of.
+fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expression.expr {
+        Expr::Select(select) => vec![&select.operand],
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Comprehension(inner) => {
+            vec![&inner.iter_range, &inner.accu_init, &inner.loop_cond, &inner.loop_step, &inner.result]
+        }
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => map.entries.iter().flat_map(|entry| parts_of_entry(&entry.expr)).collect(),
+        Expr::Struct(value) => value.entries.iter().flat_map(|entry| parts_of_entry(&entry.expr)).collect(),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => Vec::new(),
+    }
+}
+
+fn parts_of_entry(entry: &EntryExpr) -> Vec<&IdedExpr> {
+    match entry {
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+        EntryExpr::StructField(field) => vec![&field.value],
+    }
+}
+
 /// Adds what `expression` reads; `bound` are the variables of the comprehensions around it.
 fn collect(expression: &IdedExpr, bound: &mut Vec<String>, found: &mut BTreeSet<Path>) {
     if let Some(path) = path(expression, bound) {

@@ -95,6 +95,13 @@ fn references(port: &dyn Expressions, variables: &Json) {
     assert_eq!(found("has(env.HOME) || 'HOME' in env"), ["env", "env.HOME"]);
     assert_eq!(found(".env.HOME"), ["env.HOME"]);
 
+    // What it asks for may be absent.
+    let asked = |text: &str| -> Vec<String> {
+        port.parse(text).expect(text).asked_for().iter().map(|path| path.join(".")).collect()
+    };
+    assert_eq!(asked("inputs.a + inputs.?b.c.orValue(inputs.d)"), ["inputs.b"]);
+    assert_eq!(asked(r#"[has(inputs.a.b)].map(x, inputs[?"c"])"#), ["inputs.a.b", "inputs.c"]);
+
     // What an expression binds is its own, where it is bound.
     assert_eq!(found("inputs.list.map(x, x.name)"), ["inputs.list"]);
     assert_eq!(found("[1].map(env, env) + [env.HOME]"), ["env.HOME"]);

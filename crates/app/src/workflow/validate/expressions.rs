@@ -102,7 +102,11 @@ fn check_parts(
                 for name in asked {
                     check_function(findings, expression, name, position, place);
                 }
-                for path in parsed.references() {
+                let is_asked_for = |path: &[String]| {
+                    let asked = |asked: &&Vec<String>| asked.len() > 1 && path.starts_with(&asked[..2]);
+                    parsed.asked_for().iter().any(|path| asked(&path))
+                };
+                for path in parsed.references().iter().filter(|path| !is_asked_for(path)) {
                     match place {
                         Place::Run(workflow) => check_reference(findings, expression, path, position, *workflow),
                         Place::Trigger { is_scheduled } => {

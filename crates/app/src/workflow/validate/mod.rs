@@ -23,7 +23,7 @@ use mangrove_domain::{
 };
 
 use crate::{
-    method::{checks, model_kind},
+    method::{checks, model_kind, upgrades},
     workflow::{
         catalogue::{Claim, TypeCatalogue},
         library::Library,
@@ -126,7 +126,10 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
         expressions::check(findings, node, None, tools.expressions);
     }
     let Some(description) = describe(findings, &definition.type_name, tools) else { return };
-    if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
+    // What was written for an older version of the type is not what its schema says: upgrades change it before a call.
+    let is_current = upgrades::pending(&description, definition).is_empty();
+    let schema = description.details.get("globalArguments").filter(|schema| is_current && schema.as_object().is_some());
+    if let Some(schema) = schema {
         let at = findings.at(&definition.name);
         let layers = [inputs::Layer { node: definition.global_arguments.as_ref(), is_own: true }];
         let what = format!("the global arguments of `{}`", definition.name.value);
