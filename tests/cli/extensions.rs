@@ -604,6 +604,39 @@ fn a_pull_that_is_killed_at_any_moment_leaves_one_version_whole() {
     assert_eq!(hidden, 1, "nothing is left beside the extensions");
 }
 
+#[test]
+fn an_entry_of_an_older_layout_is_pulled_and_names_its_files_afterwards() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    for files in [r#"["extensions/models/dns.ts"]"#, r#"[".swamp/pulled-extensions/models/@acme/dns/dns.ts"]"#] {
+        let _ = world.sandbox.tree.remove(".swamp");
+        let entry = format!(r#"{{ "@acme/dns": {{ "version": "2026.05.01.1", "files": {files}, "include": [1] }} }}"#);
+        world.sandbox.write(LOCKFILE, &entry);
+        let document = world.json(&["install"]);
+        let is_named = files.starts_with("[\"extensions/");
+        assert_eq!(document["entries"][0]["status"], if is_named { "migrated" } else { "installed" }, "{files}");
+        assert_eq!(document["migrated"], u8::from(is_named));
+        assert_eq!(world.lock()["@acme/dns"]["include"][0], 1);
+        assert_eq!(world.json(&["install"])["upToDate"], 1, "{files}");
+        assert_eq!(world.types().len(), 1);
+    }
+}
+
+/// What cannot be built from what was pulled runs the bundle that came with it.
+#[test]
+fn bundles_of_an_archive_are_where_shipped_ones_are_looked_for() {
+    let world = World::new();
+    let source = format!("import thing from \"thing\";\nthing();\n{}", model("@acme/bare"));
+    let extension = FakeExtension::new("@acme/bare", "2026.05.01.1", "models: [bare.ts]")
+        .file("models/bare.ts", &source)
+        .file("bundles/bare.js", &model("@acme/bare"));
+    world.registry.publish_extension(extension);
+    world.good(&["pull", "@acme/bare"]);
+    assert_eq!(world.types().len(), 1);
+    let doctor = world.sandbox.run(&["doctor"]);
+    assert!(format!("{doctor}").contains("MG0420"), "{doctor}");
+}
+
 /// As another program writes it, with bundles beside the extension that may be cleared.
 #[test]
 fn a_lockfile_that_names_bundles_beside_the_extension_is_healthy() {

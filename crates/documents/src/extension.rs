@@ -63,7 +63,7 @@ pub struct ExtensionInstallDocument {
     pub entries: Vec<InstalledExtensionDocument>,
     /// How many were put in place.
     pub installed: usize,
-    /// How many were moved from where older programs keep them: none, they are pulled instead.
+    /// How many were put in place, with entries that named files of the layout of an older program and name theirs now.
     pub migrated: usize,
     /// How many were there already.
     pub up_to_date: usize,
@@ -78,7 +78,7 @@ pub struct InstalledExtensionDocument {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// `installed`, `up_to_date` or `failed`.
+    /// `installed`, `migrated`, `up_to_date` or `failed`.
     pub status: String,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ impl From<&[InstalledExtension]> for ExtensionInstallDocument {
         let entry = |one: &InstalledExtension| {
             let error = match &one.outcome {
                 InstallOutcome::Failed(error) => Some(error),
-                InstallOutcome::Installed { .. } | InstallOutcome::UpToDate => None,
+                InstallOutcome::Installed | InstallOutcome::Migrated | InstallOutcome::UpToDate => None,
             };
             InstalledExtensionDocument {
                 name: one.name.clone(),
@@ -108,7 +108,7 @@ impl From<&[InstalledExtension]> for ExtensionInstallDocument {
             schema: "mangrove.extension-install/1".to_owned(),
             entries: installed.iter().map(entry).collect(),
             installed: count("installed"),
-            migrated: 0,
+            migrated: count("migrated"),
             up_to_date: count("up_to_date"),
             failed: count("failed"),
         }
@@ -117,7 +117,8 @@ impl From<&[InstalledExtension]> for ExtensionInstallDocument {
 
 const fn status_of(outcome: &InstallOutcome) -> &'static str {
     match outcome {
-        InstallOutcome::Installed { .. } => "installed",
+        InstallOutcome::Installed => "installed",
+        InstallOutcome::Migrated => "migrated",
         InstallOutcome::UpToDate => "up_to_date",
         InstallOutcome::Failed(_) => "failed",
     }

@@ -9,14 +9,14 @@ use mangrove_domain::{
     outage::Outages,
     ports::{Placement, Update},
     problem::{Code, Problem},
-    pulled::{LockEntry, Lockfile},
+    pulled::{FilesChecksum, LockEntry, files_checksum},
     source::RelativePath,
 };
 
 use super::{
     Extensions,
     error::ExtensionError,
-    lock::{Changed, Locked, never_at_rest},
+    lock::{Changed, Locked, TRIES, never_at_rest},
     some,
 };
 
@@ -38,10 +38,9 @@ pub struct InstalledExtension {
 #[derive(Debug)]
 pub enum InstallOutcome {
     /// It was put in place.
-    Installed {
-        /// Files that the lockfile names and its package does not have.
-        absent: Vec<RelativePath>,
-    },
+    Installed,
+    /// It was put in place, and its entry names its files now: it had those of the layout of an older program.
+    Migrated,
     /// Everything was there.
     UpToDate,
     /// It is as it was before.
@@ -50,19 +49,19 @@ pub enum InstallOutcome {
 
 impl Extensions {
     /// Pulls every extension of the lockfile of which a file is missing, in the version that is locked. The others are
-    /// pulled even if one fails; the lockfile stays as it is.
+    /// pulled even if one fails. The lockfile stays as it is, but for entries that name files which their package does not
+    /// have.
     ///
     /// # Errors
     /// The lockfile cannot be used.
     pub async fn install(&self) -> Result<Vec<InstalledExtension>, ExtensionError> {
-        let Locked { text, lockfile } = self.locked().await?;
+        let Locked { lockfile, .. } = self.locked().await?;
         let outages = Outages::new();
-        let (text, outages, lockfile) = (text.as_deref(), &outages, &lockfile);
-        let mut installed: Vec<InstalledExtension> = stream::iter(&lockfile.entries)
+        let outages = &outages;
+        let mut installed: Vec<InstalledExtension> = stream::iter(lockfile.entries)
             .map(|entry| async move {
-                let outcome = self.restore(entry, lockfile, text, outages).await;
-                let outcome = outcome.unwrap_or_else(InstallOutcome::Failed);
-                InstalledExtension { name: entry.name.clone(), version: entry.version.clone(), outcome }
+                let outcome = self.restore(&entry, outages).await.unwrap_or_else(InstallOutcome::Failed);
+                InstalledExtension { name: entry.name, version: entry.version, outcome }
             })
             .buffer_unordered(AT_ONCE)
             .collect()
@@ -71,36 +70,46 @@ impl Extensions {
         Ok(installed)
     }
 
-    async fn restore(
-        &self,
-        entry: &LockEntry,
-        lockfile: &Lockfile,
-        text: Option<&str>,
-        outages: &Outages,
-    ) -> Result<InstallOutcome, ExtensionError> {
+    async fn restore(&self, entry: &LockEntry, outages: &Outages) -> Result<InstallOutcome, ExtensionError> {
         if self.is_complete(entry).await? {
             return Ok(InstallOutcome::UpToDate);
         }
         let server = self.ports.registry.address(entry.server.as_deref())?;
         let obtained = self.download((&entry.name, &entry.version), server, Some(entry), outages).await?;
-        let nested = lockfile.nested(&entry.name);
-        let there = self.ports.pulled.contents(&entry.name, &nested).await?;
         let digests = obtained.package.digests();
-        if let Some(there) = &there {
-            refuse_other_files(entry, &there.files, &digests)?;
+        let is_migrated = entry.inside().iter().any(|path| !digests.contains_key(path));
+        for _ in 0..TRIES {
+            let Locked { text, mut lockfile } = self.locked().await?;
+            if lockfile.entry(&entry.name) != Some(entry) {
+                return Err(never_at_rest());
+            }
+            let nested = lockfile.nested(&entry.name);
+            let there = self.ports.pulled.contents(&entry.name, &nested).await?;
+            if let Some(there) = &there {
+                refuse_other_files(entry, &there.files, &digests)?;
+            }
+            let placement = Placement {
+                name: entry.name.clone(),
+                files: obtained.package.files.clone(),
+                nested,
+                only_missing: there.is_some(),
+            };
+            let mut update = Update { expected: text, places: vec![placement], ..Update::default() };
+            if is_migrated {
+                lockfile.put(LockEntry {
+                    files: digests.keys().map(|path| LockEntry::file(&entry.name, path)).collect(),
+                    files_checksum: FilesChecksum::All(files_checksum(&digests)),
+                    ..entry.clone()
+                });
+                update.lockfile = Some(lockfile.text());
+            }
+            match (self.change(update).await?, is_migrated) {
+                (Changed::Done, false) => return Ok(InstallOutcome::Installed),
+                (Changed::Done, true) => return Ok(InstallOutcome::Migrated),
+                (Changed::Moved, _) => {}
+            }
         }
-        let absent = entry.inside().into_iter().filter(|path| !digests.contains_key(path)).collect();
-        let placement = Placement {
-            name: entry.name.clone(),
-            files: obtained.package.files,
-            nested,
-            only_missing: there.is_some(),
-        };
-        let update = Update { expected: text.map(str::to_owned), places: vec![placement], ..Update::default() };
-        match self.change(update).await? {
-            Changed::Done => Ok(InstallOutcome::Installed { absent }),
-            Changed::Moved => Err(never_at_rest()),
-        }
+        Err(never_at_rest())
     }
 }
 

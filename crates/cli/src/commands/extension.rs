@@ -42,7 +42,7 @@ async fn install(context: &Context, registry: Option<String>) -> Result<Exit, Co
             print_installed(context, one);
         }
         let count = |is: fn(&InstallOutcome) -> bool| installed.iter().filter(|one| is(&one.outcome)).count();
-        let new = count(|outcome| matches!(outcome, InstallOutcome::Installed { .. }));
+        let new = count(|outcome| matches!(outcome, InstallOutcome::Installed | InstallOutcome::Migrated));
         let up_to_date = count(|outcome| matches!(outcome, InstallOutcome::UpToDate));
         let failed = count(|outcome| matches!(outcome, InstallOutcome::Failed(_)));
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
@@ -50,7 +50,7 @@ async fn install(context: &Context, registry: Option<String>) -> Result<Exit, Co
     }
     let mut failures = installed.iter().filter_map(|one| match &one.outcome {
         InstallOutcome::Failed(error) => Some(error),
-        InstallOutcome::Installed { .. } | InstallOutcome::UpToDate => None,
+        InstallOutcome::Installed | InstallOutcome::Migrated | InstallOutcome::UpToDate => None,
     });
     let is_transient = failures.clone().all(mangrove_app::extensions::ExtensionError::is_transient);
     Ok(match failures.next() {
@@ -64,13 +64,12 @@ fn print_installed(context: &Context, one: &InstalledExtension) {
     let label = format!("{}@{}", one.name, one.version);
     match &one.outcome {
         InstallOutcome::UpToDate => {}
-        InstallOutcome::Installed { absent } => {
+        InstallOutcome::Installed => context.printer.status("Installed", &label),
+        InstallOutcome::Migrated => {
             context.printer.status("Installed", &label);
-            if !absent.is_empty() {
-                let count = human::count(absent.len() as u64, "file");
-                let message = format!("the lockfile names {count} that its package does not have");
-                context.printer.problem(&Problem::warning(Code::LOCK_DRIFT, label, message));
-            }
+            let message = "the lockfile named files of the layout of an older program, and names those of this one now";
+            let problem = Problem::information(Code::LOCK_DRIFT, label, message);
+            context.printer.problem(&problem.advise("remove the files of the older layout, if they are still there"));
         }
         InstallOutcome::Failed(error) => {
             let report = ErrorReport::from(error);
