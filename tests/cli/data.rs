@@ -27,7 +27,7 @@ export const model = {
     );
     sandbox.write("models/@acme/it/it.yaml", &format!("id: {ID}\nname: it\nversion: 1\nmethods: {{}}\n"));
     for _ in 0..2 {
-        let output = sandbox.run(&["model", "run", "it", "go"]);
+        let output = sandbox.run(&["model", "run", "it", "go", "--skip-reports"]);
         assert_eq!(output.code, 0, "{output}");
     }
     sandbox
@@ -107,7 +107,7 @@ fn items_and_versions_are_listed() {
 #[test]
 fn what_a_method_has_deleted_shows_its_last_state_and_is_found_no_more() {
     let sandbox = written();
-    let output = sandbox.run(&["model", "run", "it", "delete"]);
+    let output = sandbox.run(&["model", "run", "it", "delete", "--skip-reports"]);
     assert_eq!(output.code, 0, "{output}");
     let found = sandbox.json(&["data", "get", "it", "host-a"]);
     assert_eq!((&found["version"], &found["content"]["status"]), (&json!(3), &json!("ok")));

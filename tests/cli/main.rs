@@ -31,6 +31,7 @@ mod otel;
 mod outage;
 mod packages;
 mod pressure;
+mod reports;
 mod rivals;
 mod running;
 mod runs;

@@ -196,7 +196,7 @@ async fn a_resource_that_is_not_declared_or_has_no_name_is_not_written() {
         let record = bench.run("{}").await;
         assert_eq!(record.status, RunStatus::Failed);
         assert!(record.jobs[0].steps[0].data_handles.is_empty());
-        assert!(bench.data.list(ID).await.expect("data").is_empty());
+        assert!(bench.written(ID).await.is_empty());
         table.extend([record.error.expect("an error").message.as_str(), "\n"]);
     }
     insta::assert_snapshot!(table, @r#"
@@ -256,7 +256,7 @@ async fn a_name_without_bound_is_refused_and_its_code_says_so() {
     let error = step.error.expect("an error");
     assert_eq!(error.code, Code::DATA_NAME_TOO_LONG);
     assert_eq!(error.message, "`thing.size` failed: ctx.writeResource: the name has 513 bytes, and 512 are allowed");
-    assert_eq!((step.data_handles.len(), bench.data.list(ID).await.expect("data").len()), (1, 1));
+    assert_eq!((step.data_handles.len(), bench.written(ID).await.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn what_a_step_hands_over_is_bounded_and_its_data_is_not() {
     let logged: Vec<&str> = step.logs.iter().map(|line| line.text.as_str()).collect();
     let remark = "the step writes more than 10000 items of data; all data is stored, and the record names none of it from here on";
     assert_eq!(logged, [remark, "the end"]);
-    assert_eq!(bench.data.list(ID).await.expect("data").len(), 10_005);
+    assert_eq!(bench.written(ID).await.len(), 10_005);
 }
 
 /// Everything of a record that is text.

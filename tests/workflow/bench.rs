@@ -23,15 +23,17 @@ use mangrove_app::{
 use mangrove_domain::{
     advice::{Advice, UserAction},
     bundle::LoadedBundle,
+    data::DataHandle,
     description::{Description, MethodDescription},
     failure::Failure,
     inputs,
     json::Json,
     ports::{
-        Call, Checked, DefinitionFiles, Documents as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError,
-        RunFilter, RunStore, SchemaValidator as _, Session,
+        Call, Checked, DataStore as _, DefinitionFiles, Documents as _, HostCall, MethodHost, MethodRunner,
+        OpenRequest, RunError, RunFilter, RunStore, SchemaValidator as _, Session, Takes,
     },
     problem::{Problem, Severity},
+    report::ReportOptions,
     run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
     source::Kind,
     type_name::TypeName,
@@ -69,6 +71,18 @@ pub(crate) enum Action {
     Hang,
 }
 
+/// What a report does when it is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Telling {
+    /// Gives this, as YAML.
+    Gives(&'static str),
+    /// Logs a line and calls a function of the host with a YAML list of arguments, and gives what comes back.
+    Asks(&'static str, &'static str),
+    Throws(&'static str),
+    /// Never ends.
+    Hangs,
+}
+
 /// One call as the method saw it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Called {
@@ -81,6 +95,8 @@ pub(crate) struct Called {
 #[derive(Debug, Default)]
 struct Calls {
     made: Vec<Called>,
+    /// The reports that were asked, each with its context.
+    reports: Vec<(String, Json)>,
     running: usize,
     busiest: usize,
 }
@@ -91,6 +107,9 @@ struct Script {
     /// Their JSON Schemas stand for the schemas of the extensions.
     types: BTreeMap<String, Arc<Description>>,
     actions: Arc<BTreeMap<String, Vec<Action>>>,
+    reports: BTreeMap<String, Telling>,
+    /// On whose behalf the code runs.
+    opened: String,
     calls: Arc<Mutex<Calls>>,
 }
 
@@ -100,15 +119,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[async_trait]
 impl MethodRunner for Script {
-    async fn open(&self, _request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
-        Ok(Box::new(self.clone()))
+    async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        Ok(Box::new(Self { opened: request.grantee.name, ..self.clone() }))
     }
 }
 
 #[async_trait]
 impl Session for Script {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
-        let Call { path, arguments: args, schema, context, global_schema, takes: _ } = call;
+        let Call { path, arguments: args, schema, context, global_schema, takes } = call;
+        if takes == Takes::ReportContext {
+            assert_eq!(path, ["execute"]);
+            return self.tell(context, host.as_ref()).await;
+        }
         let [kind, method, function] = path.as_slice() else { panic!("an unusual path {path:?}") };
         match (kind.as_str(), function.as_str()) {
             ("methods", "execute") => {}
@@ -166,6 +189,24 @@ impl Script {
         outcome
     }
 
+    async fn tell(&self, context: Json, host: &dyn MethodHost) -> Result<Json, RunError> {
+        lock(&self.calls).reports.push((self.opened.clone(), context));
+        match self.reports.get(&self.opened).expect("a report") {
+            Telling::Gives(report) => Ok(json(report)),
+            Telling::Asks(function, arguments) => {
+                let log = vec![Json::from("info"), Json::from("asking")];
+                let call = |function: &str, arguments| HostCall { function: function.to_owned(), arguments };
+                host.call(call("log", log)).await.expect("a log");
+                let arguments = json(arguments).as_array().expect("a list").to_vec();
+                let answer = host.call(call(function, arguments)).await;
+                let answer = answer.map_err(|message| RunError::Threw { message, stack: None })?;
+                Ok(Json::object([("markdown", Json::from("asked")), ("json", answer)]))
+            }
+            Telling::Throws(message) => Err(RunError::Threw { message: (*message).to_owned(), stack: None }),
+            Telling::Hangs => std::future::pending().await,
+        }
+    }
+
     /// What the schemas of the type make of arguments.
     fn parsed(&self, method: &str, arguments: Json, context: &Json) -> Result<Json, RunError> {
         let type_name = context.get("modelType").and_then(|name| name.as_str().or_else(|| name.get("raw")?.as_str()));
@@ -220,13 +261,20 @@ pub(crate) fn json(yaml: &str) -> Json {
 #[derive(Clone, Debug, Default)]
 struct Catalogue {
     ready: BTreeMap<String, Arc<Description>>,
+    reports: BTreeMap<String, Arc<Description>>,
     failed: BTreeMap<String, Failure>,
+}
+
+impl Catalogue {
+    fn of_kind(&self, kind: &Kind) -> &BTreeMap<String, Arc<Description>> {
+        if kind.as_str() == "report" { &self.reports } else { &self.ready }
+    }
 }
 
 #[async_trait]
 impl Types for Catalogue {
     async fn ready(&self, kind: &Kind, type_name: &TypeName) -> Result<ReadyType, NotReady> {
-        if let Some(description) = self.ready.get(type_name.as_str()) {
+        if let Some(description) = self.of_kind(kind).get(type_name.as_str()) {
             return Ok(ReadyType {
                 row: Arc::new(rows::indexed("models/thing.ts", type_name.as_str())),
                 description: Arc::clone(description),
@@ -258,12 +306,12 @@ impl Types for Catalogue {
 }
 
 impl TypeCatalogue for Catalogue {
-    fn describe(&self, _kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
-        self.ready.get(name.as_str()).cloned()
+    fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
+        self.of_kind(kind).get(name.as_str()).cloned()
     }
 
-    fn names(&self, _kind: &Kind) -> Vec<TypeName> {
-        self.ready.keys().map(|name| TypeName::stored(name.as_str())).collect()
+    fn names(&self, kind: &Kind) -> Vec<TypeName> {
+        self.of_kind(kind).keys().map(|name| TypeName::stored(name.as_str())).collect()
     }
 
     fn claim(&self, _kind: &Kind, name: &TypeName) -> Option<Claim> {
@@ -397,6 +445,34 @@ impl Bench {
         self
     }
 
+    /// A report of this scope and with this label, and what it does.
+    pub(crate) fn report(mut self, name: &str, scope: &str, label: &str, telling: Telling) -> Self {
+        let labels = Json::Array(vec![Json::from(label)]);
+        let details = Json::object([("scope", Json::from(scope)), ("labels", labels)]);
+        let description = Description { details, ..rows::description(name) };
+        self.types.reports.insert(name.to_owned(), Arc::new(description));
+        self.script.reports.insert(name.to_owned(), telling);
+        self
+    }
+
+    /// The type `@acme/thing` with these members more.
+    pub(crate) fn declaring(mut self, yaml: &str) -> Self {
+        let known = self.types.ready.get("@acme/thing").expect("the type");
+        let details = known.details.as_object().expect("an object").iter();
+        let more = json(yaml);
+        let details = Json::object(details.chain(more.as_object().expect("a mapping")).cloned());
+        let description = Arc::new(Description { details, ..Description::clone(known) });
+        self.types.ready.insert("@acme/thing".to_owned(), description);
+        self.script.types = self.types.ready.clone();
+        self
+    }
+
+    /// Which reports are made.
+    pub(crate) fn reports(mut self, reports: ReportOptions) -> Self {
+        self.options.reports = reports;
+        self
+    }
+
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -512,7 +588,7 @@ impl Bench {
         let request = Engine::method_request(&library, definition, method, json(inputs), "test".to_owned());
         let environment = Environment::new(self.environment.clone());
         let listener = Arc::clone(&self.listener) as _;
-        let request = request.expect("the definition");
+        let request = RunRequest { options: self.options.clone(), ..request.expect("the definition") };
         let record = self.engine().run(&library, request, environment, listener).await.expect("a run");
         self.check(&record).await;
         record
@@ -542,6 +618,18 @@ impl Bench {
 
     pub(crate) fn calls(&self) -> Vec<Called> {
         lock(&self.script.calls).made.clone()
+    }
+
+    /// The latest versions of what methods of a definition have written.
+    pub(crate) async fn written(&self, model_id: &str) -> Vec<DataHandle> {
+        let mut handles = self.data.list(model_id).await.expect("data");
+        handles.retain(|handle| !handle.is_report());
+        handles
+    }
+
+    /// The reports of extensions that were asked, each with its context.
+    pub(crate) fn reported(&self) -> Vec<(String, Json)> {
+        lock(&self.script.calls).reports.clone()
     }
 
     /// The most calls that ran at the same time.

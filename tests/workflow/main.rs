@@ -9,6 +9,7 @@ mod faults;
 mod flow;
 mod problems;
 mod queries;
+mod reports;
 mod secrets;
 mod service;
 mod shell;

@@ -277,6 +277,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Data(args::Data::Versions { model, name }) => commands::data::versions(context, &model, &name).await,
         Command::Data(args::Data::Gc { dry_run, yes: _ }) => commands::data::sweep(context, dry_run).await,
         Command::Data(args::Data::Delete(given)) => commands::data::delete(context, &given).await,
+        Command::Report(args::Report::Get(given)) => commands::report::get(context, &given).await,
         Command::Run(args::Run::List { name, limit }) => commands::run::list(context, name, limit).await,
         Command::Run(args::Run::Show { id }) => commands::run::show(context, &id).await,
         Command::Run(args::Run::Logs { id, follow: false }) => commands::run::logs(context, &id).await,

@@ -10,7 +10,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::Printer,
-    run_text::{handle_text, print_hint, reason, status},
+    run_text::{handle_text, print_hint, reason, status, told_reports},
 };
 
 /// Shows what happens in a run.
@@ -41,6 +41,9 @@ impl LiveView {
         }
         if let Some(error) = &step.error {
             self.problem(error, step.finished_at.map(|at| at.0));
+        }
+        for report in told_reports(&step.reports) {
+            self.printer.line(format!("      {report}"));
         }
     }
 
@@ -88,6 +91,9 @@ impl LiveView {
             && !run.jobs.iter().flat_map(|job| &job.steps).any(|step| step.error.is_some())
         {
             self.problem(error, run.finished_at.map(|at| at.0));
+        }
+        for report in told_reports(&run.reports) {
+            self.printer.line(format!("  {report}"));
         }
         // One that waits has not ended.
         let elapsed = run.duration_ms.map(|_| format!(" in {}", human::elapsed(run.duration_ms))).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The arguments of `mangrove model …` as clap reads them.
 
 use clap::{Args, Subcommand};
+use mangrove_domain::report::ReportOptions;
 
 use crate::inputs::{self, Input, Inputs};
 
@@ -9,7 +10,7 @@ pub(crate) enum Model {
     /// List the definitions
     List,
     /// Run one method
-    Run(MethodCall),
+    Run(Box<MethodCall>),
     /// Make a definition
     Create {
         /// The model type
@@ -50,7 +51,7 @@ pub(crate) enum Model {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Method {
     /// Run one method
-    Run(MethodCall),
+    Run(Box<MethodCall>),
     /// Show what a method takes
     Describe {
         /// The definition, by name or identifier
@@ -90,6 +91,8 @@ pub(crate) struct MethodCall {
     pub(crate) inputs: Inputs,
     #[command(flatten)]
     pub(crate) checks: Checks,
+    #[command(flatten)]
+    pub(crate) reports: Reports,
 }
 
 /// Which checks are left out.
@@ -111,5 +114,37 @@ impl Checks {
     /// True if any are left out.
     pub(crate) const fn is_any(&self) -> bool {
         self.skip_checks || !self.skip_check.is_empty() || !self.skip_check_label.is_empty()
+    }
+}
+
+/// Which reports are made.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Reports {
+    /// Make no reports, but for those that a file requires
+    #[arg(long = "skip-reports")]
+    pub(crate) skip_all: bool,
+    /// Leave out this report; may be given several times
+    #[arg(long = "skip-report", value_name = "NAME")]
+    pub(crate) skip: Vec<String>,
+    /// Leave out reports with this label; may be given several times
+    #[arg(long = "skip-report-label", value_name = "LABEL")]
+    pub(crate) skip_labels: Vec<String>,
+    /// Make only this report; may be given several times
+    #[arg(long = "report", value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Make only reports with this label; may be given several times
+    #[arg(long = "report-label", value_name = "LABEL")]
+    pub(crate) only_labels: Vec<String>,
+}
+
+impl From<&Reports> for ReportOptions {
+    fn from(given: &Reports) -> Self {
+        Self {
+            skip_all: given.skip_all,
+            skip: given.skip.clone(),
+            skip_labels: given.skip_labels.clone(),
+            only: given.only.clone(),
+            only_labels: given.only_labels.clone(),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Pieces of what is printed of runs, past ones and those that go on.
 
-use mangrove_documents::{RunProblemDocument, StepDocument};
+use mangrove_app::method::reports::built_in;
+use mangrove_documents::{ReportDocument, RunProblemDocument, StepDocument};
 use mangrove_domain::run::RunStatus;
 use serde_json::Value;
 
@@ -32,6 +33,24 @@ pub(crate) fn handle_text(handle: &Value) -> String {
     let number = |key| handle.get(key).and_then(Value::as_i64).unwrap_or(0);
     let size = human::size(u64::try_from(number("size")).unwrap_or(0));
     format!("{}/{} version {} ({size})", text("specName"), text("name"), number("version"))
+}
+
+/// `reported @acme/cost (report-acme-cost version 2)`, or why not.
+pub(crate) fn report_text(report: &ReportDocument) -> String {
+    match (&report.error, report.data_handles.first()) {
+        (Some(error), _) => format!("error[{}]: {}", error.code, error.message),
+        (None, None) => format!("reported {}: nothing", report.name),
+        (None, Some(handle)) => {
+            let name = handle.get("name").and_then(Value::as_str).unwrap_or("?");
+            let version = handle.get("version").and_then(Value::as_i64).unwrap_or(0);
+            format!("reported {} ({name} version {version})", report.name)
+        }
+    }
+}
+
+/// The reports that are shown while a run goes on: those that somebody wrote, and those that could not be made.
+pub(crate) fn told_reports(reports: &[ReportDocument]) -> impl Iterator<Item = String> {
+    reports.iter().filter(|report| !report.success || built_in(&report.name).is_none()).map(report_text)
 }
 
 /// A status in its colour.

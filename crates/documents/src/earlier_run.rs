@@ -32,6 +32,7 @@ pub fn earlier_run(record: &Json) -> Option<RunDocument> {
         jobs: list(&record, "jobs").iter().map(job).collect(),
         error: failure.map(problem),
         file_problem: None,
+        reports: Vec::new(),
     })
 }
 
@@ -79,6 +80,7 @@ fn step(record: &Value) -> StepDocument {
         assertion: record.get("assertResult").and_then(assertion),
         approval: None,
         provenance: None,
+        reports: Vec::new(),
     }
 }
 

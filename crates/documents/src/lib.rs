@@ -27,6 +27,7 @@ mod problem;
 mod problem_details;
 mod reference_run;
 mod repair;
+mod report;
 mod run;
 mod run_event;
 mod scan;
@@ -70,11 +71,12 @@ pub use self::{
     permission_advice::{PermissionAdviceDocument, PermissionUseDocument},
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,
-    reference_run::ReferenceRunDocument,
+    reference_run::{ReferenceCallDocument, ReferenceItem, ReferenceReport, ReferenceRunDocument},
     repair::{ActionDocument, RepairDocument, repair_actions},
+    report::ReportContentDocument,
     run::{
         ApprovalDocument, AssertionDocument, DecisionDocument, JobDocument, ListedRunDocument, LogDocument,
-        ProvenanceDocument, RunDocument, RunListDocument, RunProblemDocument, StepDocument,
+        ProvenanceDocument, ReportDocument, RunDocument, RunListDocument, RunProblemDocument, StepDocument,
     },
     run_event::{FinishedDocument, LineDocument, RunEventDocument},
     scan::{ScanDocument, SummaryDocument},

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use mangrove_app::service::DataModel;
 use mangrove_domain::run::RunStatus;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     moment::Moment,
-    run::{AssertionDocument, JobDocument, RunDocument, StepDocument},
+    run::{AssertionDocument, JobDocument, ReportDocument, RunDocument, StepDocument},
 };
 
 /// One run.
@@ -30,8 +31,107 @@ pub struct ReferenceRunDocument {
     duration: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reports: Vec<ReferenceReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approval_required: Option<ReferenceApproval>,
+}
+
+/// A report, with what it says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReferenceReport {
+    name: String,
+    scope: String,
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    markdown: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl ReferenceReport {
+    /// A report, and what it says as far as that is known.
+    #[must_use]
+    pub fn new(report: &ReportDocument, markdown: Option<String>, json: Option<Value>) -> Self {
+        Self {
+            name: report.name.clone(),
+            scope: report.scope.clone(),
+            success: report.success,
+            markdown,
+            json,
+            error: report.error.as_ref().map(|error| error.message.clone()),
+        }
+    }
+}
+
+/// One method that was run by itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReferenceCallDocument {
+    model_id: String,
+    model_name: String,
+    model_type: String,
+    method_name: String,
+    status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<u64>,
+    output_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_file: Option<String>,
+    data_artifacts: Vec<ReferenceItem>,
+    reports: BTreeMap<String, ReferenceReport>,
+    global_arguments: Value,
+    method_arguments: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What a method wrote.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReferenceItem {
+    /// What names this version.
+    pub id: String,
+    /// The name of the item.
+    pub name: String,
+    /// The file with the content.
+    pub path: String,
+    /// The content, if it is a resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Value>,
+}
+
+impl ReferenceCallDocument {
+    /// A run of one method of this model. What it was called with its summary says.
+    #[must_use]
+    pub fn new(
+        run: &RunDocument,
+        model: &DataModel,
+        data_artifacts: Vec<ReferenceItem>,
+        reports: Vec<ReferenceReport>,
+    ) -> Self {
+        let summary =
+            reports.iter().find_map(|report| report.json.as_ref().filter(|json| json.get("methodArgs").is_some()));
+        let told = |key: &str| summary.and_then(|json| json.get(key)).cloned();
+        let step = run.jobs.iter().flat_map(|job| &job.steps).next();
+        let method = step.and_then(|step| step.task.rsplit_once('.')).map(|(_, method)| method.to_owned());
+        Self {
+            model_id: model.id.clone(),
+            model_name: model.name.clone(),
+            model_type: model.type_name.clone(),
+            method_name: method.unwrap_or_default(),
+            status: status(&run.status),
+            duration: run.duration_ms,
+            output_id: run.run_id.clone(),
+            log_file: None,
+            data_artifacts,
+            global_arguments: told("globalArgs").unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            method_arguments: told("methodArgs").unwrap_or_else(|| run.inputs.clone()),
+            reports: reports.into_iter().map(|report| (report.name.clone(), report)).collect(),
+            error: run.error.as_ref().map(|error| error.message.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -96,8 +196,17 @@ impl From<&RunDocument> for ReferenceRunDocument {
             jobs: run.jobs.iter().map(job).collect(),
             duration: run.duration_ms,
             error: run.error.as_ref().map(|error| error.message.clone()),
+            reports: Vec::new(),
             approval_required: approval(&run.jobs),
         }
+    }
+}
+
+impl ReferenceRunDocument {
+    /// The same with what reports say.
+    #[must_use]
+    pub fn with_reports(self, reports: Vec<ReferenceReport>) -> Self {
+        Self { reports, ..self }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use mangrove_domain::run::{
-    ApprovalRecord, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader, RunProblem, RunRecord,
-    RunStatus, StepRecord,
+    ApprovalRecord, AssertionRecord, Decision, JobRecord, LogLine, Provenance, ReportRecord, RunHeader, RunProblem,
+    RunRecord, RunStatus, StepRecord,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -118,6 +118,9 @@ pub struct RunDocument {
     /// order. `null` if it is a run of what the file said.
     #[serde(default)]
     pub file_problem: Option<RunProblemDocument>,
+    /// The reports that were made of it as a whole; left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ReportDocument>,
 }
 
 impl RunDocument {
@@ -145,6 +148,7 @@ impl From<&RunRecord> for RunDocument {
             jobs: record.jobs.iter().map(JobDocument::from).collect(),
             error: record.error.as_ref().map(RunProblemDocument::from),
             file_problem: record.file_problem.as_ref().map(RunProblemDocument::from),
+            reports: record.reports.iter().map(ReportDocument::from).collect(),
         }
     }
 }
@@ -219,6 +223,9 @@ pub struct StepDocument {
     pub approval: Option<ApprovalDocument>,
     /// What exactly ran.
     pub provenance: Option<ProvenanceDocument>,
+    /// The reports that were made of it; left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ReportDocument>,
 }
 
 impl From<&StepRecord> for StepDocument {
@@ -239,6 +246,40 @@ impl From<&StepRecord> for StepDocument {
             assertion: step.assertion.as_ref().map(AssertionDocument::from),
             approval: step.approval.as_ref().map(ApprovalDocument::from),
             provenance: step.provenance.as_ref().map(ProvenanceDocument::from),
+            reports: step.reports.iter().map(ReportDocument::from).collect(),
+        }
+    }
+}
+
+/// A report that was to be made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportDocument {
+    /// Its name, such as `@acme/cost`.
+    pub name: String,
+    /// `method`, `model` or `workflow`.
+    pub scope: String,
+    /// True if it was made, even if it had nothing to say.
+    pub success: bool,
+    /// What was stored of it, as data handles: its text, then its JSON.
+    pub data_handles: Vec<Value>,
+    /// Why it was not made; left out if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunProblemDocument>,
+    /// What it logged, if it is about a workflow; left out if that is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogDocument>,
+}
+
+impl From<&ReportRecord> for ReportDocument {
+    fn from(report: &ReportRecord) -> Self {
+        Self {
+            name: report.name.clone(),
+            scope: report.scope.as_str().to_owned(),
+            success: report.has_succeeded(),
+            data_handles: report.data_handles.iter().map(json::to_value).collect(),
+            error: report.error.as_ref().map(RunProblemDocument::from),
+            logs: report.logs.iter().map(LogDocument::from).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     moment::{Moment, elapsed},
-    run::{JobDocument, RunProblemDocument, StepDocument},
+    run::{JobDocument, ReportDocument, RunProblemDocument, StepDocument},
 };
 
 /// Something that happened in a run.
@@ -81,6 +81,9 @@ pub struct FinishedDocument {
     pub jobs: Vec<JobDocument>,
     /// Why it failed or is blocked.
     pub error: Option<RunProblemDocument>,
+    /// The reports that were made of it as a whole; left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ReportDocument>,
 }
 
 impl FinishedDocument {
@@ -102,6 +105,7 @@ impl From<&RunRecord> for FinishedDocument {
             duration_ms: elapsed(Some(record.started_at), record.finished_at),
             jobs: record.jobs.iter().map(JobDocument::from).collect(),
             error: record.error.as_ref().map(RunProblemDocument::from),
+            reports: record.reports.iter().map(ReportDocument::from).collect(),
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::{
     type_name::TypeName,
 };
 
+pub use crate::selection::Selection;
+
 const KEYS: [&str; 13] = [
     "id",
     "name",
@@ -83,17 +85,6 @@ impl Place {
     pub const fn is_automatic(self) -> bool {
         matches!(self, Place::Automatic | Place::AutomaticBefore)
     }
-}
-
-/// Names that are insisted on, and names that are left out; what is left out wins.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Cannot be left out by whoever runs a method.
-    pub require: Vec<Located<String>>,
-    /// Never run.
-    pub skip: Vec<Located<String>>,
-    /// Names among those that are insisted on, each with the only methods for which it is.
-    pub only_for: Vec<(String, Vec<String>)>,
 }
 
 /// What a definition says otherwise of one resource of its type.
@@ -196,8 +187,8 @@ fn read(form: &mut Form<'_>, document: &Document, path_type: Option<&str>) -> Op
     let global_arguments = form.mapping(members, "globalArguments").cloned();
     let methods = read_methods(form, members);
     let inputs = form.mapping(members, "inputs").cloned();
-    let checks = read_selection(form, members, "checks");
-    let reports = read_selection(form, members, "reports");
+    let checks = Selection::read(form, members, "checks");
+    let reports = Selection::read(form, members, "reports");
     let resources = read_resources(form, members);
     Some(Definition {
         file: document.name.clone(),
@@ -229,30 +220,6 @@ fn read_methods(form: &mut Form<'_>, members: Members<'_>) -> Vec<MethodArgument
         }
     }
     methods
-}
-
-fn read_selection(form: &mut Form<'_>, members: Members<'_>, key: &str) -> Selection {
-    let Some(node) = form.mapping(members, key) else { return Selection::default() };
-    let Some(given) = form.open_members(node, "selection", &["require", "skip"]) else {
-        return Selection::default();
-    };
-    let mut selection = Selection::default();
-    for node in form.list(given, "require") {
-        if node.as_map().is_none() {
-            selection.require.extend(form.text(node, "require"));
-            continue;
-        }
-        let Some(limited) = form.open_members(node, "requirement", &["name", "methods"]) else { continue };
-        let Some(name) = form.required_text(limited, "name") else { continue };
-        let methods = form.list(limited, "methods").iter().filter_map(|node| form.text(node, "methods"));
-        let methods: Vec<String> = methods.map(|method| method.value).collect();
-        if !methods.is_empty() {
-            selection.only_for.push((name.value.clone(), methods));
-        }
-        selection.require.push(name);
-    }
-    selection.skip = form.list(given, "skip").iter().filter_map(|node| form.text(node, "skip")).collect();
-    selection
 }
 
 fn read_resources(form: &mut Form<'_>, members: Members<'_>) -> Vec<ResourceOverride> {

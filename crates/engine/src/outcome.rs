@@ -21,7 +21,7 @@ pub fn location_of(export_name: &str, call: &Call) -> String {
     let location = location(export_name, &call.path);
     match &call.takes {
         Takes::Member(member) => format!("{location}().{}", member.name),
-        Takes::ArgumentsAndContext | Takes::ContextToRead => location,
+        Takes::ArgumentsAndContext | Takes::ContextToRead | Takes::ReportContext => location,
     }
 }
 
@@ -31,6 +31,7 @@ pub fn takes(takes: &Takes) -> Json {
     match takes {
         Takes::ArgumentsAndContext => Json::Null,
         Takes::ContextToRead => Json::from("context"),
+        Takes::ReportContext => Json::from("report"),
         Takes::Member(Member { name, arguments }) => {
             Json::object([("name", Json::from(name.as_str())), ("args", Json::Array(arguments.clone()))])
         }

@@ -6,6 +6,7 @@ use mangrove_domain::{
     definition::Definition,
     json::{Json, Number},
     ports::FunctionCall,
+    report::DATA_TYPE,
 };
 
 use super::{models, records::Records};
@@ -97,6 +98,9 @@ impl DataLookups {
         for record in records {
             let text = |key: &str| record.get(key).and_then(Json::as_str).unwrap_or_default();
             let (spec, name) = (text("specName").to_owned(), text("name").to_owned());
+            if text("dataType") == DATA_TYPE {
+                continue;
+            }
             if text("dataType") == DataKind::File.as_str() {
                 let version =
                     record.get("version").and_then(Json::as_integer).and_then(|number| u32::try_from(number).ok());

@@ -19,6 +19,8 @@ pub fn record(handle: &DataHandle, content: Option<&Content>, is_latest: bool, m
     let text = |text: &str| Json::from(text);
     let told = |text: &Option<String>| Json::from(text.as_deref().unwrap_or_default());
     let model_name = match handle.model_name() {
+        // What is reported of a model is no data of its own.
+        "" if handle.is_report() => String::new(),
         "" => models.name_of(&handle.model_id).unwrap_or_default(),
         name => name.to_owned(),
     };

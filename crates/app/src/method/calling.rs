@@ -9,6 +9,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    json::Json,
     manifest::ExtensionManifest,
     permission::{Grant, Grantee, Permission},
     ports::Expressions,
@@ -101,6 +102,20 @@ impl Caller {
             file: call.definition.file.clone(),
             extension: extension.to_owned(),
             source: source.cloned(),
+        }
+    }
+
+    /// What reports about a workflow have in its place: no code is theirs, and they call no method.
+    pub(super) fn of_workflow(services: &Services, repository: &str, file: &str) -> Self {
+        Self {
+            services: services.clone(),
+            repository: repository.to_owned(),
+            scope: Scope::new(Json::Object(Vec::new()), Json::Object(Vec::new())),
+            checks: CheckOptions::default(),
+            chain: CallChain::default(),
+            file: file.to_owned(),
+            extension: String::new(),
+            source: None,
         }
     }
 

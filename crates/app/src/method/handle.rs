@@ -1,9 +1,25 @@
 //! What methods and run records have of data that was written.
 
-use mangrove_domain::{data::DataHandle, json::Json};
+use mangrove_domain::{data::DataHandle, json::Json, report};
 
 use super::host::Host;
 use crate::data::{owner, tags};
+
+/// The tags that say what stands beside a handle in a record.
+const TOLD: [&str; 12] = [
+    "type",
+    "specName",
+    "modelName",
+    "source",
+    "workflow",
+    "workflowId",
+    "workflowRunId",
+    "job",
+    "step",
+    report::NAME_TAG,
+    report::SCOPE_TAG,
+    report::SUFFIX_TAG,
+];
 
 impl Host {
     /// Takes what a method returned: the handles in it, if there are any, are what its step reports. What is no handle of stored
@@ -55,10 +71,7 @@ pub(super) fn document(handle: &DataHandle) -> Json {
 /// A handle as run records and `run show` have it: with the model whose data it is, so that its content can be found, and
 /// without the tags that say what the record says itself.
 pub(super) fn recorded(handle: &DataHandle) -> Json {
-    let is_told = |tag: &str| {
-        ["type", "specName", "modelName", "source", "workflow", "workflowId", "workflowRunId", "job", "step"]
-            .contains(&tag)
-    };
+    let is_told = |tag: &str| TOLD.contains(&tag);
     let own = handle.tags.iter().filter(|(tag, _)| !is_told(tag));
     let own = Json::object(own.map(|(tag, value)| (tag.as_str(), Json::from(value.as_str()))));
     let members = members(handle).into_iter().filter(|(name, _)| *name != "tags");

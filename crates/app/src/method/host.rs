@@ -61,7 +61,7 @@ pub(super) struct Host {
     /// Cancelled when the code is to end.
     pub(super) ending: CancellationToken,
     /// True once the code of the method was called.
-    has_begun: AtomicBool,
+    pub(super) has_begun: AtomicBool,
     pub(super) state: Mutex<State>,
 }
 

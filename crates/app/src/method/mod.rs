@@ -17,14 +17,19 @@ mod opening;
 mod origin;
 mod preconditions;
 mod reading;
+pub mod reports;
 mod run_model;
 mod saving;
+mod shown;
 pub(crate) mod upgrades;
 mod values;
 mod vaults;
 mod writing;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use mangrove_domain::{
@@ -40,9 +45,10 @@ use mangrove_domain::{
         Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, RunStore, SchemaValidator, Shell, SourceTree,
     },
     problem::Code,
-    run::{LogLine, Provenance, RunProblem, RunStatus},
+    run::{LogLine, Provenance, ReportRecord, RunProblem, RunStatus},
     source::Kind,
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -60,6 +66,7 @@ pub(crate) use calling::CallChain;
 pub(crate) use host::OnLine;
 pub(crate) use instance::InstanceCall;
 pub(crate) use origin::{Origin, OutputSettings, StepOrigin};
+pub(crate) use reports::{Called, ReportsWanted, ShownArguments};
 
 use callee::{Callee, callee, provenance};
 use checks::CheckOptions;
@@ -67,6 +74,7 @@ use definitions::{Change, Definitions};
 use execution::{check, execute, in_time, label};
 use host::Host;
 use instance::Settled;
+use reports::MethodEnded;
 use values::{globals, inputs_of, method_of, unknown_names, unresolved_arguments, upgraded};
 
 /// How many characters of a message are kept.
@@ -137,6 +145,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) budget: &'a Arc<StepBudget>,
     /// The calls that led to this one.
     pub(crate) chain: CallChain,
+    /// Which reports are made after it; `None` for none.
+    pub(crate) reports: Option<ReportsWanted<'a>>,
 }
 
 /// What became of a call. Secrets are masked.
@@ -151,6 +161,10 @@ pub(crate) struct Invoked {
     pub(crate) of_others: Vec<DataHandle>,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) provenance: Option<Provenance>,
+    /// The reports that were made of it.
+    pub(crate) reports: Vec<ReportRecord>,
+    /// What was called, as far as that is known.
+    pub(crate) called: Option<Box<Called>>,
 }
 
 impl Invoked {
@@ -163,6 +177,8 @@ impl Invoked {
             of_others: Vec::new(),
             logs: Vec::new(),
             provenance: None,
+            reports: Vec::new(),
+            called: None,
         }
     }
 
@@ -180,6 +196,7 @@ pub(crate) async fn invoke(services: &Services, call: Invocation<'_>) -> Invoked
 }
 
 async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
+    let deadline = call.timeout.and_then(|limit| Instant::now().checked_add(limit));
     let callee = match callee(services, &call).await {
         Ok(callee) => callee,
         Err((status, error)) => return Invoked::ended(status, Some(call.environment.mask_problem(error))),
@@ -216,7 +233,8 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     {
         host.inform(&instance::remark(change, &found.definition));
     }
-    let outcome = in_time(&call, &host, carry_out(services, &call, &callee, &host)).await;
+    let shown = OnceLock::new();
+    let outcome = in_time(&call, &host, carry_out(services, &call, &callee, &host, &shown)).await;
     let left = host.take_state();
     let outcome = match outcome {
         Ok(()) if deletes(callee.description(), call.method) => {
@@ -228,19 +246,40 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     };
     let outcome = outcome.and_then(|()| left.twice.as_deref().map_or(Ok(()), |name| Err(written_twice(&call, name))));
     let error = outcome.err().map(|error| call.environment.mask_problem(error));
+    let ended = MethodEnded {
+        call: &call,
+        callee: &callee,
+        host: &host,
+        has_begun: shown.get().is_some(),
+        arguments: shown.into_inner().unwrap_or_default(),
+        handles: &left.handles,
+        error: error.as_ref(),
+        deadline,
+    };
+    let (told, reports, missing) = Box::pin(reports::after_method(services, &ended)).await;
+    // Whoever asks for one method sees at once that something is missing; a workflow only shows it.
+    let error = error.or_else(|| missing.filter(|_| call.is_single));
+    let of_reports = host.state().log.take();
     let recorded = |handle: &DataHandle| call.environment.mask_json(&handle::recorded(handle));
     Invoked {
-        status: match &error {
-            None => RunStatus::Succeeded,
-            Some(error) if error.code == Code::RUN_CANCELLED => RunStatus::Cancelled,
-            Some(_) => RunStatus::Failed,
-        },
-        error,
+        status: status_of(error.as_ref()),
+        error: error.map(|error| call.environment.mask_problem(error)),
         data_handles: left.all().map(recorded).collect(),
         handles: left.handles,
         of_others: left.of_others,
-        logs: left.logs,
+        logs: [left.logs, of_reports].concat(),
         provenance,
+        reports,
+        called: Some(Box::new(told)),
+    }
+}
+
+/// How a call ended.
+fn status_of(error: Option<&RunProblem>) -> RunStatus {
+    match error {
+        None => RunStatus::Succeeded,
+        Some(error) if error.code == Code::RUN_CANCELLED => RunStatus::Cancelled,
+        Some(_) => RunStatus::Failed,
     }
 }
 
@@ -266,6 +305,8 @@ struct Prepared {
     global_schema: Vec<String>,
     /// The secrets that stand in the arguments of a type that comes with the program.
     placeholders: Placeholders,
+    /// The arguments as reports are told of them.
+    shown: ShownArguments,
 }
 
 async fn prepare(
@@ -311,11 +352,14 @@ async fn prepare(
         shared = inputs::with_defaults(schema, global.clone());
     }
     let given = rendered(&renderer, definition.arguments_of(call.method), Stage::HAND_OVER).await?;
-    let as_written = if checks::names(description).next().is_some() {
-        unresolved_arguments(call, &renderer).await?
-    } else {
-        Json::Null
+    let has_checks = checks::names(description).next().is_some();
+    let reads_secrets = shown::reads_secrets(call);
+    let unresolved_arguments = match has_checks || reads_secrets {
+        true => Some(unresolved_arguments(call, &renderer).await?),
+        false => None,
     };
+    let as_written = unresolved_arguments.as_ref().filter(|_| has_checks);
+    let as_written = as_written.map_or(Json::Null, |written| arguments::merge(&[&written.global, &written.method]));
     let schema = &method.arguments;
     if call.is_single && definition.inputs.is_some() {
         let unknown = arguments::unknown(schema, call.inputs);
@@ -323,6 +367,10 @@ async fn prepare(
             return Err(unknown_names(&format!("the inputs of `{}.{}`", definition.name.value, call.method), unknown));
         }
     }
+    let shown = unresolved_arguments.filter(|_| reads_secrets).unwrap_or_else(|| ShownArguments {
+        global: global.clone(),
+        method: arguments::coerced(schema, arguments::merge(&[&given, &inputs])),
+    });
     let has_value = |(name, _): &&(String, Json)| unresolved.get(name).is_none();
     let shared = Json::Object(shared.as_object().unwrap_or_default().iter().filter(has_value).cloned().collect());
     let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, &inputs]);
@@ -343,7 +391,7 @@ async fn prepare(
         context.push(("unresolvedGlobalArgs", unresolved));
     }
     let placeholders = placeholders.unwrap_or_default();
-    Ok(Prepared { arguments: merged, as_written, context: Json::object(context), global_schema, placeholders })
+    Ok(Prepared { arguments: merged, as_written, context: Json::object(context), global_schema, placeholders, shown })
 }
 
 /// Calls the method if no check objects.
@@ -352,6 +400,7 @@ async fn carry_out(
     call: &Invocation<'_>,
     callee: &Callee,
     host: &Arc<Host>,
+    shown: &OnceLock<ShownArguments>,
 ) -> Result<(), RunProblem> {
     let prepared = &prepare(services, call, callee, host).await?;
     if let Callee::Extension(ready) = callee {
@@ -359,6 +408,8 @@ async fn carry_out(
     }
     let description = callee.description();
     preconditions::check(services, call, description, method_of(description, call.method, callee.left_out())?).await?;
+    // From here on the method has begun.
+    let _ = shown.set(prepared.shown.clone());
     execute(services, call, callee, prepared, host).await
 }
 

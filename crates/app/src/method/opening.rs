@@ -7,7 +7,10 @@ use mangrove_domain::{
 };
 
 use super::{Invocation, Services};
-use crate::types::{MethodCode, ReadyType};
+use crate::{
+    secrets::Environment,
+    types::{MethodCode, ReadyType},
+};
 
 /// What opens the code of a method or check.
 pub(super) fn open_request(
@@ -21,18 +24,17 @@ pub(super) fn open_request(
         export_name: code.export_name.to_owned(),
         subject: code.row.source.to_string(),
         requirements: ready.description.requirements.clone(),
-        grantee: grantee(services, call, ready, code.row),
+        grantee: grantee(services, call.environment, ready.description.type_name.as_str(), code.row),
     }
 }
 
 /// Whoever wrote the code, an add-on included, runs with what is granted to the type or to its own extension.
-fn grantee(services: &Services, call: &Invocation<'_>, ready: &ReadyType, row: &Row) -> Grantee {
-    let type_name = ready.description.type_name.as_str();
+pub(super) fn grantee(services: &Services, environment: &Environment, type_name: &str, row: &Row) -> Grantee {
     let grants = services.permissions.load().of(type_name, &row.extension.name).cloned().unwrap_or_default();
     Grantee {
         name: type_name.to_owned(),
         root: row.source.root.clone(),
-        variables: call.environment.granted(grants.get(&Permission::Env)),
+        variables: environment.granted(grants.get(&Permission::Env)),
         grants,
     }
 }

@@ -74,6 +74,8 @@ impl Host {
             origin: Origin { overrides: Vec::new(), ..self.origin.clone() },
             budget: &self.budget,
             chain: caller.chain.clone(),
+            // What is reported of a step is what the step called.
+            reports: None,
         };
         let Invoked { error, handles, of_others, logs, .. } = Box::pin(invoke(&caller.services, call)).await;
         let mut state = self.state();

@@ -15,7 +15,7 @@ use mangrove_domain::{
 };
 
 use super::{
-    Invocation, Services, arguments, broken,
+    Invocation, Services, ShownArguments, arguments, broken,
     host::{Host, Looking},
     opening::open_request,
     problem, rendered, upgrades,
@@ -151,7 +151,10 @@ pub(super) async fn globals(renderer: &Renderer<'_>, node: Option<&Node>) -> Res
 
 /// The global arguments and the arguments of a call, with what reads `env` or a vault as it is written, and so is what has no
 /// value. What the step gives wins.
-pub(super) async fn unresolved_arguments(call: &Invocation<'_>, renderer: &Renderer<'_>) -> Result<Json, RunProblem> {
+pub(super) async fn unresolved_arguments(
+    call: &Invocation<'_>,
+    renderer: &Renderer<'_>,
+) -> Result<ShownArguments, RunProblem> {
     // The step's own stand in them as they are, and nothing of what is left here is evaluated later.
     let given = arguments::merge(&[renderer.scope.get("inputs").unwrap_or(&Json::Null), call.inputs]);
     let (scope, environment) = (renderer.scope.with("inputs", given), Environment::default());
@@ -159,7 +162,7 @@ pub(super) async fn unresolved_arguments(call: &Invocation<'_>, renderer: &Rende
     let definition = call.definition;
     let global = rendered(&renderer, definition.global_arguments.as_ref(), Stage::DEFINITION).await?;
     let own = rendered(&renderer, definition.arguments_of(call.method), Stage::DEFINITION).await?;
-    Ok(arguments::merge(&[&global, &own, call.inputs]))
+    Ok(ShownArguments { global, method: arguments::merge(&[&own, call.inputs]) })
 }
 
 /// True for a value with an expression that names a secret or a variable: that such a one is missing is said before a

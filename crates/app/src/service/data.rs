@@ -164,6 +164,12 @@ impl Service {
         Ok(self.data_store()?.content_path(&handle.model_id, &handle.name, handle.version))
     }
 
+    /// The latest versions as a search wants them; there may be more than those that fit.
+    pub(super) async fn found_data(&self, search: &DataSearch) -> Result<Vec<DataHandle>, ServiceError> {
+        let found = self.data_store()?.find(search).await.map_err(unreadable)?;
+        Ok(found.into_iter().filter(|found| found.is_latest).map(|found| found.handle).collect())
+    }
+
     fn data_store(&self) -> Result<&Arc<dyn DataStore>, ServiceError> {
         Ok(&self.running()?.data)
     }

@@ -179,7 +179,7 @@ impl Service {
             None => library.definitions.clone(),
         };
         let named = wanted.iter().map(|definition| definition.type_name.value.clone()).collect();
-        let types = self.refreshed_types(&named).await?;
+        let types = self.refreshed_types(&named, &library.reports()).await?;
         let tools = Tools {
             types: &types,
             expressions: self.repository.expressions.as_ref(),

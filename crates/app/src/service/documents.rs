@@ -91,7 +91,7 @@ impl Service {
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
         let mut named = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
         named.retain(|name: &TypeName| builtin::model(name).is_none());
-        let types = self.refreshed_types(&named).await?;
+        let types = self.refreshed_types(&named, &library.reports()).await?;
         let tools = Tools {
             types: &types,
             expressions: self.repository.expressions.as_ref(),
@@ -105,11 +105,19 @@ impl Service {
         Ok(Validation { problems })
     }
 
-    /// The types of the catalog, after those that are named were brought up to date.
-    pub(super) async fn refreshed_types(&self, named: &BTreeSet<TypeName>) -> Result<CatalogTypes, ServiceError> {
+    /// The types of the catalog, after the model types and reports that are named were brought up to date.
+    pub(super) async fn refreshed_types(
+        &self,
+        named: &BTreeSet<TypeName>,
+        reports: &BTreeSet<TypeName>,
+    ) -> Result<CatalogTypes, ServiceError> {
         let request = self.scan_request(CancellationToken::new());
         let refreshed = on_demand::refresh_all(&self.scanner, &method::model_kind(), named, &request).await;
         let unobservable = refreshed.map_err(ServiceError::Scan)?;
+        if !reports.is_empty() {
+            let kind = Kind::new("report");
+            on_demand::refresh_all(&self.scanner, &kind, reports, &request).await.map_err(ServiceError::Scan)?;
+        }
         let index = self.types().await?;
         // What claims them has a row by now.
         let unclaimed =

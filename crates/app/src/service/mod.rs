@@ -19,6 +19,7 @@ mod parts;
 mod permissions;
 mod programs;
 mod reload;
+mod reports;
 mod runs;
 mod settings;
 mod sources;
@@ -35,6 +36,7 @@ pub use self::{
     documents::{ValidateError, Validation},
     parts::{Parts, Repository, Running},
     permissions::{PermissionAdvice, PermissionAdviceError},
+    reports::{ReportError, ReportQuery, ReportSubject, StoredReport},
     runs::{
         DecideRun, ResumeRun, RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered,
         StartedRun, WaitingStep,

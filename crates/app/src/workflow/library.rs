@@ -446,6 +446,15 @@ impl Library {
             .collect()
     }
 
+    /// The names of the reports that definitions and workflows insist on or leave out.
+    #[must_use]
+    pub fn reports(&self) -> BTreeSet<TypeName> {
+        let of_definitions = self.definitions.iter().map(|definition| &definition.reports);
+        let selections = of_definitions.chain(self.usable_workflows().map(|workflow| &workflow.reports));
+        let names = selections.flat_map(|selection| selection.require.iter().chain(&selection.skip));
+        names.filter_map(|name| TypeName::report(&name.value).ok()).collect()
+    }
+
     /// The digest of a file's bytes, of definitions and workflows that were read.
     #[must_use]
     pub fn digest(&self, file: &str) -> Option<Digest> {

@@ -2,6 +2,7 @@
 
 mod data;
 mod extension;
+mod report;
 mod vault;
 mod workflow;
 
@@ -12,12 +13,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::{
     data::{Data, DataDelete, DataGet, DataList, DataQuery},
     extension::Extension,
+    report::{Report, ReportGet},
     vault::Vault,
     workflow::{Decision, History, Severity, Wanted, Workflow},
 };
 pub(crate) use crate::{
     inputs::Inputs,
-    model_args::{Checks, Method, MethodCall, Model, ModelType},
+    model_args::{Checks, Method, MethodCall, Model, ModelType, Reports},
 };
 
 /// Finds, builds and runs the TypeScript extensions of a repository.
@@ -160,6 +162,9 @@ pub(crate) enum Command {
     /// Work with what methods have written
     #[command(subcommand)]
     Data(Data),
+    /// Work with what reports say of runs
+    #[command(subcommand)]
+    Report(Report),
     /// Show past runs
     #[command(subcommand)]
     Run(Run),

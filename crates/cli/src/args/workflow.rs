@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand, ValueEnum};
 use mangrove_domain::time::parse_duration;
 
-use super::{Checks, Inputs};
+use super::{Checks, Inputs, Reports};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Workflow {
@@ -128,6 +128,8 @@ pub(crate) struct Wanted {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) checks: Checks,
+    #[command(flatten)]
+    pub(crate) reports: Reports,
 }
 
 /// How bad it is if an assertion does not hold.

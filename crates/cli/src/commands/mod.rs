@@ -15,6 +15,8 @@ pub(crate) mod init;
 mod junit;
 pub(crate) mod model;
 pub(crate) mod permissions;
+mod reference;
+pub(crate) mod report;
 pub(crate) mod retry;
 pub(crate) mod run;
 mod running;

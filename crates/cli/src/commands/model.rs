@@ -79,12 +79,13 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 
 /// Runs one method of a definition, or of an instance of a type.
 pub(crate) async fn run(context: &Context, call: &args::MethodCall) -> Result<Exit, CommandError> {
-    let args::MethodCall { target, method, instance, inputs, checks } = call;
+    let args::MethodCall { target, method, instance, inputs, checks, reports } = call;
     let what = match instance {
         Some(name) => Runnable::Instance { type_name: target.clone(), name: name.clone(), method: method.clone() },
         None => Runnable::Method { definition: target.clone(), method: method.clone() },
     };
-    let wanted = args::Wanted { checks: checks.clone(), ..args::Wanted::default() };
+    let (checks, reports) = (checks.clone(), reports.clone());
+    let wanted = args::Wanted { checks, reports, ..args::Wanted::default() };
     running::run(context, what, running::inputs(context, inputs)?, &wanted).await
 }
 

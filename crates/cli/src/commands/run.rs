@@ -21,7 +21,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::{Printer, table},
-    run_text::{handle_text, print_hint, reason, status},
+    run_text::{handle_text, print_hint, reason, report_text, status},
 };
 
 /// The most runs that a daemon gives at once.
@@ -207,6 +207,12 @@ pub(super) fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
         printer.line(format!("  error[{}]: {}", error.code, error.message));
         print_hint(printer, error, "  ");
     }
+    for report in &run.reports {
+        printer.line(format!("  {}", report_text(report)));
+        for line in &report.logs {
+            printer.line(format!("    {:<5} {}", line.level, line.text));
+        }
+    }
 }
 
 fn print_job(printer: &Printer, job: &JobDocument) {
@@ -245,6 +251,9 @@ fn print_step(printer: &Printer, step: &StepDocument) {
     if let Some(error) = &step.error {
         printer.line(format!("      error[{}]: {}", error.code, error.message));
         print_hint(printer, error, "      ");
+    }
+    for report in &step.reports {
+        printer.line(format!("      {}", report_text(report)));
     }
     if let Some(provenance) = &step.provenance {
         let version = provenance.type_version.as_deref().unwrap_or("without version");

@@ -14,10 +14,11 @@ use mangrove_domain::{
     failure::FailureClass,
     json::Json,
     problem::{Code, Problem},
+    report::ReportOptions,
     run::{AssertSeverity, RunStatus},
 };
 
-use super::{Context, junit};
+use super::{Context, junit, reference};
 use crate::{
     args,
     client::{self, Client},
@@ -133,7 +134,7 @@ pub(super) async fn follow(
             let finished = FinishedDocument::from(record.as_ref());
             junit::write(context, wanted, &finished)?;
             if context.printer.is_json_of_swamp() {
-                context.printer.document(&ReferenceRunDocument::from(&RunDocument::from(record.as_ref())));
+                reference::print(context, &context.look()?, &RunDocument::from(record.as_ref())).await?;
             }
             Ok(exit_of(&finished))
         }
@@ -156,6 +157,7 @@ pub(super) fn options(wanted: &args::Wanted) -> RunOptions {
         tags: wanted.tags.clone(),
         fail_on: wanted.fail_on.map(AssertSeverity::from),
         checks: CheckOptions { skip_all: skip_checks, skip: skip_check, skip_labels: skip_check_label },
+        reports: ReportOptions::from(&wanted.reports),
     }
 }
 
@@ -289,6 +291,7 @@ mod tests {
             jobs: Vec::new(),
             error: Some(error),
             file_problem: None,
+            reports: Vec::new(),
         };
         exit_of(&FinishedDocument::from(&record))
     }

@@ -9,7 +9,7 @@ use mangrove_app::{
 use mangrove_documents::{
     ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, evaluated_workflow, json, problems, schedule,
 };
-use mangrove_domain::{json::Json, problem::Code, time::Timestamp, workflow::Workflow};
+use mangrove_domain::{json::Json, problem::Code, report::ReportOptions, time::Timestamp, workflow::Workflow};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -246,6 +246,11 @@ pub(crate) async fn run(
             Some(_) if wanted.checks.is_any() => {
                 let message = "a daemon leaves out no checks";
                 let hint = "leave out `--server`, or write `checks: {skip: [...]}` into the definition";
+                return Err(CommandError::usage(None, message, Some(hint)));
+            }
+            Some(_) if ReportOptions::from(&wanted.reports).is_any() => {
+                let message = "a daemon makes the reports that the files name";
+                let hint = "leave out `--server`, or write `reports: {skip: [...]}` into the file";
                 return Err(CommandError::usage(None, message, Some(hint)));
             }
             Some(client) => running::ask(context, &client, name, &inputs, wanted).await?,

@@ -92,6 +92,7 @@ fn old_run() -> RunRecord {
         finished_at: Some(Timestamp::from_millis(1)),
         written_at: None,
         file_problem: None,
+        reports: Vec::new(),
         inputs: Json::Null,
         jobs: Vec::new(),
         error: None,

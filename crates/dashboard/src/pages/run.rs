@@ -47,8 +47,10 @@ struct RunPage {
     /// Its inputs as indented JSON.
     inputs: Option<String>,
     problem: Option<ProblemView>,
-    /// What it wrote that is Markdown.
+    /// What is reported of it, and what it wrote that is Markdown.
     reports: Vec<WrittenView>,
+    /// Why reports were not made.
+    failed_reports: Vec<String>,
     /// True if there is more than one step, so that a drawing says something.
     has_graph: bool,
     drawing: Option<Drawing>,
@@ -95,7 +97,8 @@ pub(crate) async fn show(visitor: Visitor, InPath(id): InPath<String>) -> Result
     let graph = Graph::of_run(&run, workflow.map(AsRef::as_ref));
     let has_changed = workflow.is_some_and(|workflow| has_changed(workflow, &run));
     let written = written::of_run(service, &run, library.as_ref()).await;
-    let reports = written::reports(&written);
+    let mut reports = written::of_reports(service, &run).await;
+    reports.extend(written::reports(&written));
     let jobs = run.jobs.iter().zip(written).enumerate();
     let jobs = jobs.map(|(index, (job, written))| JobView::new(&frame, index, job, written)).collect();
     let has_graph = graph.is_worth_drawing();
@@ -109,6 +112,7 @@ pub(crate) async fn show(visitor: Visitor, InPath(id): InPath<String>) -> Result
         inputs: inputs(&run),
         problem: run.error.as_ref().map(ProblemView::new),
         reports,
+        failed_reports: written::failed_reports(&run),
         drawing: if has_graph { Drawing::new("Jobs and steps", &graph) } else { None },
         has_graph,
         is_folded: graph.has_many_steps(),

@@ -1,10 +1,11 @@
 //! What the steps of a run wrote, with its content.
 
 use mangrove_app::{
+    method::reports::built_in,
     service::{DataPlace, Service},
     workflow::Library,
 };
-use mangrove_documents::{RunDocument, StepDocument, human};
+use mangrove_documents::{ReportDocument, RunDocument, StepDocument, human};
 use serde_json::Value;
 
 use crate::{
@@ -64,6 +65,32 @@ pub(crate) async fn of_run(
     jobs
 }
 
+/// The reports of a run. Those of extensions are shown with their texts; the summary of the run, which only says again what the page
+/// says, as a link, and those of its steps not at all.
+pub(crate) async fn of_reports(service: &Service, run: &RunDocument) -> Vec<WrittenView> {
+    let mut reader = Reader { service, library: None, left: MOST_CONTENTS };
+    let of_run = run.reports.len();
+    let mut told = Vec::new();
+    for (place, report) in made(run).enumerate() {
+        let is_built_in = built_in(&report.name).is_some();
+        let Some(handle) = report.data_handles.first().filter(|_| !is_built_in || place < of_run) else { continue };
+        let model_id = handle.get("modelId").and_then(Value::as_str).map(str::to_owned);
+        let view = if is_built_in { linked(model_id, handle) } else { reader.read_of(model_id, handle).await };
+        told.push(WrittenView { label: report.name.clone(), ..view });
+    }
+    told
+}
+
+/// Why reports were not made, a line each.
+pub(crate) fn failed_reports(run: &RunDocument) -> Vec<String> {
+    made(run).filter_map(|report| report.error.as_ref()).map(|error| error.message.clone()).collect()
+}
+
+fn made(run: &RunDocument) -> impl Iterator<Item = &ReportDocument> {
+    let of_steps = run.jobs.iter().flat_map(|job| &job.steps).flat_map(|step| &step.reports);
+    run.reports.iter().chain(of_steps)
+}
+
 struct Reader<'a> {
     service: &'a Service,
     library: Option<&'a Library>,
@@ -73,31 +100,20 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     async fn read(&mut self, step: &StepDocument, handle: &Value) -> WrittenView {
+        let recorded = handle.get("modelId").and_then(Value::as_str).unwrap_or_default();
+        let model_id = self.model_of(step, recorded);
+        self.read_of(model_id, handle).await
+    }
+
+    async fn read_of(&mut self, model_id: Option<String>, handle: &Value) -> WrittenView {
         let text = |key: &str| handle.get(key).and_then(Value::as_str).unwrap_or_default();
-        let version = handle.get("version").and_then(Value::as_u64).unwrap_or(0);
-        let (spec_name, name) = (text("specName").to_owned(), text("name").to_owned());
-        let size = human::size(handle.get("size").and_then(Value::as_u64).unwrap_or(0));
-        let label = if spec_name == name { name.clone() } else { format!("{spec_name}/{name}") };
-        let plain = WrittenView {
-            model_id: String::new(),
-            label,
-            version,
-            size,
-            address: None,
-            content: None,
-            is_report: false,
-            is_open: false,
-        };
-        let Some(model_id) = self.model_of(step, text("modelId")) else { return plain };
-        let place = DataPlace { model_id, name };
-        let number = u32::try_from(version).ok();
-        let address = Some(address::of_item(&place, number));
-        let plain = WrittenView { model_id: place.model_id.clone(), address, ..plain };
-        if self.left == 0 {
+        let plain = linked(model_id, handle);
+        if self.left == 0 || plain.model_id.is_empty() {
             return plain;
         }
         self.left -= 1;
-        match self.service.data_item(&place, number).await {
+        let place = DataPlace { model_id: plain.model_id.clone(), name: text("name").to_owned() };
+        match self.service.data_item(&place, u32::try_from(plain.version).ok()).await {
             // Another item may have its place since, or secrets in its names were masked.
             Ok(Some((found, content))) if found.data_id == text("dataId") => {
                 let is_report = content::is_markdown(&found);
@@ -115,6 +131,25 @@ impl Reader<'_> {
         }
         let (definition, _) = step.task.rsplit_once('.')?;
         Some(self.library?.definition(definition).ok()?.id.clone())
+    }
+}
+
+/// The item of a handle, without its content.
+fn linked(model_id: Option<String>, handle: &Value) -> WrittenView {
+    let text = |key: &str| handle.get(key).and_then(Value::as_str).unwrap_or_default();
+    let version = handle.get("version").and_then(Value::as_u64).unwrap_or(0);
+    let (spec_name, name) = (text("specName"), text("name").to_owned());
+    let label = if spec_name == name || spec_name.is_empty() { name.clone() } else { format!("{spec_name}/{name}") };
+    let place = model_id.map(|model_id| DataPlace { model_id, name });
+    WrittenView {
+        label,
+        version,
+        size: human::size(handle.get("size").and_then(Value::as_u64).unwrap_or(0)),
+        address: place.as_ref().map(|place| address::of_item(place, u32::try_from(version).ok())),
+        model_id: place.map(|place| place.model_id).unwrap_or_default(),
+        content: None,
+        is_report: false,
+        is_open: false,
     }
 }
 

@@ -10,7 +10,7 @@ pub use self::{
     owner::{Owner, OwnerKind},
 };
 
-use crate::{json::Json, time::Timestamp};
+use crate::{json::Json, report::DATA_TYPE, time::Timestamp};
 
 /// Resource or file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +125,12 @@ impl DataHandle {
     #[must_use]
     pub fn step_name(&self) -> &str {
         self.owner.step_name.as_deref().unwrap_or_default()
+    }
+
+    /// True for what a report says.
+    #[must_use]
+    pub fn is_report(&self) -> bool {
+        self.tag("type") == Some(DATA_TYPE)
     }
 
     /// True if nothing is to be found under its name any more.

@@ -71,6 +71,8 @@ pub enum Takes {
     ArgumentsAndContext,
     /// The context alone, as checks are. It has no functions that write.
     ContextToRead,
+    /// The context of a report alone: what there is to know of what ended, and nothing of a method's.
+    ReportContext,
     /// Its arguments, a list, one after the other and without a context. What it gives is kept for further calls with the
     /// same arguments, and this function of that is called instead.
     Member(Member),

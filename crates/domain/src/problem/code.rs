@@ -189,6 +189,8 @@ codes! {
     DATA_NAME_TOO_LONG = 703, "the name or tags of data are too long";
     /// A check before a method objected, or could not run.
     CHECK_FAILED = 704, "a check did not pass";
+    /// A report could not be made.
+    REPORT_FAILED = 705, "a report could not be made";
     /// The process of a run ended before the run did.
     RUN_INTERRUPTED = 710, "the process of a run ended before the run";
     /// A run was stopped from outside.

@@ -1,12 +1,16 @@
 //! Runs: what happened when a method or a workflow ran.
 
 mod decide;
+mod line;
+mod report;
 mod step;
 
 use crate::{failure::Failure, json::Json, time::Timestamp};
 
 pub use decide::NotDecided;
-pub use step::{ApprovalRecord, AssertSeverity, AssertionRecord, Decision, LogLine, SkipReason, StepRecord};
+pub use line::LogLine;
+pub use report::ReportRecord;
+pub use step::{ApprovalRecord, AssertSeverity, AssertionRecord, Decision, SkipReason, StepRecord};
 
 /// How far a run, job or step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +118,8 @@ pub struct RunRecord {
     /// Why the file of its workflow could not be used when it began: then it is a run of the workflow as it was read last
     /// while its file was in order.
     pub file_problem: Option<RunProblem>,
+    /// The reports that were made of it as a whole.
+    pub reports: Vec<ReportRecord>,
 }
 
 /// What lists of runs show of one.
@@ -206,9 +212,12 @@ fn break_off(status: &mut RunStatus, finished_at: &mut Option<Timestamp>, at: Ti
 }
 
 impl RunRecord {
-    /// Takes out what its steps logged; true if there was anything.
+    /// Takes out what its steps and reports logged; true if there was anything.
     pub fn forget_lines(&mut self) -> bool {
         let mut had_lines = false;
+        for report in &mut self.reports {
+            had_lines |= !std::mem::take(&mut report.logs).is_empty();
+        }
         for step in self.jobs.iter_mut().flat_map(|job| &mut job.steps) {
             had_lines |= !std::mem::take(&mut step.logs).is_empty();
         }

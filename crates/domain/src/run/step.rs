@@ -1,6 +1,6 @@
 //! One step of a run.
 
-use super::{Provenance, RunProblem, RunStatus};
+use super::{LogLine, Provenance, ReportRecord, RunProblem, RunStatus};
 use crate::{json::Json, time::Timestamp};
 
 /// One step of a job.
@@ -34,6 +34,8 @@ pub struct StepRecord {
     pub approval: Option<ApprovalRecord>,
     /// What exactly ran.
     pub provenance: Option<Provenance>,
+    /// The reports that were made of it.
+    pub reports: Vec<ReportRecord>,
 }
 
 impl StepRecord {
@@ -55,6 +57,7 @@ impl StepRecord {
             assertion: None,
             approval: None,
             provenance: None,
+            reports: Vec::new(),
         }
     }
 
@@ -63,17 +66,6 @@ impl StepRecord {
     pub fn name_in_workflow(&self) -> &str {
         self.template.as_deref().unwrap_or(&self.name)
     }
-}
-
-/// One line of a method's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When.
-    pub at: Timestamp,
-    /// `debug`, `info`, `warn` or `error`.
-    pub level: String,
-    /// The text, secrets masked.
-    pub text: String,
 }
 
 /// Why a step was skipped.

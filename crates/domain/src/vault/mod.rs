@@ -2,7 +2,7 @@
 
 mod sensitive;
 
-pub use sensitive::{SensitiveField, at, may_be_sensitive, replaced, sensitive_fields};
+pub use sensitive::{SensitiveField, at, may_be_sensitive, redacted, replaced, sensitive_fields, sensitive_paths};
 
 use crate::{
     document::{Document, Node},

@@ -46,6 +46,22 @@ pub fn may_be_sensitive(declared: &Json) -> bool {
     !fields.is_empty() || declared.get("sensitiveOutput").and_then(Json::as_bool) == Some(true)
 }
 
+/// The members that a schema calls sensitive, by the paths to them.
+#[must_use]
+pub fn sensitive_paths(schema: &Json) -> Vec<Vec<String>> {
+    let mut fields = Vec::new();
+    collect(schema, &mut Vec::new(), &mut fields, 0);
+    fields.into_iter().map(|field| field.path).collect()
+}
+
+/// The value with `mask` in place of what stands at these paths. What is absent or null stays so.
+#[must_use]
+pub fn redacted(value: &Json, paths: &[Vec<String>], mask: &str) -> Json {
+    let is_there = |path: &&Vec<String>| at(value, path).is_some_and(|found| *found != Json::Null);
+    let there = paths.iter().filter(is_there);
+    there.fold(value.clone(), |value, path| replaced(&value, path, Json::from(mask)))
+}
+
 /// The value at a path of members.
 #[must_use]
 pub fn at<'a>(value: &'a Json, path: &[String]) -> Option<&'a Json> {

@@ -26,7 +26,7 @@ pub use trigger::{Misfire, Overlap, Trigger};
 
 use std::time::Duration;
 
-use crate::{document::Node, form::Located, inputs, json::Json, source::Origin};
+use crate::{document::Node, form::Located, inputs, json::Json, selection::Selection, source::Origin};
 
 /// How deep workflows may call each other.
 pub const MAXIMUM_NESTING: usize = 10;
@@ -56,8 +56,8 @@ pub struct Workflow {
     pub is_trigger_broken: bool,
     /// How many jobs, and steps of one job, may run at once; at least 1.
     pub concurrency: Option<u32>,
-    /// Which reports are made of its runs, a mapping.
-    pub reports: Option<Node>,
+    /// Which reports it insists on after its runs, and which it leaves out.
+    pub reports: Selection,
     /// At least one.
     pub jobs: Vec<Job>,
 }

@@ -8,6 +8,7 @@ use crate::{
     json::Number,
     nearest,
     problem::{Code, Severity},
+    selection::Selection,
     source::Origin,
 };
 
@@ -58,11 +59,7 @@ fn read_workflow(form: &mut Form<'_>, document: &Document) -> Option<Workflow> {
     let tags = form.labels(members, "tags");
     let inputs = form.mapping(members, "inputs").cloned();
     let concurrency = read_concurrency(form, members);
-    let reports = form.mapping(members, "reports").cloned();
-    if let Some(reports) = &reports {
-        let message = "reports are not made in this version".to_owned();
-        form.report(Severity::Warning, Code::INVALID_DOCUMENT, reports, message, None);
-    }
+    let reports = Selection::read(form, members, "reports");
     let job_nodes = non_empty_list(form, members, "jobs");
     let siblings = names_of(job_nodes);
     let jobs: Vec<Option<Job>> = job_nodes.iter().map(|node| read_job(form, node, &siblings)).collect();

@@ -202,7 +202,7 @@ export const makeCalls = (send, sendNow, makeContext) => {
   };
 
   const tools = { request, requestNow, send: (name, parts) => send(0, name, encode(parts)), show, isRecord, bytesOf };
-  const { console, contextOf } = makeContext(tools);
+  const { console, contextOf, reportContextOf } = makeContext(tools);
   let abortCall = () => {};
   /** Tells the call under way that it is to end. */
   const abort = (reason) => abortCall(reason);
@@ -228,12 +228,14 @@ export const makeCalls = (send, sendNow, makeContext) => {
    * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
    * text, of `{ checked, issues }`, with the issues as JSON text, if a schema objects, or of `{ absent }` with what stands
    * there if `takes` names no function of what the function gives. `takes` is JSON text: `null` for arguments and context,
-   * `"context"` for a context without what writes, `{ name, args }` for a member of what the function gives.
+   * `"context"` for a context without what writes, `"report"` for that of a report, `{ name, args }` for a member of what the
+   * function gives.
    */
   const start = async (callee, self, args, context, schema, globalSchema, takes) => {
     const form = parse(takes);
     if (isRecord(form)) return startMember(callee, self, args, form);
     const data = parse(context);
+    if (form === "report") return encode(await apply(callee, self, [reportContextOf(data)]));
     // A context is made last, and what tells it to end may come before.
     let aborted = false;
     abortCall = () => {

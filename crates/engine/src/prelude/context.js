@@ -1,7 +1,7 @@
 // What a method finds in its context. Every engine runs this very file (design/running.md). What it uses of the built-ins is
 // captured when `makeContext` runs, before any code of an extension.
 
-const { apply, defineProperty, ownKeys, set } = Reflect;
+const { apply, defineProperty, getOwnPropertyDescriptor, ownKeys, set } = Reflect;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const replace = uncurry(String.prototype.replace);
 const lowerCase = uncurry(String.prototype.toLowerCase);
@@ -384,5 +384,34 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
     return { context, abort: (reason) => controller.abort(reason) };
   };
 
-  return { console: speakingConsole, contextOf };
+  /** The value with `***` in place of what stands at these paths of members. */
+  const without = (value, paths) => {
+    let copy = value;
+    for (let index = 0; index < paths.length; index += 1) copy = masked(copy, paths[index], 0);
+    return copy;
+  };
+  const masked = (value, path, at) => {
+    if (value === null || value === undefined) return value;
+    if (at === path.length) return "***";
+    if (!isRecord(value) || getOwnPropertyDescriptor(value, path[at]) === undefined) return value;
+    return { ...value, [path[at]]: masked(value[path[at]], path, at + 1) };
+  };
+
+  /** The context of a report: what is known of what has ended, and what finds out more. */
+  const reportContextOf = ({ sensitive, ...known }) => {
+    const context = {
+      ...known,
+      logger,
+      dataRepository,
+      definitionRepository,
+      redactSensitiveArgs: (args, which) => without(args, sensitive?.[which === "global" ? "global" : "method"] ?? []),
+    };
+    if (typeof known.modelType === "string") {
+      context.modelType = modelTypeOf(known.modelType);
+      context.extensionFile = (...parts) => requestNow("extensionFile", parts);
+    }
+    return context;
+  };
+
+  return { console: speakingConsole, contextOf, reportContextOf };
 };

@@ -3,9 +3,10 @@
 use mangrove_domain::{
     failure::Failure,
     problem::Code,
+    report::ReportScope,
     run::{
-        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunProblem,
-        RunRecord, RunStatus, SkipReason, StepRecord,
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, ReportRecord,
+        RunProblem, RunRecord, RunStatus, SkipReason, StepRecord,
     },
     time::Timestamp,
 };
@@ -51,6 +52,8 @@ struct StoredRun {
     error: Option<StoredProblem>,
     #[serde(default)]
     file_problem: Option<StoredProblem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reports: Vec<StoredReport>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,6 +88,19 @@ struct StoredStep {
     #[serde(default)]
     approval: Option<StoredApproval>,
     provenance: Option<StoredProvenance>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reports: Vec<StoredReport>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredReport {
+    name: String,
+    scope: String,
+    data_handles: Vec<Value>,
+    error: Option<StoredProblem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    logs: Vec<StoredLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,6 +173,7 @@ pub(super) fn to_json(record: &RunRecord) -> String {
         jobs: record.jobs.iter().map(store_job).collect(),
         error: record.error.as_ref().map(store_problem),
         file_problem: record.file_problem.as_ref().map(store_problem),
+        reports: record.reports.iter().map(store_report).collect(),
     };
     // Texts, numbers and lists only: there is nothing in it that JSON cannot say.
     serde_json::to_string(&stored).unwrap_or_default()
@@ -181,17 +198,28 @@ fn store_step(step: &StepRecord) -> StoredStep {
         started_at: millis(step.started_at),
         finished_at: millis(step.finished_at),
         data_handles: step.data_handles.iter().map(to_value).collect(),
-        logs: step
-            .logs
-            .iter()
-            .map(|line| StoredLine { at: line.at.as_millis(), level: line.level.clone(), text: line.text.clone() })
-            .collect(),
+        logs: step.logs.iter().map(store_line).collect(),
         error: step.error.as_ref().map(store_problem),
         is_failure_allowed: step.is_failure_allowed,
         skipped: step.skipped.map(|reason| reason.as_str().to_owned()),
         assertion: step.assertion.as_ref().map(store_assertion),
         approval: step.approval.as_ref().map(store_approval),
         provenance: step.provenance.as_ref().map(store_provenance),
+        reports: step.reports.iter().map(store_report).collect(),
+    }
+}
+
+fn store_line(line: &LogLine) -> StoredLine {
+    StoredLine { at: line.at.as_millis(), level: line.level.clone(), text: line.text.clone() }
+}
+
+fn store_report(report: &ReportRecord) -> StoredReport {
+    StoredReport {
+        name: report.name.clone(),
+        scope: report.scope.as_str().to_owned(),
+        data_handles: report.data_handles.iter().map(to_value).collect(),
+        error: report.error.as_ref().map(store_problem),
+        logs: report.logs.iter().map(store_line).collect(),
     }
 }
 
@@ -258,6 +286,7 @@ pub(super) fn parse(json: &str) -> Result<RunRecord, ParseError> {
         jobs: stored.jobs.into_iter().map(load_job).collect::<Result<_, _>>()?,
         error: stored.error.map(load_problem).transpose()?,
         file_problem: stored.file_problem.map(load_problem).transpose()?,
+        reports: stored.reports.into_iter().map(load_report).collect::<Result<_, _>>()?,
     })
 }
 
@@ -280,17 +309,29 @@ fn load_step(stored: StoredStep) -> Result<StepRecord, ParseError> {
         started_at: timestamp(stored.started_at),
         finished_at: timestamp(stored.finished_at),
         data_handles: stored.data_handles.into_iter().map(from_value).collect(),
-        logs: stored
-            .logs
-            .into_iter()
-            .map(|line| LogLine { at: Timestamp::from_millis(line.at), level: line.level, text: line.text })
-            .collect(),
+        logs: stored.logs.into_iter().map(load_line).collect(),
         error: stored.error.map(load_problem).transpose()?,
         is_failure_allowed: stored.is_failure_allowed,
         skipped: stored.skipped.map(skip_reason).transpose()?,
         assertion: stored.assertion.map(load_assertion).transpose()?,
         approval: stored.approval.map(load_approval),
         provenance: stored.provenance.map(load_provenance),
+        reports: stored.reports.into_iter().map(load_report).collect::<Result<_, _>>()?,
+    })
+}
+
+fn load_line(stored: StoredLine) -> LogLine {
+    LogLine { at: Timestamp::from_millis(stored.at), level: stored.level, text: stored.text }
+}
+
+fn load_report(stored: StoredReport) -> Result<ReportRecord, ParseError> {
+    let StoredReport { name, scope, data_handles, error, logs } = stored;
+    Ok(ReportRecord {
+        name,
+        scope: ReportScope::parse(&scope).ok_or(ParseError::Word { what: "scope", word: scope })?,
+        data_handles: data_handles.into_iter().map(from_value).collect(),
+        error: error.map(load_problem).transpose()?,
+        logs: logs.into_iter().map(load_line).collect(),
     })
 }
 

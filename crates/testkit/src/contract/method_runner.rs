@@ -76,6 +76,16 @@ const CODE: &str = "let count = 0;
             return [`${type}`, type.normalized, type.equals('@ACME/zone'), versions, [...bytes], found.type, found.isDeleted,
                 found.createdAt.getTime(), path, definition.getMethodArguments('go'), ctx.globalArgs.host, refused];
         } },
+        told: { execute: async (ctx, ...more) => {
+            ctx.logger.info('told of {it}', { it: ctx.scope });
+            const versions = ctx.dataRepository.listVersionsSync(ctx.modelType, 'm', 'n');
+            const { definition } = await ctx.definitionRepository.findByNameGlobal('d');
+            const given = { pw: 's', deep: { pw: 't', none: null }, host: 'h' };
+            const shown = [ctx.redactSensitiveArgs(given, 'global'), ctx.redactSensitiveArgs(given, 'method'), given];
+            const absent = ['vaultService', 'queryData', 'readResource', 'writeResource', 'sensitive', 'signal'].filter((name) => name in ctx);
+            return { markdown: `${ctx.modelType} ${ctx.executionStatus} ${versions} ${typeof definition}`,
+                json: { shown, absent, more: more.length, file: typeof ctx.extensionFile } };
+        } },
     }, createProvider: (name, config) => {
         if (name === 'broken') throw new Error('no such vault');
         const kept = { ...config, made: count += 1 };
@@ -145,6 +155,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     assert_eq!(host.taken(), [r#"readModelData["forgotten"]"#, r#"readModelData["as well"]"#]);
     assert_fault(call(&mut *session, "deep", &host).await, &[Code::UNKNOWN_METHOD]);
     members_of_what_a_function_gives_are_called(&*runner, &host).await;
+    a_report_has_a_context_of_its_own(&mut *session, &host).await;
     call(&mut *session, "quote", &host).await.expect("files are written");
     assert_eq!(host.taken(), [r#"writeFile["f","i",{"base64":"/wA="},null]"#], "bytes that are no text");
 
@@ -210,6 +221,41 @@ async fn the_context_is_the_same_everywhere(session: &mut dyn Session, host: &Ar
         ],
         "what is answered at once comes after what was said before"
     );
+}
+
+async fn a_report_has_a_context_of_its_own(session: &mut dyn Session, host: &Arc<Recorder>) {
+    let path = |names: &[&str]| Json::Array(names.iter().map(|name| Json::from(*name)).collect());
+    let global =
+        Json::Array(vec![path(&["pw"]), path(&["deep", "pw"]), path(&["deep", "none"]), path(&["gone", "pw"])]);
+    let told = |more: Vec<(&'static str, Json)>| {
+        let always = [("scope", Json::from("model")), ("executionStatus", Json::from("succeeded"))];
+        let path = ["methods", "told", "execute"].map(str::to_owned).to_vec();
+        let context = Json::object(always.into_iter().chain(more));
+        Call { takes: Takes::ReportContext, ..unchecked_call(path, Json::Null, context) }
+    };
+    let sensitive = Json::object([("global", global), ("method", Json::Array(Vec::new()))]);
+    let of_model = told(vec![("modelType", Json::from("@acme/zone")), ("sensitive", sensitive)]);
+    let report = session.call(of_model, host.clone()).await.expect("a report is made");
+    let given = r#"{"pw":"s","deep":{"pw":"t","none":null},"host":"h"}"#;
+    let masked = r#"{"pw":"***","deep":{"pw":"***","none":null},"host":"h"}"#;
+    assert_eq!(
+        report.to_string(),
+        format!(
+            r#"{{"markdown":"@acme/zone succeeded 1,2 object","json":{{"shown":[{masked},{given},{given}],"absent":[],"more":0,"file":"function"}}}}"#
+        )
+    );
+    assert_eq!(
+        host.taken(),
+        [
+            r#"log["info","told of model"]"#,
+            r#"data.listVersions["@acme/zone","m","n"]"#,
+            r#"definition.findByNameGlobal["d"]"#
+        ]
+    );
+    let report = session.call(told(Vec::new()), host.clone()).await.expect("a report about a workflow is made");
+    let text = report.to_string();
+    assert!(text.contains(r#""file":"undefined""#) && text.contains(&format!("[{given},{given},{given}]")), "{text}");
+    host.taken();
 }
 
 async fn members_of_what_a_function_gives_are_called(runner: &dyn MethodRunner, host: &Arc<Recorder>) {

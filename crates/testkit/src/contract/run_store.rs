@@ -4,9 +4,10 @@ use mangrove_domain::{
     json::{Json, Number},
     ports::{RunFilter, RunPlace, RunStore},
     problem::Code,
+    report::ReportScope,
     run::{
-        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, RunHeader,
-        RunLookup, RunProblem, RunRecord, RunStatus, SkipReason, StepRecord,
+        ApprovalRecord, AssertSeverity, AssertionRecord, Decision, JobRecord, LogLine, Provenance, ReportRecord,
+        RunHeader, RunLookup, RunProblem, RunRecord, RunStatus, SkipReason, StepRecord,
     },
     time::Timestamp,
 };
@@ -75,6 +76,7 @@ pub fn full_record(id: &str) -> RunRecord {
             source: "models/zone.ts".to_owned(),
             shadow_fallback: true,
         }),
+        reports: vec![made_report()],
     };
     RunRecord {
         id: id.to_owned(),
@@ -100,8 +102,24 @@ pub fn full_record(id: &str) -> RunRecord {
             steps: vec![step],
         }],
         error: Some(problem.clone()),
-        file_problem: Some(problem),
+        file_problem: Some(problem.clone()),
+        reports: vec![failed_report(problem)],
     }
+}
+
+fn made_report() -> ReportRecord {
+    ReportRecord {
+        name: "@acme/cost".to_owned(),
+        scope: ReportScope::Model,
+        data_handles: vec![Json::object([("name", Json::from("report-acme-cost"))])],
+        error: None,
+        logs: Vec::new(),
+    }
+}
+
+fn failed_report(error: RunProblem) -> ReportRecord {
+    let line = LogLine { at: Timestamp::from_millis(1_250), level: "warn".to_owned(), text: "no prices".to_owned() };
+    ReportRecord { logs: vec![line], ..ReportRecord::failed("@acme/all".to_owned(), ReportScope::Workflow, error) }
 }
 
 fn record(id: &str, name: &str, started_at: i64) -> RunRecord {

@@ -342,6 +342,7 @@ mod tests {
             jobs: vec![job],
             error: None,
             file_problem: None,
+            reports: Vec::new(),
         })
     }
 

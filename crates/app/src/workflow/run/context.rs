@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
     ports::RunStoreError,
+    report::ReportOptions,
     run::{AssertSeverity, RunRecord},
     workflow::{Job, Workflow, graph::Limit},
 };
@@ -52,6 +53,8 @@ pub(super) struct Context<'a> {
     pub(super) lines: Arc<Lines>,
     /// Which checks are left out.
     pub(super) checks: CheckOptions,
+    /// Which reports are made.
+    pub(super) reports: ReportOptions,
     /// From which severity on an assertion that does not hold fails its job.
     pub(super) fail_on: AssertSeverity,
     /// What the run may still leave behind.

@@ -17,6 +17,7 @@ use super::{
     context::Context,
     outcome::StepOutcome,
     repeat::{self, NotRepeated, PlannedStep},
+    reports::{self, Calls},
     request::NotRecorded,
     step,
     under_way::Cadence,
@@ -54,6 +55,8 @@ pub(super) struct Execution<'a> {
     ended: VecDeque<Ended>,
     /// True if something did not begin because the run was cancelled.
     is_cut_short: bool,
+    /// What the steps called.
+    calls: Calls,
 }
 
 impl<'a> Execution<'a> {
@@ -69,6 +72,7 @@ impl<'a> Execution<'a> {
             under_way: FuturesUnordered::new(),
             ended: VecDeque::new(),
             is_cut_short: false,
+            calls: Calls::default(),
         }
     }
 
@@ -108,6 +112,7 @@ impl<'a> Execution<'a> {
         };
         self.record.error =
             self.error().or_else(|| (self.record.status == RunStatus::Cancelled).then(crate::method::cancelled));
+        self.record.reports = Box::pin(reports::of_run(context, &self.record, &self.calls)).await;
         self.record.finished_at = self.record.status.is_final().then(|| context.services.clock.now());
         match context.save(&self.record).await {
             Ok(record) => {
@@ -293,6 +298,8 @@ impl<'a> Execution<'a> {
         record.assertion = assertion;
         record.approval = approval;
         record.provenance = invoked.provenance;
+        record.reports = invoked.reports;
+        self.calls.add(&job.name, &record.name, invoked.called);
         if let Some(member) = self.plans[index].as_mut().and_then(|plan| plan.members.get_mut(step)) {
             member.allow_failure = record.is_failure_allowed;
         }

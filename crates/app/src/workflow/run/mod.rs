@@ -8,6 +8,7 @@ mod guard;
 mod outcome;
 mod outputs;
 mod repeat;
+mod reports;
 mod request;
 mod single;
 mod step;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     json::Json,
     problem::{Code, Problem},
+    report::ReportOptions,
     run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
     workflow::{
         MAXIMUM_NESTING, Workflow,
@@ -69,6 +71,7 @@ pub struct RecordedRun {
     record: RunRecord,
     fail_on: AssertSeverity,
     checks: CheckOptions,
+    reports: ReportOptions,
     /// The names of the workflows that led here, this one last.
     chain: Vec<String>,
     deadline: Option<Instant>,
@@ -226,10 +229,10 @@ impl Engine {
         let record = with_masked_tasks(RunRecord { inputs, tags, ..record }, environment);
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => {
-                let RunOptions { fail_on, checks, .. } = options;
+                let RunOptions { fail_on, checks, reports, .. } = options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let chain = vec![workflow.name.value.clone()];
-                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: None, models })
+                Ok(RecordedRun { workflow, record, fail_on, checks, reports, chain, deadline: None, models })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -281,20 +284,22 @@ impl Engine {
             jobs: workflow.jobs.iter().map(resume::pending).collect(),
             error: None,
             file_problem: request.file_problem.map(of_file),
+            reports: Vec::new(),
         };
         let record = with_masked_tasks(record, environment);
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => {
-                let RunOptions { fail_on, checks, .. } = request.options;
+                let RunOptions { fail_on, checks, reports, .. } = request.options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
-                Ok(RecordedRun { workflow, record, fail_on, checks, chain, deadline: caller.deadline, models })
+                let deadline = caller.deadline;
+                Ok(RecordedRun { workflow, record, fail_on, checks, reports, chain, deadline, models })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, fail_on, checks, chain, deadline, models } = run;
+        let RecordedRun { workflow, record, fail_on, checks, reports, chain, deadline, models } = run;
         let about = about_run(&workflow, &record);
         let records = self.records(&models, shared.environment);
         let context = Context {
@@ -315,6 +320,7 @@ impl Engine {
             lines: Arc::default(),
             fail_on,
             checks,
+            reports,
             budget: Arc::clone(shared.budget),
             chain,
             deadline,

@@ -6,6 +6,7 @@ use mangrove_domain::{
     json::Json,
     ports::RunStoreError,
     problem::{Code, Problem},
+    report::ReportOptions,
     run::{AssertSeverity, RunRecord},
     workflow::Workflow,
 };
@@ -34,6 +35,8 @@ impl Default for Limits {
 pub struct RunOptions {
     /// Which checks are left out.
     pub checks: CheckOptions,
+    /// Which reports are made.
+    pub reports: ReportOptions,
     /// Labels of the run, over those of its workflow.
     pub tags: Vec<(String, String)>,
     /// From which severity on an assertion that does not hold fails its job; `None` for every one.

@@ -6,6 +6,7 @@ use mangrove_domain::{
     form::Located,
     inputs,
     json::Json,
+    selection::Selection,
     source::Origin,
     workflow::{Job, Step, Target, Task, Workflow},
 };
@@ -78,7 +79,7 @@ fn of_target(file: &str, target: Target, method: &str, inputs: &Json) -> Workflo
         trigger: None,
         is_trigger_broken: false,
         concurrency: None,
-        reports: None,
+        reports: Selection::default(),
         jobs: vec![job],
     }
 }

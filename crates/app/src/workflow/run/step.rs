@@ -9,6 +9,7 @@ use mangrove_domain::{
     json::Json,
     position::Position,
     problem::{Code, Problem},
+    report,
     run::{ApprovalRecord, RunProblem, RunStatus, SkipReason},
     type_name::TypeName,
     workflow::{Job, Step, Target, Task, Workflow},
@@ -25,7 +26,10 @@ use super::{
     request::{RunOptions, RunRequest},
 };
 use crate::{
-    method::{self, CallChain, InstanceCall, Invocation, Invoked, OnLine, Origin, StepBudget, StepOrigin, problem},
+    method::{
+        self, CallChain, InstanceCall, Invocation, Invoked, OnLine, Origin, ReportsWanted, StepBudget, StepOrigin,
+        problem,
+    },
     render::{Renderer, Scope, Stage},
     workflow::{
         events::{RunChange, RunEvent},
@@ -61,7 +65,7 @@ pub(super) async fn run(
             }
         }
     }
-    let place = Place { job: &job.name.value, name: &planned.name, step };
+    let place = Place { job: &job.name.value, planned, step };
     carry_out(context, place, &scope, budget).await
 }
 
@@ -103,8 +107,7 @@ async fn carry_out(context: &Context<'_>, place: Place<'_>, scope: &Scope, budge
 #[derive(Clone, Copy)]
 struct Place<'a> {
     job: &'a str,
-    /// As the record calls it.
-    name: &'a str,
+    planned: &'a PlannedStep,
     step: &'a Step,
 }
 
@@ -165,13 +168,15 @@ async fn call_method(
         return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
     }
     let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
-    let (job, step_name) = (place.job.to_owned(), place.name.to_owned());
+    let (job, step_name) = (place.job.to_owned(), place.planned.name.clone());
     let lines = Arc::clone(&context.lines);
     let on_line: OnLine = Arc::new(move |line| {
         lines.add(&job, &step_name, line);
         let change = RunChange::Log { job: job.clone(), step: step_name.clone(), line: line.clone() };
         observer.observe(RunEvent { run_id: Arc::clone(&run_id), change });
     });
+    let element = place.planned.item.as_ref().map(|(_, element)| report::suffix(element));
+    let suffix = element.map(|text| context.environment.mask(&text)).filter(|text| !text.is_empty());
     let origin = match origin_of(context, place, scope, call).await {
         Ok(origin) => origin,
         Err(error) => return Invoked::failed(context.environment.mask_problem(error)),
@@ -203,6 +208,7 @@ async fn call_method(
         origin,
         budget,
         chain: CallChain::default(),
+        reports: Some(ReportsWanted { options: &context.reports, suffix: suffix.as_deref() }),
     };
     method::invoke(context.services, invocation).await
 }
@@ -215,7 +221,7 @@ async fn origin_of(context: &Context<'_>, place: Place<'_>, scope: &Scope, call:
         workflow_name: workflow.name.value.clone(),
         workflow_tags: workflow.tags.clone(),
         job: place.job.to_owned(),
-        step: place.name.to_owned(),
+        step: place.planned.name.clone(),
     });
     let of_workflow = scope.get("inputs").unwrap_or(&Json::Null);
     let renderer = context.renderer(scope);

@@ -4,6 +4,7 @@ mod expressions;
 mod inputs;
 mod instance;
 mod order;
+mod reports;
 mod trigger;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use mangrove_domain::{
     ports::{Calendar, Expressions, SchemaValidator},
     position::Position,
     problem::{Code, Problem, Severity},
+    report::Occasion,
     type_name::TypeName,
     workflow::{MAXIMUM_NESTING, Step, Target, Task, Workflow},
 };
@@ -125,6 +127,7 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
     for node in definition.global_arguments.iter().chain(nodes) {
         expressions::check(findings, node, None, tools.expressions);
     }
+    reports::check(findings, &definition.reports, Occasion::Method { has_failed: false }, tools.types);
     let Some(description) = describe(findings, &definition.type_name, tools) else { return };
     // What was written for an older version of the type is not what its schema says: upgrades change it before a call.
     let is_current = upgrades::pending(&description, definition).is_empty();
@@ -197,6 +200,7 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
         expressions::check_trigger(&mut findings, inputs, trigger.schedule.is_some(), tools.expressions);
     }
     order::check(&mut findings, workflow);
+    reports::check(&mut findings, &workflow.reports, Occasion::Workflow, tools.types);
     let mut named = BTreeSet::new();
     for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
         check_step_expressions(&mut findings, workflow, step, tools.expressions);

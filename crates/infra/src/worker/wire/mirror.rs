@@ -326,6 +326,7 @@ pub(in crate::worker) struct WireCall {
 enum WireTakes {
     ArgumentsAndContext,
     ContextToRead,
+    ReportContext,
     /// Name and arguments.
     Member(String, Vec<Value>),
 }
@@ -335,6 +336,7 @@ impl From<&Takes> for WireTakes {
         match takes {
             Takes::ArgumentsAndContext => Self::ArgumentsAndContext,
             Takes::ContextToRead => Self::ContextToRead,
+            Takes::ReportContext => Self::ReportContext,
             Takes::Member(Member { name, arguments }) => {
                 Self::Member(name.clone(), arguments.iter().map(Value::from).collect())
             }
@@ -349,6 +351,7 @@ impl TryFrom<WireTakes> for Takes {
         Ok(match wire {
             WireTakes::ArgumentsAndContext => Self::ArgumentsAndContext,
             WireTakes::ContextToRead => Self::ContextToRead,
+            WireTakes::ReportContext => Self::ReportContext,
             WireTakes::Member(name, arguments) => {
                 let arguments = arguments.into_iter().map(Value::into_json).collect::<Result<_, _>>()?;
                 Self::Member(Member { name, arguments })

@@ -1,0 +1,70 @@
+//! What scripts of the program that had this format first read of a run: `--json=swamp`.
+
+use mangrove_app::service::{DataModel, DataPlace, Service};
+use mangrove_documents::{
+    ReferenceCallDocument, ReferenceItem, ReferenceReport, ReferenceRunDocument, ReportDocument, RunDocument, json,
+};
+use mangrove_domain::data::{DataHandle, DataKind, is_json};
+use serde_json::Value;
+
+use super::Context;
+use crate::errors::CommandError;
+
+/// Prints a run that has ended, with what its reports say.
+pub(super) async fn print(context: &Context, service: &Service, run: &RunDocument) -> Result<(), CommandError> {
+    let mut reports = Vec::new();
+    let steps = run.jobs.iter().flat_map(|job| &job.steps);
+    for report in steps.flat_map(|step| &step.reports).chain(&run.reports) {
+        reports.push(told(service, report).await?);
+    }
+    if run.workflow_id.is_some() {
+        context.printer.document(&ReferenceRunDocument::from(run).with_reports(reports));
+        return Ok(());
+    }
+    let mut items = Vec::new();
+    for handle in run.jobs.iter().flat_map(|job| &job.steps).flat_map(|step| &step.data_handles) {
+        let Some((stored, said)) = item(service, handle).await? else { continue };
+        let path = service.data_path(&stored)?.display().to_string();
+        let attributes = said.filter(|_| stored.kind == DataKind::Resource);
+        items.push(ReferenceItem { id: stored.data_id, name: stored.name, path, attributes });
+    }
+    let model = called(service, run).await?;
+    context.printer.document(&ReferenceCallDocument::new(run, &model, items, reports));
+    Ok(())
+}
+
+/// A report with its contents.
+async fn told(service: &Service, report: &ReportDocument) -> Result<ReferenceReport, CommandError> {
+    let (mut markdown, mut said) = (None, None);
+    for handle in &report.data_handles {
+        match item(service, handle).await? {
+            Some((stored, content)) if is_json(&stored.content_type) => said = content,
+            Some((_, Some(Value::String(text)))) => markdown = Some(text),
+            Some(_) | None => {}
+        }
+    }
+    Ok(ReferenceReport::new(report, markdown, said))
+}
+
+/// What a handle of a record leads to: parsed where it is JSON, else text.
+async fn item(service: &Service, handle: &Value) -> Result<Option<(DataHandle, Option<Value>)>, CommandError> {
+    let text = |key: &str| handle.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let place = DataPlace { model_id: text("modelId"), name: text("name") };
+    let version = handle.get("version").and_then(Value::as_u64).and_then(|version| u32::try_from(version).ok());
+    let found = service.data_item(&place, version).await?;
+    Ok(found.map(|(stored, content)| {
+        let shown = match content.json {
+            Some(said) => Some(json::to_value(&said)),
+            None => String::from_utf8(content.bytes).ok().map(Value::String),
+        };
+        (stored, shown)
+    }))
+}
+
+/// The model whose method was run.
+async fn called(service: &Service, run: &RunDocument) -> Result<DataModel, CommandError> {
+    let step = run.jobs.iter().flat_map(|job| &job.steps).next();
+    let name = step.and_then(|step| step.task.rsplit_once('.')).map_or(run.name.as_str(), |(model, _)| model);
+    let unknown = || DataModel { id: String::new(), name: name.to_owned(), type_name: String::new() };
+    Ok(service.data_model(name).await?.unwrap_or_else(unknown))
+}
