@@ -44,6 +44,7 @@ mod serve_faults;
 mod serve_outage;
 mod shipped;
 mod special_files;
+mod tour;
 mod trace;
 mod untrusted;
 mod vaults;
