@@ -600,6 +600,8 @@ fn a_pull_that_is_killed_at_any_moment_leaves_one_version_whole() {
         world.good(&["pull", &wanted, "--quiet"]);
         assert!(world.sandbox.tree.read(&format!("{PULLED}/@acme/dns/README.md")).expect("a file") == wanted[10..]);
     }
+    // The next change takes away what is left.
+    world.good(&["pull", &format!("@acme/dns@{}", versions[1])]);
     let hidden = fs::read_dir(world.sandbox.tree.path(PULLED)).expect("a list").count();
     assert_eq!(hidden, 1, "nothing is left beside the extensions");
 }

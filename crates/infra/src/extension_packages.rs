@@ -14,7 +14,7 @@ use mangrove_domain::{
     kind_layout::KindLayout,
     ports::{Documents, ExtensionPackages, LocalPackage},
     problem::Code,
-    pulled::{Arranged, Item, arrange},
+    pulled::{Arranged, Item, PackageBounds, arrange},
     source::RelativePath,
 };
 use mangrove_fs::{
@@ -118,7 +118,8 @@ fn unpack(label: &str, archive: &[u8], bounds: archive::Bounds) -> Result<Arrang
 }
 
 fn arranged(label: &str, entries: Vec<(RelativePath, Item)>) -> Result<Arranged, Fault> {
-    arrange(entries).map_err(|refusal| {
+    let bounds = PackageBounds { files: ARCHIVE_BOUNDS.entries, bytes: ARCHIVE_BOUNDS.bytes };
+    arrange(entries, bounds).map_err(|refusal| {
         let message = format!("the package {label} cannot be used: {refusal}");
         Fault::environment(Code::PACKAGE_MALFORMED, format!("package:{label}"), message)
     })

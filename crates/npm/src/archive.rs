@@ -28,6 +28,12 @@ impl Default for Bounds {
     }
 }
 
+/// What an entry takes in an archive beside its bytes: its header, and what its bytes are filled up with.
+const HEADER_BYTES: u64 = 1_536;
+
+/// What an archive may hold beside its entries.
+const SLACK_BYTES: u64 = 1 << 20;
+
 /// An archive that cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
@@ -110,9 +116,35 @@ pub fn read(
     bounds: Bounds,
     mut visit: impl FnMut(&Path, Content<'_>, u64) -> Result<Option<u64>, UnpackError>,
 ) -> Result<(), UnpackError> {
+    // Headers, long names and what is skipped count too: the tar reader takes them all before we see them.
+    let most = bounds.entries.saturating_mul(HEADER_BYTES).saturating_add(bounds.bytes).saturating_add(SLACK_BYTES);
+    let mut reader = tar::Archive::new(flate2::read::GzDecoder::new(archive).take(most));
+    let found = read_entries(package, &mut reader, bounds, &mut visit);
+    // The end of the tar is not the end of the gzip stream, whose checksum comes last.
+    let mut rest = reader.into_inner();
+    let drained = found.is_ok().then(|| io::copy(&mut rest, &mut io::sink()));
+    if rest.limit() == 0 {
+        return Err(UnpackError::TooLarge { package: package.to_owned(), bound: format!("{} bytes", bounds.bytes) });
+    }
+    let files = found?;
+    if let Some(drained) = drained {
+        drained.map_err(|source| UnpackError::Unreadable { package: package.to_owned(), source })?;
+    }
+    if files == 0 {
+        return Err(UnpackError::Empty { package: package.to_owned() });
+    }
+    Ok(())
+}
+
+/// Reads the entries of an archive; gives how many files there are.
+fn read_entries(
+    package: &str,
+    reader: &mut tar::Archive<impl Read>,
+    bounds: Bounds,
+    visit: &mut impl FnMut(&Path, Content<'_>, u64) -> Result<Option<u64>, UnpackError>,
+) -> Result<u64, UnpackError> {
     let unreadable = |source| UnpackError::Unreadable { package: package.to_owned(), source };
     let too_large = |bound| UnpackError::TooLarge { package: package.to_owned(), bound };
-    let mut reader = tar::Archive::new(flate2::read::GzDecoder::new(archive));
     let mut entries = 0_u64;
     let mut files = 0_u64;
     let mut bytes = 0_u64;
@@ -142,15 +174,7 @@ pub fn read(
             _ => return Err(wrong("is neither a file nor a directory")),
         }
     }
-    // The end of the tar is not the end of the gzip stream, whose checksum comes last.
-    let rest = io::copy(&mut reader.into_inner().take(bounds.bytes), &mut io::sink()).map_err(unreadable)?;
-    if rest >= bounds.bytes {
-        return Err(too_large(format!("{} bytes", bounds.bytes)));
-    }
-    if files == 0 {
-        return Err(UnpackError::Empty { package: package.to_owned() });
-    }
-    Ok(())
+    Ok(files)
 }
 
 /// Unpacks an archive below `destination`, without its first path segment; with `None` reads it to the end
@@ -245,5 +269,25 @@ fn write_file(
         if let Some((path, file)) = &mut output {
             file.write_all(&buffer[..length]).map_err(|error| failed(path, error))?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_end_is_refused() {
+        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+        for (kind, name, length) in [(EntryType::GNULongName, "././@LongLink", 8 << 20), (EntryType::Regular, "a", 1)] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(length);
+            tar.append_data(&mut header, name, io::repeat(b'x').take(length)).expect("an entry");
+        }
+        let archive = tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("an archive");
+        let bounds = Bounds { entries: 10, bytes: 1_000 };
+        let found = read("x", &archive, bounds, |_, _, _| Ok(Some(0)));
+        assert!(matches!(found, Err(UnpackError::TooLarge { .. })), "{found:?}");
     }
 }

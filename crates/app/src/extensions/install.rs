@@ -7,7 +7,7 @@ use mangrove_domain::{
     advice::{Advice, UserAction},
     digest::Digest,
     outage::Outages,
-    ports::{Placement, Update},
+    ports::{Placement, PulledFiles, Update},
     problem::{Code, Problem},
     pulled::{FilesChecksum, LockEntry, files_checksum},
     source::RelativePath,
@@ -17,6 +17,7 @@ use super::{
     Extensions,
     error::ExtensionError,
     lock::{Changed, Locked, TRIES, never_at_rest},
+    pull::refuse_files_of_others,
     some,
 };
 
@@ -74,6 +75,9 @@ impl Extensions {
         if self.is_complete(entry).await? {
             return Ok(InstallOutcome::UpToDate);
         }
+        if let Some(version) = self.other_version(entry).await? {
+            return Err(other_version(entry, &version).into());
+        }
         let server = self.ports.registry.address(entry.server.as_deref())?;
         let obtained = self.download((&entry.name, &entry.version), server, Some(entry), outages).await?;
         let digests = obtained.package.digests();
@@ -84,9 +88,10 @@ impl Extensions {
                 return Err(never_at_rest());
             }
             let nested = lockfile.nested(&entry.name);
+            refuse_files_of_others(&obtained.package, &nested)?;
             let there = self.ports.pulled.contents(&entry.name, &nested).await?;
             if let Some(there) = &there {
-                refuse_other_files(entry, &there.files, &digests)?;
+                refuse_other_files(entry, there, &digests)?;
             }
             let placement = Placement {
                 name: entry.name.clone(),
@@ -113,14 +118,26 @@ impl Extensions {
     }
 }
 
+fn other_version(entry: &LockEntry, version: &str) -> Problem {
+    let LockEntry { name, version: locked, .. } = entry;
+    let message = format!("the lockfile names {name}@{locked}, and the files that are there are those of {version}");
+    let again = Advice::new(UserAction::PullExtension { name: format!("{name}@{locked}"), is_forced: true });
+    Problem::error(Code::LOCK_DRIFT, name.as_str(), message).advise(again.and(" replaces them"))
+}
+
 /// What is there has to be what was pulled: the rest is only added to it.
 fn refuse_other_files(
     entry: &LockEntry,
-    there: &BTreeMap<RelativePath, Digest>,
+    there: &PulledFiles,
     digests: &BTreeMap<RelativePath, Digest>,
 ) -> Result<(), ExtensionError> {
     let is_other = |(path, digest): &(&RelativePath, &Digest)| digests.get(*path).is_some_and(|known| known != *digest);
-    let others: Vec<&RelativePath> = there.iter().filter(is_other).map(|(path, _)| path).collect();
+    let changed = there.files.iter().filter(is_other).map(|(path, _)| path);
+    // A link, or a directory, where a file is to be.
+    let links = there.others.iter().filter(|path| digests.contains_key(*path));
+    let is_covered = |path: &&RelativePath| digests.keys().any(|wanted| path.is_inside(wanted.as_str()));
+    let covering = there.files.keys().chain(&there.others).filter(is_covered);
+    let others: Vec<&RelativePath> = changed.chain(links).chain(covering).collect();
     if others.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mangrove_domain::{pulled::LockEntry, source::RelativePath};
+use mangrove_domain::{
+    pulled::{FilesChecksum, LockEntry, MANIFEST},
+    source::RelativePath,
+};
 
 use super::{Extensions, error::ExtensionError};
 
@@ -35,11 +38,29 @@ impl Extensions {
         Ok(self.ports.pulled.missing(&entry.name, &entry.inside()).await?)
     }
 
-    /// True if nothing of an entry is missing. One that names no files needs a directory.
+    /// True if nothing of an entry is missing, and what is there is not another version. One that names no files needs a
+    /// directory.
     pub(super) async fn is_complete(&self, entry: &LockEntry) -> Result<bool, ExtensionError> {
         if entry.inside().is_empty() {
             return Ok(self.ports.pulled.contents(&entry.name, &[]).await?.is_some());
         }
-        Ok(self.missing(entry).await?.is_empty())
+        Ok(self.missing(entry).await?.is_empty() && self.other_version(entry).await?.is_none())
+    }
+
+    /// The version that the manifest which is there names, where the files are not those that were pulled, and it is
+    /// another one. Files that somebody only edited are of the version that is locked.
+    pub(super) async fn other_version(&self, entry: &LockEntry) -> Result<Option<String>, ExtensionError> {
+        if entry.files_checksum == FilesChecksum::Nothing {
+            return Ok(None);
+        }
+        let listed = entry.inside();
+        let there = self.ports.pulled.contents(&entry.name, &[]).await?.unwrap_or_default();
+        let own = there.files.into_iter().filter(|(path, _)| listed.contains(path)).collect();
+        if entry.files_checksum.is_of(&own) {
+            return Ok(None);
+        }
+        let manifest = there.manifest.and_then(|text| self.documents.parse(MANIFEST, &text).ok());
+        let version = manifest.and_then(|document| Some(document.root.get("version")?.as_str()?.to_owned()));
+        Ok(version.filter(|version| *version != entry.version))
     }
 }

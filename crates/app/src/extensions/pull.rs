@@ -7,7 +7,7 @@ use mangrove_domain::{
     outage::Outages,
     ports::{Placement, PulledFiles, Update},
     problem::{Code, Problem},
-    pulled::{ExtensionReference, FilesChecksum, LockEntry, Lockfile, files_checksum},
+    pulled::{ExtensionReference, FilesChecksum, LockEntry, Lockfile, Package, files_checksum},
 };
 
 use super::{
@@ -152,10 +152,12 @@ impl Extensions {
     ) -> Result<Found, ExtensionError> {
         let manifest = &root.package.manifest;
         let mut met = BTreeSet::from([manifest.name.clone()]);
-        let mut pending: VecDeque<(String, Vec<String>)> =
-            manifest.dependencies.iter().map(|needed| (needed.clone(), vec![manifest.name.clone()])).collect();
+        // Each with the chain of those that need it, and the registry of the last of them, where it is looked for.
+        let needed_by_root = |needed: &String| (needed.clone(), vec![manifest.name.clone()], root.server.clone());
+        let mut pending: VecDeque<(String, Vec<String>, Option<String>)> =
+            manifest.dependencies.iter().map(needed_by_root).collect();
         let mut found = vec![(root, None)];
-        while let Some((name, chain)) = pending.pop_front() {
+        while let Some((name, chain, origin)) = pending.pop_front() {
             if !met.insert(name.clone()) {
                 continue;
             }
@@ -175,7 +177,8 @@ impl Extensions {
             {
                 continue;
             }
-            let server = self.ports.registry.address(entry.and_then(|entry| entry.server.as_deref()))?;
+            let recorded = entry.and_then(|entry| entry.server.as_deref()).or(origin.as_deref());
+            let server = self.ports.registry.address(recorded)?;
             let version = match entry {
                 Some(entry) => entry.version.clone(),
                 None => {
@@ -190,7 +193,8 @@ impl Extensions {
             let obtained = self.download((&name, &version), server, entry, outages).await?;
             let chain: Vec<String> = chain.iter().cloned().chain([name.clone()]).collect();
             let dependencies = &obtained.package.manifest.dependencies;
-            pending.extend(dependencies.iter().map(|needed| (needed.clone(), chain.clone())));
+            let server = &obtained.server;
+            pending.extend(dependencies.iter().map(|needed| (needed.clone(), chain.clone(), server.clone())));
             let needed_by = chain.iter().rev().nth(1).cloned();
             found.push((obtained, needed_by));
         }
@@ -207,16 +211,11 @@ impl Extensions {
         let Locked { text, mut lockfile } = locked;
         let now = self.clock.now().to_string();
         let mut update = Update { expected: text, ..Update::default() };
-        let mut pulled = Vec::new();
+        let (mut pulled, mut replaced) = (Vec::new(), Vec::new());
         for (obtained, needed_by) in found {
             let Obtained { package, checksum, server, channel } = obtained;
             let name = package.manifest.name.as_str();
-            let nested = lockfile.nested(name);
-            refuse_files_of_others(obtained, &nested)?;
             let old = lockfile.entry(name).cloned();
-            if !is_forced && let Some(there) = self.ports.pulled.contents(name, &nested).await? {
-                refuse_changed(obtained, old.as_ref(), &there)?;
-            }
             let entry = LockEntry {
                 name: name.to_owned(),
                 version: package.manifest.version.clone(),
@@ -231,19 +230,26 @@ impl Extensions {
             pulled.push(PulledExtension {
                 name: name.to_owned(),
                 version: entry.version.clone(),
-                previous: old.map(|old| old.version),
+                previous: old.as_ref().map(|old| old.version.clone()),
                 status: PullStatus::Pulled,
                 files: entry.files.len(),
                 server: server.clone(),
                 needed_by: needed_by.clone(),
             });
-            update.places.push(Placement {
-                name: name.to_owned(),
-                files: package.files.clone(),
-                nested,
-                only_missing: false,
-            });
             lockfile.put(entry);
+            replaced.push(old);
+        }
+        // What lies in which directory is only known once all of them are named.
+        for ((obtained, _), old) in found.iter().zip(replaced) {
+            let package = &obtained.package;
+            let name = package.manifest.name.as_str();
+            let nested = lockfile.nested(name);
+            refuse_files_of_others(package, &nested)?;
+            if !is_forced && let Some(there) = self.ports.pulled.contents(name, &nested).await? {
+                refuse_changed(obtained, old.as_ref(), &there)?;
+            }
+            let files = package.files.clone();
+            update.places.push(Placement { name: name.to_owned(), files, nested, only_missing: false });
         }
         update.lockfile = Some(lockfile.text());
         Ok(match self.change(update).await? {
@@ -259,9 +265,8 @@ enum Newest {
 }
 
 /// No package may bring files of an extension that lies in its directory.
-fn refuse_files_of_others(obtained: &Obtained, nested: &[String]) -> Result<(), ExtensionError> {
-    let manifest = &obtained.package.manifest;
-    let files = &obtained.package.files;
+pub(super) fn refuse_files_of_others(package: &Package, nested: &[String]) -> Result<(), ExtensionError> {
+    let Package { manifest, files } = package;
     let foreign =
         files.keys().find(|path| nested.iter().any(|nested| path.is_inside(nested) || path.as_str() == nested));
     match foreign {
@@ -278,7 +283,7 @@ fn refuse_files_of_others(obtained: &Obtained, nested: &[String]) -> Result<(), 
 /// What somebody has changed is not thrown away, unless it is said. What an interrupted pull has put in place already is
 /// no change.
 fn refuse_changed(obtained: &Obtained, entry: Option<&LockEntry>, there: &PulledFiles) -> Result<(), ExtensionError> {
-    let PulledFiles { files, others } = there;
+    let PulledFiles { files, others, .. } = there;
     let package = &obtained.package;
     let digests = package.digests();
     let is_same = files.iter().all(|(path, digest)| digests.get(path) == Some(digest));

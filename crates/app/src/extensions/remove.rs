@@ -46,8 +46,11 @@ impl Extensions {
                 let message = format!("the lockfile names no extension {name}");
                 return Err(Problem::error(Code::NOT_LOCKED, name, message).advise(advice).into());
             };
-            let there = self.ports.pulled.contents(name, &lockfile.nested(name)).await?.unwrap_or_default();
-            let listed = entry.inside();
+            let nested = lockfile.nested(name);
+            let there = self.ports.pulled.contents(name, &nested).await?.unwrap_or_default();
+            let mut listed = entry.inside();
+            // What lies in another extension belongs to that one, whatever this entry names.
+            listed.retain(|path| !nested.iter().any(|nested| path.is_inside(nested)));
             let own: BTreeMap<_, _> = there
                 .files
                 .iter()

@@ -44,6 +44,8 @@ pub struct PulledFiles {
     pub files: BTreeMap<RelativePath, Digest>,
     /// What is neither a file nor a directory, such as links.
     pub others: BTreeSet<RelativePath>,
+    /// The text of the manifest; `None` if there is none, or it is not UTF-8.
+    pub manifest: Option<String>,
 }
 
 /// Extensions and the lockfile, as they are to be.

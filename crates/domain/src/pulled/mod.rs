@@ -15,7 +15,7 @@ pub use self::{
     lockfile::Lockfile,
     manifest::{PackageManifest, dependencies},
     name::{ExtensionReference, is_name, is_scoped_name},
-    package::{Arranged, FileMode, Item, Package, PackageFile, Refusal, arrange},
+    package::{Arranged, FileMode, Item, Package, PackageBounds, PackageFile, Refusal, arrange},
     path::{LockedPath, is_bundle_cache, locked_path},
 };
 

@@ -29,6 +29,15 @@ pub enum Item {
     Link(RelativePath),
 }
 
+/// How much a package may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackageBounds {
+    /// Files.
+    pub files: u64,
+    /// Bytes of all files together.
+    pub bytes: u64,
+}
+
 /// What is wrong with the entries of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -47,6 +56,9 @@ pub enum Refusal {
     /// No name that files have everywhere.
     #[error("{0:?} is not a name that a file can have everywhere")]
     Name(String),
+    /// More than is allowed, once each link is a copy of what it leads to.
+    #[error("with what its links lead to, it holds more than {0}")]
+    TooLarge(String),
 }
 
 /// The files of a package below the extension, where they will lie.
@@ -61,7 +73,7 @@ pub struct Arranged {
 ///
 /// # Errors
 /// [`Refusal`]
-pub fn arrange(entries: Vec<(RelativePath, Item)>) -> Result<Arranged, Refusal> {
+pub fn arrange(entries: Vec<(RelativePath, Item)>, bounds: PackageBounds) -> Result<Arranged, Refusal> {
     let mut items: BTreeMap<RelativePath, Item> = BTreeMap::new();
     for (path, item) in entries {
         let is_litter = path.as_str().split('/').any(|segment| segment.starts_with("._"));
@@ -75,8 +87,17 @@ pub fn arrange(entries: Vec<(RelativePath, Item)>) -> Result<Arranged, Refusal> 
     refuse_one_for_two(items.keys())?;
     let top = top(&items).ok_or(Refusal::NoManifest)?;
     let mut files = BTreeMap::new();
+    let mut held = PackageBounds { files: 0, bytes: 0 };
     for (path, item) in &items {
         for (path, bytes) in resolve(&items, path, item, 0) {
+            held.files += 1;
+            held.bytes = held.bytes.saturating_add(bytes.len() as u64);
+            if held.files > bounds.files {
+                return Err(Refusal::TooLarge(format!("{} files", bounds.files)));
+            }
+            if held.bytes > bounds.bytes {
+                return Err(Refusal::TooLarge(format!("{} bytes", bounds.bytes)));
+            }
             let below = if top.is_empty() {
                 Some(path.as_str())
             } else {
@@ -243,7 +264,23 @@ mod tests {
     }
 
     fn names(entries: Vec<(RelativePath, Item)>) -> Result<Vec<String>, Refusal> {
-        Ok(arrange(entries)?.files.keys().map(ToString::to_string).collect())
+        Ok(arrange(entries, BOUNDS)?.files.keys().map(ToString::to_string).collect())
+    }
+
+    const BOUNDS: PackageBounds = PackageBounds { files: 20, bytes: 1_000 };
+
+    #[test]
+    fn copies_of_what_links_lead_to_count() {
+        let mut entries = vec![(path("manifest.yaml"), Item::File([0; 300].as_slice().into()))];
+        for number in 0..3 {
+            entries.push((path(&format!("l{number}")), Item::Link(path("manifest.yaml"))));
+        }
+        assert_eq!(names(entries.clone()), Err(Refusal::TooLarge("1000 bytes".into())));
+        entries.pop();
+        assert_eq!(names(entries).expect("a package").len(), 3);
+        let mut entries = files(&["manifest.yaml", "d/1", "d/2", "d/3"]);
+        entries.extend((0..6).map(|number| (path(&format!("l{number}")), Item::Link(path("d")))));
+        assert_eq!(names(entries), Err(Refusal::TooLarge("20 files".into())));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use mangrove_domain::{digest::Digest, failure::Fault, ports::PulledFiles, problem::Code, source::RelativePath};
+use mangrove_domain::{digest::Digest, failure::Fault, ports::PulledFiles, problem::Code, pulled::MANIFEST, source::RelativePath};
 
 use crate::{
     directory::Directory,
@@ -57,6 +57,9 @@ impl Walk<'_> {
                 let bytes = read::bytes(&path, Within::Unlinked, FileKind::Bundle);
                 let bytes = bytes.map_err(read::ReadError::into_fault)?;
                 self.found.files.insert(relative, Digest::of(&bytes));
+                if below == MANIFEST {
+                    self.found.manifest = String::from_utf8(bytes).ok();
+                }
             } else {
                 self.found.others.insert(relative);
             }

@@ -215,6 +215,27 @@ fn an_extension_inside_of_another_one_stays() {
 }
 
 #[test]
+fn extensions_of_one_change_may_lie_in_each_other() {
+    for was_there in [false, true] {
+        let scene = Scene::new();
+        if was_there {
+            scene.write(".swamp/pulled-extensions/@acme/aws/models/s3.ts", "old");
+        }
+        let update = Update {
+            places: vec![
+                placement("@acme/aws/cost", &[("models/c.ts", "cost")]),
+                Placement { nested: vec!["cost".to_owned()], ..placement("@acme/aws", &[("models/s3.ts", "new")]) },
+            ],
+            ..Update::default()
+        };
+        run(&scene.disk(), &update).expect("placed");
+        let files: Vec<(String, String)> = scene.files().into_iter().collect();
+        let file = |name: &str, text: &str| (format!(".swamp/pulled-extensions/@acme/aws/{name}"), text.to_owned());
+        assert_eq!(files, [file("cost/models/c.ts", "cost"), file("models/s3.ts", "new")], "{was_there}");
+    }
+}
+
+#[test]
 fn a_removal_takes_what_it_names_and_bundles_beside() {
     let scene = Scene::new();
     scene.write(".swamp/pulled-extensions/@acme/dns/models/a.ts", "a");

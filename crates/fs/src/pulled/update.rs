@@ -5,14 +5,20 @@ use std::{
     io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use mangrove_domain::{
+    failure::Fault,
     ports::{Placement, Removal, Update, UpdateError},
+    problem::Code,
     pulled::{DIRECTORY, FileMode},
     source::RelativePath,
 };
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::{
+    fs::{FlockOperation, Mode, flock},
+    io::Errno,
+};
 
 use super::{DiskPulledExtensions, contents, parted};
 use crate::{
@@ -25,6 +31,13 @@ use crate::{
 
 /// How the names of directories begin in which something is prepared. They are hidden, so that nobody looks into them.
 const PREFIX: &str = ".new-";
+
+/// How the names of directories begin in which something lies that could not be put back. They are hidden too, and stay.
+const KEPT: &str = ".kept-";
+
+/// How often the lock of the directory is tried, and what lies between two tries: a minute in all.
+const LOCK_TRIES: u32 = 600;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// Something that was done and can be undone.
 enum Done {
@@ -51,7 +64,7 @@ pub(super) fn carry_out(disk: &DiskPulledExtensions, update: &Update) -> Result<
     let directory =
         Directory::make(&disk.repository, &path).map_err(|error| failed(Operation::Create, &path, &error))?;
     // Released when the directory is closed.
-    flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(Operation::Lock, &path, &error.into()))?;
+    lock(&directory, &path, LOCK_TRIES).map_err(UpdateError::Failed)?;
     if disk.read_lockfile().map_err(UpdateError::Failed)?.text != update.expected {
         return Err(UpdateError::Moved);
     }
@@ -67,11 +80,41 @@ pub(super) fn carry_out(disk: &DiskPulledExtensions, update: &Update) -> Result<
         Err(_) => change.undo(),
     };
     let staging = staging.keep();
+    let failed = |(path, error): (PathBuf, io::Error)| io_fault(Operation::Write, &path, &error);
     if is_whole {
         // What was in place goes with it.
         let _ = directory.remove_all(staging.file_name().unwrap_or_default());
+        return outcome.map_err(|error| UpdateError::Failed(failed(error)));
     }
-    outcome.map_err(|(path, error)| failed(Operation::Write, &path, &error))
+    let kept = keep(disk, &staging);
+    outcome.map_err(|error| {
+        let fault = failed(error);
+        let message = format!("{}; what could not be put back lies in {}", fault.message, kept.display());
+        UpdateError::Failed(Fault { message, ..fault })
+    })
+}
+
+/// Gives what could not be put back a name that no later change clears away. Gives where it lies then.
+fn keep(disk: &DiskPulledExtensions, staging: &Path) -> PathBuf {
+    let name = staging.file_name().unwrap_or_default().to_string_lossy();
+    let kept = staging.with_file_name(format!("{KEPT}{}", name.strip_prefix(PREFIX).unwrap_or(&name)));
+    match atomic::rename(&disk.repository, staging, &kept) {
+        Ok(()) => kept,
+        Err(_) => staging.to_owned(),
+    }
+}
+
+/// Waits for whoever else changes extensions, but not for one who was stopped in the middle of it.
+fn lock(directory: &Directory, path: &Path, tries: u32) -> Result<(), Fault> {
+    for _ in 0..tries {
+        match flock(directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(io_fault(Operation::Lock, path, &error.into())),
+        }
+    }
+    let message = format!("another process has been changing {} for a long time", path.display());
+    Err(Fault::transient(Code::SOURCE_MOVING, "pulled:lock", message))
 }
 
 /// What processes left that were killed. None is at work: we hold the lock.
@@ -87,13 +130,16 @@ type Outcome = Result<(), (PathBuf, io::Error)>;
 
 impl Change<'_> {
     fn all(&mut self, update: &Update) -> Outcome {
+        // One that lies in another one comes after it: whoever takes the place of a directory takes it with all that is in it.
+        let mut places: Vec<&Placement> = update.places.iter().collect();
+        places.sort_by(|left, right| left.name.cmp(&right.name));
         let mut staged = Vec::new();
-        for placement in &update.places {
+        for placement in &places {
             staged.push(self.stage(placement)?);
         }
         #[cfg(target_os = "linux")]
         atomic::sync_file_system(&self.staging).map_err(|error| (self.staging.clone(), error))?;
-        for (placement, aside) in update.places.iter().zip(staged) {
+        for (placement, aside) in places.into_iter().zip(staged) {
             if placement.only_missing { self.fill(placement, &aside)? } else { self.place(placement, aside)? }
         }
         for removal in &update.removals {
@@ -276,5 +322,38 @@ impl Change<'_> {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn whoever_holds_the_directory_is_not_waited_for_without_end() {
+        let repository = tempfile::tempdir().expect("a directory");
+        let path = repository.path().join(DIRECTORY);
+        let directory = Directory::make(repository.path(), &path).expect("a directory");
+        let other = fs::File::open(&path).expect("a directory");
+        flock(&other, FlockOperation::LockExclusive).expect("a lock");
+        let fault = lock(&directory, &path, 2).expect_err("it is held");
+        assert_eq!(fault.class, mangrove_domain::failure::FailureClass::Transient);
+        assert!(fault.message.contains(DIRECTORY), "{fault}");
+        drop(other);
+        lock(&directory, &path, 2).expect("it is free");
+    }
+
+    #[test]
+    fn what_could_not_be_put_back_is_not_cleared_away() {
+        let repository = tempfile::tempdir().expect("a directory");
+        let directory = repository.path().join(DIRECTORY);
+        fs::create_dir_all(directory.join(".new-abc/1")).expect("a directory");
+        fs::write(directory.join(".new-abc/1/a.ts"), "precious").expect("a file");
+        let disk = DiskPulledExtensions::new(repository.path(), repository.path(), vec!["lock.json".to_owned()]);
+        let kept = keep(&disk, &directory.join(".new-abc"));
+        carry_out(&disk, &Update::default()).expect("nothing to do");
+        assert_eq!(fs::read_to_string(kept.join("1/a.ts")).expect("it is there"), "precious");
     }
 }
