@@ -666,3 +666,75 @@ fn a_lockfile_that_names_bundles_beside_the_extension_is_healthy() {
     let listed = sandbox.json(&["extension", "list"]);
     assert_eq!(listed["extensions"][0]["missing"], Value::Array(Vec::new()));
 }
+
+#[test]
+fn one_that_lies_in_what_it_needs_is_pulled_with_it() {
+    let world = World::new();
+    let aws =
+        FakeExtension::new("@acme/aws", "2026.05.01.1", "models: [m.ts]").file("models/m.ts", &model("@acme/aws"));
+    let cost = FakeExtension::new("@acme/aws/cost", "2026.05.01.1", "models: [m.ts]\ndependencies: [\"@acme/aws\"]")
+        .file("models/m.ts", &model("@acme/aws/cost"));
+    world.registry.publish_extension(aws);
+    world.registry.publish_extension(cost);
+    world.good(&["pull", "@acme/aws/cost"]);
+    assert_eq!(
+        world.pulled(),
+        [
+            "@acme/aws/cost/manifest.yaml",
+            "@acme/aws/cost/models/m.ts",
+            "@acme/aws/manifest.yaml",
+            "@acme/aws/models/m.ts"
+        ]
+    );
+    assert_eq!(world.json(&["install"])["upToDate"], 2);
+}
+
+#[test]
+fn what_is_needed_is_looked_for_where_the_one_that_needs_it_came_from() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    world.good(&["pull", "@acme/dns"]);
+    let low = FakeExtension::new("@acme/low", "2026.05.01.1", "models: [m.ts]").file("models/m.ts", "");
+    world.registry.publish_extension(low);
+    let next = FakeExtension::new("@acme/dns", "2026.05.02.1", "models: [dns.ts]\ndependencies: [\"@acme/low\"]");
+    world.registry.publish_extension(next.file("models/dns.ts", &model("@acme/dns")));
+    // Nobody names the registry: its address is the one of the lockfile.
+    world.sandbox.json(&["extension", "pull", "@acme/dns"]);
+    assert_eq!(world.lock()["@acme/low"]["serverUrl"], world.registry.url().trim_end_matches('/'));
+}
+
+#[test]
+fn files_of_another_version_than_the_locked_one_are_not_up_to_date() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    world.registry.publish_extension(dns("2026.05.02.1"));
+    world.good(&["pull", "@acme/dns@2026.05.01.1"]);
+    let old = world.sandbox.tree.read(LOCKFILE).expect("a lockfile");
+    world.good(&["pull", "@acme/dns@2026.05.02.1"]);
+    world.sandbox.write(LOCKFILE, &old);
+    let before = world.files();
+    let output = world.run(&["install", "--json"]);
+    assert_eq!(output.code, 1, "{output}");
+    assert_eq!(output.document()["entries"][0]["status"], "failed");
+    assert!(output.stdout.contains("are those of 2026.05.02.1"), "{output}");
+    assert_eq!(world.files(), before);
+    world.good(&["pull", "@acme/dns@2026.05.01.1", "--force"]);
+    assert_eq!(world.json(&["install"])["upToDate"], 1);
+}
+
+#[test]
+fn a_link_in_the_place_of_a_locked_file_is_not_called_mended() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    world.good(&["pull", "@acme/dns"]);
+    let place = world.sandbox.tree.path(format!("{PULLED}/@acme/dns/README.md"));
+    fs::remove_file(&place).expect("it is there");
+    symlink("manifest.yaml", &place).expect("a link");
+    let output = world.run(&["install"]);
+    assert_eq!(output.code, 1, "{output}");
+    fs::remove_file(&place).expect("it is there");
+    fs::create_dir(&place).expect("a directory");
+    fs::write(place.join("x"), "x").expect("a file");
+    let output = world.run(&["install"]);
+    assert_eq!(output.code, 1, "{output}");
+}

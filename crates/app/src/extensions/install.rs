@@ -142,7 +142,10 @@ fn refuse_other_files(
         return Ok(());
     }
     let name = entry.name.as_str();
-    let message = format!("files of {name} are missing, and others were changed: {}", some(others.into_iter()));
+    let message = format!(
+        "files of {name} are missing, and others were changed or stand in their places: {}",
+        some(others.into_iter())
+    );
     let reference = format!("{name}@{}", entry.version);
     let again = Advice::new(UserAction::PullExtension { name: reference, is_forced: true });
     Err(Problem::error(Code::LOCK_DRIFT, name, message).advise(again.and(" replaces them")).into())

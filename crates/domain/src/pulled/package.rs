@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn copies_of_what_links_lead_to_count() {
-        let mut entries = vec![(path("manifest.yaml"), Item::File([0; 300].as_slice().into()))];
+        let mut entries = vec![(path("manifest.yaml"), Item::File([0_u8; 300].as_slice().into()))];
         for number in 0..3 {
             entries.push((path(&format!("l{number}")), Item::Link(path("manifest.yaml"))));
         }

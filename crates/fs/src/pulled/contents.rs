@@ -2,7 +2,9 @@
 
 use std::{io, path::Path};
 
-use mangrove_domain::{digest::Digest, failure::Fault, ports::PulledFiles, problem::Code, pulled::MANIFEST, source::RelativePath};
+use mangrove_domain::{
+    digest::Digest, failure::Fault, ports::PulledFiles, problem::Code, pulled::MANIFEST, source::RelativePath,
+};
 
 use crate::{
     directory::Directory,
