@@ -72,7 +72,11 @@ export const model = {
           // A predicate and a selection over records, in CEL.
           queried: await context.queryData(`modelName == "${of}" && specName == "plant" && attributes.count > 1`, "name"),
           records: (await context.readModelData(of, "plant")).map(({ name }) => name).sort(),
-          names: (await repository.findAllForModel(type, definition.id)).map(({ name }) => name).sort(),
+          // Reports about the model are data of it, too.
+          names: (await repository.findAllForModel(type, definition.id))
+            .filter(({ tags }) => tags.type !== "report")
+            .map(({ name }) => name)
+            .sort(),
           versions: await repository.listVersions(type, definition.id, "beans"),
           content: bytes && JSON.parse(new TextDecoder().decode(bytes)).crop,
           vaults: (await context.vaultService.getVaultNames()).sort(),
