@@ -68,6 +68,7 @@ fn the_tour_shows_what_it_says() {
     contexts(&sandbox);
     data_between_steps(&sandbox);
     order(&sandbox);
+    reports(&sandbox);
 }
 
 /// `workflows/workflow-values.yaml`
@@ -229,6 +230,14 @@ fn order(sandbox: &Sandbox) {
         self::steps(&failing).into_iter().map(|(name, mut step)| (name, step["status"].take())).collect();
     let expected = [("breaks", "failed"), ("later", "pending"), ("sweep", "succeeded")];
     assert_eq!(statuses, expected.map(|(name, status)| (name.to_owned(), json!(status))));
+}
+
+/// `extensions/reports`
+fn reports(sandbox: &Sandbox) {
+    let season = sandbox.run(&["report", "get", "@tour/season", "--markdown"]).stdout;
+    assert!(season.starts_with("# models: succeeded\n") && season.contains("- drown: north.water failed"), "{season}");
+    let bed = sandbox.json(&["report", "get", "@tour/bed-report", "--model", "north"]);
+    assert_eq!(bed["json"], json!({ "method": "look", "arguments": { "crop": "beans" }, "written": [] }));
 }
 
 #[test]
