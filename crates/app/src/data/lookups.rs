@@ -98,7 +98,8 @@ impl DataLookups {
         for record in records {
             let text = |key: &str| record.get(key).and_then(Json::as_str).unwrap_or_default();
             let (spec, name) = (text("specName").to_owned(), text("name").to_owned());
-            if text("dataType") == DATA_TYPE {
+            let is_report = record.get("tags").is_some_and(|tags| tags.get("reportName").is_some());
+            if text("dataType") == DATA_TYPE && is_report {
                 continue;
             }
             if text("dataType") == DataKind::File.as_str() {

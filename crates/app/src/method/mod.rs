@@ -354,10 +354,8 @@ async fn prepare(
     let given = rendered(&renderer, definition.arguments_of(call.method), Stage::HAND_OVER).await?;
     let has_checks = checks::names(description).next().is_some();
     let reads_secrets = shown::reads_secrets(call);
-    let unresolved_arguments = match has_checks || reads_secrets {
-        true => Some(unresolved_arguments(call, &renderer).await?),
-        false => None,
-    };
+    let unresolved_arguments =
+        if has_checks || reads_secrets { Some(unresolved_arguments(call, &renderer).await?) } else { None };
     let as_written = unresolved_arguments.as_ref().filter(|_| has_checks);
     let as_written = as_written.map_or(Json::Null, |written| arguments::merge(&[&written.global, &written.method]));
     let schema = &method.arguments;

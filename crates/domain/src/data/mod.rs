@@ -130,7 +130,7 @@ impl DataHandle {
     /// True for what a report says.
     #[must_use]
     pub fn is_report(&self) -> bool {
-        self.tag("type") == Some(DATA_TYPE)
+        self.tag("type") == Some(DATA_TYPE) && self.tag("reportName").is_some()
     }
 
     /// True if nothing is to be found under its name any more.

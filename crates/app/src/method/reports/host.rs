@@ -9,7 +9,10 @@ use mangrove_domain::{
     source::SourceId,
 };
 
-use crate::method::{files::listed_file, host::Host};
+use crate::method::{
+    files::listed_file,
+    host::{Host, Looking},
+};
 
 /// Answers the context of a report: its log, the repositories, the files of its extension, and nothing else of a method's.
 pub(super) struct ReportHost {
@@ -25,7 +28,7 @@ impl MethodHost for ReportHost {
     async fn call(&self, call: HostCall) -> Result<Json, String> {
         let function = call.function.as_str();
         if function == "log" || function.starts_with("data.") || function.starts_with("definition.") {
-            return self.host.call(call).await;
+            return Looking(Arc::clone(&self.host)).call(call).await;
         }
         if function == "extensionFile" {
             let manifest = self.sources.manifest(&self.source).await;

@@ -1,6 +1,9 @@
 //! The reports after a run of a workflow.
 
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+use std::{
+    sync::{Arc, Mutex, atomic::AtomicBool},
+    time::Duration,
+};
 
 use mangrove_domain::{
     data::{Owner, OwnerKind},
@@ -48,10 +51,14 @@ pub(crate) struct WorkflowEnded<'a> {
     pub(crate) budget: &'a Arc<RunBudget>,
 }
 
+/// How long the reports about a run take together, where no step limits them.
+const LIMIT: Duration = Duration::from_mins(5);
+
 /// Makes the reports.
 pub(crate) async fn after_workflow(services: &Services, ended: &WorkflowEnded<'_>) -> Vec<ReportRecord> {
     let WorkflowEnded { workflow, record, steps, environment, .. } = ended;
-    let methods: Vec<&str> = steps.iter().map(|step| step.called.method.as_str()).collect();
+    let ran = steps.iter().filter(|step| step.status != "skipped");
+    let methods: Vec<&str> = ran.map(|step| step.called.method.as_str()).collect();
     let candidates = report::candidates([summaries::WORKFLOW], [], &workflow.reports, &methods);
     let host = Arc::new(host(services, ended));
     let context = context_of(ended);
@@ -72,7 +79,7 @@ pub(crate) async fn after_workflow(services: &Services, ended: &WorkflowEnded<'_
         place: Place { host: &host, suffix: None, owner },
         occasion: Occasion::Workflow,
         options: ended.options,
-        deadline: ended.deadline,
+        deadline: Some(ended.deadline.unwrap_or_else(|| Instant::now() + LIMIT)),
         context,
         summary: &summary,
     };

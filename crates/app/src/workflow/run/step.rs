@@ -246,7 +246,11 @@ async fn nested(
         workflow: Arc::clone(workflow),
         inputs,
         trigger: format!("run {}", context.run_id),
-        options: RunOptions { fail_on: Some(context.fail_on), ..RunOptions::default() },
+        options: RunOptions {
+            fail_on: Some(context.fail_on),
+            reports: context.reports.clone(),
+            ..RunOptions::default()
+        },
         file_problem: None,
     })
 }
