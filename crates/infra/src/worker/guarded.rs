@@ -95,6 +95,7 @@ impl Guarded {
     }
 
     /// The child's own process, for signals; `None` if it has ended.
+    #[cfg(feature = "deno")]
     pub(crate) fn process(&self) -> Option<Pid> {
         self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
     }
