@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
+use super::tree;
+
 /// A variable and the members that are taken of it, by constant names.
 type Path = Vec<String>;
 
@@ -29,31 +31,9 @@ pub(super) fn asked_for(expression: &IdedExpr) -> Vec<Path> {
             _ => false,
         };
         found.extend(asks.then(|| path(expression, &[])).flatten());
-        open.extend(parts(expression));
+        open.extend(tree::parts(expression));
     }
     found.into_iter().collect()
-}
-
-/// The expressions that an expression consists of.
-fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
-    match &expression.expr {
-        Expr::Select(select) => vec![&select.operand],
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
-        Expr::Comprehension(inner) => {
-            vec![&inner.iter_range, &inner.accu_init, &inner.loop_cond, &inner.loop_step, &inner.result]
-        }
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => map.entries.iter().flat_map(|entry| parts_of_entry(&entry.expr)).collect(),
-        Expr::Struct(value) => value.entries.iter().flat_map(|entry| parts_of_entry(&entry.expr)).collect(),
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => Vec::new(),
-    }
-}
-
-fn parts_of_entry(entry: &EntryExpr) -> Vec<&IdedExpr> {
-    match entry {
-        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-        EntryExpr::StructField(field) => vec![&field.value],
-    }
 }
 
 /// Adds what `expression` reads; `bound` are the variables of the comprehensions around it.

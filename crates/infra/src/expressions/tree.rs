@@ -28,7 +28,8 @@ pub(super) fn calls(tree: &IdedExpr, name: &str) -> bool {
     false
 }
 
-fn parts(node: &IdedExpr) -> Vec<&IdedExpr> {
+/// The expressions that an expression consists of.
+pub(super) fn parts(node: &IdedExpr) -> Vec<&IdedExpr> {
     match &node.expr {
         Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::Comprehension(it) => {
