@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-/// A version `YYYY.MM.DD.N` with a real date of the Gregorian calendar; ordered by date, then number.
+/// A version `YYYY.MM.DD.N` with a real date of the Gregorian calendar; ordered by date, then number. What publishes from
+/// continuous integration writes seconds or microseconds since 1970 for the number, so it is as long as a whole number can be
+/// here: 38 digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CalendarVersion {
     year: u16,
     month: u8,
     day: u8,
-    number: u32,
+    number: u128,
 }
 
 /// The text is no calendar version.
@@ -30,7 +32,7 @@ impl CalendarVersion {
         let is_number = |part: &&str, lengths: std::ops::RangeInclusive<usize>| {
             lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
         };
-        if !is_number(year, 4..=4) || !is_number(month, 2..=2) || !is_number(day, 2..=2) || !is_number(number, 1..=9) {
+        if !is_number(year, 4..=4) || !is_number(month, 2..=2) || !is_number(day, 2..=2) || !is_number(number, 1..=38) {
             return Err(error());
         }
         let version = Self {
@@ -60,5 +62,25 @@ fn days_in_month(year: u16, month: u8) -> u8 {
 impl fmt::Display for CalendarVersion {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:04}.{:02}.{:02}.{}", self.year, self.month, self.day, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_has_as_many_digits_as_a_clock_gives() {
+        let version = |text: &str| CalendarVersion::parse(text).ok();
+        let number = "9".repeat(38);
+        for text in ["2026.08.06.1", "2026.08.06.1784424438", "2026.08.06.1784424438123456", &format!("2026.08.06.{number}")]
+        {
+            assert_eq!(version(text).map(|version| version.to_string()).as_deref(), Some(text));
+        }
+        assert!(version("2026.08.06.9") < version("2026.08.06.1784424438"));
+        assert!(version("2026.08.06.1784424438") < version("2026.08.07.1"));
+        for text in ["2026.08.06.", "2026.08.06.1a", "2026.08.06.-1", "2026.8.6.1", "2026.02.29.1", "2026.08.06.1.1"] {
+            assert!(version(text).is_none(), "{text}");
+        }
     }
 }
