@@ -366,6 +366,15 @@ fn f09_checks_stop_a_method_that_changes_something() {
     ] {
         assert!(run(&sandbox, &[&say as &[&str], skipped].concat()).is_object(), "{skipped:?}");
     }
+    // Whoever leaves checks out of a run leaves them out of the runs that its steps start.
+    let inner = workflow("{type: model_method, modelIdOrName: hello, methodName: say}");
+    let outer = workflow("{type: workflow, workflowIdOrName: w}").replace('2', "3").replace("name: w\n", "name: outer\n");
+    let sandbox = echo(&[HELLO, &inner, &outer.replace("workflow-w.yaml", "workflow-outer.yaml")].concat());
+    sandbox.write("extensions/models/echo.ts", &ECHO.replace("// further", checks));
+    for (skipped, code) in [(&[][..], 1), (&["--skip-checks"], 0)] {
+        let output = sandbox.run(&[&["workflow", "run", "outer"] as &[&str], skipped].concat());
+        assert_eq!(output.code, code, "{output}");
+    }
     let skipping = [HELLO, "checks: {skip: [throws], require: [never]}\n"].concat();
     let sandbox = echo(&skipping);
     sandbox.write("extensions/models/echo.ts", &ECHO.replace("// further", checks));

@@ -324,6 +324,7 @@ async fn a_workflow_is_summed_up_after_its_end() {
     insta::assert_snapshot!(short(&record.reports), @r#"
     @swamp/workflow-summary workflow: report-swamp-workflow-summary report-swamp-workflow-summary-json
     @acme/all workflow: report-acme-all report-acme-all-json
+    @acme/method method: MG0705 the report `@acme/method` is about a method and is never made where it is named
     @acme/none workflow: MG0705 the report `@acme/none` could not be made: unknown report type `@acme/none`; no source claims this type; did you mean `@acme/all` or `@acme/method` or `@acme/other`?
     "#);
     let (handle, text) = content(&bench, WORKFLOW_ID, "report-swamp-workflow-summary").await;

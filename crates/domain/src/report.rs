@@ -264,6 +264,9 @@ mod tests {
         let limited = Selection { only_for: vec![("@t/c".to_owned(), texts(&["go"]))], ..selection(&["@t/c"], &[]) };
         assert_eq!(told(&limited, "run"), "@s/sum @t/a @t/b");
         assert_eq!(told(&limited, "go"), "@s/sum @t/a @t/b @t/c!");
+        // An entry without methods holds for all, whatever another entry of its name says.
+        let twice = Selection { require: names(&["@t/c", "@t/c"]), ..limited };
+        assert_eq!(told(&twice, "run"), "@s/sum @t/a @t/b @t/c!");
     }
 
     #[test]

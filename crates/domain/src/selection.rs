@@ -43,11 +43,12 @@ impl Selection {
         self.skip.iter().any(|skipped| skipped.value == name)
     }
 
-    /// True if a name is insisted on where these methods ran.
+    /// True if a name is insisted on where these methods ran: by an entry without methods, or by one that has one of them.
     #[must_use]
     pub fn requires(&self, name: &str, methods: &[&str]) -> bool {
-        let mut limits = self.only_for.iter().filter(|(limited, _)| limited == name).map(|(_, only)| only).peekable();
-        let is_named = self.require.iter().any(|required| required.value == name);
-        is_named && (limits.peek().is_none() || limits.flatten().any(|method| methods.contains(&method.as_str())))
+        let entries = self.require.iter().filter(|required| required.value == name).count();
+        let limits: Vec<&[String]> =
+            self.only_for.iter().filter(|(limited, _)| limited == name).map(|(_, only)| only.as_slice()).collect();
+        entries > limits.len() || limits.concat().iter().any(|method| methods.contains(&method.as_str()))
     }
 }

@@ -136,7 +136,12 @@ impl Service {
         let Some((handle, text)) = self.data_item(&place(newest.name.clone()), Some(version)).await? else {
             return Err(ReportError::None { report, known });
         };
-        let json = self.data_item(&place(json_name(&newest.name)), Some(version)).await?;
+        let json_place = place(json_name(&newest.name));
+        let version = json_version(&handle, &self.data_versions(&json_place).await?);
+        let json = match version {
+            Some(version) => self.data_item(&json_place, Some(version)).await?,
+            None => None,
+        };
         Ok(StoredReport {
             model_name: name_of(&handle),
             markdown: String::from_utf8_lossy(&text.bytes).into_owned(),
@@ -166,6 +171,16 @@ impl Service {
     }
 }
 
+/// Which version of the JSON of a report belongs to this text. Here it is stored just before it, by the same call; versions need
+/// not have the same numbers, since calls side by side store both, and one of the two may have failed. Other programs may store
+/// them the other way round, under one number.
+fn json_version(text: &DataHandle, versions: &[DataHandle]) -> Option<u32> {
+    let of_call = || versions.iter().filter(|json| json.run_id == text.run_id && json.owner == text.owner);
+    let before = of_call().filter(|json| json.written_at <= text.written_at);
+    let stored = before.max_by_key(|json| (json.written_at, json.version));
+    stored.or_else(|| of_call().find(|json| json.version == text.version)).map(|json| json.version)
+}
+
 /// True for a report about a workflow, or about a method that it called.
 fn is_of(handle: &DataHandle, workflow: &Workflow) -> bool {
     handle.model_id == workflow.id || handle.owner.workflow_id.as_deref() == Some(workflow.id.as_str())
@@ -174,4 +189,48 @@ fn is_of(handle: &DataHandle, workflow: &Workflow) -> bool {
 fn none(model: &str) -> Problem {
     let message = format!("`{model}` has no data");
     Problem::error(mangrove_domain::problem::Code::UNKNOWN_NAME, model.to_owned(), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use mangrove_domain::{
+        data::{DataKind, Owner},
+        time::Timestamp,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_text_has_the_json_of_its_own_call() {
+        let handle = |version: u32, step: &str, written_at: i64| DataHandle {
+            data_id: String::new(),
+            model_id: "m".to_owned(),
+            model_type: "t".to_owned(),
+            spec_name: String::new(),
+            name: "report-x".to_owned(),
+            kind: DataKind::File,
+            version,
+            size_bytes: 0,
+            checksum: None,
+            content_type: MARKDOWN.to_owned(),
+            lifetime: "30d".to_owned(),
+            garbage_collection: Json::Null,
+            is_streaming: false,
+            tags: Vec::new(),
+            owner: Owner { step_name: Some(step.to_owned()), ..Owner::default() },
+            is_deleted: false,
+            renamed_to: None,
+            run_id: "r".to_owned(),
+            written_at: Timestamp::from_millis(written_at),
+        };
+        // Two steps at one moment, and one whose text was lost.
+        let versions = [handle(1, "lost", 0), handle(2, "a", 1), handle(3, "b", 2)];
+        assert_eq!(json_version(&handle(1, "b", 3), &versions), Some(3));
+        assert_eq!(json_version(&handle(2, "a", 4), &versions), Some(2));
+        assert_eq!(json_version(&handle(3, "c", 5), &versions), None, "its JSON was not stored");
+        assert_eq!(json_version(&handle(3, "b", 1), &versions), Some(3), "the text was stored first");
+        // Two calls of one step.
+        let versions = [handle(1, "a", 1), handle(2, "a", 5)];
+        assert_eq!(json_version(&handle(1, "a", 2), &versions), Some(1));
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mangrove_domain::{
     json::Json,
     ports::{Call, OpenRequest, RunError, Takes},
+    problem::Code,
     report::{Candidate, Occasion, ReportOptions, ReportScope},
     run::{ReportRecord, RunProblem},
     source::Kind,
@@ -21,7 +22,7 @@ use super::{
     summaries,
 };
 use crate::{
-    method::{Services, host::Host, opening},
+    method::{Services, host::Host, opening, problem},
     secrets::Environment,
     types::ReadyType,
 };
@@ -53,12 +54,19 @@ pub(super) struct Made {
     pub(super) missing: Option<RunProblem>,
 }
 
+/// Why nobody has a report.
+struct Missing(RunProblem);
+
 impl Maker<'_> {
     /// Makes what is wanted of these, one after the other. When the run is cancelled, the others are left out.
     pub(super) async fn make(&self, candidates: Vec<Candidate>) -> Made {
         let mut made = Made::default();
         for candidate in candidates.iter().filter(|candidate| self.options.may_want(candidate)) {
             let (scope, outcome) = match summaries::built_in(&candidate.name) {
+                Some(scope) if !self.occasion.may_suit(scope) => match self.out_of_place(&candidate.name, scope) {
+                    Some(error) => (scope, Err(error)),
+                    None => continue,
+                },
                 Some(scope) if !self.is_wanted(candidate, scope, &[]) => continue,
                 Some(scope) => (scope, Ok((self.summary)())),
                 None => {
@@ -68,7 +76,7 @@ impl Maker<'_> {
                     match self.of_extension(candidate).await {
                         Ok(None) => continue,
                         Ok(Some((scope, outcome))) => (scope, outcome),
-                        Err(error) => {
+                        Err(Missing(error)) => {
                             if candidate.is_required {
                                 made.missing.get_or_insert_with(|| error.clone());
                             }
@@ -94,33 +102,46 @@ impl Maker<'_> {
         made
     }
 
-    /// True if a report of this scope and with these labels is made now. Says so if it never could be.
+    /// True if a report of this scope and with these labels is made now.
     fn is_wanted(&self, candidate: &Candidate, scope: ReportScope, labels: &[&str]) -> bool {
-        if !self.occasion.may_suit(scope) {
-            let (name, scope) = (&candidate.name, scope.as_str());
-            self.host.remark(&format!("the report `{name}` is about a {scope} and is never made where it is named"));
-        }
         self.occasion.suits(scope) && self.options.wants(candidate, labels)
     }
 
-    /// What a report of an extension says; `None` if it is not wanted, and an error if there is none.
+    /// Says of a report that it is about something else than what it is named for: in the log of the step, and for a workflow,
+    /// which has no log, as the error that this gives.
+    fn out_of_place(&self, name: &str, scope: ReportScope) -> Option<RunProblem> {
+        let message =
+            format!("the report `{name}` is about a {} and is never made where it is named", scope.as_str());
+        match self.occasion {
+            Occasion::Workflow => Some(problem(Code::REPORT_FAILED, message)),
+            Occasion::Method { .. } => {
+                self.host.remark(&message);
+                None
+            }
+        }
+    }
+
+    /// What a report of an extension says; `None` if it is not wanted.
     async fn of_extension(
         &self,
         candidate: &Candidate,
-    ) -> Result<Option<(ReportScope, Result<Report, RunProblem>)>, RunProblem> {
+    ) -> Result<Option<(ReportScope, Result<Report, RunProblem>)>, Missing> {
         let name = &candidate.name;
-        let ready = self.in_time(name, async { Ok(self.find(name).await) }).await.and_then(|found| found);
-        let ready = match ready {
-            Ok(ready) => ready,
+        let ready = match self.in_time(name, async { Ok(self.find(name).await) }).await {
+            Ok(Ok(ready)) => ready,
             // Its labels are not known.
-            Err(_) if !self.options.wants(candidate, &[]) => return Ok(None),
-            Err(error) => return Err(error),
+            Ok(Err(_)) | Err(_) if !self.options.wants(candidate, &[]) => return Ok(None),
+            Ok(Err(error)) => return Err(Missing(error)),
+            Err(error) => return Ok(Some((self.occasion.usual_scope(), Err(error)))),
         };
         let details = &ready.description.details;
         let scope = details.get("scope").and_then(Json::as_str).and_then(ReportScope::parse);
         let scope = scope.unwrap_or(self.occasion.usual_scope());
         let labels = details.get("labels").and_then(Json::as_array).unwrap_or_default();
         let labels: Vec<&str> = labels.iter().filter_map(Json::as_str).collect();
+        if !self.occasion.may_suit(scope) {
+            return Ok(self.out_of_place(name, scope).map(|error| (scope, Err(error))));
+        }
         if !self.is_wanted(candidate, scope, &labels) {
             return Ok(None);
         }

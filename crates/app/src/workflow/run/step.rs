@@ -248,6 +248,7 @@ async fn nested(
         trigger: format!("run {}", context.run_id),
         options: RunOptions {
             fail_on: Some(context.fail_on),
+            checks: context.checks.clone(),
             reports: context.reports.clone(),
             ..RunOptions::default()
         },
