@@ -654,6 +654,7 @@ impl Bench {
             expressions: &CelExpressions,
             schemas: &JsonSchemas,
             calendar: Some(&self.calendar),
+            is_before_run: false,
         };
         listed(&validate::validate(&self.library().await, tools))
     }

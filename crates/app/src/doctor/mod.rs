@@ -185,6 +185,7 @@ fn examine_documents(
         expressions: expressions.as_ref(),
         schemas: schemas.as_ref(),
         calendar: calendar.as_deref(),
+        is_before_run: false,
     };
     let found = workflow::validate(library, tools);
     let errors = found.iter().filter(|problem| problem.severity == Severity::Error);

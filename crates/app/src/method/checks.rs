@@ -6,7 +6,9 @@ use mangrove_domain::{
     definition::Definition,
     description::{Description, MethodDescription},
     failure::Fault,
+    form::Located,
     json::Json,
+    nearest,
     ports::{Call, MethodHost, MethodRunner, OpenRequest, RunError, Session, Takes},
 };
 
@@ -52,6 +54,26 @@ pub fn names(description: &Description) -> impl Iterator<Item = &str> + Clone {
     declared(description).iter().map(|(name, _)| name.as_str())
 }
 
+/// A name under the `checks` of a definition that no check of its type has.
+pub(crate) struct UnknownCheck<'a> {
+    pub(crate) name: &'a Located<String>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// The names that no check has: what was to be insisted on would not be, and nobody would know.
+pub(crate) fn unknown<'a>(description: &Description, definition: &'a Definition) -> Vec<UnknownCheck<'a>> {
+    let is_unknown = |name: &&Located<String>| !names(description).any(|known| known == name.value);
+    let named = definition.checks.require.iter().chain(&definition.checks.skip).filter(is_unknown);
+    named
+        .map(|name| UnknownCheck {
+            name,
+            message: format!("`{}` has no check `{}`", description.type_name, name.value),
+            hint: nearest::hint(&name.value, names(description)),
+        })
+        .collect()
+}
+
 /// The checks to run before a method, in the order of the type.
 #[must_use]
 pub fn selected<'a>(
@@ -68,7 +90,7 @@ pub fn selected<'a>(
         Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
     };
     let is_selected = |(name, check): &&(String, Json)| {
-        let is_named = |names: &[mangrove_domain::form::Located<String>]| names.iter().any(|it| it.value == *name);
+        let is_named = |names: &[Located<String>]| names.iter().any(|it| it.value == *name);
         if texts(check, "appliesTo").is_some_and(|methods| !methods.contains(&method.name))
             || is_named(&definition.checks.skip)
         {
@@ -154,7 +176,7 @@ fn objections_of(name: &str, outcome: &Json) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use mangrove_domain::{definition::Selection, form::Located, json_text, type_name::TypeName};
+    use mangrove_domain::{definition::Selection, json_text, type_name::TypeName};
 
     use super::*;
 

@@ -40,6 +40,13 @@ pub(super) async fn check(
     host: &Arc<Host>,
 ) -> Result<(), RunProblem> {
     let method = method_of(&ready.description, call.method, &ready.left_out)?;
+    if let Some(checks::UnknownCheck { name, message, hint }) =
+        checks::unknown(&ready.description, call.definition).into_iter().next()
+    {
+        let (label, at) = (label(call), name.position(&call.definition.file));
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        return Err(problem(Code::UNKNOWN_NAME, format!("`{label}` was not started: {at}: {message}{hint}")));
+    }
     let selected = checks::selected(&ready.description, call.definition, method, call.checks);
     if !selected.is_empty() {
         let as_host = Arc::new(Looking(Arc::clone(host))) as Arc<dyn MethodHost>;

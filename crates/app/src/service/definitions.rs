@@ -18,7 +18,7 @@ use super::{base::Service, documents::ValidateError, error::ServiceError};
 use crate::{
     method::{arguments, model_kind},
     types::{NotReady, Types as _},
-    workflow::validate::{self, Tools},
+    workflow::validate,
 };
 
 /// A definition to be made.
@@ -180,12 +180,7 @@ impl Service {
         };
         let named = wanted.iter().map(|definition| definition.type_name.value.clone()).collect();
         let types = self.refreshed_types(&named, &library.reports()).await?;
-        let tools = Tools {
-            types: &types,
-            expressions: self.repository.expressions.as_ref(),
-            schemas: self.repository.schemas.as_ref(),
-            calendar: None,
-        };
+        let tools = self.tools(&types);
         let examine = |definition: &Arc<Definition>| ExaminedDefinition {
             problems: validate::validate_definition(&library, definition, tools),
             file: definition.file.clone(),

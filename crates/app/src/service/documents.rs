@@ -89,20 +89,30 @@ impl Service {
             return Ok(Validation { problems: library.problems_of(&broken.file).cloned().collect() });
         }
         let workflow = name.map(|name| library.workflow(name)).transpose().map_err(ValidateError::Unknown)?;
-        let mut named = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
-        named.retain(|name: &TypeName| builtin::model(name).is_none());
+        let named = types_of(&library, workflow.map(Arc::as_ref));
         let types = self.refreshed_types(&named, &library.reports()).await?;
-        let tools = Tools {
-            types: &types,
+        let problems = match workflow {
+            None => validate::validate(&library, self.tools(&types)),
+            Some(workflow) => validate::validate_workflow(&library, workflow, self.tools(&types)),
+        };
+        Ok(Validation { problems })
+    }
+
+    /// What keeps a workflow from being run, as far as it is known before.
+    pub(super) async fn mistakes(&self, library: &Library, workflow: &Workflow) -> Result<Vec<Problem>, ServiceError> {
+        let types = self.refreshed_types(&types_of(library, Some(workflow)), &BTreeSet::new()).await?;
+        Ok(validate::before_run(library, workflow, self.tools(&types)))
+    }
+
+    /// What validation looks things up in.
+    pub(super) fn tools<'a>(&'a self, types: &'a CatalogTypes) -> Tools<'a> {
+        Tools {
+            types,
             expressions: self.repository.expressions.as_ref(),
             schemas: self.repository.schemas.as_ref(),
             calendar: self.options.calendar.as_deref(),
-        };
-        let problems = match workflow {
-            None => validate::validate(&library, tools),
-            Some(workflow) => validate::validate_workflow(&library, workflow, tools),
-        };
-        Ok(Validation { problems })
+            is_before_run: false,
+        }
     }
 
     /// The types of the catalog, after the model types and reports that are named were brought up to date.
@@ -185,4 +195,11 @@ impl Service {
     pub fn parse(&self, name: &str, text: &str) -> Result<Json, DocumentError> {
         Ok(self.repository.documents.parse(name, text)?.root.to_json())
     }
+}
+
+/// The types of extensions that one workflow uses, or all workflows and definitions.
+fn types_of(library: &Library, workflow: Option<&Workflow>) -> BTreeSet<TypeName> {
+    let mut named = workflow.map_or_else(|| library.types(), |workflow| library.types_of(workflow));
+    named.retain(|name: &TypeName| builtin::model(name).is_none());
+    named
 }

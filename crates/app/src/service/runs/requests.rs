@@ -112,6 +112,10 @@ impl Service {
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
+                let mistakes = self.mistakes(&library, &workflow).await?;
+                if !mistakes.is_empty() {
+                    return Err(StartError::Problems(mistakes).into());
+                }
                 RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
             }
             Runnable::Method { definition, method } => {

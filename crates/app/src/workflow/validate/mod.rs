@@ -44,6 +44,9 @@ pub struct Tools<'a> {
     pub schemas: &'a dyn SchemaValidator,
     /// Understands schedules; without one, what they say is not looked at.
     pub calendar: Option<&'a dyn Calendar>,
+    /// True right before a run: what does not keep it from going well is not looked at, such as the trigger, reports, and the
+    /// global arguments of an instance, which count only when a method reads them.
+    pub is_before_run: bool,
 }
 
 pub(crate) use trigger::recurrence;
@@ -73,6 +76,14 @@ pub fn validate(library: &Library, tools: Tools<'_>) -> Vec<Problem> {
 pub fn validate_workflow(library: &Library, workflow: &Workflow, tools: Tools<'_>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = library.problems_of(&workflow.file).cloned().collect();
     problems.extend(check(library, workflow, tools, true));
+    sorted(problems)
+}
+
+/// What keeps a workflow from being run, as far as it is known before. Types that are not ready do not: a run waits for them, and
+/// says why.
+pub(crate) fn before_run(library: &Library, workflow: &Workflow, tools: Tools<'_>) -> Vec<Problem> {
+    let mut problems = check(library, workflow, Tools { is_before_run: true, ..tools }, true);
+    problems.retain(|problem| problem.severity == Severity::Error && problem.code != Code::UNKNOWN_TYPE);
     sorted(problems)
 }
 
@@ -127,7 +138,9 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
     for node in definition.global_arguments.iter().chain(nodes) {
         expressions::check(findings, node, None, tools.expressions);
     }
-    reports::check(findings, &definition.reports, Occasion::Method { has_failed: false }, tools.types);
+    if !tools.is_before_run {
+        reports::check(findings, &definition.reports, Occasion::Method { has_failed: false }, tools.types);
+    }
     let Some(description) = describe(findings, &definition.type_name, tools) else { return };
     // What was written for an older version of the type is not what its schema says: upgrades change it before a call.
     let is_current = upgrades::pending(&description, definition).is_empty();
@@ -144,14 +157,9 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
             unknown_method(findings, &description, &given.method);
         }
     }
-    let checks = checks::names(&description);
-    for name in definition.checks.require.iter().chain(&definition.checks.skip) {
-        if !checks.clone().any(|known| known == name.value) {
-            let hint = nearest::hint(&name.value, checks.clone());
-            let position = findings.at(name);
-            let message = format!("`{}` has no check `{}`", description.type_name, name.value);
-            findings.error(Code::UNKNOWN_NAME, position, message, hint.map(Advice::from));
-        }
+    for checks::UnknownCheck { name, message, hint } in checks::unknown(&description, definition) {
+        let position = findings.at(name);
+        findings.error(Code::UNKNOWN_NAME, position, message, hint.map(Advice::from));
     }
 }
 
@@ -193,14 +201,16 @@ fn unknown_method(findings: &mut Findings<'_>, description: &Description, method
 fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definitions: bool) -> Vec<Problem> {
     let mut findings = Findings::new(&workflow.file);
     let mut problems = Vec::new();
-    trigger::check(&mut findings, workflow, tools.calendar);
-    if let Some(trigger) = &workflow.trigger
-        && let Some(inputs) = &trigger.inputs
-    {
-        expressions::check_trigger(&mut findings, inputs, trigger.schedule.is_some(), tools.expressions);
+    if !tools.is_before_run {
+        trigger::check(&mut findings, workflow, tools.calendar);
+        if let Some(trigger) = &workflow.trigger
+            && let Some(inputs) = &trigger.inputs
+        {
+            expressions::check_trigger(&mut findings, inputs, trigger.schedule.is_some(), tools.expressions);
+        }
+        reports::check(&mut findings, &workflow.reports, Occasion::Workflow, tools.types);
     }
     order::check(&mut findings, workflow);
-    reports::check(&mut findings, &workflow.reports, Occasion::Workflow, tools.types);
     let mut named = BTreeSet::new();
     for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
         check_step_expressions(&mut findings, workflow, step, tools.expressions);
@@ -320,7 +330,7 @@ fn check_call(
     let at = findings.at(method);
     let is_routed = matches!(target, Target::Instance { .. }) && step_global.is_none();
     if let Target::Instance { .. } = target {
-        let is_new = library.definition(&definition.name.value).is_err();
+        let is_new = !tools.is_before_run && library.definition(&definition.name.value).is_err();
         instance::check(
             findings,
             &instance::Call { described, description: &description, is_new, step_inputs, step_global, at: &at },
