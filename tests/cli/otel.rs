@@ -161,31 +161,43 @@ fn ancestry(span: &Span, all: &[Span]) -> Vec<String> {
     names
 }
 
-#[test]
-fn a_run_is_a_trace_from_the_run_to_what_was_built_for_it() {
+/// The spans of a command in a repository where nothing is built, and everything that was sent.
+fn traced(arguments: &[&str]) -> (Vec<Span>, String) {
     let sandbox = greeter();
     let (address, received) = collector(usize::MAX);
     let output = sandbox
         .command()
-        .args(["workflow", "run", "hello", "--json", "--input", "name=hunter2-the-secret"])
+        .args(arguments)
+        .args(["--json", "--input", "name=hunter2-the-secret"])
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"))
         .output()
         .expect("the program starts");
     assert!(output.status.success(), "{output:?}");
     let bodies: Vec<Vec<u8>> = received.try_iter().collect();
-    let all: Vec<Span> = bodies.iter().flat_map(|body| spans(body)).collect();
-    let named = |name: &str| all.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name}: {all:#?}"));
-    assert_eq!(ancestry(named("method"), &all), ["method", "step", "job", "run"]);
-    for part in ["build", "inspect"] {
-        assert_eq!(ancestry(named(part), &all), [part, "attempt", "carry-out", "method", "step", "job", "run"]);
+    (bodies.iter().flat_map(|body| spans(body)).collect(), String::from_utf8_lossy(&bodies.concat()).into_owned())
+}
+
+#[test]
+fn a_run_is_a_trace_from_the_run_to_what_was_built_for_it() {
+    for (arguments, name, builds) in [
+        (["model", "run", "greeter", "greet"].as_slice(), "greeter.greet", ["method", "step", "job", "run"].as_slice()),
+        // What a workflow needs is built before it begins.
+        (&["workflow", "run", "hello"], "hello", &["validate"]),
+    ] {
+        let (all, sent) = traced(arguments);
+        let named =
+            |name: &str| all.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name}: {all:#?}"));
+        assert_eq!(ancestry(named("method"), &all), ["method", "step", "job", "run"]);
+        for part in ["build", "inspect"] {
+            assert_eq!(ancestry(named(part), &all), [&[part, "attempt", "carry-out"], builds].concat());
+        }
+        let run = &named("run").attributes;
+        assert_eq!((run["name"].as_str(), run["status"].as_str()), (name, "succeeded"), "{run:?}");
+        assert_eq!(named("method").attributes["model"], "@acme/greeter");
+        assert_eq!(named("attempt").attributes["source"], "extensions/models/greeter.ts");
+        assert!(sent.contains("service.name") && sent.contains("mangrove"), "who it is");
+        assert!(!sent.contains("hunter2"), "no input is in it");
     }
-    let run = &named("run").attributes;
-    assert_eq!((run["name"].as_str(), run["status"].as_str()), ("hello", "succeeded"), "{run:?}");
-    assert_eq!(named("method").attributes["model"], "@acme/greeter");
-    assert_eq!(named("attempt").attributes["source"], "extensions/models/greeter.ts");
-    let sent = String::from_utf8_lossy(&bodies.concat()).into_owned();
-    assert!(sent.contains("service.name") && sent.contains("mangrove"), "who it is");
-    assert!(!sent.contains("hunter2"), "no input is in it");
 }
 
 #[test]

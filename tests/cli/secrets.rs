@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::sandbox::{Output, Sandbox, files_below};
+use crate::{
+    methods::ECHO,
+    sandbox::{Output, Sandbox, files_below},
+};
 
 const SECRET: &str = "s3cret/\"value\"-äöü\nsecond-line-of-it";
 
@@ -133,5 +136,30 @@ fn secrets_reach_neither_disk_nor_output() {
     for file in files_below(&sandbox.tree.root()) {
         let bytes = fs::read(&file).expect("a file");
         is_clean(&file.display().to_string(), &String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn what_a_type_calls_sensitive_among_the_inputs_of_a_call_is_neither_kept_nor_shown() {
+    let sandbox = Sandbox::new("");
+    let quiet = ECHO
+        .replace("text: member({ type: \"string\" }", "text: member({ type: \"string\", sensitive: true }")
+        .replace("const tell = async (args, context) => {", "const tell = async () => {};\nconst unused = async (args, context) => {");
+    sandbox.write("extensions/models/echo.ts", &quiet);
+    let typed = ["--input", "text=typed-in-clear", "--input", "host=h"];
+    let call = |type_name: &str| sandbox.run(&[&["model", "run", type_name, "say", "n"] as &[&str], &typed].concat());
+    let inputs_of_last = || {
+        let run = sandbox.json(&["run", "list"])["runs"][0]["runId"].as_str().expect("a run").to_owned();
+        sandbox.json(&["run", "show", &run])["inputs"].clone()
+    };
+    assert_eq!(call("@t/echo").code, 0);
+    assert_eq!(inputs_of_last(), json!({"host": "h", "text": "***"}));
+    // Nobody knows what is sensitive where the type cannot be built.
+    sandbox.write("extensions/models/echo.ts", &quiet.replace("@t/echo", "@t/gone").replace("const record", "const record ="));
+    assert_eq!(call("@t/gone").code, 1);
+    assert_eq!(inputs_of_last(), json!({"host": "***", "text": "***"}));
+    for file in files_below(&sandbox.tree.root()) {
+        let bytes = fs::read(&file).expect("a file");
+        assert!(!String::from_utf8_lossy(&bytes).contains("typed-in-clear"), "{}", file.display());
     }
 }

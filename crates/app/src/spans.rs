@@ -8,6 +8,11 @@ use mangrove_domain::{
 };
 use tracing::{Span, field::Empty, info_span};
 
+/// What is found out about a workflow before it begins; what it needs is built in it.
+pub(crate) fn validation(workflow: &str) -> Span {
+    info_span!("validate", workflow)
+}
+
 /// A run, below whatever called it.
 pub(crate) fn run(record: &RunRecord) -> Span {
     let RunRecord { id, name, trigger, .. } = record;

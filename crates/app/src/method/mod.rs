@@ -55,7 +55,7 @@ use tracing::Instrument as _;
 use crate::{
     data::{Models, Records},
     render::{Lookups, Renderer, Scope, Stage},
-    secrets::{Environment, Placeholders},
+    secrets::{Environment, HiddenInputs, Placeholders},
     spans,
     types::Types,
     vault::Vaults,
@@ -318,6 +318,10 @@ async fn prepare(
     let description = callee.description().as_ref();
     let definition = call.definition;
     let method = method_of(description, call.method, callee.left_out())?;
+    if call.is_single {
+        let reports::Sensitive { global, method } = reports::sensitive(description, call.method);
+        call.environment.hide_inputs(HiddenInputs::At([global, method].concat()));
+    }
     let about = definition_json(definition);
     // The shell gets secrets in another way than in its command.
     let placeholders = matches!(callee, Callee::BuiltIn(_)).then(Placeholders::default);

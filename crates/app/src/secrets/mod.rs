@@ -47,6 +47,19 @@ pub struct Environment {
     of_vaults: Mutex<BTreeSet<String>>,
     /// Expressions as they are written, with `${{ }}`.
     left: Mutex<BTreeSet<String>>,
+    /// Of the inputs of the run.
+    hidden_inputs: Mutex<HiddenInputs>,
+}
+
+/// Inputs of a run that are shown to nobody, and written down nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HiddenInputs {
+    #[default]
+    None,
+    /// Nobody knows yet which are sensitive.
+    All,
+    /// By the members that lead to them.
+    At(Vec<Vec<String>>),
 }
 
 impl Environment {
@@ -193,6 +206,25 @@ impl Environment {
             }
             Json::Null | Json::Bool(_) | Json::Number(_) => data.clone(),
         }
+    }
+
+    /// From now on these inputs are hidden, and no others.
+    pub(crate) fn hide_inputs(&self, hidden: HiddenInputs) {
+        *self.hidden_inputs.lock().unwrap_or_else(PoisonError::into_inner) = hidden;
+    }
+
+    /// The inputs of the run as they are written down and shown.
+    pub(crate) fn shown_inputs(&self, inputs: &Json) -> Json {
+        let hidden = self.hidden_inputs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shown = match &hidden {
+            HiddenInputs::None => inputs.clone(),
+            HiddenInputs::At(paths) => vault::redacted(inputs, paths, MASK),
+            HiddenInputs::All => {
+                let names = inputs.as_object().unwrap_or_default().iter().map(|(name, _)| vec![name.clone()]);
+                vault::redacted(inputs, &names.collect::<Vec<_>>(), MASK)
+            }
+        };
+        self.mask_json(&shown)
     }
 
     /// The value with every text in it masked, keys too.

@@ -24,6 +24,7 @@ use crate::{
         inputs::{self, Mistakes},
         known::CatalogTypes,
         library::{Layout, Library},
+        run::Engine,
         triggers::LibrarySchedules,
         validate::{self, Tools},
     },
@@ -98,9 +99,18 @@ impl Service {
         Ok(Validation { problems })
     }
 
-    /// What keeps a workflow from being run, as far as it is known before.
-    pub(super) async fn mistakes(&self, library: &Library, workflow: &Workflow) -> Result<Vec<Problem>, ServiceError> {
-        let types = self.refreshed_types(&types_of(library, Some(workflow)), &BTreeSet::new()).await?;
+    /// What keeps a workflow from being run, as far as it is known before. Its types are brought up to date as its steps do it,
+    /// who then find that it was done just now.
+    pub(super) async fn mistakes(
+        &self,
+        engine: &Engine,
+        library: &Library,
+        workflow: &Workflow,
+    ) -> Result<Vec<Problem>, ServiceError> {
+        engine.bring_up_to_date(&types_of(library, Some(workflow))).await;
+        let unclaimed = |_: &Kind, _: &TypeName| Unclaimed::default();
+        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), self.types().await?, unclaimed).await;
+        let types = types.map_err(ServiceError::Scan)?;
         Ok(validate::before_run(library, workflow, self.tools(&types)))
     }
 

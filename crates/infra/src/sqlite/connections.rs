@@ -9,6 +9,10 @@ use sqlx::{
 
 use super::{BusyPolicy, Layout};
 
+/// The pages that a connection keeps for itself, in KiB. Each of them fills with time, also where nobody reads a page twice; what
+/// is read again soon the system still has.
+const CACHE_KIBIBYTES: u32 = 256;
+
 /// How every connection is opened; further pragmas belong here.
 pub(super) fn connect_options(path: &Path, layout: &Layout, busy: BusyPolicy) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -16,6 +20,8 @@ pub(super) fn connect_options(path: &Path, layout: &Layout, busy: BusyPolicy) ->
         .busy_timeout(busy.busy_timeout)
         .synchronous(layout.synchronous)
         .foreign_keys(true)
+        // Negative: KiB, not pages.
+        .pragma("cache_size", format!("-{CACHE_KIBIBYTES}"))
 }
 
 pub(super) fn writer_pool(options: SqliteConnectOptions) -> SqlitePool {

@@ -39,7 +39,7 @@ pub(super) fn handles(handles: &[DataHandle], environment: &Environment) -> Vec<
 }
 
 /// Which arguments of a method its type calls sensitive.
-pub(super) fn sensitive(description: &Description, method: &str) -> Sensitive {
+pub(in crate::method) fn sensitive(description: &Description, method: &str) -> Sensitive {
     let global = description.details.get("globalArguments").map(vault::sensitive_paths).unwrap_or_default();
     let method = description.method(method).map(|method| vault::sensitive_paths(&method.arguments)).unwrap_or_default();
     Sensitive { global, method }

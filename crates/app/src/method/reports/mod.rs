@@ -14,6 +14,7 @@ use mangrove_domain::{json::Json, problem::Code, report::ReportOptions, run::Run
 pub use summaries::{built_in, built_in_names};
 pub(crate) use workflow::{WorkflowEnded, after_workflow};
 
+pub(super) use context::sensitive;
 pub(super) use method::{MethodEnded, after_method};
 
 use super::problem;

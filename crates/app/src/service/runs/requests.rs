@@ -9,12 +9,14 @@ use mangrove_domain::{
     run::{RunHeader, RunLookup, RunRecord},
     workflow::Workflow,
 };
+use tracing::Instrument as _;
 
 use super::{active::Start, handle::RunHandle, live::RunEvents};
 use crate::{
     method::{Services, definitions::Definitions},
-    secrets::Environment,
+    secrets::{Environment, HiddenInputs},
     service::{base::Service, error::ServiceError},
+    spans,
     workflow::{
         inputs,
         library::Library,
@@ -112,7 +114,8 @@ impl Service {
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
-                let mistakes = self.mistakes(&library, &workflow).await?;
+                let span = spans::validation(&workflow.name.value);
+                let mistakes = self.mistakes(&engine, &library, &workflow).instrument(span).await?;
                 if !mistakes.is_empty() {
                     return Err(StartError::Problems(mistakes).into());
                 }
@@ -126,7 +129,12 @@ impl Service {
             }
         };
         let request = RunRequest { options, ..request };
-        self.begin(engine, library, &file, request, self.expression_environment()).await
+        let environment = self.expression_environment();
+        if request.workflow.is_single_call() {
+            // The call says which of them may be seen, when it knows its type.
+            environment.hide_inputs(HiddenInputs::All);
+        }
+        self.begin(engine, library, &file, request, environment).await
     }
 
     /// A workflow with the values that everything in it has before a run with these inputs. Nothing runs.

@@ -132,7 +132,7 @@ pub(super) async fn save(
     lines: &Lines,
 ) -> Result<Arc<RunRecord>, RunStoreError> {
     let written_at = record.is_open().then(|| services.clock.now());
-    let inputs = environment.mask_json(&record.inputs);
+    let inputs = environment.shown_inputs(&record.inputs);
     let record = Arc::new(RunRecord { inputs, written_at, ..record.clone() });
     services.runs.save(&lines.added_to(RunRecord::clone(&record))).await?;
     observer.recorded(&record);

@@ -79,7 +79,7 @@ impl<'a> Execution<'a> {
     /// Carries the run out and gives its last record.
     pub(super) async fn finish(mut self) -> Result<RunRecord, NotRecorded> {
         let context = self.context;
-        let inputs = context.environment.mask_json(&self.record.inputs);
+        let inputs = context.environment.shown_inputs(&self.record.inputs);
         context.observe(RunChange::Started(Arc::new(RunRecord { inputs, ..self.record.clone() })));
         self.advance();
         let mut cadence = self.write_down().await;

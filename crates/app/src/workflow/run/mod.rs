@@ -14,14 +14,16 @@ mod single;
 mod step;
 mod under_way;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use mangrove_domain::{
     json::Json,
     problem::{Code, Problem},
     report::ReportOptions,
     run::{AssertSeverity, RunProblem, RunRecord, RunStatus},
+    type_name::TypeName,
     workflow::{
         MAXIMUM_NESTING, Workflow,
         resume::{self, NotResumed},
@@ -176,6 +178,12 @@ impl Engine {
     pub fn instance_request(type_name: &str, name: &str, method: &str, inputs: Json, trigger: String) -> RunRequest {
         let workflow = Arc::new(single::of_instance(type_name, name, method, &inputs));
         RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
+    }
+
+    /// Brings model types up to date, side by side; what keeps one from it is told by the steps that need it.
+    pub(crate) async fn bring_up_to_date(&self, types: &BTreeSet<TypeName>) {
+        let kind = method::model_kind();
+        join_all(types.iter().map(|name| self.services.types.ready(&kind, name))).await;
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.
