@@ -300,6 +300,7 @@ impl Machine {
         } else {
             thrown.type_name().to_owned()
         };
+        let message = format!("{message}{}", ask("ledTo").unwrap_or_default());
         let place = member("stack").and_then(|stack| {
             // Frames of the prelude say nothing to an author.
             let is_theirs = |line: &&str| line.starts_with("at ") && !line.contains("mangrove:");

@@ -6,6 +6,7 @@ const { apply, deleteProperty, getOwnPropertyDescriptor, ownKeys } = Reflect;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const replace = uncurry(String.prototype.replace);
 const test = uncurry(RegExp.prototype.test);
+const includes = uncurry(String.prototype.includes);
 const { parse, stringify } = JSON;
 const { create } = Object;
 const { isArray } = Array;
@@ -177,6 +178,30 @@ const isSchema = (value) =>
  * gets the host's answer passes it to `settle`. The number 0 asks for no answer. `sendNow(name, text)` waits for the answer,
  * `{ succeeded, text }`. `makeContext` is that of `context.js`.
  */
+/** How far an error is followed to what caused it, and how many errors are told of one that stands for several. */
+const MOST_CAUSES = 5;
+const MOST_ERRORS = 3;
+/** What led to an error, to stand behind its own text: its causes, and the errors that it stands for. */
+export const ledTo = (thrown, depth = 0) => {
+  try {
+    if (depth === MOST_CAUSES || typeof thrown !== "object" || thrown === null) return "";
+    const { name, message, cause, errors } = thrown;
+    let text = "";
+    if (name === "AggregateError" && isArray(errors)) {
+      for (let index = 0; index < errors.length && index < MOST_ERRORS; index += 1) {
+        text += `; ${show(errors[index])}${ledTo(errors[index], depth + 1)}`;
+      }
+      if (errors.length > MOST_ERRORS) text += `; and ${errors.length - MOST_ERRORS} more`;
+    }
+    if (cause === undefined || cause === null) return text;
+    // Many say it in their own words already.
+    const isTold = typeof message === "string" && typeof cause.message === "string" && includes(message, cause.message);
+    return `${text}${isTold ? "" : `; caused by ${show(cause)}`}${ledTo(cause, depth + 1)}`;
+  } catch {
+    return "";
+  }
+};
+
 export const makeCalls = (send, sendNow, makeContext) => {
   const pending = create(null);
   let lastRequest = 0;

@@ -2,7 +2,7 @@
 // holds its exports. Whatever runs after that moment uses intrinsics captured here, so that nothing an extension
 // does to the built-ins changes what the host learns (design/inspection.md).
 
-import { makeCalls } from "mangrove:calls";
+import { ledTo, makeCalls } from "mangrove:calls";
 import { makeContext } from "mangrove:context";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 
@@ -27,10 +27,25 @@ delete globalThis.InternalError;
 
 // What a stack leads to is the function of each frame, those of the kit among them. As in other engines, a function in
 // strict mode is not given away; names and places are.
-const nativePrepare = ErrorIntrinsic.prepareStackTrace;
 ErrorIntrinsic.prepareStackTrace = (_error, sites) => sites;
 Reflect.defineProperty(getPrototypeOf(new ErrorIntrinsic().stack[0]), "getFunction", { value: () => undefined });
-ErrorIntrinsic.prepareStackTrace = nativePrepare;
+// A stack begins with what was thrown, as in other engines: code logs it and nothing else.
+const errorText = uncurry(ErrorIntrinsic.prototype.toString);
+const stackOf = (error, sites) => {
+  let stack = "";
+  try {
+    stack = errorText(error);
+  } catch {
+    // What it says of itself cannot be read; where it was made can.
+  }
+  for (let index = 0; index < sites.length; index += 1) {
+    const site = sites[index];
+    const place = site.isNative() ? "native" : `${site.getFileName()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+    stack += `\n    at ${site.getFunctionName() || "<anonymous>"} (${place})`;
+  }
+  return stack;
+};
+ErrorIntrinsic.prepareStackTrace = stackOf;
 
 // ---------------------------------------------------------------------------------------------------------------
 // Stand-ins: what an engine without input and output does not have.
@@ -322,6 +337,7 @@ export const limitBehind = (thrown) => {
 // ---------------------------------------------------------------------------------------------------------------
 // Calls.
 
+export { ledTo };
 const calls = makeCalls(host.request, host.requestNow, makeContext);
 export const { settle, start, abort } = calls;
 if (inspecting) {

@@ -171,6 +171,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     assert_eq!(value.to_string(), r#"["/nowhere/a",null,"/nowhere/a"]"#, "an absent NODE_ENV is no refusal");
     assert_fault(call(&mut *granted, "token", &host).await, &[Code::PERMISSION_DENIED]);
     drop(granted);
+    errors_say_what_led_to_them(&*runner, &host).await;
 
     let error = open(&*runner, "export const other = 1;").await.err().expect("the export is not there");
     assert_fault(Err(error), &[Code::UNKNOWN_METHOD]);
@@ -347,4 +348,39 @@ impl MethodHost for Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         Ok(answer)
     }
+}
+
+/// Errors that others led to, and what a stack begins with.
+const ERRORS: &str = "const far = new RangeError('far away');
+    export const model = { methods: {
+        caused: { execute: () => { throw new Error('outer', { cause: new TypeError('the reason', { cause: far }) }); } },
+        told: { execute: () => { throw new Error('outer: far away', { cause: far }); } },
+        several: { execute: () => Promise.any([1, 2, 3, 4].map((n) => Promise.reject(new Error(`no ${n}`)))) },
+        round: { execute: () => { const error = new Error('round'); error.cause = error; throw error; } },
+        text: { execute: () => { throw new Error('outer', { cause: 'a text' }); } },
+        stack: { execute: () => {
+            class Own extends Error { name = 'OwnError'; }
+            const made = new Own('full');
+            try { null.x; } catch (error) { return [new Error('disk full').stack, made.stack, error.stack].map((it) => it.split('\\n')[0]); }
+        } },
+    } };";
+
+async fn errors_say_what_led_to_them(runner: &dyn MethodRunner, host: &Arc<Recorder>) {
+    let mut session = open(runner, ERRORS).await.expect("a model opens");
+    for (method, expected) in [
+        ("caused", "Error: outer; caused by TypeError: the reason; caused by RangeError: far away"),
+        ("told", "Error: outer: far away"),
+        ("several", "AggregateError; Error: no 1; Error: no 2; Error: no 3; and 1 more"),
+        ("round", "Error: round"),
+        ("text", "Error: outer; caused by a text"),
+    ] {
+        let error = call(&mut *session, method, host).await.expect_err("a throw is an error");
+        let RunError::Threw { message, .. } = error else { panic!("{method}: {error:?}") };
+        // Not every engine says in its own words what `Promise.any` says.
+        assert_eq!(message.replace(": All promises were rejected", ""), expected, "{method}");
+    }
+    let value = call(&mut *session, "stack", host).await.expect("stacks are texts");
+    let first: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    assert_eq!(first[..2], ["Error: disk full", "Error: full"], "a stack begins with what was thrown");
+    assert!(first[2].starts_with("TypeError: ") && first[2].len() > 11, "{first:?}");
 }

@@ -2,7 +2,7 @@
 // it is a line with a marker that only this file and the host know, and the length, then JSON. Whatever else appears on
 // standard output is what the extension prints, and the host logs it (design/running.md).
 
-import { encode as toJson, makeCalls } from "./calls.js";
+import { encode as toJson, ledTo, makeCalls } from "./calls.js";
 import { makeContext } from "./context.js";
 
 const { parse } = JSON;
@@ -147,7 +147,7 @@ const describe = (thrown) => {
     }
     const lines = (member(thrown, "stack") ?? "").split("\n").filter((text) => text.trim().startsWith("at "));
     const line = lines.find((text) => text.includes(home) && !text.includes(`${home}worker.js`)) ?? lines[0];
-    return { kind: "threw", message: textOf(thrown), place: line?.trim().replaceAll(home, "") ?? null, denial };
+    return { kind: "threw", message: `${textOf(thrown)}${ledTo(thrown)}`, place: line?.trim().replaceAll(home, "") ?? null, denial };
   } catch {
     return { kind: "threw", message: "something that cannot be read", place: null, denial: null };
   }
