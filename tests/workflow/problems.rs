@@ -569,3 +569,55 @@ name: [
     models/g.yaml:1:7: unclosed bracket '['
     "#);
 }
+
+#[tokio::test]
+async fn inputs_that_only_a_definition_reads_have_to_come_from_somewhere() {
+    let files = |workflow_inputs: &str, definition_inputs: &str, step_inputs: &str| {
+        let jobs = format!(
+            "  - name: j\n    steps:\n      - name: s\n        task: {{type: model_method, modelIdOrName: reader, methodName: size, inputs: {{{step_inputs}}}}}\n"
+        );
+        format!(
+            "//- /models/reader.yaml
+id: 00000000-0000-4000-8000-000000000002
+name: reader
+type: '@acme/thing'
+{definition_inputs}methods: {{size: {{arguments: {{size: '${{{{ inputs.count + size(inputs.?label.orValue(\"\")) }}}}'}}}}}}
+{}",
+            workflow(&jobs).replace("jobs:", &format!("{workflow_inputs}jobs:"))
+        )
+    };
+    insta::assert_snapshot!(Bench::new(&files("", "", "")).problems().await, @r#"
+    workflows/w.yaml:7:71: models/reader.yaml:4:36 reads `inputs.count`, and neither this step nor the workflow has an input `count` — add `count` to the inputs of the step
+    "#);
+    for (workflow_inputs, definition_inputs, step_inputs) in [
+        ("inputs: {properties: {count: {type: integer}}}\n", "", ""),
+        ("", "inputs: {properties: {count: {type: integer, default: 2}}}\n", ""),
+        ("", "", "count: 3"),
+        // What the step says stands over what the definition says.
+        ("", "", "size: 3"),
+    ] {
+        let found = Bench::new(&files(workflow_inputs, definition_inputs, step_inputs)).problems().await;
+        assert!(!found.contains("count"), "{workflow_inputs} {definition_inputs} {step_inputs}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_step_says_of_its_data_is_held_against_the_type() {
+    let jobs = "  - name: j
+    steps:
+      - name: first
+        guard: '${{ inputs.size > 1 }}'
+        task: {type: model_method, modelIdOrName: thing, methodName: size, inputs: {size: 1, stage: dev}}
+        dataOutputOverrides: [{specName: state, vary: [stage, size, zone]}, {specName: stat, lifetime: 1d}]
+      - name: after
+        dependsOn: [{step: first, condition: {type: always}}]
+        task: {type: model_method, modelIdOrName: thing, methodName: size, inputs: {size: 1}}
+      - name: last
+        dependsOn: [{step: after, condition: {type: always}}]
+        task: {type: model_method, modelIdOrName: thing, methodName: size, inputs: {size: 1}}
+";
+    insta::assert_snapshot!(of_jobs(jobs).await, @r#"
+    workflows/w.yaml:9:69: names vary by `zone`, which is no input of this step or of the workflow — add `zone` to the inputs of the step
+    workflows/w.yaml:9:88 (warning): `@acme/thing` writes no `stat`, so nothing is overridden — did you mean `state`?
+    "#);
+}

@@ -9,7 +9,7 @@ use mangrove_domain::{
     time::Timestamp,
 };
 
-use crate::bench::{Action, Bench, json, told, workflow};
+use crate::bench::{Action, Bench, json, step, told, workflow};
 
 const SECRET: &str = "s3cret-value";
 const ID: &str = "00000000-0000-4000-8000-000000000003";
@@ -264,5 +264,15 @@ async fn an_input_cannot_bring_an_expression_into_global_arguments() {
             let global = Json::object([("region", Json::from(given)), ("zone", Json::from("z1"))]);
             assert_eq!(bench.calls()[0].context.get("globalArgs"), Some(&global));
         }
+    }
+}
+
+#[tokio::test]
+async fn what_waits_until_a_method_is_called_is_told_where_it_stands() {
+    for text in ["env.NOWHERE", "vault.get(nowhere, K)"] {
+        let steps = step("s", "run", "").replace("methodName: run", &format!("methodName: run, inputs: {{a: '${{{{ {text} }}}}'}}"));
+        let bench = Bench::new(&workflow(&jobs(&steps)));
+        let error = bench.run("{}").await.jobs[0].steps[0].error.clone().expect("an error");
+        assert!(error.message.starts_with("workflows/w.yaml:"), "{}", error.message);
     }
 }

@@ -175,9 +175,9 @@ async fn secrets_in_variables_and_what_is_missing() {
     for (call, expected) in [
         (
             "vault.get(v, NONE)",
-            "vault.get(v, NONE): the vault `v` (vaults/mock/v.yaml) has no secret `NONE`; `mangrove vault put v NONE` adds it",
+            "`vault.get(v, NONE)`: the vault `v` (vaults/mock/v.yaml) has no secret `NONE`; `mangrove vault put v NONE` adds it",
         ),
-        ("vault.get(w, K)", "vault.get(w, K): unknown vault `w`"),
+        ("vault.get(w, K)", "`vault.get(w, K)`: unknown vault `w`"),
     ] {
         let bench = Bench::new(&format!("{VAULT}{}", command(&format!("{{run: 'echo ${{{{ {call} }}}}'}}"))));
         let record = bench.run("{}").await;

@@ -143,8 +143,10 @@ async fn secrets_are_in_values_and_masked_in_what_is_told() {
     assert_eq!(world.environment.mask("Bearer ss"), "Bearer ss", "shorter than three characters");
     let both = world.handed_over("${{ vault.get(my-vault, 'Client ID') }}:${{ vault.get(v, key) }}").await;
     assert_eq!(both, r#""Client IDClient ID:keykey""#);
-    let call = "`vault.get(nowhere, k)`: vault.get(nowhere, k): there is no vault `nowhere`";
+    let call = "`vault.get(nowhere, k)`: there is no vault `nowhere`";
     assert!(world.handed_over("${{ vault.get(nowhere, k) }}").await.ends_with(call));
+    let call = "vault.get(nowhere, k): there is no vault `nowhere`";
+    assert!(world.handed_over("${{ vault.get(v, key) + vault.get(nowhere, k) }}").await.ends_with(call));
     assert_eq!(world.handed_over("${{ {\"a\": [vault.get(v, abc)] } }}").await, r#"{"a":["abcabc"]}"#);
 }
 

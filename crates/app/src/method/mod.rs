@@ -40,6 +40,7 @@ use mangrove_domain::{
     document::Node,
     inputs,
     json::Json,
+    position::Position,
     permission::Permissions,
     ports::{
         Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, RunStore, SchemaValidator, Shell, SourceTree,
@@ -119,6 +120,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) method: &'a str,
     /// The step's arguments, rendered.
     pub(crate) inputs: &'a Json,
+    /// Where somebody wrote them.
+    pub(crate) inputs_at: &'a Position,
     /// True for the one call that a person asked for, where a name that nobody knows is a slip.
     pub(crate) is_single: bool,
     /// The instance that is called, if that is named instead of a definition: `definition` is one without arguments.
@@ -335,7 +338,7 @@ async fn prepare(
         placeholders: placeholders.as_ref(),
     };
     // What the step left for now means what it means there: `self` is its own.
-    let inputs = of_step.hand_over(call.inputs, &definition.name.position(&definition.file)).await?;
+    let inputs = of_step.hand_over(call.inputs, call.inputs_at).await?;
     let global_arguments = definition.global_arguments.as_ref().map_or_else(|| Json::Object(Vec::new()), Node::to_json);
     let itself = arguments::merge(&[&about, &Json::object([("globalArguments", global_arguments)])]);
     let scope = call.scope.with_self(itself);

@@ -51,6 +51,7 @@ impl Host {
             digest: None,
             method,
             inputs: &arguments,
+            inputs_at: &located.position(&caller.file),
             is_single: false,
             instance: Some(InstanceCall {
                 library,

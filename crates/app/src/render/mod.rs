@@ -232,7 +232,11 @@ impl Renderer<'_> {
         let secrets = Placeholders::default();
         for VaultCall { vault, key, .. } in &read.calls {
             let secret = self.secrets.get(vault, key).await;
-            let secret = secret.map_err(|reason| failed(format!("vault.get({vault}, {key}): {reason}")))?;
+            // The expression stands in front of the reason; where there is more in it, the reason says which call it is about.
+            let is_whole = read.calls.len() == 1 && expression.starts_with("vault.get(") && expression.ends_with(')');
+            let secret = secret.map_err(|reason| {
+                failed(if is_whole { reason.to_string() } else { format!("vault.get({vault}, {key}): {reason}") })
+            })?;
             self.environment.conceal(&secret);
             let _ = secrets.put(secret);
         }

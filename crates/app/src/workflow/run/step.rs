@@ -120,6 +120,8 @@ struct Call {
     global_arguments: Option<Json>,
     method: String,
     inputs: Json,
+    /// Where the workflow has them; where it has none, the name of the method.
+    inputs_at: Position,
 }
 
 async fn prepare(
@@ -131,6 +133,7 @@ async fn prepare(
 ) -> Result<Call, RunProblem> {
     let file = &context.workflow.file;
     let name = rendered_text(renderer, target.name(), file).await?;
+    let inputs_at = inputs.map_or_else(|| method.position(file), |node| node.position(file));
     let method = rendered_text(renderer, method, file).await?;
     let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
     let global_arguments = match global_arguments {
@@ -152,7 +155,7 @@ async fn prepare(
             (Arc::new(unnamed), Some((type_name, name)))
         }
     };
-    Ok(Call { definition, instance, global_arguments, method, inputs })
+    Ok(Call { definition, instance, global_arguments, method, inputs, inputs_at })
 }
 
 async fn call_method(
@@ -186,6 +189,7 @@ async fn call_method(
         digest: context.library.digest(&call.definition.file),
         method: &call.method,
         inputs: &call.inputs,
+        inputs_at: &call.inputs_at,
         is_single: context.workflow.is_single_call(),
         instance: call.instance.as_ref().map(|(type_name, name)| InstanceCall {
             library: context.library,

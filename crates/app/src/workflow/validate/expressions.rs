@@ -58,6 +58,36 @@ fn check_node(findings: &mut Findings<'_>, node: &Node, place: &Place<'_>, port:
     }
 }
 
+/// The inputs that expressions below a node read and that have to be there, each once, with the text that reads it first.
+pub(super) fn inputs_read<'a>(node: &'a Node, port: &dyn Expressions) -> Vec<(String, &'a Node)> {
+    let mut found: Vec<(String, &Node)> = Vec::new();
+    match &node.value {
+        NodeValue::String(text) => {
+            for part in template::split(text) {
+                let Part::Expression(Span { expression, .. }) = part else { continue };
+                let calls = rewrites::vault_calls(expression);
+                let Ok(parsed) = port.parse(&rewrites::replace_calls(expression, &calls, |_| "''".to_owned())) else {
+                    continue;
+                };
+                let is_asked_for = |path: &&Vec<String>| !parsed.asked_for().iter().any(|asked| path.starts_with(asked));
+                for path in parsed.references().iter().filter(is_asked_for) {
+                    if let [root, name, ..] = path.as_slice()
+                        && root == "inputs"
+                    {
+                        found.push((name.clone(), node));
+                    }
+                }
+            }
+        }
+        NodeValue::List(items) => found.extend(items.iter().flat_map(|item| inputs_read(item, port))),
+        NodeValue::Map(members) => found.extend(members.iter().flat_map(|(_, value)| inputs_read(value, port))),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {}
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|(name, _)| seen.insert(name.clone()));
+    found
+}
+
 /// Checks the expressions of one text.
 pub(super) fn check_text(
     findings: &mut Findings<'_>,

@@ -4,6 +4,7 @@ mod expressions;
 mod inputs;
 mod instance;
 mod order;
+mod outputs;
 mod reports;
 mod trigger;
 
@@ -221,8 +222,9 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
                 if let Ok(known) = library.definition(&definition.name.value) {
                     named.insert(known.name.value.clone());
                 }
-                let given = (inputs.as_ref(), global_arguments.as_ref());
-                check_call(&mut findings, &definition, (target, method), given, library, tools);
+                let (inputs, global_arguments) = (inputs.as_ref(), global_arguments.as_ref());
+                let call = StepCall { workflow, step, target, method, inputs, global_arguments };
+                check_call(&mut findings, &definition, &call, library, tools);
             }
             Task::Workflow { name, inputs } => {
                 check_nested(&mut findings, library, workflow, name, inputs.as_ref());
@@ -302,14 +304,24 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
     }
 }
 
+/// A step that calls a method.
+struct StepCall<'a> {
+    workflow: &'a Workflow,
+    step: &'a Step,
+    target: &'a Target,
+    method: &'a Located<String>,
+    inputs: Option<&'a Node>,
+    global_arguments: Option<&'a Node>,
+}
+
 fn check_call(
     findings: &mut Findings<'_>,
     definition: &Definition,
-    (target, method): (&Target, &Located<String>),
-    (step_inputs, step_global): (Option<&Node>, Option<&Node>),
+    call: &StepCall<'_>,
     library: &Library,
     tools: Tools<'_>,
 ) {
+    let StepCall { step, target, method, inputs: step_inputs, global_arguments: step_global, .. } = *call;
     let description = if library.definition(&definition.name.value).is_ok() {
         // What is wrong with a definition is reported where it is defined, once.
         tools.types.describe(&model_kind(), &definition.type_name.value)
@@ -324,8 +336,14 @@ fn check_call(
         unknown_method(findings, &description, method);
         return;
     };
+    outputs::check_names(findings, step, &description);
     if is_expression(step_inputs) {
         return;
+    }
+    if !tools.is_before_run {
+        // A run may be given inputs that its workflow does not name.
+        outputs::check_variation(findings, call.workflow, step, step_inputs);
+        check_inputs_of_definition(findings, definition, call, tools.expressions);
     }
     let at = findings.at(method);
     let is_routed = matches!(target, Target::Instance { .. }) && step_global.is_none();
@@ -344,7 +362,39 @@ fn check_call(
     let what = format!("the arguments of `{}.{}`", definition.name.value, method.value);
     let schema = &described.arguments;
     let given = inputs::Given { owner: &definition.file, schema, layers: &layers, at: &at, what: &what };
-    inputs::check_arguments(findings, &given, |name| is_routed || has_use_for(definition, name), tools.schemas);
+    let is_known = |name: &str| is_routed || has_use_for(definition, name) || outputs::varies_by(step, name);
+    inputs::check_arguments(findings, &given, is_known, tools.schemas);
+}
+
+/// Inputs that the arguments of a definition read, and that nobody gives.
+fn check_inputs_of_definition(
+    findings: &mut Findings<'_>,
+    definition: &Definition,
+    call: &StepCall<'_>,
+    port: &dyn Expressions,
+) {
+    let given = call.inputs.and_then(Node::as_map).unwrap_or_default();
+    let is_given = |name: &str| given.iter().any(|(key, _)| key.as_str() == Some(name));
+    let own = domain_inputs::schema(definition.inputs.as_ref());
+    let has_default = |name: &str| {
+        domain_inputs::properties(&own).iter().any(|(known, schema)| known == name && schema.get("default").is_some())
+    };
+    let of_workflow = call.workflow.input_schema();
+    let is_of_workflow = |name: &str| domain_inputs::properties(&of_workflow).iter().any(|(known, _)| known == name);
+    let arguments = definition.arguments_of(&call.method.value).and_then(Node::as_map).unwrap_or_default();
+    // What the step gives stands over what the definition says.
+    let used = arguments.iter().filter(|(key, _)| key.as_str().is_none_or(|name| !is_given(name)));
+    for (name, node) in used.flat_map(|(_, node)| expressions::inputs_read(node, port)) {
+        if is_given(&name) || has_default(&name) || is_of_workflow(&name) {
+            continue;
+        }
+        let message = format!(
+            "{} reads `inputs.{name}`, and neither this step nor the workflow has an input `{name}`",
+            node.position(&definition.file)
+        );
+        let position = findings.at(call.method);
+        findings.error(Code::INVALID_INPUT, position, message, Some(format!("add `{name}` to the inputs of the step").into()));
+    }
 }
 
 /// True if the definition names an input so, or an expression of it may read one.

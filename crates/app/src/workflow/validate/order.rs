@@ -23,6 +23,8 @@ fn check_step(findings: &mut Findings<'_>, job: &Job, step: &Step) {
         let (name, on) = (&step.name.value, &before.name.value);
         let message = match dependency.condition {
             _ if before.allow_failure => continue,
+            // Its author may mean that: it runs after that one was left out.
+            Condition::Always if may_be_skipped(before) => continue,
             Condition::Failed => format!("`{name}` never runs: when `{on}` fails, it ends the job"),
             Condition::Always => format!("`{name}` does not run when `{on}` fails, because that ends the job"),
             Condition::Succeeded
@@ -37,4 +39,9 @@ fn check_step(findings: &mut Findings<'_>, job: &Job, step: &Step) {
         let position = findings.at(&dependency.on);
         findings.report(Severity::Warning, Code::INVALID_DOCUMENT, position, message, Some(hint.into()));
     }
+}
+
+/// True for a step that a guard, its own dependencies or an empty list may leave out.
+fn may_be_skipped(step: &Step) -> bool {
+    step.guard.is_some() || step.for_each.is_some() || !step.depends_on.is_empty()
 }
