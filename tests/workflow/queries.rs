@@ -11,12 +11,11 @@ use mangrove_domain::{
     data::DataKind,
     json::{Json, Number},
     ports::{
-        DataStore as _, Documents as _, ExpressionErrorKind, ExpressionFunctions, Expressions as _, FunctionCall,
-        NewData,
+        DataStore, Documents as _, ExpressionErrorKind, ExpressionFunctions, Expressions as _, FunctionCall, NewData,
     },
     time::Timestamp,
 };
-use mangrove_infra::{documents::YamlDocuments, expressions::CelExpressions};
+use mangrove_infra::{data::LocalData, documents::YamlDocuments, expressions::CelExpressions};
 use mangrove_testkit::{
     contract::data_store::{new_data, of_step},
     fakes::MemoryData,
@@ -33,9 +32,13 @@ impl ExpressionFunctions for Answers {
     }
 }
 
-/// The records that the vectors are about.
+/// The records that the vectors are about, in memory.
 async fn records() -> Records {
-    let store = Arc::new(MemoryData::new());
+    records_in(Arc::new(MemoryData::new())).await
+}
+
+/// The records that the vectors are about.
+async fn records_in(store: Arc<dyn DataStore>) -> Records {
     let mut moment = 0;
     let mut write =
         async |model: &str, spec: &str, name: &str, content: &str, tags: &[(&str, &str)], step: Option<&str>| {
@@ -74,7 +77,20 @@ fn told(record: &Json) -> String {
 
 #[tokio::test]
 async fn every_query_of_the_table_finds_what_it_says() {
-    let records = records().await;
+    every_query_finds_what_it_says(&records().await).await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = LocalData::new(directory.path().join("data"));
+    let (files, indexed) = (Arc::new(data.clone()), data.with_index(directory.path().to_owned(), 0));
+    every_query_finds_what_it_says(&records_in(files).await).await;
+    let models = Arc::new(Models::default());
+    let records = Records::new(Arc::new(indexed), Arc::new(CelExpressions), Arc::new(NoSecrets), models);
+    for _ in 0..2 {
+        every_query_finds_what_it_says(&records).await;
+    }
+    assert!(directory.path().join("data-index.db").exists());
+}
+
+async fn every_query_finds_what_it_says(records: &Records) {
     for (number, predicate, found) in [
         ("Q1", r#"modelName == "scan""#, "host-a v2, host-b v1, log v1"),
         ("Q2", r#"attributes.status == "failed""#, "host-b v1"),

@@ -152,6 +152,24 @@ impl Directory {
         Ok(names)
     }
 
+    /// The names in it that may be those of directories, in no order: links too, and what the file system says nothing
+    /// of, but no regular files.
+    ///
+    /// # Errors
+    /// That of the operating system.
+    pub fn names_without_files(&self) -> io::Result<Vec<(OsString, bool)>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.handle)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            let kind = entry.file_type();
+            if name != "." && name != ".." && kind != FileType::RegularFile {
+                names.push((name.to_owned(), kind == FileType::Directory));
+            }
+        }
+        Ok(names)
+    }
+
     /// What stands under a name; of a link, the link itself.
     ///
     /// # Errors

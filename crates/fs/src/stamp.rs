@@ -26,7 +26,7 @@ const COARSE_GRANULARITY_NS: i64 = 2 * SECOND_NS;
 /// What a look at a path gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seen {
-    /// Something is there; links are followed.
+    /// Something is there.
     There(Stat),
     /// The operating system's error number.
     Failed(i32),
@@ -50,16 +50,25 @@ pub enum NodeKind {
     File,
     /// A directory.
     Directory,
-    /// A symbolic link; only in listings.
+    /// A symbolic link; in listings, and where a look does not follow it.
     Link,
     /// A socket, pipe or device: never opened.
     Other,
 }
 
 impl Seen {
-    /// Looks at `path` below `directory`; the empty path is the directory itself.
+    /// Looks at `path` below `directory`; the empty path is the directory itself. Links are followed.
     pub fn look(directory: impl AsFd, path: &str) -> Self {
-        match statat(directory, if path.is_empty() { "." } else { path }, AtFlags::empty()) {
+        Self::look_with(directory, path, AtFlags::empty())
+    }
+
+    /// The same, without following a link at the end of the path.
+    pub fn look_itself(directory: impl AsFd, path: &str) -> Self {
+        Self::look_with(directory, path, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    fn look_with(directory: impl AsFd, path: &str, flags: AtFlags) -> Self {
+        match statat(directory, if path.is_empty() { "." } else { path }, flags) {
             Ok(stat) => Self::There(Stat {
                 kind: match FileType::from_raw_mode(stat.st_mode) {
                     FileType::RegularFile => NodeKind::File,
@@ -203,6 +212,17 @@ mod tests {
         assert_eq!(granularity(&[3 * SECOND_NS, 4 * SECOND_NS]), COARSE_GRANULARITY_NS);
         assert_eq!(granularity(&[3 * SECOND_NS + 10_000_000, 4 * SECOND_NS]), SECOND_NS / 5);
         assert_eq!(granularity(&[3 * SECOND_NS + 1, 4 * SECOND_NS]), FINE_GRANULARITY_NS);
+    }
+
+    #[test]
+    fn a_link_is_another_thing_than_what_it_leads_to() {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("file"), "x").expect("a file");
+        std::os::unix::fs::symlink("file", directory.path().join("link")).expect("a link");
+        let root = std::fs::File::open(directory.path()).expect("opens");
+        assert_eq!(Seen::look(&root, "link"), Seen::look(&root, "file"));
+        assert_eq!(Seen::look_itself(&root, "link").kind(), Some(NodeKind::Link));
+        assert_eq!(Seen::look_itself(&root, "file"), Seen::look(&root, "file"));
     }
 
     #[test]

@@ -84,6 +84,17 @@ async fn local_data() {
     contract::data_store::run(async || LocalData::new(fresh.path())).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn local_data_with_an_index() {
+    let fresh = Fresh::new();
+    contract::data_store::run(async || {
+        let state = fresh.path();
+        fs::create_dir_all(&state).expect("a directory");
+        LocalData::new(state.join("data")).with_index(state, 0)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn sqlite_databases() {
     let fresh = Fresh::new();

@@ -43,7 +43,7 @@ use mangrove_infra::{
     },
     calendar::CronCalendar,
     catalog::{DeferredCatalog, OpenMode},
-    data::LocalData,
+    data::{self, LocalData},
     databases::SqliteDatabases,
     documents::YamlDocuments,
     expressions::CelExpressions,
@@ -336,7 +336,12 @@ impl Composition {
 
     fn data(&self) -> LocalData {
         let existing = self.settings.repository.join(".swamp").join("data");
-        LocalData::new(self.settings.state_directory.join("data")).with_existing(existing, Arc::clone(&self.documents))
+        let state_directory = &self.settings.state_directory;
+        let data = LocalData::new(state_directory.join("data")).with_existing(existing, Arc::clone(&self.documents));
+        match self.settings.access {
+            Access::ReadWrite => data.with_index(state_directory.clone(), data::INDEXED_FROM),
+            Access::ReadOnly | Access::Examine => data,
+        }
     }
 
     fn packages(&self, limits: registry::Limits, is_locked: bool) -> NpmPackages {

@@ -28,71 +28,107 @@ use mangrove_fs::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Place, Versions, malformed, metadata::DELETED};
+use super::{
+    Place, RAW, Versions,
+    evidence::{Evidence, Links, Look, Looker, Root},
+    malformed,
+    metadata::DELETED,
+};
 
 const METADATA: &str = "metadata.yaml";
+/// What says which version is the newest that counts.
+const LATEST: &str = "latest";
 /// How deep models may lie: namespace and segments of a type.
 const DEEPEST: usize = 12;
 
 pub(super) struct Existing {
-    root: PathBuf,
+    root: Root,
     documents: Arc<dyn Documents>,
-    /// The directories of models by their identifiers, as they were found last.
-    models: Mutex<Arc<BTreeMap<String, PathBuf>>>,
+    /// As it was found last.
+    models: Mutex<Option<Arc<Models>>>,
+}
+
+/// The directories of all models by their identifiers, and what says that they are still those.
+#[derive(Default)]
+pub(super) struct Models {
+    looks: Vec<Look<String>>,
+    is_lasting: bool,
+    pub(super) directories: BTreeMap<String, PathBuf>,
 }
 
 impl Existing {
-    pub(super) fn new(root: PathBuf, documents: Arc<dyn Documents>) -> Self {
+    pub(super) fn new(root: Root, documents: Arc<dyn Documents>) -> Self {
         Self { root, documents, models: Mutex::default() }
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(super) const fn root(&self) -> &Root {
         &self.root
     }
 
-    /// The directory of a model. Somebody else may write here, so that what was not found is looked for again.
-    fn model(&self, model_id: &str) -> Result<Option<PathBuf>, Fault> {
-        let known = || self.models.lock().unwrap_or_else(PoisonError::into_inner).get(model_id).cloned();
-        match known() {
-            Some(path) => Ok(Some(path)),
-            None => self.look().map(|models| models.get(model_id).cloned()),
+    /// The directories of all models. Somebody else may write here, so that every look is taken again.
+    pub(super) fn models(&self, looker: &Looker) -> Result<Arc<Models>, Fault> {
+        let known = self.models.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| known.is_lasting && looker.finds(&known.looks)) {
+            return Ok(known);
         }
-    }
-
-    fn look(&self) -> Result<Arc<BTreeMap<String, PathBuf>>, Fault> {
-        let mut models = BTreeMap::new();
-        collect(&self.root, 0, &mut models)?;
-        let models = Arc::new(models);
-        *self.models.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&models);
+        let mut directories = BTreeMap::new();
+        let mut evidence = Evidence::by(looker);
+        self.collect(&self.root.path, 0, &mut directories, &mut evidence)?;
+        let models = Arc::new(Models { is_lasting: evidence.is_lasting, looks: evidence.looks, directories });
+        *self.models.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&models));
         Ok(models)
     }
 
-    pub(super) fn models(&self) -> Result<BTreeSet<String>, Fault> {
-        Ok(self.look()?.keys().cloned().collect())
-    }
-
-    pub(super) fn names(&self, model_id: &str) -> Result<BTreeSet<String>, Fault> {
-        let Some(model) = self.model(model_id)? else { return Ok(BTreeSet::new()) };
-        let mut names = BTreeSet::new();
-        for item in directories(&model)? {
-            if !numbers(&item)?.is_empty() {
-                names.insert(super::name_of(&item));
+    fn collect(
+        &self,
+        directory: &Path,
+        depth: usize,
+        models: &mut BTreeMap<String, PathBuf>,
+        evidence: &mut Evidence<'_>,
+    ) -> Result<(), Fault> {
+        if depth > DEEPEST {
+            return Ok(());
+        }
+        evidence.look(&self.root, directory, Links::Refused);
+        let below = directories(directory)?;
+        let before = evidence.looks.len();
+        for item in &below {
+            if let Some(number) = self.numbers(item, evidence)?.first() {
+                // One version makes it a model, whatever the others say.
+                evidence.looks.truncate(before);
+                evidence.look(&self.root, item, Links::Refused);
+                evidence.look(&self.root, &item.join(number.to_string()).join(METADATA), Links::Followed);
+                models.entry(super::name_of(directory)).or_insert_with(|| directory.to_owned());
+                return Ok(());
             }
         }
-        Ok(names)
+        for directory in below {
+            self.collect(&directory, depth + 1, models, evidence)?;
+        }
+        Ok(())
     }
 
-    /// The versions of an item, and the highest number that is taken.
-    pub(super) fn versions(&self, model_id: &str, name: &str) -> Result<(Versions, u32), Fault> {
+    /// The names of the directories in that of a model, also of those that have no version.
+    pub(super) fn names(&self, model: &Path, evidence: &mut Evidence<'_>) -> Result<BTreeSet<String>, Fault> {
+        evidence.look(&self.root, model, Links::Refused);
+        Ok(directories(model)?.iter().map(|item| super::name_of(item)).collect())
+    }
+
+    /// The versions of an item in the directory of a model, and the highest number that is taken.
+    pub(super) fn versions(
+        &self,
+        model: &Path,
+        name: &str,
+        evidence: &mut Evidence<'_>,
+    ) -> Result<(Versions, u32), Fault> {
         // The name is that of a directory here.
         if data::check_name(name).is_err() {
             return Ok((Versions::new(), 0));
         }
-        let Some(model) = self.model(model_id)? else { return Ok((Versions::new(), 0)) };
         let item = model.join(name);
-        let mut numbers = numbers(&item)?;
+        let mut numbers = self.numbers(&item, evidence)?;
         let highest = numbers.last().copied().unwrap_or(0);
-        if let Some(latest) = latest(&item)? {
+        if let Some(latest) = self.latest(&item, evidence)? {
             // What is above is not finished.
             numbers.retain(|number| *number <= latest);
         }
@@ -100,19 +136,64 @@ impl Existing {
         Ok((numbers.into_iter().map(place).collect(), highest))
     }
 
-    pub(super) fn handle(&self, directory: &Path) -> Result<DataHandle, Fault> {
+    /// The numbered directories with metadata in the directory of an item.
+    fn numbers(&self, item: &Path, evidence: &mut Evidence<'_>) -> Result<BTreeSet<u32>, Fault> {
+        let mut found = BTreeSet::new();
+        // One that is not there shows in the directory above.
+        if evidence.is_wanted() && fs::symlink_metadata(item).is_ok() {
+            evidence.look(&self.root, item, Links::Refused);
+        }
+        for entry in entries(item)? {
+            let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let metadata = entry.path().join(METADATA);
+            if evidence.is_wanted() {
+                evidence.look(&self.root, &metadata, Links::Followed);
+                // Where a link leads may change without any of the looks.
+                if is_link(&entry.path()) || is_link(&metadata) {
+                    evidence.distrust();
+                }
+            }
+            if metadata.is_file() {
+                found.insert(number);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What an item says is its latest version: the number in a text file, or the directory that a link leads to.
+    fn latest(&self, item: &Path, evidence: &mut Evidence<'_>) -> Result<Option<u32>, Fault> {
+        let path = item.join(LATEST);
+        if evidence.is_wanted() && fs::symlink_metadata(&path).is_ok() {
+            evidence.look(&self.root, &path, Links::Refused);
+        }
+        let told = match fs::read_link(&path) {
+            Ok(target) => super::name_of(&target),
+            Err(_) => match read::text(&path, Within::Unlinked, FileKind::Document) {
+                Ok(text) => text,
+                Err(error) if error.is_absent() => return Ok(None),
+                Err(error) => return Err(error.into_fault()),
+            },
+        };
+        Ok(told.trim().parse().ok())
+    }
+
+    pub(super) fn handle(&self, directory: &Path, evidence: &mut Evidence<'_>) -> Result<DataHandle, Fault> {
         let path = directory.join(METADATA);
-        let text =
-            read::text(&path, Within::Root(&self.root), FileKind::Document).map_err(read::ReadError::into_fault)?;
+        let text = read::text(&path, Within::Root(&self.root.path), FileKind::Document)
+            .map_err(read::ReadError::into_fault)?;
         let name = path.display().to_string();
         let document = self.documents.parse(&name, &text).map_err(|error| malformed(&path, &error.to_string()))?;
-        self.read(directory, &document.root.to_json()).ok_or_else(|| malformed(&path, "it has no name or no version"))
+        let metadata = document.root.to_json();
+        if stated_size(&metadata).is_none() {
+            evidence.look(&self.root, &directory.join(RAW), Links::Followed);
+        }
+        self.read(directory, &metadata).ok_or_else(|| malformed(&path, "it has no name or no version"))
     }
 
     fn read(&self, directory: &Path, metadata: &Json) -> Option<DataHandle> {
         let text = |key: &str| metadata.get(key).and_then(Json::as_str).map(str::to_owned);
         let model = directory.parent()?.parent()?;
-        let model_type = model.parent()?.strip_prefix(&self.root).ok()?;
+        let model_type = model.parent()?.strip_prefix(&self.root.path).ok()?;
         let tags: Vec<(String, String)> = metadata
             .get("tags")
             .and_then(Json::as_object)
@@ -128,8 +209,7 @@ impl Existing {
         let none = Json::Null;
         let owner = metadata.get("ownerDefinition").unwrap_or(&none);
         let of_owner = |key: &str| owner.get(key).and_then(Json::as_str).map(str::to_owned);
-        let size = metadata.get("size").and_then(Json::as_integer).and_then(|size| u64::try_from(size).ok());
-        let measured = || fs::metadata(directory.join(super::RAW)).map(|found| found.len()).ok();
+        let measured = || fs::metadata(directory.join(RAW)).map(|found| found.len()).ok();
         let written_at = text("createdAt").and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok());
         let millis = written_at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok());
         Some(DataHandle {
@@ -140,7 +220,7 @@ impl Existing {
             name: text("name")?,
             kind,
             version: super::name_of(directory).parse().ok()?,
-            size_bytes: size.or_else(measured).unwrap_or(0),
+            size_bytes: stated_size(metadata).or_else(measured).unwrap_or(0),
             checksum: text("checksum"),
             content_type: text("contentType").unwrap_or_else(|| kind.content_type().to_owned()),
             lifetime: text("lifetime").unwrap_or_else(|| "infinite".to_owned()),
@@ -165,28 +245,6 @@ impl Existing {
     }
 }
 
-fn collect(directory: &Path, depth: usize, models: &mut BTreeMap<String, PathBuf>) -> Result<(), Fault> {
-    if depth > DEEPEST {
-        return Ok(());
-    }
-    let below = directories(directory)?;
-    let mut is_model = false;
-    for item in &below {
-        if !numbers(item)?.is_empty() {
-            is_model = true;
-            break;
-        }
-    }
-    if is_model {
-        models.entry(super::name_of(directory)).or_insert_with(|| directory.to_owned());
-        return Ok(());
-    }
-    for directory in below {
-        collect(&directory, depth + 1, models)?;
-    }
-    Ok(())
-}
-
 /// The directories in a directory, sorted, without links to some.
 fn directories(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     let mut found: Vec<PathBuf> = Vec::new();
@@ -199,30 +257,13 @@ fn directories(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     Ok(found)
 }
 
-/// The numbered directories with metadata in the directory of an item.
-fn numbers(item: &Path) -> Result<BTreeSet<u32>, Fault> {
-    let mut found = BTreeSet::new();
-    for entry in entries(item)? {
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        if entry.path().join(METADATA).is_file() {
-            found.insert(number);
-        }
-    }
-    Ok(found)
+/// How long the content is, where the metadata says it.
+fn stated_size(metadata: &Json) -> Option<u64> {
+    metadata.get("size").and_then(Json::as_integer).and_then(|size| u64::try_from(size).ok())
 }
 
-/// What an item says is its latest version: the number in a text file, or the directory that a link leads to.
-fn latest(item: &Path) -> Result<Option<u32>, Fault> {
-    let path = item.join("latest");
-    let told = match fs::read_link(&path) {
-        Ok(target) => super::name_of(&target),
-        Err(_) => match read::text(&path, Within::Unlinked, FileKind::Document) {
-            Ok(text) => text,
-            Err(error) if error.is_absent() => return Ok(None),
-            Err(error) => return Err(error.into_fault()),
-        },
-    };
-    Ok(told.trim().parse().ok())
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn entries(directory: &Path) -> Result<Vec<fs::DirEntry>, Fault> {

@@ -8,7 +8,11 @@
 //! Names were unique for a model and a specification there. Where two specifications share one, the version that was
 //! written last counts.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mangrove_domain::{
@@ -17,15 +21,30 @@ use mangrove_domain::{
     json::Json,
     time::Timestamp,
 };
-use mangrove_fs::{directory::Directory, json_text, leftovers};
+use mangrove_fs::{directory::Directory, json_text, leftovers, stamp::Seen};
 use serde::Deserialize;
 
-use super::{Place, Versions, each_in, malformed, metadata, name_of, names, names_in, opened, read_text};
+use super::{
+    Place, Versions, directories_in, each_in, each_named,
+    evidence::{Evidence, Links, Looker, Root, Tree},
+    malformed, metadata, names, names_in, opened,
+    ours::ITEM,
+    read_text,
+};
+
+/// How many models are remembered.
+const MOST_REMEMBERED: usize = 10_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct FirstLayout {
-    root: Arc<Path>,
+    root: Root,
+    /// The directories of specifications by model, as they were when the directory of the model had this stamp: most have
+    /// none, and that takes a list of all items to see.
+    specs: Arc<Mutex<HashMap<String, (Seen, Specs)>>>,
 }
+
+/// The directories of the specifications of a model, sorted.
+pub(super) type Specs = Arc<Vec<PathBuf>>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,17 +66,55 @@ pub(super) fn content_name(version: u32) -> String {
 }
 
 impl FirstLayout {
-    pub(super) const fn new(root: Arc<Path>) -> Self {
-        Self { root }
+    pub(super) fn new(root: Root) -> Self {
+        Self { root, specs: Arc::default() }
     }
 
-    pub(super) fn versions(&self, model_id: &str, name: &str) -> Result<Versions, Fault> {
+    /// The directories of the specifications of a model.
+    pub(super) fn specs(&self, model_id: &str, looker: &Looker) -> Result<Specs, Fault> {
+        let directory = names::escape(model_id);
+        let seen = looker.look(Tree::Ours, &directory, Links::Refused);
+        if seen.is_absent() {
+            return Ok(Specs::default());
+        }
+        let remembered = || self.specs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, specs)) = remembered().get(model_id).filter(|(earlier, _)| *earlier == seen) {
+            return Ok(Arc::clone(specs));
+        }
+        let is_racy = looker.is_racy(Tree::Ours, &seen);
+        let mut specs = Vec::new();
+        self.each_spec(&self.root.path.join(directory), &mut |spec| {
+            specs.push(spec.path().to_owned());
+            Ok(())
+        })?;
+        specs.sort();
+        let specs = Arc::new(specs);
+        let mut remembered = remembered();
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        if is_racy {
+            remembered.remove(model_id);
+        } else {
+            remembered.insert(model_id.to_owned(), (seen, Arc::clone(&specs)));
+        }
+        Ok(specs)
+    }
+
+    pub(super) fn versions(
+        &self,
+        specs: &[PathBuf],
+        name: &str,
+        evidence: &mut Evidence<'_>,
+    ) -> Result<Versions, Fault> {
         let mut versions = Versions::new();
         let directory = names::escape(name);
-        self.each_spec(&self.root.join(names::escape(model_id)), &mut |spec| {
-            let path = spec.path().join(&directory);
-            let Some(item) = opened(&self.root, &path)? else { return Ok(()) };
+        for spec in specs {
+            let path = spec.join(&directory);
+            evidence.look(&self.root, &path, Links::Refused);
+            let Some(item) = opened(&self.root.path, &path)? else { continue };
             for number in numbers(&item)? {
+                evidence.look(&self.root, &metadata_path(&path, number), Links::Refused);
                 let is_later = match versions.get(&number) {
                     Some(Place::First(other)) => {
                         self.handle(&path, number)?.written_at > self.handle(other, number)?.written_at
@@ -68,14 +125,13 @@ impl FirstLayout {
                     versions.insert(number, Place::First(path.clone()));
                 }
             }
-            Ok(())
-        })?;
+        }
         Ok(versions)
     }
 
     #[expect(clippy::unused_self, reason = "as those of the other places")]
     pub(super) fn handle(&self, item: &Path, version: u32) -> Result<DataHandle, Fault> {
-        let path = item.join(format!("{version}.meta.json"));
+        let path = metadata_path(item, version);
         let text = read_text(&path)?.ok_or_else(|| malformed(&path, "it is missing beside its content"))?;
         let metadata: Metadata = serde_json::from_str(&text).map_err(|error| malformed(&path, &error.to_string()))?;
         let kind = metadata::kind(&metadata.kind).map_err(|what| malformed(&path, &what))?;
@@ -131,49 +187,61 @@ impl FirstLayout {
         }
     }
 
-    pub(super) fn names(&self, model_id: &str) -> Result<BTreeSet<String>, Fault> {
+    /// The names of the items in directories of specifications.
+    pub(super) fn names(&self, specs: &[PathBuf], evidence: &mut Evidence<'_>) -> Result<BTreeSet<String>, Fault> {
         let mut names = BTreeSet::new();
-        self.each_item(&self.root.join(names::escape(model_id)), &mut |handle| {
-            names.insert(handle.name);
-            true
-        })?;
+        for spec in specs {
+            evidence.look(&self.root, spec, Links::Refused);
+            let Some(directory) = opened(&self.root.path, spec)? else { continue };
+            for item in directories_in(&directory)? {
+                let Some(escaped) = item.to_str() else { continue };
+                let name = match names::unescape(escaped) {
+                    None if names::is_cut(escaped) => {
+                        // What its name is stands in files that nobody looks at again.
+                        evidence.distrust();
+                        self.newest(&spec.join(&item))?.map(|handle| handle.name)
+                    }
+                    name => name,
+                };
+                names.extend(name.filter(|name| names::escape(name) == escaped));
+            }
+        }
         Ok(names)
     }
 
-    pub(super) fn models(&self) -> Result<BTreeSet<String>, Fault> {
-        let mut ids = BTreeSet::new();
-        if let Some(root) = opened(&self.root, &self.root)? {
-            each_in(&root, &mut |model| {
-                self.each_item(model.path(), &mut |handle| {
-                    ids.insert(handle.model_id);
-                    false
-                })
-            })?;
-        }
-        Ok(ids)
+    fn newest(&self, item: &Path) -> Result<Option<DataHandle>, Fault> {
+        let Some(directory) = opened(&self.root.path, item)? else { return Ok(None) };
+        let newest = numbers(&directory)?.into_iter().next_back();
+        newest.map(|number| self.handle(item, number)).transpose()
     }
 
-    /// Visits the items of a model by their newest versions, as long as it is wanted.
-    fn each_item(&self, model: &Path, visit: &mut dyn FnMut(DataHandle) -> bool) -> Result<(), Fault> {
-        let mut goes_on = true;
+    /// What is known of any version in the directory of a model.
+    pub(super) fn any(&self, model: &Path) -> Result<Option<DataHandle>, Fault> {
+        let mut found = None;
         self.each_spec(model, &mut |spec| {
             each_in(spec, &mut |item| {
-                if goes_on && let Some(number) = numbers(item)?.into_iter().next_back() {
-                    goes_on = visit(self.handle(item.path(), number)?);
+                if found.is_none() {
+                    found = self.newest(item.path())?;
                 }
                 Ok(())
             })
-        })
+        })?;
+        Ok(found)
     }
 
     fn each_spec(&self, model: &Path, visit: &mut dyn FnMut(&Directory) -> Result<(), Fault>) -> Result<(), Fault> {
-        let Some(model) = opened(&self.root, model)? else { return Ok(()) };
-        each_in(&model, &mut |spec| if name_of(spec.path()).starts_with('@') { Ok(()) } else { visit(spec) })
+        let Some(model) = opened(&self.root.path, model)? else { return Ok(()) };
+        for name in directories_in(&model)? {
+            if !name.to_string_lossy().starts_with(ITEM) {
+                each_named(&model, &name, visit)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, Fault> {
         let mut count = 0;
-        if let Some(root) = opened(&self.root, &self.root)? {
+        if let Some(root) = opened(&self.root.path, &self.root.path)? {
             let mut clean = |item: &Directory| {
                 count += leftovers::find(item).len() as u64;
                 if !is_dry_run {
@@ -185,6 +253,10 @@ impl FirstLayout {
         }
         Ok(count)
     }
+}
+
+fn metadata_path(item: &Path, version: u32) -> PathBuf {
+    item.join(format!("{version}.meta.json"))
 }
 
 /// The versions of an item that have a content.

@@ -35,9 +35,47 @@ pub(super) fn escape(text: &str) -> String {
     name
 }
 
+/// The text that has this file name; `None` if it was cut, or if no text has it.
+pub(super) fn unescape(name: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' if name.len() == 1 => {}
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                let (high, low) = (digit()?, digit()?);
+                bytes.push(u8::try_from(high * 16 + low).ok()?);
+            }
+            other => bytes.push(other),
+        }
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    (escape(&text) == name).then_some(text)
+}
+
+/// True for the file name of a text that was too long: the text stands in no name then.
+pub(super) fn is_cut(name: &str) -> bool {
+    name.contains('~')
+}
+
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, is_cut, unescape};
+
+    #[test]
+    fn texts_come_back_from_their_names_unless_they_were_cut() {
+        for text in ["prod_zone-1.v2", "", "%", "..", ".hidden", "a/b", "größe", "a\\b\0c", "~", "@x", &"n".repeat(200)]
+        {
+            assert_eq!(unescape(&escape(text)).as_deref(), Some(text), "{text:?}");
+            assert!(!is_cut(&escape(text)), "{text:?}");
+        }
+        let cut = escape(&"n".repeat(201));
+        assert!(is_cut(&cut) && unescape(&cut).is_none());
+        for none in ["a b", "%2e.", "%2", "%zz", "%FF", ".x", "a~b", "größe"] {
+            assert_eq!(unescape(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn plain_names_stay() {

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     ffi::OsStr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use mangrove_domain::{data::DataHandle, digest::Digest, failure::Fault, ports::NewData};
@@ -16,7 +15,11 @@ use mangrove_fs::{
     read::{self, FileKind, Within},
 };
 
-use super::{Place, RAW, Versions, each_in, malformed, metadata, name_of, names, names_in, opened, read_text};
+use super::{
+    Place, RAW, Versions, directories_in, each_in,
+    evidence::{Evidence, Links, Root},
+    malformed, metadata, name_of, names, names_in, opened, read_text,
+};
 
 /// How often a writer tries the next version before it gives up.
 const CLAIM_ATTEMPTS: u32 = 10_000;
@@ -24,11 +27,11 @@ const METADATA: &str = "metadata.json";
 /// Up to which version what is not ours is not found.
 const HIDDEN: &str = "hidden";
 /// What the directory of an item begins with; the first layout has no such names.
-const ITEM: char = '@';
+pub(super) const ITEM: char = '@';
 
 #[derive(Clone, Debug)]
 pub(super) struct Ours {
-    root: Arc<Path>,
+    root: Root,
 }
 
 /// What the directory of an item says.
@@ -41,12 +44,20 @@ pub(super) struct Own {
 }
 
 impl Ours {
-    pub(super) const fn new(root: Arc<Path>) -> Self {
+    pub(super) const fn new(root: Root) -> Self {
         Self { root }
     }
 
-    fn item(&self, model_id: &str, name: &str) -> PathBuf {
-        let mut path = self.root.join(names::escape(model_id));
+    pub(super) const fn root(&self) -> &Root {
+        &self.root
+    }
+
+    pub(super) fn model(&self, model_id: &str) -> PathBuf {
+        self.root.path.join(names::escape(model_id))
+    }
+
+    pub(super) fn item(&self, model_id: &str, name: &str) -> PathBuf {
+        let mut path = self.model(model_id);
         path.push(format!("{ITEM}{}", names::escape(name)));
         path
     }
@@ -55,12 +66,14 @@ impl Ours {
         self.item(model_id, name).join(version.to_string())
     }
 
-    pub(super) fn versions(&self, model_id: &str, name: &str) -> Result<Own, Fault> {
+    pub(super) fn versions(&self, model_id: &str, name: &str, evidence: &mut Evidence<'_>) -> Result<Own, Fault> {
         let path = self.item(model_id, name);
-        let Some(directory) = opened(&self.root, &path)? else { return Ok(Own::default()) };
+        let Some(directory) = opened(&self.root.path, &path)? else { return Ok(Own::default()) };
+        evidence.look(&self.root, &path, Links::Refused);
         let mut own = Own::default();
         for entry in names_in(&directory)? {
             if entry == HIDDEN {
+                evidence.look(&self.root, &path.join(HIDDEN), Links::Refused);
                 let text = read_text(&path.join(HIDDEN))?.unwrap_or_default();
                 own.hidden_up_to =
                     text.trim().parse().map_err(|_| malformed(&path.join(HIDDEN), "it holds no number"))?;
@@ -68,7 +81,10 @@ impl Ours {
             // Temporary files have other names.
             let Some(number) = entry.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
             own.claimed = own.claimed.max(number);
-            own.places.insert(number, Place::Ours(path.join(entry)));
+            let place = path.join(entry);
+            // Also if there is none: it makes a version of what was claimed.
+            evidence.look(&self.root, &place.join(METADATA), Links::Refused);
+            own.places.insert(number, Place::Ours(place));
         }
         Ok(own)
     }
@@ -76,7 +92,7 @@ impl Ours {
     /// What is known of the version in a directory; `None` if it is none.
     pub(super) fn handle(&self, directory: &Path) -> Result<Option<DataHandle>, Fault> {
         let path = directory.join(METADATA);
-        if opened(&self.root, directory)?.is_none() {
+        if opened(&self.root.path, directory)?.is_none() {
             return Ok(None);
         }
         let Some(text) = read_text(&path)? else { return Ok(None) };
@@ -97,7 +113,7 @@ impl Ours {
     pub(super) fn finish(&self, version: u32, data: NewData) -> Result<DataHandle, Fault> {
         let path = self.version(&data.model_id, &data.name, version);
         let directory =
-            Directory::open(&self.root, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
+            Directory::open(&self.root.path, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
         let raw = path.join(RAW);
         let content = read::bytes(&raw, Within::Unlinked, FileKind::State).map_err(read::ReadError::into_fault)?;
         atomic::sync(&raw).map_err(|error| io_fault(Operation::Sync, &raw, &error))?;
@@ -112,8 +128,8 @@ impl Ours {
         for _ in 0..CLAIM_ATTEMPTS {
             version = version.checked_add(1).ok_or_else(|| malformed(&path, "all versions are used up"))?;
             let place = path.join(version.to_string());
-            let directory =
-                Directory::make(&self.root, &place).map_err(|error| io_fault(Operation::Create, &place, &error))?;
+            let directory = Directory::make(&self.root.path, &place)
+                .map_err(|error| io_fault(Operation::Create, &place, &error))?;
             if put(&directory, RAW, content)? {
                 return Ok((version, directory));
             }
@@ -128,74 +144,80 @@ impl Ours {
         if !put(directory, METADATA, text.as_bytes())? {
             return Err(malformed(directory.path(), "the version has its metadata already"));
         }
-        for path in directory.path().ancestors().take_while(|path| path.starts_with(&*self.root)) {
+        for path in directory.path().ancestors().take_while(|path| path.starts_with(&self.root.path)) {
             atomic::sync(path).map_err(|error| io_fault(Operation::Sync, path, &error))?;
         }
         Ok(handle)
     }
 
-    pub(super) fn names(&self, model_id: &str) -> Result<BTreeSet<String>, Fault> {
+    /// The names of the items of a model, also of those that have no version yet.
+    pub(super) fn names(&self, model_id: &str, evidence: &mut Evidence<'_>) -> Result<BTreeSet<String>, Fault> {
         let mut names = BTreeSet::new();
-        if let Some(model) = opened(&self.root, &self.root.join(names::escape(model_id)))? {
-            self.each_item(&model, &mut |handle| {
-                names.insert(handle.name);
-                true
-            })?;
+        let path = self.model(model_id);
+        evidence.look(&self.root, &path, Links::Refused);
+        let Some(model) = opened(&self.root.path, &path)? else { return Ok(names) };
+        for directory in directories_in(&model)? {
+            let Some(escaped) = directory.to_str().and_then(|name| name.strip_prefix(ITEM)) else { continue };
+            let name = match names::unescape(escaped) {
+                None if names::is_cut(escaped) => {
+                    self.newest(&path.join(&directory), evidence)?.map(|handle| handle.name)
+                }
+                name => name,
+            };
+            // A directory that somebody gave another name is that of no item.
+            names.extend(name.filter(|name| names::escape(name) == escaped));
         }
         Ok(names)
     }
 
-    /// Visits the items in the directory of a model, by their newest versions, as long as it is wanted. The names of directories may be cut;
-    /// metadata has the whole ones.
-    fn each_item(&self, model: &Directory, visit: &mut dyn FnMut(DataHandle) -> bool) -> Result<(), Fault> {
-        let mut goes_on = true;
-        each_in(model, &mut |item| {
-            if !goes_on || !name_of(item.path()).starts_with(ITEM) {
-                return Ok(());
+    /// What is known of the newest version in the directory of an item.
+    fn newest(&self, item: &Path, evidence: &mut Evidence<'_>) -> Result<Option<DataHandle>, Fault> {
+        evidence.look(&self.root, item, Links::Refused);
+        let Some(directory) = opened(&self.root.path, item)? else { return Ok(None) };
+        let numbers = names_in(&directory)?.into_iter().filter_map(|name| name.to_str()?.parse::<u32>().ok());
+        let numbers: BTreeSet<u32> = numbers.collect();
+        for number in numbers.into_iter().rev() {
+            let version = item.join(number.to_string());
+            evidence.look(&self.root, &version.join(METADATA), Links::Refused);
+            if let Some(handle) = self.handle(&version)? {
+                return Ok(Some(handle));
             }
-            let numbers = names_in(item)?.into_iter().filter_map(|name| name.to_str()?.parse::<u32>().ok());
-            let numbers: BTreeSet<u32> = numbers.collect();
-            for number in numbers.into_iter().rev() {
-                if let Some(handle) = self.handle(&item.path().join(number.to_string()))? {
-                    goes_on = visit(handle);
-                    break;
-                }
-            }
-            Ok(())
-        })
+        }
+        Ok(None)
     }
 
-    pub(super) fn models(&self) -> Result<BTreeSet<String>, Fault> {
-        let mut ids = BTreeSet::new();
-        if let Some(root) = opened(&self.root, &self.root)? {
-            each_in(&root, &mut |model| {
-                self.each_item(model, &mut |handle| {
-                    ids.insert(handle.model_id);
-                    false
-                })
-            })?;
+    /// What is known of any version in the directory of a model.
+    pub(super) fn any(&self, model: &Path) -> Result<Option<DataHandle>, Fault> {
+        let Some(directory) = opened(&self.root.path, model)? else { return Ok(None) };
+        for item in directories_in(&directory)? {
+            if item.to_str().is_some_and(|name| name.starts_with(ITEM))
+                && let Some(handle) = self.newest(&model.join(item), &mut Evidence::unwanted())?
+            {
+                return Ok(Some(handle));
+            }
         }
-        Ok(ids)
+        Ok(None)
     }
 
     /// From now on, versions up to this one that are not ours are not found.
     pub(super) fn hide(&self, model_id: &str, name: &str, version: u32) -> Result<(), Fault> {
         let path = self.item(model_id, name).join(HIDDEN);
-        Directory::make(&self.root, &self.item(model_id, name))
-            .and_then(|_| atomic::write(&self.root, &path, version.to_string().as_bytes(), Durability::Durable))
+        let root = &self.root.path;
+        Directory::make(root, &self.item(model_id, name))
+            .and_then(|_| atomic::write(root, &path, version.to_string().as_bytes(), Durability::Durable))
             .map_err(|error| io_fault(Operation::Write, &path, &error))
     }
 
     pub(super) fn remove(&self, model_id: &str, name: &str, version: u32) -> Result<(), Fault> {
         let path = self.version(model_id, name, version);
-        directory::remove_all(&self.root, &path).map_err(|error| io_fault(Operation::Remove, &path, &error))
+        directory::remove_all(&self.root.path, &path).map_err(|error| io_fault(Operation::Remove, &path, &error))
     }
 
     /// Removes the directory of an item that has nothing left.
     pub(super) fn tidy(&self, model_id: &str, name: &str) -> Result<(), Fault> {
         let path = self.item(model_id, name);
         let Some(model) = path.parent() else { return Ok(()) };
-        if let Some(directory) = opened(&self.root, model)? {
+        if let Some(directory) = opened(&self.root.path, model)? {
             // It stays if somebody has written meanwhile.
             let _ = directory.remove_empty(OsStr::new(&name_of(&path)));
         }
@@ -204,7 +226,7 @@ impl Ours {
 
     pub(super) fn remove_leftovers(&self, is_dry_run: bool) -> Result<u64, Fault> {
         let mut count = 0;
-        if let Some(root) = opened(&self.root, &self.root)? {
+        if let Some(root) = opened(&self.root.path, &self.root.path)? {
             let mut clean = |version: &Directory| {
                 count += leftovers::find(version).len() as u64;
                 if !is_dry_run {

@@ -158,7 +158,7 @@ impl Database {
     }
 
     /// Makes the next open check the whole file: damage was met in the middle of work.
-    fn mark_suspect(&self) {
+    pub(crate) fn mark_suspect(&self) {
         if self.pools.as_ref().is_some_and(|pools| pools.writer.is_some()) {
             // Best effort: without the mark, the probe at open still reads the pages of the rows.
             let _ = atomic::write(directory_of(&self.path), &suspect_path(&self.path), b"", Durability::Volatile);

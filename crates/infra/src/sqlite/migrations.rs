@@ -44,6 +44,13 @@ pub(crate) static RUNS: &[LayoutStep] = &[
     },
 ];
 
+/// The steps of the index of data, in their order.
+pub(crate) static DATA_INDEX: &[LayoutStep] = &[LayoutStep {
+    version: 1,
+    description: "layout",
+    sql: include_str!("../../migrations/data-index/0001_layout.sql"),
+}];
+
 /// What brings a file up to date.
 pub(crate) fn migrator(steps: &'static [LayoutStep]) -> Migrator {
     let migrations = steps.iter().map(|step| {
@@ -62,7 +69,7 @@ mod tests {
     /// A step in a folder that is not listed, or is listed with other words, would be another one than released.
     #[tokio::test]
     async fn the_lists_are_the_folders() {
-        for (folder, steps) in [("catalog", CATALOG), ("runs", RUNS)] {
+        for (folder, steps) in [("catalog", CATALOG), ("runs", RUNS), ("data-index", DATA_INDEX)] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
             let expected = Migrator::new(path.as_path()).await.expect("the folder holds migrations");
             let listed = migrator(steps);

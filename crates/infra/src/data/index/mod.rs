@@ -1,0 +1,286 @@
+//! An index of data in `SQLite`, so that searches need not read all files (`design/data.md`).
+//!
+//! The files are the truth; the index is what they said when they looked so. Every answer first looks at all that it rests
+//! on, reads again what has moved, and is then taken from rows of exactly that state: each transaction that writes makes a
+//! new *generation*, and a mirror of one generation in memory says by which looks its rows are proved. Whatever goes wrong
+//! with the index, the files answer.
+
+mod mirror;
+mod parallel;
+mod stored;
+mod tables;
+
+use std::{path::PathBuf, sync::Arc};
+
+use mangrove_domain::{
+    data::DataHandle,
+    failure::Fault,
+    ports::{DataField, DataSearch, FoundData},
+    problem::Code,
+};
+use mangrove_fs::directory;
+use sqlx::sqlite::SqliteSynchronous;
+use tokio::sync::Mutex;
+
+use super::{
+    evidence::Evidence,
+    files::{self, Files},
+};
+use crate::sqlite::{self, BusyPolicy, Database, Layout, OpenMode, SqliteError, migrations};
+use mirror::{Mirror, Stale};
+use tables::{Changes, Query, StoredVersion};
+
+/// The name of its file in the state directory.
+pub(super) const FILE_NAME: &str = "data-index.db";
+
+/// How often a question is asked anew because others write meanwhile, before the files answer.
+const ATTEMPTS: u32 = 6;
+/// How many items are written in one transaction.
+const WRITTEN_AT_ONCE: usize = 5_000;
+
+const LAYOUT: Layout = Layout {
+    version: 1,
+    readable_from: 1,
+    steps: migrations::DATA_INDEX,
+    // What is lost with the power is read from the files again.
+    synchronous: SqliteSynchronous::Normal,
+    objects: &["models", "items", "items_generation", "versions", "versions_model_name", "versions_workflow_run"],
+    later_objects: &[],
+    probe: "SELECT count(*) FROM models",
+};
+
+/// The index of one store.
+pub(super) struct Index {
+    path: PathBuf,
+    from_items: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    database: Option<Database>,
+    mirror: Mirror,
+}
+
+/// Why the index gives no answer.
+#[derive(Debug)]
+enum IndexError {
+    /// The files cannot be read: so it is without an index, too.
+    Files(Fault),
+    /// Its file cannot be used.
+    Database(SqliteError),
+    /// It cannot say what the files say, such as a path that is no text.
+    Unusable,
+}
+
+impl From<sqlx::Error> for IndexError {
+    fn from(error: sqlx::Error) -> Self {
+        let message = format!("cannot write the index of data: {error}");
+        Self::Database(SqliteError::Other(Fault::environment(Code::CATALOG_FAILED, "data:index", message)))
+    }
+}
+
+impl Index {
+    /// The index in this file, which is made by the first question about at least so many items.
+    pub(super) fn new(path: PathBuf, from_items: usize) -> Self {
+        Self { path, from_items, state: Mutex::default() }
+    }
+
+    /// What a search finds; `None` if the files have to say it.
+    pub(super) async fn find(&self, files: &Files, search: &DataSearch) -> Result<Option<Vec<FoundData>>, Fault> {
+        // One look for each model says where items of one name lie.
+        if files::wanted(search, &DataField::Name).is_some() {
+            return Ok(None);
+        }
+        let scope = files::wanted(search, &DataField::ModelId);
+        let wanted = Arc::new(search.clone());
+        self.answer(files, scope, &Query::Search(search.clone()), move |files, version| {
+            let handle = stored::decode(&version.handle).ok_or(IndexError::Unusable)?;
+            if !files::fits(&wanted, &handle, version.is_latest) {
+                return Ok(None);
+            }
+            let content = if wanted.wants_content { Some(files.content(&version.place, &handle)?) } else { None };
+            Ok(Some(FoundData { handle, is_latest: version.is_latest, content }))
+        })
+        .await
+    }
+
+    /// The latest versions of all items of a model; `None` if the files have to say it.
+    pub(super) async fn list(&self, files: &Files, model_id: &str) -> Result<Option<Vec<DataHandle>>, Fault> {
+        let query = Query::Newest(model_id.to_owned());
+        let found = self.answer(files, Some(model_id), &query, |_, version| {
+            stored::decode(&version.handle).map(Some).ok_or(IndexError::Unusable)
+        });
+        Ok(found.await?.map(|mut handles| {
+            files::sort(&mut handles);
+            handles
+        }))
+    }
+
+    async fn answer<T: Send + 'static>(
+        &self,
+        files: &Files,
+        scope: Option<&str>,
+        query: &Query,
+        tell: impl Fn(&Files, &StoredVersion) -> Result<Option<T>, IndexError> + Clone + Send + Sync + 'static,
+    ) -> Result<Option<Vec<T>>, Fault> {
+        let mut state = self.state.lock().await;
+        if state.database.is_none() && !self.is_worth_it(files, scope).await? {
+            return Ok(None);
+        }
+        let answered = self.ask(&mut state, files, scope, query, tell).await;
+        if answered.is_err() {
+            // Whatever was under way, the mirror may not be that of the file any more.
+            state.mirror = Mirror::default();
+        }
+        match answered {
+            Ok(answer) => Ok(answer),
+            Err(IndexError::Files(fault)) => Err(fault),
+            Err(IndexError::Unusable) => Ok(None),
+            Err(IndexError::Database(error)) => {
+                if let (SqliteError::Corrupt(_), Some(database)) = (&error, state.database.take()) {
+                    database.mark_suspect();
+                }
+                state.database = None;
+                tracing::warn!(
+                    error = error.into_fault().message,
+                    "the index of data cannot be used; the files are read"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        state: &mut State,
+        files: &Files,
+        scope: Option<&str>,
+        query: &Query,
+        tell: impl Fn(&Files, &StoredVersion) -> Result<Option<T>, IndexError> + Clone + Send + Sync + 'static,
+    ) -> Result<Option<Vec<T>>, IndexError> {
+        let mut has_failed = false;
+        for _ in 0..ATTEMPTS {
+            self.open(state).await?;
+            let State { database: Some(database), mirror } = &mut *state else { return Err(IndexError::Unusable) };
+            if !refresh(database, mirror, files, scope).await? {
+                continue;
+            }
+            let Some(versions) = tables::select(database, files, mirror.generation, query).await? else { continue };
+            let (files, tell) = (files.clone(), tell.clone());
+            let told = blocking(move || {
+                let told = parallel::map(&versions, |version| tell(&files, version));
+                told.into_iter().filter_map(Result::transpose).collect::<Result<Vec<T>, IndexError>>()
+            });
+            match told.await {
+                // What was there a moment ago may be gone.
+                Err(IndexError::Files(_)) if !has_failed => has_failed = true,
+                told => return told.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// False if there is so little that reading it is no matter.
+    async fn is_worth_it(&self, files: &Files, scope: Option<&str>) -> Result<bool, Fault> {
+        let (files, scope, enough) = (files.clone(), scope.map(str::to_owned), self.from_items);
+        let counted = blocking(move || {
+            let looker = files.looker();
+            let models = match &scope {
+                Some(id) => vec![files.model(id, &looker)?],
+                None => files.models(&looker)?,
+            };
+            let mut count = 0;
+            for model in models {
+                count += files.names(&model, &mut Evidence::unwanted())?.len();
+                if count >= enough {
+                    return Ok(true);
+                }
+            }
+            Ok(count >= enough)
+        });
+        match counted.await {
+            Ok(is_enough) => Ok(is_enough),
+            Err(IndexError::Files(fault)) => Err(fault),
+            Err(IndexError::Database(_) | IndexError::Unusable) => Ok(false),
+        }
+    }
+
+    /// Opens the file, if it is not open, or if another one lies in its place.
+    async fn open(&self, state: &mut State) -> Result<(), IndexError> {
+        if state.database.as_ref().is_some_and(Database::is_in_place) {
+            return Ok(());
+        }
+        *state = State::default();
+        let (database, damaged) = sqlite::open(&self.path, OpenMode::ReadWrite, &LAYOUT, BusyPolicy::default()).await?;
+        if let Some(damaged) = damaged {
+            tracing::warn!("the index of data was damaged, and is made anew");
+            if let Some(directory) = damaged.parent() {
+                // Best effort: nobody needs it, and it costs space.
+                let _ = directory::remove_file(directory, &damaged);
+            }
+        }
+        state.database = Some(database);
+        Ok(())
+    }
+}
+
+/// Brings file and mirror up to date with the files in a scope. False if that has to be tried again.
+async fn refresh(
+    database: &Database,
+    mirror: &mut Mirror,
+    files: &Files,
+    scope: Option<&str>,
+) -> Result<bool, IndexError> {
+    let failed = |error: sqlx::Error| IndexError::Database(database.error("read", &error));
+    let Some(readers) = database.readers() else { return Err(IndexError::Unusable) };
+    let mut transaction = readers.begin().await.map_err(failed)?;
+    tables::load(&mut transaction, mirror).await.map_err(failed)?;
+    drop(transaction);
+    let looker = Arc::new(files.looker());
+    let stale = {
+        let (taken, files, looker) = (std::mem::take(mirror), files.clone(), Arc::clone(&looker));
+        let scope = scope.map(str::to_owned);
+        let (taken, stale) = blocking(move || {
+            let stale = taken.check(&files, &looker, scope.as_deref())?;
+            Ok((taken, stale))
+        })
+        .await?;
+        *mirror = taken;
+        stale
+    };
+    if stale.is_empty() {
+        return Ok(true);
+    }
+    let Stale { gone_models, gone_items, items, models } = stale;
+    let mut changes = Changes { gone_models, gone_items, ..Changes::default() };
+    let mut is_complete = true;
+    let mut left = items.into_iter();
+    loop {
+        let chunk: Vec<_> = left.by_ref().take(WRITTEN_AT_ONCE).collect();
+        let is_last = chunk.len() < WRITTEN_AT_ONCE;
+        let (copy, looker) = (files.clone(), Arc::clone(&looker));
+        changes.items = blocking(move || mirror::read(&copy, &looker, &chunk)).await?;
+        changes.items.retain(|fresh| !mirror.has(fresh));
+        if is_last && is_complete {
+            // Only now are all items there.
+            changes.models.clone_from(&models);
+        }
+        if !changes.is_empty() {
+            is_complete &= tables::write(database, files, mirror, std::mem::take(&mut changes)).await?;
+        }
+        if is_last {
+            return Ok(is_complete);
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+) -> Result<T, IndexError> {
+    match mangrove_fs::blocking(work).await {
+        Ok(outcome) => outcome,
+        // It panicked, or the runtime ends.
+        Err(_) => Err(IndexError::Unusable),
+    }
+}
