@@ -44,10 +44,14 @@ fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<(Options, bo
         match argument.as_str() {
             // Cargo adds it.
             "--bench" => {}
-            "--quick" => (options, is_quick) = (Options { daemon_only: options.daemon_only, ..Options::quick() }, true),
+            "--quick" => {
+                let Options { daemon_only, data_only, .. } = options;
+                (options, is_quick) = (Options { daemon_only, data_only, ..Options::quick() }, true);
+            }
             "--daemon" => options.daemon_only = true,
+            "--data" => options.data_only = true,
             "--json" => json = Some(PathBuf::from(arguments.next().context("--json wants a file")?)),
-            other => bail!("unknown argument `{other}`; known are --quick, --daemon and --json FILE"),
+            other => bail!("unknown argument `{other}`; known are --quick, --daemon, --data and --json FILE"),
         }
     }
     Ok((options, is_quick, json))

@@ -38,6 +38,14 @@ fn everything_is_measured_and_every_number_is_one() {
         "cold scan with a package, per entry",
         "catalog, all rows",
         "catalog, commit of 1000 rows",
+        "embedded step",
+        "data.latest",
+        "data.latest, no definition",
+        "data query, index made",
+        "data query",
+        "data query, all contents",
+        "data get, whole process",
+        "data query, whole process",
         "growth of the cold scan",
         "growth of the warm scan",
         "idle daemon, memory",
@@ -67,7 +75,7 @@ fn the_bounds_are_measured_on_the_reference_repository() {
     let full = Options::full();
     assert_eq!((full.entries, full.services, full.entry_bytes), (4_080, 658, 30_000));
     assert_eq!((full.runs, full.index_types, full.growth), (15, 100_000, true));
-    assert_eq!(full.catalog_rows, 100_000);
+    assert_eq!((full.catalog_rows, full.data_items, full.steps), (100_000, 100_000, 200));
     let daemon = full.daemon;
     assert_eq!((daemon.edits, daemon.reloads, daemon.clients, daemon.schedules), (200, 1_000, 200, 10_000));
 }

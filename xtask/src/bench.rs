@@ -14,6 +14,7 @@ struct Request {
     is_quick: bool,
     is_debug: bool,
     only_daemon: bool,
+    only_data: bool,
     json: Option<PathBuf>,
 }
 
@@ -33,15 +34,16 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
 }
 
 fn request(mut arguments: impl Iterator<Item = String>) -> Result<Request> {
-    let mut request = Request { is_quick: false, is_debug: false, only_daemon: false, json: None };
+    let mut request = Request { is_quick: false, is_debug: false, only_daemon: false, only_data: false, json: None };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => request.is_quick = true,
             "--debug" => request.is_debug = true,
             "--daemon" => request.only_daemon = true,
+            "--data" => request.only_data = true,
             "--json" => request.json = Some(arguments.next().context("--json wants a file")?.into()),
             other => bail!(
-                "unknown argument `{other}`; usage: cargo xtask bench [--quick] [--debug] [--daemon] [--json FILE]"
+                "unknown argument `{other}`; usage: cargo xtask bench [--quick] [--debug] [--daemon] [--data] [--json FILE]"
             ),
         }
     }
@@ -60,6 +62,9 @@ fn arguments(request: &Request, json: OsString) -> Vec<OsString> {
     if request.only_daemon {
         arguments.push("--daemon");
     }
+    if request.only_data {
+        arguments.push("--data");
+    }
     arguments.push("--json");
     arguments.into_iter().map(OsString::from).chain([json]).collect()
 }
@@ -75,14 +80,17 @@ mod tests {
     #[test]
     fn arguments_are_passed_on() {
         let asked = parse("--quick --debug --json a.json").expect("known arguments");
-        let expected = Request { is_quick: true, is_debug: true, only_daemon: false, json: Some("a.json".into()) };
+        let json = Some("a.json".into());
+        let expected = Request { is_quick: true, is_debug: true, only_daemon: false, only_data: false, json };
         assert_eq!(asked, expected);
         let line = arguments(&asked, "/b.json".into()).join(" ".as_ref());
         assert_eq!(line, "bench --package mangrove-cli --bench whole_process --profile dev -- --quick --json /b.json");
         let line = arguments(&parse("").expect("no arguments"), "/b.json".into()).join(" ".as_ref());
         assert_eq!(line, "bench --package mangrove-cli --bench whole_process -- --json /b.json");
-        let line = arguments(&parse("--daemon").expect("a known argument"), "/b.json".into()).join(" ".as_ref());
-        assert_eq!(line, "bench --package mangrove-cli --bench whole_process -- --daemon --json /b.json");
+        for part in ["--daemon", "--data"] {
+            let line = arguments(&parse(part).expect("a known argument"), "/b.json".into()).join(" ".as_ref());
+            assert_eq!(line, format!("bench --package mangrove-cli --bench whole_process -- {part} --json /b.json"));
+        }
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod catalog;
 mod daemon;
+mod data;
 mod package;
 pub(crate) mod process;
 pub(crate) mod report;
+mod steps;
 
 use std::{
     fs,
@@ -50,10 +52,16 @@ pub(crate) struct Options {
     pub(crate) entries_with_package: usize,
     /// Rows of the catalog that is read and written.
     pub(crate) catalog_rows: usize,
+    /// Items of data that are searched, some more.
+    pub(crate) data_items: usize,
+    /// Steps of the workflow that is run.
+    pub(crate) steps: usize,
     /// What is done to a daemon.
     pub(crate) daemon: daemon::Amounts,
     /// True if nothing but the daemon is measured.
     pub(crate) daemon_only: bool,
+    /// True if nothing but data and steps is measured.
+    pub(crate) data_only: bool,
 }
 
 impl Options {
@@ -69,8 +77,11 @@ impl Options {
             growth: true,
             entries_with_package: 500,
             catalog_rows: 100_000,
+            data_items: 100_000,
+            steps: 200,
             daemon: daemon::Amounts::full(),
             daemon_only: false,
+            data_only: false,
         }
     }
 
@@ -86,8 +97,11 @@ impl Options {
             growth: false,
             entries_with_package: 12,
             catalog_rows: 2_000,
+            data_items: 1_000,
+            steps: 20,
             daemon: daemon::Amounts::quick(),
             daemon_only: false,
+            data_only: false,
         }
     }
 
@@ -101,6 +115,11 @@ impl Options {
 /// Measures everything with this program.
 pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
     let mut lines = Vec::new();
+    if options.data_only {
+        lines.push(steps::overhead(program, options)?);
+        lines.extend(data::measure(program, options)?);
+        return Ok(Report::of(options, lines));
+    }
     let repository = repository(options)?;
     let mangrove = Program::new(program, repository.path());
 
@@ -127,6 +146,8 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
     lines.push(resolve(options.index_types)?);
     lines.push(package::cold_scan(program, options)?);
     lines.extend(catalog::measure(options.catalog_rows)?);
+    lines.push(steps::overhead(program, options)?);
+    lines.extend(data::measure(program, options)?);
     if options.growth {
         lines.extend(growth(program, options, &mangrove, cold.wall)?);
     }

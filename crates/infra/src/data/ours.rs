@@ -1,9 +1,11 @@
 //! The versions that this store writes.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     ffi::OsStr,
+    fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use mangrove_domain::{data::DataHandle, digest::Digest, failure::Fault, ports::NewData};
@@ -26,12 +28,16 @@ const CLAIM_ATTEMPTS: u32 = 10_000;
 const METADATA: &str = "metadata.json";
 /// Up to which version what is not ours is not found.
 const HIDDEN: &str = "hidden";
+/// How many directories are known to be durable at most.
+const MOST_DURABLE: usize = 10_000;
 /// What the directory of an item begins with; the first layout has no such names.
 pub(super) const ITEM: char = '@';
 
 #[derive(Clone, Debug)]
 pub(super) struct Ours {
     root: Root,
+    /// Directories of items whose names this process has made durable, up to the root.
+    durable: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 /// What the directory of an item says.
@@ -44,8 +50,8 @@ pub(super) struct Own {
 }
 
 impl Ours {
-    pub(super) const fn new(root: Root) -> Self {
-        Self { root }
+    pub(super) fn new(root: Root) -> Self {
+        Self { root, durable: Arc::default() }
     }
 
     pub(super) const fn root(&self) -> &Root {
@@ -124,6 +130,10 @@ impl Ours {
     /// Takes the next number above `highest` by giving it this content.
     fn claim(&self, model_id: &str, name: &str, content: &[u8], highest: u32) -> Result<(u32, Directory), Fault> {
         let path = self.item(model_id, name);
+        if fs::symlink_metadata(&path).is_err() {
+            // It is about to be made, also if it was there before.
+            self.durable().remove(&path);
+        }
         let mut version = highest;
         for _ in 0..CLAIM_ATTEMPTS {
             version = version.checked_add(1).ok_or_else(|| malformed(&path, "all versions are used up"))?;
@@ -144,10 +154,33 @@ impl Ours {
         if !put(directory, METADATA, text.as_bytes())? {
             return Err(malformed(directory.path(), "the version has its metadata already"));
         }
-        for path in directory.path().ancestors().take_while(|path| path.starts_with(&self.root.path)) {
-            atomic::sync(path).map_err(|error| io_fault(Operation::Sync, path, &error))?;
-        }
+        self.sync(directory.path()).map_err(|(path, error)| io_fault(Operation::Sync, &path, &error))?;
         Ok(handle)
+    }
+
+    /// Makes the names of a version and of all directories above it durable. That of an item is made so once: each time costs a
+    /// wait for the disk.
+    fn sync(&self, version: &Path) -> Result<(), (PathBuf, io::Error)> {
+        let sync = |path: &Path| atomic::sync(path).map_err(|error| (path.to_owned(), error));
+        sync(version)?;
+        let Some(item) = version.parent() else { return Ok(()) };
+        sync(item)?;
+        if self.durable().contains(item) {
+            return Ok(());
+        }
+        for path in item.ancestors().skip(1).take_while(|path| path.starts_with(&self.root.path)) {
+            sync(path)?;
+        }
+        let mut durable = self.durable();
+        if durable.len() >= MOST_DURABLE {
+            durable.clear();
+        }
+        durable.insert(item.to_owned());
+        Ok(())
+    }
+
+    fn durable(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The names of the items of a model, also of those that have no version yet.
