@@ -132,6 +132,7 @@ impl World {
             memory_limit_bytes: deno::MEMORY_LIMIT_BYTES,
             open_limit: Duration::from_mins(1),
             call_limit: Duration::from_mins(1),
+            pool: deno::PoolLimits::default(),
         })
     }
 

@@ -30,6 +30,7 @@ mod origins;
 mod otel;
 mod outage;
 mod packages;
+mod pool;
 mod pressure;
 mod reports;
 mod rivals;

@@ -42,7 +42,12 @@ impl Roots for OneRoot {
 }
 
 fn runner(deno: &Path, repository: &Path, call_limit: Duration) -> DenoRunner {
-    DenoRunner::new(deno::Options {
+    DenoRunner::new(deno::Options { call_limit, ..options(deno, repository) })
+}
+
+/// The usual options, for two sessions at once.
+pub(crate) fn options(deno: &Path, repository: &Path) -> deno::Options {
+    deno::Options {
         launcher: Vec::new(),
         places: ProgramLocations { configured: Some(deno.to_owned()), ..ProgramLocations::default() },
         state_directory: repository.join(".mangrove"),
@@ -53,12 +58,13 @@ fn runner(deno: &Path, repository: &Path, call_limit: Duration) -> DenoRunner {
         size: 2,
         memory_limit_bytes: deno::MEMORY_LIMIT_BYTES,
         open_limit: Duration::from_mins(1),
-        call_limit,
-    })
+        call_limit: Duration::from_mins(1),
+        pool: deno::PoolLimits::default(),
+    }
 }
 
 /// Runs in a runtime of its own.
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -1,7 +1,7 @@
 //! What a method can reach while it runs.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -131,6 +131,10 @@ impl MethodHost for Host {
     async fn cancelled(&self) {
         self.ending.cancelled().await;
     }
+
+    fn told_secrets(&self, granted: &BTreeMap<String, String>) -> bool {
+        self.environment.has_secrets_beyond(granted)
+    }
 }
 
 /// What a call leaves behind.
@@ -160,6 +164,10 @@ impl MethodHost for Looking {
             _ => return self.0.call(call).await,
         };
         Err(format!("ctx.{name}: what runs before a method may only look"))
+    }
+
+    fn told_secrets(&self, granted: &BTreeMap<String, String>) -> bool {
+        self.0.told_secrets(granted)
     }
 }
 

@@ -148,6 +148,11 @@ impl Environment {
         !self.given().is_empty()
     }
 
+    /// True if anything was given out that is masked, other than these variables: a grant has them masked in every run.
+    pub(crate) fn has_secrets_beyond(&self, variables: &BTreeMap<String, String>) -> bool {
+        self.given().keys().any(|secret| !variables.values().any(|value| value == secret))
+    }
+
     fn given(&self) -> MutexGuard<'_, BTreeMap<String, Finder>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }

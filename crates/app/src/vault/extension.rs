@@ -1,6 +1,6 @@
 //! A vault of the type of an extension: `createProvider(name, config)`, and the functions of what that gives.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -84,6 +84,8 @@ impl ExtensionVault {
                 variables: self.code.environment.granted(grants.get(&Permission::Env)),
                 grants,
             },
+            // What it remembers of this vault is nothing to another one.
+            run: format!("vault {}", self.made_of),
         })
     }
 
@@ -212,5 +214,9 @@ impl MethodHost for VaultHost {
             return Ok(Json::Null);
         }
         Err(format!("a vault has no context: ctx.{} is not there", call.function))
+    }
+
+    fn told_secrets(&self, _granted: &BTreeMap<String, String>) -> bool {
+        true
     }
 }

@@ -414,6 +414,7 @@ impl Composition {
             memory_limit_bytes: runner::deno::MEMORY_LIMIT_BYTES,
             open_limit: runner::deno::OPEN_LIMIT,
             call_limit: runner::deno::CALL_LIMIT,
+            pool: runner::deno::PoolLimits::default(),
         });
         Arc::new(ChosenRunner::new(Arc::new(self.call_pool.clone()), deno))
     }

@@ -1,12 +1,15 @@
 //! Running what an extension exports.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 
 use crate::{bundle::LoadedBundle, description::Violation, failure::Fault, json::Json, permission::Grantee};
 
 /// Runs functions of a bundle.
+///
+/// A session may find what the module remembers of earlier sessions that were opened with an equal request and ended well;
+/// never of other code, grants or variables, nor of a session in which something failed.
 ///
 /// Implementations MUST make every call of a stand-in a typed failure that names the requirement: work is never
 /// pretended; MUST end a call within its time limit; MUST NOT let a rejection that nobody awaits end more than
@@ -32,6 +35,8 @@ pub struct OpenRequest {
     pub requirements: Vec<String>,
     /// On whose behalf it runs.
     pub grantee: Grantee,
+    /// What the calls are part of, such as the identifier of a run: see [`MethodHost::told_secrets`].
+    pub run: String,
 }
 
 /// A loaded bundle.
@@ -101,6 +106,13 @@ pub trait MethodHost: Send + Sync {
     /// order. Where nobody ends calls, it never returns.
     async fn cancelled(&self) {
         std::future::pending::<()>().await;
+    }
+
+    /// True if code may have been told secrets that are masked in this run alone, beyond these variables that it is granted.
+    /// What it remembers must then reach no session of another [`run`](OpenRequest::run).
+    fn told_secrets(&self, granted: &BTreeMap<String, String>) -> bool {
+        let _ = granted;
+        false
     }
 }
 

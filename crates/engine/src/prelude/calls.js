@@ -226,8 +226,25 @@ export const makeCalls = (send, sendNow, makeContext) => {
     return parse(text);
   };
 
-  const tools = { request, requestNow, send: (name, parts) => send(0, name, encode(parts)), show, isRecord, bytesOf };
-  const { console, contextOf, reportContextOf } = makeContext(tools);
+  const tools = { send: (name, parts) => send(0, name, encode(parts)), show, isRecord, bytesOf };
+  const { console, contextsOf } = makeContext(tools);
+  // What code kept of the context of an earlier call must not act in the name of a later one. Its logger is as good as any.
+  let callUnderWay = 0;
+  const contexts = () => {
+    callUnderWay += 1;
+    const own = callUnderWay;
+    const late = (name) => new ErrorIntrinsic(`ctx.${name} was used after the call had ended`);
+    return contextsOf({
+      request: (name, parts) => {
+        if (own === callUnderWay) return request(name, parts);
+        return new PromiseIntrinsic((_resolve, reject) => reject(late(name)));
+      },
+      requestNow: (name, parts) => {
+        if (own !== callUnderWay) throw late(name);
+        return requestNow(name, parts);
+      },
+    });
+  };
   let abortCall = () => {};
   /** Tells the call under way that it is to end. */
   const abort = (reason) => abortCall(reason);
@@ -258,6 +275,7 @@ export const makeCalls = (send, sendNow, makeContext) => {
    */
   const start = async (callee, self, args, context, schema, globalSchema, takes) => {
     const form = parse(takes);
+    const { contextOf, reportContextOf } = contexts();
     if (isRecord(form)) return startMember(callee, self, args, form);
     const data = parse(context);
     if (form === "report") return encode(await apply(callee, self, [reportContextOf(data)]));
@@ -291,5 +309,10 @@ export const makeCalls = (send, sendNow, makeContext) => {
     return encode(await apply(callee, self, [given, contextNow()]));
   };
 
-  return { settle, start, abort, console };
+  /** Ends a session: what was made for its calls is made anew for the next one. */
+  const forget = () => {
+    made = null;
+  };
+
+  return { settle, start, abort, forget, console };
 };

@@ -32,10 +32,11 @@ const modelTypeOf = (raw) => {
 };
 
 /**
- * The parts of a context. `request(name, parts)` asks the host and gives a promise; `requestNow(name, parts)` gives the
- * answer, or throws; `send(name, parts)` waits for nothing. `tools` are `show`, `isRecord` and `bytesOf` of the calls.
+ * The parts of a context. `send(name, parts)` tells the host and waits for nothing. `tools` are `show`, `isRecord` and `bytesOf`
+ * of the calls. Gives the console, and `contextsOf({ request, requestNow })`, which makes the contexts of one call:
+ * `request(name, parts)` asks the host and gives a promise; `requestNow(name, parts)` gives the answer, or throws.
  */
-export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf }) => {
+export const makeContext = ({ send, show, isRecord, bytesOf }) => {
   const { TextDecoder: TextDecoderIntrinsic, TextEncoder: TextEncoderIntrinsic } = globalThis;
   const { AbortController: AbortControllerIntrinsic } = globalThis;
   const newIdentifier = uncurry(globalThis.crypto.randomUUID);
@@ -153,46 +154,6 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
     }
     return isText ? new TextDecoderIntrinsic().decode(whole) : whole;
   };
-  const fileWriter = (spec, instance, overrides = null) => {
-    let lines = null;
-    let reserved = null;
-    let written = null;
-    const once = () => {
-      if (written !== null) throw new ErrorIntrinsic(`the file \`${show(instance)}\` is written already; a writer writes one version`);
-    };
-    const write = (content) => {
-      once();
-      written = request("writeFile", [spec, instance, outgoing(content), overrides]);
-      return written;
-    };
-    return {
-      name: instance,
-      dataId: undefined,
-      writeAll: async (content) => write(content),
-      writeText: async (text) => write(`${text}`),
-      writeLine: async (line) => {
-        once();
-        lines = `${lines ?? ""}${line}\n`;
-      },
-      writeStream: async (stream, options) => {
-        once();
-        return write(await collected(stream, options?.onLine));
-      },
-      getFilePath: async () => {
-        once();
-        reserved ??= request("filePath", [spec, instance, overrides]);
-        return (await reserved).path;
-      },
-      finalize: async () => {
-        if (written !== null) return written;
-        if (lines !== null) return write(lines);
-        if (reserved === null) throw new ErrorIntrinsic(`nothing was written to the file \`${show(instance)}\``);
-        const { version } = await reserved;
-        written = request("finishFile", [spec, instance, version, overrides]);
-        return written;
-      },
-    };
-  };
 
   // -------------------------------------------------------------------------------------------------------------
   // Repositories.
@@ -227,40 +188,16 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
   };
   const latestVersion = (versions) => (versions.length === 0 ? null : versions[versions.length - 1]);
   const READING = {
-    getContent: [typed, incoming],
-    findByName: [typed, dataOf],
-    findById: [typed, dataOf],
-    findAllForModel: [typed, dataList],
-    findAllForType: [typed, locatedList],
-    findAllGlobal: [asIs, locatedList],
-    findByTaggedName: [asIs, locatedList],
-    listVersions: [typed, asIs],
+    getContent: { sent: typed, made: incoming },
+    findByName: { sent: typed, made: dataOf },
+    findById: { sent: typed, made: dataOf },
+    findAllForModel: { sent: typed, made: dataList },
+    findAllForType: { sent: typed, made: locatedList },
+    findAllGlobal: { sent: asIs, made: locatedList },
+    findByTaggedName: { sent: asIs, made: locatedList },
+    listVersions: { sent: typed, made: asIs },
   };
-  const dataRepository = { namespace: "", nextId: () => newIdentifier(crypto) };
-  const names = ownKeys(READING);
-  for (let index = 0; index < names.length; index += 1) {
-    const name = names[index];
-    const [sent, made] = READING[name];
-    dataRepository[name] = async (...parts) => made(await request(`data.${name}`, sent(parts)));
-    dataRepository[`${name}Sync`] = (...parts) => made(requestNow(`data.${name}`, sent(parts)));
-  }
-  dataRepository.getLatestVersionSync = (...parts) => latestVersion(requestNow("data.listVersions", typed(parts)));
-  dataRepository.getContentPath = (...parts) => requestNow("data.contentPath", typed(parts));
-  dataRepository.getPath = (...parts) => replace(requestNow("data.contentPath", typed(parts)), /[\\/][^\\/]*$/, "");
-  dataRepository.stream = async function* (...parts) {
-    const bytes = await dataRepository.getContent(...parts);
-    if (bytes !== null) yield bytes;
-  };
-  dataRepository.save = async (type, id, data, content) => {
-    const { name, contentType, lifetime, garbageCollection, streaming, tags } = data;
-    const plain = { name, contentType, lifetime, garbageCollection, streaming, tags };
-    return request("data.save", [typeName(type), id, plain, outgoing(content)]);
-  };
-  dataRepository.delete = async (...parts) => request("data.delete", typed(parts));
-  for (const name of ["append", "allocateVersion", "finalizeVersion", "rename", "removeLatestMarker", "collectGarbage"]) {
-    dataRepository[name] = refused("dataRepository", name);
-  }
-  freeze(dataRepository);
+  const NOT_SUPPORTED = ["append", "allocateVersion", "finalizeVersion", "rename", "removeLatestMarker", "collectGarbage"];
 
   const definitionOf = (plain) => {
     if (plain === null || plain === undefined) return null;
@@ -274,32 +211,6 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
   };
   const withType = (found) =>
     found === null ? null : { definition: definitionOf(found), type: modelTypeOf(found.type) };
-  const definitionRepository = freeze({
-    findById: async (...parts) => definitionOf(await request("definition.findById", typed(parts))),
-    findByName: async (...parts) => definitionOf(await request("definition.findByName", typed(parts))),
-    findByNameGlobal: async (name) => withType(await request("definition.findByNameGlobal", [name])),
-    findAll: async (...parts) => each(await request("definition.findAll", typed(parts)), definitionOf),
-    findAllGlobal: async () => each(await request("definition.findAllGlobal", []), withType),
-    getPath: (...parts) => requestNow("definition.path", typed(parts)),
-    nextId: () => newIdentifier(crypto),
-    save: refused("definitionRepository", "save"),
-    delete: refused("definitionRepository", "delete"),
-  });
-
-  const vaultService = freeze({
-    get: (...parts) => request("vault.get", parts),
-    put: (...parts) => request("vault.put", parts),
-    delete: (...parts) => request("vault.delete", parts),
-    list: (...parts) => request("vault.list", parts),
-    getVaultNames: (...parts) => request("vault.names", parts),
-    getDefaultVaultName: (...parts) => request("vault.default", parts),
-  });
-  const redactor = freeze({
-    redact: (text) => requestNow("redact", [`${text}`]),
-    get hasSecrets() {
-      return requestNow("hasSecrets", []);
-    },
-  });
 
   /** Puts what is stored in place of a sensitive value into the object that was given. */
   const putInto = (object, { path, text }) => {
@@ -307,81 +218,6 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
     const last = path.length - 1;
     for (let index = 0; index < last && isRecord(holder); index += 1) holder = holder[path[index]];
     if (isRecord(holder)) set(holder, path[last], text);
-  };
-
-  /** An environment for expressions, which finds nothing but the variables that it is given. */
-  const expressionEnvironment = () => {
-    const evaluate = (expression, variables) => requestNow("expression.evaluate", [`${expression}`, variables ?? {}]);
-    const environment = {
-      evaluate,
-      parse: (expression) => {
-        requestNow("expression.parse", [`${expression}`]);
-        return (variables) => evaluate(expression, variables);
-      },
-      // Variables are dynamic: what is said of their types changes no value.
-      registerVariable: () => environment,
-      registerFunction: refused("createCelEnvironment()", "registerFunction"),
-      registerOperator: refused("createCelEnvironment()", "registerOperator"),
-      registerType: refused("createCelEnvironment()", "registerType"),
-    };
-    return freeze(environment);
-  };
-
-  /** The handle has a shallow copy of the object, in which references stand for what is sensitive, as in the object itself. */
-  const writeResource = async (...parts) => {
-    const answer = await request("writeResource", parts);
-    if (!isRecord(answer) || !isRecord(parts[2])) return answer;
-    const { references = [], ...handle } = answer;
-    for (let index = 0; index < references.length; index += 1) putInto(parts[2], references[index]);
-    return { ...handle, attributes: { ...parts[2] } };
-  };
-
-  /** The context of one call, from the data that the host gives it, and the function that aborts it. */
-  const contextOf = (data) => {
-    const controller = new AbortControllerIntrinsic();
-    const context = {
-      ...data,
-      signal: controller.signal,
-      logger,
-      writeResource,
-      readResource: (...parts) => request("readResource", parts),
-      deleteResource: (...parts) => request("deleteResource", parts),
-      readModelData: (...parts) => request("readModelData", parts),
-      queryData: (...parts) => request("queryData", parts),
-      dataQueryService: freeze({
-        query: (predicate, options) => request("queryData", [predicate, options?.select, options?.limit]),
-      }),
-      // It never throws.
-      runModel: async (...parts) => {
-        try {
-          return await request("runModel", parts);
-        } catch (error) {
-          return { ok: false, error: { message: `${error.message}` } };
-        }
-      },
-      extensionFile: (...parts) => requestNow("extensionFile", parts),
-      onEvent: (...parts) => request("onEvent", parts),
-      createFileWriter: fileWriter,
-      dataRepository,
-      definitionRepository,
-      vaultService,
-      redactor,
-      createCelEnvironment: expressionEnvironment,
-    };
-    if (typeof data.modelType === "string") context.modelType = modelTypeOf(data.modelType);
-    // What could not be evaluated must not be taken for a value.
-    const raw = data.unresolvedGlobalArgs;
-    if (isRecord(raw) && isRecord(context.globalArgs)) {
-      const names = ownKeys(raw);
-      for (let index = 0; index < names.length; index += 1) {
-        const get = () => {
-          throw new TypeErrorIntrinsic(`the global argument \`${names[index]}\` has no value: ${show(raw[names[index]])}`);
-        };
-        defineProperty(context.globalArgs, names[index], { get, enumerable: true, configurable: true });
-      }
-    }
-    delete context.unresolvedGlobalArgs;
-    return { context, abort: (reason) => controller.abort(reason) };
   };
 
   /** The value with `***` in place of what stands at these paths of members. */
@@ -397,21 +233,197 @@ export const makeContext = ({ request, requestNow, send, show, isRecord, bytesOf
     return { ...value, [path[at]]: masked(value[path[at]], path, at + 1) };
   };
 
-  /** The context of a report: what is known of what has ended, and what finds out more. */
-  const reportContextOf = ({ sensitive, ...known }) => {
-    const context = {
-      ...known,
-      logger,
-      dataRepository,
-      definitionRepository,
-      redactSensitiveArgs: (args, which) => without(args, sensitive?.[which === "global" ? "global" : "method"] ?? []),
+  // -------------------------------------------------------------------------------------------------------------
+  // Whatever asks the host belongs to one call.
+
+  const contextsOf = ({ request, requestNow }) => {
+    const fileWriter = (spec, instance, overrides = null) => {
+      let lines = null;
+      let reserved = null;
+      let written = null;
+      const once = () => {
+        if (written !== null) throw new ErrorIntrinsic(`the file \`${show(instance)}\` is written already; a writer writes one version`);
+      };
+      const write = (content) => {
+        once();
+        written = request("writeFile", [spec, instance, outgoing(content), overrides]);
+        return written;
+      };
+      return {
+        name: instance,
+        dataId: undefined,
+        writeAll: async (content) => write(content),
+        writeText: async (text) => write(`${text}`),
+        writeLine: async (line) => {
+          once();
+          lines = `${lines ?? ""}${line}\n`;
+        },
+        writeStream: async (stream, options) => {
+          once();
+          return write(await collected(stream, options?.onLine));
+        },
+        getFilePath: async () => {
+          once();
+          reserved ??= request("filePath", [spec, instance, overrides]);
+          return (await reserved).path;
+        },
+        finalize: async () => {
+          if (written !== null) return written;
+          if (lines !== null) return write(lines);
+          if (reserved === null) throw new ErrorIntrinsic(`nothing was written to the file \`${show(instance)}\``);
+          const { version } = await reserved;
+          written = request("finishFile", [spec, instance, version, overrides]);
+          return written;
+        },
+      };
     };
-    if (typeof known.modelType === "string") {
-      context.modelType = modelTypeOf(known.modelType);
-      context.extensionFile = (...parts) => requestNow("extensionFile", parts);
+
+    const dataRepository = { namespace: "", nextId: () => newIdentifier(crypto) };
+    const names = ownKeys(READING);
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[index];
+      const { sent, made } = READING[name];
+      dataRepository[name] = async (...parts) => made(await request(`data.${name}`, sent(parts)));
+      dataRepository[`${name}Sync`] = (...parts) => made(requestNow(`data.${name}`, sent(parts)));
     }
-    return context;
+    dataRepository.getLatestVersionSync = (...parts) => latestVersion(requestNow("data.listVersions", typed(parts)));
+    dataRepository.getContentPath = (...parts) => requestNow("data.contentPath", typed(parts));
+    dataRepository.getPath = (...parts) => replace(requestNow("data.contentPath", typed(parts)), /[\\/][^\\/]*$/, "");
+    dataRepository.stream = async function* (...parts) {
+      const bytes = await dataRepository.getContent(...parts);
+      if (bytes !== null) yield bytes;
+    };
+    dataRepository.save = async (type, id, data, content) => {
+      const { name, contentType, lifetime, garbageCollection, streaming, tags } = data;
+      const plain = { name, contentType, lifetime, garbageCollection, streaming, tags };
+      return request("data.save", [typeName(type), id, plain, outgoing(content)]);
+    };
+    dataRepository.delete = async (...parts) => request("data.delete", typed(parts));
+    for (let index = 0; index < NOT_SUPPORTED.length; index += 1) {
+      dataRepository[NOT_SUPPORTED[index]] = refused("dataRepository", NOT_SUPPORTED[index]);
+    }
+    freeze(dataRepository);
+
+    const definitionRepository = freeze({
+      findById: async (...parts) => definitionOf(await request("definition.findById", typed(parts))),
+      findByName: async (...parts) => definitionOf(await request("definition.findByName", typed(parts))),
+      findByNameGlobal: async (name) => withType(await request("definition.findByNameGlobal", [name])),
+      findAll: async (...parts) => each(await request("definition.findAll", typed(parts)), definitionOf),
+      findAllGlobal: async () => each(await request("definition.findAllGlobal", []), withType),
+      getPath: (...parts) => requestNow("definition.path", typed(parts)),
+      nextId: () => newIdentifier(crypto),
+      save: refused("definitionRepository", "save"),
+      delete: refused("definitionRepository", "delete"),
+    });
+
+    const vaultService = freeze({
+      get: (...parts) => request("vault.get", parts),
+      put: (...parts) => request("vault.put", parts),
+      delete: (...parts) => request("vault.delete", parts),
+      list: (...parts) => request("vault.list", parts),
+      getVaultNames: (...parts) => request("vault.names", parts),
+      getDefaultVaultName: (...parts) => request("vault.default", parts),
+    });
+    const redactor = freeze({
+      redact: (text) => requestNow("redact", [`${text}`]),
+      get hasSecrets() {
+        return requestNow("hasSecrets", []);
+      },
+    });
+
+    /** An environment for expressions, which finds nothing but the variables that it is given. */
+    const expressionEnvironment = () => {
+      const evaluate = (expression, variables) => requestNow("expression.evaluate", [`${expression}`, variables ?? {}]);
+      const environment = {
+        evaluate,
+        parse: (expression) => {
+          requestNow("expression.parse", [`${expression}`]);
+          return (variables) => evaluate(expression, variables);
+        },
+        // Variables are dynamic: what is said of their types changes no value.
+        registerVariable: () => environment,
+        registerFunction: refused("createCelEnvironment()", "registerFunction"),
+        registerOperator: refused("createCelEnvironment()", "registerOperator"),
+        registerType: refused("createCelEnvironment()", "registerType"),
+      };
+      return freeze(environment);
+    };
+
+    /** The handle has a shallow copy of the object, in which references stand for what is sensitive, as in the object itself. */
+    const writeResource = async (...parts) => {
+      const answer = await request("writeResource", parts);
+      if (!isRecord(answer) || !isRecord(parts[2])) return answer;
+      const { references = [], ...handle } = answer;
+      for (let index = 0; index < references.length; index += 1) putInto(parts[2], references[index]);
+      return { ...handle, attributes: { ...parts[2] } };
+    };
+
+    /** The context of one call, from the data that the host gives it, and the function that aborts it. */
+    const contextOf = (data) => {
+      const controller = new AbortControllerIntrinsic();
+      const context = {
+        ...data,
+        signal: controller.signal,
+        logger,
+        writeResource,
+        readResource: (...parts) => request("readResource", parts),
+        deleteResource: (...parts) => request("deleteResource", parts),
+        readModelData: (...parts) => request("readModelData", parts),
+        queryData: (...parts) => request("queryData", parts),
+        dataQueryService: freeze({
+          query: (predicate, options) => request("queryData", [predicate, options?.select, options?.limit]),
+        }),
+        // It never throws.
+        runModel: async (...parts) => {
+          try {
+            return await request("runModel", parts);
+          } catch (error) {
+            return { ok: false, error: { message: `${error.message}` } };
+          }
+        },
+        extensionFile: (...parts) => requestNow("extensionFile", parts),
+        onEvent: (...parts) => request("onEvent", parts),
+        createFileWriter: fileWriter,
+        dataRepository,
+        definitionRepository,
+        vaultService,
+        redactor,
+        createCelEnvironment: expressionEnvironment,
+      };
+      if (typeof data.modelType === "string") context.modelType = modelTypeOf(data.modelType);
+      // What could not be evaluated must not be taken for a value.
+      const raw = data.unresolvedGlobalArgs;
+      if (isRecord(raw) && isRecord(context.globalArgs)) {
+        const names = ownKeys(raw);
+        for (let index = 0; index < names.length; index += 1) {
+          const get = () => {
+            throw new TypeErrorIntrinsic(`the global argument \`${names[index]}\` has no value: ${show(raw[names[index]])}`);
+          };
+          defineProperty(context.globalArgs, names[index], { get, enumerable: true, configurable: true });
+        }
+      }
+      delete context.unresolvedGlobalArgs;
+      return { context, abort: (reason) => controller.abort(reason) };
+    };
+
+    /** The context of a report: what is known of what has ended, and what finds out more. */
+    const reportContextOf = ({ sensitive, ...known }) => {
+      const context = {
+        ...known,
+        logger,
+        dataRepository,
+        definitionRepository,
+        redactSensitiveArgs: (args, which) => without(args, sensitive?.[which === "global" ? "global" : "method"] ?? []),
+      };
+      if (typeof known.modelType === "string") {
+        context.modelType = modelTypeOf(known.modelType);
+        context.extensionFile = (...parts) => requestNow("extensionFile", parts);
+      }
+      return context;
+    };
+
+    return { contextOf, reportContextOf };
   };
 
-  return { console: speakingConsole, contextOf, reportContextOf };
+  return { console: speakingConsole, contextsOf };
 };

@@ -3,9 +3,12 @@
 
 pub mod deno;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -231,5 +234,9 @@ impl MethodHost for EffectRecorder {
 
     async fn cancelled(&self) {
         self.host.cancelled().await;
+    }
+
+    fn told_secrets(&self, granted: &BTreeMap<String, String>) -> bool {
+        self.host.told_secrets(granted)
     }
 }

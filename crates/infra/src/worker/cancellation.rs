@@ -17,6 +17,12 @@ impl<'a> Cancellation<'a> {
         Self(None)
     }
 
+    /// True if the call was told to end.
+    #[cfg(feature = "deno")]
+    pub(crate) const fn was_requested(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Returns when the call is to end, and never again. May be given up and asked for anew.
     pub(crate) async fn requested(&mut self) {
         match &mut self.0 {

@@ -245,6 +245,7 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
                 // The choice of an engine is made.
                 requirements: Vec::new(),
                 grantee: grantee.into(),
+                run: String::new(),
             };
             match (jobs.open)(&request, &to_limits(limits)) {
                 Ok(mut opened) => {

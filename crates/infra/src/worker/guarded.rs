@@ -100,6 +100,12 @@ impl Guarded {
         self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
     }
 
+    /// Forgets what it wrote to standard error so far.
+    #[cfg(feature = "deno")]
+    pub(crate) fn forget_last_words(&self) {
+        self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// What it is talked to through: its input and its output, and what watches it meanwhile.
     pub(crate) fn parts(&mut self) -> (&mut ChildStdin, &mut BufReader<ChildStdout>, Watcher<'_>) {
         let (pid, memory_limit_bytes) = (self.child.id(), self.memory_limit_bytes);

@@ -1,6 +1,6 @@
 //! What a report may ask for.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -36,5 +36,9 @@ impl MethodHost for ReportHost {
             return listed_file(manifest, call.arguments.first().unwrap_or(&Json::Null));
         }
         Err(format!("a report has no ctx.{function}"))
+    }
+
+    fn told_secrets(&self, granted: &BTreeMap<String, String>) -> bool {
+        self.host.told_secrets(granted)
     }
 }

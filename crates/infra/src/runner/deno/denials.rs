@@ -14,6 +14,8 @@ use std::{
 use mangrove_domain::protected;
 use mangrove_fs::walk::{Bounds, Budget};
 
+use super::listings::{Listings, Member};
+
 /// How far is looked below the repository and its other roots. What lies beyond is denied.
 const OWN: Bounds = Bounds { directories: 50_000, time: Duration::from_secs(20) };
 /// How far is looked below other places that are granted, which may be as wide as the disk. What lies beyond is as it is
@@ -31,6 +33,8 @@ pub(super) struct Places<'a> {
     pub(super) state_directory: &'a Path,
     /// Every root of the repository: itself, mounts, pulled extensions.
     pub(super) roots: &'a [PathBuf],
+    /// What directories hold.
+    pub(super) listings: &'a Listings,
 }
 
 /// A granted path is a link to something that is not meant by its name.
@@ -163,22 +167,14 @@ impl<'a> Denials<'a> {
                 self.denied.insert(directory);
                 continue;
             }
-            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                if protected::is_protected(&entry.file_name().to_string_lossy()) {
-                    self.deny(&entry.path());
-                    continue;
-                }
-                match entry.file_type() {
-                    Ok(kind) if kind.is_symlink() => self.links.push(entry.path()),
-                    Ok(kind) if kind.is_dir() => {
-                        let path = entry.path();
-                        if path.ends_with(".swamp/secrets") {
-                            self.deny(&path);
-                        } else if !self.denied.contains(&path) {
-                            pending.push_back(path);
-                        }
-                    }
-                    Ok(_) | Err(_) => {}
+            for (name, member) in self.places.listings.of(&directory).iter() {
+                let path = directory.join(name);
+                match member {
+                    Member::Protected => self.deny(&path),
+                    Member::Link => self.links.push(path),
+                    Member::Directory if path.ends_with(".swamp/secrets") => self.deny(&path),
+                    Member::Directory if self.denied.contains(&path) => {}
+                    Member::Directory => pending.push_back(path),
                 }
             }
         }
@@ -275,7 +271,14 @@ mod tests {
         fn denied(&self, named: Option<&[&str]>) -> Vec<String> {
             let root = self.root();
             let (state, roots) = (root.join(".mangrove"), [root.clone()]);
-            let places = Places { root: Some(&root), repository: &root, state_directory: &state, roots: &roots };
+            let listings = Listings::default();
+            let places = Places {
+                root: Some(&root),
+                repository: &root,
+                state_directory: &state,
+                roots: &roots,
+                listings: &listings,
+            };
             let denials = match named {
                 None => Denials::of_root(places, &root),
                 Some(named) => {
@@ -323,7 +326,14 @@ mod tests {
         let repository = Repository::new(&["a.txt"]);
         let root = repository.root();
         let (state, roots) = (root.join("state"), [root.clone(), root.join("mount")]);
-        let places = Places { root: Some(&root), repository: &root, state_directory: &state, roots: &roots };
+        let listings = Listings::default();
+        let places = Places {
+            root: Some(&root),
+            repository: &root,
+            state_directory: &state,
+            roots: &roots,
+            listings: &listings,
+        };
         let denied = Denials::of_root(places, &root).paths();
         for name in protected::AT_TOP {
             for top in [&root, &root.join("mount")] {

@@ -129,6 +129,7 @@ mod tests {
     use mangrove_domain::{permission::Grants, source::RootId};
 
     use super::*;
+    use crate::runner::deno::listings::Listings;
 
     fn grantee(grants: Grants) -> Grantee {
         Grantee { name: "@acme/a".to_owned(), root: RootId::local(), grants, variables: BTreeMap::new() }
@@ -141,7 +142,14 @@ mod tests {
     fn granted(grants: Grants, repository: &Path) -> Vec<String> {
         let state_directory = repository.join(".mangrove");
         let roots = [repository.to_owned()];
-        let places = Places { root: Some(repository), repository, state_directory: &state_directory, roots: &roots };
+        let listings = Listings::default();
+        let places = Places {
+            root: Some(repository),
+            repository,
+            state_directory: &state_directory,
+            roots: &roots,
+            listings: &listings,
+        };
         let arguments = arguments(&grantee(grants), places).unwrap();
         let short =
             |argument: OsString| argument.into_string().unwrap().replace(&repository.display().to_string(), "…");
@@ -199,7 +207,8 @@ mod tests {
     #[test]
     fn a_comma_is_refused_before_it_grants_something_else() {
         let place = Path::new("/repository");
-        let places = Places { root: None, repository: place, state_directory: place, roots: &[] };
+        let listings = Listings::default();
+        let places = Places { root: None, repository: place, state_directory: place, roots: &[], listings: &listings };
         let grants = Grants::from([(Permission::Read, only(&["a,b"]))]);
         let fault = arguments(&grantee(grants), places).unwrap_err();
         assert!(fault.code == Code::RUNTIME_FAILED && fault.message.contains("comma"), "{fault}");
@@ -216,7 +225,14 @@ mod tests {
         }
         let roots = [root.clone()];
         let state = root.join(".mangrove");
-        let places = Places { root: Some(&root), repository: &root, state_directory: &state, roots: &roots };
+        let listings = Listings::default();
+        let places = Places {
+            root: Some(&root),
+            repository: &root,
+            state_directory: &state,
+            roots: &roots,
+            listings: &listings,
+        };
         for (name, is_refused) in [("out", true), ("out/new", true), ("git", true), ("fine", false), (".git", false)] {
             for permission in [Permission::Read, Permission::Write] {
                 let outcome = arguments(&grantee(Grants::from([(permission, only(&[name]))])), places);
@@ -236,7 +252,9 @@ mod tests {
             fs::write(root.join(name), "").unwrap();
         }
         let state = root.join(".mangrove");
-        let places = Places { root: Some(&root), repository: &root, state_directory: &state, roots: &[] };
+        let listings = Listings::default();
+        let places =
+            Places { root: Some(&root), repository: &root, state_directory: &state, roots: &[], listings: &listings };
         let fault = arguments(&grantee(Grants::new()), places).unwrap_err();
         assert!(fault.message.contains("narrower"), "{fault}");
     }

@@ -1,4 +1,4 @@
-//! Files that code fills itself. It may write in a directory that its session has for this alone; what it has filled there is
+//! Files that code fills itself. It may write in a directory that its process has for this alone; what it has filled there is
 //! put where the host keeps it, by us.
 
 use std::{
@@ -13,19 +13,20 @@ use mangrove_domain::{
 };
 use mangrove_fs::{
     atomic::{self, Durability},
+    directory::Directory,
     read::{self, FileKind, Within},
 };
 use tempfile::TempDir;
 
 use crate::worker::session::answer;
 
-/// The directory of a session, removed with it, and the files that code was given to fill.
+/// The directory of a process, removed with it, and the files that the code of a session was given to fill.
 pub(super) struct HandedFiles {
     directory: TempDir,
     state_directory: PathBuf,
     /// By what a request to finish the file says first: where code fills it, and where it belongs.
     places: HashMap<String, (PathBuf, PathBuf)>,
-    /// How many files it was given.
+    /// How many files it was given, in all sessions of the process: no two have one name.
     count: u64,
 }
 
@@ -39,6 +40,14 @@ impl HandedFiles {
     /// Where code may write, without links on the way.
     pub(super) fn directory(&self) -> PathBuf {
         self.directory.path().canonicalize().unwrap_or_else(|_| self.directory.path().to_owned())
+    }
+
+    /// Ends a session: what it left in the directory is removed. Waits for the disk.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.places.clear();
+        let directory = self.directory();
+        let directory = Directory::open(&directory, &directory)?;
+        directory.names()?.iter().try_for_each(|name| directory.remove_all(name))
     }
 
     /// Answers a call of a context function: as the host does, but for the places of files.

@@ -1,10 +1,17 @@
-//! Running methods in Deno: one process for each session, with the permissions that are granted and no others.
+//! Running methods in Deno: in processes with the permissions that are granted and no others, each of which serves one session
+//! at a time, and further ones like it (`pool.rs`).
 
 mod code_directory;
 mod denials;
 mod grants;
 mod handover;
+mod listings;
+mod loaded;
+mod pool;
+mod process;
 mod session;
+mod start;
+mod traces;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +26,7 @@ use mangrove_domain::{
     bundle::LoadedBundle,
     digest::Digest,
     failure::Fault,
-    ports::{Entropy, MethodRunner, OpenRequest, RunError, Session},
+    ports::{Entropy, HostCall, MethodRunner, OpenRequest, RunError, Session},
     problem::Code,
     source::RootId,
 };
@@ -27,11 +34,16 @@ use mangrove_fs::{
     atomic::{self, Durability},
     directory::Directory,
     faults::{Operation, io_fault},
+    stamp::Seen,
 };
 use mangrove_sources::LocalTree;
 use tokio::{process::Command, sync::Semaphore};
 
-use self::{code_directory::CodeDirectory, handover::HandedFiles, session::DenoSession};
+pub use self::pool::PoolLimits;
+use self::{
+    code_directory::CodeDirectory, handover::HandedFiles, listings::Listings, loaded::Loaded, pool::Pool,
+    process::Process, session::DenoSession, start::Start,
+};
 use crate::{
     runtime::{PROXY_VARIABLES, ProgramLocations},
     worker::{child_failure::spawn_failure, guarded::Guarded, session::is_nested},
@@ -86,6 +98,8 @@ pub struct Options {
     pub open_limit: Duration,
     /// How long a call may take, without the time that the host takes for its answers.
     pub call_limit: Duration,
+    /// What is kept for further sessions.
+    pub pool: PoolLimits,
 }
 
 /// The usual limit of [`Options::memory_limit_bytes`].
@@ -95,10 +109,12 @@ pub const OPEN_LIMIT: Duration = Duration::from_secs(30);
 /// The usual limit of [`Options::call_limit`].
 pub const CALL_LIMIT: Duration = Duration::from_mins(10);
 
-/// Runs methods in Deno.
+/// Runs methods in Deno. Dropping it ends the processes that wait for a session.
 pub struct DenoRunner {
     options: Options,
     sessions: Arc<Semaphore>,
+    pool: Arc<Pool>,
+    listings: Arc<Listings>,
 }
 
 impl DenoRunner {
@@ -106,7 +122,14 @@ impl DenoRunner {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let places = options.size.max(1);
-        Self { options, sessions: Arc::new(Semaphore::new(places)) }
+        let pool = Arc::new(Pool::new(options.pool, places));
+        Self { options, sessions: Arc::new(Semaphore::new(places)), pool, listings: Arc::default() }
+    }
+
+    /// How many processes there are, and how many of them wait for a session. The others have one, or come to rest after one.
+    #[must_use]
+    pub fn processes(&self) -> (usize, usize) {
+        self.pool.count()
     }
 
     /// True if there is a Deno to run.
@@ -132,10 +155,13 @@ impl DenoRunner {
         self.options.state_directory.join("deno").join("run").join("needed").join(digest)
     }
 
-    fn command(&self, program: &Path, main: &Path, permissions: Vec<OsString>, request: &OpenRequest) -> Command {
+    fn command(&self, start: &Start, files: &Path) -> Result<Command, Fault> {
+        let own = ["--allow-read=", "--allow-write="].map(|flag| grants::with_path(flag, files));
+        let permissions = grants::checked(start.permissions.iter().cloned().chain(own).collect())?;
+        let program = start.program.as_os_str();
         let megabytes = (self.options.memory_limit_bytes >> 20).saturating_mul(2);
-        let mut words = self.options.launcher.iter().map(OsString::as_os_str).chain([program.as_os_str()]);
-        let mut command = Command::new(words.next().unwrap_or(program.as_os_str()));
+        let mut words = self.options.launcher.iter().map(OsString::as_os_str).chain([program]);
+        let mut command = Command::new(words.next().unwrap_or(program));
         command
             .args(words)
             .arg("run")
@@ -143,16 +169,65 @@ impl DenoRunner {
             // Our own limit comes first and says what happened.
             .arg(format!("--v8-flags=--max-old-space-size={megabytes}"))
             .args(permissions)
-            .arg(main)
+            .arg(&start.main)
             .env_clear()
-            .envs(&request.grantee.variables)
+            .envs(&start.grantee.variables)
             .envs(self.network())
             .env("DENO_DIR", self.cache())
             .env("DENO_NO_UPDATE_CHECK", "1")
             .env("DENO_NO_PACKAGE_JSON", "1")
             .env("NO_COLOR", "1")
             .current_dir(&self.options.repository);
-        command
+        // Programs are looked for before it is asked whether they may be started; without this, all would be missing.
+        if let Some(path) = self.options.environment.get("PATH") {
+            command.env("PATH", path);
+        }
+        Ok(command)
+    }
+
+    /// What a process for this would be started with, as things are now.
+    async fn start(&self, request: &OpenRequest, program: PathBuf) -> Result<Start, Fault> {
+        let root = self.options.roots.directory(&request.grantee.root).await;
+        let roots = self.options.roots.directories().await;
+        let (repository, state_directory) = (self.options.repository.clone(), self.options.state_directory.clone());
+        let (listings, cache) = (Arc::clone(&self.listings), self.cache());
+        let (bundle, grantee) = (request.bundle.clone(), request.grantee.clone());
+        let export_name = request.export_name.clone();
+        let prepared = mangrove_fs::blocking(move || {
+            let main = CodeDirectory::new(&state_directory).lay_out(&bundle)?;
+            // Deno writes there by itself.
+            Directory::make(&state_directory, &cache).map_err(|error| io_fault(Operation::Create, &cache, &error))?;
+            let places = denials::Places {
+                root: root.as_deref(),
+                repository: &repository,
+                state_directory: &state_directory,
+                roots: &roots,
+                listings: &listings,
+            };
+            let permissions = grants::arguments(&grantee, places)?;
+            let metadata = std::fs::metadata(&program);
+            let program_seen = metadata.map_err(|error| io_fault(Operation::Read, &program, &error))?;
+            let program_seen = Seen::of(&program_seen);
+            Ok(Start { program, program_seen, main, bundle, export_name, grantee, permissions })
+        });
+        prepared.await.unwrap_or_else(|error| Err(unprepared(&error)))
+    }
+
+    /// A new process that has loaded what is asked for, and what was logged meanwhile.
+    async fn started(&self, start: Start, request: &OpenRequest) -> Result<(Loaded, Vec<HostCall>), RunError> {
+        let counted = self.pool.make_room();
+        let state_directory = self.options.state_directory.clone();
+        let files = mangrove_fs::blocking(move || {
+            HandedFiles::new(&state_directory)
+                .map_err(|error| io_fault(Operation::Create, &std::env::temp_dir(), &error))
+        });
+        let files = files.await.unwrap_or_else(|error| Err(unprepared(&error))).map_err(RunError::Fault)?;
+        let mut command = self.command(&start, &files.directory()).map_err(RunError::Fault)?;
+        let child = Guarded::spawn(&mut command, self.options.memory_limit_bytes)
+            .map_err(|error| RunError::Fault(spawn_failure(&start.program, &error)))?;
+        let mut process = Process::new(child, self.options.entropy.identifier());
+        let early = session::load(&mut process, &start, request, self.options.open_limit).await?;
+        Ok((Loaded::new(process, Arc::new(start), files, &self.cache(), counted), early))
     }
 
     fn cache(&self) -> PathBuf {
@@ -170,51 +245,32 @@ impl DenoRunner {
     }
 }
 
+impl Drop for DenoRunner {
+    fn drop(&mut self) {
+        self.pool.close();
+    }
+}
+
 #[async_trait]
 impl MethodRunner for DenoRunner {
     async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
         let program = self.options.places.deno().map_err(RunError::Fault)?;
         // As for embedded sessions: what a host opens on behalf of another session takes no place.
         let place = if is_nested() { None } else { Arc::clone(&self.sessions).acquire_owned().await.ok() };
-        let root = self.options.roots.directory(&request.grantee.root).await;
-        let main =
-            CodeDirectory::new(&self.options.state_directory).lay_out(&request.bundle).map_err(RunError::Fault)?;
-        let cache = self.cache();
-        // Deno writes there by itself.
-        Directory::make(&self.options.state_directory, &cache)
-            .map_err(|error| RunError::Fault(io_fault(Operation::Create, &cache, &error)))?;
-        let roots = self.options.roots.directories().await;
-        let (repository, state_directory) = (self.options.repository.clone(), self.options.state_directory.clone());
-        let grantee = request.grantee.clone();
-        let permissions = mangrove_fs::blocking(move || {
-            let places = denials::Places {
-                root: root.as_deref(),
-                repository: &repository,
-                state_directory: &state_directory,
-                roots: &roots,
-            };
-            let files = HandedFiles::new(&state_directory).map_err(|error| {
-                let directory = std::env::temp_dir();
-                io_fault(Operation::Create, &directory, &error)
-            })?;
-            let mut permissions = grants::arguments(&grantee, places)?;
-            permissions
-                .extend(["--allow-read=", "--allow-write="].map(|flag| grants::with_path(flag, &files.directory())));
-            Ok((grants::checked(permissions)?, files))
-        });
-        let permissions = permissions.await.unwrap_or_else(|error| {
-            Err(Fault::transient(Code::RUNTIME_FAILED, "program:deno", format!("cannot prepare a session: {error}")))
-        });
-        let (permissions, files) = permissions.map_err(RunError::Fault)?;
-        let mut command = self.command(&program.path, &main, permissions, &request);
-        // Programs are looked for before it is asked whether they may be started; without this, all would be missing.
-        if let Some(path) = self.options.environment.get("PATH") {
-            command.env("PATH", path);
+        let start = self.start(&request, program.path).await.map_err(RunError::Fault)?;
+        let (pool, limit) = (Arc::clone(&self.pool), self.options.call_limit);
+        while let Some(mut loaded) = self.pool.take(&start, &request.run).await {
+            match loaded.begin().await {
+                Ok(()) => return Ok(Box::new(DenoSession::new(loaded, pool, request, limit, Vec::new(), place))),
+                // Nothing was asked of it yet: another one does as well.
+                Err(failure) => tracing::debug!(?failure, "a process of Deno that waited is of no use"),
+            }
         }
-        let child = Guarded::spawn(&mut command, self.options.memory_limit_bytes)
-            .map_err(|error| RunError::Fault(spawn_failure(&program.path, &error)))?;
-        let marker = self.options.entropy.identifier();
-        let limits = session::Limits { open: self.options.open_limit, call: self.options.call_limit };
-        Ok(Box::new(DenoSession::open(child, marker, request, limits, files, place).await?))
+        let (loaded, early) = self.started(start, &request).await?;
+        Ok(Box::new(DenoSession::new(loaded, pool, request, limit, early, place)))
     }
+}
+
+fn unprepared(error: &mangrove_fs::Unfinished) -> Fault {
+    Fault::transient(Code::RUNTIME_FAILED, "program:deno", format!("cannot prepare a session: {error}"))
 }

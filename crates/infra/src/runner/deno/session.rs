@@ -1,6 +1,6 @@
 //! The conversation with one process.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -12,109 +12,41 @@ use mangrove_domain::{
 };
 use mangrove_engine::outcome;
 use mangrove_fs::json_text;
-use rustix::process::{Signal, kill_process};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    process::ChildStdout,
-    sync::OwnedSemaphorePermit,
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    loaded::Loaded,
+    pool::Pool,
+    process::{Output, Process, confused, text},
+    start::Start,
 };
+use crate::worker::{cancellation::Cancellation, child_failure::ChildFailure, session::answer};
 
-use super::handover::HandedFiles;
-use crate::worker::{
-    cancellation::Cancellation, child_failure::ChildFailure, guarded::Guarded, session::answer, wire::MAX_FRAME_BYTES,
-};
-
-/// The longest line that an extension prints and that is kept whole, in bytes.
-const LONGEST_LINE: usize = 64 << 10;
-
-/// A bundle that is loaded in a process of its own. Dropping it kills the process with all that it started.
+/// A process of which nobody else has a session. Dropping it gives the process back if nothing went wrong, and else kills it
+/// with all that it started.
 pub(super) struct DenoSession {
     /// `None` while a call is under way and after one that the process did not survive.
-    process: Option<Process>,
+    loaded: Option<Loaded>,
+    pool: Arc<Pool>,
     request: OpenRequest,
     call_limit: Duration,
     /// What was logged while the module loaded, for the host of the first call.
     early: Vec<HostCall>,
-    files: HandedFiles,
     /// Free again when the session ends.
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// How long a session may take.
-pub(super) struct Limits {
-    /// To load.
-    pub(super) open: Duration,
-    /// For a call, without the time that the host takes.
-    pub(super) call: Duration,
-}
-
-struct Process {
-    child: Guarded,
-    reader: FrameReader,
-}
-
-/// What arrived and was not taken apart yet. Reading may be given up at any moment without losing anything.
-struct FrameReader {
-    /// What the line before each frame begins with; only the host and the process know it.
-    marker: String,
-    bytes: Vec<u8>,
-}
-
-/// What a process wrote to its standard output.
-enum Output {
-    Frame(Json),
-    /// A line that the extension printed.
-    Line(String),
-}
-
 impl DenoSession {
-    pub(super) async fn open(
-        child: Guarded,
-        marker: String,
+    /// A session in a process that has loaded what the request asks for. `early` is what it logged meanwhile.
+    pub(super) const fn new(
+        loaded: Loaded,
+        pool: Arc<Pool>,
         request: OpenRequest,
-        limits: Limits,
-        files: HandedFiles,
+        call_limit: Duration,
+        early: Vec<HostCall>,
         place: Option<OwnedSemaphorePermit>,
-    ) -> Result<Self, RunError> {
-        let mut early = Vec::new();
-        let mut process = Process { child, reader: FrameReader { marker, bytes: Vec::new() } };
-        let task = format!("loading {} in Deno", request.subject);
-        let hello = Json::object([
-            ("marker", Json::from(process.reader.marker.as_str())),
-            ("exportName", Json::from(request.export_name.as_str())),
-        ]);
-        let mut budget = limits.open;
-        let mut message = Some(hello);
-        loop {
-            let output = process.exchange(message.take().as_ref(), &mut budget, &mut Cancellation::never()).await;
-            let frame = match output.map_err(|failure| RunError::Fault(failure.fault(&task)))? {
-                Output::Frame(frame) => frame,
-                Output::Line(line) => {
-                    early.push(printed(line));
-                    continue;
-                }
-            };
-            let subject = &request.subject;
-            return match text(&frame, "kind") {
-                "opened" => {
-                    let call_limit = limits.call;
-                    Ok(Self { process: Some(process), request, call_limit, early, files, _place: place })
-                }
-                "absent" => Err(outcome::no_such_export(subject, &request.export_name)),
-                "stuck" => Err(RunError::Fault(outcome::stuck_while_loading(subject))),
-                "threw" => Err(RunError::Fault(denial(&frame, &request).unwrap_or_else(|| {
-                    let place = frame.get("place").and_then(Json::as_str);
-                    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-                    let message = format!("{subject} throws while it loads: {}{place}", text(&frame, "message"));
-                    Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
-                }))),
-                "request" if frame.get("id").and_then(Json::as_integer) == Some(0) => {
-                    early.extend(host_call(&frame));
-                    continue;
-                }
-                kind => Err(RunError::Fault(confused(kind).fault(&task))),
-            };
-        }
+    ) -> Self {
+        Self { loaded: Some(loaded), pool, request, call_limit, early, _place: place }
     }
 
     /// What the code was refused and went on without, as lines of the log; what `error` tells is not told again.
@@ -160,8 +92,8 @@ impl Session for DenoSession {
         let task = format!("running {location} of {} in Deno", self.request.subject);
         let fail = |failure: ChildFailure| RunError::Fault(failure.fault(&task));
         // If this call is cancelled, the process goes with it: nobody could tell where it stands.
-        let mut process =
-            self.process.take().ok_or_else(|| fail(ChildFailure::Confused("the session has ended".to_owned())))?;
+        let mut loaded =
+            self.loaded.take().ok_or_else(|| fail(ChildFailure::Confused("the session has ended".to_owned())))?;
         let strings = |path: &[String]| Json::Array(path.iter().map(|segment| Json::from(segment.as_str())).collect());
         let mut message = Some(Json::object([
             ("path", strings(&call.path)),
@@ -177,8 +109,8 @@ impl Session for DenoSession {
         let mut budget = self.call_limit;
         let mut cancellation = Cancellation::of(host.as_ref());
         loop {
-            let output =
-                process.exchange(message.take().as_ref(), &mut budget, &mut cancellation).await.map_err(fail)?;
+            let output = loaded.process.exchange(message.take().as_ref(), &mut budget, &mut cancellation).await;
+            let output = output.map_err(fail)?;
             let frame = match output {
                 Output::Frame(frame) => frame,
                 Output::Line(line) => {
@@ -188,15 +120,17 @@ impl Session for DenoSession {
                 }
             };
             if text(&frame, "kind") != "request" {
-                self.process = Some(process);
                 let outcome = self.outcome(&location, &frame);
+                let confined = host.told_secrets(&self.request.grantee.variables).then_some(&*self.request.run);
+                loaded.called(outcome.is_ok() && !cancellation.was_requested(), confined);
+                self.loaded = Some(loaded);
                 for line in self.caught_refusals(&frame, outcome.as_ref().err()) {
                     let _ = answer(host.as_ref(), line).await;
                 }
                 return outcome;
             }
             let answered = match host_call(&frame) {
-                Ok(call) => self.files.answer(host.as_ref(), call).await,
+                Ok(call) => loaded.files.answer(host.as_ref(), call).await,
                 Err(message) => Err(message),
             };
             let id = frame.get("id").and_then(Json::as_integer).unwrap_or_default();
@@ -215,98 +149,61 @@ impl Session for DenoSession {
     }
 }
 
-impl Process {
-    /// Sends a message, if there is one, and waits for the next output.
-    async fn exchange(
-        &mut self,
-        message: Option<&Json>,
-        budget: &mut Duration,
-        cancellation: &mut Cancellation<'_>,
-    ) -> Result<Output, ChildFailure> {
-        let process = self.child.process();
-        let (input, output, watcher) = self.child.parts();
-        let reader = &mut self.reader;
-        let talk = async {
-            if let Some(message) = message {
-                let frame = frame(message)?;
-                let writing = input.write_all(&frame);
-                tokio::pin!(writing);
-                // It may be writing itself, and read nothing before that is taken from it.
-                loop {
-                    tokio::select! {
-                        biased;
-                        written = &mut writing => break written?,
-                        filled = reader.fill(output) => filled?,
-                    }
-                }
-            }
-            loop {
-                if let Some(output) = reader.next_output()? {
-                    return Ok(output);
-                }
-                tokio::select! {
-                    biased;
-                    filled = reader.fill(output) => filled?,
-                    // It reads nothing while it waits for no answer; this signal reaches it all the same.
-                    () = cancellation.requested() => {
-                        if let Some(process) = process {
-                            let _ = kill_process(process, Signal::TERM);
-                        }
-                    }
-                }
+/// Lets a new process load the bundle. Gives what was logged meanwhile, for the host of the first call.
+///
+/// # Errors
+/// [`RunError::Fault`] if the module throws, waits for ever, lacks the export or takes too long.
+pub(super) async fn load(
+    process: &mut Process,
+    start: &Start,
+    request: &OpenRequest,
+    limit: Duration,
+) -> Result<Vec<HostCall>, RunError> {
+    let mut early = Vec::new();
+    let subject = &request.subject;
+    let task = format!("loading {subject} in Deno");
+    let variables =
+        start.variables().map_or(Json::Null, |names| Json::Array(names.into_iter().map(Json::from).collect()));
+    let mut message = Some(Json::object([
+        ("marker", Json::from(process.marker())),
+        ("exportName", Json::from(request.export_name.as_str())),
+        ("variables", variables),
+    ]));
+    let mut budget = limit;
+    loop {
+        let output = process.exchange(message.take().as_ref(), &mut budget, &mut Cancellation::never()).await;
+        let frame = match output.map_err(|failure| RunError::Fault(failure.fault(&task)))? {
+            Output::Frame(frame) => frame,
+            Output::Line(line) => {
+                early.push(printed(line));
+                continue;
             }
         };
-        match watcher.guard(budget, talk).await {
-            Ok(output) => Ok(output),
-            Err(ending) => Err(self.child.failure(ending, true).await),
-        }
-    }
-}
-
-impl FrameReader {
-    /// Reads what there is.
-    async fn fill(&mut self, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
-        if self.bytes.len() > MAX_FRAME_BYTES + LONGEST_LINE {
-            return Err(malformed("more output than fits into a frame".to_owned()));
-        }
-        match output.read_buf(&mut self.bytes).await? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// The next frame or line, if all of it has arrived.
-    fn next_output(&mut self) -> io::Result<Option<Output>> {
-        loop {
-            let line_end = self.bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n');
-            let (line, after) = match line_end {
-                Some(end) => (&self.bytes[..end], end + 1),
-                None if self.bytes.len() >= LONGEST_LINE => (&self.bytes[..LONGEST_LINE], LONGEST_LINE),
-                None => return Ok(None),
-            };
-            let line = String::from_utf8_lossy(line).into_owned();
-            let Some(length) = line.strip_prefix(&*self.marker).and_then(|rest| rest.strip_prefix(' ')) else {
-                self.bytes.drain(..after);
-                if line.is_empty() {
-                    continue;
-                }
-                return Ok(Some(Output::Line(line)));
-            };
-            let length: usize = length.parse().map_err(|_| malformed(format!("a frame of {length:?} bytes")))?;
-            if length > MAX_FRAME_BYTES {
-                return Err(malformed(format!("a frame of {length} bytes")));
+        return match text(&frame, "kind") {
+            "opened" => Ok(early),
+            "absent" => Err(outcome::no_such_export(subject, &request.export_name)),
+            "stuck" => Err(RunError::Fault(outcome::stuck_while_loading(subject))),
+            "threw" => Err(RunError::Fault(denial(&frame, request).unwrap_or_else(|| {
+                let place = frame.get("place").and_then(Json::as_str);
+                let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+                let message = format!("{subject} throws while it loads: {}{place}", text(&frame, "message"));
+                Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
+            }))),
+            "request" if frame.get("id").and_then(Json::as_integer) == Some(0) => {
+                early.extend(host_call(&frame));
+                continue;
             }
-            let Some(body) = self.bytes.get(after..after + length) else { return Ok(None) };
-            let frame = std::str::from_utf8(body).map_err(|_| malformed("a frame that is not UTF-8".to_owned()));
-            let frame = frame.and_then(|text| json_text::parse(text).map_err(|error| malformed(error.to_string())));
-            self.bytes.drain(..after + length);
-            return frame.map(|frame| Some(Output::Frame(frame)));
-        }
+            kind => Err(RunError::Fault(confused(kind).fault(&task))),
+        };
     }
 }
 
-fn malformed(message: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, message)
+impl Drop for DenoSession {
+    fn drop(&mut self) {
+        if let Some(loaded) = self.loaded.take().filter(Loaded::is_well) {
+            self.pool.release(loaded);
+        }
+    }
 }
 
 /// A line on standard output is for the log.
@@ -327,14 +224,6 @@ fn host_call(frame: &Json) -> Result<HostCall, String> {
     }
 }
 
-fn confused(kind: &str) -> ChildFailure {
-    ChildFailure::Confused(format!("a frame of the kind {kind:?}"))
-}
-
-fn text<'a>(frame: &'a Json, name: &str) -> &'a str {
-    frame.get(name).and_then(Json::as_str).unwrap_or_default()
-}
-
 fn denial(frame: &Json, request: &OpenRequest) -> Option<Fault> {
     denied(frame.get("denial")?.as_str()?, request)
 }
@@ -345,10 +234,4 @@ fn denied(message: &str, request: &OpenRequest) -> Option<Fault> {
     let (permission, rest) = rest.split_once(" access")?;
     let name = rest.strip_prefix(" to \"").and_then(|rest| Some(rest.split_once("\", ")?.0));
     Some(request.grantee.denied(&request.subject, Permission::parse(permission)?, name))
-}
-
-fn frame(message: &Json) -> io::Result<Vec<u8>> {
-    let body = message.to_string();
-    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("too much for one frame"))?;
-    Ok([&length.to_le_bytes(), body.as_bytes()].concat())
 }

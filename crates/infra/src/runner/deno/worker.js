@@ -2,6 +2,7 @@
 // it is a line with a marker that only this file and the host know, and the length, then JSON. Whatever else appears on
 // standard output is what the extension prints, and the host logs it (design/running.md).
 
+import { setImmediate as soon } from "node:timers";
 import { encode as toJson, ledTo, makeCalls } from "./calls.js";
 import { makeContext } from "./context.js";
 
@@ -16,9 +17,11 @@ const encode = encoder.encode.bind(encoder);
 const decoder = new TextDecoder();
 const decode = decoder.decode.bind(decoder);
 const PromiseIntrinsic = Promise;
-const later = setTimeout;
-const turn = () => new PromiseIntrinsic((resolve) => later(resolve, 0));
+// A turn of the event loop; a timer takes milliseconds.
+const turn = () => new PromiseIntrinsic((resolve) => soon(resolve));
 const Bytes = Uint8Array;
+const readVariable = Deno.env.get.bind(Deno.env);
+const readVariables = Deno.env.toObject.bind(Deno.env);
 
 let marker = "";
 const send = (message) => {
@@ -214,6 +217,35 @@ const call = async (root, { path, args, context, schema, globalSchema, takes }) 
   return result.absent === undefined ? { kind: "rejected", ...result } : { kind: "absent", found: result.absent };
 };
 
+// What calls must leave as the module left it when it was loaded, or their process serves no other session: the variables that
+// code may read, and what Deno itself counts as open (listeners, listening for signals, programs, files). Responses that nobody
+// has read to their end keep nothing from anybody.
+const listResources = Deno[Deno.internal]?.core?.resources;
+const { entries } = Object;
+const stateNow = (names) => {
+  const variables = [];
+  if (names === null) variables[0] = toJson(readVariables());
+  else for (let index = 0; index < names.length; index += 1) variables[index] = readVariable(names[index]) ?? null;
+  return { variables: toJson(variables), resources: new Map(entries(listResources())) };
+};
+const leftSince = (before, names) => {
+  const now = stateNow(names);
+  const left = [];
+  if (now.variables !== before.variables) left[left.length] = "changed variables";
+  for (const [number, name] of now.resources) {
+    if (before.resources.get(number) !== name && !name.startsWith("fetch")) left[left.length] = name;
+  }
+  return left;
+};
+// The state, or `null` where it cannot be known.
+const attempt = (look) => {
+  try {
+    return look();
+  } catch {
+    return null;
+  }
+};
+
 const work = async (load) => {
   const hello = await receive();
   if (hello === null) exit(0);
@@ -234,10 +266,22 @@ const work = async (load) => {
     ),
   );
   const root = opened.module?.[hello.exportName];
+  const before = attempt(() => stateNow(hello.variables));
   send({ ...opened, module: undefined });
   for (;;) {
     const message = await receive();
     if (message === null) exit(0);
+    if (message.kind === "begin") {
+      send({ kind: "ready" });
+      continue;
+    }
+    if (message.kind === "rest") {
+      // Nothing is read, so that Deno tells when nothing is left that could go on beside the calls of others.
+      await orStuck(new PromiseIntrinsic(() => {}));
+      calls.forget();
+      send({ kind: "rested", left: before === null ? null : attempt(() => leftSince(before, hello.variables)) });
+      continue;
+    }
     isCalled = true;
     refusals = [];
     listenForTheEnd(end);

@@ -1,0 +1,191 @@
+//! One process, seen from here: what is said to it, and what comes out of it.
+
+use std::{io, time::Duration};
+
+use mangrove_domain::json::Json;
+use mangrove_fs::json_text;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::ChildStdout,
+};
+
+use crate::worker::{cancellation::Cancellation, child_failure::ChildFailure, guarded::Guarded, wire::MAX_FRAME_BYTES};
+
+/// The longest line that an extension prints and that is kept whole, in bytes.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// Dropping it kills the process with all that it started.
+pub(super) struct Process {
+    child: Guarded,
+    reader: FrameReader,
+}
+
+/// What arrived and was not taken apart yet. Reading may be given up at any moment without losing anything.
+struct FrameReader {
+    /// What the line before each frame begins with; only the host and the process know it.
+    marker: String,
+    bytes: Vec<u8>,
+}
+
+/// What a process wrote to its standard output.
+pub(super) enum Output {
+    Frame(Json),
+    /// A line that the extension printed.
+    Line(String),
+}
+
+impl Process {
+    /// A process that was just started. `marker` is told to it by the first message.
+    pub(super) const fn new(child: Guarded, marker: String) -> Self {
+        Self { child, reader: FrameReader { marker, bytes: Vec::new() } }
+    }
+
+    /// What the line before each of its frames begins with.
+    pub(super) fn marker(&self) -> &str {
+        &self.reader.marker
+    }
+
+    /// Its number; `None` if it has ended.
+    pub(super) fn number(&self) -> Option<Pid> {
+        self.child.process()
+    }
+
+    /// True if it has not ended.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.child.is_alive()
+    }
+
+    /// Bytes that it keeps in memory; `None` where the system does not say.
+    pub(super) fn resident_bytes(&self) -> Option<u64> {
+        self.child.resident_bytes()
+    }
+
+    /// Forgets what it wrote to standard error: that belongs to the calls that were made so far.
+    pub(super) fn forget_last_words(&self) {
+        self.child.forget_last_words();
+    }
+
+    /// Sends a message and waits for the answer, a frame of this kind. What is printed or logged meanwhile belongs to no call:
+    /// nobody could say whose secrets are in it.
+    pub(super) async fn ask(&mut self, message: Json, kind: &str, mut budget: Duration) -> Result<Json, ChildFailure> {
+        let mut message = Some(message);
+        loop {
+            match self.exchange(message.take().as_ref(), &mut budget, &mut Cancellation::never()).await? {
+                Output::Frame(frame) if text(&frame, "kind") == kind => return Ok(frame),
+                Output::Frame(frame) if text(&frame, "kind") != "request" => {
+                    return Err(confused(text(&frame, "kind")));
+                }
+                Output::Frame(_) | Output::Line(_) => tracing::debug!("something was printed between two calls"),
+            }
+        }
+    }
+
+    /// Sends a message, if there is one, and waits for the next output.
+    pub(super) async fn exchange(
+        &mut self,
+        message: Option<&Json>,
+        budget: &mut Duration,
+        cancellation: &mut Cancellation<'_>,
+    ) -> Result<Output, ChildFailure> {
+        let process = self.child.process();
+        let (input, output, watcher) = self.child.parts();
+        let reader = &mut self.reader;
+        let talk = async {
+            if let Some(message) = message {
+                let frame = frame(message)?;
+                let writing = input.write_all(&frame);
+                tokio::pin!(writing);
+                // It may be writing itself, and read nothing before that is taken from it.
+                loop {
+                    tokio::select! {
+                        biased;
+                        written = &mut writing => break written?,
+                        filled = reader.fill(output) => filled?,
+                    }
+                }
+            }
+            loop {
+                if let Some(output) = reader.next_output()? {
+                    return Ok(output);
+                }
+                tokio::select! {
+                    biased;
+                    filled = reader.fill(output) => filled?,
+                    // It reads nothing while it waits for no answer; this signal reaches it all the same.
+                    () = cancellation.requested() => {
+                        if let Some(process) = process {
+                            let _ = kill_process(process, Signal::TERM);
+                        }
+                    }
+                }
+            }
+        };
+        match watcher.guard(budget, talk).await {
+            Ok(output) => Ok(output),
+            Err(ending) => Err(self.child.failure(ending, true).await),
+        }
+    }
+}
+
+impl FrameReader {
+    /// Reads what there is.
+    async fn fill(&mut self, output: &mut BufReader<ChildStdout>) -> io::Result<()> {
+        if self.bytes.len() > MAX_FRAME_BYTES + LONGEST_LINE {
+            return Err(malformed("more output than fits into a frame".to_owned()));
+        }
+        match output.read_buf(&mut self.bytes).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next frame or line, if all of it has arrived.
+    fn next_output(&mut self) -> io::Result<Option<Output>> {
+        loop {
+            let line_end = self.bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n');
+            let (line, after) = match line_end {
+                Some(end) => (&self.bytes[..end], end + 1),
+                None if self.bytes.len() >= LONGEST_LINE => (&self.bytes[..LONGEST_LINE], LONGEST_LINE),
+                None => return Ok(None),
+            };
+            let line = String::from_utf8_lossy(line).into_owned();
+            let Some(length) = line.strip_prefix(&*self.marker).and_then(|rest| rest.strip_prefix(' ')) else {
+                self.bytes.drain(..after);
+                if line.is_empty() {
+                    continue;
+                }
+                return Ok(Some(Output::Line(line)));
+            };
+            let length: usize = length.parse().map_err(|_| malformed(format!("a frame of {length:?} bytes")))?;
+            if length > MAX_FRAME_BYTES {
+                return Err(malformed(format!("a frame of {length} bytes")));
+            }
+            let Some(body) = self.bytes.get(after..after + length) else { return Ok(None) };
+            let frame = std::str::from_utf8(body).map_err(|_| malformed("a frame that is not UTF-8".to_owned()));
+            let frame = frame.and_then(|text| json_text::parse(text).map_err(|error| malformed(error.to_string())));
+            self.bytes.drain(..after + length);
+            return frame.map(|frame| Some(Output::Frame(frame)));
+        }
+    }
+}
+
+fn malformed(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+fn frame(message: &Json) -> io::Result<Vec<u8>> {
+    let body = message.to_string();
+    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("too much for one frame"))?;
+    Ok([&length.to_le_bytes(), body.as_bytes()].concat())
+}
+
+/// A member of a frame that is text; empty if it is not there.
+pub(super) fn text<'a>(frame: &'a Json, name: &str) -> &'a str {
+    frame.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// A frame that nobody asked for.
+pub(super) fn confused(kind: &str) -> ChildFailure {
+    ChildFailure::Confused(format!("a frame of the kind {kind:?}"))
+}
