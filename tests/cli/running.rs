@@ -110,10 +110,12 @@ fn what_code_prints_is_logged_and_disturbs_nothing() {
             console.log('a line');
             process.stdout.write('another one\\n');
             await new Deno.Command('echo', { args: ['from a child'], stdout: 'inherit' }).output();
+            await Deno.stderr.write(bytes('an error\\n'));
+            await new Deno.Command('sh', { args: ['-c', 'seq 2000 >&2; printf unended >&2'], stderr: 'inherit' }).output();
             return 'done';
         } };";
     let mut request = open_model(LoadedBundle { code: code.into(), vendor_files: Vec::new() });
-    request.grantee.grants.insert(Permission::Run, Grant::Only(vec!["echo".to_owned()]));
+    request.grantee.grants.insert(Permission::Run, Grant::Only(vec!["echo".to_owned(), "sh".to_owned()]));
     let lines = Arc::new(Lines::default());
     let outcome = block_on(async {
         let mut session = runner(&deno, &tree.root(), Duration::from_mins(1)).open(request).await?;
@@ -121,8 +123,10 @@ fn what_code_prints_is_logged_and_disturbs_nothing() {
     });
     assert_eq!(outcome, Ok(Json::from("done")));
     let mut lines = lines.0.lock().expect("nobody panics").clone();
+    let numbers: Vec<String> = lines.extract_if(.., |line| line.parse::<u32>().is_ok()).collect();
+    assert_eq!(numbers, (1..=2000).map(|number| number.to_string()).collect::<Vec<_>>());
     lines.sort();
-    assert_eq!(lines, ["a line", "another one", "from a child", "half a line"]);
+    assert_eq!(lines, ["a line", "an error", "another one", "from a child", "half a line", "unended"]);
 }
 
 #[test]

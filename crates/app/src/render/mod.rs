@@ -235,7 +235,7 @@ impl Renderer<'_> {
             // The expression stands in front of the reason; where there is more in it, the reason says which call it is about.
             let is_whole = read.calls.len() == 1 && expression.starts_with("vault.get(") && expression.ends_with(')');
             let secret = secret.map_err(|reason| {
-                failed(if is_whole { reason.to_string() } else { format!("vault.get({vault}, {key}): {reason}") })
+                failed(if is_whole { reason } else { format!("vault.get({vault}, {key}): {reason}") })
             })?;
             self.environment.conceal(&secret);
             let _ = secrets.put(secret);

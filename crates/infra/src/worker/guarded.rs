@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncReadExt as _, BufReader},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    sync::mpsc,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior},
 };
@@ -27,6 +28,13 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How much of standard error is kept.
 const STDERR_TAIL_BYTES: usize = 2_000;
+
+/// The longest line of standard error that is passed on whole, in bytes.
+const LONGEST_LINE: usize = 8 << 10;
+
+/// How many lines of standard error wait for whoever takes them.
+#[cfg(feature = "deno")]
+const WAITING_LINES: usize = 256;
 
 /// How long a dead child's exit status and last words are waited for.
 const REAP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -66,6 +74,24 @@ pub(crate) enum Ending {
 impl Guarded {
     /// Starts a child with pipes and in a process group of its own.
     pub(crate) fn spawn(command: &mut Command, memory_limit_bytes: u64) -> io::Result<Self> {
+        Self::spawn_heard(command, memory_limit_bytes, None)
+    }
+
+    /// The same; gives the lines that it writes to standard error, as they come. While nobody takes them, it waits.
+    #[cfg(feature = "deno")]
+    pub(crate) fn spawn_telling(
+        command: &mut Command,
+        memory_limit_bytes: u64,
+    ) -> io::Result<(Self, mpsc::Receiver<String>)> {
+        let (sender, lines) = mpsc::channel(WAITING_LINES);
+        Ok((Self::spawn_heard(command, memory_limit_bytes, Some(sender))?, lines))
+    }
+
+    fn spawn_heard(
+        command: &mut Command,
+        memory_limit_bytes: u64,
+        lines: Option<mpsc::Sender<String>>,
+    ) -> io::Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -78,7 +104,7 @@ impl Guarded {
         let output = BufReader::new(child.stdout.take().ok_or_else(missing)?);
         let errors = child.stderr.take().ok_or_else(missing)?;
         let stderr_tail = Arc::new(Mutex::new(VecDeque::new()));
-        let listener = tokio::spawn(listen(errors, Arc::clone(&stderr_tail)));
+        let listener = tokio::spawn(listen(errors, Arc::clone(&stderr_tail), lines));
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let next_look = Instant::now() + WATCH_INTERVAL;
         Ok(Self { child, input, output, stderr_tail, listener, memory_limit_bytes, next_look, group })
@@ -255,13 +281,32 @@ impl ProcessSample {
     }
 }
 
-/// Keeps the end of what a child writes to standard error.
-async fn listen(mut errors: ChildStderr, stderr_tail: Arc<Mutex<VecDeque<u8>>>) {
+/// Keeps the end of what a child writes to standard error, and passes its lines on if somebody wants them.
+async fn listen(
+    mut errors: ChildStderr,
+    stderr_tail: Arc<Mutex<VecDeque<u8>>>,
+    lines: Option<mpsc::Sender<String>>,
+) {
     let mut buffer = [0; 1024];
+    let mut begun = Vec::new();
     while let Ok(length @ 1..) = errors.read(&mut buffer).await {
-        let mut words = stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
-        words.extend(&buffer[..length]);
-        let surplus = words.len().saturating_sub(STDERR_TAIL_BYTES);
-        words.drain(..surplus);
+        {
+            let mut words = stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
+            words.extend(&buffer[..length]);
+            let surplus = words.len().saturating_sub(STDERR_TAIL_BYTES);
+            words.drain(..surplus);
+        }
+        let Some(lines) = &lines else { continue };
+        for byte in &buffer[..length] {
+            if *byte != b'\n' {
+                begun.push(*byte);
+            }
+            if *byte == b'\n' || begun.len() == LONGEST_LINE {
+                let line = String::from_utf8_lossy(&begun).into_owned();
+                begun.clear();
+                // Nobody listens any more.
+                let _ = lines.send(line).await;
+            }
+        }
     }
 }

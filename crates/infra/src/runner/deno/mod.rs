@@ -223,7 +223,7 @@ impl DenoRunner {
         });
         let files = files.await.unwrap_or_else(|error| Err(unprepared(&error))).map_err(RunError::Fault)?;
         let mut command = self.command(&start, &files.directory()).map_err(RunError::Fault)?;
-        let child = Guarded::spawn(&mut command, self.options.memory_limit_bytes)
+        let child = Guarded::spawn_telling(&mut command, self.options.memory_limit_bytes)
             .map_err(|error| RunError::Fault(spawn_failure(&start.program, &error)))?;
         let mut process = Process::new(child, self.options.entropy.identifier());
         let early = session::load(&mut process, &start, request, self.options.open_limit).await?;

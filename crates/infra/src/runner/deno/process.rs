@@ -1,6 +1,6 @@
 //! One process, seen from here: what is said to it, and what comes out of it.
 
-use std::{io, time::Duration};
+use std::{collections::VecDeque, io, time::Duration};
 
 use mangrove_domain::json::Json;
 use mangrove_fs::json_text;
@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::ChildStdout,
+    sync::mpsc,
 };
 
 use crate::worker::{cancellation::Cancellation, child_failure::ChildFailure, guarded::Guarded, wire::MAX_FRAME_BYTES};
@@ -15,10 +16,18 @@ use crate::worker::{cancellation::Cancellation, child_failure::ChildFailure, gua
 /// The longest line that an extension prints and that is kept whole, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
 
+/// How long the last lines of standard error are waited for. The process ends them with its marker before it says how a call
+/// ended; something else may have taken its standard error away.
+const LAST_LINES_LIMIT: Duration = Duration::from_secs(1);
+
 /// Dropping it kills the process with all that it started.
 pub(super) struct Process {
     child: Guarded,
     reader: FrameReader,
+    /// Lines of standard error.
+    errors: mpsc::Receiver<String>,
+    /// Those that came while something was sent.
+    early_errors: VecDeque<String>,
 }
 
 /// What arrived and was not taken apart yet. Reading may be given up at any moment without losing anything.
@@ -31,14 +40,15 @@ struct FrameReader {
 /// What a process wrote to its standard output.
 pub(super) enum Output {
     Frame(Json),
-    /// A line that the extension printed.
+    /// A line that the extension printed, or that it or a program that it started wrote to standard error.
     Line(String),
 }
 
 impl Process {
     /// A process that was just started. `marker` is told to it by the first message.
-    pub(super) const fn new(child: Guarded, marker: String) -> Self {
-        Self { child, reader: FrameReader { marker, bytes: Vec::new() } }
+    pub(super) fn new((child, errors): (Guarded, mpsc::Receiver<String>), marker: String) -> Self {
+        let reader = FrameReader { marker, bytes: Vec::new() };
+        Self { child, reader, errors, early_errors: VecDeque::new() }
     }
 
     /// What the line before each of its frames begins with.
@@ -62,8 +72,32 @@ impl Process {
     }
 
     /// Forgets what it wrote to standard error: that belongs to the calls that were made so far.
-    pub(super) fn forget_last_words(&self) {
+    pub(super) fn forget_last_words(&mut self) {
         self.child.forget_last_words();
+        self.early_errors.clear();
+        while self.errors.try_recv().is_ok() {}
+    }
+
+    /// The lines of standard error that were written before a call ended, when it has ended.
+    pub(super) async fn last_errors(&mut self) -> Vec<String> {
+        let mut lines: Vec<String> = self.early_errors.drain(..).collect();
+        let until_marker = async {
+            while let Some(line) = self.errors.recv().await {
+                match line.strip_suffix(&*self.reader.marker) {
+                    None => lines.push(line),
+                    Some("") => break,
+                    // It ended without a line feed.
+                    Some(rest) => {
+                        lines.push(rest.to_owned());
+                        break;
+                    }
+                }
+            }
+        };
+        if tokio::time::timeout(LAST_LINES_LIMIT, until_marker).await.is_err() {
+            tracing::debug!("the end of standard error did not arrive");
+        }
+        lines
     }
 
     /// Sends a message and waits for the answer, a frame of this kind. What is printed or logged meanwhile belongs to no call:
@@ -90,7 +124,12 @@ impl Process {
     ) -> Result<Output, ChildFailure> {
         let process = self.child.process();
         let (input, output, watcher) = self.child.parts();
-        let reader = &mut self.reader;
+        let (reader, errors, early_errors) = (&mut self.reader, &mut self.errors, &mut self.early_errors);
+        if message.is_none()
+            && let Some(line) = early_errors.pop_front()
+        {
+            return Ok(Output::Line(line));
+        }
         let talk = async {
             if let Some(message) = message {
                 let frame = frame(message)?;
@@ -102,6 +141,7 @@ impl Process {
                         biased;
                         written = &mut writing => break written?,
                         filled = reader.fill(output) => filled?,
+                        Some(line) = errors.recv() => early_errors.push_back(line),
                     }
                 }
             }
@@ -112,6 +152,7 @@ impl Process {
                 tokio::select! {
                     biased;
                     filled = reader.fill(output) => filled?,
+                    Some(line) = errors.recv() => return Ok(Output::Line(line)),
                     // It reads nothing while it waits for no answer; this signal reaches it all the same.
                     () = cancellation.requested() => {
                         if let Some(process) = process {

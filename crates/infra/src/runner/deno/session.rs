@@ -120,6 +120,9 @@ impl Session for DenoSession {
                 }
             };
             if text(&frame, "kind") != "request" {
+                for line in loaded.process.last_errors().await {
+                    let _ = answer(host.as_ref(), printed(line)).await;
+                }
                 let outcome = self.outcome(&location, &frame);
                 let confined = host.told_secrets(&self.request.grantee.variables).then_some(&*self.request.run);
                 loaded.called(outcome.is_ok() && !cancellation.was_requested(), confined);

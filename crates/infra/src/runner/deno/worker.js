@@ -1,6 +1,6 @@
 // The side of a session that runs inside Deno. A frame to it is a length (4 bytes, little-endian) and JSON; a frame from
 // it is a line with a marker that only this file and the host know, and the length, then JSON. Whatever else appears on
-// standard output is what the extension prints, and the host logs it (design/running.md).
+// standard output or standard error is what the extension or a program of it prints, and the host logs it (design/running.md).
 
 import { setImmediate as soon } from "node:timers";
 import { encode as toJson, ledTo, makeCalls } from "./calls.js";
@@ -293,6 +293,8 @@ const work = async (load) => {
     } while (listening !== null);
     isCalled = false;
     listenNoMore(end);
+    // What was written to standard error, by programs too, ends here.
+    writeErrorSync(encode(`${marker}\n`));
     send({ ...outcome, refusals });
   }
 };
