@@ -244,6 +244,16 @@ fn one_refusal_names_everything_that_is_missing() {
     assert_eq!(output.code, 0, "{output}");
     let advice = it.run(&["permissions", "suggest", "@acme/it"]);
     assert!(advice.stdout.contains("All of it is granted."), "{advice}");
+    let shell = it.run(&["permissions", "suggest", "command/shell"]);
+    assert!(shell.code == 0 && shell.stdout.contains("asks for nothing"), "{shell}");
+    it.write(
+        "extensions/reports/cost.ts",
+        "export const report = { name: '@acme/cost', description: 'd', scope: 'method', \
+         execute: async () => ({ markdown: await Deno.readTextFile('prices.txt'), json: {} }) };",
+    );
+    it.run(&["scan"]);
+    let report = it.run(&["permissions", "suggest", "@acme/cost"]);
+    assert!(report.code == 0 && report.stdout.contains("read   prices.txt"), "{report}");
     let unknown = it.run(&["permissions", "suggest", "@acme/other"]);
     assert!(unknown.code != 0 && unknown.stderr.contains("@acme/other"), "{unknown}");
 }

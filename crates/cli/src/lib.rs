@@ -239,7 +239,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
             commands::describe::run(context, &type_name, method.as_deref(), kind.as_deref()).await
         }
         Command::Permissions(args::Permissions::Suggest { type_name, kind }) => {
-            commands::permissions::suggest(context, &type_name, &kind).await
+            commands::permissions::suggest(context, &type_name, kind.as_deref()).await
         }
         Command::Why { query } => commands::why::run(context, &query).await,
         Command::Bundle { file, output, self_contained } => {

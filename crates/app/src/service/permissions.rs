@@ -10,7 +10,7 @@ use mangrove_domain::{
 };
 
 use super::{base::Service, error::ServiceError};
-use crate::types::NotReady;
+use crate::{builtin, method::model_kind, types::NotReady};
 
 /// What the code of a type asks for, and what of it is not granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,22 @@ impl Service {
         (layout.normalise)(text).ok()
     }
 
-    /// What a type asks for and is not granted, by the text of its code. The type is built if it has to be; nothing of it
+    /// The kind that is meant where somebody only names a type: a model, unless only types of another kind have the name.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn usual_kind(&self, text: &str) -> Result<Kind, ServiceError> {
+        let index = self.types().await?;
+        let models = model_kind();
+        let named = |kind: &Kind| self.type_name(kind, text).is_some_and(|name| index.kinds_of(&name).contains(kind));
+        if named(&models) {
+            return Ok(models);
+        }
+        let kinds = self.scanner.loaders().rule_versions().into_keys();
+        Ok(kinds.into_iter().find(named).unwrap_or(models))
+    }
+
+    /// What a type asks for and is not granted, by the text of its code. One that comes with the program asks for nothing. The type is built if it has to be; nothing of it
     /// runs.
     ///
     /// # Errors
@@ -54,6 +69,10 @@ impl Service {
     ) -> Result<PermissionAdvice, PermissionAdviceError> {
         let finder =
             self.options.permission_uses.as_ref().ok_or(ServiceError::Without("a look at what code asks for"))?;
+        if *kind == model_kind() && builtin::model(type_name).is_some() {
+            let (uses, missing) = (BTreeSet::new(), MissingGrants::default());
+            return Ok(PermissionAdvice { type_name: type_name.clone(), uses, missing });
+        }
         let ready =
             self.ready(kind, type_name).await.map_err(|error| PermissionAdviceError::NotReady(Box::new(error)))?;
         let bundles = ready.add_ons.iter().map(|add_on| &add_on.bundle).chain([&ready.bundle]);

@@ -387,9 +387,9 @@ pub(crate) enum Permissions {
         /// The type
         #[arg(value_name = "TYPE")]
         type_name: String,
-        /// Its kind
-        #[arg(long, default_value = "model")]
-        kind: String,
+        /// Its kind; a model unless only something else has the name
+        #[arg(long)]
+        kind: Option<String>,
     },
 }
 

@@ -7,9 +7,12 @@ use super::Context;
 use crate::{errors::CommandError, exit::Exit};
 
 /// Shows what the code of a type asks for and is not granted.
-pub(crate) async fn suggest(context: &Context, text: &str, kind: &str) -> Result<Exit, CommandError> {
+pub(crate) async fn suggest(context: &Context, text: &str, kind: Option<&str>) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let kind = Context::kind(&service, kind)?;
+    let kind = match kind {
+        Some(kind) => Context::kind(&service, kind)?,
+        None => service.usual_kind(text).await?,
+    };
     let Some(type_name) = service.type_name(&kind, text) else {
         let nearest = service.types().await?.nearest_of_all(text);
         return Err(CommandError::mistake(ErrorReport::no_type_name(text, &nearest)));

@@ -1,7 +1,10 @@
 //! What a bundle asks the machine for, by its text: the programs, hosts, variables and paths that it names.
 //!
 //! A name is followed through constants, through the arguments that a function is called with, and through the
-//! alternatives of a condition. What is put together while the code runs is reported as computed.
+//! alternatives of a condition, and through lists that are written down. What is put together while the code runs is reported as computed.
+
+mod functions;
+mod lists;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +17,8 @@ use oxc_ast::{
 use oxc_parser::Parser;
 use oxc_semantic::{NodeId, Semantic, SemanticBuilder, SymbolId};
 use oxc_span::SourceType;
+
+use self::functions::{SYSTEM, host, of_files};
 
 /// How far a name is followed.
 const LONGEST_WAY: usize = 8;
@@ -288,6 +293,10 @@ impl<'a> Text<'_, 'a> {
             AstKind::VariableDeclarator(declarator) if !self.semantic.scoping().symbol_is_mutated(symbol) => {
                 match (&declarator.id, &declarator.init) {
                     (BindingPattern::BindingIdentifier(_), Some(value)) => self.values(value, left, values),
+                    (BindingPattern::BindingIdentifier(_), None) => match nodes.parent_kind(nodes.parent_id(declared)) {
+                        AstKind::ForOfStatement(each) => self.elements(&each.right, left, values),
+                        _ => values.push(Known::Nothing),
+                    },
                     _ => values.push(Known::Nothing),
                 }
             }
@@ -302,6 +311,9 @@ impl<'a> Text<'_, 'a> {
 
     /// What a parameter may be: what the function is called with, wherever its name is called.
     fn arguments(&self, parameter: NodeId, left: usize, values: &mut Vec<Known>) {
+        if let Some(list) = self.list_of(parameter) {
+            return self.elements(list, left, values);
+        }
         let found = self.function_of(parameter).map(|(function, index)| {
             let references = self.semantic.scoping().get_resolved_reference_ids(function);
             let calls = references.iter().map(|reference| {
@@ -344,67 +356,6 @@ impl<'a> Text<'_, 'a> {
             _ => return None,
         };
         Some((named, index))
-    }
-}
-
-/// Facts about the machine, by the functions that tell them in Deno and Node.
-const SYSTEM: [&str; 11] = [
-    "hostname",
-    "osRelease",
-    "osUptime",
-    "loadavg",
-    "networkInterfaces",
-    "systemMemoryInfo",
-    "uid",
-    "gid",
-    "cpus",
-    "homedir",
-    "userInfo",
-];
-
-/// Which arguments of a function are paths that it reads, and which it writes. `Sync` is taken off its name.
-fn of_files(function: &str) -> (&'static [usize], &'static [usize]) {
-    match function {
-        "readTextFile" | "readFile" | "readDir" | "readdir" | "stat" | "lstat" | "realPath" | "realpath"
-        | "readLink" | "readlink" | "watchFs" | "open" | "access" | "exists" | "opendir" | "createReadStream" => {
-            (&[0], &[])
-        }
-        "writeTextFile" | "writeFile" | "appendFile" | "mkdir" | "remove" | "rm" | "rmdir" | "unlink" | "create"
-        | "chmod" | "chown" | "truncate" | "makeTempDir" | "makeTempFile" | "mkdtemp" | "utime" | "utimes"
-        | "createWriteStream" => (&[], &[0]),
-        "rename" => (&[0], &[0, 1]),
-        "copyFile" | "cp" | "symlink" | "link" => (&[0], &[1]),
-        _ => (&[], &[]),
-    }
-}
-
-/// The host of an address with its port; `None` if the text does not say where the host ends.
-fn host(address: &Known) -> Option<String> {
-    let (text, is_whole) = match address {
-        Known::Whole(text) => (text, true),
-        Known::Begins(text) => (text, false),
-        Known::Nothing => return None,
-    };
-    let (scheme, rest) = text.split_once("://")?;
-    let default_port = match scheme {
-        "http" | "ws" => "80",
-        "https" | "wss" => "443",
-        _ => return None,
-    };
-    let authority = match rest.find(['/', '?', '#']) {
-        Some(end) => &rest[..end],
-        None if is_whole => rest,
-        None => return None,
-    };
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if authority.is_empty() {
-        return None;
-    }
-    match authority.rsplit_once(':') {
-        Some((_, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(authority.to_owned())
-        }
-        _ => Some(format!("{authority}:{default_port}")),
     }
 }
 
@@ -462,6 +413,22 @@ mod tests {
         assert_eq!(list(slash), ["net:api.example.org:443"]);
         let open = r#"export const f = (rest) => fetch("https://api." + rest);"#;
         assert_eq!(list(open), ["net:?"], "an address whose host goes on in the next part is not known");
+    }
+
+    #[test]
+    fn names_are_taken_out_of_lists() {
+        let code = r#"
+            const FIRST = ["A1", "B2"];
+            for (const name of [...FIRST, "C3"]) Deno.env.get(name);
+            const DEFAULTS = ["D4"];
+            const found = DEFAULTS.concat("x").map((name) => Deno.env.get(name));
+            ["E5", "F6"].forEach((name, index) => process.env[name]);
+            const read = (name) => Deno.env.get(name);
+            for (const name of DEFAULTS) read(name);
+            let other = ["G7"]; other = []; for (const name of other) Deno.env.get(name);
+        "#;
+        let expected = ["env:?", "env:A1", "env:B2", "env:C3", "env:D4", "env:E5", "env:F6"];
+        assert_eq!(list(code), expected, "what changes, or comes out of a function, is computed");
     }
 
     #[test]
