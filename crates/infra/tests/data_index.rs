@@ -184,6 +184,8 @@ fn metadata_of(item: &Path, version: u32) -> Option<PathBuf> {
 
 async fn apply(repository: &mut Repository, store: &LocalData, change: &Change) {
     let moment = repository.tick();
+    by_hand(repository, change, moment);
+    by_others(repository, change, moment);
     match *change {
         Change::Write { model, name, step, is_deleted } => {
             let content = Json::object([("n", Json::from(moment))]);
@@ -203,6 +205,19 @@ async fn apply(repository: &mut Repository, store: &LocalData, change: &Change) 
             let _ = store.delete(&model_id(model), &item_name(name), version).await;
             let _ = store.delete(&format!("f{model}"), ["a", "b c", "d"][name], version).await;
         }
+        Change::Forget => {
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = fs::remove_file(format!("{}{suffix}", repository.index().display()));
+            }
+        }
+        Change::Wait => std::thread::sleep(Duration::from_millis(45)),
+        _ => {}
+    }
+}
+
+/// What another program does.
+fn by_others(repository: &Repository, change: &Change, moment: i64) {
+    match *change {
         Change::Foreign { model, name, version, step, more } => {
             let version_directory = foreign(repository, model, name).join(version.to_string());
             fs::create_dir_all(&version_directory).expect("a directory");
@@ -226,6 +241,19 @@ async fn apply(repository: &mut Repository, store: &LocalData, change: &Change) 
         Change::RemoveForeign { model, name, version } => {
             let _ = fs::remove_dir_all(foreign(repository, model, name).join(version.to_string()));
         }
+        Change::Move { model } => {
+            let models = repository.directory.path().join(".swamp/data");
+            let (from, to) = (models.join(format!("t/u/f{model}")), models.join(format!("moved/f{model}")));
+            fs::create_dir_all(models.join("moved")).expect("a directory");
+            let _ = if to.exists() { fs::rename(&to, &from) } else { fs::rename(&from, &to) };
+        }
+        _ => {}
+    }
+}
+
+/// What somebody does to our own files.
+fn by_hand(repository: &Repository, change: &Change, moment: i64) {
+    match *change {
         Change::RemoveOurs { model, name, version, is_model } => {
             let item = ours(repository, model, name);
             let _ = match (version, is_model) {
@@ -260,12 +288,6 @@ async fn apply(repository: &mut Repository, store: &LocalData, change: &Change) 
                 copy(&from, &to);
             }
         }
-        Change::Move { model } => {
-            let models = repository.directory.path().join(".swamp/data");
-            let (from, to) = (models.join(format!("t/u/f{model}")), models.join(format!("moved/f{model}")));
-            fs::create_dir_all(models.join("moved")).expect("a directory");
-            let _ = if to.exists() { fs::rename(&to, &from) } else { fs::rename(&from, &to) };
-        }
         Change::First { model, name, spec, version } => {
             let model_directory = ours(repository, model, name).parent().expect("a model").to_owned();
             // Only texts that are their own file names.
@@ -290,12 +312,7 @@ async fn apply(repository: &mut Repository, store: &LocalData, change: &Change) 
                 symlink(&elsewhere, &item).expect("a link");
             }
         }
-        Change::Forget => {
-            for suffix in ["", "-wal", "-shm"] {
-                let _ = fs::remove_file(format!("{}{suffix}", repository.index().display()));
-            }
-        }
-        Change::Wait => std::thread::sleep(Duration::from_millis(45)),
+        _ => {}
     }
 }
 
@@ -403,5 +420,88 @@ proptest! {
             let fresh = answers(&repository.indexed()).await;
             assert_eq!(fresh, answers(&plain).await, "a process that begins");
         });
+    }
+}
+
+/// A repository with an item of each of two models, and what a search for everything finds in it.
+async fn with_two_items() -> (Repository, Vec<FoundData>) {
+    let repository = Repository::new();
+    for model in ["m", "n"] {
+        repository.plain().write(new_data(model, "state", "a", &Json::from(1))).await.expect("written");
+    }
+    let found = everything(&repository.plain()).await;
+    assert_eq!(found.len(), 2);
+    (repository, found)
+}
+
+async fn everything(store: &LocalData) -> Vec<FoundData> {
+    sorted(store.find(&DataSearch::default()).await.expect("found"))
+}
+
+#[tokio::test]
+async fn little_data_needs_no_index() {
+    let (repository, found) = with_two_items().await;
+    let store = repository.plain().with_index(repository.state(), 3);
+    assert_eq!(everything(&store).await, found);
+    assert!(!repository.index().exists());
+    store.write(new_data("n", "state", "b", &Json::from(1))).await.expect("written");
+    assert_eq!(everything(&store).await.len(), 3);
+    assert!(repository.index().exists());
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_made_anew() {
+    for damage in [&b"no database at all"[..], &[0xff; 8_192]] {
+        let (repository, found) = with_two_items().await;
+        assert_eq!(everything(&repository.indexed()).await, found);
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{suffix}", repository.index().display()));
+        }
+        fs::write(repository.index(), damage).expect("damaged");
+        assert_eq!(everything(&repository.indexed()).await, found);
+        assert!(fs::read(repository.index()).expect("a file").starts_with(b"SQLite format 3"));
+        let names = fs::read_dir(repository.state()).expect("a listing").map(|entry| entry.expect("read").file_name());
+        let aside = names.filter(|name| name.to_string_lossy().contains("corrupt")).count();
+        assert_eq!(aside, 0, "nobody needs what was damaged");
+    }
+}
+
+/// What a repository could bring: an index whose rows nothing proves.
+#[tokio::test]
+async fn rows_that_nothing_proves_are_not_believed() {
+    for forgery in [
+        // Proofs without a look, and nothing that was found.
+        "UPDATE items SET evidence = x'0000'; DELETE FROM versions",
+        "UPDATE items SET evidence = x''; DELETE FROM versions",
+        "UPDATE models SET evidence = x'01000000'; DELETE FROM items",
+        // Versions of no item, and of one that is not loaded.
+        "DELETE FROM items",
+        "UPDATE items SET generation = -7",
+        "INSERT INTO versions SELECT 100, rank, is_latest, is_gone, place, path, model_name, model_type, spec_name, \
+         workflow_run, step_name, tags, handle FROM versions WHERE item = 1",
+    ] {
+        let (repository, found) = with_two_items().await;
+        std::thread::sleep(Duration::from_millis(45));
+        assert_eq!(everything(&repository.indexed()).await, found);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(repository.index()).foreign_keys(false);
+        let pool = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+        sqlx::raw_sql(forgery).execute(&pool).await.expect(forgery);
+        pool.close().await;
+        assert_eq!(everything(&repository.indexed()).await, found, "{forgery}");
+    }
+}
+
+/// Whoever asks may stop waiting at any moment.
+#[tokio::test]
+async fn a_question_that_nobody_waits_for_any_more_leaves_the_index_right() {
+    let (repository, _) = with_two_items().await;
+    let store = repository.indexed();
+    for number in 0..40 {
+        store.write(new_data("m", "state", &format!("i{number}"), &Json::from(number))).await.expect("written");
+        let wait = Duration::from_micros(150 * number.unsigned_abs());
+        let _ = tokio::time::timeout(wait, store.find(&DataSearch::default())).await;
+        if number % 5 == 4 {
+            assert_eq!(everything(&store).await, everything(&repository.plain()).await, "after {number}");
+        }
     }
 }

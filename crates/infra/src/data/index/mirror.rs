@@ -43,6 +43,8 @@ pub(super) struct ItemEntry {
 #[derive(Serialize, Deserialize)]
 struct ModelProof<P> {
     is_lasting: bool,
+    /// How many items there are.
+    count: usize,
     /// Where else its items lie: a change there is one of every item.
     places: Vec<P>,
     looks: Vec<Look<P>>,
@@ -126,6 +128,7 @@ impl Mirror {
             let is_moved = proof.as_ref().is_some_and(|proof| proof.places != places);
             let is_proved = |proof: ModelProof<&str>| {
                 proof.is_lasting
+                    && proof.count == known.items.len()
                     && is_proof_of(files.model_directories(&model), &proof.looks)
                     && looker.finds(&proof.looks)
             };
@@ -139,6 +142,7 @@ impl Mirror {
                 stale.gone_models.extend(self.models.contains_key(&model.id).then(|| model.id.clone()));
                 continue;
             }
+            let count = names.len();
             let gone = known.items.keys().filter(|name| !names.contains_key(*name));
             stale.gone_items.extend(gone.map(|name| (model.id.clone(), name.clone())));
             for (name, sides) in names {
@@ -149,7 +153,7 @@ impl Mirror {
                     _ => stale.items.push(StaleItem { model: Arc::clone(&model), name, sides }),
                 }
             }
-            let proof = ModelProof { is_lasting: evidence.is_lasting, places, looks: evidence.looks };
+            let proof = ModelProof { is_lasting: evidence.is_lasting, count, places, looks: evidence.looks };
             let bytes = encoded(&proof)?;
             if known.evidence.as_ref() != Some(&bytes) {
                 stale.models.push((model.id.clone(), bytes));
