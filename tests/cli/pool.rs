@@ -198,7 +198,7 @@ fn what_decides_what_code_may_do_and_see_decides_who_shares_a_process() {
         ("a variable", with(&|it| it.grantee.variables = variable("1"))),
         ("another value", with(&|it| it.grantee.variables = variable("2"))),
         ("another root", with(&|it| it.grantee.root = RootId::pulled("@acme/a"))),
-        ("another name", with(&|it| it.grantee.name = "@acme/b".to_owned())),
+        ("another name", with(&|it| "@acme/b".clone_into(&mut it.grantee.name))),
         ("other code", with(&|it| it.bundle.code = format!("{} ", it.bundle.code).into())),
     ];
     block_on(async {

@@ -147,6 +147,21 @@ impl Machine {
         used >= self.limits.memory_bytes / 8 * FULL_EIGHTHS
     }
 
+    /// True if no job, no timer and no request waits for anything. Not inside the engine: it takes the engine's lock.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let next_timer =
+            |context: Ctx<'_>| -> Result<Option<f64>> { kit(&context)?.get::<_, Function>("nextTimer")?.call(()) };
+        !self.runtime.is_job_pending()
+            && locked(&self.ledger).requests.is_empty()
+            && self.context.with(next_timer).is_ok_and(|due| due.is_none())
+    }
+
+    /// Forgets what was made for calls, such as providers. False if the engine does not. Not inside the engine.
+    pub(super) fn forget(&self) -> bool {
+        let forget = |context: Ctx<'_>| -> Result<()> { kit(&context)?.get::<_, Function>("forget")?.call(()) };
+        self.context.with(forget).is_ok()
+    }
+
     /// Evaluates the bundle, once, and gives its exports.
     pub(super) fn load<'js>(&self, context: &Ctx<'js>) -> std::result::Result<Object<'js>, Stop> {
         let kit = kit(context).map_err(|error| self.stop(context, error))?;

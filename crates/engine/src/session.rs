@@ -123,6 +123,20 @@ impl EngineSession {
         }
     }
 
+    /// True if nothing is left of the calls so far that could go on beside further ones: no timer, no continuation, nothing that
+    /// was asked for.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.ended_by.is_none() && self.machine.is_at_rest()
+    }
+
+    /// Begins another session with what the module remembers: what was made for the calls of the one before is made anew. False
+    /// if that is not possible.
+    pub fn begin(&mut self) -> bool {
+        self.machine.watch.begin(self.machine.limits.cpu);
+        self.ended_by.is_none() && self.machine.forget()
+    }
+
     fn error(&self, location: &str, stop: Stop) -> RunError {
         let doing = format!("in {location}");
         match stop {

@@ -1,5 +1,6 @@
 //! What is measured, in what order.
 
+mod calls;
 mod catalog;
 mod daemon;
 mod data;
@@ -56,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) data_items: usize,
     /// Steps of the workflow that is run.
     pub(crate) steps: usize,
+    /// Calls of methods, each in a session of its own.
+    pub(crate) calls: usize,
     /// What is done to a daemon.
     pub(crate) daemon: daemon::Amounts,
     /// True if nothing but the daemon is measured.
@@ -79,6 +82,7 @@ impl Options {
             catalog_rows: 100_000,
             data_items: 100_000,
             steps: 200,
+            calls: 300,
             daemon: daemon::Amounts::full(),
             daemon_only: false,
             data_only: false,
@@ -99,6 +103,7 @@ impl Options {
             catalog_rows: 2_000,
             data_items: 1_000,
             steps: 20,
+            calls: 10,
             daemon: daemon::Amounts::quick(),
             daemon_only: false,
             data_only: false,
@@ -141,6 +146,7 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
             .noting(cold.memory.kind),
     );
     lines.extend(warm(&mangrove, repository.path(), options)?);
+    lines.extend(calls::measure(program, repository.path(), options.calls)?);
     lines.extend(daemon::measure(&mangrove, repository.path(), options)?);
     lines.push(daemon::lateness(program, &options.daemon)?);
     lines.push(resolve(options.index_types)?);

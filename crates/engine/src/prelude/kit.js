@@ -339,7 +339,7 @@ export const limitBehind = (thrown) => {
 
 export { ledTo };
 const calls = makeCalls(host.request, host.requestNow, makeContext);
-export const { settle, start, abort } = calls;
+export const { settle, start, abort, forget } = calls;
 if (inspecting) {
   const silent = () => {};
   const mute = {};

@@ -18,7 +18,6 @@ impl<'a> Cancellation<'a> {
     }
 
     /// True if the call was told to end.
-    #[cfg(feature = "deno")]
     pub(crate) const fn was_requested(&self) -> bool {
         self.0.is_none()
     }

@@ -85,6 +85,16 @@ pub trait Callable {
 
     /// From now on, calls are told by this that they are to end.
     fn cancel_by(&mut self, signal: CancelSignal);
+
+    /// True if nothing is left of the calls so far that could go on beside further ones.
+    fn is_at_rest(&self) -> bool {
+        false
+    }
+
+    /// Begins another session with what the module remembers; false if that is not possible.
+    fn begin(&mut self) -> bool {
+        false
+    }
 }
 
 impl Callable for EngineSession {
@@ -98,6 +108,14 @@ impl Callable for EngineSession {
 
     fn cancel_by(&mut self, signal: CancelSignal) {
         EngineSession::cancel_by(self, signal);
+    }
+
+    fn is_at_rest(&self) -> bool {
+        EngineSession::is_at_rest(self)
+    }
+
+    fn begin(&mut self) -> bool {
+        EngineSession::begin(self)
     }
 }
 
@@ -216,6 +234,10 @@ fn panic_text(payload: &(dyn Any + Send)) -> String {
 }
 
 fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, request: Request<'_>) -> Reply {
+    if !matches!(request, Request::Call(_) | Request::Begin) {
+        // Whoever has something else to do needs the memory.
+        *session = None;
+    }
     match request {
         Request::Parse { path, bytes } => Reply::Parsed((jobs.parse)(path, bytes)),
         Request::Bundle(request) => match BundleRequest::try_from(&request) {
@@ -262,6 +284,7 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             Some(session) => call(session.as_mut(), frames, request),
             None => Reply::Refused("a call without a session".to_owned()),
         },
+        Request::Begin => Reply::Begun(session.as_mut().is_some_and(|session| session.begin())),
         Request::Close => {
             *session = None;
             Reply::Closed
@@ -278,7 +301,8 @@ fn call(session: &mut dyn Callable, frames: &Frames, request: WireCall) -> Reply
         Err(error) => return Reply::Refused(error.to_string()),
     };
     let outcome = session.call(&request, &mut |call| frames.ask(call));
-    Reply::Returned(outcome.map(|value| Value::from(&value)).map_err(WireRunError::from))
+    let is_at_rest = session.is_at_rest();
+    Reply::Returned { outcome: outcome.map(|value| Value::from(&value)).map_err(WireRunError::from), is_at_rest }
 }
 
 /// A backstop behind the parent's watcher, for an allocation that is too large to be watched: twice the ceiling,

@@ -5,10 +5,18 @@ use std::{
     time::Duration,
 };
 
-use mangrove_domain::failure::Fault;
+use mangrove_domain::{failure::Fault, ports::OpenRequest};
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{child_failure::spawn_failure, options::PoolOptions, process::Process, wire::Reply};
+use super::{
+    child_failure::spawn_failure,
+    options::PoolOptions,
+    process::Process,
+    wire::{self, Reply, Request},
+};
+
+/// How long a child may take to begin or to let go of a session before it is killed instead.
+pub(super) const TURN_LIMIT: Duration = Duration::from_secs(1);
 
 /// What the clones of a pool and its sessions share.
 #[derive(Debug)]
@@ -22,10 +30,47 @@ pub(super) struct Children {
     idle: Mutex<Idle>,
 }
 
+/// What is loaded in a child, and which sessions may find what it remembers.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    /// What it was opened with.
+    pub(super) request: OpenRequest,
+    /// The run that alone may have it; `None` if any may.
+    confined_to: Option<String>,
+}
+
+impl Kept {
+    /// What was loaded just now.
+    pub(super) const fn new(request: OpenRequest) -> Self {
+        Self { request, confined_to: None }
+    }
+
+    /// From now on, only sessions of the run that has it now may.
+    pub(super) fn confine(&mut self) {
+        self.confined_to = Some(self.request.run.clone());
+    }
+
+    /// True if a session for this request may have it.
+    fn may_serve(&self, request: &OpenRequest) -> bool {
+        let OpenRequest { bundle, export_name, subject, requirements: _, grantee, run } = request;
+        let own = &self.request;
+        (&own.export_name, &own.subject, &own.grantee, &own.bundle) == (export_name, subject, grantee, bundle)
+            && self.confined_to.as_ref().is_none_or(|confined| confined == run)
+    }
+}
+
+#[derive(Debug)]
+struct IdleChild {
+    process: Process,
+    /// What is loaded in it.
+    kept: Option<Kept>,
+    since: Instant,
+}
+
 #[derive(Debug, Default)]
 struct Idle {
     /// The one that worked last is at the end, and works next.
-    processes: Vec<(Process, Instant)>,
+    processes: Vec<IdleChild>,
     /// True while a task waits to end those that are idle too long.
     is_reaping: bool,
 }
@@ -92,32 +137,66 @@ impl Children {
         spawned.map_err(|error| spawn_failure(program, &error))
     }
 
+    /// Takes a child in which nothing is loaded, else the one whose session ended first.
     fn take_idle(&self) -> Option<Process> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((mut process, _)) = idle.processes.pop() {
-            if process.is_alive() {
-                return Some(process);
+        while !idle.processes.is_empty() {
+            let at = idle.processes.iter().rposition(|child| child.kept.is_none()).unwrap_or(0);
+            let mut child = idle.processes.remove(at);
+            if child.process.is_alive() {
+                return Some(child.process);
             }
         }
         None
     }
 
+    /// Takes a child in which this is loaded, and begins another session in it. One that is dead is passed over: nothing was
+    /// asked of it that somebody could miss.
+    pub(super) async fn begin_again(&self, request: &OpenRequest) -> Option<(Process, Kept)> {
+        let frame = wire::frame(&Request::Begin).ok()?;
+        loop {
+            let (mut process, mut kept) = self.take_kept(request)?;
+            kept.request.run.clone_from(&request.run);
+            let mut budget = TURN_LIMIT;
+            if let Ok(Reply::Begun(true)) = process.exchange(&frame, &mut budget).await {
+                return Some((process, kept));
+            }
+        }
+    }
+
+    fn take_kept(&self, request: &OpenRequest) -> Option<(Process, Kept)> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fit = |child: &IdleChild| child.kept.as_ref().is_some_and(|kept| kept.may_serve(request));
+        let at = idle.processes.iter().rposition(is_fit)?;
+        let IdleChild { process, kept, .. } = idle.processes.remove(at);
+        Some((process, kept?))
+    }
+
     /// Keeps a child for the next job, unless it has done enough or holds too much memory. One that is dead is found
     /// out when it is taken.
     pub(super) fn give_back(self: &Arc<Self>, process: Process) {
-        let is_over_memory = process.resident_bytes().is_some_and(|bytes| bytes > self.options.memory_limit_bytes / 2);
+        self.give_back_with(process, None);
+    }
+
+    /// The same of a child in which something is loaded that another session may have. What it remembers is missing to
+    /// that, so it may hold half of the memory that others may.
+    pub(super) fn give_back_with(self: &Arc<Self>, process: Process, kept: Option<Kept>) {
+        let most = self.options.memory_limit_bytes / if kept.is_some() { 4 } else { 2 };
+        let is_over_memory = process.resident_bytes().is_some_and(|bytes| bytes > most);
         if process.jobs() >= self.options.jobs_before_recycle || is_over_memory {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.processes.len() >= self.options.size.max(1) {
-            return;
-        }
-        idle.processes.push((process, Instant::now()));
+        // The one that waits longest gives way.
+        let surplus = (idle.processes.len() + 1).saturating_sub(self.options.size.max(1));
+        let ended: Vec<IdleChild> = idle.processes.drain(..surplus).collect();
+        idle.processes.push(IdleChild { process, kept, since: Instant::now() });
         if !idle.is_reaping {
             idle.is_reaping = true;
             tokio::spawn(reap(Arc::downgrade(self), self.options.idle_timeout));
         }
+        drop(idle);
+        drop(ended);
     }
 }
 
@@ -128,12 +207,12 @@ async fn reap(pool: Weak<Children>, idle_timeout: Duration) {
         tokio::time::sleep_until(next).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.processes.retain(|(_, since)| since.elapsed() < idle_timeout);
-        // The oldest stands first: the last one in is the first one out.
-        let Some((_, since)) = idle.processes.first() else {
+        idle.processes.retain(|child| child.since.elapsed() < idle_timeout);
+        // The oldest stands first: what comes goes to the end.
+        let Some(oldest) = idle.processes.first() else {
             idle.is_reaping = false;
             return;
         };
-        next = *since + idle_timeout;
+        next = oldest.since + idle_timeout;
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     child_failure::ChildFailure,
-    children::Children,
+    children::{Children, Kept},
     options::PoolOptions,
     session::{PooledSession, is_nested},
     wire::{self, Reply, Request, WireError},
@@ -83,7 +83,8 @@ fn unexpected(reply: &Reply, task: &str) -> Fault {
         Reply::Inspected(_) => "Inspected",
         Reply::Opened(_) => "Opened",
         Reply::HostCall { .. } => "HostCall",
-        Reply::Returned(_) => "Returned",
+        Reply::Returned { .. } => "Returned",
+        Reply::Begun(_) => "Begun",
         Reply::Closed => "Closed",
         Reply::Panicked(_) => "Panicked",
         Reply::Refused(_) => "Refused",
@@ -166,11 +167,14 @@ impl MethodRunner for Pool {
         // inner one is done, so that waiting could last for ever.
         let place: Option<OwnedSemaphorePermit> =
             if is_nested() { None } else { Arc::clone(&self.children.sessions).acquire_owned().await.ok() };
+        if let Some((process, kept)) = self.children.begin_again(&request).await {
+            return Ok(Box::new(PooledSession::new(Arc::clone(&self.children), process, place, kept)));
+        }
         let limit = self.children.options.time_limits.open;
         let (process, reply) = self.children.begin(&task, &frame, limit).await.map_err(RunError::Fault)?;
         match reply {
             Reply::Opened(Ok(())) => {
-                Ok(Box::new(PooledSession::new(Arc::clone(&self.children), process, place, request.subject)))
+                Ok(Box::new(PooledSession::new(Arc::clone(&self.children), process, place, Kept::new(request))))
             }
             Reply::Opened(Err(error)) => {
                 self.children.give_back(process);

@@ -1,6 +1,6 @@
 //! A child that is reserved for the calls of one loaded bundle.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -12,13 +12,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     cancellation::Cancellation,
     child_failure::ChildFailure,
-    children::Children,
+    children::{Children, Kept, TURN_LIMIT},
     process::Process,
     wire::{self, Reply, Request, Value, WireCall, WireError},
 };
-
-/// How long a child may take to let go of a session before it is killed instead.
-const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 tokio::task_local! {
     static NESTED: ();
@@ -39,7 +36,10 @@ pub(super) struct PooledSession {
     /// `None` while a call is under way and after one that the child did not survive.
     process: Option<Process>,
     place: Option<OwnedSemaphorePermit>,
-    subject: String,
+    /// What is loaded.
+    kept: Kept,
+    /// Whether every call so far, at least one, gave a value, was not told to end, and left nothing behind.
+    is_well: Option<bool>,
 }
 
 impl PooledSession {
@@ -47,16 +47,16 @@ impl PooledSession {
         children: Arc<Children>,
         process: Process,
         place: Option<OwnedSemaphorePermit>,
-        subject: String,
+        kept: Kept,
     ) -> Self {
-        Self { children, process: Some(process), place, subject }
+        Self { children, process: Some(process), place, kept, is_well: None }
     }
 }
 
 #[async_trait]
 impl Session for PooledSession {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
-        let task = format!("running {} of {}", call.path.join("."), self.subject);
+        let task = format!("running {} of {}", call.path.join("."), self.kept.request.subject);
         let fail = |failure: ChildFailure| RunError::Fault(failure.fault(&task));
         let nonsense = |error: WireError| fail(ChildFailure::Confused(error.to_string()));
         // If this call is cancelled, the process goes with it: nobody could tell where it stands.
@@ -78,8 +78,13 @@ impl Session for PooledSession {
                     let frame = wire::frame(&Request::HostAnswer(answer)).map_err(nonsense)?;
                     reply = process.resume(&frame, &mut budget, &mut cancellation).await.map_err(fail)?;
                 }
-                Reply::Returned(outcome) => {
+                Reply::Returned { outcome, is_at_rest } => {
                     self.process = Some(process);
+                    let is_well = outcome.is_ok() && is_at_rest && !cancellation.was_requested();
+                    self.is_well = Some(self.is_well.unwrap_or(true) && is_well);
+                    if host.told_secrets(&self.kept.request.grantee.variables) {
+                        self.kept.confine();
+                    }
                     return match outcome {
                         Ok(value) => value.into_json().map_err(|error| RunError::Threw {
                             message: format!("what the method returned cannot be passed on: {error}"),
@@ -94,6 +99,7 @@ impl Session for PooledSession {
                 | Reply::Vendored(_)
                 | Reply::Inspected(_)
                 | Reply::Opened(_)
+                | Reply::Begun(_)
                 | Reply::Closed
                 | Reply::Panicked(_)
                 | Reply::Refused(_) => {
@@ -110,9 +116,13 @@ impl Drop for PooledSession {
         // Outside of a runtime the process is killed instead of cleaned.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let children = Arc::clone(&self.children);
+        if self.is_well == Some(true) {
+            children.give_back_with(process, Some(self.kept.clone()));
+            return;
+        }
         runtime.spawn(async move {
             let Ok(frame) = wire::frame(&Request::Close) else { return };
-            let mut budget = CLOSE_LIMIT;
+            let mut budget = TURN_LIMIT;
             if let Ok(Reply::Closed) = process.exchange(&frame, &mut budget).await {
                 children.give_back(process);
             }

@@ -21,6 +21,9 @@ pub(crate) fn tests() -> Vec<Test> {
         ("contract_bundler", || block_on(contract::bundler(&|| Box::new(Pool::new(options(1)))))),
         ("contract_export_inspector", || block_on(contract::export_inspector(&|| Box::new(Pool::new(limited()))))),
         ("contract_method_runner", || block_on(contract::method_runner(&|| Box::new(Pool::new(limited()))))),
+        ("contract_kept_modules", || {
+            block_on(async { contract::kept_modules(&Pool::new(limited())).await });
+        }),
         ("modules_are_parsed", modules_are_parsed),
         ("a_built_in_that_ignores_interrupts_is_killed", a_built_in_that_ignores_interrupts_is_killed),
         ("fault_29_a_module_that_throws_is_evaluated_once", fault_29_a_module_that_throws_is_evaluated_once),

@@ -15,6 +15,7 @@ use mangrove_domain::{
     problem::Code,
 };
 
+use super::following_sessions;
 use crate::requests::{open_model, unchecked_call};
 
 /// What the cases call.
@@ -180,6 +181,9 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let error = open(&*runner, "throw new Error('at the top')").await.err().expect("a throw at the top is an error");
     assert_fault(Err(error), &[Code::THREW_WHILE_LOADING]);
     assert_fault(call(&mut *session, "loop", &host).await, &[Code::CPU_LIMIT, Code::WORKER_TIMED_OUT]);
+
+    drop(session);
+    following_sessions::follow_each_other(&*runner).await;
 
     // An engine has what a method asks for, or says what it lacks.
     let mut session = open(&*runner, CODE).await.expect("a model opens again");

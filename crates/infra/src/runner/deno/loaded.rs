@@ -9,8 +9,8 @@ use std::{
 use mangrove_domain::json::Json;
 
 use super::{
+    bounds::{Counted, PoolLimits},
     handover::HandedFiles,
-    pool::{Counted, PoolLimits},
     process::Process,
     start::Start,
     traces::{self, Traces},

@@ -1,6 +1,7 @@
 //! Running methods in Deno: in processes with the permissions that are granted and no others, each of which serves one session
 //! at a time, and further ones like it (`pool.rs`).
 
+mod bounds;
 mod code_directory;
 mod denials;
 mod grants;
@@ -39,7 +40,7 @@ use mangrove_fs::{
 use mangrove_sources::LocalTree;
 use tokio::{process::Command, sync::Semaphore};
 
-pub use self::pool::PoolLimits;
+pub use self::bounds::PoolLimits;
 use self::{
     code_directory::CodeDirectory, handover::HandedFiles, listings::Listings, loaded::Loaded, pool::Pool,
     process::Process, session::DenoSession, start::Start,

@@ -14,35 +14,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{loaded::Loaded, start::Start};
-
-/// How many processes wait, for how long, and how much use each is put to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolLimits {
-    /// How many may wait at once.
-    pub idle: usize,
-    /// How many of them may have the same code and the same grants.
-    pub idle_per_start: usize,
-    /// After so long without a session a process ends.
-    pub idle_timeout: Duration,
-    /// After so many calls a process is not used again.
-    pub calls: u32,
-    /// A process that keeps more than this resident after a call is not used again, in bytes. What it keeps is missing to
-    /// its next call, whose own limit stays what it is.
-    pub memory_bytes: u64,
-}
-
-impl Default for PoolLimits {
-    fn default() -> Self {
-        Self {
-            idle: 8,
-            idle_per_start: 4,
-            idle_timeout: Duration::from_mins(1),
-            calls: 500,
-            memory_bytes: super::MEMORY_LIMIT_BYTES / 4,
-        }
-    }
-}
+use super::{
+    bounds::{Counted, PoolLimits},
+    loaded::Loaded,
+    start::Start,
+};
 
 /// How long a session waits for a process that is just coming to rest, before it starts one of its own.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -74,15 +50,6 @@ struct Waiting {
 struct Idle {
     loaded: Loaded,
     since: Instant,
-}
-
-/// Counts a process for as long as it is there.
-pub(super) struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A process that is coming to rest, until this is dropped.
@@ -154,8 +121,8 @@ impl Pool {
 
     /// Counts a process that is about to be started. If there are too many, idle ones end, the oldest first.
     pub(super) fn make_room(&self) -> Counted {
-        let alive = self.alive.fetch_add(1, Ordering::Relaxed) + 1;
-        let surplus = alive.saturating_sub(self.most);
+        let counted = Counted::new(&self.alive);
+        let surplus = self.alive.load(Ordering::Relaxed).saturating_sub(self.most);
         let mut waiting = self.waiting();
         let ended: Vec<Idle> = {
             let count = surplus.min(waiting.idle.len());
@@ -163,7 +130,7 @@ impl Pool {
         };
         drop(waiting);
         drop(ended);
-        Counted(Arc::clone(&self.alive))
+        counted
     }
 
     /// Ends the processes that wait, and those that have a session when that ends.

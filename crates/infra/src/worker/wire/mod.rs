@@ -84,7 +84,9 @@ pub(super) enum Request<'a> {
     },
     /// The answer to a `HostCall`.
     HostAnswer(Result<Value, String>),
-    /// Ends the session; answered by `Closed`.
+    /// Begins another session with what is loaded; answered by `Begun`.
+    Begin,
+    /// Ends the session and forgets what is loaded; answered by `Closed`.
     Close,
 }
 
@@ -109,7 +111,13 @@ pub(super) enum Reply {
         function: String,
         arguments: Vec<Value>,
     },
-    Returned(Result<Value, WireRunError>),
+    Returned {
+        outcome: Result<Value, WireRunError>,
+        /// Nothing of the call is left that could go on.
+        is_at_rest: bool,
+    },
+    /// True if what was loaded still is.
+    Begun(bool),
     Closed,
     /// The job panicked; the child is not to be used again.
     Panicked(String),
