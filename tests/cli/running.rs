@@ -80,7 +80,10 @@ fn both_engines_pass_one_suite() {
     let root = tree.root();
     // An endless loop is ended by this limit.
     let make = || -> Box<dyn MethodRunner> { Box::new(runner(&deno, &root, Duration::from_secs(5))) };
-    block_on(mangrove_testkit::contract::method_runner(&make));
+    block_on(async {
+        mangrove_testkit::contract::method_runner(&make).await;
+        mangrove_testkit::contract::kept_modules(&*make()).await;
+    });
 }
 
 /// A host that keeps what was logged.
@@ -277,16 +280,60 @@ fn what_was_refused_is_told_also_where_the_code_catches_it() {
          try { Deno.readTextFileSync('/etc/hosts'); } catch { context.logger.info('is empty'); }
          try { new Deno.Command('sh').outputSync(); } catch { context.logger.info('did not run'); }
          try { await fetch('http://127.0.0.1:8099/'); } catch { context.logger.info('did not answer'); }
+         try { for await (const entry of Deno.readDir('/usr')) context.logger.info(entry.name); } catch { context.logger.info('is bare'); }
          try { Deno.env.get('AWS_REGION'); } catch { context.logger.info('default region'); }",
     );
     let output = run(&it, &deno);
     assert_eq!(output.code, 0, "{output}");
     let said = all(&output);
     let told = said.matches("refused, and the code went on: ").count();
-    assert_eq!(told, 3, "once for each thing, and not for variables: {said}");
-    for entry in [r#"{ read: [".", "/etc/hosts"] }"#, r#"{ run: ["sh"] }"#, r#"{ net: ["127.0.0.1:8099"] }"#] {
+    assert_eq!(told, 4, "once for each thing, and not for variables: {said}");
+    for entry in [
+        r#"{ read: [".", "/etc/hosts"] }"#,
+        r#"{ read: [".", "/usr"] }"#,
+        r#"{ run: ["sh"] }"#,
+        r#"{ net: ["127.0.0.1:8099"] }"#,
+    ] {
         assert!(said.contains(entry), "{entry}: {said}");
     }
+}
+
+#[test]
+fn f10_node_starts_programs_with_the_variables_that_are_granted() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox(
+        "const { exec } = await import('node:child_process');
+         const printed = await new Promise((done, fail) => exec('env', (error, text) => error ? fail(error) : done(text)));
+         context.logger.info(`${Object.keys(process.env).join()}; ${printed.includes('PLAIN=1')}; ${printed.includes('TOKEN')}`);",
+    );
+    let run = |grants: &str| {
+        grant(&it, grants);
+        let output = it
+            .command()
+            .env("MANGROVE_DENO", &deno)
+            .env("PLAIN", "1")
+            .env("TOKEN", "s3cret-value")
+            .args(["model", "run", "it", "go"])
+            .output()
+            .expect("the program starts");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), said)
+    };
+    let (is_well, said) = run("{ run: true }");
+    assert!(is_well && said.contains("; false; false"), "{said}");
+    let (is_well, said) = run("{ run: true, env: [PLAIN] }");
+    assert!(is_well && said.contains("PLAIN; true; false"), "{said}");
+}
+
+#[test]
+fn a_write_to_the_state_directory_is_refused_without_an_entry_that_would_not_help() {
+    let Some(deno) = crate::deno::real() else { return };
+    let it = sandbox("await Deno.writeTextFile(`${context.repoDir}/.mangrove/mine`, 'text');");
+    grant(&it, "{ write: true }");
+    let output = run(&it, &deno);
+    let said = all(&output);
+    assert!(output.code != 0 && said.contains("MG0226") && said.contains("no entry grants that"), "{said}");
+    assert!(!said.contains("the entry in mangrove.yaml that grants it"), "{said}");
 }
 
 #[test]

@@ -209,7 +209,7 @@ impl DenoRunner {
             let metadata = std::fs::metadata(&program);
             let program_seen = metadata.map_err(|error| io_fault(Operation::Read, &program, &error))?;
             let program_seen = Seen::of(&program_seen);
-            Ok(Start { program, program_seen, main, bundle, export_name, grantee, permissions })
+            Ok(Start { program, program_seen, main, bundle, state_directory, export_name, grantee, permissions })
         });
         prepared.await.unwrap_or_else(|error| Err(unprepared(&error)))
     }

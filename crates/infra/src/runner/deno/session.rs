@@ -1,6 +1,10 @@
 //! The conversation with one process.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -15,6 +19,7 @@ use mangrove_fs::json_text;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
+    denials::normalised,
     loaded::Loaded,
     pool::Pool,
     process::{Output, Process, confused, text},
@@ -29,6 +34,8 @@ pub(super) struct DenoSession {
     loaded: Option<Loaded>,
     pool: Arc<Pool>,
     request: OpenRequest,
+    /// Ours, absolute: nobody is granted to write there.
+    state_directory: PathBuf,
     call_limit: Duration,
     /// What was logged while the module loaded, for the host of the first call.
     early: Vec<HostCall>,
@@ -38,7 +45,7 @@ pub(super) struct DenoSession {
 
 impl DenoSession {
     /// A session in a process that has loaded what the request asks for. `early` is what it logged meanwhile.
-    pub(super) const fn new(
+    pub(super) fn new(
         loaded: Loaded,
         pool: Arc<Pool>,
         request: OpenRequest,
@@ -46,7 +53,8 @@ impl DenoSession {
         early: Vec<HostCall>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        Self { loaded: Some(loaded), pool, request, call_limit, early, _place: place }
+        let state_directory = loaded.start().state_directory.clone();
+        Self { loaded: Some(loaded), pool, request, state_directory, call_limit, early, _place: place }
     }
 
     /// What the code was refused and went on without, as lines of the log; what `error` tells is not told again.
@@ -56,7 +64,8 @@ impl DenoSession {
             _ => None,
         };
         let refusals = frame.get("refusals").and_then(Json::as_array).unwrap_or_default();
-        let faults = refusals.iter().filter_map(|refusal| denied(refusal.as_str()?, &self.request));
+        let faults =
+            refusals.iter().filter_map(|refusal| denied(refusal.as_str()?, &self.request, &self.state_directory));
         let untold = faults.filter(|fault| Some(&fault.cause) != told && !fault.cause.0.starts_with("permission:env:"));
         untold.map(|fault| logged("warn", format!("refused, and the code went on: {}", fault.message))).collect()
     }
@@ -73,7 +82,7 @@ impl DenoSession {
             }
             "absent" => Err(outcome::no_such_function(subject, location, text(frame, "found"))),
             "stuck" => Err(outcome::stuck(location)),
-            "threw" => Err(denial(frame, &self.request).map_or_else(
+            "threw" => Err(denial(frame, &self.request, &self.state_directory).map_or_else(
                 || RunError::Threw {
                     message: text(frame, "message").to_owned(),
                     stack: frame.get("place").and_then(Json::as_str).map(str::to_owned),
@@ -171,6 +180,7 @@ pub(super) async fn load(
         ("marker", Json::from(process.marker())),
         ("exportName", Json::from(request.export_name.as_str())),
         ("variables", variables),
+        ("listsVariables", Json::Bool(start.may_list_variables())),
     ]));
     let mut budget = limit;
     loop {
@@ -186,7 +196,7 @@ pub(super) async fn load(
             "opened" => Ok(early),
             "absent" => Err(outcome::no_such_export(subject, &request.export_name)),
             "stuck" => Err(RunError::Fault(outcome::stuck_while_loading(subject))),
-            "threw" => Err(RunError::Fault(denial(&frame, request).unwrap_or_else(|| {
+            "threw" => Err(RunError::Fault(denial(&frame, request, &start.state_directory).unwrap_or_else(|| {
                 let place = frame.get("place").and_then(Json::as_str);
                 let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
                 let message = format!("{subject} throws while it loads: {}{place}", text(&frame, "message"));
@@ -227,14 +237,25 @@ fn host_call(frame: &Json) -> Result<HostCall, String> {
     }
 }
 
-fn denial(frame: &Json, request: &OpenRequest) -> Option<Fault> {
-    denied(frame.get("denial")?.as_str()?, request)
+fn denial(frame: &Json, request: &OpenRequest, state_directory: &Path) -> Option<Fault> {
+    denied(frame.get("denial")?.as_str()?, request, state_directory)
 }
 
 /// The failure behind Deno's own error for what is not granted: `Requires env access to "HOME", run again with …`.
-fn denied(message: &str, request: &OpenRequest) -> Option<Fault> {
+fn denied(message: &str, request: &OpenRequest, state_directory: &Path) -> Option<Fault> {
     let rest = message.strip_prefix("Requires ")?;
     let (permission, rest) = rest.split_once(" access")?;
+    let permission = Permission::parse(permission)?;
     let name = rest.strip_prefix(" to \"").and_then(|rest| Some(rest.split_once("\", ")?.0));
-    Some(request.grantee.denied(&request.subject, Permission::parse(permission)?, name))
+    match name {
+        Some(name) if permission == Permission::Write && normalised(Path::new(name)).starts_with(state_directory) => {
+            let message = format!(
+                "{} asks to write to {name:?}, where this program keeps its own files; no entry grants that: \
+                 ctx.writeResource and ctx.createFileWriter keep data",
+                request.subject
+            );
+            Some(Fault::environment(Code::PERMISSION_DENIED, format!("state-directory:{name}"), message))
+        }
+        _ => Some(request.grantee.denied(&request.subject, permission, name)),
+    }
 }

@@ -20,6 +20,8 @@ pub(super) struct Start {
     pub(super) main: PathBuf,
     /// What was laid out.
     pub(super) bundle: LoadedBundle,
+    /// Our own directory, absolute.
+    pub(super) state_directory: PathBuf,
     /// The export that is called into.
     pub(super) export_name: String,
     /// On whose behalf it runs, with the variables that it sees.
@@ -33,6 +35,12 @@ impl Start {
     pub(super) fn may_start_programs(&self) -> bool {
         let may = |permission| self.grantee.grants.get(&permission).is_some_and(Grant::allows_anything);
         may(Permission::Run) || may(Permission::Ffi)
+    }
+
+    /// True if code is told which variables there are, of those that it may read: where a grant opens any, as in the embedded
+    /// engine, and where programs may be started, since `node:child_process` asks for all of them to pass them on.
+    pub(super) fn may_list_variables(&self) -> bool {
+        self.may_start_programs() || self.grantee.grants.get(&Permission::Env).is_some_and(Grant::allows_anything)
     }
 
     /// The variables whose values a call must leave as they were: `None` for all.

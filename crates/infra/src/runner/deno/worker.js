@@ -166,6 +166,17 @@ const note = (thrown) => {
 };
 const { apply } = Reflect;
 const { then } = Promise.prototype;
+const { asyncIterator } = Symbol;
+const watchedList = (list) => ({
+  async *[asyncIterator]() {
+    try {
+      yield* list;
+    } catch (error) {
+      note(error);
+      throw error;
+    }
+  },
+});
 const watch = (owner, name) => {
   const descriptor = Object.getOwnPropertyDescriptor(owner, name);
   const original = descriptor?.value;
@@ -175,7 +186,8 @@ const watch = (owner, name) => {
       try {
         const result = apply(original, this, args);
         if (result instanceof PromiseIntrinsic) apply(then, result, [undefined, note]);
-        return result;
+        // A list of a directory is refused when it is read.
+        return typeof result?.[asyncIterator] === "function" && name === "readDir" ? watchedList(result) : result;
       } catch (error) {
         note(error);
         throw error;
@@ -246,6 +258,20 @@ const attempt = (look) => {
   }
 };
 
+// The list of all variables is refused unless all are granted. Code that may read some finds those in it, and Deno's `node:`
+// modules take it from here: they pass it on to programs.
+const listOnly = (names) => {
+  const toObject = () => {
+    const found = {};
+    for (let index = 0; index < names.length; index += 1) {
+      const value = readVariable(names[index]);
+      if (value !== undefined) found[names[index]] = value;
+    }
+    return found;
+  };
+  Object.defineProperty(Deno.env, "toObject", { value: toObject, writable: true, configurable: true, enumerable: true });
+};
+
 const work = async (load) => {
   const hello = await receive();
   if (hello === null) exit(0);
@@ -258,6 +284,7 @@ const work = async (load) => {
     };
     Object.defineProperty(globalThis, name, { get: refuse, configurable: false });
   }
+  if (hello.variables !== null && hello.listsVariables) listOnly(hello.variables);
   watchAll();
   const opened = await orStuck(
     load().then(
