@@ -18,6 +18,7 @@ mod export;
 mod extensions;
 mod faults;
 mod fence;
+mod fetch;
 mod fixtures;
 mod grants;
 mod hostile;

@@ -82,6 +82,7 @@ fn both_engines_pass_one_suite() {
     let make = || -> Box<dyn MethodRunner> { Box::new(runner(&deno, &root, Duration::from_secs(5))) };
     block_on(async {
         mangrove_testkit::contract::method_runner(&make).await;
+        mangrove_testkit::contract::method_runner_fetch(&make).await;
         mangrove_testkit::contract::kept_modules(&*make()).await;
     });
 }
@@ -172,7 +173,7 @@ export const model = {{
     sandbox
 }
 
-fn run(sandbox: &Sandbox, deno: &Path) -> Output {
+pub(crate) fn run(sandbox: &Sandbox, deno: &Path) -> Output {
     let output = sandbox
         .command()
         .env("MANGROVE_DENO", deno)
@@ -187,11 +188,11 @@ fn run(sandbox: &Sandbox, deno: &Path) -> Output {
     }
 }
 
-fn all(output: &Output) -> String {
+pub(crate) fn all(output: &Output) -> String {
     format!("{}{}", output.stdout, output.stderr)
 }
 
-fn grant(sandbox: &Sandbox, grants: &str) {
+pub(crate) fn grant(sandbox: &Sandbox, grants: &str) {
     let marker = format!("repoId: 00000000-0000-4000-8000-000000000001\npermissions: {{ \"@acme/it\": {grants} }}\n");
     sandbox.write("mangrove.yaml", &marker);
 }

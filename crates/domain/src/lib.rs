@@ -89,6 +89,7 @@ pub mod fingerprint;
 pub mod form;
 pub mod freshness;
 pub mod glob;
+pub mod host_grant;
 pub mod index;
 pub mod inputs;
 pub mod inspection;

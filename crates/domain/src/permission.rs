@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{failure::Fault, json::Json, problem::Code, protected, source::RootId};
+use crate::{failure::Fault, host_grant, json::Json, problem::Code, protected, source::RootId};
 
 /// Something outside of the engine that code may be allowed to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,6 +107,15 @@ impl Grant {
         }
     }
 
+    /// True if it allows to reach this host of a URL at this port ([`host_grant`]).
+    #[must_use]
+    pub fn names_host(&self, host: &str, port: u16) -> bool {
+        match self {
+            Grant::All => true,
+            Grant::Only(entries) => entries.iter().any(|entry| host_grant::names(entry, host, port)),
+        }
+    }
+
     /// The same and one thing more; `None` is everything.
     pub(crate) fn and(self, name: Option<&str>) -> Self {
         match (self, name) {
@@ -178,6 +187,12 @@ impl Grantee {
     #[must_use]
     pub fn may_read_variable(&self, name: &str) -> bool {
         self.grants.get(&Permission::Env).is_some_and(|grant| grant.names(name))
+    }
+
+    /// True if this host of a URL may be reached at this port.
+    #[must_use]
+    pub fn may_reach(&self, host: &str, port: u16) -> bool {
+        self.grants.get(&Permission::Net).is_some_and(|grant| grant.names_host(host, port))
     }
 
     /// What of a permission is held, as an entry would say it: without one for `read`, the code of the repository itself may

@@ -131,11 +131,14 @@ const fn beyond(permission: Permission) -> &'static str {
 /// True if a grant reaches this name: a host without a port reaches all of its ports, a path what lies below it.
 fn covers(grant: &Grant, permission: Permission, name: &str) -> bool {
     let Grant::Only(names) = grant else { return true };
-    if grant.names(name) {
+    if permission != Permission::Net && grant.names(name) {
         return true;
     }
     match permission {
-        Permission::Net => name.rsplit_once(':').is_some_and(|(host, _)| grant.names(host)),
+        Permission::Net => {
+            let endpoint = name.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            endpoint.is_some_and(|(host, port)| grant.names_host(host, port))
+        }
         Permission::Read | Permission::Write => {
             let is_below = |known: &String| {
                 let known = known.trim_end_matches('/');

@@ -6,9 +6,9 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod builtin_modules;
-mod cancel;
 mod compiled;
 mod in_process;
+mod inbox;
 mod inspect;
 mod limits;
 mod machine;
@@ -18,15 +18,18 @@ mod natives;
 pub mod outcome;
 mod session;
 mod walk;
+mod web;
+mod web_natives;
 
-pub use cancel::CancelSignal;
 pub use in_process::InProcess;
+pub use inbox::Inbox;
 pub use inspect::inspect;
 pub use limits::Limits;
 pub use modules::{CALLS_SOURCE, CONTEXT_SOURCE};
 pub use names::member_names;
 pub use natives::HostFunction;
 pub use session::EngineSession;
+pub use web::{Redirect, WebEvent, WebHead, WebOrder, WebOrders, WebRequest};
 
 /// Moves when the engine would report another shape for the same bundle; part of the key of remembered inspections.
-pub const INSPECTOR_VERSION: &str = "1";
+pub const INSPECTOR_VERSION: &str = "2";

@@ -2,16 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
-use mangrove_domain::{bundle::LoadedBundle, failure::Fault, permission::Permission, problem::Code};
+use mangrove_domain::{
+    bundle::LoadedBundle,
+    failure::Fault,
+    permission::{Grantee, Permission},
+    problem::Code,
+};
 use rquickjs::{
     CatchResultExt, Context, Ctx, Error, Function, Object, Promise, Result, Runtime, Value, promise::PromiseState,
 };
 
 use super::{
-    cancel::CancelSignal,
+    inbox::Inbox,
     limits::{Limits, Watch},
     modules::{ENTRY, Lookup, Modules, Vendors, declare},
     natives::{Ledger, Mode, Request, host_object, locked, now_millis},
+    web_natives,
 };
 
 /// How much of a thrown message is kept, in characters.
@@ -30,8 +36,8 @@ pub(super) struct Machine {
     pub(super) modules: Arc<Modules>,
     pub(super) limits: Limits,
     mode: Mode,
-    /// Raised when the call under way is to end.
-    pub(super) cancel: CancelSignal,
+    /// What arrives from outside while a call is under way.
+    pub(super) inbox: Inbox,
 }
 
 /// Why code stopped without a value.
@@ -73,8 +79,8 @@ pub(super) enum Nature {
     Stack,
     /// Something that this engine lacks was used.
     Requirement(String),
-    /// An environment variable was read that is not granted; all of them if there is no name.
-    Denied(Option<String>),
+    /// Something of this permission was reached for that is not granted; all of it if there is no name.
+    Denied(Permission, Option<String>),
 }
 
 impl Machine {
@@ -117,16 +123,15 @@ impl Machine {
                     format!("the JavaScript engine cannot be prepared: {error}"),
                 )
             })?;
-        Ok(Self {
-            context,
-            runtime,
-            watch,
-            ledger,
-            modules,
-            limits: limits.clone(),
-            mode,
-            cancel: CancelSignal::default(),
-        })
+        Ok(Self { context, runtime, watch, ledger, modules, limits: limits.clone(), mode, inbox: Inbox::default() })
+    }
+
+    /// On whose behalf it runs.
+    pub(super) fn grantee(&self) -> Option<&Grantee> {
+        match &self.mode {
+            Mode::Run(grantee) => Some(grantee),
+            Mode::Inspect => None,
+        }
     }
 
     /// Keeps a value until the machine is dropped.
@@ -176,7 +181,7 @@ impl Machine {
 
     /// Runs jobs until a promise is settled. `answer` serves what waits for the host and says whether it did
     /// anything. Timers run when nothing else is left: in a run after sleeping, in an inspection at once, by moving
-    /// its clock.
+    /// its clock. What arrives for requests is passed on before that.
     pub(super) fn drive<'js>(
         &self,
         context: &Ctx<'js>,
@@ -191,10 +196,10 @@ impl Machine {
                 continue;
             }
             let requests = locked(&self.ledger).take_requests();
-            if answer(requests)? {
+            if answer(requests)? || self.pass_event(context, kit)? {
                 continue;
             }
-            if !self.run_timer(context, kit, &mut jobs)? {
+            if !self.wait(context, kit, &mut jobs)? {
                 return Err(Stop::Stuck);
             }
         }
@@ -203,7 +208,7 @@ impl Machine {
 
     /// Tells the code that its call is to end, if somebody said so. True if it did.
     fn tell_cancelled<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>) -> std::result::Result<bool, Stop> {
-        if !self.cancel.take() {
+        if !self.inbox.take_end() {
             return Ok(false);
         }
         let abort: Function = kit.get("abort").map_err(|error| self.stop(context, error))?;
@@ -237,16 +242,34 @@ impl Machine {
         if *jobs > self.limits.pending_jobs { Err(Stop::Jobs) } else { Ok(()) }
     }
 
-    fn run_timer<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>, jobs: &mut u32) -> std::result::Result<bool, Stop> {
+    /// Passes on what became of a request. True if there was anything.
+    fn pass_event<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>) -> std::result::Result<bool, Stop> {
+        let Some((number, event)) = self.inbox.take_event() else { return Ok(false) };
+        web_natives::tell(context, kit, &self.ledger, number, event).map_err(|error| self.stop(context, error))?;
+        Ok(true)
+    }
+
+    /// Gives up the requests that are under way.
+    pub(super) fn end_requests<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>) -> std::result::Result<(), Stop> {
+        let ended: Result<()> = kit.get::<_, Function>("endWeb").and_then(|end| end.call(()));
+        ended.map_err(|error| self.stop(context, error))
+    }
+
+    /// Waits for the earliest timer and runs it, unless something arrives before. False if nothing is to come.
+    fn wait<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>, jobs: &mut u32) -> std::result::Result<bool, Stop> {
         let ask = |name: &str| kit.get::<_, Function>(name).map_err(|error| self.stop(context, error));
         let due: Option<f64> = ask("nextTimer")?.call(()).map_err(|error| self.stop(context, error))?;
-        let Some(due) = due else { return Ok(false) };
-        match &self.mode {
-            Mode::Inspect => locked(&self.ledger).advance_clock(due),
-            Mode::Run(_) => {
+        let is_awaited = !locked(&self.ledger).awaited_requests.is_empty();
+        match (&self.mode, due) {
+            (Mode::Run(_), None) if is_awaited => {
+                self.inbox.wait(None);
+                return Ok(true);
+            }
+            (_, None) => return Ok(false),
+            (Mode::Inspect, Some(due)) => locked(&self.ledger).advance_clock(due),
+            (Mode::Run(_), Some(due)) => {
                 let wait = (due - now_millis()).clamp(0.0, f64::from(u32::MAX));
-                self.cancel.wait(std::time::Duration::from_secs_f64(wait / 1000.0));
-                if self.tell_cancelled(context, kit)? {
+                if self.inbox.wait(Some(std::time::Duration::from_secs_f64(wait / 1000.0))) {
                     return Ok(true);
                 }
             }
@@ -328,7 +351,7 @@ impl Machine {
             None if thrown.is_null() => Nature::Null,
             None => match (ask("requirementOf"), ask("denialOf")) {
                 (Some(label), _) => Nature::Requirement(label),
-                (None, Some(name)) => Nature::Denied(Some(name).filter(|name| !name.is_empty())),
+                (None, Some(denial)) => denied(&denial),
                 (None, None) => Nature::Own,
             },
         };
@@ -398,8 +421,8 @@ impl Machine {
                 format!("engine:{name}"),
                 format!("{subject} needs {name} {doing}, which the embedded engine lacks{place}"),
             ),
-            Nature::Denied(name) => match &self.mode {
-                Mode::Run(grantee) => grantee.denied(subject, Permission::Env, name.as_deref()),
+            Nature::Denied(permission, name) => match &self.mode {
+                Mode::Run(grantee) => grantee.denied(subject, *permission, name.as_deref()),
                 Mode::Inspect => missing("process.env"),
             },
             Nature::Own | Nature::Memory | Nature::Null => {
@@ -418,9 +441,19 @@ impl Machine {
     }
 }
 
+/// What `denialOf` of the kit says: a permission, a colon, and the name or nothing.
+fn denied(denial: &str) -> Nature {
+    let named = denial.split_once(':').and_then(|(permission, name)| Some((Permission::parse(permission)?, name)));
+    named.map_or(Nature::Own, |(permission, name)| {
+        Nature::Denied(permission, Some(name.to_owned()).filter(|name| !name.is_empty()))
+    })
+}
+
 /// Evaluates the prelude and keeps its kit where only the host finds it.
 fn install(context: &Ctx<'_>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<()> {
-    context.globals().set("__mangroveHost", host_object(context, mode, ledger)?)?;
+    let host = host_object(context, mode, ledger)?;
+    web_natives::add(context, &host, ledger)?;
+    context.globals().set("__mangroveHost", host)?;
     let (module, promise) = Lookup::kit(context)?.eval()?;
     promise.finish::<()>()?;
     let namespace = module.namespace()?;

@@ -26,19 +26,24 @@ use crate::builtin_modules::is_built_in;
 pub(super) const ENTRY: &str = "bundle.js";
 /// The host's own modules.
 pub(super) const KIT: &str = "mangrove:kit";
-const WEB: &str = "mangrove:web";
-const CALLS: &str = "mangrove:calls";
-const CONTEXT: &str = "mangrove:context";
 const KIT_SOURCE: &str = include_str!("prelude/kit.js");
-const WEB_SOURCE: &str = include_str!("prelude/web.js");
 /// What every engine runs around calls.
 pub const CALLS_SOURCE: &str = include_str!("prelude/calls.js");
 /// What every engine makes the context of a method with.
 pub const CONTEXT_SOURCE: &str = include_str!("prelude/context.js");
-static KIT_TEXT: OnceLock<Arc<str>> = OnceLock::new();
-static WEB_TEXT: OnceLock<Arc<str>> = OnceLock::new();
-static CALLS_TEXT: OnceLock<Arc<str>> = OnceLock::new();
-static CONTEXT_TEXT: OnceLock<Arc<str>> = OnceLock::new();
+/// Every module of the prelude, by its name.
+const PRELUDE: [(&str, &str); 9] = [
+    (KIT, KIT_SOURCE),
+    ("mangrove:bodies", include_str!("prelude/bodies.js")),
+    ("mangrove:calls", CALLS_SOURCE),
+    ("mangrove:context", CONTEXT_SOURCE),
+    ("mangrove:fetch", include_str!("prelude/fetch.js")),
+    ("mangrove:headers", include_str!("prelude/headers.js")),
+    ("mangrove:refusals", include_str!("prelude/refusals.js")),
+    ("mangrove:streams", include_str!("prelude/streams.js")),
+    ("mangrove:web", include_str!("prelude/web.js")),
+];
+static PRELUDE_TEXTS: OnceLock<HashMap<&'static str, Arc<str>>> = OnceLock::new();
 const STAND_IN: &str = "stand-in:";
 
 /// Which vendor files are real.
@@ -128,9 +133,9 @@ impl Modules {
 
     /// The name of the module that `specifier` means in the module `base`; `None` if there is none.
     pub(super) fn resolve(&self, base: &str, specifier: &str) -> Option<String> {
-        if let Some(host) = specifier.strip_prefix("mangrove:") {
+        if specifier.starts_with("mangrove:") {
             let is_ours = base.starts_with("mangrove:") || base.starts_with(STAND_IN);
-            return (is_ours && ["kit", "web", "calls", "context"].contains(&host)).then(|| specifier.to_owned());
+            return (is_ours && prelude(specifier).is_some()).then(|| specifier.to_owned());
         }
         if specifier.starts_with("vendor/") && base.is_empty() {
             return self.files.contains_key(specifier).then(|| specifier.to_owned());
@@ -149,12 +154,8 @@ impl Modules {
 
     /// The text of a module that [`resolve`](Self::resolve) named.
     fn source(&self, name: &str) -> Option<Arc<str>> {
-        match name {
-            KIT => return Some(kit_source()),
-            WEB => return Some(WEB_TEXT.get_or_init(|| WEB_SOURCE.into()).clone()),
-            CALLS => return Some(CALLS_TEXT.get_or_init(|| CALLS_SOURCE.into()).clone()),
-            CONTEXT => return Some(CONTEXT_TEXT.get_or_init(|| CONTEXT_SOURCE.into()).clone()),
-            _ => {}
+        if let Some(text) = prelude(name) {
+            return Some(text);
         }
         if let Some((specifier, base)) = name.strip_prefix(STAND_IN).and_then(|rest| rest.rsplit_once('@')) {
             return Some(self.stand_in_source(specifier, base).into());
@@ -164,7 +165,7 @@ impl Modules {
 
     /// True if a module is the same in many inspections: our own, and the files of schema libraries.
     fn is_shared(&self, name: &str) -> bool {
-        [KIT, WEB, CALLS, CONTEXT].contains(&name) || self.files.get(name).is_some_and(|file| file.is_schema_library)
+        prelude(name).is_some() || self.files.get(name).is_some_and(|file| file.is_schema_library)
     }
 
     fn stand_in_source(&self, specifier: &str, base: &str) -> String {
@@ -282,8 +283,10 @@ pub(super) fn is_identifier(name: &str) -> bool {
         && characters.all(|character| character.is_alphanumeric() || character == '_' || character == '$')
 }
 
-fn kit_source() -> Arc<str> {
-    KIT_TEXT.get_or_init(|| KIT_SOURCE.into()).clone()
+/// The text of a module of the prelude.
+fn prelude(name: &str) -> Option<Arc<str>> {
+    let texts = PRELUDE_TEXTS.get_or_init(|| PRELUDE.iter().map(|(name, text)| (*name, Arc::from(*text))).collect());
+    texts.get(name).cloned()
 }
 
 /// The engine's view of [`Modules`].
@@ -293,7 +296,8 @@ pub(super) struct Lookup(pub(super) Arc<Modules>);
 impl Lookup {
     /// Declares the kit, which the host evaluates itself.
     pub(super) fn kit<'js>(context: &Ctx<'js>) -> Result<Module<'js, Declared>> {
-        compiled::declare(context, KIT, &kit_source())
+        prelude(KIT)
+            .and_then(|text| compiled::declare(context, KIT, &text))
             .unwrap_or_else(|| Module::declare(context.clone(), KIT, KIT_SOURCE))
     }
 }

@@ -16,6 +16,8 @@ use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded, quirks};
 
+use super::web::WebOrders;
+
 /// Whether modules are looked at or run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -46,6 +48,12 @@ pub(super) struct Ledger {
     request_bytes: usize,
     /// Answers calls that do not wait for a job to end.
     pub(super) at_once: Option<HostFunction>,
+    /// Takes the orders of `fetch`; nobody does while a module loads.
+    pub(super) web: Option<WebOrders>,
+    /// The numbers of the requests of which something is to arrive.
+    pub(super) awaited_requests: BTreeSet<u32>,
+    /// The hosts with their ports that were refused since the call began.
+    pub(super) refused_hosts: Vec<String>,
     randomness: u64,
     clock_millis: f64,
 }
@@ -97,6 +105,9 @@ impl Ledger {
             requests: Vec::new(),
             request_bytes: 0,
             at_once: None,
+            web: None,
+            awaited_requests: BTreeSet::new(),
+            refused_hosts: Vec::new(),
             randomness: 0x9E37_79B9_7F4A_7C15,
             clock_millis: f64::from(INSPECTION_START_MILLIS) * 1000.0,
         }))
@@ -112,6 +123,12 @@ impl Ledger {
     fn take_unawaited(&mut self) -> Vec<Request> {
         let awaited = self.requests.iter().position(|request| request.id != 0).unwrap_or(self.requests.len());
         self.requests.drain(..awaited).collect()
+    }
+
+    /// Another call begins.
+    pub(super) fn begin_call(&mut self) {
+        self.awaited_requests.clear();
+        self.refused_hosts.clear();
     }
 
     /// Moves the inspector's clock on to an instant.
@@ -341,7 +358,7 @@ fn add_urls<'js>(context: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
 }
 
 /// The bytes that hexadecimal text spells; anything else in it counts as zero.
-fn unhex(text: &str) -> Vec<u8> {
+pub(super) fn unhex(text: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => byte - b'0',
         b'a'..=b'f' => byte - b'a' + 10,

@@ -4,7 +4,7 @@ use mangrove_domain::{
     description::Violation,
     failure::Fault,
     json::Json,
-    ports::{Call, Checked, Member, RunError, Takes},
+    ports::{Call, Checked, HostCall, Member, RunError, Takes},
     problem::Code,
 };
 use mangrove_fs::json_text;
@@ -76,6 +76,23 @@ pub fn stuck(location: &str) -> RunError {
 pub fn stuck_while_loading(subject: &str) -> Fault {
     let message = format!("{subject} waits for a promise that nothing will settle while it loads");
     Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
+}
+
+/// A line for the log of the call under way.
+#[must_use]
+pub fn logged(level: &str, line: String) -> HostCall {
+    HostCall { function: "log".to_owned(), arguments: vec![Json::from(level), Json::from(line)] }
+}
+
+/// What code was refused and went on without, as lines of the log; what `error` tells is not told again.
+#[must_use]
+pub fn caught_refusals(refusals: &[Fault], error: Option<&RunError>) -> Vec<HostCall> {
+    let told = match error {
+        Some(RunError::Fault(fault)) => Some(&fault.cause),
+        _ => None,
+    };
+    let untold = refusals.iter().filter(|fault| Some(&fault.cause) != told);
+    untold.map(|fault| logged("warn", format!("refused, and the code went on: {}", fault.message))).collect()
 }
 
 /// A schema objects; `issues` is what the kit says of it, as JSON text.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mangrove_domain::{
     failure::Fault,
     json::Json,
+    permission::Permission,
     ports::{Call, Checked, HostCall, OpenRequest, RunError},
     problem::Code,
 };
@@ -12,12 +13,13 @@ use mangrove_fs::json_text;
 use rquickjs::{Ctx, Function, Object, Promise, Value};
 
 use super::{
-    cancel::CancelSignal,
+    inbox::Inbox,
     limits::Limits,
     machine::{Machine, Nature, Stop, Thrown, kit, text},
     modules::Vendors,
     natives::{HostFunction, Mode, Request, locked},
     outcome,
+    web::WebOrders,
 };
 
 /// A bundle loaded for calls. It keeps its engine, and whatever the module remembers, until it is dropped.
@@ -77,9 +79,11 @@ impl EngineSession {
         locked(&self.machine.ledger).at_once = Some(host);
     }
 
-    /// From now on, calls are told by this that they are to end.
-    pub fn cancel_by(&mut self, signal: CancelSignal) {
-        self.machine.cancel = signal;
+    /// From now on, `fetch` gives its orders to `orders`, and calls find in `inbox` what became of them, and that they are to
+    /// end. Without this, `fetch` is something that the engine lacks.
+    pub fn connect(&mut self, orders: Option<WebOrders>, inbox: Inbox) {
+        locked(&self.machine.ledger).web = orders;
+        self.machine.inbox = inbox;
     }
 
     /// Calls a function below the export with what its schema makes of the arguments, and gives what it returns or
@@ -100,6 +104,7 @@ impl EngineSession {
         }
         let machine = &self.machine;
         machine.watch.begin(machine.limits.cpu);
+        locked(&machine.ledger).begin_call();
         let ended = machine.context.with(|engine| {
             let ended = call(machine, &engine, request, host);
             // What was said before a throw is heard, and what was written is kept.
@@ -107,12 +112,30 @@ impl EngineSession {
             ended
         });
         let location = outcome::location_of(&self.export_name, request);
+        let ended = self.outcome(&location, ended);
+        for line in self.caught_refusals(ended.as_ref().err()) {
+            // A line that cannot be logged is no reason to fail.
+            let _ = host(line);
+        }
+        ended
+    }
+
+    /// What the code was refused and went on without, as lines of the log.
+    fn caught_refusals(&self, error: Option<&RunError>) -> Vec<HostCall> {
+        let hosts = std::mem::take(&mut locked(&self.machine.ledger).refused_hosts);
+        let grantee = self.machine.grantee();
+        let denied = |host: &String| Some(grantee?.denied(&self.subject, Permission::Net, Some(host)));
+        let faults: Vec<Fault> = hosts.iter().filter_map(denied).collect();
+        outcome::caught_refusals(&faults, error)
+    }
+
+    fn outcome(&mut self, location: &str, ended: Result<Ended, Stop>) -> Result<Json, RunError> {
         match ended {
-            Ok(Ended::Value(text)) => outcome::value(&self.subject, &location, &text),
-            Ok(Ended::NoSuchFunction(found)) => Err(outcome::no_such_function(&self.subject, &location, &found)),
+            Ok(Ended::Value(text)) => outcome::value(&self.subject, location, &text),
+            Ok(Ended::NoSuchFunction(found)) => Err(outcome::no_such_function(&self.subject, location, &found)),
             Ok(Ended::Rejected(checked, issues)) => Err(outcome::rejected(checked, &issues)),
             Err(stop) => {
-                let error = self.error(&location, stop);
+                let error = self.error(location, stop);
                 if let RunError::Fault(fault) = &error
                     && [Code::CPU_LIMIT, Code::MEMORY_LIMIT, Code::JOB_LIMIT].contains(&fault.code)
                 {
@@ -177,7 +200,9 @@ fn call(
     let promise: Promise =
         start.call((function.clone(), parent, arguments, data, schema, global_schema, takes)).map_err(stop)?;
     machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
-    // Work that the function began and did not wait for ends with it: as far as it gets without sleeping.
+    // Work that the function began and did not wait for ends with it: as far as it gets without sleeping, and without what
+    // others would answer.
+    machine.end_requests(context, &kit)?;
     let mut jobs = 0;
     loop {
         let requests = locked(&machine.ledger).take_requests();
@@ -186,6 +211,7 @@ fn call(
             break;
         }
     }
+    machine.end_requests(context, &kit)?;
     match promise.result::<Value>() {
         Some(Ok(value)) => match value.as_object().filter(|_| text(&kit, &value).is_none()) {
             Some(rejection) => rejected(&kit, rejection).map_err(stop),

@@ -659,7 +659,9 @@ fn what_the_engine_lacks_is_refused_by_name_and_never_pretended() {
         ("readFileSync('x')", "node:fs"),
         ("os.cpus()", "node:os"),
         ("Buffer.from('x')", "Buffer"),
-        ("new Headers()", "Headers"),
+        ("new WebSocket('wss://example.org')", "WebSocket"),
+        ("new Response('x').body.pipeThrough(null)", "ReadableStream.pipeThrough"),
+        ("URL.createObjectURL(new Blob(['x']))", "URL.createObjectURL"),
         ("(() => { try { Deno.cwd(); } catch (cause) { throw new Error('wrapped', { cause }); } })()", "Deno.cwd"),
         ("import('node:net').then((net) => net.default.connect(1))", "node:net"),
     ] {

@@ -90,4 +90,6 @@ pub mod vaults;
 #[cfg(feature = "watcher")]
 pub mod watcher;
 #[cfg(feature = "bundler")]
+pub mod web;
+#[cfg(feature = "bundler")]
 pub mod worker;

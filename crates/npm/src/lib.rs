@@ -34,7 +34,8 @@ mod tests;
 use std::{error::Error, fmt::Write as _};
 
 /// The message of an error with those of its sources, joined by colons: what a fault tells people.
-fn chain(error: &dyn Error) -> String {
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

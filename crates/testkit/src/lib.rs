@@ -15,3 +15,4 @@ pub mod requests;
 pub mod rows;
 pub mod sources;
 pub mod stops;
+pub mod web_server;

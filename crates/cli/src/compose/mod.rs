@@ -58,6 +58,7 @@ use mangrove_infra::{
     system::{SystemClock, SystemEntropy},
     vaults::BuiltInVaults,
     watcher::SystemWatcher,
+    web::WebClient,
     worker::{MeasuredProcess, Pool, PoolOptions, child, exit_with_parent},
 };
 use mangrove_npm::{
@@ -193,6 +194,7 @@ impl Composition {
         let pool = Pool::new(PoolOptions { size, ..PoolOptions::new(program.clone(), vec!["worker".to_owned()]) });
         let calls = PoolOptions {
             size: size.max(PARALLEL_CALLS),
+            web: Some(Arc::new(WebClient::new(&settings.environment))),
             ..PoolOptions::new(program.clone(), vec!["worker".to_owned()])
         };
         let call_pool = Pool::new(calls);

@@ -31,7 +31,8 @@ pub struct OpenRequest {
     pub export_name: String,
     /// What a person calls the source, for messages.
     pub subject: String,
-    /// What the code needs that only a richer engine has, as its description says; chooses the engine.
+    /// What the code needs from its engine, as its description says; chooses the engine
+    /// ([`beyond_embedded`](crate::inspection::beyond_embedded)).
     pub requirements: Vec<String>,
     /// On whose behalf it runs.
     pub grantee: Grantee,
@@ -101,6 +102,10 @@ pub trait MethodHost: Send + Sync {
     /// # Errors
     /// The message with which the method's call is rejected.
     async fn call(&self, call: HostCall) -> Result<Json, String>;
+
+    /// Hears that the code is about to send a request over the network by itself: what it does so cannot be taken back, and
+    /// the call is not made again.
+    fn sends_request(&self) {}
 
     /// Returns when the call under way is to end: its code is told by the `signal` of its context, and may put things in
     /// order. Where nobody ends calls, it never returns.

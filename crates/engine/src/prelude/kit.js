@@ -4,7 +4,9 @@
 
 import { ledTo, makeCalls } from "mangrove:calls";
 import { makeContext } from "mangrove:context";
+import { denialOf, denied, missing, requirementOf } from "mangrove:refusals";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
+import { endWeb, webArrived } from "mangrove:fetch";
 
 const host = globalThis.__mangroveHost;
 delete globalThis.__mangroveHost;
@@ -51,24 +53,6 @@ ErrorIntrinsic.prepareStackTrace = stackOf;
 // Stand-ins: what an engine without input and output does not have.
 
 const labels = new WeakMap();
-const requirements = new WeakMap();
-
-/** What is noted of a thrown value, or of a cause of it. */
-const behind = (thrown, notes) => {
-  for (let depth = 0; depth < 8 && typeof thrown === "object" && thrown !== null; depth += 1) {
-    const note = mapGet(notes, thrown);
-    if (note !== undefined) return note;
-    thrown = thrown.cause;
-  }
-  return undefined;
-};
-
-const missing = (label) => {
-  const error = new ErrorIntrinsic(`${label} is not available in the embedded engine`);
-  error.name = "RequirementMissing";
-  mapSet(requirements, error, label);
-  return error;
-};
 
 // Runner: every use throws an error that names what is missing.
 const strictHandler = (label) => {
@@ -173,33 +157,29 @@ export const standInMember = ({ whole, specifier, kind, members }, name) =>
     whole === globalThis.process && name in whole ? whole[name] : standIn(`${specifier}.${name}`, kind, specifier));
 
 const absent = [
-  "Deno", "Buffer", "fetch", "Headers", "Request", "Response", "FormData", "Blob", "File", "WebSocket", "EventSource",
-  "Worker", "BroadcastChannel", "MessageChannel", "ReadableStream", "WritableStream", "TransformStream",
+  "Deno", "Buffer", "WebSocket", "EventSource", "Worker", "BroadcastChannel", "MessageChannel", "WritableStream", "TransformStream",
   "CompressionStream", "DecompressionStream", "TextDecoderStream", "TextEncoderStream", "WebAssembly", "Intl",
   "localStorage", "sessionStorage", "caches",
 ];
 for (const name of absent) define(name, standIn(name, "engine"));
+// An inspection reaches nobody; a run has the real one.
+if (inspecting) define("fetch", standIn("fetch", "engine"));
+for (const name of ["createObjectURL", "revokeObjectURL"]) {
+  Reflect.defineProperty(URL, name, { value: standIn(`URL.${name}`, "engine"), writable: true, configurable: true });
+}
 define("crypto", { getRandomValues, randomUUID: randomUuid, subtle: standIn("crypto.subtle", "engine") });
 
 // A runner gives the variables that are granted and refuses the others; an inspector has none, and notes who asks.
 // Packages ask for NODE_ENV to choose a variant; anybody else wants a value.
-const denials = new WeakMap();
-const denied = (name) => {
-  const error = new ErrorIntrinsic(`the environment variable ${name ?? "list"} is not granted`);
-  error.name = "NotCapable";
-  mapSet(denials, error, name ?? "");
-  return error;
-};
-/** The environment variable that was refused, if that is why this was thrown; "" if it was the list of all. */
-export const denialOf = (thrown) => behind(thrown, denials);
+const refused = (name) => denied("env", name, `the environment variable ${name ?? "list"} is not granted`);
 
 const variable = (name) => {
   if (host.mayReadVariable(name)) return host.variable(name);
   if (name === "NODE_ENV") return undefined;
-  throw denied(name);
+  throw refused(name);
 };
 const variables = () => {
-  if (!host.mayReadVariable(undefined)) throw denied(undefined);
+  if (!host.mayReadVariable(undefined)) throw refused(undefined);
   const all = create(null);
   for (const name of host.variableNames()) all[name] = host.variable(name);
   return all;
@@ -312,8 +292,7 @@ export const runTimer = () => {
 export const { isArray } = Array;
 /** True for a stand-in. */
 export const isStandIn = (value) => mapGet(labels, value) !== undefined;
-/** The name of what is missing, if that is why this was thrown, also as the cause of another error. */
-export const requirementOf = (thrown) => behind(thrown, requirements);
+export { denialOf, requirementOf };
 /** A text without lone surrogates. */
 export const wellFormed = (text) => toWellFormed(text);
 
@@ -340,6 +319,7 @@ export const limitBehind = (thrown) => {
 export { ledTo };
 const calls = makeCalls(host.request, host.requestNow, makeContext);
 export const { settle, start, abort, forget } = calls;
+export { endWeb, webArrived };
 if (inspecting) {
   const silent = () => {};
   const mute = {};

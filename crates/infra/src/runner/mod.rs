@@ -14,6 +14,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     failure::Fault,
+    inspection::beyond_embedded,
     json::Json,
     permission_use::{self, MissingGrants},
     ports::PermissionUses as _,
@@ -127,7 +128,8 @@ impl Session for ExplainedSession {
 
 impl ChosenRunner {
     async fn open_unexplained(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
-        let needs_deno = !request.requirements.is_empty() || self.deno.remembers(&request.bundle);
+        let needs_deno =
+            beyond_embedded(&request.requirements).next().is_some() || self.deno.remembers(&request.bundle);
         if needs_deno && self.deno.is_there() {
             return self.deno.open(request).await;
         }
@@ -196,7 +198,7 @@ impl Session for ChosenSession {
                         self.deno.remember(&request.bundle);
                         fault
                             .message
-                            .push_str("; it had written already, and was not run again; its next run is in Deno");
+                            .push_str("; it had written or sent something already, and was not run again; its next run is in Deno");
                         self.state = State::Settled(session);
                         Err(RunError::Fault(fault))
                     }
@@ -230,6 +232,11 @@ impl MethodHost for EffectRecorder {
             self.was_used.store(true, Ordering::Relaxed);
         }
         self.host.call(call).await
+    }
+
+    fn sends_request(&self) {
+        self.was_used.store(true, Ordering::Relaxed);
+        self.host.sends_request();
     }
 
     async fn cancelled(&self) {

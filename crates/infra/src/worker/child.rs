@@ -19,7 +19,7 @@ use mangrove_domain::{
     json::Json,
     ports::{BuildFailure, BundleRequest, Call, HostCall, InspectRequest, OpenRequest, RunError},
 };
-use mangrove_engine::{CancelSignal, EngineSession, HostFunction, Limits};
+use mangrove_engine::{EngineSession, HostFunction, Inbox, Limits, WebOrders};
 use mangrove_npm::vendor::{VendorOutput, VendorRequest};
 use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -83,8 +83,9 @@ pub trait Callable {
     /// From now on, this answers what a call asks for without waiting.
     fn answer_at_once(&mut self, host: HostFunction);
 
-    /// From now on, calls are told by this that they are to end.
-    fn cancel_by(&mut self, signal: CancelSignal);
+    /// From now on, what calls want of the network goes to `orders`, and they find in `inbox` what becomes of it, and that
+    /// they are to end.
+    fn connect(&mut self, orders: Option<WebOrders>, inbox: Inbox);
 
     /// True if nothing is left of the calls so far that could go on beside further ones.
     fn is_at_rest(&self) -> bool {
@@ -106,8 +107,8 @@ impl Callable for EngineSession {
         EngineSession::answer_at_once(self, host);
     }
 
-    fn cancel_by(&mut self, signal: CancelSignal) {
-        EngineSession::cancel_by(self, signal);
+    fn connect(&mut self, orders: Option<WebOrders>, inbox: Inbox) {
+        EngineSession::connect(self, orders, inbox);
     }
 
     fn is_at_rest(&self) -> bool {
@@ -130,8 +131,8 @@ pub fn run() -> ExitCode {
 pub fn run_with(jobs: Jobs) -> ExitCode {
     install_panic_hook();
     let (sender, receiver) = mpsc::channel();
-    let cancel = CancelSignal::default();
-    let frames = Frames { arrived: Arc::new(Mutex::new(receiver)), cancel: cancel.clone() };
+    let inbox = Inbox::default();
+    let frames = Frames { arrived: Arc::new(Mutex::new(receiver)), inbox: inbox.clone() };
     let thread = thread::Builder::new().name(JOB_THREAD.to_owned()).stack_size(STACK_BYTES);
     if let Err(error) = thread.spawn(move || serve(jobs, &frames)) {
         report(&format!("cannot start the job thread: {error}"));
@@ -140,11 +141,17 @@ pub fn run_with(jobs: Jobs) -> ExitCode {
     let mut input = io::stdin().lock();
     while let Ok(frame) = wire::read_frame_blocking(&mut input) {
         if wire::is_call(&frame) {
-            cancel.lower();
+            inbox.clear();
         }
         // The job thread is in the call that is meant, and reads nothing.
         if wire::is_cancel(&frame) {
-            cancel.raise();
+            inbox.end();
+            continue;
+        }
+        if wire::is_web_event(&frame)
+            && let Ok(Request::WebEvent(number, event)) = wire::message(&frame)
+        {
+            inbox.deliver(number, event);
             continue;
         }
         if sender.send(frame).is_err() {
@@ -176,8 +183,8 @@ fn install_panic_hook() {
 #[derive(Clone)]
 struct Frames {
     arrived: Arc<Mutex<Receiver<Vec<u8>>>>,
-    /// Raised when the parent wants the call under way to end.
-    cancel: CancelSignal,
+    /// What the parent has to say to the call under way.
+    inbox: Inbox,
 }
 
 impl Frames {
@@ -259,7 +266,7 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
                 outcome.map(|inspection| WireInspection::from(&inspection)).map_err(|fault| WireFault::from(&fault)),
             )
         }
-        Request::Open { bundle, export_name, subject, grantee, limits } => {
+        Request::Open { bundle, export_name, subject, grantee, has_network, limits } => {
             let request = OpenRequest {
                 bundle: (&bundle).into(),
                 export_name: export_name.to_owned(),
@@ -271,7 +278,8 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             };
             match (jobs.open)(&request, &to_limits(limits)) {
                 Ok(mut opened) => {
-                    opened.cancel_by(frames.cancel.clone());
+                    let orders = has_network.then(|| WebOrders::new(|order| send(&Reply::Web(order))));
+                    opened.connect(orders, frames.inbox.clone());
                     let frames = frames.clone();
                     opened.answer_at_once(HostFunction::new(move |call| frames.ask(call)));
                     *session = Some(opened);
@@ -289,7 +297,7 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             *session = None;
             Reply::Closed
         }
-        Request::HostAnswer(_) | Request::Cancel | Request::Configure { .. } => {
+        Request::HostAnswer(_) | Request::Cancel | Request::WebEvent(..) | Request::Configure { .. } => {
             Reply::Refused("an answer to no question".to_owned())
         }
     }

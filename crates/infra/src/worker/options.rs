@@ -1,8 +1,10 @@
 //! How a pool of worker processes works.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mangrove_engine::Limits;
+
+use crate::web::WebClient;
 
 /// How a pool works.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct PoolOptions {
     pub inspect_limits: Limits,
     /// The engine's own limits for running methods.
     pub run_limits: Limits,
+    /// Sends what the code of sessions wants to send by itself; without one, `fetch` is something that the engine lacks.
+    pub web: Option<Arc<WebClient>>,
     /// After so many answers a child is replaced.
     pub jobs_before_recycle: u32,
     /// After so long without a job a child ends.
@@ -39,6 +43,7 @@ impl PoolOptions {
             time_limits: TimeLimits::default(),
             inspect_limits: Limits::default(),
             run_limits: Limits::default(),
+            web: None,
             jobs_before_recycle: 1_000,
             idle_timeout: Duration::from_secs(10),
         }

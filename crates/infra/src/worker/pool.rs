@@ -83,6 +83,7 @@ fn unexpected(reply: &Reply, task: &str) -> Fault {
         Reply::Inspected(_) => "Inspected",
         Reply::Opened(_) => "Opened",
         Reply::HostCall { .. } => "HostCall",
+        Reply::Web(_) => "Web",
         Reply::Returned { .. } => "Returned",
         Reply::Begun(_) => "Begun",
         Reply::Closed => "Closed",
@@ -161,7 +162,7 @@ impl ExportInspector for Pool {
 impl MethodRunner for Pool {
     async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
         let task = format!("loading {}", request.subject);
-        let message = Request::open(&request, &self.children.options.run_limits);
+        let message = Request::open(&request, self.children.options.web.is_some(), &self.children.options.run_limits);
         let frame = wire::frame(&message).map_err(|error| RunError::Fault(nonsense(&error, &task)))?;
         // A session that a host opens on behalf of another one takes no place: the outer one keeps its own until the
         // inner one is done, so that waiting could last for ever.

@@ -10,6 +10,7 @@ use super::{
     guarded::Guarded,
     wire::{self, Reply, Request},
 };
+use crate::web::requests::Requests;
 
 /// A child that waits for a job or works on one. Dropping it kills it and everything in its process group.
 #[derive(Debug)]
@@ -58,17 +59,18 @@ impl Process {
     /// take, without the time that the child waits for a processor, and is reduced by what it took. After an error the
     /// process is dead or must be dropped.
     pub(super) async fn exchange(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, ChildFailure> {
-        self.exchange_from(false, frame, budget, &mut Cancellation::never()).await
+        self.exchange_from(false, frame, budget, &mut Cancellation::never(), &mut Requests::none()).await
     }
 
-    /// The same for a call, which may be told that it is to end.
+    /// The same for a call, which may be told that it is to end, and has requests of its own.
     pub(super) async fn begin_call(
         &mut self,
         frame: &[u8],
         budget: &mut Duration,
         cancellation: &mut Cancellation<'_>,
+        requests: &mut Requests,
     ) -> Result<Reply, ChildFailure> {
-        self.exchange_from(false, frame, budget, cancellation).await
+        self.exchange_from(false, frame, budget, cancellation, requests).await
     }
 
     /// The same for a message in the middle of a call, which is not acknowledged.
@@ -77,8 +79,9 @@ impl Process {
         frame: &[u8],
         budget: &mut Duration,
         cancellation: &mut Cancellation<'_>,
+        requests: &mut Requests,
     ) -> Result<Reply, ChildFailure> {
-        self.exchange_from(true, frame, budget, cancellation).await
+        self.exchange_from(true, frame, budget, cancellation, requests).await
     }
 
     async fn exchange_from(
@@ -87,6 +90,7 @@ impl Process {
         frame: &[u8],
         budget: &mut Duration,
         cancellation: &mut Cancellation<'_>,
+        requests: &mut Requests,
     ) -> Result<Reply, ChildFailure> {
         let (input, output, watcher) = self.child.parts();
         let talk = async {
@@ -95,18 +99,18 @@ impl Process {
                 let reading = wire::read_frame(output);
                 tokio::pin!(reading);
                 let body = loop {
-                    tokio::select! {
+                    let news = tokio::select! {
                         biased;
                         body = &mut reading => break body?,
-                        () = cancellation.requested() => {
-                            let cancel = wire::frame(&Request::Cancel);
-                            let cancel = cancel.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-                            input.write_all(&cancel).await?;
-                        }
-                    }
+                        () = cancellation.requested() => Request::Cancel,
+                        (number, event) = requests.next() => Request::WebEvent(number, event),
+                    };
+                    let news = wire::frame(&news).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                    input.write_all(&news).await?;
                 };
                 match wire::message::<Reply>(&body) {
                     Ok(Reply::Accepted) => accepted = true,
+                    Ok(Reply::Web(order)) => requests.take(order),
                     Ok(reply) => return Ok(reply),
                     Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
                 }

@@ -16,6 +16,7 @@ use super::{
     process::Process,
     wire::{self, Reply, Request, Value, WireCall, WireError},
 };
+use crate::web::requests::Requests;
 
 tokio::task_local! {
     static NESTED: ();
@@ -38,6 +39,8 @@ pub(super) struct PooledSession {
     place: Option<OwnedSemaphorePermit>,
     /// What is loaded.
     kept: Kept,
+    /// What its code sends by itself.
+    requests: Requests,
     /// Whether every call so far, at least one, gave a value, was not told to end, and left nothing behind.
     is_well: Option<bool>,
 }
@@ -49,7 +52,8 @@ impl PooledSession {
         place: Option<OwnedSemaphorePermit>,
         kept: Kept,
     ) -> Self {
-        Self { children, process: Some(process), place, kept, is_well: None }
+        let requests = Requests::new(children.options.web.clone(), kept.request.grantee.clone());
+        Self { children, process: Some(process), place, kept, requests, is_well: None }
     }
 }
 
@@ -65,8 +69,12 @@ impl Session for PooledSession {
         let mut budget = self.children.options.time_limits.call;
         let mut cancellation = Cancellation::of(host.as_ref());
         let frame = wire::frame(&Request::Call(WireCall::from(&call))).map_err(nonsense)?;
-        let mut reply = process.begin_call(&frame, &mut budget, &mut cancellation).await.map_err(fail)?;
+        let mut reply =
+            process.begin_call(&frame, &mut budget, &mut cancellation, &mut self.requests).await.map_err(fail)?;
         loop {
+            if self.requests.take_sent() {
+                host.sends_request();
+            }
             match reply {
                 Reply::HostCall { function, arguments } => {
                     let arguments: Result<Vec<Json>, WireError> = arguments.into_iter().map(Value::into_json).collect();
@@ -76,11 +84,16 @@ impl Session for PooledSession {
                     };
                     let answer = answer.map(|value| Value::from(&value));
                     let frame = wire::frame(&Request::HostAnswer(answer)).map_err(nonsense)?;
-                    reply = process.resume(&frame, &mut budget, &mut cancellation).await.map_err(fail)?;
+                    reply = process
+                        .resume(&frame, &mut budget, &mut cancellation, &mut self.requests)
+                        .await
+                        .map_err(fail)?;
                 }
                 Reply::Returned { outcome, is_at_rest } => {
                     self.process = Some(process);
-                    let is_well = outcome.is_ok() && is_at_rest && !cancellation.was_requested();
+                    let is_well =
+                        outcome.is_ok() && is_at_rest && self.requests.is_empty() && !cancellation.was_requested();
+                    self.requests.clear();
                     self.is_well = Some(self.is_well.unwrap_or(true) && is_well);
                     if host.told_secrets(&self.kept.request.grantee.variables) {
                         self.kept.confine();
@@ -99,6 +112,7 @@ impl Session for PooledSession {
                 | Reply::Vendored(_)
                 | Reply::Inspected(_)
                 | Reply::Opened(_)
+                | Reply::Web(_)
                 | Reply::Begun(_)
                 | Reply::Closed
                 | Reply::Panicked(_)

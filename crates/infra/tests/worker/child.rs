@@ -8,7 +8,7 @@ use mangrove_domain::{
     ports::{Call, HostCall, RunError},
     shape::Shape,
 };
-use mangrove_engine::{CancelSignal, EngineSession, HostFunction};
+use mangrove_engine::{EngineSession, HostFunction, Inbox, WebOrders};
 use mangrove_infra::worker::child::{Callable, Jobs};
 use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Signal, getpid, kill_process};
@@ -149,5 +149,5 @@ impl Callable for TestSession {
 
     fn answer_at_once(&mut self, _host: HostFunction) {}
 
-    fn cancel_by(&mut self, _signal: CancelSignal) {}
+    fn connect(&mut self, _orders: Option<WebOrders>, _inbox: Inbox) {}
 }

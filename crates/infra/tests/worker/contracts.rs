@@ -1,6 +1,6 @@
 //! The contracts of the ports that the pool implements, with the real bundler and engine in the children.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mangrove_domain::{
     bundle::LoadedBundle,
@@ -10,7 +10,10 @@ use mangrove_domain::{
     shape::Shape,
 };
 use mangrove_engine::Limits;
-use mangrove_infra::worker::{Pool, PoolOptions};
+use mangrove_infra::{
+    web::WebClient,
+    worker::{Pool, PoolOptions},
+};
 use mangrove_sources::parser::ModuleParser as _;
 use mangrove_testkit::contract;
 
@@ -24,6 +27,9 @@ pub(crate) fn tests() -> Vec<Test> {
         ("contract_kept_modules", || {
             block_on(async { contract::kept_modules(&Pool::new(limited())).await });
         }),
+        ("contract_method_runner_fetch", || {
+            block_on(contract::method_runner_fetch(&|| Box::new(Pool::new(connected()))));
+        }),
         ("modules_are_parsed", modules_are_parsed),
         ("a_built_in_that_ignores_interrupts_is_killed", a_built_in_that_ignores_interrupts_is_killed),
         ("fault_29_a_module_that_throws_is_evaluated_once", fault_29_a_module_that_throws_is_evaluated_once),
@@ -36,6 +42,12 @@ fn limited() -> PoolOptions {
         Limits { cpu: Duration::from_millis(300), memory_bytes: 32 << 20, pending_jobs: 20_000, ..Limits::default() };
     // The contract of runners holds several sessions at once.
     PoolOptions { inspect_limits: limits.clone(), run_limits: limits, ..options(4) }
+}
+
+/// The same with somebody who sends requests.
+fn connected() -> PoolOptions {
+    let limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
+    PoolOptions { run_limits: limits, web: Some(Arc::new(WebClient::new(&BTreeMap::new()))), ..options(4) }
 }
 
 fn look_at(code: &str) -> InspectRequest {

@@ -4,6 +4,7 @@
 
 mod child;
 mod contracts;
+mod fetch;
 mod pool;
 mod session;
 mod support;
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("spin") {
         child::hang();
     }
-    let tests = pool::tests().into_iter().chain(session::tests()).chain(contracts::tests());
+    let tests = pool::tests().into_iter().chain(session::tests()).chain(contracts::tests()).chain(fetch::tests());
     let trials = tests.map(|(name, test)| {
         Trial::test(name, move || {
             test();

@@ -5,6 +5,7 @@
 
 mod error;
 mod patience;
+mod proxies;
 
 use std::{
     collections::HashMap,
@@ -28,7 +29,10 @@ use tracing::Instrument as _;
 
 pub(crate) use self::error::Hints;
 use self::error::is_about_trust;
-pub use self::error::{Error, Reason};
+pub use self::{
+    error::{Error, Reason},
+    proxies::Proxies,
+};
 use super::{
     address::shown,
     settings::{Credential, Settings},
@@ -153,31 +157,6 @@ impl Registry {
 
 /// Hears how many bytes of how many have come.
 type Listener = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
-
-/// The proxy variables of the process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proxies {
-    http: Option<String>,
-    https: Option<String>,
-    none_for: Option<String>,
-}
-
-impl Proxies {
-    /// From `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, or their lower-case forms, which win.
-    #[must_use]
-    pub fn of(environment: &std::collections::BTreeMap<String, String>) -> Self {
-        let get = |name: &str| {
-            let found = environment.get(&name.to_ascii_lowercase()).or_else(|| environment.get(name));
-            found.filter(|value| !value.is_empty()).cloned()
-        };
-        let all = get("ALL_PROXY");
-        Self {
-            http: get("HTTP_PROXY").or_else(|| all.clone()),
-            https: get("HTTPS_PROXY").or(all),
-            none_for: get("NO_PROXY"),
-        }
-    }
-}
 
 impl Client {
     /// A client; nothing is opened or read before the first request.
@@ -396,23 +375,12 @@ impl Client {
 
     fn build(&self) -> Result<reqwest::Client, Reason> {
         use_cryptography();
-        let mut builder = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("mangrove/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.limits.connect)
             .read_timeout(self.limits.silence)
-            .redirect(reqwest::redirect::Policy::limited(5))
-            .no_proxy();
-        let none_for = || self.proxies.none_for.as_deref().and_then(reqwest::NoProxy::from_string);
-        let usable = |proxy: reqwest::Result<reqwest::Proxy>, address: &str| match proxy {
-            Ok(proxy) => Ok(proxy.no_proxy(none_for())),
-            Err(_) => Err(Reason::Proxy(shown(address))),
-        };
-        if let Some(address) = &self.proxies.http {
-            builder = builder.proxy(usable(reqwest::Proxy::http(address), address)?);
-        }
-        if let Some(address) = &self.proxies.https {
-            builder = builder.proxy(usable(reqwest::Proxy::https(address), address)?);
-        }
+            .redirect(reqwest::redirect::Policy::limited(5));
+        let builder = self.proxies.apply(builder).map_err(Reason::Proxy)?;
         builder.build().map_err(|error| Reason::Client(error.without_url()))
     }
 

@@ -59,15 +59,12 @@ impl DenoSession {
 
     /// What the code was refused and went on without, as lines of the log; what `error` tells is not told again.
     fn caught_refusals(&self, frame: &Json, error: Option<&RunError>) -> Vec<HostCall> {
-        let told = match error {
-            Some(RunError::Fault(fault)) => Some(&fault.cause),
-            _ => None,
-        };
         let refusals = frame.get("refusals").and_then(Json::as_array).unwrap_or_default();
         let faults =
             refusals.iter().filter_map(|refusal| denied(refusal.as_str()?, &self.request, &self.state_directory));
-        let untold = faults.filter(|fault| Some(&fault.cause) != told && !fault.cause.0.starts_with("permission:env:"));
-        untold.map(|fault| logged("warn", format!("refused, and the code went on: {}", fault.message))).collect()
+        // Variables are asked for by many packages that do without them.
+        let noted: Vec<Fault> = faults.filter(|fault| !fault.cause.0.starts_with("permission:env:")).collect();
+        outcome::caught_refusals(&noted, error)
     }
 
     /// What the last frame of a call means.
@@ -221,11 +218,7 @@ impl Drop for DenoSession {
 
 /// A line on standard output is for the log.
 fn printed(line: String) -> HostCall {
-    logged("info", line)
-}
-
-fn logged(level: &str, line: String) -> HostCall {
-    HostCall { function: "log".to_owned(), arguments: vec![Json::from(level), Json::from(line)] }
+    outcome::logged("info", line)
 }
 
 /// What a frame asks of the host.

@@ -17,6 +17,7 @@ use mangrove_domain::{
     ports::{InspectRequest, OpenRequest},
     source::PathError,
 };
+use mangrove_engine::{WebEvent, WebOrder};
 use mangrove_npm::vendor::VendorRequest;
 use mangrove_sources::parser::ParsedModule;
 use serde::{Deserialize, Serialize};
@@ -55,14 +56,16 @@ pub enum WireError {
     UnknownCode(u16),
 }
 
-/// From parent to child. Every one but `Configure`, `HostAnswer` and `Cancel` is answered.
+/// From parent to child. Every one but `Configure`, `HostAnswer`, `Cancel` and `WebEvent` is answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request<'a> {
-    // The first two are known by their numbers: see `is_call` and `is_cancel`.
+    // The first three are known by their numbers: see `is_call`, `is_cancel` and `is_web_event`.
     /// Answered by `Returned`, with `HostCall`s before it.
     Call(WireCall),
     /// The call under way is to end; it is read at once, whatever the child does.
     Cancel,
+    /// What became of a request of the call under way; it is read at once, whatever the child does.
+    WebEvent(u32, WebEvent),
     /// The first frame.
     Configure { memory_limit_bytes: u64 },
     /// Answered by `Parsed`.
@@ -80,6 +83,8 @@ pub(super) enum Request<'a> {
         export_name: &'a str,
         subject: &'a str,
         grantee: WireGrantee,
+        /// Whether somebody takes what its calls want of the network.
+        has_network: bool,
         limits: WireLimits,
     },
     /// The answer to a `HostCall`.
@@ -111,6 +116,8 @@ pub(super) enum Reply {
         function: String,
         arguments: Vec<Value>,
     },
+    /// What the call under way wants of the network. Not answered: what becomes of it are `WebEvent`s.
+    Web(WebOrder),
     Returned {
         outcome: Result<Value, WireRunError>,
         /// Nothing of the call is left that could go on.
@@ -145,6 +152,11 @@ pub(super) fn is_call(body: &[u8]) -> bool {
 /// True for the body of [`Request::Cancel`].
 pub(super) fn is_cancel(body: &[u8]) -> bool {
     body == [1]
+}
+
+/// True for the body of a [`Request::WebEvent`].
+pub(super) fn is_web_event(body: &[u8]) -> bool {
+    body.first() == Some(&2)
 }
 
 /// The message of a frame's body.
@@ -213,12 +225,13 @@ impl<'a> Request<'a> {
         }
     }
 
-    pub(super) fn open(request: &'a OpenRequest, limits: &mangrove_engine::Limits) -> Self {
+    pub(super) fn open(request: &'a OpenRequest, has_network: bool, limits: &mangrove_engine::Limits) -> Self {
         Request::Open {
             bundle: WireLoadedBundle::from(&request.bundle),
             export_name: &request.export_name,
             subject: &request.subject,
             grantee: (&request.grantee).into(),
+            has_network,
             limits: limits.into(),
         }
     }
