@@ -142,3 +142,13 @@ fn a_workflow_is_evaluated_without_a_run() {
     assert_eq!(step["task"]["inputs"]["name"], "${{ self.zone }}", "it has no value yet: {evaluated:#}");
     assert_eq!(sandbox.run(&["run", "list", "--json"]).document()["runs"].as_array().map(Vec::len), Some(0));
 }
+
+#[cfg(unix)]
+#[test]
+fn whoever_decides_is_known_without_a_variable_that_says_so() {
+    let sandbox = deploy();
+    assert_eq!(sandbox.run(&["workflow", "run", "deploy", "--fail-on", "high"]).code, 0);
+    let approved = sandbox.json(&["workflow", "approve", "deploy", "ask"]);
+    let name = approved["decidedBy"].as_str().expect("a name");
+    assert!(name.strip_prefix("user ").is_some_and(|number| number.parse::<u32>().is_ok()), "{approved:#}");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, has_program};
 
 const ID: &str = "7f9c24e5-2f64-4c1e-8f0b-9c8b7d6e5a01";
 
@@ -65,6 +65,8 @@ fn an_item_is_shown_with_its_content() {
     for (arguments, words) in [
         (&["data", "get", "it", "host-b"][..], "there is no `host-b` of `it`"),
         (&["data", "get", "it", "host-a", "--version", "7"], "there is no version 7 of `host-a` of `it`"),
+        (&["data", "get", "it", "host-a", "--version", "7"], "hint: there are the versions 1, 2"),
+        (&["data", "delete", "it", "log", "--version", "7"], "hint: there are the versions 1, 2"),
         (&["data", "get", "ti", "host-a"], "there is no model `ti`"),
     ] {
         let output = sandbox.run(arguments);
@@ -136,7 +138,7 @@ fn a_query_finds_records_and_tells_what_is_asked() {
     );
     for (predicate, words) in [("model == 1", "unknown field `model`"), ("name ==", "name ==")] {
         let output = sandbox.run(&["data", "query", predicate]);
-        assert!(output.code == 2 && output.stderr.contains(words), "{output}");
+        assert!(output.code == 1 && output.stderr.contains(words), "{output}");
     }
 }
 
@@ -158,4 +160,21 @@ fn what_is_not_kept_is_removed_when_it_is_asked_for() {
     assert_eq!(sandbox.run(&["data", "get", "it", "host-a"]).code, 1);
     assert_eq!(sandbox.json(&["data", "delete", "it", "--all", "--dry-run"])["versionsDeleted"], 2);
     assert_eq!(sandbox.json(&["data", "delete", "it", "--prefix", "lo"])["versionsDeleted"], 2);
+}
+
+#[test]
+fn whoever_sits_before_a_terminal_is_asked_before_anything_is_deleted() {
+    if !has_program("script", "what is asked on a terminal") {
+        return;
+    }
+    let sandbox = written();
+    let refused = sandbox.run_on_terminal(&["data", "delete", "it", "host-a"], "n\n");
+    assert!(refused.code == 1 && refused.stdout.contains("Remove 2 versions of `host-a` of `it`? [y/N]"), "{refused}");
+    assert!(refused.stdout.contains("nothing was done"), "{refused}");
+    assert_eq!(sandbox.json(&["data", "versions", "it", "host-a"])["total"], 2, "{refused}");
+    let forced = sandbox.run_on_terminal(&["data", "delete", "it", "host-a", "--version", "1", "-f"], "");
+    assert!(forced.code == 0 && !forced.stdout.contains("[y/N]"), "{forced}");
+    let agreed = sandbox.run_on_terminal(&["data", "delete", "it", "--all"], "y\n");
+    assert!(agreed.code == 0 && agreed.stdout.contains("Remove 3 versions of 2 items of `it`?"), "{agreed}");
+    assert_eq!(sandbox.json(&["data", "list", "it"])["total"], 0);
 }

@@ -525,10 +525,22 @@ fn a_directory_that_cannot_be_taken_says_why() {
         let output = world.run(&["pull", "there"]);
         assert!(output.code == 1 || output.code == 2, "{expected}: {output}");
         assert!(output.stderr.contains(expected), "{expected}: {output}");
+        assert!(!output.stderr.contains("the next command reads it again") || !what.is_empty(), "{output}");
         assert!(world.pulled().is_empty());
     }
     let gone = world.run(&["pull", "./nowhere"]);
     assert!(gone.code != 0 && gone.stderr.contains("nowhere"), "{gone}");
+}
+
+#[test]
+fn what_was_pulled_from_a_path_is_advised_to_be_pulled_from_there_again() {
+    let world = World::new();
+    world.sandbox.tree.write("dns.tar.gz", dns("2026.05.01.1").archive()).expect("an archive");
+    world.good(&["pull", "./dns.tar.gz"]);
+    world.sandbox.write(&format!("{PULLED}/@acme/dns/README.md"), "my notes");
+    let refused = world.run(&["pull", "./dns.tar.gz"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.stderr.contains("`mangrove extension pull ./dns.tar.gz --force`"), "{refused}");
 }
 
 #[test]

@@ -393,7 +393,8 @@ fn f09_checks_stop_a_method_that_changes_something() {
     }
     // Whoever leaves checks out of a run leaves them out of the runs that its steps start.
     let inner = workflow("{type: model_method, modelIdOrName: hello, methodName: say}");
-    let outer = workflow("{type: workflow, workflowIdOrName: w}").replace('2', "3").replace("name: w\n", "name: outer\n");
+    let outer =
+        workflow("{type: workflow, workflowIdOrName: w}").replace('2', "3").replace("name: w\n", "name: outer\n");
     let sandbox = echo(&[HELLO, &inner, &outer.replace("workflow-w.yaml", "workflow-outer.yaml")].concat());
     sandbox.write("extensions/models/echo.ts", &ECHO.replace("// further", checks));
     for (skipped, code) in [(&[][..], 1), (&["--skip-checks"], 0)] {

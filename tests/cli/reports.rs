@@ -108,7 +108,7 @@ fn a_report_of_an_extension_is_made_after_a_method_and_read_again() {
     for (arguments, words) in [
         (&["report", "get", "@acme/cots"][..], "did you mean `@acme/cost`"),
         (&["report", "get", "@acme/cost", "--model", "ti"], "ti"),
-        (&["report", "get", "@acme/cost", "--version", "7"], "no report `@acme/cost` is kept"),
+        (&["report", "get", "@acme/cost", "--version", "7"], "no version 7 of the report `@acme/cost` is kept"),
         (&["report", "get", "@acme/cost", "--workflow", "none"], "none"),
     ] {
         let output = sandbox.run(arguments);
@@ -206,4 +206,27 @@ fn a_report_that_nobody_has_is_found_before_anything_runs() {
     let output = sandbox.run(&["workflow", "validate", "all"]);
     assert!(output.code == 1 && output.stderr.contains("there is no report `@acme/al`"), "{output}");
     assert_eq!(sandbox.run(&["workflow", "run", "all"]).code, 0, "a workflow only shows it");
+}
+
+#[test]
+fn a_version_of_a_report_that_is_not_kept_is_answered_with_those_that_are() {
+    let sandbox = reporting();
+    for _ in 0..2 {
+        run(&sandbox, &["--input", "price:json=3", "--json=swamp"]);
+    }
+    let missing = sandbox.run(&["report", "get", "@acme/cost", "--model", "it", "--version", "99"]);
+    assert_eq!(missing.code, 1, "{missing}");
+    assert!(missing.stderr.contains("no version 99 of the report `@acme/cost` is kept"), "{missing}");
+    assert!(missing.stderr.contains("hint: there are the versions 1, 2"), "{missing}");
+}
+
+#[test]
+fn a_required_report_that_nobody_has_is_told_once() {
+    let sandbox = reporting();
+    let definition = format!("id: {ID}\nname: it\nversion: 1\nmethods: {{}}\nreports: {{require: ['@acme/gone']}}\n");
+    sandbox.write("models/@acme/it/it.yaml", &definition);
+    let output = sandbox.run(&["model", "method", "run", "it", "go", "--input", "price:json=3"]);
+    assert_eq!(output.code, 1, "{output}");
+    let told = format!("{}{}", output.stdout, output.stderr);
+    assert_eq!(told.matches("report `@acme/gone`").count(), 1, "{output}");
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -79,6 +80,32 @@ impl Sandbox {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
+        }
+    }
+
+    /// Runs the program on a terminal on which this is typed. What it prints there, on either stream, is `stdout`; a terminal
+    /// ends lines with a carriage return as well.
+    pub(crate) fn run_on_terminal(&self, arguments: &[&str], typed: &str) -> Output {
+        let line = [&[env!("CARGO_BIN_EXE_mangrove")], arguments].concat();
+        let line = line.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" ");
+        let mut command = Command::new("script");
+        self.prepare(&mut command);
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("`script` starts");
+        let mut keyboard = child.stdin.take().expect("a pipe");
+        // Nobody reads it if nothing is asked.
+        let _ = keyboard.write_all(typed.as_bytes());
+        let output = child.wait_with_output().expect("it ends");
+        drop(keyboard);
+        Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 

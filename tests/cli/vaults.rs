@@ -153,3 +153,39 @@ fn a_vault_of_an_extension_is_asked() {
     let granted = command.env("BOX_TOKEN", "granted").args(["vault", "read-secret", "box", "NUMBER"]).output();
     assert_eq!(String::from_utf8(granted.expect("it starts").stdout).expect("a text"), "granted");
 }
+
+#[test]
+fn a_vault_that_cannot_be_used_is_a_warning_everywhere_and_is_left_out() {
+    let sandbox = with_vault();
+    sandbox.write("vaults/mock/broken.yaml", "id: [\n");
+    let unknown = "id: 00000000-0000-4000-8000-00000000000b\nname: far\ntype: '@nobody/box'\ncreatedAt: '2026-01-01'\n";
+    sandbox.write("vaults/far.yaml", unknown);
+    for arguments in [&["doctor"][..], &["workflow", "validate"], &["vault", "search"]] {
+        let output = sandbox.run(arguments);
+        let told = format!("{}{}", output.stdout, output.stderr);
+        assert_eq!(output.code, 0, "{arguments:?}: only warnings: {output}");
+        assert!(told.contains("warning[MG0602]: vaults/mock/broken.yaml"), "{arguments:?}: {output}");
+        assert!(
+            told.contains("the vault `far` is left out: unknown vault type `@nobody/box`"),
+            "{arguments:?}: {output}"
+        );
+        assert!(told.contains("`mangrove extension pull @nobody/box`"), "{arguments:?}: {output}");
+    }
+    let found = sandbox.json(&["vault", "search"]);
+    let names: Vec<&Value> = found["results"].as_array().expect("a list").iter().map(|vault| &vault["name"]).collect();
+    assert_eq!(names, [&json!("ops")], "{found:#}");
+    sandbox.write("extensions/vaults/box.ts", &EXTENSION.replace("@acme/box", "@nobody/box"));
+    let unscanned = sandbox.run(&["vault", "search"]);
+    assert!(
+        unscanned.stdout.contains("far") && !unscanned.stderr.contains("left out"),
+        "it may be in order: {unscanned}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_configuration_on_the_command_line_is_in_no_file() {
+    let sandbox = with_vault();
+    let wrong = sandbox.run(&["vault", "create", "mock", "v", "--config", "{"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("`--config`"), "{wrong}");
+    assert!(!wrong.stderr.contains("the next command reads it again"), "{wrong}");
+}

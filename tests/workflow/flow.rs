@@ -297,9 +297,9 @@ async fn a_name_in_an_expression_is_looked_up_when_it_runs() {
         run (thing.run) succeeded
     ");
     insta::assert_snapshot!(told(&bench.run("{name: thin}").await), @r"
-    w failed: MG0103 job `j`, step `run`: workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
+    w failed: MG0103 job `j`, step `run`: workflows/w.yaml:7:51: unknown definition `thin`
       j failed
-        run (thin.run) failed: MG0103 workflows/w.yaml:7:51: unknown definition `thin`; did you mean `thing`?
+        run (thin.run) failed: MG0103 workflows/w.yaml:7:51: unknown definition `thin`
     ");
     let error = bench.try_run("{name: [1]}").await.expect_err("no text").to_string();
     assert_eq!(error, "workflows/w.yaml:7:51: expected a text, found array");

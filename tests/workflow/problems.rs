@@ -119,14 +119,14 @@ jobs:
 ",
     );
     insta::assert_snapshot!(bench.problems().await, @r#"
-    workflows/w.yaml:5:1 (warning): `affinity` has no effect: every step runs on this machine
+    workflows/w.yaml:5:1 (warning): `affinity` has no effect: every step runs on this machine — take it out, or leave it for other programs
     workflows/w.yaml:6:1: `driver` is no key of a workflow any more — take it out: a workflow runs its methods here
     workflows/w.yaml:9:5: `target` asks for another machine, and Mangrove runs every step on its own — take it out if this job may run here
     workflows/w.yaml:13:9: `labels` asks for another machine, and Mangrove runs every step on its own — take it out if this step may run here
     workflows/w.yaml:14:9: `platform` asks for another machine, and Mangrove runs every step on its own — take it out if this step may run here
     workflows/w.yaml:15:9: unknown key `guards` in a step — did you mean `guard`?
     workflows/w.yaml:16:75 (warning): unknown key `retries` in a task, which is ignored
-    workflows/w.yaml:18:9 (warning): `queueTimeout` has no effect: every step runs on this machine
+    workflows/w.yaml:18:9 (warning): `queueTimeout` has no effect: every step runs on this machine — take it out, or leave it for other programs
     workflows/w.yaml:19:16: `guard`: expected one expression in `${{ }}`, found "size(inputs.list) > 0"
     workflows/w.yaml:20:86: a task has no `arguments` — what a method is given stands in `inputs`
     workflows/w.yaml:22:22: `type`: unknown task type `shell` — a step runs a shell by `modelType: command/shell` with `methodName: execute`
@@ -514,7 +514,7 @@ jobs:
     workflows/w.yaml:9:103 (warning): the arguments of `thing.size`: `nam` is not known — did you mean `name`?
     workflows/w.yaml:11:70: the arguments of `thing.size`: size: is required
     workflows/w.yaml:17:38 (warning): the arguments of `thing.size`: `nam` is not known — did you mean `name`?
-    workflows/w.yaml:17:46 (warning): the arguments of `thing.size`: `zoom` is not known — did you mean `zone`?
+    workflows/w.yaml:17:46 (warning): the arguments of `thing.size`: `zoom` is not known
     workflows/w.yaml:19:50: the inputs of workflow `inner`: size: is required
     workflows/w.yaml:19:66 (warning): the inputs of workflow `inner`: `sise` is not known — did you mean `size`?
     "#);

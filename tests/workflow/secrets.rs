@@ -206,7 +206,7 @@ async fn names_and_labels_that_are_made_of_secrets_are_masked_wherever_they_stan
     w suspended
       on *** failed
         to *** (thing.size) succeeded
-        after (***.run) failed: MG0103 workflows/w.yaml:11:51: unknown definition `***`; the creation of a definition `***` makes it
+        after (***.run) failed: MG0103 workflows/w.yaml:11:51: unknown definition `***`
       last suspended
         ask (manual approval) waiting_approval
     ");

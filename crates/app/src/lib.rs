@@ -89,6 +89,7 @@ pub mod extensions;
 pub mod health;
 pub mod loaders;
 pub mod method;
+pub mod missing_type;
 pub mod on_demand;
 pub mod render;
 pub mod retry;

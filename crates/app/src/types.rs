@@ -17,6 +17,8 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 
+use crate::missing_type;
+
 /// Gives out types. A request for a type that failed triggers one shared attempt then and there.
 #[async_trait]
 pub trait Types: Send + Sync {
@@ -104,9 +106,6 @@ impl ReadyType {
         }
     }
 }
-
-/// How the types of the collective begin whose extensions other programs pull by themselves.
-const TRUSTED: &str = "@swamp/";
 
 /// Why a type cannot run.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,6 +195,8 @@ impl NotReady {
             }
         };
         let (kind, type_name) = (kind.cloned(), type_name.clone());
+        let unobservable = missing_type::places_of(type_name.as_str(), unclaimed.unobservable);
+        let unclaimed = Unclaimed { unobservable, ..unclaimed };
         Self {
             kind,
             type_name,
@@ -287,20 +288,16 @@ impl NotReady {
         line
     }
 
-    /// Types of the collective that everybody trusts come with extensions of its own, which nobody pulls unasked.
-    fn pull(&self) -> Option<Advice> {
-        let mut segments = self.type_name.as_str().strip_prefix(TRUSTED)?.split('/');
-        let name = format!("{TRUSTED}{}", segments.next().filter(|name| !name.is_empty())?);
-        Some(Advice::new(UserAction::PullExtension { name, is_forced: false }).and(" pulls it, if a registry has it"))
-    }
-
     /// What to do about it.
     #[must_use]
     pub fn advice(&self) -> Advice {
         if let Some(advice) = &self.advice {
             return advice.clone();
         }
-        let Unclaimed { unscanned, unobservable, .. } = &self.unclaimed;
+        let Unclaimed { departed, unscanned, unobservable } = &self.unclaimed;
+        // Something here has a name that is near, or had this one.
+        let is_known_here =
+            unobservable.is_empty() && !(departed.is_empty() && self.nearest.is_empty() && self.other_kinds.is_empty());
         match (self.claimed_by.is_empty(), unscanned.is_empty()) {
             (false, _) => {
                 let see = UserAction::Why { subject: self.type_name.to_string() };
@@ -310,12 +307,9 @@ impl NotReady {
                 }
             }
             (true, false) => Advice::new("run ").and(UserAction::Scan),
-            (true, true) => {
-                let remedy = unobservable.iter().find_map(Problem::remedy);
-                remedy
-                    .or_else(|| self.pull())
-                    .unwrap_or_else(|| Advice::new(UserAction::ListTypes).and(" lists the known types"))
-            }
+            (true, true) => missing_type::advice(self.type_name.as_str(), unobservable)
+                .filter(|_| !is_known_here)
+                .unwrap_or_else(|| Advice::new(UserAction::ListTypes).and(" lists the known types")),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
+    description::Description,
     index::TypeIndex,
     observation::{DiskView, Observation},
     plan::{self, Step},
@@ -10,10 +11,11 @@ use mangrove_domain::{
     row::Row,
     settle::AuditRecord,
     source::SourceId,
+    type_name::TypeName,
 };
 
 use crate::{
-    attachment, health,
+    attachment, builtin, health,
     scan::{self, Observed, RetryMode, ScanRequest, Scanner},
     source_query::SourceQuery,
 };
@@ -53,10 +55,20 @@ pub struct Answer {
     pub explanations: Vec<Explanation>,
     /// For each helper that was meant.
     pub helpers: Vec<Helper>,
+    /// The type that comes with the program, if that was meant.
+    pub built_in: Option<&'static Arc<Description>>,
     /// A sentence with names that are near, if nothing was meant.
     pub nearest: Option<String>,
     /// What could not be looked into, if nothing was meant.
     pub unobservable: Vec<Problem>,
+}
+
+impl Answer {
+    /// True if nothing was meant.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.explanations.is_empty() && self.helpers.is_empty() && self.built_in.is_none()
+    }
 }
 
 /// The answer for a type name or a path. Changes nothing.
@@ -91,7 +103,8 @@ pub async fn explain(scanner: &Scanner, query: &SourceQuery) -> Result<Answer, s
     if answer.explanations.is_empty() {
         answer.helpers = helpers(scanner, query, disk);
     }
-    if answer.explanations.is_empty() && answer.helpers.is_empty() {
+    answer.built_in = TypeName::model(query.text()).ok().as_ref().and_then(builtin::model);
+    if answer.is_empty() {
         answer.nearest = query.nearest(disk, catalog);
         answer.unobservable = plan::unobservable(disk);
     }

@@ -45,7 +45,7 @@ async fn fault_28_a_type_may_be_where_nobody_can_look() {
     assert_snapshot!(told(&nowhere), @r"
     unknown model type `@acme/somewhere`
     no source claims this type
-    hint: the catalog lists the known types
+    hint: a pull of `@acme/somewhere` pulls it, if a registry has it
     ");
     world.tree.mount_away("../tools", away());
     world.clock.advance(Duration::from_millis(250));

@@ -1,7 +1,7 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
 use mangrove_app::{extensions::ExtensionError, scan, service::ServiceError, types::NotReady, vault::SecretError};
-use mangrove_documents::{ErrorDocument, ErrorReport, FailureDocument};
+use mangrove_documents::{Concern, ErrorDocument, ErrorReport, FailureDocument, ReferenceErrorDocument};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     ports::{CatalogError, ObserveError, RunStoreError, StoreError},
@@ -26,7 +26,10 @@ pub(crate) struct CommandError {
 impl From<SecretError> for CommandError {
     fn from(error: SecretError) -> Self {
         match &error {
-            SecretError::Unknown(problem) => Self::usage_problem(problem),
+            SecretError::Unknown(problem) => {
+                // The message says where it is.
+                Self::answer(ErrorReport::problem(&Problem { position: None, ..problem.clone() }))
+            }
             SecretError::Missing { .. } | SecretError::Type { .. } | SecretError::Failed { .. } => {
                 Self::no(Some(error.code()), error.to_string(), None)
             }
@@ -43,7 +46,8 @@ impl From<ExtensionError> for CommandError {
             ExtensionError::Failed(fault) => match fault.code {
                 Code::INVALID_INPUT => Self::mistake(report),
                 // What was asked for cannot be had, and we have done what we can.
-                Code::PACKAGE_NOT_FOUND
+                Code::UNREADABLE
+                | Code::PACKAGE_NOT_FOUND
                 | Code::PACKAGE_MALFORMED
                 | Code::INTEGRITY_MISMATCH
                 | Code::IMPORT_OUTSIDE_ROOT
@@ -120,7 +124,11 @@ impl CommandError {
     }
 
     /// Prints it, as a document or as lines.
-    pub(crate) fn print(&self, printer: &Printer) {
+    pub(crate) fn print(&self, printer: &Printer, concern: Concern) {
+        if printer.is_json_of_swamp() {
+            printer.error_document(&ReferenceErrorDocument::new(&self.report, concern));
+            return;
+        }
         if printer.is_json() {
             printer.document(&ErrorDocument::from(&self.report));
         }

@@ -20,6 +20,14 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// How a command ends that scripts of swamp read: it knows no difference between our reasons, but that one may try again.
+    pub(crate) const fn of_swamp(self) -> Self {
+        match self {
+            Exit::Usage | Exit::Failed => Exit::No,
+            other => other,
+        }
+    }
+
     /// The number: 0, 1, 2, 3, 75, or 128 and the number of the signal.
     pub(crate) const fn code(self) -> u8 {
         match self {

@@ -25,6 +25,7 @@ mod log;
 mod model_args;
 mod printer;
 mod progress;
+mod run_args;
 mod run_text;
 mod serve_settings;
 mod traces;
@@ -32,6 +33,7 @@ mod visible;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     io::{ErrorKind, Write as _},
     process::ExitCode,
     sync::Arc,
@@ -42,7 +44,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 use mangrove_app::loaders::Registry;
-use mangrove_documents::human;
+use mangrove_documents::{Concern, ReferenceErrorDocument, human};
 use mangrove_domain::ports::{Clock, Loader};
 
 use args::{Arguments, Command};
@@ -92,6 +94,11 @@ impl Runner {
     pub fn run(self) -> ExitCode {
         let arguments = match Arguments::try_parse_from(aliases::usual(std::env::args_os())) {
             Ok(arguments) => arguments,
+            Err(error) if error.use_stderr() && wants_json_of_swamp(std::env::args_os()) => {
+                let document = ReferenceErrorDocument { error: error.render().to_string(), code: None };
+                Printer::errors_of_swamp().error_document(&document);
+                return Exit::Usage.of_swamp().into();
+            }
             Err(error) => {
                 return if error.use_stderr() { refuse(error) } else { tell(&error) }.into();
             }
@@ -102,6 +109,7 @@ impl Runner {
             _ => {}
         }
         let printer = Printer::new(&arguments.global);
+        let concern = concern(&arguments.command);
         let is_daemon = matches!(arguments.command, Command::Serve(_));
         let environment = environment();
         let (traces, refused) = Traces::start(&environment);
@@ -133,14 +141,29 @@ impl Runner {
                 Ok(Exit::Done) => Exit::Done,
                 Ok(exit) => context.interrupts.exit().unwrap_or(exit),
                 Err(error) => {
-                    error.print(&context.printer);
+                    error.print(&context.printer, concern);
                     error.exit
                 }
             };
+            let exit = if context.printer.is_json_of_swamp() { exit.of_swamp() } else { exit };
             context.printer.output_failure().map_or(exit, |error| unwritable_output(&context.printer, error))
         });
         runtime.shutdown_background();
         exit.into()
+    }
+}
+
+/// True if scripts of swamp read what comes out, whatever else the arguments say.
+fn wants_json_of_swamp(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    arguments.into_iter().any(|argument| argument == "--json=swamp")
+}
+
+/// What a command is about.
+const fn concern(command: &Command) -> Concern {
+    match command {
+        Command::Model(_) | Command::Data(_) => Concern::Models,
+        Command::Workflow(_) => Concern::Workflows,
+        _ => Concern::Others,
     }
 }
 
@@ -214,7 +237,10 @@ async fn dispatch_model(context: &Context, command: args::Model) -> Result<Exit,
         }
         Model::Get { name } => commands::model::get(context, &name).await,
         Model::Search { query, all } => commands::model::search(context, query.as_deref(), all).await,
-        Model::Validate { name } => commands::model::validate(context, name.as_deref()).await,
+        Model::Validate { name, label, method } => {
+            let left_out = if label.is_empty() { method.map(|_| "--method") } else { Some("--label") };
+            commands::model::validate(context, name.as_deref(), left_out).await
+        }
         Model::Method(Method::Describe { name, method }) => {
             commands::model::describe_method(context, &name, &method).await
         }

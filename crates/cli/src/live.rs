@@ -10,7 +10,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::Printer,
-    run_text::{handle_text, print_hint, reason, status, told_reports},
+    run_text::{handle_text, print_hint, reason, reports_of, status, told_reports},
 };
 
 /// Shows what happens in a run.
@@ -42,7 +42,7 @@ impl LiveView {
         if let Some(error) = &step.error {
             self.problem(error, step.finished_at.map(|at| at.0));
         }
-        for report in told_reports(&step.reports) {
+        for report in told_reports(reports_of(step)) {
             self.printer.line(format!("      {report}"));
         }
     }
@@ -115,6 +115,8 @@ impl LiveView {
                 let failure = error.failure.as_ref().filter(|failure| failure.code == error.code);
                 match (failure.and_then(|failure| Some((failure.code()?, failure.class()?))), &error.blocked_by) {
                     (Some((code, class)), _) => self.printer.hint(&hint_for(code, class)),
+                    // It says itself what helps.
+                    (None, Some(_)) if error.failure.is_none() && error.hint.is_some() => {}
                     (None, Some(type_name)) => self.printer.hint(&format!("see `mangrove why {type_name}`")),
                     (None, None) => {}
                 }

@@ -30,10 +30,11 @@ type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 /// alone.
 pub(crate) fn start(arguments: &Arguments, printer: &Printer, traces: Option<&Traces>) -> Option<WorkerGuard> {
     let serve = if let Command::Serve(serve) = &arguments.command { Some(serve) } else { None };
-    let default = match (arguments.global.verbose, serve) {
-        (0, None) => "off",
-        (0, Some(_)) | (1, _) => "mangrove=info",
-        _ => "mangrove=debug",
+    let default = match (arguments.global.log_level, arguments.global.verbose, serve) {
+        (Some(level), ..) => format!("mangrove={}", level.as_str()),
+        (None, 0, None) => "off".to_owned(),
+        (None, 0, Some(_)) | (None, 1, _) => "mangrove=info".to_owned(),
+        (None, ..) => "mangrove=debug".to_owned(),
     };
     let filter = EnvFilter::try_from_env("MANGROVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let (lines, guard) = lines(serve.map(|serve| serve.log_format), printer);

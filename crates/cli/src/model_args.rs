@@ -1,9 +1,11 @@
 //! The arguments of `mangrove model …` as clap reads them.
 
 use clap::{Args, Subcommand};
-use mangrove_domain::report::ReportOptions;
 
-use crate::inputs::{self, Input, Inputs};
+use crate::{
+    inputs::{self, Input, Inputs},
+    run_args::Wanted,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
@@ -39,6 +41,12 @@ pub(crate) enum Model {
     Validate {
         /// Only this definition
         name: Option<String>,
+        /// Not supported: checks run before methods, not here
+        #[arg(long, value_name = "LABEL")]
+        label: Vec<String>,
+        /// Not supported: all methods are looked at
+        #[arg(long, value_name = "METHOD")]
+        method: Option<String>,
     },
     /// Run or show methods
     #[command(subcommand)]
@@ -89,62 +97,9 @@ pub(crate) struct MethodCall {
     pub(crate) instance: Option<String>,
     #[command(flatten)]
     pub(crate) inputs: Inputs,
+    /// Run once for each mapping of inputs on standard input, until one fails
+    #[arg(long, conflicts_with = "input_file")]
+    pub(crate) stdin: bool,
     #[command(flatten)]
-    pub(crate) checks: Checks,
-    #[command(flatten)]
-    pub(crate) reports: Reports,
-}
-
-/// Which checks are left out.
-#[expect(clippy::struct_field_names, reason = "clap makes the names of options of them")]
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Checks {
-    /// Run no checks before methods, but for those that a definition requires
-    #[arg(long)]
-    pub(crate) skip_checks: bool,
-    /// Leave out this check; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub(crate) skip_check: Vec<String>,
-    /// Leave out checks with this label; may be given several times
-    #[arg(long, value_name = "LABEL")]
-    pub(crate) skip_check_label: Vec<String>,
-}
-
-impl Checks {
-    /// True if any are left out.
-    pub(crate) const fn is_any(&self) -> bool {
-        self.skip_checks || !self.skip_check.is_empty() || !self.skip_check_label.is_empty()
-    }
-}
-
-/// Which reports are made.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Reports {
-    /// Make no reports, but for those that a file requires
-    #[arg(long = "skip-reports")]
-    pub(crate) skip_all: bool,
-    /// Leave out this report; may be given several times
-    #[arg(long = "skip-report", value_name = "NAME")]
-    pub(crate) skip: Vec<String>,
-    /// Leave out reports with this label; may be given several times
-    #[arg(long = "skip-report-label", value_name = "LABEL")]
-    pub(crate) skip_labels: Vec<String>,
-    /// Make only this report; may be given several times
-    #[arg(long = "report", value_name = "NAME")]
-    pub(crate) only: Vec<String>,
-    /// Make only reports with this label; may be given several times
-    #[arg(long = "report-label", value_name = "LABEL")]
-    pub(crate) only_labels: Vec<String>,
-}
-
-impl From<&Reports> for ReportOptions {
-    fn from(given: &Reports) -> Self {
-        Self {
-            skip_all: given.skip_all,
-            skip: given.skip.clone(),
-            skip_labels: given.skip_labels.clone(),
-            only: given.only.clone(),
-            only_labels: given.only_labels.clone(),
-        }
-    }
+    pub(crate) wanted: Wanted,
 }

@@ -17,6 +17,12 @@ use crate::{
     visible,
 };
 
+/// What is to be said beside the result, where scripts of swamp read it.
+#[derive(Serialize)]
+struct WarningDocument {
+    warning: String,
+}
+
 /// Writes for people or machines. A reader that goes away is no error: the rest is not written. Whatever text others
 /// wrote is made visible on its way to people ([`visible`]).
 #[derive(Clone, Debug)]
@@ -33,6 +39,7 @@ impl Printer {
     pub(crate) fn new(global: &Global) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let wanted = |is_terminal: bool| match global.color {
+            _ if global.no_color => false,
             Color::Always => true,
             Color::Never => false,
             Color::Auto => is_terminal && !no_color,
@@ -42,6 +49,17 @@ impl Printer {
             quiet: global.quiet,
             color_stdout: wanted(io::stdout().is_terminal()),
             color_stderr: wanted(io::stderr().is_terminal()),
+            closed: Arc::default(),
+        }
+    }
+
+    /// What writes for scripts of swamp before the arguments are known.
+    pub(crate) fn errors_of_swamp() -> Self {
+        Self {
+            json: Some(JsonForm::Swamp),
+            quiet: true,
+            color_stdout: false,
+            color_stderr: false,
             closed: Arc::default(),
         }
     }
@@ -98,16 +116,43 @@ impl Printer {
         }
     }
 
+    /// One JSON document on as many lines as it has.
+    pub(crate) fn indented_document(&self, document: &impl Serialize) {
+        let mut bytes = Vec::new();
+        match document
+            .serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, visible::IndentedJson::default()))
+        {
+            Ok(()) => {
+                bytes.push(b'\n');
+                self.write_bytes(&bytes);
+            }
+            Err(error) => self.error_line(format!("a document cannot be written: {error}")),
+        }
+    }
+
+    /// One JSON document on one line of standard error.
+    pub(crate) fn error_document(&self, document: &impl Serialize) {
+        let mut bytes = Vec::new();
+        match document.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, visible::Json)) {
+            Ok(()) => {
+                bytes.push(b'\n');
+                // Nobody reads it any more if standard error is closed.
+                let _ = io::stderr().lock().write_all(&bytes);
+            }
+            Err(error) => self.error_line(format!("a document cannot be written: {error}")),
+        }
+    }
+
     /// A status verb and what it is about, as `cargo` does it.
     pub(crate) fn status(&self, verb: &str, text: impl Into<Line>) {
-        if !self.quiet {
+        if !self.quiet && !self.is_json_of_swamp() {
             self.error_line(Style::Green.of(format!("{verb:>10}")) + " " + text);
         }
     }
 
     /// A line for people, beside the result.
     pub(crate) fn note(&self, text: impl Into<Line>) {
-        if !self.quiet {
+        if !self.quiet && !self.is_json_of_swamp() {
             self.error_line(text);
         }
     }
@@ -120,6 +165,10 @@ impl Printer {
             Severity::Information => Style::Dim,
         };
         if self.quiet && problem.severity < Severity::Error {
+            return;
+        }
+        if self.is_json_of_swamp() {
+            self.error_document(&WarningDocument { warning: problem.placed_message() });
             return;
         }
         let head = format!("{}[{}]", problem.severity.as_str(), problem.code);
@@ -149,6 +198,11 @@ impl Printer {
         if let Some(hint) = hint {
             self.hint(hint);
         }
+    }
+
+    /// What somebody is asked who sits before the terminal.
+    pub(crate) fn question(&self, question: &str) {
+        self.error_line(format!("{question} [y/N]"));
     }
 
     /// What to do next.

@@ -48,9 +48,16 @@ pub(crate) fn report_text(report: &ReportDocument) -> String {
     }
 }
 
+/// The reports of a step that are worth a line: not the one of which its error says the same.
+pub(crate) fn reports_of(step: &StepDocument) -> impl Iterator<Item = &ReportDocument> {
+    let told = step.error.as_ref().map(|error| error.message.as_str());
+    let message = |report: &ReportDocument| report.error.as_ref().map(|error| error.message.clone());
+    step.reports.iter().filter(move |report| told.is_none() || message(report).as_deref() != told)
+}
+
 /// The reports that are shown while a run goes on: those that somebody wrote, and those that could not be made.
-pub(crate) fn told_reports(reports: &[ReportDocument]) -> impl Iterator<Item = String> {
-    reports.iter().filter(|report| !report.success || built_in(&report.name).is_none()).map(report_text)
+pub(crate) fn told_reports<'a>(reports: impl IntoIterator<Item = &'a ReportDocument>) -> impl Iterator<Item = String> {
+    reports.into_iter().filter(|report| !report.success || built_in(&report.name).is_none()).map(report_text)
 }
 
 /// A status in its colour.

@@ -19,10 +19,12 @@ pub fn of_code(code: Code) -> Option<String> {
     Advice::for_code(code).as_ref().map(text)
 }
 
-/// What helps against what stopped a run or a step: by its own code, else by that of the failure of the type that blocked it.
+/// What helps against what stopped a run or a step: its own advice, else what helps against its code, else against that of the
+/// failure of the type that blocked it.
 #[must_use]
 pub fn of_run_problem(problem: &RunProblem) -> Option<String> {
-    of_code(problem.code).or_else(|| of_code(problem.failure.as_ref()?.code))
+    let own = problem.advice.as_ref().map(text);
+    own.or_else(|| of_code(problem.code)).or_else(|| of_code(problem.failure.as_ref()?.code))
 }
 
 fn command(action: &UserAction) -> String {

@@ -194,16 +194,30 @@ impl DataListDocument {
     /// The items of a model.
     #[must_use]
     pub fn of_model(model: &DataModel, handles: &[DataHandle]) -> Self {
-        Self::new(Some(DataModelDocument::from(model)), None, handles)
+        Self::new(Some(DataModelDocument::from(model)), None, handles, false)
+    }
+
+    /// The items of all models.
+    #[must_use]
+    pub fn of_all(handles: &[DataHandle]) -> Self {
+        let nothing =
+            DataModelDocument { model_id: String::new(), model_name: String::new(), model_type: String::new() };
+        Self::new(Some(nothing), None, handles, true)
     }
 
     /// What a run wrote.
     #[must_use]
     pub fn of_run(run: DataRunDocument, handles: &[DataHandle]) -> Self {
-        Self::new(None, Some(run), handles)
+        Self::new(None, Some(run), handles, true)
     }
 
-    fn new(model: Option<DataModelDocument>, run: Option<DataRunDocument>, handles: &[DataHandle]) -> Self {
+    /// `names_models`: whether each item says whose it is.
+    fn new(
+        model: Option<DataModelDocument>,
+        run: Option<DataRunDocument>,
+        handles: &[DataHandle],
+        names_models: bool,
+    ) -> Self {
         let mut groups: Vec<DataGroupDocument> = Vec::new();
         for handle in handles {
             let kind = handle.tag("type").unwrap_or(handle.kind.as_str()).to_owned();
@@ -217,7 +231,7 @@ impl DataListDocument {
                 streaming: handle.is_streaming,
                 size: handle.size_bytes,
                 created_at: Moment(handle.written_at),
-                model: of_run.then(|| DataModelDocument {
+                model: names_models.then(|| DataModelDocument {
                     model_id: handle.model_id.clone(),
                     model_name: handle.model_name().to_owned(),
                     model_type: handle.model_type.clone(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use mangrove_app::{
-    doctor, scan,
+    doctor, missing_type, scan,
     service::{RunError, ServiceError},
     types::NotReady,
     workflow::StartError,
@@ -74,8 +74,7 @@ impl ErrorReport {
     /// A problem of one name or input, with its place.
     #[must_use]
     pub fn problem(problem: &Problem) -> Self {
-        let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
-        let report = Self::new(Some(problem.code), format!("{place}{}", problem.message));
+        let report = Self::new(Some(problem.code), problem.placed_message());
         Self { hint: problem.advice.as_ref().map(advice::text), ..report }
     }
 
@@ -141,7 +140,14 @@ impl ErrorReport {
     /// A query that no source matches: with a sentence of names that are near, and with what could not be looked into.
     #[must_use]
     pub fn unknown_source(query: &str, nearest: Option<String>, unobservable: &[Problem]) -> Self {
-        let hint = nearest.unwrap_or_else(|| "`mangrove types --all` lists all sources".to_owned());
+        // What it is a query for is not known: a name with a scope is that of a type.
+        let unobservable = if query.starts_with('@') {
+            missing_type::places_of(query, unobservable.to_vec())
+        } else {
+            unobservable.to_vec()
+        };
+        let hint = nearest.or_else(|| missing_type::advice(query, &unobservable).as_ref().map(advice::text));
+        let hint = hint.unwrap_or_else(|| "`mangrove types --all` lists all sources".to_owned());
         let message = format!("no source has the path or type `{query}`");
         let mut report = Self::new(Some(Code::UNKNOWN_NAME), message).advise(hint);
         if !unobservable.is_empty() {

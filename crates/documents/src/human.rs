@@ -58,6 +58,30 @@ pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// Which versions there are, from their numbers in ascending order: `there are the versions 1 and 3 to 7`.
+#[must_use]
+pub fn versions(numbers: &[u32]) -> String {
+    let mut spans: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match spans.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            _ => spans.push((*number, *number)),
+        }
+    }
+    let text = |(first, last): &(u32, u32)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first} to {last}"),
+    };
+    let texts: Vec<String> = spans.iter().map(text).collect();
+    match (numbers, texts.split_last()) {
+        ([only], _) => format!("there is only version {only}"),
+        (_, None) => "there is no version of it".to_owned(),
+        (_, Some((last, []))) => format!("there are the versions {last}"),
+        (_, Some((last, first))) => format!("there are the versions {} and {last}", first.join(", ")),
+    }
+}
+
 /// How long something took, from milliseconds; empty if that is not known.
 #[must_use]
 pub fn elapsed(millis: Option<u64>) -> String {
@@ -93,5 +117,13 @@ mod tests {
         let within_reach = failure(FailureClass::Transient, then.plus(Duration::from_secs(20)));
         assert_eq!(next_retry(&within_reach, then).as_deref(), Some("in 21 s"));
         assert_eq!(next_retry(&failure(FailureClass::Deterministic, then), then), None);
+    }
+
+    #[test]
+    fn versions_are_told_with_those_in_a_row_together() {
+        assert_eq!(versions(&[]), "there is no version of it");
+        assert_eq!(versions(&[3]), "there is only version 3");
+        assert_eq!(versions(&[1, 2]), "there are the versions 1, 2");
+        assert_eq!(versions(&[1, 3, 4, 5]), "there are the versions 1 and 3 to 5");
     }
 }

@@ -10,6 +10,7 @@
 pub mod advice;
 mod api;
 mod approval;
+mod built_in;
 mod data;
 mod doctor;
 mod earlier_run;
@@ -25,7 +26,9 @@ mod moment;
 mod permission_advice;
 mod problem;
 mod problem_details;
+mod reference_error;
 mod reference_run;
+mod reference_validation;
 mod repair;
 mod report;
 mod run;
@@ -34,6 +37,7 @@ mod scan;
 mod schedule;
 mod source;
 mod types;
+mod validation;
 mod vault;
 mod workflow;
 
@@ -44,6 +48,7 @@ pub use self::{
         TransitionDocument, TransitionsDocument, WebhookDocument,
     },
     approval::{ApprovalListDocument, WaitingStepDocument},
+    built_in::BuiltInDocument,
     data::{
         DataDeletedDocument, DataDocument, DataGroupDocument, DataItemDocument, DataListDocument, DataModelDocument,
         DataQueryDocument, DataRunDocument, DataSweepDocument, DataVersionDocument, DataVersionsDocument,
@@ -65,13 +70,15 @@ pub use self::{
     model::{
         CreatedModelDocument, FoundModelDocument, ModelDocument, ModelMethodDocument, ModelSearchDocument,
         ModelTypeDocument, ModelTypeSearchDocument, ModelValidationDocument, ModelValidationsDocument,
-        TypeNameDocument, ValidationDocument,
+        TypeNameDocument,
     },
     moment::Moment,
     permission_advice::{PermissionAdviceDocument, PermissionUseDocument},
     problem::{ProblemDocument, problems},
     problem_details::ProblemDetails,
+    reference_error::{Concern, ReferenceErrorDocument},
     reference_run::{ReferenceCallDocument, ReferenceItem, ReferenceReport, ReferenceRunDocument},
+    reference_validation::{ReferenceValidationDocument, ReferenceValidationsDocument},
     repair::{ActionDocument, RepairDocument, repair_actions},
     report::ReportContentDocument,
     run::{
@@ -87,7 +94,8 @@ pub use self::{
     source::{
         ExplainedDocument, HelperDocument, HistoryDocument, ShippedDocument, SourceDocument, WhyDocument, source_name,
     },
-    types::{BuiltInDocument, DescribeDocument, MethodDocument, TypeDocument, TypesDocument},
+    types::{DescribeDocument, MethodDocument, TypeDocument, TypesDocument},
+    validation::ValidationDocument,
     vault::{
         CreatedVaultDocument, ListedVaultDocument, PutSecretDocument, SecretDocument, VaultDocument, VaultKeysDocument,
         VaultsDocument,

@@ -7,13 +7,16 @@ use mangrove_domain::{
     description::{Description, MethodDescription},
     document::Node,
     json::Json,
-    problem::{Code, Problem, Severity},
+    problem::{Code, Severity},
     type_name::TypeName,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::json;
+use crate::{
+    json,
+    validation::{Subject, ValidationDocument, Warnings, placed, validations},
+};
 
 /// `model create --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -203,20 +206,8 @@ pub struct ModelValidationDocument {
     pub passed: bool,
 }
 
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ValidationDocument {
-    /// What.
-    pub name: String,
-    /// True if nothing of it is wrong.
-    pub passed: bool,
-    /// What is wrong; left out if nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
 /// What is looked at, and which codes of problems belong to it. What belongs to nothing else belongs to the first.
-const VALIDATIONS: [(&str, &[Code]); 6] = [
+const VALIDATIONS: [Subject; 6] = [
     ("Definition", &[]),
     ("Model type", &[Code::UNKNOWN_TYPE]),
     ("Global arguments", &[Code::INVALID_INPUT]),
@@ -227,21 +218,6 @@ const VALIDATIONS: [(&str, &[Code]); 6] = [
 
 impl From<&ExaminedDefinition> for ModelValidationDocument {
     fn from(examined: &ExaminedDefinition) -> Self {
-        let text = |problem: &Problem| {
-            let place = problem.position.as_ref().map_or_else(|| problem.subject.clone(), ToString::to_string);
-            format!("{place}: {}", problem.message)
-        };
-        let errors = |codes: &[Code]| {
-            let is_of_others = |code: Code| VALIDATIONS.iter().any(|(_, others)| others.contains(&code));
-            let belongs = |code: Code| if codes.is_empty() { !is_of_others(code) } else { codes.contains(&code) };
-            let errors = examined.problems.iter().filter(|problem| problem.severity == Severity::Error);
-            errors.filter(|problem| belongs(problem.code)).map(text).collect::<Vec<_>>()
-        };
-        let validations = VALIDATIONS.iter().map(|(name, codes)| {
-            let errors = errors(codes);
-            let error = Some(errors.join("; ")).filter(|text| !text.is_empty());
-            ValidationDocument { name: (*name).to_owned(), passed: error.is_none(), error }
-        });
         let warnings = examined.problems.iter().filter(|problem| problem.severity == Severity::Warning);
         let definition = examined.definition.as_ref();
         Self {
@@ -249,8 +225,8 @@ impl From<&ExaminedDefinition> for ModelValidationDocument {
             model_id: definition.map(|definition| definition.id.clone()),
             model_name: definition.map_or_else(|| examined.file.clone(), |definition| definition.name.value.clone()),
             type_name: definition.map(|definition| definition.type_name.value.to_string()),
-            validations: validations.collect(),
-            warnings: warnings.map(text).collect(),
+            validations: validations(&VALIDATIONS, &examined.problems, Warnings::Apart),
+            warnings: warnings.map(placed).collect(),
             passed: examined.is_valid(),
         }
     }

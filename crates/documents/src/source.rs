@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    built_in::BuiltInDocument,
     failure::FailureDocument,
     moment::Moment,
     problem::{ProblemDocument, problems},
@@ -147,6 +148,9 @@ pub struct WhyDocument {
     pub sources: Vec<ExplainedDocument>,
     /// The files that are meant and are no sources themselves.
     pub helpers: Vec<HelperDocument>,
+    /// The type that comes with the program, if that is meant; left out if not.
+    #[serde(default, rename = "builtIn", skip_serializing_if = "Option::is_none")]
+    pub built_in: Option<BuiltInDocument>,
 }
 
 impl WhyDocument {
@@ -158,6 +162,7 @@ impl WhyDocument {
             query: query.to_owned(),
             sources: answer.explanations.iter().map(ExplainedDocument::from).collect(),
             helpers: answer.helpers.iter().map(HelperDocument::from).collect(),
+            built_in: answer.built_in.map(|description| BuiltInDocument::from(description.as_ref())),
         }
     }
 }

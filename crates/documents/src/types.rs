@@ -12,6 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
+    built_in::{BuiltInDocument, MODEL},
     json,
     source::{ShippedDocument, indexed_type, source_name},
 };
@@ -54,31 +55,6 @@ impl TypesDocument {
     #[must_use]
     pub fn page(self, next: Option<String>) -> Self {
         Self { next, ..self }
-    }
-}
-
-/// The kind of what comes with the program.
-const MODEL: &str = "model";
-
-/// A model type that comes with the program, in `types`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct BuiltInDocument {
-    /// `model`.
-    pub kind: String,
-    /// The type.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// Its version.
-    pub version: Option<String>,
-}
-
-impl From<&Description> for BuiltInDocument {
-    fn from(description: &Description) -> Self {
-        Self {
-            kind: MODEL.to_owned(),
-            type_name: description.type_name.to_string(),
-            version: description.version.as_deref().map(str::to_owned),
-        }
     }
 }
 

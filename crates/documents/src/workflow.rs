@@ -1,6 +1,6 @@
 //! Workflows.
 
-use mangrove_app::workflow::{Library, LibrarySchedules, library::BrokenWorkflow};
+use mangrove_app::workflow::{BrokenFile, Library, LibrarySchedules};
 use mangrove_domain::{problem::Problem, time::Timestamp, workflow::Workflow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -102,7 +102,7 @@ const fn usable() -> bool {
     true
 }
 
-fn broken_workflow(library: &Library, broken: &BrokenWorkflow) -> ListedWorkflowDocument {
+fn broken_workflow(library: &Library, broken: &BrokenFile) -> ListedWorkflowDocument {
     let stem = broken.file.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
     ListedWorkflowDocument {
         name: broken.name.clone().unwrap_or_else(|| stem.to_owned()),

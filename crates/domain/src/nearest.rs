@@ -5,6 +5,9 @@ use strsim::osa_distance;
 /// Names longer than this many characters are compared by their first ones only, so that input cannot buy time.
 const COMPARED_CHARACTERS: usize = 256;
 
+/// Up to this length, one edit is near: half of a short word makes another one.
+const SHORT: usize = 4;
+
 /// From this length on, a third of a name is rounded down: words of one language share that many letters by chance.
 const LONG: usize = 7;
 
@@ -20,7 +23,11 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, ma
             let offered = folded(candidate);
             let (length, other) = (wanted.chars().count(), offered.chars().count());
             let longer = length.max(other);
-            let bound = if longer < LONG { longer.div_ceil(3) } else { longer / 3 };
+            let bound = match longer {
+                0..=SHORT => 1,
+                short if short < LONG => short.div_ceil(3),
+                long => long / 3,
+            };
             if length.abs_diff(other) > bound {
                 return None;
             }
@@ -68,6 +75,7 @@ mod tests {
         let known = ["dependsOn", "description", "driver", "steps"];
         assert_eq!(nearest("dependOn", known, 3), ["dependsOn"]);
         assert_eq!(nearest("step", known, 3), ["steps"]);
+        assert!(nearest("nope", ["name"], 3).is_empty(), "two of four letters");
         assert!(nearest("concurrency", known, 3).is_empty());
         assert!(nearest("persona", ["version"], 3).is_empty(), "three of seven letters");
         assert!(nearest("sunoVersion", ["version"], 3).is_empty());

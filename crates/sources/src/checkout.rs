@@ -123,7 +123,7 @@ fn open(
     let places = ["", "extension", EXTENSIONS_DIRECTORY].map(|below| directory.join(below));
     let root = places.into_iter().find(|place| place.join(MANIFEST).is_file()).ok_or_else(|| {
         let message = format!("{} holds no {MANIFEST}, which an extension is pulled by", directory.display());
-        Fault::environment(Code::INVALID_DOCUMENT, "checkout", message)
+        Fault::environment(Code::PACKAGE_MALFORMED, "checkout", message)
     })?;
     let io = |error: std::io::Error| mangrove_fs::faults::io_fault(mangrove_fs::faults::Operation::List, &root, &error);
     let root = root.canonicalize().map_err(io)?;

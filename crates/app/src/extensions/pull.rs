@@ -79,7 +79,7 @@ impl Extensions {
         };
         let mut found = self.with_needed(root, &locked.lockfile, &outages).await?;
         for _ in 0..TRIES {
-            if let Some(pulled) = self.put_in_place(&found, locked, request.is_forced).await? {
+            if let Some(pulled) = self.put_in_place(&found, locked, request).await? {
                 return Ok(pulled);
             }
             locked = self.locked().await?;
@@ -206,7 +206,7 @@ impl Extensions {
         &self,
         found: &Found,
         locked: Locked,
-        is_forced: bool,
+        request: &PullRequest,
     ) -> Result<Option<Vec<PulledExtension>>, ExtensionError> {
         let Locked { text, mut lockfile } = locked;
         let now = self.clock.now().to_string();
@@ -240,13 +240,19 @@ impl Extensions {
             replaced.push(old);
         }
         // What lies in which directory is only known once all of them are named.
-        for ((obtained, _), old) in found.iter().zip(replaced) {
+        for ((obtained, needed_by), old) in found.iter().zip(replaced) {
             let package = &obtained.package;
             let name = package.manifest.name.as_str();
             let nested = lockfile.nested(name);
             refuse_files_of_others(package, &nested)?;
-            if !is_forced && let Some(there) = self.ports.pulled.contents(name, &nested).await? {
-                refuse_changed(obtained, old.as_ref(), &there)?;
+            if !request.is_forced
+                && let Some(there) = self.ports.pulled.contents(name, &nested).await?
+            {
+                let wanted = match &request.wanted {
+                    Wanted::Local(path) if needed_by.is_none() => path.display().to_string(),
+                    Wanted::Local(_) | Wanted::Registry { .. } => name.to_owned(),
+                };
+                refuse_changed(obtained, old.as_ref(), &there, wanted)?;
             }
             let files = package.files.clone();
             update.places.push(Placement { name: name.to_owned(), files, nested, only_missing: false });
@@ -282,7 +288,13 @@ pub(super) fn refuse_files_of_others(package: &Package, nested: &[String]) -> Re
 
 /// What somebody has changed is not thrown away, unless it is said. What an interrupted pull has put in place already is
 /// no change.
-fn refuse_changed(obtained: &Obtained, entry: Option<&LockEntry>, there: &PulledFiles) -> Result<(), ExtensionError> {
+/// `wanted` is what was asked for: its name, or where it lies.
+fn refuse_changed(
+    obtained: &Obtained,
+    entry: Option<&LockEntry>,
+    there: &PulledFiles,
+    wanted: String,
+) -> Result<(), ExtensionError> {
     let PulledFiles { files, others, .. } = there;
     let package = &obtained.package;
     let digests = package.digests();
@@ -292,7 +304,7 @@ fn refuse_changed(obtained: &Obtained, entry: Option<&LockEntry>, there: &Pulled
         return Ok(());
     }
     let name = package.manifest.name.as_str();
-    Err(changed(name, entry, there, UserAction::PullExtension { name: name.to_owned(), is_forced: true }).into())
+    Err(changed(name, entry, there, UserAction::PullExtension { name: wanted, is_forced: true }).into())
 }
 
 /// The problem of files that are not as they were pulled.

@@ -129,10 +129,13 @@ pub(super) fn provenance(call: &Invocation<'_>, callee: &Callee) -> Provenance {
 fn blocked(not_ready: &NotReady, now: Timestamp) -> RunProblem {
     let message = format!("{}; {}", not_ready.headline(), not_ready.reason());
     let of_ours = not_ready.fault.clone().map(|fault| Failure::record(None, fault, now, 0.0));
+    // What helps where a type is claimed and failed, its failure says.
+    let advice = (not_ready.code() == Code::UNKNOWN_TYPE).then(|| not_ready.advice());
     RunProblem {
         code: not_ready.code(),
         message: lines::shortened(message, MESSAGE_CHARACTERS),
         blocked_by: Some(not_ready.type_name.to_string()),
         failure: of_ours.or_else(|| not_ready.failure.clone()),
+        advice,
     }
 }

@@ -135,8 +135,8 @@ impl Definitions {
                 self.with_arguments(wanted, definition, digest).await
             }
             Err(wrong) => {
-                let advice = wrong.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
-                Err(problem(wrong.code, format!("{at}: {}{advice}", wrong.message)))
+                let message = format!("{at}: {}", wrong.placed_message());
+                Err(problem(wrong.code, message).advise_if(wrong.advice))
             }
         }
     }

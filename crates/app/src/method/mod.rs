@@ -463,5 +463,5 @@ pub(crate) fn cancelled() -> RunProblem {
 /// Why something did not succeed. Whatever a method throws is part of the record, but not without bound.
 pub(crate) fn problem(code: Code, message: String) -> RunProblem {
     let message = lines::shortened(message, MESSAGE_CHARACTERS);
-    RunProblem { code, message, blocked_by: None, failure: None }
+    RunProblem::new(code, message)
 }

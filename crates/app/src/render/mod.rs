@@ -229,6 +229,10 @@ impl Renderer<'_> {
             kind: ExpressionErrorKind::Failed,
         };
         let parsed = read.parsed.as_ref();
+        // What is a call of a vault was taken out before it was parsed.
+        if parsed.references().iter().any(|path| path.first().is_some_and(|root| root == "vault")) {
+            return Err(failed("`vault.get` takes two names: of a vault, and of a secret in it".to_owned()));
+        }
         let secrets = Placeholders::default();
         for VaultCall { vault, key, .. } in &read.calls {
             let secret = self.secrets.get(vault, key).await;
@@ -302,10 +306,5 @@ fn has_expression(node: &Node) -> bool {
 }
 
 fn problem(position: &Position, message: &str) -> RunProblem {
-    RunProblem {
-        code: Code::INVALID_EXPRESSION,
-        message: format!("{position}: {message}"),
-        blocked_by: None,
-        failure: None,
-    }
+    RunProblem::new(Code::INVALID_EXPRESSION, format!("{position}: {message}"))
 }

@@ -252,7 +252,12 @@ impl Environment {
     /// The problem with its message masked.
     #[must_use]
     pub fn mask_problem(&self, problem: RunProblem) -> RunProblem {
-        RunProblem { message: self.mask(&problem.message), ..problem }
+        // A secret in a name that is advised would be one in a command that somebody copies.
+        let advice = problem.advice.filter(|advice| {
+            let text = advice.to_string();
+            self.mask(&text) == text
+        });
+        RunProblem { message: self.mask(&problem.message), advice, ..problem }
     }
 }
 

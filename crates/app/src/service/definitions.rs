@@ -16,6 +16,7 @@ use mangrove_domain::{
 
 use super::{base::Service, documents::ValidateError, error::ServiceError};
 use crate::{
+    builtin,
     method::{arguments, model_kind},
     types::{NotReady, Types as _},
     workflow::validate,
@@ -81,6 +82,9 @@ impl Service {
     /// # Errors
     /// Why it cannot be used.
     pub async fn model_type(&self, type_name: &TypeName) -> Result<Arc<Description>, NotReady> {
+        if let Some(description) = builtin::model(type_name) {
+            return Ok(Arc::clone(description));
+        }
         let kind = model_kind();
         match self.types.ready(&kind, type_name).await {
             Ok(ready) => Ok(ready.description),
@@ -100,7 +104,9 @@ impl Service {
         let index = self.types().await?;
         let kind = model_kind();
         let rows = index.rows().filter(|row| row.kind == kind && row.is_resolvable());
-        let mut names: Vec<String> = rows.filter_map(|row| row.type_name().map(ToString::to_string)).collect();
+        let built_in = builtin::types().iter().map(|description| description.type_name.to_string());
+        let known = rows.filter_map(|row| row.type_name().map(ToString::to_string));
+        let mut names: Vec<String> = known.chain(built_in).collect();
         names.sort();
         names.dedup();
         Ok(names)

@@ -69,6 +69,7 @@ impl Service {
             let counts = |unusable: &DatabaseFault| unusable.opens || unusable.database != Database::Catalog;
             found.extend(unusable.filter(counts).map(|it| doctor::unusable(it.database.file_name(), &it.fault)));
         }
+        found.extend(self.vault_problems().await);
         // A tree that cannot be looked at says so when it is surveyed.
         let external = self.scanner.ports().tree.workflows().await.unwrap_or_default();
         let documents = match self.load_library(external).await {

@@ -93,7 +93,10 @@ impl Service {
         let named = types_of(&library, workflow.map(Arc::as_ref));
         let types = self.refreshed_types(&named, &library.reports()).await?;
         let problems = match workflow {
-            None => validate::validate(&library, self.tools(&types)),
+            None => {
+                let found = validate::validate(&library, self.tools(&types));
+                found.into_iter().chain(self.vault_problems().await).collect()
+            }
             Some(workflow) => validate::validate_workflow(&library, workflow, self.tools(&types)),
         };
         Ok(Validation { problems })

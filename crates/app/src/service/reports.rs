@@ -66,6 +66,16 @@ pub enum ReportError {
         /// The names of the reports that are kept.
         known: Vec<String>,
     },
+    /// It is kept, but not in this version.
+    #[error("no version {version} of the report `{report}` is kept")]
+    NoVersion {
+        /// Its name.
+        report: String,
+        /// The version that was asked for.
+        version: u32,
+        /// The versions that are kept, in ascending order.
+        kept: Vec<u32>,
+    },
     /// More than one could be meant.
     #[error("more than one report `{report}` is kept")]
     Several {
@@ -133,8 +143,11 @@ impl Service {
         }
         let version = query.version.unwrap_or(newest.version);
         let place = |name: String| DataPlace { model_id: newest.model_id.clone(), name };
-        let Some((handle, text)) = self.data_item(&place(newest.name.clone()), Some(version)).await? else {
-            return Err(ReportError::None { report, known });
+        let text_place = place(newest.name.clone());
+        let Some((handle, text)) = self.data_item(&text_place, Some(version)).await? else {
+            let mut kept: Vec<u32> = self.data_versions(&text_place).await?.iter().map(|kept| kept.version).collect();
+            kept.sort_unstable();
+            return Err(ReportError::NoVersion { report, version, kept });
         };
         let json_place = place(json_name(&newest.name));
         let version = json_version(&handle, &self.data_versions(&json_place).await?);

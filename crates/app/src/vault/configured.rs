@@ -17,8 +17,10 @@ const ENDINGS: [&str; 2] = [".yaml", ".yml"];
 pub struct ConfiguredVaults {
     /// The vaults in the order of their files; one that lies in the old place too is listed once.
     pub vaults: Vec<VaultConfiguration>,
-    /// What is wrong, in the order of files.
+    /// What is wrong, in the order of files. Nothing of it is more than a warning: each file costs only its own vault.
     pub problems: Vec<Problem>,
+    /// The files of which no vault came.
+    broken: Vec<String>,
 }
 
 impl ConfiguredVaults {
@@ -62,22 +64,44 @@ impl ConfiguredVaults {
             Ok(text) => text?,
             Err(error) => {
                 let message = format!("cannot be read: {}", error.fault);
-                self.problems.push(Problem::error(error.fault.code, path.to_owned(), message));
+                self.lose(path, vec![Problem::warning(error.fault.code, path.to_owned(), message)]);
                 return None;
             }
         };
         match documents.parse(path, &text) {
             Ok(document) => {
                 let parsed = vault::parse(&document);
-                self.problems.extend(parsed.problems);
-                parsed.value
+                match parsed.value {
+                    Some(vault) => {
+                        self.problems.extend(parsed.problems);
+                        Some(vault)
+                    }
+                    None => {
+                        self.lose(path, parsed.problems);
+                        None
+                    }
+                }
             }
             Err(error) => {
-                let problem = Problem::error(Code::MALFORMED_DOCUMENT, path.to_owned(), error.message);
-                self.problems.push(problem.at(error.position));
+                let problem = Problem::warning(Code::MALFORMED_DOCUMENT, path.to_owned(), error.message);
+                self.lose(path, vec![problem.at(error.position)]);
                 None
             }
         }
+    }
+
+    /// Goes on without what is in a file.
+    fn lose(&mut self, path: &str, problems: Vec<Problem>) {
+        self.problems.extend(problems.into_iter().map(|problem| Problem { severity: Severity::Warning, ..problem }));
+        self.broken.push(path.to_owned());
+    }
+
+    /// The same without the vaults that nobody can open; `why` says of each why not.
+    #[must_use]
+    pub fn without(mut self, why: &[(String, Problem)]) -> Self {
+        self.vaults.retain(|vault| !why.iter().any(|(file, _)| *file == vault.file));
+        self.problems.extend(why.iter().map(|(_, problem)| problem.clone()));
+        self
     }
 
     /// The vault of this name: the first one, where several have it.
@@ -97,7 +121,7 @@ impl ConfiguredVaults {
                 format!("known vaults: {}", first.join(", "))
             }
         });
-        if let Some(broken) = self.problems.iter().find(|problem| problem.severity == Severity::Error) {
+        if let Some(broken) = self.problems.iter().find(|problem| self.broken.contains(&problem.subject)) {
             advice = format!("{advice}; it may be in {}, which cannot be used: {}", broken.subject, broken.message);
         }
         Err(Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown vault `{name}`")).advise(advice))

@@ -6,7 +6,6 @@ use std::{
 };
 
 use mangrove_domain::{
-    advice::UserAction,
     definition::{self, Definition, Place},
     digest::Digest,
     document::Document,
@@ -20,8 +19,8 @@ use mangrove_domain::{
 
 use super::{
     definitions,
-    files::{is_named_so, line_of, no_workflow, text_at},
-    named::{find, first_before, is_in, repeated, shared},
+    files::{BrokenFile, is_named_so, no_workflow, text_at},
+    named::{first_before, is_in, repeated, shared},
 };
 
 const ENDINGS: [&str; 2] = [".yaml", ".yml"];
@@ -64,7 +63,9 @@ pub struct Library {
     /// The workflows in the order of their files, those that share a name too.
     pub workflows: Vec<Arc<Workflow>>,
     /// The files of workflows that cannot be used.
-    pub broken_workflows: Vec<BrokenWorkflow>,
+    pub broken_workflows: Vec<BrokenFile>,
+    /// The files of definitions that cannot be used.
+    pub broken_definitions: Vec<BrokenFile>,
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
     digests: HashMap<String, Digest>,
@@ -76,19 +77,6 @@ pub struct Library {
     other_files: HashMap<String, Problem>,
     /// Roots that could not be looked into, and files that could not be read.
     unobservable: HashSet<String>,
-}
-
-/// The file of a workflow that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokenWorkflow {
-    /// The file, as people name it.
-    pub file: String,
-    /// Where its root comes from.
-    pub origin: Origin,
-    /// What it says that its name is.
-    pub name: Option<String>,
-    /// What it says that its identifier is.
-    pub id: Option<String>,
 }
 
 impl Library {
@@ -145,9 +133,11 @@ impl Library {
             let found = places.iter().find_map(|(directory, place)| Some((below(directory)?, *place)));
             let (below, place) = found.unwrap_or((&path, Place::Written));
             let path_type = below.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            let Some(text) = self.text_of(files, &path).await else { continue };
             let parse = |document: &Document| definition::parse(document, path_type.as_deref());
-            if let Some(definition) = self.read(files, documents, &path, parse).await {
-                self.definitions.push(Arc::new(Definition { place, ..definition }));
+            match self.parse(documents, &path, &text, parse) {
+                Some(definition) => self.definitions.push(Arc::new(Definition { place, ..definition })),
+                None => self.broken_definitions.push(BrokenFile::new(documents, &path, &text, Origin::Local)),
             }
         }
         self.definition_directories = directories.into_iter().map(str::to_owned).collect();
@@ -158,8 +148,11 @@ impl Library {
     pub fn add_automatic(&mut self, documents: &dyn Documents, texts: Vec<DefinitionText>) {
         for DefinitionText { file, text } in texts {
             let parse = |document: &Document| definition::parse(document, None);
-            if let Some(definition) = self.parse(documents, &file, &text, parse) {
-                self.definitions.push(Arc::new(Definition { place: Place::Automatic, ..definition }));
+            match self.parse(documents, &file, &text, parse) {
+                Some(definition) => {
+                    self.definitions.push(Arc::new(Definition { place: Place::Automatic, ..definition }));
+                }
+                None => self.broken_definitions.push(BrokenFile::new(documents, &file, &text, Origin::Local)),
             }
             self.definition_directories.push(file);
         }
@@ -222,24 +215,7 @@ impl Library {
             self.workflows.push(Arc::new(Workflow { origin, ..workflow }));
             return;
         }
-        let document = documents.parse(path, text).ok();
-        let said = |key: &str| match &document {
-            Some(document) => text_at(document, key),
-            None => line_of(text, key),
-        };
-        let broken = BrokenWorkflow { file: path.to_owned(), origin, name: said("name"), id: said("id") };
-        self.broken_workflows.push(broken);
-    }
-
-    async fn read<T>(
-        &mut self,
-        files: &dyn RepositoryFiles,
-        documents: &dyn Documents,
-        path: &str,
-        parse: impl Fn(&Document) -> Parsed<T>,
-    ) -> Option<T> {
-        let text = self.text_of(files, path).await?;
-        self.parse(documents, path, &text, parse)
+        self.broken_workflows.push(BrokenFile::new(documents, path, text, origin));
     }
 
     async fn text_of(&mut self, files: &dyn RepositoryFiles, path: &str) -> Option<String> {
@@ -285,49 +261,6 @@ impl Library {
                 None
             }
         }
-    }
-
-    /// The definition of this name, else of this identifier.
-    ///
-    /// # Errors
-    /// The [`Problem`] that there is none, or that two files share its name or identifier.
-    pub fn definition(&self, name: &str) -> Result<&Arc<Definition>, Problem> {
-        definitions::find(&self.definitions, name).map_err(|problem| with_broken(problem, self.broken(false)))
-    }
-
-    /// The workflow of this name, else of this identifier.
-    ///
-    /// # Errors
-    /// The [`Problem`] that there is none, that two files share its name or identifier, or what is wrong with its file.
-    pub fn workflow(&self, name: &str) -> Result<&Arc<Workflow>, Problem> {
-        find(&self.workflows, name).map_err(|problem| {
-            let broken = self.broken_workflow(name).filter(|_| problem.code == Code::UNKNOWN_NAME);
-            let wrong = broken.and_then(|broken| self.first_error(&broken.file));
-            wrong.cloned().unwrap_or_else(|| with_broken(problem, self.broken(true)))
-        })
-    }
-
-    /// The file that says that it is the workflow of this name, else of this identifier, and cannot be used.
-    #[must_use]
-    pub fn broken_workflow(&self, name: &str) -> Option<&BrokenWorkflow> {
-        let by_name = self.broken_workflows.iter().find(|broken| broken.name.as_deref() == Some(name));
-        by_name.or_else(|| self.broken_workflows.iter().find(|broken| broken.id.as_deref() == Some(name)))
-    }
-
-    /// The files of workflows, or of definitions, that cannot be used, those of this repository before others, and what says
-    /// why.
-    fn broken(&self, of_workflows: bool) -> (Vec<&str>, UserAction) {
-        let is_broken = |known: &&Problem| {
-            let is_wrong = known.severity == Severity::Error && known.code != Code::AMBIGUOUS_NAME;
-            is_wrong && !self.is_of_trigger(known) && self.is_of_definitions(known) != of_workflows
-        };
-        let mut files: Vec<&str> = self.own_problems().filter(is_broken).map(|known| known.subject.as_str()).collect();
-        let action = if files.is_empty() { UserAction::ListWorkflows } else { UserAction::ValidateWorkflows };
-        if files.is_empty() && of_workflows {
-            files = self.problems.iter().filter(is_broken).map(|known| known.subject.as_str()).collect();
-        }
-        files.dedup();
-        (files, action)
     }
 
     /// The definitions that can be used by their name.
@@ -379,19 +312,8 @@ impl Library {
         self.problems.iter().filter(|problem| !self.is_of_definitions(problem))
     }
 
-    /// What else is to be said of a name that cannot be used: what is wrong with its file beside the first error, or which
-    /// roots cannot be looked into.
-    #[must_use]
-    pub fn hiding_problems<'a>(&'a self, wrong: &'a Problem) -> Vec<&'a Problem> {
-        if wrong.code == Code::UNKNOWN_NAME {
-            return self.unobservable_problems().collect();
-        }
-        let is_broken = self.broken_workflows.iter().any(|broken| broken.file == wrong.subject);
-        self.problems_of(&wrong.subject).filter(|problem| is_broken && *problem != wrong).collect()
-    }
-
     /// True for what is wrong with the trigger of a workflow, which can be run all the same.
-    fn is_of_trigger(&self, problem: &Problem) -> bool {
+    pub(super) fn is_of_trigger(&self, problem: &Problem) -> bool {
         self.workflows.iter().any(|workflow| workflow.is_trigger_broken && workflow.file == problem.subject)
     }
 
@@ -471,20 +393,4 @@ impl Library {
     pub fn problems_of<'a>(&'a self, file: &'a str) -> impl Iterator<Item = &'a Problem> {
         self.problems.iter().filter(move |problem| problem.subject == file)
     }
-}
-
-/// A name that nothing has may stand in a file that cannot be used: the advice says so.
-fn with_broken(mut problem: Problem, (files, list): (Vec<&str>, UserAction)) -> Problem {
-    if let Some(first) = files.first().filter(|_| problem.code == Code::UNKNOWN_NAME) {
-        let place = match files.len() - 1 {
-            0 => format!("it may be in {first}, which cannot be used: see "),
-            others => format!("it may be in {first} or one of {others} more files that cannot be used: see "),
-        };
-        let advice = match problem.advice.take() {
-            Some(advice) => advice.and("; ").and(place),
-            None => place.into(),
-        };
-        problem.advice = Some(advice.and(list));
-    }
-    problem
 }

@@ -7,6 +7,7 @@ mod files;
 pub mod inputs;
 pub mod known;
 pub mod library;
+mod lookup;
 mod named;
 pub mod routes;
 pub mod run;
@@ -15,6 +16,7 @@ pub mod validate;
 
 pub use catalogue::{Claim, TypeCatalogue};
 pub use events::{Observer, RunChange, RunEvent, Silent, replay};
+pub use files::BrokenFile;
 pub use known::CatalogTypes;
 pub use library::Library;
 pub use routes::LibraryWebhooks;

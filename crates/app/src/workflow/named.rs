@@ -10,13 +10,23 @@ use mangrove_domain::{
     workflow::Workflow,
 };
 
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
-    let hint = nearest::hint(name, known.clone()).or_else(|| {
-        let first: Vec<&str> = known.take(10).collect();
-        let list = format!("known {what}s: {}", first.join(", "));
-        Some(if first.is_empty() { format!("the repository has no {what}s") } else { list })
+/// `broken` are the names of those whose files cannot be used.
+fn unknown<'a>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    broken: impl Iterator<Item = &'a str> + Clone,
+) -> Problem {
+    let hint = nearest::hint(name, known.clone().chain(broken.clone())).unwrap_or_else(|| {
+        let broken = broken.map(|name| format!("{name} (its file cannot be used)"));
+        let first: Vec<String> = known.map(str::to_owned).chain(broken).take(10).collect();
+        if first.is_empty() {
+            format!("the repository has no {what}s")
+        } else {
+            format!("known {what}s: {}", first.join(", "))
+        }
     });
-    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown {what} `{name}`")).advise_if(hint)
+    Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown {what} `{name}`")).advise(hint)
 }
 
 /// What has a name and an identifier of its own.
@@ -49,12 +59,20 @@ impl Named for Workflow {
     }
 }
 
-pub(super) fn find<'a, T: Named>(all: &'a [Arc<T>], name: &str) -> Result<&'a Arc<T>, Problem> {
+/// The one of this name, else of this identifier; `broken` are the names of those whose files cannot be used.
+///
+/// # Errors
+/// There is none, or it is not clear which one is meant.
+pub(super) fn find<'a, T: Named>(
+    all: &'a [Arc<T>],
+    name: &str,
+    broken: impl Iterator<Item = &'a str> + Clone,
+) -> Result<&'a Arc<T>, Problem> {
     // The first in the order of their origins.
     let by_name = all.iter().filter(|known| known.name().value == name).min_by_key(|known| known.origin());
     let by_id = || all.iter().filter(|known| known.id() == name).min_by_key(|known| known.origin());
     let Some(found) = by_name.or_else(by_id) else {
-        return Err(unknown(T::WHAT, name, all.iter().map(|known| known.name().value.as_str())));
+        return Err(unknown(T::WHAT, name, all.iter().map(|known| known.name().value.as_str()), broken));
     };
     match shadowed(all, found).or_else(|| ambiguous(all, found)) {
         None => Ok(found),

@@ -103,7 +103,7 @@ pub(crate) struct DataDelete {
     /// Show what would be removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do not ask; nothing is asked anyway
+    /// Do not ask on a terminal
     #[arg(short = 'y', long, visible_short_alias = 'f', visible_alias = "force")]
     pub(crate) yes: bool,
 }

@@ -15,11 +15,12 @@ pub(crate) use self::{
     extension::Extension,
     report::{Report, ReportGet},
     vault::Vault,
-    workflow::{Decision, History, Severity, Wanted, Workflow},
+    workflow::{Decision, History, Workflow},
 };
 pub(crate) use crate::{
     inputs::Inputs,
-    model_args::{Checks, Method, MethodCall, Model, ModelType, Reports},
+    model_args::{Method, MethodCall, Model, ModelType},
+    run_args::{Checks, Severity, Wanted},
 };
 
 /// Finds, builds and runs the TypeScript extensions of a repository.
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// The repository; if not given, the nearest one at or above the current directory
-    #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_REPO")]
+    #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_REPO", visible_alias = "repo-dir")]
     pub(crate) repo: Option<PathBuf>,
     /// Keep the state here instead of in `.mangrove/` of the repository
     #[arg(long, global = true, value_name = "DIR", env = "MANGROVE_STATE_DIR")]
@@ -56,9 +57,18 @@ pub(crate) struct Global {
     /// Print more; given twice, print everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Print lines for people, as is usual without this
+    #[arg(long, global = true, conflicts_with = "json")]
+    pub(crate) log: bool,
+    /// Print what is logged from this level on
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
     /// When to use colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+    /// Use no colour: `--color never`
+    #[arg(long, global = true, conflicts_with = "color")]
+    pub(crate) no_color: bool,
     /// Use cached packages only, never the network
     #[arg(long, global = true, env = "MANGROVE_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) offline: bool,
@@ -99,6 +109,36 @@ pub(crate) enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// From which level on is told what is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Everything
+    Trace,
+    /// What developers look for
+    Debug,
+    /// What is done
+    Info,
+    /// What should be looked at
+    #[value(alias = "warning")]
+    Warn,
+    /// What failed
+    #[value(alias = "fatal")]
+    Error,
+}
+
+impl LogLevel {
+    /// The word that a filter has for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Trace => "trace",
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+            LogLevel::Error => "error",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

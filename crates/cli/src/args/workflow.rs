@@ -1,11 +1,8 @@
 //! `mangrove workflow …`
 
-use std::{path::PathBuf, time::Duration};
+use clap::{Args, Subcommand};
 
-use clap::{Args, Subcommand, ValueEnum};
-use mangrove_domain::time::parse_duration;
-
-use super::{Checks, Inputs, Reports};
+use super::{Inputs, Wanted};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Workflow {
@@ -106,53 +103,4 @@ pub(crate) struct Decision {
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-}
-
-/// What is wanted of a run, beside its inputs.
-#[derive(Debug, Default, Args)]
-pub(crate) struct Wanted {
-    /// A label of the run; may be given several times
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub(crate) tags: Vec<(String, String)>,
-    /// End the run as cancelled after this time: seconds, or a duration such as 30s, 5m or 1h
-    #[arg(long, value_name = "DURATION", value_parser = time_limit)]
-    pub(crate) timeout: Option<Duration>,
-    /// Let the run fail only for assertions that are at least this severe
-    #[arg(long, value_name = "SEVERITY")]
-    pub(crate) fail_on: Option<Severity>,
-    /// Report the assertions as `JUnit` XML, on standard output unless `--out` names a file
-    #[arg(long)]
-    pub(crate) junit: bool,
-    /// Where to write that report
-    #[arg(long, value_name = "FILE", requires = "junit")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) checks: Checks,
-    #[command(flatten)]
-    pub(crate) reports: Reports,
-}
-
-/// How bad it is if an assertion does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Severity {
-    /// Good to know
-    Low,
-    /// To be looked at
-    Medium,
-    /// Wrong
-    High,
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("expected KEY=VALUE".to_owned()),
-    }
-}
-
-fn time_limit(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
-    seconds
-        .or_else(|| parse_duration(text))
-        .ok_or_else(|| "expected seconds, or a duration such as 90s, 5m or 1h".to_owned())
 }

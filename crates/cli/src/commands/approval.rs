@@ -45,7 +45,7 @@ pub(crate) async fn decide(context: &Context, given: args::Decision, approved: b
     let args::Decision { name, step, run, reason } = given;
     let environment = context.environment();
     let who = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|variable| environment.get(*variable));
-    let decided_by = who.filter(|who| !who.is_empty()).map_or_else(|| "unknown".to_owned(), Clone::clone);
+    let decided_by = who.filter(|who| !who.is_empty()).map_or_else(user_of_the_process, Clone::clone);
     let decide = DecideRun {
         workflow: name,
         step: step.clone(),
@@ -78,6 +78,14 @@ pub(crate) async fn decide(context: &Context, given: args::Decision, approved: b
     Ok(Exit::Done)
 }
 
+/// What the system knows of who runs the command, where no variable has a name: a number.
+fn user_of_the_process() -> String {
+    #[cfg(unix)]
+    return format!("user {}", rustix::process::getuid().as_raw());
+    #[cfg(not(unix))]
+    "unknown".to_owned()
+}
+
 pub(crate) async fn resume(
     context: &Context,
     name: String,
@@ -85,6 +93,7 @@ pub(crate) async fn resume(
     from: Option<String>,
     (given, wanted): (&args::Inputs, &args::Wanted),
 ) -> Result<Exit, CommandError> {
+    running::refuse_copies(wanted)?;
     let service = context.open(None)?;
     let inputs = running::inputs(context, given)?;
     let resume = ResumeRun { workflow: name, run, from, inputs, options: running::options(wanted) };

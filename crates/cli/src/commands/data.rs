@@ -1,5 +1,7 @@
 //! `mangrove data`: what methods have written.
 
+use std::io::IsTerminal as _;
+
 use mangrove_app::{
     data::RecordsError,
     service::{Access, DataModel, DataPlace, Service},
@@ -37,7 +39,11 @@ pub(crate) async fn get(context: &Context, given: &args::DataGet) -> Result<Exit
             let model = known_model(&service, model).await?;
             let newest = written.iter().rev().find(|handle| handle.model_id == model.id && handle.name == *name);
             Some(newest.map(|handle| handle.version).ok_or_else(|| {
-                CommandError::no(None, format!("the run {} wrote no `{name}` of `{}`", run.id, model.name), None)
+                CommandError::no(
+                    Some(Code::UNKNOWN_ITEM),
+                    format!("the run {} wrote no `{name}` of `{}`", run.id, model.name),
+                    None,
+                )
             })?)
         }
     };
@@ -139,8 +145,7 @@ async fn models(context: &Context, service: &Service, kind: Option<&str>) -> Res
         all.extend(handles);
     }
     if context.printer.is_json() {
-        let everything = DataModel { id: String::new(), name: String::new(), type_name: String::new() };
-        context.printer.document(&DataListDocument::of_model(&everything, &all));
+        context.printer.document(&DataListDocument::of_all(&all));
         return Ok(Exit::Done);
     }
     print_table(context, &cells, "no method has written anything yet");
@@ -152,7 +157,7 @@ pub(crate) async fn query(context: &Context, given: &args::DataQuery) -> Result<
     let found = match service.records().await?.query(&given.predicate, given.select.as_deref()).await {
         Ok(found) => found,
         Err(RecordsError::Store(error)) => return Err(CommandError::fault("searching the data", &error.fault)),
-        Err(error) => return Err(CommandError::usage(Some(Code::INVALID_EXPRESSION), error.to_string(), None)),
+        Err(error) => return Err(CommandError::no(Some(Code::INVALID_EXPRESSION), error.to_string(), None)),
     };
     let document = DataQueryDocument::new(&given.predicate, given.select.is_some(), found, given.limit);
     if context.printer.is_json() {
@@ -241,6 +246,7 @@ pub(crate) async fn delete(context: &Context, given: &args::DataDelete) -> Resul
         }
     };
     let mut removed = Removed::default();
+    let mut places = Vec::new();
     for name in &names {
         let place = DataPlace { model_id: model.id.clone(), name: name.clone() };
         let versions = service.data_versions(&place).await?;
@@ -249,11 +255,23 @@ pub(crate) async fn delete(context: &Context, given: &args::DataDelete) -> Resul
         if count == 0 {
             return Err(no_item(&service, &model, name, given.version).await?);
         }
-        if !given.dry_run {
-            service.delete_data(&place, given.version).await?;
-        }
         removed.versions += count;
         removed.bytes += bytes;
+        places.push(place);
+    }
+    let is_asked = removed.versions > 0 && !given.dry_run && !given.yes;
+    if is_asked && std::io::stdin().is_terminal() && !context.printer.is_json() {
+        let what = match names.as_slice() {
+            [name] => format!("`{name}`"),
+            names => human::count(names.len() as u64, "item"),
+        };
+        let versions = human::count(removed.versions, "version");
+        context.confirm(&format!("Remove {versions} of {what} of `{}`?", model.name))?;
+    }
+    if !given.dry_run {
+        for place in &places {
+            service.delete_data(place, given.version).await?;
+        }
     }
     let document = DataDeletedDocument::new(&model, names, removed, given.dry_run);
     if context.printer.is_json() {
@@ -303,12 +321,20 @@ async fn no_item(
     name: &str,
     version: Option<u32>,
 ) -> Result<CommandError, CommandError> {
+    if let Some(version) = version {
+        let place = DataPlace { model_id: model.id.clone(), name: name.to_owned() };
+        let mut kept: Vec<u32> = service.data_versions(&place).await?.iter().map(|handle| handle.version).collect();
+        kept.sort_unstable();
+        if !kept.is_empty() {
+            let message = format!("there is no version {version} of `{name}` of `{}`", model.name);
+            return Ok(CommandError::no(Some(Code::UNKNOWN_ITEM), message, Some(&human::versions(&kept))));
+        }
+    }
     let items = service.data_of(&model.id).await?;
-    let version = version.map(|version| format!("version {version} of ")).unwrap_or_default();
-    let message = format!("there is no {version}`{name}` of `{}`", model.name);
+    let message = format!("there is no `{name}` of `{}`", model.name);
     let hint = nearest::hint(name, items.iter().map(|item| item.name.as_str()))
         .unwrap_or_else(|| format!("`mangrove data list {}` lists items", model.name));
-    Ok(CommandError::no(None, message, Some(&hint)))
+    Ok(CommandError::no(Some(Code::UNKNOWN_ITEM), message, Some(&hint)))
 }
 
 /// The run that is meant: the one that is named, else the latest of the workflow.

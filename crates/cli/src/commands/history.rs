@@ -10,7 +10,7 @@ use mangrove_domain::{
 };
 use serde::Serialize;
 
-use super::{Context, run};
+use super::{Context, reference, run};
 use crate::{args, errors::CommandError, exit::Exit, human, printer::table};
 
 /// How many runs are listed.
@@ -74,8 +74,10 @@ async fn find(service: &Service, name: &str) -> Result<RunRecord, CommandError> 
 }
 
 async fn get(context: &Context, name: &str) -> Result<Exit, CommandError> {
-    let document = RunDocument::from(&find(&context.look()?, name).await?);
+    let service = context.look()?;
+    let document = RunDocument::from(&find(&service, name).await?);
     if context.printer.is_json() {
+        let document = reference::with_artifacts(&service, &document).await?;
         context.printer.document(&ReferenceRunDocument::from(&document));
     } else {
         run::print(&context.printer, &document, context.now());

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod extension;
+mod given;
 pub(crate) mod history;
 pub(crate) mod init;
 mod junit;
@@ -149,6 +150,20 @@ impl Context {
         }
     }
 
+    /// Goes on if whoever sits before the terminal says yes.
+    pub(crate) fn confirm(&self, question: &str) -> Result<(), CommandError> {
+        // An answer is needed whatever else is not printed.
+        self.printer.question(question);
+        let mut answer = String::new();
+        // Without an answer it is no.
+        let _ = std::io::stdin().read_line(&mut answer);
+        if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+            Ok(())
+        } else {
+            Err(CommandError::no(None, "nothing was done", Some("`--yes` does not ask")))
+        }
+    }
+
     /// A kind by its name.
     pub(crate) fn kind(service: &Service, name: &str) -> Result<Kind, CommandError> {
         service.kind(name).map_err(|problem| CommandError::usage_problem(&problem))
@@ -156,8 +171,10 @@ impl Context {
 
     /// The root of the repository: `--repo`, or the first directory with a marker walking up from here.
     pub(crate) fn repository(&self) -> Result<PathBuf, CommandError> {
-        let start = match &self.global.repo {
-            Some(directory) => directory.clone(),
+        // The variable of the program that had this format first.
+        let of_swamp = self.environment.get("SWAMP_REPO_DIR").filter(|directory| !directory.is_empty());
+        let start = match self.global.repo.clone().or_else(|| of_swamp.map(PathBuf::from)) {
+            Some(directory) => directory,
             None => std::env::current_dir().map_err(|error| {
                 CommandError::usage(None, format!("the current directory cannot be read: {error}"), None)
             })?,

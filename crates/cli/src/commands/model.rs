@@ -4,7 +4,7 @@ use mangrove_app::service::{
     CreateError, CreatedDefinition, ExaminedDefinition, NewDefinition, Runnable, ValidateError,
 };
 use mangrove_documents::{
-    CreatedModelDocument, ModelDocument, ModelSearchDocument, ModelTypeDocument, ModelTypeSearchDocument,
+    CreatedModelDocument, ErrorReport, ModelDocument, ModelSearchDocument, ModelTypeDocument, ModelTypeSearchDocument,
     ModelValidationDocument, ModelValidationsDocument, ProblemDocument, problems,
 };
 use mangrove_domain::{definition::Definition, problem::Code, type_name::TypeName};
@@ -79,14 +79,29 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 
 /// Runs one method of a definition, or of an instance of a type.
 pub(crate) async fn run(context: &Context, call: &args::MethodCall) -> Result<Exit, CommandError> {
-    let args::MethodCall { target, method, instance, inputs, checks, reports } = call;
+    let args::MethodCall { target, method, instance, inputs, stdin, wanted } = call;
     let what = match instance {
         Some(name) => Runnable::Instance { type_name: target.clone(), name: name.clone(), method: method.clone() },
         None => Runnable::Method { definition: target.clone(), method: method.clone() },
     };
-    let (checks, reports) = (checks.clone(), reports.clone());
-    let wanted = args::Wanted { checks, reports, ..args::Wanted::default() };
-    running::run(context, what, running::inputs(context, inputs)?, &wanted).await
+    running::refuse_copies(wanted)?;
+    // Only types have a slash in their names without a scope, and nobody means a definition by one that none has.
+    if instance.is_none()
+        && target.contains('/')
+        && context.look()?.library().await?.definition(target).is_err_and(|wrong| wrong.code == Code::UNKNOWN_NAME)
+    {
+        let message = format!("`{target}` is no definition; a type needs the name of an instance as well");
+        let hint = format!("`mangrove model method run {target} {method} NAME` makes the instance if it is not there");
+        return Err(CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint)));
+    }
+    let mut exit = Exit::Done;
+    for inputs in running::all_inputs(context, inputs, *stdin)? {
+        exit = running::run(context, what.clone(), inputs, wanted).await?;
+        if exit != Exit::Done {
+            break;
+        }
+    }
+    Ok(exit)
 }
 
 /// Makes a definition.
@@ -105,9 +120,10 @@ pub(crate) async fn create(
             for problem in problems.iter().skip(1) {
                 context.printer.problem(problem);
             }
-            problems
-                .first()
-                .map_or_else(|| CommandError::no(None, "the definition was not made", None), running::unknown)
+            problems.first().map_or_else(
+                || CommandError::no(None, "the definition was not made", None),
+                |problem| CommandError::answer(ErrorReport::problem(problem)),
+            )
         }
         CreateError::NotReady(not_ready) => CommandError::not_ready(&not_ready, context.now()),
         CreateError::Service(error) => error.into(),
@@ -186,8 +202,17 @@ pub(crate) async fn search(context: &Context, query: Option<&str>, all: bool) ->
     Ok(Exit::Done)
 }
 
-/// Checks definitions without running anything.
-pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Exit, CommandError> {
+/// Checks definitions without running anything. `left_out` is an option of another program.
+pub(crate) async fn validate(
+    context: &Context,
+    name: Option<&str>,
+    left_out: Option<&str>,
+) -> Result<Exit, CommandError> {
+    if let Some(option) = left_out {
+        let message = format!("`{option}` is not supported: a definition is looked at as a whole, and no check is run");
+        let hint = format!("leave out `{option}`; the checks of a method run before it does: `mangrove model run`");
+        return Err(CommandError::usage(None, message, Some(&hint)));
+    }
     let examined = context.open(None)?.examine_definitions(name).await.map_err(|error| match error {
         ValidateError::Unknown(problem) => running::unknown(&problem),
         ValidateError::Service(error) => error.into(),

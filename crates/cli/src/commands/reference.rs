@@ -2,9 +2,14 @@
 
 use mangrove_app::service::{DataModel, DataPlace, Service};
 use mangrove_documents::{
-    ReferenceCallDocument, ReferenceItem, ReferenceReport, ReferenceRunDocument, ReportDocument, RunDocument, json,
+    Concern, ReferenceCallDocument, ReferenceErrorDocument, ReferenceItem, ReferenceReport, ReferenceRunDocument,
+    ReportDocument, RunDocument, json,
 };
-use mangrove_domain::data::{DataHandle, DataKind, is_json};
+use mangrove_domain::{
+    data::{DataHandle, DataKind, is_json},
+    problem::Code,
+    run::RunStatus,
+};
 use serde_json::Value;
 
 use super::Context;
@@ -18,7 +23,8 @@ pub(super) async fn print(context: &Context, service: &Service, run: &RunDocumen
         reports.push(told(service, report).await?);
     }
     if run.workflow_id.is_some() {
-        context.printer.document(&ReferenceRunDocument::from(run).with_reports(reports));
+        let run = with_artifacts(service, run).await?;
+        context.printer.indented_document(&ReferenceRunDocument::from(&run).with_reports(reports));
         return Ok(());
     }
     let mut items = Vec::new();
@@ -29,8 +35,43 @@ pub(super) async fn print(context: &Context, service: &Service, run: &RunDocumen
         items.push(ReferenceItem { id: stored.data_id, name: stored.name, path, attributes });
     }
     let model = called(service, run).await?;
-    context.printer.document(&ReferenceCallDocument::new(run, &model, items, reports));
+    context.printer.indented_document(&ReferenceCallDocument::new(run, &model, items, reports));
     Ok(())
+}
+
+/// A run whose steps say of what they wrote what is stored of it: its labels, and the content of resources.
+pub(super) async fn with_artifacts(service: &Service, run: &RunDocument) -> Result<RunDocument, CommandError> {
+    let mut run = run.clone();
+    let steps = run.jobs.iter_mut().flat_map(|job| &mut job.steps);
+    for handle in steps.flat_map(|step| &mut step.data_handles) {
+        let Some((stored, said)) = item(service, handle).await? else { continue };
+        let Value::Object(members) = handle else { continue };
+        let tags = stored.tags.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+        members.insert("dataId".to_owned(), Value::from(stored.data_id.as_str()));
+        members.insert("tags".to_owned(), Value::Object(tags.collect()));
+        if let Some(attributes) = said.filter(|_| stored.kind == DataKind::Resource) {
+            members.insert("attributes".to_owned(), attributes);
+        }
+    }
+    Ok(run)
+}
+
+/// Prints why a run did not succeed; nothing if it did, or if it waits for somebody.
+pub(super) fn print_failure(context: &Context, run: &RunDocument) {
+    let status = run.status();
+    if matches!(status, Some(RunStatus::Succeeded | RunStatus::Suspended)) {
+        return;
+    }
+    let concern = if run.workflow_id.is_some() { Concern::Workflows } else { Concern::Models };
+    let message = run.error.as_ref().map_or_else(
+        || format!("the run {} has ended: {}", run.run_id, run.status),
+        |error| match &error.hint {
+            Some(hint) => format!("{}; {hint}", error.message),
+            None => error.message.clone(),
+        },
+    );
+    let code = run.error.as_ref().and_then(|error| Code::parse(&error.code));
+    context.printer.error_document(&ReferenceErrorDocument::of_run(&message, code, concern));
 }
 
 /// A report with its contents.

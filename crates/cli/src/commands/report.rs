@@ -47,7 +47,10 @@ fn not_found(error: ReportError) -> CommandError {
                     [] => "reports are made after methods and workflows have ended".to_owned(),
                     known => format!("reports that are kept: {}", known.join(", ")),
                 });
-            CommandError::no(Some(Code::UNKNOWN_NAME), message, Some(&hint))
+            CommandError::no(Some(Code::UNKNOWN_ITEM), message, Some(&hint))
+        }
+        ReportError::NoVersion { kept, .. } => {
+            CommandError::no(Some(Code::UNKNOWN_ITEM), message, Some(&human::versions(&kept)))
         }
         ReportError::Several { subjects, .. } => {
             let options: Vec<String> = subjects.iter().map(option).collect();

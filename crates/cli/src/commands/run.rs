@@ -21,7 +21,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::{Printer, table},
-    run_text::{handle_text, print_hint, reason, report_text, status},
+    run_text::{handle_text, print_hint, reason, report_text, reports_of, status},
 };
 
 /// The most runs that a daemon gives at once.
@@ -252,7 +252,7 @@ fn print_step(printer: &Printer, step: &StepDocument) {
         printer.line(format!("      error[{}]: {}", error.code, error.message));
         print_hint(printer, error, "      ");
     }
-    for report in &step.reports {
+    for report in reports_of(step) {
         printer.line(format!("      {}", report_text(report)));
     }
     if let Some(provenance) = &step.provenance {

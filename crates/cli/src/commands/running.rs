@@ -8,7 +8,7 @@ use mangrove_app::{
     workflow::{NotRecorded, RunOptions, StartError},
 };
 use mangrove_documents::{
-    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, json,
+    ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, human, json,
 };
 use mangrove_domain::{
     failure::FailureClass,
@@ -18,14 +18,13 @@ use mangrove_domain::{
     run::{AssertSeverity, RunStatus},
 };
 
+pub(super) use super::given::{all_inputs, inputs, refuse_copies};
 use super::{Context, junit, reference};
 use crate::{
     args,
     client::{self, Client},
-    compose,
     errors::{CommandError, exit_for},
     exit::Exit,
-    inputs,
     live::{JsonLines, LiveView, View},
 };
 
@@ -71,7 +70,8 @@ pub(super) async fn ask(
                     junit::write(context, wanted, run)?;
                     if context.printer.is_json_of_swamp() {
                         let run: RunDocument = client.get(&["runs", &id], &[]).await?;
-                        context.printer.document(&ReferenceRunDocument::from(&run));
+                        context.printer.indented_document(&ReferenceRunDocument::from(&run));
+                        reference::print_failure(context, &run);
                     }
                     return Ok(exit);
                 }
@@ -123,9 +123,14 @@ pub(super) async fn follow(
                 (Some(_), None) => {}
                 (None, _) => break,
             },
-            () = async { tokio::select! { () = cancellation.cancelled() => {}, () = &mut limit => {} } }, if !is_asked_to_end => {
+            () = cancellation.cancelled(), if !is_asked_to_end => {
                 is_asked_to_end = true;
                 run.cancel();
+            }
+            () = &mut limit, if !is_asked_to_end => {
+                is_asked_to_end = true;
+                let limit = human::duration(wanted.timeout.unwrap_or_default());
+                run.cancel_because(format!("the time limit of {limit} has passed (`--timeout`)"));
             }
         }
     }
@@ -134,7 +139,9 @@ pub(super) async fn follow(
             let finished = FinishedDocument::from(record.as_ref());
             junit::write(context, wanted, &finished)?;
             if context.printer.is_json_of_swamp() {
-                reference::print(context, &context.look()?, &RunDocument::from(record.as_ref())).await?;
+                let run = RunDocument::from(record.as_ref());
+                reference::print(context, &context.look()?, &run).await?;
+                reference::print_failure(context, &run);
             }
             Ok(exit_of(&finished))
         }
@@ -256,12 +263,6 @@ fn print_broken_files(context: &Context, files: &[String]) {
     }
 }
 
-/// The inputs of the command line over those of the file.
-pub(super) fn inputs(context: &Context, given: &args::Inputs) -> Result<Json, CommandError> {
-    let home = context.environment().get("HOME").map(String::as_str);
-    inputs::read(compose::parse_document, &given.input, given.input_file.as_deref(), home)
-}
-
 #[cfg(test)]
 mod tests {
     use mangrove_domain::{
@@ -276,7 +277,7 @@ mod tests {
     fn blocked(code: Code, class: FailureClass, failed: Code) -> Exit {
         let at = Timestamp::from_millis(0);
         let failure = Failure::record(None, Fault::new(class, failed, "test", "no"), at, 0.0);
-        let error = RunProblem { code, message: String::new(), blocked_by: None, failure: Some(failure) };
+        let error = RunProblem { failure: Some(failure), ..RunProblem::new(code, String::new()) };
         let record = RunRecord {
             id: String::new(),
             name: String::new(),

@@ -63,7 +63,7 @@ async fn create(
     }
     let config = match config {
         Some(text) => compose::parse_document("--config", text).map_err(|error| {
-            CommandError::usage(Some(Code::MALFORMED_DOCUMENT), format!("`--config`: {}", error.message), None)
+            CommandError::usage(Some(Code::INVALID_INPUT), format!("`--config`: {}", error.message), None)
         })?,
         None if type_name == LOCAL_ENCRYPTION => Json::object([("auto_generate", Json::Bool(true))]),
         None => Json::Object(Vec::new()),
@@ -121,7 +121,7 @@ async fn title(service: &Service, type_name: &str) -> Result<String, CommandErro
             let known: Vec<&str> = built_in.iter().map(|(name, _)| *name).collect();
             let hint = format!("known are {}, and the types of extensions", known.join(", "));
             let message = format!("there is no type of vaults `{type_name}`");
-            Err(CommandError::usage(Some(Code::UNKNOWN_TYPE), message, Some(&hint)))
+            Err(CommandError::no(Some(Code::UNKNOWN_TYPE), message, Some(&hint)))
         }
     }
 }
@@ -145,7 +145,7 @@ async fn put(
     let overwritten = vaults.keys(vault).await.is_ok_and(|keys| keys.contains(&key));
     let is_asked_for = value.is_none() && std::io::stdin().is_terminal();
     if overwritten && !yes && std::io::stdin().is_terminal() && !context.printer.is_json() {
-        confirm(context, &format!("Replace `{key}` in `{vault}`?"))?;
+        context.confirm(&format!("Replace `{key}` in `{vault}`?"))?;
     }
     let value = match value {
         Some(value) => value,
@@ -185,19 +185,6 @@ fn read_value(context: &Context, is_asked_for: bool) -> Result<String, CommandEr
         text.truncate(length);
     }
     Ok(text)
-}
-
-/// Goes on if whoever sits before the terminal says yes.
-fn confirm(context: &Context, question: &str) -> Result<(), CommandError> {
-    context.printer.note(format!("{question} [y/N]"));
-    let mut answer = String::new();
-    // Without an answer it is no.
-    let _ = std::io::stdin().read_line(&mut answer);
-    if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
-        Ok(())
-    } else {
-        Err(CommandError::no(None, "nothing was done", Some("`--yes` does not ask")))
-    }
 }
 
 async fn get(context: &Context, vault: &str) -> Result<Exit, CommandError> {
@@ -251,7 +238,7 @@ async fn read_secret(context: &Context, vault: &str, key: &str, yes: bool) -> Re
     let configuration = found(vaults, vault).await?;
     let is_shown = std::io::stdout().is_terminal();
     if is_shown && !yes && !context.printer.is_json() {
-        confirm(context, &format!("Print `{key}` of `{vault}` on this terminal?"))?;
+        context.confirm(&format!("Print `{key}` of `{vault}` on this terminal?"))?;
     }
     let secret = vaults.secret(vault, key).await?;
     if let Some(remark) = &secret.remark {
@@ -278,7 +265,7 @@ async fn read_secret(context: &Context, vault: &str, key: &str, yes: bool) -> Re
 
 async fn search(context: &Context, query: &str) -> Result<Exit, CommandError> {
     let service = context.look()?;
-    let configured = service.vaults()?.configured().await.map_err(SecretError::Files)?;
+    let configured = service.usable_vaults().await?;
     let fits = |vault: &&VaultConfiguration| vault.name.value.contains(query) || vault.type_name.contains(query);
     let vaults: Vec<&VaultConfiguration> = configured.vaults.iter().filter(fits).collect();
     if context.printer.is_json() {

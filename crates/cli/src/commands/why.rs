@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &Context, text: &str) -> Result<Exit, CommandEr
     let service = context.look()?;
     let here = current_directory();
     let answer = service.why(query(text, here.as_deref())).await?;
-    if answer.explanations.is_empty() && answer.helpers.is_empty() {
+    if answer.is_empty() {
         return Err(unknown(service.directory(), text, answer.nearest, &answer.unobservable));
     }
     print(context, &WhyDocument::new(text, &answer), service.clock().now());
@@ -39,6 +39,11 @@ fn print(context: &Context, document: &WhyDocument, now: Timestamp) {
     }
     for helper in &document.helpers {
         print_helper(context, helper);
+    }
+    if let Some(built_in) = &document.built_in {
+        let version = built_in.version.as_deref().unwrap_or_default();
+        context.printer.line(Style::Bold.of(&built_in.type_name) + format!(" {version}"));
+        context.printer.line(format!("  {}, comes with the program and is always there", built_in.kind));
     }
 }
 

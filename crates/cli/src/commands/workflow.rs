@@ -1,21 +1,17 @@
 //! `mangrove workflow list`, `validate` and `run`
 
-use std::io::Read as _;
-
-use mangrove_app::{
-    method::arguments,
-    service::{Runnable, ValidateError},
-};
+use mangrove_app::service::{Runnable, ValidateError};
 use mangrove_documents::{
-    ListedWorkflowDocument, ProblemDocument, WorkflowListDocument, evaluated_workflow, json, problems, schedule,
+    ListedWorkflowDocument, ProblemDocument, ReferenceValidationDocument, ReferenceValidationsDocument,
+    WorkflowListDocument, evaluated_workflow, json, problems, schedule,
 };
-use mangrove_domain::{json::Json, problem::Code, report::ReportOptions, time::Timestamp, workflow::Workflow};
+use mangrove_domain::{report::ReportOptions, time::Timestamp, workflow::Workflow};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, running};
 use crate::{
-    args, client, compose,
+    args, client,
     errors::CommandError,
     exit::Exit,
     human::duration,
@@ -214,7 +210,17 @@ pub(crate) async fn validate(context: &Context, name: Option<&str>) -> Result<Ex
         ValidateError::Service(error) => error.into(),
     })?;
     let is_valid = validation.is_valid();
-    if context.printer.is_json() {
+    if context.printer.is_json_of_swamp() {
+        let library = context.look()?.library().await?;
+        match name {
+            Some(name) => context.printer.indented_document(&ReferenceValidationDocument::of_workflow(
+                &library,
+                name,
+                &validation,
+            )),
+            None => context.printer.indented_document(&ReferenceValidationsDocument::new(&library, &validation)),
+        }
+    } else if context.printer.is_json() {
         context.printer.document(&ValidateDocument {
             schema: "mangrove.workflow-validate/1",
             valid: is_valid,
@@ -237,11 +243,9 @@ pub(crate) async fn run(
     (inputs, from_standard_input): (&args::Inputs, bool),
     wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
-    let given = running::inputs(context, inputs)?;
-    let items = if from_standard_input { standard_input()? } else { vec![Json::Object(Vec::new())] };
+    running::refuse_copies(wanted)?;
     let mut exit = Exit::Done;
-    for item in items {
-        let inputs = arguments::merge(&[&item, &given]);
+    for inputs in running::all_inputs(context, inputs, from_standard_input)? {
         exit = match context.client()? {
             Some(_) if wanted.checks.is_any() => {
                 let message = "a daemon leaves out no checks";
@@ -261,33 +265,4 @@ pub(crate) async fn run(
         }
     }
     Ok(exit)
-}
-
-/// The inputs of the runs that standard input asks for: one mapping, a list of them, or one on each line.
-fn standard_input() -> Result<Vec<Json>, CommandError> {
-    let wrong = |message: String| {
-        let hint = "standard input holds a mapping in JSON or YAML, a list of mappings, or a mapping on each line";
-        CommandError::usage(Some(Code::INVALID_DOCUMENT), message, Some(hint))
-    };
-    let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| wrong(format!("standard input cannot be read: {error}")))?;
-    let lines: Option<Vec<Json>> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| Some(json::from_value(&serde_json::from_str(line).ok()?)))
-        .collect();
-    let items = match lines.filter(|lines| lines.len() > 1) {
-        Some(lines) => lines,
-        None => match compose::parse_document("standard input", &text) {
-            Ok(Json::Array(items)) => items,
-            Ok(item) => vec![item],
-            Err(error) => return Err(wrong(error.to_string())),
-        },
-    };
-    match items.iter().find(|item| item.as_object().is_none()) {
-        Some(other) => Err(wrong(format!("standard input: expected a mapping of inputs, found {}", other.type_name()))),
-        None => Ok(items),
-    }
 }

@@ -37,6 +37,8 @@ codes! {
     AMBIGUOUS_NAME = 104, "two files share a name";
     /// A kind, code or other word of ours that does not exist.
     UNKNOWN_WORD = 105, "unknown kind or code";
+    /// A model has no item or version of that name.
+    UNKNOWN_ITEM = 106, "unknown item of data";
     /// Two rows of equal origin claim one type.
     TYPE_CONFLICT = 110, "two sources claim one type";
     /// A lower row resolves because a higher one has no bundle.

@@ -96,6 +96,13 @@ impl Problem {
         Self { advice: advice.map(Into::into), ..self }
     }
 
+    /// The message, after the place that it is about.
+    #[must_use]
+    pub fn placed_message(&self) -> String {
+        let place = self.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
+        format!("{place}{}", self.message)
+    }
+
     /// What to do about it: its own advice, else what helps against every problem of its code.
     #[must_use]
     pub fn remedy(&self) -> Option<Advice> {

@@ -101,7 +101,7 @@ impl RunRecord {
             approval.decision = Some(decision);
         }
         if !is_approved {
-            let error = RunProblem { code: Code::STEP_REJECTED, message, blocked_by: None, failure: None };
+            let error = RunProblem::new(Code::STEP_REJECTED, message);
             record.error = Some(error.clone());
             let place = format!("job `{}`, step `{step}`", self.jobs[job].name);
             self.error = Some(RunProblem { message: format!("{place}: {}", error.message), ..error });

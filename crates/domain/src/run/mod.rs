@@ -5,7 +5,7 @@ mod line;
 mod report;
 mod step;
 
-use crate::{failure::Failure, json::Json, time::Timestamp};
+use crate::{advice::Advice, failure::Failure, json::Json, time::Timestamp};
 
 pub use decide::NotDecided;
 pub use line::LogLine;
@@ -273,6 +273,22 @@ pub struct RunProblem {
     pub blocked_by: Option<String>,
     /// That type's failure.
     pub failure: Option<Failure>,
+    /// What to do about it; `None` if nothing is known beyond what helps against everything of its code.
+    pub advice: Option<Advice>,
+}
+
+impl RunProblem {
+    /// Why something did not succeed, which no type blocks.
+    #[must_use]
+    pub const fn new(code: crate::problem::Code, message: String) -> Self {
+        Self { code, message, blocked_by: None, failure: None, advice: None }
+    }
+
+    /// The same, and what to do about it.
+    #[must_use]
+    pub fn advise_if(self, advice: Option<Advice>) -> Self {
+        Self { advice, ..self }
+    }
 }
 
 /// What exactly ran.

@@ -46,7 +46,8 @@ pub(super) fn check(form: &mut Form<'_>, members: Members<'_>) {
         }
         if let Some(place) = key_of(members.node, key) {
             let message = format!("`{key}` has no effect: every step runs on this machine");
-            form.report(Severity::Warning, Code::INVALID_DOCUMENT, place, message, None);
+            let hint = Some("take it out, or leave it for other programs".to_owned());
+            form.report(Severity::Warning, Code::INVALID_DOCUMENT, place, message, hint);
         }
     }
 }

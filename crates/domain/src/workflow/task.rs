@@ -6,6 +6,7 @@ use crate::{
     document::{Node, NodeValue},
     form::{Form, Located, Members},
     nearest,
+    problem::{Code, Severity},
     run::AssertSeverity,
 };
 
@@ -101,13 +102,21 @@ impl Task {
     }
 }
 
+/// What is often written into a task, and stands beside it.
+const OF_THE_STEP: &str = "dataOutputOverrides";
+
 /// Reads the member `task` of a step.
 pub(super) fn read(form: &mut Form<'_>, node: &Node) -> Option<Task> {
     // Whoever writes `arguments` means that something is handed over.
-    let keys: Vec<&str> = KEYS.into_iter().chain(["arguments"]).collect();
+    let keys: Vec<&str> = KEYS.into_iter().chain(["arguments", OF_THE_STEP]).collect();
     let members = form.open_members(node, "task", &keys)?;
     if let Some(node) = form.optional(members, "arguments") {
         form.error(node, "a task has no `arguments`", Some("what a method is given stands in `inputs`".to_owned()));
+    }
+    if let Some((key, _)) = node.as_map().into_iter().flatten().find(|(key, _)| key.as_str() == Some(OF_THE_STEP)) {
+        let message = format!("unknown key `{OF_THE_STEP}` in a task, which is ignored");
+        let hint = "it belongs to the step: write it beside `task`".to_owned();
+        form.report(Severity::Warning, Code::UNKNOWN_SETTING, key, message, Some(hint));
     }
     let kind = form.required_text(members, "type")?;
     match kind.value.as_str() {

@@ -1,6 +1,7 @@
 //! The history of runs in an `SQLite` file of its own: unlike the catalog it cannot be rebuilt, so a record is
 //! on the disk before `save` returns. See `design/catalog.md`.
 
+mod advice;
 mod deferred;
 mod header;
 mod leases;

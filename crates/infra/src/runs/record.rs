@@ -14,6 +14,7 @@ use mangrove_fs::json_text::{from_value, to_value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::advice::{StoredPhrase, load_advice, store_advice};
 use crate::stored::StoredFailure;
 
 /// Why a stored record is none.
@@ -142,6 +143,9 @@ struct StoredProblem {
     message: String,
     blocked_by: Option<String>,
     failure: Option<StoredFailure<String>>,
+    /// Empty if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    advice: Vec<StoredPhrase>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -249,6 +253,7 @@ fn store_problem(problem: &RunProblem) -> StoredProblem {
         message: problem.message.clone(),
         blocked_by: problem.blocked_by.clone(),
         failure: problem.failure.as_ref().map(store_failure),
+        advice: problem.advice.as_ref().map(store_advice).unwrap_or_default(),
     }
 }
 
@@ -361,6 +366,7 @@ fn load_problem(stored: StoredProblem) -> Result<RunProblem, ParseError> {
         message: stored.message,
         blocked_by: stored.blocked_by,
         failure: stored.failure.map(load_failure).transpose()?,
+        advice: load_advice(stored.advice),
     })
 }
 

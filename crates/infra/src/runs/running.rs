@@ -90,12 +90,8 @@ impl Running {
 /// The record of a run whose process is gone: it and what was going on were interrupted, what had not begun is skipped.
 pub(super) fn interrupted(record: RunRecord) -> RunRecord {
     let at = last_known(&record);
-    let error = RunProblem {
-        code: Code::RUN_INTERRUPTED,
-        message: "the process that ran it ended before the run did".to_owned(),
-        blocked_by: None,
-        failure: None,
-    };
+    let message = "the process that ran it ended before the run did".to_owned();
+    let error = RunProblem::new(Code::RUN_INTERRUPTED, message);
     record.broken_off(at, RunStatus::Interrupted, &error)
 }
 

@@ -1,6 +1,7 @@
 //! What every [`RunStore`] must do.
 
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     json::{Json, Number},
     ports::{RunFilter, RunPlace, RunStore},
     problem::Code,
@@ -27,6 +28,31 @@ pub async fn run<S: RunStore>(factory: impl AsyncFn() -> S) {
     forgets_what_runs_logged_long_ago(factory().await).await;
 }
 
+/// A sentence that names everything that an advice can name.
+fn every_action() -> Advice {
+    let name = || "@acme/dns".to_owned();
+    [
+        UserAction::Scan,
+        UserAction::ScanAllowingMassRemoval,
+        UserAction::Why { subject: name() },
+        UserAction::Explain(Code::SYNTAX),
+        UserAction::ListTypes,
+        UserAction::ListWorkflows,
+        UserAction::ValidateWorkflows,
+        UserAction::CreateDefinition { name: name() },
+        UserAction::RebuildCatalog,
+        UserAction::Repair,
+        UserAction::InstallDeno,
+        UserAction::InstallExtensions,
+        UserAction::ListExtensions,
+        UserAction::PullExtension { name: name(), is_forced: false },
+        UserAction::PullExtension { name: name(), is_forced: true },
+        UserAction::RemoveChangedExtension { name: name() },
+    ]
+    .into_iter()
+    .fold(Advice::new("try "), |advice, action| advice.and(action).and(", then "))
+}
+
 /// A record with every field set.
 #[must_use]
 pub fn full_record(id: &str) -> RunRecord {
@@ -36,6 +62,7 @@ pub fn full_record(id: &str) -> RunRecord {
         message: "blocked by `@acme/dns`".to_owned(),
         blocked_by: Some("@acme/dns".to_owned()),
         failure: Some(rows::failure("registry unreachable")),
+        advice: Some(every_action()),
     };
     let step = StepRecord {
         name: "create-eu".to_owned(),

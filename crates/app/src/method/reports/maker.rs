@@ -62,6 +62,8 @@ impl Maker<'_> {
     pub(super) async fn make(&self, candidates: Vec<Candidate>) -> Made {
         let mut made = Made::default();
         for candidate in candidates.iter().filter(|candidate| self.options.may_want(candidate)) {
+            // Who insists on a report that nobody has is told so by its record, or by the error of the call.
+            let mut is_told = false;
             let (scope, outcome) = match summaries::built_in(&candidate.name) {
                 Some(scope) if !self.occasion.may_suit(scope) => match self.out_of_place(&candidate.name, scope) {
                     Some(error) => (scope, Err(error)),
@@ -79,6 +81,7 @@ impl Maker<'_> {
                         Err(Missing(error)) => {
                             if candidate.is_required {
                                 made.missing.get_or_insert_with(|| error.clone());
+                                is_told = true;
                             }
                             (self.occasion.usual_scope(), Err(error))
                         }
@@ -91,7 +94,9 @@ impl Maker<'_> {
             };
             let mut record = record.unwrap_or_else(|error| {
                 let error = self.environment.mask_problem(error);
-                self.host.object(&error.message);
+                if !is_told {
+                    self.host.object(&error.message);
+                }
                 ReportRecord::failed(candidate.name.clone(), scope, error)
             });
             if self.occasion == Occasion::Workflow {
@@ -110,8 +115,7 @@ impl Maker<'_> {
     /// Says of a report that it is about something else than what it is named for: in the log of the step, and for a workflow,
     /// which has no log, as the error that this gives.
     fn out_of_place(&self, name: &str, scope: ReportScope) -> Option<RunProblem> {
-        let message =
-            format!("the report `{name}` is about a {} and is never made where it is named", scope.as_str());
+        let message = format!("the report `{name}` is about a {} and is never made where it is named", scope.as_str());
         match self.occasion {
             Occasion::Workflow => Some(problem(Code::REPORT_FAILED, message)),
             Occasion::Method { .. } => {

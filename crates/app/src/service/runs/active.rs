@@ -84,7 +84,7 @@ impl ActiveRuns {
         started: oneshot::Sender<Result<String, StartError>>,
     ) {
         let Start { engine, library, beginning, environment, runs, clock } = start;
-        let engine = engine.with_cancellation(live.cancellation.clone());
+        let engine = engine.with_cancellation(live.cancellation.clone()).with_cancel_reason(live.cancel_reason.clone());
         let environment = Arc::new(environment);
         let observer: Arc<dyn Observer> = Arc::clone(&live) as _;
         let recorded: JoinHandle<Result<RecordedRun, StartError>> = tokio::spawn({

@@ -40,6 +40,12 @@ impl RunHandle {
         self.live.cancellation.cancel();
     }
 
+    /// As [`cancel`](Self::cancel); the record says this of why, one sentence without a full stop.
+    pub fn cancel_because(&self, reason: impl Into<String>) {
+        self.live.cancel_reason.say(reason);
+        self.cancel();
+    }
+
     /// The same hold; dropping it asks the run to end.
     #[must_use]
     pub const fn cancel_on_drop(mut self) -> Self {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::workflow::{
     events::{Observer, RunChange, RunEvent},
-    run::NotRecorded,
+    run::{CancelReason, NotRecorded},
 };
 
 /// How a run ended: its last record, or why that could not be saved.
@@ -30,6 +30,8 @@ pub type RunOutcome = Result<Arc<RunRecord>, Arc<NotRecorded>>;
 pub(super) struct LiveRun {
     /// Ends it when it is cancelled.
     pub(super) cancellation: CancellationToken,
+    /// Why it is.
+    pub(super) cancel_reason: CancelReason,
     state: Mutex<State>,
     outcome: watch::Sender<Option<RunOutcome>>,
     /// Receives what happens in all runs of the process, but for what they log.
@@ -115,6 +117,7 @@ impl LiveRun {
     pub(super) fn new(feed: broadcast::Sender<RunEvent>) -> Self {
         Self {
             cancellation: CancellationToken::new(),
+            cancel_reason: CancelReason::default(),
             state: Mutex::default(),
             outcome: watch::Sender::new(None),
             feed,
@@ -180,12 +183,8 @@ impl LiveRun {
     pub(super) async fn end_after_panic(&self, runs: &dyn RunStore, clock: &dyn Clock, message: &str) {
         let open: Vec<Arc<RunRecord>> = std::mem::take(&mut self.state().open).into_values().collect();
         let own = self.record().map(|record| record.id.clone()).unwrap_or_default();
-        let problem = RunProblem {
-            code: Code::RUN_PANICKED,
-            message: format!("a fault in Mangrove itself ended the run: {message}"),
-            blocked_by: None,
-            failure: None,
-        };
+        let problem =
+            RunProblem::new(Code::RUN_PANICKED, format!("a fault in Mangrove itself ended the run: {message}"));
         let mut outcome = None;
         for record in open {
             let record = Arc::new(Arc::unwrap_or_clone(record).broken_off(clock.now(), RunStatus::Failed, &problem));

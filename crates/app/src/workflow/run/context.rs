@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    cancel_reason::CancelReason,
     request::{Limits, RunRequest, StartError},
     under_way::Lines,
 };
@@ -35,6 +36,7 @@ pub(super) struct Context<'a> {
     pub(super) repository: &'a str,
     pub(super) limits: Limits,
     pub(super) cancellation: &'a CancellationToken,
+    pub(super) cancel_reason: &'a CancelReason,
     pub(super) library: &'a Library,
     pub(super) workflow: &'a Workflow,
     pub(super) scope: Scope,

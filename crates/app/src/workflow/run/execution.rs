@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::{
+    cancel_reason,
     context::Context,
     outcome::StepOutcome,
     repeat::{self, NotRepeated, PlannedStep},
@@ -110,8 +111,13 @@ impl<'a> Execution<'a> {
             _ if self.is_cut_short => RunStatus::Cancelled,
             status => status,
         };
-        self.record.error =
-            self.error().or_else(|| (self.record.status == RunStatus::Cancelled).then(crate::method::cancelled));
+        let is_cancelled = self.record.status == RunStatus::Cancelled;
+        let cancelled = || context.cancel_reason.named(crate::method::cancelled());
+        self.record.error = self.error().or_else(|| is_cancelled.then(cancelled));
+        if is_cancelled {
+            self.record.tags.retain(|(name, _)| name != cancel_reason::TAG);
+            self.record.tags.push((cancel_reason::TAG.to_owned(), cancelled().message));
+        }
         self.record.reports = Box::pin(reports::of_run(context, &self.record, &self.calls)).await;
         self.record.finished_at = self.record.status.is_final().then(|| context.services.clock.now());
         match context.save(&self.record).await {
@@ -292,7 +298,8 @@ impl<'a> Execution<'a> {
         }
         record.data_handles = invoked.data_handles;
         record.logs = invoked.logs;
-        record.error = invoked.error.map(|error| context.environment.mask_problem(error));
+        let error = invoked.error.map(|error| context.cancel_reason.named(error));
+        record.error = error.map(|error| context.environment.mask_problem(error));
         record.is_failure_allowed = invoked.status == RunStatus::Failed && is_failure_allowed;
         record.skipped = skipped;
         record.assertion = assertion;

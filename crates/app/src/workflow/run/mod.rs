@@ -1,6 +1,7 @@
 //! Running a workflow from its first job to its last record.
 
 mod assertion;
+mod cancel_reason;
 mod context;
 mod evaluate;
 mod execution;
@@ -13,6 +14,7 @@ mod request;
 mod single;
 mod step;
 mod under_way;
+mod values;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -33,6 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+pub use self::cancel_reason::CancelReason;
 pub use self::request::{Beginning, Limits, NotRecorded, Resumption, StartError};
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::{RunOptions, RunRequest};
@@ -41,12 +44,13 @@ use self::{
     context::{Context, NestedRuns},
     execution::Execution,
     under_way::Lines,
+    values::{laid_over, masked_input, overlaid},
 };
 use crate::{
     data::{DataLookups, Models, Records},
     method::{self, RunBudget, Services, checks::CheckOptions},
     render::{Renderer, Scope},
-    secrets::{Environment, MASK},
+    secrets::Environment,
     spans,
     vault::ConcealedVaults,
     workflow::{
@@ -63,6 +67,7 @@ pub struct Engine {
     repository: String,
     limits: Limits,
     cancellation: CancellationToken,
+    cancel_reason: CancelReason,
 }
 
 /// A run that is on record and has not begun.
@@ -112,14 +117,20 @@ impl Engine {
     /// An engine for the repository in the directory that methods know as `repository`.
     #[must_use]
     pub fn new(services: Services, repository: String, limits: Limits) -> Self {
-        Self { services, repository, limits, cancellation: CancellationToken::default() }
+        let (cancellation, cancel_reason) = (CancellationToken::default(), CancelReason::default());
+        Self { services, repository, limits, cancellation, cancel_reason }
     }
 
     /// The same engine, whose runs end as cancelled when they are asked to.
     #[must_use]
-    pub fn with_cancellation(mut self, cancellation: CancellationToken) -> Self {
-        self.cancellation = cancellation;
-        self
+    pub fn with_cancellation(self, cancellation: CancellationToken) -> Self {
+        Self { cancellation, ..self }
+    }
+
+    /// The same engine, whose runs say this where they end because they were asked to.
+    #[must_use]
+    pub fn with_cancel_reason(self, cancel_reason: CancelReason) -> Self {
+        Self { cancel_reason, ..self }
     }
 
     /// Runs a workflow. The record is saved when the run begins, after each step and at the end; the one that comes
@@ -315,6 +326,7 @@ impl Engine {
             repository: &self.repository,
             limits: self.limits,
             cancellation: &self.cancellation,
+            cancel_reason: &self.cancel_reason,
             library: shared.library,
             workflow: &workflow,
             scope: Scope::new(record.inputs.clone(), about),
@@ -449,48 +461,10 @@ fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
     Err(Problem::error(code, workflow.file.clone(), message).at(workflow.name.position(&workflow.file)))
 }
 
-/// A mapping with another one over it, at any depth.
-fn laid_over(under: Json, over: Json) -> Json {
-    match (under, over) {
-        (Json::Object(mut members), Json::Object(others)) => {
-            for (key, value) in others {
-                match members.iter_mut().find(|(known, _)| *known == key) {
-                    Some((_, before)) => *before = laid_over(std::mem::take(before), value),
-                    None => members.push((key, value)),
-                }
-            }
-            Json::Object(members)
-        }
-        (_, over) => over,
-    }
-}
-
 /// The record with what its steps call as it may be shown.
 fn with_masked_tasks(mut record: RunRecord, environment: &Environment) -> RunRecord {
     for step in record.jobs.iter_mut().flat_map(|job| &mut job.steps) {
         step.task = environment.mask(&step.task);
     }
     record
-}
-
-/// The first input of which something was masked when it was written down.
-fn masked_input(inputs: &Json) -> Option<&str> {
-    fn is_masked(value: &Json) -> bool {
-        match value {
-            Json::String(text) => text.contains(MASK),
-            Json::Array(items) => items.iter().any(is_masked),
-            Json::Object(members) => members.iter().any(|(_, value)| is_masked(value)),
-            Json::Null | Json::Bool(_) | Json::Number(_) => false,
-        }
-    }
-    let members = inputs.as_object().unwrap_or_default();
-    members.iter().find(|(_, value)| is_masked(value)).map(|(name, _)| name.as_str())
-}
-
-/// Labels under others that win.
-fn overlaid(under: &[(String, String)], over: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut tags = under.to_vec();
-    tags.retain(|(name, _)| !over.iter().any(|(other, _)| other == name));
-    tags.extend(over);
-    tags
 }

@@ -279,9 +279,8 @@ async fn look_at(
 
 /// A name that nothing has, or more than one, where a step names it.
 fn wrong_name(context: &Context<'_>, wrong: Problem, at: &Located<String>) -> RunProblem {
-    let advice = wrong.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
-    let message = format!("{}: {}{advice}", at.position(&context.workflow.file), wrong.message);
-    context.environment.mask_problem(problem(wrong.code, message))
+    let message = format!("{}: {}", at.position(&context.workflow.file), wrong.placed_message());
+    context.environment.mask_problem(problem(wrong.code, message).advise_if(wrong.advice))
 }
 
 /// Runs another workflow as this step: a run of its own, whose outcome is the step's.

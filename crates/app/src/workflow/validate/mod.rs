@@ -27,6 +27,7 @@ use mangrove_domain::{
 
 use crate::{
     method::{checks, model_kind, upgrades},
+    missing_type,
     workflow::{
         catalogue::{Claim, TypeCatalogue},
         library::Library,
@@ -185,7 +186,8 @@ fn describe(
     } else {
         let known = tools.types.names(&kind);
         let hint = nearest::hint(name.as_str(), known.iter().map(TypeName::as_str));
-        findings.error(Code::UNKNOWN_TYPE, position, format!("unknown model type `{name}`"), hint.map(Advice::from));
+        let advice = hint.map(Advice::from).or_else(|| missing_type::advice(name.as_str(), &[]));
+        findings.error(Code::UNKNOWN_TYPE, position, format!("unknown model type `{name}`"), advice);
     }
     None
 }
@@ -280,6 +282,12 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
         Ok(definition) => return Some(Definition::clone(definition)),
         Err(wrong) => wrong,
     };
+    if let Some(broken) = library.broken_definition(&name.value) {
+        // It is reported there.
+        let message = format!("the definition `{}` cannot be used: see {}", name.value, broken.file);
+        findings.report(Severity::Warning, wrong.code, findings.at(name), message, None);
+        return None;
+    }
     if matches!(target, Target::Definition(_)) || wrong.code != Code::UNKNOWN_NAME {
         let position = findings.at(name);
         // An earlier step may make it, or whoever uses the repository.

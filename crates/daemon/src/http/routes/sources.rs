@@ -130,7 +130,7 @@ pub(super) async fn why(
 ) -> Result<Json<WhyDocument>, ApiError> {
     let asked = Query { text: &query, current_directory: None };
     let answer = state.look(state.service().why(asked)).await?;
-    if answer.explanations.is_empty() && answer.helpers.is_empty() {
+    if answer.is_empty() {
         let report = ErrorReport::unknown_source(&query, answer.nearest, &answer.unobservable);
         return Err(ApiError::new(StatusCode::NOT_FOUND, report));
     }

@@ -1,0 +1,43 @@
+//! Inputs and labels of runs: put together, and looked at.
+
+use mangrove_domain::json::Json;
+
+use crate::secrets::MASK;
+
+/// A mapping with another one over it, at any depth.
+pub(super) fn laid_over(under: Json, over: Json) -> Json {
+    match (under, over) {
+        (Json::Object(mut members), Json::Object(others)) => {
+            for (key, value) in others {
+                match members.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, before)) => *before = laid_over(std::mem::take(before), value),
+                    None => members.push((key, value)),
+                }
+            }
+            Json::Object(members)
+        }
+        (_, over) => over,
+    }
+}
+
+/// The first input of which something was masked when it was written down.
+pub(super) fn masked_input(inputs: &Json) -> Option<&str> {
+    fn is_masked(value: &Json) -> bool {
+        match value {
+            Json::String(text) => text.contains(MASK),
+            Json::Array(items) => items.iter().any(is_masked),
+            Json::Object(members) => members.iter().any(|(_, value)| is_masked(value)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        }
+    }
+    let members = inputs.as_object().unwrap_or_default();
+    members.iter().find(|(_, value)| is_masked(value)).map(|(name, _)| name.as_str())
+}
+
+/// Labels under others that win.
+pub(super) fn overlaid(under: &[(String, String)], over: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut tags = under.to_vec();
+    tags.retain(|(name, _)| !over.iter().any(|(other, _)| other == name));
+    tags.extend(over);
+    tags
+}
