@@ -521,3 +521,15 @@ fn the_schema_of_the_extension_alone_judges_arguments() {
     let called = run(&sandbox, &["model", "run", "hello", "count", "--input", "n=many"]);
     assert_eq!(called["arguments"], json!({"n": "made of many"}));
 }
+
+#[test]
+fn f13_a_source_with_nul_bytes_in_a_template_and_a_regular_expression_runs() {
+    let sandbox = echo(HELLO);
+    let further = "methods_of_nul: [`a\0b`, /^a\0+b$/],";
+    let text = ECHO.replace("// further", further).replace(
+        "const tell = async (args, context) => {",
+        "const tell = async (given, context) => {\n  const args = { ...given, n: /^a\0+b$/.test(`a\0b`) ? `a\0b`.length : 0 };",
+    );
+    sandbox.write("extensions/models/echo.ts", &text);
+    assert_eq!(run(&sandbox, &["model", "run", "hello", "count"])["arguments"], json!({"n": 3}));
+}

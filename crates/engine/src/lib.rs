@@ -15,6 +15,7 @@ mod machine;
 mod modules;
 mod names;
 mod natives;
+mod nul;
 pub mod outcome;
 mod session;
 mod walk;

@@ -19,7 +19,7 @@ use rquickjs::{
 };
 use serde::Deserialize;
 
-use super::compiled;
+use super::{compiled, nul};
 use crate::builtin_modules::is_built_in;
 
 /// What the bundle's own module is called inside the engine.
@@ -324,7 +324,7 @@ impl Loader for Lookup {
         let source = self.0.source(name).ok_or_else(|| Error::new_loading(name))?;
         let module = match self.0.is_shared(name).then(|| compiled::declare(context, name, &source)).flatten() {
             Some(module) => module?,
-            None => Module::declare(context.clone(), name, &*source)?,
+            None => Module::declare(context.clone(), name, &*nul::escaped(&source))?,
         };
         addressed(module, name)
     }
@@ -332,7 +332,7 @@ impl Loader for Lookup {
 
 /// Compiles a module and gives it an address.
 pub(super) fn declare<'js>(context: &Ctx<'js>, name: &str, source: &str) -> Result<Module<'js, Declared>> {
-    addressed(Module::declare(context.clone(), name, source)?, name)
+    addressed(Module::declare(context.clone(), name, &*nul::escaped(source))?, name)
 }
 
 fn addressed<'js>(module: Module<'js, Declared>, name: &str) -> Result<Module<'js, Declared>> {
