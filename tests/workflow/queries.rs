@@ -15,7 +15,7 @@ use mangrove_domain::{
     },
     time::Timestamp,
 };
-use mangrove_infra::{data::LocalData, documents::YamlDocuments, expressions::CelExpressions};
+use mangrove_infra::{data::LocalData, documents::YamlDocuments, expressions::CelExpressions, sqlite::OpenMode};
 use mangrove_testkit::{
     contract::data_store::{new_data, of_step},
     fakes::MemoryData,
@@ -80,7 +80,8 @@ async fn every_query_of_the_table_finds_what_it_says() {
     every_query_finds_what_it_says(&records().await).await;
     let directory = tempfile::tempdir().expect("a directory");
     let data = LocalData::new(directory.path().join("data"));
-    let (files, indexed) = (Arc::new(data.clone()), data.with_index(directory.path().to_owned(), 0));
+    let (files, indexed) =
+        (Arc::new(data.clone()), data.with_index(directory.path().to_owned(), OpenMode::ReadWrite, 0));
     every_query_finds_what_it_says(&records_in(files).await).await;
     let models = Arc::new(Models::default());
     let records = Records::new(Arc::new(indexed), Arc::new(CelExpressions), Arc::new(NoSecrets), models);

@@ -17,7 +17,7 @@ use mangrove_domain::{
     ports::{DataField, DataSearch, DataStore as _, FoundData, NewData},
     time::Timestamp,
 };
-use mangrove_infra::{data::LocalData, documents::YamlDocuments};
+use mangrove_infra::{data::LocalData, documents::YamlDocuments, sqlite::OpenMode};
 use mangrove_testkit::contract::data_store::{new_data, of_step};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -48,7 +48,12 @@ impl Repository {
     }
 
     fn indexed(&self) -> LocalData {
-        self.plain().with_index(self.state(), 0)
+        self.plain().with_index(self.state(), OpenMode::ReadWrite, 0)
+    }
+
+    /// For a process that changes nothing.
+    fn read_only(&self) -> LocalData {
+        self.plain().with_index(self.state(), OpenMode::ReadOnly, 0)
     }
 
     fn index(&self) -> PathBuf {
@@ -408,9 +413,12 @@ proptest! {
         runtime.block_on(async {
             let mut repository = Repository::new();
             let (plain, processes) = (repository.plain(), [repository.indexed(), repository.indexed()]);
+            let read_only = repository.read_only();
             for (number, change) in changes.iter().enumerate() {
                 apply(&mut repository, &plain, change).await;
                 let expected = answers(&plain).await;
+                // It finds the index as it was before the change.
+                assert_eq!(answers(&read_only).await, expected, "read only, after change {number}, {change:?}");
                 // One of them looks seldom, and has much to catch up with.
                 for process in processes.iter().take(if number % 5 == 4 { 2 } else { 1 }) {
                     let told = answers(process).await;
@@ -441,7 +449,7 @@ async fn everything(store: &LocalData) -> Vec<FoundData> {
 #[tokio::test]
 async fn little_data_needs_no_index() {
     let (repository, found) = with_two_items().await;
-    let store = repository.plain().with_index(repository.state(), 3);
+    let store = repository.plain().with_index(repository.state(), OpenMode::ReadWrite, 3);
     assert_eq!(everything(&store).await, found);
     assert!(!repository.index().exists());
     store.write(new_data("n", "state", "b", &Json::from(1))).await.expect("written");

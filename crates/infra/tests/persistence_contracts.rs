@@ -90,7 +90,7 @@ async fn local_data_with_an_index() {
     contract::data_store::run(async || {
         let state = fresh.path();
         fs::create_dir_all(&state).expect("a directory");
-        LocalData::new(state.join("data")).with_index(state, 0)
+        LocalData::new(state.join("data")).with_index(state, OpenMode::ReadWrite, 0)
     })
     .await;
 }

@@ -23,6 +23,7 @@ use mangrove_infra::{
     data::{INDEXED_FROM, LocalData},
     documents::YamlDocuments,
     expressions::CelExpressions,
+    sqlite::OpenMode,
 };
 use mangrove_testkit::contract::data_store::new_data;
 use tempfile::TempDir;
@@ -113,7 +114,7 @@ async fn in_process(directory: &TempDir, models: usize, options: &Options) -> Re
     let state = directory.path().join(".mangrove");
     let data = LocalData::new(state.join("data"))
         .with_existing(directory.path().join(".swamp/data"), Arc::new(YamlDocuments))
-        .with_index(state, INDEXED_FROM.min(models * ITEMS));
+        .with_index(state, OpenMode::ReadWrite, INDEXED_FROM);
     let definition = |model| {
         let type_name = Located { value: TypeName::stored("@bench/host"), line: 1, column: 1 };
         let name = Located { value: name(model), line: 1, column: 1 };

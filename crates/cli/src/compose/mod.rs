@@ -340,10 +340,7 @@ impl Composition {
         let existing = self.settings.repository.join(".swamp").join("data");
         let state_directory = &self.settings.state_directory;
         let data = LocalData::new(state_directory.join("data")).with_existing(existing, Arc::clone(&self.documents));
-        match self.settings.access {
-            Access::ReadWrite => data.with_index(state_directory.clone(), data::INDEXED_FROM),
-            Access::ReadOnly | Access::Examine => data,
-        }
+        data.with_index(state_directory.clone(), mode(self.settings.access), data::INDEXED_FROM)
     }
 
     fn packages(&self, limits: registry::Limits, is_locked: bool) -> NpmPackages {

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use mangrove_fs::stamp::{Horizon, Seen};
+use mangrove_fs::stamp::{Horizon, NodeKind, Seen};
 use rustix::{
     fd::OwnedFd,
     fs::{CWD, Mode, OFlags, openat},
@@ -59,10 +59,15 @@ pub(super) struct Look<P> {
     seen: Seen,
 }
 
-impl<P: AsRef<str>> Look<P> {
-    /// True if something was there, at this path.
-    pub(super) fn shows(&self, tree: Tree, path: &str) -> bool {
-        self.tree == tree && self.path.as_ref() == path && matches!(self.seen, Seen::There(_))
+impl Look<&str> {
+    /// Where it was taken, below its root.
+    pub(super) const fn path(&self) -> &str {
+        self.path
+    }
+
+    /// True if a directory was there, and not by a link.
+    pub(super) fn shows_directory(&self, tree: Tree) -> bool {
+        self.tree == tree && self.links == Links::Refused && self.seen.kind() == Some(NodeKind::Directory)
     }
 }
 

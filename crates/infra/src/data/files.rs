@@ -333,6 +333,12 @@ impl Files {
         ours.into_iter().chain(existing.and_then(|(existing, directory)| relative(existing.root(), directory)))
     }
 
+    /// In which directories those of its items would lie, below the roots.
+    pub(super) fn directories_of_items(&self, model: &Model) -> impl Iterator<Item = (Tree, String)> {
+        let specs = model.specs.iter().filter_map(|spec| relative(self.ours.root(), spec));
+        self.model_directories(model).chain(specs)
+    }
+
     /// Where the directories of an item would lie, below the roots.
     pub(super) fn item_directories(&self, model: &Model, name: &str) -> impl Iterator<Item = (Tree, String)> {
         let ours = relative(self.ours.root(), &self.ours.item(&model.id, name));

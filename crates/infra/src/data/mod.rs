@@ -50,6 +50,7 @@ use mangrove_fs::{
 };
 
 use self::{evidence::Evidence, files::Files, index::Index};
+use crate::sqlite::OpenMode;
 
 /// From how many items on an index is worth its file.
 pub const INDEXED_FROM: usize = 500;
@@ -90,11 +91,11 @@ impl LocalData {
     }
 
     /// The same store, which searches with an index in this state directory once a search would look at so many items. The
-    /// index can be deleted at any time.
+    /// index can be deleted at any time; opened to be read, none is made and none is changed.
     #[must_use]
-    pub fn with_index(mut self, state_directory: PathBuf, from_items: usize) -> Self {
-        self.index = Some(Arc::new(Index::new(state_directory.join(index::FILE_NAME), from_items)));
-        self.files.probe = Some(state_directory);
+    pub fn with_index(mut self, state_directory: PathBuf, mode: OpenMode, from_items: usize) -> Self {
+        self.index = Some(Arc::new(Index::new(state_directory.join(index::FILE_NAME), mode, from_items)));
+        self.files.probe = (mode == OpenMode::ReadWrite).then_some(state_directory);
         self
     }
 

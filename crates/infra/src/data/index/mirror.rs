@@ -129,11 +129,15 @@ impl Mirror {
             let is_proved = |proof: ModelProof<&str>| {
                 proof.is_lasting
                     && proof.count == known.items.len()
-                    && is_proof_of(files.model_directories(&model), &proof.looks)
+                    && files
+                        .model_directories(&model)
+                        .any(|(tree, path)| shows(&proof.looks, tree, |look| look == path))
                     && looker.finds(&proof.looks)
             };
+            let above: Arc<[(Tree, String)]> = files.directories_of_items(&model).collect();
             if !is_moved && proof.is_some_and(is_proved) {
-                to_look_at.extend(known.items.iter().map(|(name, item)| (Arc::clone(&model), name, item)));
+                let items = known.items.iter();
+                to_look_at.extend(items.map(|(name, item)| (Arc::clone(&model), Arc::clone(&above), name, item)));
                 continue;
             }
             let mut evidence = Evidence::by(looker);
@@ -148,7 +152,7 @@ impl Mirror {
             for (name, sides) in names {
                 match known.items.get_key_value(&name) {
                     Some((name, item)) if item.sides == sides && !is_moved => {
-                        to_look_at.push((Arc::clone(&model), name, item));
+                        to_look_at.push((Arc::clone(&model), Arc::clone(&above), name, item));
                     }
                     _ => stale.items.push(StaleItem { model: Arc::clone(&model), name, sides }),
                 }
@@ -159,12 +163,10 @@ impl Mirror {
                 stale.models.push((model.id.clone(), bytes));
             }
         }
-        let looked_at = parallel::map(&to_look_at, |(model, name, item)| {
+        let looked_at = parallel::map(&to_look_at, |(model, above, name, item)| {
             let proof = postcard::from_bytes::<ItemProof<&str>>(&item.evidence).ok();
             let holds = proof.is_some_and(|proof| {
-                proof.unproved.is_none()
-                    && is_proof_of(files.item_directories(model, name), &proof.looks)
-                    && looker.finds(&proof.looks)
+                proof.unproved.is_none() && is_of_item(above, &proof.looks) && looker.finds(&proof.looks)
             });
             (!holds).then(|| StaleItem { model: Arc::clone(model), name: (*name).clone(), sides: item.sides })
         });
@@ -203,11 +205,19 @@ impl StaleItem {
     }
 }
 
-/// True if one of these directories was looked at and was there. A file that a repository has brought can tell anything, but
-/// not what the stamps of its directories will be.
-fn is_proof_of(directories: impl Iterator<Item = (Tree, String)>, looks: &[Look<&str>]) -> bool {
-    let mut directories = directories;
-    directories.any(|(tree, path)| looks.iter().any(|look| look.shows(tree, &path)))
+/// True if a directory of an item was looked at and was there. A file that a repository has brought can tell anything, but not
+/// what the stamps of directories will be.
+fn is_of_item(above: &[(Tree, String)], looks: &[Look<&str>]) -> bool {
+    let is_item = |name: &str| !name.is_empty() && name != ".." && !name.contains('/');
+    above.iter().any(|(tree, above)| {
+        let is_below =
+            |path: &str| path.strip_prefix(above.as_str()).and_then(|path| path.strip_prefix('/')).is_some_and(is_item);
+        shows(looks, *tree, is_below)
+    })
+}
+
+fn shows(looks: &[Look<&str>], tree: Tree, is_it: impl Fn(&str) -> bool) -> bool {
+    looks.iter().any(|look| look.shows_directory(tree) && is_it(look.path()))
 }
 
 /// Where items of a model lie that does not follow from its identifier, below the roots.

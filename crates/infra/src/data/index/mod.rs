@@ -5,6 +5,7 @@
 //! new *generation*, and a mirror of one generation in memory says by which looks its rows are proved. Whatever goes wrong
 //! with the index, the files answer.
 
+mod aside;
 mod mirror;
 mod parallel;
 mod stored;
@@ -23,10 +24,11 @@ use sqlx::sqlite::SqliteSynchronous;
 use tokio::sync::Mutex;
 
 use super::{
-    evidence::Evidence,
+    evidence::{Evidence, Looker},
     files::{self, Files},
 };
 use crate::sqlite::{self, BusyPolicy, Database, Layout, OpenMode, SqliteError, migrations};
+use aside::Aside;
 use mirror::{Mirror, Stale};
 use tables::{Changes, Query, StoredVersion};
 
@@ -37,6 +39,8 @@ pub(super) const FILE_NAME: &str = "data-index.db";
 const ATTEMPTS: u32 = 6;
 /// How many items are written in one transaction.
 const WRITTEN_AT_ONCE: usize = 5_000;
+/// How many items may have moved before reading all files is no more than reading those.
+const MOST_ASIDE: usize = 5_000;
 
 const LAYOUT: Layout = Layout {
     version: 1,
@@ -52,6 +56,7 @@ const LAYOUT: Layout = Layout {
 /// The index of one store.
 pub(super) struct Index {
     path: PathBuf,
+    mode: OpenMode,
     from_items: usize,
     state: Mutex<State>,
 }
@@ -81,9 +86,10 @@ impl From<sqlx::Error> for IndexError {
 }
 
 impl Index {
-    /// The index in this file, which is made by the first question about at least so many items.
-    pub(super) fn new(path: PathBuf, from_items: usize) -> Self {
-        Self { path, from_items, state: Mutex::default() }
+    /// The index in this file. To be written, it is made by the first question about at least so many items; to be read, what
+    /// has moved since it was written is read by each process for itself.
+    pub(super) fn new(path: PathBuf, mode: OpenMode, from_items: usize) -> Self {
+        Self { path, mode, from_items, state: Mutex::default() }
     }
 
     /// What a search finds; `None` if the files have to say it.
@@ -163,10 +169,22 @@ impl Index {
         for _ in 0..ATTEMPTS {
             self.open(state).await?;
             let State { database: Some(database), mirror } = &mut *state else { return Err(IndexError::Unusable) };
-            if !refresh(database, mirror, files, scope).await? {
-                continue;
-            }
-            let Some(versions) = tables::select(database, files, mirror.generation, query).await? else { continue };
+            let looker = Arc::new(files.looker());
+            let moved = check(database, mirror, files, &looker, scope).await?;
+            let aside = match self.mode {
+                OpenMode::ReadOnly if moved.items.len() > MOST_ASIDE => return Ok(None),
+                OpenMode::ReadOnly => set_aside(files, &looker, moved).await?,
+                OpenMode::ReadWrite => {
+                    if !write(database, mirror, files, &looker, moved).await? {
+                        continue;
+                    }
+                    Aside::default()
+                }
+            };
+            let counts = |model: &str, name: &str| !aside.hides(model, name);
+            let selected = tables::select(database, files, mirror.generation, query, &counts).await?;
+            let Some(mut versions) = selected else { continue };
+            versions.extend(aside.versions(query));
             let (files, tell) = (files.clone(), tell.clone());
             let told = blocking(move || {
                 let told = parallel::map(&versions, |version| tell(&files, version));
@@ -225,30 +243,38 @@ impl Index {
     }
 }
 
-/// Brings file and mirror up to date with the files in a scope. False if that has to be tried again.
-async fn refresh(
+/// Brings the mirror up to date with its file, and says what has moved since that was written.
+async fn check(
     database: &Database,
     mirror: &mut Mirror,
     files: &Files,
+    looker: &Arc<Looker>,
     scope: Option<&str>,
-) -> Result<bool, IndexError> {
+) -> Result<Stale, IndexError> {
     let failed = |error: sqlx::Error| IndexError::Database(database.error("read", &error));
     let Some(readers) = database.readers() else { return Err(IndexError::Unusable) };
     let mut transaction = readers.begin().await.map_err(failed)?;
     tables::load(&mut transaction, mirror).await.map_err(failed)?;
     drop(transaction);
-    let looker = Arc::new(files.looker());
-    let stale = {
-        let (taken, files, looker) = (std::mem::take(mirror), files.clone(), Arc::clone(&looker));
-        let scope = scope.map(str::to_owned);
-        let (taken, stale) = blocking(move || {
-            let stale = taken.check(&files, &looker, scope.as_deref())?;
-            Ok((taken, stale))
-        })
-        .await?;
-        *mirror = taken;
-        stale
-    };
+    let (taken, files, looker) = (std::mem::take(mirror), files.clone(), Arc::clone(looker));
+    let scope = scope.map(str::to_owned);
+    let (taken, stale) = blocking(move || {
+        let stale = taken.check(&files, &looker, scope.as_deref())?;
+        Ok((taken, stale))
+    })
+    .await?;
+    *mirror = taken;
+    Ok(stale)
+}
+
+/// Reads what has moved, and writes it into the file and the mirror. False if that has to be tried again.
+async fn write(
+    database: &Database,
+    mirror: &mut Mirror,
+    files: &Files,
+    looker: &Arc<Looker>,
+    stale: Stale,
+) -> Result<bool, IndexError> {
     if stale.is_empty() {
         return Ok(true);
     }
@@ -259,7 +285,7 @@ async fn refresh(
     loop {
         let chunk: Vec<_> = left.by_ref().take(WRITTEN_AT_ONCE).collect();
         let is_last = chunk.len() < WRITTEN_AT_ONCE;
-        let (copy, looker) = (files.clone(), Arc::clone(&looker));
+        let (copy, looker) = (files.clone(), Arc::clone(looker));
         changes.items = blocking(move || mirror::read(&copy, &looker, &chunk)).await?;
         changes.items.retain(|fresh| !mirror.has(fresh));
         if is_last && is_complete {
@@ -273,6 +299,12 @@ async fn refresh(
             return Ok(is_complete);
         }
     }
+}
+
+/// Reads what has moved, for this one question.
+async fn set_aside(files: &Files, looker: &Arc<Looker>, stale: Stale) -> Result<Aside, IndexError> {
+    let (files, looker) = (files.clone(), Arc::clone(looker));
+    blocking(move || Aside::read(&files, &looker, stale)).await
 }
 
 async fn blocking<T: Send + 'static>(

@@ -273,12 +273,13 @@ fn restored_place(files: &Files, number: u8, path: &str) -> Option<Place> {
     })
 }
 
-/// The versions that are asked for, as the generation of a mirror has them; `None` if the file has another one by now.
+/// The versions that are asked for, of items of models and names that count, as the generation of a mirror has them; `None` if the file has another one by now.
 pub(super) async fn select(
     database: &Database,
     files: &Files,
     generation: i64,
     query: &Query,
+    counts: &(dyn Fn(&str, &str) -> bool + Sync),
 ) -> Result<Option<Vec<StoredVersion>>, IndexError> {
     let failed = |error: sqlx::Error| IndexError::Database(database.error("read", &error));
     let Some(readers) = database.readers() else { return Err(IndexError::Unusable) };
@@ -287,9 +288,10 @@ pub(super) async fn select(
         return Ok(None);
     }
     let mut text = text_of(query);
-    let rows: Vec<(u8, String, bool, Vec<u8>)> =
+    let rows: Vec<(String, String, u8, String, bool, Vec<u8>)> =
         text.build_query_as().fetch_all(&mut *transaction).await.map_err(failed)?;
-    let stored = rows.into_iter().map(|(place, path, is_latest, handle)| {
+    let rows = rows.into_iter().filter(|(model, name, ..)| counts(model, name));
+    let stored = rows.map(|(_, _, place, path, is_latest, handle)| {
         let place = restored_place(files, place, &path).ok_or(IndexError::Unusable)?;
         Ok(StoredVersion { place, is_latest, handle })
     });
@@ -299,7 +301,7 @@ pub(super) async fn select(
 fn text_of(query: &Query) -> QueryBuilder<Sqlite> {
     // Only what was loaded into the mirror was looked at.
     let mut text = QueryBuilder::new(
-        "SELECT place, path, is_latest, handle FROM versions JOIN items ON items.id = item WHERE items.generation >= 0 AND ",
+        "SELECT items.model, items.name, place, path, is_latest, handle FROM versions JOIN items ON items.id = item WHERE items.generation >= 0 AND ",
     );
     let search = match query {
         Query::Newest(model) => {
