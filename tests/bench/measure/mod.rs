@@ -103,7 +103,7 @@ impl Options {
             catalog_rows: 2_000,
             data_items: 1_000,
             steps: 20,
-            calls: 10,
+            calls: 50,
             daemon: daemon::Amounts::quick(),
             daemon_only: false,
             data_only: false,

@@ -121,9 +121,10 @@ impl Loaded {
     fn look(&mut self) -> Result<(), String> {
         self.files.clear().map_err(|error| format!("its files cannot be removed: {error}"))?;
         let number = self.process.number().ok_or("it has ended")?;
-        let traces = Traces::of(number, &self.cache);
-        if traces.is_none() || traces != self.traces {
-            return Err(format!("a call left traces: {traces:?}, and before it {:?}", self.traces));
+        let unknown = "the system does not say what a call left behind";
+        let before = self.traces.as_ref().ok_or(unknown)?;
+        if let Some(left) = Traces::of(number, &self.cache).ok_or(unknown)?.left_since(before, number) {
+            return Err(format!("a call left behind {left}"));
         }
         if self.start.may_start_programs() && traces::companions(number) != Some(0) {
             return Err("a program that a call started is still running".to_owned());

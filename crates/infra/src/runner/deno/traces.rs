@@ -1,6 +1,7 @@
 //! What a call may leave behind in its process, as far as the system sees it.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,23 +9,23 @@ use std::{
 use mangrove_fs::read::{self, FileKind, Within};
 use rustix::process::Pid;
 
-/// What of a process outlives a call and the next one could meet. Two equal ones mean that nothing was left.
-#[derive(Debug, PartialEq, Eq)]
+/// What of a process outlives a call and the next one could meet.
+#[derive(Debug)]
 pub(super) struct Traces {
     working_directory: PathBuf,
     /// The mode bits that files are made without, as the system writes them.
     mode_mask: String,
     /// The open files, sorted: one that stays open may be locked.
     files: Vec<PathBuf>,
-    /// The sockets that wait for connections, sorted, by their numbers.
-    listening: Vec<String>,
+    /// The numbers of its sockets.
+    sockets: BTreeSet<String>,
 }
 
 impl Traces {
     /// Looks at a process. What Deno itself keeps open in `cache` does not count. `None` where the system does not say.
     pub(super) fn of(process: Pid, cache: &Path) -> Option<Self> {
-        let home = PathBuf::from(format!("/proc/{}", process.as_raw_nonzero()));
-        let (mut files, mut sockets) = (Vec::new(), Vec::new());
+        let home = home(process);
+        let (mut files, mut sockets) = (Vec::new(), BTreeSet::new());
         for entry in fs::read_dir(home.join("fd")).ok()?.flatten() {
             // One that was closed meanwhile is not open.
             let Ok(file) = fs::read_link(entry.path()) else { continue };
@@ -32,36 +33,52 @@ impl Traces {
                 files.push(file);
             } else if let Some(number) = file.to_str().and_then(|file| file.strip_prefix("socket:[")?.strip_suffix(']'))
             {
-                sockets.push(number.to_owned());
+                sockets.insert(number.to_owned());
             }
         }
         files.sort();
-        let listening = if sockets.is_empty() { Vec::new() } else { listening(&home, &sockets) };
         Some(Self {
             working_directory: fs::read_link(home.join("cwd")).ok()?,
             mode_mask: member(&text(&home.join("status"))?, "Umask:")?,
             files,
-            listening,
+            sockets,
         })
+    }
+
+    /// What is here, after calls, that was not there before them.
+    pub(super) fn left_since(&self, before: &Self, process: Pid) -> Option<&'static str> {
+        if self.working_directory != before.working_directory {
+            return Some("another working directory");
+        }
+        if self.mode_mask != before.mode_mask {
+            return Some("another mask of file modes");
+        }
+        if self.files != before.files {
+            return Some("other open files");
+        }
+        // The tables take the kernel milliseconds.
+        let mut new = self.sockets.difference(&before.sockets).peekable();
+        let listens = new.peek().is_some() && is_any_listening(process, &new.collect());
+        listens.then_some("a socket that waits for connections")
     }
 }
 
-/// Those of a process's sockets that wait for connections. There are no tables of a protocol that the kernel lacks.
-fn listening(process: &Path, sockets: &[String]) -> Vec<String> {
-    let mut found = Vec::new();
+fn home(process: Pid) -> PathBuf {
+    PathBuf::from(format!("/proc/{}", process.as_raw_nonzero()))
+}
+
+/// True if any of these sockets waits for connections. There are no tables of a protocol that the kernel lacks.
+fn is_any_listening(process: Pid, sockets: &BTreeSet<&String>) -> bool {
     // The column of the state, what stands there, and the column of the number.
-    for (table, state, listens, number) in [("tcp", 3, "0A", 9), ("tcp6", 3, "0A", 9), ("unix", 3, "00010000", 6)] {
-        let table = text(&process.join("net").join(table)).unwrap_or_default();
-        for line in table.lines().skip(1) {
+    let tables = [("tcp", 3, "0A", 9), ("tcp6", 3, "0A", 9), ("unix", 3, "00010000", 6)];
+    tables.into_iter().any(|(table, state, listens, number)| {
+        let table = text(&home(process).join("net").join(table)).unwrap_or_default();
+        table.lines().any(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let Some(number) = words.get(number).filter(|_| words.get(state) == Some(&listens)) else { continue };
-            if sockets.iter().any(|socket| socket == number) {
-                found.push((*number).to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
+            let is_ours = |number: &&str| sockets.iter().any(|socket| socket == number);
+            words.get(state) == Some(&listens) && words.get(number).is_some_and(is_ours)
+        })
+    })
 }
 
 fn text(file: &Path) -> Option<String> {
@@ -137,8 +154,9 @@ mod tests {
         // Whoever started this test may have left files open to it.
         let files: Vec<&PathBuf> = found.files.iter().filter(|file| file.starts_with(&root)).collect();
         assert_eq!((found.mode_mask.as_str(), files), ("0027", vec![&root.join("below/kept")]));
+        assert_eq!(found.left_since(&found, process), None);
         rustix::process::kill_process_group(process, rustix::process::Signal::KILL).unwrap();
         child.wait().unwrap();
-        assert_eq!(Traces::of(process, &root), None);
+        assert!(Traces::of(process, &root).is_none());
     }
 }
