@@ -42,7 +42,7 @@ class Request {
     if (source !== undefined && source !== null && !(source instanceof AbortSignal)) {
       throw new TypeError("The signal is no AbortSignal");
     }
-    const signal = source ? AbortSignal.any([source]) : new AbortController().signal;
+    const signal = source ?? null;
     const hasOwn = options.body !== undefined && options.body !== null;
     if ((hasOwn || (given !== null && given.body !== null)) && (method === "GET" || method === "HEAD")) {
       throw new TypeError("Request with GET/HEAD method cannot have body");
@@ -56,7 +56,7 @@ class Request {
       const known = given.body.takeKnown();
       body = known === null ? new Body({ stream: given.body.stream }) : new Body({ bytes: known });
     }
-    requests.set(this, { url, method, headers, redirect, signal, body });
+    requests.set(this, { url, method, headers, redirect, signal, ownSignal: null, body });
   }
   get url() {
     return requests.get(this).url;
@@ -71,7 +71,9 @@ class Request {
     return requests.get(this).redirect;
   }
   get signal() {
-    return requests.get(this).signal;
+    const state = requests.get(this);
+    // Made when somebody asks: each listens to the other one for as long as that lives.
+    return (state.ownSignal ??= state.signal ? AbortSignal.any([state.signal]) : new AbortController().signal);
   }
   clone() {
     const { url, method, headers, redirect, signal, body } = requests.get(this);
@@ -207,7 +209,7 @@ const send = ({ url, method, headers, redirect, signal }, bytes) =>
     let fail = reject;
     const stop = () => {
       open.delete(number);
-      signal.removeEventListener("abort", aborted);
+      signal?.removeEventListener("abort", aborted);
     };
     const aborted = () => {
       stop();
@@ -275,7 +277,7 @@ const send = ({ url, method, headers, redirect, signal }, bytes) =>
         fail(new TypeError("fetch: the call that sent this request has ended"));
       },
     });
-    signal.addEventListener("abort", aborted);
+    signal?.addEventListener("abort", aborted);
     host.webBegin(number, method, url, [...headers].flat(), redirect, bytes?.toHex());
   });
 
@@ -292,7 +294,7 @@ const perform = async (input, init) => {
   const request = new Request(input, init);
   const state = requests.get(request);
   const { signal, url } = state;
-  if (signal.aborted) throw signal.reason;
+  signal?.throwIfAborted();
   const scheme = url.slice(0, url.indexOf(":"));
   if (scheme === "data") return fromData(url);
   if (scheme === "blob" || scheme === "file") throw missing(`fetch of ${scheme}: addresses`);

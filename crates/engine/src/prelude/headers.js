@@ -57,9 +57,16 @@ class Headers {
     for (const [key, text] of this) callback.call(self, text, key, this);
   }
   *entries() {
-    for (const key of [...new Set(this.#lines.map(([known]) => known))].sort()) {
-      if (key === "set-cookie") for (const cookie of this.getSetCookie()) yield [key, cookie];
-      else yield [key, this.get(key)];
+    const grouped = new Map();
+    for (const [key, text] of this.#lines) {
+      const found = grouped.get(key);
+      if (found === undefined) grouped.set(key, [text]);
+      else found.push(text);
+    }
+    for (const key of [...grouped.keys()].sort()) {
+      const found = grouped.get(key);
+      if (key === "set-cookie") for (const cookie of found) yield [key, cookie];
+      else yield [key, found.join(", ")];
     }
   }
   *keys() {

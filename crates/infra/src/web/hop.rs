@@ -45,7 +45,7 @@ impl Hop {
             let value = value.ok_or_else(|| format!("Invalid value of the header \"{name}\""))?;
             // These follow from the address and the body.
             if name != HOST && name != CONTENT_LENGTH {
-                headers.append(name, value);
+                headers.try_append(name, value).map_err(|_| "fetch failed: there are too many headers".to_owned())?;
             }
         }
         if !headers.contains_key(ACCEPT_ENCODING) {

@@ -101,9 +101,10 @@ impl Process {
                 let body = loop {
                     let news = tokio::select! {
                         biased;
-                        body = &mut reading => break body?,
                         () = cancellation.requested() => Request::Cancel,
+                        // What was asked for goes first, so that no more is asked for than is passed on.
                         (number, event) = requests.next() => Request::WebEvent(number, event),
+                        body = &mut reading => break body?,
                     };
                     let news = wire::frame(&news).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
                     input.write_all(&news).await?;
