@@ -171,6 +171,8 @@ fn a_vault_that_cannot_be_used_is_a_warning_everywhere_and_is_left_out() {
         );
         assert!(told.contains("`mangrove extension pull @nobody/box`"), "{arguments:?}: {output}");
     }
+    let asked = sandbox.run(&["vault", "list-keys", "far"]);
+    assert!(asked.code == 1 && asked.stderr.contains("hint: `mangrove extension pull @nobody/box`"), "{asked}");
     let found = sandbox.json(&["vault", "search"]);
     let names: Vec<&Value> = found["results"].as_array().expect("a list").iter().map(|vault| &vault["name"]).collect();
     assert_eq!(names, [&json!("ops")], "{found:#}");

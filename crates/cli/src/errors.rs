@@ -1,7 +1,7 @@
 //! The one translation from errors to what a person or a script gets: code, sentence, hint, exit code.
 
 use mangrove_app::{extensions::ExtensionError, scan, service::ServiceError, types::NotReady, vault::SecretError};
-use mangrove_documents::{Concern, ErrorDocument, ErrorReport, FailureDocument, ReferenceErrorDocument};
+use mangrove_documents::{Concern, ErrorDocument, ErrorReport, FailureDocument, ReferenceErrorDocument, advice};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     ports::{CatalogError, ObserveError, RunStoreError, StoreError},
@@ -31,7 +31,8 @@ impl From<SecretError> for CommandError {
                 Self::answer(ErrorReport::problem(&Problem { position: None, ..problem.clone() }))
             }
             SecretError::Missing { .. } | SecretError::Type { .. } | SecretError::Failed { .. } => {
-                Self::no(Some(error.code()), error.to_string(), None)
+                let report = ErrorReport::new(Some(error.code()), error.to_string());
+                Self::answer(ErrorReport { hint: error.advice().map(advice::text), ..report })
             }
             SecretError::Files(files) => Self::fault("listing the vaults", &files.fault),
         }

@@ -11,8 +11,9 @@ impl Host {
         let argument = |index: usize| arguments.get(index).unwrap_or(&Json::Null);
         let named = |index: usize, what: &str| text(&format!("vaultService.{function}"), what, argument(index));
         let vaults = &self.vaults;
-        let failed =
-            |error: crate::vault::SecretError| self.environment.mask(&format!("ctx.vaultService.{function}: {error}"));
+        let failed = |error: crate::vault::SecretError| {
+            self.environment.mask(&format!("ctx.vaultService.{function}: {}", error.sentence()))
+        };
         match function {
             "get" => {
                 let (vault, key) = (named(0, "vault")?, named(1, "key")?);

@@ -268,6 +268,11 @@ fn names_a_secret(variable: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use mangrove_domain::{
+        advice::{Advice, UserAction},
+        problem::Code,
+    };
+
     use super::*;
 
     fn environment() -> Environment {
@@ -289,6 +294,19 @@ mod tests {
         assert_eq!(environment.mask("s3cret-and-more s3cret ab unused"), "*** *** ab unused", "a home is no secret");
         let value = Json::object([("a s3cret", Json::Array(vec![Json::from("xs3cretx"), Json::from(3)]))]);
         assert_eq!(environment.mask_json(&value).to_string(), r#"{"a ***":["x***x",3]}"#);
+    }
+
+    #[test]
+    fn what_helps_is_not_told_where_it_would_name_a_secret() {
+        let environment = environment();
+        let _ = environment.give(&[path(&["env", "TOKEN"])]);
+        let masked = |name: &str| {
+            let advice = Advice::new(UserAction::CreateDefinition { name: name.to_owned() });
+            environment.mask_problem(RunProblem::new(Code::UNKNOWN_NAME, name.to_owned()).advise_if(Some(advice)))
+        };
+        assert!(masked("plain").advice.is_some());
+        let secret = masked("s3cret");
+        assert_eq!((secret.message.as_str(), secret.advice), ("***", None));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why a vault did not do what it was asked for.
 
 use mangrove_domain::{
+    advice::Advice,
     ports::{FilesError, VaultError},
     problem::{Code, Problem},
 };
@@ -55,6 +56,30 @@ impl SecretError {
             SecretError::Missing { .. } => Code::SECRET_MISSING,
             SecretError::Type { .. } | SecretError::Failed { .. } => Code::VAULT_UNUSABLE,
             SecretError::Files(error) => error.fault.code,
+        }
+    }
+}
+
+impl SecretError {
+    /// What to do about it, where its sentence does not say so.
+    #[must_use]
+    pub fn advice(&self) -> Option<&Advice> {
+        match self {
+            SecretError::Failed { source: VaultError::NoType { advice, .. }, .. } => Some(advice),
+            SecretError::Unknown(_)
+            | SecretError::Missing { .. }
+            | SecretError::Type { .. }
+            | SecretError::Failed { .. }
+            | SecretError::Files(_) => None,
+        }
+    }
+
+    /// The sentence with what to do about it, for those who have no face of their own to say it in.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self.advice() {
+            Some(advice) => format!("{self}; {advice}"),
+            None => self.to_string(),
         }
     }
 }

@@ -70,7 +70,7 @@ impl ExtensionVault {
 
     async fn request(&self) -> Result<OpenRequest, VaultError> {
         let ready = self.code.types.ready(&Kind::new("vault"), &self.type_name).await;
-        let ready = ready.map_err(|not_ready| VaultError::Unusable(sentence(&not_ready)))?;
+        let ready = ready.map_err(|not_ready| no_type(&not_ready))?;
         let (type_name, extension) = (ready.description.type_name.as_str(), &ready.row.extension.name);
         let grants = self.code.permissions.load().of(type_name, extension).cloned().unwrap_or_default();
         Ok(OpenRequest {
@@ -195,8 +195,9 @@ fn a(type_name: &str) -> String {
 }
 
 /// Why a type cannot be used, and what to do.
-fn sentence(not_ready: &NotReady) -> String {
-    format!("{}; {}; {}", not_ready.headline(), not_ready.reason(), not_ready.advice())
+fn no_type(not_ready: &NotReady) -> VaultError {
+    let reason = format!("{}; {}", not_ready.headline(), not_ready.reason());
+    VaultError::NoType { reason, advice: not_ready.advice() }
 }
 
 /// What the code of a vault may ask for: to say something.

@@ -189,7 +189,7 @@ fn failed(configuration: &VaultConfiguration, source: VaultError) -> SecretError
 #[async_trait]
 impl Secrets for Vaults {
     async fn get(&self, vault: &str, key: &str) -> Result<String, String> {
-        let secret = self.secret(vault, key).await.map_err(|error| error.to_string())?;
+        let secret = self.secret(vault, key).await.map_err(|error| error.sentence())?;
         if let Some(remark) = &secret.remark {
             tracing::warn!(vault, remark, "a secret was given out");
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::failure::Fault;
+use crate::{advice::Advice, failure::Fault};
 
 /// Keeps secrets by their keys.
 ///
@@ -56,6 +56,14 @@ pub enum VaultError {
     /// Its own key, or its configuration, cannot be used.
     #[error("{0}")]
     Unusable(String),
+    /// Nothing here has its type, or what has it cannot run.
+    #[error("{reason}")]
+    NoType {
+        /// Why, in one sentence.
+        reason: String,
+        /// What to do about it.
+        advice: Advice,
+    },
     /// What is kept under a key cannot be read with the key of the vault.
     #[error("the secret `{key}` cannot be decrypted: {reason}")]
     Damaged {
