@@ -134,6 +134,19 @@ impl PackagePlugin {
         Some(format!("{PLACEHOLDER}{}", arguments.specifier))
     }
 
+    /// The built-in behind a name of the package's own, `#name`: its manifest may send one there, as Node has it.
+    fn own_name_of_builtin(&self, arguments: &HookResolveIdArgs<'_>) -> Option<String> {
+        if !arguments.specifier.starts_with('#') {
+            return None;
+        }
+        let inside = Path::new(arguments.importer?).ancestors().skip(1);
+        let mut inside = inside.take_while(|parent| parent.starts_with(self.fence.directory()));
+        let manifest = inside.find_map(manifest)?;
+        let by_kind = if arguments.kind == ImportKind::Require { "require" } else { "import" };
+        let conditions = ["deno", "node", by_kind, "default"];
+        builtin(target(manifest.get("imports")?.get(arguments.specifier)?, &conditions)?)
+    }
+
     /// For a `require` of a package that names an ES module for bundlers: the path of what Node would load.
     fn required_main(&self, arguments: &HookResolveIdArgs<'_>) -> Option<String> {
         let (name, None) = split(arguments.specifier)? else { return None };
@@ -236,7 +249,7 @@ impl Plugin for PackagePlugin {
         if specifier.starts_with(PLACEHOLDER) {
             return Ok(Some(external(specifier.to_owned())));
         }
-        if let Some(target) = self.shared(arguments).or_else(|| builtin(specifier)) {
+        if let Some(target) = self.shared(arguments).or_else(|| builtin(specifier)).or_else(|| self.own_name_of_builtin(arguments)) {
             return Ok(Some(if arguments.kind == ImportKind::Require {
                 HookResolveIdOutput::from_id(format!("{REQUIRE_ID}{target}"))
             } else {
@@ -346,6 +359,19 @@ fn is_dual(manifest: &Value) -> bool {
 
 fn has_key(value: &Value, wanted: &str) -> bool {
     value.as_object().is_some_and(|object| object.iter().any(|(key, inner)| key == wanted || has_key(inner, wanted)))
+}
+
+/// What a member of `imports` leads to under these conditions: the first that is met, in the order of the manifest.
+fn target<'v>(value: &'v Value, conditions: &[&str]) -> Option<&'v str> {
+    match value {
+        Value::String(target) => Some(target),
+        Value::Array(choices) => choices.iter().find_map(|choice| target(choice, conditions)),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(condition, _)| conditions.contains(&condition.as_str()))
+            .find_map(|(_, choice)| target(choice, conditions)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
 }
 
 /// The built-in that a specifier names, with its `node:`. A package of the same name is reached as `name/`.

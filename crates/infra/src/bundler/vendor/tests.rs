@@ -184,6 +184,26 @@ fn a_required_built_in_is_imported() {
 }
 
 #[test]
+fn a_name_of_the_package_s_own_leads_to_a_built_in() {
+    let directory = packages(&[
+        (
+            "pkg/package.json",
+            r##"{"name":"pkg","version":"1.0.0","type":"module","imports":{
+                "#hooks":{"node":"async_hooks","default":"./stub.js"},
+                "#util":[{"browser":"./stub.js"},"node:util"],
+                "#own":{"browser":"./stub.js","default":"./own.js"}}}"##,
+        ),
+        ("pkg/index.js", "export { AsyncResource } from '#hooks'; export { inherits } from '#util'; export { own } from '#own';"),
+        ("pkg/own.js", "export const own = 1;"),
+        ("pkg/stub.js", "export class AsyncResource {} export const inherits = 0; export const own = 0;"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = file(&output, "pkg.js");
+    assert!(code.contains("from \"node:async_hooks\"") && code.contains("from \"node:util\""), "{code}");
+    assert!(code.contains("own = 1") && !code.contains("own = 0"), "{code}");
+}
+
+#[test]
 fn conditions_follow_the_form_of_the_import() {
     let directory = packages(&[
         ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
