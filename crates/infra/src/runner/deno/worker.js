@@ -293,6 +293,9 @@ const work = async (load) => {
     ),
   );
   const root = opened.module?.[hello.exportName];
+  // Deno opens sockets of its own for the first listener: they are there before the host looks which ones are.
+  listenForTheEnd(end);
+  listenNoMore(end);
   const before = attempt(() => stateNow(hello.variables));
   send({ ...opened, module: undefined });
   for (;;) {
