@@ -322,8 +322,9 @@ async fn prepare(
     let definition = call.definition;
     let method = method_of(description, call.method, callee.left_out())?;
     if call.is_single {
-        let reports::Sensitive { global, method } = reports::sensitive(description, call.method);
-        call.environment.hide_inputs(HiddenInputs::At([global, method].concat()));
+        let sensitive = reports::sensitive(description, call.method);
+        let hidden = values::sensitive_inputs(services.expressions.as_ref(), definition, call.method, sensitive);
+        call.environment.hide_inputs(HiddenInputs::At(hidden));
     }
     let about = definition_json(definition);
     // The shell gets secrets in another way than in its command.

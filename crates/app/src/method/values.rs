@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
+    definition::Definition,
     description::{Description, MethodDescription, Violation},
     document::{Node, NodeValue},
     inputs,
@@ -11,6 +12,7 @@ use mangrove_domain::{
     ports::{Expressions, MethodHost, RunError},
     problem::Code,
     run::RunProblem,
+    vault,
     workflow::template::{self, Part},
 };
 
@@ -18,7 +20,9 @@ use super::{
     Invocation, Services, ShownArguments, arguments, broken,
     host::{Host, Looking},
     opening::open_request,
-    problem, rendered, upgrades,
+    problem, rendered,
+    reports::Sensitive,
+    upgrades,
 };
 use crate::{
     render::{Renderer, Scope, Stage},
@@ -63,6 +67,32 @@ pub(super) fn inputs_of(
     let name = &call.definition.name.value;
     let position = written.position(&call.definition.file);
     Err(broken(&format!("{position}: the inputs of `{name}.{}`", call.method), &violations))
+}
+
+/// The inputs of a call that are sensitive: those that are arguments of which the type says so, those of which the definition
+/// says so, and those that the definition makes such arguments of.
+pub(super) fn sensitive_inputs(
+    expressions: &dyn Expressions,
+    definition: &Definition,
+    method: &str,
+    Sensitive { global, method: own }: Sensitive,
+) -> Vec<Vec<String>> {
+    let mut names = BTreeSet::new();
+    let nodes = [(definition.global_arguments.as_ref(), &global), (definition.arguments_of(method), &own)];
+    for (node, paths) in nodes {
+        for name in paths.iter().filter_map(|path| path.first()) {
+            if let Some(argument) = node.and_then(|node| node.get(name)) {
+                mentioned_inputs(expressions, argument, &mut names);
+            }
+        }
+        // Nobody knows which member it becomes.
+        if let Some(whole) = node.filter(|node| node.as_str().is_some() && !paths.is_empty()) {
+            mentioned_inputs(expressions, whole, &mut names);
+        }
+    }
+    let declared = vault::sensitive_paths(&inputs::schema(definition.inputs.as_ref()));
+    let read = names.into_iter().map(|name| vec![name]);
+    [global, own, declared].concat().into_iter().chain(read).collect()
 }
 
 /// The names of the inputs that expressions read.

@@ -1,6 +1,6 @@
 //! Definitions and workflows: reading and validating them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use mangrove_domain::{
     json::Json,
@@ -22,7 +22,8 @@ use crate::{
     types::Unclaimed,
     workflow::{
         inputs::{self, Mistakes},
-        known::CatalogTypes,
+        catalogue::TypeCatalogue,
+        known::{CatalogTypes, ReadyTypes},
         library::{Layout, Library},
         run::Engine,
         triggers::LibrarySchedules,
@@ -32,6 +33,9 @@ use crate::{
 
 /// Where the reference keeps the records of runs.
 const EARLIER_RUNS: &str = ".swamp/workflow-runs";
+
+/// How long a workflow is held against its types before it begins.
+const TIME_TO_VALIDATE: Duration = Duration::from_secs(2);
 
 /// What is wrong with definitions and workflows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,22 +107,18 @@ impl Service {
     }
 
     /// What keeps a workflow from being run, as far as it is known before. Its types are brought up to date as its steps do it,
-    /// who then find that it was done just now.
-    pub(super) async fn mistakes(
-        &self,
-        engine: &Engine,
-        library: &Library,
-        workflow: &Workflow,
-    ) -> Result<Vec<Problem>, ServiceError> {
-        engine.bring_up_to_date(&types_of(library, Some(workflow))).await;
-        let unclaimed = |_: &Kind, _: &TypeName| Unclaimed::default();
-        let types = CatalogTypes::of(self.scanner.ports().catalog.as_ref(), self.types().await?, unclaimed).await;
-        let types = types.map_err(ServiceError::Scan)?;
-        Ok(validate::before_run(library, workflow, self.tools(&types)))
+    /// who then find that it was done just now. Where that takes its time, the run begins, and they go on with it.
+    pub(super) async fn mistakes(&self, engine: &Engine, library: &Library, workflow: &Workflow) -> Vec<Problem> {
+        let named = types_of(library, Some(workflow));
+        let ready = tokio::time::timeout(TIME_TO_VALIDATE, engine.ready_types(&named)).await;
+        ready.map_or_else(
+            |_| Vec::new(),
+            |ready| validate::before_run(library, workflow, self.tools(&ReadyTypes::of(ready))),
+        )
     }
 
     /// What validation looks things up in.
-    pub(super) fn tools<'a>(&'a self, types: &'a CatalogTypes) -> Tools<'a> {
+    pub(super) fn tools<'a>(&'a self, types: &'a dyn TypeCatalogue) -> Tools<'a> {
         Tools {
             types,
             expressions: self.repository.expressions.as_ref(),

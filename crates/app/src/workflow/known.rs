@@ -76,6 +76,31 @@ impl TypeCatalogue for CatalogTypes {
     }
 }
 
+/// Types that were made ready for a run. What is not among them may be anything.
+pub(crate) struct ReadyTypes(Vec<Arc<Description>>);
+
+impl ReadyTypes {
+    pub(crate) fn of(descriptions: Vec<Arc<Description>>) -> Self {
+        Self(descriptions)
+    }
+}
+
+impl TypeCatalogue for ReadyTypes {
+    fn describe(&self, kind: &Kind, name: &TypeName) -> Option<Arc<Description>> {
+        let ready = || self.0.iter().find(|ready| ready.type_name == *name && *kind == model_kind());
+        built_in(kind, name).or_else(ready).cloned()
+    }
+
+    fn names(&self, kind: &Kind) -> Vec<TypeName> {
+        let ready = self.0.iter().filter(|_| *kind == model_kind());
+        ready.map(|description| description.type_name.clone()).collect()
+    }
+
+    fn claim(&self, _kind: &Kind, _name: &TypeName) -> Option<Claim> {
+        None
+    }
+}
+
 /// The type of this name that comes with the program.
 fn built_in(kind: &Kind, name: &TypeName) -> Option<&'static Arc<Description>> {
     builtin::model(name).filter(|_| *kind == model_kind())

@@ -260,7 +260,8 @@ pub(crate) async fn delete(context: &Context, given: &args::DataDelete) -> Resul
         places.push(place);
     }
     let is_asked = removed.versions > 0 && !given.dry_run && !given.yes;
-    if is_asked && std::io::stdin().is_terminal() && !context.printer.is_json() {
+    let is_somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if is_asked && is_somebody_there && !context.printer.is_json() {
         let what = match names.as_slice() {
             [name] => format!("`{name}`"),
             names => human::count(names.len() as u64, "item"),

@@ -4,7 +4,7 @@
 
 import { ledTo, makeCalls } from "mangrove:calls";
 import { makeContext } from "mangrove:context";
-import { denialOf, denied, missing, requirementOf } from "mangrove:refusals";
+import { denialOf, denied, forgetRefusals, missing, requirementOf } from "mangrove:refusals";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 import { endWeb, webArrived } from "mangrove:fetch";
 
@@ -318,7 +318,11 @@ export const limitBehind = (thrown) => {
 
 export { ledTo };
 const calls = makeCalls(host.request, host.requestNow, makeContext);
-export const { settle, start, abort, forget } = calls;
+export const { settle, abort, forget } = calls;
+export const start = (callee, self, args, context, schema, globalSchema, takes) => {
+  forgetRefusals();
+  return calls.start(callee, self, args, context, schema, globalSchema, takes);
+};
 export { endWeb, webArrived };
 if (inspecting) {
   const silent = () => {};

@@ -41,6 +41,10 @@ export const denied = (permission, name, message) => {
   if (permission !== "env" && told.length < MOST_REFUSALS) told[told.length] = { message, denial };
   return error;
 };
+/** What one call was told is no reason of what another one throws. */
+export const forgetRefusals = () => {
+  told.length = 0;
+};
 /** The permission and the name that were refused, with a colon between them, if that is why this was thrown. */
 export const denialOf = (thrown) =>
   behind(thrown, (error) => {

@@ -287,11 +287,18 @@ class EventTarget {
   }
   dispatchEvent(event) {
     event.target = this;
+    // One that throws keeps the others from nothing.
+    const thrown = [];
     for (const known of this.#listeners.filter((listener) => listener.type === event.type)) {
       if (known.once) this.removeEventListener(known.type, known.listener);
-      if (typeof known.listener === "function") known.listener.call(this, event);
-      else known.listener.handleEvent(event);
+      try {
+        if (typeof known.listener === "function") known.listener.call(this, event);
+        else known.listener.handleEvent(event);
+      } catch (error) {
+        thrown.push(error);
+      }
     }
+    if (thrown.length > 0) throw thrown[0];
     return !event.defaultPrevented;
   }
 }
@@ -332,8 +339,11 @@ class AbortSignal extends EventTarget {
     signal.#aborted = true;
     signal.#reason = reason;
     const event = new Event("abort");
-    signal.onabort?.(event);
-    signal.dispatchEvent(event);
+    try {
+      signal.onabort?.(event);
+    } finally {
+      signal.dispatchEvent(event);
+    }
   }
 }
 const fire = AbortSignal.fire;

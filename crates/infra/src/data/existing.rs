@@ -142,6 +142,9 @@ impl Existing {
         // One that is not there shows in the directory above.
         if evidence.is_wanted() && fs::symlink_metadata(item).is_ok() {
             evidence.look(&self.root, item, Links::Refused);
+            if is_link(item) {
+                evidence.distrust();
+            }
         }
         for entry in entries(item)? {
             let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };

@@ -24,7 +24,7 @@ use mangrove_npm::{
     registry::{Proxies, use_cryptography},
 };
 use reqwest::{
-    Certificate, Method, Response, Url,
+    Certificate, Method, Response, StatusCode, Url,
     header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, HeaderMap, HeaderValue},
 };
 
@@ -143,9 +143,15 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
 }
 
 fn answer(hop: &Hop, response: Response, redirected: bool) -> Result<Answer, WebEvent> {
-    let is_gzip = match response.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        Some(b"br") => return Err(WebEvent::Lacking("fetch of an answer that is compressed with br".to_owned())),
-        encoding => encoding == Some(b"gzip"),
+    let encoding = response.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let encoding = encoding.trim().to_ascii_lowercase();
+    let has_body =
+        hop.method != Method::HEAD && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_gzip = match encoding.as_str() {
+        "gzip" | "x-gzip" => true,
+        "" | "identity" => false,
+        _ if !has_body => false,
+        other => return Err(WebEvent::Lacking(format!("fetch of an answer that is compressed with {other}"))),
     };
     let text = |value: &HeaderValue| value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
     let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();

@@ -106,10 +106,11 @@ impl Requests {
 
     /// What became of a request. Never returns where there are none. May be given up without losing anything.
     pub(crate) async fn next(&mut self) -> (u32, WebEvent) {
-        match self.events.recv().await {
-            Some(event) => event,
-            None => std::future::pending().await,
+        let Some((number, event)) = self.events.recv().await else { return std::future::pending().await };
+        if !matches!(event, WebEvent::Head(_) | WebEvent::Chunk(_)) {
+            self.open.remove(&number);
         }
+        (number, event)
     }
 
     /// True if something was sent since this was asked last.
@@ -122,9 +123,9 @@ impl Requests {
         self.open.is_empty()
     }
 
-    /// Gives up what is under way: the call has ended.
-    pub(crate) fn clear(&mut self) {
-        self.tasks.abort_all();
+    /// Gives up what is under way: the call has ended. Nothing is sent afterwards.
+    pub(crate) async fn end(&mut self) {
+        self.tasks.shutdown().await;
         self.open.clear();
         while self.events.try_recv().is_ok() {}
     }

@@ -32,6 +32,9 @@ const STDERR_TAIL_BYTES: usize = 2_000;
 /// The longest line of standard error that is passed on whole, in bytes.
 const LONGEST_LINE: usize = 8 << 10;
 
+/// The bytes at the end of a line that stay together.
+const UNCUT_BYTES: usize = 64;
+
 /// How many lines of standard error wait for whoever takes them.
 #[cfg(feature = "deno")]
 const WAITING_LINES: usize = 256;
@@ -302,8 +305,11 @@ async fn listen(
                 begun.push(*byte);
             }
             if *byte == b'\n' || begun.len() == LONGEST_LINE {
+                // The end of a line says what it is; it is never cut.
+                let kept = if *byte == b'\n' { 0 } else { UNCUT_BYTES };
+                let rest = begun.split_off(begun.len() - kept);
                 let line = String::from_utf8_lossy(&begun).into_owned();
-                begun.clear();
+                begun = rest;
                 // Nobody listens any more.
                 let _ = lines.send(line).await;
             }

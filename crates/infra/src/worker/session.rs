@@ -90,14 +90,17 @@ impl Session for PooledSession {
                         .map_err(fail)?;
                 }
                 Reply::Returned { outcome, is_at_rest } => {
-                    self.process = Some(process);
                     let is_well =
                         outcome.is_ok() && is_at_rest && self.requests.is_empty() && !cancellation.was_requested();
-                    self.requests.clear();
+                    self.requests.end().await;
+                    if self.requests.take_sent() {
+                        host.sends_request();
+                    }
                     self.is_well = Some(self.is_well.unwrap_or(true) && is_well);
                     if host.told_secrets(&self.kept.request.grantee.variables) {
                         self.kept.confine();
                     }
+                    self.process = Some(process);
                     return match outcome {
                         Ok(value) => value.into_json().map_err(|error| RunError::Threw {
                             message: format!("what the method returned cannot be passed on: {error}"),

@@ -12,7 +12,7 @@ use mangrove_domain::{
 
 use super::{
     active::Start,
-    requests::{RunError, StartedRun, broken_files, unknown},
+    requests::{RunError, StartedRun, broken_files, hide_inputs, unknown},
 };
 use crate::{
     service::{base::Service, error::ServiceError},
@@ -124,9 +124,10 @@ impl Service {
         let file = workflow.file.clone();
         let problems = library.problems_of(&file).cloned().collect();
         let broken_files = broken_files(&library, &file);
+        let environment = self.expression_environment();
+        hide_inputs(&environment, &workflow);
         let beginning = Beginning::Again(Box::new(Resumption { workflow, record, from, inputs, options }));
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
-        let environment = self.expression_environment();
         let (run, events) = self.active.start(Start { engine, library, beginning, environment, runs, clock }).await?;
         Ok(StartedRun { run, events, problems, broken_files, file_problem: None })
     }

@@ -7,6 +7,7 @@ use mangrove_domain::{
     ports::RunFilter,
     problem::{Problem, Severity},
     run::{RunHeader, RunLookup, RunRecord},
+    vault,
     workflow::Workflow,
 };
 use tracing::Instrument as _;
@@ -115,7 +116,7 @@ impl Service {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
                 let span = spans::validation(&workflow.name.value);
-                let mistakes = self.mistakes(&engine, &library, &workflow).instrument(span).await?;
+                let mistakes = self.mistakes(&engine, &library, &workflow).instrument(span).await;
                 if !mistakes.is_empty() {
                     return Err(StartError::Problems(mistakes).into());
                 }
@@ -129,12 +130,7 @@ impl Service {
             }
         };
         let request = RunRequest { options, ..request };
-        let environment = self.expression_environment();
-        if request.workflow.is_single_call() {
-            // The call says which of them may be seen, when it knows its type.
-            environment.hide_inputs(HiddenInputs::All);
-        }
-        self.begin(engine, library, &file, request, environment).await
+        self.begin(engine, library, &file, request, self.expression_environment()).await
     }
 
     /// A workflow with the values that everything in it has before a run with these inputs. Nothing runs.
@@ -156,6 +152,7 @@ impl Service {
         request: RunRequest,
         environment: Environment,
     ) -> Result<StartedRun, RunError> {
+        hide_inputs(&environment, &request.workflow);
         let unnamed = inputs::unnamed(&request.workflow, &request.inputs);
         let problems = library.problems_of(file).cloned().chain(unnamed).collect();
         let broken_files = broken_files(&library, file);
@@ -242,6 +239,16 @@ impl Service {
 }
 
 /// The file of what is to be run.
+/// Hides what is sensitive among the inputs of a run: by the schema of its workflow; of a single call, all until it knows its
+/// type.
+pub(super) fn hide_inputs(environment: &Environment, workflow: &Workflow) {
+    environment.hide_inputs(if workflow.is_single_call() {
+        HiddenInputs::All
+    } else {
+        HiddenInputs::At(vault::sensitive_paths(&workflow.input_schema()))
+    });
+}
+
 fn file_of(library: &Library, what: &Runnable) -> Result<String, RunError> {
     let found = match what {
         Runnable::Workflow(name) => library.workflow(name).map(|workflow| workflow.file.clone()),

@@ -21,6 +21,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 use futures::future::join_all;
 use mangrove_domain::{
+    description::Description,
     json::Json,
     problem::{Code, Problem},
     report::ReportOptions,
@@ -191,10 +192,12 @@ impl Engine {
         RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
     }
 
-    /// Brings model types up to date, side by side; what keeps one from it is told by the steps that need it.
-    pub(crate) async fn bring_up_to_date(&self, types: &BTreeSet<TypeName>) {
+    /// Brings model types up to date, side by side, and describes those that are ready; what keeps one from it is told by the
+    /// steps that need it.
+    pub(crate) async fn ready_types(&self, types: &BTreeSet<TypeName>) -> Vec<Arc<Description>> {
         let kind = method::model_kind();
-        join_all(types.iter().map(|name| self.services.types.ready(&kind, name))).await;
+        let ready = join_all(types.iter().map(|name| self.services.types.ready(&kind, name))).await;
+        ready.into_iter().flatten().map(|ready| ready.description).collect()
     }
 
     /// Checks the inputs of a run, gives it an identifier and writes down that it runs.

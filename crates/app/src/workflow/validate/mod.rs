@@ -46,8 +46,9 @@ pub struct Tools<'a> {
     pub schemas: &'a dyn SchemaValidator,
     /// Understands schedules; without one, what they say is not looked at.
     pub calendar: Option<&'a dyn Calendar>,
-    /// True right before a run: what does not keep it from going well is not looked at, such as the trigger, reports, and the
-    /// global arguments of an instance, which count only when a method reads them.
+    /// True right before a run. What may go well all the same is not looked at then: the trigger, reports, global arguments
+    /// and methods that no step calls, inputs that nobody declares and whoever starts the run gives, arguments that come from
+    /// elsewhere.
     pub is_before_run: bool,
 }
 
@@ -84,7 +85,7 @@ pub fn validate_workflow(library: &Library, workflow: &Workflow, tools: Tools<'_
 /// What keeps a workflow from being run, as far as it is known before. Types that are not ready do not: a run waits for them, and
 /// says why.
 pub(crate) fn before_run(library: &Library, workflow: &Workflow, tools: Tools<'_>) -> Vec<Problem> {
-    let mut problems = check(library, workflow, Tools { is_before_run: true, ..tools }, true);
+    let mut problems = check(library, workflow, Tools { is_before_run: true, ..tools }, false);
     problems.retain(|problem| problem.severity == Severity::Error && problem.code != Code::UNKNOWN_TYPE);
     sorted(problems)
 }
@@ -140,9 +141,7 @@ fn check_definition(findings: &mut Findings<'_>, definition: &Definition, tools:
     for node in definition.global_arguments.iter().chain(nodes) {
         expressions::check(findings, node, None, tools.expressions);
     }
-    if !tools.is_before_run {
-        reports::check(findings, &definition.reports, Occasion::Method { has_failed: false }, tools.types);
-    }
+    reports::check(findings, &definition.reports, Occasion::Method { has_failed: false }, tools.types);
     let Some(description) = describe(findings, &definition.type_name, tools) else { return };
     // What was written for an older version of the type is not what its schema says: upgrades change it before a call.
     let is_current = upgrades::pending(&description, definition).is_empty();
@@ -216,7 +215,8 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     order::check(&mut findings, workflow);
     let mut named = BTreeSet::new();
     for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
-        check_step_expressions(&mut findings, workflow, step, tools.expressions);
+        let inputs_of = (!tools.is_before_run).then_some(workflow);
+        check_step_expressions(&mut findings, inputs_of, step, tools.expressions);
         match &step.task {
             Task::ModelMethod { target, method, inputs, global_arguments } => {
                 let definition = check_target(&mut findings, library, target);
@@ -246,7 +246,13 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     problems
 }
 
-fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step: &Step, port: &dyn Expressions) {
+/// Checks the expressions of a step; `workflow` is the one whose inputs they are held against.
+fn check_step_expressions(
+    findings: &mut Findings<'_>,
+    workflow: Option<&Workflow>,
+    step: &Step,
+    port: &dyn Expressions,
+) {
     let names = match &step.task {
         Task::ModelMethod { target: Target::Definition(name), method, .. } => vec![name, method],
         Task::ModelMethod { target: Target::Instance { type_name, name }, method, .. } => vec![type_name, name, method],
@@ -256,11 +262,11 @@ fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step
     };
     for text in names.into_iter().chain([&step.name]).chain(&step.guard) {
         let position = findings.at(text);
-        expressions::check_text(findings, &text.value, &position, Some(workflow), port);
+        expressions::check_text(findings, &text.value, &position, workflow, port);
     }
     if let Task::Assert { expression, .. } = &step.task {
         let (position, text) = (findings.at(expression), format!("${{{{ {} }}}}", expression.value));
-        expressions::check_text(findings, &text, &position, Some(workflow), port);
+        expressions::check_text(findings, &text, &position, workflow, port);
     }
     let nodes = match &step.task {
         Task::ModelMethod { inputs, global_arguments, .. } => [inputs.as_ref(), global_arguments.as_ref()],
@@ -268,7 +274,7 @@ fn check_step_expressions(findings: &mut Findings<'_>, workflow: &Workflow, step
         Task::Assert { .. } | Task::ManualApproval { .. } => [None, None],
     };
     for node in nodes.into_iter().flatten().chain(step.for_each.as_ref().map(|for_each| &for_each.over)) {
-        expressions::check(findings, node, Some(workflow), port);
+        expressions::check(findings, node, workflow, port);
     }
 }
 
@@ -349,7 +355,6 @@ fn check_call(
         return;
     }
     if !tools.is_before_run {
-        // A run may be given inputs that its workflow does not name.
         outputs::check_variation(findings, call.workflow, step, step_inputs);
         check_inputs_of_definition(findings, definition, call, tools.expressions);
     }
@@ -361,6 +366,9 @@ fn check_call(
             findings,
             &instance::Call { described, description: &description, is_new, step_inputs, step_global, at: &at },
         );
+    }
+    if tools.is_before_run {
+        return;
     }
     let layers = [
         inputs::Layer { node: definition.global_arguments.as_ref(), is_own: false },

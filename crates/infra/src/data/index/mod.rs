@@ -11,7 +11,7 @@ mod parallel;
 mod stored;
 mod tables;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mangrove_domain::{
     data::DataHandle,
@@ -41,6 +41,9 @@ const ATTEMPTS: u32 = 6;
 const WRITTEN_AT_ONCE: usize = 5_000;
 /// How many items may have moved before reading all files is no more than reading those.
 const MOST_ASIDE: usize = 5_000;
+
+/// The files answer sooner than whoever waits for a lock.
+const BUSY: BusyPolicy = BusyPolicy { busy_timeout: Duration::from_millis(200), attempts: 1 };
 
 const LAYOUT: Layout = Layout {
     version: 1,
@@ -131,8 +134,11 @@ impl Index {
         tell: impl Fn(&Files, &StoredVersion) -> Result<Option<T>, IndexError> + Clone + Send + Sync + 'static,
     ) -> Result<Option<Vec<T>>, Fault> {
         let mut state = self.state.lock().await;
-        if state.database.is_none() && !self.is_worth_it(files, scope).await? {
-            return Ok(None);
+        if state.database.is_none() {
+            let is_missing = self.mode == OpenMode::ReadOnly && !self.path.exists();
+            if is_missing || !self.is_worth_it(files, scope).await? {
+                return Ok(None);
+            }
         }
         let answered = self.ask(&mut state, files, scope, query, tell).await;
         if answered.is_err() {
@@ -141,8 +147,8 @@ impl Index {
         }
         match answered {
             Ok(answer) => Ok(answer),
-            Err(IndexError::Files(fault)) => Err(fault),
-            Err(IndexError::Unusable) => Ok(None),
+            // The files decide: not everything that was read here has to be read for the answer.
+            Err(IndexError::Files(_) | IndexError::Unusable) => Ok(None),
             Err(IndexError::Database(error)) => {
                 if let (SqliteError::Corrupt(_), Some(database)) = (&error, state.database.take()) {
                     database.mark_suspect();
@@ -230,7 +236,7 @@ impl Index {
             return Ok(());
         }
         *state = State::default();
-        let (database, damaged) = sqlite::open(&self.path, OpenMode::ReadWrite, &LAYOUT, BusyPolicy::default()).await?;
+        let (database, damaged) = sqlite::open(&self.path, self.mode, &LAYOUT, BUSY).await?;
         if let Some(damaged) = damaged {
             tracing::warn!("the index of data was damaged, and is made anew");
             if let Some(directory) = damaged.parent() {

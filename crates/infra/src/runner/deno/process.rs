@@ -20,6 +20,9 @@ const LONGEST_LINE: usize = 64 << 10;
 /// ended; something else may have taken its standard error away.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(1);
 
+/// How many lines of standard error are kept that come while something is sent.
+const MOST_EARLY_ERRORS: usize = 1_000;
+
 /// Dropping it kills the process with all that it started.
 pub(super) struct Process {
     child: Guarded,
@@ -28,6 +31,8 @@ pub(super) struct Process {
     errors: mpsc::Receiver<String>,
     /// Those that came while something was sent.
     early_errors: VecDeque<String>,
+    /// True if the marker came that ends them.
+    has_last_errors: bool,
 }
 
 /// What arrived and was not taken apart yet. Reading may be given up at any moment without losing anything.
@@ -48,7 +53,7 @@ impl Process {
     /// A process that was just started. `marker` is told to it by the first message.
     pub(super) fn new((child, errors): (Guarded, mpsc::Receiver<String>), marker: String) -> Self {
         let reader = FrameReader { marker, bytes: Vec::new() };
-        Self { child, reader, errors, early_errors: VecDeque::new() }
+        Self { child, reader, errors, early_errors: VecDeque::new(), has_last_errors: false }
     }
 
     /// What the line before each of its frames begins with.
@@ -75,6 +80,7 @@ impl Process {
     pub(super) fn forget_last_words(&mut self) {
         self.child.forget_last_words();
         self.early_errors.clear();
+        self.has_last_errors = false;
         while self.errors.try_recv().is_ok() {}
     }
 
@@ -82,21 +88,15 @@ impl Process {
     pub(super) async fn last_errors(&mut self) -> Vec<String> {
         let mut lines: Vec<String> = self.early_errors.drain(..).collect();
         let until_marker = async {
-            while let Some(line) = self.errors.recv().await {
-                match line.strip_suffix(&*self.reader.marker) {
-                    None => lines.push(line),
-                    Some("") => break,
-                    // It ended without a line feed.
-                    Some(rest) => {
-                        lines.push(rest.to_owned());
-                        break;
-                    }
-                }
+            while !self.has_last_errors {
+                let Some(line) = self.errors.recv().await else { break };
+                lines.extend(without_marker(line, &self.reader.marker, &mut self.has_last_errors));
             }
         };
         if tokio::time::timeout(LAST_LINES_LIMIT, until_marker).await.is_err() {
             tracing::debug!("the end of standard error did not arrive");
         }
+        self.has_last_errors = false;
         lines
     }
 
@@ -125,6 +125,7 @@ impl Process {
         let process = self.child.process();
         let (input, output, watcher) = self.child.parts();
         let (reader, errors, early_errors) = (&mut self.reader, &mut self.errors, &mut self.early_errors);
+        let has_last_errors = &mut self.has_last_errors;
         if message.is_none()
             && let Some(line) = early_errors.pop_front()
         {
@@ -141,7 +142,10 @@ impl Process {
                         biased;
                         written = &mut writing => break written?,
                         filled = reader.fill(output) => filled?,
-                        Some(line) = errors.recv() => early_errors.push_back(line),
+                        // It may write without end and read nothing: what is too much is dropped.
+                        Some(line) = errors.recv() => if early_errors.len() < MOST_EARLY_ERRORS {
+                            early_errors.extend(without_marker(line, &reader.marker, has_last_errors));
+                        },
                     }
                 }
             }
@@ -152,7 +156,11 @@ impl Process {
                 tokio::select! {
                     biased;
                     filled = reader.fill(output) => filled?,
-                    Some(line) = errors.recv() => return Ok(Output::Line(line)),
+                    Some(line) = errors.recv() => {
+                        if let Some(line) = without_marker(line, &reader.marker, has_last_errors) {
+                            return Ok(Output::Line(line));
+                        }
+                    }
                     // It reads nothing while it waits for no answer; this signal reaches it all the same.
                     () = cancellation.requested() => {
                         if let Some(process) = process {
@@ -165,6 +173,18 @@ impl Process {
         match watcher.guard(budget, talk).await {
             Ok(output) => Ok(output),
             Err(ending) => Err(self.child.failure(ending, true).await),
+        }
+    }
+}
+
+/// A line of standard error, if there is one beside the marker that ends what belongs to a call: the last one may have had no
+/// line feed.
+fn without_marker(line: String, marker: &str, has_last_errors: &mut bool) -> Option<String> {
+    match line.strip_suffix(marker) {
+        None => Some(line),
+        Some(rest) => {
+            *has_last_errors = true;
+            Some(rest.to_owned()).filter(|rest| !rest.is_empty())
         }
     }
 }
