@@ -320,7 +320,10 @@ fn what_validation_finds_keeps_a_workflow_from_beginning() {
     let second = workflow("{type: model_method, modelIdOrName: hello, methodName: say}");
     for (step, message) in [
         ("{type: model_method, modelIdOrName: hello, methodName: sya}", "`@t/echo` has no method `sya`"),
-        ("{type: model_method, modelType: '@t/echo', modelName: n, methodName: say, inputs: {text: t, zz: 1}}", "`zz` is neither"),
+        (
+            "{type: model_method, modelType: '@t/echo', modelName: n, methodName: say, inputs: {text: t, zz: 1}}",
+            "`zz` is neither",
+        ),
     ] {
         let steps = format!("{second}      - name: then\n        task: {step}\n");
         let sandbox = echo(&[HELLO, &steps].concat());

@@ -144,7 +144,10 @@ fn what_a_type_calls_sensitive_among_the_inputs_of_a_call_is_neither_kept_nor_sh
     let sandbox = Sandbox::new("");
     let quiet = ECHO
         .replace("text: member({ type: \"string\" }", "text: member({ type: \"string\", sensitive: true }")
-        .replace("const tell = async (args, context) => {", "const tell = async () => {};\nconst unused = async (args, context) => {");
+        .replace(
+            "const tell = async (args, context) => {",
+            "const tell = async () => {};\nconst unused = async (args, context) => {",
+        );
     sandbox.write("extensions/models/echo.ts", &quiet);
     let typed = ["--input", "text=typed-in-clear", "--input", "host=h"];
     let call = |type_name: &str| sandbox.run(&[&["model", "run", type_name, "say", "n"] as &[&str], &typed].concat());
@@ -155,7 +158,10 @@ fn what_a_type_calls_sensitive_among_the_inputs_of_a_call_is_neither_kept_nor_sh
     assert_eq!(call("@t/echo").code, 0);
     assert_eq!(inputs_of_last(), json!({"host": "h", "text": "***"}));
     // Nobody knows what is sensitive where the type cannot be built.
-    sandbox.write("extensions/models/echo.ts", &quiet.replace("@t/echo", "@t/gone").replace("const record", "const record ="));
+    sandbox.write(
+        "extensions/models/echo.ts",
+        &quiet.replace("@t/echo", "@t/gone").replace("const record", "const record ="),
+    );
     assert_eq!(call("@t/gone").code, 1);
     assert_eq!(inputs_of_last(), json!({"host": "***", "text": "***"}));
     for file in files_below(&sandbox.tree.root()) {

@@ -270,7 +270,8 @@ async fn an_input_cannot_bring_an_expression_into_global_arguments() {
 #[tokio::test]
 async fn what_waits_until_a_method_is_called_is_told_where_it_stands() {
     for text in ["env.NOWHERE", "vault.get(nowhere, K)"] {
-        let steps = step("s", "run", "").replace("methodName: run", &format!("methodName: run, inputs: {{a: '${{{{ {text} }}}}'}}"));
+        let steps = step("s", "run", "")
+            .replace("methodName: run", &format!("methodName: run, inputs: {{a: '${{{{ {text} }}}}'}}"));
         let bench = Bench::new(&workflow(&jobs(&steps)));
         let error = bench.run("{}").await.jobs[0].steps[0].error.clone().expect("an error");
         assert!(error.message.starts_with("workflows/w.yaml:"), "{}", error.message);

@@ -73,7 +73,8 @@ mod tests {
     fn the_number_has_as_many_digits_as_a_clock_gives() {
         let version = |text: &str| CalendarVersion::parse(text).ok();
         let number = "9".repeat(38);
-        for text in ["2026.08.06.1", "2026.08.06.1784424438", "2026.08.06.1784424438123456", &format!("2026.08.06.{number}")]
+        for text in
+            ["2026.08.06.1", "2026.08.06.1784424438", "2026.08.06.1784424438123456", &format!("2026.08.06.{number}")]
         {
             assert_eq!(version(text).map(|version| version.to_string()).as_deref(), Some(text));
         }

@@ -883,6 +883,7 @@ fn a_text_is_read_as_a_number_only_where_the_schema_objects_to_the_text() {
 
 #[test]
 fn f13_nul_bytes_stand_in_templates_and_regular_expressions() {
-    let code = "const nul = `a\0b`; export const model = { run: () => [nul.length, nul.charCodeAt(1), /^a\0+b$/.test(nul)] };";
+    let code =
+        "const nul = `a\0b`; export const model = { run: () => [nul.length, nul.charCodeAt(1), /^a\0+b$/.test(nul)] };";
     assert_eq!(value(code), "[3,0,true]");
 }

@@ -296,7 +296,10 @@ impl Host {
             let known = self.models.all();
             let hint = nearest::hint(model, known.iter().map(|known| known.name.value.as_str()));
             // One that nobody has made yet has written nothing.
-            self.remark(&with_hint(format!("ctx.readModelData: there is no definition `{model}`, so it has no data"), hint));
+            self.remark(&with_hint(
+                format!("ctx.readModelData: there is no definition `{model}`, so it has no data"),
+                hint,
+            ));
             return Ok(Json::Array(Vec::new()));
         };
         let found = self.records.of_model(&definition.id, spec.as_str()).await.map_err(|error| error.to_string())?;

@@ -40,11 +40,11 @@ use mangrove_domain::{
     document::Node,
     inputs,
     json::Json,
-    position::Position,
     permission::Permissions,
     ports::{
         Checked, Clock, DataStore, Entropy, Expressions, MethodRunner, RunStore, SchemaValidator, Shell, SourceTree,
     },
+    position::Position,
     problem::Code,
     run::{LogLine, Provenance, ReportRecord, RunProblem, RunStatus},
     source::Kind,

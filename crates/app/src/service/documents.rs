@@ -21,8 +21,8 @@ use crate::{
     builtin, method, on_demand,
     types::Unclaimed,
     workflow::{
-        inputs::{self, Mistakes},
         catalogue::TypeCatalogue,
+        inputs::{self, Mistakes},
         known::{CatalogTypes, ReadyTypes},
         library::{Layout, Library},
         run::Engine,

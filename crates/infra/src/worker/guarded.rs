@@ -285,11 +285,7 @@ impl ProcessSample {
 }
 
 /// Keeps the end of what a child writes to standard error, and passes its lines on if somebody wants them.
-async fn listen(
-    mut errors: ChildStderr,
-    stderr_tail: Arc<Mutex<VecDeque<u8>>>,
-    lines: Option<mpsc::Sender<String>>,
-) {
+async fn listen(mut errors: ChildStderr, stderr_tail: Arc<Mutex<VecDeque<u8>>>, lines: Option<mpsc::Sender<String>>) {
     let mut buffer = [0; 1024];
     let mut begun = Vec::new();
     while let Ok(length @ 1..) = errors.read(&mut buffer).await {

@@ -69,7 +69,8 @@ pub(super) fn inputs_read<'a>(node: &'a Node, port: &dyn Expressions) -> Vec<(St
                 let Ok(parsed) = port.parse(&rewrites::replace_calls(expression, &calls, |_| "''".to_owned())) else {
                     continue;
                 };
-                let is_asked_for = |path: &&Vec<String>| !parsed.asked_for().iter().any(|asked| path.starts_with(asked));
+                let is_asked_for =
+                    |path: &&Vec<String>| !parsed.asked_for().iter().any(|asked| path.starts_with(asked));
                 for path in parsed.references().iter().filter(is_asked_for) {
                     if let [root, name, ..] = path.as_slice()
                         && root == "inputs"

@@ -409,7 +409,12 @@ fn check_inputs_of_definition(
             node.position(&definition.file)
         );
         let position = findings.at(call.method);
-        findings.error(Code::INVALID_INPUT, position, message, Some(format!("add `{name}` to the inputs of the step").into()));
+        findings.error(
+            Code::INVALID_INPUT,
+            position,
+            message,
+            Some(format!("add `{name}` to the inputs of the step").into()),
+        );
     }
 }
 

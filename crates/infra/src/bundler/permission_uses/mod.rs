@@ -293,10 +293,12 @@ impl<'a> Text<'_, 'a> {
             AstKind::VariableDeclarator(declarator) if !self.semantic.scoping().symbol_is_mutated(symbol) => {
                 match (&declarator.id, &declarator.init) {
                     (BindingPattern::BindingIdentifier(_), Some(value)) => self.values(value, left, values),
-                    (BindingPattern::BindingIdentifier(_), None) => match nodes.parent_kind(nodes.parent_id(declared)) {
-                        AstKind::ForOfStatement(each) => self.elements(&each.right, left, values),
-                        _ => values.push(Known::Nothing),
-                    },
+                    (BindingPattern::BindingIdentifier(_), None) => {
+                        match nodes.parent_kind(nodes.parent_id(declared)) {
+                            AstKind::ForOfStatement(each) => self.elements(&each.right, left, values),
+                            _ => values.push(Known::Nothing),
+                        }
+                    }
                     _ => values.push(Known::Nothing),
                 }
             }

@@ -249,7 +249,9 @@ impl Plugin for PackagePlugin {
         if specifier.starts_with(PLACEHOLDER) {
             return Ok(Some(external(specifier.to_owned())));
         }
-        if let Some(target) = self.shared(arguments).or_else(|| builtin(specifier)).or_else(|| self.own_name_of_builtin(arguments)) {
+        if let Some(target) =
+            self.shared(arguments).or_else(|| builtin(specifier)).or_else(|| self.own_name_of_builtin(arguments))
+        {
             return Ok(Some(if arguments.kind == ImportKind::Require {
                 HookResolveIdOutput::from_id(format!("{REQUIRE_ID}{target}"))
             } else {

@@ -193,7 +193,10 @@ fn a_name_of_the_package_s_own_leads_to_a_built_in() {
                 "#util":[{"browser":"./stub.js"},"node:util"],
                 "#own":{"browser":"./stub.js","default":"./own.js"}}}"##,
         ),
-        ("pkg/index.js", "export { AsyncResource } from '#hooks'; export { inherits } from '#util'; export { own } from '#own';"),
+        (
+            "pkg/index.js",
+            "export { AsyncResource } from '#hooks'; export { inherits } from '#util'; export { own } from '#own';",
+        ),
         ("pkg/own.js", "export const own = 1;"),
         ("pkg/stub.js", "export class AsyncResource {} export const inherits = 0; export const own = 0;"),
     ]);
