@@ -3,6 +3,7 @@
 mod expressions;
 mod inputs;
 mod instance;
+mod nested;
 mod order;
 mod outputs;
 mod reports;
@@ -22,7 +23,7 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
     report::Occasion,
     type_name::TypeName,
-    workflow::{MAXIMUM_NESTING, Step, Target, Task, Workflow},
+    workflow::{Step, Target, Task, Workflow},
 };
 
 use crate::{
@@ -229,7 +230,7 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
                 check_call(&mut findings, &definition, &call, library, tools);
             }
             Task::Workflow { name, inputs } => {
-                check_nested(&mut findings, library, workflow, name, inputs.as_ref());
+                nested::check(&mut findings, library, workflow, name, inputs.as_ref());
             }
             Task::Assert { .. } | Task::ManualApproval { .. } => {}
         }
@@ -437,68 +438,4 @@ fn has_use_for(definition: &Definition, name: &str) -> bool {
 /// True for inputs that are one expression: what is in them is not known yet.
 fn is_expression(inputs: Option<&Node>) -> bool {
     inputs.is_some_and(|node| node.as_str().is_some())
-}
-
-fn check_nested(
-    findings: &mut Findings<'_>,
-    library: &Library,
-    workflow: &Workflow,
-    name: &Located<String>,
-    step_inputs: Option<&Node>,
-) {
-    if name.value.contains("${{") {
-        return;
-    }
-    let position = findings.at(name);
-    let called = match library.workflow(&name.value) {
-        Ok(called) => called,
-        Err(wrong) => {
-            // An earlier step may bring it; one whose file is wrong is reported there.
-            let is_missing = wrong.code == Code::UNKNOWN_NAME || library.broken_workflow(&name.value).is_some();
-            let severity = if is_missing { Severity::Warning } else { Severity::Error };
-            let message = match library.broken_workflow(&name.value) {
-                Some(broken) => format!("the workflow `{}` cannot be used: see {}", name.value, broken.file),
-                None => wrong.message,
-            };
-            findings.report(severity, wrong.code, position, message, wrong.advice);
-            return;
-        }
-    };
-    if is_expression(step_inputs) {
-        return;
-    }
-    let mut path = vec![workflow.name.value.as_str()];
-    if let Some(cycle) = cycle(library, called, &mut path) {
-        let message = format!("workflows call each other: {}", cycle.join(" → "));
-        findings.error(Code::WORKFLOW_CYCLE, position, message, None);
-        return;
-    }
-    let layers = [inputs::Layer { node: step_inputs, is_own: true }];
-    let what = format!("the inputs of workflow `{}`", called.name.value);
-    let schema = called.input_schema();
-    let given = inputs::Given { owner: &called.file, schema: &schema, layers: &layers, at: &position, what: &what };
-    inputs::check_inputs(findings, &given);
-}
-
-/// The way back to the first of `path`, or to a workflow on the way that calls itself again.
-fn cycle<'a>(library: &'a Library, at: &'a Workflow, path: &mut Vec<&'a str>) -> Option<Vec<String>> {
-    let name = at.name.value.as_str();
-    if path.contains(&name) {
-        let mut cycle: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
-        cycle.push(name.to_owned());
-        return Some(cycle);
-    }
-    if path.len() > MAXIMUM_NESTING {
-        return None;
-    }
-    path.push(name);
-    let called = at.jobs.iter().flat_map(|job| &job.steps).filter_map(|step| match &step.task {
-        Task::Workflow { name, .. } => library.workflow(&name.value).ok(),
-        Task::ModelMethod { .. } | Task::Assert { .. } | Task::ManualApproval { .. } => None,
-    });
-    let mut seen = BTreeSet::new();
-    let found =
-        called.filter(|called| seen.insert(called.name.value.as_str())).find_map(|called| cycle(library, called, path));
-    path.pop();
-    found
 }
