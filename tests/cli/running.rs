@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -131,6 +131,25 @@ fn what_code_prints_is_logged_and_disturbs_nothing() {
     assert_eq!(numbers, (1..=2000).map(|number| number.to_string()).collect::<Vec<_>>());
     lines.sort();
     assert_eq!(lines, ["a line", "an error", "another one", "from a child", "half a line", "unended"]);
+}
+
+#[test]
+fn standard_error_ends_with_each_call_and_keeps_none_waiting() {
+    let Some(deno) = crate::deno::real() else { return };
+    let tree = Tree::new("").expect("a directory");
+    let code = "const line = new TextEncoder().encode('one\\n');
+        export const model = { async run() { Deno.stderr.writeSync(line); } };";
+    let lines = Arc::new(Lines::default());
+    let start = Instant::now();
+    block_on(async {
+        let request = open_model(LoadedBundle { code: code.into(), vendor_files: Vec::new() });
+        let mut session = runner(&deno, &tree.root(), Duration::from_mins(1)).open(request).await.expect("it opens");
+        for _ in 0..60 {
+            session.call(call(), Arc::clone(&lines) as _).await.expect("it runs");
+        }
+    });
+    assert_eq!(*lines.0.lock().expect("nobody panics"), vec!["one"; 60], "what ends it is no line");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
