@@ -405,10 +405,17 @@ fn nothing_is_left_of_a_runner_that_is_dropped() {
         (words.next() != Some("Z") && words.next() == Some(here.as_str())).then_some(stat)
     };
     let repository = world.tree.root().canonicalize().expect("a directory");
-    for entry in fs::read_dir("/proc").expect("processes").flatten() {
-        let Some(stat) = fs::read_to_string(entry.path().join("stat")).ok().and_then(is_ours) else { continue };
-        let place = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
-        assert_ne!(place, repository, "{stat}");
+    let left = || {
+        let processes = fs::read_dir("/proc").expect("processes").flatten();
+        let mut here =
+            processes.filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|at| at == repository));
+        here.find_map(|entry| fs::read_to_string(entry.path().join("stat")).ok().and_then(is_ours))
+    };
+    // One that was killed takes a moment to end.
+    let start = Instant::now();
+    while let Some(stat) = left() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{stat}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
