@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "it talks to its terminal")]
 
 mod api;
+mod cause;
 mod crowd;
 mod daemon;
 mod disk;
@@ -55,6 +56,7 @@ const DRILLS: &[Drill] = &[
     Drill { name: "disk", run: |random, _| disk::run(random) },
     Drill { name: "silent-registry", run: |random, _| network::silent(random) },
     Drill { name: "dropped-packets", run: |random, _| network::dropping(random) },
+    Drill { name: "one-cause", run: |_, extent| cause::run(extent) },
     Drill { name: "api", run: api::run },
     Drill { name: "daemon", run: daemon::run },
 ];
