@@ -47,6 +47,8 @@ pub(crate) fn run(extent: Extent) -> Result<Outcome> {
     // No look at all sources in between: what is tried is tried because its time has come.
     let serving = Serving::start(&repository, &["--rescan", "1h"])?;
     wait_until(&serving, size.healed_within, |counts| counts.waiting == size.sources).context("before the outage")?;
+    // Each was tried once for itself; from here on one of them is tried for all.
+    serving.logged("sources were settled")?;
 
     registry.forget_requests();
     thread::sleep(size.watched);

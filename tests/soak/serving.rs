@@ -51,7 +51,7 @@ impl Serving {
     }
 
     /// Waits for an event of the log with this message.
-    fn logged(&self, message: &str) -> Result<Value> {
+    pub(crate) fn logged(&self, message: &str) -> Result<Value> {
         let start = Instant::now();
         while start.elapsed() < TIME_LIMIT {
             if let Some(event) = self.log()?.into_iter().find(|event| event["message"] == message) {
