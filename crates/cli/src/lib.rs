@@ -39,10 +39,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{
-    Parser as _,
-    error::{ContextKind, ContextValue},
-};
+use clap::error::{ContextKind, ContextValue};
 use mangrove_app::loaders::Registry;
 use mangrove_documents::{Concern, ReferenceErrorDocument, human};
 use mangrove_domain::ports::{Clock, Loader};
@@ -92,7 +89,7 @@ impl Runner {
     /// Reads the command line, does what it says, and gives the exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let arguments = match Arguments::try_parse_from(aliases::usual(std::env::args_os())) {
+        let arguments = match Arguments::read(aliases::usual(std::env::args_os())) {
             Ok(arguments) => arguments,
             Err(error) if error.use_stderr() && wants_json_of_swamp(std::env::args_os()) => {
                 let document = ReferenceErrorDocument { error: error.render().to_string(), code: None };

@@ -15,11 +15,17 @@
 
   // Times. The same words as on the server.
 
+  const twoUnits = (seconds, large, largeName, small, smallName) => {
+    const rest = Math.floor((seconds % large) / small);
+    const whole = `${Math.floor(seconds / large)} ${largeName}`;
+    return rest === 0 ? whole : `${whole} ${rest} ${smallName}`;
+  };
+
   const duration = (seconds) => {
     if (seconds < 120) return `${seconds} s`;
-    if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
-    if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
-    return `${Math.floor(seconds / 86400)} d`;
+    if (seconds < 7200) return twoUnits(seconds, 60, "min", 1, "s");
+    if (seconds < 172800) return twoUnits(seconds, 3600, "h", 60, "min");
+    return twoUnits(seconds, 86400, "d", 3600, "h");
   };
 
   const told = (form, at) => {

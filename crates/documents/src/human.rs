@@ -6,7 +6,8 @@ use mangrove_domain::time::Timestamp;
 
 use crate::failure::FailureDocument;
 
-/// `340 ms`, `1.2 s`, `12 s`, `4 min`, `3 h`, `5 d`.
+/// `340 ms`, `1.2 s`, `12 s`, `2 min 52 s`, `3 h 5 min`, `5 d 2 h`: two units, the second one rounded down and left out where
+/// it is zero.
 #[must_use]
 pub fn duration(duration: Duration) -> String {
     let millis = duration.as_millis();
@@ -15,10 +16,15 @@ pub fn duration(duration: Duration) -> String {
         0 => format!("{millis} ms"),
         1..10 => format!("{}.{} s", seconds, duration.subsec_millis() / 100),
         10..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        120..7_200 => two_units((seconds, 60, "min"), (1, "s")),
+        7_200..172_800 => two_units((seconds, 3_600, "h"), (60, "min")),
+        _ => two_units((seconds, 86_400, "d"), (3_600, "h")),
     }
+}
+
+fn two_units((seconds, large, large_name): (u64, u64, &str), (small, small_name): (u64, &str)) -> String {
+    let (whole, rest) = (seconds / large, seconds % large / small);
+    if rest == 0 { format!("{whole} {large_name}") } else { format!("{whole} {large_name} {rest} {small_name}") }
 }
 
 /// `12 s ago`, or `just now` below a second.
@@ -117,6 +123,16 @@ mod tests {
         let within_reach = failure(FailureClass::Transient, then.plus(Duration::from_secs(20)));
         assert_eq!(next_retry(&within_reach, then).as_deref(), Some("in 21 s"));
         assert_eq!(next_retry(&failure(FailureClass::Deterministic, then), then), None);
+    }
+
+    #[test]
+    fn durations_keep_two_units() {
+        let told = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!(duration(Duration::from_millis(340)), "340 ms");
+        assert_eq!(duration(Duration::from_millis(1_299)), "1.2 s");
+        assert_eq!((told(119), told(120), told(172)), ("119 s".into(), "2 min".into(), "2 min 52 s".into()));
+        assert_eq!((told(7_199), told(7_200), told(11_159)), ("119 min 59 s".into(), "2 h".into(), "3 h 5 min".into()));
+        assert_eq!((told(172_799), told(439_200)), ("47 h 59 min".into(), "5 d 2 h".into()));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 mod data;
 mod extension;
+mod help;
 mod report;
 mod vault;
 mod workflow;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     data::{Data, DataDelete, DataGet, DataList, DataQuery},
@@ -31,6 +32,15 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Reads a command line, whose first word is the program.
+    pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut program = help::grouped(Self::command());
+        let mut matches = program.try_get_matches_from_mut(line)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut program))
+    }
 }
 
 /// Options of every command.
