@@ -13,7 +13,7 @@ use std::{
 use mangrove_domain::{
     data::{DataKind, OwnerKind},
     json::Json,
-    ports::{DataSearch, DataStore as _, NewData},
+    ports::{DataSearch, DataStore as _, NewData, WrittenVersion},
     problem::Code,
     time::Timestamp,
 };
@@ -53,6 +53,56 @@ async fn a_version_without_metadata_does_not_exist_and_is_not_used_again() {
     assert_eq!(data.list("m").await.expect("items")[0].version, 1);
     assert_eq!(data.versions("m", "zone").await.expect("versions").len(), 1);
     assert_eq!(write(3).await, 3);
+}
+
+/// What a file system may leave of files that were written and not synced.
+#[tokio::test]
+async fn what_a_power_failure_leaves_of_a_version_that_was_not_settled_hides_no_other() {
+    for (file, left) in [("metadata.json", &b""[..]), ("metadata.json", &[0; 300]), ("raw", b""), ("raw", b"{\"n\"")] {
+        let directory = TempDir::new().expect("a temporary directory");
+        let data = LocalData::new(directory.path());
+        let content = |number: i64| Json::object([("n", Json::from(number))]);
+        data.write(new_data("m", "state", "other", &content(1))).await.expect("written");
+        for number in 1..=2 {
+            let handle = data.write(new_data("m", "state", "zone", &content(number))).await.expect("written");
+            assert_eq!(i64::from(handle.version), number);
+        }
+        fs::write(directory.path().join("m/@zone/2").join(file), left).expect("damaged");
+        let search = DataSearch { wants_content: true, ..DataSearch::default() };
+        let found = data.find(&search).await.expect("what is whole");
+        assert!(found.iter().all(|found| found.content.as_ref().is_some_and(|content| content.json.is_some())));
+        assert!(found.iter().any(|found| found.handle.name == "other"), "{file}");
+        let latest = data.read("m", "zone", None).await;
+        if file == "raw" {
+            let error = latest.expect_err("damage is told").to_string();
+            assert!(error.contains("@zone/2") && error.contains(&format!("{} of 7 bytes", left.len())), "{error}");
+            data.delete("m", "zone", Some(2)).await.expect("as the message says");
+        } else {
+            assert_eq!(latest.expect("read").expect("there").0.version, 1, "it is no version");
+        }
+        let next = data.write(new_data("m", "state", "zone", &content(3))).await.expect("written");
+        assert_eq!(data.read("m", "zone", None).await.expect("read").expect("there").0, next);
+    }
+}
+
+#[tokio::test]
+async fn what_was_removed_meanwhile_is_not_missed_when_others_are_settled() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let data = LocalData::new(directory.path());
+    let mut written = Vec::new();
+    for name in ["a", "b", "c"] {
+        let handle = data.write(new_data("m", "state", name, &Json::Null)).await.expect("written");
+        written.push(WrittenVersion::from(&handle));
+    }
+    data.delete("m", "b", None).await.expect("removed");
+    data.settle(written).await.expect("the others are there");
+    // A link is no file of ours.
+    let raw = directory.path().join("m/@a/1/raw");
+    fs::remove_file(&raw).expect("removed");
+    symlink("/etc/hostname", &raw).expect("a link");
+    let of_a = WrittenVersion { model_id: "m".to_owned(), name: "a".to_owned(), version: 1 };
+    let error = data.settle(vec![of_a]).await.expect_err("a link");
+    assert!(error.to_string().contains("@a/1/raw"), "{error}");
 }
 
 #[tokio::test]

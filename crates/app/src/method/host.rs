@@ -14,7 +14,7 @@ use mangrove_domain::{
     description::Description,
     json::Json,
     nearest,
-    ports::{Clock, DataError, DataStore, HostCall, MethodHost, SchemaValidator},
+    ports::{Clock, DataError, DataStore, HostCall, MethodHost, SchemaValidator, WrittenVersion},
     problem::Code,
     run::LogLine,
 };
@@ -79,6 +79,8 @@ pub(super) struct State {
     /// Why the latest call that was to write data was refused, where that has a code of its own.
     pub(super) refused: Option<Code>,
     pub(super) log: CallLog,
+    /// What is written and not durable yet.
+    pub(super) unsettled: Vec<WrittenVersion>,
 }
 
 impl State {
@@ -91,6 +93,7 @@ impl State {
             twice: None,
             refused: None,
             log: CallLog::new(budget),
+            unsettled: Vec::new(),
         }
     }
 }

@@ -247,6 +247,11 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
         }
         outcome => outcome,
     };
+    // Before a record says that it is there; also what a call wrote that failed.
+    let settled = host.settle().await.map_err(|error| {
+        problem(Code::METHOD_FAILED, format!("`{}` has run, and {}", label(&call), host::store_failed(&error)))
+    });
+    let outcome = outcome.and(settled);
     let outcome = outcome.and_then(|()| left.twice.as_deref().map_or(Ok(()), |name| Err(written_twice(&call, name))));
     let error = outcome.err().map(|error| call.environment.mask_problem(error));
     let ended = MethodEnded {

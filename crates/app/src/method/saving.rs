@@ -66,7 +66,6 @@ impl Host {
             DataKind::File => content,
         };
         let stored = self
-            .data
             .write(NewData {
                 model_id: model_id.to_owned(),
                 model_type: model_type.to_owned(),

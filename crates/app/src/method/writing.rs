@@ -16,6 +16,9 @@ use super::{
     origin::OutputSettings,
 };
 
+/// How much a call writes before it waits for the disk, also if it goes on.
+const MOST_UNSETTLED: usize = 1_000;
+
 /// What is to be written.
 struct Asked<'a> {
     kind: DataKind,
@@ -100,6 +103,7 @@ impl Host {
         let version = version.as_integer().and_then(|version| u32::try_from(version).ok());
         let version = version.ok_or("ctx.createFileWriter: nothing was written")?;
         let stored = self.data.finish(version, data).await.map_err(|error| store_failed(&error))?;
+        self.written(&stored).await.map_err(|error| store_failed(&error))?;
         Ok(self.remember(stored))
     }
 
@@ -141,14 +145,36 @@ impl Host {
                 run_id: self.run_id.clone(),
                 written_at: now,
             };
-            self.data.write(data).await.map_err(fail)?;
+            self.write(data).await.map_err(fail)?;
         }
         Ok(())
     }
 
+    /// Stores an item. It is durable once everything is [settled](Self::settle) that the call writes.
+    pub(in crate::method) async fn write(&self, data: NewData) -> Result<DataHandle, DataError> {
+        let stored = self.data.write(data).await?;
+        self.written(&stored).await?;
+        Ok(stored)
+    }
+
+    async fn written(&self, stored: &DataHandle) -> Result<(), DataError> {
+        let count = {
+            let mut state = self.state();
+            state.unsettled.push(stored.into());
+            state.unsettled.len()
+        };
+        if count >= MOST_UNSETTLED { self.settle().await } else { Ok(()) }
+    }
+
+    /// Makes what was written durable, before a record says that it is there.
+    pub(in crate::method) async fn settle(&self) -> Result<(), DataError> {
+        let unsettled = std::mem::take(&mut self.state().unsettled);
+        if unsettled.is_empty() { Ok(()) } else { self.data.settle(unsettled).await }
+    }
+
     async fn store(&self, asked: &Asked<'_>, content: Vec<u8>) -> Result<Json, String> {
         let data = self.new_data(asked, content)?;
-        let stored = self.data.write(data).await.map_err(|error| store_failed(&error))?;
+        let stored = self.write(data).await.map_err(|error| store_failed(&error))?;
         Ok(self.remember(stored))
     }
 

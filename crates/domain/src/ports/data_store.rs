@@ -14,7 +14,9 @@ use crate::{
 /// Versioned resources and files of model instances. An item is named by its model and its name: two specifications of one
 /// model share their names.
 ///
-/// Implementations MUST write atomically; MUST give every write a new version and never change an old one.
+/// Implementations MUST write atomically; MUST give every write a new version and never change an old one. A version that was
+/// not [settled](DataStore::settle) may be lost to a power failure, not to the end of a process; what such a loss leaves MUST
+/// be no version, or say that it is damaged when it is asked for, and MUST NOT keep others from being found.
 /// Contract: `testkit::contract::data_store`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
@@ -28,6 +30,10 @@ pub trait DataStore: Send + Sync {
 
     /// Makes a version of what was reserved. The content of `data` counts for nothing: the file is what was written to it.
     async fn finish(&self, version: u32, data: NewData) -> Result<DataHandle, DataError>;
+
+    /// Makes versions durable that were written or finished. Of many at once the waits for the disk go on side by side, so
+    /// whoever writes much asks once, before anything says that it is there. What was removed meanwhile is left out.
+    async fn settle(&self, written: Vec<WrittenVersion>) -> Result<(), DataError>;
 
     /// An item of `model_id` with its content; the latest version if none is asked for, `None` if there is none.
     async fn read(
@@ -140,6 +146,23 @@ pub struct Removed {
     pub versions: u64,
     /// Their contents together.
     pub bytes: u64,
+}
+
+/// A version, by what it is found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WrittenVersion {
+    /// The identifier of its definition.
+    pub model_id: String,
+    /// The name of its item.
+    pub name: String,
+    /// Its number.
+    pub version: u32,
+}
+
+impl From<&DataHandle> for WrittenVersion {
+    fn from(handle: &DataHandle) -> Self {
+        Self { model_id: handle.model_id.clone(), name: handle.name.clone(), version: handle.version }
+    }
 }
 
 /// Something to store.

@@ -51,7 +51,9 @@ pub use calendar::{Calendar, CalendarError, CalendarPart, Recurrence};
 pub use catalog::{Catalog, CatalogError, Change, Commit, CommitOutcome, NumberedRecord, Write};
 pub use clock::Clock;
 pub use configuration::Configuration;
-pub use data_store::{Content, DataError, DataField, DataSearch, DataStore, FoundData, NewData, Removed};
+pub use data_store::{
+    Content, DataError, DataField, DataSearch, DataStore, FoundData, NewData, Removed, WrittenVersion,
+};
 pub use databases::Databases;
 pub use definition_files::{DefinitionFiles, DefinitionText};
 pub use documents::{DocumentError, Documents};

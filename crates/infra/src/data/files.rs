@@ -22,6 +22,7 @@ use super::{
     evidence::{Evidence, Links, Looker, Root, Tree},
     existing::Existing,
     first_layout::{FirstLayout, Specs, content_name},
+    malformed,
     ours::Ours,
 };
 
@@ -175,7 +176,18 @@ impl Files {
         }
     }
 
-    pub(super) fn content(&self, place: &Place, handle: &DataHandle) -> Result<Content, Fault> {
+    fn content(&self, place: &Place, handle: &DataHandle) -> Result<Content, Fault> {
+        self.whole_content(place, handle)?.map_err(|damage| malformed(place.path(), &damage))
+    }
+
+    /// The content of a version that a search has found; `None` for one that is damaged, which is no reason to find no other.
+    pub(super) fn found_content(&self, place: &Place, handle: &DataHandle) -> Result<Option<Content>, Fault> {
+        let content = self.whole_content(place, handle)?;
+        Ok(content.inspect_err(|damage| tracing::warn!(path = %place.path().display(), "left out: {damage}")).ok())
+    }
+
+    /// The content, or how it is damaged.
+    fn whole_content(&self, place: &Place, handle: &DataHandle) -> Result<Result<Content, String>, Fault> {
         let bytes = match place {
             Place::Ours(path) | Place::Existing(path) => {
                 let within = match (place, &self.existing) {
@@ -187,12 +199,20 @@ impl Files {
             }
             Place::First(path) => self.first.content(path, handle)?,
         };
+        // Longer is what somebody has edited.
+        if matches!(place, Place::Ours(_)) && (bytes.len() as u64) < handle.size_bytes {
+            let (found, wanted) = (bytes.len(), handle.size_bytes);
+            return Ok(Err(format!(
+                "of the content, {found} of {wanted} bytes are there: it was not on the disk when the machine stopped; remove \
+                 the version with `mangrove data delete`, or write the item again"
+            )));
+        }
         let json = if data::is_json(&handle.content_type) {
             std::str::from_utf8(&bytes).ok().and_then(|text| json_text::parse(text).ok())
         } else {
             None
         };
-        Ok(Content { bytes, json })
+        Ok(Ok(Content { bytes, json }))
     }
 
     /// The newest version that is there, with what is known of it.
@@ -358,8 +378,10 @@ impl Files {
     ) -> Result<(), Fault> {
         for Told { place, handle, is_latest } in self.told(model, name, &mut Evidence::unwanted())? {
             if fits(search, &handle, is_latest) {
-                let content = if search.wants_content { Some(self.content(&place, &handle)?) } else { None };
-                found.push(FoundData { handle, is_latest, content });
+                let content = if search.wants_content { self.found_content(&place, &handle)? } else { None };
+                if content.is_some() || !search.wants_content {
+                    found.push(FoundData { handle, is_latest, content });
+                }
             }
         }
         Ok(())
@@ -374,9 +396,7 @@ impl Files {
             all.iter().filter(|(_, handle)| version.is_none_or(|only| only == handle.version)).collect();
         let is_foreign = |place: &Place| !matches!(place, Place::Ours(_));
         if let Some((place, handle)) = going.iter().find(|(place, _)| is_foreign(place) && version.is_some()) {
-            let path = match place {
-                Place::Ours(path) | Place::First(path) | Place::Existing(path) => path.display(),
-            };
+            let path = place.path().display();
             let message = format!("{path}: version {} of `{name}` was not written by this store", handle.version);
             return Err(Fault::environment(Code::NOT_WRITABLE, "data:file", message));
         }

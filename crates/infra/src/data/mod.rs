@@ -9,8 +9,10 @@
 //! A version is claimed by creating its content under a name that must not be there yet; the metadata follows, and makes
 //! it a version. Two writers therefore get two versions. A number whose metadata is missing belongs to a writer that died
 //! in between, or to a file that a method still fills: it does not exist, and it is not used again. Both files are
-//! complete and on the disk before they get their names, but for a file that a method fills itself. Names are escaped, so
-//! none leads anywhere else (`names`), and no link below the root is followed.
+//! complete before they get their names, but for a file that a method fills itself. On the disk they are once the version is
+//! settled: its content, then its metadata, then the names of both. A power failure before that may leave metadata without
+//! anything in it, which makes no version, or content that is shorter than its metadata says, which is told as damage. Names
+//! are escaped, so none leads anywhere else (`names`), and no link below the root is followed.
 //!
 //! Two other places are read and never written: versions of the first layout of this store (`first_layout`), and those that
 //! the program had written that a repository was made with (`existing`). A name has the versions of all three; where two have the same number,
@@ -40,7 +42,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     data::DataHandle,
     failure::Fault,
-    ports::{Content, DataError, DataSearch, DataStore, Documents, FoundData, NewData, Removed},
+    ports::{Content, DataError, DataSearch, DataStore, Documents, FoundData, NewData, Removed, WrittenVersion},
     problem::Code,
 };
 use mangrove_fs::{
@@ -72,6 +74,14 @@ enum Place {
     First(PathBuf),
     /// Its directory.
     Existing(PathBuf),
+}
+
+impl Place {
+    /// The directory.
+    fn path(&self) -> &Path {
+        let (Place::Ours(path) | Place::First(path) | Place::Existing(path)) = self;
+        path
+    }
 }
 
 /// The versions of one item, by number.
@@ -136,6 +146,10 @@ impl DataStore for LocalData {
 
     async fn finish(&self, version: u32, data: NewData) -> Result<DataHandle, DataError> {
         self.blocking("write", move |files| files.ours.finish(version, data)).await
+    }
+
+    async fn settle(&self, written: Vec<WrittenVersion>) -> Result<(), DataError> {
+        self.blocking("write", move |files| files.ours.settle(&written)).await
     }
 
     async fn read(

@@ -8,7 +8,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use mangrove_domain::{data::DataHandle, digest::Digest, failure::Fault, ports::NewData};
+use mangrove_domain::{
+    data::DataHandle,
+    digest::Digest,
+    failure::Fault,
+    ports::{NewData, WrittenVersion},
+};
 use mangrove_fs::{
     atomic::{self, Durability},
     directory::{self, Directory},
@@ -30,6 +35,8 @@ const METADATA: &str = "metadata.json";
 const HIDDEN: &str = "hidden";
 /// How many directories are known to be durable at most.
 const MOST_DURABLE: usize = 10_000;
+/// How many files wait for the disk at once at most.
+const SYNCED_AT_ONCE: usize = 16;
 /// What the directory of an item begins with; the first layout has no such names.
 pub(super) const ITEM: char = '@';
 
@@ -102,13 +109,17 @@ impl Ours {
             return Ok(None);
         }
         let Some(text) = read_text(&path)? else { return Ok(None) };
+        // What a power failure leaves of a file that was not settled: its name, and zeros for what it said.
+        if text.bytes().all(|byte| byte == 0) {
+            return Ok(None);
+        }
         metadata::parse(&text).map(Some).map_err(|what| malformed(&path, &what))
     }
 
     pub(super) fn write(&self, data: NewData, highest: u32) -> Result<DataHandle, Fault> {
         let (version, directory) = self.claim(&data.model_id, &data.name, &data.content, highest)?;
         let (size, checksum) = (data.content.len() as u64, Digest::of(&data.content));
-        self.describe(&directory, metadata::handle(data, version, size, &checksum))
+        Self::describe(&directory, metadata::handle(data, version, size, &checksum))
     }
 
     pub(super) fn reserve(&self, model_id: &str, name: &str, highest: u32) -> Result<(u32, PathBuf), Fault> {
@@ -122,9 +133,8 @@ impl Ours {
             Directory::open(&self.root.path, &path).map_err(|error| io_fault(Operation::Write, &path, &error))?;
         let raw = path.join(RAW);
         let content = read::bytes(&raw, Within::Unlinked, FileKind::State).map_err(read::ReadError::into_fault)?;
-        atomic::sync(&raw).map_err(|error| io_fault(Operation::Sync, &raw, &error))?;
         let (size, checksum) = (content.len() as u64, Digest::of(&content));
-        self.describe(&directory, metadata::handle(data, version, size, &checksum))
+        Self::describe(&directory, metadata::handle(data, version, size, &checksum))
     }
 
     /// Takes the next number above `highest` by giving it this content.
@@ -148,34 +158,34 @@ impl Ours {
     }
 
     /// Writes down what is known of a version, which makes it one.
-    fn describe(&self, directory: &Directory, handle: DataHandle) -> Result<DataHandle, Fault> {
+    fn describe(directory: &Directory, handle: DataHandle) -> Result<DataHandle, Fault> {
         let text = metadata::text(&handle)
             .map_err(|error| malformed(directory.path(), &format!("its metadata cannot be written: {error}")))?;
         if !put(directory, METADATA, text.as_bytes())? {
             return Err(malformed(directory.path(), "the version has its metadata already"));
         }
-        self.sync(directory.path()).map_err(|(path, error)| io_fault(Operation::Sync, &path, &error))?;
         Ok(handle)
     }
 
-    /// Makes the names of a version and of all directories above it durable. That of an item is made so once: each time costs a
-    /// wait for the disk.
-    fn sync(&self, version: &Path) -> Result<(), (PathBuf, io::Error)> {
-        let sync = |path: &Path| atomic::sync(path).map_err(|error| (path.to_owned(), error));
-        sync(version)?;
-        let Some(item) = version.parent() else { return Ok(()) };
-        sync(item)?;
-        if self.durable().contains(item) {
-            return Ok(());
+    /// Makes versions durable: their contents, what is known of them, their names, and those of the directories above them. The
+    /// name of an item is made so once: each wait for the disk costs time.
+    pub(super) fn settle(&self, written: &[WrittenVersion]) -> Result<(), Fault> {
+        let of = |written: &WrittenVersion| self.version(&written.model_id, &written.name, written.version);
+        let versions: Vec<PathBuf> = written.iter().map(of).collect();
+        let items: BTreeSet<&Path> = versions.iter().filter_map(|version| version.parent()).collect();
+        let mut directories: BTreeSet<&Path> = versions.iter().map(PathBuf::as_path).collect();
+        directories.extend(&items);
+        let is_durable = |item: &&&Path| self.durable().contains(**item);
+        for item in items.iter().filter(|item| !is_durable(item)) {
+            directories.extend(item.ancestors().skip(1).take_while(|path| path.starts_with(&self.root.path)));
         }
-        for path in item.ancestors().skip(1).take_while(|path| path.starts_with(&self.root.path)) {
-            sync(path)?;
-        }
+        let files = versions.iter().flat_map(|version| [RAW, METADATA].map(|name| version.join(name)));
+        sync_all(&files.chain(directories.into_iter().map(Path::to_owned)).collect::<Vec<_>>())?;
         let mut durable = self.durable();
-        if durable.len() >= MOST_DURABLE {
+        if durable.len() + items.len() > MOST_DURABLE {
             durable.clear();
         }
-        durable.insert(item.to_owned());
+        durable.extend(items.into_iter().map(Path::to_owned));
         Ok(())
     }
 
@@ -277,8 +287,26 @@ impl Ours {
     }
 }
 
-/// Gives complete, durable content this name. False if the name is taken.
+/// Makes all of these durable that are there. Several wait side by side: the disk is asked once for what it has of all of them.
+fn sync_all(paths: &[PathBuf]) -> Result<(), Fault> {
+    let sync = |path: &PathBuf| match atomic::sync(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault(Operation::Sync, path, &error)),
+        Ok(()) | Err(_) => Ok(()),
+    };
+    let threads = paths.len().min(SYNCED_AT_ONCE);
+    if threads <= 1 {
+        return paths.iter().try_for_each(sync);
+    }
+    let sync = &sync;
+    std::thread::scope(|scope| {
+        let part = |first| move || paths.iter().skip(first).step_by(threads).try_for_each(sync);
+        let running: Vec<_> = (0..threads).map(|first| scope.spawn(part(first))).collect();
+        running.into_iter().try_for_each(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// Gives complete content this name. False if the name is taken.
 fn put(directory: &Directory, name: &str, content: &[u8]) -> Result<bool, Fault> {
-    let placed = atomic::create(directory, name, content, Durability::Durable);
+    let placed = atomic::create(directory, name, content, Durability::Volatile);
     placed.map_err(|error| io_fault(Operation::Write, &directory.path().join(name), &error))
 }

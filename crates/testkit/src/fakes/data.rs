@@ -12,7 +12,7 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     json::Json,
-    ports::{Content, DataError, DataSearch, DataStore, FoundData, NewData, Removed},
+    ports::{Content, DataError, DataSearch, DataStore, FoundData, NewData, Removed, WrittenVersion},
     problem::Code,
 };
 
@@ -23,7 +23,10 @@ type Key = (String, String);
 
 /// A data store in memory. It has no files that others could fill.
 #[derive(Debug, Default)]
-pub struct MemoryData(Mutex<BTreeMap<Key, Vec<(DataHandle, Content)>>>);
+pub struct MemoryData {
+    items: Mutex<BTreeMap<Key, Vec<(DataHandle, Content)>>>,
+    unsettled: Mutex<Vec<WrittenVersion>>,
+}
 
 impl MemoryData {
     /// An empty store.
@@ -31,12 +34,18 @@ impl MemoryData {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// What a power failure would take now.
+    #[must_use]
+    pub fn unsettled(&self) -> Vec<WrittenVersion> {
+        lock(&self.unsettled).clone()
+    }
 }
 
 #[async_trait]
 impl DataStore for MemoryData {
     async fn write(&self, data: NewData) -> Result<DataHandle, DataError> {
-        let mut items = lock(&self.0);
+        let mut items = lock(&self.items);
         let key = (data.model_id.clone(), data.name.clone());
         let versions = items.entry(key).or_default();
         let version = versions.last().map_or(0, |(handle, _)| handle.version) + 1;
@@ -66,6 +75,7 @@ impl DataStore for MemoryData {
         } else {
             None
         };
+        lock(&self.unsettled).push(WrittenVersion::from(&handle));
         versions.push((handle.clone(), Content { bytes: data.content, json }));
         Ok(handle)
     }
@@ -79,13 +89,18 @@ impl DataStore for MemoryData {
         self.write(data).await
     }
 
+    async fn settle(&self, written: Vec<WrittenVersion>) -> Result<(), DataError> {
+        lock(&self.unsettled).retain(|version| !written.contains(version));
+        Ok(())
+    }
+
     async fn read(
         &self,
         model_id: &str,
         name: &str,
         version: Option<u32>,
     ) -> Result<Option<(DataHandle, Content)>, DataError> {
-        let items = lock(&self.0);
+        let items = lock(&self.items);
         let Some(versions) = items.get(&(model_id.to_owned(), name.to_owned())) else { return Ok(None) };
         Ok(match version {
             None => versions.last().cloned(),
@@ -94,13 +109,13 @@ impl DataStore for MemoryData {
     }
 
     async fn versions(&self, model_id: &str, name: &str) -> Result<Vec<DataHandle>, DataError> {
-        let items = lock(&self.0);
+        let items = lock(&self.items);
         let versions = items.get(&(model_id.to_owned(), name.to_owned()));
         Ok(versions.into_iter().flatten().map(|(handle, _)| handle.clone()).collect())
     }
 
     async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError> {
-        let items = lock(&self.0);
+        let items = lock(&self.items);
         let latest = items.iter().filter(|((model, _), _)| model == model_id);
         let mut handles: Vec<DataHandle> =
             latest.filter_map(|(_, versions)| versions.last().map(|(handle, _)| handle.clone())).collect();
@@ -110,7 +125,7 @@ impl DataStore for MemoryData {
 
     async fn find(&self, search: &DataSearch) -> Result<Vec<FoundData>, DataError> {
         let mut found = Vec::new();
-        for versions in lock(&self.0).values() {
+        for versions in lock(&self.items).values() {
             let is_gone = versions.last().is_some_and(|(newest, _)| newest.is_gone());
             let mut steps = BTreeSet::new();
             for (handle, content) in versions.iter().rev() {
@@ -128,12 +143,12 @@ impl DataStore for MemoryData {
     }
 
     async fn models(&self) -> Result<Vec<String>, DataError> {
-        let models: BTreeSet<String> = lock(&self.0).keys().map(|(model, _)| model.clone()).collect();
+        let models: BTreeSet<String> = lock(&self.items).keys().map(|(model, _)| model.clone()).collect();
         Ok(models.into_iter().collect())
     }
 
     async fn delete(&self, model_id: &str, name: &str, version: Option<u32>) -> Result<Removed, DataError> {
-        let mut items = lock(&self.0);
+        let mut items = lock(&self.items);
         let key = (model_id.to_owned(), name.to_owned());
         let mut removed = Removed::default();
         if let Some(versions) = items.get_mut(&key) {

@@ -18,7 +18,7 @@ use super::{
     Report,
     host::ReportHost,
     not_made,
-    storing::{self, Place},
+    storing::{self, Durability, Place},
     summaries,
 };
 use crate::{
@@ -89,7 +89,12 @@ impl Maker<'_> {
                 }
             };
             let record = match outcome {
-                Ok(report) => storing::keep(&self.place, &candidate.name, scope, report).await,
+                Ok(report) => {
+                    let is_summary = summaries::built_in(&candidate.name).is_some();
+                    let is_of_step = is_summary && self.occasion != Occasion::Workflow;
+                    let durability = if is_of_step { Durability::OfRecord } else { Durability::Own };
+                    storing::keep(&self.place, &candidate.name, scope, report, durability).await
+                }
                 Err(error) => Err(error),
             };
             let mut record = record.unwrap_or_else(|error| {

@@ -15,6 +15,16 @@ use crate::method::{
     host::{Host, store_failed},
 };
 
+/// Whether a power failure may take a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It may: all that it says is in the record of the run and in the data of its model, and waiting for the disk would cost a
+    /// step that does little more than all the rest of it.
+    OfRecord,
+    /// It may not: code was run for it.
+    Own,
+}
+
 /// Where reports are kept.
 pub(super) struct Place<'a> {
     /// Beside the data of its model.
@@ -31,6 +41,7 @@ pub(super) async fn keep(
     name: &str,
     scope: ReportScope,
     report: Report,
+    durability: Durability,
 ) -> Result<ReportRecord, RunProblem> {
     let mut record =
         ReportRecord { name: name.to_owned(), scope, data_handles: Vec::new(), error: None, logs: Vec::new() };
@@ -45,10 +56,15 @@ pub(super) async fn keep(
     for (data_name, content_type, content) in parts {
         data::check_name(&data_name).map_err(|error| not_made(name, &error.to_string()))?;
         let data = new_data(place, (name, scope), data_name, content_type, content);
-        let stored = place.host.data.write(data).await.map_err(|error| not_made(name, &store_failed(&error)))?;
+        let stored = match durability {
+            Durability::OfRecord => place.host.data.write(data).await,
+            Durability::Own => place.host.write(data).await,
+        };
+        let stored = stored.map_err(|error| not_made(name, &store_failed(&error)))?;
         // The text comes first, and is stored last: whoever finds it finds its JSON.
         record.data_handles.splice(0..0, recorded(place, &stored));
     }
+    place.host.settle().await.map_err(|error| not_made(name, &store_failed(&error)))?;
     Ok(record)
 }
 

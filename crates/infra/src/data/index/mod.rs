@@ -108,8 +108,11 @@ impl Index {
             if !files::fits(&wanted, &handle, version.is_latest) {
                 return Ok(None);
             }
-            let content = if wanted.wants_content { Some(files.content(&version.place, &handle)?) } else { None };
-            Ok(Some(FoundData { handle, is_latest: version.is_latest, content }))
+            if !wanted.wants_content {
+                return Ok(Some(FoundData { handle, is_latest: version.is_latest, content: None }));
+            }
+            let content = files.found_content(&version.place, &handle)?;
+            Ok(content.map(|content| FoundData { handle, is_latest: version.is_latest, content: Some(content) }))
         })
         .await
     }
