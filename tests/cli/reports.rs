@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::Sandbox;
+use crate::{sandbox::Sandbox, serve::until};
 
 const ID: &str = "7f9c24e5-2f64-4c1e-8f0b-9c8b7d6e5a01";
 const WORKFLOW_ID: &str = "7f9c24e5-2f64-4c1e-8f0b-9c8b7d6e5a02";
@@ -68,6 +68,25 @@ fn run(sandbox: &Sandbox, arguments: &[&str]) -> Value {
 
 fn names(document: &Value) -> Vec<&str> {
     document["reports"].as_object().expect("reports").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_process_that_is_killed_while_reports_about_its_run_are_made_has_ended_the_run() {
+    let sandbox = reporting();
+    sandbox.edit("extensions/reports/all.ts", "execute: (", "execute: async (");
+    sandbox.edit("extensions/reports/all.ts", "=> ({\n", "=> (await new Promise((go) => setTimeout(go, 50000)), {\n");
+    let mut child = sandbox.start(&["workflow", "run", "all"]);
+    let shown = || {
+        let id = sandbox.json(&["run", "list"])["runs"][0]["runId"].as_str().map(str::to_owned)?;
+        Some((sandbox.json(&["run", "show", &id]), id))
+    };
+    let ended = || shown().filter(|(run, _)| run["status"] == "succeeded");
+    let (before, _) = until("the end of its steps", ended).expect("the run ends before its reports are made");
+    assert_eq!(before["reports"], Value::Null);
+    child.kill().expect("a run to kill");
+    child.wait().expect("it is gone");
+    let (after, _) = shown().expect("a run");
+    assert_eq!(after, before, "it was not interrupted");
 }
 
 #[test]

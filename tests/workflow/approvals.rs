@@ -52,6 +52,7 @@ async fn a_run_is_suspended_until_its_step_is_approved_and_then_goes_on() {
     assert_eq!(waits, Err(NotResumed::Waits { id: record.id.clone(), step: "ask".to_owned() }));
     let approved = record.decided("ask", decision(true, 1)).expect("it waits");
     assert_eq!(approved.status, RunStatus::Suspended);
+    bench.runs.save(&approved).await.expect("a history");
     let ended = bench.resume(approved, None, "{what: other, more: 1}").await;
     let ended = ended.expect("a run");
     insta::assert_snapshot!(told(&ended), @r"
@@ -116,6 +117,7 @@ async fn each_repetition_waits_for_itself() {
     assert_eq!(waiting, ["ask-1", "ask-2"]);
     let record = record.decided("ask-1", decision(true, 1)).expect("it waits");
     let record = record.decided("ask-2", decision(true, 1)).expect("it waits");
+    bench.runs.save(&record).await.expect("a history");
     let ended = bench.resume(record, None, "{}").await.expect("a run");
     assert_eq!(ended.status, RunStatus::Succeeded);
 }
@@ -165,6 +167,7 @@ async fn an_input_that_was_masked_is_asked_for_again() {
     let bench = Bench::new(&asking(""));
     let mut record = suspended(&bench).await.decided("ask", decision(true, 1)).expect("it waits");
     record.inputs = json("{what: 'a *** b'}");
+    bench.runs.save(&record).await.expect("a history");
     let open = record.clone();
     let error = bench.resume(open, None, "{}").await.expect_err("no secret");
     assert_eq!(error.code(), Code::RUN_STATE);

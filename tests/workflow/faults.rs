@@ -173,6 +173,14 @@ impl RunStore for Failing {
         self.inner.save(record).await
     }
 
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.inner.save_ended(record).await
+    }
+
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
+        self.inner.replace(before, record).await
+    }
+
     async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
         self.inner.get(id).await
     }
@@ -204,6 +212,14 @@ impl RunStore for OneAtATime {
             tokio::task::yield_now().await;
         }
         self.inner.save(record).await
+    }
+
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.inner.save_ended(record).await
+    }
+
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
+        self.inner.replace(before, record).await
     }
 
     async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {

@@ -5,6 +5,7 @@ mod arguments;
 mod bench;
 mod calls;
 mod definitions;
+mod durable;
 mod faults;
 mod flow;
 mod problems;

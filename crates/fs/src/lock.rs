@@ -4,7 +4,12 @@
 //! Nothing is ever written to them, and no link is followed to one: a repository that was cloned may have put a link to
 //! a file of its user there.
 
-use std::{ffi::OsStr, fs::File, io, path::Path};
+use std::{
+    ffi::OsStr,
+    fs::{File, TryLockError},
+    io,
+    path::Path,
+};
 
 use rustix::{
     fs::{AtFlags, Mode, OFlags, fstat, openat, statat},
@@ -31,6 +36,42 @@ pub fn open(root: &Path, path: &Path) -> io::Result<File> {
 pub fn open_existing(root: &Path, path: &Path) -> io::Result<File> {
     let (directory, name) = Directory::open_for(root, path)?;
     open_existing_in(&directory, name)
+}
+
+/// How often a lock is tried that others only look at.
+const ATTEMPTS: u32 = 1_000;
+
+/// Opens the file at `path` as [`open`] does, and takes it for this process alone; `None` if somebody has it. Whoever has it may
+/// remove it before giving it back: a file that is no longer in its place is no lock, and the next one is tried. Those that hold
+/// it shared, to look who has it, are waited for.
+///
+/// # Errors
+/// As [`open`].
+pub fn try_take(root: &Path, path: &Path) -> io::Result<Option<File>> {
+    for _ in 0..ATTEMPTS {
+        let (directory, name) = Directory::make_for(root, path)?;
+        let file = open_in(&directory, name, OFlags::RDWR | OFlags::CREATE)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => match file.try_lock_shared() {
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Ok(()) => {
+                    drop(file);
+                    std::thread::yield_now();
+                    continue;
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            },
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let held = fstat(&file)?;
+        match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino) => return Ok(Some(file)),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// As [`open_existing`], for a name in a directory.
@@ -70,6 +111,31 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&target).expect("a file"), "dear diary");
         assert!(!directory.path().join("nothing").exists());
+    }
+
+    #[test]
+    fn a_lock_is_taken_once_and_not_by_a_file_that_was_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("below/lock");
+        let take = || try_take(directory.path(), &path).expect("looked");
+        let first = take().expect("nobody has it");
+        assert!(take().is_none());
+        // Whoever opened it before it was removed waits for a file that nobody finds any more.
+        let old = open_existing(directory.path(), &path).expect("opens");
+        fs::remove_file(&path).expect("removed");
+        drop(first);
+        old.try_lock().expect("nobody has the old one");
+        let second = take().expect("the new one is another file");
+        assert!(take().is_none());
+        drop(second);
+        let looking = open_existing(directory.path(), &path).expect("opens");
+        looking.try_lock_shared().expect("looks");
+        let holder = std::thread::scope(|scope| {
+            let taking = scope.spawn(take);
+            drop(looking);
+            taking.join().expect("ends")
+        });
+        assert!(holder.is_some(), "whoever looks has nothing");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::{
     fs,
     os::unix::fs::symlink,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -139,6 +140,9 @@ async fn f04_a_history_of_the_first_layout_is_listed_as_it_is_and_migrated_with_
     let mut raw = SqliteConnection::connect_with(&options).await.expect("a connection");
     for statement in [
         "DROP TABLE schedule_claims",
+        "UPDATE runs SET record = json_set(record, '$.jobs[0].steps', \
+         (SELECT json_group_array(json(run_steps.record)) FROM run_steps WHERE run = runs.id))",
+        "DROP TABLE run_steps",
         "ALTER TABLE runs DROP COLUMN trigger_name",
         "ALTER TABLE runs DROP COLUMN finished_millis",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
@@ -184,6 +188,95 @@ async fn fault_18_runs_saved_at_once_are_all_there() {
     }
     let runs = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
     assert_eq!(runs.list(&RunFilter::default()).await.expect("records").len(), 30);
+}
+
+/// A record of many steps.
+fn with_steps(count: usize) -> RunRecord {
+    let mut record = RunRecord { status: RunStatus::Running, finished_at: None, ..full_record("01") };
+    record.jobs[0].steps = vec![record.jobs[0].steps[0].clone(); count];
+    record
+}
+
+#[tokio::test]
+async fn what_becomes_of_one_step_is_written_without_the_others() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let runs = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    let log = || fs::metadata(directory.path().join("runs.db-wal")).expect("a log").len();
+    let mut record = with_steps(500);
+    runs.save(&record).await.expect("saved");
+    let whole = log();
+    assert!(whole > 500_000, "{whole} bytes prove nothing");
+    for step in 0..5 {
+        record.jobs[0].steps[step].status = RunStatus::Succeeded;
+        runs.save(&record).await.expect("saved");
+    }
+    let more = log() - whole;
+    assert!(more < 5 * 64 * 1_024, "{more} bytes for five steps of {whole} bytes");
+    assert_eq!(runs.get("01").await.expect("readable").found(), Some(record));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_processes_that_take_a_run_up_at_one_moment_one_gets_it() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let open = async || Arc::new(SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs);
+    let suspended = RunRecord { status: RunStatus::Suspended, finished_at: None, ..full_record("01") };
+    open().await.save(&suspended).await.expect("saved");
+    for round in 0..20 {
+        let processes = [open().await, open().await, open().await];
+        let taken = processes.iter().enumerate().map(|(number, process)| {
+            let (process, before) = (Arc::clone(process), suspended.clone());
+            let record = RunRecord { status: RunStatus::Running, trigger: number.to_string(), ..before.clone() };
+            tokio::spawn(async move { process.replace(&before, &record).await.expect("looked") })
+        });
+        let taken: Vec<_> = taken.collect();
+        let mut winners = Vec::new();
+        for (number, taken) in taken.into_iter().enumerate() {
+            if taken.await.expect("a process") {
+                winners.push(number);
+            }
+        }
+        let [winner] = winners[..] else { panic!("round {round}: {winners:?}") };
+        let found = processes[winner].get("01").await.expect("readable").found().expect("there");
+        assert_eq!((found.status, found.trigger), (RunStatus::Running, winner.to_string()));
+        processes[winner].save(&suspended).await.expect("saved");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_had_ended_is_not_interrupted_by_the_end_of_its_process() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let open = async || SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    let running = RunRecord { status: RunStatus::Running, finished_at: None, ..full_record("01") };
+    let ended = RunRecord { status: RunStatus::Failed, ..full_record("01") };
+    let holder = open().await;
+    holder.save(&running).await.expect("saved");
+    holder.save_ended(&ended).await.expect("saved");
+    let other = open().await;
+    assert_eq!(other.get("01").await.expect("readable").found().as_ref(), Some(&ended));
+    assert!(!other.replace(&ended, &running).await.expect("looked"), "its process adds reports");
+    drop(holder);
+    assert_eq!(open().await.get("01").await.expect("readable").found().as_ref(), Some(&ended));
+    assert!(other.replace(&ended, &running).await.expect("looked"), "nobody adds anything any more");
+}
+
+#[tokio::test]
+async fn a_run_that_was_interrupted_goes_on_from_what_is_shown_of_it() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let open = async || SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    let holder = open().await;
+    let other = open().await;
+    let running = RunRecord { status: RunStatus::Running, finished_at: None, ..full_record("01") };
+    holder.save(&running).await.expect("saved");
+    drop(holder);
+    let shown = other.get("01").await.expect("readable").found().expect("there");
+    assert_eq!(shown.status, RunStatus::Interrupted);
+    assert!(other.replace(&shown, &running).await.expect("looked"));
+    let third = open().await;
+    assert_eq!(third.get("01").await.expect("readable").found().expect("there").status, RunStatus::Running);
 }
 
 /// A directory of somebody else with an old file that looks like a leftover.

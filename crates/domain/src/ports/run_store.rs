@@ -19,6 +19,15 @@ pub trait RunStore: Send + Sync {
     /// Writes a record as it is now.
     async fn save(&self, record: &RunRecord) -> Result<(), RunError>;
 
+    /// Writes a record that has ended, to which its process still has something to add, such as reports. Nobody
+    /// [replaces](Self::replace) it before this process has saved it once more, or is gone.
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunError>;
+
+    /// Writes a record in place of another one of the same run, if that one is still what [`get`](Self::get) gives and no process
+    /// has the run; else writes nothing and gives false. Of several that do so at once, one writes. Where the new one goes on,
+    /// this process has the run.
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunError>;
+
     /// The record of this identifier, or of the only one that starts with it.
     async fn get(&self, id: &str) -> Result<RunLookup, RunError>;
 

@@ -59,6 +59,14 @@ impl RunStore for DeferredRuns {
         self.opened().await?.save(record).await
     }
 
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.opened().await?.save_ended(record).await
+    }
+
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
+        self.opened().await?.replace(before, record).await
+    }
+
     async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
         self.opened().await?.get(id).await
     }

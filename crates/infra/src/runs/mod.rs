@@ -8,6 +8,7 @@ mod leases;
 mod record;
 mod retention;
 mod running;
+mod steps;
 
 use std::path::{Path, PathBuf};
 
@@ -19,20 +20,21 @@ use mangrove_domain::{
     run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
 };
-use sqlx::sqlite::SqliteSynchronous;
+use sqlx::{SqliteConnection, sqlite::SqliteSynchronous};
 
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use crate::sqlite::{BusyPolicy, OpenMode};
 pub use deferred::DeferredRuns;
 use running::Running;
+use steps::{Changes, Written};
 
 const LAYOUT: Layout = Layout {
-    version: 3,
+    version: 4,
     readable_from: 1,
     steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Full,
     objects: &["runs", "runs_order", "runs_name"],
-    later_objects: &[(3, "schedule_claims")],
+    later_objects: &[(3, "schedule_claims"), (4, "run_steps")],
     probe: "SELECT count(*) FROM runs",
 };
 
@@ -42,6 +44,7 @@ const LAYOUT: Layout = Layout {
 pub struct SqliteRuns {
     database: Database,
     running: Running,
+    written: Written,
 }
 
 /// An open history and what had to be done to open it.
@@ -64,7 +67,7 @@ impl SqliteRuns {
         if let Some(aside) = &set_aside {
             tracing::warn!(path = %path.display(), aside = %aside.display(), "the run history was damaged and set aside");
         }
-        let runs = Self { database, running: Running::beside(path) };
+        let runs = Self { database, running: Running::beside(path), written: Written::default() };
         if mode == OpenMode::ReadWrite {
             let ended = runs.database.retry_while_busy(|| runs.end_interrupted()).await;
             let interrupted = ended.map_err(|cause| error("write", cause))?;
@@ -92,31 +95,33 @@ impl SqliteRuns {
             .fetch_all(readers)
             .await
             .map_err(failed)?;
-        for id in open.iter().filter(|id| !self.running.is_alive(id)) {
-            let mut transaction = self.database.begin_write().await?;
-            // Whoever ran it wrote its end before giving the lock back; this reads what is there after that.
-            let json: Option<String> =
-                sqlx::query_scalar("SELECT record FROM runs WHERE id = ?1 AND status IN ('pending', 'running')")
-                    .bind(id)
-                    .fetch_optional(&mut *transaction)
-                    .await
-                    .map_err(failed)?;
-            // A record that cannot be understood is left as it is; `get` says what is wrong with it.
-            let Some(record) = json.and_then(|json| record::parse(&json).ok()) else { continue };
-            let record = running::interrupted(record);
-            sqlx::query("UPDATE runs SET status = ?2, finished_millis = ?3, record = ?4 WHERE id = ?1")
-                .bind(id)
-                .bind(record.status.as_str())
-                .bind(record.finished_at.map(Timestamp::as_millis))
-                .bind(record::to_json(&record))
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-            self.database.commit(transaction).await?;
-            self.running.forget(id);
-            interrupted += 1;
+        for id in &open {
+            // Somebody may let it go on at this moment: whoever has it decides. Of a lock that cannot be taken it is not certain
+            // that nobody has it.
+            if !self.running.take(id).unwrap_or(false) {
+                continue;
+            }
+            let ended = self.end_one(id).await;
+            self.running.release(id);
+            interrupted += u64::from(ended?);
         }
         Ok(interrupted)
+    }
+
+    /// Writes down that this run was interrupted, if it has not ended.
+    async fn end_one(&self, id: &str) -> Result<bool, SqliteError> {
+        let failed = |error| self.database.error("write", &error);
+        let mut transaction = self.database.begin_write().await?;
+        // Whoever ran it wrote its end before giving the lock back; this reads what is there after that.
+        let found = stored(&mut transaction, id).await.map_err(failed)?;
+        // A record that cannot be understood is left as it is; `get` says what is wrong with it.
+        let Some(record) = found.and_then(|found| found.parsed().ok()).filter(RunRecord::is_open) else {
+            return Ok(false);
+        };
+        let record = running::interrupted(record);
+        write(&mut transaction, &record, &Changes::all(&record.jobs)).await.map_err(failed)?;
+        self.database.commit(transaction).await?;
+        Ok(true)
     }
 
     /// The record as it is shown: one whose process is gone is one that was interrupted.
@@ -127,8 +132,8 @@ impl SqliteRuns {
         // It may have ended between the look at the record and the look at the lock.
         let found = self.database.retry_while_busy(|| self.find(&record.id)).await;
         let found = found.map_err(|cause| error("read", cause))?;
-        let record = match found.iter().find(|(id, _)| *id == record.id) {
-            Some((id, json)) => Self::parse(id, json)?,
+        let record = match found.into_iter().find(|found| found.id == record.id) {
+            Some(found) => found.record()?,
             None => record,
         };
         Ok(if record.is_open() { running::interrupted(record) } else { record })
@@ -144,34 +149,56 @@ impl SqliteRuns {
         self.database.close().await;
     }
 
-    async fn write(&self, record: &RunRecord, json: &str) -> Result<(), SqliteError> {
+    async fn write(&self, record: &RunRecord, changes: &Changes) -> Result<(), SqliteError> {
         let mut transaction = self.database.begin_write().await?;
-        sqlx::query(
-            "INSERT INTO runs (id, name, trigger_name, status, started_millis, finished_millis, record) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
-             trigger_name = excluded.trigger_name, status = excluded.status, started_millis = excluded.started_millis, \
-             finished_millis = excluded.finished_millis, record = excluded.record",
-        )
-        .bind(&record.id)
-        .bind(&record.name)
-        .bind(&record.trigger)
-        .bind(record.status.as_str())
-        .bind(record.started_at.as_millis())
-        .bind(record.finished_at.map(Timestamp::as_millis))
-        .bind(json)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.database.error("write", &error))?;
+        write(&mut transaction, record, changes).await.map_err(|error| self.database.error("write", &error))?;
         self.database.commit(transaction).await
     }
 
-    async fn find(&self, id: &str) -> Result<Vec<(String, String)>, SqliteError> {
+    /// Writes a record of a run that this process has, or that has ended.
+    async fn save_held(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        let (changes, steps) = self.written.changes(record);
+        let written = self.database.retry_while_busy(|| self.write(record, &changes)).await;
+        if written.is_ok() && record.is_open() {
+            self.written.keep(&record.id, steps);
+        }
+        written.map_err(|cause| error("write", cause))
+    }
+
+    /// Writes a record if this one is still there. This process has the run.
+    async fn write_in_place_of(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, SqliteError> {
+        let failed = |error| self.database.error("write", &error);
+        let mut transaction = self.database.begin_write().await?;
+        let found = stored(&mut transaction, &before.id).await.map_err(failed)?;
+        let found = found.and_then(|found| found.parsed().ok());
+        // Nobody has it, so one that goes on was interrupted, and is shown so.
+        let found = found.map(|found| if found.is_open() { running::interrupted(found) } else { found });
+        if found.as_ref() != Some(before) {
+            return Ok(false);
+        }
+        write(&mut transaction, record, &Changes::all(&record.jobs)).await.map_err(failed)?;
+        self.database.commit(transaction).await?;
+        Ok(true)
+    }
+
+    async fn find(&self, id: &str) -> Result<Vec<Stored>, SqliteError> {
         let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
-        sqlx::query_as("SELECT id, record FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, id LIMIT 2")
-            .bind(id)
-            .fetch_all(readers)
-            .await
-            .map_err(|error| self.database.error("read", &error))
+        let failed = |error| self.database.error("read", &error);
+        // The record and its steps as they are at one moment.
+        let mut transaction = readers.begin().await.map_err(failed)?;
+        let found: Vec<(String, String)> = sqlx::query_as(
+            "SELECT id, record FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, id LIMIT 2",
+        )
+        .bind(id)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        let mut all = Vec::with_capacity(found.len());
+        for (id, json) in found {
+            let steps = steps::read(&mut transaction, &id).await.map_err(failed)?;
+            all.push(Stored { id, json, steps });
+        }
+        Ok(all)
     }
 
     async fn filtered(&self, filter: &RunFilter) -> Result<Vec<header::Stored>, SqliteError> {
@@ -179,10 +206,51 @@ impl SqliteRuns {
         let found = header::list(readers, filter).await;
         found.map_err(|error| self.database.error("read", &error))
     }
+}
 
-    fn parse(id: &str, json: &str) -> Result<RunRecord, RunStoreError> {
-        record::parse(json).map_err(|problem| damaged(id, &problem))
+/// A record as it is stored.
+struct Stored {
+    id: String,
+    json: String,
+    steps: Vec<(usize, String)>,
+}
+
+impl Stored {
+    fn parsed(&self) -> Result<RunRecord, record::ParseError> {
+        record::parse(&self.json, &self.steps)
     }
+
+    fn record(&self) -> Result<RunRecord, RunStoreError> {
+        self.parsed().map_err(|problem| damaged(&self.id, &problem))
+    }
+}
+
+/// The record of exactly this identifier.
+async fn stored(connection: &mut SqliteConnection, id: &str) -> Result<Option<Stored>, sqlx::Error> {
+    let json: Option<String> =
+        sqlx::query_scalar("SELECT record FROM runs WHERE id = ?1").bind(id).fetch_optional(&mut *connection).await?;
+    let Some(json) = json else { return Ok(None) };
+    Ok(Some(Stored { id: id.to_owned(), json, steps: steps::read(connection, id).await? }))
+}
+
+/// Writes a record, and of its steps these.
+async fn write(connection: &mut SqliteConnection, record: &RunRecord, changes: &Changes) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO runs (id, name, trigger_name, status, started_millis, finished_millis, record) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
+         trigger_name = excluded.trigger_name, status = excluded.status, started_millis = excluded.started_millis, \
+         finished_millis = excluded.finished_millis, record = excluded.record",
+    )
+    .bind(&record.id)
+    .bind(&record.name)
+    .bind(&record.trigger)
+    .bind(record.status.as_str())
+    .bind(record.started_at.as_millis())
+    .bind(record.finished_at.map(Timestamp::as_millis))
+    .bind(record::to_json(record))
+    .execute(&mut *connection)
+    .await?;
+    changes.write(connection, &record.id).await
 }
 
 /// A record that cannot be understood.
@@ -194,23 +262,39 @@ fn damaged(id: &str, problem: &dyn std::error::Error) -> RunStoreError {
 #[async_trait]
 impl RunStore for SqliteRuns {
     async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
-        let json = record::to_json(record);
         if record.is_open() {
             self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
         }
-        let written = self.database.retry_while_busy(|| self.write(record, &json)).await;
-        if written.is_ok() && !record.is_open() {
+        self.save_held(record).await?;
+        if !record.is_open() {
             self.running.release(&record.id);
         }
-        written.map_err(|cause| error("write", cause))
+        Ok(())
+    }
+
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
+        self.save_held(record).await
+    }
+
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
+        let taken = self.running.take(&before.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
+        if !taken {
+            return Ok(false);
+        }
+        let replaced = self.database.retry_while_busy(|| self.write_in_place_of(before, record)).await;
+        if !matches!(replaced, Ok(true)) || !record.is_open() {
+            self.running.release(&before.id);
+        }
+        replaced.map_err(|cause| error("write", cause))
     }
 
     async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
         let found = self.database.retry_while_busy(|| self.find(id)).await.map_err(|cause| error("read", cause))?;
         let record = match found.as_slice() {
             [] => return Ok(RunLookup::Unknown),
-            [(found, json)] => Self::parse(found, json)?,
-            [(found, json), ..] if found == id => Self::parse(found, json)?,
+            [found] => found.record()?,
+            [found, ..] if found.id == id => found.record()?,
             [..] => return Ok(RunLookup::Ambiguous),
         };
         Ok(RunLookup::Found(Box::new(self.shown(record).await?)))

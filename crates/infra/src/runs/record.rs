@@ -31,6 +31,9 @@ pub(super) enum ParseError {
         /// What is there.
         word: String,
     },
+    /// A step of a job that there is not.
+    #[error("it has no job {0}, and a step of it")]
+    NoJob(usize),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,6 +67,8 @@ struct StoredJob {
     status: String,
     started_at: Option<i64>,
     finished_at: Option<i64>,
+    /// Those of a record of an earlier layout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     steps: Vec<StoredStep>,
 }
 
@@ -161,7 +166,7 @@ struct StoredProvenance {
     shadow_fallback: bool,
 }
 
-/// The document of a record.
+/// The document of a record, without its steps.
 pub(super) fn to_json(record: &RunRecord) -> String {
     let stored = StoredRun {
         id: record.id.clone(),
@@ -189,8 +194,13 @@ fn store_job(job: &JobRecord) -> StoredJob {
         status: job.status.as_str().to_owned(),
         started_at: millis(job.started_at),
         finished_at: millis(job.finished_at),
-        steps: job.steps.iter().map(store_step).collect(),
+        steps: Vec::new(),
     }
+}
+
+/// The document of a step.
+pub(super) fn step_to_json(step: &StepRecord) -> String {
+    serde_json::to_string(&store_step(step)).unwrap_or_default()
 }
 
 fn store_step(step: &StepRecord) -> StoredStep {
@@ -274,8 +284,22 @@ fn store_provenance(provenance: &Provenance) -> StoredProvenance {
     }
 }
 
-/// The record of a document.
-pub(super) fn parse(json: &str) -> Result<RunRecord, ParseError> {
+/// The record of a document and of those of its steps, each with the place of its job, in their order.
+pub(super) fn parse(json: &str, steps: &[(usize, String)]) -> Result<RunRecord, ParseError> {
+    let mut record = parse_document(json)?;
+    // Those in the record itself were written before these.
+    if !steps.is_empty() {
+        record.jobs.iter_mut().for_each(|job| job.steps.clear());
+    }
+    for (job, json) in steps {
+        let stored: StoredStep = serde_json::from_str(json).map_err(ParseError::Json)?;
+        let job = record.jobs.get_mut(*job).ok_or(ParseError::NoJob(*job))?;
+        job.steps.push(load_step(stored)?);
+    }
+    Ok(record)
+}
+
+fn parse_document(json: &str) -> Result<RunRecord, ParseError> {
     let stored: StoredRun = serde_json::from_str(json).map_err(ParseError::Json)?;
     Ok(RunRecord {
         id: stored.id,

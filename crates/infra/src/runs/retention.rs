@@ -2,7 +2,7 @@
 
 use mangrove_domain::time::Timestamp;
 
-use super::{SqliteRuns, record};
+use super::{SqliteRuns, steps::Changes, stored, write};
 use crate::sqlite::SqliteError;
 
 /// How many records are removed in one transaction: others want to write as well.
@@ -46,12 +46,7 @@ pub(super) async fn forget_lines(runs: &SqliteRuns, before: Timestamp) -> Result
         let Some((id, _)) = found.last() else { return Ok(forgotten) };
         last.clone_from(id);
         for (id, json) in &found {
-            let Ok(mut record) = record::parse(json) else { continue };
-            if record.forget_lines() {
-                let json_without = record::to_json(&record);
-                runs.database.retry_while_busy(|| replace(runs, id, json, &json_without)).await?;
-                forgotten += 1;
-            }
+            forgotten += u64::from(runs.database.retry_while_busy(|| forget_lines_of(runs, id, json)).await?);
         }
     }
 }
@@ -71,15 +66,18 @@ async fn ended(runs: &SqliteRuns, before: Timestamp, after: &str) -> Result<Vec<
     .map_err(|error| runs.database.error("read", &error))
 }
 
-/// Replaces a record, if it is still this one.
-async fn replace(runs: &SqliteRuns, id: &str, old: &str, new: &str) -> Result<(), SqliteError> {
+/// Takes out what a run logged, if its record is still this one. True if there was anything.
+async fn forget_lines_of(runs: &SqliteRuns, id: &str, json: &str) -> Result<bool, SqliteError> {
+    let failed = |error| runs.database.error("write", &error);
     let mut transaction = runs.database.begin_write().await?;
-    sqlx::query("UPDATE runs SET record = ?3 WHERE id = ?1 AND record = ?2")
-        .bind(id)
-        .bind(old)
-        .bind(new)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| runs.database.error("write", &error))?;
-    runs.database.commit(transaction).await
+    let Some(found) = stored(&mut transaction, id).await.map_err(failed)?.filter(|found| found.json == json) else {
+        return Ok(false);
+    };
+    let Ok(mut record) = found.parsed() else { return Ok(false) };
+    if !record.forget_lines() {
+        return Ok(false);
+    }
+    write(&mut transaction, &record, &Changes::all(&record.jobs)).await.map_err(failed)?;
+    runs.database.commit(transaction).await?;
+    Ok(true)
 }

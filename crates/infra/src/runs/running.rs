@@ -52,6 +52,19 @@ impl Running {
         Ok(())
     }
 
+    /// Takes the lock of a run if nobody has it, this process included. One with an identifier that is none of ours has none.
+    pub(super) fn take(&self, id: &str) -> Result<bool, Fault> {
+        let Some(path) = self.path(id) else { return Ok(true) };
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.contains_key(id) {
+            return Ok(false);
+        }
+        let taken = mangrove_fs::lock::try_take(&self.directory, &path);
+        let Some(file) = taken.map_err(|error| io_fault(Operation::Lock, &path, &error))? else { return Ok(false) };
+        held.insert(id.to_owned(), file);
+        Ok(true)
+    }
+
     /// Gives the lock of a run that ended back.
     pub(super) fn release(&self, id: &str) {
         let file = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
@@ -61,7 +74,7 @@ impl Running {
     }
 
     /// Removes the file of a run that ended. Best effort: a file without a lock says nothing.
-    pub(super) fn forget(&self, id: &str) {
+    fn forget(&self, id: &str) {
         if let Some(path) = self.path(id) {
             let _ = directory::remove_file(&self.directory, &path);
         }

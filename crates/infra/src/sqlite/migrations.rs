@@ -42,6 +42,7 @@ pub(crate) static RUNS: &[LayoutStep] = &[
         description: "schedule claims",
         sql: include_str!("../../migrations/runs/0003_schedule_claims.sql"),
     },
+    LayoutStep { version: 4, description: "steps", sql: include_str!("../../migrations/runs/0004_steps.sql") },
 ];
 
 /// The steps of the index of data, in their order.

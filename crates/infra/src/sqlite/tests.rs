@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 
 const LAYOUT: Layout = Layout {
-    version: 3,
+    version: 4,
     readable_from: 1,
     steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Normal,

@@ -24,6 +24,8 @@ pub async fn run<S: RunStore>(factory: impl AsyncFn() -> S) {
     replaces_a_record(factory().await).await;
     finds_by_the_start_of_an_identifier(factory().await).await;
     lists_newest_first(factory().await).await;
+    follows_the_steps_of_a_run(factory().await).await;
+    replaces_only_what_is_still_there(factory().await).await;
     forgets_runs_that_ended_long_ago(factory().await).await;
     forgets_what_runs_logged_long_ago(factory().await).await;
 }
@@ -222,6 +224,64 @@ async fn lists_newest_first(store: impl RunStore) {
     save(&store, &full_record("05")).await;
     let newest = store.list(&RunFilter { limit: Some(1), ..RunFilter::default() }).await.expect("headers");
     assert_eq!(newest, [RunHeader::from(&full_record("05"))], "all of a header is given back");
+}
+
+/// What a store writes of a run that goes on may be what has changed; what it gives back is all.
+async fn follows_the_steps_of_a_run(store: impl RunStore) {
+    let step = full_record("01").jobs[0].steps[0].clone();
+    let named = |name: &str| StepRecord { name: name.to_owned(), ..step.clone() };
+    let job = |steps: &[&str]| JobRecord {
+        steps: steps.iter().map(|name| named(name)).collect(),
+        ..full_record("01").jobs[0].clone()
+    };
+    let mut record =
+        RunRecord { jobs: vec![job(&["a", "b", "c"]), job(&[]), job(&["d"])], ..record("01", "deploy", 1) };
+    let mut states = vec![record.clone()];
+    record.jobs[0].steps[1].status = RunStatus::Running;
+    states.push(record.clone());
+    record.jobs[0].steps[1].logs.clear();
+    record.jobs[2].steps[0].error = None;
+    record.jobs[1].status = RunStatus::Skipped;
+    states.push(record.clone());
+    // Steps that are repeated become others.
+    record.jobs[1] = job(&["e-1", "e-2"]);
+    record.jobs[0].steps.pop();
+    states.push(record.clone());
+    states.push(record.clone());
+    record.jobs.pop();
+    states.push(record.clone());
+    states.push(RunRecord { status: RunStatus::Failed, ..record.clone() });
+    record.jobs[0].steps[0].status = RunStatus::Pending;
+    states.push(RunRecord { status: RunStatus::Failed, ..record });
+    for state in states {
+        save(&store, &state).await;
+        let mut found = store.get("01").await.expect("a record").found().expect("it is there");
+        found.written_at = state.written_at;
+        assert_eq!(found, state);
+    }
+}
+
+async fn replaces_only_what_is_still_there(store: impl RunStore) {
+    let replace = async |before: &RunRecord, record: &RunRecord| store.replace(before, record).await.expect("looked");
+    let suspended = RunRecord { status: RunStatus::Suspended, ..record("01", "deploy", 1) };
+    let decided = RunRecord { trigger: "decided".to_owned(), ..suspended.clone() };
+    let running = RunRecord { status: RunStatus::Running, ..decided.clone() };
+    assert!(!replace(&suspended, &decided).await, "there is no such run");
+    assert_eq!(store.get("01").await.expect("looked"), RunLookup::Unknown);
+    save(&store, &suspended).await;
+    assert!(!replace(&decided, &running).await, "it is not what is there");
+    assert!(replace(&suspended, &decided).await);
+    assert!(!replace(&suspended, &running).await, "it is there no more");
+    assert!(replace(&decided, &running).await);
+    assert_eq!(store.get("01").await.expect("a record").found().as_ref(), Some(&running));
+    assert!(!replace(&decided, &running).await, "the run goes on");
+    assert!(!replace(&running, &running).await, "somebody has it");
+    let ended = RunRecord { status: RunStatus::Failed, ..running.clone() };
+    store.save_ended(&ended).await.expect("saved");
+    assert_eq!(store.get("01").await.expect("a record").found().as_ref(), Some(&ended));
+    assert!(!replace(&ended, &running).await, "something is still added to it");
+    save(&store, &ended).await;
+    assert!(replace(&ended, &running).await);
 }
 
 /// Records that ended at 1,000, at 2,000 and at 3,000, and one that goes on since 500.

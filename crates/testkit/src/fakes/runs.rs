@@ -1,6 +1,9 @@
 //! The run history in memory.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -13,7 +16,11 @@ use super::lock;
 
 /// A run history in memory. Panics on a record without an identifier.
 #[derive(Debug, Default)]
-pub struct MemoryRuns(Mutex<BTreeMap<String, RunRecord>>);
+pub struct MemoryRuns {
+    records: Mutex<BTreeMap<String, RunRecord>>,
+    /// The runs that have ended and to which something is still to be added.
+    held: Mutex<BTreeSet<String>>,
+}
 
 impl MemoryRuns {
     /// An empty history.
@@ -27,12 +34,29 @@ impl MemoryRuns {
 impl RunStore for MemoryRuns {
     async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
         assert!(!record.id.is_empty(), "a run without an identifier");
-        lock(&self.0).insert(record.id.clone(), record.clone());
+        lock(&self.records).insert(record.id.clone(), record.clone());
+        lock(&self.held).remove(&record.id);
         Ok(())
     }
 
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.save(record).await?;
+        lock(&self.held).insert(record.id.clone());
+        Ok(())
+    }
+
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
+        let mut records = lock(&self.records);
+        let is_held = before.is_open() || lock(&self.held).contains(&before.id);
+        if is_held || records.get(&before.id) != Some(before) {
+            return Ok(false);
+        }
+        records.insert(record.id.clone(), record.clone());
+        Ok(true)
+    }
+
     async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
-        let runs = lock(&self.0);
+        let runs = lock(&self.records);
         if let Some(record) = runs.get(id) {
             return Ok(RunLookup::Found(Box::new(record.clone())));
         }
@@ -45,7 +69,7 @@ impl RunStore for MemoryRuns {
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
-        let mut records: Vec<RunHeader> = lock(&self.0)
+        let mut records: Vec<RunHeader> = lock(&self.records)
             .values()
             .filter(|record| filter.name.as_ref().is_none_or(|name| *name == record.name))
             .map(RunHeader::from)
@@ -60,14 +84,14 @@ impl RunStore for MemoryRuns {
     }
 
     async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
-        let mut runs = lock(&self.0);
+        let mut runs = lock(&self.records);
         let all = runs.len();
         runs.retain(|_, record| !is_old(record, before));
         Ok((all - runs.len()) as u64)
     }
 
     async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
-        let mut runs = lock(&self.0);
+        let mut runs = lock(&self.records);
         let old = runs.values_mut().filter(|record| is_old(record, before));
         Ok(old.map(|record| u64::from(record.forget_lines())).sum())
     }

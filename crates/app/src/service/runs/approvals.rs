@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     service::{base::Service, error::ServiceError},
-    workflow::run::{Beginning, Resumption, RunOptions},
+    workflow::run::{Beginning, Resumption, RunOptions, taken},
 };
 
 /// A step that somebody has to approve.
@@ -101,9 +101,12 @@ impl Service {
         let name = self.name_of(&workflow).await?;
         let record = self.one_of(&name, run.as_deref(), &[RunStatus::Suspended]).await?;
         let decision = Decision { approved, reason, decided_by, decided_at: self.clock().now() };
-        let record = record.decided(&step, decision).map_err(|wrong| not_decided(&name, &wrong))?;
-        self.run_store()?.save(&record).await.map_err(ServiceError::from)?;
-        Ok(record)
+        let decided = record.clone().decided(&step, decision).map_err(|wrong| not_decided(&name, &wrong))?;
+        if self.run_store()?.replace(&record, &decided).await.map_err(ServiceError::from)? {
+            Ok(decided)
+        } else {
+            Err(RunError::State(taken(&record)))
+        }
     }
 
     /// Lets a run go on: one that waited for an approval, or, from a step on, one that did not end well.

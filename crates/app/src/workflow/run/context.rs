@@ -122,6 +122,11 @@ impl Context<'_> {
     pub(super) async fn save(&self, record: &RunRecord) -> Result<Arc<RunRecord>, RunStoreError> {
         save(self.services, self.environment, self.observer.as_ref(), record, &self.lines).await
     }
+
+    /// Writes down how a run has ended, to which reports are still added.
+    pub(super) async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.services.runs.save_ended(&as_kept(self.services, self.environment, record)).await
+    }
 }
 
 /// Writes a record down as it may be kept, with what steps that go on have logged. Secrets may have been given out since it
@@ -133,10 +138,30 @@ pub(super) async fn save(
     record: &RunRecord,
     lines: &Lines,
 ) -> Result<Arc<RunRecord>, RunStoreError> {
-    let written_at = record.is_open().then(|| services.clock.now());
-    let inputs = environment.shown_inputs(&record.inputs);
-    let record = Arc::new(RunRecord { inputs, written_at, ..record.clone() });
-    services.runs.save(&lines.added_to(RunRecord::clone(&record))).await?;
+    let record = Arc::new(as_kept(services, environment, record));
+    services.runs.save(&lines.added_to(&record)).await?;
     observer.recorded(&record);
     Ok(record)
+}
+
+/// As [`save()`], where this record is still the one that is kept and nobody has the run; false if not.
+pub(super) async fn replace(
+    services: &Services,
+    environment: &Environment,
+    observer: &dyn Observer,
+    before: &RunRecord,
+    record: &RunRecord,
+) -> Result<bool, RunStoreError> {
+    let record = Arc::new(as_kept(services, environment, record));
+    let is_replaced = services.runs.replace(before, &record).await?;
+    if is_replaced {
+        observer.recorded(&record);
+    }
+    Ok(is_replaced)
+}
+
+fn as_kept(services: &Services, environment: &Environment, record: &RunRecord) -> RunRecord {
+    let written_at = record.is_open().then(|| services.clock.now());
+    let inputs = environment.shown_inputs(&record.inputs);
+    RunRecord { inputs, written_at, ..record.clone() }
 }

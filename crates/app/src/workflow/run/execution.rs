@@ -118,8 +118,14 @@ impl<'a> Execution<'a> {
             self.record.tags.retain(|(name, _)| name != cancel_reason::TAG);
             self.record.tags.push((cancel_reason::TAG.to_owned(), cancelled().message));
         }
-        self.record.reports = Box::pin(reports::of_run(context, &self.record, &self.calls)).await;
         self.record.finished_at = self.record.status.is_final().then(|| context.services.clock.now());
+        if reports::are_wanted(context, &self.record) {
+            // If the process is killed while reports are made, the run has ended all the same.
+            if let Err(error) = context.save_ended(&self.record).await {
+                tracing::warn!(run = %self.record.id, %error, "the run history could not be written");
+            }
+            self.record.reports = Box::pin(reports::of_run(context, &self.record, &self.calls)).await;
+        }
         match context.save(&self.record).await {
             Ok(record) => {
                 context.observe(RunChange::Finished(Arc::clone(&record)));

@@ -236,6 +236,7 @@ impl Engine {
         let inputs = Self::inputs(&workflow, inputs).map_err(StartError::Problems)?;
         let models = models_of(library);
         let workflow = self.evaluated(&models, &workflow, &inputs, environment).await?;
+        let before = record.clone();
         let record = match &from {
             None => resume::suspended(record, &workflow),
             Some(step) => resume::from_step(record, &workflow, step),
@@ -249,8 +250,9 @@ impl Engine {
         })?;
         let tags = overlaid(&record.tags, options.tags);
         let record = with_masked_tasks(RunRecord { inputs, tags, ..record }, environment);
-        match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
-            Ok(_) => {
+        match context::replace(&self.services, environment, observer, &before, &record).await {
+            Ok(false) => Err(StartError::Problems(vec![taken(&before)])),
+            Ok(true) => {
                 let RunOptions { fail_on, checks, reports, .. } = options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let chain = vec![workflow.name.value.clone()];
@@ -423,6 +425,13 @@ impl NestedRuns for Engine {
         let shared = Shared { library, environment, observer, budget };
         Ok(self.execute(run, shared).await?)
     }
+}
+
+/// Why a run does not go on, or nothing is decided about it: somebody else was faster.
+pub(crate) fn taken(run: &RunRecord) -> Problem {
+    let message = format!("another process or request has the run {}, or has changed it since it was read", run.id);
+    Problem::error(Code::RUN_STATE, run.name.clone(), message)
+        .advise("look at it with `mangrove run show`, and ask again")
 }
 
 /// The definitions as a run finds them.

@@ -23,11 +23,13 @@ impl Calls {
     }
 }
 
-/// Makes the reports of a run of a workflow that has succeeded or failed. One that was stopped, or can go on, has none.
+/// True for a run of a workflow that has succeeded or failed. One that was stopped, or can go on, has no reports.
+pub(super) fn are_wanted(context: &Context<'_>, record: &RunRecord) -> bool {
+    !context.workflow.is_single_call() && matches!(record.status, RunStatus::Succeeded | RunStatus::Failed)
+}
+
+/// Makes the reports of a run that has some.
 pub(super) async fn of_run(context: &Context<'_>, record: &RunRecord, calls: &Calls) -> Vec<ReportRecord> {
-    if context.workflow.is_single_call() || !matches!(record.status, RunStatus::Succeeded | RunStatus::Failed) {
-        return Vec::new();
-    }
     let steps = record.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
     let steps: Vec<StepExecution> = steps
         .filter_map(|(job, step)| {

@@ -1,6 +1,7 @@
 //! What is on record of steps that go on, so that it is known if the process of their run dies.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -45,9 +46,13 @@ impl Lines {
     }
 
     /// The record with these lines at their steps. They count as written.
-    pub(super) fn added_to(&self, mut record: RunRecord) -> RunRecord {
+    pub(super) fn added_to<'a>(&self, record: &'a RunRecord) -> Cow<'a, RunRecord> {
         let mut state = self.state();
         state.has_new = false;
+        if state.lines.is_empty() {
+            return Cow::Borrowed(record);
+        }
+        let mut record = record.clone();
         for job in &mut record.jobs {
             for step in job.steps.iter_mut().filter(|step| step.status == RunStatus::Running) {
                 if let Some(lines) = state.lines.get(&(job.name.clone(), step.name.clone())) {
@@ -55,7 +60,7 @@ impl Lines {
                 }
             }
         }
-        record
+        Cow::Owned(record)
     }
 
     fn has_new(&self) -> bool {
