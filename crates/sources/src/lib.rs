@@ -24,6 +24,7 @@ mod roots;
 mod saved;
 mod session;
 mod shipped;
+mod sites;
 mod stat_cache;
 mod survey;
 mod tokens;

@@ -17,16 +17,17 @@ use mangrove_domain::{
     problem::{Code, Problem},
     source::{Kind, Origin},
 };
-use mangrove_fs::{stamp::NodeKind, walk::Budget};
+use mangrove_fs::walk::Budget;
 
 use super::{
-    layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS},
-    manifest::{self, Identities, Listed, Manifest, Manifests, Reading},
+    layout::{EXTENSIONS_DIRECTORY, Layout},
+    manifest::{Identities, Listed, Manifest, Manifests, Reading},
     path::{join, parent},
     problems::warning,
     roots::RootSpec,
+    sites::{self, Arrangement, Search, Site},
     view::{Listing, Node, View},
-    walk::{Candidates, Walk, is_skipped_directory},
+    walk::{Candidates, Walk},
 };
 
 /// Where sources lie, and of which kind they are there.
@@ -43,6 +44,8 @@ pub(super) struct Places {
 pub(super) struct Place {
     pub(super) kinds: Vec<usize>,
     site: usize,
+    /// True where only what a file exports says of which kind it is.
+    pub(super) is_searched: bool,
 }
 
 impl Places {
@@ -78,6 +81,8 @@ pub(super) struct Prepared {
     pub(super) walk: Walk,
     pub(super) missing_directories: BTreeMap<Kind, String>,
     pub(super) problems: Vec<Problem>,
+    /// What is to be said if no entry is found.
+    pub(super) if_empty: Option<Problem>,
 }
 
 /// What a preparation needs besides the view.
@@ -97,19 +102,6 @@ pub(super) struct Context {
     pub(super) budget: Budget,
 }
 
-/// A part of a root that is laid out like a repository of its own.
-struct Site {
-    directory: String,
-    arrangement: Arrangement,
-}
-
-enum Arrangement {
-    /// A marker says where; or `extensions/` stands there.
-    Marked(Box<Layout>),
-    /// The directories of the kinds stand beside the manifest.
-    BesideManifest,
-}
-
 /// Finds sites, kinds' directories, candidates and manifests.
 pub(super) fn prepare(mut view: View, context: Context) -> Result<Prepared, Fault> {
     let mut preparation = Preparation {
@@ -125,6 +117,7 @@ pub(super) fn prepare(mut view: View, context: Context) -> Result<Prepared, Faul
             by_file: HashMap::new(),
         },
         starts: BTreeSet::new(),
+        searched: BTreeSet::new(),
         tops: BTreeSet::new(),
         missing_directories: BTreeMap::new(),
         problems: Vec::new(),
@@ -134,22 +127,39 @@ pub(super) fn prepare(mut view: View, context: Context) -> Result<Prepared, Faul
             preparation.problems.clone_from(&context.layout.problems);
             vec![Site { directory: String::new(), arrangement: Arrangement::Marked(Box::new(context.layout)) }]
         }
-        Origin::Mounted | Origin::Pulled => preparation.sites(&mut view),
+        Origin::Mounted | Origin::Pulled => {
+            let Preparation { spec, documents, places, candidates, walk, problems, .. } = &mut preparation;
+            let kinds = &places.kinds;
+            sites::find(
+                &mut view,
+                Search { spec, documents: documents.as_ref(), kinds, candidates: *candidates, walk, problems },
+            )
+        }
     };
     for site in &sites {
         preparation.place_kinds(&mut view, site)?;
     }
     let starts = std::mem::take(&mut preparation.starts);
     preparation.walk.over(&mut view, &starts);
+    for directory in std::mem::take(&mut preparation.searched) {
+        preparation.walk.search(&mut view, &directory);
+    }
     let mut manifests = Manifests::new(Arc::clone(&preparation.documents), &preparation.places.kinds);
     preparation.read_manifests(&mut view, &sites, &mut manifests);
     let Preparation { spec, mut walk, places, tops, missing_directories, mut problems, .. } = preparation;
     walk.files.retain(|path| places.of(path).is_some());
-    if sites.is_empty() && walk.incomplete.is_empty() {
+    // What another root has walked is found there, and workflows are found by who runs them.
+    let is_looked_at = walk.incomplete.is_empty() && !walk.met_claimed;
+    let if_empty = if sites.is_empty() && is_looked_at {
         problems.push(nothing_there(&spec));
-    }
+        None
+    } else {
+        let is_wanted = spec.origin == Origin::Mounted && places.kinds.iter().any(|kind| spec.has_kind(kind));
+        let says_so = is_looked_at && is_wanted && !sites.iter().any(|site| site.has_workflows(&mut view));
+        says_so.then(|| nothing_there(&spec))
+    };
     let identities = Identities::new(spec.extension, spec.origin == Origin::Pulled, tops);
-    Ok(Prepared { view, places, manifests, identities, walk, missing_directories, problems })
+    Ok(Prepared { view, places, manifests, identities, walk, missing_directories, problems, if_empty })
 }
 
 struct Preparation {
@@ -159,6 +169,8 @@ struct Preparation {
     environment: BTreeMap<String, String>,
     places: Places,
     starts: BTreeSet<String>,
+    /// Directories in which sources may lie anywhere.
+    searched: BTreeSet<String>,
     tops: BTreeSet<String>,
     walk: Walk,
     missing_directories: BTreeMap<Kind, String>,
@@ -166,76 +178,6 @@ struct Preparation {
 }
 
 impl Preparation {
-    /// The sites of a mount or a pulled extension, sorted.
-    fn sites(&mut self, view: &mut View) -> Vec<Site> {
-        let mut sites = Vec::new();
-        let mut pending = vec![String::new()];
-        self.walk.budget.resume();
-        while let Some(directory) = pending.pop() {
-            if !self.walk.may_list(view, &directory) {
-                continue;
-            }
-            let record = view.directory(&directory);
-            let names = match &record.listing {
-                Listing::Names { names, .. } => names,
-                Listing::Absent | Listing::Outside => continue,
-                Listing::Failed(failure) => {
-                    let message = format!("the directory cannot be listed: {}", failure.message);
-                    self.problems.push(warning(Code::UNREADABLE, &directory, message));
-                    self.walk.incomplete.insert(directory);
-                    continue;
-                }
-            };
-            let has = |name: &str| names.iter().any(|known| known.name == name);
-            let site = self.site(view, &directory, &has);
-            if self.spec.is_recursive {
-                let own: BTreeSet<&str> = match &site {
-                    Some(Site { arrangement: Arrangement::BesideManifest, .. }) => {
-                        self.places.kinds.iter().map(|kind| kind.directory.as_ref()).collect()
-                    }
-                    Some(_) | None => BTreeSet::from([EXTENSIONS_DIRECTORY]),
-                };
-                let below = names.iter().filter(|name| {
-                    let enters = name.kind == NodeKind::Directory && !is_skipped_directory(&name.name);
-                    enters && !own.contains(name.name.as_str())
-                });
-                pending.extend(below.map(|name| join(&directory, &name.name)));
-            }
-            sites.extend(site);
-        }
-        self.walk.budget.pause();
-        sites.sort_by(|left, right| left.directory.cmp(&right.directory));
-        sites
-    }
-
-    fn site(&mut self, view: &mut View, directory: &str, has: &dyn Fn(&str) -> bool) -> Option<Site> {
-        let is_marked = MARKERS.iter().any(|marker| has(marker));
-        let arrangement = if self.spec.origin == Origin::Mounted && is_marked {
-            match Layout::read(view, self.documents.as_ref(), directory) {
-                Ok(layout) => Arrangement::Marked(Box::new(layout)),
-                Err(fault) => {
-                    // What is known of it is kept: where its sources lie is not known now.
-                    self.walk.incomplete.insert(directory.to_owned());
-                    self.problems.push(
-                        Problem::error(fault.code, directory.to_owned(), fault.message)
-                            .at_if(fault.position)
-                            .advise("the rows of the sources there are kept until the marker is correct"),
-                    );
-                    return None;
-                }
-            }
-        } else if has(EXTENSIONS_DIRECTORY) {
-            Arrangement::Marked(Box::default())
-        } else if has(manifest::FILE)
-            || self.places.kinds.iter().any(|kind| has(&kind.directory) && directory.is_empty())
-        {
-            Arrangement::BesideManifest
-        } else {
-            return None;
-        };
-        Some(Site { directory: directory.to_owned(), arrangement })
-    }
-
     /// Says where the kinds of one site lie.
     fn place_kinds(&mut self, view: &mut View, site: &Site) -> Result<(), Fault> {
         let index = self.places.sites.len();
@@ -244,6 +186,7 @@ impl Preparation {
             let layout = self.places.kinds[kind].clone();
             let directory = match &site.arrangement {
                 Arrangement::BesideManifest => join(&site.directory, &layout.directory),
+                Arrangement::Anywhere => site.directory.clone(),
                 Arrangement::Marked(marker) => match self.marked_directory(view, site, marker, &layout)? {
                     Some(directory) => directory,
                     None => {
@@ -259,7 +202,12 @@ impl Preparation {
             let place = self.places.by_directory.entry(directory.clone()).or_default();
             place.site = index;
             place.kinds.push(kind);
-            self.starts.insert(directory);
+            if matches!(site.arrangement, Arrangement::Anywhere) {
+                place.is_searched = true;
+                self.searched.insert(directory);
+            } else {
+                self.starts.insert(directory);
+            }
         }
         let own = match site.arrangement {
             Arrangement::Marked(_) => {
@@ -267,7 +215,7 @@ impl Preparation {
                 self.starts.insert(extensions.clone());
                 extensions
             }
-            Arrangement::BesideManifest => site.directory.clone(),
+            Arrangement::BesideManifest | Arrangement::Anywhere => site.directory.clone(),
         };
         match self.spec.origin {
             Origin::Local => {
@@ -344,7 +292,8 @@ impl Preparation {
         }
         for (directory, _) in &listing {
             let site = site_around(sites, directory);
-            self.places.by_directory.insert(directory.clone(), Place { kinds: Vec::new(), site });
+            let place = Place { kinds: Vec::new(), site, is_searched: false };
+            self.places.by_directory.insert(directory.clone(), place);
         }
         for (directory, manifest) in &listing {
             let site = site_around(sites, directory);
@@ -407,8 +356,11 @@ fn site_around(sites: &[Site], directory: &str) -> usize {
 
 fn nothing_there(spec: &RootSpec) -> Problem {
     let advice = match spec.origin {
-        Origin::Mounted => "`recursive: true` also finds repositories further below",
-        Origin::Local | Origin::Pulled => "expected `extensions/`, a manifest, or directories such as `models/`",
+        Origin::Mounted if !spec.is_recursive => "`recursive: true` also finds repositories further below",
+        Origin::Mounted | Origin::Local | Origin::Pulled => {
+            "expected `extensions/`, a manifest, or directories such as `models/`"
+        }
     };
-    warning(Code::ROOT_EMPTY, "", "it contains no extensions".to_owned()).advise(advice)
+    let of_kinds = if spec.only.is_some() { " of the kinds that `only` names" } else { "" };
+    warning(Code::ROOT_EMPTY, "", format!("it contains no extensions{of_kinds}")).advise(advice)
 }

@@ -33,7 +33,7 @@ use super::{
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "stat-cache";
 
-const HEADER: &[u8; 22] = b"mangrove stat-cache 8\n";
+const HEADER: &[u8; 22] = b"mangrove stat-cache 9\n";
 
 /// Longer than the first part ever is; what says otherwise is damaged.
 const LONGEST_PART: u64 = 1 << 30;

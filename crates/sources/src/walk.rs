@@ -68,7 +68,15 @@ pub(super) struct Walk {
     visited: BTreeSet<String>,
     /// Links met on the way; they are followed after everything real, so that real paths win.
     links: BTreeSet<String>,
+    /// True if a directory was left alone because another root walked it.
+    pub(super) met_claimed: bool,
 }
+
+/// How deep a directory is searched of which nobody says where in it sources lie: so many names, the last one that of a file.
+const SEARCHED_DEPTH: usize = 4;
+
+/// Directories that such a search does not look into, besides those that no walk does.
+const NOT_SEARCHED: [&str; 3] = ["dist", "build", "target"];
 
 /// True for directories that are not looked into.
 pub(super) fn is_skipped_directory(name: &str) -> bool {
@@ -90,6 +98,7 @@ impl Walk {
             claimed,
             visited: BTreeSet::new(),
             links: BTreeSet::new(),
+            met_claimed: false,
         }
     }
 
@@ -119,12 +128,23 @@ impl Walk {
         self.starts.extend(starts.iter().cloned());
         for start in starts {
             match view.root.canonical(start) {
-                Ok(Some(real)) => self.descend(view, start.clone(), real),
+                Ok(Some(real)) => self.descend(view, start.clone(), real, None),
                 Ok(None) => self.problem(Code::LINK_OUTSIDE_ROOT, start, "the directory lies outside the root"),
                 // Missing or unreachable; the listing says which, and is watched.
-                Err(_) => self.descend(view, start.clone(), start.clone()),
+                Err(_) => self.descend(view, start.clone(), start.clone(), None),
             }
         }
+        self.finish(view);
+    }
+
+    /// Searches a directory of which nobody says where in it sources lie. Links to directories are not followed.
+    pub(super) fn search(&mut self, view: &mut View, start: &str) {
+        self.budget.resume();
+        self.descend(view, start.to_owned(), start.to_owned(), Some(SEARCHED_DEPTH));
+        self.finish(view);
+    }
+
+    fn finish(&mut self, view: &mut View) {
         while let Some(link) = self.links.pop_first() {
             self.follow(view, link);
         }
@@ -141,13 +161,21 @@ impl Walk {
         !self.claimed.is_empty() && self.claimed.contains(&view.root.absolute(real))
     }
 
-    /// Lists `path`, which really lies at `real`, and everything below it.
-    fn descend(&mut self, view: &mut View, path: String, real: String) {
-        let mut pending = vec![(path, real)];
-        while let Some((path, real)) = pending.pop() {
-            if self.is_claimed(view, &real) || !self.visited.insert(real.clone()) {
+    /// Lists `path`, which really lies at `real`, and everything below it; at most so many names deep, if that is said.
+    fn descend(&mut self, view: &mut View, path: String, real: String, depth: Option<usize>) {
+        let mut pending = vec![(path, real, depth)];
+        while let Some((path, real, depth)) = pending.pop() {
+            if self.is_claimed(view, &real) {
+                self.met_claimed = true;
                 continue;
             }
+            if !self.visited.insert(real.clone()) {
+                continue;
+            }
+            let is_entered = |name: &str| {
+                let may_be_entered = depth.is_none_or(|left| left > 1 && !NOT_SEARCHED.contains(&name));
+                may_be_entered && !is_skipped_directory(name)
+            };
             if !self.may_list(view, &path) {
                 continue;
             }
@@ -166,11 +194,13 @@ impl Walk {
                             NodeKind::File | NodeKind::Other if self.candidates.accept(&name.name) => {
                                 self.files.insert(below);
                             }
-                            NodeKind::Directory if !is_skipped_directory(&name.name) => {
-                                pending.push((below, join(&real, &name.name)));
+                            NodeKind::Directory if is_entered(&name.name) => {
+                                let left = depth.map(|left| left - 1);
+                                pending.push((below, join(&real, &name.name), left));
                             }
                             NodeKind::Link
-                                if self.candidates.accept(&name.name) || !is_skipped_directory(&name.name) =>
+                                if self.candidates.accept(&name.name)
+                                    || (depth.is_none() && !is_skipped_directory(&name.name)) =>
                             {
                                 self.links.insert(below);
                             }
@@ -203,7 +233,7 @@ impl Walk {
         }
         match (seen, view.root.canonical(&link)) {
             (Seen::There(stat), Ok(Some(real))) => match stat.kind {
-                NodeKind::Directory => self.descend(view, link, real),
+                NodeKind::Directory => self.descend(view, link, real, None),
                 NodeKind::File | NodeKind::Other if self.candidates.accept(&name) => {
                     if !self.files.contains(&real) && self.visited.insert(real) {
                         self.files.insert(link);

@@ -52,7 +52,8 @@ pub(super) fn classify(view: &mut View, places: &Places, path: &str, problems: &
     let exported = |names: &[Arc<str>]| {
         names.iter().find(|name| module.exports.iter().any(|export| export.as_str() == name.as_ref())).cloned()
     };
-    for other in (0..places.kinds.len()).filter(|kind| !own(kind)) {
+    // Where everything is searched, what `only` leaves out lies in no wrong place.
+    for other in (0..places.kinds.len()).filter(|kind| !own(kind) && !place.is_searched) {
         let mut own_names = place.kinds.iter().flat_map(|kind| &places.kinds[*kind].export_names);
         let foreign = exported(&places.kinds[other].export_names);
         if let Some(name) = foreign.filter(|name| !own_names.any(|own| own == name)) {

@@ -53,7 +53,7 @@ pub(super) async fn survey(
     let locked_files = context.spec.locked_files.clone();
     let pull = context.spec.pull.clone();
     let prepared = blocking(move || places::prepare(view, context)).await?;
-    let Prepared { view, places, manifests, identities, walk, missing_directories, mut problems } =
+    let Prepared { view, places, manifests, identities, walk, missing_directories, mut problems, if_empty } =
         prepared.map_err(|fault| ObserveError::Repository { fault })?;
 
     let session = Session::new(view, Configs::new(documents), false);
@@ -68,6 +68,7 @@ pub(super) async fn survey(
     .await?;
     problems.append(&mut classes.problems);
     let Classes { session, places, found, helpers, .. } = classes;
+    problems.extend(if_empty.filter(|_| found.is_empty()));
 
     let entries = readable(&found).map(|entry| (entry.config, entry.path.to_string())).collect();
     let session = session.close(entries, parser).await?;

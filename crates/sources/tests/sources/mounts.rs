@@ -187,6 +187,161 @@ async fn patterns_and_variables_name_mounts_and_what_is_missing_is_said() -> Res
     Ok(())
 }
 
+/// Collections that say in no usual way where their sources lie.
+const LOOSE: &str = r#"
+//- /repo/.swamp.yaml
+repoId: loose
+//- /repo/.swamp-sources.yaml
+sources:
+  - path: ../nested
+  - path: ../flat
+  - path: ../vaults-only
+    only: [vaults]
+  - path: ../nested-again
+    recursive: true
+  - path: ../pattern/extensions/*
+  - path: ../nothing
+  - path: ../nothing-below
+    recursive: true
+  - path: ../other-kinds
+    only: [vaults]
+  - path: ../only-workflows
+//- /nested/extensions/a/manifest.yaml
+name: "@nested/a"
+version: "1"
+//- /nested/extensions/a/models/m.ts
+export const model = { type: "@nested/m" };
+//- /nested/extensions/a/models/too/deep.ts
+export const model = { type: "@nested/deep" };
+//- /nested/target/t.ts
+export const model = { type: "@nested/target" };
+//- /nested/_old/o.ts
+export const model = { type: "@nested/old" };
+//- /flat/m.ts
+import { help } from "./help.ts";
+export const model = { type: "@flat/m" };
+//- /flat/help.ts
+export const help = 1;
+//- /flat/v.ts
+export const vault = { type: "@flat/v" };
+//- /vaults-only/m.ts
+export const model = { type: "@only/m" };
+//- /vaults-only/v.ts
+export const vault = { type: "@only/v" };
+//- /nested-again/extensions/a/manifest.yaml
+name: "@again/a"
+version: "1"
+//- /nested-again/extensions/a/models/deep/er/still/m.ts
+export const model = { type: "@again/m" };
+//- /nested-again/extensions/b/models/m.ts
+export const model = { type: "@again/b" };
+//- /nested-again/extensions/c/c.ts
+export const report = { name: "@again/c" };
+//- /nested-again/extensions/d/manifest.yaml
+name: "@again/d"
+version: "1"
+//- /nested-again/extensions/d/src/d.ts
+export const model = { type: "@again/d" };
+//- /nested-again/tools/repo/extensions/models/r.ts
+export const model = { type: "@again/repo" };
+//- /nested-again/tools/scripts/s.ts
+export const model = { type: "@again/script" };
+//- /pattern/extensions/a/manifest.yaml
+name: "@pattern/a"
+version: "1"
+//- /pattern/extensions/a/models/deep/er/still/m.ts
+export const model = { type: "@pattern/m" };
+//- /pattern/extensions/b/models/m.ts
+export const model = { type: "@pattern/b" };
+//- /pattern/extensions/c/c.ts
+export const report = { name: "@pattern/c" };
+//- /pattern/extensions/d/manifest.yaml
+name: "@pattern/d"
+version: "1"
+//- /pattern/extensions/d/src/d.ts
+export const model = { type: "@pattern/d" };
+//- /nothing/README.md
+nothing
+//- /nothing-below/extensions/models/help.ts
+export const help = 1;
+//- /other-kinds/extensions/models/m.ts
+export const model = { type: "@other/m" };
+//- /other-kinds/extensions/vaults/README.md
+none
+//- /only-workflows/extensions/workflows/w.yaml
+name: w
+"#;
+
+#[tokio::test]
+async fn f18_a_mount_that_says_nowhere_where_its_sources_lie_is_searched() -> Result {
+    let repository = Repository::beside(LOOSE, &[])?;
+    let survey = repository.survey().await?;
+    insta::assert_snapshot!(render(&survey), @r"
+    model mount:../nested/extensions/a/models/m.ts @nested/m @nested/a@1 []
+    model mount:../flat/m.ts @flat/m @mount/flat@0.0.0 []
+    vault mount:../flat/v.ts @flat/v @mount/flat@0.0.0 []
+    vault mount:../vaults-only/v.ts @only/v @mount/vaults-only@0.0.0 []
+    model mount:../nested-again/extensions/a/models/deep/er/still/m.ts @again/m @again/a@1 []
+    model mount:../nested-again/extensions/b/models/m.ts @again/b @mount/nested-again@0.0.0 []
+    report mount:../nested-again/extensions/c/c.ts @again/c @mount/nested-again@0.0.0 []
+    model mount:../nested-again/extensions/d/src/d.ts @again/d @again/d@1 []
+    model mount:../nested-again/tools/repo/extensions/models/r.ts @again/repo @mount/nested-again@0.0.0 []
+    model mount:../pattern/extensions/a/models/deep/er/still/m.ts @pattern/m @pattern/a@1 []
+    model mount:../pattern/extensions/b/models/m.ts @pattern/b @mount/b@0.0.0 []
+    report mount:../pattern/extensions/c/c.ts @pattern/c @mount/c@0.0.0 []
+    model mount:../pattern/extensions/d/src/d.ts @pattern/d @pattern/d@1 []
+    helper mount:../flat/help.ts
+    helper mount:../nothing-below/extensions/models/help.ts
+    helper mount:../vaults-only/m.ts
+    MG0603 mount:../nested/extensions/a/manifest.yaml
+    MG0603 mount:../nested-again/extensions/a/manifest.yaml
+    MG0603 mount:../nested-again/extensions/d/manifest.yaml
+    MG0603 mount:../pattern/extensions/a/manifest.yaml
+    MG0603 mount:../pattern/extensions/d/manifest.yaml
+    MG0409 mount:../nothing
+    MG0409 mount:../nothing-below
+    MG0409 mount:../other-kinds
+    ");
+    insta::assert_snapshot!(problems(&survey), @r#"
+    MG0603 mount:../nested/extensions/a/manifest.yaml:2:10: `version` of what is published is `YYYY.MM.DD.N` with a real date, found "1"
+    MG0603 mount:../nested-again/extensions/a/manifest.yaml:2:10: `version` of what is published is `YYYY.MM.DD.N` with a real date, found "1"
+    MG0603 mount:../nested-again/extensions/d/manifest.yaml:2:10: `version` of what is published is `YYYY.MM.DD.N` with a real date, found "1"
+    MG0603 mount:../pattern/extensions/a/manifest.yaml:2:10: `version` of what is published is `YYYY.MM.DD.N` with a real date, found "1"
+    MG0603 mount:../pattern/extensions/d/manifest.yaml:2:10: `version` of what is published is `YYYY.MM.DD.N` with a real date, found "1"
+    MG0409 mount:../nothing: it contains no extensions
+    MG0409 mount:../nothing-below: it contains no extensions
+    MG0409 mount:../other-kinds: it contains no extensions of the kinds that `only` names
+    "#);
+    assert_eq!(survey.disk, repository.beside_without_memory().await?.disk);
+    let warm = repository.warm_up().await?;
+    assert_eq!(warm.disk, survey.disk);
+    for (path, text) in [
+        ("nested/extensions/a/more.ts", "export const model = { type: '@nested/more' };"),
+        ("nothing/m.ts", "export const model = { type: '@nothing/m' };"),
+        ("nested-again/extensions/e/e.ts", "export const vault = { type: '@again/e' };"),
+        ("flat/extensions/models/m.ts", "export const model = { type: '@flat/usual' };"),
+    ] {
+        repository.files.write(path, text)?;
+        assert_eq!(repository.survey().await?.disk, repository.beside_without_memory().await?.disk, "{path}");
+    }
+    Ok(())
+}
+
+/// What `recursive` finds in a collection is what a pattern for each of its parts finds, and more.
+#[tokio::test]
+async fn f18_recursive_finds_what_a_pattern_finds() -> Result {
+    let survey = Repository::beside(LOOSE, &[])?.survey().await?;
+    let types = |root: &str| -> std::collections::BTreeSet<String> {
+        let of_root = survey.observed().filter(|(seen, _)| seen.source.root.to_string().starts_with(root));
+        let names = of_root.filter_map(|(seen, _)| seen.claimed_type.as_ref().map(ToString::to_string));
+        names.filter_map(|name| name.split_once('/').map(|(_, name)| name.to_owned())).collect()
+    };
+    let (by_pattern, recursive) = (types("mount:../pattern"), types("mount:../nested-again"));
+    assert_eq!(by_pattern.len(), 4, "{by_pattern:?}");
+    assert!(recursive.is_superset(&by_pattern), "{recursive:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn fault_20_a_match_that_vanished_is_still_configured() -> Result {
     let repository = Repository::beside(PATTERNS, &[("PLACE", "../place")])?;

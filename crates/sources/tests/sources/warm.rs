@@ -183,7 +183,7 @@ async fn a_damaged_or_foreign_stat_cache_is_dropped() -> Result {
     let last = flipped.len() - 1;
     flipped[last] ^= 1;
     let mut newer = good.clone();
-    newer[20] = b'9';
+    newer[20] = b'8';
     for bytes in [&good[..good.len() / 2], &flipped, &newer, b"", b"nonsense"] {
         fs::write(&path, bytes)?;
         let survey = repository.restarted()?.survey(&request()).await?;
