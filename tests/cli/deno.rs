@@ -94,6 +94,23 @@ fn without_deno_a_jsr_import_names_the_command_that_gets_it() {
     assert_eq!((&failure["class"], &failure["code"]), (&Value::from("Environment"), &Value::from("MG0230")));
     let hint = failure["hint"].as_str().unwrap_or_default();
     assert!(hint.contains("mangrove runtime install deno"), "{failure:#}");
+    let message = failure["message"].as_str().unwrap_or_default();
+    assert!(message.contains("the import \"jsr:@std/path@1\" needs Deno"), "{failure:#}");
+    let told = sandbox.command().env("PATH", "/nowhere").args(["why", "extensions/models/a.ts"]).output();
+    let told = String::from_utf8(told.expect("it starts").stdout).expect("text");
+    assert!(told.contains("extensions/models/a.ts:1:"), "{told}");
+}
+
+#[test]
+fn f20_an_import_that_the_embedded_bundler_refuses_has_its_place() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("mangrove.yaml", "repoId: 00000000-0000-4000-8000-000000000001\nbundler: embedded\n");
+    sandbox
+        .write("extensions/models/a.ts", &model_with("import { join } from '../lib/path.ts'; join();", "@acme/a", ""));
+    sandbox.write("extensions/lib/path.ts", &format!("// paths\n{JSR}\nexport {{ join }};\n"));
+    let output = sandbox.run(&["scan", "--all"]);
+    let told = format!("{}{}", output.stdout, output.stderr);
+    assert!(told.contains("jsr:@std/path@1") && told.contains("extensions/lib/path.ts:2:22"), "{told}");
 }
 
 #[test]

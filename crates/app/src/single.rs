@@ -52,7 +52,7 @@ pub async fn bundle(ports: &Ports, source: &SourceId, form: Form) -> Result<Bund
         })
         .collect();
     let request = PackageRequest { specifiers, lock: graph.lock.clone() };
-    let prepared = scan::prepare(ports, &request).await?;
+    let prepared = scan::prepare(ports, &request).await.map_err(|fault| graph.placed(fault))?;
     let inlined = match form {
         Form::Shared => Vec::new(),
         Form::SelfContained => {

@@ -119,7 +119,7 @@ impl Attempt {
         }
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(fault) => return self.not_built(fault, observed).await,
+            Err(fault) => return self.not_built(graph.placed(fault), observed).await,
         };
         let request = BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() };
         let (bundled, took) = timed(info_span!("build"), self.ports.bundler.bundle(request, outages)).await;

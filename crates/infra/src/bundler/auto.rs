@@ -11,7 +11,7 @@ use mangrove_domain::{
     route::Route,
 };
 
-use super::deno::DenoBundler;
+use super::deno::{DenoBundler, needs_deno};
 
 /// What the configuration says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,12 +79,6 @@ impl Bundler for AutoBundler {
     async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         self.chosen(request.graph.externals()).bundle(request, outages).await
     }
-}
-
-/// True for what Deno serves and the embedded bundler does not. A bare name that nothing maps is served by neither;
-/// the embedded bundler says so, and needs no program for that.
-fn needs_deno(specifier: &str) -> bool {
-    ["jsr:", "https:", "http:"].iter().any(|scheme| specifier.starts_with(scheme))
 }
 
 #[cfg(test)]

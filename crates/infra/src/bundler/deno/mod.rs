@@ -416,10 +416,27 @@ impl Bundler for DenoBundler {
         if self.options.is_locked {
             locked::before(&request.graph)?;
         }
-        let program = self.options.places.deno()?;
+        let program = self.options.places.deno().map_err(|fault| wanted_by(&request.graph, fault))?;
         let code = self.build(&program.path, &request, outages).await?;
         Ok(Bundle { code, source_map: None, requirements: own.requirements })
     }
+}
+
+/// Why there has to be a Deno: the first import that only it serves. Where all is built by it, no import is the reason.
+fn wanted_by(graph: &ModuleGraph, fault: Fault) -> Fault {
+    let Some(import) = graph.externals().into_iter().find(|name| needs_deno(name)) else { return fault };
+    let message = format!("the import {import:?} needs Deno: {}", fault.message);
+    let fault = Fault { message, ..fault };
+    match graph.place_of(import) {
+        Some(place) => fault.at(place),
+        None => fault,
+    }
+}
+
+/// True for what Deno serves and the embedded bundler does not. A bare name that nothing maps is served by neither;
+/// the embedded bundler says so, and needs no program for that.
+pub(super) fn needs_deno(specifier: &str) -> bool {
+    ["jsr:", "https:", "http:"].iter().any(|scheme| specifier.starts_with(scheme))
 }
 
 /// What a failed call means.
