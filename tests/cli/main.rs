@@ -45,6 +45,7 @@ mod secrets;
 mod serve;
 mod serve_faults;
 mod serve_outage;
+mod serve_runs;
 mod shipped;
 mod special_files;
 mod tour;

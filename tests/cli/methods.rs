@@ -286,6 +286,7 @@ fn r_inputs_are_coerced_and_checked_by_both_forms_of_a_schema() {
         ("R18", "{properties: {n: {type: array}}}", &["n=[1,2]"], Ok(json!([1, 2]))),
         ("R18", "{properties: {n: {type: object}}}", &["n=[1]"], Err("n: expected object")),
         ("R19", "{properties: {n: {enum: [a, b]}}}", &["n=c"], Err("n: expected one of \"a\", \"b\"")),
+        ("R19", "{properties: {n: {enum: [a, b]}}}", &["n=b"], Ok(json!("b"))),
         ("R19", "{properties: {n: {type: string, pattern: '^a$'}}}", &["n=b"], Ok(json!("b"))),
         (
             "R20",
@@ -347,9 +348,30 @@ fn r19_a_workflow_takes_inputs_that_it_does_not_name_unless_it_says_otherwise() 
     {
         let text = workflow(task).replace("jobs:", &format!("inputs: {schema}\njobs:"));
         let sandbox = echo(&[HELLO, &text].concat());
-        let output = sandbox.run(&["workflow", "run", "w", "--input", "a=1", "--input", "b=2", "--json"]);
+        let output = sandbox.run(&["workflow", "run", "w", "--input", "a=1", "--input", "unheard=2", "--json"]);
         assert_eq!(output.code, code, "{output}");
-        assert!(output.stderr.contains('b'), "{output}");
+        assert!(output.stderr.contains("unheard"), "it is told, or refused: {output}");
+        let runs = sandbox.json(&["run", "list"])["runs"].as_array().map(Vec::len);
+        assert_eq!(runs, Some(usize::from(code == 0)), "{output}");
+        if code == 0 {
+            assert!(output.stdout.contains(r#"\"unheard\":\"2\""#), "it is an input: {output}");
+        }
+    }
+}
+
+#[test]
+fn r19_values_of_a_workflow_are_held_against_what_it_lists_and_not_against_patterns() {
+    let task = "{type: model_method, modelIdOrName: hello, methodName: any, inputs: {value: '${{ inputs.a }}'}}";
+    for (schema, given, refused) in [
+        ("{properties: {a: {enum: [a, b]}}}", "a=c", Some("expected one of \"a\", \"b\"")),
+        ("{properties: {a: {enum: [a, b]}}}", "a=a", None),
+        ("{properties: {a: {type: string, pattern: '^x$'}}}", "a=y", None),
+    ] {
+        let text = workflow(task).replace("jobs:", &format!("inputs: {schema}\njobs:"));
+        let sandbox = echo(&[HELLO, &text].concat());
+        let output = sandbox.run(&["workflow", "run", "w", "--input", given]);
+        assert_eq!(output.code, i32::from(refused.is_some()), "{schema} {given}: {output}");
+        assert!(refused.is_none_or(|message| output.stderr.contains(message)), "{schema} {given}: {output}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What becomes of the steps of one job: vectors G1 to G13 and N2 to N9.
 
-use mangrove_domain::run::{AssertSeverity, RunRecord, SkipReason};
+use mangrove_domain::run::{AssertSeverity, RunRecord, RunStatus, SkipReason};
 
 use crate::bench::{Action, Bench, told, within, workflow};
 
@@ -121,19 +121,35 @@ async fn g9_what_a_guard_may_give() {
         ("\"\"", false),
         ("0", false),
         ("inputs.nothing", false),
+        ("inputs.?zz", false),
+        ("optional.none()", false),
+        ("optional.of(1)", true),
+        ("false", false),
     ] {
         let guard = format!("        guard: '${{{{ {value} }}}}'\n");
-        let record = bench(&[("a", "ok", &guard)]).run("{list: [], map: {}, nothing: null}").await;
+        let bench = bench(&[("a", "ok", &guard)]);
+        let record = bench.run("{list: [], map: {}, nothing: null}").await;
         let ended = if is_skipped { "skipped" } else { "succeeded" };
         assert_eq!(short(&record), format!("succeeded | j succeeded: a {ended}"), "{value}");
+        assert_eq!(bench.calls().len(), usize::from(!is_skipped), "{value}");
+        let reason = record.jobs[0].steps[0].skipped.map(SkipReason::as_str);
+        assert_eq!(reason, is_skipped.then_some("guarded"), "{value}");
     }
 }
 
 #[tokio::test]
 async fn g10_a_guard_without_a_value_fails_the_step_whatever_is_allowed() {
-    let guard = "        guard: ${{ inputs.missing.id }}\n        allowFailure: true\n";
-    assert_eq!(run(&[("a", "ok", guard)]).await, "failed | j failed: a failed");
-    assert!(bench(&[("a", "ok", guard)]).calls().is_empty());
+    let guard = "        guard: ${{ data.latest(\"x\", \"y\").attributes.id }}\n        allowFailure: true\n";
+    let bench =
+        bench(&[("a", "ok", guard), ("b", "ok", "        dependsOn: [{step: a, condition: {type: always}}]\n")]);
+    let record = bench.run("{}").await;
+    assert!(bench.calls().is_empty(), "neither the step nor what comes after it");
+    insta::assert_snapshot!(told(&record), @r#"
+    w failed: MG0606 job `j`, step `a`: workflows/w.yaml:8:16: `data.latest("x", "y").attributes.id`: null has no members; `.?` in place of `.` gives null where there is nothing
+      j failed
+        a (thing.size) failed: MG0606 workflows/w.yaml:8:16: `data.latest("x", "y").attributes.id`: null has no members; `.?` in place of `.` gives null where there is nothing
+        b (thing.size) pending
+    "#);
 }
 
 /// A step that asserts something about a list of three.
@@ -177,10 +193,23 @@ async fn g13_a_dependency_without_a_condition_asks_for_success() {
 
 /// What becomes of a step of this name that repeats over this.
 async fn repeated(name: &str, over: &str) -> String {
+    short(&repeating(name, over).await)
+}
+
+/// The same with its errors, where nothing is called.
+async fn told_of(name: &str, over: &str) -> String {
+    told(&repeating(name, over).await)
+}
+
+async fn repeating(name: &str, over: &str) -> RunRecord {
     let each = format!("        forEach: {{item: item, in: '${{{{ inputs.{over} }}}}'}}\n");
     let inputs = "{plain: [dev, 2], ks: [{k: 1}, {k: 2}], map: {a: 1, b: 2}, objs: [{k: 1, t: a}, {k: 2, t: b}],
         same: [a, a], none: [], nothing: null, text: x}";
-    short(&bench(&[(name, "ok", &each)]).run(inputs).await)
+    let bench = bench(&[(name, "ok", &each)]);
+    let record = bench.run(inputs).await;
+    let succeeded = record.jobs[0].steps.iter().filter(|step| step.status == RunStatus::Succeeded).count();
+    assert_eq!(bench.calls().len(), succeeded, "{name} over {over}");
+    record
 }
 
 #[tokio::test]
@@ -228,8 +257,60 @@ async fn n4_each_member_of_a_mapping_has_its_key_and_its_value() {
 #[tokio::test]
 async fn n9_a_step_repeats_over_lists_and_mappings_only() {
     assert_eq!(repeated("go", "none").await, "succeeded | j succeeded: ");
-    assert_eq!(repeated("go", "nothing").await, "failed | j failed: go failed");
-    assert_eq!(repeated("go", "text").await, "failed | j failed: go failed");
+    insta::assert_snapshot!(told_of("go", "nothing").await, @r"
+    w failed: MG0606 job `j`, step `go`: workflows/w.yaml:8:35: `in` must give a list or a mapping, found null
+      j failed
+        go (thing.size) failed: MG0606 workflows/w.yaml:8:35: `in` must give a list or a mapping, found null
+    ");
+    insta::assert_snapshot!(told_of("go", "text").await, @r"
+    w failed: MG0606 job `j`, step `go`: workflows/w.yaml:8:35: `in` must give a list or a mapping, found string
+      j failed
+        go (thing.size) failed: MG0606 workflows/w.yaml:8:35: `in` must give a list or a mapping, found string
+    ");
+}
+
+#[tokio::test]
+async fn n8_two_repetitions_of_one_name_fail_their_job_before_either_begins() {
+    insta::assert_snapshot!(told_of("go-${{ self.item }}", "same").await, @r"
+    w failed: MG0603 job `j`, step `go-${{ self.item }}`: workflows/w.yaml:6:15: two steps of the job become `go-a`
+      j failed
+        go-${{ self.item }} (thing.size) failed: MG0603 workflows/w.yaml:6:15: two steps of the job become `go-a`
+    ");
+}
+
+#[tokio::test]
+async fn n10_what_a_step_writes_varies_by_its_inputs() {
+    let step = "      - name: a
+        task: {type: model_method, modelIdOrName: thing, methodName: run, inputs: {region: eu}}
+        dataOutputOverrides: [{specName: state, vary: [env, region]}]\n";
+    let bench = Bench::new(&workflow(&format!("  - name: j\n    steps:\n{step}")))
+        .method("thing.run", &[Action::Write("state", "result", "{size: 1}")]);
+    let record = bench.run("{env: prod}").await;
+    assert_eq!(short(&record), "succeeded | j succeeded: a succeeded");
+    let names = async || {
+        let written = bench.written("00000000-0000-4000-8000-000000000001").await;
+        written.into_iter().map(|handle| handle.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["result-prod-eu"]);
+    // The step wins over the run.
+    let record = bench.run("{env: test, region: us}").await;
+    assert_eq!(short(&record), "succeeded | j succeeded: a succeeded");
+    assert_eq!(names().await, ["result-prod-eu", "result-test-eu"]);
+    for inputs in ["{env: a/b}", "{env: '..'}", "{env: ' '}", "{env: 'a\\b'}", "{}"] {
+        let record = bench.run(inputs).await;
+        assert_eq!(short(&record), "failed | j failed: a failed", "{inputs}");
+    }
+    assert_eq!(names().await.len(), 2, "nothing else was written");
+    insta::assert_snapshot!(told(&bench.run("{env: a/b}").await), @r"
+    w failed: MG0701 job `j`, step `a`: `thing.run` failed: ctx.writeResource: `a/b` cannot be a part of the name of an item: it contains a slash
+      j failed
+        a (thing.run) failed: MG0701 `thing.run` failed: ctx.writeResource: `a/b` cannot be a part of the name of an item: it contains a slash
+    ");
+    insta::assert_snapshot!(told(&bench.run("{}").await), @r"
+    w failed: MG0605 job `j`, step `a`: workflows/w.yaml:8:56: `vary` names the input `env`: expected a text or a number, found nothing
+      j failed
+        a (thing.run) failed: MG0605 workflows/w.yaml:8:56: `vary` names the input `env`: expected a text or a number, found nothing
+    ");
 }
 
 #[tokio::test]
