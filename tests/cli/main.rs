@@ -20,6 +20,7 @@ mod faults;
 mod fence;
 mod fetch;
 mod fixtures;
+mod foreign_state;
 mod grants;
 mod hostile;
 mod kinds;

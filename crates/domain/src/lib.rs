@@ -86,6 +86,7 @@ pub mod document;
 pub mod drift;
 pub mod failure;
 pub mod fingerprint;
+pub mod foreign_state;
 pub mod form;
 pub mod freshness;
 pub mod glob;

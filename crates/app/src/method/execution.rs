@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
+    foreign_state::ForeignState,
     json::Json,
     ports::{Call, Checked, MethodHost, RunError, Takes},
     problem::Code,
@@ -162,6 +163,9 @@ async fn run_code(
 ) -> Result<(), RunProblem> {
     let label = label(call);
     let code = ready.code(call.method);
+    if let Some(foreign) = ForeignState::named_in(&code.bundle.code) {
+        host.remark(&foreign.remark());
+    }
     let request = open_request(services, call, ready, &code);
     let outcome = async {
         let mut session = services.runner.open(request).await?;

@@ -10,6 +10,7 @@ use mangrove_domain::{
     description::{Description, Violation},
     failure::Fault,
     fingerprint::{Inputs, Line, Part},
+    foreign_state::ForeignState,
     observation::{Entry, Observation},
     outage::Outages,
     package::PreparedPackages,
@@ -151,6 +152,7 @@ impl Attempt {
             return Ended { outcome: Outcome::InputsMoved, description: None, built: true, inspected: false };
         };
         let layout = judging.layout();
+        let foreign_state = ForeignState::named_in(&loaded.code);
         let request = InspectRequest {
             bundle: loaded,
             export_names: layout.export_names.clone(),
@@ -175,7 +177,7 @@ impl Attempt {
             source: self.observation.source.clone(),
             export_name: export_name.to_string(),
             requirements: inspection.touched,
-            notes: inspection.notes,
+            notes: foreign_state.map(ForeignState::remark).into_iter().chain(inspection.notes).collect(),
         };
         match judging.describe(&shape, &site) {
             Ok(description) => {

@@ -9,6 +9,7 @@ use std::{
 use mangrove_domain::{
     claims,
     description::Description,
+    foreign_state::ForeignState,
     index::{Replaced, TypeIndex},
     plan::Step,
     ports::{BuildLock, Change, Commit, Write},
@@ -160,6 +161,10 @@ impl<'a> Writer<'a> {
             self.index.put(Arc::from(row));
         } else {
             self.index.remove(&step.source);
+        }
+        let is_foreign = |note: &String| ForeignState::of_remark(note);
+        if let Some(foreign) = description.iter().flat_map(|description| &description.notes).find_map(is_foreign) {
+            report.add_problems([foreign.problem(&step.source.to_string())]);
         }
         self.descriptions.extend(description);
         let expected_revision = before.map_or(0, |row| row.revision);

@@ -53,6 +53,8 @@ codes! {
     METHOD_COLLISION = 123, "an add-on's method exists already";
     /// An add-on's target does not resolve.
     ADD_ON_WAITS = 124, "an add-on waits for its type";
+    /// Code looks for data or runs where only another program keeps them.
+    FOREIGN_STATE = 125, "code reads files of another program";
     /// The file does not parse.
     SYNTAX = 201, "syntax error";
     /// A local import leads nowhere.

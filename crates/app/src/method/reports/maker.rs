@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    foreign_state::ForeignState,
     json::Json,
     ports::{Call, OpenRequest, RunError, Takes},
     problem::Code,
@@ -190,6 +191,9 @@ impl Maker<'_> {
             sources: Arc::clone(&self.services.sources),
             source: ready.row.source.clone(),
         };
+        if let Some(foreign) = ForeignState::named_in(&ready.bundle.code) {
+            self.host.remark(&format!("the report `{name}`: {}", foreign.remark()));
+        }
         let outcome = async {
             let mut session = self.services.runner.open(request).await?;
             session.call(call, Arc::new(host)).await
