@@ -156,6 +156,35 @@ fn missing_inputs_are_named_before_anything_runs() {
 }
 
 #[test]
+fn an_input_by_a_wrong_name_is_told_beside_the_one_that_is_missing() {
+    let sandbox = greeter();
+    let output = sandbox.run(&["workflow", "run", "hello", "--input", "nmae=Ada", "--input", "other=1"]);
+    assert_eq!(output.code, 1, "{output}");
+    for expected in ["input name", "the workflow names no input `nmae`", "did you mean `name`?", "no input `other`"] {
+        assert!(output.stderr.contains(expected), "{expected:?} is not told: {output}");
+    }
+    assert_eq!(sandbox.json(&["run", "list"])["runs"].as_array().map(Vec::len), Some(0), "nothing ran");
+}
+
+#[test]
+fn a_definition_that_is_missing_is_told_of_once_with_the_number_of_its_steps() {
+    let sandbox = greeter();
+    let step = |name: &str| {
+        format!(
+            "      - name: {name}\n        task: {{ type: model_method, modelIdOrName: nobody, methodName: greet }}\n"
+        )
+    };
+    let steps = [step("a"), step("b"), step("c")].concat();
+    let head = "id: 00000000-1111-4111-8111-11111111111f\nname: lost\njobs:\n  - name: only\n    steps:\n";
+    sandbox.write("workflows/lost.yaml", &format!("{head}{steps}"));
+    let output = sandbox.run(&["workflow", "validate", "lost"]);
+    assert_eq!(output.code, 0, "{output}");
+    let told = [output.stdout.as_str(), output.stderr.as_str()].concat();
+    assert_eq!(told.matches("`nobody`").count(), 1, "{output}");
+    assert!(told.contains("3 steps name it") && told.contains("workflows/lost.yaml:7:"), "{output}");
+}
+
+#[test]
 fn validation_finds_mistakes_with_file_line_and_suggestion() {
     let sandbox = greeter();
     sandbox.scan(&[]);

@@ -423,9 +423,10 @@ async fn inputs_are_checked_before_a_run_as_the_run_itself_checks_them() {
     let refused = world.service.start_run(start).await.expect_err("they are wrong");
     let RunError::Start(StartError::Problems(problems)) = refused else { panic!("{refused}") };
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let expected: Vec<String> = found.iter().map(|wrong| format!("input {}", wrong.violation)).collect();
-    assert_eq!((messages.len(), messages), (2, expected.iter().map(String::as_str).collect()));
+    let expected = found.iter().map(|wrong| format!("input {}", wrong.violation));
     let unnamed = inputs::unnamed(asked, &wrong);
+    let expected: Vec<String> = expected.chain(unnamed.iter().map(|problem| problem.message.clone())).collect();
+    assert_eq!((messages.len(), messages), (3, expected.iter().map(String::as_str).collect()));
     assert!(unnamed.len() == 1 && unnamed[0].advice.is_some(), "`zoen` is told, and no reason to refuse: {unnamed:?}");
     assert!(world.runs.list(&RunFilter::default()).await.expect("a history").is_empty());
 }

@@ -150,8 +150,18 @@ fn print(context: &Context, description: &Description, added_methods: &BTreeMap<
     }
 }
 
-/// The properties of an object schema, one a line.
+/// How deep members of members are shown.
+const DEEPEST: usize = 4;
+
+/// The properties of an object schema, one a line, and below each those of its members.
 fn properties(context: &Context, schema: &Json, indent: &str) {
+    for line in property_lines(schema, indent, DEEPEST) {
+        context.printer.line(line);
+    }
+}
+
+fn property_lines(schema: &Json, indent: &str, depth: usize) -> Vec<String> {
+    let mut lines = Vec::new();
     let required: Vec<&str> = schema
         .get("required")
         .and_then(Json::as_array)
@@ -159,10 +169,39 @@ fn properties(context: &Context, schema: &Json, indent: &str) {
         .unwrap_or_default();
     for (name, property) in schema.get("properties").and_then(Json::as_object).unwrap_or_default() {
         let kind = property.get("enum").and_then(Json::as_array).map(choices);
-        let kind = kind.unwrap_or_else(|| property.get("type").map_or_else(|| "any".to_owned(), type_text));
+        let kind = kind.unwrap_or_else(|| kind_of(property));
         let mark = if required.contains(&name.as_str()) { "" } else { ", optional" };
         let text = property.get("description").and_then(Json::as_str).unwrap_or_default();
-        context.printer.line(format!("{indent}{name} ({kind}{mark})  {text}").trim_end());
+        lines.push(format!("{indent}{name} ({kind}{mark})  {text}").trim_end().to_owned());
+        if depth > 1 {
+            lines.extend(property_lines(innermost(property), &format!("{indent}  "), depth - 1));
+        }
+    }
+    lines
+}
+
+/// The schema of what lies in a list, in lists of lists too; of anything else its own.
+fn innermost(schema: &Json) -> &Json {
+    let mut innermost = schema;
+    for _ in 0..DEEPEST {
+        match innermost.get("items").filter(|items| items.as_object().is_some()) {
+            Some(items) => innermost = items,
+            None => break,
+        }
+    }
+    innermost
+}
+
+/// `string`, `array of string | null`; `any` where a schema does not say.
+fn kind_of(schema: &Json) -> String {
+    let of = |schema: &Json| {
+        let choices = schema.get("enum").and_then(Json::as_array).map(choices);
+        choices.unwrap_or_else(|| schema.get("type").map_or_else(|| "any".to_owned(), type_text))
+    };
+    let own = of(schema);
+    match innermost(schema) {
+        items if std::ptr::eq(items, schema) => own,
+        items => format!("{own} of {}", of(items)),
     }
 }
 
@@ -182,6 +221,43 @@ fn type_text(json: &Json) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_of_lists_and_objects_are_told() {
+        let schema = mangrove_domain::json_text::parse(
+            r#"{"properties": {
+                "tags": {"type": "array", "items": {"type": "string"}},
+                "sizes": {"type": "array", "items": {"enum": ["s", "l"]}},
+                "any": {"type": "array"},
+                "zones": {"type": "array", "description": "Zones.", "items": {"type": "object", "required": ["name"],
+                    "properties": {"name": {"type": "string", "description": "Its name."},
+                        "records": {"type": "array", "items": {"type": "array", "items": {"properties": {"ttl": {"type": "integer"}}}}}}}},
+                "at": {"type": "object", "properties": {"x": {"type": "number"}}}
+            }, "required": ["tags"]}"#,
+        );
+        let lines = property_lines(&schema.expect("JSON"), "", DEEPEST).join("\n");
+        assert_eq!(
+            lines,
+            "tags (array of string)\n\
+             sizes (array of \"s\" | \"l\", optional)\n\
+             any (array, optional)\n\
+             zones (array of object, optional)  Zones.\n\
+             \x20 name (string)  Its name.\n\
+             \x20 records (array of any, optional)\n\
+             \x20   ttl (integer, optional)\n\
+             at (object, optional)\n\
+             \x20 x (number, optional)"
+        );
+    }
+
+    #[test]
+    fn a_schema_that_lies_in_itself_again_and_again_is_cut() {
+        let mut schema = Json::object([("properties", Json::object([("x", Json::from(1))]))]);
+        for _ in 0..20 {
+            schema = Json::object([("properties", Json::object([("a", schema)]))]);
+        }
+        assert_eq!(property_lines(&schema, "", DEEPEST).len(), DEEPEST);
+    }
 
     #[test]
     fn what_may_be_chosen_is_told_instead_of_its_type() {

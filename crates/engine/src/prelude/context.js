@@ -13,6 +13,8 @@ const { parse, stringify } = JSON;
 const ErrorIntrinsic = Error;
 const TypeErrorIntrinsic = TypeError;
 const DateIntrinsic = Date;
+const StringIntrinsic = String;
+const { trunc: truncate } = Math;
 const BytesIntrinsic = Uint8Array;
 
 /** The name of a model type: of a text, or of the object that a context has. */
@@ -99,10 +101,48 @@ export const makeContext = ({ send, show, isRecord, bytesOf }) => {
     });
   const logger = loggerOf({});
   const silent = () => {};
+  /** What `%s` and its like in the first text make of a value; `undefined` for what is none of them. */
+  const formatted = (letter, value) => {
+    switch (letter) {
+      case "s":
+        try {
+          return StringIntrinsic(value);
+        } catch {
+          return show(value);
+        }
+      case "d": case "i":
+        if (typeof value === "bigint") return `${value}n`;
+        return typeof value === "number" ? `${truncate(value)}` : "NaN";
+      case "f": return typeof value === "number" ? `${value}` : "NaN";
+      case "o": case "O": return show(value);
+      // A style, which a log has none of.
+      case "c": return "";
+      default: return undefined;
+    }
+  };
+  const consoleLine = (parts) => {
+    let [text, used] = ["", 0];
+    const first = parts[0];
+    if (typeof first === "string" && parts.length > 1) {
+      used = 1;
+      for (let at = 0; at < first.length; at += 1) {
+        const letter = first[at + 1];
+        const isMark = first[at] === "%" && letter !== undefined && used < parts.length;
+        const made = !isMark ? undefined : letter === "%" ? "%" : formatted(letter, parts[used]);
+        text += made ?? first[at];
+        if (made === undefined) continue;
+        at += 1;
+        if (letter !== "%") used += 1;
+      }
+    }
+    for (let index = used; index < parts.length; index += 1) text += `${index > 0 ? " " : ""}${show(parts[index])}`;
+    return text;
+  };
+  const print = (level) => (...parts) => send("log", [level, consoleLine(parts)]);
   /** A console whose lines go where those of the logger go. */
   const speakingConsole = {
-    debug: say("debug"), log: say("info"), info: say("info"), warn: say("warn"), error: say("error"), trace: say("debug"),
-    dir: say("info"), table: say("info"), dirxml: say("info"), timeLog: silent, count: silent, countReset: silent, groupCollapsed: silent,
+    debug: print("debug"), log: print("info"), info: print("info"), warn: print("warn"), error: print("error"), trace: print("debug"),
+    dir: print("info"), table: print("info"), dirxml: print("info"), timeLog: silent, count: silent, countReset: silent, groupCollapsed: silent,
     assert: silent, group: silent, groupEnd: silent, time: silent, timeEnd: silent,
   };
 

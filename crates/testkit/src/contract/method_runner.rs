@@ -60,6 +60,14 @@ const CODE: &str = "let count = 0;
             ctx.logger.trace((say) => say`lazy ${1}`);
             ctx.logger.warning({ b: 2 });
         } },
+        prints: { execute: () => {
+            console.log('%s is %d of %i, %f; %o %c100%%', 'a', 1.5, 2, 0.5, { b: 1 }, 'color: red', 'more', { c: 2 });
+            console.debug('100%');
+            console.warn('%s');
+            console.error('x {y}', { y: 1 }, null);
+            console.info('%x %s %d', 1, 'n');
+            console.log({ a: 1 }, 'b');
+        } },
         repositories: { execute: async (_args, ctx) => {
             const type = ctx.modelType;
             ctx.logger.info('before');
@@ -203,6 +211,19 @@ async fn the_context_is_the_same_everywhere(session: &mut dyn Session, host: &Ar
             r#"log["debug","lazy 1"]"#,
             r#"log["warn","{\"b\":2}"]"#
         ]
+    );
+    call(session, "prints", host).await.expect("a console takes every form");
+    assert_eq!(
+        host.taken(),
+        [
+            r#"log["info","a is 1 of 2, 0.5; {\"b\":1} 100% more {\"c\":2}"]"#,
+            r#"log["debug","100%"]"#,
+            r#"log["warn","%s"]"#,
+            r#"log["error","x {y} {\"y\":1} null"]"#,
+            r#"log["info","%x 1 NaN"]"#,
+            r#"log["info","{\"a\":1} b"]"#
+        ],
+        "as the console of Deno formats them"
     );
     let value = call(session, "repositories", host).await.expect("repositories are there");
     let refused = "the file `i` is written already; a writer writes one version; the global argument `raw` has no value: ${{ x }}";

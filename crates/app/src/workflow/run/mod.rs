@@ -405,8 +405,17 @@ impl Engine {
         let invalid = |message: String, hint: Option<String>| {
             Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
         };
+        let unnamed = inputs::unnamed(workflow, &inputs);
         inputs::check_but(workflow, inputs, waits).map_err(|Mistakes(violations)| {
-            violations.into_iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint)).collect()
+            // An input that is missing may be there by another name.
+            let told = |problem: &Problem| {
+                let is_about = |name: &str| problem.message.contains(&format!("`{name}`"));
+                violations.iter().any(|wrong| is_about(&wrong.violation.path))
+            };
+            let unnamed: Vec<Problem> = unnamed.into_iter().filter(|problem| !told(problem)).collect();
+            let wrong =
+                violations.iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint.clone()));
+            wrong.chain(unnamed).collect()
         })
     }
 }

@@ -9,7 +9,7 @@ mod outputs;
 mod reports;
 mod trigger;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_domain::{
     advice::Advice,
@@ -215,12 +215,13 @@ fn check(library: &Library, workflow: &Workflow, tools: Tools<'_>, with_definiti
     }
     order::check(&mut findings, workflow);
     let mut named = BTreeSet::new();
+    let mut unusable = Unusable::of(workflow);
     for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
         let inputs_of = (!tools.is_before_run).then_some(workflow);
         check_step_expressions(&mut findings, inputs_of, step, tools.expressions);
         match &step.task {
             Task::ModelMethod { target, method, inputs, global_arguments } => {
-                let definition = check_target(&mut findings, library, target);
+                let definition = check_target(&mut findings, library, target, &mut unusable);
                 let Some(definition) = definition else { continue };
                 if let Ok(known) = library.definition(&definition.name.value) {
                     named.insert(known.name.value.clone());
@@ -280,7 +281,12 @@ fn check_step_expressions(
 }
 
 /// The definition that a step uses, as far as it can be known.
-fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target) -> Option<Definition> {
+fn check_target(
+    findings: &mut Findings<'_>,
+    library: &Library,
+    target: &Target,
+    unusable: &mut Unusable,
+) -> Option<Definition> {
     let name = target.name();
     if name.value.contains("${{") {
         return None;
@@ -291,15 +297,19 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
     };
     if let Some(broken) = library.broken_definition(&name.value) {
         // It is reported there.
-        let message = format!("the definition `{}` cannot be used: see {}", name.value, broken.file);
-        findings.report(Severity::Warning, wrong.code, findings.at(name), message, None);
+        if let Some(steps) = unusable.first_time(&name.value) {
+            let message = format!("the definition `{}` cannot be used: see {}{steps}", name.value, broken.file);
+            findings.report(Severity::Warning, wrong.code, findings.at(name), message, None);
+        }
         return None;
     }
     if matches!(target, Target::Definition(_)) || wrong.code != Code::UNKNOWN_NAME {
         let position = findings.at(name);
         // An earlier step may make it, or whoever uses the repository.
         let severity = if wrong.code == Code::UNKNOWN_NAME { Severity::Warning } else { Severity::Error };
-        findings.report(severity, wrong.code, position, wrong.message, wrong.advice);
+        if let Some(steps) = unusable.first_time(&name.value) {
+            findings.report(severity, wrong.code, position, format!("{}{steps}", wrong.message), wrong.advice);
+        }
         return None;
     }
     match target {
@@ -316,6 +326,34 @@ fn check_target(findings: &mut Findings<'_>, library: &Library, target: &Target)
                 None
             }
         },
+    }
+}
+
+/// Definitions that cannot be used: each is told of once, whatever number of steps names it.
+struct Unusable {
+    /// How many steps name a definition.
+    uses: BTreeMap<String, usize>,
+    told: BTreeSet<String>,
+}
+
+impl Unusable {
+    fn of(workflow: &Workflow) -> Self {
+        let mut uses = BTreeMap::new();
+        for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
+            if let Task::ModelMethod { target: Target::Definition(name), .. } = &step.task {
+                *uses.entry(name.value.clone()).or_default() += 1;
+            }
+        }
+        Self { uses, told: BTreeSet::new() }
+    }
+
+    /// What to add to the sentence about a definition, if nothing was said of it yet: how many steps name it, if several do.
+    fn first_time(&mut self, name: &str) -> Option<String> {
+        if !self.told.insert(name.to_owned()) {
+            return None;
+        }
+        let steps = self.uses.get(name).copied().unwrap_or_default();
+        Some(if steps > 1 { format!("; {steps} steps name it") } else { String::new() })
     }
 }
 
