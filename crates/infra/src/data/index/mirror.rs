@@ -18,21 +18,21 @@ use super::{
 };
 
 /// Models and items of the index as one of its generations has them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Mirror {
     /// The generation; -1 for none.
     pub(super) generation: i64,
     pub(super) models: HashMap<String, ModelEntry>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ModelEntry {
     /// A [`ModelProof`]; `None` until all items are there.
     pub(super) evidence: Option<Box<[u8]>>,
     pub(super) items: BTreeMap<String, ItemEntry>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ItemEntry {
     pub(super) sides: u8,
     /// An [`ItemProof`].

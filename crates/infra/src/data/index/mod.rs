@@ -66,8 +66,9 @@ pub(super) struct Index {
 
 #[derive(Default)]
 struct State {
-    database: Option<Database>,
-    mirror: Mirror,
+    database: Option<Arc<Database>>,
+    /// Questions hold it while they look, without the lock.
+    mirror: Arc<Mirror>,
 }
 
 /// Why the index gives no answer.
@@ -136,23 +137,26 @@ impl Index {
         query: &Query,
         tell: impl Fn(&Files, &StoredVersion) -> Result<Option<T>, IndexError> + Clone + Send + Sync + 'static,
     ) -> Result<Option<Vec<T>>, Fault> {
-        let mut state = self.state.lock().await;
-        if state.database.is_none() {
-            let is_missing = self.mode == OpenMode::ReadOnly && !self.path.exists();
-            if is_missing || !self.is_worth_it(files, scope).await? {
-                return Ok(None);
+        {
+            let state = self.state.lock().await;
+            if state.database.is_none() {
+                let is_missing = self.mode == OpenMode::ReadOnly && !self.path.exists();
+                if is_missing || !self.is_worth_it(files, scope).await? {
+                    return Ok(None);
+                }
             }
         }
-        let answered = self.ask(&mut state, files, scope, query, tell).await;
-        if answered.is_err() {
-            // Whatever was under way, the mirror may not be that of the file any more.
-            state.mirror = Mirror::default();
-        }
-        match answered {
-            Ok(answer) => Ok(answer),
+        let error = match self.ask(files, scope, query, tell).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let mut state = self.state.lock().await;
+        // Whatever was under way, the mirror may not be that of the file any more.
+        state.mirror = Arc::default();
+        match error {
             // The files decide: not everything that was read here has to be read for the answer.
-            Err(IndexError::Files(_) | IndexError::Unusable) => Ok(None),
-            Err(IndexError::Database(error)) => {
+            IndexError::Files(_) | IndexError::Unusable => Ok(None),
+            IndexError::Database(error) => {
                 if let (SqliteError::Corrupt(_), Some(database)) = (&error, state.database.take()) {
                     database.mark_suspect();
                 }
@@ -166,9 +170,10 @@ impl Index {
         }
     }
 
+    /// Looks, selects and tells. Where nothing has moved, the lock is held for a moment only, so that searches do not wait for
+    /// each other; whoever writes has it to the end of that.
     async fn ask<T: Send + 'static>(
         &self,
-        state: &mut State,
         files: &Files,
         scope: Option<&str>,
         query: &Query,
@@ -176,22 +181,26 @@ impl Index {
     ) -> Result<Option<Vec<T>>, IndexError> {
         let mut has_failed = false;
         for _ in 0..ATTEMPTS {
-            self.open(state).await?;
-            let State { database: Some(database), mirror } = &mut *state else { return Err(IndexError::Unusable) };
+            let (database, mirror) = self.current(&mut *self.state.lock().await).await?;
             let looker = Arc::new(files.looker());
-            let moved = check(database, mirror, files, &looker, scope).await?;
+            let moved = check(&mirror, files, &looker, scope).await?;
+            let mut generation = mirror.generation;
+            // Whoever writes would have to copy what others still hold.
+            drop(mirror);
             let aside = match self.mode {
+                _ if moved.is_empty() => Aside::default(),
                 OpenMode::ReadOnly if moved.items.len() > MOST_ASIDE => return Ok(None),
                 OpenMode::ReadOnly => set_aside(files, &looker, moved).await?,
-                OpenMode::ReadWrite => {
-                    if !write(database, mirror, files, &looker, moved).await? {
-                        continue;
+                OpenMode::ReadWrite => match self.brought_up_to_date(files, scope).await? {
+                    Some(written) => {
+                        generation = written;
+                        Aside::default()
                     }
-                    Aside::default()
-                }
+                    None => continue,
+                },
             };
             let counts = |model: &str, name: &str| !aside.hides(model, name);
-            let selected = tables::select(database, files, mirror.generation, query, &counts).await?;
+            let selected = tables::select(&database, files, generation, query, &counts).await?;
             let Some(mut versions) = selected else { continue };
             versions.extend(aside.versions(query));
             let (files, tell) = (files.clone(), tell.clone());
@@ -206,6 +215,33 @@ impl Index {
             }
         }
         Ok(None)
+    }
+
+    /// The file, and the mirror as that is now.
+    async fn current(&self, state: &mut State) -> Result<(Arc<Database>, Arc<Mirror>), IndexError> {
+        self.open(state).await?;
+        let State { database: Some(database), mirror } = state else { return Err(IndexError::Unusable) };
+        let failed = |error: sqlx::Error| IndexError::Database(database.error("read", &error));
+        let Some(readers) = database.readers() else { return Err(IndexError::Unusable) };
+        let mut transaction = readers.begin().await.map_err(failed)?;
+        if tables::generation(&mut transaction).await.map_err(failed)? != mirror.generation {
+            tables::load(&mut transaction, Arc::make_mut(mirror)).await.map_err(failed)?;
+        }
+        Ok((Arc::clone(database), Arc::clone(mirror)))
+    }
+
+    /// Reads what has moved and writes it into the file and the mirror, one at a time. Gives the generation that this makes;
+    /// `None` if it has to be tried again.
+    async fn brought_up_to_date(&self, files: &Files, scope: Option<&str>) -> Result<Option<i64>, IndexError> {
+        let mut state = self.state.lock().await;
+        // Another search may have written it while this one waited for its turn.
+        let (database, mirror) = self.current(&mut state).await?;
+        let looker = Arc::new(files.looker());
+        let moved = check(&mirror, files, &looker, scope).await?;
+        drop(mirror);
+        let mirror = Arc::make_mut(&mut state.mirror);
+        let is_written = write(&database, mirror, files, &looker, moved).await?;
+        Ok(is_written.then_some(mirror.generation))
     }
 
     /// False if there is so little that reading it is no matter.
@@ -235,7 +271,7 @@ impl Index {
 
     /// Opens the file, if it is not open, or if another one lies in its place.
     async fn open(&self, state: &mut State) -> Result<(), IndexError> {
-        if state.database.as_ref().is_some_and(Database::is_in_place) {
+        if state.database.as_ref().is_some_and(|database| database.is_in_place()) {
             return Ok(());
         }
         *state = State::default();
@@ -247,33 +283,21 @@ impl Index {
                 let _ = directory::remove_file(directory, &damaged);
             }
         }
-        state.database = Some(database);
+        state.database = Some(Arc::new(database));
         Ok(())
     }
 }
 
-/// Brings the mirror up to date with its file, and says what has moved since that was written.
+/// Says what has moved since the mirror was written.
 async fn check(
-    database: &Database,
-    mirror: &mut Mirror,
+    mirror: &Arc<Mirror>,
     files: &Files,
     looker: &Arc<Looker>,
     scope: Option<&str>,
 ) -> Result<Stale, IndexError> {
-    let failed = |error: sqlx::Error| IndexError::Database(database.error("read", &error));
-    let Some(readers) = database.readers() else { return Err(IndexError::Unusable) };
-    let mut transaction = readers.begin().await.map_err(failed)?;
-    tables::load(&mut transaction, mirror).await.map_err(failed)?;
-    drop(transaction);
-    let (taken, files, looker) = (std::mem::take(mirror), files.clone(), Arc::clone(looker));
+    let (mirror, files, looker) = (Arc::clone(mirror), files.clone(), Arc::clone(looker));
     let scope = scope.map(str::to_owned);
-    let (taken, stale) = blocking(move || {
-        let stale = taken.check(&files, &looker, scope.as_deref())?;
-        Ok((taken, stale))
-    })
-    .await?;
-    *mirror = taken;
-    Ok(stale)
+    blocking(move || mirror.check(&files, &looker, scope.as_deref())).await
 }
 
 /// Reads what has moved, and writes it into the file and the mirror. False if that has to be tried again.
@@ -325,3 +349,6 @@ async fn blocking<T: Send + 'static>(
         Err(_) => Err(IndexError::Unusable),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,11 @@ pub(super) async fn load(connection: &mut SqliteConnection, mirror: &mut Mirror)
     Ok(if is_all { Touched::Everything } else { Touched::These(touched) })
 }
 
+/// The generation of the file.
+pub(super) async fn generation(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    number(connection, "generation").await
+}
+
 async fn number(connection: &mut SqliteConnection, name: &str) -> Result<i64, sqlx::Error> {
     Ok(meta(connection, name).await?.and_then(|text| text.parse().ok()).unwrap_or_default())
 }
