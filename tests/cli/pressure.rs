@@ -120,7 +120,7 @@ fn f15_half_an_emoji_costs_no_line_no_data_and_no_step() {
         .filter(|line| line["reason"] == "log")
         .map(|line| line["text"].as_str().expect("a text").to_owned())
         .collect();
-    assert_eq!(texts, ["cut \u{fffd}", "\u{fffd} {\"half\":\"\u{fffd}\"}", "\u{fffd}"]);
+    assert_eq!(texts, ["cut \u{fffd}", "\u{fffd} { half: \"\u{fffd}\" }", "\u{fffd}"]);
 }
 
 #[test]

@@ -2,14 +2,24 @@
 // file, so that a method finds the same context wherever it runs (design/inspection.md). What it uses of the built-ins
 // is captured when `makeCalls` runs, before any code of an extension.
 
-const { apply, deleteProperty, getOwnPropertyDescriptor, ownKeys } = Reflect;
+const { apply, deleteProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const replace = uncurry(String.prototype.replace);
 const test = uncurry(RegExp.prototype.test);
 const includes = uncurry(String.prototype.includes);
 const { parse, stringify } = JSON;
-const { create } = Object;
+const { create, is } = Object;
 const { isArray } = Array;
+const { isView } = ArrayBuffer;
+const eachOf = { Map: uncurry(Map.prototype.forEach), Set: uncurry(Set.prototype.forEach) };
+const sourceOf = uncurry(Function.prototype.toString);
+const symbolText = uncurry(Symbol.prototype.toString);
+const timeOf = uncurry(Date.prototype.getTime);
+const dateText = uncurry(Date.prototype.toISOString);
+const DateIntrinsic = Date;
+const MapIntrinsic = Map;
+const RegExpIntrinsic = RegExp;
+const SetIntrinsic = Set;
 const PromiseIntrinsic = Promise;
 const ErrorIntrinsic = Error;
 
@@ -26,17 +36,22 @@ const isRecord = (value) => typeof value === "object" && value !== null && !(val
  * but JavaScript: `stringify` writes just those as escapes, and each becomes the character that stands for what cannot be
  * read.
  */
-export const encode = (value) => {
-  const text = stringify(value);
+export const encode = (value, replacer) => {
+  const text = stringify(value, replacer);
   if (text === undefined) return "null";
   if (!test(/\\ud[89a-f]/, text)) return text;
   return replace(text, /\\(?:ud[89a-f][\da-f]{2}|[^])/g, (escape) => (escape.length === 6 ? "\ufffd" : escape));
+};
+/** What JSON has no form for, as a text: the message of an error inside of a value must not be lost. */
+const told = (_name, value) => {
+  if (value instanceof ErrorIntrinsic) return `${value}${ledTo(value)}`;
+  return typeof value === "bigint" ? `${value}n` : value;
 };
 const show = (value) => {
   if (typeof value === "string") return value;
   if (isRecord(value)) {
     try {
-      return encode(value);
+      return encode(value, told);
     } catch {
       return "[object]";
     }
@@ -202,6 +217,85 @@ export const ledTo = (thrown, depth = 0) => {
   }
 };
 
+/** How deep the console looks into a value, and how many members it prints of one. */
+const DEEPEST = 4;
+const MOST_MEMBERS = 100;
+
+const inBrackets = ([open, close], parts, more, prefix) => {
+  if (parts.length === 0) return `${prefix}${open}${close}`;
+  let text = `${prefix}${open} ${parts[0]}`;
+  for (let index = 1; index < parts.length; index += 1) text += `, ${parts[index]}`;
+  return more > 0 ? `${text}, ... ${more} more items ${close}` : `${text} ${close}`;
+};
+const memberOf = (value, key, inner) => {
+  const { get, set, value: member } = getOwnPropertyDescriptor(value, key);
+  if (get === undefined && set === undefined) return inner(member);
+  return get === undefined ? "[Setter]" : set === undefined ? "[Getter]" : "[Getter/Setter]";
+};
+const keyText = (key) => {
+  if (typeof key === "symbol") return symbolText(key);
+  return test(/^[A-Za-z_$][\w$]*$/, key) ? key : encode(key);
+};
+const madeBy = (value) => {
+  const prototype = getPrototypeOf(value);
+  if (prototype === null) return "[Object: null prototype]";
+  const maker = getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  return typeof maker === "function" && typeof maker.name === "string" ? maker.name : "";
+};
+/** A value as the console of Deno prints it, but in one line. No getter is called. */
+const inspected = (value, depth, around) => {
+  switch (typeof value) {
+    case "string": return depth === 0 ? value : encode(value);
+    case "bigint": return `${value}n`;
+    case "symbol": return symbolText(value);
+    case "number": return is(value, -0) ? "-0" : `${value}`;
+    case "function": return `[${test(/^class\b/, sourceOf(value)) ? "class" : "Function:"} ${value.name || "(anonymous)"}]`;
+    case "object": break;
+    default: return `${value}`;
+  }
+  if (value === null) return "null";
+  if (value instanceof ErrorIntrinsic) return `${value}${ledTo(value)}`;
+  if (value instanceof DateIntrinsic) return timeOf(value) === timeOf(value) ? dateText(value) : "Invalid Date";
+  if (value instanceof RegExpIntrinsic) return `${value}`;
+  for (let outer = around; outer !== null; outer = outer.around) if (outer.value === value) return "[Circular]";
+  const name = madeBy(value);
+  if (depth > DEEPEST) return isArray(value) ? "[Array]" : `[${name || "Object"}]`;
+  const inner = (member) => inspected(member, depth + 1, { value, around });
+  const parts = [];
+  let count = 0;
+  const add = (make) => {
+    count += 1;
+    if (count <= MOST_MEMBERS) parts[parts.length] = make();
+  };
+  if (value instanceof MapIntrinsic || value instanceof SetIntrinsic) {
+    const isMap = value instanceof MapIntrinsic;
+    eachOf[isMap ? "Map" : "Set"](value, (member, key) => add(() => `${isMap ? `${inner(key)} => ` : ""}${inner(member)}`));
+    return inBrackets("{}", parts, count - parts.length, `${name}(${count}) `);
+  }
+  if (isArray(value) || (isView(value) && typeof value.length === "number")) {
+    for (let index = 0; index < value.length && index < MOST_MEMBERS; index += 1) {
+      add(() => (isArray(value) && !(index in value) ? "<1 empty item>" : inner(value[index])));
+    }
+    const isPlain = isArray(value) && name === "Array";
+    return inBrackets("[]", parts, value.length - parts.length, isPlain ? "" : `${name}(${value.length}) `);
+  }
+  const keys = ownKeys(value);
+  for (let index = 0; index < keys.length; index += 1) {
+    if (!getOwnPropertyDescriptor(value, keys[index])?.enumerable) continue;
+    add(() => `${keyText(keys[index])}: ${memberOf(value, keys[index], inner)}`);
+  }
+  return inBrackets("{}", parts, count - parts.length, name === "" || name === "Object" ? "" : `${name} `);
+};
+const inspect = (value) => {
+  try {
+    return inspected(value, 0, null);
+  } catch {
+    return show(value);
+  }
+};
+/** What a line of a log says of a value: of an error also what led to it. */
+const shownInLine = (value) => (value instanceof ErrorIntrinsic ? `${show(value)}${ledTo(value)}` : show(value));
+
 export const makeCalls = (send, sendNow, makeContext) => {
   const pending = create(null);
   let lastRequest = 0;
@@ -226,7 +320,7 @@ export const makeCalls = (send, sendNow, makeContext) => {
     return parse(text);
   };
 
-  const tools = { send: (name, parts) => send(0, name, encode(parts)), show, isRecord, bytesOf };
+  const tools = { send: (name, parts) => send(0, name, encode(parts)), show: shownInLine, inspect, isRecord, bytesOf };
   const { console, contextsOf } = makeContext(tools);
   // What code kept of the context of an earlier call must not act in the name of a later one. Its logger is as good as any.
   let callUnderWay = 0;

@@ -34,11 +34,11 @@ const modelTypeOf = (raw) => {
 };
 
 /**
- * The parts of a context. `send(name, parts)` tells the host and waits for nothing. `tools` are `show`, `isRecord` and `bytesOf`
- * of the calls. Gives the console, and `contextsOf({ request, requestNow })`, which makes the contexts of one call:
+ * The parts of a context. `send(name, parts)` tells the host and waits for nothing. `tools` are `show`, `inspect`, `isRecord` and
+ * `bytesOf` of the calls. Gives the console, and `contextsOf({ request, requestNow })`, which makes the contexts of one call:
  * `request(name, parts)` asks the host and gives a promise; `requestNow(name, parts)` gives the answer, or throws.
  */
-export const makeContext = ({ send, show, isRecord, bytesOf }) => {
+export const makeContext = ({ send, show, inspect, isRecord, bytesOf }) => {
   const { TextDecoder: TextDecoderIntrinsic, TextEncoder: TextEncoderIntrinsic } = globalThis;
   const { AbortController: AbortControllerIntrinsic } = globalThis;
   const newIdentifier = uncurry(globalThis.crypto.randomUUID);
@@ -108,13 +108,13 @@ export const makeContext = ({ send, show, isRecord, bytesOf }) => {
         try {
           return StringIntrinsic(value);
         } catch {
-          return show(value);
+          return inspect(value);
         }
       case "d": case "i":
         if (typeof value === "bigint") return `${value}n`;
         return typeof value === "number" ? `${truncate(value)}` : "NaN";
       case "f": return typeof value === "number" ? `${value}` : "NaN";
-      case "o": case "O": return show(value);
+      case "o": case "O": return inspect(value);
       // A style, which a log has none of.
       case "c": return "";
       default: return undefined;
@@ -135,15 +135,22 @@ export const makeContext = ({ send, show, isRecord, bytesOf }) => {
         if (letter !== "%") used += 1;
       }
     }
-    for (let index = used; index < parts.length; index += 1) text += `${index > 0 ? " " : ""}${show(parts[index])}`;
+    for (let index = used; index < parts.length; index += 1) text += `${index > 0 ? " " : ""}${inspect(parts[index])}`;
     return text;
+  };
+  const assertion = (holds, ...parts) => {
+    if (holds) return;
+    const [first] = parts;
+    const rest = after(parts);
+    if (typeof first === "string") send("log", ["error", consoleLine([`Assertion failed: ${first}`, ...rest])]);
+    else send("log", ["error", consoleLine(["Assertion failed", ...parts])]);
   };
   const print = (level) => (...parts) => send("log", [level, consoleLine(parts)]);
   /** A console whose lines go where those of the logger go. */
   const speakingConsole = {
     debug: print("debug"), log: print("info"), info: print("info"), warn: print("warn"), error: print("error"), trace: print("debug"),
-    dir: print("info"), table: print("info"), dirxml: print("info"), timeLog: silent, count: silent, countReset: silent, groupCollapsed: silent,
-    assert: silent, group: silent, groupEnd: silent, time: silent, timeEnd: silent,
+    dir: (value) => send("log", ["info", inspect(value)]), table: print("info"), dirxml: print("info"), timeLog: silent, count: silent, countReset: silent, groupCollapsed: silent,
+    assert: assertion, group: print("info"), groupEnd: silent, time: silent, timeEnd: silent,
   };
 
   // -------------------------------------------------------------------------------------------------------------

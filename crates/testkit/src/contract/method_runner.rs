@@ -60,13 +60,25 @@ const CODE: &str = "let count = 0;
             ctx.logger.trace((say) => say`lazy ${1}`);
             ctx.logger.warning({ b: 2 });
         } },
-        prints: { execute: () => {
+        prints: { execute: (_args, ctx) => {
             console.log('%s is %d of %i, %f; %o %c100%%', 'a', 1.5, 2, 0.5, { b: 1 }, 'color: red', 'more', { c: 2 });
             console.debug('100%');
             console.warn('%s');
             console.error('x {y}', { y: 1 }, null);
             console.info('%x %s %d', 1, 'n');
             console.log({ a: 1 }, 'b');
+            class Zone { name = 'z'; get size() { throw new Error('called'); } }
+            const round = { deep: { a: { b: { c: { d: { e: 1 } } } } } };
+            round.again = round;
+            console.log(new Map([['a', [1]]]), new Set(), /x/g, new Uint8Array([1, 2]), 5n, Symbol('s'), -0, undefined, new Date(0));
+            console.log([1, undefined, , 'x'], { f() {}, u: undefined, [Symbol('q')]: null, get g() { throw new Error('called'); } }, new Zone());
+            console.log(round, Zone, Object.create(null));
+            console.error({ err: new Error('inner') }, new TypeError('boom', { cause: new Error('root') }));
+            ctx.logger.error('x', { err: new Error('inner', { cause: 'root' }) });
+            console.assert(false, 'of %s', 'one');
+            console.assert(true, 'silent');
+            console.assert(false);
+            console.dir({ a: 1 }, { depth: 0 });
         } },
         repositories: { execute: async (_args, ctx) => {
             const type = ctx.modelType;
@@ -216,14 +228,22 @@ async fn the_context_is_the_same_everywhere(session: &mut dyn Session, host: &Ar
     assert_eq!(
         host.taken(),
         [
-            r#"log["info","a is 1 of 2, 0.5; {\"b\":1} 100% more {\"c\":2}"]"#,
+            r#"log["info","a is 1 of 2, 0.5; { b: 1 } 100% more { c: 2 }"]"#,
             r#"log["debug","100%"]"#,
             r#"log["warn","%s"]"#,
-            r#"log["error","x {y} {\"y\":1} null"]"#,
+            r#"log["error","x {y} { y: 1 } null"]"#,
             r#"log["info","%x 1 NaN"]"#,
-            r#"log["info","{\"a\":1} b"]"#
+            r#"log["info","{ a: 1 } b"]"#,
+            r#"log["info","Map(1) { \"a\" => [ 1 ] } Set(0) {} /x/g Uint8Array(2) [ 1, 2 ] 5n Symbol(s) -0 undefined 1970-01-01T00:00:00.000Z"]"#,
+            r#"log["info","[ 1, undefined, <1 empty item>, \"x\" ] { f: [Function: f], u: undefined, g: [Getter], Symbol(q): null } Zone { name: \"z\" }"]"#,
+            r#"log["info","{ deep: { a: { b: { c: { d: [Object] } } } }, again: [Circular] } [class Zone] [Object: null prototype] {}"]"#,
+            r#"log["error","{ err: Error: inner } TypeError: boom; caused by Error: root"]"#,
+            r#"log["error","x {\"err\":\"Error: inner; caused by root\"}"]"#,
+            r#"log["error","Assertion failed: of one"]"#,
+            r#"log["error","Assertion failed"]"#,
+            r#"log["info","{ a: 1 }"]"#
         ],
-        "as the console of Deno formats them"
+        "as the console of Deno prints them, but in one line each"
     );
     let value = call(session, "repositories", host).await.expect("repositories are there");
     let refused = "the file `i` is written already; a writer writes one version; the global argument `raw` has no value: ${{ x }}";
