@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use mangrove_app::workflow::{Library, LibrarySchedules, library::Layout};
+use mangrove_app::workflow::{Files, Library, LibrarySchedules, library::Layout};
 use mangrove_daemon::schedule::{Schedule, Scheduler, SchedulerChange};
 use mangrove_domain::{
     ports::FilesError,
@@ -30,7 +30,8 @@ async fn read(tree: &Tree, external: WorkflowFiles) -> Result<LibrarySchedules, 
 
 async fn read_allowing(tree: &Tree, external: WorkflowFiles, allowed: &[&str]) -> Result<LibrarySchedules, FilesError> {
     let files = DiskFiles::new(tree.root());
-    let library = Library::load(&files, &YamlDocuments, &Layout::default(), external).await?;
+    let library =
+        Library::load(Files { files: &files, documents: &YamlDocuments }, &Layout::default(), external).await?;
     let calendar = CronCalendar::new("Europe/Berlin").expect("a zone");
     let allowed = allowed.iter().map(|name| (*name).to_owned()).collect();
     Ok(LibrarySchedules::of(&library, &calendar, &allowed))

@@ -14,8 +14,8 @@ use mangrove_app::{
     types::{NotReady, ReadyType, Types, Unclaimed},
     vault::{self, Vaults},
     workflow::{
-        Claim, Engine, Library, Limits, Observer, Resumption, RunChange, RunEvent, RunOptions, RunRequest, StartError,
-        TypeCatalogue,
+        Claim, Engine, Files, Library, Limits, Observer, Resumption, RunChange, RunEvent, RunOptions, RunRequest,
+        StartError, TypeCatalogue,
         library::Layout,
         validate::{self, Tools},
     },
@@ -496,7 +496,8 @@ impl Bench {
 
     pub(crate) async fn library(&self) -> Library {
         let files = DiskFiles::new(self.tree.root());
-        Library::load(&files, &YamlDocuments, &Layout::default(), WorkflowFiles::default()).await.expect("directories")
+        let from = Files { files: &files, documents: &YamlDocuments };
+        Library::load(from, &Layout::default(), WorkflowFiles::default()).await.expect("directories")
     }
 
     fn vaults(&self) -> Vaults {

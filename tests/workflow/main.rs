@@ -15,4 +15,5 @@ mod secrets;
 mod service;
 mod shell;
 mod steps;
+mod triggers;
 mod vectors;

@@ -1,7 +1,10 @@
 //! Runs as a service starts them, and a configuration that changes while it runs.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,8 +26,8 @@ use mangrove_domain::{
     json::Json,
     permission::{Grant, Permission},
     ports::{
-        Call, Configuration, DataStore as _, HostCall, MethodHost, MethodRunner, OpenRequest, RunError as CallError,
-        RunFilter, RunStore, Session,
+        Call, Configuration, DataStore as _, FileList, FileReading, FilesError, HostCall, KnownFile, MethodHost,
+        MethodRunner, OpenRequest, RepositoryFiles, RunError as CallError, RunFilter, RunStore, Session,
     },
     problem::{Code, Problem, Severity},
     run::{RunLookup, RunRecord, RunStatus},
@@ -158,16 +161,60 @@ impl Configuration for Marker {
     }
 }
 
-struct World {
-    tree: Arc<Tree>,
+pub(crate) struct World {
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) files: Arc<CountedFiles>,
     script: Script,
     runs: Arc<dyn RunStore>,
     data: Arc<MemoryData>,
-    service: Service,
+    pub(crate) service: Service,
+}
+
+/// The files of a repository, and how many of them were opened.
+pub(crate) struct CountedFiles {
+    files: DiskFiles,
+    opened: AtomicUsize,
+    listed: AtomicUsize,
+}
+
+impl CountedFiles {
+    fn new(tree: &Tree) -> Self {
+        let files = DiskFiles::new(tree.root()).probing_in(tree.root());
+        Self { files, opened: AtomicUsize::new(0), listed: AtomicUsize::new(0) }
+    }
+
+    /// How many files were opened and how many lists were made since this was asked last.
+    pub(crate) fn take(&self) -> (usize, usize) {
+        (self.opened.swap(0, Ordering::Relaxed), self.listed.swap(0, Ordering::Relaxed))
+    }
+}
+
+#[async_trait]
+impl RepositoryFiles for CountedFiles {
+    async fn list(&self, directories: &[&str], endings: &[&str]) -> Result<FileList, FilesError> {
+        self.listed.fetch_add(1, Ordering::Relaxed);
+        self.files.list(directories, endings).await
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<String>, FilesError> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        self.files.read(path).await
+    }
+
+    async fn read_changed(&self, files: Vec<KnownFile>) -> Vec<FileReading> {
+        let readings = self.files.read_changed(files).await;
+        let opened = readings.iter().filter(|reading| !matches!(reading, FileReading::Unchanged));
+        self.opened.fetch_add(opened.count(), Ordering::Relaxed);
+        readings
+    }
+
+    async fn is_listed_so(&self, list: &FileList) -> bool {
+        self.files.is_listed_so(list).await
+    }
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_runs(Arc::new(MemoryRuns::new()))
     }
 
@@ -187,11 +234,12 @@ impl World {
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(1)),
         };
+        let files = Arc::new(CountedFiles::new(&tree));
         let repository = Repository {
             directory: tree.root(),
             environment: [("TOKEN_OF_TESTS".to_owned(), "somewhere".to_owned())].into(),
             definitions: Arc::new(MemoryDefinitionFiles::new()),
-            files: Arc::new(DiskFiles::new(tree.root())),
+            files: Arc::clone(&files) as _,
             documents: Arc::new(YamlDocuments),
             expressions: Arc::new(CelExpressions),
             schemas: Arc::new(JsonSchemas),
@@ -213,7 +261,7 @@ impl World {
             .with_configuration(Arc::new(marker))
             .with_runs(Arc::clone(&runs))
             .with_running(running);
-        Self { tree, script, runs, data, service }
+        Self { tree, files, script, runs, data, service }
     }
 
     async fn start(&self, what: Runnable) -> StartedRun {

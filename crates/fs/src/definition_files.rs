@@ -1,16 +1,20 @@
 //! Definitions that the program writes, on disk (port `DefinitionFiles`).
 
 use std::{
+    collections::BTreeMap,
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use mangrove_domain::{
     failure::Fault,
-    ports::{DefinitionFiles, DefinitionText, FilesError, RepositoryFiles as _},
+    ports::{
+        DefinitionFiles, DefinitionText, FileList, FileReading, FileStamp, FilesError, KnownFile, RepositoryFiles as _,
+    },
     problem::Code,
     source::RelativePath,
 };
@@ -42,6 +46,14 @@ pub struct DiskDefinitionFiles {
     /// Where people keep theirs, relative to the repository.
     directory: String,
     state_directory: PathBuf,
+    latest: Arc<Mutex<Arc<Latest>>>,
+}
+
+/// The automatic definitions as they were read last.
+#[derive(Debug, Default)]
+struct Latest {
+    list: FileList,
+    texts: BTreeMap<String, (Option<FileStamp>, String)>,
 }
 
 /// What becomes of a file that is there.
@@ -58,7 +70,12 @@ impl DiskDefinitionFiles {
         directory: impl Into<String>,
         state_directory: impl Into<PathBuf>,
     ) -> Self {
-        Self { repository: repository.into(), directory: directory.into(), state_directory: state_directory.into() }
+        Self {
+            repository: repository.into(),
+            directory: directory.into(),
+            state_directory: state_directory.into(),
+            latest: Arc::default(),
+        }
     }
 
     /// What people call a file of the state directory.
@@ -112,13 +129,29 @@ impl DefinitionFiles for DiskDefinitionFiles {
             return Ok(Vec::new());
         }
         let files = DiskFiles::new(&self.state_directory);
-        let mut texts = Vec::new();
-        for below in files.list(&[AUTOMATIC], &[".yaml"]).await?.paths {
-            if let Some(text) = files.read(&below).await? {
-                texts.push(DefinitionText { file: self.name(&below), text });
-            }
+        let before = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
+        let list = if files.is_listed_so(&before.list).await {
+            before.list.clone()
+        } else {
+            files.list(&[AUTOMATIC], &[".yaml"]).await?
+        };
+        let stamp = |path: &String| before.texts.get(path).and_then(|(stamp, _)| *stamp);
+        let known = |path: &String| KnownFile { path: path.clone(), stamp: stamp(path) };
+        let readings = files.read_changed(list.paths.iter().map(known).collect()).await;
+        let mut texts = BTreeMap::new();
+        for (path, reading) in list.paths.iter().zip(readings) {
+            let read = match reading {
+                FileReading::Text { text, stamp } => Some((stamp, text)),
+                FileReading::Unchanged => before.texts.get(path).cloned(),
+                FileReading::Absent => None,
+                FileReading::Failed(error) => return Err(error),
+            };
+            texts.extend(read.map(|read| (path.clone(), read)));
         }
-        Ok(texts)
+        let given = texts.iter().map(|(path, (_, text))| DefinitionText { file: self.name(path), text: text.clone() });
+        let given = given.collect();
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Latest { list, texts });
+        Ok(given)
     }
 
     async fn read_automatic(&self, path: &str) -> Result<Option<DefinitionText>, FilesError> {

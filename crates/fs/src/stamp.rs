@@ -7,6 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use mangrove_domain::ports::FileStamp;
 use rustix::{
     fd::AsFd,
     fs::{AtFlags, FileType, statat},
@@ -135,6 +136,24 @@ impl Seen {
         use rustix::io::Errno;
         matches!(self, Seen::Failed(number)
             if [Errno::NOENT.raw_os_error(), Errno::NOTDIR.raw_os_error()].contains(number))
+    }
+}
+
+/// For those who keep stamps without knowing what is in them.
+impl From<Seen> for FileStamp {
+    fn from(seen: Seen) -> Self {
+        Self(match seen {
+            Seen::There(Stat { kind, inode, size_bytes, modified_ns, changed_ns }) => {
+                let kind = match kind {
+                    NodeKind::File => 1,
+                    NodeKind::Directory => 2,
+                    NodeKind::Link => 3,
+                    NodeKind::Other => 4,
+                };
+                [kind, inode, size_bytes, modified_ns.cast_unsigned(), changed_ns.cast_unsigned()]
+            }
+            Seen::Failed(number) => [0, u64::from(number.cast_unsigned()), 0, 0, 0],
+        })
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Examination {
 /// The definitions and workflows of a repository, and what it takes to check them.
 pub struct Documents {
     /// What was loaded.
-    pub library: Library,
+    pub library: Arc<Library>,
     /// Parses expressions.
     pub expressions: Arc<dyn Expressions>,
     /// Checks inputs.

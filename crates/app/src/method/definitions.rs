@@ -19,7 +19,10 @@ use mangrove_domain::{
 };
 
 use super::problem;
-use crate::workflow::library::{Layout, Library};
+use crate::workflow::{
+    Files,
+    library::{Layout, Library},
+};
 
 /// The longest name that becomes the name of a file.
 const LONGEST_FILE_NAME: usize = 200;
@@ -103,10 +106,9 @@ impl Definitions {
 
     /// All definitions as they are now; `None` if they cannot be looked at.
     pub(super) async fn now(&self) -> Option<Library> {
-        let (files, documents) = (self.written.as_ref(), self.documents.as_ref());
-        let mut library = Library::load_only_definitions(files, documents, &Layout::default()).await.ok()?;
-        library.add_automatic(documents, self.files.automatic().await.ok()?);
-        Some(library)
+        let from = Files { files: self.written.as_ref(), documents: self.documents.as_ref() };
+        let automatic = self.files.automatic().await.ok()?;
+        Library::load_only_definitions(from, &Layout::default(), automatic).await.ok()
     }
 
     /// The definition of an instance: the one of its name, with the global arguments that the call gives, or a new one.

@@ -28,6 +28,7 @@ use crate::{
     on_demand::OnDemand,
     scan::{ScanRequest, Scanner},
     vault::Vaults,
+    workflow::LibraryReader,
 };
 
 /// Everything that can be done with one repository, for as long as a process runs. Cheap to clone: clones are one
@@ -40,6 +41,8 @@ pub struct Service {
     /// What is granted now.
     pub(super) permissions: Arc<ArcSwap<Permissions>>,
     pub(super) active: Arc<ActiveRuns>,
+    /// Knows definitions and workflows that have not changed.
+    pub(super) library: Arc<LibraryReader>,
     /// The vaults, from the first time that one is asked for.
     pub(super) vaults: Arc<OnceLock<Vaults>>,
     pub(super) options: Options,
@@ -59,6 +62,7 @@ impl Service {
             repository: Arc::new(repository),
             permissions: Arc::default(),
             active: Arc::default(),
+            library: Arc::default(),
             vaults: Arc::default(),
             options: Options::default(),
             progress: ScanRequest::default().progress,

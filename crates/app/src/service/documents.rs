@@ -11,6 +11,7 @@ use mangrove_domain::{
     workflow::{Workflow, WorkflowFiles},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
     base::Service,
@@ -18,14 +19,15 @@ use super::{
     runs::{RunError, unknown},
 };
 use crate::{
-    builtin, method, on_demand,
+    builtin, method, on_demand, spans,
     types::Unclaimed,
     workflow::{
+        Files,
         catalogue::TypeCatalogue,
         inputs::{self, Mistakes},
         known::{CatalogTypes, ReadyTypes},
-        library::{Layout, Library},
-        run::Engine,
+        library::Library,
+        run::{Engine, StartError},
         triggers::LibrarySchedules,
         validate::{self, Tools},
     },
@@ -69,16 +71,15 @@ impl Service {
     ///
     /// # Errors
     /// Directories cannot be listed. A file that cannot be read is a problem of the library.
-    pub async fn library(&self) -> Result<Library, ServiceError> {
+    pub async fn library(&self) -> Result<Arc<Library>, ServiceError> {
         let external = self.scanner.ports().tree.workflows().await?;
         Ok(self.load_library(external).await?)
     }
 
-    pub(super) async fn load_library(&self, external: WorkflowFiles) -> Result<Library, FilesError> {
-        let (files, documents) = (self.repository.files.as_ref(), self.repository.documents.as_ref());
-        let mut library = Library::load(files, documents, &Layout::default(), external).await?;
-        library.add_automatic(documents, self.repository.definitions.automatic().await?);
-        Ok(library)
+    pub(super) async fn load_library(&self, external: WorkflowFiles) -> Result<Arc<Library>, FilesError> {
+        let from = Files { files: self.repository.files.as_ref(), documents: self.repository.documents.as_ref() };
+        let automatic = self.repository.definitions.automatic().await?;
+        self.library.read(from, external, automatic).await
     }
 
     /// Everything that is wrong with definitions and workflows, or with one workflow and what it names. The types that
@@ -106,15 +107,27 @@ impl Service {
         Ok(Validation { problems })
     }
 
-    /// What keeps a workflow from being run, as far as it is known before. Its types are brought up to date as its steps do it,
-    /// who then find that it was done just now. Where that takes its time, the run begins, and they go on with it.
-    pub(super) async fn mistakes(&self, engine: &Engine, library: &Library, workflow: &Workflow) -> Vec<Problem> {
-        let named = types_of(library, Some(workflow));
-        let ready = tokio::time::timeout(TIME_TO_VALIDATE, engine.ready_types(&named)).await;
-        ready.map_or_else(
-            |_| Vec::new(),
-            |ready| validate::before_run(library, workflow, self.tools(&ReadyTypes::of(ready))),
-        )
+    /// Refuses a workflow of which it is known before that it cannot be run. Its types are brought up to date as its steps do
+    /// it, who then find that it was done just now. Where that takes its time, the run begins, and they go on with it.
+    ///
+    /// # Errors
+    /// [`StartError::Problems`].
+    pub(super) async fn refuse_mistakes(
+        &self,
+        engine: &Engine,
+        library: &Library,
+        workflow: &Workflow,
+    ) -> Result<(), StartError> {
+        let looking = async {
+            let named = types_of(library, Some(workflow));
+            let ready = tokio::time::timeout(TIME_TO_VALIDATE, engine.ready_types(&named)).await;
+            ready.map_or_else(
+                |_| Vec::new(),
+                |ready| validate::before_run(library, workflow, self.tools(&ReadyTypes::of(ready))),
+            )
+        };
+        let mistakes = looking.instrument(spans::validation(&workflow.name.value)).await;
+        if mistakes.is_empty() { Ok(()) } else { Err(StartError::Problems(mistakes)) }
     }
 
     /// What validation looks things up in.

@@ -1,6 +1,6 @@
 //! Which definition a name means.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
@@ -62,22 +62,51 @@ fn unknown(all: &[Arc<Definition>], name: &str) -> Problem {
     Problem::error(Code::UNKNOWN_NAME, name.to_owned(), format!("unknown definition `{name}`")).advise(advice)
 }
 
+/// Of each name and identifier, the definitions of the place that comes first.
+pub(super) struct First<'a> {
+    by_name: HashMap<&'a str, Vec<&'a Arc<Definition>>>,
+    by_id: HashMap<&'a str, Vec<&'a Arc<Definition>>>,
+}
+
+impl<'a> First<'a> {
+    pub(super) fn of(all: &'a [Arc<Definition>]) -> Self {
+        let by = |word: fn(&Definition) -> &str| {
+            let mut first: HashMap<&'a str, Vec<&'a Arc<Definition>>> = HashMap::new();
+            for definition in all {
+                let with = first.entry(word(definition)).or_default();
+                match with.first().map(|known| known.place.cmp(&definition.place)) {
+                    Some(Ordering::Less) => {}
+                    Some(Ordering::Greater) => *with = vec![definition],
+                    Some(Ordering::Equal) | None => with.push(definition),
+                }
+            }
+            first
+        };
+        Self { by_name: by(|known| &known.name.value), by_id: by(|known| &known.id) }
+    }
+
+    /// True if its name means this one.
+    pub(super) fn is_alone_by_name(&self, definition: &Arc<Definition>) -> bool {
+        let with = self.by_name.get(definition.name.value.as_str()).map(Vec::as_slice).unwrap_or_default();
+        matches!(with, [one] if Arc::ptr_eq(one, definition))
+    }
+}
+
 /// What is to be told of those of one place that share a name or an identifier. It is no error before somebody asks for
 /// them: the order of files differs between machines, so none of them is taken for the one that is meant.
 pub(super) fn twins(all: &[Arc<Definition>]) -> Vec<Problem> {
+    let first = First::of(all);
     let mut problems = Vec::new();
     for definition in all {
-        let with_name = first_place(all, |known| known.name.value == definition.name.value);
-        let with_id = first_place(all, |known| known.id == definition.id);
-        let is_one_of = |several: &[&Arc<Definition>]| {
-            several.len() > 1 && several.iter().any(|known| Arc::ptr_eq(known, definition))
+        let shared = |with: Option<&Vec<&Arc<Definition>>>| {
+            let several = with.filter(|several| several.len() > 1)?;
+            several.iter().any(|known| Arc::ptr_eq(known, definition)).then(|| files(several))
         };
-        let (message, hint) = if is_one_of(&with_name) {
-            let name = &definition.name.value;
-            (format!("the name `{name}` belongs to {}: it cannot be used", files(&with_name)), "name")
-        } else if is_one_of(&with_id) {
-            let id = &definition.id;
-            (format!("the identifier `{id}` belongs to {}: they share their data", files(&with_id)), "id")
+        let (name, id) = (&definition.name.value, &definition.id);
+        let (message, hint) = if let Some(files) = shared(first.by_name.get(name.as_str())) {
+            (format!("the name `{name}` belongs to {files}: it cannot be used"), "name")
+        } else if let Some(files) = shared(first.by_id.get(id.as_str())) {
+            (format!("the identifier `{id}` belongs to {files}: they share their data"), "id")
         } else {
             continue;
         };

@@ -6,24 +6,19 @@ use std::{
 };
 
 use mangrove_domain::{
-    definition::{self, Definition, Place},
+    definition::{Definition, Place},
     digest::Digest,
-    document::Document,
-    form::Parsed,
-    ports::{DefinitionText, Documents, FilesError, RepositoryFiles},
-    problem::{Code, Problem, Severity},
+    problem::{Problem, Severity},
     source::Origin,
     type_name::TypeName,
-    workflow::{self, Target, Task, Workflow, WorkflowFile, WorkflowFiles},
+    workflow::{Target, Task, Workflow},
 };
 
 use super::{
     definitions,
-    files::{BrokenFile, is_named_so, no_workflow, text_at},
-    named::{first_before, is_in, repeated, shared},
+    files::BrokenFile,
+    named::{first_before, is_in, repeated},
 };
-
-const ENDINGS: [&str; 2] = [".yaml", ".yml"];
 
 /// Where a repository keeps them, relative to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +50,19 @@ impl Default for Layout {
     }
 }
 
+impl Layout {
+    /// Where definitions lie, in the order of their precedence.
+    pub(super) fn definition_places(&self) -> Vec<(&str, Place)> {
+        let further = self.further_definitions.iter().map(|(directory, place)| (directory.as_str(), *place));
+        [(self.definitions.as_str(), Place::Written)].into_iter().chain(further).collect()
+    }
+
+    /// True for what lies where earlier versions kept workflows.
+    pub(super) fn is_earlier(&self, path: &str) -> bool {
+        path.strip_prefix(&self.earlier_workflows).is_some_and(|below| below.starts_with('/'))
+    }
+}
+
 /// Everything that could be read, and what could not.
 #[derive(Debug, Default)]
 pub struct Library {
@@ -68,207 +76,22 @@ pub struct Library {
     pub broken_definitions: Vec<BrokenFile>,
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
-    digests: HashMap<String, Digest>,
+    pub(super) digests: HashMap<String, Digest>,
     /// Where its definitions lie.
-    definition_directories: Vec<String>,
+    pub(super) definition_directories: Vec<String>,
     /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
-    foreign: HashSet<String>,
+    pub(super) foreign: HashSet<String>,
     /// Why files that lie beside workflows are none. Nobody is told, unless one was a workflow before.
-    other_files: HashMap<String, Problem>,
+    pub(super) other_files: HashMap<String, Problem>,
     /// Roots that could not be looked into, and files that could not be read.
-    unobservable: HashSet<String>,
+    pub(super) unobservable: HashSet<String>,
 }
 
 impl Library {
-    /// Reads all definitions and workflows of the repository, and adds the workflows of other roots. A
-    /// file that cannot be read is a problem of that file alone.
-    ///
-    /// # Errors
-    /// [`FilesError`] if nothing can be listed. A directory that cannot be is a problem.
-    pub async fn load(
-        files: &dyn RepositoryFiles,
-        documents: &dyn Documents,
-        layout: &Layout,
-        external: WorkflowFiles,
-    ) -> Result<Self, FilesError> {
-        let mut library = Self::default();
-        library.load_definitions(files, documents, layout).await?;
-        library.load_workflows(files, documents, layout).await?;
-        library.add_external(documents, external);
-        let twins: Vec<Problem> = shared(&library.workflows).collect();
-        library.problems.extend(twins);
-        library.settle_definitions();
-        Ok(library)
-    }
-
-    /// Reads the definitions alone.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub async fn load_only_definitions(
-        files: &dyn RepositoryFiles,
-        documents: &dyn Documents,
-        layout: &Layout,
-    ) -> Result<Self, FilesError> {
-        let mut library = Self::default();
-        library.load_definitions(files, documents, layout).await?;
-        library.settle_definitions();
-        Ok(library)
-    }
-
-    async fn load_definitions(
-        &mut self,
-        files: &dyn RepositoryFiles,
-        documents: &dyn Documents,
-        layout: &Layout,
-    ) -> Result<(), FilesError> {
-        let mut places = vec![(layout.definitions.as_str(), Place::Written)];
-        places.extend(layout.further_definitions.iter().map(|(directory, place)| (directory.as_str(), *place)));
-        let directories: Vec<&str> = places.iter().map(|(directory, _)| *directory).collect();
-        // All at once, so that a link from one of them to another is one file.
-        let list = files.list(&directories, &ENDINGS).await?;
-        self.problems.extend(list.problems);
-        for path in list.paths {
-            let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
-            let found = places.iter().find_map(|(directory, place)| Some((below(directory)?, *place)));
-            let (below, place) = found.unwrap_or((&path, Place::Written));
-            let path_type = below.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-            let Some(text) = self.text_of(files, &path).await else { continue };
-            let parse = |document: &Document| definition::parse(document, path_type.as_deref());
-            match self.parse(documents, &path, &text, parse) {
-                Some(definition) => self.definitions.push(Arc::new(Definition { place, ..definition })),
-                None => self.broken_definitions.push(BrokenFile::new(documents, &path, &text, Origin::Local)),
-            }
-        }
-        self.definition_directories = directories.into_iter().map(str::to_owned).collect();
-        Ok(())
-    }
-
-    /// Adds definitions that were made for steps and commands.
-    pub fn add_automatic(&mut self, documents: &dyn Documents, texts: Vec<DefinitionText>) {
-        for DefinitionText { file, text } in texts {
-            let parse = |document: &Document| definition::parse(document, None);
-            match self.parse(documents, &file, &text, parse) {
-                Some(definition) => {
-                    self.definitions.push(Arc::new(Definition { place: Place::Automatic, ..definition }));
-                }
-                None => self.broken_definitions.push(BrokenFile::new(documents, &file, &text, Origin::Local)),
-            }
-            self.definition_directories.push(file);
-        }
-        self.settle_definitions();
-    }
-
-    /// Says which of several definitions counts.
-    fn settle_definitions(&mut self) {
-        self.definitions = definitions::without_older_copies(std::mem::take(&mut self.definitions));
-        let kept: HashSet<&str> = self.definitions.iter().map(|definition| definition.file.as_str()).collect();
-        let is_twin =
-            |problem: &Problem| problem.code == Code::AMBIGUOUS_NAME && kept.contains(problem.subject.as_str());
-        self.problems.retain(|problem| !is_twin(problem));
-        self.problems.extend(definitions::twins(&self.definitions));
-    }
-
-    async fn load_workflows(
-        &mut self,
-        files: &dyn RepositoryFiles,
-        documents: &dyn Documents,
-        layout: &Layout,
-    ) -> Result<(), FilesError> {
-        let below = |directory: &str, path: &str| -> Option<String> {
-            path.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned)
-        };
-        // All at once, so that a link from one of them to another is one file.
-        let directories = [layout.workflows.as_str(), &layout.further_workflows, &layout.earlier_workflows];
-        let list = files.list(&directories, &ENDINGS).await?;
-        // What lies deeper is data, whether it can be read or not.
-        let counts = |subject: &str| subject == layout.workflows || subject.starts_with(&layout.further_workflows);
-        self.problems.extend(list.problems.into_iter().filter(|problem| counts(&problem.subject)));
-        let is_flat = |path: &&String| below(&layout.workflows, path).is_some_and(|below| !below.contains('/'));
-        for path in list.paths.iter().filter(is_flat) {
-            let Some(text) = self.text_of(files, path).await else { continue };
-            match no_workflow(documents, path, &text).filter(|_| !is_named_so(path)) {
-                None => self.add_workflow(documents, path, &text, Origin::Local),
-                Some(reason) => {
-                    self.other_files.insert(path.clone(), reason);
-                }
-            }
-        }
-        for path in list.paths.iter().filter(|path| below(&layout.further_workflows, path).is_some()) {
-            if let Some(text) = self.text_of(files, path).await {
-                self.add_workflow(documents, path, &text, Origin::Local);
-            }
-        }
-        let is_earlier = |path: &&String| below(&layout.earlier_workflows, path).is_some() && is_named_so(path);
-        for path in list.paths.iter().filter(is_earlier) {
-            let Some(text) = self.text_of(files, path).await else { continue };
-            let id = documents.parse(path, &text).ok().and_then(|document| text_at(&document, "id"));
-            if !self.workflows.iter().any(|known| Some(&known.id) == id.as_ref()) {
-                self.add_workflow(documents, path, &text, Origin::Local);
-            }
-        }
-        Ok(())
-    }
-
-    fn add_workflow(&mut self, documents: &dyn Documents, path: &str, text: &str, origin: Origin) {
-        if let Some(workflow) = self.parse(documents, path, text, workflow::parse) {
-            self.workflows.push(Arc::new(Workflow { origin, ..workflow }));
-            return;
-        }
-        self.broken_workflows.push(BrokenFile::new(documents, path, text, origin));
-    }
-
-    async fn text_of(&mut self, files: &dyn RepositoryFiles, path: &str) -> Option<String> {
-        match files.read(path).await {
-            Ok(text) => text,
-            Err(error) => {
-                let message = format!("cannot be read: {}", error.fault);
-                self.problems.push(Problem::error(error.fault.code, path.to_owned(), message));
-                None
-            }
-        }
-    }
-
-    /// Adds workflows of other roots.
-    fn add_external(&mut self, documents: &dyn Documents, external: WorkflowFiles) {
-        self.unobservable.extend(external.problems.iter().map(|problem| problem.subject.clone()));
-        self.foreign.extend(self.unobservable.iter().cloned());
-        self.problems.extend(external.problems);
-        for WorkflowFile { source, origin, text } in external.files {
-            let path = source.to_string();
-            self.add_workflow(documents, &path, &text, origin);
-            self.foreign.insert(path);
-        }
-    }
-
-    fn parse<T>(
-        &mut self,
-        documents: &dyn Documents,
-        path: &str,
-        text: &str,
-        parse: impl Fn(&Document) -> Parsed<T>,
-    ) -> Option<T> {
-        match documents.parse(path, text) {
-            Ok(document) => {
-                self.digests.insert(path.to_owned(), Digest::of(text.as_bytes()));
-                let parsed = parse(&document);
-                self.problems.extend(parsed.problems);
-                parsed.value
-            }
-            Err(error) => {
-                self.problems
-                    .push(Problem::error(Code::MALFORMED_DOCUMENT, path.to_owned(), error.message).at(error.position));
-                None
-            }
-        }
-    }
-
     /// The definitions that can be used by their name.
     pub fn usable_definitions(&self) -> impl Iterator<Item = &Arc<Definition>> {
-        let is_found = |known: &Definition| {
-            definitions::find(&self.definitions, &known.name.value).is_ok_and(|found| found.file == known.file)
-        };
-        self.definitions.iter().filter(move |definition| is_found(definition.as_ref()))
+        let first = definitions::First::of(&self.definitions);
+        self.definitions.iter().filter(move |definition| first.is_alone_by_name(definition))
     }
 
     /// The workflows that can be run: their name and identifier are their own, and none comes before them.

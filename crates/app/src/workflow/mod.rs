@@ -1,5 +1,6 @@
 //! Definitions and workflows of a repository: loading, validating, running (`design/workflows.md`).
 
+mod assembly;
 pub mod catalogue;
 mod definitions;
 pub mod events;
@@ -9,6 +10,10 @@ pub mod known;
 pub mod library;
 mod lookup;
 mod named;
+mod part;
+mod parts;
+mod read_file;
+mod reading;
 pub mod routes;
 pub mod run;
 pub mod triggers;
@@ -19,6 +24,8 @@ pub use events::{Observer, RunChange, RunEvent, Silent, replay};
 pub use files::BrokenFile;
 pub use known::CatalogTypes;
 pub use library::Library;
+pub use parts::Files;
+pub use reading::LibraryReader;
 pub use routes::LibraryWebhooks;
 pub use run::{Engine, Limits, NotRecorded, RecordedRun, Resumption, RunOptions, RunRequest, StartError};
 pub use triggers::{LibrarySchedules, Scheduled};

@@ -329,10 +329,18 @@ impl Composition {
                 library::Layout::default().definitions,
                 &self.settings.state_directory,
             )),
-            files: Arc::new(DiskFiles::new(&self.settings.repository)),
+            files: Arc::new(self.files()),
             documents: Arc::clone(&self.documents),
             expressions: Arc::new(CelExpressions),
             schemas: Arc::new(JsonSchemas),
+        }
+    }
+
+    fn files(&self) -> DiskFiles {
+        let files = DiskFiles::new(&self.settings.repository);
+        match self.settings.access {
+            Access::ReadWrite => files.probing_in(&self.settings.state_directory),
+            Access::ReadOnly | Access::Examine => files,
         }
     }
 

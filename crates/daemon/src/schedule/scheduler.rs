@@ -83,6 +83,8 @@ impl Scheduler {
         let schedules = library.scheduled.iter().map(Schedule::from).collect();
         let fault_of = |schedule: &Schedule| library.fault_of(&schedule.file, schedule.origin).cloned();
         let changes = self.replace(schedules, fault_of, last, now);
+        let entries = self.entries.values().map(|entry| &entry.schedule);
+        let known: HashMap<&str, &Arc<str>> = entries.map(|known| (known.name.as_str(), &known.workflow)).collect();
         for change in &changes {
             let (name, what) = match change {
                 SchedulerChange::Added(name) => (name, What::Added),
@@ -90,8 +92,8 @@ impl Scheduler {
                 SchedulerChange::Removed(name) => (name, What::Removed),
                 SchedulerChange::Kept { name, problem } => (name, What::Broken(problem.clone())),
             };
-            let known = self.entries.values().find(|entry| entry.schedule.name == *name);
-            let workflow = known.map_or_else(|| name.as_str().into(), |entry| Arc::clone(&entry.schedule.workflow));
+            let workflow =
+                known.get(name.as_str()).map_or_else(|| name.as_str().into(), |workflow| Arc::clone(workflow));
             self.happened.push(Happening { workflow, name: name.clone(), due: None, what });
         }
         changes

@@ -96,7 +96,7 @@ pub(crate) async fn show(visitor: Visitor, InPath(id): InPath<String>) -> Result
     let workflow = library.as_ref().and_then(|library| library.workflow(&run.name).ok());
     let graph = Graph::of_run(&run, workflow.map(AsRef::as_ref));
     let has_changed = workflow.is_some_and(|workflow| has_changed(workflow, &run));
-    let written = written::of_run(service, &run, library.as_ref()).await;
+    let written = written::of_run(service, &run, library.as_deref()).await;
     let mut reports = written::of_reports(service, &run).await;
     reports.extend(written::reports(&written));
     let jobs = run.jobs.iter().zip(written).enumerate();

@@ -77,7 +77,7 @@ pub use process_usage::{PoolUsage, ProcessUsage, Usage};
 pub use programs::{Programs, TransferListener};
 pub use progress::{AttemptTimes, Event, Phase, Progress};
 pub use pulled_extensions::{LockfileText, Placement, PulledExtensions, PulledFiles, Removal, Update, UpdateError};
-pub use repository_files::{FileList, FilesError, RepositoryFiles};
+pub use repository_files::{FileList, FileReading, FileStamp, FilesError, KnownFile, RepositoryFiles};
 pub use run_store::{RunError as RunStoreError, RunFilter, RunPlace, RunStore};
 pub use schedule_leases::{LeaseError, ScheduleClaim, ScheduleLeases};
 pub use schema_validator::{SchemaError, SchemaValidator};

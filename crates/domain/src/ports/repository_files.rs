@@ -19,6 +19,12 @@ pub trait RepositoryFiles: Send + Sync {
 
     /// The text of a file; `None` if it is not there.
     async fn read(&self, path: &str) -> Result<Option<String>, FilesError>;
+
+    /// Reads those of these files that are not as they were. The answers are in the order of the files.
+    async fn read_changed(&self, files: Vec<KnownFile>) -> Vec<FileReading>;
+
+    /// True if the same request would give this list again; false if that is not certain.
+    async fn is_listed_so(&self, list: &FileList) -> bool;
 }
 
 /// What was found in some directories.
@@ -28,6 +34,40 @@ pub struct FileList {
     pub paths: Vec<String>,
     /// Why it may not be all of them.
     pub problems: Vec<Problem>,
+    /// The directories that were listed or are missing, each with its stamp; `None` if they do not tell whether the list
+    /// still holds.
+    pub rests_on: Option<Vec<(String, FileStamp)>>,
+}
+
+/// By what an adapter knows the state of a file or directory again. It means nothing to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileStamp(pub [u64; 5]);
+
+/// A file of which something may be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Its path.
+    pub path: String,
+    /// The stamp that it had when it was read last.
+    pub stamp: Option<FileStamp>,
+}
+
+/// What reading a file gave.
+#[derive(Debug)]
+pub enum FileReading {
+    /// It is as it was when it had its stamp; it was not opened.
+    Unchanged,
+    /// It was read.
+    Text {
+        /// Its text.
+        text: String,
+        /// By what it is known again; `None` as long as it may be written without another stamp.
+        stamp: Option<FileStamp>,
+    },
+    /// It is not there.
+    Absent,
+    /// It cannot be read.
+    Failed(FilesError),
 }
 
 /// A file or directory cannot be read.

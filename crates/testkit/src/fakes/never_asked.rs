@@ -8,9 +8,9 @@ use mangrove_domain::{
     document::Document,
     json::Json,
     ports::{
-        DocumentError, Documents, ExpressionError, Expressions, FileList, FilesError, ParsedExpression,
-        RepositoryFiles, SchemaError, SchemaValidator, Shell, ShellCommand, ShellEnd, ShellListener, Vault, VaultError,
-        VaultProviders,
+        DocumentError, Documents, ExpressionError, Expressions, FileList, FileReading, FilesError, KnownFile,
+        ParsedExpression, RepositoryFiles, SchemaError, SchemaValidator, Shell, ShellCommand, ShellEnd, ShellListener,
+        Vault, VaultError, VaultProviders,
     },
     vault::VaultConfiguration,
 };
@@ -45,6 +45,14 @@ impl RepositoryFiles for NeverAsked {
 
     async fn read(&self, path: &str) -> Result<Option<String>, FilesError> {
         panic!("no file should be read: {path}")
+    }
+
+    async fn read_changed(&self, files: Vec<KnownFile>) -> Vec<FileReading> {
+        panic!("no file should be read: {files:?}")
+    }
+
+    async fn is_listed_so(&self, list: &FileList) -> bool {
+        panic!("no directory should be listed: {list:?}")
     }
 }
 

@@ -115,7 +115,7 @@ impl Service {
     /// [`RunError`]; nothing ran.
     pub async fn resume_run(&self, resume: ResumeRun) -> Result<StartedRun, RunError> {
         let engine = self.engine()?;
-        let library = Arc::new(self.library().await?);
+        let library = self.library().await?;
         let ResumeRun { workflow, run, from, inputs, options } = resume;
         let workflow = Arc::clone(library.workflow(&workflow).map_err(|problem| unknown(&library, problem))?);
         let name = workflow.name.value.clone();

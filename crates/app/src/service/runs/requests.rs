@@ -10,14 +10,12 @@ use mangrove_domain::{
     vault,
     workflow::Workflow,
 };
-use tracing::Instrument as _;
 
 use super::{active::Start, handle::RunHandle, live::RunEvents};
 use crate::{
     method::{Services, definitions::Definitions},
     secrets::{Environment, HiddenInputs},
     service::{base::Service, error::ServiceError},
-    spans,
     workflow::{
         inputs,
         library::Library,
@@ -109,17 +107,13 @@ impl Service {
     /// [`RunError`]; nothing ran.
     pub async fn start_run(&self, start: StartRun) -> Result<StartedRun, RunError> {
         let engine = self.engine()?;
-        let library = Arc::new(self.library().await?);
+        let library = self.library().await?;
         let StartRun { what, inputs, trigger, options } = start;
         let file = file_of(&library, &what)?;
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
-                let span = spans::validation(&workflow.name.value);
-                let mistakes = self.mistakes(&engine, &library, &workflow).instrument(span).await;
-                if !mistakes.is_empty() {
-                    return Err(StartError::Problems(mistakes).into());
-                }
+                self.refuse_mistakes(&engine, &library, &workflow).await?;
                 RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
             }
             Runnable::Method { definition, method } => {

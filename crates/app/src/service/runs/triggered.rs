@@ -48,11 +48,12 @@ impl Service {
     /// request, unless the trigger says otherwise.
     ///
     /// # Errors
-    /// [`RunError`]; nothing ran. An expression without a value is one.
+    /// [`RunError`]; nothing ran. An expression without a value is one, and what is known to be wrong before the run.
     pub async fn start_triggered(&self, start: StartTriggered) -> Result<StartedRun, RunError> {
         let engine = self.engine()?;
-        let library = Arc::new(self.library().await?);
+        let library = self.library().await?;
         let InForce { workflow, file_problem } = self.in_force(&library, &start)?;
+        self.refuse_mistakes(&engine, &library, &workflow).await?;
         let StartTriggered { trigger, webhook, .. } = start;
         let environment = self.expression_environment();
         let inputs = self.trigger_inputs(&workflow, webhook, &environment, self.vaults()?).await?;

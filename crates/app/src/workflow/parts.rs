@@ -1,0 +1,139 @@
+//! The files that a library is made of: those of the repository, of other roots, and those that the program wrote.
+
+use std::sync::Arc;
+
+use mangrove_domain::{
+    definition::{Definition, Place},
+    digest::Digest,
+    ports::{DefinitionText, Documents, FileList, FilesError, RepositoryFiles},
+    problem::Problem,
+    source::Origin,
+    workflow::{Workflow, WorkflowFile, WorkflowFiles},
+};
+
+use super::{
+    files::is_named_so,
+    library::Layout,
+    part::{Part, Request},
+    read_file::{Folder, ReadFile},
+};
+
+/// Where files come from.
+#[derive(Clone, Copy)]
+pub struct Files<'a> {
+    /// Those of the repository.
+    pub files: &'a dyn RepositoryFiles,
+    /// Parses them.
+    pub documents: &'a dyn Documents,
+}
+
+/// Everything that a library is made of.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) definitions: Part<Definition>,
+    pub(super) workflows: Part<Workflow>,
+    /// Workflows of other roots.
+    pub(super) external: Vec<Arc<ReadFile<Workflow>>>,
+    pub(super) external_problems: Vec<Problem>,
+    /// Definitions that were made for steps and commands.
+    pub(super) automatic: Vec<Arc<ReadFile<Definition>>>,
+}
+
+impl Parts {
+    pub(super) async fn read(&self, from: Files<'_>, layout: &Layout) -> Result<Self, FilesError> {
+        let definitions = self.read_definitions(from, layout).await?;
+        let workflows = self.read_workflows(from, layout).await?;
+        Ok(Self { definitions, workflows, ..Self::default() })
+    }
+
+    pub(super) async fn read_definitions(
+        &self,
+        from: Files<'_>,
+        layout: &Layout,
+    ) -> Result<Part<Definition>, FilesError> {
+        let places = layout.definition_places();
+        let directories: Vec<&str> = places.iter().map(|(directory, _)| *directory).collect();
+        let parse = |path: &str, text: &str| {
+            let found = places.iter().find_map(|(directory, place)| Some((below(directory, path)?, *place)));
+            let (below, place) = found.unwrap_or((path, Place::Written));
+            let path_type = below.rsplit_once('/').map(|(folder, _)| folder);
+            ReadFile::definition(from.documents, path, text, place, path_type)
+        };
+        let choose = |list: &FileList| list.paths.clone();
+        let request = Request { files: from.files, directories: &directories, choose: &choose, parse: &parse };
+        self.definitions.read(request).await
+    }
+
+    async fn read_workflows(&self, from: Files<'_>, layout: &Layout) -> Result<Part<Workflow>, FilesError> {
+        let directories = [layout.workflows.as_str(), &layout.further_workflows, &layout.earlier_workflows];
+        // What lies deeper is data, whether it can be read or not.
+        let is_flat = |path: &str| below(&layout.workflows, path).is_some_and(|below| !below.contains('/'));
+        let choose = |list: &FileList| {
+            let of = |counts: &dyn Fn(&str) -> bool| -> Vec<String> {
+                list.paths.iter().filter(|path| counts(path)).cloned().collect()
+            };
+            let further = |path: &str| below(&layout.further_workflows, path).is_some();
+            let earlier = |path: &str| layout.is_earlier(path) && is_named_so(path);
+            [of(&is_flat), of(&further), of(&earlier)].concat()
+        };
+        let parse = |path: &str, text: &str| {
+            let folder = if is_flat(path) { Folder::Mixed } else { Folder::Workflows };
+            ReadFile::workflow(from.documents, path, text, Origin::Local, folder)
+        };
+        let request = Request { files: from.files, directories: &directories, choose: &choose, parse: &parse };
+        self.workflows.read(request).await
+    }
+
+    pub(super) fn with_external(mut self, documents: &dyn Documents, external: WorkflowFiles, before: &Self) -> Self {
+        self.external_problems = external.problems;
+        let read = |WorkflowFile { source, origin, text }| {
+            let file = source.to_string();
+            let is_same = |content: Origin| content == origin;
+            known(&before.external, &file, &text, |read| read.origin().is_none_or(is_same))
+                .unwrap_or_else(|| Arc::new(ReadFile::workflow(documents, &file, &text, origin, Folder::Workflows)))
+        };
+        self.external = external.files.into_iter().map(read).collect();
+        self
+    }
+
+    pub(super) fn with_automatic(
+        mut self,
+        documents: &dyn Documents,
+        automatic: Vec<DefinitionText>,
+        before: &Self,
+    ) -> Self {
+        let read = |DefinitionText { file, text }| {
+            let parse = || ReadFile::definition(documents, &file, &text, Place::Automatic, None);
+            known(&before.automatic, &file, &text, |_| true).unwrap_or_else(|| Arc::new(parse()))
+        };
+        self.automatic = automatic.into_iter().map(read).collect();
+        self
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.definitions.is_same(&other.definitions)
+            && self.workflows.is_same(&other.workflows)
+            && self.external_problems == other.external_problems
+            && is_same(&self.external, &other.external)
+            && is_same(&self.automatic, &other.automatic)
+    }
+}
+
+/// What was read of a file that had this text before.
+fn known<T>(
+    before: &[Arc<ReadFile<T>>],
+    file: &str,
+    text: &str,
+    fits: impl Fn(&ReadFile<T>) -> bool,
+) -> Option<Arc<ReadFile<T>>> {
+    let known = before.iter().find(|known| known.file == file)?;
+    (known.digest == Digest::of(text.as_bytes()) && fits(known)).then(|| Arc::clone(known))
+}
+
+fn is_same<T>(some: &[Arc<ReadFile<T>>], others: &[Arc<ReadFile<T>>]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+fn below<'a>(directory: &str, path: &'a str) -> Option<&'a str> {
+    path.strip_prefix(directory)?.strip_prefix('/')
+}
