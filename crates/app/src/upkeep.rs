@@ -1,12 +1,17 @@
 //! Upkeep of the bundle store: taking away what no row needs any more.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
     bundle::{self, BundleRef, Presence},
     claims,
     description::Description,
+    digest::Digest,
+    fingerprint::Part,
     observation::{DiskView, Entry, RootAccess, RootView},
     ports::{Catalog, CatalogError, Change, Commit, ObserveRequest, SHORTEST_GRACE, SweepOutcome, SweepRequest, Write},
     problem::{Code, Problem},
@@ -34,6 +39,8 @@ pub struct SourceInventory {
     sources: BTreeSet<SourceId>,
     /// The files that lock packages of theirs, beside those of the repository itself.
     pub locks: BTreeSet<PathBuf>,
+    /// The specifiers of packages that they import.
+    pub specifiers: BTreeSet<String>,
     /// What of the repository cannot be looked into now, in words; `None` if everything can.
     pub unobservable: Option<String>,
 }
@@ -46,15 +53,20 @@ impl SourceInventory {
     pub async fn take(scanner: &Scanner) -> Result<Self, scan::Error> {
         let request = ObserveRequest { kinds: scanner.loaders().layouts(), ..ObserveRequest::default() };
         let survey = scanner.ports().tree.survey(&request).await.map_err(scan::Error::Observe)?;
-        let locks = survey.entries.into_iter().filter_map(|entry| entry.lock).collect();
-        Ok(Self { locks, ..Self::of(&survey.disk) })
+        let (mut locks, mut specifiers) = (BTreeSet::new(), BTreeSet::new());
+        for entry in survey.entries {
+            locks.extend(entry.lock);
+            specifiers.extend(entry.specifiers);
+        }
+        Ok(Self { locks, specifiers, ..Self::of(&survey.disk) })
     }
 
-    /// What a look that was taken for something else says, without the locks.
+    /// What a look that was taken for something else says, without locks and specifiers.
     pub(crate) fn of(disk: &DiskView) -> Self {
         Self {
             sources: disk.observations.iter().map(|seen| seen.source.clone()).collect(),
             locks: BTreeSet::new(),
+            specifiers: BTreeSet::new(),
             unobservable: unobservable(disk),
         }
     }
@@ -106,6 +118,20 @@ pub async fn sweep(scanner: &Scanner, look: &SourceInventory, is_dry_run: bool) 
     };
     let swept = ports.store.sweep(&request).await;
     swept.map(Sweep::Done).map_err(|source| scan::Error::Store { doing: "sweeping", source })
+}
+
+/// The packages, as `name@version`, of which bundles in use and latest attempts were made.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn packages_in_use(scanner: &Scanner) -> Result<BTreeSet<String>, scan::Error> {
+    let view = scanner.ports().catalog.snapshot().await.map_err(scan::Error::reading_catalog)?;
+    let parts = view.rows.iter().flat_map(|row| row.built.iter().chain(&row.attempted)).map(|inputs| &inputs.packages);
+    // Many sources have one set of packages.
+    let distinct: BTreeMap<Digest, &Part> = parts.map(|part| (part.digest(), part)).collect();
+    // What cannot be decoded is damaged, and then nothing is removed for other reasons.
+    let lines = distinct.into_values().flat_map(|part| part.lines().unwrap_or_default());
+    Ok(lines.map(|line| line.key).collect())
 }
 
 fn never_scanned(first: &SourceId, others: usize) -> Problem {

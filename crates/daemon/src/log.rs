@@ -92,6 +92,7 @@ pub(crate) fn upkeep(upkeep: &Upkeep, duration: Duration) {
     tracing::info!(
         bundles = pruned.bundles.files,
         packages = pruned.packages.files,
+        requirements = pruned.requirements,
         leftovers = pruned.leftovers,
         runs,
         logs,

@@ -21,6 +21,15 @@ impl Amount {
     }
 }
 
+/// What was removed from a cache of packages and its lock, or in a dry run would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrunedPackages {
+    /// Files of packages that no lock names.
+    pub files: Amount,
+    /// Requirements that left the lock of the state directory, because no source has them any more.
+    pub requirements: u64,
+}
+
 /// What a cache of packages holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackageUsage {

@@ -240,6 +240,7 @@ impl PackageFetcher {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         #[expect(clippy::disallowed_methods, reason = "how long an answer is kept in memory")]
         let received = Instant::now();
+        memory.retain(|_, (at, _)| at.elapsed() < FRESH_FOR);
         memory.insert(name.to_owned(), (received, Arc::clone(&packument)));
         Ok(packument)
     }

@@ -5,15 +5,16 @@
 //! again silently would change what runs.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use mangrove_domain::{failure::Fault, problem::Code};
+use mangrove_domain::{failure::Fault, ports::RequiredPackages, problem::Code};
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
@@ -39,6 +40,31 @@ pub struct Lock {
     /// The file whose operating system lock guards changes; it dies with its process (fault 39).
     guard: PathBuf,
     seen: Mutex<Option<(Option<Stamp>, Arc<Trees>)>>,
+}
+
+/// What keeps requirements in a lock.
+#[derive(Debug, Default)]
+pub struct Need {
+    requirements: BTreeSet<String>,
+    packages: BTreeSet<String>,
+}
+
+impl Need {
+    /// The need of sources with these imports, and of bundles that were made of these packages.
+    #[must_use]
+    pub fn of(required: &RequiredPackages) -> Self {
+        let requirements = required.specifiers.iter().filter_map(|specifier| match specifier.parse() {
+            Ok(Specifier::Npm { requirement, .. }) => Some(requirement.to_string()),
+            Ok(Specifier::Builtin | Specifier::Unsupported) | Err(_) => None,
+        });
+        Self { requirements: requirements.collect(), packages: required.packages.clone() }
+    }
+
+    /// True if a requirement that is locked to this tree is needed.
+    #[must_use]
+    pub fn has(&self, requirement: &str, tree: &Tree) -> bool {
+        self.requirements.contains(requirement) || self.packages.contains(&tree.root.to_string())
+    }
 }
 
 /// Tells one state of a file from another.
@@ -229,6 +255,42 @@ impl Lock {
         self.write(&trees)?;
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
+    }
+
+    /// Takes out the requirements that nobody needs, unless the file was written within `grace`. Gives how many those are; a
+    /// dry run leaves them. Waits for other processes that change the file.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn prune(&self, need: &Need, grace: Duration, is_dry_run: bool) -> Result<u64, Error> {
+        // Without a file there is nothing to wait for.
+        if self.is_recent(grace)? || self.trees()?.iter().all(|(key, tree)| need.has(key, tree)) {
+            return Ok(0);
+        }
+        if is_dry_run {
+            return Ok(self.trees()?.iter().filter(|(key, tree)| !need.has(key, tree)).count() as u64);
+        }
+        let _guard = self.guard()?;
+        let mut trees = self.read()?;
+        let before = trees.len();
+        if !self.is_recent(grace)? {
+            trees.retain(|key, tree| need.has(key, tree));
+        }
+        let removed = before - trees.len();
+        if removed > 0 {
+            self.write(&trees)?;
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        Ok(removed as u64)
+    }
+
+    /// True if the file was written within this time, or its age is not known.
+    fn is_recent(&self, grace: Duration) -> Result<bool, Error> {
+        match fs::metadata(&self.path).and_then(|found| found.modified()) {
+            Ok(modified) => Ok(modified.elapsed().map_or(true, |age| age < grace)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(Error::Read { path: self.path.clone(), source }),
+        }
     }
 
     /// Sets a damaged file aside, so that what it locked is resolved again; the name that it has then. One that can be

@@ -4,20 +4,21 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    sync::Arc,
+    time::SystemTime,
 };
 
 use mangrove_domain::{
-    cache::{Amount, PackageUsage},
-    digest::Digest,
+    cache::{Amount, PackageUsage, PrunedPackages},
     failure::Fault,
+    ports::PruneRequest,
 };
 use mangrove_fs::{
     directory::{self, Directory},
     faults::{Operation, io_fault},
 };
 
-use super::{NpmPackages, fetch::blocking, specifier::PackageId, tree::Tree, unit};
+use super::{NpmPackages, fetch::blocking, lock::Need, specifier::PackageId, tree::Tree, unit};
 
 /// One file of the cache.
 struct Cached {
@@ -61,26 +62,32 @@ impl NpmPackages {
         .await
     }
 
-    /// Removes what no lock names: archives and metadata that neither `mangrove.lock`, nor the lock of the state
-    /// directory, nor one of these `deno.lock` files names, and records of units whose vendor bundle is not among
-    /// `stored`. What was written within `grace` stays, since it may be fetched and not locked yet. A dry run tells
-    /// the same and removes nothing.
+    /// Takes out of the lock of the state directory what no source requires. Then removes what no lock names: archives and
+    /// metadata that neither `mangrove.lock`, nor the lock of the state directory, nor one of the `deno.lock` files names, and
+    /// records of units whose vendor bundle is not stored. What was written within the period of grace stays. A dry run
+    /// tells the same and removes nothing.
     ///
     /// # Errors
     /// A lock that cannot be read, since it might name anything; a file that cannot be removed.
-    pub async fn prune(
-        &self,
-        deno_locks: &BTreeSet<PathBuf>,
-        stored: BTreeSet<Digest>,
-        grace: Duration,
-        is_dry_run: bool,
-    ) -> Result<Amount, Fault> {
+    pub async fn prune(&self, request: &PruneRequest) -> Result<PrunedPackages, Fault> {
+        let PruneRequest { locks, required, stored, grace, is_dry_run } = request.clone();
         let mut named = Named::default();
         self.inner.committed.trees()?.values().for_each(|tree| named.add(tree));
-        self.inner.own.trees()?.values().for_each(|tree| named.add(tree));
-        for path in deno_locks {
+        for path in &locks {
             self.inner.deno_locks.load(path)?.trees().for_each(|tree| named.add(tree));
         }
+        let own = self.inner.own.trees()?;
+        let need = required.map(|required| Need::of(&required));
+        let (inner, need) = (Arc::clone(&self.inner), need.map(Arc::new));
+        let pruned = need.clone().map(|need| move || Ok(inner.own.prune(&need, grace, is_dry_run)?));
+        let requirements = match pruned {
+            Some(prune) => blocking(prune).await?,
+            None => 0,
+        };
+        let leaves =
+            |key: &str, tree: &Tree| requirements > 0 && need.as_ref().is_some_and(|need| !need.has(key, tree));
+        let own = if is_dry_run { own } else { self.inner.own.trees()? };
+        own.iter().filter(|(key, tree)| !leaves(key, tree)).for_each(|(_, tree)| named.add(tree));
         let root = self.inner.fetcher.cache.root().to_owned();
         blocking(move || {
             let mut removed = Amount::default();
@@ -110,6 +117,7 @@ impl NpmPackages {
             Ok(removed)
         })
         .await
+        .map(|files| PrunedPackages { files, requirements })
     }
 }
 

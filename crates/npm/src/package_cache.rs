@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    cache::{Amount, LockUpdate, PackageUsage, UpdatedRequirement},
+    cache::{LockUpdate, PackageUsage, PrunedPackages, UpdatedRequirement},
     failure::Fault,
     ports::{PackageCache, PruneRequest},
 };
@@ -15,8 +15,8 @@ impl PackageCache for NpmPackages {
         self.usage().await
     }
 
-    async fn prune(&self, request: &PruneRequest) -> Result<Amount, Fault> {
-        self.prune(&request.locks, request.stored.clone(), request.grace, request.is_dry_run).await
+    async fn prune(&self, request: &PruneRequest) -> Result<PrunedPackages, Fault> {
+        self.prune(request).await
     }
 
     async fn update(&self, names: &[String], is_pinned: bool) -> Result<LockUpdate, Fault> {

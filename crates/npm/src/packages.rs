@@ -80,10 +80,26 @@ pub(super) struct Inner {
     parts: Mutex<Parts>,
 }
 
-/// Packages parts by request, each valid for one state of the locks: a scan asks for the same few thousands of times.
+/// Packages parts by request, for one state of our locks: a scan asks for the same few thousands of times. Those of an
+/// earlier state are let go, and with them what the locks said then.
 #[derive(Default)]
 struct Parts {
-    by_request: HashMap<PackageRequest, (Locks, Part)>,
+    locks: Option<(Arc<Trees>, Arc<Trees>)>,
+    by_request: HashMap<PackageRequest, (Option<Arc<DenoLock>>, Part)>,
+}
+
+impl Parts {
+    /// The parts of this state.
+    fn of(&mut self, locks: &Locks) -> &mut HashMap<PackageRequest, (Option<Arc<DenoLock>>, Part)> {
+        let is_same = |(committed, own): &(Arc<Trees>, Arc<Trees>)| {
+            Arc::ptr_eq(committed, &locks.committed) && Arc::ptr_eq(own, &locks.own)
+        };
+        if !self.locks.as_ref().is_some_and(is_same) {
+            self.locks = Some((Arc::clone(&locks.committed), Arc::clone(&locks.own)));
+            self.by_request.clear();
+        }
+        &mut self.by_request
+    }
 }
 
 /// One state of the lock files that govern a request.
@@ -105,13 +121,12 @@ impl Locks {
         Ok(self.committed.get(&key).or_else(|| self.own.get(&key)).cloned())
     }
 
-    fn is_same(&self, other: &Locks) -> bool {
-        let is_same_deno = match (&self.deno, &other.deno) {
+    fn has_deno(&self, other: Option<&Arc<DenoLock>>) -> bool {
+        match (&self.deno, other) {
             (Some(left), Some(right)) => Arc::ptr_eq(left, right),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
-        };
-        is_same_deno && Arc::ptr_eq(&self.committed, &other.committed) && Arc::ptr_eq(&self.own, &other.own)
+        }
     }
 }
 
@@ -173,13 +188,14 @@ impl Packages for NpmPackages {
     async fn closure(&self, request: &PackageRequest) -> Result<Part, Fault> {
         let locks = self.inner.locks(request.lock.as_deref())?;
         let mut parts = self.inner.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, part)) = parts.by_request.get(request)
-            && known.is_same(&locks)
+        let parts = parts.of(&locks);
+        if let Some((deno, part)) = parts.get(request)
+            && locks.has_deno(deno.as_ref())
         {
             return Ok(part.clone());
         }
         let part = part(request, |requirement| locks.tree(requirement))?;
-        parts.by_request.insert(request.clone(), (locks, part.clone()));
+        parts.insert(request.clone(), (locks.deno, part.clone()));
         Ok(part)
     }
 

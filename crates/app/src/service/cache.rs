@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use mangrove_domain::{
     bundle::{ObjectKey, StoredObject},
-    cache::{Amount, LockUpdate, PackageUsage},
+    cache::{Amount, LockUpdate, PackageUsage, PrunedPackages},
     digest::Digest,
-    ports::{PruneRequest, SweepOutcome},
+    ports::{PruneRequest, RequiredPackages, SweepOutcome},
     problem::Problem,
 };
 
@@ -35,6 +35,8 @@ pub struct CacheUsage {
 pub struct Pruned {
     /// Files of packages that no lock names.
     pub packages: Amount,
+    /// Requirements of packages that no source has any more, in the lock of the state directory.
+    pub requirements: u64,
     /// Bundles that no source needs.
     pub bundles: Amount,
     /// Leftovers of interrupted writes.
@@ -94,14 +96,22 @@ impl Service {
             kept.remove(&object.key.digest());
             bundles.add(object.size_bytes);
         }
-        let request = PruneRequest { locks: look.locks, stored: kept, grace: GRACE, is_dry_run };
-        let packages = cache.prune(&request).await.map_err(ServiceError::failed("pruning the cache"))?;
+        // Where the catalog does not know of every source, more may be needed than sources say.
+        let required = if withheld.is_empty() {
+            let packages = upkeep::packages_in_use(&self.scanner).await.map_err(ServiceError::Scan)?;
+            Some(RequiredPackages { specifiers: look.specifiers, packages })
+        } else {
+            None
+        };
+        let request = PruneRequest { locks: look.locks, required, stored: kept, grace: GRACE, is_dry_run };
+        let pruned = cache.prune(&request).await.map_err(ServiceError::failed("pruning the cache"))?;
         let mut leftovers = outcome.leftovers as u64;
         if let Some(running) = &self.options.running {
             let removed = running.data.remove_leftovers(is_dry_run).await;
             leftovers += removed.map_err(|error| ServiceError::failed("pruning the data")(error.fault))?;
         }
-        Ok(Pruned { packages, bundles, leftovers, withheld })
+        let PrunedPackages { files: packages, requirements } = pruned;
+        Ok(Pruned { packages, requirements, bundles, leftovers, withheld })
     }
 
     /// Resolves locked packages again and moves their locks: those of these names, or all of them. With `is_pinned`, the

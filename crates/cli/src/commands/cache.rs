@@ -49,6 +49,8 @@ struct PruneDocument {
     schema: &'static str,
     dry_run: bool,
     packages: AmountDocument,
+    /// Requirements that left the lock of the state directory.
+    requirements: u64,
     bundles: AmountDocument,
     leftovers: u64,
     problems: Vec<ProblemDocument>,
@@ -125,12 +127,13 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
         }
         PruneError::Service(error) => error.into(),
     })?;
-    let Pruned { packages, bundles, leftovers, withheld } = pruned;
+    let Pruned { packages, requirements, bundles, leftovers, withheld } = pruned;
     if context.printer.is_json() {
         context.printer.document(&PruneDocument {
             schema: "mangrove.cache-prune/1",
             dry_run: is_dry_run,
             packages: packages.into(),
+            requirements,
             bundles: bundles.into(),
             leftovers,
             problems: problems(&withheld),
@@ -144,6 +147,10 @@ pub(crate) async fn prune(context: &Context, is_dry_run: bool) -> Result<Exit, C
             let count = human::count(amount.files, noun);
             context.printer.status(verb, format!("{count} {why}, {}", human::size(amount.bytes)));
         };
+        if requirements > 0 {
+            let count = human::count(requirements, "requirement");
+            context.printer.status(verb, format!("{count} that no source has any more, from .mangrove/npm.lock"));
+        }
         print(packages, "file", "of packages that no lock names");
         if withheld.is_empty() {
             print(bundles, "bundle", "that no source needs");

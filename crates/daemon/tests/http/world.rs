@@ -29,7 +29,7 @@ use mangrove_daemon::{
 };
 use mangrove_documents::{CheckDocument, ErrorReport, QueueDocument, SchedulesDocument};
 use mangrove_domain::{
-    cache::{Amount, LockUpdate, PackageUsage},
+    cache::{LockUpdate, PackageUsage, PrunedPackages},
     failure::Fault,
     json::Json,
     ports::{
@@ -369,8 +369,8 @@ impl PackageCache for NoPackages {
         Ok(PackageUsage::default())
     }
 
-    async fn prune(&self, _request: &PruneRequest) -> Result<Amount, Fault> {
-        Ok(Amount::default())
+    async fn prune(&self, _request: &PruneRequest) -> Result<PrunedPackages, Fault> {
+        Ok(PrunedPackages::default())
     }
 
     async fn update(&self, _names: &[String], _is_pinned: bool) -> Result<LockUpdate, Fault> {

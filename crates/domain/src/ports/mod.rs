@@ -70,7 +70,7 @@ pub use loader::Loader;
 pub use method_runner::{
     Call, Checked, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Session, Takes,
 };
-pub use package_cache::{PackageCache, PruneRequest};
+pub use package_cache::{PackageCache, PruneRequest, RequiredPackages};
 pub use packages::Packages;
 pub use permission_uses::PermissionUses;
 pub use process_usage::{PoolUsage, ProcessUsage, Usage};
