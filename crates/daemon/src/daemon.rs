@@ -95,6 +95,7 @@ impl Daemon {
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
         service.scanner().doubt_removals();
+        service.scanner().expect_more_looks();
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         let status = watch::Sender::new(Status::starting(service.clock().now()));
         let control = Control { sender: sender.clone(), status: status.subscribe() };

@@ -304,10 +304,10 @@ impl Owner {
         self.set_last_look(problems, duration, false);
         let (number, choice) = self.scans.looked(&plan);
         self.set_in_progress();
-        self.watch().await;
         let has_begun = self.parts.status.borrow().phase != Phase::Starting;
         if has_begun && choice.sources.is_empty() && waiting.is_empty() {
             self.scans.ended(number);
+            self.watch().await;
             return;
         }
         let sender = self.parts.sender.clone();
@@ -321,6 +321,8 @@ impl Owner {
             // The owner may have ended.
             let _ = sender.send(Event::CarriedOut(number, outcome)).await;
         });
+        // What is saved now does not wait for it.
+        self.watch().await;
     }
 
     /// Tells of what became of sources, and frees those that are done.

@@ -38,6 +38,7 @@ impl Watching {
     #[must_use]
     pub fn start(service: Service, watcher: Arc<dyn Watcher>) -> Self {
         service.scanner().doubt_removals();
+        service.scanner().expect_more_looks();
         let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
         let status = watch::Sender::new(Status::starting(service.clock().now()));
         let control = Control { sender: sender.clone(), status: status.subscribe() };

@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -16,7 +19,7 @@ use mangrove_domain::{
     ports::{ObserveError, ObserveRequest, SourceTree},
     problem::Problem,
     source::{Origin, RelativePath, RootId, SourceId},
-    survey::{Survey, SurveyStatistics},
+    survey::Survey,
     watch::WatchList,
     workflow::WorkflowFiles,
 };
@@ -46,6 +49,10 @@ pub struct LocalTree {
     layout: Layout,
     memory: Arc<Mutex<Option<Arc<Remembered>>>>,
     turn: tokio::sync::Mutex<()>,
+    /// What a survey saw is written down while its caller goes on.
+    keeps_later: AtomicBool,
+    /// Held as long as that takes.
+    keeping: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl LocalTree {
@@ -67,7 +74,8 @@ impl LocalTree {
         let mut base = views.open(RootId::local(), Origin::Local, &options.repository)?;
         let layout = Layout::read(&mut base, options.documents.as_ref(), "")
             .map_err(|fault| ObserveError::Repository { fault })?;
-        Ok(Self { options, layout, memory: Arc::default(), turn: tokio::sync::Mutex::new(()) })
+        let (memory, keeping) = (Arc::default(), Arc::default());
+        Ok(Self { options, layout, memory, turn: tokio::sync::Mutex::default(), keeps_later: false.into(), keeping })
     }
 
     /// The repository's directory, without symbolic links.
@@ -107,6 +115,7 @@ impl LocalTree {
             let directory = self.options.extensions_directory.as_ref().unwrap_or(&self.options.repository);
             return Ok(Some((Origin::Local, directory.clone())));
         }
+        self.kept().await;
         if let Some(remembered) = remembered(&self.memory, &self.options.state_directory) {
             let known = remembered.roots.iter().find(|known| known.id == *root);
             if let Some(known) = known {
@@ -118,6 +127,11 @@ impl LocalTree {
         let is_it = |spec: &RootSpec| spec.id == *root && spec.access == RootAccess::Reachable;
         let spec = found.roots.specs.into_iter().find(is_it);
         Ok(spec.map(|spec| (spec.origin, spec.directory)))
+    }
+
+    /// Waits until what the latest survey saw is what is remembered.
+    async fn kept(&self) {
+        drop(self.keeping.lock().await);
     }
 
     fn forget(&self) {
@@ -134,6 +148,7 @@ impl LocalTree {
     pub async fn directories(&self) -> Vec<PathBuf> {
         let mut directories = vec![self.options.repository.clone()];
         directories.extend(self.options.extensions_directory.clone());
+        self.kept().await;
         if let Some(remembered) = remembered(&self.memory, &self.options.state_directory) {
             let roots = remembered.roots.iter().filter(|root| root.id.as_str() != SURROUNDINGS);
             directories.extend(roots.map(|root| root.directory.clone()));
@@ -160,10 +175,6 @@ impl LocalTree {
             .map(|remembered| remembered.memo(root))
             .unwrap_or_default();
         Ok(Some(View::new(opened, memo, self.options.writable_state(), false)))
-    }
-
-    fn remember(&self, remembered: Arc<Remembered>) {
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
     }
 
     /// Names the question that a survey answers.
@@ -202,7 +213,12 @@ impl SourceTree for LocalTree {
         Ok(around.min_by_key(|source| source.path.as_str().len()))
     }
 
+    fn expect_more_surveys(&self) {
+        self.keeps_later.store(true, Ordering::Relaxed);
+    }
+
     async fn looked_at(&self) -> WatchList {
+        self.kept().await;
         remembered(&self.memory, &self.options.state_directory)
             .map(|remembered| remembered.watch_list(SURROUNDINGS))
             .unwrap_or_default()
@@ -231,6 +247,7 @@ impl SourceTree for LocalTree {
 
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
         let _turn = self.turn.lock().await;
+        self.kept().await;
         let key = self.key(request);
         let (memory, state_directory) = (Arc::clone(&self.memory), self.options.state_directory.clone());
         let (rehash, environment) = (request.rehash, self.options.environment.clone());
@@ -260,18 +277,32 @@ impl SourceTree for LocalTree {
         }
         let Surveyed { mut survey, views, variables } = survey::all(&self.options, request, ahead).await?;
         let state_directory = self.options.writable_state();
-        let statistics = survey.statistics;
-        let (survey, remembered) = blocking(move || {
-            survey.statistics = SurveyStatistics::default();
-            let (remembered, error) = Remembered::keep(key, variables, views, &survey, state_directory.as_deref());
+        let statistics = std::mem::take(&mut survey.statistics);
+        let survey = Arc::new(survey);
+        let (seen, memory) = (Arc::clone(&survey), Arc::clone(&self.memory));
+        let keep = move || {
+            let (remembered, error) = Remembered::keep(key, variables, views, &seen, state_directory.as_deref());
             if let Some(error) = error {
                 tracing::warn!(%error, "the stat cache cannot be written; the next start reads all sources again");
             }
-            (survey, remembered)
-        })
-        .await?;
+            let remembered = Arc::new(remembered);
+            *memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&remembered));
+            remembered
+        };
+        if self.keeps_later.load(Ordering::Relaxed) {
+            let keeping = Arc::clone(&self.keeping).lock_owned().await;
+            let survey = Survey { statistics, ..Survey::clone(&survey) };
+            tokio::spawn(async move {
+                if let Err(error) = blocking(keep).await {
+                    tracing::warn!(%error, "what a look saw is not kept; the next one reads more again");
+                }
+                drop(keeping);
+            });
+            return Ok(only(survey, request));
+        }
+        let remembered = blocking(keep).await?;
+        let survey = Arc::unwrap_or_clone(survey);
         let mark = mark_of(&remembered, request);
-        self.remember(Arc::new(remembered));
         if mark.is_some() && mark == request.unless {
             // What had to be read again is what it was.
             return Ok(Survey { statistics, mark, ..Survey::default() });

@@ -89,6 +89,11 @@ impl Scanner {
         }
     }
 
+    /// From now on looks do not wait until what they saw is written down: for a process that looks again and again.
+    pub fn expect_more_looks(&self) {
+        self.ports.tree.expect_more_surveys();
+    }
+
     /// From now on a working type is not taken away at the first look that misses its source, but when another look misses it
     /// too ([`Removals`]). For who looks again and again; a plan says when the next look is worth it
     /// ([`Plan::second_look`]).
@@ -147,11 +152,22 @@ impl Scanner {
     ///
     /// Whoever looks at sources need not call it before: the rows that a scan reads are published before it builds.
     pub async fn publish_foreign_commits(&self) -> Result<bool, Error> {
-        let mut publishing = self.publisher.lock().await;
+        let (edition, published) = {
+            let publishing = self.publisher.lock().await;
+            (publishing.edition(), publishing.mark())
+        };
         let mark = self.ports.catalog.mark().await;
-        if mark.is_some() && mark == publishing.mark() {
+        if mark.is_some() && mark == published {
             return Ok(false);
         }
+        // Whoever has something to publish does not wait until all rows are read.
+        let view = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
+        let mut publishing = self.publisher.lock().await;
+        if publishing.edition() == edition {
+            return Ok(publishing.replace(view.rows, mark, self.ports.clock.now()));
+        }
+        // What was published meanwhile is newer than what was read.
+        let mark = self.ports.catalog.mark().await;
         self.publish_catalog(&mut publishing, mark).await
     }
 

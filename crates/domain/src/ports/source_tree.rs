@@ -60,6 +60,11 @@ pub trait SourceTree: Send + Sync {
     /// outcome. Empty before the first.
     async fn looked_at(&self) -> WatchList;
 
+    /// From now on, what a survey saw may be written down while its caller goes on already: for a process that surveys again
+    /// and again, and is there until that is done. Whatever is asked of the tree meanwhile is answered as if it had been. Such
+    /// a survey has no mark.
+    fn expect_more_surveys(&self) {}
+
     /// How pulled extensions differ from what the lockfile says of them, sorted. Reads every file of theirs that has a
     /// checksum; remembers nothing.
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError>;

@@ -299,3 +299,26 @@ async fn a_survey_that_cannot_be_kept_or_is_not_whole_has_no_mark() -> Result {
     assert_eq!(repository.tree.survey(&ObserveRequest { only, ..request() }).await?.mark, None);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_written_down_while_the_caller_goes_on_is_what_everybody_is_told() -> Result {
+    let repository = Repository::new(SMALL)?;
+    assert!(repository.survey().await?.mark.is_some());
+    repository.tree.expect_more_surveys();
+    for number in 0..30 {
+        let path = format!("extensions/models/new{number}/thing.ts");
+        repository.files.write(&path, "export const model = { type: '@acme/new' };")?;
+        let seen = repository.survey().await?;
+        assert!(seen.disk.observations.iter().any(|known| known.source.path.as_str() == path), "{number}");
+        assert_eq!(seen.mark, None, "it is not written down yet");
+        let watched = repository.tree.looked_at().await;
+        let path = repository.files.path(&path);
+        assert!(watched.files.contains(&path), "{number}");
+        assert!(watched.directories.contains(path.parent().expect("a directory")), "{number}");
+    }
+    let warm = repository.warm_up().await?;
+    repository.tree.looked_at().await;
+    let restarted = repository.restarted()?.survey(&request()).await?;
+    assert_eq!((restarted.statistics, restarted.disk), (warm.statistics, warm.disk));
+    Ok(())
+}
