@@ -575,6 +575,45 @@ fn fault_48_a_workflow_whose_file_is_broken_goes_on_as_it_was_and_says_so() {
 }
 
 #[test]
+fn fault_48_a_workflow_whose_file_is_broken_goes_on_after_a_restart_and_one_that_is_gone_does_not() {
+    let sandbox = ticking(&[]);
+    sandbox.write("workflows/both.yaml", &both("first"));
+    sandbox.write("workflows/gone.yaml", &both("gone").replace("113", "114").replace("both", "gone"));
+    let command = || {
+        let mut command = sandbox.command();
+        command.env("HOOK", "secret");
+        command
+    };
+    let step = |run: &Value| run["jobs"][0]["steps"][0]["name"].clone();
+    {
+        let _serving = Serving::start_with(command(), &["--rescan", "1h"]);
+        ran(&sandbox, "schedule", |run| step(run) == "first");
+        // It was written when its schedules were read.
+        until("what is kept", || sandbox.tree.path(".mangrove/last-good-workflows").exists().then_some(()));
+    }
+    sandbox.write("workflows/both.yaml", "{");
+    std::fs::remove_file(sandbox.tree.path("workflows/gone.yaml")).expect("removed");
+
+    let serving = Serving::start_with(command(), &["--rescan", "1h"]);
+    let as_before = |run: &Value| {
+        let problem = run["fileProblem"]["message"].as_str();
+        problem.is_some_and(|message| message.starts_with("workflows/both.yaml")) && step(run) == "first"
+    };
+    ran(&sandbox, "schedule", as_before);
+    let shown: Value = serde_json::from_str(&serving.ask("GET", "/api/v1/schedules", None).1).expect("JSON");
+    let known = shown["schedules"].as_array().expect("schedules");
+    let names: Vec<&str> = known.iter().filter_map(|known| known["name"].as_str()).collect();
+    assert!(names.contains(&"both") && !names.contains(&"gone"), "{shown:#}");
+    let kept = known.iter().find(|known| known["name"] == "both").expect("it goes on");
+    assert_eq!(kept["problem"]["path"], "workflows/both.yaml", "{shown:#}");
+    let (status, answer) = serving.send("POST", "/hooks/both", &signature("secret", "{}"), "{}");
+    assert_eq!(status, 202, "its route is there, too: {answer}");
+
+    sandbox.write("workflows/both.yaml", &both("second"));
+    ran(&sandbox, "schedule", |run| run["fileProblem"].is_null() && step(run) == "second");
+}
+
+#[test]
 fn fault_39_runs_of_a_daemon_that_was_killed_are_told_as_interrupted_with_what_they_had_logged() {
     let sandbox = ticking(&["slow"]);
     let pause =

@@ -13,6 +13,7 @@ mod debounce;
 mod ending;
 mod event;
 pub mod http;
+mod kept_texts;
 mod log;
 pub mod metrics;
 mod options;

@@ -230,15 +230,18 @@ impl Owner {
     }
 
     fn schedules_read(&mut self, read: Result<ReadSchedules, ServiceError>) {
-        let is_wanted_again = self.readings.ended();
+        let is_wanted_again = self.readings.ended(read.is_ok());
         match read {
             Ok(mut read) => {
+                if let Some(earlier) = read.last_good.take() {
+                    self.parts.webhooks.replace(self.scheduled.go_on_with(earlier, &read.last));
+                }
                 let known = self.parts.webhooks.routes();
                 let misses_some = self.scheduled.misses(&read) || read.webhooks.misses(&known, &read.library);
                 if self.readings.counts(misses_some) {
                     let webhooks = std::mem::take(&mut read.webhooks);
                     self.parts.webhooks.replace(webhooks.keeping(&known, &read.library));
-                    self.scheduled.replace(&read);
+                    self.scheduled.replace(read);
                 }
             }
             Err(error) => self.readings.failed(&error),

@@ -10,6 +10,8 @@ use crate::{event::Event, log::Said, read_schedules};
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
     is_under_way: bool,
+    /// One has ended and gave something.
+    has_read: bool,
     /// Something changed meanwhile.
     is_wanted_again: bool,
     /// From when on a reading counts that misses workflows which were there: one before it missed some, too.
@@ -26,16 +28,18 @@ impl Readings {
         }
         self.is_under_way = true;
         let (service, sender) = (service.clone(), sender.clone());
+        let is_first = !self.has_read;
         tokio::spawn(async move {
-            let read = read_schedules::read(service).await;
+            let read = read_schedules::read(service, is_first).await;
             // The owner may have ended.
             let _ = sender.send(Event::SchedulesRead(Box::new(read))).await;
         });
     }
 
     /// A reading ended. True if another one is to begin.
-    pub(crate) fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self, gave_something: bool) -> bool {
         self.is_under_way = false;
+        self.has_read |= gave_something;
         std::mem::take(&mut self.is_wanted_again)
     }
 

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use mangrove_app::service::{RunError, Service, StartTriggered};
+use mangrove_app::{
+    service::{LastGood, RunError, Service, StartTriggered},
+    workflow::LibraryWebhooks,
+};
 use mangrove_documents::{EventDocument, enabling_hint};
 use mangrove_domain::{
     ports::ScheduleClaim,
@@ -18,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::{
     event::Event,
     http::EventLog,
+    kept_texts::KeptTexts,
     log,
     queue_load::QueueLoad,
     read_schedules::ReadSchedules,
@@ -36,6 +40,8 @@ pub(crate) struct ScheduledRuns {
     broken: BTreeMap<String, Problem>,
     /// Schedules that came with pulled extensions and that nobody has allowed.
     not_enabled: Vec<NotEnabled>,
+    /// The same as text, for the next process.
+    kept_texts: KeptTexts,
     events: Arc<EventLog>,
     /// Names this process among those that share a state directory.
     holder: Arc<str>,
@@ -48,11 +54,12 @@ impl ScheduledRuns {
         let limits = Limits { running: parallel, ..Limits::default() };
         let scheduler = Scheduler::new(limits, entropy);
         let (last_good, broken, not_enabled) = (HashMap::new(), BTreeMap::new(), Vec::new());
-        Self { service, sender, scheduler, last_good, broken, not_enabled, events, holder }
+        let kept_texts = KeptTexts::new(service.clone());
+        Self { service, sender, scheduler, last_good, broken, not_enabled, kept_texts, events, holder }
     }
 
     /// Goes by these schedules from now on.
-    pub(crate) fn replace(&mut self, read: &ReadSchedules) {
+    pub(crate) fn replace(&mut self, read: ReadSchedules) {
         let now = self.service.clock().now();
         for change in self.scheduler.read(&read.library, &read.last, now) {
             match change {
@@ -80,7 +87,22 @@ impl ScheduledRuns {
             tracing::info!(workflow = schedule.name, file = schedule.file, hint, "its schedule is not enabled");
         }
         self.not_enabled = not_enabled;
+        self.kept_texts.keep(read.texts, &read.library);
         self.tell();
+    }
+
+    /// Goes on with what an earlier process knew of workflows whose files cannot be used; the reading after this says why.
+    /// Gives their routes.
+    pub(crate) fn go_on_with(&mut self, earlier: LastGood, last: &HashMap<String, Timestamp>) -> LibraryWebhooks {
+        let LastGood { schedules, webhooks, texts } = earlier;
+        if !schedules.scheduled.is_empty() {
+            // That they are there is no news.
+            let _ = self.scheduler.read(&schedules, last, self.service.clock().now());
+        }
+        let workflows = schedules.scheduled.iter().map(|scheduled| &scheduled.workflow);
+        self.last_good.extend(workflows.map(|workflow| (workflow.id.clone(), Arc::clone(workflow))));
+        self.kept_texts.take_over(texts);
+        webhooks
     }
 
     /// True if a workflow that has a schedule is none of these, and nothing says why.

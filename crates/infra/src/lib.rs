@@ -67,6 +67,7 @@ pub mod expressions;
 pub mod extension_packages;
 #[cfg(feature = "bundler")]
 pub mod inspection_cache;
+pub mod last_good;
 pub mod no_packages;
 #[cfg(feature = "deno")]
 pub mod runner;

@@ -10,8 +10,8 @@ use mangrove_domain::{
     nearest,
     permission::Permissions,
     ports::{
-        Calendar, Clock, Configuration, Databases, PackageCache, PermissionUses, ProcessUsage, Programs, Progress,
-        RunStore, ScheduleLeases, Usage,
+        Calendar, Clock, Configuration, Databases, LastGoodWorkflows, PackageCache, PermissionUses, ProcessUsage,
+        Programs, Progress, RunStore, ScheduleLeases, Usage,
     },
     problem::{Code, Problem},
     source::Kind,
@@ -97,6 +97,13 @@ impl Service {
     #[must_use]
     pub fn with_extensions(mut self, extensions: ExtensionPorts) -> Self {
         self.options.extensions = Some(extensions);
+        self
+    }
+
+    /// The same service, which keeps workflows that run by themselves as they were last in order.
+    #[must_use]
+    pub fn with_last_good(mut self, last_good: Arc<dyn LastGoodWorkflows>) -> Self {
+        self.options.last_good = Some(last_good);
         self
     }
 

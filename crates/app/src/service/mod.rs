@@ -15,6 +15,7 @@ mod doctor;
 mod documents;
 mod error;
 mod extensions;
+mod last_good;
 mod parts;
 mod permissions;
 mod programs;
@@ -34,6 +35,7 @@ pub use self::{
     definitions::{CreateError, CreatedDefinition, ExaminedDefinition, NewDefinition, shown_global_arguments},
     doctor::{Examined, Repairs},
     documents::{ValidateError, Validation},
+    last_good::{LastGood, triggered_texts},
     parts::{Parts, Repository, Running},
     permissions::{PermissionAdvice, PermissionAdviceError},
     reports::{ReportError, ReportQuery, ReportSubject, StoredReport},

@@ -77,6 +77,7 @@ impl Library {
                 return;
             }
         }
+        self.texts.extend(read.text.clone().map(|text| (read.file.clone(), text)));
         self.note(read);
     }
 

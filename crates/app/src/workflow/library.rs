@@ -77,6 +77,8 @@ pub struct Library {
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
     pub(super) digests: HashMap<String, Digest>,
+    /// The texts of workflows that run by themselves and are in order, by their files.
+    pub(super) texts: HashMap<String, Arc<str>>,
     /// Where its definitions lie.
     pub(super) definition_directories: Vec<String>,
     /// The files of other roots, and what is wrong with these: nothing that is corrected in this repository.
@@ -204,6 +206,12 @@ impl Library {
     #[must_use]
     pub fn digest(&self, file: &str) -> Option<Digest> {
         self.digests.get(file).copied()
+    }
+
+    /// The text of the file of a workflow that runs by itself; `None` if it is not in order.
+    #[must_use]
+    pub fn text(&self, file: &str) -> Option<&Arc<str>> {
+        self.texts.get(file)
     }
 
     /// The first error of one file.

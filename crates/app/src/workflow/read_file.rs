@@ -25,6 +25,8 @@ pub(super) struct ReadFile<T> {
     /// What is wrong with it, in the order of its lines.
     pub(super) problems: Vec<Problem>,
     pub(super) content: Content<T>,
+    /// Its text if it is a workflow that runs by itself and is in order.
+    pub(super) text: Option<Arc<str>>,
 }
 
 /// What is in it.
@@ -66,13 +68,16 @@ impl ReadFile<Workflow> {
         let is_sure = folder == Folder::Workflows || is_named_so(file);
         if let Some(reason) = (!is_sure).then(|| no_workflow(documents, file, text)).flatten() {
             let (digest, content) = (Digest::of(text.as_bytes()), Content::Other(reason));
-            return Self { file: file.to_owned(), digest, problems: Vec::new(), content };
+            return Self { file: file.to_owned(), digest, problems: Vec::new(), content, text: None };
         }
         let parse = |document: &Document| {
             let parsed = workflow::parse(document);
             Parsed { value: parsed.value.map(|value| Workflow { origin, ..value }), problems: parsed.problems }
         };
-        Self::parsed(documents, file, text, origin, parse)
+        let read = Self::parsed(documents, file, text, origin, parse);
+        let runs_by_itself = |workflow: &Workflow| workflow.trigger.is_some() && !workflow.is_trigger_broken;
+        let is_kept = matches!(&read.content, Content::Usable(workflow) if runs_by_itself(workflow));
+        Self { text: is_kept.then(|| text.into()), ..read }
     }
 
     /// Where its root comes from; `None` for what is no workflow.
@@ -115,6 +120,7 @@ impl<T> ReadFile<T> {
             Some(value) => Content::Usable(Arc::new(value)),
             None => Content::Broken(BrokenFile::new(documents, file, text, origin)),
         };
-        Self { file: file.to_owned(), digest: Digest::of(text.as_bytes()), problems: parsed.problems, content }
+        let (digest, problems) = (Digest::of(text.as_bytes()), parsed.problems);
+        Self { file: file.to_owned(), digest, problems, content, text: None }
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use mangrove_domain::{
-    ports::{DefinitionText, FilesError},
+    ports::{DefinitionText, Documents, FilesError, LastGoodWorkflow},
     workflow::WorkflowFiles,
 };
 
 use super::{
     library::{Layout, Library},
     parts::{Files, Parts},
+    read_file::{Folder, ReadFile},
 };
 
 /// Reads the library of one repository and knows it again: of what has not changed, nothing is opened or parsed.
@@ -61,6 +62,16 @@ impl Library {
         let nothing = Parts::default();
         let parts = nothing.read(from, layout).await?.with_external(from.documents, external, &nothing);
         Ok(Self::of(&parts, layout))
+    }
+
+    /// A library of workflows with these texts and nothing else.
+    #[must_use]
+    pub fn of_workflows(documents: &dyn Documents, workflows: &[LastGoodWorkflow]) -> Self {
+        let read = |LastGoodWorkflow { file, origin, text }: &LastGoodWorkflow| {
+            Arc::new(ReadFile::workflow(documents, file, text, *origin, Folder::Workflows))
+        };
+        let parts = Parts { external: workflows.iter().map(read).collect(), ..Parts::default() };
+        Self::of(&parts, &Layout::default())
     }
 
     /// Reads the definitions alone, with automatic ones.

@@ -48,6 +48,7 @@ use mangrove_infra::{
     documents::YamlDocuments,
     expressions::CelExpressions,
     inspection_cache::CachedInspector,
+    last_good::FileLastGood,
     runner::{self, ChosenRunner, deno::DenoRunner},
     runtime::{ProgramLocations, version::Versions},
     schema::JsonSchemas,
@@ -284,6 +285,7 @@ impl Composition {
             .with_calendar(Arc::new(calendar))
             .with_configuration(Arc::new(configuration))
             .with_runs(Arc::clone(&runs) as _)
+            .with_last_good(Arc::new(FileLastGood::new(&self.settings.state_directory)))
             .with_leases(runs)
             .with_databases(Arc::new(databases))
             .with_package_cache(packages)

@@ -22,6 +22,7 @@ mod expressions;
 mod extension_packages;
 mod extension_registry;
 mod inspection_cache;
+mod last_good_workflows;
 mod loader;
 mod method_runner;
 mod package_cache;
@@ -66,6 +67,7 @@ pub use expressions::{
 pub use extension_packages::{ExtensionPackages, LocalPackage};
 pub use extension_registry::ExtensionRegistry;
 pub use inspection_cache::InspectionCache;
+pub use last_good_workflows::{LastGoodWorkflow, LastGoodWorkflows};
 pub use loader::Loader;
 pub use method_runner::{
     Call, Checked, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Session, Takes,
