@@ -14,6 +14,7 @@ mod context;
 mod data;
 mod deno;
 mod doctor;
+mod drivers;
 mod export;
 mod extensions;
 mod faults;

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use mangrove_app::{
     method::{Services, definitions::Definitions},
     secrets::Environment,
+    self_contained::SelfContained,
     types::{NotReady, ReadyType, Types, Unclaimed},
     vault::{self, Vaults},
     workflow::{
@@ -45,7 +46,7 @@ use mangrove_infra::{
     shell::SystemShell, vaults::BuiltInVaults,
 };
 use mangrove_testkit::{
-    fakes::{ManualClock, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemoryTree, SeededEntropy},
+    fakes::{ManualClock, MemoryData, MemoryDefinitionFiles, MemoryRuns, MemoryTree, ScriptedBundler, SeededEntropy},
     fixture::Tree,
     rows,
 };
@@ -533,6 +534,8 @@ impl Bench {
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(1)),
             permissions: Arc::default(),
+            drivers: Arc::default(),
+            bundles: Arc::new(SelfContained::new(Arc::new(ScriptedBundler::new()))),
         };
         Engine::new(services, "/repository".to_owned(), self.limits)
     }

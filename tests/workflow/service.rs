@@ -141,6 +141,7 @@ impl Marker {
         let allowed_schedules = layout.allowed_schedules;
         Ok(InForce {
             permissions: layout.permissions,
+            drivers: layout.drivers,
             bundler: "auto",
             allowed_schedules,
             default_vault: layout.default_vault,

@@ -95,6 +95,7 @@ pub mod render;
 pub mod retry;
 pub mod scan;
 pub mod secrets;
+pub mod self_contained;
 pub mod service;
 pub mod single;
 pub mod source_query;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use mangrove_domain::{report::ReportOptions, time::parse_duration};
+use mangrove_domain::{driver, report::ReportOptions, time::parse_duration};
 
 /// What is wanted of a run, beside its inputs.
 #[derive(Debug, Default, Args)]
@@ -23,6 +23,9 @@ pub(crate) struct Wanted {
     /// Where to write that report
     #[arg(long, value_name = "FILE", requires = "junit")]
     pub(crate) out: Option<PathBuf>,
+    /// Let this driver run the methods, or none: run them here [default: what `drivers:` of mangrove.yaml says]
+    #[arg(long, value_name = "TYPE|none", value_parser = driver_name)]
+    pub(crate) driver: Option<String>,
     /// Not supported: no evaluated copies are kept
     #[arg(long)]
     pub(crate) last_evaluated: bool,
@@ -55,6 +58,13 @@ fn time_limit(text: &str) -> Result<Duration, String> {
     seconds
         .or_else(|| parse_duration(text))
         .ok_or_else(|| "expected seconds, or a duration such as 90s, 5m or 1h".to_owned())
+}
+
+fn driver_name(text: &str) -> Result<String, String> {
+    match driver::check_name(text) {
+        None => Ok(text.to_owned()),
+        Some(reason) => Err(reason),
+    }
 }
 
 /// Which checks are left out.

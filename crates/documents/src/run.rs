@@ -426,6 +426,9 @@ pub struct ProvenanceDocument {
     pub source: String,
     /// True if a lower source stood in for a failed one.
     pub shadow_fallback: bool,
+    /// The driver that ran it; absent if it ran here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
 }
 
 impl From<&Provenance> for ProvenanceDocument {
@@ -439,6 +442,7 @@ impl From<&Provenance> for ProvenanceDocument {
             extension: provenance.extension.clone(),
             source: provenance.source.clone(),
             shadow_fallback: provenance.shadow_fallback,
+            driver: provenance.driver.clone(),
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::permission::Permissions;
+use crate::{driver::Drivers, permission::Permissions};
 
 /// What is in force of the configuration, apart from where sources lie, which every look at them reads again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct InForce {
     /// What is granted to whom.
     pub permissions: Permissions,
+    /// Which driver runs what.
+    pub drivers: Drivers,
     /// The bundler that builds extensions: `auto`, `embedded` or `deno`.
     pub bundler: &'static str,
     /// The names of workflows of pulled extensions whose schedules are in force.

@@ -84,6 +84,7 @@ pub mod description;
 pub mod digest;
 pub mod document;
 pub mod drift;
+pub mod driver;
 pub mod failure;
 pub mod fingerprint;
 pub mod foreign_state;

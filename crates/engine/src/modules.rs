@@ -31,12 +31,15 @@ const KIT_SOURCE: &str = include_str!("prelude/kit.js");
 pub const CALLS_SOURCE: &str = include_str!("prelude/calls.js");
 /// What every engine makes the context of a method with.
 pub const CONTEXT_SOURCE: &str = include_str!("prelude/context.js");
+/// What every engine runs around drivers.
+pub const DRIVER_SOURCE: &str = include_str!("prelude/driver.js");
 /// Every module of the prelude, by its name.
-const PRELUDE: [(&str, &str); 9] = [
+const PRELUDE: [(&str, &str); 10] = [
     (KIT, KIT_SOURCE),
     ("mangrove:bodies", include_str!("prelude/bodies.js")),
     ("mangrove:calls", CALLS_SOURCE),
     ("mangrove:context", CONTEXT_SOURCE),
+    ("mangrove:driver", DRIVER_SOURCE),
     ("mangrove:fetch", include_str!("prelude/fetch.js")),
     ("mangrove:headers", include_str!("prelude/headers.js")),
     ("mangrove:refusals", include_str!("prelude/refusals.js")),

@@ -4,7 +4,7 @@ use mangrove_domain::{
     description::Violation,
     failure::Fault,
     json::Json,
-    ports::{Call, Checked, HostCall, Member, RunError, Takes},
+    ports::{Call, Checked, DriverRequest, HostCall, Member, RunError, Takes},
     problem::Code,
 };
 use mangrove_fs::json_text;
@@ -21,7 +21,8 @@ pub fn location_of(export_name: &str, call: &Call) -> String {
     let location = location(export_name, &call.path);
     match &call.takes {
         Takes::Member(member) => format!("{location}().{}", member.name),
-        Takes::ArgumentsAndContext | Takes::ContextToRead | Takes::ReportContext => location,
+        Takes::Driver(_) => format!("{location}().execute"),
+        Takes::ArgumentsAndContext | Takes::ContextToRead | Takes::ReportContext | Takes::Schemas => location,
     }
 }
 
@@ -32,8 +33,14 @@ pub fn takes(takes: &Takes) -> Json {
         Takes::ArgumentsAndContext => Json::Null,
         Takes::ContextToRead => Json::from("context"),
         Takes::ReportContext => Json::from("report"),
+        Takes::Schemas => Json::from("schemas"),
         Takes::Member(Member { name, arguments }) => {
             Json::object([("name", Json::from(name.as_str())), ("args", Json::Array(arguments.clone()))])
+        }
+        Takes::Driver(driver) => {
+            let DriverRequest { request, bundle } = driver.as_ref();
+            let bundle = bundle.as_deref().map_or(Json::Null, Json::from);
+            Json::object([("driver", Json::object([("request", request.clone()), ("bundle", bundle)]))])
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use mangrove_domain::{
     configuration::SERVE_KEYS,
     document::{Document, Node, NodeValue},
+    driver::Drivers,
     failure::Fault,
     form::scalar_text,
     kind_layout::KindLayout,
@@ -23,6 +24,7 @@ use mangrove_domain::{
 use mangrove_fs::faults::{Operation, io_fault};
 
 use super::{
+    drivers,
     path::join,
     permissions,
     view::{self, View},
@@ -35,12 +37,13 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 10] = [
+const KNOWN_KEYS: [&str; 11] = [
     "repoId",
     "bundler",
     "defaultVault",
     "deno",
     "driver",
+    "drivers",
     "permissions",
     "schedules",
     "serve",
@@ -64,7 +67,7 @@ fn is_marker(path: &Path) -> bool {
 }
 
 /// What the marker and the environment say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
     /// The name of the marker file; `None` if there is none.
     pub marker: Option<String>,
@@ -78,6 +81,8 @@ pub struct Layout {
     pub deno: Option<String>,
     /// What is granted to whom.
     pub permissions: Permissions,
+    /// Which driver runs what.
+    pub drivers: Drivers,
     /// What `serve` says, as it is written, and where: texts by key. Of a list, the elements with commas between them.
     pub serve: BTreeMap<String, (String, Position)>,
     /// The names of workflows of pulled extensions whose schedules are in force: `schedules.allow`.
@@ -155,6 +160,8 @@ impl Layout {
                 layout.deno = Some(text()?.to_owned());
             } else if key == "permissions" && warns {
                 layout.permissions = permissions::read(marker, value, &mut layout.problems);
+            } else if key == "drivers" && warns {
+                layout.drivers = drivers::read(marker, value, &mut layout.problems);
             } else if key == "schedules" && warns {
                 layout.allowed_schedules = read_allowed(marker, value, &mut layout.problems)?;
             } else if key == "serve" && warns {

@@ -8,6 +8,7 @@
 
 mod checkout;
 mod config;
+mod drivers;
 mod graph;
 mod layout;
 mod literals;

@@ -200,6 +200,14 @@ fn millis(value: &Json) -> Option<u64> {
     (whole > 0).then_some(whole)
 }
 
+/// What is wrong with the arguments of a command that somebody else runs.
+///
+/// # Errors
+/// What each of them breaks.
+pub(crate) fn check(arguments: &Json) -> Result<(), Vec<Violation>> {
+    Arguments::read(arguments).map(drop)
+}
+
 /// Runs the command of these arguments and stores what it said.
 pub(crate) async fn execute(tools: &Tools<'_>, arguments: &Json) -> Result<(), ShellError> {
     let arguments = Arguments::read(arguments).map_err(ShellError::Arguments)?;

@@ -92,7 +92,8 @@ pub(super) async fn ready_type(types: &dyn Types, kind: &Kind, type_name: &TypeN
     }
 }
 
-pub(super) fn provenance(call: &Invocation<'_>, callee: &Callee) -> Provenance {
+pub(super) fn provenance(call: &Invocation<'_>, callee: &Callee, driver: Option<&str>) -> Provenance {
+    let driver = driver.map(str::to_owned);
     let ready = match callee {
         Callee::Extension(ready) => ready,
         Callee::BuiltIn(description) => {
@@ -105,6 +106,7 @@ pub(super) fn provenance(call: &Invocation<'_>, callee: &Callee) -> Provenance {
                 extension: format!("{}@{}", builtin::EXTENSION, env!("CARGO_PKG_VERSION")),
                 source: format!("{}/{}", builtin::ROOT, description.type_name),
                 shadow_fallback: false,
+                driver,
             };
         }
     };
@@ -121,12 +123,13 @@ pub(super) fn provenance(call: &Invocation<'_>, callee: &Callee) -> Provenance {
         extension: format!("{}@{}", row.extension.name, row.extension.version),
         source: row.source.to_string(),
         shadow_fallback: row.shadow_fallback,
+        driver,
     }
 }
 
 /// Why a run cannot go on: what claims the type, what failed and when it is tried again (faults 28, 48). If it was Mangrove
 /// itself that failed, the code of the problem is that of its failure.
-fn blocked(not_ready: &NotReady, now: Timestamp) -> RunProblem {
+pub(super) fn blocked(not_ready: &NotReady, now: Timestamp) -> RunProblem {
     let message = format!("{}; {}", not_ready.headline(), not_ready.reason());
     let of_ours = not_ready.fault.clone().map(|fault| Failure::record(None, fault, now, 0.0));
     // What helps where a type is claimed and failed, its failure says.

@@ -82,6 +82,8 @@ pub(super) struct Caller {
     pub(super) repository: String,
     pub(super) scope: Scope,
     pub(super) checks: CheckOptions,
+    /// The driver that whoever started the run wants.
+    pub(super) driver: Option<String>,
     pub(super) chain: CallChain,
     /// The file of its definition.
     pub(super) file: String,
@@ -98,6 +100,7 @@ impl Caller {
             repository: call.repository.to_owned(),
             scope: call.scope.clone(),
             checks: call.checks.clone(),
+            driver: call.driver.map(str::to_owned),
             chain: call.chain.followed_by(&call.definition.type_name.value, call.method),
             file: call.definition.file.clone(),
             extension: extension.to_owned(),
@@ -112,6 +115,7 @@ impl Caller {
             repository: repository.to_owned(),
             scope: Scope::new(Json::Object(Vec::new()), Json::Object(Vec::new())),
             checks: CheckOptions::default(),
+            driver: None,
             chain: CallChain::default(),
             file: file.to_owned(),
             extension: String::new(),

@@ -58,6 +58,8 @@ pub(super) struct Host {
     pub(super) on_line: OnLine,
     pub(super) budget: Arc<StepBudget>,
     pub(super) caller: Caller,
+    /// True if a driver runs the method elsewhere: it may give items that the type does not declare.
+    pub(super) is_driven: bool,
     /// Cancelled when the code is to end.
     pub(super) ending: CancellationToken,
     /// True once the code of the method was called.
@@ -187,7 +189,7 @@ impl Left {
 
 impl Host {
     /// The host of a call.
-    pub(super) fn of(services: &Services, call: &Invocation<'_>, callee: &Callee) -> Self {
+    pub(super) fn of(services: &Services, call: &Invocation<'_>, callee: &Callee, is_driven: bool) -> Self {
         Self {
             data: Arc::clone(&services.data),
             schemas: Arc::clone(&services.schemas),
@@ -205,6 +207,7 @@ impl Host {
             origin: call.origin.over(call.definition),
             on_line: Arc::clone(&call.on_line),
             budget: Arc::clone(call.budget),
+            is_driven,
             ending: call.cancellation.child_token(),
             has_begun: AtomicBool::new(false),
             caller: Caller::new(services, call, callee.extension(), callee.source(call.method)),

@@ -6,6 +6,7 @@ mod callee;
 mod calling;
 pub mod checks;
 pub mod definitions;
+mod driver;
 mod execution;
 mod expressions;
 mod files;
@@ -16,6 +17,7 @@ mod lines;
 mod opening;
 mod origin;
 mod preconditions;
+mod prepared;
 mod reading;
 pub mod reports;
 mod run_model;
@@ -38,7 +40,7 @@ use mangrove_domain::{
     description::{Description, Violation},
     digest::Digest,
     document::Node,
-    inputs,
+    driver::Drivers,
     json::Json,
     permission::Permissions,
     ports::{
@@ -56,7 +58,8 @@ use tracing::Instrument as _;
 use crate::{
     data::{Models, Records},
     render::{Lookups, Renderer, Scope, Stage},
-    secrets::{Environment, HiddenInputs, Placeholders},
+    secrets::Environment,
+    self_contained::SelfContained,
     spans,
     types::Types,
     vault::Vaults,
@@ -72,11 +75,13 @@ pub(crate) use reports::{Called, ReportsWanted, ShownArguments};
 use callee::{Callee, callee, provenance};
 use checks::CheckOptions;
 use definitions::{Change, Definitions};
+use driver::Driver;
 use execution::{check, execute, in_time, label};
 use host::Host;
 use instance::Settled;
+use prepared::{Prepared, prepare};
 use reports::MethodEnded;
-use values::{globals, inputs_of, method_of, unknown_names, unresolved_arguments, upgraded};
+use values::method_of;
 
 /// How many characters of a message are kept.
 const MESSAGE_CHARACTERS: usize = 16_384;
@@ -110,6 +115,10 @@ pub struct Services {
     pub entropy: Arc<dyn Entropy>,
     /// What code may reach now: each call goes by what is here when it begins.
     pub permissions: Arc<ArcSwap<Permissions>>,
+    /// Which driver runs what, likewise.
+    pub drivers: Arc<ArcSwap<Drivers>>,
+    /// Makes the code that drivers take elsewhere.
+    pub bundles: Arc<SelfContained>,
 }
 
 /// One call.
@@ -128,6 +137,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) instance: Option<InstanceCall<'a>>,
     /// Which checks are left out.
     pub(crate) checks: &'a CheckOptions,
+    /// The driver that whoever started the run wants; `None` for what the configuration says.
+    pub(crate) driver: Option<&'a str>,
     pub(crate) scope: &'a Scope,
     pub(crate) environment: &'a Arc<Environment>,
     /// All definitions.
@@ -224,20 +235,16 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     if settled.as_ref().is_none_or(|settled| settled.found.change != Some(Change::ForThisCall)) {
         call.models.learn(call.definition);
     }
-    let provenance = Some(provenance(&call, &callee));
-    let host = Arc::new(Host::of(services, &call, &callee));
-    if let Callee::Extension(ready) = &callee
-        && let Some(behind) = &ready.behind
-    {
-        host.remark(behind);
-    }
-    if let Some(Settled { found, .. }) = &settled
-        && let Some(change) = found.change
-    {
-        host.inform(&instance::remark(change, &found.definition));
-    }
+    let driver = match driver::find(services, &call, &callee).await {
+        Ok(driver) => driver,
+        Err((status, error)) => return Invoked::ended(status, Some(call.environment.mask_problem(error))),
+    };
+    let driver = driver.as_deref();
+    let provenance = Some(provenance(&call, &callee, driver.map(|driver| driver.choice.name.as_str())));
+    let host = Arc::new(Host::of(services, &call, &callee, driver.is_some()));
+    say_first(&host, &callee, driver, settled.as_ref());
     let shown = OnceLock::new();
-    let outcome = in_time(&call, &host, carry_out(services, &call, &callee, &host, &shown)).await;
+    let outcome = in_time(&call, &host, carry_out(services, &call, (&callee, driver), &host, &shown)).await;
     let left = host.take_state();
     let outcome = match outcome {
         Ok(()) if deletes(callee.description(), call.method) => {
@@ -282,6 +289,19 @@ async fn invoke_in_span(services: &Services, call: Invocation<'_>) -> Invoked {
     }
 }
 
+/// Says what is worth knowing before anything is done.
+fn say_first(host: &Host, callee: &Callee, driver: Option<&Driver>, settled: Option<&Settled>) {
+    let code = if let Callee::Extension(ready) = callee { ready.behind.as_ref() } else { None };
+    for behind in code.into_iter().chain(driver.and_then(|driver| driver.ready.behind.as_ref())) {
+        host.remark(behind);
+    }
+    if let Some(Settled { found, .. }) = settled
+        && let Some(change) = found.change
+    {
+        host.inform(&instance::remark(change, &found.definition));
+    }
+}
+
 /// How a call ended.
 fn status_of(error: Option<&RunProblem>) -> RunStatus {
     match error {
@@ -303,117 +323,15 @@ fn written_twice(call: &Invocation<'_>, name: &str) -> RunProblem {
     problem(Code::METHOD_FAILED, message)
 }
 
-/// What a method is called with.
-struct Prepared {
-    arguments: Json,
-    /// For checks: global arguments and arguments, with what reads `env` or a vault as it is written.
-    as_written: Json,
-    context: Json,
-    /// Where the schema of the global arguments stands; empty if they stay as they are.
-    global_schema: Vec<String>,
-    /// The secrets that stand in the arguments of a type that comes with the program.
-    placeholders: Placeholders,
-    /// The arguments as reports are told of them.
-    shown: ShownArguments,
-}
-
-async fn prepare(
-    services: &Services,
-    call: &Invocation<'_>,
-    callee: &Callee,
-    host: &Arc<Host>,
-) -> Result<Prepared, RunProblem> {
-    let description = callee.description().as_ref();
-    let definition = call.definition;
-    let method = method_of(description, call.method, callee.left_out())?;
-    if call.is_single {
-        let sensitive = reports::sensitive(description, call.method);
-        let hidden = values::sensitive_inputs(services.expressions.as_ref(), definition, call.method, sensitive);
-        call.environment.hide_inputs(HiddenInputs::At(hidden));
-    }
-    let about = definition_json(definition);
-    // The shell gets secrets in another way than in its command.
-    let placeholders = matches!(callee, Callee::BuiltIn(_)).then(Placeholders::default);
-    let of_step = Renderer {
-        expressions: services.expressions.as_ref(),
-        environment: call.environment,
-        scope: call.scope,
-        file: &definition.file,
-        lookups: call.lookups,
-        secrets: &services.vaults,
-        placeholders: placeholders.as_ref(),
-    };
-    // What the step left for now means what it means there: `self` is its own.
-    let inputs = of_step.hand_over(call.inputs, call.inputs_at).await?;
-    let global_arguments = definition.global_arguments.as_ref().map_or_else(|| Json::Object(Vec::new()), Node::to_json);
-    let itself = arguments::merge(&[&about, &Json::object([("globalArguments", global_arguments)])]);
-    let scope = call.scope.with_self(itself);
-    let scope = scope.with("inputs", inputs_of(services, call, &inputs, &scope)?);
-    let renderer = Renderer { scope: &scope, ..of_step };
-    let (given, unresolved) = globals(&renderer, definition.global_arguments.as_ref()).await?;
-    let mut global = match callee {
-        Callee::BuiltIn(_) => given,
-        Callee::Extension(ready) => upgraded(services, call, ready, host, given).await?,
-    };
-    let mut shared = global.clone();
-    if let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) {
-        global = arguments::coerced(schema, global);
-        let unknown = arguments::unknown(schema, &global);
-        if !unknown.is_empty() {
-            return Err(unknown_names(&subject_of(Checked::GlobalArguments, call), unknown));
-        }
-        shared = inputs::with_defaults(schema, global.clone());
-    }
-    let given = rendered(&renderer, definition.arguments_of(call.method), Stage::HAND_OVER).await?;
-    let has_checks = checks::names(description).next().is_some();
-    let reads_secrets = shown::reads_secrets(call);
-    let unresolved_arguments =
-        if has_checks || reads_secrets { Some(unresolved_arguments(call, &renderer).await?) } else { None };
-    let as_written = unresolved_arguments.as_ref().filter(|_| has_checks);
-    let as_written = as_written.map_or(Json::Null, |written| arguments::merge(&[&written.global, &written.method]));
-    let schema = &method.arguments;
-    if call.is_single && definition.inputs.is_some() {
-        let unknown = arguments::unknown(schema, call.inputs);
-        if !unknown.is_empty() {
-            return Err(unknown_names(&format!("the inputs of `{}.{}`", definition.name.value, call.method), unknown));
-        }
-    }
-    let shown = unresolved_arguments.filter(|_| reads_secrets).unwrap_or_else(|| ShownArguments {
-        global: global.clone(),
-        method: arguments::coerced(schema, arguments::merge(&[&given, &inputs])),
-    });
-    let has_value = |(name, _): &&(String, Json)| unresolved.get(name).is_none();
-    let shared = Json::Object(shared.as_object().unwrap_or_default().iter().filter(has_value).cloned().collect());
-    let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, &inputs]);
-    let merged = arguments::coerced(schema, merged);
-    let mut context = vec![
-        ("repoDir", Json::from(call.repository)),
-        ("modelType", Json::from(description.type_name.as_str())),
-        ("modelId", Json::from(definition.id.as_str())),
-        ("globalArgs", global),
-        ("definition", about),
-        ("methodName", Json::from(call.method)),
-    ];
-    // What has no value has none that a schema could judge.
-    let mut global_schema = Vec::new();
-    if unresolved.as_object().is_none_or(<[_]>::is_empty) {
-        global_schema.push("globalArguments".to_owned());
-    } else {
-        context.push(("unresolvedGlobalArgs", unresolved));
-    }
-    let placeholders = placeholders.unwrap_or_default();
-    Ok(Prepared { arguments: merged, as_written, context: Json::object(context), global_schema, placeholders, shown })
-}
-
 /// Calls the method if no check objects.
 async fn carry_out(
     services: &Services,
     call: &Invocation<'_>,
-    callee: &Callee,
+    (callee, driver): (&Callee, Option<&Driver>),
     host: &Arc<Host>,
     shown: &OnceLock<ShownArguments>,
 ) -> Result<(), RunProblem> {
-    let prepared = &prepare(services, call, callee, host).await?;
+    let prepared = &prepare(services, call, (callee, driver), host).await?;
     if let Callee::Extension(ready) = callee {
         check(services, call, ready, prepared, host).await?;
     }
@@ -421,7 +339,10 @@ async fn carry_out(
     preconditions::check(services, call, description, method_of(description, call.method, callee.left_out())?).await?;
     // From here on the method has begun.
     let _ = shown.set(prepared.shown.clone());
-    execute(services, call, callee, prepared, host).await
+    match driver {
+        None => execute(services, call, callee, prepared, host).await,
+        Some(driver) => driver::execute(services, call, (callee, driver), prepared, host).await,
+    }
 }
 
 /// What a definition says, at this stage.

@@ -61,6 +61,7 @@ impl Host {
                 global_arguments: None,
             }),
             checks: &caller.checks,
+            driver: caller.driver.as_deref(),
             scope: &caller.scope,
             environment: &self.environment,
             models: &self.models,

@@ -3,7 +3,7 @@
 use mangrove_domain::json::Json;
 
 use super::host::{Host, text};
-use crate::vault::Place;
+use crate::{secrets::VaultKey, vault::Place};
 
 impl Host {
     /// One function of `vaultService`.
@@ -18,7 +18,7 @@ impl Host {
             "get" => {
                 let (vault, key) = (named(0, "vault")?, named(1, "key")?);
                 let secret = vaults.secret(vault, key).await.map_err(failed)?;
-                self.environment.conceal(&secret.value);
+                self.environment.conceal(&secret.value, VaultKey::new(vault, key));
                 if let Some(remark) = &secret.remark {
                     self.remark(remark);
                 }
@@ -30,7 +30,7 @@ impl Host {
                     let found = argument(2).type_name();
                     return Err(format!("ctx.vaultService.put: expected a string as value, found {found}"));
                 };
-                self.environment.conceal(value);
+                self.environment.conceal(value, VaultKey::new(vault, key));
                 vaults.put(vault, key, value).await.map_err(failed)?;
                 Ok(Json::Null)
             }

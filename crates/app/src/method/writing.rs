@@ -271,14 +271,24 @@ impl Host {
         json
     }
 
-    /// What the model declares of a resource or file.
-    fn declared(&self, kind: DataKind, spec: &str) -> Result<&Json, String> {
-        let group = match kind {
+    /// True if the model declares a resource or file.
+    pub(super) fn declares(&self, kind: DataKind, spec: &str) -> bool {
+        self.specifications(kind).is_some_and(|declared| declared.get(spec).is_some())
+    }
+
+    /// The resources or files that the model declares.
+    fn specifications(&self, kind: DataKind) -> Option<&Json> {
+        self.description.details.get(match kind {
             DataKind::Resource => "resources",
             DataKind::File => "files",
-        };
-        let declared = self.description.details.get(group);
-        declared.and_then(|declared| declared.get(spec)).ok_or_else(|| {
+        })
+    }
+
+    /// What the model declares of a resource or file.
+    fn declared(&self, kind: DataKind, spec: &str) -> Result<&Json, String> {
+        let declared = self.specifications(kind);
+        let found = declared.and_then(|declared| declared.get(spec));
+        found.or_else(|| self.is_driven.then_some(&Json::Null)).ok_or_else(|| {
             let known = declared.and_then(Json::as_object).unwrap_or_default();
             let hint = nearest::hint(spec, known.iter().map(|(name, _)| name.as_str()));
             with_hint(format!("`{}` declares no {} `{spec}`", self.description.type_name, kind.as_str()), hint)

@@ -24,7 +24,7 @@ pub use lookups::{Lookups, NoLookups};
 pub use scope::Scope;
 pub use stage::Stage;
 
-use crate::secrets::{Environment, Placeholders, Secrets};
+use crate::secrets::{Environment, Placeholders, Secrets, VaultKey};
 use lookups::{Answers, together};
 use stage::Verdict;
 
@@ -241,7 +241,7 @@ impl Renderer<'_> {
             let secret = secret.map_err(|reason| {
                 failed(if is_whole { reason } else { format!("vault.get({vault}, {key}): {reason}") })
             })?;
-            self.environment.conceal(&secret);
+            self.environment.conceal(&secret, VaultKey::new(vault, key));
             let _ = secrets.put(secret);
         }
         let variables = self.variables(parsed.references()).await.map_err(failed)?;

@@ -25,7 +25,7 @@ use mangrove_domain::{
 };
 
 #[expect(clippy::module_name_repetitions, reason = "it stands where there are none")]
-pub use vaults::{NoSecrets, Placeholders, Secrets, TextPart};
+pub use vaults::{NoSecrets, Placeholders, Secrets, TextPart, VaultKey};
 
 use forms::Finder;
 
@@ -43,8 +43,8 @@ pub struct Environment {
     variables: Vec<(String, String)>,
     /// What finds each secret, by value.
     given: Mutex<BTreeMap<String, Finder>>,
-    /// Those of them that came of a vault.
-    of_vaults: Mutex<BTreeSet<String>>,
+    /// Those of them that came of a vault, with where they are kept.
+    of_vaults: Mutex<BTreeMap<String, BTreeSet<VaultKey>>>,
     /// Expressions as they are written, with `${{ }}`.
     left: Mutex<BTreeSet<String>>,
     /// Of the inputs of the run.
@@ -109,9 +109,24 @@ impl Environment {
     }
 
     /// Masks this secret of a vault from now on.
-    pub fn conceal(&self, secret: &str) {
+    pub fn conceal(&self, secret: &str, kept_at: VaultKey) {
         self.mask_from_now_on(secret);
-        self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+        self.of_vaults().entry(secret.to_owned()).or_default().insert(kept_at);
+    }
+
+    /// Masks from now on what is about to be put into a vault.
+    pub(crate) fn conceal_before(&self, secret: &str) {
+        self.mask_from_now_on(secret);
+        self.of_vaults().entry(secret.to_owned()).or_default();
+    }
+
+    fn of_vaults(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<VaultKey>>> {
+        self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The secrets that came of vaults.
+    fn vault_secrets(&self) -> BTreeSet<String> {
+        self.of_vaults().keys().cloned().collect()
     }
 
     fn mask_from_now_on(&self, value: &str) {
@@ -174,15 +189,22 @@ impl Environment {
     /// is changed; a value of the environment is the method's own to keep.
     #[must_use]
     pub fn without_vault_secrets(&self, data: &Json) -> Json {
-        let secrets = self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets = self.vault_secrets();
         if secrets.is_empty() { data.clone() } else { self.texts_without(data, &secrets) }
     }
 
     /// True if a value has a secret of a vault in it. Expressions that wait for a later stage have none, whatever the names in
     /// them look like; of a number, only the whole of it counts.
     pub(crate) fn holds_vault_secret(&self, value: &Json) -> bool {
-        let secrets = self.of_vaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets = self.vault_secrets();
         !secrets.is_empty() && self.has_any(value, &secrets)
+    }
+
+    /// Where the secrets of vaults are kept that a value has in it, found as by [`holds_vault_secret`](Self::holds_vault_secret).
+    pub(crate) fn vault_secrets_in(&self, value: &Json) -> BTreeSet<VaultKey> {
+        let known = self.of_vaults().clone();
+        let is_in = |secret: &String| self.has_any(value, &BTreeSet::from([secret.clone()]));
+        known.into_iter().filter(|(secret, _)| is_in(secret)).flat_map(|(_, kept_at)| kept_at).collect()
     }
 
     fn has_any(&self, value: &Json, secrets: &BTreeSet<String>) -> bool {
@@ -318,15 +340,22 @@ mod tests {
             assert!(!names_a_secret(name), "{name}");
         }
         let environment = environment();
-        environment.conceal("v4ult");
-        environment.conceal("v4");
+        let kept_at = VaultKey::new("safe", "key");
+        environment.conceal("v4ult", kept_at.clone());
+        environment.conceal("v4", kept_at);
         assert_eq!(environment.mask("v4ult v4"), "*** v4");
 
         // Of what a method stores, only secrets of vaults are taken out, and only out of texts.
         let _ = environment.give(&[path(&["env", "TOKEN"])]);
-        environment.conceal("123");
+        environment.conceal("123", VaultKey::new("safe", "number"));
         let data = Json::object([("a", Json::from("s3cret v4ult 123")), ("n", Json::from(123))]);
         assert_eq!(environment.without_vault_secrets(&data).to_string(), r#"{"a":"s3cret *** ***","n":123}"#);
+        let found = |value: &Json| -> Vec<String> {
+            environment.vault_secrets_in(value).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(found(&data), ["safe/key", "safe/number"]);
+        assert_eq!(found(&Json::from("in djR1bHQ=")), ["safe/key"], "as code writes it");
+        assert_eq!(found(&Json::from("s3cret")), [""; 0], "a variable of the environment is none of a vault");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Secrets inside of values that are not handed over yet.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use mangrove_domain::json::Json;
@@ -13,6 +16,29 @@ const MARK: char = '\u{F8D7}';
 pub trait Secrets: Send + Sync {
     /// The secret `key` of the vault, or why it cannot be had.
     async fn get(&self, vault: &str, key: &str) -> Result<String, String>;
+}
+
+/// Where a secret is kept. Shown as `vault/key`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VaultKey {
+    /// The name of the vault.
+    pub vault: String,
+    /// The name of the secret in it.
+    pub key: String,
+}
+
+impl VaultKey {
+    /// The secret of this key of this vault.
+    #[must_use]
+    pub fn new(vault: &str, key: &str) -> Self {
+        Self { vault: vault.to_owned(), key: key.to_owned() }
+    }
+}
+
+impl fmt::Display for VaultKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.vault, self.key)
+    }
 }
 
 /// There are no vaults.

@@ -7,6 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mangrove_domain::{
+    driver::Drivers,
     nearest,
     permission::Permissions,
     ports::{
@@ -27,6 +28,7 @@ use crate::{
     extensions::ExtensionPorts,
     on_demand::OnDemand,
     scan::{ScanRequest, Scanner},
+    self_contained::SelfContained,
     vault::Vaults,
     workflow::LibraryReader,
 };
@@ -40,6 +42,10 @@ pub struct Service {
     pub(super) repository: Arc<Repository>,
     /// What is granted now.
     pub(super) permissions: Arc<ArcSwap<Permissions>>,
+    /// Which driver runs what now.
+    pub(super) drivers: Arc<ArcSwap<Drivers>>,
+    /// Makes the code that drivers take elsewhere.
+    pub(super) bundles: Arc<SelfContained>,
     pub(super) active: Arc<ActiveRuns>,
     /// Knows definitions and workflows that have not changed.
     pub(super) library: Arc<LibraryReader>,
@@ -55,12 +61,15 @@ impl Service {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { ports, loaders, jobs, repository } = parts;
+        let bundles = Arc::new(SelfContained::new(Arc::clone(&ports.bundler)));
         let scanner = Arc::new(Scanner::new(ports, loaders, jobs));
         Self {
             types: Arc::new(OnDemand::new(Arc::clone(&scanner))),
             scanner,
             repository: Arc::new(repository),
             permissions: Arc::default(),
+            drivers: Arc::default(),
+            bundles,
             active: Arc::default(),
             library: Arc::default(),
             vaults: Arc::default(),
@@ -85,10 +94,12 @@ impl Service {
         self
     }
 
-    /// The same service, with a configuration that grants permissions and can be read again.
+    /// The same service, with a configuration that grants permissions, names drivers and can be read again.
     #[must_use]
     pub fn with_configuration(mut self, configuration: Arc<dyn Configuration>) -> Self {
-        self.permissions.store(Arc::new(configuration.in_force().permissions));
+        let in_force = configuration.in_force();
+        self.permissions.store(Arc::new(in_force.permissions));
+        self.drivers.store(Arc::new(in_force.drivers));
         self.options.configuration = Some(configuration);
         self
     }

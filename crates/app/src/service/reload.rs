@@ -7,7 +7,7 @@ use mangrove_domain::{permission::Permissions, problem::Problem};
 use super::{base::Service, error::ServiceError};
 
 impl Service {
-    /// Reads the configuration again: permissions, the bundler, the place of Deno. What begins after this goes by the
+    /// Reads the configuration again: permissions, drivers, the bundler, the place of Deno. What begins after this goes by the
     /// new one. One that cannot be used leaves the old one in force, and the problems say why. Mounts, pulled extensions and the
     /// directories of the kinds need no reload: every look at the sources reads them.
     ///
@@ -18,6 +18,7 @@ impl Service {
         match configuration.ok_or(ServiceError::Without("a configuration"))?.reload().await {
             Ok(in_force) => {
                 self.permissions.store(Arc::new(in_force.permissions));
+                self.drivers.store(Arc::new(in_force.drivers));
                 Ok(Vec::new())
             }
             Err(problems) => Ok(problems),

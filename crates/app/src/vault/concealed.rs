@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Vaults;
-use crate::secrets::{Environment, Secrets};
+use crate::secrets::{Environment, Secrets, VaultKey};
 
 /// The vaults of a repository for one run: whatever they give out is masked in what that run leaves behind.
 pub(crate) struct ConcealedVaults {
@@ -25,7 +25,7 @@ impl ConcealedVaults {
 impl Secrets for ConcealedVaults {
     async fn get(&self, vault: &str, key: &str) -> Result<String, String> {
         let secret = self.vaults.get(vault, key).await?;
-        self.environment.conceal(&secret);
+        self.environment.conceal(&secret, VaultKey::new(vault, key));
         Ok(secret)
     }
 }

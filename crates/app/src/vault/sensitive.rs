@@ -6,7 +6,7 @@ use mangrove_domain::{
 };
 
 use super::{ConfiguredVaults, SecretError, Vaults};
-use crate::secrets::Environment;
+use crate::secrets::{Environment, VaultKey};
 
 /// Where a resource is written.
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +54,14 @@ impl Vaults {
                 continue;
             }
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            conceal(value, environment);
+            each_text(value, &mut |secret| environment.conceal_before(secret));
             let named = field.vault.as_deref().or(place.vault).or(declared_vault);
             let vault = self.vault_for(&configured, named).map_err(|reason| {
                 format!("`{}` of resource `{}` is sensitive: {reason}", field.path.join("."), place.spec)
             })?;
             let key = field.key.clone().unwrap_or_else(|| place.key(&field));
+            let kept_at = VaultKey::new(&vault, &key);
+            each_text(value, &mut |secret| environment.conceal(secret, kept_at.clone()));
             self.put(&vault, &key, &text).await.map_err(|error| error.to_string())?;
             stored = vault::replaced(&stored, &field.path, Json::from(vault::reference(&vault, &key)));
         }
@@ -81,18 +83,18 @@ impl Vaults {
     }
 }
 
-/// Masks the texts in a value from now on. Numbers and the like occur in what is no secret.
-fn conceal(value: &Json, environment: &Environment) {
+/// The texts in a value, which are masked. Numbers and the like occur in what is no secret.
+fn each_text(value: &Json, hear: &mut dyn FnMut(&str)) {
     match value {
-        Json::String(text) => environment.conceal(text),
+        Json::String(text) => hear(text),
         Json::Array(items) => {
             for item in items {
-                conceal(item, environment);
+                each_text(item, hear);
             }
         }
         Json::Object(members) => {
             for (_, member) in members {
-                conceal(member, environment);
+                each_text(member, hear);
             }
         }
         Json::Null | Json::Bool(_) | Json::Number(_) => {}

@@ -165,6 +165,7 @@ pub(super) fn options(wanted: &args::Wanted) -> RunOptions {
         fail_on: wanted.fail_on.map(AssertSeverity::from),
         checks: CheckOptions { skip_all: skip_checks, skip: skip_check, skip_labels: skip_check_label },
         reports: ReportOptions::from(&wanted.reports),
+        driver: wanted.driver.clone(),
     }
 }
 

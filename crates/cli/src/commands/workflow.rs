@@ -252,6 +252,11 @@ pub(crate) async fn run(
                 let hint = "leave out `--server`, or write `checks: {skip: [...]}` into the definition";
                 return Err(CommandError::usage(None, message, Some(hint)));
             }
+            Some(_) if wanted.driver.is_some() => {
+                let message = "a daemon lets those drivers run methods that mangrove.yaml names";
+                let hint = "leave out `--server`, or name the driver under `drivers:` of mangrove.yaml";
+                return Err(CommandError::usage(None, message, Some(hint)));
+            }
             Some(_) if ReportOptions::from(&wanted.reports).is_any() => {
                 let message = "a daemon makes the reports that the files name";
                 let hint = "leave out `--server`, or write `reports: {skip: [...]}` into the file";

@@ -87,6 +87,7 @@ impl MarkerConfiguration {
 fn in_force(layout: &Layout, bundlers: &BundlerSettings) -> InForce {
     InForce {
         permissions: layout.permissions.clone(),
+        drivers: layout.drivers.clone(),
         bundler: bundlers.choice.as_str(),
         allowed_schedules: layout.allowed_schedules.clone(),
         default_vault: layout.default_vault.clone(),

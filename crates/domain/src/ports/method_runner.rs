@@ -27,7 +27,7 @@ pub trait MethodRunner: Send + Sync {
 pub struct OpenRequest {
     /// Code and vendors.
     pub bundle: LoadedBundle,
-    /// The export to call into: `model`, `extension`, `vault`, ….
+    /// The export to call into: `model`, `extension`, `vault`, `driver`, ….
     pub export_name: String,
     /// What a person calls the source, for messages.
     pub subject: String,
@@ -82,6 +82,22 @@ pub enum Takes {
     /// Its arguments, a list, one after the other and without a context. What it gives is kept for further calls with the
     /// same arguments, and this function of that is called instead.
     Member(Member),
+    /// Its arguments, a list of one configuration, which reaches it as it is once the schema has accepted it. What it gives is
+    /// a driver: it is told to `initialize`, to `execute` this request, and to `shutdown`, as far as it has these functions, and
+    /// is not kept. The call gives what `execute` said: `{status, error, outputs}`, or `{found}` with the type of what is no such object. Each output has its
+    /// `kind`, `specName`, `name`, `type` and `tags`, and as `content` a text, `{base64}`, or `{json}` of any other value.
+    Driver(Box<DriverRequest>),
+    /// Nothing: the function is not called, and the call gives what the schemas make, `{arguments, globalArgs}`.
+    Schemas,
+}
+
+/// What a driver is to execute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriverRequest {
+    /// The request without its bundle, an object.
+    pub request: Json,
+    /// The code of the method's type as one module that imports nothing but what is built in; `None` for a type without code.
+    pub bundle: Option<Arc<str>>,
 }
 
 /// A function of what another function gives.

@@ -70,7 +70,7 @@ pub use inspection_cache::InspectionCache;
 pub use last_good_workflows::{LastGoodWorkflow, LastGoodWorkflows};
 pub use loader::Loader;
 pub use method_runner::{
-    Call, Checked, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Session, Takes,
+    Call, Checked, DriverRequest, HostCall, Member, MethodHost, MethodRunner, OpenRequest, RunError, Session, Takes,
 };
 pub use package_cache::{PackageCache, PruneRequest, RequiredPackages};
 pub use packages::Packages;

@@ -211,6 +211,10 @@ codes! {
     STEP_REJECTED = 731, "somebody rejected a step";
     /// A run is in no state to be approved, rejected or resumed.
     RUN_STATE = 732, "a run cannot go on like this";
+    /// A driver could not be used, or gave what nobody understands.
+    DRIVER_FAILED = 740, "a driver cannot be used";
+    /// Arguments hold a secret that the driver may not be told.
+    DRIVER_SECRET = 741, "a secret that a driver may not be told";
     /// The address of the daemon is taken, or not ours.
     CANNOT_LISTEN = 801, "the daemon cannot listen on its address";
     /// No answer of a daemon that is asked over HTTP.

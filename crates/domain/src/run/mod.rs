@@ -310,4 +310,6 @@ pub struct Provenance {
     pub source: String,
     /// True if a lower row stood in for a failed one.
     pub shadow_fallback: bool,
+    /// The driver that ran it; `None` if it ran here.
+    pub driver: Option<String>,
 }

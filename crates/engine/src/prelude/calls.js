@@ -191,7 +191,7 @@ const isSchema = (value) =>
 /**
  * The calls of one engine. `send(id, name, text)` takes a request to the host, with its arguments as JSON text; whoever
  * gets the host's answer passes it to `settle`. The number 0 asks for no answer. `sendNow(name, text)` waits for the answer,
- * `{ succeeded, text }`. `makeContext` is that of `context.js`.
+ * `{ succeeded, text }`. `makeContext` is that of `context.js`, `makeDrivers` that of `driver.js`.
  */
 /** How far an error is followed to what caused it, and how many errors are told of one that stands for several. */
 const MOST_CAUSES = 5;
@@ -296,7 +296,7 @@ const inspect = (value) => {
 /** What a line of a log says of a value: of an error also what led to it. */
 const shownInLine = (value) => (value instanceof ErrorIntrinsic ? `${show(value)}${ledTo(value)}` : show(value));
 
-export const makeCalls = (send, sendNow, makeContext) => {
+export const makeCalls = (send, sendNow, makeContext, makeDrivers) => {
   const pending = create(null);
   let lastRequest = 0;
   const request = (name, parts) =>
@@ -321,7 +321,8 @@ export const makeCalls = (send, sendNow, makeContext) => {
   };
 
   const tools = { send: (name, parts) => send(0, name, encode(parts)), show: shownInLine, inspect, isRecord, bytesOf };
-  const { console, contextsOf } = makeContext(tools);
+  const { console, contextsOf, outgoing } = makeContext(tools);
+  const startDriver = makeDrivers({ ...tools, encode, outgoing });
   // What code kept of the context of an earlier call must not act in the name of a later one. Its logger is as good as any.
   let callUnderWay = 0;
   const contexts = () => {
@@ -364,12 +365,21 @@ export const makeCalls = (send, sendNow, makeContext) => {
    * Calls a function of the extension with what its schemas make of the arguments. Gives a promise of its result as JSON
    * text, of `{ checked, issues }`, with the issues as JSON text, if a schema objects, or of `{ absent }` with what stands
    * there if `takes` names no function of what the function gives. `takes` is JSON text: `null` for arguments and context,
-   * `"context"` for a context without what writes, `"report"` for that of a report, `{ name, args }` for a member of what the
-   * function gives.
+   * `"context"` for a context without what writes, `"report"` for that of a report, `"schemas"` for what the schemas make and no
+   * call, `{ name, args }` for a member of what the function gives, `{ driver }` for a driver that it gives.
    */
   const start = async (callee, self, args, context, schema, globalSchema, takes) => {
     const form = parse(takes);
     const { contextOf, reportContextOf } = contexts();
+    if (isRecord(form) && has(form, "driver")) {
+      const refusalOf = async (config) => {
+        const { issues } = isSchema(schema) ? await parseWith(schema, config) : {};
+        return issues === undefined ? undefined : { checked: "arguments", issues: encode(issues) };
+      };
+      return startDriver(callee, self, args, form.driver, refusalOf, (end) => {
+        abortCall = end;
+      });
+    }
     if (isRecord(form)) return startMember(callee, self, args, form);
     const data = parse(context);
     if (form === "report") return encode(await apply(callee, self, [reportContextOf(data)]));
@@ -400,6 +410,7 @@ export const makeCalls = (send, sendNow, makeContext) => {
       if (issues !== undefined) return { checked: "arguments", issues: encode(issues) };
       given = made;
     }
+    if (form === "schemas") return encode({ arguments: given, globalArgs: data.globalArgs ?? {} });
     return encode(await apply(callee, self, [given, contextNow()]));
   };
 

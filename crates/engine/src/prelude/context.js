@@ -35,7 +35,7 @@ const modelTypeOf = (raw) => {
 
 /**
  * The parts of a context. `send(name, parts)` tells the host and waits for nothing. `tools` are `show`, `inspect`, `isRecord` and
- * `bytesOf` of the calls. Gives the console, and `contextsOf({ request, requestNow })`, which makes the contexts of one call:
+ * `bytesOf` of the calls. Gives the console, `outgoing`, which makes of content what travels, and `contextsOf({ request, requestNow })`, which makes the contexts of one call:
  * `request(name, parts)` asks the host and gives a promise; `requestNow(name, parts)` gives the answer, or throws.
  */
 export const makeContext = ({ send, show, inspect, isRecord, bytesOf }) => {
@@ -472,5 +472,5 @@ export const makeContext = ({ send, show, inspect, isRecord, bytesOf }) => {
     return { contextOf, reportContextOf };
   };
 
-  return { console: speakingConsole, contextsOf };
+  return { console: speakingConsole, contextsOf, outgoing };
 };

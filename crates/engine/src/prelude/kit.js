@@ -4,6 +4,7 @@
 
 import { ledTo, makeCalls } from "mangrove:calls";
 import { makeContext } from "mangrove:context";
+import { makeDrivers } from "mangrove:driver";
 import { denialOf, denied, forgetRefusals, missing, requirementOf } from "mangrove:refusals";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 import { endWeb, webArrived } from "mangrove:fetch";
@@ -317,7 +318,7 @@ export const limitBehind = (thrown) => {
 // Calls.
 
 export { ledTo };
-const calls = makeCalls(host.request, host.requestNow, makeContext);
+const calls = makeCalls(host.request, host.requestNow, makeContext, makeDrivers);
 export const { settle, abort, forget } = calls;
 export const start = (callee, self, args, context, schema, globalSchema, takes) => {
   forgetRefusals();

@@ -164,6 +164,8 @@ struct StoredProvenance {
     extension: String,
     source: String,
     shadow_fallback: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    driver: Option<String>,
 }
 
 /// The document of a record, without its steps.
@@ -281,6 +283,7 @@ fn store_provenance(provenance: &Provenance) -> StoredProvenance {
         extension: provenance.extension.clone(),
         source: provenance.source.clone(),
         shadow_fallback: provenance.shadow_fallback,
+        driver: provenance.driver.clone(),
     }
 }
 
@@ -409,6 +412,7 @@ fn load_provenance(stored: StoredProvenance) -> Provenance {
         extension: stored.extension,
         source: stored.source,
         shadow_fallback: stored.shadow_fallback,
+        driver: stored.driver,
     }
 }
 

@@ -15,7 +15,7 @@ use mangrove_domain::{
     problem::Code,
 };
 
-use super::following_sessions;
+use super::{drivers, following_sessions};
 use crate::requests::{open_model, unchecked_call};
 
 /// What the cases call.
@@ -326,6 +326,8 @@ async fn members_of_what_a_function_gives_are_called(runner: &dyn MethodRunner, 
         assert!(matches!(&error, RunError::Threw { message, .. } if message.contains("no such vault")), "{error:?}");
     }
     assert_eq!(ask("v", "get", &["key"]).await, Ok(Json::from("from the configuration")));
+    drop(session);
+    drivers::drivers(runner).await;
 }
 
 #[track_caller]

@@ -12,6 +12,7 @@ use mangrove_domain::{
 };
 use tokio::sync::Notify;
 
+use super::drivers::a_driver_is_told_to_end;
 use crate::{
     requests::{open_model, unchecked_call},
     web_server::WebServer,
@@ -209,6 +210,7 @@ pub async fn method_runner_fetch(make: &(dyn Fn() -> Box<dyn MethodRunner> + Syn
     nobody_answers(&*runner, &server).await;
     what_is_not_granted_is_refused_at_every_hop(&*runner, &server).await;
     a_call_that_is_to_end_ends_its_requests(&*runner, &server).await;
+    a_driver_is_told_to_end(&*runner).await;
 }
 
 async fn nobody_answers(runner: &dyn MethodRunner, server: &WebServer) {

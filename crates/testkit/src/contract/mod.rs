@@ -16,6 +16,7 @@ pub mod data_store;
 mod databases;
 mod definition_files;
 mod documents;
+mod drivers;
 mod export_inspector;
 mod expressions;
 mod following_sessions;

@@ -104,6 +104,7 @@ pub fn full_record(id: &str) -> RunRecord {
             extension: "@local/test@0.0.0".to_owned(),
             source: "models/zone.ts".to_owned(),
             shadow_fallback: true,
+            driver: Some("@acme/ssh".to_owned()),
         }),
         reports: vec![made_report()],
     };

@@ -106,6 +106,7 @@ fn host(services: &Services, ended: &WorkflowEnded<'_>) -> Host {
         origin: Origin::default(),
         on_line: Arc::new(|_| {}),
         ending: ended.cancellation.child_token(),
+        is_driven: false,
         has_begun: AtomicBool::new(false),
         caller: Caller::of_workflow(services, ended.repository, &ended.workflow.file),
         state: Mutex::new(State::new(&budget)),

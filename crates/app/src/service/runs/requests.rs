@@ -220,6 +220,8 @@ impl Service {
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             permissions: Arc::clone(&self.permissions),
+            drivers: Arc::clone(&self.drivers),
+            bundles: Arc::clone(&self.bundles),
         };
         let limits = Limits { most_steps: self.most_steps().min(running.limits.most_steps), ..running.limits };
         Ok(Engine::new(services, self.repository.directory.display().to_string(), limits))

@@ -8,13 +8,13 @@ use mangrove_domain::{
 };
 
 use super::{
-    context::Context,
     guard::is_truthy,
+    methods::WithMethods,
     outcome::{StepOutcome, rendered_message},
 };
 use crate::{
     method::{Invoked, problem},
-    render::{Scope, Stage},
+    render::{Renderer, Stage},
 };
 
 /// What a step asserts: its expression, its message, and how bad it is if it does not hold.
@@ -22,18 +22,18 @@ pub(super) type Asserted<'a> = (&'a Located<String>, &'a Located<String>, Assert
 
 /// Looks whether it holds.
 pub(super) async fn check(
-    context: &Context<'_>,
-    scope: &Scope,
+    methods: &WithMethods<'_>,
     step: &Step,
     (expression, message, severity): Asserted<'_>,
 ) -> StepOutcome {
-    let file = &context.workflow.file;
-    let renderer = context.renderer(scope);
+    let context = methods.context;
+    let renderer = context.renderer(methods.scope);
     let text = rendered_message(&renderer, message).await;
     // A message without a value is shown as it was written.
     let message = context.environment.mask(text.as_deref().unwrap_or(&message.value));
     let template = format!("${{{{ {} }}}}", expression.value);
-    let value = renderer.text(&template, &expression.position(file), Stage::EVERYTHING).await;
+    let asking = Renderer { lookups: methods, ..renderer };
+    let value = asking.text(&template, &methods.position, Stage::EVERYTHING).await;
     let record = |passed, error: Option<&RunProblem>| AssertionRecord {
         passed,
         expression: expression.value.clone(),

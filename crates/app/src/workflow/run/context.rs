@@ -57,6 +57,8 @@ pub(super) struct Context<'a> {
     pub(super) checks: CheckOptions,
     /// Which reports are made.
     pub(super) reports: ReportOptions,
+    /// The driver that whoever started the run wants.
+    pub(super) driver: Option<String>,
     /// From which severity on an assertion that does not hold fails its job.
     pub(super) fail_on: AssertSeverity,
     /// What the run may still leave behind.

@@ -6,13 +6,13 @@ use mangrove_domain::{
     run::RunProblem,
 };
 
-use super::context::Context;
-use crate::render::{Scope, Stage};
+use super::methods::WithMethods;
+use crate::render::{Renderer, Stage};
 
 /// True if there is nothing to do for the step.
-pub(super) async fn decide(context: &Context<'_>, scope: &Scope, guard: &Located<String>) -> Result<bool, RunProblem> {
-    let position = guard.position(&context.workflow.file);
-    let value = context.renderer(scope).text(&guard.value, &position, Stage::EVERYTHING).await?;
+pub(super) async fn decide(methods: &WithMethods<'_>, guard: &Located<String>) -> Result<bool, RunProblem> {
+    let renderer = Renderer { lookups: methods, ..methods.context.renderer(methods.scope) };
+    let value = renderer.text(&guard.value, &methods.position, Stage::EVERYTHING).await?;
     Ok(is_truthy(&value))
 }
 

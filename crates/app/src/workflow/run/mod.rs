@@ -1,11 +1,13 @@
 //! Running a workflow from its first job to its last record.
 
 mod assertion;
+mod call;
 mod cancel_reason;
 mod context;
 mod evaluate;
 mod execution;
 mod guard;
+mod methods;
 mod outcome;
 mod outputs;
 mod repeat;
@@ -80,6 +82,7 @@ pub struct RecordedRun {
     fail_on: AssertSeverity,
     checks: CheckOptions,
     reports: ReportOptions,
+    driver: Option<String>,
     /// The names of the workflows that led here, this one last.
     chain: Vec<String>,
     deadline: Option<Instant>,
@@ -253,10 +256,11 @@ impl Engine {
         match context::replace(&self.services, environment, observer, &before, &record).await {
             Ok(false) => Err(StartError::Problems(vec![taken(&before)])),
             Ok(true) => {
-                let RunOptions { fail_on, checks, reports, .. } = options;
+                let RunOptions { fail_on, checks, reports, driver, .. } = options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let chain = vec![workflow.name.value.clone()];
-                Ok(RecordedRun { workflow, record, fail_on, checks, reports, chain, deadline: None, models })
+                let deadline = None;
+                Ok(RecordedRun { workflow, record, fail_on, checks, reports, driver, chain, deadline, models })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -313,17 +317,17 @@ impl Engine {
         let record = with_masked_tasks(record, environment);
         match context::save(&self.services, environment, observer, &record, &Lines::default()).await {
             Ok(_) => {
-                let RunOptions { fail_on, checks, reports, .. } = request.options;
+                let RunOptions { fail_on, checks, reports, driver, .. } = request.options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let deadline = caller.deadline;
-                Ok(RecordedRun { workflow, record, fail_on, checks, reports, chain, deadline, models })
+                Ok(RecordedRun { workflow, record, fail_on, checks, reports, driver, chain, deadline, models })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, fail_on, checks, reports, chain, deadline, models } = run;
+        let RecordedRun { workflow, record, fail_on, checks, reports, driver, chain, deadline, models } = run;
         let about = about_run(&workflow, &record);
         let records = self.records(&models, shared.environment);
         let context = Context {
@@ -346,6 +350,7 @@ impl Engine {
             fail_on,
             checks,
             reports,
+            driver,
             budget: Arc::clone(shared.budget),
             chain,
             deadline,

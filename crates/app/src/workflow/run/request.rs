@@ -41,6 +41,8 @@ pub struct RunOptions {
     pub tags: Vec<(String, String)>,
     /// From which severity on an assertion that does not hold fails its job; `None` for every one.
     pub fail_on: Option<AssertSeverity>,
+    /// The driver that runs its methods, `none` to run them here; `None` for what the configuration says.
+    pub driver: Option<String>,
 }
 
 /// A workflow to run.

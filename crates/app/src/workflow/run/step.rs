@@ -9,7 +9,6 @@ use mangrove_domain::{
     json::Json,
     position::Position,
     problem::{Code, Problem},
-    report,
     run::{ApprovalRecord, RunProblem, RunStatus, SkipReason},
     type_name::TypeName,
     workflow::{Job, Step, Target, Task, Workflow},
@@ -18,21 +17,19 @@ use tokio::time::Instant;
 
 use super::{
     assertion,
+    call::{Call, Place, call_method},
     context::Context,
     guard,
+    methods::WithMethods,
     outcome::{StepOutcome, rendered_message},
-    outputs,
     repeat::PlannedStep,
     request::{RunOptions, RunRequest},
 };
 use crate::{
-    method::{
-        self, CallChain, InstanceCall, Invocation, Invoked, OnLine, Origin, ReportsWanted, StepBudget, StepOrigin,
-        problem,
-    },
+    method::{Invoked, StepBudget, problem},
     render::{Renderer, Scope, Stage},
     workflow::{
-        events::{RunChange, RunEvent},
+        events::RunChange,
         inputs::{self, Mistakes},
     },
 };
@@ -46,27 +43,30 @@ pub(super) async fn run(
     budget: &Arc<StepBudget>,
 ) -> StepOutcome {
     let scope = context.scope_of(job, &planned.name, planned.item.as_ref());
-    if let Some(guard) = &step.guard {
-        match guard::decide(context, &scope, guard).await {
-            Ok(false) => {
-                let task = context.environment.mask(&step.task.label());
-                let (job, step) = (job.name.value.clone(), planned.name.clone());
-                context.observe(RunChange::StepStarted { job, step, task });
-            }
-            Ok(true) => {
-                let invoked = Invoked::ended(RunStatus::Skipped, None);
-                let skipped = Some(SkipReason::Guarded);
-                return StepOutcome { skipped, ..StepOutcome::of(step, step.task.label(), invoked) };
-            }
-            // Whether it is to run is not known, and nobody allowed that.
-            Err(error) => {
-                let outcome = StepOutcome::of(step, step.task.label(), Invoked::failed(error));
-                return StepOutcome { is_failure_allowed: false, ..outcome };
-            }
-        }
-    }
     let place = Place { job: &job.name.value, planned, step };
-    carry_out(context, place, &scope, budget).await
+    let Some(guard) = &step.guard else { return carry_out(context, place, &scope, budget).await };
+    let methods = WithMethods::new(context, (place, &scope), budget, guard.position(&context.workflow.file));
+    let decision = guard::decide(&methods, guard).await;
+    let outcome = match decision {
+        Ok(false) => {
+            let task = context.environment.mask(&step.task.label());
+            let (job, step) = (job.name.value.clone(), planned.name.clone());
+            context.observe(RunChange::StepStarted { job, step, task });
+            carry_out(context, place, &scope, budget).await
+        }
+        Ok(true) => {
+            let invoked = Invoked::ended(RunStatus::Skipped, None);
+            let skipped = Some(SkipReason::Guarded);
+            StepOutcome { skipped, ..StepOutcome::of(step, step.task.label(), invoked) }
+        }
+        // Whether it is to run is not known, and nobody allowed that.
+        Err(error) => {
+            let outcome = StepOutcome::of(step, step.task.label(), Invoked::failed(error));
+            StepOutcome { is_failure_allowed: false, ..outcome }
+        }
+    };
+    let invoked = methods.into_left().under(outcome.invoked);
+    StepOutcome { invoked, ..outcome }
 }
 
 async fn carry_out(context: &Context<'_>, place: Place<'_>, scope: &Scope, budget: &Arc<StepBudget>) -> StepOutcome {
@@ -78,7 +78,7 @@ async fn carry_out(context: &Context<'_>, place: Place<'_>, scope: &Scope, budge
             match prepare(context, &renderer, target, method, (inputs.as_ref(), global_arguments.as_ref())).await {
                 Ok(call) => {
                     let label = format!("{}.{}", call.definition.name.value, call.method);
-                    let invoked = call_method(context, place, scope, &call, budget).await;
+                    let invoked = call_method(context, place, scope, &call, (budget, true)).await;
                     StepOutcome { task: label, ..outcome(invoked) }
                 }
                 Err(error) => outcome(Invoked::failed(error)),
@@ -89,7 +89,11 @@ async fn carry_out(context: &Context<'_>, place: Place<'_>, scope: &Scope, budge
             Err(error) => outcome(Invoked::failed(error)),
         },
         Task::Assert { expression, message, severity } => {
-            assertion::check(context, scope, step, (expression, message, *severity)).await
+            let methods =
+                WithMethods::new(context, (place, scope), budget, expression.position(&context.workflow.file));
+            let outcome = assertion::check(&methods, step, (expression, message, *severity)).await;
+            let invoked = methods.into_left().under(outcome.invoked);
+            StepOutcome { invoked, ..outcome }
         }
         Task::ManualApproval { prompt, timeout } => match rendered_message(&renderer, prompt).await {
             Ok(prompt) => {
@@ -101,27 +105,6 @@ async fn carry_out(context: &Context<'_>, place: Place<'_>, scope: &Scope, budge
             Err(error) => outcome(Invoked::failed(error)),
         },
     }
-}
-
-/// Which step calls a method.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    job: &'a str,
-    planned: &'a PlannedStep,
-    step: &'a Step,
-}
-
-/// A method call with everything resolved.
-struct Call {
-    definition: Arc<Definition>,
-    /// The instance that is named instead of a definition, which is then one without arguments.
-    instance: Option<(Located<TypeName>, Located<String>)>,
-    /// What the step gives the instance.
-    global_arguments: Option<Json>,
-    method: String,
-    inputs: Json,
-    /// Where the workflow has them; where it has none, the name of the method.
-    inputs_at: Position,
 }
 
 async fn prepare(
@@ -158,81 +141,6 @@ async fn prepare(
     Ok(Call { definition, instance, global_arguments, method, inputs, inputs_at })
 }
 
-async fn call_method(
-    context: &Context<'_>,
-    place: Place<'_>,
-    scope: &Scope,
-    call: &Call,
-    budget: &Arc<StepBudget>,
-) -> Invoked {
-    let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    if left.is_some_and(|left| left.is_zero()) {
-        let message = "not begun: the time limit of the step that called this workflow has passed";
-        return Invoked::failed(problem(Code::METHOD_FAILED, message.to_owned()));
-    }
-    let (observer, run_id) = (Arc::clone(context.observer), Arc::clone(&context.run_id));
-    let (job, step_name) = (place.job.to_owned(), place.planned.name.clone());
-    let lines = Arc::clone(&context.lines);
-    let on_line: OnLine = Arc::new(move |line| {
-        lines.add(&job, &step_name, line);
-        let change = RunChange::Log { job: job.clone(), step: step_name.clone(), line: line.clone() };
-        observer.observe(RunEvent { run_id: Arc::clone(&run_id), change });
-    });
-    let element = place.planned.item.as_ref().map(|(_, element)| report::suffix(element));
-    let suffix = element.map(|text| context.environment.mask(&text)).filter(|text| !text.is_empty());
-    let origin = match origin_of(context, place, scope, call).await {
-        Ok(origin) => origin,
-        Err(error) => return Invoked::failed(context.environment.mask_problem(error)),
-    };
-    let invocation = Invocation {
-        definition: &call.definition,
-        digest: context.library.digest(&call.definition.file),
-        method: &call.method,
-        inputs: &call.inputs,
-        inputs_at: &call.inputs_at,
-        is_single: context.workflow.is_single_call(),
-        instance: call.instance.as_ref().map(|(type_name, name)| InstanceCall {
-            library: context.library,
-            file: &context.workflow.file,
-            type_name,
-            name,
-            global_arguments: call.global_arguments.as_ref(),
-        }),
-        checks: &context.checks,
-        scope,
-        environment: context.environment,
-        models: &context.models,
-        records: &context.records,
-        lookups: &context.lookups,
-        run_id: &context.run_id,
-        repository: context.repository,
-        timeout: place.step.timeout.into_iter().chain(left).min(),
-        cancellation: context.cancellation,
-        on_line,
-        origin,
-        budget,
-        chain: CallChain::default(),
-        reports: Some(ReportsWanted { options: &context.reports, suffix: suffix.as_deref() }),
-    };
-    method::invoke(context.services, invocation).await
-}
-
-/// Where a step stands; a method that is run alone stands in no workflow.
-async fn origin_of(context: &Context<'_>, place: Place<'_>, scope: &Scope, call: &Call) -> Result<Origin, RunProblem> {
-    let workflow = context.workflow;
-    let step = (!workflow.id.is_empty()).then(|| StepOrigin {
-        workflow_id: workflow.id.clone(),
-        workflow_name: workflow.name.value.clone(),
-        workflow_tags: workflow.tags.clone(),
-        job: place.job.to_owned(),
-        step: place.planned.name.clone(),
-    });
-    let of_workflow = scope.get("inputs").unwrap_or(&Json::Null);
-    let renderer = context.renderer(scope);
-    let overrides = outputs::settings(place.step, [&call.inputs, of_workflow], &renderer).await?;
-    Ok(Origin { step, run_tags: context.tags.clone(), overrides })
-}
-
 async fn nested(
     context: &Context<'_>,
     renderer: &Renderer<'_>,
@@ -254,6 +162,7 @@ async fn nested(
             fail_on: Some(context.fail_on),
             checks: context.checks.clone(),
             reports: context.reports.clone(),
+            driver: context.driver.clone(),
             ..RunOptions::default()
         },
         file_problem: None,

@@ -5,6 +5,7 @@
 import { setImmediate as soon } from "node:timers";
 import { encode as toJson, ledTo, makeCalls } from "./calls.js";
 import { makeContext } from "./context.js";
+import { makeDrivers } from "./driver.js";
 
 const { parse } = JSON;
 const { exit, errors: { NotCapable } } = Deno;
@@ -95,7 +96,7 @@ const askNow = (name, text) => {
   send({ kind: "request", id: -1, name, text });
   return receiveNow();
 };
-const calls = makeCalls(ask, askNow, makeContext);
+const calls = makeCalls(ask, askNow, makeContext, makeDrivers);
 
 // What becomes of the work under way if nothing is left that could settle it.
 let giveUp = null;

@@ -11,7 +11,7 @@ use mangrove_domain::{
     inspection::Inspection,
     module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
     permission::{Grant, Grantee, Permission},
-    ports::{BuildFailure, BundleRequest, Call, Checked, Member, RunError, Takes},
+    ports::{BuildFailure, BundleRequest, Call, Checked, DriverRequest, Member, RunError, Takes},
     position::Position,
     problem::Code,
     source::{RelativePath, RootId},
@@ -329,6 +329,9 @@ enum WireTakes {
     ReportContext,
     /// Name and arguments.
     Member(String, Vec<Value>),
+    /// The request and its bundle.
+    Driver(Value, Option<String>),
+    Schemas,
 }
 
 impl From<&Takes> for WireTakes {
@@ -340,6 +343,11 @@ impl From<&Takes> for WireTakes {
             Takes::Member(Member { name, arguments }) => {
                 Self::Member(name.clone(), arguments.iter().map(Value::from).collect())
             }
+            Takes::Driver(driver) => {
+                let DriverRequest { request, bundle } = driver.as_ref();
+                Self::Driver(Value::from(request), bundle.as_deref().map(str::to_owned))
+            }
+            Takes::Schemas => Self::Schemas,
         }
     }
 }
@@ -356,6 +364,11 @@ impl TryFrom<WireTakes> for Takes {
                 let arguments = arguments.into_iter().map(Value::into_json).collect::<Result<_, _>>()?;
                 Self::Member(Member { name, arguments })
             }
+            WireTakes::Driver(request, bundle) => {
+                let request = request.into_json()?;
+                Self::Driver(Box::new(DriverRequest { request, bundle: bundle.map(Into::into) }))
+            }
+            WireTakes::Schemas => Self::Schemas,
         })
     }
 }
