@@ -8,6 +8,7 @@ mod definitions;
 mod durable;
 mod faults;
 mod flow;
+mod guards;
 mod problems;
 mod queries;
 mod reports;

@@ -25,8 +25,8 @@ const KNOWN: [&str; 10] =
 const FUNCTIONS: [&str; 4] = ["data", "file", "vault", "workers"];
 /// The names that expressions in the inputs of a trigger may use.
 const KNOWN_TO_TRIGGERS: [&str; 2] = ["env", "webhook"];
-/// Functions of the format that this version does not serve.
-const LATER_FUNCTIONS: [&str; 1] = ["model.method"];
+/// The function that guards and assertions have.
+const METHOD_FUNCTION: &str = "model.method";
 
 /// Checks every text below `node`. `workflow` is the one whose inputs the expressions see, if that is known.
 pub(super) fn check(findings: &mut Findings<'_>, node: &Node, workflow: Option<&Workflow>, port: &dyn Expressions) {
@@ -42,6 +42,8 @@ pub(super) fn check_trigger(findings: &mut Findings<'_>, node: &Node, is_schedul
 enum Place<'a> {
     /// In a run of this workflow, if that is known.
     Run(Option<&'a Workflow>),
+    /// In a guard or an assertion of a run of this workflow.
+    Decision(Option<&'a Workflow>),
     /// In the inputs of a trigger, before there is a run.
     Trigger { is_scheduled: bool },
 }
@@ -100,6 +102,17 @@ pub(super) fn check_text(
     check_parts(findings, text, position, &Place::Run(workflow), port);
 }
 
+/// Checks the text of a guard, or the expression of an assertion in `${{ }}`.
+pub(super) fn check_decision(
+    findings: &mut Findings<'_>,
+    text: &str,
+    position: &Position,
+    workflow: Option<&Workflow>,
+    port: &dyn Expressions,
+) {
+    check_parts(findings, text, position, &Place::Decision(workflow), port);
+}
+
 fn check_parts(
     findings: &mut Findings<'_>,
     text: &str,
@@ -139,7 +152,9 @@ fn check_parts(
                 };
                 for path in parsed.references().iter().filter(|path| !is_asked_for(path)) {
                     match place {
-                        Place::Run(workflow) => check_reference(findings, expression, path, position, *workflow),
+                        Place::Run(workflow) | Place::Decision(workflow) => {
+                            check_reference(findings, expression, path, position, *workflow);
+                        }
                         Place::Trigger { is_scheduled } => {
                             check_trigger_reference(findings, expression, path, position, *is_scheduled);
                         }
@@ -156,10 +171,12 @@ fn check_parts(
 
 fn check_function(findings: &mut Findings<'_>, expression: &str, name: &str, position: &Position, place: &Place<'_>) {
     let (what, known) = match place {
-        _ if LATER_FUNCTIONS.contains(&name) => ("is not supported in this version", KNOWN.join(", ")),
+        Place::Run(_) if name == METHOD_FUNCTION => {
+            ("calls a method, which only a guard or an assertion may", KNOWN.join(", "))
+        }
         Place::Trigger { .. } if matches!(name, "vault.get" | "workers.connected") => return,
         Place::Trigger { .. } => ("has no value before there is a run", KNOWN_TO_TRIGGERS.join(", ")),
-        Place::Run(_) => return,
+        Place::Run(_) | Place::Decision(_) => return,
     };
     let message = format!("`{expression}`: `{name}` {what}");
     let hint = Some(format!("expressions may use {known}"));

@@ -262,13 +262,17 @@ fn check_step_expressions(
         Task::Assert { message, .. } => vec![message],
         Task::ManualApproval { prompt, .. } => vec![prompt],
     };
-    for text in names.into_iter().chain([&step.name]).chain(&step.guard) {
+    for text in names.into_iter().chain([&step.name]) {
         let position = findings.at(text);
         expressions::check_text(findings, &text.value, &position, workflow, port);
     }
+    if let Some(guard) = &step.guard {
+        let position = findings.at(guard);
+        expressions::check_decision(findings, &guard.value, &position, workflow, port);
+    }
     if let Task::Assert { expression, .. } = &step.task {
         let (position, text) = (findings.at(expression), format!("${{{{ {} }}}}", expression.value));
-        expressions::check_text(findings, &text, &position, workflow, port);
+        expressions::check_decision(findings, &text, &position, workflow, port);
     }
     let nodes = match &step.task {
         Task::ModelMethod { inputs, global_arguments, .. } => [inputs.as_ref(), global_arguments.as_ref()],
