@@ -68,6 +68,7 @@ fn the_tour_shows_what_it_says() {
     contexts(&sandbox);
     data_between_steps(&sandbox);
     order(&sandbox);
+    drivers(&sandbox);
     reports(&sandbox);
 }
 
@@ -79,7 +80,8 @@ fn values(sandbox: &Sandbox) {
             "beds": 2, "dry": true, "spacing": { "beans": 10, "peas": 5 }, "text": "Ada has 2 beds",
             "list": "crops: [\n  \"beans\",\n  \"peas\"\n]", "half": 0.5, "whole": 3, "filtered": ["beans"],
             "joined": "BEANS+PEAS", "bound": 4, "absent": null, "optional": 30, "has": false, "year": true,
-            "after": "5400s", "workflow": "values values", "env": "not set",
+            "after": "5400s", "workflow": "values values", "env": "not set", "workers": 0, "sameRun": true,
+            "mock": "lunch is ***",
         })
     );
     assert_eq!(data(sandbox, "greet", "result")["stdout"], "hello Ada (3)");
@@ -161,11 +163,13 @@ fn contexts(sandbox: &Sandbox) {
         json!({
             "type": "@tour/bed", "queried": ["beans", "beans", "beans"], "records": ["beans", "peas"],
             "names": ["beans", "diary", "gate", "peas"], "versions": [1, 2, 3], "content": "beans",
-            "vaults": ["safe", "shed"], "door": 16, "masked": "the door opens with ***",
+            "vaults": ["basket", "safe", "shed"], "door": 16, "masked": "the door opens with ***",
         })
     );
     let herbarium = item(sandbox, "ada", "herbarium");
     assert_eq!((&herbarium["content"], &herbarium["lifetime"]), (&json!("pressed leaves\n"), &json!("30d")));
+    assert_eq!(item(sandbox, "ada", "scrap")["lifetime"], "workflow");
+    assert_eq!(sandbox.run(&["data", "get", "ada", "scribble"]).code, 1, "it was taken away");
     let delegated = data(sandbox, "ada", "delegated");
     assert_eq!((&delegated["read"], &delegated["sum"]), (&json!(["log", "result"]), &json!(3)), "{delegated}");
     let wrong = delegated["wrong"].as_str().expect("a message");
@@ -208,6 +212,8 @@ fn order(sandbox: &Sandbox) {
 
     for (step, expected) in [
         ("guarded", "skipped"),
+        ("asked", "skipped"),
+        ("sees", "succeeded"),
         ("unguarded", "succeeded"),
         ("after-guarded", "skipped"),
         ("either", "succeeded"),
@@ -230,6 +236,25 @@ fn order(sandbox: &Sandbox) {
         self::steps(&failing).into_iter().map(|(name, mut step)| (name, step["status"].take())).collect();
     let expected = [("breaks", "failed"), ("later", "pending"), ("sweep", "succeeded")];
     assert_eq!(statuses, expected.map(|(name, status)| (name.to_owned(), json!(status))));
+}
+
+/// `extensions/drivers`
+fn drivers(sandbox: &Sandbox) {
+    let steps = steps(&record(sandbox, "models"));
+    let harvest = &steps["harvest"];
+    assert_eq!(harvest["provenance"]["driver"], "@tour/neighbour", "{harvest:#}");
+    let asked: Vec<&str> = lines(harvest).into_iter().filter(|line| line.contains("Bea")).collect();
+    assert_eq!(asked, ["Bea is asked to harvest the hive", "Bea is done"]);
+    sandbox.scan(&[]);
+    let barn = sandbox.json(&["describe", "@tour/barn", "--kind", "datastore"]);
+    assert_eq!(barn["type"], "@tour/barn", "{barn:#}");
+    let honey = item(sandbox, "hive", "honey");
+    assert_eq!(
+        (&honey["content"], &honey["tags"]["by"]),
+        (&json!({ "jars": 6, "from": "Bea", "key": "***", "code": true }), &json!("Bea")),
+        "a secret that comes back is no data"
+    );
+    assert_eq!(data(sandbox, "hive", "receipt"), "6 jars\n");
 }
 
 /// `extensions/reports`

@@ -37,6 +37,15 @@ export const model = {
         console.log("console");
       },
     },
+    forget: {
+      description: "Keep a scrap for as long as this run is remembered, and take a note away with all its versions",
+      kind: "action",
+      arguments: object({ note: text() }),
+      execute: async ({ note }: { note: string }, context: Context) => {
+        await context.writeResource("note", "scrap", { about: note }, { lifetime: "workflow" });
+        await context.deleteResource(note);
+      },
+    },
     delegate: {
       description: "Have another model do something: read a file that comes with this extension, and fail",
       kind: "action",

@@ -29,6 +29,7 @@ export interface Context {
     getChild(name: string): Context["logger"];
   };
   writeResource(spec: string, name: string, data: unknown, overrides?: unknown): Promise<Handle>;
+  deleteResource(name: string): Promise<void>;
   readResource(name: string, version?: number): Promise<Record<string, unknown> | null>;
   readModelData(model: string, spec?: string): Promise<DataRecord[]>;
   queryData(predicate: string, select?: string): Promise<unknown[]>;
