@@ -202,3 +202,23 @@ fn fault_49_a_store_whose_catalog_was_lost_is_pruned_again_with_commands_alone()
     edit(&sandbox, "fourth");
     assert_eq!(sandbox.json(&["cache", "prune"])["bundles"]["files"], 1, "a catalog set aside leaves its store");
 }
+
+/// A power cut left it empty, say. Nobody has to remove a file, and what was seen names the command.
+#[test]
+fn fault_49_a_damaged_lock_names_the_command_that_mends_it() {
+    for (lock, command) in [(".mangrove/npm.lock", "cache update"), ("mangrove.lock", "cache update --lock")] {
+        for damage in ["", "{\"version\": 1,", "[]"] {
+            let (sandbox, _registry) = world();
+            assert_eq!(sandbox.run(&["scan", "--strict"]).code, 0);
+            sandbox.write(lock, damage);
+            let told = sandbox.run(&["scan"]);
+            assert!(told.stderr.contains(lock.trim_start_matches(".mangrove/")), "{lock}: {told}");
+            assert!(told.stderr.contains(&format!("`mangrove {command}`")), "{lock}: {told}");
+            let words: Vec<&str> = command.split(' ').collect();
+            let mended = sandbox.run(&words);
+            assert_eq!(mended.code, 0, "{lock}: {mended}");
+            let strict = sandbox.run(&["scan", "--strict"]);
+            assert_eq!(strict.code, 0, "{lock}: {strict}");
+        }
+    }
+}

@@ -115,6 +115,16 @@ pub fn shipped(row: &Row) -> Option<Problem> {
 #[must_use]
 pub fn advice(failure: &Failure, subject: &str) -> Advice {
     match (failure.code, failure.class) {
+        // A lock of ours: nobody has to remove a file.
+        (Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT, _) if &*failure.cause.0 == "lock:npm.lock" => {
+            Advice::new(UserAction::UpdateLocks { is_committed: false })
+                .and(" sets a damaged lock aside, and what it locked is resolved again")
+        }
+        (Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT, _) if &*failure.cause.0 == "lock:mangrove.lock" => {
+            Advice::new("restore it from version control, or let ")
+                .and(UserAction::UpdateLocks { is_committed: true })
+                .and(" set a damaged one aside and write it again")
+        }
         (Code::SHIPPED_CHANGED, _) => {
             "pull the extension again, so that the lockfile records the version, or restore the earlier file".into()
         }

@@ -40,6 +40,8 @@ fn command(action: &UserAction) -> String {
         UserAction::RebuildCatalog => "mangrove catalog rebuild".to_owned(),
         UserAction::Repair => "mangrove doctor --repair --apply".to_owned(),
         UserAction::InstallDeno => "mangrove runtime install deno".to_owned(),
+        UserAction::UpdateLocks { is_committed: false } => "mangrove cache update".to_owned(),
+        UserAction::UpdateLocks { is_committed: true } => "mangrove cache update --lock".to_owned(),
         UserAction::InstallExtensions => "mangrove extension install".to_owned(),
         UserAction::ListExtensions => "mangrove extension list".to_owned(),
         UserAction::PullExtension { name, is_forced: false } => format!("mangrove extension pull {name}"),

@@ -38,6 +38,11 @@ pub enum UserAction {
     Repair,
     /// Downloading the version of Deno that this version of Mangrove works with.
     InstallDeno,
+    /// Resolving again what the locks of packages hold; a damaged one is set aside.
+    UpdateLocks {
+        /// Also the lock that is committed, which receives everything.
+        is_committed: bool,
+    },
     /// Pulling what the lockfile names and is not there.
     InstallExtensions,
     /// Listing the extensions that were pulled.
@@ -150,6 +155,10 @@ impl fmt::Display for UserAction {
             UserAction::RebuildCatalog => out.write_str("a rebuild of the catalog"),
             UserAction::Repair => out.write_str("a repair"),
             UserAction::InstallDeno => out.write_str("an installation of Deno"),
+            UserAction::UpdateLocks { is_committed: false } => out.write_str("an update of the locks"),
+            UserAction::UpdateLocks { is_committed: true } => {
+                out.write_str("an update of the locks that writes the committed one")
+            }
             UserAction::InstallExtensions => out.write_str("an installation of the locked extensions"),
             UserAction::ListExtensions => out.write_str("the list of pulled extensions"),
             UserAction::PullExtension { name, is_forced: false } => write!(out, "a pull of `{name}`"),

@@ -82,7 +82,7 @@ impl PackageFetcher {
     /// The verified archive from the cache.
     pub(super) fn cached_archive(&self, package: &PackageId, integrity: &str) -> Result<Vec<u8>, Fault> {
         let settings = Settings::load(&self.locations)?;
-        self.cache.archive(settings.registry(&package.name), package, integrity).ok_or_else(|| offline(package))
+        self.cache.archive(settings.registry(&package.name)?, package, integrity).ok_or_else(|| offline(package))
     }
 
     async fn ensure(
@@ -103,7 +103,7 @@ impl PackageFetcher {
         outages: &Arc<Outages>,
     ) -> Result<(), Fault> {
         let settings = Settings::load(&self.locations)?;
-        let registry = settings.registry(&package.name).clone();
+        let registry = settings.registry(&package.name)?.clone();
         let cached = {
             let (fetcher, package, integrity, registry) =
                 (Arc::clone(&self), package.clone(), integrity.to_owned(), registry.clone());
@@ -206,7 +206,7 @@ impl PackageFetcher {
 
     async fn load(self: Arc<Self>, name: &str, outages: &Outages) -> Result<Arc<Packument>, Fault> {
         let settings = Settings::load(&self.locations)?;
-        let registry = settings.registry(name).clone();
+        let registry = settings.registry(name)?.clone();
         let known = {
             let (fetcher, registry, name) = (Arc::clone(&self), registry.clone(), name.to_owned());
             blocking(move || {
@@ -229,7 +229,8 @@ impl PackageFetcher {
                 Ok((Arc::new(packument), Some(CachedPackument { tag, body })))
             }
         };
-        let (packument, fresh) = self.client.metadata(&settings, name, tag.as_deref(), outages, check).await?;
+        let asked = self.client.metadata(&settings, &registry, name, tag.as_deref(), outages, check);
+        let (packument, fresh) = asked.await?;
         if let Some(fresh) = fresh {
             let (fetcher, name) = (Arc::clone(&self), name.to_owned());
             let kept = blocking(move || Ok(fetcher.cache.keep_packument(&registry, &name, &fresh)?)).await;
@@ -272,8 +273,9 @@ impl Metadata for Source {
             return true;
         }
         let package = PackageId { name: name.to_owned(), version: version.to_owned() };
-        Settings::load(&self.fetcher.locations)
-            .is_ok_and(|settings| self.fetcher.cache.has_archive(settings.registry(name), &package))
+        Settings::load(&self.fetcher.locations).is_ok_and(|settings| {
+            settings.registry(name).is_ok_and(|registry| self.fetcher.cache.has_archive(registry, &package))
+        })
     }
 }
 

@@ -31,8 +31,8 @@ pub struct Locations {
 /// The registries in force.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    default: Url,
-    scopes: BTreeMap<String, Url>,
+    default: Result<Url, Unusable>,
+    scopes: BTreeMap<String, Result<Url, Unusable>>,
     credentials: BTreeMap<String, Result<Credential, Unset>>,
 }
 
@@ -62,7 +62,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A registry's address is none.
+    /// The registry of a package has no address.
+    #[error(transparent)]
+    Registry(#[from] Unusable),
+}
+
+/// A registry's address that cannot be used. It matters only to the packages of that registry.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is none.
     #[error("{origin}: expected the address of a registry such as {DEFAULT_REGISTRY}, found {found:?}")]
     Address {
         /// The file and line, or the variable.
@@ -70,7 +78,7 @@ pub enum Error {
         /// What stands there, without user and password.
         found: String,
     },
-    /// A registry's address uses a variable that is not set.
+    /// It uses a variable that is not set.
     #[error(transparent)]
     Variable(#[from] Unset),
 }
@@ -79,7 +87,7 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let code = match error {
             Error::Read { .. } => Code::UNREADABLE,
-            Error::Address { .. } | Error::Variable(_) => Code::INVALID_DOCUMENT,
+            Error::Registry(_) => Code::INVALID_DOCUMENT,
         };
         Fault::environment(code, "settings:npmrc", super::chain(&error))
     }
@@ -108,16 +116,17 @@ impl Settings {
             }
         }
         let mut settings = Self {
-            default: address(DEFAULT_REGISTRY, "default")?,
+            default: address(DEFAULT_REGISTRY, "default"),
             scopes: BTreeMap::new(),
             credentials: BTreeMap::new(),
         };
         for (key, (value, origin)) in &lines {
             let expanded = || expand(value, origin, &locations.environment);
             if key == "registry" {
-                settings.default = address(&expanded()?, origin)?;
+                settings.default = expanded().map_err(Into::into).and_then(|text| address(&text, origin));
             } else if let Some(scope) = key.strip_suffix(":registry").filter(|scope| scope.starts_with('@')) {
-                settings.scopes.insert(scope.to_owned(), address(&expanded()?, origin)?);
+                let registry = expanded().map_err(Into::into).and_then(|text| address(&text, origin));
+                settings.scopes.insert(scope.to_owned(), registry);
             } else if let Some(place) = key.strip_suffix(":_authToken") {
                 let credential = expanded().map(|token| Credential::bearer(&token));
                 settings.credentials.insert(with_slash(place), credential);
@@ -136,9 +145,12 @@ impl Settings {
     }
 
     /// The registry that serves this package: that of its scope, else the default one. Ends in a slash.
-    #[must_use]
-    pub fn registry(&self, package: &str) -> &Url {
-        package.split_once('/').and_then(|(scope, _)| self.scopes.get(scope)).unwrap_or(&self.default)
+    ///
+    /// # Errors
+    /// [`Error::Registry`] if its address cannot be used.
+    pub fn registry(&self, package: &str) -> Result<&Url, Error> {
+        let registry = package.split_once('/').and_then(|(scope, _)| self.scopes.get(scope)).unwrap_or(&self.default);
+        registry.as_ref().map_err(|unusable| unusable.clone().into())
     }
 
     /// What to send to this address: the credential of the longest configured place that it lies below.
@@ -205,15 +217,19 @@ fn read_lines(path: &Path, within: Within<'_>) -> Result<Vec<(usize, String, Str
     Ok(lines)
 }
 
-/// Replaces `${NAME}` by the variable's value.
+/// Replaces `${NAME}` by the variable's value. As npm has it, `${NAME?}` is nothing where the variable is not set.
 fn expand(value: &str, origin: &str, environment: &BTreeMap<String, String>) -> Result<String, Unset> {
     let mut expanded = String::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, tail)) = after.split_once('}') else { break };
-        let found = environment.get(name).ok_or_else(|| Unset { origin: origin.to_owned(), name: name.to_owned() })?;
+        let (name, is_optional) = name.strip_suffix('?').map_or((name, false), |name| (name, true));
         expanded.push_str(before);
-        expanded.push_str(found);
+        match environment.get(name) {
+            Some(found) => expanded.push_str(found),
+            None if is_optional => {}
+            None => return Err(Unset { origin: origin.to_owned(), name: name.to_owned() }),
+        }
         rest = tail;
     }
     expanded.push_str(rest);
@@ -224,9 +240,9 @@ fn with_slash(text: &str) -> String {
     if text.ends_with('/') { text.to_owned() } else { format!("{text}/") }
 }
 
-fn address(text: &str, origin: &str) -> Result<Url, Error> {
+fn address(text: &str, origin: &str) -> Result<Url, Unusable> {
     Url::parse(&with_slash(text.trim()))
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
-        .ok_or_else(|| Error::Address { origin: origin.to_owned(), found: shown(text) })
+        .ok_or_else(|| Unusable::Address { origin: origin.to_owned(), found: shown(text) })
 }

@@ -43,14 +43,20 @@ impl NpmPackages {
     /// comes of it where it stood. Only packages of these names, or all if there are none. With `pin`,
     /// `mangrove.lock` receives everything that is locked. A requirement that cannot be resolved, or whose
     /// packages cannot be had, stays as it was. A lock of the state directory that is damaged is set aside: what it locked is
-    /// resolved when it is needed.
+    /// resolved when it is needed. So is a damaged `mangrove.lock` with `pin`.
     ///
     /// # Errors
     /// A lock that cannot be read or written; `LOCK_OUTDATED` if locks must not move and would.
     pub async fn update(&self, names: &[String], pin: bool) -> Result<Update, Fault> {
         let inner = &self.inner;
-        // The one that is committed is mended by those who commit it.
-        let set_aside = if inner.is_locked { None } else { inner.own.set_aside()? };
+        let mut set_aside = None;
+        if !inner.is_locked {
+            set_aside = inner.own.set_aside()?;
+            // The one that is committed is written only by who asks for that.
+            if pin {
+                set_aside = inner.committed.set_aside()?.or(set_aside);
+            }
+        }
         let (committed, own) = (inner.committed.trees()?, inner.own.trees()?);
         let mut locked: BTreeMap<Requirement, Arc<Tree>> = BTreeMap::new();
         for (key, tree) in own.iter().chain(committed.iter()) {

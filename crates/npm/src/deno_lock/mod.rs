@@ -1,6 +1,6 @@
 //! `deno.lock`, which comes before every lock of ours for the entries that it governs. It is only read.
 //!
-//! Versions 3, 4 and 5 are known. All hold a graph of package instances (a package with its resolved peers);
+//! Versions 1 to 5 are known. The first has addresses only; the others hold a graph of package instances (a package with its resolved peers);
 //! here it becomes one tree for each requirement, laid out by the rule of `resolve`. What cannot be understood
 //! of one requirement is a failure of that requirement alone, reported when it is needed.
 
@@ -18,7 +18,7 @@ use mangrove_fs::{
     faults::{Operation, io_fault},
     read::{self, FileKind, ReadError, Within},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     lock::Stamp,
@@ -28,8 +28,9 @@ use super::{
     tree::{InstallPath, Tree},
 };
 
-/// The versions that are understood, as the file spells them.
-const VERSIONS: [&str; 3] = ["3", "4", "5"];
+/// The versions that are understood, as the file spells them. In the first one the file is a list of addresses with their
+/// digests, usually without a version.
+const VERSIONS: [&str; 5] = ["1", "2", "3", "4", "5"];
 
 /// A `deno.lock` cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +54,9 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// Its version is none of those that are known.
-    #[error("{path} has version {found}, and this program knows 3, 4 and 5")]
+    #[error(
+        "{path} has version {found:?}, and this program knows 1 to 5; write it with a Deno that makes one of these"
+    )]
     Version {
         /// Which one.
         path: PathBuf,
@@ -135,7 +138,8 @@ impl DenoLock {
         // Deno writes a requirement without a range as one that any version meets.
         let any = requirement.range.is_empty().then(|| format!("{requirement}@*"));
         let keys = [Some(requirement.to_string()), any];
-        match keys.iter().flatten().find_map(|key| self.trees.get(key)) {
+        let written = || keys.iter().flatten().find_map(|key| self.trees.get(key));
+        match written().or_else(|| self.of_same_range(requirement)) {
             None => Ok(None),
             Some(Ok(tree)) => Ok(Some(Arc::clone(tree))),
             Some(Err(problem)) => Err(Error::Entry {
@@ -144,6 +148,24 @@ impl DenoLock {
                 problem: problem.clone(),
             }),
         }
+    }
+
+    /// What a requirement of the same versions is locked to: Deno writes a range in its own words, `1` for `^1.0.0`.
+    fn of_same_range(&self, requirement: &Requirement) -> Option<&Result<Arc<Tree>, String>> {
+        let wanted = requirement.parsed_range()?;
+        let prefix = format!("npm:{}@", requirement.name);
+        let named = self.trees.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
+        named
+            .filter(|(key, _)| {
+                let other = key.parse::<Specifier>().ok();
+                let other = other.and_then(|other| match other {
+                    Specifier::Npm { requirement, .. } => requirement.parsed_range(),
+                    Specifier::Builtin | Specifier::Unsupported => None,
+                });
+                other.is_some_and(|other| other == wanted)
+            })
+            .map(|(_, tree)| tree)
+            .next()
     }
 
     /// Every tree that can be understood.
@@ -158,11 +180,15 @@ impl DenoLock {
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let damaged = |source| Error::Damaged { path: path.to_owned(), source };
         let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
-        let version = value.get("version").and_then(Value::as_str).unwrap_or_default();
-        if !VERSIONS.contains(&version) {
-            return Err(Error::Version { path: path.to_owned(), found: version.to_owned() });
+        let version = value.get("version");
+        let version = version
+            .map_or("1".to_owned(), |version| version.as_str().map_or_else(|| version.to_string(), str::to_owned));
+        if !VERSIONS.contains(&version.as_str()) || !value.is_object() {
+            return Err(Error::Version { path: path.to_owned(), found: version });
         }
-        let is_nested = version == "3";
+        let value = if version == "1" { json!({ "remote": value }) } else { value };
+        let value = if version == "2" { as_third(value) } else { value };
+        let is_nested = matches!(version.as_str(), "2" | "3");
         let body = if is_nested { value.get("packages") } else { Some(&value) };
         let graph = Graph::of(body.and_then(|body| body.get("npm")));
         let specifiers = body.and_then(|body| body.get("specifiers")).and_then(Value::as_object);
@@ -180,6 +206,20 @@ impl DenoLock {
         }
         Ok(Self { path: path.to_owned(), trees, remotes: part::Remotes::of(&value, body) })
     }
+}
+
+/// A file of version 2 in the form of version 3: its packages are those of npm, named without `npm:`.
+fn as_third(mut file: Value) -> Value {
+    let npm = file.get_mut("npm").map(Value::take).unwrap_or_default();
+    let specifiers = npm.get("specifiers").and_then(Value::as_object).into_iter().flatten();
+    let specifiers: serde_json::Map<String, Value> = specifiers
+        .filter_map(|(key, target)| Some((format!("npm:{key}"), Value::from(format!("npm:{}", target.as_str()?)))))
+        .collect();
+    let packages = npm.get("packages").cloned().unwrap_or_default();
+    if let Value::Object(members) = &mut file {
+        members.insert("packages".to_owned(), json!({ "specifiers": specifiers, "npm": packages }));
+    }
+    file
 }
 
 /// The instances of one file by their keys, such as `react-dom@18.2.0_react@18.2.0`.

@@ -171,19 +171,19 @@ impl Client {
         let _ = self.listener.set(listener);
     }
 
-    /// Asks for a package's metadata. `check` looks at the body; what it refuses is tried again.
+    /// Asks this registry for a package's metadata. `check` looks at the body; what it refuses is tried again.
     ///
     /// # Errors
     /// [`Error`]
     pub async fn metadata<T: Send>(
         &self,
         settings: &Settings,
+        registry: &Url,
         name: &str,
         known_tag: Option<&str>,
         outages: &Outages,
         check: impl Fn(Answer) -> Result<T, Reason> + Send + Sync,
     ) -> Result<T, Error> {
-        let registry = settings.registry(name);
         let subject = format!("the metadata of {name}");
         let address = registry.join(&name.replace('/', "%2f")).map_err(|_| Error {
             package: name.to_owned(),
@@ -194,11 +194,14 @@ impl Client {
         })?;
         let attempt = || async {
             let accept = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
-            let mut request = self.request(settings, &address).await?.header(header::ACCEPT, accept);
-            if let Some(tag) = known_tag {
-                request = request.header(header::IF_NONE_MATCH, tag);
-            }
-            let response = self.send(request).await?;
+            let response = self.ask(settings, &address, |request| {
+                let request = request.header(header::ACCEPT, accept);
+                match known_tag {
+                    Some(tag) => request.header(header::IF_NONE_MATCH, tag),
+                    None => request,
+                }
+            });
+            let response = response.await?;
             if response.status() == StatusCode::NOT_MODIFIED && known_tag.is_some() {
                 return check(Answer::Unchanged);
             }
@@ -224,7 +227,7 @@ impl Client {
         F: Future<Output = Result<Vec<u8>, Reason>> + Send,
     {
         let attempt = || async {
-            let response = self.send(self.request(settings, address).await?).await?;
+            let response = self.ask(settings, address, |request| request).await?;
             check(self.body_heard(response, self.listener.get()).await?).await
         };
         self.operation(package, package.to_owned(), address, outages, attempt).await
@@ -256,7 +259,9 @@ impl Client {
     /// [`Error`]
     pub async fn reach(&self, settings: &Settings, address: &Url, outages: &Outages) -> Result<(), Error> {
         let subject = shown(address.as_str());
-        let attempt = || async { self.send(self.request(settings, address).await?).await.map(drop) };
+        // Whatever it answers will do.
+        let credential = settings.credential(address).ok().flatten();
+        let attempt = || async { self.send(self.request_as(credential, address).await?).await.map(drop) };
         self.operation(&subject, subject.clone(), address, outages, attempt).await
     }
 
@@ -356,8 +361,26 @@ impl Client {
         Arc::clone(registries.entry(origin.to_owned()).or_insert_with(|| Arc::new(made())))
     }
 
-    async fn request(&self, settings: &Settings, address: &Url) -> Result<reqwest::RequestBuilder, Reason> {
-        self.request_as(settings.credential(address).map_err(Reason::Credential)?, address).await
+    /// Asks with the credential of the address. One whose variable is not set matters only if the registry wants to know
+    /// who asks: what is public needs none.
+    async fn ask(
+        &self,
+        settings: &Settings,
+        address: &Url,
+        shaped: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder + Send,
+    ) -> Result<reqwest::Response, Reason> {
+        let (credential, unset) = match settings.credential(address) {
+            Ok(credential) => (credential, None),
+            Err(unset) => (None, Some(unset)),
+        };
+        let request = self.request_as(credential, address).await?;
+        let response = self.send(shaped(request)).await?;
+        let is_refused =
+            matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+        match unset {
+            Some(unset) if is_refused => Err(Reason::Credential(unset)),
+            Some(_) | None => Ok(response),
+        }
     }
 
     async fn request_as(

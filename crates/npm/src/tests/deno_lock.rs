@@ -48,7 +48,10 @@ async fn every_version_of_the_file_governs_before_all_other_locks() {
         json!({ "version": version, "specifiers": { "npm:zod@4": "4.1.0", "jsr:@std/path@1": "1.0.0" },
             "npm": { "zod@4.1.0": entry(&old_zod()) } })
     };
-    for lock in [nested, flat("4"), flat("5")] {
+    let second = json!({ "version": "2", "remote": {}, "npm": {
+        "specifiers": { "zod@4": "zod@4.1.0" },
+        "packages": { "zod@4.1.0": { "integrity": integrity(&old_zod().archive()), "dependencies": {} } } } });
+    for lock in [second, nested, flat("4"), flat("5")] {
         let world = world();
         // Ours says otherwise.
         prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
@@ -65,6 +68,37 @@ async fn every_version_of_the_file_governs_before_all_other_locks() {
         let other = lines(&packages, &super::request(&["npm:zod@4"])).await;
         assert_eq!(other[0].key, "zod@4.3.6");
     }
+}
+
+#[tokio::test]
+async fn a_range_governs_however_it_is_written() {
+    for (asked, written) in [("^4", "4"), ("^4.0.0", "4"), ("4.x", "4"), ("~4.1", "4.1"), ("", "*"), ("4", "^4.0.0")] {
+        let world = world();
+        let lock = json!({ "version": "5", "specifiers": { format!("npm:zod@{written}"): "4.1.0", "npm:zod@3": "3.0.0" },
+            "npm": { "zod@4.1.0": entry(&old_zod()) } });
+        let path = write(&world, &lock);
+        let specifier = if asked.is_empty() { "npm:zod".to_owned() } else { format!("npm:zod@{asked}") };
+        let lines = lines(&world.packages(), &governed(&[&specifier], &path)).await;
+        assert_eq!(lines, [Line::new("zod@4.1.0", integrity(&old_zod().archive()))], "{asked} as {written}");
+    }
+    let world = world();
+    let lock =
+        json!({ "version": "5", "specifiers": { "npm:zod@4": "4.1.0" }, "npm": { "zod@4.1.0": entry(&old_zod()) } });
+    let path = write(&world, &lock);
+    let lines = lines(&world.packages(), &governed(&["npm:zod@^4.1.0"], &path)).await;
+    assert_eq!(lines, [Line::new("npm:zod@^4.1.0", "unlocked")], "other versions are another requirement");
+}
+
+#[tokio::test]
+async fn the_first_layout_has_addresses_and_locks_no_package() {
+    let world = world();
+    let path = write(&world, &json!({ "https://deno.land/std@0.100.0/a.ts": "00ff" }));
+    let request = governed(&["npm:zod@4"], &path);
+    assert_eq!(lines(&world.packages(), &request).await, [Line::new("npm:zod@4", "unlocked")]);
+    let locks = crate::deno_lock::DenoLocks::default();
+    let wanted = std::collections::BTreeSet::from(["https://deno.land/std@0.100.0/a.ts".to_owned()]);
+    let part = locks.part(Some(&path), &wanted);
+    assert!(part.lines().unwrap().iter().any(|line| line.value == "00ff"), "{part:?}");
 }
 
 #[tokio::test]
@@ -122,7 +156,8 @@ async fn a_lock_that_makes_no_sense_is_told_of_those_who_need_it() {
     let good = ("zod@4.1.0", entry(&old_zod()));
     let cases = [
         ("oops".to_owned(), Code::MALFORMED_DOCUMENT, "line 1"),
-        (json!({ "version": "2" }).to_string(), Code::INVALID_DOCUMENT, "version 2"),
+        (json!({ "version": "6" }).to_string(), Code::INVALID_DOCUMENT, "version \"6\", and this program knows 1 to 5"),
+        (json!([]).to_string(), Code::INVALID_DOCUMENT, "version"),
         (
             json!({ "version": "5", "specifiers": { "npm:zod@4": "4.1.0" }, "npm": {} }).to_string(),
             Code::INVALID_DOCUMENT,

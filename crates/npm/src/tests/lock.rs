@@ -219,3 +219,25 @@ async fn an_update_sets_a_damaged_lock_aside_and_no_other() {
     world.packages().update(&[], false).await.unwrap_err();
     assert_eq!(world.lock_text(), r#"{"version":9}"#, "what a newer version wrote stays");
 }
+
+#[tokio::test]
+async fn a_damaged_committed_lock_is_set_aside_by_who_writes_it() {
+    for damage in ["", "{", r#"{"version":1,"specifiers":{"x":{"package":"zod@4.3.6"}}}"#] {
+        let world = World::new();
+        prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
+        let committed = world.directory.path().join("mangrove.lock");
+        std::fs::write(&committed, damage).unwrap();
+        let fault = prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
+        assert_eq!(&*fault.cause.0, "lock:mangrove.lock");
+        // Nobody else writes over it.
+        world.packages().update(&[], false).await.unwrap_err();
+        assert_eq!(std::fs::read_to_string(&committed).unwrap(), damage);
+        let packages = world.packages();
+        let update = packages.update(&[], true).await.unwrap();
+        let aside = world.directory.path().join("mangrove.lock.damaged");
+        assert_eq!(update.set_aside.as_ref(), Some(&aside));
+        assert_eq!(std::fs::read_to_string(&aside).unwrap(), damage);
+        prepare(&packages, &["npm:zod@4"]).await.unwrap();
+        assert!(std::fs::read_to_string(&committed).unwrap().contains("zod@4.3.6"));
+    }
+}

@@ -26,7 +26,7 @@ fn load(repository: &str, home: &str, variables: &[(&str, &str)]) -> Result<Sett
 #[test]
 fn the_nearest_setting_wins() {
     let nothing = Settings::load(&Locations::default()).unwrap();
-    assert_eq!(nothing.registry("zod").as_str(), "https://registry.npmjs.org/");
+    assert_eq!(nothing.registry("zod").unwrap().as_str(), "https://registry.npmjs.org/");
 
     let settings = load(
         "; ours\nregistry = https://repo.example/npm\n@acme:registry=\"https://acme.example/\"\n",
@@ -34,10 +34,10 @@ fn the_nearest_setting_wins() {
         &[],
     )
     .unwrap();
-    assert_eq!(settings.registry("zod").as_str(), "https://repo.example/npm/");
-    assert_eq!(settings.registry("@acme/x").as_str(), "https://acme.example/");
-    assert_eq!(settings.registry("@other/x").as_str(), "https://other.example/");
-    assert_eq!(settings.registry("@acme2/x").as_str(), "https://repo.example/npm/");
+    assert_eq!(settings.registry("zod").unwrap().as_str(), "https://repo.example/npm/");
+    assert_eq!(settings.registry("@acme/x").unwrap().as_str(), "https://acme.example/");
+    assert_eq!(settings.registry("@other/x").unwrap().as_str(), "https://other.example/");
+    assert_eq!(settings.registry("@acme2/x").unwrap().as_str(), "https://repo.example/npm/");
 
     let settings = load(
         "registry=https://repo.example/\n@acme:registry=https://acme.example/",
@@ -45,8 +45,8 @@ fn the_nearest_setting_wins() {
         &[("NPM_CONFIG_REGISTRY", "https://npm.example"), ("MANGROVE_NPM_REGISTRY", "https://mangrove.example")],
     )
     .unwrap();
-    assert_eq!(settings.registry("zod").as_str(), "https://mangrove.example/");
-    assert_eq!(settings.registry("@acme/x").as_str(), "https://acme.example/");
+    assert_eq!(settings.registry("zod").unwrap().as_str(), "https://mangrove.example/");
+    assert_eq!(settings.registry("@acme/x").unwrap().as_str(), "https://acme.example/");
 }
 
 #[test]
@@ -69,11 +69,29 @@ fn credentials_go_only_where_they_belong() {
 }
 
 #[test]
-fn broken_settings_name_file_and_line() {
-    let error = load("\nregistry=not an address", "", &[]).unwrap_err().to_string();
-    assert!(error.contains(".npmrc:2") && error.contains("not an address"), "{error}");
-    let error = load("registry=${MISSING}", "", &[]).unwrap_err().to_string();
-    assert!(error.contains(".npmrc:1") && error.contains("MISSING"), "{error}");
+fn broken_settings_name_file_and_line_to_whoever_needs_them() {
+    for (line, told) in [("registry=not an address", "not an address"), ("registry=https://${MISSING}/", "MISSING")] {
+        let settings = load(&format!("\n{line}\n@acme:registry=https://acme.example"), "", &[]).unwrap();
+        let error = settings.registry("zod").unwrap_err().to_string();
+        assert!(error.contains(".npmrc:2") && error.contains(told), "{error}");
+        assert_eq!(settings.registry("@acme/x").unwrap().as_str(), "https://acme.example/");
+        // What comes from outside counts instead.
+        let settings = load(line, "", &[("MANGROVE_NPM_REGISTRY", "https://other.example")]).unwrap();
+        assert_eq!(settings.registry("zod").unwrap().as_str(), "https://other.example/");
+    }
+    let settings = load("@acme:registry=${ACME_REGISTRY}\n@b:registry=https://b.example", "", &[]).unwrap();
+    assert_eq!(settings.registry("zod").unwrap().as_str(), "https://registry.npmjs.org/");
+    assert_eq!(settings.registry("@b/x").unwrap().as_str(), "https://b.example/");
+    let error = settings.registry("@acme/x").unwrap_err().to_string();
+    assert!(error.contains(".npmrc:1") && error.contains("ACME_REGISTRY"), "{error}");
+}
+
+#[test]
+fn a_variable_may_be_marked_as_optional() {
+    let settings = load("registry=https://${HOST?}repo.example/", "", &[]).unwrap();
+    assert_eq!(settings.registry("zod").unwrap().as_str(), "https://repo.example/");
+    let settings = load("registry=https://${HOST?}repo.example/", "", &[("HOST", "a.")]).unwrap();
+    assert_eq!(settings.registry("zod").unwrap().as_str(), "https://a.repo.example/");
 }
 
 #[test]
@@ -93,14 +111,18 @@ fn a_name_with_a_password_is_a_credential() {
 }
 
 #[tokio::test]
-async fn a_missing_token_is_told_when_the_registry_is_asked() {
+async fn a_missing_token_matters_to_a_registry_that_asks_for_one() {
     let world = World::new();
     let npmrc = format!("//{}/:_authToken=${{ACME_TOKEN}}\n", world.registry.origin());
     std::fs::write(world.directory.path().join(".npmrc"), npmrc).unwrap();
-    let fault = prepare(&world.packages(), &["npm:zod@4"]).await.unwrap_err();
+    // What is public can be had by anybody.
+    prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
+    world.registry.require_token("s3cret");
+    let fault = prepare(&world.packages(), &["npm:old@1"]).await.unwrap_err();
     assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::REGISTRY_REFUSED));
     assert!(fault.message.contains("ACME_TOKEN") && fault.message.contains(".npmrc:1"), "{}", fault.message);
-    assert!(world.registry.requests().is_empty());
+    let sent = world.registry.requests().into_iter().any(|request| request.headers.contains_key("authorization"));
+    assert!(!sent, "there is nothing to send");
 }
 
 #[tokio::test]
@@ -131,4 +153,14 @@ async fn a_scope_has_its_own_registry_and_token() {
     assert!(private.count("/@acme/tools/-/tools-1.0.0.tgz") == 1);
     let leaked = world.registry.requests().into_iter().any(|request| request.headers.contains_key("authorization"));
     assert!(!leaked, "the public registry saw the private token");
+}
+
+#[tokio::test]
+async fn a_registry_whose_variable_is_not_set_stops_only_its_own_packages() {
+    let world = World::new();
+    std::fs::write(world.directory.path().join(".npmrc"), "@acme:registry=https://${ACME_HOST}/\n").unwrap();
+    prepare(&world.packages(), &["npm:zod@4"]).await.unwrap();
+    let fault = prepare(&world.packages(), &["npm:@acme/tools@1"]).await.unwrap_err();
+    assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::INVALID_DOCUMENT));
+    assert!(fault.message.contains("ACME_HOST") && fault.message.contains(".npmrc:1"), "{}", fault.message);
 }

@@ -45,6 +45,8 @@ fn every_action() -> Advice {
         UserAction::RebuildCatalog,
         UserAction::Repair,
         UserAction::InstallDeno,
+        UserAction::UpdateLocks { is_committed: false },
+        UserAction::UpdateLocks { is_committed: true },
         UserAction::InstallExtensions,
         UserAction::ListExtensions,
         UserAction::PullExtension { name: name(), is_forced: false },

@@ -61,7 +61,7 @@ impl Hosts {
     /// As [`reach`](Self::reach), or if the settings cannot be read.
     pub(super) async fn reach_registry_of(&self, package: &str, outages: &Outages) -> Result<(), Fault> {
         let settings = Settings::load(&self.locations)?;
-        self.reach(settings.registry(package), outages).await
+        self.reach(settings.registry(package)?, outages).await
     }
 
     /// Makes sure that a host answers, whatever it answers.
