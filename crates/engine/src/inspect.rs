@@ -168,6 +168,18 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_over_the_versions_of_the_engine_says_that_another_engine_is_needed() {
+        for use_of in ["node.split('.')", "v8.length", "node.x.y"] {
+            let code = format!("export const model = {{ n: process.versions.{use_of} }};");
+            let fault = attempts(&request(&code, None), &Limits::default()).0.expect_err(use_of);
+            assert_eq!(fault.code, mangrove_domain::problem::Code::REQUIREMENT_MISSING, "{fault}");
+            assert!(fault.message.contains("process.versions"), "{fault}");
+        }
+        let code = "export const model = { n: process.versions.node === undefined };";
+        assert!(attempts(&request(code, None), &Limits::default()).0.is_ok());
+    }
+
+    #[test]
     fn packages_are_loaded_for_real_only_if_their_stand_ins_are_the_reason() {
         let code = "import { a } from '../vendor/aa/sdk.js'; export const model = { n: a };";
         let (outcome, evaluations) = attempts(&request(code, Some("export const a = 1;")), &Limits::default());

@@ -211,7 +211,16 @@ define("process", {
   argv: [],
   platform: "linux",
   version: "",
-  versions: {},
+  // Asked for by who looks where it runs. If it fails for what it did not find, another engine has that.
+  versions: new ProxyIntrinsic(create(null), {
+    get: (_target, key) => {
+      if (typeof key !== "symbol") {
+        host.touched("process.versions");
+        host.opaque(false);
+      }
+      return undefined;
+    },
+  }),
   nextTick: (callback, ...rest) => globalThis.queueMicrotask(() => callback(...rest)),
 });
 
