@@ -82,6 +82,7 @@ const LAYERS: &[Layer] = &[
         outside: Some(&[
             "async-trait",
             "futures",
+            "nodejs-built-in-modules",
             "oxc_allocator",
             "oxc_ast",
             "oxc_ast_visit",

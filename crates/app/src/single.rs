@@ -59,6 +59,6 @@ pub async fn bundle(ports: &Ports, source: &SourceId, form: Form) -> Result<Bund
             ports.store.vendor_files(&prepared.vendors).await.map_err(|error| error.fault().clone())?
         }
     };
-    let request = BundleRequest { graph, imports: prepared.imports, inlined };
+    let request = BundleRequest { graph, imports: prepared.imports, offers: prepared.offers, inlined };
     ports.bundler.bundle(request, &Arc::default()).await.map_err(BundleError::Failed)
 }

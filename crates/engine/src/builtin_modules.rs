@@ -17,6 +17,12 @@ pub fn is_bare(specifier: &str) -> bool {
     BUILTINS.contains(&specifier)
 }
 
+/// Every name that means a built-in module without `node:`.
+#[must_use]
+pub const fn bare_names() -> &'static [&'static str] {
+    &BUILTINS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

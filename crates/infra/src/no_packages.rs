@@ -31,7 +31,8 @@ impl Packages for NoPackages {
         }
         let imports: BTreeMap<String, String> =
             request.specifiers.iter().map(|specifier| (specifier.clone(), specifier.clone())).collect();
-        Ok(PreparedPackages { imports, vendors: Vec::new(), packages: self.closure(request).await? })
+        let packages = self.closure(request).await?;
+        Ok(PreparedPackages { imports, offers: BTreeMap::new(), vendors: Vec::new(), packages })
     }
 }
 

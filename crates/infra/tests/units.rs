@@ -16,6 +16,7 @@ use mangrove_domain::{
     json::Json,
     package::{PackageRequest, PreparedPackages},
     ports::{BundleStore, HostCall, Packages as _},
+    problem::Code,
 };
 use mangrove_engine::EngineSession;
 use mangrove_infra::{bundler::vendor::build_vendor_in_process, store::LocalStore, system::SystemEntropy};
@@ -248,4 +249,34 @@ async fn what_is_built_needs_no_registry_and_no_bundler() {
     real.registry.go_down();
     assert_eq!(real.prepare(&["npm:forms", "npm:zod@4"]).await, first);
     assert_eq!(real.builds(), 2);
+}
+
+#[tokio::test]
+async fn a_package_that_imports_a_name_that_another_unit_lacks_is_refused() {
+    let real = Real::new();
+    let publish = |name: &str, text: &str| {
+        real.registry.publish(FakePackage::new(name, "1.0.0").dependency("zod", "^4.0.0").file("index.js", text));
+    };
+    publish("misfit", "import { z, record } from 'zod'; export const all = [z, record];");
+    publish("hands-on", "export * from 'zod'; export const own = 1;");
+    real.registry.publish(
+        FakePackage::new("lazy-misfit", "1.0.0")
+            .dependency("zod", "^4.0.0")
+            .file("index.js", "export const later = () => import('./later.js');")
+            .file("later.js", "import { record } from 'zod'; export default record;"),
+    );
+    let fault = real.packages().prepare(&request(&["npm:misfit"]), &Arc::default()).await.unwrap_err();
+    assert_eq!(fault.code, Code::MISSING_EXPORT, "{fault}");
+    for text in ["misfit@1.0.0 imports `record` from `zod`", "zod@4.3.6 exports no such name"] {
+        assert!(fault.message.contains(text), "{fault}");
+    }
+    // What is loaded later fails then, if it ever is.
+    real.prepare(&["npm:lazy-misfit"]).await;
+    let prepared = real.prepare(&["npm:hands-on", "npm:zod@4"]).await;
+    let names = |specifier: &str| {
+        let offer = &prepared.offers[&prepared.imports[specifier]];
+        (offer.package.clone(), offer.names.iter().cloned().collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(names("npm:hands-on"), ("hands-on@1.0.0".to_owned(), "own z".to_owned()));
+    assert_eq!(names("npm:zod@4"), ("zod@4.3.6".to_owned(), "default z".to_owned()));
 }

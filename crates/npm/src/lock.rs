@@ -150,6 +150,9 @@ pub enum Error {
     },
 }
 
+/// The name of the lock that is committed.
+pub(super) const COMMITTED: &str = "mangrove.lock";
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let (path, code) = match &error {

@@ -25,7 +25,7 @@ use super::{
     deno_lock::{DenoLock, DenoLocks},
     fetch::{ARCHIVES_AT_ONCE, PackageFetcher, Source, blocking},
     flight::Flights,
-    lock::{Lock, Trees},
+    lock::{self, Lock, Trees},
     registry::{Client, Limits, Pause, Proxies},
     resolve::resolve,
     settings::Locations,
@@ -157,7 +157,7 @@ impl NpmPackages {
         let inner = Inner {
             fetcher,
             deno_locks: DenoLocks::default(),
-            committed: Lock::new(options.repository.join("mangrove.lock"), guard.clone()),
+            committed: Lock::new(options.repository.join(lock::COMMITTED), guard.clone()),
             own: Lock::new(options.state_directory.join("npm.lock"), guard),
             is_locked: options.is_locked,
             builder: Arc::new(builder),
@@ -201,6 +201,7 @@ impl Packages for NpmPackages {
 
     async fn prepare(&self, request: &PackageRequest, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
         let mut imports = BTreeMap::new();
+        let mut offers = BTreeMap::new();
         let mut wanted: BTreeMap<Requirement, Vec<(&str, Option<String>)>> = BTreeMap::new();
         for specifier in &request.specifiers {
             match specifier.parse::<Specifier>()? {
@@ -229,12 +230,14 @@ impl Packages for NpmPackages {
             let Some(package) = trees.get(requirement).map(|tree| &tree.root) else { continue };
             let Some(unit) = units.get(package) else { continue };
             for (specifier, sub_path) in imported {
-                let import = unit.import(&package.name, sub_path.as_deref());
-                imports.extend(import.map(|import| ((*specifier).to_owned(), import)));
+                let Some(import) = unit.import(&package.name, sub_path.as_deref()) else { continue };
+                let offer = unit.offer(&package.name, sub_path.as_deref());
+                offers.extend(offer.map(|offer| (import.clone(), Arc::clone(offer))));
+                imports.insert((*specifier).to_owned(), import);
             }
         }
         let vendors: BTreeSet<StoredObject> = units.values().flat_map(|unit| unit.closure.iter().copied()).collect();
-        Ok(PreparedPackages { imports, vendors: vendors.into_iter().collect(), packages })
+        Ok(PreparedPackages { imports, offers, vendors: vendors.into_iter().collect(), packages })
     }
 }
 

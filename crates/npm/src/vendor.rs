@@ -38,12 +38,29 @@ pub struct VendorRequest {
 /// What came out. One of the files is `unit.json`: `{"package": "name@version", "entries": {specifier: file}}`.
 /// As long as there are `shared_imports`, the files are to be [linked](Self::link).
 #[expect(clippy::module_name_repetitions, reason = "named with `VendorRequest`")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VendorOutput {
     /// The chunks and `unit.json`, sorted by path. Only the chunks import each other, as `./<file>`.
     pub files: Vec<BundleFile>,
     /// The bare specifiers (`zod/v4`) by which chunks import shared packages.
     pub shared_imports: BTreeSet<String>,
+    /// What can be imported by name, by the specifier of the entry.
+    pub names: BTreeMap<String, EntryNames>,
+    /// The names that chunks import of shared packages whenever an entry is loaded, by the bare specifier.
+    pub shared_names: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What can be imported by name from an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryNames {
+    /// What its file exports itself.
+    pub exports: BTreeSet<String>,
+    /// Bare specifiers of shared packages whose exports it hands on.
+    pub handed_on: BTreeSet<String>,
+    /// True if it hands on exports of a built-in module, which nobody lists.
+    pub is_open: bool,
+    /// A second file of the entry that has members by name that Node does not find, with everything that it exports.
+    pub wide: Option<(String, BTreeSet<String>)>,
 }
 
 impl VendorOutput {

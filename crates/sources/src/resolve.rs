@@ -5,6 +5,8 @@ use mangrove_domain::{
     source::{PathError, RelativePath},
 };
 
+use nodejs_built_in_modules::BUILTINS;
+
 use super::{
     config::{Config, is_local},
     path::{join, parent},
@@ -72,6 +74,10 @@ fn normalise(path: &str) -> Result<String, EdgeTarget> {
 fn external(specifier: &str) -> EdgeTarget {
     if specifier.starts_with("file:") {
         return EdgeTarget::OutsideRoot;
+    }
+    // As Node and Deno have it, where nothing gives the name another meaning.
+    if BUILTINS.contains(&specifier) {
+        return EdgeTarget::External(format!("node:{specifier}"));
     }
     for scheme in ["npm:", "jsr:"] {
         if let Some(rest) = specifier.strip_prefix(scheme) {

@@ -122,7 +122,7 @@ impl Attempt {
             Ok(prepared) => prepared,
             Err(fault) => return self.not_built(graph.placed(fault), observed).await,
         };
-        let request = BundleRequest { graph, imports: prepared.imports, inlined: Vec::new() };
+        let request = BundleRequest { graph, imports: prepared.imports, offers: prepared.offers, inlined: Vec::new() };
         let (bundled, took) = timed(info_span!("build"), self.ports.bundler.bundle(request, outages)).await;
         self.note(|times| times.building = Some(took));
         let bundle = match bundled {

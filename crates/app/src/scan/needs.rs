@@ -92,7 +92,8 @@ async fn prepare_by(
     match resolver {
         Resolver::Packages => ports.packages.prepare(packages, outages).await,
         Resolver::Bundler(part) => {
-            Ok(PreparedPackages { imports: BTreeMap::new(), vendors: Vec::new(), packages: part.clone() })
+            let (imports, offers) = (BTreeMap::new(), BTreeMap::new());
+            Ok(PreparedPackages { imports, offers, vendors: Vec::new(), packages: part.clone() })
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     failure::Fault,
     module_graph::ModuleGraph,
     outage::Outages,
-    package::PackageRequest,
+    package::{Offer, PackageRequest},
     route::Route,
 };
 
@@ -17,7 +17,8 @@ use crate::{
 ///
 /// Implementations MUST use the bytes of the request for local files and no others; MUST give the same code for
 /// the same request; MUST keep an import of the request's map external under the name that the map gives,
-/// unless that is one of the files to be inlined; MUST end within their time limit; MUST survive hostile input at
+/// unless that is one of the files to be inlined, or under the one that its offer gives for more names; MUST refuse
+/// names that an offer lacks; MUST end within their time limit; MUST survive hostile input at
 /// the price of that one request; MUST build an entry as its [`route`](Self::route) says. Contract: `testkit::contract::bundler`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
@@ -37,6 +38,8 @@ pub struct BundleRequest {
     pub graph: ModuleGraph,
     /// What the bundle imports for each external specifier; empty if the bundler resolves packages itself.
     pub imports: BTreeMap<String, String>,
+    /// What can be imported by name from the files of `imports`, as far as it is known.
+    pub offers: BTreeMap<String, Arc<Offer>>,
     /// Files that go in instead of staying outside, by the path under which `imports` or another of these files
     /// names them (`../vendor/<digest>/<file>`). Empty for a bundle that shares its packages.
     pub inlined: Vec<BundleFile>,

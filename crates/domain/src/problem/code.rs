@@ -69,6 +69,8 @@ codes! {
     UNSUPPORTED_SPECIFIER = 206, "an import that no configured bundler supports";
     /// No configuration in force says which package a bare name means.
     UNMAPPED_IMPORT = 207, "nothing says which package an import means";
+    /// A name is imported that the imported module does not export.
+    MISSING_EXPORT = 208, "a name is imported that is not exported";
     /// The worker process died while it worked on this input.
     WORKER_CRASHED = 210, "the worker crashed on this input";
     /// The worker was killed because it took too long.

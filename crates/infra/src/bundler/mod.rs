@@ -6,11 +6,13 @@
 
 #[cfg(feature = "deno")]
 pub mod auto;
+mod builtin_names;
 #[cfg(feature = "deno")]
 pub mod deno;
 mod diagnostics;
 pub mod embedded;
 mod fence;
+mod links;
 mod options;
 pub mod permission_uses;
 pub(crate) mod requirements;

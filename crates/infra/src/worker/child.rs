@@ -256,6 +256,8 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             let mirror = |output: VendorOutput| WireVendorOutput {
                 files: output.files.into_iter().map(|file| (file.path, file.code.to_string())).collect(),
                 shared_imports: output.shared_imports,
+                names: output.names,
+                shared_names: output.shared_names,
             };
             Reply::Vendored(output.map(mirror))
         }

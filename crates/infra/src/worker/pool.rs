@@ -136,7 +136,12 @@ impl VendorBundler for Pool {
         match self.job(&task, &Request::Vendor(request), limit).await? {
             Reply::Vendored(Ok(output)) => {
                 let files = output.files.into_iter().map(|(path, code)| BundleFile { path, code: code.into() });
-                Ok(VendorOutput { files: files.collect(), shared_imports: output.shared_imports })
+                Ok(VendorOutput {
+                    files: files.collect(),
+                    shared_imports: output.shared_imports,
+                    names: output.names,
+                    shared_names: output.shared_names,
+                })
             }
             Reply::Vendored(Err(fault)) => Err(fault.try_into().unwrap_or_else(|error| nonsense(&error, &task))),
             other => Err(unexpected(&other, &task)),

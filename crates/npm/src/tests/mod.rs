@@ -12,7 +12,7 @@ mod specifier;
 mod vendor;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -186,7 +186,7 @@ impl VendorBundler for RecordingVendor {
         if let Some(fault) = self.fault.lock().unwrap().clone() {
             return Err(fault);
         }
-        Ok(VendorOutput { files: output, shared_imports: BTreeSet::new() })
+        Ok(VendorOutput { files: output, ..VendorOutput::default() })
     }
 }
 

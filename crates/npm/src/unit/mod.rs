@@ -5,7 +5,9 @@
 //! `<state>/npm/units/<aa>/<key>.json`; a record counts only as long as the store has what it names. Which packages
 //! stay outside, and why nothing else decides it: `design/packages.md`, "Units".
 
+mod draft;
 mod layout;
+mod offers;
 mod records;
 
 use std::{
@@ -21,14 +23,18 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::{Line, Part},
     outage::Outages,
+    package::Offer,
     ports::{Acquired, BuildLock, BuildLocks, BundleStore},
     problem::Code,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use self::layout::{file_name, lay_out};
 pub(super) use self::records::recorded;
 use self::records::{DraftRecord, ObjectRecord, RecordFile};
+use self::{
+    draft::{Draft, DraftRequest, FORMAT, Instance},
+    layout::lay_out,
+};
 use super::{
     fetch::{PackageFetcher, blocking},
     flight::Flights,
@@ -37,9 +43,6 @@ use super::{
     tree::{InstallPath, Tree},
 };
 use crate::vendor::{VendorBundler, VendorOutput, VendorRequest};
-
-/// The version of what goes into a unit's key and of how units are laid out for the bundler.
-const FORMAT: u32 = 2;
 
 /// How long a unit waits for another process that builds it: as long as that may take. Then it is built here as well.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -71,6 +74,8 @@ pub(super) struct Built {
     object: StoredObject,
     /// From bare specifier to the file name of its chunk.
     entries: BTreeMap<String, String>,
+    /// From bare specifier to what can be imported of it by name.
+    offers: BTreeMap<String, Arc<Offer>>,
     /// The object and everything that it imports.
     pub(super) closure: BTreeSet<StoredObject>,
 }
@@ -79,7 +84,12 @@ impl Built {
     /// What an extension bundle imports for a sub-path.
     pub(super) fn import(&self, name: &str, sub_path: Option<&str>) -> Option<String> {
         let file = self.entries.get(&bare(name, sub_path))?;
-        Some(format!("../vendor/{}/{file}", self.object.key.digest()))
+        Some(place(self.object, file))
+    }
+
+    /// What can be imported by name of a sub-path.
+    pub(super) fn offer(&self, name: &str, sub_path: Option<&str>) -> Option<&Arc<Offer>> {
+        self.offers.get(&bare(name, sub_path))
     }
 }
 
@@ -89,56 +99,6 @@ struct Turn<'a> {
     _lock: Option<BuildLock>,
     /// True if another process had the lock until now, so that the unit may be there.
     is_after_others: bool,
-}
-
-/// One package instance of a module graph.
-struct Instance {
-    tree: Arc<Tree>,
-    /// Bare specifiers.
-    entries: BTreeSet<String>,
-}
-
-/// A unit whose imports of other units may have no places yet.
-#[derive(Clone, Debug)]
-struct Draft {
-    key: Digest,
-    request: Arc<DraftRequest>,
-    /// Bare specifiers of other units that it imports.
-    imports: BTreeSet<String>,
-    /// Where it is, if it imports none.
-    object: Option<StoredObject>,
-}
-
-/// What a draft is made from.
-#[derive(Debug)]
-struct DraftRequest {
-    tree: Arc<Tree>,
-    entries: BTreeMap<String, String>,
-    /// The packages that stay outside: those at the top of its tree.
-    shared: BTreeMap<String, PackageId>,
-}
-
-impl DraftRequest {
-    fn new(instance: &Instance, shared: BTreeMap<String, PackageId>) -> Self {
-        let mut entries = BTreeMap::new();
-        for specifier in &instance.entries {
-            let is_taken = |taken: &str| entries.values().any(|known: &String| known.eq_ignore_ascii_case(taken));
-            let file = file_name(specifier, is_taken);
-            entries.insert(specifier.clone(), file);
-        }
-        Self { tree: Arc::clone(&instance.tree), entries, shared }
-    }
-
-    fn key(&self, vendor_identity: &str) -> Digest {
-        let entries = self.entries.iter().map(|(specifier, file)| Line::new(format!("entry {specifier}"), file));
-        let shared = self.shared.iter().map(|(name, id)| Line::new(format!("shared {name}"), id.to_string()));
-        let fixed = [
-            Line::new("format", FORMAT.to_string()),
-            Line::new("bundler", vendor_identity),
-            Line::new("tree", self.tree.digest().to_string()),
-        ];
-        Part::of(entries.chain(shared).chain(fixed)).digest()
-    }
 }
 
 impl UnitBuilder {
@@ -285,15 +245,17 @@ impl UnitBuilder {
                 package: request.tree.root.to_string(),
                 entries: request.entries.clone(),
                 imports: output.shared_imports.clone(),
+                names: output.names.clone(),
+                imported_names: output.shared_names.clone(),
                 vendor: object.map(ObjectRecord::of),
             };
-            let imports = output.shared_imports.clone();
+            let draft = record.draft(key, request, object);
             if object.is_none() {
                 builder.keep_output(key, output);
             }
             blocking(move || file.write(&record)).await?;
             drop(turn);
-            Ok(Draft { key, request, imports, object })
+            Ok(draft)
         };
         self.drafts.join(key, start).await
     }
@@ -310,8 +272,7 @@ impl UnitBuilder {
             Some(object) => self.is_present(object).await?,
             None => !record.imports.is_empty(),
         };
-        let draft = || Draft { key, request: Arc::clone(request), imports: record.imports.clone(), object };
-        Ok(is_usable.then(draft))
+        Ok(is_usable.then(|| record.draft(key, Arc::clone(request), object)))
     }
 
     /// Puts the places of the units that it imports into a draft.
@@ -332,16 +293,21 @@ impl UnitBuilder {
                 let cause = format!("package:{package}");
                 return Err(Fault::environment(Code::BUNDLE_FAILED, cause, message));
             };
+            offers::check(&draft, specifier, unit.offers.get(specifier).map(|offer| &**offer))?;
             targets.insert(specifier.clone(), format!("../{}/{file}", unit.object.key.digest()));
             closure.extend(unit.closure.iter().copied());
         }
         let entries = draft.request.entries.clone();
+        let (package, names, shared) =
+            (draft.request.tree.root.to_string(), Arc::clone(&draft.names), draft.request.shared.clone());
         let object = match draft.object {
             Some(object) => object,
             None => self.linked(draft, targets, outages).await?,
         };
         closure.insert(object);
-        Ok(Built { object, entries, closure })
+        let handed_on = |specifier: &str| owner(specifier, &shared).and_then(|id| built.get(id)?.offers.get(specifier));
+        let offers = offers::of(&package, &names, |file| place(object, file), handed_on);
+        Ok(Built { object, entries, offers, closure })
     }
 
     async fn linked(
@@ -451,6 +417,11 @@ impl UnitBuilder {
     fn record(&self, key: Digest) -> RecordFile {
         RecordFile::of(&self.fetcher.cache, key)
     }
+}
+
+/// What an extension bundle imports for a file of a unit.
+fn place(object: StoredObject, file: &str) -> String {
+    format!("../vendor/{}/{file}", object.key.digest())
 }
 
 /// The instances that stay outside of this one: those at the top of its tree whose own trees are smaller, which is

@@ -14,7 +14,10 @@ use mangrove_domain::{
 use mangrove_fs::read::{FileKind, Within, bytes};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::cache::{Cache, write_file};
+use crate::{
+    cache::{Cache, write_file},
+    vendor::EntryNames,
+};
 
 /// What was drafted.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub(super) struct DraftRecord {
     pub(super) package: String,
     pub(super) entries: BTreeMap<String, String>,
     pub(super) imports: BTreeSet<String>,
+    pub(super) names: BTreeMap<String, EntryNames>,
+    pub(super) imported_names: BTreeMap<String, BTreeSet<String>>,
     pub(super) vendor: Option<ObjectRecord>,
 }
 

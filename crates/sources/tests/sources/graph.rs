@@ -227,7 +227,7 @@ async fn bare_names_follow_the_package_json_in_force() -> Result {
 //- /.swamp.yaml
 repoId: bare
 //- /package.json
-{ "dependencies": { "zod": "^4.0.0", "aliased": "npm:other@2", "any": "", "local": "workspace:*", "git": "a/b" },
+{ "dependencies": { "zod": "^4.0.0", "events": "3", "aliased": "npm:other@2", "any": "", "local": "workspace:*", "git": "a/b" },
   "devDependencies": { "zod": "3", "dev": "1.x" }, "optionalDependencies": { "maybe": "1" },
   "peerDependencies": { "peer": ">=2 <4" } }
 //- /extensions/models/a.ts
@@ -241,14 +241,21 @@ import "peer";
 import "local/sub";
 import "git";
 import "nowhere";
+import "path";
+import "fs/promises";
+import "process/browser";
+import "events";
 export const model = { type: "@acme/a" };
 "#,
     )?;
     let survey = repository.survey().await?;
     let expected = [
+        "node:fs/promises",
+        "node:path",
         "nowhere",
         "npm:any",
         "npm:dev@1.x",
+        "npm:events@3",
         "npm:maybe@1",
         "npm:other@2/deep",
         "npm:peer@>=2 <4",
@@ -256,6 +263,7 @@ export const model = { type: "@acme/a" };
         "npm:zod@^4.0.0/v4",
         "package.json:git@a/b",
         "package.json:local@workspace:*",
+        "process/browser",
     ];
     assert_eq!(specifiers(&survey, "extensions/models/a.ts"), expected);
     Ok(())

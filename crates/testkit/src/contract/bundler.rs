@@ -102,6 +102,7 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, EdgeTarget)]) -> Bundle
     BundleRequest {
         graph: module_graph(files, edges),
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/d/zod.js".to_owned())]),
+        offers: BTreeMap::new(),
         inlined: Vec::new(),
     }
 }

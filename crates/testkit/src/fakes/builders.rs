@@ -202,6 +202,7 @@ impl Packages for ScriptedPackages {
         }
         Ok(PreparedPackages {
             imports: request.specifiers.iter().map(|specifier| (specifier.clone(), specifier.clone())).collect(),
+            offers: BTreeMap::new(),
             vendors: Vec::new(),
             packages: self.closure(request).await?,
         })

@@ -25,7 +25,8 @@ async fn plan(bundler: &Arc<DenoBundler>, entries: usize) -> Vec<Result<Bundle, 
         let (bundler, outages, places) = (Arc::clone(bundler), Arc::clone(&outages), Arc::clone(&places));
         builds.push(tokio::spawn(async move {
             let _place = places.acquire().await;
-            let request = BundleRequest { graph: jsr(), imports: BTreeMap::new(), inlined: Vec::new() };
+            let request =
+                BundleRequest { graph: jsr(), imports: BTreeMap::new(), offers: BTreeMap::new(), inlined: Vec::new() };
             bundler.bundle(request, &outages).await.map_err(|failure| failure.fault)
         }));
     }
@@ -78,7 +79,8 @@ async fn f11_who_fetches_nothing_is_not_concerned() {
     let outages = Arc::new(Outages::new());
     let cause = mangrove_domain::failure::CauseKey(format!("registry:{}", host.origin()).into());
     outages.confirm(&cause, "silent");
-    let request = BundleRequest { graph: jsr(), imports: BTreeMap::new(), inlined: Vec::new() };
+    let request =
+        BundleRequest { graph: jsr(), imports: BTreeMap::new(), offers: BTreeMap::new(), inlined: Vec::new() };
     world.bundler().bundle(request, &outages).await.unwrap();
     assert!(host.requests().is_empty());
 }

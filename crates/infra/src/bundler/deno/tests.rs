@@ -94,7 +94,7 @@ for argument in "$@"; do [ "$previous" = -o ] && out=$argument; previous=$argume
     }
 
     pub(super) async fn bundle(&self, graph: ModuleGraph) -> Result<Bundle, BuildFailure> {
-        let request = BundleRequest { graph, imports: BTreeMap::new(), inlined: Vec::new() };
+        let request = BundleRequest { graph, imports: BTreeMap::new(), offers: BTreeMap::new(), inlined: Vec::new() };
         self.bundler().bundle(request, &Arc::default()).await
     }
 
@@ -322,7 +322,10 @@ async fn fault_37_many_sources_that_lack_the_tool_share_one_attempt() {
     fs::remove_dir_all(world.directory.path().join("state/deno")).unwrap();
     let (bundler, outages) = (world.bundler(), Arc::default());
     let builds = (0..8).map(|_| {
-        bundler.bundle(BundleRequest { graph: jsr(), imports: BTreeMap::new(), inlined: Vec::new() }, &outages)
+        bundler.bundle(
+            BundleRequest { graph: jsr(), imports: BTreeMap::new(), offers: BTreeMap::new(), inlined: Vec::new() },
+            &outages,
+        )
     });
     let outcomes = futures::future::join_all(builds).await;
     assert!(

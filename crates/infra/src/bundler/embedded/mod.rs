@@ -1,5 +1,8 @@
 //! Extension bundles: one module from the bytes that were hashed.
 
+mod imports;
+mod offers;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -14,14 +17,13 @@ use mangrove_domain::{
     fingerprint::{Line, Part},
     module_graph::EdgeTarget,
     outage::Outages,
-    package::PackageRequest,
+    package::{Offer, PackageRequest},
     ports::{BuildFailure, BundleRequest, Bundler},
     position::Position,
     problem::Code,
     route::Route,
 };
 use oxc_allocator::Allocator;
-use oxc_ast::ast::{Statement, WithClause};
 use oxc_parser::Parser;
 use oxc_span::SourceType;
 use rolldown::{BundlerOptions, InputItem};
@@ -45,7 +47,7 @@ use super::{
 };
 
 /// Moves when our use of the bundler changes what comes out of it.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// The bundler and its version.
 pub const VERSION: &str = "rolldown 1.2.5";
@@ -148,6 +150,10 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
     });
     let chunk =
         chunk.ok_or_else(|| Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler gave no entry chunk"))?;
+    let missing = offers::missing(request, &chunk.code);
+    if !missing.is_empty() {
+        return Err(diagnostics::failure(missing));
+    }
     Ok(Bundle {
         requirements: requirements::of(&chunk.code).into_iter().collect(),
         code: chunk.code.clone(),
@@ -166,6 +172,9 @@ struct Sources {
     imports: BTreeMap<String, String>,
     /// Importer's id and specifier of imports `with { type: "text" }`, which the bundler does not know.
     texts: HashSet<(String, String)>,
+    /// Importer's id and specifier of imports of packages that want more names than Node finds.
+    wide: HashSet<(String, String)>,
+    offers: BTreeMap<String, Arc<Offer>>,
 }
 
 impl Sources {
@@ -184,14 +193,32 @@ impl Sources {
             };
             files.insert(id(file.path.as_str()), Arc::from(text));
         }
-        let edges = request
+        let edges: HashMap<(String, String), EdgeTarget> = request
             .graph
             .edges
             .iter()
-            .map(|edge| ((id(edge.importer.as_str()), edge.specifier.clone()), edge.target.clone()));
-        let mut texts = HashSet::new();
-        for (importer, text) in &files {
-            texts.extend(text_imports(importer, text).into_iter().map(|specifier| (importer.clone(), specifier)));
+            .map(|edge| ((id(edge.importer.as_str()), edge.specifier.clone()), edge.target.clone()))
+            .collect();
+        let mut packages: HashMap<&str, BTreeMap<&str, &str>> = HashMap::new();
+        for ((importer, specifier), target) in &edges {
+            if let EdgeTarget::External(mapped) = target
+                && let Some(import) = request.imports.get(mapped)
+                && import.starts_with("../")
+            {
+                packages.entry(importer).or_default().insert(specifier, import);
+            }
+        }
+        let (mut texts, mut wide) = (HashSet::new(), HashSet::new());
+        for (importer, text) in &mut files {
+            let of_file = packages.get(importer.as_str());
+            let specifiers: Vec<&str> = of_file.into_iter().flatten().map(|(specifier, _)| *specifier).collect();
+            let offer = |specifier: &str| request.offers.get(*of_file?.get(specifier)?).map(|offer| &**offer);
+            let said = imports::said(importer, text, &specifiers, offer);
+            texts.extend(said.texts.into_iter().map(|specifier| (importer.clone(), specifier)));
+            wide.extend(said.wide.into_iter().map(|specifier| (importer.clone(), specifier)));
+            if let Some(without) = said.text {
+                *text = without.into();
+            }
         }
         for file in &request.inlined {
             if let Some(id) = vendor_id(&file.path) {
@@ -200,9 +227,11 @@ impl Sources {
         }
         Ok(Self {
             texts,
+            wide,
+            offers: request.offers.clone(),
             entry: id(request.graph.entry.as_str()),
             files,
-            edges: edges.collect(),
+            edges,
             imports: request.imports.clone(),
         })
     }
@@ -219,6 +248,13 @@ impl Sources {
             None => vendor_id(path)?,
         };
         self.files.contains_key(&id).then_some(id)
+    }
+
+    /// The file of a package that has the names that an import wants.
+    fn widened(&self, importer: &str, specifier: &str, target: String) -> String {
+        let is_wide = self.wide.contains(&(importer.to_owned(), specifier.to_owned()));
+        let wide = self.offers.get(&target).filter(|_| is_wide).and_then(|offer| offer.wide.as_ref());
+        wide.map_or(target, |wide| wide.import.clone())
     }
 
     /// What a bundle imports for an external specifier. Built-ins of the engine stay what they are.
@@ -282,7 +318,7 @@ impl SourcePlugin {
             // Also for Deno, which would read it: each import that leads outside passes through here first.
             Some(EdgeTarget::External(target)) if names_a_place(target) => Refusal::OutsideRoot,
             Some(EdgeTarget::External(mapped)) => match self.sources.external(mapped) {
-                Some(target) => return self.outside(target),
+                Some(target) => return self.outside(self.sources.widened(importer, specifier, target)),
                 None => Refusal::Unsupported,
             },
             Some(EdgeTarget::Missing) => Refusal::Missing,
@@ -410,30 +446,6 @@ fn module_type(id: &str) -> ModuleType {
     }
 }
 
-/// The specifiers that a module imports `with { type: "text" }`.
-fn text_imports(id: &str, text: &str) -> Vec<String> {
-    let is_script = matches!(module_type(id), ModuleType::Ts | ModuleType::Tsx | ModuleType::Js | ModuleType::Jsx);
-    // Parsing every file twice for a rare attribute would be half the cost of a bundle.
-    if !is_script || !["\"text\"", "'text'"].iter().any(|word| text.contains(word)) {
-        return Vec::new();
-    }
-    let allocator = Allocator::default();
-    let source_type = SourceType::from_path(id).unwrap_or_else(|_| SourceType::ts());
-    let program = Parser::new(&allocator, text, source_type).parse().program;
-    let is_text = |clause: &WithClause<'_>| {
-        clause.with_entries.iter().any(|entry| entry.key.as_arena_str() == "type" && entry.value.value == "text")
-    };
-    let imports = program.body.iter().filter_map(|statement| match statement {
-        Statement::ImportDeclaration(import) => Some((&import.source, import.with_clause.as_ref())),
-        Statement::ExportFromDeclaration(export) => Some((&export.source, export.with_clause.as_ref())),
-        _ => None,
-    });
-    imports
-        .filter(|(_, clause)| clause.is_some_and(|clause| is_text(clause)))
-        .map(|(source, _)| source.value.to_string())
-        .collect()
-}
-
 /// Where `specifier` stands in `text`; its first line if it cannot be found.
 fn locate(path: &str, text: &str, specifier: &str) -> Position {
     let allocator = Allocator::default();
@@ -449,6 +461,9 @@ fn locate(path: &str, text: &str, specifier: &str) -> Position {
     let offset = fixed.chain(dynamic).map(|span| span.start as usize).min().unwrap_or(0);
     diagnostics::position(path, text, offset)
 }
+
+#[cfg(test)]
+mod offers_tests;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ fn request(files: &[(&str, &str)], edges: &[(&str, &str, &str)]) -> BundleReques
     BundleRequest {
         graph: module_graph(files, &edges),
         imports: BTreeMap::from([("npm:zod@4".to_owned(), "../vendor/abc/zod.js".to_owned())]),
+        offers: BTreeMap::new(),
         inlined: Vec::new(),
     }
 }
@@ -291,7 +292,7 @@ fn f01_a_file_of_the_machine_that_a_map_names_is_refused() {
 fn the_identity_names_adapter_and_version() {
     let lines: Vec<String> =
         identity().lines().unwrap().into_iter().map(|line| format!("{}={}", line.key, line.value)).collect();
-    assert_eq!(lines, ["adapter=embedded", "bundle-format=1", "vendor-format=4", "version=rolldown 1.2.5"]);
+    assert_eq!(lines, ["adapter=embedded", "bundle-format=2", "vendor-format=5", "version=rolldown 1.2.5"]);
     let lock = include_str!("../../../../../Cargo.lock");
     assert!(
         lock.contains("name = \"rolldown\"\nversion = \"1.2.5\""),

@@ -126,13 +126,13 @@ fn f01_a_manifest_that_names_a_file_outside_is_refused() {
     for (field, manifest) in [
         ("main", r#"{"name":"pkg","main":"../../../outside/secret.json"}"#),
         ("main of a script", r#"{"name":"pkg","main":"../../../outside/secret.js"}"#),
-        ("module", r#"{"name":"pkg","module":"../../../outside/secret.mjs"}"#),
         ("a directory", r#"{"name":"pkg","main":"../../../outside/directory/main"}"#),
     ] {
         assert_refused(field, World::new().build(&[("pkg/package.json", manifest)]), "`pkg`");
     }
-    // Nobody follows `browser`.
+    // Nobody follows `browser` and `module`.
     for (field, manifest) in [
+        ("module", r#"{"name":"pkg","module":"../../../outside/secret.mjs"}"#),
         ("browser", r#"{"name":"pkg","browser":{"./x.js":"../../../outside/secret.mjs"}}"#),
         ("browser, whole", r#"{"name":"pkg","browser":"../../../outside/secret.mjs"}"#),
     ] {

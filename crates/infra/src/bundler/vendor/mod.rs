@@ -1,9 +1,15 @@
 //! Vendor bundles: one package, built once, shared by every extension that imports it.
 
+mod common_js;
+mod inner;
+mod made_up;
+mod names;
 mod plugin;
+mod runtime_module;
+mod seen;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
 };
@@ -19,16 +25,19 @@ use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
     Output, OutputChunk,
     bundler_options::{
-        AttachDebugInfo, CodeSplittingMode, ExperimentalOptions, LogLevel, OutputFormat, Platform, TsConfig,
+        AttachDebugInfo, CodeSplittingMode, ExperimentalOptions, LogLevel, OutputFormat, Platform,
+        PreserveEntrySignatures, TsConfig,
     },
 };
 use serde::Serialize;
 
 use super::{diagnostics, fence::Fence, runtime};
-use plugin::{NAMED_ENTRY, Named, PackagePlugin};
+use made_up::{Form, Forms, MEMBERS_ENTRY, NAMED_ENTRY};
+use plugin::PackagePlugin;
+use seen::Seen;
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
-pub(super) const FORMAT: &str = "4";
+pub(super) const FORMAT: &str = "5";
 
 /// The unit's own record, as it is written into `unit.json`.
 #[derive(Serialize)]
@@ -46,8 +55,8 @@ pub fn identity() -> String {
 /// Builds one vendor directory in this process, blocking. Reads the package's files below the directory.
 ///
 /// The same files give the same bytes wherever the directory lies. An entry that is a `CommonJS` module exports what
-/// Node offers of it: `module.exports` as default and its enumerable members by name. The names are found by evaluating
-/// the entry in the inspector's engine; if it cannot be evaluated there, only the default is exported.
+/// Node and Deno offer of it: `module.exports` as default, and the names that its text shows. If it has other members,
+/// as far as running it in the inspector's engine shows, a second file exports these as well.
 ///
 /// No file outside of the directory becomes part of the output, whatever the package imports and by whatever name.
 ///
@@ -64,23 +73,23 @@ pub fn build_vendor_in_process(request: &VendorRequest) -> Result<VendorOutput, 
             &format!("cannot open {}: {error}", request.directory.display()),
         )
     })?;
-    let plain = Build::run(request, &fence, BTreeMap::new())?;
-    let named = plain.named(request, &fence)?;
-    if named.is_empty() {
+    let plain = Build::run(request, &fence, Forms::default())?;
+    let forms = plain.forms(request, &fence)?;
+    if forms.is_empty() {
         return plain.output(request);
     }
-    Build::run(request, &fence, named)?.output(request)
+    Build::run(request, &fence, forms)?.output(request)
 }
 
 /// One run of the bundler over a package.
 struct Build {
     chunks: Vec<Arc<OutputChunk>>,
-    common_js: HashSet<String>,
-    shared_imports: BTreeSet<String>,
+    seen: Seen,
+    forms: Forms,
 }
 
 impl Build {
-    fn run(request: &VendorRequest, fence: &Fence, named: BTreeMap<String, Named>) -> Result<Self, Fault> {
+    fn run(request: &VendorRequest, fence: &Fence, forms: Forms) -> Result<Self, Fault> {
         let directory = fence.directory();
         let mut input = Vec::with_capacity(request.entries.len());
         for (specifier, file) in &request.entries {
@@ -89,18 +98,25 @@ impl Build {
                     let message = format!("`{file}` is not a file name for the entry `{specifier}`");
                     fault(request, FailureClass::Deterministic, Code::PACKAGE_UNSUPPORTED, &message)
                 })?;
-            let import =
-                if named.contains_key(specifier) { format!("{NAMED_ENTRY}{specifier}") } else { specifier.clone() };
-            input.push(InputItem { name: Some(name.to_owned()), import });
+            let item = |name: &str, import| InputItem { name: Some(name.to_owned()), import };
+            match forms.named.get(specifier).map(|named| &named.form) {
+                Some(form) => {
+                    input.push(item(name, format!("{NAMED_ENTRY}{specifier}")));
+                    if matches!(form, Form::CommonJs { members, .. } if !members.is_empty()) {
+                        input.push(item(&wide(name), format!("{MEMBERS_ENTRY}{specifier}")));
+                    }
+                }
+                None => input.push(item(name, specifier.clone())),
+            }
         }
-        let plugin = Arc::new(PackagePlugin::new(fence.clone(), &request.shared, named));
+        let plugin = Arc::new(PackagePlugin::new(fence.clone(), &request.shared, forms.clone()));
         let plugins: Vec<Arc<dyn rolldown_plugin::Pluginable>> = vec![plugin.clone()];
         let options = options(directory, input);
         let output = runtime::shared()?.block_on(async {
             let mut bundler = rolldown::Bundler::with_plugins(options, plugins)?;
             bundler.generate().await
         });
-        let mut seen = plugin.seen();
+        let mut seen = std::mem::take(&mut *plugin.seen());
         if let Some(refusal) = seen.refusals.first() {
             return Err(refusal.fault(request, directory));
         }
@@ -126,60 +142,19 @@ impl Build {
             let message = format!("cannot bundle the package {}: {found}", request.package);
             Fault::new(found.class, Code::PACKAGE_UNSUPPORTED, format!("package:{}", request.package), message)
         })?;
+        if let Some((importer, specifier)) = seen.missing() {
+            let place = Path::new(importer).strip_prefix(directory).unwrap_or(Path::new(importer)).display();
+            let package = &request.package;
+            let message =
+                format!("cannot bundle the package {package}: `{specifier}` is not installed, and {place} imports it");
+            return Err(fault(request, FailureClass::Deterministic, Code::PACKAGE_UNSUPPORTED, &message));
+        }
         let chunks = output
             .assets
             .into_iter()
             .filter_map(|asset| if let Output::Chunk(chunk) = asset { Some(chunk) } else { None })
             .collect();
-        Ok(Self {
-            chunks,
-            common_js: std::mem::take(&mut seen.common_js),
-            shared_imports: std::mem::take(&mut seen.shared_imports),
-        })
-    }
-
-    /// The entries that are `CommonJS` modules, with the names that they export.
-    fn named(&self, request: &VendorRequest, fence: &Fence) -> Result<BTreeMap<String, Named>, Fault> {
-        let mut ids: BTreeMap<&String, String> = BTreeMap::new();
-        for (specifier, file) in &request.entries {
-            let chunk = self.chunks.iter().find(|chunk| chunk.is_entry && chunk.filename.as_str() == file);
-            let id = chunk.and_then(|chunk| chunk.facade_module_id.as_ref()).map(ToString::to_string);
-            ids.extend(id.filter(|id| self.common_js.contains(id)).map(|id| (specifier, id)));
-        }
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        // What stays outside has no place yet, and cannot be evaluated: for the names it goes in.
-        let whole = if self.shared_imports.is_empty() {
-            None
-        } else {
-            let request = VendorRequest { shared: BTreeSet::new(), ..request.clone() };
-            Some(Build::run(&request, fence, BTreeMap::new())?)
-        };
-        let named = ids.into_iter().map(|(specifier, id)| {
-            let names = whole.as_ref().unwrap_or(self).names(request, &request.entries[specifier]);
-            (specifier.clone(), Named { id, names })
-        });
-        Ok(named.collect())
-    }
-
-    fn names(&self, request: &VendorRequest, file: &str) -> BTreeSet<String> {
-        let path = |file: &str| format!("../vendor/unit/{file}");
-        let vendor_files = self
-            .chunks
-            .iter()
-            .map(|chunk| BundleFile { path: path(&chunk.filename), code: chunk.code.as_str().into() })
-            .collect();
-        let names = mangrove_engine::member_names(
-            vendor_files,
-            &path(file),
-            &request.package,
-            &mangrove_engine::Limits::default(),
-        );
-        names.unwrap_or_else(|fault| {
-            tracing::debug!(package = request.package, %fault, "its names cannot be found; it has a default only");
-            BTreeSet::new()
-        })
+        Ok(Self { chunks, seen, forms })
     }
 
     fn output(self, request: &VendorRequest) -> Result<VendorOutput, Fault> {
@@ -205,15 +180,23 @@ impl Build {
             fault(request, FailureClass::Environment, Code::BUNDLE_FAILED, &message)
         })?;
         files.insert("unit.json".to_owned(), Arc::from(unit));
-        let mut shared_imports = self.shared_imports;
+        self.hide_made_up_names(request, &mut files);
+        let (names, shared_names) = names::offered(request, &self.forms.named, &files)?;
+        let mut shared_imports = self.seen.shared_imports;
         // What was imported and then shaken off is not needed.
         shared_imports.retain(|specifier| {
             let placeholder = format!("\"{PLACEHOLDER}{specifier}\"");
             files.values().any(|code| code.contains(&placeholder))
         });
         let files = files.into_iter().map(|(path, code)| BundleFile { path, code }).collect();
-        Ok(VendorOutput { files, shared_imports })
+        Ok(VendorOutput { files, shared_imports, names, shared_names })
     }
+}
+
+/// The name of the second file of an entry, the one with all members. No other file has such a name: a specifier has
+/// no `~` when it becomes one.
+fn wide(name: &str) -> String {
+    format!("{name}~members")
 }
 
 fn options(directory: &Path, input: Vec<InputItem>) -> BundlerOptions {
@@ -227,12 +210,23 @@ fn options(directory: &Path, input: Vec<InputItem>) -> BundlerOptions {
         platform: Some(Platform::Node),
         resolve: Some(rolldown::ResolveOptions {
             // `import` or `require` is added by the form of each import.
-            condition_names: Some(["deno", "node"].map(str::to_owned).to_vec()),
-            main_fields: Some(["module", "main"].map(str::to_owned).to_vec()),
+            condition_names: Some(["deno", "node", "module-sync"].map(str::to_owned).to_vec()),
+            // What Node reads: it knows neither `module` nor `browser`, and no other extensions.
+            main_fields: Some(vec!["main".to_owned()]),
+            extensions: Some([".js", ".json", ".node"].map(str::to_owned).to_vec()),
             ..rolldown::ResolveOptions::default()
         }),
         code_splitting: Some(CodeSplittingMode::Bool(true)),
+        // Whoever imports an entry as a whole sees everything that its file exports.
+        preserve_entry_signatures: Some(PreserveEntrySignatures::Strict),
         tsconfig: Some(TsConfig::Auto(false)),
+        // What Node gives each `CommonJS` module; here it is where the file of the bundle lies.
+        define: Some(
+            [("__dirname", "import.meta.dirname"), ("__filename", "import.meta.filename")]
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        ),
         experimental: Some(ExperimentalOptions {
             attach_debug_info: Some(AttachDebugInfo::None),
             ..ExperimentalOptions::default()
@@ -255,3 +249,6 @@ mod tests;
 
 #[cfg(test)]
 mod fence_tests;
+
+#[cfg(test)]
+mod names_tests;

@@ -2,106 +2,49 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashSet},
-    fmt::Write as _,
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use mangrove_domain::{failure::Fault, problem::Code};
+use mangrove_engine::builtin_modules;
 use mangrove_fs::read::{self, FileKind, Within};
-use mangrove_npm::vendor::VendorRequest;
-use rolldown_common::{ImportKind, ModuleInfo, NormalModule, ResolvedExternal};
+use rolldown_common::{
+    ImportKind, ModuleInfo, ModuleType, NormalModule, RUNTIME_MODULE_KEY, ResolvedExternal,
+    side_effects::HookSideEffects,
+};
 use rolldown_plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookNoopReturn, HookResolveIdArgs, HookResolveIdOutput,
-    HookResolveIdReturn, HookUsage, Plugin, PluginContext, PluginContextResolveOptions, SharedLoadPluginContext,
+    HookResolveIdReturn, HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn,
+    HookUsage, Plugin, PluginContext, PluginContextResolveOptions, SharedLoadPluginContext,
+    SharedTransformPluginContext,
 };
 use rolldown_resolver::ResolveError;
 use serde_json::Value;
 
 use super::{
-    super::fence::{Fence, names_a_place},
+    super::{
+        fence::{Fence, names_a_place},
+        links,
+    },
     PLACEHOLDER,
+    made_up::{self, ABSENT_ID, Forms, MEMBERS_ENTRY, NAMED_ENTRY, NATIVE, ORIGINAL, REQUIRE_ID},
+    runtime_module,
+    seen::{Refusal, Seen},
 };
-use mangrove_engine::builtin_modules;
-
-/// Imports the entry of this specifier in its own form and gives it out in ours.
-pub(super) const NAMED_ENTRY: &str = "mangrove-entry:";
-/// What the module of [`NAMED_ENTRY`] requires: the entry itself.
-const ORIGINAL: &str = "mangrove-original:";
-/// Ids of modules that exist in no file.
-const NAMED_ID: &str = "\0mangrove-entry:";
-const REQUIRE_ID: &str = "\0mangrove-require:";
-
-/// A `CommonJS` entry: the module that it is, and what it exports by name.
-#[derive(Clone, Debug)]
-pub(super) struct Named {
-    pub(super) id: String,
-    pub(super) names: BTreeSet<String>,
-}
 
 /// Keeps shared packages and the engine's own modules outside, and gives `CommonJS` entries their names.
 #[derive(Debug)]
 pub(super) struct PackagePlugin {
     fence: Fence,
     shared: BTreeSet<String>,
-    named: BTreeMap<String, Named>,
+    forms: Forms,
     seen: Mutex<Seen>,
 }
 
-/// What a build showed.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// Ids of modules that are no ES modules.
-    pub(super) common_js: HashSet<String>,
-    /// Bare specifiers of shared packages that were imported.
-    pub(super) shared_imports: BTreeSet<String>,
-    /// Imports of files outside of the fence. The build goes on with an external in the place of each, so that
-    /// which one is told first does not depend on threads.
-    pub(super) refusals: BTreeSet<Refusal>,
-    /// Files `package.json` that are no JSON, with what the parser says.
-    pub(super) malformed: BTreeSet<(PathBuf, String)>,
-    /// Entries that cannot be found for a reason of which the bundler would say that it is its own fault, with it.
-    pub(super) unresolvable: BTreeSet<(String, String)>,
-}
-
-/// An import that leads outside of the package's own files.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Refusal {
-    /// The id of the module that it stands in; `None` for an entry of the unit.
-    importer: Option<String>,
-    /// As it is written; the id of a module where no import is to blame.
-    specifier: String,
-    /// What a `package.json` makes of it, and the path of that file, where the import itself names nothing outside.
-    target: Option<(String, PathBuf)>,
-}
-
-impl Refusal {
-    /// What is reported of it. `directory` is what paths are told relative to.
-    pub(super) fn fault(&self, request: &VendorRequest, directory: &Path) -> Fault {
-        let package = &request.package;
-        let specifier = &self.specifier;
-        let place = self.importer.as_ref().map(|importer| {
-            let path = Path::new(importer).strip_prefix(directory).unwrap_or_else(|_| Path::new(importer));
-            format!(" in {}", path.display())
-        });
-        let target = self.target.as_ref().map(|(target, manifest)| {
-            let path = manifest.strip_prefix(directory).unwrap_or(manifest);
-            format!("{} sends to `{target}` and so ", path.display())
-        });
-        let message = format!(
-            "the package {package} imports `{specifier}`{}, which {}leads outside of the package's own files; \
-             nothing of it was read",
-            place.unwrap_or_default(),
-            target.unwrap_or_default()
-        );
-        Fault::environment(Code::PACKAGE_IMPORT_OUTSIDE, format!("package:{package}"), message)
-    }
-}
-
 impl PackagePlugin {
-    pub(super) fn new(fence: Fence, shared: &BTreeSet<String>, named: BTreeMap<String, Named>) -> Self {
-        Self { fence, shared: shared.clone(), named, seen: Mutex::default() }
+    pub(super) fn new(fence: Fence, shared: &BTreeSet<String>, forms: Forms) -> Self {
+        Self { fence, shared: shared.clone(), forms, seen: Mutex::default() }
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -143,62 +86,85 @@ impl PackagePlugin {
         let mut inside = inside.take_while(|parent| parent.starts_with(self.fence.directory()));
         let manifest = inside.find_map(manifest)?;
         let by_kind = if arguments.kind == ImportKind::Require { "require" } else { "import" };
-        let conditions = ["deno", "node", by_kind, "default"];
+        let conditions = ["deno", "node", "module-sync", by_kind, "default"];
         builtin(target(manifest.get("imports")?.get(arguments.specifier)?, &conditions)?)
     }
 
-    /// For a `require` of a package that names an ES module for bundlers: the path of what Node would load.
-    fn required_main(&self, arguments: &HookResolveIdArgs<'_>) -> Option<String> {
-        let (name, None) = split(arguments.specifier)? else { return None };
-        let manifest = manifest(&self.package_directory(arguments.importer?, name)?)?;
-        if manifest.get("exports").is_some() || manifest.get("module").is_none() {
-            return None;
-        }
-        let main = manifest.get("main").and_then(Value::as_str).unwrap_or("index.js");
-        Some(format!("{name}/{}", main.trim_start_matches("./")))
-    }
-
-    /// Lets the bundler resolve an import as it does, unless that leads outside of the fence.
+    /// Lets the bundler resolve an import as it does, unless that leads outside of the fence or nowhere.
     async fn fenced(&self, context: &PluginContext, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         let specifier = arguments.specifier;
-        if !names_a_place(specifier) {
-            let options = PluginContextResolveOptions {
-                import_kind: arguments.kind,
-                is_entry: arguments.is_entry,
-                skip_self: true,
-                custom: Arc::clone(&arguments.custom),
-            };
-            let resolved = match context.resolve(specifier, arguments.importer, Some(options)).await? {
-                Ok(resolved) if !resolved.external.is_external() => resolved.id,
-                Err(ResolveError::Json(error)) => {
-                    let place = format!("{} (line {}, column {})", error.message, error.line, error.column);
-                    self.seen().malformed.insert((error.path, place));
-                    return Ok(None);
-                }
-                Err(ResolveError::InvalidPackageTarget(target, _, manifest)) if leads_out(&target) => {
-                    return Ok(Some(self.refuse(arguments, Some((target, manifest)))));
-                }
-                Err(error)
-                    if arguments.is_entry
-                        && !matches!(
-                            error,
-                            ResolveError::NotFound(_) | ResolveError::PackagePathNotExported { .. }
-                        ) =>
-                {
-                    self.seen().unresolvable.insert((specifier.to_owned(), error.to_string()));
-                    return Ok(None);
-                }
-                // What leads nowhere is reported by the bundler itself; an external is no file.
-                Ok(_) | Err(_) => return Ok(None),
-            };
-            if resolved.starts_with('\0') || self.fence.admits(&resolved) {
-                return Ok(None);
-            }
-            if self.is_absent(arguments.importer, specifier) {
-                return Ok(Some(external(specifier.to_owned())));
-            }
+        if names_a_place(specifier) {
+            return Ok(Some(self.refuse(arguments, None)));
         }
-        Ok(Some(self.refuse(arguments, None)))
+        let options = PluginContextResolveOptions {
+            import_kind: arguments.kind,
+            is_entry: arguments.is_entry,
+            skip_self: true,
+            custom: Arc::clone(&arguments.custom),
+        };
+        match context.resolve(specifier, arguments.importer, Some(options)).await? {
+            Ok(resolved) if resolved.external.is_external() => Ok(None),
+            Ok(resolved) if resolved.id.starts_with('\0') => Ok(None),
+            Ok(resolved) if self.fence.admits(&resolved.id) => {
+                self.note(arguments, &resolved.id);
+                Ok(None)
+            }
+            Ok(_) if self.is_absent(arguments.importer, specifier) => Ok(Some(self.absent(arguments))),
+            Ok(_) => Ok(Some(self.refuse(arguments, None))),
+            Err(ResolveError::Builtin { resolved, .. }) => Ok(Some(outside(arguments.kind, resolved))),
+            Err(ResolveError::Json(error)) => {
+                let place = format!("{} (line {}, column {})", error.message, error.line, error.column);
+                self.seen().malformed.insert((error.path, place));
+                Ok(None)
+            }
+            Err(ResolveError::InvalidPackageTarget(target, _, manifest)) if leads_out(&target) => {
+                Ok(Some(self.refuse(arguments, Some((target, manifest)))))
+            }
+            Err(ResolveError::NotFound(_) | ResolveError::PackagePathNotExported { .. }) if arguments.is_entry => {
+                Ok(None)
+            }
+            Err(error) if arguments.is_entry => {
+                self.seen().unresolvable.insert((specifier.to_owned(), error.to_string()));
+                Ok(None)
+            }
+            Err(error) => match arguments.kind {
+                // Node finds out when the code gets there, and packages rely on that.
+                ImportKind::Require | ImportKind::DynamicImport => Ok(Some(self.absent(arguments))),
+                ImportKind::Import if matches!(error, ResolveError::NotFound(_)) && !specifier.starts_with('.') => {
+                    Ok(Some(self.absent(arguments)))
+                }
+                // What leads nowhere is reported by the bundler itself.
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Remembers where an import leads.
+    fn note(&self, arguments: &HookResolveIdArgs<'_>, id: &str) {
+        let mut seen = self.seen();
+        match (arguments.importer, arguments.kind) {
+            _ if arguments.is_entry => {
+                seen.entries.insert(id.to_owned());
+            }
+            (Some(importer), ImportKind::Require) => {
+                seen.requires.insert((importer.to_owned(), arguments.specifier.to_owned()), id.to_owned());
+            }
+            (Some(importer), ImportKind::Import) => {
+                let imports = seen.imports.entry(importer.to_owned()).or_default();
+                imports.insert(arguments.specifier.to_owned(), id.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// What stands in the place of what is not installed: a module that throws when it is asked for.
+    fn absent(&self, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdOutput {
+        let specifier = arguments.specifier;
+        if let (Some(importer), ImportKind::Import) = (arguments.importer, arguments.kind) {
+            self.seen().absent.insert((importer.to_owned(), specifier.to_owned()));
+        }
+        let kind = if arguments.kind == ImportKind::Require { "require" } else { "import" };
+        HookResolveIdOutput::from_id(format!("{ABSENT_ID}{kind}:{specifier}"))
     }
 
     fn refuse(&self, arguments: &HookResolveIdArgs<'_>, target: Option<(String, PathBuf)>) -> HookResolveIdOutput {
@@ -215,19 +181,6 @@ impl PackagePlugin {
         let from = importer.map_or_else(|| self.fence.directory().join("entry").display().to_string(), str::to_owned);
         split(specifier).is_some_and(|(name, _)| !climbs && self.package_directory(&from, name).is_none())
     }
-
-    fn named_source(&self, specifier: &str) -> Option<String> {
-        let named = self.named.get(specifier)?;
-        let original = Value::from(format!("{ORIGINAL}{specifier}"));
-        let mut source = format!(
-            "const whole = require({original});\nexport default whole;\nexport {{ whole as \"module.exports\" }};\n"
-        );
-        for (index, name) in named.names.iter().enumerate() {
-            // Writing into a string cannot fail.
-            let _ = writeln!(source, "const e{index} = whole.{name};\nexport {{ e{index} as {name} }};");
-        }
-        Some(source)
-    }
 }
 
 impl Plugin for PackagePlugin {
@@ -238,56 +191,76 @@ impl Plugin for PackagePlugin {
     async fn resolve_id(&self, context: &PluginContext, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         let specifier = arguments.specifier;
         if arguments.is_entry {
-            return match specifier.strip_prefix(NAMED_ENTRY) {
-                Some(entry) => Ok(Some(HookResolveIdOutput::from_id(format!("{NAMED_ID}{entry}")))),
-                None => self.fenced(context, arguments).await,
-            };
+            let is_made_up = [NAMED_ENTRY, MEMBERS_ENTRY].iter().any(|prefix| specifier.starts_with(prefix));
+            if is_made_up {
+                return Ok(Some(HookResolveIdOutput::from_id(format!("\0{specifier}"))));
+            }
+            return self.fenced(context, arguments).await;
         }
         if let Some(entry) = specifier.strip_prefix(ORIGINAL) {
-            return Ok(self.named.get(entry).map(|named| HookResolveIdOutput::from_id(named.id.clone())));
+            return Ok(self.forms.named.get(entry).map(|named| HookResolveIdOutput::from_id(named.id.clone())));
         }
         if specifier.starts_with(PLACEHOLDER) {
             return Ok(Some(external(specifier.to_owned())));
         }
-        if let Some(target) =
-            self.shared(arguments).or_else(|| builtin(specifier)).or_else(|| self.own_name_of_builtin(arguments))
-        {
-            return Ok(Some(if arguments.kind == ImportKind::Require {
-                HookResolveIdOutput::from_id(format!("{REQUIRE_ID}{target}"))
-            } else {
-                external(target)
-            }));
+        let target = self.shared(arguments).or_else(|| builtin(specifier));
+        match target.or_else(|| self.own_name_of_builtin(arguments)) {
+            Some(target) => Ok(Some(outside(arguments.kind, target))),
+            None => self.fenced(context, arguments).await,
         }
-        if arguments.kind == ImportKind::Require
-            && let Some(main) = self.required_main(arguments)
-        {
-            let options = PluginContextResolveOptions { import_kind: ImportKind::Require, ..Default::default() };
-            if let Ok(resolved) = context.resolve(&main, arguments.importer, Some(options)).await? {
-                let id = resolved.id.to_string();
-                return Ok(Some(if self.fence.admits(&id) {
-                    HookResolveIdOutput::from_id(id)
-                } else {
-                    self.refuse(arguments, None)
-                }));
-            }
-        }
-        self.fenced(context, arguments).await
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, arguments: &HookLoadArgs<'_>) -> HookLoadReturn {
-        let code = if let Some(entry) = arguments.id.strip_prefix(NAMED_ID) {
-            self.named_source(entry)
-        } else if arguments.id.starts_with('\0') {
-            arguments.id.strip_prefix(REQUIRE_ID).map(required_source)
-        } else if self.fence.admits(arguments.id) {
-            None
-        } else {
+        let code = if let Some(made_up) = arguments.id.strip_prefix('\0') {
+            let entry =
+                |prefix: &str| made_up.strip_prefix(prefix).and_then(|entry| self.forms.named.get_key_value(entry));
+            if let Some((entry, named)) = entry(NAMED_ENTRY) {
+                Some(made_up::entry(entry, &named.form, false))
+            } else if let Some((entry, named)) = entry(MEMBERS_ENTRY) {
+                Some(made_up::entry(entry, &named.form, true))
+            } else if let Some(target) = arguments.id.strip_prefix(REQUIRE_ID) {
+                Some(made_up::required(target))
+            } else {
+                arguments.id.strip_prefix(ABSENT_ID).map(made_up::absent)
+            }
+        } else if !self.fence.admits(arguments.id) {
             // Whatever made it a module: what is outside is not read.
             let refusal = Refusal { importer: None, specifier: arguments.id.to_owned(), target: None };
             self.seen().refusals.insert(refusal);
             return Err(std::io::Error::other("outside of the package").into());
+        } else if arguments.id.ends_with(NATIVE) {
+            let path = Path::new(arguments.id);
+            Some(made_up::native(&path.strip_prefix(self.fence.directory()).unwrap_or(path).display().to_string()))
+        } else {
+            None
         };
-        Ok(code.map(|code| HookLoadOutput { code: code.into(), ..HookLoadOutput::default() }))
+        let module_type = Some(ModuleType::Js);
+        Ok(code.map(|code| HookLoadOutput { code: code.into(), module_type, ..HookLoadOutput::default() }))
+    }
+
+    async fn transform(
+        &self,
+        _context: SharedTransformPluginContext,
+        arguments: &HookTransformArgs<'_>,
+    ) -> HookTransformReturn {
+        let may_hand_on = *arguments.module_type == ModuleType::Js
+            && ["export *", "export*"].iter().any(|star| arguments.code.contains(star));
+        if may_hand_on {
+            self.seen().stars.insert(arguments.id.to_owned(), links::stars(arguments.code));
+        }
+        let code = if arguments.id == RUNTIME_MODULE_KEY {
+            Some(runtime_module::adapted(arguments.code).map_err(std::io::Error::other)?)
+        } else {
+            let handed_on = self.forms.handed_on.get(arguments.id);
+            handed_on.map(|handed_on| format!("{}\n{handed_on}", arguments.code))
+        };
+        Ok(Some(HookTransformOutput {
+            code,
+            map: HookTransformOutputMap::Null,
+            // What a module does while it loads counts, whatever `sideEffects` of its package says: only bundlers ask that.
+            side_effects: (arguments.id != RUNTIME_MODULE_KEY).then_some(HookSideEffects::True),
+            ..HookTransformOutput::default()
+        }))
     }
 
     async fn module_parsed(
@@ -296,27 +269,26 @@ impl Plugin for PackagePlugin {
         info: Arc<ModuleInfo>,
         _module: &NormalModule,
     ) -> HookNoopReturn {
-        if !info.input_format.is_esm() {
+        if info.input_format.is_esm() {
+            let names = info.exports.iter().map(ToString::to_string).collect();
+            self.seen().exports.insert(info.id.to_string(), names);
+        } else {
             self.seen().common_js.insert(info.id.to_string());
         }
         Ok(())
     }
 
     fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId | HookUsage::Load | HookUsage::ModuleParsed
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform | HookUsage::ModuleParsed
     }
 }
 
-/// A module that a `require` gets in the place of something external, which can only be imported.
-fn required_source(target: &str) -> String {
-    let quoted = Value::from(target);
-    if target.starts_with(PLACEHOLDER) {
-        format!(
-            "import * as whole from {quoted};\n\
-             module.exports = \"module.exports\" in whole ? whole[\"module.exports\"] : whole;\n"
-        )
+/// What an import of something outside becomes; a `require` cannot have it as it is.
+fn outside(kind: ImportKind, target: String) -> HookResolveIdOutput {
+    if kind == ImportKind::Require {
+        HookResolveIdOutput::from_id(format!("{REQUIRE_ID}{target}"))
     } else {
-        format!("import whole from {quoted};\nmodule.exports = whole;\n")
+        external(target)
     }
 }
 
@@ -353,10 +325,7 @@ fn manifest(directory: &Path) -> Option<Value> {
 
 /// True if a package offers one form to `import` and another one to `require`.
 fn is_dual(manifest: &Value) -> bool {
-    match manifest.get("exports") {
-        Some(exports) => has_key(exports, "require"),
-        None => manifest.get("module").is_some(),
-    }
+    manifest.get("exports").is_some_and(|exports| has_key(exports, "require"))
 }
 
 fn has_key(value: &Value, wanted: &str) -> bool {

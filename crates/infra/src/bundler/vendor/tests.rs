@@ -5,7 +5,7 @@ use mangrove_domain::{bundle::LoadedBundle, ports::InspectRequest};
 use super::{plugin::builtin, *};
 
 /// Writes `files` below a new directory.
-fn packages(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(super) fn packages(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = directory.path().join("node_modules").join(name);
@@ -15,7 +15,7 @@ fn packages(files: &[(&str, &str)]) -> tempfile::TempDir {
     directory
 }
 
-fn request(directory: &Path, entries: &[(&str, &str)]) -> VendorRequest {
+pub(super) fn request(directory: &Path, entries: &[(&str, &str)]) -> VendorRequest {
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     VendorRequest {
         package: "pkg@1.0.0".to_owned(),
@@ -25,7 +25,7 @@ fn request(directory: &Path, entries: &[(&str, &str)]) -> VendorRequest {
     }
 }
 
-fn file<'a>(output: &'a VendorOutput, name: &str) -> &'a str {
+pub(super) fn file<'a>(output: &'a VendorOutput, name: &str) -> &'a str {
     &output.files.iter().find(|file| file.path == name).unwrap().code
 }
 
@@ -45,7 +45,7 @@ const DUAL: &[(&str, &str)] = &[
 ];
 
 /// What the embedded engine finds as `export const model` of a bundle that imports the output.
-fn look(output: &VendorOutput, code: &str) -> String {
+pub(super) fn look(output: &VendorOutput, code: &str) -> String {
     let vendor_files = output
         .files
         .iter()
@@ -92,33 +92,6 @@ fn the_same_package_gives_the_same_bytes_anywhere() {
 }
 
 #[test]
-fn a_common_js_entry_exports_what_node_finds() {
-    let directory = packages(&[
-        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0","main":"index.js"}"#),
-        (
-            "pkg/index.js",
-            "Object.defineProperty(exports, '__esModule', { value: true });
-             for (const name of ['parse', 'not-a-name', 'default', 'delete']) exports[name] = name;
-             Object.defineProperty(exports, 'hidden', { value: 1 });
-             Object.assign(exports, require('./more.cjs'));",
-        ),
-        ("pkg/more.cjs", "module.exports = { stringify: () => 'text', counter: 1 };"),
-    ]);
-    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
-    let code = "import whole, { parse, stringify } from '../vendor/unit/pkg.js';
-         import * as all from '../vendor/unit/pkg.js';
-         export const model = {
-             names: Object.keys(all).sort(), parse, text: stringify(),
-             same: [all.default === whole, all['module.exports'] === whole, whole.parse === parse],
-             default: whole.default,
-         };";
-    assert_eq!(
-        look(&output, code),
-        r#"{"names":["__esModule","counter","default","delete","module.exports","parse","stringify"],"parse":"parse","text":"text","same":[true,true,true],"default":"default"}"#
-    );
-}
-
-#[test]
 fn a_function_as_module_exports_keeps_its_members() {
     let directory = packages(&[
         ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
@@ -140,16 +113,6 @@ fn exports_that_are_no_object_are_a_default() {
         let code = "import whole from '../vendor/unit/pkg.js'; export const model = { whole };";
         assert_eq!(look(&output, code), format!("{{\"whole\":{seen}}}"));
     }
-}
-
-#[test]
-fn a_common_js_entry_that_throws_while_its_names_are_looked_for_has_a_default() {
-    let directory = packages(&[
-        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
-        ("pkg/index.js", "exports.a = 1; throw new Error('not here');"),
-    ]);
-    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
-    assert!(file(&output, "pkg.js").contains("default"));
 }
 
 #[test]
@@ -285,7 +248,7 @@ fn a_shared_common_js_package_is_required_as_what_it_exports() {
     let mut files = pkg.link(&[("peer".to_owned(), "./peer.js".to_owned())].into());
     files.retain(|file| file.path != "unit.json");
     files.extend(peer.files);
-    let both = VendorOutput { files, shared_imports: BTreeSet::new() };
+    let both = VendorOutput { files, ..VendorOutput::default() };
     let code = "import whole, { called } from '../vendor/unit/pkg.js'; export const model = { whole, called };";
     assert_eq!(look(&both, code), r#"{"whole":{"called":"called"},"called":"called"}"#);
 }

@@ -1,6 +1,10 @@
 //! Mirrors of domain types that can be written and read.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use mangrove_domain::{
     bundle::{Bundle, BundleFile, LoadedBundle},
@@ -10,6 +14,7 @@ use mangrove_domain::{
     fingerprint::Part,
     inspection::Inspection,
     module_graph::{Edge, EdgeTarget, ModuleGraph, SourceFile},
+    package::{Offer, WideOffer},
     permission::{Grant, Grantee, Permission},
     ports::{BuildFailure, BundleRequest, Call, Checked, DriverRequest, Member, RunError, Takes},
     position::Position,
@@ -79,6 +84,44 @@ enum WireTarget<'a> {
     OutsideRoot,
 }
 
+/// What can be imported by name from a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct WireOffer<'a> {
+    package: &'a str,
+    #[serde(borrow)]
+    names: Vec<&'a str>,
+    is_open: bool,
+    #[serde(borrow)]
+    wide: Option<(&'a str, Vec<&'a str>)>,
+}
+
+impl<'a> From<&'a Offer> for WireOffer<'a> {
+    fn from(offer: &'a Offer) -> Self {
+        let list = |names: &'a BTreeSet<String>| names.iter().map(String::as_str).collect();
+        Self {
+            package: &offer.package,
+            names: list(&offer.names),
+            is_open: offer.is_open,
+            wide: offer.wide.as_ref().map(|wide| (wide.import.as_str(), list(&wide.names))),
+        }
+    }
+}
+
+impl From<&WireOffer<'_>> for Offer {
+    fn from(wire: &WireOffer<'_>) -> Self {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            package: wire.package.to_owned(),
+            names: set(&wire.names),
+            is_open: wire.is_open,
+            wide: wire
+                .wide
+                .as_ref()
+                .map(|(import, names)| WideOffer { import: (*import).to_owned(), names: set(names) }),
+        }
+    }
+}
+
 /// A bundle request. Digests and fingerprint parts stay at home: the bundler does not look at them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::worker) struct WireBundleRequest<'a> {
@@ -88,6 +131,8 @@ pub(in crate::worker) struct WireBundleRequest<'a> {
     edges: Vec<(&'a str, &'a str, WireTarget<'a>)>,
     compiler_options: Value,
     imports: BTreeMap<&'a str, &'a str>,
+    #[serde(borrow)]
+    offers: Vec<(&'a str, WireOffer<'a>)>,
     #[serde(borrow)]
     inlined: Vec<(&'a str, &'a str)>,
 }
@@ -111,6 +156,7 @@ impl<'a> From<&'a BundleRequest> for WireBundleRequest<'a> {
                 .collect(),
             compiler_options: Value::from(&graph.compiler_options),
             imports: request.imports.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            offers: request.offers.iter().map(|(path, offer)| (path.as_str(), (&**offer).into())).collect(),
             inlined: request.inlined.iter().map(|file| (file.path.as_str(), &*file.code)).collect(),
         }
     }
@@ -155,6 +201,7 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
                 config_files: Vec::new(),
             },
             imports: wire.imports.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            offers: wire.offers.iter().map(|(path, offer)| ((*path).to_owned(), Arc::new(offer.into()))).collect(),
             inlined: wire
                 .inlined
                 .iter()

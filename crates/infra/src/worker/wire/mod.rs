@@ -7,7 +7,7 @@ mod mirror;
 mod value;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read, Write},
 };
 
@@ -18,7 +18,7 @@ use mangrove_domain::{
     source::PathError,
 };
 use mangrove_engine::{WebEvent, WebOrder};
-use mangrove_npm::vendor::VendorRequest;
+use mangrove_npm::vendor::{EntryNames, VendorRequest};
 use mangrove_sources::parser::ParsedModule;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -100,6 +100,8 @@ pub(super) enum Request<'a> {
 pub(super) struct WireVendorOutput {
     pub(super) files: Vec<(String, String)>,
     pub(super) shared_imports: BTreeSet<String>,
+    pub(super) names: BTreeMap<String, EntryNames>,
+    pub(super) shared_names: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// From child to parent.
