@@ -32,6 +32,7 @@ mod operations;
 mod origins;
 mod otel;
 mod outage;
+mod package_names;
 mod packages;
 mod pool;
 mod pressure;
