@@ -141,6 +141,8 @@ fn request(bundle: &LoadedBundle, add_ons: &[&ReadyAddOn]) -> BundleRequest {
     BundleRequest {
         graph,
         imports: inlined.keys().map(|path| ((*path).to_owned(), (*path).to_owned())).collect(),
+        // What they import was held against it when they were built.
+        offers: BTreeMap::new(),
         inlined: inlined.into_values().cloned().collect(),
     }
 }

@@ -20,7 +20,7 @@ pub fn is_bare(specifier: &str) -> bool {
 /// Every name that means a built-in module without `node:`.
 #[must_use]
 pub const fn bare_names() -> &'static [&'static str] {
-    &BUILTINS
+    BUILTINS
 }
 
 #[cfg(test)]

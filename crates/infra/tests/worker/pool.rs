@@ -1,7 +1,7 @@
 //! Jobs without a session.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read as _, Write as _},
     process::{Command, Stdio},
@@ -59,7 +59,8 @@ pub(crate) fn tests() -> Vec<Test> {
 fn request(name: &str, text: &str) -> BundleRequest {
     BundleRequest {
         graph: module_graph(&[(name, text)], &[]),
-        imports: std::collections::BTreeMap::new(),
+        imports: BTreeMap::new(),
+        offers: BTreeMap::new(),
         inlined: Vec::new(),
     }
 }

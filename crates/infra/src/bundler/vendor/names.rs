@@ -115,7 +115,7 @@ impl Build {
                 continue;
             }
             let directory = fence.directory();
-            let Ok(text) = read::text(Path::new(&id).to_owned(), Within::Root(directory), FileKind::Source) else {
+            let Ok(text) = read::text(Path::new(&id), Within::Root(directory), FileKind::Source) else {
                 continue;
             };
             let exports = common_js::exports(&text);
@@ -155,6 +155,9 @@ fn is_json(id: &str) -> bool {
     Path::new(id).extension().is_some_and(|extension| extension == "json")
 }
 
+/// What each entry offers, and the names that are imported of each shared package.
+type Offered = (BTreeMap<String, EntryNames>, BTreeMap<String, BTreeSet<String>>);
+
 /// What the entries offer, and what is imported of shared packages whenever an entry is loaded.
 ///
 /// # Errors
@@ -163,7 +166,7 @@ pub(super) fn offered(
     request: &VendorRequest,
     named: &BTreeMap<String, Named>,
     files: &BTreeMap<String, Arc<str>>,
-) -> Result<(BTreeMap<String, EntryNames>, BTreeMap<String, BTreeSet<String>>), Fault> {
+) -> Result<Offered, Fault> {
     let mut read: BTreeMap<String, Links> = BTreeMap::new();
     let mut open: Vec<String> = request.entries.values().cloned().collect();
     while let Some(file) = open.pop() {
@@ -173,7 +176,7 @@ pub(super) fn offered(
             read.insert(file, links);
         }
     }
-    let mut names = BTreeMap::new();
+    let mut entries = BTreeMap::new();
     for (specifier, file) in &request.entries {
         let mut entry = EntryNames::default();
         collect(&read, file, &mut entry, &mut BTreeSet::new());
@@ -184,7 +187,7 @@ pub(super) fn offered(
             let all = entry.exports.iter().chain(members).cloned().collect();
             entry.wide = Some((format!("{}.js", wide(stem)), all));
         }
-        names.insert(specifier.clone(), entry);
+        entries.insert(specifier.clone(), entry);
     }
     let mut shared: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (specifier, imported) in read.values().flat_map(|links| &links.imports) {
@@ -196,7 +199,7 @@ pub(super) fn offered(
             return Err(fault);
         }
     }
-    Ok((names, shared))
+    Ok((entries, shared))
 }
 
 /// Adds what a file exports. What it hands on of other files has no `default`.
