@@ -67,7 +67,7 @@ impl ForeignState {
                 "use `dataRepository`, `readResource` or `queryData` of the context, which find the data of both"
             }
             ForeignState::WorkflowRuns | ForeignState::Outputs => {
-                "a report about a workflow is told of its steps by `stepExecutions`; `mangrove run list --json` lists the runs"
+                "a report about a workflow is told of its steps by `stepExecutions`; earlier runs are not known to code"
             }
         }
     }

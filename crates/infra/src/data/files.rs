@@ -203,8 +203,8 @@ impl Files {
         if matches!(place, Place::Ours(_)) && (bytes.len() as u64) < handle.size_bytes {
             let (found, wanted) = (bytes.len(), handle.size_bytes);
             return Ok(Err(format!(
-                "of the content, {found} of {wanted} bytes are there: it was not on the disk when the machine stopped; remove \
-                 the version with `mangrove data delete`, or write the item again"
+                "of the content, {found} of {wanted} bytes are there: it was not on the disk when the machine stopped; delete \
+                 the version, or write the item again"
             )));
         }
         let json = if data::is_json(&handle.content_type) {

@@ -444,8 +444,7 @@ impl NestedRuns for Engine {
 /// Why a run does not go on, or nothing is decided about it: somebody else was faster.
 pub(crate) fn taken(run: &RunRecord) -> Problem {
     let message = format!("another process or request has the run {}, or has changed it since it was read", run.id);
-    Problem::error(Code::RUN_STATE, run.name.clone(), message)
-        .advise("look at it with `mangrove run show`, and ask again")
+    Problem::error(Code::RUN_STATE, run.name.clone(), message).advise("look how far it is, and ask again")
 }
 
 /// The definitions as a run finds them.
