@@ -21,22 +21,22 @@ fn fetching(server: &WebServer, body: &str) -> Sandbox {
 #[test]
 fn a_method_that_fetches_needs_no_deno() {
     let server = WebServer::start().expect("a port is free");
-    // The embedded engine has a stand-in of that name, which is a function.
+    // The embedded engine makes stacks by a function of its prelude.
     let it = fetching(
         &server,
         "const found = await fetch(`${base}/hello`);
          if (!found.ok) throw new Error(`answered ${found.status}`);
-         await context.writeResource('r', 'main', { text: await found.text(), engine: typeof Deno });
-         context.logger.info(`Deno is a ${typeof Deno}`);",
+         await context.writeResource('r', 'main', { text: await found.text(), engine: typeof Error.prepareStackTrace });
+         context.logger.info(`stacks by ${typeof Error.prepareStackTrace}`);",
     );
     let output = run(&it, Path::new(NO_DENO));
-    assert!(output.code == 0 && all(&output).contains("Deno is a function"), "{output}");
+    assert!(output.code == 0 && all(&output).contains("stacks by function"), "{output}");
     let described = it.run(&["describe", "@acme/it"]);
     assert!(described.stdout.contains("needs fetch"), "what needs a grant is told: {described}");
 
     let Some(deno) = crate::deno::real() else { return };
     let output = run(&it, &deno);
-    assert!(output.code == 0 && all(&output).contains("Deno is a function"), "a Deno changes nothing: {output}");
+    assert!(output.code == 0 && all(&output).contains("stacks by function"), "a Deno changes nothing: {output}");
 }
 
 #[test]

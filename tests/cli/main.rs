@@ -13,6 +13,7 @@ mod configuration;
 mod context;
 mod data;
 mod deno;
+mod differential;
 mod doctor;
 mod drivers;
 mod export;

@@ -124,6 +124,12 @@ const LAYERS: &[Layer] = &[
         ours_in_tests: &["mangrove-testkit"],
         outside: Some(&[
             "async-trait",
+            "chrono",
+            "chrono-tz",
+            "encoding_rs",
+            "iana-time-zone",
+            "icu_collator",
+            "icu_locale_core",
             "nodejs-built-in-modules",
             "oxc_allocator",
             "oxc_ast",

@@ -69,9 +69,17 @@ fn attempt(request: &InspectRequest, limits: &Limits, vendors: Vendors) -> Attem
     let used = ledger.package_was_used;
     let leaked = ledger.package_leaked;
     let touched: Vec<String> = ledger.touched.iter().cloned().collect();
+    let approximated: Vec<&str> = ledger.approximated.iter().map(String::as_str).collect();
+    let differs = (!approximated.is_empty()).then(|| {
+        format!(
+            "{} was used while the module loaded: what came of it may be another text in Deno",
+            approximated.join(", ")
+        )
+    });
     drop(ledger);
     let (outcome, blame) = match looked {
-        Ok(found) => {
+        Ok(mut found) => {
+            found.notes.extend(differs);
             let blame = match (found.met_stand_in, leaked) {
                 (true, _) => Blame::Guilty,
                 (false, true) => Blame::Suspected,

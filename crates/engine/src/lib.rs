@@ -7,9 +7,12 @@
 
 pub mod builtin_modules;
 mod compiled;
+mod encodings;
 mod in_process;
 mod inbox;
 mod inspect;
+pub mod language_calls;
+mod languages;
 mod limits;
 mod machine;
 mod modules;
@@ -21,6 +24,7 @@ mod session;
 mod walk;
 mod web;
 mod web_natives;
+mod zones;
 
 pub use in_process::InProcess;
 pub use inbox::Inbox;
@@ -33,4 +37,4 @@ pub use session::EngineSession;
 pub use web::{Redirect, WebEvent, WebHead, WebOrder, WebOrders, WebRequest};
 
 /// Moves when the engine would report another shape for the same bundle; part of the key of remembered inspections.
-pub const INSPECTOR_VERSION: &str = "2";
+pub const INSPECTOR_VERSION: &str = "3";

@@ -128,10 +128,7 @@ impl Machine {
 
     /// On whose behalf it runs.
     pub(super) fn grantee(&self) -> Option<&Grantee> {
-        match &self.mode {
-            Mode::Run(grantee) => Some(grantee),
-            Mode::Inspect => None,
-        }
+        self.mode.grantee().map(Arc::as_ref)
     }
 
     /// Keeps a value until the machine is dropped.

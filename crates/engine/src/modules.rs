@@ -34,16 +34,26 @@ pub const CONTEXT_SOURCE: &str = include_str!("prelude/context.js");
 /// What every engine runs around drivers.
 pub const DRIVER_SOURCE: &str = include_str!("prelude/driver.js");
 /// Every module of the prelude, by its name.
-const PRELUDE: [(&str, &str); 10] = [
+const PRELUDE: [(&str, &str); 20] = [
     (KIT, KIT_SOURCE),
+    ("mangrove:absent", include_str!("prelude/absent.js")),
     ("mangrove:bodies", include_str!("prelude/bodies.js")),
     ("mangrove:calls", CALLS_SOURCE),
+    ("mangrove:cloning", include_str!("prelude/cloning.js")),
     ("mangrove:context", CONTEXT_SOURCE),
     ("mangrove:driver", DRIVER_SOURCE),
+    ("mangrove:dates", include_str!("prelude/dates.js")),
+    ("mangrove:errors", include_str!("prelude/errors.js")),
+    ("mangrove:events", include_str!("prelude/events.js")),
     ("mangrove:fetch", include_str!("prelude/fetch.js")),
     ("mangrove:headers", include_str!("prelude/headers.js")),
+    ("mangrove:instants", include_str!("prelude/instants.js")),
+    ("mangrove:locale", include_str!("prelude/locale.js")),
+    ("mangrove:numbers", include_str!("prelude/numbers.js")),
     ("mangrove:refusals", include_str!("prelude/refusals.js")),
+    ("mangrove:sorting", include_str!("prelude/sorting.js")),
     ("mangrove:streams", include_str!("prelude/streams.js")),
+    ("mangrove:timers", include_str!("prelude/timers.js")),
     ("mangrove:web", include_str!("prelude/web.js")),
 ];
 static PRELUDE_TEXTS: OnceLock<HashMap<&'static str, Arc<str>>> = OnceLock::new();

@@ -16,7 +16,7 @@ use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded, quirks};
 
-use super::web::WebOrders;
+use super::{encodings, languages, web::WebOrders};
 
 /// Whether modules are looked at or run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,16 @@ pub(super) enum Mode {
     Inspect,
     /// Stand-ins throw; clock and randomness are real; environment variables are those of the grantee.
     Run(Arc<Grantee>),
+}
+
+impl Mode {
+    /// On whose behalf code runs.
+    pub(super) fn grantee(&self) -> Option<&Arc<Grantee>> {
+        match self {
+            Self::Inspect => None,
+            Self::Run(grantee) => Some(grantee),
+        }
+    }
 }
 
 /// What extension code may queue before the host looks at it, in bytes.
@@ -39,6 +49,8 @@ pub(super) struct Ledger {
     pub(super) touched: BTreeSet<String>,
     /// A stand-in of the engine gave a value that the real thing would not have given.
     pub(super) engine_was_opaque: bool,
+    /// What gave something else than in a richer engine while the module loaded.
+    pub(super) approximated: BTreeSet<String>,
     /// A package's stand-in was used at all.
     pub(super) package_was_used: bool,
     /// A package's stand-in was turned into text, spread or enumerated: it may have left traces in the export.
@@ -100,6 +112,7 @@ impl Ledger {
         Arc::new(Mutex::new(Self {
             touched: BTreeSet::new(),
             engine_was_opaque: false,
+            approximated: BTreeSet::new(),
             package_was_used: false,
             package_leaked: false,
             requests: Vec::new(),
@@ -152,12 +165,13 @@ pub(super) fn now_millis() -> f64 {
 pub(super) fn host_object<'js>(context: &Ctx<'js>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<Object<'js>> {
     let host = Object::new(context.clone())?;
     let is_inspection = *mode == Mode::Inspect;
-    if let Mode::Run(grantee) = mode {
+    if let Some(grantee) = mode.grantee() {
         add_variables(context, &host, grantee)?;
     }
     host.set("inspecting", is_inspection)?;
     add_notes(context, &host, ledger)?;
     add_text(context, &host)?;
+    languages::add(context, &host, mode.grantee().map(Arc::as_ref))?;
     add_urls(context, &host)?;
 
     let clock = ledger.clone();
@@ -209,6 +223,13 @@ fn add_notes<'js>(context: &Ctx<'js>, host: &Object<'js>, ledger: &Arc<Mutex<Led
             }
         })?,
     )?;
+    let notes = ledger.clone();
+    let approximated = move |label: String| {
+        let mut ledger = locked(&notes);
+        ledger.touched.insert(label.clone());
+        ledger.approximated.insert(label);
+    };
+    host.set("approximated", Function::new(context.clone(), approximated)?)?;
     let notes = ledger.clone();
     let opaque = move |of_package: bool| {
         let mut ledger = locked(&notes);
@@ -272,24 +293,7 @@ fn add_notes<'js>(context: &Ctx<'js>, host: &Object<'js>, ledger: &Arc<Mutex<Led
 fn add_text<'js>(context: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     let encode = |context: Ctx<'js>, text: String| TypedArray::<u8>::new(context, text.into_bytes());
     host.set("utf8Encode", Function::new(context.clone(), encode)?)?;
-    // Bytes come as hexadecimal text: the binding lends its buffers as `unsafe` only.
-    let decode = |hexadecimal: String, fatal: bool| match String::from_utf8(unhex(&hexadecimal)) {
-        Ok(text) => Some(text),
-        Err(_) if fatal => None,
-        Err(error) => Some(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    };
-    host.set("utf8Decode", Function::new(context.clone(), decode)?)?;
-    // How many bytes at the end begin a character that is not complete.
-    let tail = |hexadecimal: String| {
-        let bytes = unhex(&hexadecimal);
-        let from = bytes.len().saturating_sub(3);
-        let incomplete = (from..bytes.len()).find(|&start| {
-            std::str::from_utf8(&bytes[start..])
-                .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
-        });
-        u32::try_from(incomplete.map_or(0, |start| bytes.len() - start)).unwrap_or_default()
-    };
-    host.set("utf8Tail", Function::new(context.clone(), tail)?)
+    encodings::add(context, host)
 }
 
 fn add_urls<'js>(context: &Ctx<'js>, host: &Object<'js>) -> Result<()> {

@@ -85,6 +85,15 @@ pub fn stuck_while_loading(subject: &str) -> Fault {
     Fault::deterministic(Code::THREW_WHILE_LOADING, "module", message)
 }
 
+/// The function by which a session tells what the code was missing during a call, whether or not the call failed by it.
+pub const LACKED: &str = "lacked";
+
+/// Tells that these were missing.
+#[must_use]
+pub fn lacked(names: &[&str]) -> HostCall {
+    HostCall { function: LACKED.to_owned(), arguments: names.iter().map(|name| Json::from(*name)).collect() }
+}
+
 /// A line for the log of the call under way.
 #[must_use]
 pub fn logged(level: &str, line: String) -> HostCall {

@@ -117,7 +117,23 @@ impl EngineSession {
             // A line that cannot be logged is no reason to fail.
             let _ = host(line);
         }
+        let lacked = self.take_lacked();
+        if !lacked.is_empty() {
+            // Whoever does not know the word has no other engine to choose.
+            let _ = host(outcome::lacked(&lacked.lines().collect::<Vec<_>>()));
+        }
         ended
+    }
+
+    /// What was missing during the call, one a line.
+    fn take_lacked(&self) -> String {
+        if self.ended_by.is_some() {
+            return String::new();
+        }
+        let take = |context: Ctx<'_>| -> rquickjs::Result<String> {
+            kit(&context)?.get::<_, Function>("takeLacked")?.call(())
+        };
+        self.machine.context.with(take).unwrap_or_default()
     }
 
     /// What the code was refused and went on without, as lines of the log.

@@ -129,6 +129,9 @@ impl<'m, 'js> Walk<'m, 'js> {
             Type::Function | Type::Constructor => return self.function(value, with_schemas),
             Type::Array | Type::Promise | Type::Proxy | Type::Object => {
                 let Some(object) = value.as_object() else { return Ok(Kind::Plain(Shape::Undefined)) };
+                if value.is_proxy() && self.is_stand_in(value)? {
+                    return Ok(Kind::Plain(Shape::Function));
+                }
                 if with_schemas && self.is_schema(object)? {
                     return Ok(Kind::Schema(object.clone()));
                 }
@@ -139,15 +142,20 @@ impl<'m, 'js> Walk<'m, 'js> {
     }
 
     fn function(&mut self, value: &Value<'js>, with_schemas: bool) -> Result<Kind<'js>, Stop> {
-        let is_stand_in: bool = self.is_stand_in.call((value.clone(),)).map_err(|error| self.stop(error))?;
-        if is_stand_in {
-            self.met_stand_in = true;
+        if self.is_stand_in(value)? {
             return Ok(Kind::Plain(Shape::Function));
         }
         match value.as_object() {
             Some(object) if with_schemas && self.is_schema(object)? => Ok(Kind::Schema(object.clone())),
             _ => Ok(Kind::Plain(Shape::Function)),
         }
+    }
+
+    /// True for a stand-in, which is noted.
+    fn is_stand_in(&mut self, value: &Value<'js>) -> Result<bool, Stop> {
+        let is_stand_in: bool = self.is_stand_in.call((value.clone(),)).map_err(|error| self.stop(error))?;
+        self.met_stand_in |= is_stand_in;
+        Ok(is_stand_in)
     }
 
     /// "An object with `_def` (or `~standard`) and functions `parse` and `safeParse`", whoever made it.

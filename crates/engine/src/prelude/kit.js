@@ -2,10 +2,15 @@
 // holds its exports. Whatever runs after that moment uses intrinsics captured here, so that nothing an extension
 // does to the built-ins changes what the host learns (design/inspection.md).
 
+import "mangrove:errors";
+import { ADDITIONS, FUNCTIONS, LAST_MATCH, MEASURING, METHODS, OBJECTS, PLAIN, PROCESS_FUNCTIONS, PROCESS_VALUES } from "mangrove:absent";
 import { ledTo, makeCalls } from "mangrove:calls";
 import { makeContext } from "mangrove:context";
 import { makeDrivers } from "mangrove:driver";
-import { denialOf, denied, forgetRefusals, missing, requirementOf } from "mangrove:refusals";
+import "mangrove:instants";
+import "mangrove:sorting";
+import { denialOf, denied, forgetRefusals, missing, requirementOf, takeLacked } from "mangrove:refusals";
+import { nextTimer, runTimer, timerFunctions } from "mangrove:timers";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 import { endWeb, webArrived } from "mangrove:fetch";
 
@@ -20,35 +25,11 @@ const mapSet = uncurry(WeakMap.prototype.set);
 const toWellFormed = uncurry(String.prototype.toWellFormed);
 const { create } = Object;
 const ProxyIntrinsic = Proxy;
-const ErrorIntrinsic = Error;
-const TypeErrorIntrinsic = TypeError;
 const rangeErrorPrototype = RangeError.prototype;
 const internalErrorPrototype = InternalError.prototype;
 
 // Not standard. Without it only the engine itself makes such errors: it is out of memory.
 delete globalThis.InternalError;
-
-// What a stack leads to is the function of each frame, those of the kit among them. As in other engines, a function in
-// strict mode is not given away; names and places are.
-ErrorIntrinsic.prepareStackTrace = (_error, sites) => sites;
-Reflect.defineProperty(getPrototypeOf(new ErrorIntrinsic().stack[0]), "getFunction", { value: () => undefined });
-// A stack begins with what was thrown, as in other engines: code logs it and nothing else.
-const errorText = uncurry(ErrorIntrinsic.prototype.toString);
-const stackOf = (error, sites) => {
-  let stack = "";
-  try {
-    stack = errorText(error);
-  } catch {
-    // What it says of itself cannot be read; where it was made can.
-  }
-  for (let index = 0; index < sites.length; index += 1) {
-    const site = sites[index];
-    const place = site.isNative() ? "native" : `${site.getFileName()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
-    stack += `\n    at ${site.getFunctionName() || "<anonymous>"} (${place})`;
-  }
-  return stack;
-};
-ErrorIntrinsic.prepareStackTrace = stackOf;
 
 // ---------------------------------------------------------------------------------------------------------------
 // Stand-ins: what an engine without input and output does not have.
@@ -135,8 +116,7 @@ const inertHandler = (path, kind, label) => {
 };
 
 const selves = new WeakMap();
-const standIn = (path, kind, label = path) => {
-  const target = function () {};
+const standIn = (path, kind, label = path, target = function () {}) => {
   const proxy = new ProxyIntrinsic(target, inspecting ? inertHandler(path, kind, label) : strictHandler(label));
   mapSet(selves, target, proxy);
   mapSet(labels, proxy, path);
@@ -155,20 +135,50 @@ export const standInModule = (specifier, kind) =>
 /** A named export of such a module. Importing a name is no use of it. */
 export const standInMember = ({ whole, specifier, kind, members }, name) =>
   (members[name] ??=
-    whole === globalThis.process && name in whole ? whole[name] : standIn(`${specifier}.${name}`, kind, specifier));
+    whole === globalThis.process && name in whole && getOwnPropertyDescriptor(whole, name)?.get === undefined ? whole[name] : standIn(`${specifier}.${name}`, kind, specifier));
 
-const absent = [
-  "Deno", "Buffer", "WebSocket", "EventSource", "Worker", "BroadcastChannel", "MessageChannel", "WritableStream", "TransformStream",
-  "CompressionStream", "DecompressionStream", "TextDecoderStream", "TextEncoderStream", "WebAssembly", "Intl",
-  "localStorage", "sessionStorage", "caches",
-];
-for (const name of absent) define(name, standIn(name, "engine"));
+for (const name of FUNCTIONS) if (!(name in globalThis)) define(name, standIn(name, "engine"));
+for (const name of OBJECTS) if (!(name in globalThis)) define(name, standIn(name, "engine", name, {}));
+for (const name of ownKeys(PLAIN)) if (!(name in globalThis)) define(name, PLAIN[name]);
 // An inspection reaches nobody; a run has the real one.
 if (inspecting) define("fetch", standIn("fetch", "engine"));
 for (const name of ["createObjectURL", "revokeObjectURL"]) {
   Reflect.defineProperty(URL, name, { value: standIn(`URL.${name}`, "engine"), writable: true, configurable: true });
 }
-define("crypto", { getRandomValues, randomUUID: randomUuid, subtle: standIn("crypto.subtle", "engine") });
+const asKind = (object, kind) => {
+  Reflect.defineProperty(object, Symbol.toStringTag, { value: kind, configurable: true });
+  return object;
+};
+define("crypto", asKind({ getRandomValues, randomUUID: randomUuid, subtle: standIn("crypto.subtle", "engine", "crypto.subtle", {}) }, "Crypto"));
+
+const performance = { now: () => host.now() - host.start, timeOrigin: host.start };
+for (const name of MEASURING) performance[name] = standIn(`performance.${name}`, "engine");
+define("performance", asKind(performance, "Performance"));
+for (const [owner, name] of METHODS) {
+  if (!(name in owner)) Reflect.defineProperty(owner, name, { value: standIn(name, "engine"), writable: true, configurable: true });
+}
+for (const [owner, name] of ADDITIONS) delete owner[name];
+
+// What is asked for and is not known, where it is no function: a run says so, an inspection goes on without.
+const lackingGetter = (path) => () => {
+  if (!inspecting) throw missing(path);
+  host.approximated(path);
+  return undefined;
+};
+for (const name of LAST_MATCH) {
+  Reflect.defineProperty(RegExp, name, { get: lackingGetter(`RegExp.${name}`), set: () => {}, configurable: true });
+}
+const { defaultLocale } = host;
+const navigator = { userAgent: "Mangrove", hardwareConcurrency: host.processors };
+const languages = { language: `${defaultLocale}-u-va-posix`, languages: [`${defaultLocale}-u-va-posix`] };
+for (const name of ownKeys(languages)) {
+  const get = defaultLocale === undefined ? lackingGetter(`navigator.${name}`) : () => languages[name];
+  Reflect.defineProperty(navigator, name, { get, enumerable: true, configurable: true });
+}
+for (const name of ["gpu", "locks", "platform", "userAgentData"]) {
+  Reflect.defineProperty(navigator, name, { get: lackingGetter(`navigator.${name}`), enumerable: true, configurable: true });
+}
+define("navigator", asKind(navigator, "Navigator"));
 
 // A runner gives the variables that are granted and refuses the others; an inspector has none, and notes who asks.
 // Packages ask for NODE_ENV to choose a variant; anybody else wants a value.
@@ -210,7 +220,8 @@ define("process", {
   }),
   argv: [],
   platform: "linux",
-  version: "",
+  arch: host.arch,
+  exitCode: undefined,
   // Asked for by who looks where it runs. If it fails for what it did not find, another engine has that.
   versions: new ProxyIntrinsic(create(null), {
     get: (_target, key) => {
@@ -223,23 +234,31 @@ define("process", {
   }),
   nextTick: (callback, ...rest) => globalThis.queueMicrotask(() => callback(...rest)),
 });
+const { process } = globalThis;
+asKind(process, "process");
+for (const name of PROCESS_FUNCTIONS) process[name] = standIn(`process.${name}`, "engine");
+for (const [index, name] of ["stdout", "stderr"].entries()) {
+  process[name] = { isTTY: false, fd: index + 1, write: standIn(`process.${name}.write`, "engine") };
+}
+// Packages choose a variant by these, so they may ask; but who fails while it loads may have failed for want of them.
+const versionOfProcess = () => {
+  if (!inspecting) {
+    host.touched("process.version");
+    host.opaque(false);
+  }
+  return "";
+};
+Reflect.defineProperty(process, "version", { get: versionOfProcess, set: () => {}, configurable: true });
+for (const name of PROCESS_VALUES) {
+  Reflect.defineProperty(process, name, { get: lackingGetter(`process.${name}`), set: () => {}, configurable: true });
+}
 
 // ---------------------------------------------------------------------------------------------------------------
-// Time. The inspector's clock starts at a fixed instant and moves by one millisecond per look, so that a bundle looks
-// the same every time and a busy wait ends.
+// Time and chance. Those of the inspector are the same every time.
 
+for (const name of ownKeys(timerFunctions)) define(name, timerFunctions[name]);
+export { nextTimer, runTimer };
 if (inspecting) {
-  const RealDate = Date;
-  const FixedDate = function (...parts) {
-    if (new.target === undefined) return new RealDate(host.now()).toString();
-    return construct(RealDate, parts.length === 0 ? [host.now()] : parts, new.target);
-  };
-  FixedDate.prototype = RealDate.prototype;
-  FixedDate.now = () => host.now();
-  FixedDate.parse = RealDate.parse;
-  FixedDate.UTC = RealDate.UTC;
-  RealDate.prototype.constructor = FixedDate;
-  define("Date", FixedDate);
   const bytes = () => host.randomBytes(4);
   Math.random = () => {
     const view = bytes();
@@ -247,62 +266,13 @@ if (inspecting) {
   };
 }
 
-let timers = null; // a list of { id, due, callback, parts, every, next }, earliest first
-let lastTimer = 0;
-const schedule = (timer) => {
-  let place = null;
-  for (let other = timers; other !== null && other.due <= timer.due; other = other.next) place = other;
-  if (place === null) {
-    timer.next = timers;
-    timers = timer;
-  } else {
-    timer.next = place.next;
-    place.next = timer;
-  }
-};
-const startTimer = (callback, delay, parts, repeats) => {
-  if (typeof callback !== "function") throw new TypeErrorIntrinsic("The callback is no function");
-  const wait = delay > 0 ? +delay : 0;
-  lastTimer += 1;
-  const id = lastTimer;
-  schedule({ id, due: host.now() + wait, callback, parts, every: repeats ? (wait < 1 ? 1 : wait) : null, next: null });
-  return id;
-};
-const stopTimer = (id) => {
-  for (let before = null, timer = timers; timer !== null; before = timer, timer = timer.next) {
-    if (timer.id !== id) continue;
-    if (before === null) timers = timer.next;
-    else before.next = timer.next;
-    return;
-  }
-};
-define("setTimeout", (callback, delay, ...parts) => startTimer(callback, delay, parts, false));
-define("setInterval", (callback, delay, ...parts) => startTimer(callback, delay, parts, true));
-define("setImmediate", (callback, ...parts) => startTimer(callback, 0, parts, false));
-define("clearTimeout", stopTimer);
-define("clearInterval", stopTimer);
-define("clearImmediate", stopTimer);
-
-/** When the earliest timer is due, in milliseconds since the epoch; `undefined` without timers. */
-export const nextTimer = () => (timers === null ? undefined : timers.due);
-/** Runs the earliest timer. */
-export const runTimer = () => {
-  const timer = timers;
-  timers = timer.next;
-  if (timer.every !== null) {
-    timer.due += timer.every;
-    schedule(timer);
-  }
-  apply(timer.callback, undefined, timer.parts);
-};
-
 // ---------------------------------------------------------------------------------------------------------------
 // What the host asks about values.
 
 export const { isArray } = Array;
 /** True for a stand-in. */
 export const isStandIn = (value) => mapGet(labels, value) !== undefined;
-export { denialOf, requirementOf };
+export { denialOf, requirementOf, takeLacked };
 /** A text without lone surrogates. */
 export const wellFormed = (text) => toWellFormed(text);
 

@@ -18,12 +18,22 @@ const behind = (thrown, noteOf) => {
 };
 
 const requirements = new WeakMap();
+const MOST_LACKED = 16;
+let lacked = []; // what was missing since the call began, whether or not anybody heard of it
 /** The error that names what the engine lacks. */
 export const missing = (label) => {
   const error = new ErrorIntrinsic(`${label} is not available in the embedded engine`);
   error.name = "RequirementMissing";
   mapSet(requirements, error, label);
+  if (lacked.length < MOST_LACKED) lacked[lacked.length] = label;
   return error;
+};
+/** The names of what was missing since the call began, one a line; empty if nothing was. */
+export const takeLacked = () => {
+  let names = "";
+  for (let index = 0; index < lacked.length; index += 1) names += `${index === 0 ? "" : "\n"}${lacked[index]}`;
+  lacked = [];
+  return names;
 };
 /** The name of what is missing, if that is why this was thrown. */
 export const requirementOf = (thrown) => behind(thrown, (error) => mapGet(requirements, error));
@@ -44,6 +54,7 @@ export const denied = (permission, name, message) => {
 /** What one call was told is no reason of what another one throws. */
 export const forgetRefusals = () => {
   told.length = 0;
+  lacked = [];
 };
 /** The permission and the name that were refused, with a colon between them, if that is why this was thrown. */
 export const denialOf = (thrown) =>

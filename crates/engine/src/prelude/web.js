@@ -3,6 +3,8 @@
 // Evaluated once, before any code of an extension.
 
 import { bytesOf } from "mangrove:calls";
+import { structuredClone } from "mangrove:cloning";
+import { AbortController, AbortSignal, CustomEvent, Event, EventTarget, needs, tagged } from "mangrove:events";
 
 const host = globalThis.__mangroveHost;
 
@@ -10,6 +12,8 @@ const define = (name, value) =>
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 
 const wellFormed = (text) => `${text}`.toWellFormed();
+
+const isBytes = (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
 
 class TextEncoder {
   get encoding() {
@@ -33,19 +37,19 @@ class TextEncoder {
 }
 
 class TextDecoder {
+  #encoding;
   #fatal;
   #ignoreBom;
-  #pending = new Uint8Array(0);
-  #started = false;
+  /** Decodes the text under way: its bytes may come in parts. */
+  #decode;
   constructor(label = "utf-8", options = {}) {
-    if (!["utf-8", "utf8", "unicode-1-1-utf-8"].includes(`${label}`.trim().toLowerCase())) {
-      throw new RangeError(`The encoding '${label}' is not supported`);
-    }
+    this.#encoding = host.encodingOf(wellFormed(label));
+    if (this.#encoding === undefined) throw new RangeError(`The encoding label provided ('${label}') is invalid.`);
     this.#fatal = Boolean(options.fatal);
     this.#ignoreBom = Boolean(options.ignoreBOM);
   }
   get encoding() {
-    return "utf-8";
+    return this.#encoding;
   }
   get fatal() {
     return this.#fatal;
@@ -54,19 +58,14 @@ class TextDecoder {
     return this.#ignoreBom;
   }
   decode(source, options = {}) {
-    let bytes = bytesOf(source);
-    if (this.#pending.length > 0) {
-      const joined = new Uint8Array(this.#pending.length + bytes.length);
-      joined.set(this.#pending);
-      joined.set(bytes, this.#pending.length);
-      bytes = joined;
+    if (source !== undefined && !isBytes(source)) {
+      throw new TypeError("Failed to execute 'decode' on 'TextDecoder': Argument 1 is not an ArrayBuffer, SharedArrayBuffer, or a view on one");
     }
-    const kept = options.stream ? host.utf8Tail(bytes.subarray(-3).toHex()) : 0;
-    this.#pending = bytes.slice(bytes.length - kept);
-    let text = host.utf8Decode(bytes.subarray(0, bytes.length - kept).toHex(), this.#fatal);
-    if (text === undefined) throw new TypeError("The encoded data is not valid UTF-8");
-    if (!this.#started && !this.#ignoreBom && text.startsWith("\uFEFF")) text = text.slice(1);
-    this.#started = Boolean(options.stream) && (this.#started || text.length > 0);
+    const decode = (this.#decode ??= host.newDecoder(this.#encoding, this.#fatal, this.#ignoreBom));
+    const isLast = !options.stream;
+    if (isLast) this.#decode = undefined;
+    const text = decode(bytesOf(source).toHex(), isLast);
+    if (text === undefined) throw new TypeError("The encoded data is not valid");
     return text;
   }
 }
@@ -79,9 +78,9 @@ class URLSearchParams {
     if (typeof source === "object" && source !== null) {
       const pairs = typeof source[Symbol.iterator] === "function" ? [...source] : Object.entries(source);
       for (const pair of pairs) {
-        const [name, value, ...rest] = pair;
-        if (value === undefined || rest.length > 0) throw new TypeError("Each pair must be a name and a value");
-        this.#pairs.push([wellFormed(name), wellFormed(value)]);
+        const parts = [...pair];
+        if (parts.length !== 2) throw new TypeError("Each query pair must be an iterable [name, value] tuple");
+        this.#pairs.push([wellFormed(parts[0]), wellFormed(parts[1])]);
       }
     } else {
       this.#pairs = host.formParse(wellFormed(source).replace(/^\?/, ""));
@@ -124,14 +123,15 @@ class URLSearchParams {
   forEach(callback, self) {
     for (const [name, value] of this.#pairs) callback.call(self, value, name, this);
   }
+  // What is taken away or added meanwhile counts.
   *entries() {
-    for (const [name, value] of this.#pairs) yield [name, value];
+    for (let index = 0; index < this.#pairs.length; index += 1) yield [...this.#pairs[index]];
   }
   *keys() {
-    for (const pair of this.#pairs) yield pair[0];
+    for (const pair of this.entries()) yield pair[0];
   }
   *values() {
-    for (const pair of this.#pairs) yield pair[1];
+    for (const pair of this.entries()) yield pair[1];
   }
   [Symbol.iterator]() {
     return this.entries();
@@ -211,154 +211,6 @@ class URL {
   }
 }
 
-const cloneError = (what) => new DOMException(`${what} could not be cloned`, "DataCloneError");
-
-const structuredClone = (source) => {
-  const seen = new Map();
-  const clone = (value) => {
-    if (typeof value === "function" || typeof value === "symbol") throw cloneError(typeof value);
-    if (typeof value !== "object" || value === null) return value;
-    if (seen.has(value)) return seen.get(value);
-    const keep = (copy) => {
-      seen.set(value, copy);
-      return copy;
-    };
-    if (value instanceof Date) return keep(new Date(value.getTime()));
-    if (value instanceof RegExp) return keep(new RegExp(value.source, value.flags));
-    if (value instanceof ArrayBuffer) return keep(value.slice(0));
-    if (ArrayBuffer.isView(value)) {
-      const buffer = clone(value.buffer);
-      return keep(new value.constructor(buffer, value.byteOffset, value.length ?? value.byteLength));
-    }
-    if (value instanceof Map) {
-      const copy = keep(new Map());
-      for (const [key, item] of value) copy.set(clone(key), clone(item));
-      return copy;
-    }
-    if (value instanceof Set) {
-      const copy = keep(new Set());
-      for (const item of value) copy.add(clone(item));
-      return copy;
-    }
-    if (value instanceof WeakMap || value instanceof WeakSet || value instanceof Promise) throw cloneError("The object");
-    if (value instanceof Error) {
-      const copy = keep(new Error(value.message));
-      copy.name = value.name;
-      copy.stack = value.stack;
-      if ("cause" in value) copy.cause = clone(value.cause);
-      return copy;
-    }
-    if (value instanceof Number || value instanceof String || value instanceof Boolean) return keep(Object(value.valueOf()));
-    const copy = keep(Array.isArray(value) ? new Array(value.length) : {});
-    for (const key of Object.keys(value)) copy[key] = clone(value[key]);
-    return copy;
-  };
-  return clone(source);
-};
-
-class Event {
-  constructor(type, options = {}) {
-    this.type = `${type}`;
-    this.cancelable = Boolean(options.cancelable);
-    this.defaultPrevented = false;
-    this.target = null;
-  }
-  preventDefault() {
-    this.defaultPrevented = this.cancelable;
-  }
-}
-
-class CustomEvent extends Event {
-  constructor(type, options = {}) {
-    super(type, options);
-    this.detail = options.detail ?? null;
-  }
-}
-
-class EventTarget {
-  #listeners = [];
-  addEventListener(type, listener, options) {
-    if (listener && !this.#listeners.some((known) => known.type === type && known.listener === listener)) {
-      this.#listeners.push({ type, listener, once: typeof options === "object" && Boolean(options?.once) });
-    }
-  }
-  removeEventListener(type, listener) {
-    this.#listeners = this.#listeners.filter((known) => known.type !== type || known.listener !== listener);
-  }
-  dispatchEvent(event) {
-    event.target = this;
-    // One that throws keeps the others from nothing.
-    const thrown = [];
-    for (const known of this.#listeners.filter((listener) => listener.type === event.type)) {
-      if (known.once) this.removeEventListener(known.type, known.listener);
-      try {
-        if (typeof known.listener === "function") known.listener.call(this, event);
-        else known.listener.handleEvent(event);
-      } catch (error) {
-        thrown.push(error);
-      }
-    }
-    if (thrown.length > 0) throw thrown[0];
-    return !event.defaultPrevented;
-  }
-}
-
-class AbortSignal extends EventTarget {
-  #aborted = false;
-  #reason;
-  onabort = null;
-  get aborted() {
-    return this.#aborted;
-  }
-  get reason() {
-    return this.#reason;
-  }
-  throwIfAborted() {
-    if (this.#aborted) throw this.#reason;
-  }
-  static abort(reason) {
-    const signal = new AbortSignal();
-    fire(signal, reason);
-    return signal;
-  }
-  static any(signals) {
-    const joined = new AbortSignal();
-    for (const signal of signals) {
-      if (signal.aborted) fire(joined, signal.reason);
-      else signal.addEventListener("abort", () => fire(joined, signal.reason), { once: true });
-    }
-    return joined;
-  }
-  static timeout(milliseconds) {
-    const signal = new AbortSignal();
-    globalThis.setTimeout(() => fire(signal, new DOMException("The operation timed out", "TimeoutError")), milliseconds);
-    return signal;
-  }
-  static fire(signal, reason = new DOMException("The operation was aborted", "AbortError")) {
-    if (signal.#aborted) return;
-    signal.#aborted = true;
-    signal.#reason = reason;
-    const event = new Event("abort");
-    try {
-      signal.onabort?.(event);
-    } finally {
-      signal.dispatchEvent(event);
-    }
-  }
-}
-const fire = AbortSignal.fire;
-delete AbortSignal.fire;
-
-class AbortController {
-  #signal = new AbortSignal();
-  get signal() {
-    return this.#signal;
-  }
-  abort(reason) {
-    fire(this.#signal, reason);
-  }
-}
-
 const randomUuid = () => {
   const bytes = host.randomBytes(16);
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -367,7 +219,11 @@ const randomUuid = () => {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 };
 
+const WHOLE_NUMBERS = /^(?:Big)?(?:Ui|I)nt\d+(?:Clamped)?Array$/;
 const getRandomValues = (view) => {
+  if (!ArrayBuffer.isView(view) || !WHOLE_NUMBERS.test(view[Symbol.toStringTag])) {
+    throw new DOMException("The provided value is not an integer-type TypedArray", "TypeMismatchError");
+  }
   const bytes = bytesOf(view);
   if (bytes.length > 65536) throw new DOMException("At most 65536 bytes at once", "QuotaExceededError");
   bytes.set(host.randomBytes(bytes.length));
@@ -387,9 +243,19 @@ const web = {
   AbortController,
 };
 for (const name of Object.keys(web)) define(name, web[name]);
-define("performance", { now: () => host.now() - host.start, timeOrigin: host.start, mark() {}, measure() {} });
+for (const constructor of [TextEncoder, TextDecoder, URL, URLSearchParams]) tagged(constructor, constructor.name);
+for (const name of ["atob", "btoa"]) {
+  const plain = globalThis[name];
+  const strict = {
+    [name](text) {
+      needs(`execute '${name}'`, 1, arguments.length);
+      return plain(text);
+    },
+  };
+  define(name, strict[name]);
+}
+if (Symbol.metadata === undefined) Object.defineProperty(Symbol, "metadata", { value: Symbol("Symbol.metadata") });
 define("self", globalThis);
 define("global", globalThis);
-define("navigator", { userAgent: "Mangrove", hardwareConcurrency: 1, language: "en" });
 
 export { define, getRandomValues, randomUuid };

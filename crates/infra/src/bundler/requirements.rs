@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use mangrove_engine::language_calls::{self, LANGUAGE_METHODS, Literal};
 use oxc_allocator::Allocator;
-use oxc_ast::AstKind;
+use oxc_ast::{
+    AstKind,
+    ast::{Argument, Expression, ObjectPropertyKind},
+};
 use oxc_parser::Parser;
-use oxc_semantic::SemanticBuilder;
-use oxc_span::SourceType;
+use oxc_semantic::{AstNode, AstNodes, SemanticBuilder};
+use oxc_span::{GetSpan as _, SourceType};
 
 /// Names that every engine of ours offers: ECMAScript's own, and the light web globals of `design/bundling.md`.
 const UNIVERSAL: &[&str] = &[
@@ -122,6 +126,7 @@ pub(crate) fn of(code: &str) -> BTreeSet<String> {
     if nodes.iter().any(|node| matches!(node.kind(), AstKind::ImportMeta(_))) {
         found.insert("import.meta".to_owned());
     }
+    found.extend(nodes.iter().filter_map(|node| language_use(nodes, node)).map(str::to_owned));
     for (name, references) in semantic.scoping().root_unresolved_references() {
         for reference in references {
             let node = semantic.scoping().get_reference(*reference).node_id();
@@ -140,6 +145,57 @@ pub(crate) fn of(code: &str) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The method that depends on a language, if this is a use of one that the embedded engine does not answer as Deno does, or that
+/// may be one: its arguments are not written out.
+fn language_use<'a>(nodes: &AstNodes<'a>, node: &AstNode<'a>) -> Option<&'static str> {
+    let name = match node.kind() {
+        AstKind::StaticMemberExpression(member) => member.property.name.as_str(),
+        AstKind::ComputedMemberExpression(member) => member.static_property_name()?.as_str(),
+        _ => return None,
+    };
+    let method = LANGUAGE_METHODS.into_iter().find(|method| *method == name)?;
+    let is_known = match nodes.parent_kind(node.id()) {
+        AstKind::CallExpression(call) if call.callee.span() == node.kind().span() => {
+            let languages = if method == "localeCompare" { call.arguments.get(1..) } else { Some(&call.arguments[..]) };
+            is_known_call(method, languages.unwrap_or_default())
+        }
+        // Whoever asks whether it is there does not use it.
+        AstKind::UnaryExpression(unary) => unary.operator.is_typeof(),
+        _ => false,
+    };
+    (!is_known).then_some(method)
+}
+
+/// `arguments` are the locale and the options.
+fn is_known_call(method: &str, arguments: &[Argument<'_>]) -> bool {
+    let locale = match arguments.first().map(Argument::as_expression) {
+        None => None,
+        Some(Some(Expression::StringLiteral(text))) => Some(text.value.as_str()),
+        Some(Some(Expression::Identifier(name))) if name.name == "undefined" => None,
+        // As the bundler writes it.
+        Some(Some(Expression::UnaryExpression(unary))) if unary.operator.is_void() => None,
+        Some(Some(Expression::ArrayExpression(list))) if list.elements.is_empty() => None,
+        Some(_) => return false,
+    };
+    let options = match arguments.get(1).map(Argument::as_expression) {
+        None => Some(Vec::new()),
+        Some(Some(Expression::ObjectExpression(object))) => object.properties.iter().map(written_out).collect(),
+        Some(_) => None,
+    };
+    options.is_some_and(|options| language_calls::is_known(method, locale, &options))
+}
+
+fn written_out(property: &ObjectPropertyKind<'_>) -> Option<(String, Literal)> {
+    let ObjectPropertyKind::ObjectProperty(property) = property else { return None };
+    let value = match &property.value {
+        Expression::StringLiteral(text) => Literal::Text(text.value.to_string()),
+        Expression::NumericLiteral(number) => Literal::Number(number.value),
+        Expression::BooleanLiteral(answer) => Literal::Bool(answer.value),
+        _ => return None,
+    };
+    Some((property.key.static_name()?.into_owned(), value))
 }
 
 /// The text of a plain string literal.
@@ -173,6 +229,41 @@ mod tests {
     #[test]
     fn comments_and_strings_are_no_globals() {
         assert_eq!(list("// Deno\nexport const a = \"process\"; export const b = `fetch`;"), "");
+    }
+
+    #[test]
+    fn what_depends_on_a_language_is_named_where_it_may_differ() {
+        for known in [
+            "names.sort((a, b) => a.localeCompare(b))",
+            "a.localeCompare(b, undefined, { numeric: true, sensitivity: 'base' })",
+            "a?.localeCompare(b, 'de')",
+            "a.localeCompare(b, void 0, { numeric: true })",
+            "n.toLocaleString()",
+            "n.toLocaleString('en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 0 })",
+            "new Date().toLocaleDateString('en-GB')",
+            "d.toLocaleString(undefined, { dateStyle: 'medium', timeZone: 'Europe/Berlin' })",
+            "a.toLocaleLowerCase()",
+            "typeof a.toLocaleString === 'function' ? 1 : 2",
+        ] {
+            assert_eq!(list(&format!("export const f = (names, a, b, n, d) => {known};")), "", "{known}");
+        }
+        for (unknown, method) in [
+            ("a.localeCompare(b, 'sv')", "localeCompare"),
+            ("a.localeCompare(b, locale)", "localeCompare"),
+            ("a.localeCompare(b, undefined, options)", "localeCompare"),
+            ("a.localeCompare(b, 'de-u-co-phonebk')", "localeCompare"),
+            ("a.localeCompare(b, undefined, { ...options })", "localeCompare"),
+            ("names.map(String.prototype.localeCompare, a)", "localeCompare"),
+            ("n.toLocaleString('hi-IN')", "toLocaleString"),
+            ("n.toLocaleString('en-US', { notation: 'compact' })", "toLocaleString"),
+            ("n['toLocaleString']('de-DE', { style: 'percent' })", "toLocaleString"),
+            ("d.toLocaleDateString('de-DE', { month: 'long' })", "toLocaleDateString"),
+            ("d.toLocaleTimeString('en-US', { timeZone: zone })", "toLocaleTimeString"),
+            ("a.toLocaleUpperCase('tr')", "toLocaleUpperCase"),
+        ] {
+            let code = format!("export const f = (names, a, b, n, d, locale, options, zone) => {unknown};");
+            assert_eq!(list(&code), method, "{unknown}");
+        }
     }
 
     #[test]
