@@ -6,7 +6,7 @@ pub mod deno;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -21,6 +21,8 @@ use mangrove_domain::{
     ports::{Call, HostCall, MethodHost, MethodRunner, OpenRequest, RunError, Session},
     problem::Code,
 };
+
+use mangrove_engine::outcome;
 
 use self::deno::DenoRunner;
 use crate::bundler::permission_uses::UsesByText;
@@ -174,52 +176,103 @@ enum State {
 #[async_trait]
 impl Session for ChosenSession {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
+        let recorder = Arc::new(EffectRecorder::new(Arc::clone(&host)));
         match std::mem::replace(&mut self.state, State::Busy) {
             State::Settled(mut session) => {
-                let outcome = session.call(call, host).await;
+                let outcome = session.call(call, Arc::clone(&recorder) as _).await;
                 self.state = State::Settled(session);
+                if !is_missing(&outcome) {
+                    recorder.tell_lacked("").await;
+                }
                 outcome
             }
             State::Embedded { mut session, request } => {
-                let recorder = Arc::new(EffectRecorder { host: Arc::clone(&host), was_used: AtomicBool::new(false) });
-                match session.call(call.clone(), Arc::clone(&recorder) as _).await {
-                    Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING && !recorder.was_used() => {
-                        // It holds a place that somebody else may wait for.
-                        drop(session);
-                        let mut session = move_to_deno(&self.deno, *request, fault).await?;
-                        let outcome = session.call(call, host).await;
-                        self.state = State::Settled(session);
-                        outcome
-                    }
-                    Err(RunError::Fault(mut fault))
-                        if fault.code == Code::REQUIREMENT_MISSING && self.deno.is_there() =>
-                    {
-                        // To make the call again would do twice what it did.
-                        self.deno.remember(&request.bundle);
-                        fault
-                            .message
-                            .push_str("; it had written or sent something already, and was not run again; its next run is in Deno");
-                        self.state = State::Settled(session);
-                        Err(RunError::Fault(fault))
-                    }
-                    outcome => {
-                        self.state = State::Settled(session);
-                        outcome
-                    }
+                let mut outcome = session.call(call.clone(), Arc::clone(&recorder) as _).await;
+                if let Some(fault) = failed_without(&request.subject, &outcome, recorder.lacked()) {
+                    outcome = Err(RunError::Fault(fault));
                 }
+                // Code may go on without what was missing, and then do something else than it does in Deno.
+                let fault = match &outcome {
+                    Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING => Some(fault.clone()),
+                    _ => recorder.lacked().map(|names| went_on_without(&request.subject, &names)),
+                };
+                let Some(mut fault) = fault else {
+                    self.state = State::Settled(session);
+                    return outcome;
+                };
+                if !recorder.was_used() && (is_missing(&outcome) || self.deno.is_there()) {
+                    // It holds a place that somebody else may wait for.
+                    drop(session);
+                    let mut session = move_to_deno(&self.deno, *request, fault).await?;
+                    let outcome = session.call(call, host).await;
+                    self.state = State::Settled(session);
+                    return outcome;
+                }
+                self.state = State::Settled(session);
+                // To make the call again would do twice what it did.
+                let next = if self.deno.is_there() {
+                    self.deno.remember(&request.bundle);
+                    "; it had written or sent something already, and was not run again; its next run is in Deno"
+                } else {
+                    ""
+                };
+                if is_missing(&outcome) {
+                    fault.message.push_str(next);
+                    return Err(RunError::Fault(fault));
+                }
+                recorder.tell_lacked(next).await;
+                outcome
             }
             State::Busy => Err(RunError::Threw { message: "the session has ended".to_owned(), stack: None }),
         }
     }
 }
 
-/// A host that notes whether anything was done.
+/// True if a call failed for want of something that the embedded engine lacks.
+fn is_missing(outcome: &Result<Json, RunError>) -> bool {
+    matches!(outcome, Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING)
+}
+
+/// What failed in its own words, after something was missing.
+fn failed_without(subject: &str, outcome: &Result<Json, RunError>, lacked: Option<String>) -> Option<Fault> {
+    let (Err(RunError::Threw { message, .. }), Some(names)) = (outcome, lacked) else { return None };
+    let mut fault = went_on_without(subject, &names);
+    fault.message = format!("{}, and failed: {message}", fault.message);
+    Some(fault)
+}
+
+fn went_on_without(subject: &str, names: &str) -> Fault {
+    let message = format!("{subject} went on without {names}, which the embedded engine lacks");
+    Fault::environment(Code::REQUIREMENT_MISSING, format!("engine:{names}"), message)
+}
+
+/// A host that notes whether anything was done, and what was missing.
 struct EffectRecorder {
     host: Arc<dyn MethodHost>,
     was_used: AtomicBool,
+    lacked: OnceLock<String>,
 }
 
 impl EffectRecorder {
+    fn new(host: Arc<dyn MethodHost>) -> Self {
+        Self { host, was_used: AtomicBool::new(false), lacked: OnceLock::new() }
+    }
+
+    /// What was missing during the call, with commas between.
+    fn lacked(&self) -> Option<String> {
+        self.lacked.get().cloned()
+    }
+
+    /// Tells whoever reads the log that the code went on without something.
+    async fn tell_lacked(&self, more: &str) {
+        let Some(names) = self.lacked.get() else { return };
+        let line = format!(
+            "the code went on without {names}, which the embedded engine lacks: in Deno it may do something else{more}"
+        );
+        // A line that cannot be logged is no reason to fail.
+        let _ = self.host.call(outcome::logged("warn", line)).await;
+    }
+
     fn was_used(&self) -> bool {
         self.was_used.load(Ordering::Relaxed)
     }
@@ -228,6 +281,12 @@ impl EffectRecorder {
 #[async_trait]
 impl MethodHost for EffectRecorder {
     async fn call(&self, call: HostCall) -> Result<Json, String> {
+        if call.function == outcome::LACKED {
+            let names: Vec<&str> = call.arguments.iter().filter_map(Json::as_str).collect();
+            // A session tells it once in a call.
+            let _ = self.lacked.set(names.join(", "));
+            return Ok(Json::Null);
+        }
         if !READ_ONLY_CALLS.contains(&call.function.as_str()) {
             self.was_used.store(true, Ordering::Relaxed);
         }
