@@ -95,8 +95,9 @@ fn told(text: &str) -> Vec<String> {
 }
 
 fn functions<'a>(expressions: impl IntoIterator<Item = &'a str>) -> String {
-    let list: String = expressions.into_iter().map(|expression| format!("  async () => ({expression}),\n")).collect();
-    format!("const all = [\n{list}];")
+    let list: Vec<String> =
+        expressions.into_iter().map(|expression| format!("  async () => ({expression}),\n")).collect();
+    format!("const all = [\n{}];", list.concat())
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use mangrove_domain::{
     definition::Definition, form::Located, json::Json, position::Position, problem::Code, report, run::RunProblem,
     type_name::TypeName, workflow::Step,
@@ -39,8 +40,19 @@ pub(super) struct Call {
     pub(super) inputs_at: Position,
 }
 
-/// Calls it as a part of the step, with reports about it if these are wanted.
-pub(super) async fn call_method(
+/// Calls it as a part of the step, with reports about it if these are wanted. In a box: each level of nested workflows would
+/// have room for it.
+pub(super) fn call_method<'a>(
+    context: &'a Context<'_>,
+    place: Place<'a>,
+    scope: &'a Scope,
+    call: &'a Call,
+    (budget, has_reports): (&'a Arc<StepBudget>, bool),
+) -> BoxFuture<'a, Invoked> {
+    Box::pin(call_here(context, place, scope, call, (budget, has_reports)))
+}
+
+async fn call_here(
     context: &Context<'_>,
     place: Place<'_>,
     scope: &Scope,

@@ -70,7 +70,7 @@ impl<'a> WithMethods<'a> {
             inputs_at: self.position.clone(),
         };
         let label = format!("{name}.{method}");
-        let invoked = Box::pin(call_method(context, self.place, self.scope, &call, (self.budget, false))).await;
+        let invoked = call_method(context, self.place, self.scope, &call, (self.budget, false)).await;
         let Invoked { status, error, data_handles, handles, logs, .. } = invoked;
         let answer = match (error, handles.iter().find(|handle| handle.kind == DataKind::Resource)) {
             (Some(error), _) => Err(error.message),

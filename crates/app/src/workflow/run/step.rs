@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use mangrove_domain::{
     definition::Definition,
     document::Node,
@@ -45,14 +46,35 @@ pub(super) async fn run(
     let scope = context.scope_of(job, &planned.name, planned.item.as_ref());
     let place = Place { job: &job.name.value, planned, step };
     let Some(guard) = &step.guard else { return carry_out(context, place, &scope, budget).await };
-    let methods = WithMethods::new(context, (place, &scope), budget, guard.position(&context.workflow.file));
+    guarded(context, place, &scope, (guard, budget)).await
+}
+
+/// Runs a step unless its guard says that there is nothing to do. In a box: few steps have one, and each level of nested
+/// workflows would have room for it.
+fn guarded<'a>(
+    context: &'a Context<'_>,
+    place: Place<'a>,
+    scope: &'a Scope,
+    (guard, budget): (&'a Located<String>, &'a Arc<StepBudget>),
+) -> BoxFuture<'a, StepOutcome> {
+    Box::pin(decided(context, place, scope, (guard, budget)))
+}
+
+async fn decided(
+    context: &Context<'_>,
+    place: Place<'_>,
+    scope: &Scope,
+    (guard, budget): (&Located<String>, &Arc<StepBudget>),
+) -> StepOutcome {
+    let step = place.step;
+    let methods = WithMethods::new(context, (place, scope), budget, guard.position(&context.workflow.file));
     let decision = guard::decide(&methods, guard).await;
     let outcome = match decision {
         Ok(false) => {
             let task = context.environment.mask(&step.task.label());
-            let (job, step) = (job.name.value.clone(), planned.name.clone());
+            let (job, step) = (place.job.to_owned(), place.planned.name.clone());
             context.observe(RunChange::StepStarted { job, step, task });
-            carry_out(context, place, &scope, budget).await
+            carry_out(context, place, scope, budget).await
         }
         Ok(true) => {
             let invoked = Invoked::ended(RunStatus::Skipped, None);
