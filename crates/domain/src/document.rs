@@ -23,6 +23,9 @@ pub struct Node {
     pub column: u32,
     /// The value.
     pub value: NodeValue,
+    /// How a number is written, where it has another text: `012` and `1.20` count as what stands there wherever a text
+    /// is wanted.
+    pub written: Option<String>,
 }
 
 /// The cases of a value.
@@ -43,6 +46,12 @@ pub enum NodeValue {
 }
 
 impl Node {
+    /// A value with its place; a number has the usual text.
+    #[must_use]
+    pub const fn new(line: u32, column: u32, value: NodeValue) -> Self {
+        Self { line, column, value, written: None }
+    }
+
     /// The member `key` of a mapping.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {

@@ -292,7 +292,9 @@ impl<'a> Form<'a> {
 pub fn scalar_text(node: &Node) -> Option<String> {
     match &node.value {
         NodeValue::String(text) => Some(text.clone()),
-        NodeValue::Number(_) | NodeValue::Bool(_) => Some(node.to_json().to_string()),
+        NodeValue::Number(_) | NodeValue::Bool(_) => {
+            Some(node.written.clone().unwrap_or_else(|| node.to_json().to_string()))
+        }
         NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => None,
     }
 }

@@ -202,7 +202,7 @@ fn read_dependencies(
     }
     for Dependency { on, .. } in &dependencies {
         if !siblings.contains(&on.value) {
-            let node = Node { line: on.line, column: on.column, value: NodeValue::String(on.value.clone()) };
+            let node = Node::new(on.line, on.column, NodeValue::String(on.value.clone()));
             let hint = nearest::hint(&on.value, siblings.iter().map(String::as_str));
             form.error(&node, format!("unknown {key} `{}`", on.value), hint);
         }

@@ -7,7 +7,7 @@ use mangrove_domain::{
     ports::DocumentError,
 };
 
-use super::{MAX_DEPTH, decimal, error};
+use super::{MAX_DEPTH, decimal, error, written};
 
 /// What a file may contain beside JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,11 +46,11 @@ impl<'a> JsonReader<'a> {
             Some('{') => self.object(depth)?,
             Some('[') => self.array(depth)?,
             Some('"') => NodeValue::String(self.string()?),
-            Some('-' | '0'..='9') => self.number()?,
+            Some('-' | '0'..='9') => return self.number(),
             Some(_) => self.word()?,
             None => return Err(self.unexpected("a value")),
         };
-        Ok(Node { line, column, value })
+        Ok(Node::new(line, column, value))
     }
 
     fn object(&mut self, depth: usize) -> Result<NodeValue, DocumentError> {
@@ -79,7 +79,7 @@ impl<'a> JsonReader<'a> {
             }
             self.advance(1);
             let value = self.value(depth + 1)?;
-            members.push((Node { line, column, value: NodeValue::String(key) }, value));
+            members.push((Node::new(line, column, NodeValue::String(key)), value));
             self.space()?;
             match self.rest.chars().next() {
                 Some(',') => {
@@ -135,7 +135,8 @@ impl<'a> JsonReader<'a> {
         Err(self.error("the string is not closed on its line"))
     }
 
-    fn number(&mut self) -> Result<NodeValue, DocumentError> {
+    fn number(&mut self) -> Result<Node, DocumentError> {
+        let (line, column) = (self.line, self.column);
         let end = self
             .rest
             .find(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '+' | '-' | '.'))
@@ -146,7 +147,9 @@ impl<'a> JsonReader<'a> {
             .and_then(|_| decimal(token))
             .ok_or_else(|| self.error(format!("`{token}` is not a JSON number")))?;
         self.advance(end);
-        Ok(NodeValue::Number(number))
+        let value = NodeValue::Number(number);
+        let written = written(&value, token);
+        Ok(Node { line, column, value, written })
     }
 
     fn word(&mut self) -> Result<NodeValue, DocumentError> {

@@ -8,7 +8,7 @@ mod json;
 mod yaml;
 
 use mangrove_domain::{
-    document::Document,
+    document::{Document, NodeValue},
     json::Number,
     ports::{DocumentError, Documents},
     position::Position,
@@ -64,6 +64,12 @@ fn error(name: &str, line: u32, column: u32, message: impl Into<String>) -> Docu
     DocumentError { position: Position { file: name.to_owned(), line, column }, message: message.into() }
 }
 
+/// The text of a number that is written in another way than its own text.
+fn written(value: &NodeValue, text: &str) -> Option<String> {
+    let NodeValue::Number(number) = value else { return None };
+    (number.to_string() != text).then(|| text.to_owned())
+}
+
 /// The number that decimal digits spell; `None` where it is not finite.
 fn decimal(text: &str) -> Option<Number> {
     if let Ok(integer) = text.parse::<i64>() {
@@ -74,7 +80,7 @@ fn decimal(text: &str) -> Option<Number> {
 
 #[cfg(test)]
 mod tests {
-    use mangrove_domain::json::Json;
+    use mangrove_domain::{form::scalar_text, json::Json};
 
     use super::*;
 
@@ -117,6 +123,22 @@ mod tests {
             error_of("a.yaml", "a: !secret x"),
             "a.yaml:1:12: unknown tag `!secret`: only the tags of YAML's core schema are read"
         );
+    }
+
+    #[test]
+    fn a_number_keeps_its_text_where_a_text_is_wanted() {
+        let text = "[012345678901, 1.20, 3.10, 0x1F, 1e3, +5, 007.0, 5, 1.5, -0.25, 2026.10, 12345678901234567890]";
+        let numbers = YamlDocuments.parse("a.yaml", text).expect("a document").root;
+        let texts: Vec<String> = numbers.as_list().into_iter().flatten().filter_map(scalar_text).collect();
+        assert_eq!(format!("[{}]", texts.join(", ")), text);
+        assert_eq!(
+            numbers.to_json().to_string(),
+            "[12345678901,1.2,3.1,31,1000,5,7,5,1.5,-0.25,2026.1,12345678901234567000]"
+        );
+        let json = YamlDocuments.parse("a.json", "{\"version\": 1.20}").expect("a document").root;
+        assert_eq!(json.get("version").and_then(scalar_text).as_deref(), Some("1.20"));
+        let copied = YamlDocuments.parse("a.yaml", "a: &a 1.10\nb: *a").expect("a document").root;
+        assert_eq!(copied.get("b").and_then(scalar_text).as_deref(), Some("1.10"));
     }
 
     #[test]

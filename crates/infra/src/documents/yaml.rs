@@ -27,7 +27,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Node, DocumentError> {
             _ => {}
         }
     }
-    Ok(root.unwrap_or(Node { line: 1, column: 1, value: NodeValue::Null }))
+    Ok(root.unwrap_or(Node::new(1, 1, NodeValue::Null)))
 }
 
 struct YamlReader<'a> {
@@ -59,8 +59,13 @@ impl<'a> YamlReader<'a> {
         if depth > MAX_DEPTH {
             return Err(self.error(start, format!("nested deeper than {MAX_DEPTH} levels")));
         }
+        let mut written = None;
         let (value, anchor) = match event {
-            Event::Scalar(text, style, anchor, tag) => (self.scalar(&text, style, tag.as_deref(), start)?, anchor),
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = self.scalar(&text, style, tag.as_deref(), start)?;
+                written = super::written(&value, &text);
+                (value, anchor)
+            }
             Event::SequenceStart(_, anchor, tag) => {
                 self.check_tag(tag.as_deref(), "seq", start)?;
                 let mut items = Vec::new();
@@ -81,7 +86,7 @@ impl<'a> YamlReader<'a> {
             _ => (NodeValue::Null, 0),
         };
         let (line, column) = place(start);
-        let node = Node { line, column, value };
+        let node = Node { line, column, value, written };
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -140,7 +145,7 @@ impl<'a> YamlReader<'a> {
         let (line, column) = place(start);
         match event {
             Event::Scalar(text, _, anchor, _) => {
-                let node = Node { line, column, value: NodeValue::String(text.into_owned()) };
+                let node = Node::new(line, column, NodeValue::String(text.into_owned()));
                 if anchor > 0 {
                     self.anchors.insert(anchor, node.clone());
                 }
@@ -149,7 +154,7 @@ impl<'a> YamlReader<'a> {
             Event::Alias(target) => {
                 let node = self.alias(target, start, 0)?;
                 match node.value {
-                    NodeValue::String(_) => Ok(Node { line, column, value: node.value }),
+                    NodeValue::String(_) => Ok(Node::new(line, column, node.value)),
                     _ => Err(self.error(start, format!("expected a string as key, found a {}", node.type_name()))),
                 }
             }
@@ -202,7 +207,7 @@ impl<'a> YamlReader<'a> {
                 _ => return Err(self.unknown_tag(tag, at)),
             };
             let value = self.plain(text, at)?;
-            let found = Node { line: 1, column: 1, value };
+            let found = Node::new(1, 1, value);
             if found.type_name() == expected {
                 return Ok(found.value);
             }

@@ -247,13 +247,13 @@ fn node_of(value: Json, at: &Node) -> Node {
                 .into_iter()
                 .map(|(key, value)| {
                     let place = at.get(&key).unwrap_or(at);
-                    let name = Node { line: place.line, column: place.column, value: NodeValue::String(key) };
+                    let name = Node::new(place.line, place.column, NodeValue::String(key));
                     (name, node_of(value, place))
                 })
                 .collect(),
         ),
     };
-    Node { line: at.line, column: at.column, value }
+    Node::new(at.line, at.column, value)
 }
 
 /// An evaluated workflow as it may be shown: secrets that its expressions gave are masked.

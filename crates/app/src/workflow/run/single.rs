@@ -33,7 +33,7 @@ fn located(text: &str) -> Located<String> {
 
 fn of_target(file: &str, target: Target, method: &str, inputs: &Json) -> Workflow {
     let name = target.name().value.clone();
-    let node = |value: NodeValue| Node { line: 1, column: 1, value };
+    let node = |value: NodeValue| Node::new(1, 1, value);
     let handed = inputs.as_object().unwrap_or_default().iter().map(|(name, _)| {
         // An expression ends at the first `}}`, also inside of a text.
         let quoted = Json::from(name.as_str()).to_string().replace('}', "\\u007d");

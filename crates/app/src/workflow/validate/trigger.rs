@@ -31,7 +31,7 @@ pub(crate) fn recurrence(
 
 /// An input whose value is known when the request is there.
 fn event(declared: &Node) -> Node {
-    let node = |value| Node { line: declared.line, column: declared.column, value };
+    let node = |value| Node::new(declared.line, declared.column, value);
     let value = node(NodeValue::String("${{ webhook.body }}".to_owned()));
     node(NodeValue::Map(vec![(node(NodeValue::String("event".to_owned())), value)]))
 }
