@@ -74,6 +74,10 @@ fn an_add_on_that_waits_is_information() {
     assert!(scan.stderr.contains("info[MG0124]"), "{scan}");
     let why = sandbox.run(&["why", "extensions/models/more.ts"]);
     assert!(why.stdout.contains("waits for the model type @acme/dns"), "{why}");
+    let described = sandbox.run(&["describe", "@acme/dns"]);
+    assert_eq!(described.code, 0, "{described}");
+    assert!(described.stdout.contains("part"), "{described}");
+    assert!(described.stdout.contains("waits for the model type @acme/dns: nothing of it runs"), "{described}");
     assert_eq!(sandbox.run(&["doctor"]).code, 0);
 }
 

@@ -75,7 +75,13 @@ pub async fn find_in(
         candidates = known(&|kind, name| !index.claimants(kind, name).is_empty());
     }
     match candidates.as_slice() {
-        [] => {}
+        [] => {
+            for (kind, name) in &names {
+                if let Some(found) = waiting(scanner, index, kind, name).await? {
+                    return Ok(found);
+                }
+            }
+        }
         [(kind, name)] => return describe(scanner, index, kind, name).await,
         several => return Ok(Lookup::Ambiguous(several.iter().map(|(kind, _)| kind.clone()).collect())),
     }
@@ -106,6 +112,26 @@ async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &Type
         return Ok(Lookup::Unknown(Box::new(NotReady { advice: problem.advice, ..not_ready })));
     };
     Ok(Lookup::Found(Box::new(composed)))
+}
+
+/// What add-ons bring to a type that nobody defines yet.
+async fn waiting(
+    scanner: &Scanner,
+    index: &TypeIndex,
+    kind: &Kind,
+    name: &TypeName,
+) -> Result<Option<Lookup>, scan::Error> {
+    let add_ons = index.add_ons(kind, name);
+    let Some((first, others)) = add_ons.split_first() else { return Ok(None) };
+    let catalog = scanner.ports().catalog.as_ref();
+    let composed =
+        attachment::compose_of(catalog, first, others.to_vec()).await.map_err(scan::Error::reading_catalog)?;
+    Ok(composed.map(|mut composed| {
+        let note =
+            format!("an add-on that waits for the {kind} type {name}: nothing of it runs before a source defines that");
+        composed.attachment.description.notes.insert(0, note);
+        Lookup::Found(Box::new(composed))
+    }))
 }
 
 /// What the disk says of names that no row claims.
