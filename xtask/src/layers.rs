@@ -88,6 +88,7 @@ const LAYERS: &[Layer] = &[
             "oxc_ast_visit",
             "oxc_parser",
             "oxc_span",
+            "percent-encoding",
             "postcard",
             "rustix",
             "serde",
@@ -124,6 +125,7 @@ const LAYERS: &[Layer] = &[
         ours_in_tests: &["mangrove-testkit"],
         outside: Some(&[
             "async-trait",
+            "base64",
             "chrono",
             "chrono-tz",
             "encoding_rs",
@@ -135,6 +137,7 @@ const LAYERS: &[Layer] = &[
             "oxc_ast",
             "oxc_ast_visit",
             "oxc_parser",
+            "oxc_sourcemap",
             "oxc_span",
             "oxc_syntax",
             "rquickjs",

@@ -100,10 +100,8 @@ pub enum Presence {
 /// What came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// One ES module, UTF-8.
+    /// One ES module, UTF-8; at its end, where there is one, its source map as a comment.
     pub code: String,
-    /// Its source map as JSON text, if one was made.
-    pub source_map: Option<String>,
     /// What the extension's own modules need by their text: free globals such as `Deno`, `fetch`, and
     /// `node:` imports; sorted.
     pub requirements: Vec<String>,

@@ -80,6 +80,7 @@ fn attempt(request: &InspectRequest, limits: &Limits, vendors: Vendors) -> Attem
     let (outcome, blame) = match looked {
         Ok(mut found) => {
             found.notes.extend(differs);
+            found.notes.extend(of_variables(&touched));
             let blame = match (found.met_stand_in, leaked) {
                 (true, _) => Blame::Guilty,
                 (false, true) => Blame::Suspected,
@@ -93,6 +94,18 @@ fn attempt(request: &InspectRequest, limits: &Limits, vendors: Vendors) -> Attem
         }
     };
     Attempt { outcome, blame, leaves_out_packages: machine.modules.leaves_out_packages() }
+}
+
+/// Says that values which depend on environment variables may be others in a run.
+fn of_variables(touched: &[String]) -> Option<String> {
+    let asked: Vec<&str> = touched.iter().map(String::as_str).filter(|name| name.ends_with(".env")).collect();
+    (!asked.is_empty()).then(|| {
+        format!(
+            "it reads environment variables while it loads ({}): what is described, such as defaults, was computed as if none \
+             were set",
+            asked.join(", ")
+        )
+    })
 }
 
 /// What a look at a loaded module found.

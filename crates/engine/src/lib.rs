@@ -20,6 +20,7 @@ mod names;
 mod natives;
 mod nul;
 pub mod outcome;
+mod positions;
 mod session;
 mod walk;
 mod web;

@@ -17,6 +17,7 @@ use super::{
     limits::{Limits, Watch},
     modules::{ENTRY, Lookup, Modules, Vendors, declare},
     natives::{Ledger, Mode, Request, host_object, locked, now_millis},
+    positions::Positions,
     web_natives,
 };
 
@@ -49,6 +50,8 @@ pub(super) enum Stop {
     Jobs,
     /// It waits for something that cannot come.
     Stuck,
+    /// What it exports is more than is looked at.
+    TooLarge(String),
     /// It threw.
     Threw(Thrown),
     /// The engine could not be asked.
@@ -115,7 +118,9 @@ impl Machine {
         let context = Context::full(&runtime).map_err(|error| broken(&error))?;
         let ledger = Ledger::new();
         context
-            .with(|context| install(&context, &mode, &ledger).catch(&context).map_err(|error| error.to_string()))
+            .with(|context| {
+                install(&context, &mode, &ledger, &modules).catch(&context).map_err(|error| error.to_string())
+            })
             .map_err(|error| {
                 Fault::environment(
                     Code::MEMORY_LIMIT,
@@ -383,6 +388,13 @@ impl Machine {
                 "limit:jobs",
                 format!("{subject} ran more than {} promise jobs {doing}", self.limits.pending_jobs),
             ),
+            Stop::TooLarge(limit) => Fault::environment(
+                Code::MEMORY_LIMIT,
+                "limit:export",
+                format!(
+                    "what {subject} exports {limit}, and so much is not inspected; export less, or build it inside of methods"
+                ),
+            ),
             Stop::Stuck => Fault::deterministic(
                 Code::THREW_WHILE_LOADING,
                 "module",
@@ -447,8 +459,12 @@ fn denied(denial: &str) -> Nature {
 }
 
 /// Evaluates the prelude and keeps its kit where only the host finds it.
-fn install(context: &Ctx<'_>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>) -> Result<()> {
+fn install(context: &Ctx<'_>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>, modules: &Modules) -> Result<()> {
     let host = host_object(context, mode, ledger)?;
+    let positions = Positions::of(modules.entry_code().clone());
+    let source =
+        move |file: String, line: u32, column: u32| (file == ENTRY).then(|| positions.source(line, column)).flatten();
+    host.set("sourcePlace", Function::new(context.clone(), source)?)?;
     web_natives::add(context, &host, ledger)?;
     context.globals().set("__mangroveHost", host)?;
     let (module, promise) = Lookup::kit(context)?.eval()?;

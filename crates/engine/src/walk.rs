@@ -8,12 +8,12 @@ use rquickjs::{Atom, Ctx, Error, Function, Object, Type, Value};
 
 use super::machine::{Machine, Nature, Stop, Thrown, text};
 
-/// How deep an export is followed.
-const DEPTH: usize = 64;
-/// How many values of an export are looked at.
-const NODES: u32 = 200_000;
+/// How deep an export is followed; a result of a worker may be a little deeper.
+const DEPTH: usize = 200;
+/// How many values an export may have. Models of large services have some hundred thousand.
+const NODES: u32 = 3_000_000;
 /// How many bytes of text an export may have.
-const BYTES: usize = 32 * 1024 * 1024;
+const BYTES: usize = 96 * 1024 * 1024;
 /// How many remarks are kept.
 const NOTES: usize = 200;
 /// Integers up to here are exact in JavaScript.
@@ -34,7 +34,6 @@ pub(super) struct Walk<'m, 'js> {
     pub(super) notes: Vec<String>,
     /// Whether a stand-in is part of the export.
     pub(super) met_stand_in: bool,
-    truncated: bool,
 }
 
 /// What one value is, before it is entered.
@@ -65,17 +64,12 @@ impl<'m, 'js> Walk<'m, 'js> {
             ancestors: Vec::new(),
             notes: Vec::new(),
             met_stand_in: false,
-            truncated: false,
         })
     }
 
     /// The shape of an export.
     pub(super) fn shape(&mut self, value: &Value<'js>) -> Result<Shape, Stop> {
-        let shape = self.value(value, true)?;
-        if self.truncated {
-            self.note("the export is larger than what is inspected; the rest is left out".to_owned());
-        }
-        Ok(shape)
+        self.value(value, true)
     }
 
     fn note(&mut self, note: String) {
@@ -90,10 +84,7 @@ impl<'m, 'js> Walk<'m, 'js> {
 
     fn value(&mut self, value: &Value<'js>, with_schemas: bool) -> Result<Shape, Stop> {
         self.nodes += 1;
-        if self.nodes > NODES || self.bytes > BYTES || self.ancestors.len() >= DEPTH {
-            self.truncated = true;
-            return Ok(Shape::Truncated);
-        }
+        self.check_size()?;
         if self.nodes.is_multiple_of(256) && self.machine.watch.check() {
             return Err(Stop::Cpu);
         }
@@ -216,10 +207,6 @@ impl<'m, 'js> Walk<'m, 'js> {
         };
         let mut index = 0_u32;
         while f64::from(index) < length {
-            if self.cut_off() {
-                items.push(Shape::Truncated);
-                break;
-            }
             self.path.push(index.to_string());
             let item = self.member(array, index, with_schemas);
             self.path.pop();
@@ -238,10 +225,6 @@ impl<'m, 'js> Walk<'m, 'js> {
         for key in keys {
             let name = key.to_js_string().map_err(|error| self.stop(error))?;
             let Some(name) = text(&self.kit, name.as_value()) else { continue };
-            if self.cut_off() {
-                members.push((name, Shape::Truncated));
-                break;
-            }
             self.bytes += name.len();
             self.path.push(name.clone());
             let member = self.member(object, key, with_schemas);
@@ -263,10 +246,23 @@ impl<'m, 'js> Walk<'m, 'js> {
         }
     }
 
-    /// True if nothing more is looked at.
-    const fn cut_off(&mut self) -> bool {
-        self.truncated |= self.nodes >= NODES || self.bytes > BYTES;
-        self.nodes >= NODES || self.bytes > BYTES
+    /// What is too large is not judged by a part of it.
+    fn check_size(&self) -> Result<(), Stop> {
+        let limit = if self.nodes > NODES {
+            format!("has more than {NODES} values")
+        } else if self.bytes > BYTES {
+            format!("has more than {} MiB of text", BYTES >> 20)
+        } else if self.ancestors.len() >= DEPTH {
+            format!("is nested deeper than {DEPTH} levels at {}", self.here_shortened())
+        } else {
+            return Ok(());
+        };
+        Err(Stop::TooLarge(limit))
+    }
+
+    fn here_shortened(&self) -> String {
+        let path = self.path.get(..8).unwrap_or(&self.path);
+        format!("{}…", path.join("."))
     }
 
     fn stop(&self, error: Error) -> Stop {

@@ -8,7 +8,7 @@ use mangrove_domain::{
     bundle::{BundleFile, LoadedBundle},
     failure::{FailureClass, Fault},
     inspection::Inspection,
-    json::Json,
+    json::{Json, Number},
     ports::{Call, HostCall, InspectRequest, OpenRequest, RunError, Takes},
     problem::Code,
     shape::Shape,
@@ -295,34 +295,48 @@ fn a_proxy_is_walked_through_its_traps() {
 }
 
 #[test]
-fn cycles_and_depth_are_cut_off() {
+fn cycles_are_cut_off_and_depth_is_bounded() {
     let cyclic =
         shape("const model = { name: 'm', list: [] }; model.self = model; model.list.push(model); export { model };");
     assert_eq!(cyclic.get("self"), Some(&Shape::Truncated));
     assert_eq!(cyclic.get("list"), Some(&Shape::Array(vec![Shape::Truncated])));
     let shared = shape("const part = { a: 1 }; export const model = { one: part, two: part };");
     assert_eq!(shared.get("one"), shared.get("two"));
-    let deep = look("let model = {}; for (let i = 0; i < 1000; i++) model = { model }; export { model };");
-    assert!(deep.notes.iter().any(|note| note.contains("larger than what is inspected")), "{:?}", deep.notes);
-    let endless = look("const make = () => ({ get next() { return make(); } }); export const model = make();");
-    assert!(endless.export.is_some());
+    let nested = look("let model = {}; for (let i = 0; i < 150; i++) model = { model }; export { model };");
+    assert!(nested.notes.is_empty(), "{:?}", nested.notes);
+    for endless in [
+        "let model = {}; for (let i = 0; i < 1000; i++) model = { model }; export { model };",
+        "const make = () => ({ get next() { return make(); } }); export const model = make();",
+    ] {
+        let fault = inspect(&request(endless, Vec::new()), &Limits::default()).unwrap_err();
+        assert_fault(&fault, FailureClass::Environment, Code::MEMORY_LIMIT, "nested deeper than 200 levels");
+    }
 }
 
 #[test]
-fn a_huge_export_is_cut_off() {
-    for code in [
-        "export const model = { list: Array.from({ length: 1e6 }, (_, i) => i) };",
-        "export const model = { list: new Array(2 ** 32 - 1) };",
-        "export const model = Object.fromEntries(Array.from({ length: 3e5 }, (_, i) => ['k' + i, i]));",
-        "const text = 'x'.repeat(1 << 20); export const model = Array.from({ length: 100 }, () => text);",
-        "const make = () => new Proxy([], { get: (_t, k) => (k === 'length' ? Infinity : 1) }); export const model = make();",
+fn a_large_export_is_looked_at_as_a_whole() {
+    let code = "export const model = Object.fromEntries(Array.from({ length: 3e5 }, (_, i) => ['k' + i, i]));";
+    let found = look(code);
+    assert!(found.notes.is_empty(), "{:?}", found.notes);
+    assert_eq!(found.export.unwrap().1.get("k299999"), Some(&Shape::Number(Number::Integer(299_999))));
+}
+
+#[test]
+fn an_export_without_end_is_no_fault_of_its_author() {
+    for (code, limit) in [
+        ("export const model = { list: new Array(2 ** 32 - 1) };", "3000000 values"),
+        (
+            "const text = 'x'.repeat(1 << 20); export const model = Array.from({ length: 100 }, () => text);",
+            "96 MiB of text",
+        ),
+        (
+            "const make = () => new Proxy([], { get: (_t, k) => (k === 'length' ? Infinity : 1) }); export const model = make();",
+            "3000000 values",
+        ),
     ] {
-        let found = look(code);
-        assert!(
-            found.notes.iter().any(|note| note.contains("larger than what is inspected")),
-            "{code}: {:?}",
-            found.notes
-        );
+        let fault = inspect(&request(code, Vec::new()), &Limits { cpu: Duration::from_secs(100), ..Limits::default() })
+            .unwrap_err();
+        assert_fault(&fault, FailureClass::Environment, Code::MEMORY_LIMIT, limit);
     }
 }
 
@@ -350,6 +364,13 @@ fn built_ins_of_other_engines_are_inert_and_noted_when_touched() {
         export const model = { region, home };",
     );
     assert_eq!(touched.touched, ["Deno.env", "fetch", "node:events", "node:fs", "node:os", "process.env"]);
+    assert_eq!(
+        touched.notes,
+        [
+            "it reads environment variables while it loads (Deno.env, process.env): what is described, such as defaults, was \
+          computed as if none were set"
+        ]
+    );
     assert_eq!(touched.export.unwrap().1.to_json().unwrap().to_string(), r#"{"region":"local","home":"/"}"#);
 }
 

@@ -21,7 +21,8 @@ use super::{
 };
 
 /// Settings of `compilerOptions` that the bundler applies.
-const APPLIED_OPTIONS: [&str; 4] = ["jsx", "jsxImportSource", "jsxFactory", "jsxFragmentFactory"];
+const APPLIED_OPTIONS: [&str; 6] =
+    ["emitDecoratorMetadata", "experimentalDecorators", "jsx", "jsxFactory", "jsxFragmentFactory", "jsxImportSource"];
 
 /// The scheme of what a package.json asks for and no registry serves: `package.json:name@workspace:*`.
 const UNSERVED: &str = "package.json:";

@@ -1,11 +1,14 @@
 //! From a specifier to what it names. The bundler takes these answers, so both agree.
 
+use std::borrow::Cow;
+
 use mangrove_domain::{
     module_graph::EdgeTarget,
     source::{PathError, RelativePath},
 };
 
 use nodejs_built_in_modules::BUILTINS;
+use percent_encoding::percent_decode_str;
 
 use super::{
     config::{Config, is_local},
@@ -26,7 +29,7 @@ pub(super) fn resolve(view: &mut View, config: &Config, importer: &str, specifie
     }
     let local = is_local(specifier).then(|| local_path(view, parent(importer), specifier));
     let key = match &local {
-        Some(Ok(path)) => format!("/{path}"),
+        Some(Ok(path)) => format!("/{path}{}", parts(specifier).1),
         // Import maps may give a meaning to paths of the file system.
         Some(Err(_)) if specifier.starts_with('/') => format!("file:{specifier}"),
         Some(Err(target)) => return target.clone(),
@@ -34,10 +37,12 @@ pub(super) fn resolve(view: &mut View, config: &Config, importer: &str, specifie
     };
     let mapped = config.imports.apply(importer, &key).or_else(|| config.packages.apply(importer, &key));
     match (mapped, local) {
-        (Some(target), _) if target.starts_with('/') => match normalise(&target) {
-            Ok(path) => probe(view, &path),
-            Err(target) => target,
-        },
+        (Some(target), _) if target.starts_with('/') => {
+            match decoded(&target).ok_or(EdgeTarget::Missing).and_then(|path| normalise(&path)) {
+                Ok(path) => probe(view, &path),
+                Err(target) => target,
+            }
+        }
         (Some(target), _) => external(&target),
         (None, Some(Ok(path))) => probe(view, &path),
         (None, Some(Err(target))) => target,
@@ -50,16 +55,32 @@ pub(super) fn is_bare(specifier: &str) -> bool {
     !is_local(specifier) && !specifier.contains(':') && !specifier.is_empty()
 }
 
+/// The path below the root that a specifier names in a source of `directory`. A specifier is an address: what stands behind `?`
+/// and `#` names no other file, and escapes are resolved.
 fn local_path(view: &View, directory: &str, specifier: &str) -> Result<String, EdgeTarget> {
     if specifier.starts_with('/') {
         // In a source, such a path is one of the file system.
+        let path = decoded(specifier).ok_or(EdgeTarget::Missing)?;
         let root = view.root.directory.to_string_lossy();
-        return match specifier.strip_prefix(root.as_ref()) {
+        return match path.strip_prefix(root.as_ref()) {
             Some(rest) if rest.starts_with('/') => normalise(rest),
             _ => Err(EdgeTarget::OutsideRoot),
         };
     }
-    normalise(&format!("{directory}/{specifier}"))
+    let path = decoded(specifier).ok_or(EdgeTarget::Missing)?;
+    normalise(&format!("{directory}/{path}"))
+}
+
+/// The path that a relative or absolute specifier spells; `None` if its escapes are no text.
+fn decoded(specifier: &str) -> Option<String> {
+    let path = parts(specifier).0.replace('\\', "/");
+    let path = percent_decode_str(&path).decode_utf8().ok().map(Cow::into_owned)?;
+    (!path.contains('\0')).then_some(path)
+}
+
+/// The path of a specifier that is a path, and the query and fragment behind it.
+fn parts(specifier: &str) -> (&str, &str) {
+    specifier.split_at(specifier.find(['?', '#']).unwrap_or(specifier.len()))
 }
 
 /// A path below the root from one with or without a leading slash.

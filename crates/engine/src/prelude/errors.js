@@ -34,6 +34,17 @@ const reworded = (message) => {
 ErrorIntrinsic.prepareStackTrace = (_error, sites) => sites;
 defineProperty(getPrototypeOf(new ErrorIntrinsic().stack[0]), "getFunction", { value: () => undefined });
 
+// Where the text of an author has what stands in this place of a bundle.
+const { sourcePlace } = globalThis.__mangroveHost;
+const placeOf = (file, line, column) => {
+  try {
+    if (line > 0) return sourcePlace(`${file}`, line, column > 0 ? column : 0) ?? `${file}:${line}:${column}`;
+  } catch {
+    // No stack is left for a question.
+  }
+  return `${file}:${line}:${column}`;
+};
+
 const put = (error, name, value) => defineProperty(error, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 const stackOf = (error, sites) => {
   let stack = "";
@@ -48,7 +59,7 @@ const stackOf = (error, sites) => {
   }
   for (let index = 0; index < sites.length; index += 1) {
     const site = sites[index];
-    const place = site.isNative() ? "native" : `${site.getFileName()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+    const place = site.isNative() ? "native" : placeOf(site.getFileName(), site.getLineNumber(), site.getColumnNumber());
     stack += `\n    at ${site.getFunctionName() || "<anonymous>"} (${place})`;
   }
   // Whoever copies an error by its own names finds the stack, before the message.

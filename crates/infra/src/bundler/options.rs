@@ -20,6 +20,11 @@ struct CompilerOptions {
     emit_decorator_metadata: Option<bool>,
 }
 
+/// True if decorators are those of before the standard.
+pub(super) fn has_legacy_decorators(compiler_options: &Json) -> bool {
+    json_text::to_value(compiler_options).get("experimentalDecorators") == Some(&true.into())
+}
+
 /// The transform options that `compilerOptions` asks for. Without a `jsx` setting JSX calls
 /// `React.createElement`, as Deno has it.
 pub(super) fn transform(compiler_options: &Json) -> Result<BundlerTransformOptions, Fault> {

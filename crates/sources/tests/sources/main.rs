@@ -1,5 +1,6 @@
 //! Discovery, module graphs and the stat cache, over real directories.
 
+mod addresses;
 mod bounds;
 mod discovery;
 mod graph;

@@ -140,7 +140,7 @@ impl Bundler for ScriptedBundler {
             return Err(fault.into());
         }
         code.push_str(&format!("// built by version {}\n", lock(&self.version)));
-        Ok(Bundle { code, source_map: None, requirements: Vec::new() })
+        Ok(Bundle { code, requirements: Vec::new() })
     }
 }
 

@@ -418,7 +418,7 @@ impl Bundler for DenoBundler {
         }
         let program = self.options.places.deno().map_err(|fault| wanted_by(&request.graph, fault))?;
         let code = self.build(&program.path, &request, outages).await?;
-        Ok(Bundle { code, source_map: None, requirements: own.requirements })
+        Ok(Bundle { code, requirements: own.requirements })
     }
 }
 

@@ -1,118 +1,129 @@
-//! What sources say about their imports beside where these lead: attributes, and names.
+//! What the text of a module says of its imports.
 
-use std::collections::BTreeSet;
+use std::path::Path;
 
-use mangrove_domain::package::Offer;
+use mangrove_domain::position::Position;
 use oxc_allocator::Allocator;
-use oxc_ast::ast::{ImportExpression, Program, Statement, WithClause};
-use oxc_ast_visit::{Visit, walk};
+use oxc_ast::ast::{ImportPhase, Program, Statement, WithClause};
 use oxc_parser::Parser;
-use oxc_span::{GetSpan, SourceType, Span};
+use oxc_span::SourceType;
 use rolldown_common::ModuleType;
 
-use super::{super::links, module_type};
+use crate::bundler::diagnostics;
 
-/// What one file says.
-#[derive(Debug, Default)]
-pub(super) struct Said {
-    /// The specifiers that it imports `with { type: "text" }`.
-    pub(super) texts: Vec<String>,
-    /// The specifiers of packages of which it imports names that only their wide offer has.
-    pub(super) wide: BTreeSet<String>,
-    /// Its text without the attributes of imports of packages, whose files are all modules here; every other
-    /// character stays in its place. `None` if there are none.
-    pub(super) text: Option<String>,
+/// How a file is read; what has no known extension is text.
+pub(super) fn module_type(id: &str) -> ModuleType {
+    match Path::new(id).extension().and_then(|extension| extension.to_str()) {
+        Some("ts" | "mts" | "cts") => ModuleType::Ts,
+        Some("tsx") => ModuleType::Tsx,
+        Some("js" | "mjs" | "cjs") => ModuleType::Js,
+        Some("jsx") => ModuleType::Jsx,
+        Some("json" | "jsonc") => ModuleType::Json,
+        Some(_) | None => ModuleType::Text,
+    }
 }
 
-/// Reads a file. `offer` gives what a package offers by name, for a specifier as the file writes it; `is_outside` is
-/// true for the specifiers of packages.
-pub(super) fn said<'o>(id: &str, text: &str, specifiers: &[&str], offer: impl Fn(&str) -> Option<&'o Offer>) -> Said {
+/// A JSON file as a module with one export, as engines have it; `None` if it is no JSON, which the bundler says better.
+pub(super) fn json_module(file: &str, text: &str) -> Option<String> {
+    let is_json = Path::new(file).extension().is_some_and(|extension| extension == "json");
+    if !is_json || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        return None;
+    }
+    Some(format!("export default JSON.parse({});\n", serde_json::Value::from(text)))
+}
+
+/// What an import asks for that the bundler does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attribute {
+    /// The file as a text.
+    Text,
+    /// Something that is not made of it here, in words.
+    Unserved(&'static str),
+}
+
+/// The specifiers that a module imports as something else than the bundler would make of them.
+pub(super) fn attributes(id: &str, text: &str) -> Vec<(String, Attribute)> {
     let is_script = matches!(module_type(id), ModuleType::Ts | ModuleType::Tsx | ModuleType::Js | ModuleType::Jsx);
-    // Parsing every file twice for what is rare would be half the cost of a bundle.
-    let has = |word: &str| [format!("\"{word}\""), format!("'{word}'")].iter().any(|quoted| text.contains(quoted));
-    let may_need_more = specifiers.iter().any(|specifier| offer(specifier).is_some_and(|offer| offer.wide.is_some()));
-    let has_attributes = !specifiers.is_empty() && has("json");
-    if !is_script || !(has("text") || has_attributes || may_need_more) {
-        return Said::default();
+    // Parsing every file twice for a rare attribute would be half the cost of a bundle.
+    let words = ["\"text\"", "'text'", "\"bytes\"", "'bytes'", "import defer", "import source"];
+    if !is_script || !words.iter().any(|word| text.contains(word)) {
+        return Vec::new();
     }
     let allocator = Allocator::default();
     let source_type = SourceType::from_path(id).unwrap_or_else(|_| SourceType::ts());
-    let parsed = Parser::new(&allocator, text, source_type).parse();
-    let mut said = Said { texts: text_imports(&parsed.program), ..Said::default() };
-    links::each_imported(&parsed.module_record, |specifier, name, _| {
-        let is_wide = specifiers.contains(&specifier)
-            && offer(specifier).is_some_and(|offer| {
-                !offer.names.contains(name) && offer.wide.as_ref().is_some_and(|wide| wide.names.contains(name))
-            });
-        if is_wide {
-            said.wide.insert(specifier.to_owned());
-        }
-    });
-    let mut attributes = Attributes { specifiers, places: Vec::new() };
-    attributes.visit_program(&parsed.program);
-    if !attributes.places.is_empty() {
-        said.text = Some(blanked(text, &attributes.places));
-    }
-    said
-}
-
-/// Each import with an attribute: its specifier and the clause.
-fn clauses<'p, 'a>(program: &'p Program<'a>) -> impl Iterator<Item = (&'p str, Span, &'p WithClause<'a>)> {
-    program.body.iter().filter_map(|statement| match statement {
+    let program = Parser::new(&allocator, text, source_type).parse().program;
+    let of_clause = |clause: Option<&WithClause<'_>>| {
+        let entries = clause.into_iter().flat_map(|clause| &clause.with_entries);
+        entries.filter(|entry| entry.key.as_arena_str() == "type").find_map(|entry| match entry.value.value.as_str() {
+            "text" => Some(Attribute::Text),
+            "bytes" => Some(Attribute::Unserved("an import of bytes")),
+            _ => None,
+        })
+    };
+    let of_phase = |phase: Option<ImportPhase>| match phase? {
+        ImportPhase::Defer => Some(Attribute::Unserved("a deferred import")),
+        ImportPhase::Source => Some(Attribute::Unserved("an import of a source")),
+    };
+    let imports = program.body.iter().filter_map(|statement| match statement {
         Statement::ImportDeclaration(import) => {
-            Some((import.source.value.as_str(), import.source.span, &**import.with_clause.as_ref()?))
+            let attribute = of_phase(import.phase).or_else(|| of_clause(import.with_clause.as_deref()))?;
+            Some((import.source.value.to_string(), attribute))
         }
         Statement::ExportFromDeclaration(export) => {
-            Some((export.source.value.as_str(), export.source.span, &**export.with_clause.as_ref()?))
+            Some((export.source.value.to_string(), of_clause(export.with_clause.as_deref())?))
         }
         _ => None,
-    })
+    });
+    let mut found: Vec<(String, Attribute)> = imports.collect();
+    // The bundler is asked about a specifier, whatever the import of it says.
+    for (specifier, attribute) in &mut found {
+        if *attribute == Attribute::Text && imported(&program, specifier) > as_text(&program, specifier) {
+            *attribute = Attribute::Unserved("a file that is imported as a text and as something else");
+        }
+    }
+    found
 }
 
-fn text_imports(program: &Program<'_>) -> Vec<String> {
-    let is_text = |clause: &WithClause<'_>| {
-        clause.with_entries.iter().any(|entry| entry.key.as_arena_str() == "type" && entry.value.value == "text")
+/// How many imports of a module name this specifier.
+fn imported(program: &Program<'_>, specifier: &str) -> usize {
+    let named = |statement: &Statement<'_>| match statement {
+        Statement::ImportDeclaration(import) => import.source.value == specifier,
+        Statement::ExportFromDeclaration(export) => export.source.value == specifier,
+        Statement::ExportAllDeclaration(export) => export.source.value == specifier,
+        _ => false,
     };
-    clauses(program).filter(|(_, _, clause)| is_text(clause)).map(|(specifier, _, _)| specifier.to_owned()).collect()
+    program.body.iter().filter(|statement| named(statement)).count()
 }
 
-/// Finds the attributes of imports of packages.
-struct Attributes<'s> {
-    specifiers: &'s [&'s str],
-    places: Vec<Span>,
+/// How many of them want a text.
+fn as_text(program: &Program<'_>, specifier: &str) -> usize {
+    let wants = |clause: Option<&WithClause<'_>>| {
+        clause.is_some_and(|clause| clause.with_entries.iter().any(|entry| entry.value.value == "text"))
+    };
+    let named = |statement: &Statement<'_>| match statement {
+        Statement::ImportDeclaration(import) => {
+            import.source.value == specifier && wants(import.with_clause.as_deref())
+        }
+        Statement::ExportFromDeclaration(export) => {
+            export.source.value == specifier && wants(export.with_clause.as_deref())
+        }
+        _ => false,
+    };
+    program.body.iter().filter(|statement| named(statement)).count()
 }
 
-impl<'a> Visit<'a> for Attributes<'_> {
-    fn visit_program(&mut self, program: &Program<'a>) {
-        for (specifier, source, clause) in clauses(program) {
-            if self.specifiers.contains(&specifier) {
-                self.places.push(Span::new(source.end, clause.span.end));
-            }
-        }
-        walk::walk_program(self, program);
-    }
-
-    fn visit_import_expression(&mut self, import: &ImportExpression<'a>) {
-        if let oxc_ast::ast::Expression::StringLiteral(source) = &import.source
-            && self.specifiers.contains(&source.value.as_str())
-            && let Some(options) = &import.options
-        {
-            self.places.push(Span::new(source.span.end, options.span().end));
-        }
-        walk::walk_import_expression(self, import);
-    }
-}
-
-/// The text with spaces in these places; line ends stay.
-fn blanked(text: &str, places: &[Span]) -> String {
-    let mut blanked = String::with_capacity(text.len());
-    let is_inside = |at: usize| places.iter().any(|span| (span.start as usize..span.end as usize).contains(&at));
-    for (at, character) in text.char_indices() {
-        if is_inside(at) && !matches!(character, '\n' | '\r') {
-            blanked.extend(std::iter::repeat_n(' ', character.len_utf8()));
-        } else {
-            blanked.push(character);
-        }
-    }
-    blanked
+/// Where `specifier` stands in `text`; its first line if it cannot be found.
+pub(super) fn locate(path: &str, text: &str, specifier: &str) -> Position {
+    let allocator = Allocator::default();
+    let source_type = SourceType::from_path(path).unwrap_or_else(|_| SourceType::ts());
+    let record = Parser::new(&allocator, text, source_type).parse().module_record;
+    let requested = record.requested_modules.iter().filter(|(name, _)| name.as_str() == specifier);
+    let fixed = requested.flat_map(|(_, places)| places.iter()).map(|place| place.span);
+    let dynamic = record
+        .dynamic_imports
+        .iter()
+        .map(|import| import.module_request)
+        .filter(|span| span.source_text(text).trim_matches(['"', '\'', '`']) == specifier);
+    let offset = fixed.chain(dynamic).map(|span| span.start as usize).min().unwrap_or(0);
+    diagnostics::position(path, text, offset)
 }

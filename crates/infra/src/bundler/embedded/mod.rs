@@ -2,6 +2,7 @@
 
 mod imports;
 mod offers;
+mod package_imports;
 
 use std::{
     borrow::Cow,
@@ -19,31 +20,31 @@ use mangrove_domain::{
     outage::Outages,
     package::{Offer, PackageRequest},
     ports::{BuildFailure, BundleRequest, Bundler},
-    position::Position,
     problem::Code,
     route::Route,
 };
-use oxc_allocator::Allocator;
-use oxc_parser::Parser;
-use oxc_span::SourceType;
 use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
-    ModuleType, Output, ResolvedExternal,
+    ImportKind, ModuleType, Output, ResolvedExternal,
     bundler_options::{
-        AttachDebugInfo, ChecksOptions, CodeSplittingMode, ExperimentalOptions, LogLevel, OutputFormat, Platform,
-        RawMinifyOptions, SourceMapType, TsConfig,
+        AttachDebugInfo, ChecksOptions, CodeSplittingMode, ExperimentalOptions, InlineConstOption, LogLevel,
+        OptimizationOption, OutputFormat, Platform, RawMinifyOptions, SourceMapType, TreeshakeOptions, TsConfig,
     },
 };
 use rolldown_plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
-    HookUsage, Plugin, PluginContext, SharedLoadPluginContext,
+    HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn, HookUsage, Plugin,
+    PluginContext, SharedLoadPluginContext, SharedTransformPluginContext,
 };
 use tokio::runtime::Runtime;
 
+use self::imports::{Attribute, attributes, json_module, locate, module_type};
 use super::{
     diagnostics::{self, Finding},
     fence::{names_a_place, normalized},
-    options, requirements, runtime,
+    lowering, options,
+    prune::prune,
+    requirements, runtime, source_map,
 };
 
 /// Moves when our use of the bundler changes what comes out of it.
@@ -57,6 +58,9 @@ const ROOT: &str = "/repository";
 
 /// The made-up directory above those of the vendor files that go into a bundle.
 const VENDOR: &str = "/vendor";
+
+/// Stands between the id of a file and the query and fragment with which it is imported: each makes a module of its own.
+const ADDRESS: &str = "?address=";
 
 /// Ends the id of a file that is read as text whatever its extension says.
 const AS_TEXT: &str = "?text";
@@ -117,6 +121,14 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
         sourcemap: Some(SourceMapType::Hidden),
         tsconfig: Some(TsConfig::Auto(false)),
         transform: Some(options::transform(&request.graph.compiler_options)?),
+        // Code tells errors apart by the names of their classes.
+        keep_names: Some(true),
+        // Both would evaluate constant expressions, with other results than the engines in places.
+        treeshake: TreeshakeOptions::Boolean(false),
+        optimization: Some(OptimizationOption {
+            inline_const: Some(InlineConstOption::Bool(false)),
+            ..OptimizationOption::default()
+        }),
         experimental: Some(ExperimentalOptions {
             attach_debug_info: Some(AttachDebugInfo::None),
             ..ExperimentalOptions::default()
@@ -154,11 +166,15 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
     if !missing.is_empty() {
         return Err(diagnostics::failure(missing));
     }
-    Ok(Bundle {
-        requirements: requirements::of(&chunk.code).into_iter().collect(),
-        code: chunk.code.clone(),
-        source_map: chunk.map.as_ref().map(rolldown_sourcemap::SourceMap::to_json_string),
-    })
+    let (mut code, kept_lines) = prune(&chunk.code);
+    let requirements = requirements::of(&code).into_iter().collect();
+    if let Some(map) = &chunk.map {
+        if !code.ends_with('\n') {
+            code.push('\n');
+        }
+        code.push_str(&source_map::comment(map, &kept_lines));
+    }
+    Ok(Bundle { code, requirements })
 }
 
 /// What the bundler may see, by module id.
@@ -172,6 +188,9 @@ struct Sources {
     imports: BTreeMap<String, String>,
     /// Importer's id and specifier of imports `with { type: "text" }`, which the bundler does not know.
     texts: HashSet<(String, String)>,
+    /// Importer's id and specifier of imports of which the bundler would make something else, and what they want.
+    unserved: HashMap<(String, String), &'static str>,
+    has_legacy_decorators: bool,
     /// Importer's id and specifier of imports of packages that want more names than Node finds.
     wide: HashSet<(String, String)>,
     offers: BTreeMap<String, Arc<Offer>>,
@@ -208,13 +227,23 @@ impl Sources {
                 packages.entry(importer).or_default().insert(specifier, import);
             }
         }
-        let (mut texts, mut wide) = (HashSet::new(), HashSet::new());
+        let (mut texts, mut unserved, mut wide) = (HashSet::new(), HashMap::new(), HashSet::new());
         for (importer, text) in &mut files {
+            for (specifier, attribute) in attributes(importer, text) {
+                let import = (importer.clone(), specifier);
+                match attribute {
+                    Attribute::Text => {
+                        texts.insert(import);
+                    }
+                    Attribute::Unserved(what) => {
+                        unserved.insert(import, what);
+                    }
+                }
+            }
             let of_file = packages.get(importer.as_str());
             let specifiers: Vec<&str> = of_file.into_iter().flatten().map(|(specifier, _)| *specifier).collect();
             let offer = |specifier: &str| request.offers.get(*of_file?.get(specifier)?).map(|offer| &**offer);
-            let said = imports::said(importer, text, &specifiers, offer);
-            texts.extend(said.texts.into_iter().map(|specifier| (importer.clone(), specifier)));
+            let said = package_imports::said(importer, text, &specifiers, offer);
             wide.extend(said.wide.into_iter().map(|specifier| (importer.clone(), specifier)));
             if let Some(without) = said.text {
                 *text = without.into();
@@ -227,13 +256,21 @@ impl Sources {
         }
         Ok(Self {
             texts,
+            unserved,
             wide,
             offers: request.offers.clone(),
             entry: id(request.graph.entry.as_str()),
             files,
             edges,
             imports: request.imports.clone(),
+            has_legacy_decorators: options::has_legacy_decorators(&request.graph.compiler_options),
         })
+    }
+
+    /// The file that a module id means, and its text.
+    fn file<'i>(&self, id: &'i str) -> Option<(&'i str, &Arc<str>)> {
+        let file = id.split_once(ADDRESS).map_or(id, |(file, _)| file);
+        Some((file, self.files.get(file)?))
     }
 
     /// The text of a file by its path below the root.
@@ -282,6 +319,7 @@ enum Refusal {
     Missing,
     OutsideRoot,
     Unsupported,
+    Unserved,
 }
 
 /// Answers every question of the bundler from the request.
@@ -294,7 +332,7 @@ struct SourcePlugin {
 }
 
 impl SourcePlugin {
-    fn resolve(&self, importer: Option<&str>, specifier: &str) -> HookResolveIdOutput {
+    fn resolve(&self, importer: Option<&str>, specifier: &str, kind: ImportKind) -> HookResolveIdOutput {
         let Some(importer) = importer else {
             return HookResolveIdOutput::from_id(specifier);
         };
@@ -305,11 +343,18 @@ impl SourcePlugin {
                 None => external(specifier.to_owned()),
             };
         }
+        let importer = importer.split_once(ADDRESS).map_or(importer, |(file, _)| file);
         let edge = self.sources.edges.get(&(importer.to_owned(), specifier.to_owned()));
+        let is_unserved = self.sources.unserved.contains_key(&(importer.to_owned(), specifier.to_owned()));
         let refusal = match edge {
+            _ if is_unserved => Refusal::Unserved,
+            Some(EdgeTarget::File(path)) if path.as_str().ends_with(".wasm") => Refusal::Unserved,
             Some(EdgeTarget::File(path)) => {
-                let target = id(path.as_str());
+                let mut target = id(path.as_str());
                 if self.sources.files.contains_key(&target) {
+                    if let Some(at) = specifier.find(['?', '#']) {
+                        target = format!("{target}{ADDRESS}{}", &specifier[at..]);
+                    }
                     let is_text = self.sources.texts.contains(&(importer.to_owned(), specifier.to_owned()));
                     return HookResolveIdOutput::from_id(if is_text { target + AS_TEXT } else { target });
                 }
@@ -321,8 +366,11 @@ impl SourcePlugin {
                 Some(target) => return self.outside(self.sources.widened(importer, specifier, target)),
                 None => Refusal::Unsupported,
             },
+            // Code may ask for a file that need not be there; whoever waits for it is told.
+            Some(EdgeTarget::Missing) if kind == ImportKind::DynamicImport => return external(specifier.to_owned()),
             Some(EdgeTarget::Missing) => Refusal::Missing,
             Some(EdgeTarget::OutsideRoot) => Refusal::OutsideRoot,
+            None if specifier == lowering::HELPER => return HookResolveIdOutput::from_id(specifier),
             // Not written in the file: the runtime that a JSX transform imports, or a call of `require`.
             None => {
                 match self.sources.external(specifier).or_else(|| self.sources.external(&format!("npm:{specifier}"))) {
@@ -372,6 +420,14 @@ impl SourcePlugin {
                 format!("import:{specifier}"),
                 format!("`{specifier}` leads outside the root"),
             ),
+            Refusal::Unserved => {
+                let what = self.sources.unserved.get(&(importer.to_owned(), specifier.to_owned()));
+                Fault::deterministic(
+                    Code::UNSUPPORTED_SPECIFIER,
+                    format!("import:{specifier}"),
+                    format!("`{specifier}`: {} cannot be bundled", what.copied().unwrap_or("a module of WebAssembly")),
+                )
+            }
             Refusal::Unsupported => {
                 let mapped = match edge {
                     Some(EdgeTarget::External(mapped)) if mapped != specifier => format!(" (mapped to `{mapped}`)"),
@@ -406,60 +462,64 @@ impl Plugin for SourcePlugin {
         if arguments.specifier.starts_with('\0') || arguments.importer.is_some_and(|id| id.starts_with('\0')) {
             return Ok(None);
         }
-        Ok(Some(self.resolve(arguments.importer, arguments.specifier)))
+        Ok(Some(self.resolve(arguments.importer, arguments.specifier, arguments.kind)))
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, arguments: &HookLoadArgs<'_>) -> HookLoadReturn {
         if arguments.id.starts_with('\0') {
             return Ok(None);
         }
-        let as_text = arguments.id.strip_suffix(AS_TEXT).filter(|file| self.sources.files.contains_key(*file));
-        let Some(text) = self.sources.files.get(as_text.unwrap_or(arguments.id)) else {
+        if arguments.id == lowering::HELPER {
+            return Ok(Some(HookLoadOutput {
+                code: lowering::HELPER_SOURCE.into(),
+                module_type: Some(ModuleType::Js),
+                ..HookLoadOutput::default()
+            }));
+        }
+        let as_text = arguments.id.strip_suffix(AS_TEXT).filter(|file| self.sources.file(file).is_some());
+        let Some((file, text)) = self.sources.file(as_text.unwrap_or(arguments.id)) else {
             // Never a look at the disk: what the request does not hold does not exist.
             return Err(plugin_error(format!("{} is not part of the request", arguments.id)));
         };
+        if as_text.is_none()
+            && let Some(code) = json_module(file, text)
+        {
+            return Ok(Some(HookLoadOutput {
+                code: code.as_str().into(),
+                module_type: Some(ModuleType::Js),
+                ..HookLoadOutput::default()
+            }));
+        }
         Ok(Some(HookLoadOutput {
             code: text.as_ref().into(),
-            module_type: Some(if as_text.is_some() { ModuleType::Text } else { module_type(arguments.id) }),
+            module_type: Some(if as_text.is_some() { ModuleType::Text } else { module_type(file) }),
             ..HookLoadOutput::default()
         }))
     }
 
+    async fn transform(
+        &self,
+        _context: SharedTransformPluginContext,
+        arguments: &HookTransformArgs<'_>,
+    ) -> HookTransformReturn {
+        if !matches!(arguments.module_type, ModuleType::Ts | ModuleType::Tsx) {
+            return Ok(None);
+        }
+        let lowered = lowering::lower(arguments.id, arguments.code, self.sources.has_legacy_decorators);
+        Ok(lowered.map(|(code, map)| HookTransformOutput {
+            code: Some(code),
+            map: HookTransformOutputMap::Sourcemap(Box::new(map)),
+            ..HookTransformOutput::default()
+        }))
+    }
+
     fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId | HookUsage::Load
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
     }
 }
 
 fn plugin_error<E: From<std::io::Error>>(message: String) -> E {
     std::io::Error::other(message).into()
-}
-
-/// How a file is read; what has no known extension is text.
-fn module_type(id: &str) -> ModuleType {
-    match Path::new(id).extension().and_then(|extension| extension.to_str()) {
-        Some("ts" | "mts" | "cts") => ModuleType::Ts,
-        Some("tsx") => ModuleType::Tsx,
-        Some("js" | "mjs" | "cjs") => ModuleType::Js,
-        Some("jsx") => ModuleType::Jsx,
-        Some("json" | "jsonc") => ModuleType::Json,
-        Some(_) | None => ModuleType::Text,
-    }
-}
-
-/// Where `specifier` stands in `text`; its first line if it cannot be found.
-fn locate(path: &str, text: &str, specifier: &str) -> Position {
-    let allocator = Allocator::default();
-    let source_type = SourceType::from_path(path).unwrap_or_else(|_| SourceType::ts());
-    let record = Parser::new(&allocator, text, source_type).parse().module_record;
-    let requested = record.requested_modules.iter().filter(|(name, _)| name.as_str() == specifier);
-    let fixed = requested.flat_map(|(_, places)| places.iter()).map(|place| place.span);
-    let dynamic = record
-        .dynamic_imports
-        .iter()
-        .map(|import| import.module_request)
-        .filter(|span| span.source_text(text).trim_matches(['"', '\'', '`']) == specifier);
-    let offset = fixed.chain(dynamic).map(|span| span.start as usize).min().unwrap_or(0);
-    diagnostics::position(path, text, offset)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mangrove_domain::failure::FailureClass;
 use mangrove_fs::json_text;
 use mangrove_testkit::graphs::{external, module_graph, path};
@@ -59,8 +60,12 @@ fn local_files_and_json_become_one_module_and_packages_stay_imports() {
 
 #[test]
 fn the_source_map_names_files_below_the_root() {
-    let map = bundle(FILES, EDGES).source_map.unwrap();
+    let code = bundle(FILES, EDGES).code;
+    let url =
+        code.trim_end().rsplit_once("//# sourceMappingURL=data:application/json;charset=utf-8;base64,").unwrap().1;
+    let map = String::from_utf8(STANDARD.decode(url).unwrap()).unwrap();
     assert!(map.contains("\"extensions/models/dns.ts\"") && !map.contains(ROOT), "{map}");
+    assert!(!map.contains("export const model"), "it carries no sources: {map}");
 }
 
 #[test]
@@ -169,6 +174,60 @@ fn text_comes_in_by_attribute_or_by_extension() {
 }
 
 #[test]
+fn what_would_be_made_into_something_else_is_refused() {
+    for (code, what) in [
+        ("import b from \"./t.md\" with { type: \"bytes\" }; export const x = b;", "an import of bytes"),
+        ("import defer * as d from \"./t.md\"; export const x = d;", "a deferred import"),
+        ("import * as w from \"./a.wasm\"; export const x = w;", "a module of WebAssembly"),
+        (
+            "import t from \"./t.md\" with { type: \"text\" }; import u from \"./t.md\"; export const x = [t, u];",
+            "as a text and as something else",
+        ),
+    ] {
+        let files = [("a.ts", code), ("t.md", "text"), ("a.wasm", "")];
+        let failure = failure(&files, &[("a.ts", "./t.md", "t.md"), ("a.ts", "./a.wasm", "a.wasm")]);
+        assert_eq!(
+            (failure.fault.class, failure.fault.code),
+            (FailureClass::Deterministic, Code::UNSUPPORTED_SPECIFIER)
+        );
+        assert!(failure.fault.message.contains(what), "{}", failure.fault.message);
+    }
+}
+
+#[test]
+fn a_file_that_need_not_be_there_is_asked_for_when_it_is_needed() {
+    let code = "export const x = async () => { try { return await import(\"./gone.ts\"); } catch { return 1; } };";
+    let bundle = bundle(&[("a.ts", code)], &[("a.ts", "./gone.ts", "missing")]);
+    assert!(bundle.code.contains("import(\"./gone.ts\")"), "{}", bundle.code);
+}
+
+#[test]
+fn names_stay_where_two_modules_have_the_same_one() {
+    let files = [
+        (
+            "a.ts",
+            "import { B } from \"./b.ts\"; import d from \"./d.ts\"; class C extends Error {} function f() {} export const x = [B, C, f, d];",
+        ),
+        ("b.ts", "class C extends Error {} function f() {} export const B = [C, f];"),
+        ("d.ts", "export default class { static s = 1; }"),
+    ];
+    let bundle = bundle(&files, &[("a.ts", "./b.ts", "b.ts"), ("a.ts", "./d.ts", "d.ts")]);
+    for name in ["\"C\"", "\"f\"", "\"default\""] {
+        assert!(bundle.code.contains(name), "{name}: {}", bundle.code);
+    }
+}
+
+#[test]
+fn older_decorators_are_called_as_the_configuration_says() {
+    let code = "const log: unknown[] = []; const d = (t: object, k: string) => { log.push([typeof t, k]); };\n\
+                class A { @d x = 1; @d m(@d a: number) { return a; } }\nexport const x = [A, log];";
+    let mut request = request(&[("a.ts", code)], &[]);
+    request.graph.compiler_options = json_text::parse("{\"experimentalDecorators\": true}").unwrap();
+    let code = bundle_in_process(&request).unwrap().code;
+    assert!(!code.contains("@d"), "{code}");
+}
+
+#[test]
 fn side_effect_imports_are_kept() {
     let files =
         [("a.ts", "import \"./b.ts\"; import \"npm:zod@4\"; export const x = 1;"), ("b.ts", "globalThis.seen = 1;")];
@@ -196,6 +255,28 @@ fn a_syntax_error_has_file_line_column_and_excerpt() {
         "{:?}",
         failure.diagnostics
     );
+}
+
+#[test]
+fn a_query_and_a_fragment_make_a_module_of_their_own() {
+    let files = [
+        (
+            "a.ts",
+            "import { n } from \"./b.ts\"; import { n as o } from \"./b.ts?x=1\"; import t from \"./t.txt#part\"; export const x = [n, o, t];",
+        ),
+        ("b.ts", "import \"./c.ts\"; export const n = () => \"counted\";"),
+        ("c.ts", "globalThis.loaded = 1;"),
+        ("t.txt", "text"),
+    ];
+    let edges = [
+        ("a.ts", "./b.ts", "b.ts"),
+        ("a.ts", "./b.ts?x=1", "b.ts"),
+        ("a.ts", "./t.txt#part", "t.txt"),
+        ("b.ts", "./c.ts", "c.ts"),
+    ];
+    let code = bundle(&files, &edges).code;
+    assert_eq!(code.matches("\"counted\"").count(), 2, "{code}");
+    assert_eq!(code.matches("loaded = 1").count(), 1, "{code}");
 }
 
 #[test]

@@ -214,19 +214,18 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::worker) struct WireBundle {
     code: String,
-    source_map: Option<String>,
     requirements: Vec<String>,
 }
 
 impl From<Bundle> for WireBundle {
     fn from(bundle: Bundle) -> Self {
-        Self { code: bundle.code, source_map: bundle.source_map, requirements: bundle.requirements }
+        Self { code: bundle.code, requirements: bundle.requirements }
     }
 }
 
 impl From<WireBundle> for Bundle {
     fn from(wire: WireBundle) -> Self {
-        Self { code: wire.code, source_map: wire.source_map, requirements: wire.requirements }
+        Self { code: wire.code, requirements: wire.requirements }
     }
 }
 

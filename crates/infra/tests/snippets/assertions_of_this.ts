@@ -1,0 +1,4 @@
+// What `this` is, in each kind of function.
+class A { value = 1; method() { return this?.value; } arrow = () => this.value; static s = () => this.name; async later() { await null; return (() => this.value)(); } nested() { return [1].map(function (this: void) { return this === undefined; }); } field = function (this: unknown) { return this === undefined; }; }
+const loose = new A().method; const top = this; const getter = { get self() { return this === getter; } };
+export const result = async () => [loose.call({ value: 2 } as A), (() => { try { return loose.call(undefined as never); } catch { return "threw"; } })(), new A().arrow.call({ value: 9 } as never), A.s(), await new A().later(), new A().nested(), (0, new A().field)(), top === undefined, getter.self, (function () { return (() => this)(); } as () => unknown).call(5) as number + 0];

@@ -1,0 +1,3 @@
+// Operators that bind in ways that one may forget.
+let a = 2; a **= 3; let b: number | null = null; b ??= 4; let c = 0; c ||= 5; let d = 1; d &&= 6; a >>>= 1; const o = { n: 1 } as { n: number; m?: number }; o.m ??= o.n++; o.n **= 2;
+export const result = () => [a, b, c, d, o, 2 ** 3 ** 2, (-2) ** 2, -(2 ** 2), 2 ** -1, typeof typeof 1, !!!"" as unknown, void 0 ?? "v", (1, 2, 3), 1 + +"1", "3" + 4 + 5, 3 + 4 + "5", 1 - -1, +!0, - -1, ~~"7" as never, !("a" in { a: 1 }), 5 > 4 === true, null ?? (0 || "x"), (true && false) || "or", 1 < 2 ? "a" : 2 < 3 ? "b" : "c", [1, 2, 3][(0, 1)], new Date(0).getTime() ?? 1, new (class { m = 1; })().m, (() => ({}))(), ((x) => x ** 2)(3), "b" + "a" + +"a" + "a", [] + ([] as never), ({}) + "", 0 === -0];

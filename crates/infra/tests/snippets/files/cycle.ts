@@ -1,0 +1,1 @@
+import { here } from "./modules.ts"; export const cyclic = () => `cyclic ${here()}`;

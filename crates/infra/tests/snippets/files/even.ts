@@ -1,0 +1,1 @@
+import { odd } from "./odd.ts"; import { hoisted, shared } from "./mutual_modules.ts"; export const even = (n: number): boolean => n === 0 || odd(n - 1); let early: string; try { early = shared; } catch (e) { early = (e as Error).name; } export const seenByEven = () => [early, shared, hoisted()]; export { odd as again } from "./odd.ts";

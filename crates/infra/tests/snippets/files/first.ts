@@ -1,0 +1,1 @@
+import { log } from "./log.ts"; log.push("first");

@@ -1,0 +1,1 @@
+export interface Shape { a: number } type D = number; export default D;

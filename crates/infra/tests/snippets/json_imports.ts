@@ -1,0 +1,4 @@
+// What comes from JSON and text files is data, shared by whoever imports it.
+import data from "./data.json" with { type: "json" }; import { default as again } from "./data.json" with { type: "json" }; import * as whole from "./data.json" with { type: "json" }; import text from "./note.txt" with { type: "text" };
+export { default as passed } from "./data.json" with { type: "json" };
+export const result = async () => { (data as { added?: number }).added = 1; const dynamic = await import("./data.json", { with: { type: "json" } }); const added = (again as { added?: number }).added; delete (data as { added?: number }).added; return [again === data, added, Object.keys(whole), whole.default === data, dynamic.default === data, Object.keys(data), text.split("\n").length, text.includes("${braces}"), Object.isFrozen(data)]; };

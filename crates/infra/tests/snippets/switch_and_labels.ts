@@ -1,0 +1,7 @@
+// Cases that are expressions, fall through, share a scope.
+const kind = (v: unknown) => { switch (true) { case typeof v === "string": return "text"; case Array.isArray(v): return "list"; case v == null: return "nothing"; default: return "else"; } };
+const scoped = (n: number) => { switch (n) { case 0: let x = "zero"; return x; case 1: x = "one"; return x; default: { const x = "block"; return x; } } };
+const fall = (n: number) => { const out: number[] = []; switch (n) { default: out.push(0); case 1: out.push(1); break; case 2: out.push(2); case 3: out.push(3); } return out; };
+const nested = () => { const out: string[] = []; a: for (const i of [1, 2, 3]) { b: switch (i) { case 1: out.push("c"); continue a; case 2: { if (out.length) break b; } case 3: out.push("d"); break a; } out.push(`after ${i}`); } return out; };
+const order = (log: string[]) => { const t = (s: string, v: number) => { log.push(s); return v; }; switch (t("subject", 2)) { case t("one", 1): case t("two", 2): log.push("in"); break; case t("three", 3): } return log; };
+export const result = () => [kind("a"), kind([]), kind(null), kind(1), scoped(0), (() => { try { return scoped(1); } catch (e) { return (e as Error).name; } })(), scoped(5), fall(1), fall(2), fall(9), nested(), order([]), (() => { switch (NaN) { case NaN: return "same"; default: return "not"; } })(), (() => { switch ("1" as unknown) { case 1: return "number"; } return "none"; })()];

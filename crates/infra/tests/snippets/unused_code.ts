@@ -1,0 +1,5 @@
+// What nobody uses has its effects all the same.
+const log: string[] = []; const effect = (name: string) => { log.push(name); return { name, get prop() { log.push(`prop of ${name}`); return 1; } }; };
+const unused = effect("a"); const read = effect("b").prop; class Unused { static s = effect("c"); static { log.push("block"); } } function never() { log.push("never"); }
+const pure = /* @__PURE__ */ (() => "p")(); const { destructured } = new Proxy({} as Record<string, unknown>, { get: (_t, p) => { log.push(`get ${String(p)}`); return 1; } }); void 0; "statement"; effect; [effect("d")]; ({ e: effect("e") }); `${{ toString: () => effect("f").name }}`; typeof effect("g"); !effect("h"); effect("i").prop; delete (effect("j") as { name?: string }).name; new (class { constructor() { log.push("k"); } })(); if (log.length > 999) effect("no"); for (const _ of [1]) effect("l"); label: effect("m"); try { effect("n"); } catch { /* nothing */ }
+export const result = () => [log, typeof pure, typeof destructured, typeof unused, typeof read, typeof Unused, typeof never];
