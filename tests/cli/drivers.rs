@@ -405,6 +405,39 @@ fn secrets_leave_only_where_they_are_named() {
 }
 
 #[test]
+fn an_entry_for_a_driver_that_was_asked_for_makes_it_the_driver_of_nothing() {
+    let sandbox = repository("");
+    sandbox.json(&["vault", "put", "safe", "pin", "77"]);
+    sandbox.edit("models/echo.yaml", "globalArguments: {", "globalArguments: { pin: '${{ vault.get(safe, pin) }}',");
+    assert_eq!(say(&sandbox, &["--driver", "@t/far"]).code, 1);
+    let (code, message) = error(&sandbox);
+    let entry = r#"drivers: { "@t/far": { secrets: ["safe/pin"] } }"#;
+    assert!(code == "MG0741" && message.contains(entry), "{code} {message}");
+    sandbox.write("mangrove.yaml", &format!("{REPOSITORY}{entry}\n"));
+    assert_eq!(say(&sandbox, &[]).code, 0);
+    assert_eq!(item(&sandbox, "here")["content"]["where"], "here", "without being asked for it runs nothing");
+}
+
+#[test]
+fn the_text_of_a_shell_goes_nowhere_with_a_secret_in_it() {
+    let sandbox =
+        repository("drivers: { 'command/shell': { driver: '@t/far', config: { does: nothing }, secrets: [safe] } }");
+    sandbox.json(&["vault", "put", "safe", "pin", "a; touch here"]);
+    let definition = "id: 5c1d0a3e-2f64-4c1e-8f0b-9c8b7d6e5a41\nname: shell\ntype: command/shell\nversion: 1\nmethods: \
+                      { execute: { arguments: { run: 'echo ${{ vault.get(safe, pin) }}' } } }\n";
+    sandbox.write("models/shell.yaml", definition);
+    let output = sandbox.run(&["model", "run", "shell", "execute"]);
+    assert_eq!(output.code, 1, "{output}");
+    let (code, message) = error(&sandbox);
+    assert!(
+        code == "MG0741" && message.contains("`safe/pin`") && message.contains("`--driver none`"),
+        "{code} {message}"
+    );
+    let output = sandbox.run(&["model", "run", "shell", "execute", "--driver", "none"]);
+    assert_eq!(output.code, 0, "{output}");
+}
+
+#[test]
 fn a_driver_is_told_to_end_and_time_is_limited() {
     let sandbox = far("hang");
     let output = sandbox.run(&["workflow", "run", "w", "--driver", "@t/far", "--json"]);
@@ -446,12 +479,18 @@ export const driver = {
 fn the_code_that_a_driver_is_told_runs_without_anything_else() {
     let Some(deno) = crate::deno::real() else { return };
     let registry = FakeRegistry::start().expect("a free port");
-    registry.publish(FakePackage::new("words", "1.0.0").file("index.js", "export const shout = (text) => `${text.toUpperCase()}!`;"));
+    registry.publish(
+        FakePackage::new("words", "1.0.0").file("index.js", "export const shout = (text) => `${text.toUpperCase()}!`;"),
+    );
     let sandbox = repository("drivers: { '*': '@t/near' }\npermissions: { '@t/near': { run: [uname] } }");
     sandbox.write(".npmrc", &format!("registry={}\n", registry.url()));
     sandbox.write("extensions/drivers/near.ts", NEAR);
     sandbox.edit("extensions/models/echo.ts", "import {", "import { shout } from \"npm:words@1\";\nimport {");
-    sandbox.edit("extensions/models/echo.ts", "text: args.text, where: \"here\"", "text: shout(args.text), where: \"near\"");
+    sandbox.edit(
+        "extensions/models/echo.ts",
+        "text: args.text, where: \"here\"",
+        "text: shout(args.text), where: \"near\"",
+    );
     sandbox.write(
         "extensions/models/add-on.ts",
         "import { shout } from 'npm:words@1'; import { schema } from './_lib/schema.ts';
@@ -460,7 +499,11 @@ fn the_code_that_a_driver_is_told_runs_without_anything_else() {
     );
     let run = |method: &str| {
         let mut command = sandbox.command();
-        command.env("MANGROVE_DENO", &deno).args(["model", "run", "echo", method, "--input", "text=ho", "--json"]).output().expect("it starts")
+        command
+            .env("MANGROVE_DENO", &deno)
+            .args(["model", "run", "echo", method, "--input", "text=ho", "--json"])
+            .output()
+            .expect("it starts")
     };
     for (method, name, text) in [("say", "here", "HO!"), ("twice", "twice", "HOHO!")] {
         let output = run(method);

@@ -90,7 +90,8 @@ pub fn check_name(name: &str) -> Option<String> {
     TypeName::strict(name).err().map(|error| error.to_string())
 }
 
-/// The line of `mangrove.yaml` that lets a driver be told these secrets when it runs methods of `subject`.
+/// The line of `mangrove.yaml` that lets a driver be told these secrets when it runs methods of `subject`; of the driver's own
+/// name, whenever somebody asks for it: that makes it the driver of nothing.
 #[must_use]
 pub fn entry(subject: &str, choice: &DriverChoice, secrets: &BTreeSet<String>) -> String {
     let quoted = |text: &str| Json::from(text).to_string();
@@ -99,12 +100,8 @@ pub fn entry(subject: &str, choice: &DriverChoice, secrets: &BTreeSet<String>) -
         Some([]) | None => String::new(),
         Some(_) => format!("config: {}, ", choice.config),
     };
-    format!(
-        "drivers: {{ {}: {{ driver: {}, {config}secrets: [{}] }} }}",
-        quoted(subject),
-        quoted(&choice.name),
-        all.join(", ")
-    )
+    let driver = if subject == choice.name { String::new() } else { format!("driver: {}, ", quoted(&choice.name)) };
+    format!("drivers: {{ {}: {{ {driver}{config}secrets: [{}] }} }}", quoted(subject), all.join(", "))
 }
 
 #[cfg(test)]

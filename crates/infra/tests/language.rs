@@ -51,7 +51,12 @@ fn embedded(snippet: &str, all: &BTreeMap<String, String>) -> Result<String, Str
             specifiers.iter().map(|(specifier, name)| (*importer, specifier.as_str(), EdgeTarget::File(path(name)))),
         );
     }
-    let request = BundleRequest { graph: module_graph(&files, &edges), imports: BTreeMap::new(), inlined: Vec::new() };
+    let request = BundleRequest {
+        graph: module_graph(&files, &edges),
+        imports: BTreeMap::new(),
+        offers: BTreeMap::new(),
+        inlined: Vec::new(),
+    };
     let bundle =
         bundle_in_process(&request).map_err(|failure| format!("{} {:?}", failure.fault, failure.diagnostics))?;
     let needs = bundle.requirements.join(", ");

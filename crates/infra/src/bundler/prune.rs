@@ -116,7 +116,7 @@ struct Judge<'s> {
 }
 
 impl Judge<'_> {
-    fn is_removable<'a>(&self, statement: &Statement<'a>) -> bool {
+    fn is_removable(&self, statement: &Statement<'_>) -> bool {
         match statement {
             Statement::FunctionDeclaration(_) => true,
             Statement::ClassDeclaration(class) => !class.may_have_side_effects(self),
@@ -142,7 +142,7 @@ impl<'a> GlobalContext<'a> for Judge<'_> {
     }
 }
 
-impl<'a> MayHaveSideEffectsContext<'a> for Judge<'_> {
+impl MayHaveSideEffectsContext<'_> for Judge<'_> {
     fn annotations(&self) -> bool {
         true
     }

@@ -51,7 +51,8 @@ pub(in crate::method) async fn execute(
         }
     };
     let type_name = callee.description().type_name.as_str();
-    secrets::check(driver, call.environment, &label, type_name, (&prepared.secrets, &made))?;
+    let is_shell = matches!(callee, Callee::BuiltIn(_));
+    secrets::check(driver, call, (&label, type_name), is_shell, (&prepared.secrets, &made))?;
     let bundle = match callee {
         Callee::Extension(ready) => Some(services.bundles.of(ready).await.map_err(|fault| {
             let message =

@@ -8,9 +8,12 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{driver, json::Json, problem::Code, run::RunProblem};
 
-use super::{super::problem, Driver};
+use super::{
+    super::{Invocation, problem},
+    Driver,
+};
 use crate::{
-    secrets::{Environment, Secrets, VaultKey},
+    secrets::{Secrets, VaultKey},
     vault::Vaults,
 };
 
@@ -41,15 +44,26 @@ impl Secrets for Witness<'_> {
 }
 
 /// Refuses arguments with secrets that the driver may not be told: those that expressions asked a vault for, and those that came
-/// into them by data.
+/// into them by data. A text for a shell may hold none at all: here they are variables of its environment, and elsewhere what
+/// stands in them would be carried out, shown among processes and printed into files.
 pub(super) fn check(
     driver: &Driver,
-    environment: &Environment,
-    label: &str,
-    type_name: &str,
+    call: &Invocation<'_>,
+    (label, type_name): (&str, &str),
+    is_shell: bool,
     (asked, arguments): (&BTreeSet<VaultKey>, &Json),
 ) -> Result<(), RunProblem> {
-    let found = environment.vault_secrets_in(arguments);
+    let found = call.environment.vault_secrets_in(arguments);
+    if is_shell && !(asked.is_empty() && found.is_empty()) {
+        let named: Vec<String> = asked.union(&found).map(|secret| format!("`{secret}`")).collect();
+        let message = format!(
+            "`{label}` was not started: its command holds secrets of vaults ({}), and the driver `{}` would run it with them in \
+             its text; run it here with `--driver none`, or with `{type_name}: none` in `drivers` of mangrove.yaml",
+            named.join(", "),
+            driver.choice.name
+        );
+        return Err(problem(Code::DRIVER_SECRET, message));
+    }
     let forbidden: BTreeSet<String> = asked
         .iter()
         .chain(&found)
@@ -65,7 +79,8 @@ pub(super) fn check(
          in mangrove.yaml that allows it is `{}`",
         named.join(", "),
         driver.choice.name,
-        driver::entry(type_name, &driver.choice, &forbidden)
+        // What was asked for once must not become the driver of all later calls.
+        driver::entry(call.driver.map_or(type_name, |_| &driver.choice.name), &driver.choice, &forbidden)
     );
     Err(problem(Code::DRIVER_SECRET, message))
 }

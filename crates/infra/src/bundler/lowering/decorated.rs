@@ -305,7 +305,7 @@ impl Lowering<'_> {
         if is_decorated {
             let init = self.name("init");
             open = format!("{init}(this{}", if accessor.value.is_some() { ", " } else { "" });
-            close = ")".to_owned();
+            ")".clone_into(&mut close);
             results.push(init);
         }
         let parts = if is_private && is_decorated {
