@@ -77,7 +77,7 @@ fn an_add_on_that_waits_is_information() {
     let described = sandbox.run(&["describe", "@acme/dns"]);
     assert_eq!(described.code, 0, "{described}");
     assert!(described.stdout.contains("part"), "{described}");
-    assert!(described.stdout.contains("waits for the model type @acme/dns: nothing of it runs"), "{described}");
+    assert!(described.stderr.contains("waits for the model type @acme/dns: nothing of it runs"), "{described}");
     assert_eq!(sandbox.run(&["doctor"]).code, 0);
 }
 

@@ -26,6 +26,7 @@ mod foreign_state;
 mod grants;
 mod hostile;
 mod kinds;
+mod language;
 mod links;
 mod many_steps;
 mod methods;

@@ -169,7 +169,7 @@ const LAYERS: &[Layer] = &[
             "mangrove-npm",
             "mangrove-sources",
         ],
-        ours_in_tests: &["mangrove-testkit"],
+        ours_in_tests: &["mangrove-engine", "mangrove-testkit"],
         outside: None,
     },
     Layer {

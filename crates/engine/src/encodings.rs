@@ -3,7 +3,7 @@
 use encoding_rs::{CoderResult, Decoder, DecoderResult, Encoding};
 use rquickjs::{Ctx, Function, Object, Result, function::MutFn};
 
-use super::natives::unhex;
+use super::hexadecimal::unhex;
 
 /// Gives `host` what `TextDecoder` asks for. Bytes come as hexadecimal text: the binding lends its buffers as `unsafe` only.
 pub(super) fn add<'js>(context: &Ctx<'js>, host: &Object<'js>) -> Result<()> {

@@ -8,6 +8,7 @@
 pub mod builtin_modules;
 mod compiled;
 mod encodings;
+mod hexadecimal;
 mod in_process;
 mod inbox;
 mod inspect;

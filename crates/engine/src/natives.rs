@@ -361,16 +361,6 @@ fn add_urls<'js>(context: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     host.set("formSerialize", Function::new(context.clone(), form_serialize)?)
 }
 
-/// The bytes that hexadecimal text spells; anything else in it counts as zero.
-pub(super) fn unhex(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => byte - b'0',
-        b'a'..=b'f' => byte - b'a' + 10,
-        _ => 0,
-    };
-    text.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) * 16 + digit(pair[1])).collect()
-}
-
 /// The inspector's randomness: the same in every inspection (xorshift64).
 fn fixed_bytes(state: &mut u64, count: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(count + 8);

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use rquickjs::{Ctx, Function, Object, Result, TypedArray};
 
 use super::{
-    natives::{Ledger, locked, unhex},
+    hexadecimal::unhex,
+    natives::{Ledger, locked},
     web::{Redirect, WebEvent, WebOrder, WebRequest},
 };
 

@@ -36,7 +36,7 @@ const SEPARATORS = {
   __proto__: null,
   "en": ENGLISH, "en-US": ENGLISH, "en-GB": ENGLISH, "en-CA": ENGLISH, "en-AU": ENGLISH, "en-IE": ENGLISH, "en-NZ": ENGLISH,
   "ja": ENGLISH, "ja-JP": ENGLISH, "ko": ENGLISH, "ko-KR": ENGLISH, "zh": ENGLISH, "zh-CN": ENGLISH,
-  "de": POINTS_AND_COMMA, "de-DE": POINTS_AND_COMMA, 
+  "de": POINTS_AND_COMMA, "de-DE": POINTS_AND_COMMA,
   "nl": POINTS_AND_COMMA, "nl-NL": POINTS_AND_COMMA, "pt-BR": POINTS_AND_COMMA, "id": POINTS_AND_COMMA, "tr": POINTS_AND_COMMA,
   "fr": ["\u202f", ",", 3], "fr-FR": ["\u202f", ",", 3], "es": [".", ",", 4], "es-ES": [".", ",", 4], "it": [".", ",", 4], "it-IT": [".", ",", 4],
   "pl": ["\u00a0", ",", 4], "pl-PL": ["\u00a0", ",", 4],

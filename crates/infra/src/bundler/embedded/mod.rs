@@ -3,11 +3,12 @@
 mod imports;
 mod offers;
 mod package_imports;
+mod sources;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    path::{Path, PathBuf},
+    collections::BTreeSet,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -18,7 +19,7 @@ use mangrove_domain::{
     fingerprint::{Line, Part},
     module_graph::EdgeTarget,
     outage::Outages,
-    package::{Offer, PackageRequest},
+    package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler},
     problem::Code,
     route::Route,
@@ -38,10 +39,13 @@ use rolldown_plugin::{
 };
 use tokio::runtime::Runtime;
 
-use self::imports::{Attribute, attributes, json_module, locate, module_type};
+use self::{
+    imports::{json_module, locate, module_type},
+    sources::{ADDRESS, ROOT, Sources, VENDOR, id},
+};
 use super::{
     diagnostics::{self, Finding},
-    fence::{names_a_place, normalized},
+    fence::names_a_place,
     lowering, options,
     prune::prune,
     requirements, runtime, source_map,
@@ -52,15 +56,6 @@ const FORMAT: &str = "2";
 
 /// The bundler and its version.
 pub const VERSION: &str = "rolldown 1.2.5";
-
-/// The made-up directory in which the bundler sees the files. Nothing of it gets into the output.
-const ROOT: &str = "/repository";
-
-/// The made-up directory above those of the vendor files that go into a bundle.
-const VENDOR: &str = "/vendor";
-
-/// Stands between the id of a file and the query and fragment with which it is imported: each makes a module of its own.
-const ADDRESS: &str = "?address=";
 
 /// Ends the id of a file that is read as text whatever its extension says.
 const AS_TEXT: &str = "?text";
@@ -175,142 +170,6 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
         code.push_str(&source_map::comment(map, &kept_lines));
     }
     Ok(Bundle { code, requirements })
-}
-
-/// What the bundler may see, by module id.
-#[derive(Debug)]
-struct Sources {
-    entry: String,
-    /// Text by id.
-    files: HashMap<String, Arc<str>>,
-    /// Where a specifier of an importer's id leads.
-    edges: HashMap<(String, String), EdgeTarget>,
-    imports: BTreeMap<String, String>,
-    /// Importer's id and specifier of imports `with { type: "text" }`, which the bundler does not know.
-    texts: HashSet<(String, String)>,
-    /// Importer's id and specifier of imports of which the bundler would make something else, and what they want.
-    unserved: HashMap<(String, String), &'static str>,
-    has_legacy_decorators: bool,
-    /// Importer's id and specifier of imports of packages that want more names than Node finds.
-    wide: HashSet<(String, String)>,
-    offers: BTreeMap<String, Arc<Offer>>,
-}
-
-impl Sources {
-    fn of(request: &BundleRequest) -> Result<Self, BuildFailure> {
-        let mut files = HashMap::with_capacity(request.graph.files.len());
-        for file in &request.graph.files {
-            let text = match std::str::from_utf8(&file.bytes) {
-                Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-                Err(error) => {
-                    let before = String::from_utf8_lossy(&file.bytes[..error.valid_up_to()]);
-                    let fault =
-                        Fault::deterministic(Code::SYNTAX, format!("source:{}", file.path), "the file is not UTF-8");
-                    let place = diagnostics::position(file.path.as_str(), &before, before.len());
-                    return Err(diagnostics::failure(vec![diagnostics::at(fault, place, &before)]));
-                }
-            };
-            files.insert(id(file.path.as_str()), Arc::from(text));
-        }
-        let edges: HashMap<(String, String), EdgeTarget> = request
-            .graph
-            .edges
-            .iter()
-            .map(|edge| ((id(edge.importer.as_str()), edge.specifier.clone()), edge.target.clone()))
-            .collect();
-        let mut packages: HashMap<&str, BTreeMap<&str, &str>> = HashMap::new();
-        for ((importer, specifier), target) in &edges {
-            if let EdgeTarget::External(mapped) = target
-                && let Some(import) = request.imports.get(mapped)
-                && import.starts_with("../")
-            {
-                packages.entry(importer).or_default().insert(specifier, import);
-            }
-        }
-        let (mut texts, mut unserved, mut wide) = (HashSet::new(), HashMap::new(), HashSet::new());
-        for (importer, text) in &mut files {
-            for (specifier, attribute) in attributes(importer, text) {
-                let import = (importer.clone(), specifier);
-                match attribute {
-                    Attribute::Text => {
-                        texts.insert(import);
-                    }
-                    Attribute::Unserved(what) => {
-                        unserved.insert(import, what);
-                    }
-                }
-            }
-            let of_file = packages.get(importer.as_str());
-            let specifiers: Vec<&str> = of_file.into_iter().flatten().map(|(specifier, _)| *specifier).collect();
-            let offer = |specifier: &str| request.offers.get(*of_file?.get(specifier)?).map(|offer| &**offer);
-            let said = package_imports::said(importer, text, &specifiers, offer);
-            wide.extend(said.wide.into_iter().map(|specifier| (importer.clone(), specifier)));
-            if let Some(without) = said.text {
-                *text = without.into();
-            }
-        }
-        for file in &request.inlined {
-            if let Some(id) = vendor_id(&file.path) {
-                files.insert(id, Arc::clone(&file.code));
-            }
-        }
-        Ok(Self {
-            texts,
-            unserved,
-            wide,
-            offers: request.offers.clone(),
-            entry: id(request.graph.entry.as_str()),
-            files,
-            edges,
-            imports: request.imports.clone(),
-            has_legacy_decorators: options::has_legacy_decorators(&request.graph.compiler_options),
-        })
-    }
-
-    /// The file that a module id means, and its text.
-    fn file<'i>(&self, id: &'i str) -> Option<(&'i str, &Arc<str>)> {
-        let file = id.split_once(ADDRESS).map_or(id, |(file, _)| file);
-        Some((file, self.files.get(file)?))
-    }
-
-    /// The text of a file by its path below the root.
-    fn text(&self, path: &str) -> Option<String> {
-        self.files.get(&id(path)).map(|text| (**text).to_owned())
-    }
-
-    /// The vendor file that a path of the request, or a relative import of another vendor file, means.
-    fn inlined(&self, importer: &str, path: &str) -> Option<String> {
-        let id = match importer.strip_prefix(VENDOR) {
-            Some(_) => utf8(normalized(&Path::new(importer).parent()?.join(path)))?,
-            None => vendor_id(path)?,
-        };
-        self.files.contains_key(&id).then_some(id)
-    }
-
-    /// The file of a package that has the names that an import wants.
-    fn widened(&self, importer: &str, specifier: &str, target: String) -> String {
-        let is_wide = self.wide.contains(&(importer.to_owned(), specifier.to_owned()));
-        let wide = self.offers.get(&target).filter(|_| is_wide).and_then(|offer| offer.wide.as_ref());
-        wide.map_or(target, |wide| wide.import.clone())
-    }
-
-    /// What a bundle imports for an external specifier. Built-ins of the engine stay what they are.
-    fn external(&self, specifier: &str) -> Option<String> {
-        self.imports.get(specifier).cloned().or_else(|| specifier.starts_with("node:").then(|| specifier.to_owned()))
-    }
-}
-
-/// The id of a file that lies at `../vendor/…` of a bundle.
-fn vendor_id(path: &str) -> Option<String> {
-    utf8(normalized(&Path::new(VENDOR).join(path.strip_prefix("../vendor/")?)))
-}
-
-fn utf8(path: PathBuf) -> Option<String> {
-    path.into_os_string().into_string().ok()
-}
-
-fn id(path: &str) -> String {
-    format!("{ROOT}/{path}")
 }
 
 /// Why an import is refused.

@@ -1,6 +1,11 @@
 //! Names of packages that sources import, and attributes of these imports.
 
-use mangrove_domain::{failure::FailureClass, package::WideOffer};
+use std::collections::BTreeMap;
+
+use mangrove_domain::{
+    failure::FailureClass,
+    package::{Offer, WideOffer},
+};
 use mangrove_testkit::graphs::{external, module_graph};
 
 use super::*;

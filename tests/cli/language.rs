@@ -1,13 +1,7 @@
 //! The language as authors write it: TypeScript that is bundled and run by the embedded engine gives what a real Deno
 //! gives that runs the files as they are.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Command, sync::Arc};
 
 use mangrove_domain::{
     bundle::LoadedBundle,
@@ -22,12 +16,14 @@ use mangrove_testkit::{
     requests::{open_model, unchecked_call},
 };
 
+use crate::deno;
+
 /// What each snippet is asked for.
 const CHECK: &str = "export const check = async () => JSON.stringify(await result());\n";
 
 /// Snippets by name, or what they import.
 fn files(directory: &str) -> BTreeMap<String, String> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snippets").join(directory);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cli/snippets").join(directory);
     let entries = fs::read_dir(directory).expect("the snippets are there").map(|entry| entry.expect("an entry").path());
     let files = entries.filter(|path| path.is_file());
     files.map(|path| (name(&path), fs::read_to_string(&path).expect("UTF-8"))).collect()
@@ -99,25 +95,9 @@ fn in_deno(
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// A real Deno: `MANGROVE_TEST_DENO`, then `PATH`, then what the tests of the command line have installed.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn deno() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("MANGROVE_TEST_DENO") {
-        return Some(path.into());
-    }
-    let directories = std::env::var_os("PATH").unwrap_or_default();
-    let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("deno/runtime/deno");
-    let found = std::env::split_paths(&directories).map(|path| path.join("deno")).chain([installed]);
-    let found = found.into_iter().find(|path| path.is_file());
-    if found.is_none() {
-        eprintln!("SKIPPED: this test needs Deno; `MANGROVE_TEST_DENO` or `PATH` names it");
-    }
-    found
-}
-
 #[test]
 fn snippets_give_what_deno_gives() {
-    let Some(deno) = deno() else { return };
+    let Some(deno) = deno::real() else { return };
     let (snippets, files) = (files(""), files("files"));
     let expected = in_deno(&deno, &snippets, &files);
     let all: BTreeMap<String, String> = snippets.iter().chain(&files).map(|(k, v)| (k.clone(), v.clone())).collect();
