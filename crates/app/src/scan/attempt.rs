@@ -35,8 +35,6 @@ pub(super) struct Attempt {
     pub(super) needs: Needs,
     /// What it has taken up to now.
     pub(super) times: Mutex<AttemptTimes>,
-    /// True if nothing that a build rests on has moved since it failed, our own code included.
-    pub(super) is_sealed: bool,
 }
 
 /// How it ended.
@@ -112,15 +110,6 @@ impl Attempt {
         let Entry::Readable { inputs: observed, .. } = &self.observation.entry else {
             return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
         };
-        if self.is_sealed {
-            // Nothing has moved since the look of this very scan: no file need be read to know that it fails.
-            if let Err(fault) = prepared {
-                return self.not_built(fault, observed).await;
-            }
-            if let Some(fault) = self.fails_again(observed).await {
-                return Ended::without_inspection(failed(fault));
-            }
-        }
         let graph = match self.ports.tree.graph(&self.observation.source).await {
             Ok(Some(graph)) => graph,
             Ok(None) => return Ended::without_inspection(Outcome::InputsMoved),
@@ -143,14 +132,6 @@ impl Attempt {
         let packages = self.needs.packages_part(prepared.packages);
         let inputs = Inputs { packages, ..observed.clone() };
         self.take(&bundle.code, prepared.vendors, inputs).await
-    }
-
-    /// Why a build would fail again, where a look is enough to know that.
-    async fn fails_again(&self, observed: &Inputs) -> Option<Fault> {
-        let row = self.row.as_deref().filter(|row| row.attempted.as_ref() == Some(observed))?;
-        let earlier = row.failure()?;
-        let fault = self.ports.bundler.fails_again(&self.needs.packages, earlier).await?;
-        (fault.code == earlier.code && fault.cause == earlier.cause).then_some(fault)
     }
 
     /// Stores a bundle and looks at it.

@@ -1,4 +1,4 @@
-//! Where a scan leaves what the next one finds if nothing changes.
+//! Where the conclusion of a scan that found nothing to do is kept.
 
 use async_trait::async_trait;
 

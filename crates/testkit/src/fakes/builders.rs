@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
-    failure::{Failure, Fault},
+    failure::Fault,
     fingerprint::{Line, Part},
     inspection::Inspection,
     json::{Json, Number},
@@ -109,12 +109,6 @@ impl Bundler for ScriptedBundler {
         }
     }
 
-    async fn fails_again(&self, request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
-        let needs_program = request.specifiers.iter().any(|specifier| specifier.starts_with("jsr:"));
-        let is_missing = needs_program && *lock(&self.lacks_program) && earlier.code == Code::RUNTIME_MISSING;
-        is_missing.then(missing_program)
-    }
-
     async fn bundle(&self, request: BundleRequest, _outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         let entry = request.graph.entry.to_string();
         lock(&self.calls).push(entry.clone());
@@ -130,7 +124,8 @@ impl Bundler for ScriptedBundler {
         }
         let needs_program = request.graph.edges.iter().any(|edge| edge.specifier.starts_with("jsr:"));
         if needs_program && *lock(&self.lacks_program) {
-            return Err(missing_program().into());
+            let fault = Fault::environment(Code::RUNTIME_MISSING, "program:fake", "is missing");
+            return Err(fault.into());
         }
         if let Some(fault) = lock(&self.faults).get(&entry) {
             return Err(fault.clone().into());
@@ -147,10 +142,6 @@ impl Bundler for ScriptedBundler {
         code.push_str(&format!("// built by version {}\n", lock(&self.version)));
         Ok(Bundle { code, requirements: Vec::new() })
     }
-}
-
-fn missing_program() -> Fault {
-    Fault::environment(Code::RUNTIME_MISSING, "program:fake", "is missing")
 }
 
 /// Resolves every package to version 1 unless told otherwise.
