@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{failure::Fault, host_grant, json::Json, problem::Code, protected, source::RootId};
 
+/// Variables by which packages choose how they print, trace and build themselves, and which many read while they load. Where
+/// they are not granted they are not set, and nobody is refused: an author's own settings have other names.
+pub const CHOOSING_VARIABLES: [&str; 8] =
+    ["DEBUG", "FORCE_COLOR", "LOG_STREAM", "LOG_TOKENS", "NODE_DEBUG", "NODE_ENV", "NO_COLOR", "TF_BUILD"];
+
 /// Something outside of the engine that code may be allowed to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Permission {

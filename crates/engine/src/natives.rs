@@ -8,7 +8,7 @@ use std::{
 
 use mangrove_domain::{
     json::Json,
-    permission::{Grantee, Permission},
+    permission::{CHOOSING_VARIABLES, Grantee, Permission},
     ports::HostCall,
 };
 use mangrove_fs::json_text;
@@ -206,6 +206,8 @@ fn add_variables<'js>(context: &Ctx<'js>, host: &Object<'js>, grantee: &Grantee)
         (None, _) => false,
     };
     host.set("mayReadVariable", Function::new(context.clone(), may_read)?)?;
+    let chooses = |name: String| CHOOSING_VARIABLES.contains(&name.as_str());
+    host.set("isChoosingVariable", Function::new(context.clone(), chooses)?)?;
     let names: Vec<String> = grantee.variables.keys().cloned().collect();
     host.set("variableNames", Function::new(context.clone(), move || names.clone())?)?;
     let variables = grantee.variables.clone();

@@ -181,12 +181,12 @@ for (const name of ["gpu", "locks", "platform", "userAgentData"]) {
 define("navigator", asKind(navigator, "Navigator"));
 
 // A runner gives the variables that are granted and refuses the others; an inspector has none, and notes who asks.
-// Packages ask for NODE_ENV to choose a variant; anybody else wants a value.
+// Packages ask for some to choose a variant; anybody else wants a value.
 const refused = (name) => denied("env", name, `the environment variable ${name ?? "list"} is not granted`);
 
 const variable = (name) => {
   if (host.mayReadVariable(name)) return host.variable(name);
-  if (name === "NODE_ENV") return undefined;
+  if (name !== undefined && host.isChoosingVariable(name)) return undefined;
   throw refused(name);
 };
 const variables = () => {
@@ -198,7 +198,7 @@ const variables = () => {
 const environment = (key) => {
   if (typeof key === "symbol" || key === "toJSON") return undefined;
   if (inspecting) {
-    if (key !== "NODE_ENV") host.touched("process.env");
+    if (!host.isChoosingVariable(key)) host.touched("process.env");
     return undefined;
   }
   return variable(key);

@@ -53,7 +53,12 @@ impl Hop {
             let accepted = if headers.contains_key(RANGE) { "identity" } else { "gzip" };
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
         }
-        Ok(Self { method: method(&request.method)?, url, headers, body: request.body })
+        let (method, body) = (method(&request.method)?, request.body);
+        // Servers wait for a body, or refuse, where none is announced.
+        if matches!(method, Method::POST | Method::PUT) && body.as_ref().is_none_or(Vec::is_empty) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Ok(Self { method, url, headers, body })
     }
 
     /// Where an answer with this status and location leads.

@@ -42,6 +42,7 @@ const CODE: &str = "let count = 0;
         } },
         deep: { nested: { value: 1 } },
         home: { execute: () => [process.env.HOME, process.env.NODE_ENV ?? null, Deno.env.get('HOME')] },
+        choosing: { execute: () => ['DEBUG', 'FORCE_COLOR', 'LOG_TOKENS', 'NO_COLOR'].map((name) => [process.env[name] ?? null, Deno.env.get(name) ?? null]).join() },
         token: { execute: async () => { try { return process.env.TOKEN; } catch (cause) { throw new Error('in vain', { cause }); } } },
         quote: { execute: (_args, ctx) => ctx.createFileWriter('f', 'i').writeAll(new Uint8Array([255, 0])) },
         cut: { execute: async (_args, ctx) => {
@@ -189,6 +190,8 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let mut granted = runner.open(request).await.expect("a model opens");
     let value = call(&mut *granted, "home", &host).await.expect("what is granted is given");
     assert_eq!(value.to_string(), r#"["/nowhere/a",null,"/nowhere/a"]"#, "an absent NODE_ENV is no refusal");
+    let value = call(&mut *granted, "choosing", &host).await.expect("what packages choose by refuses nobody");
+    assert_eq!(value, Json::from(",,,,,,,"));
     assert_fault(call(&mut *granted, "token", &host).await, &[Code::PERMISSION_DENIED]);
     drop(granted);
     errors_say_what_led_to_them(&*runner, &host).await;

@@ -42,6 +42,11 @@ const CASES: &[(&str, &str)] = &[
         r#"{"body":"é","headers":["content-length: 2","content-type: text/plain;charset=UTF-8","x-my: a"],"method":"POST"}"#,
     ),
     (
+        "const sent = async (method, body) => (await (await fetch(base + '/echo', { method, body })).json()).headers.join();
+         return [await sent('POST'), await sent('PUT'), await sent('post', ''), await sent('DELETE')];",
+        r#"["content-length: 0","content-length: 0","content-length: 0,content-type: text/plain;charset=UTF-8",""]"#,
+    ),
+    (
         "return (await fetch(base + '/echo', { method: 'PUT', body: JSON.stringify({ a: 1 }), headers: new Headers([['content-type', 'application/json']]) })).json();",
         r#"{"body":"{\"a\":1}","headers":["content-length: 7","content-type: application/json"],"method":"PUT"}"#,
     ),

@@ -7,7 +7,7 @@ use std::{
 
 use mangrove_domain::{
     failure::Fault,
-    permission::{Grant, Grantee, Permission},
+    permission::{CHOOSING_VARIABLES, Grant, Grantee, Permission},
     problem::Code,
 };
 
@@ -43,9 +43,9 @@ pub(super) fn arguments(grantee: &Grantee, places: Places<'_>) -> Result<Vec<OsS
             }
         }
     }
-    // Packages choose a variant by the one, and the other is asked for whenever a program is started; that they are not
+    // Packages choose a variant by these, and the last one is asked for whenever a program is started; that they are not
     // granted means that they are not set.
-    for name in ["NODE_ENV", "NODE_V8_COVERAGE"] {
+    for name in CHOOSING_VARIABLES.into_iter().chain(["NODE_V8_COVERAGE"]) {
         if !grantee.may_read_variable(name) {
             arguments.push(format!("--ignore-env={name}").into());
         }
@@ -183,6 +183,13 @@ mod tests {
                 "--allow-net",
                 "--allow-env=NODE_ENV",
                 "--allow-env=AWS_*",
+                "--ignore-env=DEBUG",
+                "--ignore-env=FORCE_COLOR",
+                "--ignore-env=LOG_STREAM",
+                "--ignore-env=LOG_TOKENS",
+                "--ignore-env=NODE_DEBUG",
+                "--ignore-env=NO_COLOR",
+                "--ignore-env=TF_BUILD",
                 "--ignore-env=NODE_V8_COVERAGE",
             ]
         );
