@@ -84,8 +84,10 @@ impl NpmPackages {
             Some(prune) => blocking(prune).await?,
             None => 0,
         };
-        let leaves =
-            |key: &str, tree: &Tree| requirements > 0 && need.as_ref().is_some_and(|need| !need.has(key, tree));
+        // What was taken out is out; what another process has locked since is needed.
+        let leaves = |key: &str, tree: &Tree| {
+            is_dry_run && requirements > 0 && need.as_ref().is_some_and(|need| !need.has(key, tree))
+        };
         let own = if is_dry_run { own } else { self.inner.own.trees()? };
         own.iter().filter(|(key, tree)| !leaves(key, tree)).for_each(|(_, tree)| named.add(tree));
         let root = self.inner.fetcher.cache.root().to_owned();

@@ -169,7 +169,15 @@ impl Host {
     /// Makes what was written durable, before a record says that it is there.
     pub(in crate::method) async fn settle(&self) -> Result<(), DataError> {
         let unsettled = std::mem::take(&mut self.state().unsettled);
-        if unsettled.is_empty() { Ok(()) } else { self.data.settle(unsettled).await }
+        if unsettled.is_empty() {
+            return Ok(());
+        }
+        let settled = self.data.settle(unsettled.clone()).await;
+        if settled.is_err() {
+            // Code may catch the error of a write; the call must not end well with it.
+            self.state().unsettled.splice(0..0, unsettled);
+        }
+        settled
     }
 
     async fn store(&self, asked: &Asked<'_>, content: Vec<u8>) -> Result<Json, String> {

@@ -45,6 +45,15 @@ pub struct Pruned {
     pub withheld: Vec<Problem>,
 }
 
+/// What is taken out of our own lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locked {
+    /// What no source requires.
+    OfNoSource,
+    /// Nothing: nobody asked for it, and who is on another branch for an hour finds the same versions afterwards.
+    Nothing,
+}
+
 /// Why nothing was pruned.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
@@ -74,11 +83,15 @@ impl Service {
         Ok(usage)
     }
 
-    /// Removes packages that no lock names and bundles that no source needs.
+    /// Removes packages that no lock names and bundles that no source needs, and what our own lock holds for no source.
     ///
     /// # Errors
     /// [`PruneError`]; nothing was removed then, or bundles only.
     pub async fn prune(&self, is_dry_run: bool) -> Result<Pruned, PruneError> {
+        self.prune_with(Locked::OfNoSource, is_dry_run).await
+    }
+
+    pub(super) async fn prune_with(&self, locked: Locked, is_dry_run: bool) -> Result<Pruned, PruneError> {
         let cache = self.package_cache()?;
         let look = SourceInventory::take(&self.scanner).await.map_err(ServiceError::Scan)?;
         if let Some(unobservable) = look.unobservable {
@@ -97,7 +110,7 @@ impl Service {
             bundles.add(object.size_bytes);
         }
         // Where the catalog does not know of every source, more may be needed than sources say.
-        let required = if withheld.is_empty() {
+        let required = if withheld.is_empty() && locked == Locked::OfNoSource {
             let packages = upkeep::packages_in_use(&self.scanner).await.map_err(ServiceError::Scan)?;
             Some(RequiredPackages { specifiers: look.specifiers, packages })
         } else {

@@ -6,7 +6,7 @@ use mangrove_domain::{problem::Problem, time::Timestamp};
 
 use super::{
     base::Service,
-    cache::{PruneError, Pruned},
+    cache::{Locked, PruneError, Pruned},
     error::ServiceError,
 };
 
@@ -58,11 +58,11 @@ impl Upkeep {
 }
 
 impl Service {
-    /// Removes bundles and packages that nothing needs, as [`prune`](Self::prune) does, and history that is older than
+    /// Removes bundles and packages that nothing needs, as [`prune`](Self::prune) does except for what is locked, and history that is older than
     /// it is to be kept. What goes on, and what a row or a run needs, stays. Builds and runs may go on meanwhile.
     pub async fn keep_up(&self, retention: &Retention) -> Upkeep {
         let mut upkeep = Upkeep::default();
-        match self.prune(false).await {
+        match self.prune_with(Locked::Nothing, false).await {
             Ok(pruned) => upkeep.pruned = pruned,
             // It is known again at some later time.
             Err(error @ PruneError::Unobservable(_)) => {

@@ -72,10 +72,15 @@ impl<'a> WithMethods<'a> {
         let label = format!("{name}.{method}");
         let invoked = call_method(context, self.place, self.scope, &call, (self.budget, false)).await;
         let Invoked { status, error, data_handles, handles, logs, .. } = invoked;
-        let answer = match (error, handles.iter().find(|handle| handle.kind == DataKind::Resource)) {
+        let mut resources = handles.iter().filter(|handle| handle.kind == DataKind::Resource);
+        let first = resources.clone().next();
+        // What this call wrote, not what a call beside it or an earlier one did.
+        let named = resources.rfind(|handle| first.is_some_and(|first| handle.name == first.spec_name));
+        let answer = match (error, named) {
             (Some(error), _) => Err(error.message),
-            (None, Some(first)) => {
-                let found = context.records.latest(&call.definition.name.value, &first.spec_name, &[]).await;
+            (None, Some(written)) => {
+                let (model, version) = (&call.definition.name.value, i64::from(written.version));
+                let found = context.records.version(model, &written.name, &[], version).await;
                 let found = found.map_err(|error| error.to_string())?;
                 Ok(found.and_then(|record| record.get("attributes").cloned()))
             }
