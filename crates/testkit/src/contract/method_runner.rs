@@ -184,16 +184,7 @@ pub async fn method_runner(make: &(dyn Fn() -> Box<dyn MethodRunner> + Sync)) {
     let Err(RunError::Fault(fault)) = &denied else { panic!("what is not granted is refused, found {denied:?}") };
     assert_eq!((fault.code, fault.cause.0.as_ref()), (Code::PERMISSION_DENIED, "permission:env:HOME"));
     assert!(fault.message.contains(r#"permissions: { "@acme/a": { env: ["HOME"] } }"#), "{fault}");
-    let mut request = open_model(LoadedBundle { code: CODE.into(), vendor_files: Vec::new() });
-    request.grantee.grants = Grants::from([(Permission::Env, Grant::Only(vec!["HOME".to_owned()]))]);
-    request.grantee.variables = BTreeMap::from([("HOME".to_owned(), "/nowhere/a".to_owned())]);
-    let mut granted = runner.open(request).await.expect("a model opens");
-    let value = call(&mut *granted, "home", &host).await.expect("what is granted is given");
-    assert_eq!(value.to_string(), r#"["/nowhere/a",null,"/nowhere/a"]"#, "an absent NODE_ENV is no refusal");
-    let value = call(&mut *granted, "choosing", &host).await.expect("what packages choose by refuses nobody");
-    assert_eq!(value, Json::from(",,,,,,,"));
-    assert_fault(call(&mut *granted, "token", &host).await, &[Code::PERMISSION_DENIED]);
-    drop(granted);
+    variables_are_given_as_they_are_granted(&*runner, &host).await;
     errors_say_what_led_to_them(&*runner, &host).await;
 
     let error = open(&*runner, "export const other = 1;").await.err().expect("the export is not there");
@@ -413,6 +404,18 @@ const ERRORS: &str = "const far = new RangeError('far away');
             try { null.x; } catch (error) { return [new Error('disk full').stack, made.stack, error.stack].map((it) => it.split('\\n')[0]); }
         } },
     } };";
+
+async fn variables_are_given_as_they_are_granted(runner: &dyn MethodRunner, host: &Arc<Recorder>) {
+    let mut request = open_model(LoadedBundle { code: CODE.into(), vendor_files: Vec::new() });
+    request.grantee.grants = Grants::from([(Permission::Env, Grant::Only(vec!["HOME".to_owned()]))]);
+    request.grantee.variables = BTreeMap::from([("HOME".to_owned(), "/nowhere/a".to_owned())]);
+    let mut granted = runner.open(request).await.expect("a model opens");
+    let value = call(&mut *granted, "home", host).await.expect("what is granted is given");
+    assert_eq!(value.to_string(), r#"["/nowhere/a",null,"/nowhere/a"]"#, "an absent NODE_ENV is no refusal");
+    let value = call(&mut *granted, "choosing", host).await.expect("what packages choose by refuses nobody");
+    assert_eq!(value, Json::from(",,,,,,,"));
+    assert_fault(call(&mut *granted, "token", host).await, &[Code::PERMISSION_DENIED]);
+}
 
 async fn errors_say_what_led_to_them(runner: &dyn MethodRunner, host: &Arc<Recorder>) {
     let mut session = open(runner, ERRORS).await.expect("a model opens");
