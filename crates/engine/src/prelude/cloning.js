@@ -51,7 +51,9 @@ const copyOf = (source, seen) => {
     if (value instanceof SharedArrayBuffer) return value;
     for (const kind of [Number, String, Boolean, BigInt]) if (value instanceof kind) return keep(Object(value.valueOf()));
     const copy = keep(Array.isArray(value) ? new Array(value.length) : {});
-    for (const key of Object.keys(value)) copy[key] = clone(value[key]);
+    for (const key of Object.keys(value)) {
+      Object.defineProperty(copy, key, { __proto__: null, value: clone(value[key]), writable: true, enumerable: true, configurable: true });
+    }
     return copy;
   };
   return clone(source);

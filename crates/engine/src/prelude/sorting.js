@@ -4,7 +4,7 @@
 import { missing } from "mangrove:refusals";
 
 const { inspecting } = globalThis.__mangroveHost;
-const { apply, getPrototypeOf } = Reflect;
+const { apply, defineProperty, getPrototypeOf } = Reflect;
 const TypeErrorIntrinsic = TypeError;
 const StringIntrinsic = String;
 
@@ -90,9 +90,11 @@ const replaced = {
   },
   toSorted(compare) {
     checked(compare);
-    const copy = apply(natives.arrayCopy, this, []);
-    if (compare === undefined) return copy;
-    for (let index = 0; index < copy.length; index += 1) copy[index] = this[index];
+    if (compare === undefined || this === undefined || this === null) return apply(natives.arrayCopy, this, [compare]);
+    const copy = [];
+    for (let index = 0, { length } = this; index < length; index += 1) {
+      defineProperty(copy, index, { __proto__: null, value: this[index], writable: true, enumerable: true, configurable: true });
+    }
     return apply(replaced.sort, copy, [compare]);
   },
 };

@@ -79,15 +79,16 @@ fn dead_statements(code: &str) -> Vec<Span> {
         .map(|statement| Unit { span: statement.span(), is_removable: judge.is_removable(statement) })
         .collect();
     let unit_at = |at: u32| units.partition_point(|unit| unit.span.start <= at).checked_sub(1);
-    let mut declared: HashMap<SymbolId, usize> = HashMap::new();
+    // A `var` may be declared more than once.
+    let mut declared: HashMap<SymbolId, Vec<usize>> = HashMap::new();
     let mut uses: HashMap<usize, Vec<SymbolId>> = HashMap::new();
     for symbol in scoping.symbol_ids() {
         if scoping.symbol_scope_id(symbol) != scoping.root_scope_id() {
             continue;
         }
-        if let Some(unit) = unit_at(scoping.symbol_span(symbol).start) {
-            declared.insert(symbol, unit);
-        }
+        let again = scoping.symbol_redeclarations(symbol).iter().map(|again| again.span);
+        let places = again.chain([scoping.symbol_span(symbol)]).filter_map(|span| unit_at(span.start));
+        declared.entry(symbol).or_default().extend(places);
         for reference in scoping.get_resolved_references(symbol) {
             let span = semantic.nodes().get_node(reference.node_id()).kind().span();
             if let Some(unit) = unit_at(span.start) {
@@ -99,11 +100,11 @@ fn dead_statements(code: &str) -> Vec<Span> {
     let mut queue: Vec<usize> = (0..units.len()).filter(|unit| is_live[*unit]).collect();
     while let Some(unit) = queue.pop() {
         for symbol in uses.get(&unit).into_iter().flatten() {
-            if let Some(target) = declared.get(symbol).copied()
-                && !is_live[target]
-            {
-                is_live[target] = true;
-                queue.push(target);
+            for target in declared.get(symbol).into_iter().flatten().copied() {
+                if !is_live[target] {
+                    is_live[target] = true;
+                    queue.push(target);
+                }
             }
         }
     }
@@ -192,6 +193,7 @@ mod tests {
             "const { a } = make;\n",
             "using a = make;\n",
             "let a = 1;\na = make();\n",
+            "var a = {};\nvar a = { b: 1 };\nexport const c = a;\n",
         ] {
             assert_eq!(left(code), code);
         }

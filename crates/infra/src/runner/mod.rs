@@ -80,9 +80,11 @@ impl ChosenRunner {
 
 /// Opens in Deno what the embedded engine could not run for this reason.
 async fn move_to_deno(deno: &DenoRunner, request: OpenRequest, fault: Fault) -> Result<Box<dyn Session>, RunError> {
-    deno.remember(&request.bundle);
     tracing::info!(subject = request.subject, cause = %fault.message, "moving to Deno");
-    deno.open(request).await.map_err(|error| without_deno(fault, error))
+    let bundle = request.bundle.clone();
+    let session = deno.open(request).await.map_err(|error| without_deno(fault, error))?;
+    deno.remember(&bundle);
+    Ok(session)
 }
 
 #[async_trait]

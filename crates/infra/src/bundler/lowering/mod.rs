@@ -10,7 +10,8 @@ mod place;
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
     Class, ClassElement, Declaration, ExportDeclaration, ExportDefaultDeclaration, ExportDefaultDeclarationKind,
-    Expression, TSEnumMember, TSNamespaceDeclaration, UnaryExpression, VariableDeclarator,
+    Expression, TSEnumMember, TSExternalModuleDeclaration, TSGlobalDeclaration, TSNamespaceDeclaration,
+    UnaryExpression, VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_parser::Parser;
@@ -130,9 +131,16 @@ impl<'a> Visit<'a> for Lowering<'_> {
     }
 
     fn visit_ts_namespace_declaration(&mut self, namespace: &TSNamespaceDeclaration<'a>) {
-        self.lower_namespace(namespace);
-        walk::walk_ts_namespace_declaration(self, namespace);
+        // What is only declared has no code.
+        if !namespace.declare {
+            self.lower_namespace(namespace);
+            walk::walk_ts_namespace_declaration(self, namespace);
+        }
     }
+
+    fn visit_ts_global_declaration(&mut self, _: &TSGlobalDeclaration<'a>) {}
+
+    fn visit_ts_external_module_declaration(&mut self, _: &TSExternalModuleDeclaration<'a>) {}
 
     fn visit_ts_enum_member(&mut self, member: &TSEnumMember<'a>) {
         let before = std::mem::replace(&mut self.is_in_enum, true);

@@ -12,9 +12,6 @@ impl Lowering<'_> {
     /// and the object has a getter and a setter for it.
     pub(super) fn lower_namespace(&mut self, namespace: &TSNamespaceDeclaration<'_>) {
         let TSNamespaceDeclarationBody::TSModuleBlock(block) = &namespace.body else { return };
-        if namespace.declare {
-            return;
-        }
         for statement in &block.body {
             let Statement::ExportDeclaration(export) = statement else { continue };
             let Declaration::VariableDeclaration(variables) = &export.declaration else { continue };
