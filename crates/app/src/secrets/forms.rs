@@ -1,5 +1,5 @@
 //! The forms that code makes of a secret before it shows it: it is put into JSON, its `\n` become line breaks, it is
-//! encoded for an address, escaped, as base64 or in hexadecimal, of whatever bytes it was turned into. Pieces of it, its
+//! encoded for an address, escaped, folded, as base64 or in hexadecimal, of whatever bytes it was turned into. Pieces of it, its
 //! letters in another order or a digest of it are nothing that a text could be searched for.
 
 use std::collections::BTreeSet;
@@ -84,7 +84,7 @@ impl Finder {
 
 impl Form {
     fn beginnings(&self) -> Vec<u8> {
-        let mut beginnings = vec![b'\\', b'%'];
+        let mut beginnings = vec![b'\\', b'%', b'&'];
         match self {
             Self::Written(pieces) => {
                 let letter = match pieces.first() {
@@ -289,6 +289,37 @@ mod tests {
         ] {
             assert_eq!(masked(value, &format!("https://h/?k={encoded}&x=1")), "https://h/?k=***&x=1", "{encoded}");
         }
+    }
+
+    #[test]
+    fn f09_what_is_escaped_for_xml_is_found() {
+        let value = "Tr0ub4dor&3 <zebra> \"quilt\" it's";
+        for escaped in [
+            "Tr0ub4dor&amp;3 &lt;zebra&gt; &quot;quilt&quot; it&#39;s",
+            "Tr0ub4dor&amp;3 &lt;zebra> \"quilt\" it's",
+            "Tr0ub4dor&#38;3 &#x3c;zebra&#X3E; &#34;quilt&#x22; it&apos;s",
+        ] {
+            assert_eq!(masked(value, &format!("<p>{escaped}</p>")), "<p>***</p>", "{escaped}");
+            assert_eq!(masked(value, &json(&format!("<p>{escaped}</p>"))), "\"<p>***</p>\"", "{escaped}");
+        }
+        assert_eq!(masked("<begins", "&lt;begins & &begins"), "*** & &begins");
+        assert_eq!(masked("a&b=c&d=e", "a&amp b=c; a&lt;b=c&d=e"), "a&amp b=c; a&lt;b=c&d=e");
+    }
+
+    #[test]
+    fn f09_a_value_is_found_that_was_folded() {
+        let value = "Tr0ub4dor-zebra-quilt";
+        for width in 1..value.len() {
+            let lines: Vec<&str> =
+                value.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            for separator in ["\n", "\r\n"] {
+                let text = format!("a\n{}\nb", lines.join(separator));
+                assert_eq!(masked(value, &text), "a\n***\nb", "{width}");
+                assert_eq!(masked(value, &json(&text)), json("a\n***\nb"), "{width}");
+            }
+        }
+        assert_eq!(masked("a b c d", "a b\nc d"), "a b\nc d", "short values occur in what is no secret");
+        assert_eq!(masked(value, "Tr0ub4dor-\n\nzebra-quilt"), "Tr0ub4dor-\n\nzebra-quilt");
     }
 
     #[test]

@@ -65,20 +65,26 @@ impl Place {
 
     /// True if what stands here can only be a character as it is.
     fn is_plain(self, text: &[u8]) -> bool {
-        !self.is_after_backslashes && !matches!(text.get(self.at), Some(b'\\' | b'%' | b'\r' | b'+'))
+        !self.is_after_backslashes && !matches!(text.get(self.at), Some(b'\\' | b'%' | b'\r' | b'\n' | b'+' | b'&'))
     }
 }
 
 /// These pieces as they are, in JSON however often, in the escapes of JavaScript, percent-encoded up to
-/// [`MOST_ENCODINGS`] times, or with the escapes of the value replaced. In forms of addresses a space is a plus. Gives
-/// the end of the longest spelling.
+/// [`MOST_ENCODINGS`] times, in the entities of XML, or with the escapes of the value replaced. Of a value that `is_long`, a space
+/// is a plus as in forms of addresses, and lines may be broken between any two pieces, as programs do that fold text. Gives the end
+/// of the longest spelling.
 ///
 /// All readings advance together, and those that meet go on as one: the cost is bounded by the lengths of text and value.
-pub(super) fn written(text: &[u8], at: usize, pieces: &[Piece], takes_plus: bool) -> Option<usize> {
+pub(super) fn written(text: &[u8], at: usize, pieces: &[Piece], is_long: bool) -> Option<usize> {
     let mut now = vec![Place::new(at)];
     // Of readings for which one spelling stands for this piece and the one before.
     let mut ahead: Vec<Place> = Vec::new();
-    for piece in pieces {
+    for (index, piece) in pieces.iter().enumerate() {
+        if is_long && index > 0 && *piece != Piece::Letter('\n') {
+            let breaks = now.iter().filter(|place| matches!(text.get(place.at), Some(b'\n' | b'\r' | b'\\' | b'%')));
+            let broken: Vec<Place> = breaks.filter_map(|place| one(text, place.at, '\n')).map(Place::new).collect();
+            now.extend(broken);
+        }
         if let (Piece::Letter(letter), [place]) = (piece, now.as_mut_slice())
             && ahead.is_empty()
             && place.is_plain(text)
@@ -94,7 +100,7 @@ pub(super) fn written(text: &[u8], at: usize, pieces: &[Piece], takes_plus: bool
         let (mut next, mut after_next) = (std::mem::take(&mut ahead), Vec::new());
         for place in &now {
             match piece {
-                Piece::Letter(letter) => spellings(text, *place, *letter, takes_plus, &mut next),
+                Piece::Letter(letter) => spellings(text, *place, *letter, is_long, &mut next),
                 Piece::Backslashes { is_single, escaped } => {
                     let first = next.len();
                     backslashes(text, place.at, &mut next);
@@ -117,6 +123,29 @@ pub(super) fn written(text: &[u8], at: usize, pieces: &[Piece], takes_plus: bool
         (now, ahead) = (next, after_next);
     }
     now.into_iter().map(|place| place.at).max()
+}
+
+/// A character as an entity of XML or HTML: `&amp;`, `&#38;` or `&#x26;`.
+fn entity(text: &[u8], at: usize, letter: char) -> Option<usize> {
+    let rest = text.get(at..)?.strip_prefix(b"&")?;
+    let length = rest.iter().take(12).position(|byte| *byte == b';')?;
+    let name = std::str::from_utf8(rest.get(..length)?).ok()?;
+    let meant = match name.strip_prefix('#') {
+        Some(number) => {
+            let digits = number.strip_prefix(['x', 'X']);
+            let radix = if digits.is_some() { 16 } else { 10 };
+            char::from_u32(u32::from_str_radix(digits.unwrap_or(number), radix).ok()?)?
+        }
+        None => match name {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            _ => return None,
+        },
+    };
+    (meant == letter).then_some(at + 1 + length + 1)
 }
 
 /// The ends of a run of backslashes: as they are, percent-encoded or escaped. What looks like the escape of one may be the
@@ -180,6 +209,7 @@ fn spellings(text: &[u8], place: Place, letter: char, takes_plus: bool, ends: &m
         (_, Some(b'%')) => ends.extend(percent_encoded(text, at, letter).map(Place::new)),
         ('\n', Some(b'\r')) if rest.starts_with(b"\r\n") => ends.push(Place::new(at + 2)),
         (' ', Some(b'+')) if takes_plus => ends.push(Place::new(at + 1)),
+        (_, Some(b'&')) => ends.extend(entity(text, at, letter).map(Place::new)),
         _ => {}
     }
 }
