@@ -130,6 +130,16 @@ fn models(sandbox: &Sandbox) {
         assert!(steps[step]["status"] == "failed" && error(&steps[step]).contains(objection), "{:#}", steps[step]);
     }
     assert_eq!(data(sandbox, "north", "diary"), "the bed north\nrain\n");
+    for (name, bytes) in [("bytes", vec![255, 216, 0, 1]), ("stream", vec![255, 216, 0, 1, 255, 216, 0, 1])] {
+        assert_eq!(item(sandbox, "north", name)["size"], bytes.len(), "{name}");
+        let kept = files_below(&sandbox.tree.path(".mangrove/data")).into_iter();
+        assert!(kept.filter_map(|file| std::fs::read(file).ok()).any(|found| found == bytes), "{name}");
+    }
+    let keys = data(sandbox, "north", "keys");
+    let is_kept = |key: &str| keys[key].as_str().is_some_and(|text| text.starts_with("${{ vault.get('"));
+    assert!(is_kept("front") && is_kept("back"), "{keys}");
+
+    assert_eq!(data(sandbox, "compass", "north"), json!({ "at": "north", "degrees": 0 }), "from a mount");
 
     let gate = json!({ "hint": "four digits, four words", "code": "${{ vault.get('safe', 'gate-code') }}" });
     assert_eq!(data(sandbox, "north", "gate"), gate);
@@ -139,7 +149,7 @@ fn models(sandbox: &Sandbox) {
     for file in files_below(&sandbox.tree.path(".mangrove/data")) {
         let bytes = std::fs::read(&file).expect("a file");
         let text = String::from_utf8_lossy(&bytes);
-        let secrets = ["4711-correct-horse", "0000-open-sesame", "gardeners-only"];
+        let secrets = ["4711-correct-horse", "0000-open-sesame", "gardeners-only", "-key-of-the-garden"];
         assert!(secrets.iter().all(|secret| !text.contains(secret)), "{}: {text}", file.display());
     }
 }
@@ -162,7 +172,7 @@ fn contexts(sandbox: &Sandbox) {
         data(sandbox, "ada", "survey"),
         json!({
             "type": "@tour/bed", "queried": ["beans", "beans", "beans"], "records": ["beans", "peas"],
-            "names": ["beans", "diary", "gate", "peas"], "versions": [1, 2, 3], "content": "beans",
+            "names": ["beans", "bytes", "diary", "gate", "keys", "peas", "stream"], "versions": [1, 2, 3], "content": "beans",
             "vaults": ["basket", "safe", "shed"], "door": 16, "masked": "the door opens with ***",
         })
     );

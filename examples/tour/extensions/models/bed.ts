@@ -30,8 +30,16 @@ export const model = {
       schema: object({ hint: text(), code: text({ sensitive: true, vaultName: "safe", vaultKey: "gate-code" }) }),
       ...KEPT,
     },
+    keys: {
+      description: "All keys of the garden: every value is kept in a vault",
+      schema: object({ front: text(), back: text() }),
+      sensitiveOutput: true,
+      vaultName: "safe",
+      ...KEPT,
+    },
   },
   files: {
+    photo: { description: "How it looks", contentType: "application/octet-stream", ...KEPT },
     diary: { description: "What happened", contentType: "text/plain", ...KEPT },
   },
   // What may object before a method that changes something.
@@ -95,6 +103,31 @@ export const model = {
         const read = await context.readResource("gate");
         // Whoever reads the resource gets the secret; who prints it, three stars.
         context.logger.info(`the code has ${String(read?.code).length} letters: ${read?.code}`);
+      },
+    },
+    "hand-over": {
+      description: "Leave the keys to whoever comes next",
+      kind: "action",
+      arguments: object({}),
+      execute: async (_args: unknown, context: Context) => {
+        await context.writeResource("keys", "keys", { front: "first-key-of-the-garden", back: "second-key-of-the-garden" });
+      },
+    },
+    photograph: {
+      description: "Write files in other ways: bytes at once, and a stream of them",
+      kind: "action",
+      arguments: object({}),
+      execute: async (_args: unknown, context: Context) => {
+        const bytes = new Uint8Array([255, 216, 0, 1]);
+        await context.createFileWriter("photo", "bytes").writeAll(bytes);
+        const stream = new ReadableStream({
+          start(controller) {
+            controller.enqueue(bytes);
+            controller.enqueue(bytes);
+            controller.close();
+          },
+        });
+        await context.createFileWriter("photo", "stream").writeStream(stream);
       },
     },
     clear: {

@@ -39,6 +39,8 @@ export interface Context {
   createFileWriter(spec: string, name: string): {
     writeLine(line: string): Promise<void>;
     writeText(text: string): Promise<Handle>;
+    writeAll(bytes: Uint8Array): Promise<Handle>;
+    writeStream(stream: ReadableStream<Uint8Array>): Promise<Handle>;
     finalize(): Promise<Handle>;
   };
   dataRepository: {
