@@ -194,6 +194,8 @@ pub(super) fn host_object<'js>(context: &Ctx<'js>, mode: &Mode, ledger: &Arc<Mut
         TypedArray::new(context, bytes)
     };
     host.set("randomBytes", Function::new(context.clone(), random_bytes)?)?;
+    let chooses = |name: String| CHOOSING_VARIABLES.contains(&name.as_str());
+    host.set("isChoosingVariable", Function::new(context.clone(), chooses)?)?;
     Ok(host)
 }
 
@@ -206,8 +208,6 @@ fn add_variables<'js>(context: &Ctx<'js>, host: &Object<'js>, grantee: &Grantee)
         (None, _) => false,
     };
     host.set("mayReadVariable", Function::new(context.clone(), may_read)?)?;
-    let chooses = |name: String| CHOOSING_VARIABLES.contains(&name.as_str());
-    host.set("isChoosingVariable", Function::new(context.clone(), chooses)?)?;
     let names: Vec<String> = grantee.variables.keys().cloned().collect();
     host.set("variableNames", Function::new(context.clone(), move || names.clone())?)?;
     let variables = grantee.variables.clone();

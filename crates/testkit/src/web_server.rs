@@ -93,11 +93,12 @@ fn serve(mut stream: TcpStream, heard: &Mutex<Vec<String>>) -> Option<()> {
     let host = asked.header("host").unwrap_or_default().split(':').next().unwrap_or_default().to_owned();
     let line = format!("{} {} at {host}", asked.method, asked.path);
     heard.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    answer(&mut stream, &asked).ok()?;
+    let answered = answer(&mut stream, &asked);
+    // Who leaves before everything was read ends the connection with an error.
     if matches!(asked.path.as_str(), "/slow" | "/silent") {
         heard.lock().unwrap_or_else(PoisonError::into_inner).push(format!("left {}", asked.path));
     }
-    Some(())
+    answered.ok()
 }
 
 fn read(stream: &TcpStream) -> Option<Asked> {

@@ -56,7 +56,8 @@ fn broken_alerts_do_not_affect_others_and_heal() {
     assert_eq!(lines[0], "@team/disk", "{text}");
     assert_eq!(
         lines[1],
-        "extensions/alerts/import.ts cannot be used: cannot import \"npm:zod@4\": this program uses no packages"
+        "extensions/alerts/import.ts cannot be used: extensions/alerts/import.ts:1:8: cannot import \"npm:zod@4\": this \
+         program uses no packages"
     );
     assert_eq!(
         lines[2],

@@ -42,7 +42,7 @@ const CODE: &str = "let count = 0;
         } },
         deep: { nested: { value: 1 } },
         home: { execute: () => [process.env.HOME, process.env.NODE_ENV ?? null, Deno.env.get('HOME')] },
-        choosing: { execute: () => ['DEBUG', 'FORCE_COLOR', 'LOG_TOKENS', 'NO_COLOR'].map((name) => [process.env[name] ?? null, Deno.env.get(name) ?? null]).join() },
+        choosing: { execute: () => ['DEBUG', 'FORCE_COLOR', 'LOG_TOKENS', 'NODE_DEBUG'].map((name) => [process.env[name] ?? null, Deno.env.get(name) ?? null]).join() },
         token: { execute: async () => { try { return process.env.TOKEN; } catch (cause) { throw new Error('in vain', { cause }); } } },
         quote: { execute: (_args, ctx) => ctx.createFileWriter('f', 'i').writeAll(new Uint8Array([255, 0])) },
         cut: { execute: async (_args, ctx) => {
