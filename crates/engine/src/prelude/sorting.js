@@ -58,6 +58,10 @@ const arrayPrototype = Array.prototype;
 const listPrototype = getPrototypeOf(Uint8Array.prototype);
 const natives = { array: arrayPrototype.sort, arrayCopy: arrayPrototype.toSorted, list: listPrototype.sort, listCopy: listPrototype.toSorted };
 
+/** Puts a value behind those of a list of ours, whatever code has made of `Array.prototype`. */
+const append = (list, value) =>
+  defineProperty(list, list.length, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+
 /** What is there and is not undefined; undefined values come behind, and then the holes. */
 const sortArray = (self, compare) => {
   const present = [];
@@ -67,7 +71,7 @@ const sortArray = (self, compare) => {
     if (!(index in self)) continue;
     const value = self[index];
     if (value === undefined) absent += 1;
-    else Reflect.defineProperty(present, present.length, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+    else append(present, value);
   }
   sortFew(present, compare);
   let at = 0;
@@ -92,9 +96,7 @@ const replaced = {
     checked(compare);
     if (compare === undefined || this === undefined || this === null) return apply(natives.arrayCopy, this, [compare]);
     const copy = [];
-    for (let index = 0, { length } = this; index < length; index += 1) {
-      defineProperty(copy, index, { __proto__: null, value: this[index], writable: true, enumerable: true, configurable: true });
-    }
+    for (let index = 0, { length } = this; index < length; index += 1) append(copy, this[index]);
     return apply(replaced.sort, copy, [compare]);
   },
 };
