@@ -165,7 +165,8 @@ const fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
 /// the file system's own clock, less what that clock cannot tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Horizon {
-    trusted_before_ns: i64,
+    start_ns: i64,
+    granularity_ns: i64,
 }
 
 impl Horizon {
@@ -175,18 +176,22 @@ impl Horizon {
     #[must_use]
     pub fn now(state_directory: Option<&Path>, root: &Path) -> Self {
         let probed = state_directory.and_then(|directory| probe(directory, root));
-        let (start, granularity) = probed.unwrap_or_else(|| {
+        let (start_ns, granularity_ns) = probed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             (i64::try_from(now.as_nanos()).unwrap_or(i64::MAX), COARSE_GRANULARITY_NS)
         });
-        Self { trusted_before_ns: start.saturating_sub(granularity) }
+        Self { start_ns, granularity_ns }
     }
 
-    /// True if a write after reading could have left the same stamp.
+    /// True if a write after reading could have left the same stamp. One without fine digits may lie on a file system that is
+    /// mounted below the probed one and has a coarser clock.
     #[must_use]
     pub fn is_racy(self, seen: &Seen) -> bool {
         match seen {
-            Seen::There(stat) => stat.modified_ns.max(stat.changed_ns) >= self.trusted_before_ns,
+            Seen::There(Stat { modified_ns, changed_ns, .. }) => {
+                let granularity = self.granularity_ns.max(granularity(&[*modified_ns, *changed_ns]));
+                (*modified_ns).max(*changed_ns) >= self.start_ns.saturating_sub(granularity)
+            }
             Seen::Failed(_) => false,
         }
     }
@@ -231,6 +236,21 @@ mod tests {
         assert_eq!(granularity(&[3 * SECOND_NS, 4 * SECOND_NS]), COARSE_GRANULARITY_NS);
         assert_eq!(granularity(&[3 * SECOND_NS + 10_000_000, 4 * SECOND_NS]), SECOND_NS / 5);
         assert_eq!(granularity(&[3 * SECOND_NS + 1, 4 * SECOND_NS]), FINE_GRANULARITY_NS);
+    }
+
+    #[test]
+    fn a_stamp_without_fine_digits_is_believed_later_than_the_clock_that_was_probed_says() {
+        let start_ns = 1_000 * SECOND_NS + 7;
+        let horizon = Horizon { start_ns, granularity_ns: FINE_GRANULARITY_NS };
+        let is_racy = |modified_ns, changed_ns| {
+            let kind = NodeKind::File;
+            horizon.is_racy(&Seen::There(Stat { kind, inode: 1, size_bytes: 1, modified_ns, changed_ns }))
+        };
+        let second_before = 999 * SECOND_NS;
+        assert!(is_racy(second_before, second_before), "a file system of whole seconds, mounted below");
+        assert!(!is_racy(second_before, second_before + 1), "somebody has set the time of the content");
+        assert!(!is_racy(997 * SECOND_NS, 997 * SECOND_NS));
+        assert!(is_racy(start_ns, start_ns));
     }
 
     #[test]

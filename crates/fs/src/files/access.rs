@@ -1,6 +1,10 @@
 //! Reading one file of a repository, and telling whether it is as it was.
 
-use std::{io, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+    path::Path,
+};
 
 use mangrove_domain::{
     failure::Fault,
@@ -16,7 +20,7 @@ use rustix::{
 use crate::{
     blocking,
     read::{self, FileKind, ReadError, Reason, Within},
-    stamp::{Horizon, Seen},
+    stamp::{Horizon, NodeKind, Seen},
 };
 
 /// Paths come from our own lists or from people; none may leave the repository.
@@ -55,10 +59,22 @@ pub(super) fn text(root: &Path, path: &str) -> Result<Option<String>, FilesError
     text.map(Some).or_else(|error| if is_absent(&error, path)? { Ok(None) } else { Err(unreadable(path, error)) })
 }
 
-/// True if all of these have the stamps that they had.
+/// True if all of these have the stamps that they had, and no link has taken the place of one of them or of a directory above.
 pub(super) fn is_as_it_was(root: &Path, all: &[(String, FileStamp)]) -> bool {
     let Ok(handle) = handle(root) else { return false };
-    all.iter().all(|(path, stamp)| FileStamp::from(Seen::look(&handle, path)) == *stamp)
+    let listed: HashSet<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+    let above = |path: &str| path.rfind('/').map(|end| path[..end].to_owned());
+    let mut further = BTreeSet::new();
+    for (path, _) in all {
+        let mut next = above(path);
+        while let Some(directory) = next.filter(|directory| !listed.contains(directory.as_str())) {
+            next = above(&directory);
+            further.insert(directory);
+        }
+    }
+    let is_link = |directory: &String| Seen::look_itself(&handle, directory).kind() == Some(NodeKind::Link);
+    all.iter().all(|(path, stamp)| FileStamp::from(Seen::look_itself(&handle, path)) == *stamp)
+        && !further.iter().any(is_link)
 }
 
 /// Reads files that may be known.

@@ -112,6 +112,10 @@ impl Walk {
                 self.cut = Some(cut);
                 return;
             }
+            // One above it that is a link may lead elsewhere with nothing that is listed.
+            if real != absolute {
+                self.rests_on = None;
+            }
             let seen = Seen::look(&self.handle, &directory);
             let entries = match absolute.read_dir() {
                 Ok(entries) => entries,

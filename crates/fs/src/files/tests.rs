@@ -242,6 +242,36 @@ fn a_list_holds_until_a_directory_of_it_changes() {
 }
 
 #[test]
+fn a_list_does_not_hold_once_a_directory_above_was_moved_and_linked() {
+    let folder = Folder::new();
+    folder.write("extensions/kept/workflows/a.yaml", "a");
+    let files = folder.probing();
+    let list = || {
+        let listed = files.list(&["extensions/kept/workflows"], &[".yaml"]);
+        runtime().block_on(listed).expect("a list")
+    };
+    let holds = |list: &FileList| runtime().block_on(files.is_listed_so(list));
+    let end = Instant::now() + PATIENCE;
+    let before = loop {
+        let list = list();
+        if holds(&list) {
+            break list;
+        }
+        assert!(Instant::now() < end, "a list never holds: {list:?}");
+    };
+    fs::rename(folder.path("extensions"), folder.path("../moved")).expect("moved");
+    folder.link("extensions", "../moved");
+    assert!(!holds(&before));
+    assert_eq!(list().problems.len(), 1, "it leads out of the repository");
+    fs::remove_file(folder.path("extensions")).expect("removed");
+    fs::rename(folder.path("../moved"), folder.path("elsewhere")).expect("moved");
+    folder.link("extensions", "elsewhere");
+    let inside = list();
+    assert_eq!(inside.paths, ["extensions/kept/workflows/a.yaml"]);
+    assert!(!holds(&inside), "another place of the link shows in no directory that was listed");
+}
+
+#[test]
 fn a_list_of_the_same_instant_does_not_hold() {
     let folder = Folder::new();
     folder.write("models/first.yaml", "");
