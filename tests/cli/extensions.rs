@@ -213,6 +213,7 @@ fn install_goes_on_where_one_fails_and_says_what_each_came_to() {
         .collect();
     assert_eq!(statuses, ["installed", "failed", "installed"]);
     assert_eq!(document["entries"][1]["code"], "MG0305");
+    assert!(document["entries"][1].to_string().contains("the lockfile promises the checksum"), "{document:#}");
     assert!(!world.sandbox.tree.path(format!("{PULLED}/@acme/b")).exists());
     world.sandbox.write(LOCKFILE, &lock);
     assert_eq!(world.json(&["install"])["installed"], 1);

@@ -35,11 +35,17 @@ impl Extensions {
     ) -> Result<Obtained, ExtensionError> {
         let label = format!("{name}@{version}");
         let registry = &self.ports.registry;
-        let checksum = match locked.and_then(|entry| entry.checksum) {
-            Some(checksum) => Some(checksum),
-            None => registry.checksum(&server, name, version, outages).await?,
+        let (checksum, promised_by) = match locked.and_then(|entry| entry.checksum) {
+            Some(checksum) => (Some(checksum), "the lockfile"),
+            None => (registry.checksum(&server, name, version, outages).await?, "the registry"),
         };
-        let archive = registry.archive(&server, name, version, checksum, outages).await?;
+        let archive = registry.archive(&server, name, version, checksum, outages).await;
+        let archive = archive.map_err(|fault| match fault.code {
+            Code::INTEGRITY_MISMATCH => {
+                Fault { message: format!("{}; {promised_by} promises the checksum", fault.message), ..fault }
+            }
+            _ => fault,
+        })?;
         let archive = archive.ok_or_else(|| {
             let message = format!("{server} has no {label}");
             Problem::error(Code::PACKAGE_NOT_FOUND, name, message).advise("check the name and the version")

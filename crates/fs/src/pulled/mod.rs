@@ -22,6 +22,8 @@ use mangrove_domain::{
     source::RelativePath,
 };
 
+use rustix::io::Errno;
+
 use crate::{
     blocking,
     directory::Directory,
@@ -76,7 +78,7 @@ impl DiskPulledExtensions {
                 Ok(_) => {
                     missing.insert(path.clone());
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(error) if is_elsewhere(&error) => {
                     missing.insert(path.clone());
                 }
                 Err(error) => return Err(io_fault(Operation::Stat, &file, &error)),
@@ -109,6 +111,12 @@ impl PulledExtensions for DiskPulledExtensions {
         let done = blocking(move || update::carry_out(&this, &update)).await;
         done.unwrap_or_else(|error| Err(UpdateError::Failed(ended(&error))))
     }
+}
+
+/// True if nothing is at a path, or a file or a link on the way to it.
+fn is_elsewhere(error: &io::Error) -> bool {
+    let is_link = error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+    is_link || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn ended(error: &crate::Unfinished) -> Fault {

@@ -191,6 +191,17 @@ fn f03_nothing_is_placed_or_removed_through_a_link() {
 }
 
 #[test]
+fn an_extension_that_is_a_link_is_missing() {
+    let scene = Scene::new();
+    let outside = tempfile::tempdir().expect("a directory");
+    fs::write(outside.path().join("a.ts"), "theirs").expect("a file");
+    fs::create_dir_all(scene.pulled("@acme")).expect("a directory");
+    symlink(outside.path(), scene.pulled("@acme/dns")).expect("a link");
+    let files = BTreeSet::from([path("a.ts"), path("models/b.ts")]);
+    assert_eq!(scene.disk().find_missing("@acme/dns", &files).expect("it can be looked at"), files);
+}
+
+#[test]
 fn an_extension_inside_of_another_one_stays() {
     let scene = Scene::new();
     scene.write(".swamp/pulled-extensions/@acme/aws/models/s3.ts", "old");

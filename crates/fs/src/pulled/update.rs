@@ -9,6 +9,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    digest::Digest,
     failure::Fault,
     ports::{Placement, Removal, Update, UpdateError},
     problem::Code,
@@ -35,6 +36,9 @@ const PREFIX: &str = ".new-";
 /// How the names of directories begin in which something lies that could not be put back. They are hidden too, and stay.
 const KEPT: &str = ".kept-";
 
+/// How the name of a file ends that says where what lies beside it, under the rest of the name, was taken from.
+const TAKEN_FROM: &str = ".taken-from";
+
 /// How often the lock of the directory is tried, and what lies between two tries: a minute in all.
 const LOCK_TRIES: u32 = 600;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -56,6 +60,8 @@ struct Change<'a> {
     done: Vec<Done>,
     /// How many names were given in the staging directory.
     count: usize,
+    /// Stands for the lockfile as it was before.
+    before: String,
 }
 
 pub(super) fn carry_out(disk: &DiskPulledExtensions, update: &Update) -> Result<(), UpdateError> {
@@ -65,12 +71,14 @@ pub(super) fn carry_out(disk: &DiskPulledExtensions, update: &Update) -> Result<
         Directory::make(&disk.repository, &path).map_err(|error| failed(Operation::Create, &path, &error))?;
     // Released when the directory is closed.
     lock(&directory, &path, LOCK_TRIES).map_err(UpdateError::Failed)?;
-    if disk.read_lockfile().map_err(UpdateError::Failed)?.text != update.expected {
+    let lockfile = disk.read_lockfile().map_err(UpdateError::Failed)?.text;
+    if lockfile != update.expected {
         return Err(UpdateError::Moved);
     }
-    remove_leftovers(&directory);
+    let before = stamp(lockfile.as_deref());
+    remove_leftovers(disk, &directory, &before);
     let staging = directory.temporary(PREFIX).map_err(|error| failed(Operation::Create, &path, &error))?;
-    let mut change = Change { disk, staging: staging.path().to_owned(), done: Vec::new(), count: 0 };
+    let mut change = Change { disk, staging: staging.path().to_owned(), done: Vec::new(), count: 0, before };
     let outcome = change.all(update);
     let is_whole = match &outcome {
         Ok(()) => {
@@ -117,13 +125,39 @@ fn lock(directory: &Directory, path: &Path, tries: u32) -> Result<(), Fault> {
     Err(Fault::transient(Code::SOURCE_MOVING, "pulled:lock", message))
 }
 
-/// What processes left that were killed. None is at work: we hold the lock.
-fn remove_leftovers(directory: &Directory) {
+/// What processes left that were killed. None is at work: we hold the lock. What was taken away for a change that did not come to
+/// its end is put back.
+fn remove_leftovers(disk: &DiskPulledExtensions, directory: &Directory, before: &str) {
     for name in directory.names().unwrap_or_default() {
         if name.to_string_lossy().starts_with(PREFIX) {
-            let _ = directory.remove_all(&name);
+            let is_whole = directory.directory(&name).is_ok_and(|staging| put_back(disk, &staging, before));
+            if is_whole {
+                let _ = directory.remove_all(&name);
+            }
         }
     }
+}
+
+/// Puts back what was taken from a place where nothing is now. False if something did not go back.
+fn put_back(disk: &DiskPulledExtensions, staging: &Directory, before: &str) -> bool {
+    let mut is_whole = true;
+    for name in staging.names().unwrap_or_default() {
+        let Some(aside) = name.to_str().and_then(|name| name.strip_suffix(TAKEN_FROM)) else { continue };
+        let note = read::text(staging.path().join(&name), Within::Unlinked, FileKind::Document).unwrap_or_default();
+        let Some((of, place)) = note.split_once('\n') else { continue };
+        let (Ok(place), true) = (RelativePath::parse(place), of == before) else { continue };
+        let (place, aside) = (disk.repository.join(DIRECTORY).join(place.as_str()), staging.path().join(aside));
+        if place.symlink_metadata().is_ok() || aside.symlink_metadata().is_err() {
+            continue;
+        }
+        is_whole &= atomic::rename(&disk.repository, &aside, &place).is_ok();
+    }
+    is_whole
+}
+
+/// Stands for the text of a lockfile.
+fn stamp(lockfile: Option<&str>) -> String {
+    lockfile.map_or_else(|| "none".to_owned(), |text| Digest::of(text.as_bytes()).to_string())
 }
 
 type Outcome = Result<(), (PathBuf, io::Error)>;
@@ -209,7 +243,7 @@ impl Change<'_> {
                 let exchanged = self.exchange(&place, &aside);
                 if exchanged.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported) {
                     let old = self.aside();
-                    self.rename(&place, &old).map_err(failed)?;
+                    self.take(&place, &old).map_err(failed)?;
                     self.done.push(Done::Removed { place: place.clone(), aside: old });
                 } else {
                     exchanged.map_err(failed)?;
@@ -262,10 +296,20 @@ impl Change<'_> {
         };
         for place in places {
             let aside = self.aside();
-            self.rename(&place, &aside).map_err(|error| (place.clone(), error))?;
+            self.take(&place, &aside).map_err(|error| (place.clone(), error))?;
             self.done.push(Done::Removed { place, aside });
         }
         Ok(())
+    }
+
+    /// Moves what is in place aside, and notes before where it was: if this process is killed, the next change puts it back.
+    fn take(&self, place: &Path, aside: &Path) -> io::Result<()> {
+        let below = place.strip_prefix(self.disk.repository.join(DIRECTORY)).ok().and_then(Path::to_str);
+        if let Some(below) = below {
+            let note = aside.with_extension(TAKEN_FROM.trim_start_matches('.'));
+            staging::write(&self.staging, &note, format!("{}\n{below}", self.before).as_bytes())?;
+        }
+        self.rename(place, aside)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -343,6 +387,37 @@ mod tests {
         assert!(fault.message.contains(DIRECTORY), "{fault}");
         drop(other);
         lock(&directory, &path, 2).expect("it is free");
+    }
+
+    #[test]
+    fn what_was_taken_away_for_a_change_that_was_killed_is_put_back() {
+        for is_committed in [false, true] {
+            let repository = tempfile::tempdir().expect("a directory");
+            let directory = repository.path().join(DIRECTORY);
+            fs::create_dir_all(directory.join("@acme/dns")).expect("a directory");
+            fs::write(directory.join("@acme/dns/a.ts"), "precious").expect("a file");
+            let disk = DiskPulledExtensions::new(repository.path(), repository.path(), vec!["lock.json".to_owned()]);
+            fs::write(repository.path().join("lock.json"), "before").expect("a lockfile");
+            let staging = directory.join(".new-abc");
+            fs::create_dir(&staging).expect("a directory");
+            let mut change = Change {
+                disk: &disk,
+                staging: staging.clone(),
+                done: Vec::new(),
+                count: 0,
+                before: stamp(Some("before")),
+            };
+            let files = [RelativePath::parse("a.ts").expect("a path")].into();
+            let removal = Removal { name: "@acme/dns".to_owned(), files, beside: std::collections::BTreeSet::new() };
+            change.remove(&removal).expect("it is taken away");
+            assert!(!directory.join("@acme/dns").exists());
+            let lockfile = if is_committed { "after" } else { "before" };
+            fs::write(repository.path().join("lock.json"), lockfile).expect("a lockfile");
+            carry_out(&disk, &Update { expected: Some(lockfile.to_owned()), ..Update::default() })
+                .expect("nothing to do");
+            assert_eq!(directory.join("@acme/dns/a.ts").exists(), !is_committed);
+            assert!(!staging.exists());
+        }
     }
 
     #[test]
