@@ -1,10 +1,14 @@
 //! Schedules as the files of a repository have them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use mangrove_app::workflow::{Files, Library, LibrarySchedules, library::Layout};
 use mangrove_daemon::schedule::{Schedule, Scheduler, SchedulerChange};
 use mangrove_domain::{
+    glob::Glob,
     ports::FilesError,
     problem::{Code, Problem, Severity},
     source::{Origin, RelativePath, RootId, SourceId},
@@ -111,7 +115,7 @@ async fn fault_20_a_root_that_cannot_be_looked_into_takes_no_schedule_away() {
         SourceId { root: RootId::mount("shared"), path: RelativePath::parse("workflows/w.yaml").expect("a path") };
     let text = workflow(1, "{schedule: '@hourly'}");
     let file = WorkflowFile { source: source.clone(), origin: Origin::Mounted, text };
-    let with = |files, problems| WorkflowFiles { files, problems };
+    let with = |files, problems| WorkflowFiles { files, problems, ..WorkflowFiles::default() };
     let unreachable = Problem::new(Severity::Warning, Code::ROOT_UNREACHABLE, source.root.to_string(), "not mounted");
     let mut scheduler = scheduler();
     let mut changes = Vec::new();
@@ -130,13 +134,51 @@ async fn fault_20_a_root_that_cannot_be_looked_into_takes_no_schedule_away() {
 }
 
 #[tokio::test]
+async fn what_was_taken_away_on_purpose_ends_although_other_roots_cannot_be_looked_into() {
+    let tree = Tree::new("").expect("a directory");
+    let id = RootId::mount("../exts/shared");
+    let path = RelativePath::parse("workflows/w.yaml").expect("a path");
+    let text = workflow(1, "{schedule: '@hourly'}");
+    let files = vec![WorkflowFile { source: SourceId { root: id.clone(), path }, origin: Origin::Mounted, text }];
+    let there = WorkflowFiles { files, roots: BTreeSet::from([id.clone()]), ..WorkflowFiles::default() };
+    let about = |subject: &str| vec![Problem::new(Severity::Warning, Code::ROOT_UNREACHABLE, subject, "not there")];
+    let gone = |subject: &str| WorkflowFiles { problems: about(subject), ..WorkflowFiles::default() };
+    let pattern = Glob::parse("../exts/*").expect("a pattern");
+    let awaited = WorkflowFiles { mount_patterns: vec![pattern.clone()], ..WorkflowFiles::default() };
+    let emptied = WorkflowFiles { roots: there.roots.clone(), mount_patterns: vec![pattern], ..gone("mount:other") };
+    for (what, external, is_kept) in [
+        ("another mount", gone("mount:other"), false),
+        ("one whose name begins the same", gone("mount:../exts/share"), false),
+        ("what was pulled", gone("pulled:@acme/tools"), false),
+        ("the lockfile", gone("upstream_extensions.json"), false),
+        ("the list of mounts", gone(".swamp-sources.yaml"), true),
+        ("its own root", gone(id.as_str()), true),
+        (
+            "a manifest in its root",
+            WorkflowFiles { roots: there.roots.clone(), ..gone("mount:../exts/shared/manifest.yaml") },
+            true,
+        ),
+        ("a pattern that covers it", awaited, true),
+        ("its root is there, and its file is not", emptied, false),
+    ] {
+        let mut scheduler = scheduler();
+        let found = read(&tree, there.clone()).await.expect("a directory");
+        scheduler.read(&found, &HashMap::new(), now());
+        let found = read(&tree, external).await.expect("a directory");
+        let changes = scheduler.read(&found, &HashMap::new(), now());
+        assert_eq!(matches!(&changes[..], [SchedulerChange::Kept { .. }]), is_kept, "{what}: {changes:?}");
+        assert_eq!(changes == [SchedulerChange::Removed("w1".to_owned())], !is_kept, "{what}: {changes:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_schedule_of_a_pulled_extension_is_in_force_only_if_it_is_allowed_by_name() {
     let tree = Tree::new("").expect("a directory");
     let path = RelativePath::parse("workflows/w.yaml").expect("a path");
     let root = RootId::new("pulled:@acme/tools");
     let text = workflow(1, "{schedule: '@hourly'}");
     let file = WorkflowFile { source: SourceId { root, path }, origin: Origin::Pulled, text };
-    let with = || WorkflowFiles { files: vec![file.clone()], problems: vec![] };
+    let with = || WorkflowFiles { files: vec![file.clone()], ..WorkflowFiles::default() };
     let found = read(&tree, with()).await.expect("a directory");
     assert!(found.scheduled.is_empty() && found.broken.is_empty());
     assert_eq!(found.not_enabled.len(), 1);

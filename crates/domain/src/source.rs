@@ -73,6 +73,9 @@ impl RootId {
     }
 }
 
+/// The file of a repository that names the directories that are mounted, at its top.
+pub const MOUNTS_FILE: &str = ".swamp-sources.yaml";
+
 /// A normalised path below a root: forward slashes, no empty, `.` or `..` segments, not absolute.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelativePath(Arc<str>);

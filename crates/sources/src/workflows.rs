@@ -8,11 +8,13 @@ use std::{
 };
 
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     kind_layout::KindLayout,
     observation::RootAccess,
     ports::{Documents, ObserveError},
     problem::{Code, Problem},
-    source::{Kind, Origin, RelativePath, SourceId},
+    pulled::LOCKFILE,
+    source::{Kind, MOUNTS_FILE, Origin, RelativePath, SourceId},
     type_name::TypeName,
     workflow::{WorkflowFile, WorkflowFiles},
 };
@@ -43,8 +45,12 @@ pub(super) fn find(
     bounds: Bounds,
     mut open: impl FnMut(&RootSpec) -> Result<View, ObserveError>,
 ) -> WorkflowFiles {
-    let mut found = WorkflowFiles::default();
-    let faults = [(".swamp-sources.yaml", roots.mounts_fault), ("upstream_extensions.json", roots.lockfile_fault)];
+    let mut found = WorkflowFiles {
+        roots: roots.specs.iter().map(|spec| spec.id.clone()).collect(),
+        mount_patterns: roots.mount_patterns,
+        ..WorkflowFiles::default()
+    };
+    let faults = [(MOUNTS_FILE, roots.mounts_fault), (LOCKFILE, roots.lockfile_fault)];
     for (subject, fault) in faults {
         found.problems.extend(fault.map(|fault| unreachable(subject, fault)));
     }
@@ -62,7 +68,8 @@ pub(super) fn find(
         let view = match view {
             Ok(view) => view,
             Err(error) => {
-                found.problems.push(unreachable(&spec.id.to_string(), error.fault().clone()));
+                let problem = unreachable(&spec.id.to_string(), error.fault().clone());
+                found.problems.push(problem.advise(restoring(spec.origin)));
                 continue;
             }
         };
@@ -157,6 +164,18 @@ fn kind() -> KindLayout {
         add_on_export_names: Vec::new(),
         type_key: "name".into(),
         normalise: TypeName::model,
+    }
+}
+
+/// What brings a root back.
+fn restoring(origin: Origin) -> Advice {
+    match origin {
+        Origin::Pulled => {
+            Advice::new(UserAction::InstallExtensions).and(" pulls it again; or remove it from the lockfile")
+        }
+        Origin::Local | Origin::Mounted => {
+            "mount it or check it out again, or remove it from .swamp-sources.yaml".into()
+        }
     }
 }
 

@@ -88,9 +88,9 @@ impl Library {
 
     /// Adds workflows of other roots.
     fn add_external(&mut self, parts: &Parts) {
-        self.unobservable.extend(parts.external_problems.iter().map(|problem| problem.subject.clone()));
-        self.foreign.extend(self.unobservable.iter().cloned());
-        self.problems.extend(parts.external_problems.iter().cloned());
+        self.foreign.extend(parts.outside.problems.iter().map(|problem| problem.subject.clone()));
+        self.problems.extend(parts.outside.problems.iter().cloned());
+        self.outside.clone_from(&parts.outside);
         for read in &parts.external {
             self.add_workflow(read);
             self.foreign.insert(read.file.clone());

@@ -18,6 +18,7 @@ use super::{
     definitions,
     files::BrokenFile,
     named::{first_before, is_in, repeated},
+    outside::Outside,
 };
 
 /// Where a repository keeps them, relative to it.
@@ -85,8 +86,8 @@ pub struct Library {
     pub(super) foreign: HashSet<String>,
     /// Why files that lie beside workflows are none. Nobody is told, unless one was a workflow before.
     pub(super) other_files: HashMap<String, Problem>,
-    /// Roots that could not be looked into, and files that could not be read.
-    pub(super) unobservable: HashSet<String>,
+    /// What is known of the other roots.
+    pub(super) outside: Outside,
 }
 
 impl Library {
@@ -155,7 +156,7 @@ impl Library {
 
     /// What keeps workflows of other roots from being known.
     pub fn unobservable_problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.iter().filter(|problem| self.unobservable.contains(&problem.subject))
+        self.outside.problems.iter()
     }
 
     /// Why files that lie beside workflows are none, by their names.

@@ -10,6 +10,7 @@ pub mod known;
 pub mod library;
 mod lookup;
 mod named;
+mod outside;
 mod part;
 mod parts;
 mod read_file;

@@ -6,7 +6,6 @@ use mangrove_domain::{
     definition::{Definition, Place},
     digest::Digest,
     ports::{DefinitionText, Documents, FileList, FilesError, RepositoryFiles},
-    problem::Problem,
     source::Origin,
     workflow::{Workflow, WorkflowFile, WorkflowFiles},
 };
@@ -14,6 +13,7 @@ use mangrove_domain::{
 use super::{
     files::is_named_so,
     library::Layout,
+    outside::Outside,
     part::{Part, Request},
     read_file::{Folder, ReadFile},
 };
@@ -34,7 +34,8 @@ pub(super) struct Parts {
     pub(super) workflows: Part<Workflow>,
     /// Workflows of other roots.
     pub(super) external: Vec<Arc<ReadFile<Workflow>>>,
-    pub(super) external_problems: Vec<Problem>,
+    /// What is known of their roots.
+    pub(super) outside: Outside,
     /// Definitions that were made for steps and commands.
     pub(super) automatic: Vec<Arc<ReadFile<Definition>>>,
 }
@@ -85,7 +86,8 @@ impl Parts {
     }
 
     pub(super) fn with_external(mut self, documents: &dyn Documents, external: WorkflowFiles, before: &Self) -> Self {
-        self.external_problems = external.problems;
+        self.outside =
+            Outside { roots: external.roots, patterns: external.mount_patterns, problems: external.problems };
         let read = |WorkflowFile { source, origin, text }| {
             let file = source.to_string();
             let is_same = |content: Origin| content == origin;
@@ -113,7 +115,7 @@ impl Parts {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.definitions.is_same(&other.definitions)
             && self.workflows.is_same(&other.workflows)
-            && self.external_problems == other.external_problems
+            && self.outside == other.outside
             && is_same(&self.external, &other.external)
             && is_same(&self.automatic, &other.automatic)
     }

@@ -67,7 +67,7 @@ impl LibraryWebhooks {
             }
             if let Some(problem) = schedules.fault_of(&workflow.file, workflow.origin) {
                 self.routes.insert(route.clone(), Arc::clone(workflow));
-                self.kept.insert(route.clone(), problem.clone());
+                self.kept.insert(route.clone(), problem);
             }
         }
         self

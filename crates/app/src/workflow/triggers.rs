@@ -12,7 +12,7 @@ use mangrove_domain::{
     workflow::Workflow,
 };
 
-use super::{library::Library, validate};
+use super::{library::Library, outside::Outside, validate};
 
 /// What is scheduled, and why other files are not.
 #[derive(Debug, Default)]
@@ -26,8 +26,8 @@ pub struct LibrarySchedules {
     pub broken: BTreeMap<String, Problem>,
     /// Why files that may have been workflows are none.
     other_files: HashMap<String, Problem>,
-    /// Why workflows of other roots may be missing.
-    unobservable: Option<Problem>,
+    /// What is known of other roots.
+    outside: Outside,
     places: HashMap<String, usize>,
 }
 
@@ -69,7 +69,7 @@ impl LibrarySchedules {
         let further = errors.filter(|problem| !usable.contains(problem.subject.as_str()));
         schedules.add_broken(further.filter(|problem| !library.is_of_definitions(problem)).cloned());
         schedules.other_files.clone_from(library.other_files());
-        schedules.unobservable = library.unobservable_problems().next().cloned();
+        schedules.outside.clone_from(&library.outside);
         schedules
     }
 
@@ -98,11 +98,11 @@ impl LibrarySchedules {
 
     /// Why nothing is known of the schedule that this file had; `None` if it has none any more.
     #[must_use]
-    pub fn fault_of(&self, file: &str, origin: Origin) -> Option<&Problem> {
+    pub fn fault_of(&self, file: &str, origin: Origin) -> Option<Problem> {
         let directories = file.match_indices('/').map(|(end, _)| &file[..end]);
         let own = std::iter::once(file).chain(directories).find_map(|name| self.broken.get(name));
         let own = own.or_else(|| self.other_files.get(file));
-        own.or_else(|| self.unobservable.as_ref().filter(|_| origin != Origin::Local))
+        own.cloned().or_else(|| self.outside.conceals(file, origin))
     }
 }
 

@@ -81,7 +81,7 @@ impl Scheduler {
         now: Timestamp,
     ) -> Vec<SchedulerChange> {
         let schedules = library.scheduled.iter().map(Schedule::from).collect();
-        let fault_of = |schedule: &Schedule| library.fault_of(&schedule.file, schedule.origin).cloned();
+        let fault_of = |schedule: &Schedule| library.fault_of(&schedule.file, schedule.origin);
         let changes = self.replace(schedules, fault_of, last, now);
         let entries = self.entries.values().map(|entry| &entry.schedule);
         let known: HashMap<&str, &Arc<str>> = entries.map(|known| (known.name.as_str(), &known.workflow)).collect();

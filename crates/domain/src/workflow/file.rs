@@ -1,8 +1,11 @@
 //! Workflow files that other roots than the repository bring.
 
+use std::collections::BTreeSet;
+
 use crate::{
+    glob::Glob,
     problem::Problem,
-    source::{Origin, SourceId},
+    source::{Origin, RootId, SourceId},
 };
 
 /// The workflows that other roots than the repository bring.
@@ -12,6 +15,10 @@ pub struct WorkflowFiles {
     pub files: Vec<WorkflowFile>,
     /// Roots that cannot be looked into, files that cannot be read, manifests that cannot be used.
     pub problems: Vec<Problem>,
+    /// The roots that are configured or locked, whether they can be looked into or not.
+    pub roots: BTreeSet<RootId>,
+    /// By which directories are mounted: one that matches and is not there is awaited.
+    pub mount_patterns: Vec<Glob>,
 }
 
 /// One of them.

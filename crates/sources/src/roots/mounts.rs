@@ -14,7 +14,7 @@ use mangrove_domain::{
     nearest,
     observation::RootAccess,
     problem::Code,
-    source::{Extension, Origin, RootId},
+    source::{Extension, MOUNTS_FILE as FILE, Origin, RootId},
 };
 use mangrove_fs::{
     stamp::NodeKind,
@@ -26,9 +26,6 @@ use crate::{
     problems::warning,
     view::{Listing, View},
 };
-
-/// The name of the file, at the top of the repository.
-pub(super) const FILE: &str = ".swamp-sources.yaml";
 
 /// How many directories one entry of the list may name.
 const MOST_MOUNTS: usize = 1000;

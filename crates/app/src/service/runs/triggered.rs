@@ -75,7 +75,7 @@ impl Service {
             Ok(_) => None,
             Err(_) => {
                 let schedules = self.schedules(library).ok();
-                schedules.and_then(|known| known.fault_of(&last_good.file, last_good.origin).cloned())
+                schedules.and_then(|known| known.fault_of(&last_good.file, last_good.origin))
             }
         };
         match (found, file_problem) {
