@@ -263,6 +263,24 @@ async fn a_run_that_had_ended_is_not_interrupted_by_the_end_of_its_process() {
 }
 
 #[tokio::test]
+async fn the_lock_of_a_run_whose_end_cannot_be_written_is_given_back() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("runs.db");
+    let holder = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+    let running = RunRecord { status: RunStatus::Running, finished_at: None, ..full_record("01") };
+    holder.save(&running).await.expect("saved");
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut raw = SqliteConnection::connect_with(&options).await.expect("a connection");
+    sqlx::query("ALTER TABLE runs RENAME TO away").execute(&mut raw).await.expect("tampered");
+    holder.save(&full_record("01")).await.expect_err("it cannot be written");
+    sqlx::query("ALTER TABLE away RENAME TO runs").execute(&mut raw).await.expect("mended");
+    let other = SqliteRuns::open(&path, OpenMode::ReadOnly).await.expect("a history").runs;
+    let found = other.get("01").await.expect("readable").found().expect("there");
+    assert_eq!(found.status, RunStatus::Interrupted, "nobody goes on with it");
+    holder.save(&full_record("01")).await.expect("the next one may be written");
+}
+
+#[tokio::test]
 async fn a_run_that_was_interrupted_goes_on_from_what_is_shown_of_it() {
     let directory = TempDir::new().expect("a temporary directory");
     let path = directory.path().join("runs.db");

@@ -13,6 +13,11 @@ pub trait Observer: Send + Sync {
     fn recorded(&self, record: &Arc<RunRecord>) {
         let _ = record;
     }
+
+    /// The run, or one that a step of it started, is on record as ended like this, secrets masked; reports are still added.
+    fn ended(&self, record: &Arc<RunRecord>) {
+        let _ = record;
+    }
 }
 
 /// Something that happened in a run, or in one that a step of it started. Secrets are masked.
@@ -88,7 +93,8 @@ pub fn replay(record: &Arc<RunRecord>) -> Vec<RunEvent> {
         }
         for step in job.steps.iter().filter(|step| step.status != RunStatus::Pending) {
             let (name, task) = (step.name.clone(), step.task.clone());
-            if step.started_at.is_some() {
+            // A step that its guard skipped has begun if methods of the guard have logged.
+            if step.started_at.is_some() || !step.logs.is_empty() {
                 changes.push(RunChange::StepStarted { job: job.name.clone(), step: name.clone(), task });
             }
             let line =

@@ -265,11 +265,12 @@ impl RunStore for SqliteRuns {
         if record.is_open() {
             self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
         }
-        self.save_held(record).await?;
+        let saved = self.save_held(record).await;
+        // Nobody goes on with a run whose end cannot be written: what is on record is all that will be.
         if !record.is_open() {
             self.running.release(&record.id);
         }
-        Ok(())
+        saved
     }
 
     async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {

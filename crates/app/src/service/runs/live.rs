@@ -42,7 +42,8 @@ pub(super) struct LiveRun {
 struct State {
     /// The run itself, as it was recorded last.
     record: Option<Arc<RunRecord>>,
-    /// It and the runs that its steps started, as far as they have not ended, as they were recorded last.
+    /// It and the runs that its steps started, as far as they have not ended or reports are still added to them, as they were
+    /// recorded last.
     open: BTreeMap<String, Arc<RunRecord>>,
     subscribers: Vec<Subscriber>,
     /// What has happened since the record was written, and the latest lines of steps that go on, which no record has yet.
@@ -179,7 +180,8 @@ impl LiveRun {
         self.outcome.send_replace(Some(outcome));
     }
 
-    /// Ends the run, and those that its steps started, because its task panicked: each is recorded as failed.
+    /// Ends the run, and those that its steps started, because its task panicked: each is recorded as failed, but for those that
+    /// had ended before their reports were made.
     pub(super) async fn end_after_panic(&self, runs: &dyn RunStore, clock: &dyn Clock, message: &str) {
         let open: Vec<Arc<RunRecord>> = std::mem::take(&mut self.state().open).into_values().collect();
         let own = self.record().map(|record| record.id.clone()).unwrap_or_default();
@@ -187,7 +189,12 @@ impl LiveRun {
             RunProblem::new(Code::RUN_PANICKED, format!("a fault in Mangrove itself ended the run: {message}"));
         let mut outcome = None;
         for record in open {
-            let record = Arc::new(Arc::unwrap_or_clone(record).broken_off(clock.now(), RunStatus::Failed, &problem));
+            let record = Arc::unwrap_or_clone(record);
+            let record = Arc::new(if record.is_open() {
+                record.broken_off(clock.now(), RunStatus::Failed, &problem)
+            } else {
+                without_reports(record, message)
+            });
             let saved = runs.save(&record).await;
             if let Err(error) = &saved {
                 tracing::warn!(run = %record.id, %error, "the end of a run could not be recorded");
@@ -228,6 +235,10 @@ impl Observer for LiveRun {
         drop(state);
         // An error says only that nobody has subscribed.
         let _nobody = self.feed.send(event);
+    }
+
+    fn ended(&self, record: &Arc<RunRecord>) {
+        self.state().open.insert(record.id.clone(), Arc::clone(record));
     }
 
     fn recorded(&self, record: &Arc<RunRecord>) {
@@ -281,6 +292,15 @@ impl State {
     }
 }
 
+/// A run that had ended, and whose reports are missing for this reason.
+fn without_reports(record: RunRecord, message: &str) -> RunRecord {
+    let problem = || {
+        let message = format!("a fault in Mangrove itself kept reports from being made: {message}");
+        RunProblem::new(Code::RUN_PANICKED, message)
+    };
+    RunRecord { error: record.error.or_else(|| Some(problem())), ..record }
+}
+
 /// What a panic said.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
@@ -294,6 +314,7 @@ mod tests {
         run::{JobRecord, LogLine, StepRecord},
         time::Timestamp,
     };
+    use mangrove_testkit::fakes::{ManualClock, MemoryRuns};
 
     use super::*;
 
@@ -397,6 +418,25 @@ mod tests {
         assert_eq!(feed.recv().await, Ok(job()));
         assert_eq!(feed.recv().await, Ok(step("s")));
         assert!(feed.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_panic_while_reports_are_made_leaves_the_run_as_it_had_ended() {
+        let (runs, clock) = (MemoryRuns::new(), ManualClock::new(Timestamp::from_millis(9)));
+        let run = run();
+        run.recorded(&record(&[("s", RunStatus::Running)]));
+        let ended = Arc::unwrap_or_clone(record(&[("s", RunStatus::Succeeded)]));
+        let ended = RunRecord { status: RunStatus::Succeeded, finished_at: Some(clock.now()), ..ended };
+        runs.save_ended(&ended).await.expect("saved");
+        run.ended(&Arc::new(ended.clone()));
+        run.end_after_panic(&runs, &clock, "oh").await;
+        let kept = runs.get("r").await.expect("readable").found().expect("there");
+        assert_eq!((kept.status, &kept.jobs), (RunStatus::Succeeded, &ended.jobs));
+        let error = kept.error.as_ref().expect("what is missing").message.as_str();
+        assert_eq!(error, "a fault in Mangrove itself kept reports from being made: oh");
+        assert_eq!(*run.outcome().await.expect("on record"), kept);
+        let again = RunRecord { status: RunStatus::Running, ..kept.clone() };
+        assert!(runs.replace(&kept, &again).await.expect("looked"), "nobody adds anything any more");
     }
 
     #[tokio::test]

@@ -127,7 +127,10 @@ impl Context<'_> {
 
     /// Writes down how a run has ended, to which reports are still added.
     pub(super) async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
-        self.services.runs.save_ended(&as_kept(self.services, self.environment, record)).await
+        let record = Arc::new(as_kept(self.services, self.environment, record));
+        self.services.runs.save_ended(&record).await?;
+        self.observer.ended(&record);
+        Ok(())
     }
 }
 
