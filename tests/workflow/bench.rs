@@ -50,6 +50,7 @@ use mangrove_testkit::{
     fixture::Tree,
     rows,
 };
+use tokio_util::sync::CancellationToken;
 
 /// What a method does, one after the other.
 #[derive(Clone, Debug)]
@@ -379,6 +380,8 @@ pub(crate) struct Bench {
     pub(crate) runs: Arc<dyn RunStore>,
     pub(crate) data: Arc<MemoryData>,
     pub(crate) definitions: Arc<dyn DefinitionFiles>,
+    /// Ends its runs.
+    pub(crate) cancellation: CancellationToken,
     calendar: CronCalendar,
 }
 
@@ -408,6 +411,7 @@ impl Bench {
             runs: Arc::new(MemoryRuns::new()),
             data: Arc::new(MemoryData::new()),
             definitions: Arc::new(MemoryDefinitionFiles::new()),
+            cancellation: CancellationToken::new(),
             calendar: CronCalendar::new("UTC").expect("a zone"),
         };
         bench.types(TYPES)
@@ -437,6 +441,12 @@ impl Bench {
     /// What `definition.method` does.
     pub(crate) fn method(mut self, label: &str, actions: &[Action]) -> Self {
         Arc::make_mut(&mut self.script.actions).insert(label.to_owned(), actions.to_vec());
+        self
+    }
+
+    /// A further file of the repository.
+    pub(crate) fn file(self, path: &str, text: &str) -> Self {
+        self.tree.write(path, text).expect("written");
         self
     }
 
@@ -537,7 +547,8 @@ impl Bench {
             drivers: Arc::default(),
             bundles: Arc::new(SelfContained::new(Arc::new(ScriptedBundler::new()))),
         };
-        Engine::new(services, "/repository".to_owned(), self.limits)
+        let engine = Engine::new(services, "/repository".to_owned(), self.limits);
+        engine.with_cancellation(self.cancellation.clone())
     }
 
     /// Runs the workflow `w`. Whatever becomes of it, the record that comes back is the one in the history.

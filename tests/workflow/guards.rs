@@ -5,6 +5,8 @@ use mangrove_domain::{
     run::{RunRecord, RunStatus, SkipReason, StepRecord},
 };
 
+use mangrove_testkit::rows;
+
 use crate::bench::{Action, Bench, within, workflow};
 
 /// A workflow of this one step, which calls `thing.run` unless it says otherwise.
@@ -118,4 +120,70 @@ async fn nothing_else_may_call_methods() {
     assert!(problems.contains("`model.method` calls a method, which only a guard or an assertion may"), "{problems}");
     let guard = guarded("model.method('thing', 'run').done").problems().await;
     assert_eq!(guard, "");
+}
+
+#[tokio::test]
+async fn a_step_begins_before_the_methods_of_its_guard_log() {
+    for (guard, expected) in [
+        ("model.method('thing', 'size', {'size': 1}).size == 3", "step j/s starts, log j/s: looking, step j/s skipped"),
+        (
+            "model.method('thing', 'size', {'size': 1}).size == 7",
+            "step j/s starts, log j/s: looking, step j/s succeeded",
+        ),
+        ("inputs.n == 4", "step j/s skipped"),
+    ] {
+        let bench = looks(guarded(guard), "{size: 3}");
+        within(bench.run("{n: 4}")).await;
+        let events = bench.events();
+        let of_step: Vec<&str> = events.iter().map(String::as_str).filter(|event| event.contains("j/s")).collect();
+        assert_eq!(of_step.join(", "), expected, "{guard}");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_whose_type_is_not_ready_blocks_the_step_and_an_assertion_does_as_well() {
+    let asked = "model.method('lost', 'run').done";
+    let guard = format!("        guard: ${{{{ {asked} }}}}\n");
+    let task = format!("        task: {{type: assert, expr: \"{asked}\", message: too small}}\n");
+    for step_of in [guard, task] {
+        let bench = bench(&step_of).failed_type("@acme/broken", rows::failure("registry unreachable"));
+        let definition = "id: 00000000-0000-4000-8000-000000000009\nname: lost\ntype: '@acme/broken'\n";
+        let bench = bench.file("models/lost.yaml", definition);
+        let record = within(bench.run("{}")).await;
+        assert_eq!((record.status, step(&record).status), (RunStatus::Blocked, RunStatus::Blocked), "{step_of}");
+        let error = step(&record).error.as_ref().expect("a reason");
+        assert_eq!(error.blocked_by.as_deref(), Some("@acme/broken"), "{step_of}");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_is_cancelled_cancels_the_step() {
+    let bench = guarded("model.method('thing', 'size', {'size': 1}).size == 7").method("thing.size", &[Action::Hang]);
+    let cancel = async {
+        while bench.calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        bench.cancellation.cancel();
+    };
+    let (record, ()) = within(async { tokio::join!(bench.run("{}"), cancel) }).await;
+    assert_eq!((record.status, step(&record).status), (RunStatus::Cancelled, RunStatus::Cancelled), "{record:?}");
+}
+
+#[tokio::test]
+async fn what_is_written_under_a_varied_name_is_the_answer() {
+    let guard = "        guard: \"${{ model.method('thing', 'size', {'size': 1}).size == 7 }}\"\n        dataOutputOverrides: [{specName: state, vary: [env]}]\n";
+    let record = within(looks(bench(guard), "{size: 7}").run("{env: eu}")).await;
+    assert_eq!((record.status, step(&record).skipped), (RunStatus::Succeeded, Some(SkipReason::Guarded)), "{record:?}");
+}
+
+#[tokio::test]
+async fn a_guarded_assertion_that_asks_methods_begins_once() {
+    let asked = "model.method('thing', 'size', {'size': 1}).size";
+    let task = format!(
+        "        guard: ${{{{ {asked} == 7 }}}}\n        task: {{type: assert, expr: \"{asked} == 3\", message: too small}}\n"
+    );
+    let bench = looks(bench(&task), "{size: 3}");
+    let record = within(bench.run("{}")).await;
+    assert_eq!(record.status, RunStatus::Succeeded, "{record:?}");
+    assert_eq!(bench.starts(), ["j/s"]);
 }

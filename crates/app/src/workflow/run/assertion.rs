@@ -55,7 +55,7 @@ pub(super) async fn check(
         // What cannot be told is no answer that anybody could allow.
         Err(error) => {
             let record = record(false, Some(&error));
-            StepOutcome { is_failure_allowed: false, ..outcome(Invoked::failed(error), record) }
+            StepOutcome { is_failure_allowed: false, ..outcome(methods.without_value(error), record) }
         }
     }
 }

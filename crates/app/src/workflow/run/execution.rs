@@ -265,7 +265,7 @@ impl<'a> Execution<'a> {
             let (name, task) = (record.name.clone(), record.task.clone());
             let span = spans::step(&self.job_spans[index], &name, &task);
             let step = &job.steps[planned.index];
-            // Whether a guarded step begins its guard says.
+            // A guarded step begins with the first method that its guard calls, or when that has decided.
             if step.guard.is_none() {
                 context.observe(RunChange::StepStarted { job: job.name.value.clone(), step: name, task });
             }

@@ -1,23 +1,28 @@
 //! `model.method(name, method[, inputs])`: methods that guards and assertions call to find out something.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    data::DataKind,
+    data::{self, DataHandle, DataKind},
     json::Json,
     ports::FunctionCall,
     position::Position,
-    run::{LogLine, RunStatus},
+    run::{LogLine, RunProblem, RunStatus},
 };
 
 use super::{
     call::{Call, Place, call_method},
     context::Context,
+    outputs,
 };
 use crate::{
     method::{Invoked, StepBudget},
     render::{Lookups, Scope},
+    workflow::events::RunChange,
 };
 
 /// The function.
@@ -32,6 +37,8 @@ pub(super) struct WithMethods<'a> {
     pub(super) budget: &'a Arc<StepBudget>,
     /// Where the expression stands.
     pub(super) position: Position,
+    /// True once it was told that the step begins.
+    is_begun: AtomicBool,
     left: Mutex<Left>,
 }
 
@@ -40,6 +47,8 @@ pub(super) struct WithMethods<'a> {
 pub(super) struct Left {
     data_handles: Vec<Json>,
     logs: Vec<LogLine>,
+    /// How the first of them ended that was cancelled, or that could not be called since its type is not ready.
+    stopped: Option<(RunStatus, RunProblem)>,
 }
 
 impl<'a> WithMethods<'a> {
@@ -50,7 +59,38 @@ impl<'a> WithMethods<'a> {
         budget: &'a Arc<StepBudget>,
         position: Position,
     ) -> Self {
-        Self { context, place, scope, budget, position, left: Mutex::default() }
+        Self { context, place, scope, budget, position, is_begun: AtomicBool::new(true), left: Mutex::default() }
+    }
+
+    /// The same for a guard: nobody was told yet that the step begins.
+    pub(super) fn of_guard(self) -> Self {
+        Self { is_begun: AtomicBool::new(false), ..self }
+    }
+
+    /// Says that the step begins, if nobody has said so: what is asked of methods and logged by them is a part of it.
+    pub(super) fn begin(&self) {
+        if !self.is_begun.swap(true, Ordering::Relaxed) {
+            let task = self.context.environment.mask(&self.place.step.task.label());
+            let (job, step) = (self.place.job.to_owned(), self.place.planned.name.clone());
+            self.context.observe(RunChange::StepStarted { job, step, task });
+        }
+    }
+
+    /// The name of the item that is the answer: that of the specification, as the step lets it vary.
+    async fn name_of_answer(&self, call: &Call, written: &DataHandle) -> String {
+        let of_workflow = self.scope.get("inputs").unwrap_or(&Json::Null);
+        let renderer = self.context.renderer(self.scope);
+        // Without a value, nothing was called.
+        let settings =
+            outputs::settings(self.place.step, [&call.inputs, of_workflow], &renderer).await.unwrap_or_default();
+        let of_spec = settings.into_iter().filter(|settings| settings.spec_name == written.spec_name);
+        let vary: Vec<String> = of_spec.flat_map(|settings| settings.vary).collect();
+        data::varied(&written.spec_name, &vary).unwrap_or_else(|_| written.spec_name.clone())
+    }
+
+    /// The outcome of a step whose guard or assertion has no value for this reason.
+    pub(super) fn without_value(&self, error: RunProblem) -> Invoked {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).without_value(error)
     }
 
     /// What the methods left behind that were called.
@@ -60,6 +100,7 @@ impl<'a> WithMethods<'a> {
 
     async fn method(&self, name: &str, method: &str, inputs: &Json) -> Result<Json, String> {
         let context = self.context;
+        self.begin();
         let definition = context.services.definitions.named(context.library, name).await;
         let call = Call {
             definition: definition.map_err(|problem| problem.message)?,
@@ -72,10 +113,19 @@ impl<'a> WithMethods<'a> {
         let label = format!("{name}.{method}");
         let invoked = call_method(context, self.place, self.scope, &call, (self.budget, false)).await;
         let Invoked { status, error, data_handles, handles, logs, .. } = invoked;
-        let mut resources = handles.iter().filter(|handle| handle.kind == DataKind::Resource);
-        let first = resources.clone().next();
+        let resources = || handles.iter().filter(|handle| handle.kind == DataKind::Resource);
         // What this call wrote, not what a call beside it or an earlier one did.
-        let named = resources.rfind(|handle| first.is_some_and(|first| handle.name == first.spec_name));
+        let named = match resources().next() {
+            Some(first) => {
+                let name = self.name_of_answer(&call, first).await;
+                resources().rfind(|handle| handle.name == name)
+            }
+            None => None,
+        };
+        let stopped = match (status, &error) {
+            (RunStatus::Cancelled | RunStatus::Blocked, Some(error)) => Some((status, error.clone())),
+            _ => None,
+        };
         let answer = match (error, named) {
             (Some(error), _) => Err(error.message),
             (None, Some(written)) => {
@@ -97,12 +147,21 @@ impl<'a> WithMethods<'a> {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.data_handles.extend(data_handles);
         left.logs.extend(logs);
+        left.stopped = left.stopped.take().or(stopped);
         drop(left);
         if status == RunStatus::Succeeded { answer } else { answer.and(Err(format!("`{label}` {}", status.as_str()))) }
     }
 }
 
 impl Left {
+    /// It ended as a method did that was cancelled or could not be called; else it failed.
+    fn without_value(&self, error: RunProblem) -> Invoked {
+        match &self.stopped {
+            Some((status, error)) => Invoked::ended(*status, Some(error.clone())),
+            None => Invoked::failed(error),
+        }
+    }
+
     /// The outcome of a step whose guard or assertion left this.
     pub(super) fn under(self, mut invoked: Invoked) -> Invoked {
         invoked.data_handles.splice(0..0, self.data_handles);

@@ -29,10 +29,7 @@ use super::{
 use crate::{
     method::{Invoked, StepBudget, problem},
     render::{Renderer, Scope, Stage},
-    workflow::{
-        events::RunChange,
-        inputs::{self, Mistakes},
-    },
+    workflow::inputs::{self, Mistakes},
 };
 
 /// Runs a step to its end; never fails itself.
@@ -67,13 +64,11 @@ async fn decided(
     (guard, budget): (&Located<String>, &Arc<StepBudget>),
 ) -> StepOutcome {
     let step = place.step;
-    let methods = WithMethods::new(context, (place, scope), budget, guard.position(&context.workflow.file));
+    let methods = WithMethods::new(context, (place, scope), budget, guard.position(&context.workflow.file)).of_guard();
     let decision = guard::decide(&methods, guard).await;
     let outcome = match decision {
         Ok(false) => {
-            let task = context.environment.mask(&step.task.label());
-            let (job, step) = (place.job.to_owned(), place.planned.name.clone());
-            context.observe(RunChange::StepStarted { job, step, task });
+            methods.begin();
             carry_out(context, place, scope, budget).await
         }
         Ok(true) => {
@@ -83,7 +78,7 @@ async fn decided(
         }
         // Whether it is to run is not known, and nobody allowed that.
         Err(error) => {
-            let outcome = StepOutcome::of(step, step.task.label(), Invoked::failed(error));
+            let outcome = StepOutcome::of(step, step.task.label(), methods.without_value(error));
             StepOutcome { is_failure_allowed: false, ..outcome }
         }
     };
