@@ -30,7 +30,7 @@ use mangrove_testkit::{
 };
 
 /// What is protected: what an entry has to name, and a file of it.
-const PROTECTED: [(&str, &str); 20] = [
+const PROTECTED: [(&str, &str); 22] = [
     ("repo/mangrove.yaml", "repo/mangrove.yaml"),
     ("repo/.swamp.yaml", "repo/.swamp.yaml"),
     ("repo/.swamp-sources.yaml", "repo/.swamp-sources.yaml"),
@@ -43,6 +43,7 @@ const PROTECTED: [(&str, &str); 20] = [
     ("repo/.npmrc", "repo/.npmrc"),
     ("repo/vaults", "repo/vaults/a.yaml"),
     ("repo/.swamp/secrets", "repo/.swamp/secrets/key"),
+    ("repo/.swamp/vault", "repo/.swamp/vault/local/v.yaml"),
     ("repo/below/.env", "repo/below/.env"),
     ("repo/below/.git", "repo/below/.git/config"),
     ("repo/node_modules/p/.env", "repo/node_modules/p/.env"),
@@ -50,6 +51,7 @@ const PROTECTED: [(&str, &str); 20] = [
     ("repo/mount/.mangrove", "repo/mount/.mangrove/catalog.db"),
     ("repo/mount/vaults", "repo/mount/vaults/a.yaml"),
     ("repo/mount/.swamp/secrets", "repo/mount/.swamp/secrets/key"),
+    ("repo/mount/.swamp/vault", "repo/mount/.swamp/vault/local/v.yaml"),
     ("repo/vaults/deep/named.yaml", "repo/vaults/deep/named.yaml"),
 ];
 

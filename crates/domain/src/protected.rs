@@ -3,7 +3,7 @@
 
 /// Protected where it stands, at the top of the repository and of every other root, and of what is granted: also while
 /// it is not there, so that it cannot be made.
-pub const AT_TOP: [&str; 11] = [
+pub const AT_TOP: [&str; 12] = [
     "mangrove.yaml",
     ".swamp.yaml",
     ".swamp-sources.yaml",
@@ -15,7 +15,11 @@ pub const AT_TOP: [&str; 11] = [
     ".npmrc",
     "vaults",
     ".swamp/secrets",
+    ".swamp/vault",
 ];
+
+/// Directories of secrets and of what says where they are kept, by their last two names; protected in every directory.
+pub const SECRET_DIRECTORIES: [&str; 2] = [".swamp/secrets", ".swamp/vault"];
 
 /// True for names that are protected in every directory: markers and lists of mounts, the history of the repository,
 /// state directories, and files of variables and tokens.
@@ -29,7 +33,8 @@ pub fn is_protected(name: &str) -> bool {
 /// True if a part of the path is protected by its name, or it lies in a directory of secrets.
 #[must_use]
 pub fn is_protected_path(path: &str) -> bool {
-    path.split('/').any(is_protected) || [path, "/"].concat().contains("/.swamp/secrets/")
+    let path = ["/", path, "/"].concat();
+    path.split('/').any(is_protected) || SECRET_DIRECTORIES.iter().any(|name| path.contains(&format!("/{name}/")))
 }
 
 #[cfg(test)]
@@ -58,6 +63,8 @@ mod tests {
             assert!(!is_protected(name), "{name}");
         }
         assert!(is_protected_path("/r/.swamp/secrets") && is_protected_path("/r/.swamp/secrets/key"));
+        assert!(is_protected_path("/r/.swamp/vault/local/v.yaml") && is_protected_path(".swamp/vault"));
+        assert!(!is_protected_path("/r/.swamp/vault-bundles/v.js"));
         assert!(!is_protected_path("/r/.swamp/secretsanta") && !is_protected_path("/r/.swamp/pulled-extensions"));
     }
 }

@@ -2,7 +2,7 @@
 
 use oxc_ast::{
     AstKind,
-    ast::{ArrayExpressionElement, Expression},
+    ast::{Argument, ArrayExpressionElement, Expression},
 };
 use oxc_semantic::{NodeId, SymbolId};
 
@@ -27,6 +27,14 @@ impl<'s, 'a> Text<'s, 'a> {
                             None => values.push(Known::Nothing),
                         },
                     }
+                }
+            }
+            // `new Set(list)`
+            Expression::NewExpression(made) if self.path(&made.callee, 0).is_some_and(|path| path == ["Set"]) => {
+                match made.arguments.first().and_then(Argument::as_expression) {
+                    Some(list) => self.elements(list, left, values),
+                    None if made.arguments.is_empty() => {}
+                    None => values.push(Known::Nothing),
                 }
             }
             Expression::Identifier(name) => match self.symbol(name.reference_id()).and_then(|it| self.constant(it)) {

@@ -22,8 +22,8 @@ use self::functions::{SYSTEM, host, of_files};
 
 /// How far a name is followed.
 const LONGEST_WAY: usize = 8;
-/// How many values one name may have before it counts as computed.
-const MOST_VALUES: usize = 32;
+/// How many values of one name are told; of more it is said that it is computed as well.
+const MOST_VALUES: usize = 64;
 
 /// Finds out by parsing the text; nothing is run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,7 +126,8 @@ impl<'a> Text<'_, 'a> {
             None => values.push(Known::Nothing),
         }
         if values.len() > MOST_VALUES {
-            values = vec![Known::Nothing];
+            values.truncate(MOST_VALUES);
+            values.push(Known::Nothing);
         }
         for value in values {
             let name = match (permission, value) {
@@ -431,6 +432,29 @@ mod tests {
         "#;
         let expected = ["env:?", "env:A1", "env:B2", "env:C3", "env:D4", "env:E5", "env:F6"];
         assert_eq!(list(code), expected, "what changes, or comes out of a function, is computed");
+    }
+
+    #[test]
+    fn what_is_spread_beside_something_unknown_is_found() {
+        let code = r#"
+            var ALLOWED = ["A1", "B2"];
+            function build(store, extra) {
+              const made = {};
+              for (const name of [...ALLOWED, ...extra]) { const value = Deno.env.get(name); if (value) made[name] = value; }
+              for (const name of new Set([...ALLOWED, "C3"])) Deno.env.get(name);
+              return made;
+            }
+            export const f = (options) => build(options.store, options.extra ?? []);
+        "#;
+        assert_eq!(list(code), ["env:?", "env:A1", "env:B2", "env:C3"]);
+    }
+
+    #[test]
+    fn more_values_than_are_followed_are_told_as_far_as_they_are() {
+        let names: Vec<String> = (0..=MOST_VALUES).map(|number| format!("\"N{number:02}\"")).collect();
+        let found = list(&format!("const ALL = [{}]; for (const name of ALL) Deno.env.get(name);", names.join(",")));
+        assert_eq!(found.len(), MOST_VALUES + 1, "{found:?}");
+        assert_eq!(found[..2], ["env:?", "env:N00"]);
     }
 
     #[test]

@@ -172,7 +172,9 @@ impl<'a> Denials<'a> {
                 match member {
                     Member::Protected => self.deny(&path),
                     Member::Link => self.links.push(path),
-                    Member::Directory if path.ends_with(".swamp/secrets") => self.deny(&path),
+                    Member::Directory if protected::SECRET_DIRECTORIES.iter().any(|name| path.ends_with(name)) => {
+                        self.deny(&path)
+                    }
                     Member::Directory if self.denied.contains(&path) => {}
                     Member::Directory => pending.push_back(path),
                 }
@@ -186,7 +188,8 @@ impl<'a> Denials<'a> {
         let around =
             self.places.roots.iter().map(PathBuf::as_path).chain(self.places.root).chain([self.places.repository]);
         let below = around.filter_map(|root| path.strip_prefix(root).ok()).min_by_key(|below| below.as_os_str().len());
-        let is_top = |below: &Path| below.starts_with("vaults") || below.starts_with(".swamp/secrets");
+        let is_secret = |below: &Path| protected::SECRET_DIRECTORIES.iter().any(|name| below.starts_with(name));
+        let is_top = |below: &Path| below.starts_with("vaults") || is_secret(below);
         let by_name = protected::is_protected_path(&below.unwrap_or(path).to_string_lossy());
         by_name || below.is_some_and(is_top) || path.starts_with(self.places.state_directory)
     }
