@@ -145,7 +145,7 @@ async fn run_command(
         host: &as_host,
     };
     builtin::shell::execute(&tools, &prepared.arguments).await.map_err(|error| match error {
-        ShellError::Arguments(violations) => broken(&subject_of(Checked::Arguments, call), &violations),
+        ShellError::Arguments(violations) => broken(&subject_of(Checked::Arguments, call, host), &violations),
         ShellError::Failed(message) => {
             let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
             problem(code, format!("`{}` {message}", label(call)))
@@ -194,7 +194,7 @@ async fn run_code(
             let code = host.state().refused.unwrap_or(Code::METHOD_FAILED);
             Err(problem(code, format!("`{label}` failed: {message}")))
         }
-        Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call), &violations)),
+        Err(RunError::Rejected { checked, violations }) => Err(broken(&subject_of(checked, call, host), &violations)),
         Err(RunError::Fault(fault)) => Err(problem(fault.code, format!("`{label}` cannot run: {fault}"))),
     }
 }

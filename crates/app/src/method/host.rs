@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -64,6 +64,8 @@ pub(super) struct Host {
     pub(super) ending: CancellationToken,
     /// True once the code of the method was called.
     pub(super) has_begun: AtomicBool,
+    /// The version of the type to which upgrades of its own led the global arguments, if they changed anything.
+    pub(super) upgraded_to: OnceLock<String>,
     pub(super) state: Mutex<State>,
 }
 
@@ -81,6 +83,8 @@ pub(super) struct State {
     /// Why the latest call that was to write data was refused, where that has a code of its own.
     pub(super) refused: Option<Code>,
     pub(super) log: CallLog,
+    /// How a secret goes on that the latest line has the beginning of.
+    folded: String,
     /// What is written and not durable yet.
     pub(super) unsettled: Vec<WrittenVersion>,
 }
@@ -95,6 +99,7 @@ impl State {
             twice: None,
             refused: None,
             log: CallLog::new(budget),
+            folded: String::new(),
             unsettled: Vec::new(),
         }
     }
@@ -210,6 +215,7 @@ impl Host {
             is_driven,
             ending: call.cancellation.child_token(),
             has_begun: AtomicBool::new(false),
+            upgraded_to: OnceLock::new(),
             caller: Caller::new(services, call, callee.extension(), callee.source(call.method)),
             state: Mutex::new(State::new(call.budget)),
         }
@@ -260,8 +266,10 @@ impl Host {
         let known = ["debug", "info", "warn", "error"];
         let level = level.as_str().filter(|level| known.contains(level)).unwrap_or("info");
         let text = text.as_str().map_or_else(|| text.to_string(), str::to_owned);
-        let text = self.environment.mask(&text);
-        let kept = self.state().log.add(LogLine { at: self.clock.now(), level: level.to_owned(), text });
+        let mut state = self.state();
+        let text = self.environment.mask_line(&text, &mut state.folded);
+        let kept = state.log.add(LogLine { at: self.clock.now(), level: level.to_owned(), text });
+        drop(state);
         if let Some(line) = kept {
             (self.on_line)(&line);
         }

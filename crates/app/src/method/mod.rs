@@ -358,11 +358,17 @@ fn broken(what: &str, violations: &[Violation]) -> RunProblem {
     problem(Code::INVALID_INPUT, format!("{what} break their schema: {}", list.join("; ")))
 }
 
-fn subject_of(checked: Checked, call: &Invocation<'_>) -> String {
+fn subject_of(checked: Checked, call: &Invocation<'_>, host: &Host) -> String {
     let name = &call.definition.name.value;
-    match checked {
-        Checked::Arguments => format!("{checked} of `{name}.{}`", call.method),
-        Checked::GlobalArguments => format!("{checked} of `{name}`"),
+    match (checked, host.upgraded_to.get()) {
+        (Checked::Arguments, _) => format!("{checked} of `{name}.{}`", call.method),
+        (Checked::GlobalArguments, None) => format!("{checked} of `{name}`"),
+        // They are not what the definition says.
+        (Checked::GlobalArguments, Some(version)) => {
+            format!(
+                "{checked} of `{name}`, which the type itself made of those in its file by its upgrades to {version},"
+            )
+        }
     }
 }
 

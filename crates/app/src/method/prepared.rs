@@ -75,7 +75,7 @@ pub(super) async fn prepare(
         Callee::BuiltIn(_) => given,
         Callee::Extension(ready) => upgraded(services, call, ready, host, given).await?,
     };
-    let (global, shared) = known_globals(call, description, given)?;
+    let (global, shared) = known_globals(call, description, given, host)?;
     let given = rendered(&renderer, definition.arguments_of(call.method), Stage::HAND_OVER).await?;
     let has_checks = checks::names(description).next().is_some();
     let reads_secrets = shown::reads_secrets(call);
@@ -125,14 +125,19 @@ pub(super) async fn prepare(
 }
 
 /// Global arguments as their schema knows them, and the same with its defaults.
-fn known_globals(call: &Invocation<'_>, description: &Description, given: Json) -> Result<(Json, Json), RunProblem> {
+fn known_globals(
+    call: &Invocation<'_>,
+    description: &Description,
+    given: Json,
+    host: &Host,
+) -> Result<(Json, Json), RunProblem> {
     let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) else {
         return Ok((given.clone(), given));
     };
     let global = arguments::coerced(schema, given);
     let unknown = arguments::unknown(schema, &global);
     if !unknown.is_empty() {
-        return Err(unknown_names(&subject_of(Checked::GlobalArguments, call), unknown));
+        return Err(unknown_names(&subject_of(Checked::GlobalArguments, call, host), unknown));
     }
     let shared = inputs::with_defaults(schema, global.clone());
     Ok((global, shared))

@@ -153,6 +153,8 @@ pub(super) async fn upgraded(
     let made = made.map_err(|(version, error)| failed(&version, &error))?;
     if made != given {
         let version = ready.description.version.as_deref().unwrap_or_default();
+        // Upgraded once for each call.
+        let _ = host.upgraded_to.set(version.to_owned());
         host.inform(&format!(
             "the global arguments of `{name}` were written for an older version of `{}` and upgraded to {version} for this call",
             ready.description.type_name

@@ -260,7 +260,10 @@ impl Renderer<'_> {
                     };
                     answers.add(call, answer);
                 }
-                Err(error) => return Err(ExpressionError { expression: expression.to_owned(), ..error }),
+                Err(error) => {
+                    let message = format!("{}{}", error.message, self.not_given(parsed.references()));
+                    return Err(ExpressionError { expression: expression.to_owned(), message, ..error });
+                }
             }
         };
         Ok(match self.placeholders {
@@ -268,6 +271,20 @@ impl Renderer<'_> {
             None => secrets.reveal_in(&value),
             Some(kept) => secrets.replace_in(&value, &|secret| kept.put(secret)),
         })
+    }
+
+    /// Which of the inputs that are read nobody gave, as the end of a sentence; empty if all are there.
+    fn not_given(&self, references: &[Vec<String>]) -> String {
+        let Some(inputs) = self.scope.get("inputs").and_then(Json::as_object) else { return String::new() };
+        let of_inputs = references.iter().filter(|path| path.first().is_some_and(|root| root == "inputs"));
+        let mut missing: Vec<&str> = of_inputs.filter_map(|path| path.get(1).map(String::as_str)).collect();
+        missing.retain(|name| !inputs.iter().any(|(known, _)| known == name));
+        missing.dedup();
+        match missing.as_slice() {
+            [] => String::new(),
+            [name] => format!("; the input `{name}` was not given"),
+            names => format!("; the inputs `{}` were not given", names.join("`, `")),
+        }
     }
 
     /// What an expression sees that reads these paths.

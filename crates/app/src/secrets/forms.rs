@@ -4,7 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use mangrove_domain::json::Json;
 
 use super::{
@@ -16,10 +19,15 @@ use super::{
 /// shorter ones occur in what is no secret.
 const SHORTEST_ENCODED: usize = 8;
 
+/// How many letters of a secret a line must end with to count as the beginning of one that goes on in the next.
+const SHORTEST_BEGINNING: usize = 16;
+
 /// What finds a secret in a text.
 #[derive(Debug)]
 pub(super) struct Finder {
     forms: Vec<Form>,
+    /// The secret and its base64, each as one line: what a program may fold.
+    foldable: Vec<String>,
     /// The forms that can begin with a byte, by that byte.
     beginnings: Vec<Vec<usize>>,
 }
@@ -47,7 +55,22 @@ impl Finder {
                 }
             }
         }
-        Self { forms, beginnings }
+        let foldable = [value.to_owned(), STANDARD_NO_PAD.encode(value), URL_SAFE_NO_PAD.encode(value)];
+        let is_foldable = |text: &String| text.len() >= 2 * SHORTEST_BEGINNING && !text.contains('\n');
+        let mut foldable: Vec<String> = foldable.into_iter().filter(is_foldable).collect();
+        foldable.dedup();
+        Self { forms, beginnings, foldable }
+    }
+
+    /// Where a line has the beginning of a secret that goes on in the next line, and how it goes on.
+    pub(super) fn folded(&self, line: &str) -> Option<(usize, String)> {
+        let folded = self.foldable.iter().filter_map(|whole| {
+            let (beginning, _) = whole.char_indices().nth(SHORTEST_BEGINNING).map(|(end, _)| whole.split_at(end))?;
+            let at = line.rfind(beginning)?;
+            let rest = whole.strip_prefix(line.get(at..)?.trim_end())?;
+            (!rest.is_empty()).then(|| (at, rest.to_owned()))
+        });
+        folded.max_by_key(|(_, rest)| rest.len())
     }
 
     /// The text with every form replaced, the longest first where several begin.
@@ -205,7 +228,7 @@ fn base64(bytes: &[u8], shift: usize) -> Form {
 
 #[cfg(test)]
 mod tests {
-    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
 

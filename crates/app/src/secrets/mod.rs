@@ -47,6 +47,8 @@ pub struct Environment {
     of_vaults: Mutex<BTreeMap<String, BTreeSet<VaultKey>>>,
     /// Expressions as they are written, with `${{ }}`.
     left: Mutex<BTreeSet<String>>,
+    /// The same, of those that whoever calls brings for a definition.
+    brought: Mutex<BTreeSet<String>>,
     /// Of the inputs of the run.
     hidden_inputs: Mutex<HiddenInputs>,
 }
@@ -146,6 +148,17 @@ impl Environment {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(raw)
     }
 
+    /// Lets an expression that whoever calls brings become one of the definition of an instance, as it is written. Nothing else that
+    /// looks like it is evaluated for that.
+    pub(crate) fn bring(&self, raw: String) {
+        self.brought.lock().unwrap_or_else(PoisonError::into_inner).insert(raw);
+    }
+
+    /// Whether whoever calls brings this expression for a definition.
+    pub(crate) fn is_brought(&self, raw: &str) -> bool {
+        self.brought.lock().unwrap_or_else(PoisonError::into_inner).contains(raw)
+    }
+
     /// True if a value has an expression in it that was left for a later stage.
     pub(crate) fn waits(&self, value: &Json) -> bool {
         match value {
@@ -176,6 +189,35 @@ impl Environment {
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
         self.mask_those(text, |_| true)
+    }
+
+    /// The line of a log with every given value masked, also one that a program has folded, so that it goes on in the next line.
+    /// `rest` is how it goes on; empty where nothing does.
+    pub(crate) fn mask_line(&self, line: &str, rest: &mut String) -> String {
+        let begun = std::mem::take(rest);
+        let trimmed = line.trim();
+        if !trimmed.is_empty()
+            && let Some(further) = begun.strip_prefix(trimmed)
+        {
+            further.clone_into(rest);
+            return MASK.to_owned();
+        }
+        let (before, line) = match line.find(begun.as_str()) {
+            // Its end, and something behind it.
+            Some(0) if begun.chars().count() >= SHORTEST => (MASK, line.get(begun.len()..).unwrap_or_default()),
+            _ => ("", line),
+        };
+        let masked = self.mask(line);
+        let given = self.given();
+        let folded =
+            given.values().filter_map(|finder| finder.folded(&masked)).max_by_key(|(_, further)| further.len());
+        match folded {
+            Some((at, further)) => {
+                *rest = further;
+                format!("{before}{}{MASK}", masked.get(..at).unwrap_or_default())
+            }
+            None => format!("{before}{masked}"),
+        }
     }
 
     fn mask_those(&self, text: &str, is_masked: impl Fn(&str) -> bool) -> String {
@@ -296,6 +338,40 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn f09_a_secret_that_is_folded_over_lines_of_a_log_is_masked() {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+        let secret = "Tr0ub4dor-zebra-quilt-0123456789-marmalade-teapot-9876543210";
+        let environment = Environment::default();
+        environment.conceal(secret, VaultKey::new("v", "k"));
+        let encoded = STANDARD.encode(secret.repeat(3));
+        environment.conceal(&secret.repeat(3), VaultKey::new("v", "long"));
+        for (text, width) in [(secret.to_owned(), 20), (secret.to_owned(), 59), (encoded, 76)] {
+            let lines: Vec<&str> =
+                text.as_bytes().chunks(width).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+            let mut rest = String::new();
+            let first = format!("key: {}", lines[0]);
+            let masked: Vec<String> = [first.as_str()]
+                .into_iter()
+                .chain(lines[1..].iter().copied())
+                .chain(["done"])
+                .map(|line| environment.mask_line(line, &mut rest))
+                .collect();
+            assert_eq!(masked[0], "key: ***");
+            let between = &masked[1..masked.len() - 1];
+            assert!(between.iter().all(|line| line.trim_end_matches('=') == "***"), "{masked:?}");
+            assert_eq!(masked.last().map(String::as_str), Some("done"));
+        }
+        let mut rest = String::new();
+        assert_eq!(environment.mask_line("ends with Tr0ub4dor-zebra-q", &mut rest), "ends with ***");
+        assert_eq!(
+            environment.mask_line("and goes on with something else", &mut rest),
+            "and goes on with something else"
+        );
+        assert_eq!(environment.mask_line("quilt-0123456789", &mut rest), "quilt-0123456789");
+    }
 
     fn environment() -> Environment {
         let pairs = [("TOKEN", "s3cret"), ("LONG_KEY", "s3cret-and-more"), ("PASSWORD", "ab"), ("HOME", "unused")];

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    advice::Advice,
     json::Json,
     ports::{Call, Checked, DriverRequest, OpenRequest, RunError, Takes},
     problem::Code,
@@ -46,7 +47,7 @@ pub(in crate::method) async fn execute(
         Callee::Extension(ready) => by_schemas(services, call, ready, prepared, host).await?,
         Callee::BuiltIn(_) => {
             builtin::shell::check(&prepared.arguments)
-                .map_err(|violations| broken(&subject_of(Checked::Arguments, call), &violations))?;
+                .map_err(|violations| broken(&subject_of(Checked::Arguments, call, host), &violations))?;
             Json::object([("arguments", prepared.arguments.clone()), ("globalArgs", global_arguments(prepared))])
         }
     };
@@ -112,7 +113,7 @@ async fn by_schemas(
     };
     let label = label(call);
     answer.await.map_err(|error| match error {
-        RunError::Rejected { checked, violations } => broken(&subject_of(checked, call), &violations),
+        RunError::Rejected { checked, violations } => broken(&subject_of(checked, call, host), &violations),
         RunError::Threw { message, .. } => {
             problem(Code::METHOD_FAILED, format!("`{label}` was not started: its schema fails: {message}"))
         }
@@ -192,7 +193,12 @@ async fn ask(
                 "`{label}` was not started: the `config` of the driver `{name}` breaks its schema: {}",
                 list.join("; ")
             );
-            problem(Code::DRIVER_FAILED, message)
+            let hint = format!(
+                "its settings are `config` under `drivers:` of mangrove.yaml, as in `drivers: {{ {}: {{ config: {{ NAME: \
+                 VALUE }} }} }}`",
+                Json::from(name.as_str())
+            );
+            problem(Code::DRIVER_FAILED, message).advise_if(Some(Advice::new(hint)))
         }
         RunError::Fault(fault) => {
             problem(fault.code, format!("`{label}` cannot be run by the driver `{name}`: {fault}"))

@@ -1,7 +1,7 @@
 //! The reports after a run of a workflow.
 
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -108,6 +108,7 @@ fn host(services: &Services, ended: &WorkflowEnded<'_>) -> Host {
         ending: ended.cancellation.child_token(),
         is_driven: false,
         has_begun: AtomicBool::new(false),
+        upgraded_to: OnceLock::new(),
         caller: Caller::of_workflow(services, ended.repository, &ended.workflow.file),
         state: Mutex::new(State::new(&budget)),
         budget,
