@@ -1,13 +1,13 @@
 //! Vaults through the real program: configured, filled, read, and what is said where something is missing.
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{Output, Sandbox, files_below};
+use crate::sandbox::{Output, Sandbox, files_below, has_program};
 
 /// Runs the program with this on its standard input.
 fn run_with(sandbox: &Sandbox, arguments: &[&str], input: &[u8]) -> Output {
@@ -138,8 +138,13 @@ fn a_vault_of_an_extension_is_asked() {
     let missing = sandbox.run(&["vault", "read-secret", "box", "C"]);
     assert!(missing.stderr.contains("MG0720"), "{missing}");
     let broken = sandbox.run(&["vault", "read-secret", "box", "BROKEN"]);
-    assert!(broken.stderr.contains("MG0721") && broken.stderr.contains("no BROKEN in box"), "{broken}");
+    let words = "has no secret `BROKEN` (no BROKEN in box)";
+    assert!(
+        broken.stderr.contains("MG0720") && broken.stderr.contains(words),
+        "it throws and lists no such key: {broken}"
+    );
     let number = sandbox.run(&["vault", "read-secret", "box", "NUMBER"]);
+    assert!(number.stderr.contains("does not give `NUMBER`"), "{number}");
     assert!(number.stderr.contains("gives no text for `NUMBER`, but a number"), "{number}");
     let put = sandbox.run(&["vault", "put", "box", "K", "s3cret-value"]);
     assert_eq!(put.code, 1, "{put}");
@@ -190,4 +195,52 @@ fn what_is_wrong_with_a_configuration_on_the_command_line_is_in_no_file() {
     let wrong = sandbox.run(&["vault", "create", "mock", "v", "--config", "{"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("`--config`"), "{wrong}");
     assert!(!wrong.stderr.contains("the next command reads it again"), "{wrong}");
+}
+
+#[test]
+fn where_a_secret_lies_outside_of_the_repository_is_said() {
+    let sandbox = with_vault();
+    let inside = sandbox.run(&["vault", "put", "ops", "A=b"]);
+    assert!(inside.code == 0 && !inside.stderr.contains("lies in"), "{inside}");
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let base = elsewhere.path().canonicalize().expect("a path");
+    let config = json!({"auto_generate": true, "base_dir": base}).to_string();
+    sandbox.json(&["vault", "create", "local_encryption", "far", "--config", &config]);
+    let expected = base.join(".swamp/secrets/local_encryption/far").display().to_string();
+    let outside = sandbox.run(&["vault", "put", "far", "A=b"]);
+    assert!(outside.code == 0 && outside.stderr.contains(&format!("lies in {expected}")), "{outside}");
+    assert_eq!(sandbox.json(&["vault", "put", "far", "A=c"])["directory"], json!(expected));
+}
+
+#[test]
+fn a_value_that_is_typed_on_a_terminal_is_not_shown() {
+    if !has_program("script", "what is typed on a terminal") {
+        return;
+    }
+    let sandbox = with_vault();
+    let program = env!("CARGO_BIN_EXE_mangrove");
+    // Says when the terminal shows nothing any more; what is typed before is thrown away.
+    let line = format!(
+        "(until stty -a < /dev/tty | grep -q -e '-echo '; do :; done; echo ready) & '{program}' vault put ops TYPED; wait"
+    );
+    let mut command = Command::new("script");
+    sandbox.prepare(&mut command);
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` starts");
+    let mut keyboard = child.stdin.take().expect("a pipe");
+    let mut terminal = child.stdout.take().expect("a pipe");
+    let mut seen = String::new();
+    while !seen.contains("ready") {
+        let mut bytes = [0; 256];
+        let length = terminal.read(&mut bytes).expect("it is shown");
+        assert!(length > 0, "it ended: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    assert!(seen.contains("Type the value, which is not shown:"), "{seen}");
+    keyboard.write_all(b"s3cret-typed\n").expect("typed");
+    terminal.read_to_string(&mut seen).expect("it is shown");
+    drop(keyboard);
+    assert!(child.wait().expect("it ends").success(), "{seen}");
+    assert!(!seen.contains("s3cret"), "{seen}");
+    assert_eq!(sandbox.json(&["vault", "read-secret", "ops", "TYPED"])["value"], "s3cret-typed");
 }

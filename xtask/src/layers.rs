@@ -194,6 +194,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The command line has it for the benchmark only, which measures the daemon beside a plain handler.
     ("axum", &["mangrove-cli", "mangrove-daemon", "mangrove-dashboard"]),
     ("clap*", &["mangrove-cli"]),
+    ("console", &["mangrove-cli"]),
     ("hyper*", &["mangrove-daemon"]),
     ("indicatif", &["mangrove-cli"]),
     ("opentelemetry*", &["mangrove-cli"]),

@@ -30,7 +30,10 @@ impl From<SecretError> for CommandError {
                 // The message says where it is.
                 Self::answer(ErrorReport::problem(&Problem { position: None, ..problem.clone() }))
             }
-            SecretError::Missing { .. } | SecretError::Type { .. } | SecretError::Failed { .. } => {
+            SecretError::Missing { .. }
+            | SecretError::Refused { .. }
+            | SecretError::Type { .. }
+            | SecretError::Failed { .. } => {
                 let report = ErrorReport::new(Some(error.code()), error.to_string());
                 Self::answer(ErrorReport { hint: error.advice().map(advice::text), ..report })
             }

@@ -202,7 +202,7 @@ impl Printer {
 
     /// What somebody is asked who sits before the terminal.
     pub(crate) fn question(&self, question: &str) {
-        self.error_line(format!("{question} [y/N]"));
+        self.error_line(question);
     }
 
     /// What to do next.

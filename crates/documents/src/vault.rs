@@ -130,6 +130,9 @@ pub struct PutSecretDocument {
     pub vault_type: String,
     /// True if it had another value before.
     pub overwritten: bool,
+    /// The directory in which it lies, if that is outside of the repository; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// When.
     pub timestamp: String,
 }

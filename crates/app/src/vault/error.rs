@@ -13,7 +13,7 @@ pub enum SecretError {
     #[error("{}{}", .0.message, advice(.0))]
     Unknown(Problem),
     /// The vault has no such key.
-    #[error("the vault `{vault}` ({file}) has no secret `{key}`; `mangrove vault put {vault} {key}` adds it")]
+    #[error("the vault `{vault}` ({file}) has no secret `{key}`{}; `mangrove vault put {vault} {key}` adds it", in_its_words(.said.as_deref()))]
     Missing {
         /// The vault.
         vault: String,
@@ -21,6 +21,20 @@ pub enum SecretError {
         file: String,
         /// The key.
         key: String,
+        /// What the vault said, if it gave an error.
+        said: Option<String>,
+    },
+    /// The code of the vault gives no secret for a key; other keys may be there.
+    #[error("the vault `{vault}` ({file}) does not give `{key}`: {said}")]
+    Refused {
+        /// The vault.
+        vault: String,
+        /// Its file.
+        file: String,
+        /// The key.
+        key: String,
+        /// What the vault said.
+        said: String,
     },
     /// Nothing here knows the type of the vault.
     #[error("the vault `{vault}` ({file}) cannot be used: {reason}")]
@@ -54,7 +68,7 @@ impl SecretError {
         match self {
             SecretError::Unknown(problem) => problem.code,
             SecretError::Missing { .. } => Code::SECRET_MISSING,
-            SecretError::Type { .. } | SecretError::Failed { .. } => Code::VAULT_UNUSABLE,
+            SecretError::Refused { .. } | SecretError::Type { .. } | SecretError::Failed { .. } => Code::VAULT_UNUSABLE,
             SecretError::Files(error) => error.fault.code,
         }
     }
@@ -68,6 +82,7 @@ impl SecretError {
             SecretError::Failed { source: VaultError::NoType { advice, .. }, .. } => Some(advice),
             SecretError::Unknown(_)
             | SecretError::Missing { .. }
+            | SecretError::Refused { .. }
             | SecretError::Type { .. }
             | SecretError::Failed { .. }
             | SecretError::Files(_) => None,
@@ -82,6 +97,10 @@ impl SecretError {
             None => self.to_string(),
         }
     }
+}
+
+fn in_its_words(said: Option<&str>) -> String {
+    said.map(|said| format!(" ({said})")).unwrap_or_default()
 }
 
 fn advice(problem: &Problem) -> String {

@@ -154,7 +154,14 @@ impl ExtensionVault {
 #[async_trait]
 impl Vault for ExtensionVault {
     async fn get(&self, key: &str) -> Result<Option<Secret>, VaultError> {
-        match self.call("get", &[key]).await? {
+        let given = match self.call("get", &[key]).await {
+            // Many throw where a key is not there.
+            Err(VaultError::Refused(said)) if self.list().await.is_ok_and(|keys| !keys.iter().any(|it| it == key)) => {
+                return Err(VaultError::NotThere(said));
+            }
+            given => given?,
+        };
+        match given {
             Json::String(value) => Ok(Some(Secret { value, remark: None })),
             Json::Null => Ok(None),
             other => Err(VaultError::Refused(format!("it gives no text for `{key}`, but {}", a(other.type_name())))),
@@ -184,6 +191,7 @@ fn without(error: VaultError, value: &str) -> VaultError {
         |text: &str| if value.is_empty() { text.to_owned() } else { text.replace(value, crate::secrets::MASK) };
     match error {
         VaultError::Refused(message) => VaultError::Refused(masked(&message)),
+        VaultError::NotThere(message) => VaultError::NotThere(masked(&message)),
         VaultError::Fault(fault) => VaultError::Fault(Fault { message: masked(&fault.message), ..fault }),
         other => other,
     }

@@ -6,7 +6,10 @@ mod error;
 mod extension;
 mod sensitive;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -94,12 +97,23 @@ impl Vaults {
     pub async fn secret(&self, vault: &str, key: &str) -> Result<Secret, SecretError> {
         let configuration = self.find(vault).await?;
         let opened = self.open(&configuration)?;
-        let found = opened.get(key).await.map_err(|error| failed(&configuration, error))?;
-        found.ok_or_else(|| SecretError::Missing {
+        let missing = |said| SecretError::Missing {
             vault: vault.to_owned(),
             file: configuration.file.clone(),
             key: key.to_owned(),
-        })
+            said,
+        };
+        match opened.get(key).await {
+            Ok(found) => found.ok_or_else(|| missing(None)),
+            Err(VaultError::NotThere(said)) => Err(missing(Some(said))),
+            Err(VaultError::Refused(said)) => Err(SecretError::Refused {
+                vault: vault.to_owned(),
+                file: configuration.file.clone(),
+                key: key.to_owned(),
+                said,
+            }),
+            Err(error) => Err(failed(&configuration, error)),
+        }
     }
 
     /// Keeps a secret in place of the one that is there.
@@ -110,6 +124,14 @@ impl Vaults {
         let configuration = self.find(vault).await?;
         let opened = self.open(&configuration)?;
         opened.put(key, value).await.map_err(|error| failed(&configuration, error))
+    }
+
+    /// The directory in which a vault keeps secrets; `None` if it keeps them on no disk of this machine.
+    ///
+    /// # Errors
+    /// [`SecretError`]
+    pub fn directory(&self, configuration: &VaultConfiguration) -> Result<Option<PathBuf>, SecretError> {
+        Ok(self.open(configuration)?.directory().map(Path::to_path_buf))
     }
 
     /// Removes a secret; false if there is none.

@@ -153,7 +153,7 @@ impl Context {
     /// Goes on if whoever sits before the terminal says yes.
     pub(crate) fn confirm(&self, question: &str) -> Result<(), CommandError> {
         // An answer is needed whatever else is not printed.
-        self.printer.question(question);
+        self.printer.question(&format!("{question} [y/N]"));
         let mut answer = String::new();
         // Without an answer it is no.
         let _ = std::io::stdin().read_line(&mut answer);

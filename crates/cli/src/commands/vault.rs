@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 
+use console::Term;
 use mangrove_app::{
     catalogue::Lookup,
     service::Service,
@@ -152,6 +153,8 @@ async fn put(
         None => read_value(context, is_asked_for)?,
     };
     vaults.put(vault, &key, &value).await?;
+    let directory = vaults.directory(&configuration)?.filter(|directory| !directory.starts_with(service.directory()));
+    let directory = directory.map(|directory| directory.display().to_string());
     if context.printer.is_json() {
         context.printer.document(&PutSecretDocument {
             schema: "mangrove.vault-put/1".to_owned(),
@@ -159,17 +162,41 @@ async fn put(
             secret_key: key,
             vault_type: configuration.type_name,
             overwritten,
+            directory,
             timestamp: context.now().to_string(),
         });
     } else {
         let verb = if overwritten { "Replaced" } else { "Kept" };
-        context.printer.status(verb, format!("`{key}` in `{vault}`"));
+        let place = directory.map(|directory| format!(", which lies in {directory}")).unwrap_or_default();
+        context.printer.status(verb, format!("`{key}` in `{vault}`{place}"));
     }
     Ok(Exit::Done)
 }
 
+/// How many bytes of a line a terminal takes; it drops the rest.
+const LONGEST_LINE: usize = 4095;
+
+/// A secret that somebody types, which the terminal does not show.
+fn typed_value(context: &Context) -> Result<String, CommandError> {
+    let cannot = |message: &str| {
+        let hint = "give it on standard input: `mangrove vault put VAULT KEY < FILE`";
+        CommandError::usage(Some(Code::INVALID_INPUT), message.to_owned(), Some(hint))
+    };
+    context.printer.question("Type the value, which is not shown:");
+    let text = Term::stderr().read_secure_line();
+    let text = text.map_err(|error| cannot(&format!("the terminal cannot be read: {error}")))?;
+    match text.len() {
+        0 => Err(cannot("nothing was typed, and nothing is kept")),
+        LONGEST_LINE.. => Err(cannot("a terminal takes no line as long as this one; nothing is kept")),
+        _ => Ok(text),
+    }
+}
+
 /// A secret from standard input, without its last line feed.
 fn read_value(context: &Context, is_asked_for: bool) -> Result<String, CommandError> {
+    if is_asked_for && Term::stderr().is_term() {
+        return typed_value(context);
+    }
     if is_asked_for {
         context.printer.note("Type the value, which is shown, and end with a new line and Ctrl-D:");
     }

@@ -1,6 +1,6 @@
 //! One vault.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use async_trait::async_trait;
 
@@ -24,6 +24,11 @@ pub trait Vault: Send + Sync {
 
     /// All keys, sorted.
     async fn list(&self) -> Result<Vec<String>, VaultError>;
+
+    /// The directory of this machine in which it keeps secrets; `None` if it keeps them elsewhere.
+    fn directory(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// What a vault gave out.
@@ -72,6 +77,9 @@ pub enum VaultError {
         /// Why.
         reason: String,
     },
+    /// It has no such key, and says so in its own words.
+    #[error("{0}")]
+    NotThere(String),
     /// It has no such function.
     #[error("this type of vault has no `{0}`")]
     Unsupported(&'static str),

@@ -194,4 +194,8 @@ impl Vault for EncryptedFiles {
     async fn list(&self) -> Result<Vec<String>, VaultError> {
         self.blocking(Shared::list).await
     }
+
+    fn directory(&self) -> Option<&Path> {
+        Some(&self.shared.place.directory)
+    }
 }
