@@ -152,3 +152,19 @@ fn whoever_decides_is_known_without_a_variable_that_says_so() {
     let name = approved["decidedBy"].as_str().expect("a name");
     assert!(name.strip_prefix("user ").is_some_and(|number| number.parse::<u32>().is_ok()), "{approved:#}");
 }
+
+#[test]
+fn a_step_that_is_misspelt_is_told_with_the_nearest_and_a_long_question_stands_below_its_row() {
+    let question = "Deploy the zones eu and us with the new version of the gateway? It takes some minutes.";
+    let sandbox = Sandbox::new(&DEPLOY.replace("Deploy it?", &format!("\"{question}\\nAsk Kim.\"")));
+    sandbox.write("extensions/models/greeter.ts", &model("@acme/greeter"));
+    assert_eq!(sandbox.run(&["workflow", "run", "deploy", "--fail-on", "high"]).code, 0);
+    let listed = sandbox.run(&["workflow", "approvals"]).stdout;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 3, "{listed}");
+    assert!(lines[0].starts_with("deploy  ask  "), "{listed}");
+    assert_eq!(lines[1..], [format!("    {question}").as_str(), "    Ask Kim."]);
+    let output = sandbox.run(&["workflow", "approve", "deploy", "aks"]);
+    assert!(output.code == 1 && output.stderr.contains("did you mean `ask`?"), "{output}");
+    assert!(!output.stderr.contains("resume"), "{output}");
+}

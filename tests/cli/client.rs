@@ -152,3 +152,73 @@ fn what_a_daemon_refuses_is_said_as_the_command_line_says_it() {
     assert_eq!(gone.code, 75, "{gone:?}");
     assert!(gone.stderr.contains("error[MG0802]: the daemon at http://"), "{gone:?}");
 }
+
+/// A repository with a workflow that takes a while, and one that runs a command which prints colours.
+fn with_commands(more: &str) -> Sandbox {
+    let sandbox = repository();
+    let command = |number: u32, name: &str, run: &str| {
+        sandbox.write(
+            &format!("workflows/{name}.yaml"),
+            &format!(
+                "id: 00000000-0000-4000-8000-0000000000{number:02}\nname: {name}\njobs: [{{name: j, steps: [{{name: s, task: {{type: model_method, modelType: command/shell, modelName: {name}, methodName: execute, inputs: {{run: \"{run}\"}}}}}}]}}]\n"
+            ),
+        );
+    };
+    command(40, "slow", "sleep 30");
+    command(41, "coloured", "printf '\\\\033[31mred\\\\033[0m \\\\033[2Jgone'");
+    sandbox.edit("mangrove.yaml", "\n", &format!("\n{more}"));
+    sandbox
+}
+
+#[test]
+fn a_run_whose_time_is_up_says_so_also_where_a_daemon_carries_it_out() {
+    let sandbox = with_commands("");
+    let tokens = sandbox.tree.path("tokens");
+    let serving = Serving::start(&sandbox, &["--token-file", tokens.to_str().expect("text")]);
+    let remote = |arguments: &[&str]| ask(&serving, "a-secret-for-running", arguments);
+    let words = "the time limit of 1.0 s has passed (`--timeout`)";
+    let run: &[&str] = &["workflow", "run", "slow", "--timeout", "1"];
+    for output in [sandbox.run(run), remote(run)] {
+        assert!(output.code == 1 && output.stdout.contains(words), "{output:?}");
+        assert!(!output.stdout.contains("from outside"), "{output:?}");
+    }
+}
+
+#[test]
+fn colours_of_programs_are_left_out_and_what_else_a_terminal_obeys_is_shown() {
+    let sandbox = with_commands("");
+    let output = sandbox.run(&["workflow", "run", "coloured"]);
+    assert!(output.code == 0 && output.stdout.contains("info  red \\u{1b}[2Jgone\n"), "{output}");
+    let runs = sandbox.json(&["run", "list"]);
+    let id = runs["runs"][0]["runId"].as_str().expect("a run");
+    let shown = sandbox.run(&["run", "show", id]);
+    assert!(shown.stdout.contains("info  red \\u{1b}[2Jgone\n"), "{shown}");
+}
+
+#[test]
+fn a_daemon_takes_drivers_that_its_configuration_speaks_of_and_which_reports_are_wanted() {
+    let sandbox = with_commands("drivers: {'@acme/far': {config: {host: a}}}\n");
+    let tokens = sandbox.tree.path("tokens");
+    let serving = Serving::start(&sandbox, &["--token-file", tokens.to_str().expect("text")]);
+    let run = |more: &[&str]| {
+        let arguments = [&["workflow", "run", "hello", "--input", "name=world"], more].concat();
+        ask(&serving, "a-secret-for-running", &arguments)
+    };
+    for driver in ["none", "@acme/other"] {
+        let output = run(&["--driver", driver]);
+        let words = format!("`drivers:` of the configuration does not speak of `{driver}`");
+        assert!(output.code == 2 && output.stderr.contains(&words), "{output:?}");
+    }
+    // It is asked for, and nobody has it.
+    let output = run(&["--driver", "@acme/far"]);
+    assert!(output.code == 1 && output.stdout.contains("unknown driver type `@acme/far`"), "{output:?}");
+    let reports = |more: &[&str]| {
+        let output = run(more);
+        assert_eq!(output.code, 0, "{output:?}");
+        let runs = sandbox.json(&["run", "list"]);
+        let shown = sandbox.json(&["run", "show", runs["runs"][0]["runId"].as_str().expect("a run")]);
+        shown["reports"].as_array().map(Vec::len)
+    };
+    assert_eq!(reports(&[]), Some(1));
+    assert_eq!(reports(&["--skip-reports"]), Some(0));
+}

@@ -166,6 +166,11 @@ fn a_driver_is_told_what_the_method_would_have_got() {
     let step = step(&sandbox);
     assert_eq!(lines(&step), ["say of echo goes far", "far is done"], "each line once");
     assert_eq!(step["provenance"]["driver"], "@t/far");
+    let told = sandbox.run(&["model", "method", "run", "echo", "say", "--input", "text=hello", "--driver", "@t/far"]);
+    assert!(told.stdout.contains("      run by the driver @t/far\n"), "{told}");
+    let runs = sandbox.json(&["run", "list"]);
+    let shown = sandbox.run(&["run", "show", runs["runs"][0]["runId"].as_str().expect("a run")]);
+    assert!(shown.stdout.contains("      run by the driver @t/far\n"), "{shown}");
     assert_eq!(step["provenance"]["type"], "@t/echo");
 }
 
@@ -309,6 +314,10 @@ fn what_goes_wrong_is_said_with_its_code() {
         assert_eq!(output.code, 1, "{does}: {output}");
         let (found, message) = error(&sandbox);
         assert!(found == code && message.contains(expected), "{does}: {found} {message}");
+        if does == "3" {
+            let hint = step(&sandbox)["error"]["hint"].as_str().unwrap_or_default().to_owned();
+            assert!(hint.contains("`drivers: { \"@t/far\": { config: { NAME: VALUE } } }`"), "{hint}");
+        }
         if does == "sayError" {
             assert_eq!(item(&sandbox, "before")["content"]["n"], 1, "what it gave is kept");
         }

@@ -252,6 +252,49 @@ fn a_secret_is_not_written_into_a_definition() {
 }
 
 #[test]
+fn an_expression_of_the_command_line_is_kept_in_the_definition_that_is_made_and_evaluated_nowhere_else() {
+    let sandbox = echo("");
+    sandbox.json(&["vault", "create", "local_encryption", "ops"]);
+    sandbox.json(&["vault", "put", "ops", "HOST", "s3cret-host"]);
+    let made = |name: &str| sandbox.tree.read(&format!(".mangrove/auto-definitions/@t/echo/{name}.yaml"));
+    let host = "host=${{ vault.get(ops, HOST) }}";
+    let text = "text=see ${{ vault.get(ops, HOST) }}";
+    let told = run(&sandbox, &["model", "run", "@t/echo", "say", "new", "--input", text, "--input", host]);
+    assert_eq!(told["globals"]["host"], "***", "{told:#}");
+    assert_eq!(told["arguments"]["text"], "see ${{ vault.get(ops, HOST) }}", "an argument is a value");
+    let file = made("new").expect("a definition");
+    assert!(file.contains("vault.get(ops, HOST)") && !file.contains("s3cret"), "{file}");
+    let again = run(&sandbox, &["model", "run", "new", "say", "--input", "text=t"]);
+    assert_eq!(again["globals"]["host"], "***", "{again:#}");
+    for other in
+        ["host=${{ self.name }}", "host=${{ vault.get(ops, HOST) + inputs.text }}", "host=${{ file.contents('a') }}"]
+    {
+        let refused =
+            run(&sandbox, &["model", "run", "@t/echo", "say", "other", "--input", "text=t", "--input", other]);
+        assert!(refused.as_str().is_some_and(|text| text.contains("would")), "{other}: {refused}");
+        assert!(made("other").is_err(), "{other}");
+    }
+}
+
+#[test]
+fn what_comes_on_standard_input_brings_no_expression() {
+    use std::{io::Write as _, process::Stdio};
+
+    let sandbox = echo("");
+    let mut command = sandbox.command();
+    command
+        .args(["model", "method", "run", "@t/echo", "say", "new", "--stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let line = r#"{"text": "t", "host": "${{ env.HOME }}"}"#;
+    child.stdin.take().expect("a pipe").write_all(line.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(!sandbox.tree.path(".mangrove/auto-definitions").exists());
+}
+
+#[test]
 fn r_inputs_that_a_definition_names_are_for_its_expressions() {
     let step = |more: &str| workflow(&format!("{{type: model_method, modelIdOrName: hello, methodName: say{more}}}"));
     let text = |value: &Value| value["arguments"]["text"].as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -455,6 +498,21 @@ fn global_arguments_of_an_older_version_are_upgraded_for_the_call() {
     sandbox.write("models/hello.yaml", newer.trim_start_matches("//- /models/hello.yaml\n"));
     assert_eq!(run(&sandbox, &["model", "run", "hello", "say"])["globals"], json!({"host": "b", "port": 1}));
     assert!(sandbox.tree.read("models/hello.yaml").expect("a file").contains("2026.05.23.1"), "no file is changed");
+}
+
+#[test]
+fn what_an_upgrade_makes_wrong_is_not_blamed_on_the_definition() {
+    for made in ["({ ...old, nobody: 1 })", "({ host: 7 })"] {
+        let upgrades = format!(
+            "upgrades: [{{ toVersion: '2026.05.23.1', description: 'd', upgradeAttributes: (old) => {made} }}],"
+        );
+        let sandbox = echo(&HELLO.replace("globalArguments", "typeVersion: 2026.01.01.1\nglobalArguments"));
+        sandbox.write("extensions/models/echo.ts", &ECHO.replace("// further", &upgrades));
+        let output = sandbox.run(&["model", "run", "hello", "say"]);
+        let expected =
+            "the global arguments of `hello`, which the type itself made of those in its file by its upgrades to";
+        assert!(output.code == 1 && output.stdout.contains(expected), "{output}");
+    }
 }
 
 #[test]

@@ -249,3 +249,63 @@ fn a_required_report_that_nobody_has_is_told_once() {
     let told = format!("{}{}", output.stdout, output.stderr);
     assert_eq!(told.matches("report `@acme/gone`").count(), 1, "{output}");
 }
+
+#[test]
+fn a_report_about_a_workflow_is_found_behind_later_ones_of_others() {
+    let sandbox = reporting();
+    sandbox.edit("workflows/workflow-all.yaml", "        forEach: {item: price, in: '${{ [1, 2] }}'}\n", "");
+    sandbox.edit("workflows/workflow-all.yaml", "${{ self.price }}", "${{ 7 }}");
+    assert_eq!(sandbox.run(&["workflow", "run", "all"]).code, 0);
+    run(&sandbox, &["--input", "price:json=9", "--json=swamp"]);
+    let found =
+        |more: &[&str]| sandbox.json(&[&["report", "get", "@acme/cost"], more].concat())["json"]["price"].take();
+    assert_eq!((found(&[]), found(&["--workflow", "all"])), (json!(9), json!(7)));
+}
+
+#[test]
+fn a_report_whose_json_is_a_text_gives_that_text() {
+    let sandbox = reporting();
+    sandbox.edit("extensions/reports/cost.ts", "json: { price, args: context.methodArgs }", "json: 'plain \"text\"'");
+    run(&sandbox, &["--input", "price:json=3", "--json=swamp"]);
+    assert_eq!(sandbox.json(&["report", "get", "@acme/cost"])["json"], json!("plain \"text\""));
+}
+
+#[test]
+fn what_a_report_about_a_workflow_warns_of_is_told_on_the_terminal() {
+    let sandbox = reporting();
+    sandbox.write(
+        "extensions/reports/all.ts",
+        "export const report = {
+  name: '@acme/all', description: 'All of it', scope: 'workflow',
+  execute: ({ logger }) => { logger.info('quiet'); logger.warn('half of it'); return { markdown: 'all', json: {} }; },
+};
+",
+    );
+    let output = sandbox.run(&["workflow", "run", "all"]);
+    assert!(output.code == 0 && output.stdout.contains("    warn  half of it\n"), "{output}");
+    assert!(!output.stdout.contains("quiet"), "{output}");
+}
+
+#[test]
+fn a_version_that_was_given_again_is_not_taken_for_that_of_an_earlier_run() {
+    let sandbox = reporting();
+    sandbox.edit("workflows/workflow-all.yaml", "        forEach: {item: price, in: '${{ [1, 2] }}'}\n", "");
+    sandbox.edit("workflows/workflow-all.yaml", "${{ self.price }}", "${{ inputs.price }}");
+    let go = |price: &str| {
+        let run = sandbox.run(&["workflow", "run", "all", "--input", price, "--json=swamp"]);
+        assert_eq!(run.code, 0, "{run}");
+        run.document()["id"].as_str().expect("a run").to_owned()
+    };
+    let artifact = |id: &str| {
+        let run = sandbox.run(&["workflow", "history", "get", id, "--json=swamp"]).document();
+        run["jobs"][0]["steps"][0]["dataArtifacts"][0]["attributes"]["price"].clone()
+    };
+    let first = go("price:json=1");
+    assert_eq!(artifact(&first), json!(1));
+    // As after a power failure: nothing of it is there.
+    for directory in [".mangrove/data", ".mangrove/outputs"] {
+        let _ = sandbox.tree.remove(directory);
+    }
+    let second = go("price:json=2");
+    assert_eq!((artifact(&second), artifact(&first)), (json!(2), Value::Null));
+}

@@ -10,7 +10,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::Printer,
-    run_text::{handle_text, print_hint, reason, reports_of, status, told_reports},
+    run_text::{driver, handle_text, print_hint, reason, reports_of, status, told_reports},
 };
 
 /// Shows what happens in a run.
@@ -36,6 +36,9 @@ impl LiveView {
         if let Some(reason) = reason(step) {
             self.printer.line(format!("      {reason}"));
         }
+        if let Some(driver) = driver(step) {
+            self.printer.line(format!("      {driver}"));
+        }
         for handle in &step.data_handles {
             self.printer.line(format!("      wrote {}", handle_text(handle)));
         }
@@ -49,7 +52,8 @@ impl LiveView {
 
     fn problem(&self, problem: &RunProblemDocument, at: Option<Timestamp>) {
         let head = Style::Red.of(format!("error[{}]", problem.code));
-        self.printer.line(Line::from("      ") + head + format!(": {}", problem.message));
+        let message = human::without_styles(&problem.message);
+        self.printer.line(Line::from("      ") + head + format!(": {message}"));
         if let (Some(failure), Some(now)) = (&problem.failure, at) {
             self.printer.line(format!("      {}", retry_line(failure, now)));
         }
@@ -69,7 +73,8 @@ impl LiveView {
                     other => Style::Dim.of(other),
                 };
                 let place = Line::from("  ") + Line::name(job) + " › " + Line::name(step) + "  ";
-                self.printer.line(place + level + format!("  {}", text.as_deref().unwrap_or_default()));
+                let text = human::without_styles(text.as_deref().unwrap_or_default());
+                self.printer.line(place + level + format!("  {text}"));
             }
             ("log-lines-dropped", _, _) => {
                 let lines = human::count(lines.unwrap_or_default(), "log line");
@@ -92,8 +97,14 @@ impl LiveView {
         {
             self.problem(error, run.finished_at.map(|at| at.0));
         }
-        for report in told_reports(&run.reports) {
-            self.printer.line(format!("  {report}"));
+        for report in &run.reports {
+            for report in told_reports([report]) {
+                self.printer.line(format!("  {report}"));
+            }
+            // Those of a step stand in its log.
+            for line in report.logs.iter().filter(|line| matches!(line.level.as_str(), "warn" | "error")) {
+                self.printer.line(format!("    {:<5} {}", line.level, human::without_styles(&line.text)));
+            }
         }
         // One that waits has not ended.
         let elapsed = run.duration_ms.map(|_| format!(" in {}", human::elapsed(run.duration_ms))).unwrap_or_default();

@@ -27,6 +27,12 @@ pub(crate) fn reason(step: &StepDocument) -> Option<String> {
     }
 }
 
+/// `run by the driver @acme/ssh`; `None` if the step ran here.
+pub(crate) fn driver(step: &StepDocument) -> Option<String> {
+    let driver = step.provenance.as_ref()?.driver.as_ref()?;
+    Some(format!("run by the driver {driver}"))
+}
+
 /// `report/report version 2 (213 B)`
 pub(crate) fn handle_text(handle: &Value) -> String {
     let text = |key| handle.get(key).and_then(Value::as_str).unwrap_or("?");

@@ -1,6 +1,6 @@
 //! Dates, sizes and durations as people read them.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use mangrove_domain::time::Timestamp;
 
@@ -94,6 +94,30 @@ pub fn elapsed(millis: Option<u64>) -> String {
     millis.map(|millis| duration(Duration::from_millis(millis))).unwrap_or_default()
 }
 
+/// A line of a log without the colours and other styles that the program chose which wrote it (`ESC [ … m`). All else that a
+/// terminal would obey stays for its reader to show.
+#[must_use]
+pub fn without_styles(text: &str) -> Cow<'_, str> {
+    if !text.contains(STYLE) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(STYLE) {
+        plain.push_str(before);
+        let length = after.find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':')).unwrap_or(after.len());
+        rest = after.get(length..).unwrap_or_default().strip_prefix('m').unwrap_or_else(|| {
+            plain.push_str(STYLE);
+            after
+        });
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
+/// How a sequence begins that may choose a style.
+const STYLE: &str = "\u{1b}[";
+
 #[cfg(test)]
 mod tests {
     use mangrove_domain::{
@@ -141,5 +165,18 @@ mod tests {
         assert_eq!(versions(&[3]), "there is only version 3");
         assert_eq!(versions(&[1, 2]), "there are the versions 1, 2");
         assert_eq!(versions(&[1, 3, 4, 5]), "there are the versions 1 and 3 to 5");
+    }
+
+    #[test]
+    fn styles_of_programs_are_left_out_and_nothing_else() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("\u{1b}[1;31mred\u{1b}[0m and \u{1b}[38:5:12mblue\u{1b}[m", "red and blue"),
+            ("\u{1b}[2J\u{1b}[3A", "\u{1b}[2J\u{1b}[3A"),
+            ("\u{1b}[31", "\u{1b}[31"),
+            ("\u{1b}[\u{1b}[0mx", "\u{1b}[x"),
+        ] {
+            assert_eq!(without_styles(text), expected);
+        }
     }
 }

@@ -52,6 +52,13 @@ pub struct DriverChoice {
 }
 
 impl Drivers {
+    /// True if an entry speaks of this driver: as what runs something, or with its settings.
+    #[must_use]
+    pub fn names(&self, driver: &str) -> bool {
+        let is_set_up = self.entries.get(driver).is_some_and(|entry| entry.driver.is_none());
+        is_set_up || self.entries.values().any(|entry| entry.driver.as_deref() == Some(driver))
+    }
+
     /// The driver for methods of a type of an extension; `None` if they run here. `asked` is what whoever started the run wants.
     ///
     /// The most specific entry that names a driver counts: that of the type, of the extension, of `*`. Settings are those of the
@@ -164,6 +171,24 @@ mod tests {
         };
         assert!(told("@acme/far", "any") && told("@acme/ssh", "key"));
         assert!(!told("@acme/ssh", "other") && !told("@acme/cloud", "key"), "an entry for another driver says nothing");
+    }
+
+    #[test]
+    fn a_driver_is_named_that_runs_something_or_is_set_up() {
+        let all = drivers(&[
+            ("*", entry_of(Some("@acme/far"), "everywhere", &[])),
+            ("@acme/ssh", entry_of(None, "of the driver", &[])),
+            ("@acme/dns", DriverEntry::named("@acme/cloud")),
+        ]);
+        for (name, expected) in [
+            ("@acme/far", true),
+            ("@acme/ssh", true),
+            ("@acme/cloud", true),
+            ("@acme/dns", false),
+            ("@acme/other", false),
+        ] {
+            assert_eq!(all.names(name), expected, "{name}");
+        }
     }
 
     #[test]

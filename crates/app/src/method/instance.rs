@@ -77,7 +77,7 @@ pub(super) async fn settle(
         global_arguments: &global_arguments,
         secret: &secret,
         holds_secret: &|value| call.environment.holds_vault_secret(value),
-        is_expression: &|raw| call.environment.is_left(raw),
+        is_expression: &|raw| call.environment.is_left(raw) || call.environment.is_brought(raw),
     };
     let found = services.definitions.instance(instance.library, wanted).await?;
     Ok(Settled { found, inputs })

@@ -108,10 +108,12 @@ impl Service {
             None => None,
         };
         let (named, known) = self.kept_reports(&query.report).await?;
-        let mut found = named;
+        let mut found = match &workflow {
+            Some(workflow) => self.latest_of(workflow, named).await?,
+            None => named,
+        };
         found.retain(|handle| {
             model.as_ref().is_none_or(|id| *id == handle.model_id)
-                && workflow.as_ref().is_none_or(|workflow| is_of(handle, workflow))
                 && query.variant.as_deref().is_none_or(|variant| handle.tag(SUFFIX_TAG) == Some(variant))
         });
         if query.variant.is_none() && found.iter().any(|handle| handle.tag(SUFFIX_TAG).is_none()) {
@@ -161,6 +163,22 @@ impl Service {
             json: json.and_then(|(_, content)| content.json).unwrap_or_default(),
             handle,
         })
+    }
+
+    /// Of each of these reports the latest version that is about this workflow: other runs may have made later ones.
+    async fn latest_of(&self, workflow: &Workflow, named: Vec<DataHandle>) -> Result<Vec<DataHandle>, ServiceError> {
+        let mut found = Vec::with_capacity(named.len());
+        for handle in named {
+            if is_of(&handle, workflow) {
+                found.push(handle);
+                continue;
+            }
+            let place = DataPlace { model_id: handle.model_id, name: handle.name };
+            let versions = self.data_versions(&place).await?;
+            let of_workflow = versions.into_iter().filter(|version| version.is_report() && is_of(version, workflow));
+            found.extend(of_workflow.max_by_key(|version| version.version));
+        }
+        Ok(found)
     }
 
     /// The latest texts that are kept of a report, each once for each model and name; without any, the names of all reports.

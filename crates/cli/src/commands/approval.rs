@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::{Context, running};
 use crate::{args, errors::CommandError, exit::Exit, human, line::Line, printer::table};
 
+/// How many characters of a prompt stand in a row of the table.
+const LONGEST_CELL: usize = 60;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DecidedDocument {
@@ -30,15 +33,26 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
     let now = context.now();
     let cell = |step: &WaitingStep| {
         let since = step.since.map(|since| human::ago(since, now)).unwrap_or_default();
-        vec![step.workflow.clone(), step.step.clone(), step.run_id.clone(), since, step.prompt.clone()]
+        let prompt = Some(&step.prompt).filter(|prompt| is_short(prompt));
+        vec![step.workflow.clone(), step.step.clone(), step.run_id.clone(), since, prompt.cloned().unwrap_or_default()]
     };
-    for line in table(&waiting.iter().map(cell).collect::<Vec<_>>()) {
+    for (line, step) in table(&waiting.iter().map(cell).collect::<Vec<_>>()).into_iter().zip(&waiting) {
         context.printer.line(line);
+        if !is_short(&step.prompt) {
+            for line in step.prompt.lines() {
+                context.printer.line(format!("    {line}"));
+            }
+        }
     }
     if waiting.is_empty() {
         context.printer.note("no step waits for an approval");
     }
     Ok(Exit::Done)
+}
+
+/// True for what is asked in so few words that they stand in a row of a table.
+fn is_short(prompt: &str) -> bool {
+    prompt.chars().count() <= LONGEST_CELL && !prompt.contains('\n')
 }
 
 pub(crate) async fn decide(context: &Context, given: args::Decision, approved: bool) -> Result<Exit, CommandError> {

@@ -156,7 +156,7 @@ async fn logs(context: &Context, name: &str, tail: Option<usize>) -> Result<Exit
         return Ok(Exit::Done);
     }
     for line in &lines {
-        context.printer.line(line);
+        context.printer.line(human::without_styles(line).as_ref());
     }
     if lines.is_empty() {
         context.printer.note("nothing was logged");

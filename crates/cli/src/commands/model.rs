@@ -81,7 +81,13 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
 pub(crate) async fn run(context: &Context, call: &args::MethodCall) -> Result<Exit, CommandError> {
     let args::MethodCall { target, method, instance, inputs, stdin, wanted } = call;
     let what = match instance {
-        Some(name) => Runnable::Instance { type_name: target.clone(), name: name.clone(), method: method.clone() },
+        Some(name) => Runnable::Instance {
+            type_name: target.clone(),
+            name: name.clone(),
+            method: method.clone(),
+            // What comes on standard input may be anybody's.
+            keeps_expressions: !*stdin,
+        },
         None => Runnable::Method { definition: target.clone(), method: method.clone() },
     };
     running::refuse_copies(wanted)?;

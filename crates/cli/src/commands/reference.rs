@@ -1,6 +1,9 @@
 //! What scripts of the program that had this format first read of a run: `--json=swamp`.
 
-use mangrove_app::service::{DataModel, DataPlace, Service};
+use mangrove_app::{
+    secrets::MASK,
+    service::{DataModel, DataPlace, Service},
+};
 use mangrove_documents::{
     Concern, ReferenceCallDocument, ReferenceErrorDocument, ReferenceItem, ReferenceReport, ReferenceRunDocument,
     ReportDocument, RunDocument, json,
@@ -87,12 +90,15 @@ async fn told(service: &Service, report: &ReportDocument) -> Result<ReferenceRep
     Ok(ReferenceReport::new(report, markdown, said))
 }
 
-/// What a handle of a record leads to: parsed where it is JSON, else text.
+/// What a handle of a record leads to: parsed where it is JSON, else text. A version that was lost in a power failure may have been
+/// given again since: that one is another's.
 async fn item(service: &Service, handle: &Value) -> Result<Option<(DataHandle, Option<Value>)>, CommandError> {
     let text = |key: &str| handle.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let place = DataPlace { model_id: text("modelId"), name: text("name") };
     let version = handle.get("version").and_then(Value::as_u64).and_then(|version| u32::try_from(version).ok());
-    let found = service.data_item(&place, version).await?;
+    let id = text("dataId");
+    let is_meant = |stored: &DataHandle| id.is_empty() || id.contains(MASK) || stored.data_id == id;
+    let found = service.data_item(&place, version).await?.filter(|(stored, _)| is_meant(stored));
     Ok(found.map(|(stored, content)| {
         let shown = match content.json {
             Some(said) => Some(json::to_value(&said)),

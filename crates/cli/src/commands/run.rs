@@ -21,7 +21,7 @@ use crate::{
     human,
     line::{Line, Style},
     printer::{Printer, table},
-    run_text::{handle_text, print_hint, reason, report_text, reports_of, status},
+    run_text::{driver, handle_text, print_hint, reason, report_text, reports_of, status},
 };
 
 /// The most runs that a daemon gives at once.
@@ -204,13 +204,13 @@ pub(super) fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {
         print_job(printer, job);
     }
     if let Some(error) = &run.error {
-        printer.line(format!("  error[{}]: {}", error.code, error.message));
+        printer.line(format!("  error[{}]: {}", error.code, human::without_styles(&error.message)));
         print_hint(printer, error, "  ");
     }
     for report in &run.reports {
         printer.line(format!("  {}", report_text(report)));
         for line in &report.logs {
-            printer.line(format!("    {:<5} {}", line.level, line.text));
+            printer.line(format!("    {:<5} {}", line.level, human::without_styles(&line.text)));
         }
     }
 }
@@ -228,7 +228,7 @@ fn print_step(printer: &Printer, step: &StepDocument) {
     let head = Line::from("    ") + Line::name(&step.name) + " (" + Line::name(&step.task) + ")  ";
     printer.line(head + status(&step.status) + format!("  {elapsed}"));
     for line in &step.logs {
-        printer.line(format!("      {:<5} {}", line.level, line.text));
+        printer.line(format!("      {:<5} {}", line.level, human::without_styles(&line.text)));
     }
     if let Some(reason) = reason(step) {
         printer.line(format!("      {reason}"));
@@ -249,7 +249,7 @@ fn print_step(printer: &Printer, step: &StepDocument) {
         printer.line(format!("      wrote {}", handle_text(handle)));
     }
     if let Some(error) = &step.error {
-        printer.line(format!("      error[{}]: {}", error.code, error.message));
+        printer.line(format!("      error[{}]: {}", error.code, human::without_styles(&error.message)));
         print_hint(printer, error, "      ");
     }
     for report in reports_of(step) {
@@ -258,5 +258,8 @@ fn print_step(printer: &Printer, step: &StepDocument) {
     if let Some(provenance) = &step.provenance {
         let version = provenance.type_version.as_deref().unwrap_or("without version");
         printer.line(format!("      ran {} {version} from {}", provenance.type_name, provenance.source));
+        if let Some(driver) = driver(step) {
+            printer.line(format!("      {driver}"));
+        }
     }
 }

@@ -45,6 +45,19 @@ pub(super) async fn ask(
     if let Some(severity) = wanted.fail_on {
         body["failOn"] = serde_json::json!(AssertSeverity::from(severity).as_str());
     }
+    if let Some(driver) = &wanted.driver {
+        body["driver"] = serde_json::json!(driver);
+    }
+    let reports = &wanted.reports;
+    if ReportOptions::from(reports).is_any() {
+        body["reports"] = serde_json::json!({
+            "skipAll": reports.skip_all,
+            "skip": reports.skip,
+            "skipLabels": reports.skip_labels,
+            "only": reports.only,
+            "onlyLabels": reports.only_labels,
+        });
+    }
     let started: StartedRunDocument = client.post(&["workflows", workflow, "runs"], &body).await?;
     for problem in started.problems.iter().filter_map(client::problem) {
         context.printer.problem(&problem);
@@ -76,9 +89,12 @@ pub(super) async fn ask(
                     return Ok(exit);
                 }
             },
-            () = async { tokio::select! { () = cancellation.cancelled() => {}, () = &mut limit => {} } }, if !is_asked_to_end => {
+            reason = async { tokio::select! { () = cancellation.cancelled() => None, () = &mut limit => Some(time_was_up(wanted)) } },
+                if !is_asked_to_end =>
+            {
                 is_asked_to_end = true;
-                let _: RunDocument = client.post(&["runs", &id, "cancel"], &serde_json::Map::new()).await?;
+                let body = reason.map_or_else(|| serde_json::json!({}), |reason| serde_json::json!({ "reason": reason }));
+                let _: RunDocument = client.post(&["runs", &id, "cancel"], &body).await?;
             }
         }
     }
@@ -129,8 +145,7 @@ pub(super) async fn follow(
             }
             () = &mut limit, if !is_asked_to_end => {
                 is_asked_to_end = true;
-                let limit = human::duration(wanted.timeout.unwrap_or_default());
-                run.cancel_because(format!("the time limit of {limit} has passed (`--timeout`)"));
+                run.cancel_because(time_was_up(wanted));
             }
         }
     }
@@ -155,6 +170,11 @@ async fn time_is_up(wanted: &args::Wanted) {
         Some(limit) => tokio::time::sleep(limit).await,
         None => std::future::pending().await,
     }
+}
+
+/// Why a run ends whose time is up.
+fn time_was_up(wanted: &args::Wanted) -> String {
+    format!("the time limit of {} has passed (`--timeout`)", human::duration(wanted.timeout.unwrap_or_default()))
 }
 
 /// What is wanted of a run.

@@ -5,7 +5,7 @@ use mangrove_documents::{
     ListedWorkflowDocument, ProblemDocument, ReferenceValidationDocument, ReferenceValidationsDocument,
     WorkflowListDocument, evaluated_workflow, json, problems, schedule,
 };
-use mangrove_domain::{report::ReportOptions, time::Timestamp, workflow::Workflow};
+use mangrove_domain::{time::Timestamp, workflow::Workflow};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -250,16 +250,6 @@ pub(crate) async fn run(
             Some(_) if wanted.checks.is_any() => {
                 let message = "a daemon leaves out no checks";
                 let hint = "leave out `--server`, or write `checks: {skip: [...]}` into the definition";
-                return Err(CommandError::usage(None, message, Some(hint)));
-            }
-            Some(_) if wanted.driver.is_some() => {
-                let message = "a daemon lets those drivers run methods that mangrove.yaml names";
-                let hint = "leave out `--server`, or name the driver under `drivers:` of mangrove.yaml";
-                return Err(CommandError::usage(None, message, Some(hint)));
-            }
-            Some(_) if ReportOptions::from(&wanted.reports).is_any() => {
-                let message = "a daemon makes the reports that the files name";
-                let hint = "leave out `--server`, or write `reports: {skip: [...]}` into the file";
                 return Err(CommandError::usage(None, message, Some(hint)));
             }
             Some(client) => running::ask(context, &client, name, &inputs, wanted).await?,

@@ -191,9 +191,14 @@ pub async fn find_run(state: &ApiState, id: &str) -> Result<RunRecord, ApiError>
 ///
 /// # Errors
 /// There is none, it has ended, or it goes on in another process.
-pub async fn cancel(state: &ApiState, id: &str) -> Result<RunRecord, ApiError> {
+pub async fn cancel(state: &ApiState, id: &str, reason: Option<&str>) -> Result<RunRecord, ApiError> {
     let record = find_run(state, id).await?;
-    if state.service().cancel_run(&record.id) {
+    let service = state.service();
+    let is_asked = match reason {
+        Some(reason) => service.cancel_run_because(&record.id, reason),
+        None => service.cancel_run(&record.id),
+    };
+    if is_asked {
         return Ok(record);
     }
     // It may have ended between the look at it and now.

@@ -157,7 +157,7 @@ fn has_changed(workflow: &Workflow, run: &RunDocument) -> bool {
 
 /// Asks the run to end.
 pub(crate) async fn cancel(visitor: Visitor, InPath(id): InPath<String>) -> Result<Response, ApiError> {
-    let record = work::cancel(&visitor.state, &id).await?;
+    let record = work::cancel(&visitor.state, &id, None).await?;
     if let Some(run) = visitor.state.service().active_run(&record.id) {
         // The page that follows shows its end, if it comes soon.
         let _ = tokio::time::timeout(SOON, run.wait()).await;

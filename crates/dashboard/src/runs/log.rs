@@ -1,6 +1,6 @@
 //! What the methods of a run logged.
 
-use mangrove_documents::Moment;
+use mangrove_documents::{Moment, human};
 use mangrove_domain::run::LogLine;
 
 /// How many lines a page shows: the latest.
@@ -31,7 +31,7 @@ impl LineView {
             level: line.level.clone(),
             job: job.to_owned(),
             step: step.to_owned(),
-            text: line.text.clone(),
+            text: human::without_styles(&line.text).into_owned(),
         }
     }
 

@@ -50,7 +50,10 @@ pub(super) async fn keep(
     }
     let environment = &place.host.environment;
     let text = environment.mask(&report.markdown);
-    let json = template::put_into_text(&environment.mask_json(&report.json));
+    let json = match environment.mask_json(&report.json) {
+        json @ Json::String(_) => json.to_string(),
+        json => template::put_into_text(&json),
+    };
     let text_name = report::data_name(name, place.suffix);
     let parts = [(report::json_name(&text_name), data::JSON, json), (text_name, report::MARKDOWN, text)];
     for (data_name, content_type, content) in parts {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mangrove_domain::{
     json::Json,
+    nearest,
     ports::RunFilter,
     problem::{Code, Problem},
     run::{Decision, NotDecided, RunLookup, RunRecord, RunStatus},
@@ -185,5 +186,16 @@ impl Service {
 }
 
 fn not_decided(name: &str, wrong: &NotDecided) -> RunError {
-    RunError::State(Problem::error(Code::RUN_STATE, name.to_owned(), wrong.to_string()))
+    let problem = Problem::error(Code::RUN_STATE, name.to_owned(), wrong.to_string());
+    RunError::State(match wrong {
+        NotDecided::NoStep { step, waiting, .. } if !waiting.is_empty() => {
+            let waiting = waiting.iter().map(String::as_str);
+            problem.advise(nearest::hint(step, waiting).unwrap_or_else(|| "name a step that waits".to_owned()))
+        }
+        NotDecided::NoStep { .. }
+        | NotDecided::NotSuspended { .. }
+        | NotDecided::NotWaiting { .. }
+        | NotDecided::Several { .. }
+        | NotDecided::Late { .. } => problem,
+    })
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod active;
 mod approvals;
+mod brought;
 mod handle;
 mod live;
 mod requests;

@@ -11,7 +11,7 @@ use mangrove_domain::{
     workflow::Workflow,
 };
 
-use super::{active::Start, handle::RunHandle, live::RunEvents};
+use super::{active::Start, brought, handle::RunHandle, live::RunEvents};
 use crate::{
     method::{Services, definitions::Definitions},
     secrets::{Environment, HiddenInputs},
@@ -59,6 +59,9 @@ pub enum Runnable {
         name: String,
         /// Its method.
         method: String,
+        /// True if an expression among the inputs that reads `env` or a vault, and becomes a global argument, is written into the
+        /// definition as it stands: for whoever may write that file, and read all of them. Else it is refused.
+        keeps_expressions: bool,
     },
 }
 
@@ -110,6 +113,7 @@ impl Service {
         let library = self.library().await?;
         let StartRun { what, inputs, trigger, options } = start;
         let file = file_of(&library, &what)?;
+        let environment = self.expression_environment();
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
@@ -119,12 +123,15 @@ impl Service {
             Runnable::Method { definition, method } => {
                 Engine::method_request(&library, definition, method, inputs, trigger)?
             }
-            Runnable::Instance { type_name, name, method } => {
+            Runnable::Instance { type_name, name, method, keeps_expressions } => {
+                let reader = self.repository.expressions.as_ref();
+                let brought = if *keeps_expressions { brought::expressions(&inputs, reader) } else { Vec::new() };
+                brought.into_iter().for_each(|raw| environment.bring(raw));
                 Engine::instance_request(type_name, name, method, inputs, trigger)
             }
         };
         let request = RunRequest { options, ..request };
-        self.begin(engine, library, &file, request, self.expression_environment()).await
+        self.begin(engine, library, &file, request, environment).await
     }
 
     /// A workflow with the values that everything in it has before a run with these inputs. Nothing runs.
@@ -174,6 +181,19 @@ impl Service {
     #[must_use]
     pub fn cancel_run(&self, id: &str) -> bool {
         self.active.get(id).map(|run| run.cancel()).is_some()
+    }
+
+    /// Asks a run of this process to end, and says why, one sentence without a full stop; false if none of this whole identifier
+    /// is under way.
+    #[must_use]
+    pub fn cancel_run_because(&self, id: &str, reason: &str) -> bool {
+        self.active.get(id).map(|run| run.cancel_because(reason)).is_some()
+    }
+
+    /// True if the configuration in force speaks of this driver.
+    #[must_use]
+    pub fn names_driver(&self, driver: &str) -> bool {
+        self.drivers.load().names(driver)
     }
 
     /// The headers of recorded runs, newest first.

@@ -11,16 +11,19 @@ use axum::{
 use mangrove_app::service::RunHandle;
 use mangrove_documents::{RunDocument, RunEventDocument, RunListDocument, RunLogsDocument};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::http::{
     error::ApiError,
     follow,
     listing::{self, RunsAsked},
-    request::{InPath, Parameters, flag, flag_schema},
+    request::{Body, InPath, Parameters, flag, flag_schema},
     state::ApiState,
     work::{self, find_run},
 };
+
+/// How long a reason may be, in characters.
+const LONGEST_REASON: usize = 200;
 
 /// Which runs are listed.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -70,20 +73,37 @@ pub(super) async fn show(
     Ok(Json(RunDocument::from(&find_run(&state, &id).await?)))
 }
 
+/// Why a run is asked to end.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CancelBody {
+    /// One sentence without a full stop, at most 200 characters; the record of the run has it.
+    reason: Option<String>,
+}
+
 /// Asks a run to end.
 #[utoipa::path(
     post,
     path = "/api/v1/runs/{id}/cancel",
     tag = "runs",
     params(("id" = String, Path, description = "The identifier of the run, or the beginning of it")),
+    request_body(content = Option<CancelBody>),
     responses(
         (status = 200, description = "The run, which was cancelled already", body = RunDocument),
         (status = 202, description = "The run, which will end", body = RunDocument),
         ApiError,
     )
 )]
-pub(super) async fn cancel(State(state): State<ApiState>, InPath(id): InPath<String>) -> Result<Response, ApiError> {
-    let record = work::cancel(&state, &id).await?;
+pub(super) async fn cancel(
+    State(state): State<ApiState>,
+    InPath(id): InPath<String>,
+    Body { value: CancelBody { reason }, .. }: Body<CancelBody>,
+) -> Result<Response, ApiError> {
+    if reason.as_ref().is_some_and(|reason| reason.is_empty() || reason.chars().count() > LONGEST_REASON) {
+        let message = format!("`reason`: expected 1 to {LONGEST_REASON} characters");
+        return Err(ApiError::plain(StatusCode::BAD_REQUEST, message));
+    }
+    let record = work::cancel(&state, &id, reason.as_deref()).await?;
     let status = if record.is_open() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(RunDocument::from(&record))).into_response())
 }

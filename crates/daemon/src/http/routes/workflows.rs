@@ -10,8 +10,8 @@ use axum::{
 };
 use mangrove_app::workflow::RunOptions;
 use mangrove_documents::{StartedRunDocument, WorkflowListDocument};
-use mangrove_domain::run::AssertSeverity;
-use serde::Deserialize;
+use mangrove_domain::{report::ReportOptions, run::AssertSeverity};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::{
@@ -46,6 +46,33 @@ pub(super) struct StartBody {
     tags: BTreeMap<String, String>,
     /// From which severity on an assertion that does not hold fails its job: `low`, `medium` or `high`.
     fail_on: Option<String>,
+    /// The driver that runs the methods; one that `drivers:` of the configuration speaks of.
+    driver: Option<String>,
+    /// Which reports are made.
+    reports: WantedReports,
+}
+
+/// Which reports are made of a run. Those that a file requires cannot be skipped.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct WantedReports {
+    /// None at all.
+    skip_all: bool,
+    /// Not these.
+    skip: Vec<String>,
+    /// None with one of these labels.
+    skip_labels: Vec<String>,
+    /// Only these, and those with one of `onlyLabels`; if both are empty, all.
+    only: Vec<String>,
+    /// See `only`.
+    only_labels: Vec<String>,
+}
+
+impl From<WantedReports> for ReportOptions {
+    fn from(wanted: WantedReports) -> Self {
+        let WantedReports { skip_all, skip, skip_labels, only, only_labels } = wanted;
+        Self { skip_all, skip, skip_labels, only, only_labels }
+    }
 }
 
 /// Starts a run. The answer comes when the run has ended, or after 10 seconds if it goes on: for instance because a type
@@ -71,16 +98,34 @@ pub(super) async fn start(
     Extension(identity): Extension<Identity>,
     InPath(name): InPath<String>,
     headers: HeaderMap,
-    Body { value: StartBody { inputs, tags, fail_on }, bytes }: Body<StartBody>,
+    Body { value: StartBody { inputs, tags, fail_on, driver, reports }, bytes }: Body<StartBody>,
 ) -> Result<Response, ApiError> {
     let key = key(&headers, &identity, &name, &bytes)?;
-    let options = RunOptions { tags: tags.into_iter().collect(), fail_on: severity(fail_on)?, ..RunOptions::default() };
+    let options = RunOptions {
+        tags: tags.into_iter().collect(),
+        fail_on: severity(fail_on)?,
+        driver: known_driver(&state, driver)?,
+        reports: reports.into(),
+        ..RunOptions::default()
+    };
     let request = RunRequest { workflow: name, inputs, trigger: "http".to_owned(), options, key };
     let RunAnswer { record, problems, broken_files } = work::start(&state, request, preferred_wait(&headers)).await?;
     let status = if record.is_open() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
     let place = format!("/api/v1/runs/{}", record.id);
     let document = StartedRunDocument { run: (&record).into(), problems, broken_files };
     Ok((status, [(header::LOCATION, place)], Json(document)).into_response())
+}
+
+/// The driver, if the configuration speaks of it. Where a method runs is for whoever writes that to say: nobody who may start runs can
+/// have one run here, or by code that was never meant for it.
+fn known_driver(state: &ApiState, driver: Option<String>) -> Result<Option<String>, ApiError> {
+    match driver {
+        Some(driver) if !state.service().names_driver(&driver) => {
+            let message = format!("`driver`: `drivers:` of the configuration does not speak of `{driver}`");
+            Err(ApiError::plain(StatusCode::BAD_REQUEST, message))
+        }
+        driver => Ok(driver),
+    }
 }
 
 fn severity(word: Option<String>) -> Result<Option<AssertSeverity>, ApiError> {
