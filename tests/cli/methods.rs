@@ -504,7 +504,7 @@ fn global_arguments_of_an_older_version_are_upgraded_for_the_call() {
 fn what_an_upgrade_makes_wrong_is_not_blamed_on_the_definition() {
     for made in ["({ ...old, nobody: 1 })", "({ host: 7 })"] {
         let upgrades = format!(
-            "upgrades: [{{ toVersion: '2026.05.23.1', description: 'd', upgradeAttributes: (old) => {made} }}],"
+            "upgrades: [{{ toVersion: '2026.05.23.2', description: 'd', upgradeAttributes: (old) => {made} }}],"
         );
         let sandbox = echo(&HELLO.replace("globalArguments", "typeVersion: 2026.01.01.1\nglobalArguments"));
         sandbox.write("extensions/models/echo.ts", &ECHO.replace("// further", &upgrades));

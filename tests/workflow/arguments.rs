@@ -130,7 +130,10 @@ async fn arguments_that_break_their_schema_are_told_all_at_once() {
     "#);
     let bench = Bench::new(&sized("{size: '${{ inputs.nothing.at.all }}'}"));
     let error = bench.try_run("{}").await.expect_err("an expression without a value").to_string();
-    assert_eq!(error, "workflows/w.yaml:7:91: `inputs.nothing.at.all`: there is no member `nothing`");
+    assert_eq!(
+        error,
+        "workflows/w.yaml:7:91: `inputs.nothing.at.all`: there is no member `nothing`; the input `nothing` was not given"
+    );
     assert!(bench.history().await.is_empty(), "there is no run");
     let global = CONFIGURED.replace("region: eu", "region: [eu]");
     let bench = Bench::new(&format!("{global}{}", call("")));

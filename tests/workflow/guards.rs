@@ -143,7 +143,7 @@ async fn a_step_begins_before_the_methods_of_its_guard_log() {
 #[tokio::test]
 async fn a_guard_whose_type_is_not_ready_blocks_the_step_and_an_assertion_does_as_well() {
     let asked = "model.method('lost', 'run').done";
-    let guard = format!("        guard: ${{{{ {asked} }}}}\n");
+    let guard = format!("        guard: \"${{{{ {asked} }}}}\"\n");
     let task = format!("        task: {{type: assert, expr: \"{asked}\", message: too small}}\n");
     for step_of in [guard, task] {
         let bench = bench(&step_of).failed_type("@acme/broken", rows::failure("registry unreachable"));
@@ -180,7 +180,7 @@ async fn what_is_written_under_a_varied_name_is_the_answer() {
 async fn a_guarded_assertion_that_asks_methods_begins_once() {
     let asked = "model.method('thing', 'size', {'size': 1}).size";
     let task = format!(
-        "        guard: ${{{{ {asked} == 7 }}}}\n        task: {{type: assert, expr: \"{asked} == 3\", message: too small}}\n"
+        "        guard: \"${{{{ {asked} == 7 }}}}\"\n        task: {{type: assert, expr: \"{asked} == 3\", message: too small}}\n"
     );
     let bench = looks(bench(&task), "{size: 3}");
     let record = within(bench.run("{}")).await;

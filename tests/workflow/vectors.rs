@@ -242,7 +242,7 @@ async fn each_stage_evaluates_what_it_can() {
     for stage in [Stage::INPUTS, Stage::HAND_OVER] {
         assert_eq!(world.at(stage, invalid).await, raw(invalid));
         let told = world.at(stage, failing).await;
-        assert_eq!(told, "workflows/w.yaml:1:10: `inputs.zz`: there is no member `zz`");
+        assert_eq!(told, "workflows/w.yaml:1:10: `inputs.zz`: there is no member `zz`; the input `zz` was not given");
     }
 }
 

@@ -261,7 +261,7 @@ impl Renderer<'_> {
                     answers.add(call, answer);
                 }
                 Err(error) => {
-                    let message = format!("{}{}", error.message, self.not_given(parsed.references()));
+                    let message = format!("{}{}", error.message, self.not_given(&error.message, parsed.references()));
                     return Err(ExpressionError { expression: expression.to_owned(), message, ..error });
                 }
             }
@@ -273,12 +273,12 @@ impl Renderer<'_> {
         })
     }
 
-    /// Which of the inputs that are read nobody gave, as the end of a sentence; empty if all are there.
-    fn not_given(&self, references: &[Vec<String>]) -> String {
+    /// Which of the inputs that are read, and that a message is about, nobody gave, as the end of a sentence; empty if all are there.
+    fn not_given(&self, message: &str, references: &[Vec<String>]) -> String {
         let Some(inputs) = self.scope.get("inputs").and_then(Json::as_object) else { return String::new() };
         let of_inputs = references.iter().filter(|path| path.first().is_some_and(|root| root == "inputs"));
         let mut missing: Vec<&str> = of_inputs.filter_map(|path| path.get(1).map(String::as_str)).collect();
-        missing.retain(|name| !inputs.iter().any(|(known, _)| known == name));
+        missing.retain(|name| message.contains(&format!("`{name}`")) && !inputs.iter().any(|(known, _)| known == name));
         missing.dedup();
         match missing.as_slice() {
             [] => String::new(),
