@@ -30,6 +30,8 @@ fn everything_is_measured_and_every_number_is_one() {
         "git status, untracked cache",
         "warm scan",
         "warm scan, untracked cache",
+        "warm scan, 0.3 % unhealthy",
+        "warm scan, 0.3 % unhealthy, beyond the attempts",
         "scan --rehash",
         "types",
         "describe",

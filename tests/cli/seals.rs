@@ -1,5 +1,5 @@
 //! Scans in which nothing has changed, and everything that must be noticed all the same
-//! (`design/decisions/0007-sealed-scans.md`).
+//! (`design/decisions/0010-seals-of-what-rests.md`).
 
 use std::{
     fs,
@@ -173,15 +173,96 @@ fn fault_46_the_catalog_is_an_input() {
     }
 }
 
-#[test]
-fn fault_47_a_repository_that_is_not_well_is_planned_each_time() {
-    let sandbox = sealed();
-    sandbox.write("extensions/models/d.ts", &broken("@acme/d"));
-    for _ in 0..4 {
-        let said = scan(&sandbox, &[], &[]);
-        assert!(!said.is_repeated);
-        assert_eq!((&said.summary["built"], &said.summary["states"]["BundleBuildFailed"]), (&1.into(), &1.into()));
+type Ill = (&'static str, fn(&Sandbox));
+
+/// What is wrong and can be, without a network.
+const ILLS: [Ill; 6] = [
+    ("a syntax error", |sandbox| sandbox.write("extensions/models/d.ts", &broken("@acme/d"))),
+    ("a rejected export", |sandbox| {
+        sandbox.write("extensions/models/r.ts", "export const model = { type: 42, version: \"2026.01.01.1\" };\n");
+    }),
+    ("an export that throws", |sandbox| {
+        sandbox.write("extensions/models/t.ts", &format!("throw new Error(\"no\");\n{}", model("@acme/t")));
+    }),
+    ("a program that is missing", |sandbox| {
+        let text = model("@acme/p");
+        sandbox
+            .write("extensions/models/p.ts", &format!("import {{ join }} from \"jsr:@std/path@1\";\njoin();\n{text}"));
+    }),
+    ("a type that two claim", |sandbox| sandbox.write("extensions/models/e.ts", &model("@acme/b"))),
+    ("a file in a directory of another kind", |sandbox| {
+        sandbox.write("extensions/models/s.ts", "export const vault = { type: \"@acme/v\" };\n");
+    }),
+];
+
+/// Takes `(… so far)` out: how often something was tried.
+fn without_counts(text: &str) -> String {
+    let pieces = text.split(" so far)");
+    pieces
+        .map(|piece| {
+            piece.rsplit_once('(').filter(|(_, count)| count.contains("attempt")).map_or(piece, |(before, _)| before)
+        })
+        .collect()
+}
+
+/// All that a scan says, without what differs from scan to scan: times, and how often something was seen.
+fn words(sandbox: &Sandbox, arguments: &[&str]) -> (bool, i32, String) {
+    let mut command = sandbox.command();
+    command.env("MANGROVE_DENO", "/nonexistent/deno").env("MANGROVE_LOG", "mangrove=info");
+    let output = command.arg("scan").args(arguments).output().expect("the program starts");
+    let (text, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let is_repeated = log.contains("nothing has changed since");
+    let code = output.status.code().expect("it ended by itself");
+    if arguments.contains(&"--json") {
+        let mut document: Value = serde_json::from_str(&text).expect("a JSON document");
+        document["summary"]["durationMs"].take();
+        for source in document["sources"].as_array_mut().expect("a list") {
+            for key in ["attempts", "lastSeen", "nextRetry"] {
+                source["failure"].as_object_mut().and_then(|failure| failure.remove(key));
+            }
+        }
+        return (is_repeated, code, without_counts(&format!("{document:#}")));
     }
+    // The last line has the duration between its first words and the counts; the log has the time in each line.
+    let said = log.lines().filter(|line| !line.contains(" INFO "));
+    let said = said.map(|line| match line.split_once(" in ") {
+        Some((before, after)) if line.contains("Scanned") => {
+            format!("{before}{}", after.split_once(": ").map_or(after, |(_, counts)| counts))
+        }
+        _ => line.to_owned(),
+    });
+    let said = format!("{text}\n{}", said.collect::<Vec<_>>().join("\n"));
+    (is_repeated, code, without_counts(&said))
+}
+
+/// What rests is told as a plan tells it, and what failed is tried: exit codes and output are those of a scan that never
+/// repeats anything.
+#[test]
+fn fault_47_what_is_wrong_is_told_and_tried_as_by_a_plan() {
+    let sandbox = sealed();
+    for (what, make) in ILLS {
+        make(&sandbox);
+        for arguments in [&["--json"][..], &[], &["--strict"], &["--strict", "--json"], &["--dry-run"]] {
+            let start = Instant::now();
+            let (code, said) = loop {
+                let (is_repeated, code, said) = words(&sandbox, arguments);
+                if is_repeated {
+                    break (code, said);
+                }
+                words(&sandbox, &[]);
+                assert!(start.elapsed() < Duration::from_mins(1), "{what}, {arguments:?}: never sealed: {said}");
+            };
+            fs::remove_file(sandbox.tree.path(".mangrove/seal")).expect("there was a seal");
+            let (is_repeated, planned_code, planned) = words(&sandbox, arguments);
+            assert!(!is_repeated, "{what}, {arguments:?}");
+            assert_eq!((code, said), (planned_code, planned), "{what}, {arguments:?}");
+        }
+    }
+    let document: Value = serde_json::from_str(&words(&sandbox, &["--json"]).2).expect("a JSON document");
+    let states = &document["summary"]["states"];
+    assert_eq!((&states["BundleBuildFailed"], &states["ValidationFailed"]), (&3.into(), &1.into()));
+    assert_eq!(document["summary"]["built"], 2, "one has a bundle, which is looked at again");
+    assert_eq!(document["problems"].as_array().map(Vec::len), Some(2));
 }
 
 /// The conclusion may be repeated, for what was read is what it was; it must be read.

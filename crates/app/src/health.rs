@@ -24,15 +24,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The summary of rows that are all healthy.
-    #[must_use]
-    pub(crate) fn of_sealed(rows: SealedRows) -> Self {
-        let count = |state| if state == StateName::Indexed { rows.indexed } else { 0 };
-        Self {
-            states: StateName::ALL.into_iter().map(|state| (state, count(state))).collect(),
-            degraded: 0,
-            shadowed: rows.shadowed,
-        }
+    fn empty() -> Self {
+        Self { states: StateName::ALL.into_iter().map(|state| (state, 0)).collect(), ..Self::default() }
     }
 
     /// All rows.
@@ -52,15 +45,19 @@ impl Summary {
 pub fn by_kind<'a>(rows: impl IntoIterator<Item = &'a Row>) -> BTreeMap<Kind, Summary> {
     let mut kinds: BTreeMap<Kind, Summary> = BTreeMap::new();
     for row in rows {
-        let health = kinds.entry(row.kind.clone()).or_insert_with(|| Summary {
-            states: StateName::ALL.into_iter().map(|state| (state, 0)).collect(),
-            ..Summary::default()
-        });
+        let health = kinds.entry(row.kind.clone()).or_insert_with(Summary::empty);
         *health.states.entry(row.state.name()).or_default() += 1;
         health.degraded += u64::from(row.degraded.is_some());
         health.shadowed += u64::from(row.shadowed_by.is_some());
     }
     kinds
+}
+
+/// Adds rows of one kind that are all healthy.
+pub(crate) fn add_sealed(kinds: &mut BTreeMap<Kind, Summary>, kind: &Kind, rows: SealedRows) {
+    let health = kinds.entry(kind.clone()).or_insert_with(Summary::empty);
+    *health.states.entry(StateName::Indexed).or_default() += rows.indexed;
+    health.shadowed += rows.shadowed;
 }
 
 /// What is wrong with a row; `None` if nothing is. A shadowed row is not wrong.

@@ -271,6 +271,19 @@ impl Failure {
         }
     }
 
+    /// The fault in the words of this failure, if it is the same and only does not say where in the sources it is. Where
+    /// that is depends on the sources alone: whoever asks knows that they are the same.
+    #[must_use]
+    pub fn repeated_by(&self, fault: Fault) -> Option<Fault> {
+        if fault.code != self.code || fault.cause != self.cause {
+            return None;
+        }
+        let said = fault.to_string();
+        let before = self.latest_message.strip_suffix(&said)?;
+        let is_place = before.is_empty() || before.ends_with(": ");
+        is_place.then(|| Fault { message: self.latest_message.clone(), position: None, ..fault })
+    }
+
     /// True if a timer should try now ([`FailureClass::is_due`]).
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {

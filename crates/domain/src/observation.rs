@@ -6,7 +6,7 @@ use crate::{
     bundle::Presence,
     digest::Digest,
     failure::Fault,
-    fingerprint::Inputs,
+    fingerprint::{Inputs, Part},
     glob::Glob,
     problem::Problem,
     row::Row,
@@ -58,6 +58,17 @@ impl Observation {
             Entry::Readable { inputs, .. } => Some(inputs),
             Entry::Unreadable(_) => None,
         }
+    }
+
+    /// The same with the parts empty that do not come from files: packages and bundler.
+    #[must_use]
+    pub fn without_outside_parts(&self) -> Self {
+        let mut observation = self.clone();
+        if let Entry::Readable { inputs, .. } = &mut observation.entry {
+            inputs.packages = Part::of([]);
+            inputs.bundler = Part::of([]);
+        }
+        observation
     }
 
     /// The digest of the entry's bytes, if they could be read.
@@ -155,6 +166,9 @@ pub struct CatalogView {
     pub damaged: Vec<Problem>,
     /// The sources among them whose rows are left out.
     pub unreadable: BTreeSet<SourceId>,
+    /// Names what the catalog held when this was read, all rows of it: another view with this version was read from the
+    /// same rows, whoever has committed meanwhile what. `None` where that is not known.
+    pub version: Option<Digest>,
 }
 
 impl CatalogView {

@@ -1,39 +1,58 @@
-//! What a scan that found nothing to do leaves for the next one.
+//! What a scan leaves for the next one: what that would find if nothing changed.
 //!
-//! A seal is the conclusion "all is well" together with everything that it rests on. It is broken by any change of
-//! any of it, and then the ordinary plan is made. It can say nothing else than that every row is fresh and healthy:
-//! a failure, a rejection or a warning is never sealed (`design/decisions/0007-sealed-scans.md`).
+//! A seal is the plan of the next scan together with everything that it rests on. It is broken by any change of any of
+//! it, and then the ordinary plan is made. What rests is remembered with what is to be said of it. A failed build never
+//! rests: a seal names it, so that it is tried (`design/decisions/0010-seals-of-what-rests.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    bundle::StoredObject,
+    bundle::{BundleRef, StoredObject},
     digest::Digest,
-    freshness::{Fresh, Verdict},
-    observation::CatalogView,
+    freshness::{Fresh, NotLookedAt, Stale, Verdict},
+    observation::{DiskView, Observation},
     package::PackageRequest,
-    plan::{Action, Plan},
+    plan::{self, Action, Plan, Step},
     problem::Problem,
     row::Row,
-    source::Kind,
+    shipped::Shipped,
+    source::{Kind, SourceId},
+    state::State,
 };
 
-/// The conclusion of a scan and what it rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the next scan finds if nothing changes, and what that rests on.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Seal {
-    /// What was asked: the kinds with the versions of their rules.
+    /// What was asked: the kinds with the versions of their rules, and whatever else a plan depends on.
     pub request: Digest,
     /// Names the survey ([`Survey::mark`](crate::survey::Survey::mark)).
     pub survey: Digest,
-    /// Names the content of the catalog ([`Catalog::mark`](crate::ports::Catalog::mark)), as of before its rows were
-    /// read.
-    pub catalog: Digest,
+    /// Names the rows ([`CatalogView::version`](crate::observation::CatalogView::version)).
+    pub version: Digest,
+    /// Names the content of the catalog ([`Catalog::mark`](crate::ports::Catalog::mark)), as of before this version was
+    /// read: with the same mark, the version need not be asked for. `None` where there was none.
+    pub mark: Option<Digest>,
     /// What entries need from outside, each with the digest of what it stands for: bundler and packages part.
     pub needs: BTreeMap<PackageRequest, Digest>,
-    /// The closures of all rows' bundles, each object once.
+    /// The rows.
+    pub conclusion: Conclusion,
+    /// What is wrong with roots, files and lists.
+    pub found: Vec<Problem>,
+    /// What is wrong among the rows: claims, and add-ons.
+    pub claimed: Vec<Problem>,
+}
+
+/// What the next scan finds of all rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conclusion {
+    /// The rows that are fresh and of which nothing is to be said.
+    pub healthy: BTreeMap<Kind, SealedRows>,
+    /// The other rows that are fresh, with the reason: rejected exports, entries that cannot be read, ….
+    pub answers: BTreeMap<SourceId, Fresh>,
+    /// The sources whose latest build failed, sorted: they are tried.
+    pub failing: Vec<Failing>,
+    /// The closures of the bundles that fresh rows must have, each object once.
     pub objects: Vec<StoredObject>,
-    /// The rows, all of them indexed and none degraded.
-    pub kinds: BTreeMap<Kind, SealedRows>,
 }
 
 /// How many healthy rows there are of one kind.
@@ -45,36 +64,121 @@ pub struct SealedRows {
     pub shadowed: u64,
 }
 
-/// The rows of a plan that has nothing to do and nothing to say, by kind; `None` for every other plan.
-///
-/// `problems` are those of the whole scan, the plan's among them.
-#[must_use]
-pub fn conclude(plan: &Plan, catalog: &CatalogView, problems: &[Problem]) -> Option<BTreeMap<Kind, SealedRows>> {
-    let is_idle = plan.steps.len() == catalog.rows.len()
-        && plan.withheld.is_empty()
-        && problems.is_empty()
-        && plan.problems.is_empty()
-        && catalog.damaged.is_empty()
-        && catalog.unreadable.is_empty()
-        && plan
-            .steps
-            .iter()
-            .all(|step| matches!((&step.action, &step.verdict), (Action::Keep, Verdict::Fresh(Fresh::Unchanged))));
-    if !is_idle {
+/// A source whose latest build failed, as it was observed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failing {
+    /// The source. Bundler and packages part count as unknown: they are asked for again.
+    pub observation: Observation,
+    /// What it needs from outside.
+    pub packages: PackageRequest,
+    /// What its extension ships for it.
+    pub shipped: Option<Shipped>,
+}
+
+impl Conclusion {
+    /// The sources whose rows are wanted to repeat it.
+    #[must_use]
+    pub fn told(&self) -> BTreeSet<SourceId> {
+        let failing = self.failing.iter().map(|failing| failing.observation.source.clone());
+        self.answers.keys().cloned().chain(failing).collect()
+    }
+}
+
+/// What a scan would find that meets these rows and makes this plan of them; `None` if it would do anything else than try
+/// what has failed already. `rows` are sorted by source, and so are the plan's steps; `needs` gives what a source needs
+/// from outside, and what is shipped for it.
+pub fn conclude<'a>(
+    plan: &Plan,
+    disk: &DiskView,
+    rows: impl IntoIterator<Item = &'a Row>,
+    needs: impl Fn(&SourceId) -> Option<(PackageRequest, Option<Shipped>)>,
+) -> Option<Conclusion> {
+    let rows: Vec<&Row> = rows.into_iter().collect();
+    if plan.steps.len() != rows.len() || !plan.withheld.is_empty() {
         return None;
     }
-    let mut kinds: BTreeMap<Kind, SealedRows> = BTreeMap::new();
-    for row in &catalog.rows {
-        if !is_healthy(row) {
+    let observations = plan::observations_by_source(disk, &plan::rows_by_source(rows.iter().copied()));
+    let mut conclusion = Conclusion::default();
+    let mut objects: BTreeSet<StoredObject> = BTreeSet::new();
+    for (step, row) in plan.steps.iter().zip(rows) {
+        let observation = observations.get(&row.source).copied();
+        if step.source != row.source || observation.is_some_and(|observation| moves_identity(observation, row)) {
             return None;
         }
-        let rows = kinds.entry(row.kind.clone()).or_default();
-        rows.indexed += 1;
-        rows.shadowed += u64::from(row.shadowed_by.is_some());
+        match &step.verdict {
+            // Nobody knows whether that rests.
+            Verdict::Fresh(Fresh::NotLookedAt(NotLookedAt::OutOfScope)) => return None,
+            Verdict::Fresh(fresh) if step.action == Action::Keep => {
+                if depends_on_bundle(row, fresh) {
+                    objects.extend(row.bundle().into_iter().flat_map(BundleRef::closure).copied());
+                }
+                if is_healthy(row) && *fresh == Fresh::Unchanged {
+                    let rows = conclusion.healthy.entry(row.kind.clone()).or_default();
+                    rows.indexed += 1;
+                    rows.shadowed += u64::from(row.shadowed_by.is_some());
+                } else {
+                    conclusion.answers.insert(row.source.clone(), fresh.clone());
+                }
+            }
+            Verdict::Stale(Stale::RetryFailedBuild { .. }) => {
+                let (packages, shipped) = needs(&row.source)?;
+                let observation = observation?.without_outside_parts();
+                conclusion.failing.push(Failing { observation, packages, shipped });
+            }
+            Verdict::Fresh(_) | Verdict::Stale(_) | Verdict::Recovered => return None,
+        }
     }
-    Some(kinds)
+    conclusion.objects = objects.into_iter().collect();
+    Some(conclusion)
+}
+
+/// Whoever keeps a row writes it all the same if it moved to another extension.
+fn moves_identity(observation: &Observation, row: &Row) -> bool {
+    observation.origin != row.origin || observation.extension != row.extension
+}
+
+/// True if the row is fresh only as long as its bundle is there. What was rejected stays rejected without it.
+fn depends_on_bundle(row: &Row, fresh: &Fresh) -> bool {
+    match fresh {
+        Fresh::Unchanged | Fresh::StillOrphaned => true,
+        Fresh::StillRejected | Fresh::StillUnreadable { .. } => row.state.indexed().is_some(),
+        Fresh::NotLookedAt(_) => false,
+    }
 }
 
 fn is_healthy(row: &Row) -> bool {
     row.state.indexed().is_some() && row.failure().is_none()
+}
+
+/// True if an attempt left the row as it was but for how often and when its failure was seen: nothing that is concluded
+/// from it is another. `are_words_quoted` says that what the failure says is part of a conclusion.
+#[must_use]
+pub fn keeps_standing(before: &Row, after: &Row, are_words_quoted: bool) -> bool {
+    let plain = |row: &Row| {
+        let mut row = Row { revision: 0, ..row.clone() };
+        let failure = match &mut row.state {
+            State::BundleBuildFailed { failure, .. } | State::EntryPointUnreadable { failure, .. } => Some(failure),
+            State::Indexed(_)
+            | State::Bundled { .. }
+            | State::ValidationFailed { .. }
+            | State::OrphanedBundleOnly { .. }
+            | State::Tombstoned { .. } => row.degraded.as_mut(),
+        };
+        if let Some(failure) = failure {
+            failure.attempts = 1;
+            failure.last_seen = failure.first_seen;
+            failure.next_retry = None;
+            if !are_words_quoted {
+                failure.latest_message.clear();
+            }
+        }
+        row
+    };
+    plain(before) == plain(after)
+}
+
+/// The step of a row that rests.
+#[must_use]
+pub fn resting_step(source: &SourceId, fresh: &Fresh) -> Step {
+    Step { source: source.clone(), verdict: fresh.clone().into(), action: Action::Keep }
 }

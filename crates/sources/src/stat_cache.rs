@@ -186,6 +186,11 @@ impl Remembered {
         memory.map(Memory::memo).unwrap_or_default()
     }
 
+    /// The same, but nothing where it would have to be read first: it costs more than reading a few files again.
+    pub(super) fn memo_at_hand(&self, root: &RootId) -> Arc<Memo> {
+        if self.rest.get().is_some() { self.memo(root) } else { Arc::default() }
+    }
+
     fn rest(&self) -> Option<&Rest> {
         let read = || {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner).take()?;

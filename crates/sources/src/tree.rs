@@ -172,7 +172,7 @@ impl LocalTree {
         let opened = Root::open(root.clone(), origin, directory.clone());
         let opened = opened.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
         let memo = remembered(&self.memory, &self.options.state_directory)
-            .map(|remembered| remembered.memo(root))
+            .map(|remembered| remembered.memo_at_hand(root))
             .unwrap_or_default();
         Ok(Some(View::new(opened, memo, self.options.writable_state(), false)))
     }

@@ -2,7 +2,7 @@
 //!
 //! Needs no package and no network. The same numbers give the same bytes.
 
-use std::{fmt::Write as _, fs, io, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path};
 
 use mangrove_domain::state::StateName;
 
@@ -92,6 +92,69 @@ pub fn lengthen(directory: &Path, expected: &[Expected], bytes: usize) -> io::Re
     Ok(())
 }
 
+/// A way in which an entry can be unhealthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ailment {
+    /// Its export breaks the rules of models.
+    Rejected,
+    /// It does not parse.
+    Syntax,
+    /// It imports [`ABSENT_PACKAGE`].
+    Package,
+    /// It imports what only Deno serves.
+    Program,
+    /// It claims the type of another entry, and that one comes first.
+    Conflict,
+    /// A file beside it exports what another kind is known by.
+    Warning,
+}
+
+impl Ailment {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Rejected, Self::Syntax, Self::Package, Self::Program, Self::Conflict, Self::Warning];
+}
+
+/// A package that no registry has.
+pub const ABSENT_PACKAGE: &str = "mangrove-corpus-absent";
+
+/// Makes so many entries of a healthy corpus ill in each way; the first ones, which stand for the others, stay as they
+/// are. Gives the ailments by path.
+///
+/// # Errors
+/// Whatever the file system says.
+///
+/// # Panics
+/// If there are fewer than seven times as many entries.
+pub fn sicken(directory: &Path, expected: &[Expected], each: usize) -> io::Result<BTreeMap<String, Ailment>> {
+    let (others, ill) = expected.split_at(each);
+    assert!(ill.len() >= each * Ailment::ALL.len(), "too few entries");
+    let stride = ill.len() / (each * Ailment::ALL.len()).max(1);
+    let ailments = Ailment::ALL.iter().cycle().take(each * Ailment::ALL.len());
+    let mut by_path = BTreeMap::new();
+    for (number, (entry, ailment)) in ill.iter().step_by(stride).zip(ailments).enumerate() {
+        let path = directory.join(&entry.path);
+        let text = fs::read_to_string(&path)?;
+        let own = format!("type: \"{}\"", entry.type_name.as_deref().unwrap_or_default());
+        let other = others[number / Ailment::ALL.len()].type_name.as_deref().unwrap_or_default();
+        let text = match ailment {
+            Ailment::Rejected => text.replace(&own, "type: 42"),
+            Ailment::Syntax => format!("const unfinished = {{ list: [;\n{text}"),
+            Ailment::Package => format!("import {{ absent }} from \"npm:{ABSENT_PACKAGE}@1\";\nabsent();\n{text}"),
+            Ailment::Program => format!("import {{ join }} from \"jsr:@std/path@1\";\njoin(\"a\");\n{text}"),
+            Ailment::Conflict => text.replace(&own, &format!("type: \"{other}\"")),
+            Ailment::Warning => {
+                let stray = path.with_file_name(format!("stray{number}.ts"));
+                fs::write(stray, "export const vault = {};\n")?;
+                text
+            }
+        };
+        fs::write(&path, text)?;
+        by_path.insert(entry.path.clone(), *ailment);
+    }
+    Ok(by_path)
+}
+
 /// Where the shared file of a service lies, below the repository.
 #[must_use]
 pub fn library_path(service: &str) -> String {
@@ -166,6 +229,25 @@ mod tests {
             let after = read(entry);
             assert!(after.starts_with(&before));
             assert!((5_000..5_200).contains(&after.len()), "{} bytes", after.len());
+        }
+    }
+
+    #[test]
+    fn as_many_fall_ill_in_each_way_as_asked_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let healthy = Corpus { entries: 30, services: 3, broken: 0, invalid: 0 };
+        let expected = healthy.write(directory.path()).expect("a corpus");
+        let text = |path: &str| fs::read_to_string(directory.path().join(path)).expect("an entry");
+        let before: BTreeMap<&str, String> =
+            expected.iter().map(|entry| (entry.path.as_str(), text(&entry.path))).collect();
+        let ailments = sicken(directory.path(), &expected, 2).expect("an ill corpus");
+        for ailment in Ailment::ALL {
+            assert_eq!(ailments.values().filter(|other| **other == ailment).count(), 2, "{ailment:?}");
+        }
+        for entry in &expected {
+            let is_changed = text(&entry.path) != before[entry.path.as_str()];
+            let is_ill = ailments.get(&entry.path).is_some_and(|ailment| *ailment != Ailment::Warning);
+            assert_eq!(is_changed, is_ill, "{}", entry.path);
         }
     }
 

@@ -4,6 +4,7 @@
 //! the plan says; every other call goes through.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -14,7 +15,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     drift::Drift,
-    failure::Fault,
+    failure::{Failure, Fault},
     fingerprint::Part,
     inspection::Inspection,
     manifest::ExtensionManifest,
@@ -223,6 +224,10 @@ impl<P: Bundler + ?Sized> Bundler for Stopping<P> {
         self.stops.infallible("bundler.route", self.port.route(request)).await
     }
 
+    async fn fails_again(&self, request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
+        self.stops.infallible("bundler.fails_again", self.port.fails_again(request, earlier)).await
+    }
+
     async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         self.stops.fallible("bundler.bundle", BuildFailure::from, self.port.bundle(request, outages)).await
     }
@@ -301,6 +306,10 @@ impl<P: Catalog + ?Sized> Catalog for Stopping<P> {
 
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
         self.stops.fallible("catalog.snapshot", catalog, self.port.snapshot()).await
+    }
+
+    async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
+        self.stops.fallible("catalog.rows", catalog, self.port.rows(sources)).await
     }
 
     async fn mark(&self) -> Option<Digest> {

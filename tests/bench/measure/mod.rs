@@ -8,6 +8,7 @@ mod package;
 pub(crate) mod process;
 pub(crate) mod report;
 mod steps;
+mod unhealthy;
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use mangrove_domain::{index::TypeIndex, source::Kind, type_name::TypeName};
 use mangrove_testkit::{
-    corpus::{self, Corpus},
+    corpus::{self, Corpus, Expected},
     rows,
 };
 use serde_json::Value;
@@ -49,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) index_types: usize,
     /// Whether repositories of other sizes are scanned too, to see how cost grows.
     pub(crate) growth: bool,
+    /// Entry points that are unhealthy in each way, of the repository where some are.
+    pub(crate) unhealthy: usize,
     /// Entry points of the repository with a package.
     pub(crate) entries_with_package: usize,
     /// Rows of the catalog that is read and written.
@@ -78,6 +81,7 @@ impl Options {
             rehash_runs: 5,
             index_types: 100_000,
             growth: true,
+            unhealthy: 12,
             entries_with_package: 500,
             catalog_rows: 100_000,
             data_items: 100_000,
@@ -99,6 +103,7 @@ impl Options {
             rehash_runs: 1,
             index_types: 1_000,
             growth: false,
+            unhealthy: 1,
             entries_with_package: 12,
             catalog_rows: 2_000,
             data_items: 1_000,
@@ -146,6 +151,7 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
             .noting(cold.memory.kind),
     );
     lines.extend(warm(&mangrove, repository.path(), options)?);
+    lines.extend(unhealthy::measure(program, options)?);
     lines.extend(calls::measure(program, repository.path(), options.calls)?);
     lines.extend(daemon::measure(&mangrove, repository.path(), options)?);
     lines.push(daemon::lateness(program, &options.daemon)?);
@@ -174,13 +180,31 @@ impl Report {
 
 /// A repository that needs neither package nor network, below the system's temporary directory.
 fn repository(options: &Options) -> Result<TempDir> {
+    Ok(repository_with_entries(options)?.0)
+}
+
+fn repository_with_entries(options: &Options) -> Result<(TempDir, Vec<Expected>)> {
     let directory = tempfile::tempdir().context("no temporary directory")?;
     let corpus = Corpus { entries: options.entries, services: options.services, broken: 0, invalid: 0 };
     let expected = corpus.write(directory.path()).context("cannot write the repository")?;
     corpus::lengthen(directory.path(), &expected, options.entry_bytes).context("cannot write the repository")?;
     fs::write(directory.path().join(".gitignore"), ".mangrove/\n").context("cannot write .gitignore")?;
-    Ok(directory)
+    Ok((directory, expected))
 }
+
+/// Commits all of a repository; gives the git to ask about it.
+fn committed(directory: &Path) -> Result<Program> {
+    let git = Program::new(Path::new("git"), directory);
+    git.output(&["init", "--quiet"])?;
+    git.output(&["add", "--all"])?;
+    let identity = ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "commit.gpgSign=false"];
+    // Nor may git tidy up in the background while it is measured.
+    let quiet = ["-c", "gc.auto=0", "-c", "maintenance.auto=false"];
+    git.output(&[&identity[..], &quiet, &["commit", "--quiet", "--message", "All"]].concat())?;
+    Ok(git)
+}
+
+const STATUS: &[&str] = &["-c", "core.untrackedCache=false", "status", "--porcelain"];
 
 /// The first scan of a repository; it must build everything and accept everything.
 fn cold_scan(mangrove: &Program, options: &Options) -> Result<process::Watched> {
@@ -211,24 +235,17 @@ fn summary(stdout: &str) -> Result<Value> {
 /// Everything that is asked of a repository in which nothing changes. The programs take turns, so that a busy moment of
 /// the machine meets all of them.
 fn warm(mangrove: &Program, directory: &Path, options: &Options) -> Result<Vec<Line>> {
-    let git = Program::new(Path::new("git"), directory);
-    git.output(&["init", "--quiet"])?;
-    git.output(&["add", "--all"])?;
-    let identity = ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "commit.gpgSign=false"];
-    // Nor may git tidy up in the background while it is measured.
-    let quiet = ["-c", "gc.auto=0", "-c", "maintenance.auto=false"];
-    git.output(&[&identity[..], &quiet, &["commit", "--quiet", "--message", "All"]].concat())?;
+    let git = committed(directory)?;
     // The untracked cache lives in the index, and a git without it takes it out: each variant has its own index.
     fs::copy(directory.join(".git/index"), directory.join(".git/index-with-cache")).context("cannot copy the index")?;
     let cached_git =
         Program::new(Path::new("git"), directory).with_environment("GIT_INDEX_FILE", ".git/index-with-cache");
 
     let scan: &[&str] = &["scan"];
-    let plain: &[&str] = &["-c", "core.untrackedCache=false", "status", "--porcelain"];
     let cached: &[&str] = &["-c", "core.untrackedCache=true", "status", "--porcelain"];
     let turns: [(&Program, &[&str]); 6] = [
         (mangrove, scan),
-        (&git, plain),
+        (&git, STATUS),
         (&cached_git, cached),
         (mangrove, &["types"]),
         (mangrove, &["describe", TYPE]),
@@ -241,7 +258,7 @@ fn warm(mangrove: &Program, directory: &Path, options: &Options) -> Result<Vec<L
         }
     }
     let looked_at = expect_warm(mangrove)?;
-    let status = git.output(plain)?;
+    let status = git.output(STATUS)?;
     ensure!(status.is_empty(), "git should have nothing to say of the repository: {status}");
     let mut times = turns.map(|_| Vec::with_capacity(options.runs));
     for _ in 0..options.runs {

@@ -23,7 +23,7 @@ use mangrove_domain::{
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span, info_span};
 
-use super::{needs::Needs, overtaken::Committed, ports::Ports};
+use super::{needs::Needs, overtaken, ports::Ports};
 use crate::loaders::Registry;
 
 /// What one attempt works with.
@@ -35,6 +35,8 @@ pub(super) struct Attempt {
     pub(super) needs: Needs,
     /// What it has taken up to now.
     pub(super) times: Mutex<AttemptTimes>,
+    /// True if nothing that a build rests on has moved since it failed, our own code included.
+    pub(super) is_sealed: bool,
 }
 
 /// How it ended.
@@ -93,9 +95,8 @@ impl Attempt {
     }
 
     /// True if another process made this attempt since it was planned.
-    pub(super) async fn is_overtaken(&self, committed: &Committed) -> bool {
-        let planned = self.row.as_deref();
-        committed.overtakes(self.ports.catalog.as_ref(), &self.observation.source, planned).await
+    pub(super) async fn is_overtaken(&self) -> bool {
+        overtaken::is_overtaken(self.ports.catalog.as_ref(), &self.observation.source, self.row.as_deref()).await
     }
 
     /// Makes the packages ready that the source imports. Whatever a network lets wait for, waits here.
@@ -110,6 +111,9 @@ impl Attempt {
         let Entry::Readable { inputs: observed, .. } = &self.observation.entry else {
             return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
         };
+        if let Some(fault) = self.fails_as_before(&prepared, observed).await {
+            return Ended::without_inspection(failed(fault));
+        }
         let graph = match self.ports.tree.graph(&self.observation.source).await {
             Ok(Some(graph)) => graph,
             Ok(None) => return Ended::without_inspection(Outcome::InputsMoved),
@@ -132,6 +136,21 @@ impl Attempt {
         let packages = self.needs.packages_part(prepared.packages);
         let inputs = Inputs { packages, ..observed.clone() };
         self.take(&bundle.code, prepared.vendors, inputs).await
+    }
+
+    /// The failure of a build that fails for the same as before, where that can be told without reading a file: nothing
+    /// that it rests on has moved since. `None` if it has to be built to find out.
+    async fn fails_as_before(&self, prepared: &Result<PreparedPackages, Fault>, observed: &Inputs) -> Option<Fault> {
+        if !self.is_sealed || self.needs.shipped.is_some() {
+            return None;
+        }
+        let row = self.row.as_deref().filter(|row| row.attempted.as_ref() == Some(observed))?;
+        let earlier = row.failure()?;
+        let fault = match prepared {
+            Err(fault) => fault.clone(),
+            Ok(_) => self.ports.bundler.fails_again(&self.needs.packages, earlier).await?,
+        };
+        earlier.repeated_by(fault)
     }
 
     /// Stores a bundle and looks at it.

@@ -16,10 +16,7 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::{
-    attempt::{Attempt, Ended},
-    overtaken::Committed,
-};
+use super::attempt::{Attempt, Ended};
 
 /// How long an attempt waits for another process that is at the same: as long as a build may take. Then it is made here
 /// as well.
@@ -51,8 +48,6 @@ struct Places {
     embedded: Semaphore,
     /// For entries whose bundler fetches packages itself: such a build may wait for a network at any time.
     fetching: Semaphore,
-    /// What others have committed meanwhile.
-    committed: Committed,
 }
 
 impl Builds {
@@ -61,11 +56,7 @@ impl Builds {
     /// They are tasks of their own, not futures of one stream: they must go on while a batch is committed, since a
     /// commit can wait for what they hold.
     pub(super) fn start(attempts: Vec<(Attempt, Action, String)>, parallel: usize, rivalry: Rivalry) -> Self {
-        let places = Arc::new(Places {
-            embedded: Semaphore::new(parallel),
-            fetching: Semaphore::new(parallel),
-            committed: Committed::default(),
-        });
+        let places = Arc::new(Places { embedded: Semaphore::new(parallel), fetching: Semaphore::new(parallel) });
         let outages = Arc::new(suspected(&attempts));
         let mut running = JoinSet::new();
         for (attempt, action, reason) in attempts {
@@ -164,7 +155,7 @@ impl Places {
                 return Some(Turn { place: places.acquire().await.ok(), lock });
             }
         };
-        if rivalry == Rivalry::LookAgain && attempt.is_overtaken(&self.committed).await {
+        if rivalry == Rivalry::LookAgain && attempt.is_overtaken().await {
             return None;
         }
         Some(Turn { place, lock: Some(lock) })

@@ -42,6 +42,8 @@ pub(super) struct CarryOut<'a> {
     pub(super) jitter: f64,
     /// Since when rows fail, by cause.
     pub(super) outages: BTreeMap<CauseKey, Timestamp>,
+    /// True if nothing that builds rest on has moved since the failures that are tried again, our own code included.
+    pub(super) is_sealed: bool,
 }
 
 impl CarryOut<'_> {
@@ -74,6 +76,7 @@ impl CarryOut<'_> {
             needs: self.needs.get(&step.source)?.clone(),
             observation: observation.clone(),
             times: Mutex::default(),
+            is_sealed: self.is_sealed,
             row: writer.row(&step.source).map(Arc::clone),
         };
         Some((attempt, step.action.clone(), step.verdict.to_string()))

@@ -17,23 +17,26 @@ mod ports;
 mod publisher;
 mod report;
 mod request;
+mod sealed;
 mod seals;
 mod shipped;
 mod writer;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
     digest::Digest,
+    failure::CauseKey,
     index::TypeIndex,
+    observation::{CatalogView, DiskView},
     plan::{self, Answered, Plan, Policy, Removals, Retry, Scope},
     ports::{Catalog, Event, InspectionCache, Phase},
     problem::{Code, Problem},
-    row::Row,
+    seal::Seal,
     source::SourceId,
     time::Timestamp,
 };
@@ -44,9 +47,10 @@ pub use self::request::ScanRequest;
 use self::{
     builds::Rivalry,
     carry_out::CarryOut,
+    needs::Needs,
     observe::{ObserveOutcome, Start},
     publisher::Publishing,
-    writer::{Again, Writer},
+    writer::{Again, Finished, Writer},
 };
 pub use self::{
     error::Error,
@@ -56,10 +60,7 @@ pub use self::{
     report::{Report, Statistics},
     request::{Choice, Detail, RetryMode},
 };
-use crate::{
-    health::{self, Summary},
-    loaders::Registry,
-};
+use crate::{health, loaders::Registry};
 
 pub(crate) use self::needs::prepare;
 
@@ -233,7 +234,10 @@ impl Scanner {
         }
         observed.request.scope = Scope::Sources(sources);
         observed.request.retry = RetryMode::Only(retried);
-        self.repeat(observed).await
+        // What is not carried out is concluded by nobody.
+        observed.seal_inputs = None;
+        let (request, start) = (observed.request.clone(), observed.start);
+        self.repeat(ObserveOutcome::Observed(Box::new(observed)), request, start).await
     }
 
     /// Looks and carries out, for all sources in the request's scope.
@@ -250,16 +254,7 @@ impl Scanner {
         };
         let looked = looked?;
         request.progress.event(&Event::Finished { phase: Phase::Observe });
-        match looked {
-            ObserveOutcome::Observed(observed) => self.repeat(*observed).await,
-            ObserveOutcome::Unchanged(kinds, statistics) => {
-                tracing::info!("nothing has changed since a scan that found nothing to do");
-                let kinds = kinds.into_iter().map(|(kind, rows)| (kind, Summary::of_sealed(rows))).collect();
-                let mut report = Report { kinds, ..Report::default() };
-                report.add_cost(statistics);
-                Ok(self.timed(report, start))
-            }
-        }
+        self.repeat(looked, request.clone(), start).await
     }
 
     async fn start(&self, request: &ScanRequest) -> Start {
@@ -273,13 +268,22 @@ impl Scanner {
     }
 
     /// Carries out; sources that moved meanwhile are looked at again.
-    async fn repeat(&self, mut observed: Observed) -> Result<Report, Error> {
-        let start = observed.start;
-        let mut request = observed.request.clone();
+    async fn repeat(
+        &self,
+        mut looked: ObserveOutcome,
+        mut request: ScanRequest,
+        start: Start,
+    ) -> Result<Report, Error> {
         let mut report = Report::default();
         for pass in 1.. {
             let rivalry = if pass == MAXIMUM_PASSES { Rivalry::GoOn } else { Rivalry::LookAgain };
-            let again = self.pass(observed, &mut report, rivalry).instrument(tracing::info_span!("carry-out")).await?;
+            let again = async {
+                match looked {
+                    ObserveOutcome::Observed(observed) => self.pass(*observed, &mut report, rivalry).await,
+                    ObserveOutcome::Unchanged(held) => self.pass_over_seal(*held, &request, start, &mut report).await,
+                }
+            };
+            let again = again.instrument(tracing::info_span!("carry-out")).await?;
             if again.is_empty() || report.is_cancelled {
                 break;
             }
@@ -292,7 +296,7 @@ impl Scanner {
             request.scope = Scope::Sources(moved.union(&made_elsewhere).cloned().collect());
             request.retry = RetryMode::Only(moved);
             match request.cancellation.run_until_cancelled(self.look(&request)).await {
-                Some(seen) => observed = seen?,
+                Some(seen) => looked = ObserveOutcome::Observed(Box::new(seen?)),
                 None => {
                     report.is_cancelled = true;
                     break;
@@ -305,13 +309,14 @@ impl Scanner {
     /// One round of the second half; gives the sources that must be looked at again.
     async fn pass(&self, observed: Observed, report: &mut Report, rivalry: Rivalry) -> Result<Again, Error> {
         let plan = self.plan(&observed);
-        let Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs } = observed;
+        let Observed { mut disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs } = observed;
         report.add_cost(statistics);
         report.add_problems(disk.problems.iter().cloned());
         report.merge(&plan);
-        let seal = seal_inputs.and_then(|inputs| seals::seal_for(inputs, &plan, &catalog, &report.problems));
+        report.looked_at = report.looked_at.max(plan.steps.len() as u64);
+        let is_catalog_whole = catalog.damaged.is_empty() && catalog.unreadable.is_empty();
         let outages = plan::outages(&catalog.rows);
-        let mut writer = self.writer(catalog.rows, catalog_mark, start).await;
+        let mut writer = self.writer(catalog, catalog_mark, start).await;
         tracing::info!(
             sources = disk.observations.len(),
             roots = disk.roots.len(),
@@ -320,31 +325,58 @@ impl Scanner {
             "looked at the sources"
         );
         if !request.dry_run {
-            let work = CarryOut {
-                ports: &self.ports,
-                loaders: &self.loaders,
-                parallel_builds: self.parallel_builds,
-                request: &request,
-                plan: &plan,
-                disk: &disk,
-                needs: &needs,
-                rivalry,
-                jitter: self.ports.entropy.fraction(),
-                outages,
-            };
-            work.run(&mut writer, report).await?;
+            self.work(&request, &plan, (&disk, &needs), rivalry, outages).run(&mut writer, report).await?;
         }
-        let again = writer.finish(report).await?;
-        report.kinds = health::by_kind(report.rows.iter().map(AsRef::as_ref));
-        if let Some(seal) = seal
-            && report.problems.is_empty()
-            && report.changed.is_empty()
+        let Finished { again, rows, version, claimed, .. } = writer.finish(report).await?;
+        report.add_problems(claimed.iter().cloned());
+        report.kinds = health::by_kind(rows.iter().map(AsRef::as_ref));
+        if let (Some(inputs), Some(version)) = (seal_inputs, version)
+            && is_catalog_whole
+            && again.is_empty()
+            && !report.is_cancelled
             && !request.dry_run
-            && let Err(fault) = self.ports.seals.save(&seal).await
         {
+            // What was written since was put into the store before.
+            disk.presence.retain(|source, _| !report.changed.contains(source));
+            let plan = report.changed.is_empty().then_some(plan);
+            let kinds = self.loaders.rule_versions();
+            let known = seals::Known { plan, disk, kinds, needs: &needs, rows: &rows, version, claimed };
+            if let Some(seal) = seals::seal_for(inputs, known) {
+                self.save_seal(&seal).await;
+            }
+        }
+        report.rows = rows;
+        Ok(again)
+    }
+
+    async fn save_seal(&self, seal: &Seal) {
+        if let Err(fault) = self.ports.seals.save(seal).await {
             tracing::debug!(%fault, "the conclusion cannot be kept; the next scan plans again");
         }
-        Ok(again)
+    }
+
+    /// What it takes to carry out a plan.
+    fn work<'a>(
+        &'a self,
+        request: &'a ScanRequest,
+        plan: &'a Plan,
+        (disk, needs): (&'a DiskView, &'a BTreeMap<SourceId, Needs>),
+        rivalry: Rivalry,
+        outages: BTreeMap<CauseKey, Timestamp>,
+    ) -> CarryOut<'a> {
+        CarryOut {
+            ports: &self.ports,
+            loaders: &self.loaders,
+            parallel_builds: self.parallel_builds,
+            request,
+            plan,
+            disk,
+            needs,
+            rivalry,
+            jitter: self.ports.entropy.fraction(),
+            outages,
+            is_sealed: false,
+        }
     }
 
     /// What a plan for this request may do.
@@ -369,16 +401,17 @@ impl Scanner {
 
     /// A writer on top of these rows. If nothing was published since before they were read, they are the newest that
     /// this process knows of, and are published; what is published later than that is newer than they are.
-    async fn writer(&self, rows: Vec<Row>, mark: Option<Digest>, start: Start) -> Writer<'_> {
+    async fn writer(&self, catalog: CatalogView, mark: Option<Digest>, start: Start) -> Writer<'_> {
+        let CatalogView { rows, version, .. } = catalog;
         let mut publishing = self.publisher.lock().await;
         let mut index = TypeIndex::clone(&self.publisher.current());
         if publishing.edition() == start.edition {
             publishing.replace(rows, mark, self.ports.clock.now());
             index = TypeIndex::clone(&self.publisher.current());
-            return Writer::new(&self.ports, &self.publisher, index, publishing.edition());
+            return Writer::new(&self.ports, &self.publisher, index, (publishing.edition(), version));
         }
         index.replace(rows);
-        Writer::new(&self.ports, &self.publisher, index, start.edition)
+        Writer::new(&self.ports, &self.publisher, index, (start.edition, version))
     }
 }
 

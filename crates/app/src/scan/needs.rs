@@ -59,10 +59,10 @@ impl Resolved {
         Self { route, packages }
     }
 
-    /// Names both parts; `None` while the bundler is unavailable.
-    pub(super) fn digest(&self) -> Option<Digest> {
-        let parts = [self.route.identity.as_ref()?.digest(), self.packages.digest()];
-        Some(Digest::of(&parts.map(|digest| *digest.as_bytes()).concat()))
+    /// Names both parts. That the bundler is unavailable is an answer like others.
+    pub(super) fn digest(&self) -> Digest {
+        let bundler = self.route.identity.as_ref().map_or_else(|| Digest::of(b"unavailable"), Part::digest);
+        Digest::of(&[bundler, self.packages.digest()].map(|digest| *digest.as_bytes()).concat())
     }
 }
 

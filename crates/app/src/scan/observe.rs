@@ -12,8 +12,7 @@ use mangrove_domain::{
     plan::Scope,
     ports::ObserveRequest,
     row::Row,
-    seal::SealedRows,
-    source::{Kind, SourceId},
+    source::SourceId,
     survey::{Survey, SurveyStatistics},
     time::Timestamp,
 };
@@ -24,7 +23,7 @@ use super::{
     needs::{Needs, Resolved},
     ports::Ports,
     request::{Detail, ScanRequest},
-    seals::{self, Checked, SealInputs},
+    seals::{self, Checked, Held, SealInputs},
 };
 use crate::loaders::Registry;
 
@@ -57,8 +56,8 @@ pub(super) struct Start {
 
 /// What a look gave that may be cut short.
 pub(super) enum ObserveOutcome {
-    /// Nothing has changed since a scan that found nothing to do.
-    Unchanged(BTreeMap<Kind, SealedRows>, SurveyStatistics),
+    /// Nothing has changed since the latest scan.
+    Unchanged(Box<Held>),
     /// Everything, to be planned on.
     Observed(Box<Observed>),
 }
@@ -76,7 +75,7 @@ pub(super) async fn look_or_repeat(
         && let Some(seal) = ports.seals.load().await.filter(|seal| seal.request == digest)
     {
         match seals::check(ports, seal, &survey_request).await? {
-            Checked::Holds(kinds, statistics) => return Ok(ObserveOutcome::Unchanged(kinds, statistics)),
+            Checked::Holds(held) => return Ok(ObserveOutcome::Unchanged(held)),
             Checked::Broken(seen) => known_survey = seen,
         }
     }
@@ -167,8 +166,8 @@ async fn observe(
     let resolved = resolve(ports, &survey).await;
     let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
     let seal_inputs = seals::request_digest(loaders, &request).and_then(|request| {
-        let needs = resolved.iter().map(|(needed, resolved)| Some((needed.clone(), resolved.digest()?)));
-        Some(SealInputs { request, survey: survey_mark?, catalog: catalog_mark?, needs: needs.collect::<Option<_>>()? })
+        let needs = resolved.iter().map(|(needed, resolved)| (needed.clone(), resolved.digest())).collect();
+        Some(SealInputs { request, survey: survey_mark?, mark: catalog_mark, needs })
     });
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
@@ -193,7 +192,7 @@ async fn resolve(ports: &Ports, survey: &Survey) -> BTreeMap<PackageRequest, Res
 }
 
 /// Fills in the parts of fingerprints that do not come from files.
-fn with_outside_parts(
+pub(super) fn with_outside_parts(
     survey: Survey,
     catalog: &CatalogView,
     resolved: &BTreeMap<PackageRequest, Resolved>,
@@ -229,7 +228,10 @@ fn unavailable() -> Part {
 }
 
 /// What the store says of the bundles of these rows.
-fn presence<'a>(ports: &'a Ports, rows: &'a [&'a Row]) -> BoxFuture<'a, Result<BTreeMap<SourceId, Presence>, Error>> {
+pub(super) fn presence<'a>(
+    ports: &'a Ports,
+    rows: &'a [&'a Row],
+) -> BoxFuture<'a, Result<BTreeMap<SourceId, Presence>, Error>> {
     async move {
         let rows: Vec<(&SourceId, &BundleRef)> =
             rows.iter().filter_map(|row| Some((&row.source, row.bundle()?))).collect();

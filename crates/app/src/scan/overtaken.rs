@@ -1,35 +1,14 @@
 //! Whether another process made an attempt between our look and our turn.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
-use mangrove_domain::{digest::Digest, ports::Catalog, row::Row, source::SourceId};
-use tokio::sync::Mutex;
+use mangrove_domain::{ports::Catalog, row::Row, source::SourceId};
 
-/// The rows as the catalog holds them now, read again when somebody commits.
-#[derive(Debug, Default)]
-pub(super) struct Committed(Mutex<Rows>);
-
-#[derive(Debug, Default)]
-struct Rows {
-    mark: Option<Digest>,
-    by_source: HashMap<SourceId, Row>,
-}
-
-impl Committed {
-    /// True if the row says something else of its source than it did when the attempt was planned on `planned`. False
-    /// where nothing can be said of it.
-    pub(super) async fn overtakes(&self, catalog: &dyn Catalog, source: &SourceId, planned: Option<&Row>) -> bool {
-        let mut rows = self.0.lock().await;
-        let mark = catalog.mark().await;
-        // A commit that is a moment old has no mark yet.
-        if mark.is_none() || rows.mark != mark {
-            let Ok(view) = catalog.snapshot().await else { return false };
-            // Taken before the rows were read: what is committed in between is read once more.
-            rows.mark = mark;
-            rows.by_source = view.rows.into_iter().map(|row| (row.source.clone(), row)).collect();
-        }
-        !says_the_same(rows.by_source.get(source), planned)
-    }
+/// True if the row says something else of its source than it did when the attempt was planned on `planned`. False where
+/// nothing can be said of it.
+pub(super) async fn is_overtaken(catalog: &dyn Catalog, source: &SourceId, planned: Option<&Row>) -> bool {
+    let Ok(view) = catalog.rows(&BTreeSet::from([source.clone()])).await else { return false };
+    !says_the_same(view.rows.iter().find(|row| row.source == *source), planned)
 }
 
 /// Apart from its revision and from who has its type: these move with other rows. A row that nobody has written since is

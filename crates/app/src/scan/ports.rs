@@ -21,7 +21,7 @@ pub struct Ports {
     pub inspector: Arc<dyn ExportInspector>,
     /// Rows are kept in it.
     pub catalog: Arc<dyn Catalog>,
-    /// Keeps the conclusion of the latest scan that found nothing to do.
+    /// Keeps what the latest scan left for the next one.
     pub seals: Arc<dyn Seals>,
     /// Keeps other processes from building the same at the same time.
     pub locks: Arc<dyn BuildLocks>,

@@ -21,11 +21,13 @@ use crate::health::Summary;
 pub struct Report {
     /// How many rows there are now, and in which condition.
     pub kinds: BTreeMap<Kind, Summary>,
-    /// All rows as they are now, sorted by source; none where counts are enough ([`Detail::Counts`](super::Detail)) and
-    /// nothing has changed.
+    /// All rows as they are now, sorted by source; where counts are enough ([`Detail::Counts`](super::Detail)) and nothing
+    /// has changed, only those of which something is to be said.
     pub rows: Vec<Arc<Row>>,
-    /// What was decided for each source, sorted; none where there are no rows.
+    /// What was decided for each source, sorted; of a source without a row here, only if it has changed.
     pub steps: Vec<Step>,
+    /// How many sources something was decided for.
+    pub looked_at: u64,
     /// Steps that the guardrail withheld.
     pub withheld: Vec<Step>,
     /// Sources whose row was written, deleted, or could not be.

@@ -53,8 +53,8 @@ pub enum Detail {
     /// Every row and every step; and the snapshot is published.
     #[default]
     Rows,
-    /// How many there are. If nothing has changed since a scan that found nothing to do, no row is read, and nothing
-    /// is published.
+    /// How many there are, and those of which something is to be said. If nothing has changed since the latest scan, no
+    /// other row is read, and nothing is published but what comes of trying again what failed.
     Counts,
 }
 

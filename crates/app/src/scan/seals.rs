@@ -1,50 +1,72 @@
-//! The conclusion of a scan that found nothing to do: when the next one may repeat it.
+//! What a scan leaves for the next one, and whether it still holds.
 //!
-//! What is compared, and why nothing is missing: `design/decisions/0007-sealed-scans.md`.
+//! What is compared, and why nothing is missing: `design/decisions/0010-seals-of-what-rests.md`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
-    bundle::{BundleRef, StoredObject},
     digest::Digest,
-    observation::CatalogView,
+    observation::{CatalogView, DiskView},
     package::PackageRequest,
-    plan::{Plan, Scope},
+    plan::{self, Plan, Policy, Retry, Scope},
     ports::ObserveRequest,
     problem::Problem,
     row::Row,
-    seal::{self, Seal, SealedRows},
-    source::Kind,
+    seal::{self, Seal},
+    source::{Kind, SourceId},
     survey::{Survey, SurveyStatistics},
 };
 
-use super::{error::Error, needs::Resolved, ports::Ports, request::ScanRequest};
+use super::{
+    error::Error,
+    needs::{Needs, Resolved},
+    ports::Ports,
+    request::ScanRequest,
+};
 use crate::loaders::Registry;
 
-/// What a conclusion rests on besides the bundles of its rows.
+/// What a conclusion rests on besides the rows and their bundles.
 #[derive(Debug)]
 pub(super) struct SealInputs {
     /// Names what was asked; see [`request_digest`].
     pub(super) request: Digest,
     pub(super) survey: Digest,
-    pub(super) catalog: Digest,
+    /// Names what the catalog held, as of before its rows were read, if it could be named.
+    pub(super) mark: Option<Digest>,
     pub(super) needs: BTreeMap<PackageRequest, Digest>,
 }
 
 /// Whether what a seal says still holds.
 pub(super) enum Checked {
-    Holds(BTreeMap<Kind, SealedRows>, SurveyStatistics),
+    Holds(Box<Held>),
     /// With the survey, if that is what differs and there is one now.
     Broken(Option<Box<Survey>>),
 }
 
-/// Names what is asked of a scan that can be sealed: the kinds with the versions of their rules. `None` for any other
-/// scan. Where layouts and environment matter, they are part of the survey's mark.
+/// A seal that holds.
+pub(super) struct Held {
+    pub(super) seal: Seal,
+    /// Names what the catalog held, as of before anything of it was read.
+    pub(super) mark: Option<Digest>,
+    /// The rows that the seal names, sorted by source. They are those that it was made from.
+    pub(super) rows: Vec<Row>,
+    /// What entries need from outside, as it is now.
+    pub(super) resolved: BTreeMap<PackageRequest, Resolved>,
+    /// What looking cost.
+    pub(super) statistics: SurveyStatistics,
+}
+
+/// Names what is asked of a scan that can be sealed: the kinds with the versions of their rules, and what a plan may do
+/// with what is not there. `None` for any other scan. Where layouts and environment matter, they are part of the survey's
+/// mark.
 pub(super) fn request_digest(loaders: &Registry, request: &ScanRequest) -> Option<Digest> {
-    let is_plain = request.scope == Scope::Everything && !request.rehash;
+    let is_plain = request.scope == Scope::Everything && !request.rehash && !request.prunes_orphans;
     is_plain.then(|| {
         let versions = loaders.rule_versions();
-        let mut encoded = String::from("mangrove-scan 1\n");
+        let mut encoded = String::from("mangrove-scan 2\n");
         for (kind, version) in &versions {
             encoded.push_str(&format!("{}:{kind}{version}\n", kind.as_str().len()));
         }
@@ -55,31 +77,93 @@ pub(super) fn request_digest(loaders: &Registry, request: &ScanRequest) -> Optio
 /// Looks at everything that the seal rests on, the cheapest first. All of it is looked at in the same way as for a
 /// plan; only what is the same again is not taken apart.
 pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveRequest) -> Result<Checked, Error> {
-    if ports.catalog.mark().await != Some(seal.catalog) {
-        return Ok(Checked::Broken(None));
-    }
+    let mark = ports.catalog.mark().await;
+    let mut resolved = BTreeMap::new();
     for (needed, known) in &seal.needs {
-        if Resolved::now(ports, needed).await.digest() != Some(*known) {
+        let now = Resolved::now(ports, needed).await;
+        if now.digest() != *known {
             return Ok(Checked::Broken(None));
         }
+        resolved.insert(needed.clone(), now);
     }
     let request = ObserveRequest { unless: Some(seal.survey), ..survey_request.clone() };
-    let survey = ports.tree.survey(&request).await.map_err(Error::Observe)?;
+    if mark.is_some() && seal.mark.is_some() && mark != seal.mark {
+        return Ok(Checked::Broken(None));
+    }
+    let told = seal.conclusion.told();
+    let is_as_it_was = mark.is_some() && mark == seal.mark && told.is_empty();
+    let rows =
+        async { if is_as_it_was { Some(Vec::new()) } else { rows_of_version(ports, &told, seal.version).await } };
+    let (survey, rows) = futures::join!(ports.tree.survey(&request), rows);
+    let survey = survey.map_err(Error::Observe)?;
     if survey.mark != Some(seal.survey) {
         return Ok(Checked::Broken(Some(Box::new(survey))));
     }
-    if ports.store.holds(&seal.objects).await.map_err(Error::reading_store)? {
-        Ok(Checked::Holds(seal.kinds, survey.statistics))
-    } else {
-        Ok(Checked::Broken(None))
+    let Some(rows) = rows else { return Ok(Checked::Broken(None)) };
+    if !ports.store.holds(&seal.conclusion.objects).await.map_err(Error::reading_store)? {
+        return Ok(Checked::Broken(None));
     }
+    Ok(Checked::Holds(Box::new(Held { seal, mark, rows, resolved, statistics: survey.statistics })))
 }
 
-/// The seal of a scan, if there is nothing that the next one would have to do or say.
-pub(super) fn seal_for(inputs: SealInputs, plan: &Plan, catalog: &CatalogView, problems: &[Problem]) -> Option<Seal> {
-    let kinds = seal::conclude(plan, catalog, problems)?;
-    let SealInputs { request, survey, catalog: mark, needs } = inputs;
-    let closures = catalog.rows.iter().filter_map(Row::bundle).flat_map(BundleRef::closure);
-    let objects: BTreeSet<StoredObject> = closures.copied().collect();
-    Some(Seal { request, survey, catalog: mark, needs, objects: objects.into_iter().collect(), kinds })
+/// These rows, if the catalog is as it was when it had this version: read with the version, in one look. What goes wrong
+/// is met again by whoever reads all rows, and told there.
+async fn rows_of_version(ports: &Ports, sources: &BTreeSet<SourceId>, version: Digest) -> Option<Vec<Row>> {
+    let view = match ports.catalog.rows(sources).await {
+        Ok(view) => view,
+        Err(error) => {
+            tracing::debug!(%error, "the rows that a seal names cannot be read");
+            return None;
+        }
+    };
+    let is_whole = view.version == Some(version) && view.damaged.is_empty() && view.rows.len() == sources.len();
+    let mut rows = view.rows;
+    rows.sort_by(|left, right| left.source.cmp(&right.source));
+    is_whole.then_some(rows)
+}
+
+/// What a scan knows when it is over.
+pub(super) struct Known<'a> {
+    /// The plan that was made, if nothing was written since; else another one is made of the rows that there are now.
+    pub(super) plan: Option<Plan>,
+    pub(super) disk: DiskView,
+    /// The kinds with the versions of their rules.
+    pub(super) kinds: BTreeMap<Kind, u32>,
+    pub(super) needs: &'a BTreeMap<SourceId, Needs>,
+    /// All rows as they are now, sorted by source.
+    pub(super) rows: &'a [Arc<Row>],
+    pub(super) version: Digest,
+    pub(super) claimed: Vec<Problem>,
+}
+
+/// The seal of a scan, if the next one would have nothing to do but to try again what failed.
+pub(super) fn seal_for(inputs: SealInputs, known: Known<'_>) -> Option<Seal> {
+    let Known { plan, disk, kinds, needs, rows, version, claimed } = known;
+    let SealInputs { request, survey, mark, needs: needed } = inputs;
+    // What was read before a commit of ours does not name what is there now.
+    let mark = if plan.is_some() { mark } else { None };
+    let plan = plan.unwrap_or_else(|| {
+        let rows = rows.iter().map(|row| Row::clone(row)).collect();
+        plan::plan(&disk, &CatalogView { rows, ..CatalogView::default() }, &next_policy(kinds))
+    });
+    let needs_of = |source: &SourceId| {
+        let needs = needs.get(source)?;
+        Some((needs.packages.clone(), needs.shipped.clone()))
+    };
+    let found = disk.problems.iter().chain(&plan.problems).cloned().collect();
+    let conclusion = seal::conclude(&plan, &disk, rows.iter().map(AsRef::as_ref), needs_of)?;
+    Some(Seal { request, survey, version, mark, needs: needed, conclusion, found, claimed })
+}
+
+/// What the next scan may do, whatever this one was allowed to: it is about everything, tries whatever failed, and guards
+/// removals.
+const fn next_policy(kinds: BTreeMap<Kind, u32>) -> Policy {
+    Policy {
+        retry: Retry::All,
+        kinds,
+        scope: Scope::Everything,
+        allow_mass_removal: false,
+        believes_removals: false,
+        prunes_orphans: false,
+    }
 }

@@ -9,11 +9,14 @@ use std::{
 use mangrove_domain::{
     claims,
     description::Description,
+    digest::Digest,
     foreign_state::ForeignState,
     index::{Replaced, TypeIndex},
     plan::Step,
     ports::{BuildLock, Change, Commit, Write},
+    problem::Problem,
     row::Row,
+    seal,
     settle::{self, AuditRecord, Settled, Transition},
     source::{Kind, SourceId},
     time::Timestamp,
@@ -21,7 +24,12 @@ use mangrove_domain::{
 };
 use tokio::time::Instant;
 
-use super::{error::Error, ports::Ports, publisher::Publisher, report::Report};
+use super::{
+    error::Error,
+    ports::Ports,
+    publisher::{Publisher, Publishing},
+    report::Report,
+};
 use crate::attachment;
 
 /// A batch is committed when it has this many rows …
@@ -51,6 +59,37 @@ pub(super) struct Writer<'a> {
     elsewhere: BTreeSet<SourceId>,
     /// What had been published when the rows were read.
     edition: u64,
+    /// Names what the catalog holds if the index is of that; `None` when others have committed since.
+    version: Option<Digest>,
+    reach: Reach,
+}
+
+/// Which rows the index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// All.
+    Whole,
+    /// Those that are tried. What is known of all others holds while these keep their standing.
+    Tried {
+        /// Problems of others quote what the failures of these say.
+        is_quoted: bool,
+        /// One of them did not keep its standing.
+        is_disturbed: bool,
+    },
+}
+
+/// What is left when everything is committed.
+pub(super) struct Finished {
+    /// The sources that must be looked at again.
+    pub(super) again: Again,
+    /// The rows as they are now, sorted by source.
+    pub(super) rows: Vec<Arc<Row>>,
+    /// True if these are all rows; else no row of a tried source has another standing than before.
+    pub(super) is_whole: bool,
+    /// Names what the catalog holds, if these rows are of that and nobody else has committed meanwhile.
+    pub(super) version: Option<Digest>,
+    /// What is wrong among all rows: claims, and add-ons. Empty if not all rows are known.
+    pub(super) claimed: Vec<Problem>,
 }
 
 /// What the next batch does to one row: writes it as it is in the index, or deletes it if it is not there.
@@ -92,10 +131,17 @@ impl Touched {
 }
 
 impl<'a> Writer<'a> {
-    /// A writer on top of `index`, which holds the rows that the plan was made of. `edition` says what had been
-    /// published when they were read.
-    pub(super) fn new(ports: &'a Ports, publisher: &'a Publisher, index: TypeIndex, edition: u64) -> Self {
+    /// A writer on top of `index`, which holds the rows that the plan was made of: all rows, of this version of the catalog.
+    /// `edition` says what had been published when they were read.
+    pub(super) fn new(
+        ports: &'a Ports,
+        publisher: &'a Publisher,
+        index: TypeIndex,
+        (edition, version): (u64, Option<Digest>),
+    ) -> Self {
         Self {
+            version,
+            reach: Reach::Whole,
             ports,
             publisher,
             planned: index.clone(),
@@ -110,6 +156,19 @@ impl<'a> Writer<'a> {
             elsewhere: BTreeSet::new(),
             edition,
         }
+    }
+
+    /// A writer on top of the rows of the sources that are tried, where what is known of all others is known to hold. All
+    /// rows are read as soon as one of these becomes another; `is_quoted` says that others quote their failures.
+    pub(super) fn over_rest(
+        ports: &'a Ports,
+        publisher: &'a Publisher,
+        index: TypeIndex,
+        (edition, version): (u64, Digest),
+        is_quoted: bool,
+    ) -> Self {
+        let reach = Reach::Tried { is_quoted, is_disturbed: false };
+        Self { reach, ..Self::new(ports, publisher, index, (edition, Some(version))) }
     }
 
     /// The row as it is now.
@@ -156,6 +215,7 @@ impl<'a> Writer<'a> {
         if let Some(before) = &before {
             self.touched.add(before);
         }
+        self.note_standing(before.as_deref(), &settled);
         if let Settled::Write(row) = settled {
             self.touched.add(&row);
             self.index.put(Arc::from(row));
@@ -174,6 +234,16 @@ impl<'a> Writer<'a> {
             self.commit(report).await?;
         }
         Ok(())
+    }
+
+    fn note_standing(&mut self, before: Option<&Row>, settled: &Settled) {
+        if let Reach::Tried { is_quoted, is_disturbed } = &mut self.reach {
+            let keeps = match (before, settled) {
+                (Some(before), Settled::Write(row)) => seal::keeps_standing(before, row, *is_quoted),
+                _ => false,
+            };
+            *is_disturbed |= !keeps;
+        }
     }
 
     /// As [`accept`](Self::accept), for what was found out under a lock.
@@ -206,16 +276,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Commits what is left, and gives the sources that must be looked at again.
-    pub(super) async fn finish(mut self, report: &mut Report) -> Result<Again, Error> {
+    /// Commits what is left.
+    pub(super) async fn finish(mut self, report: &mut Report) -> Result<Finished, Error> {
         if !self.pending.is_empty() {
             self.commit(report).await?;
         }
-        let claimed = claims::resolve(self.index.rows().map(AsRef::as_ref)).problems;
-        let attached = attachment::problems(self.ports.catalog.as_ref(), &self.index).await;
-        report.add_problems(claimed.into_iter().chain(attached.map_err(Error::reading_catalog)?));
-        report.rows = self.index.rows().map(Arc::clone).collect();
-        Ok(self.again)
+        let is_whole = self.reach == Reach::Whole;
+        let mut claimed = Vec::new();
+        if is_whole {
+            claimed = claims::resolve(self.index.rows().map(AsRef::as_ref)).problems;
+            let attached = attachment::problems(self.ports.catalog.as_ref(), &self.index).await;
+            claimed.extend(attached.map_err(Error::reading_catalog)?);
+        }
+        let rows = self.index.rows().map(Arc::clone).collect();
+        Ok(Finished { again: self.again, rows, is_whole, version: self.version, claimed })
     }
 
     /// Files first, then the rows that name them, then the readers.
@@ -226,13 +300,19 @@ impl<'a> Writer<'a> {
         let mut publishing = self.publisher.lock().await;
         if publishing.edition() != self.edition {
             self.catch_up().await?;
+        } else if matches!(self.reach, Reach::Tried { is_disturbed: true, .. }) {
+            self.read_all(&mut publishing).await?;
         }
-        self.apply_claims();
+        if self.reach == Reach::Whole {
+            self.apply_claims();
+        }
         let commit = self.take_batch();
         let mut changed: BTreeSet<SourceId> = commit.changes.iter().map(|change| change.source.clone()).collect();
         report.changed.extend(changed.iter().cloned());
         let mut transitions = transitions(&commit);
         let outcome = self.ports.catalog.commit(commit).await.map_err(Error::writing_catalog)?;
+        let is_ours = self.version.is_some() && self.version == outcome.version_before;
+        self.version = outcome.version.filter(|_| is_ours);
         for (source, revision) in outcome.revisions {
             if let Some(row) = self.index.row(&source) {
                 let committed = Row { revision, ..Row::clone(row) };
@@ -251,6 +331,10 @@ impl<'a> Writer<'a> {
         self.locks.clear();
         self.opened = None;
         let elsewhere = std::mem::take(&mut self.elsewhere);
+        // Of a few rows no snapshot can be made; whoever publishes one finds what was committed.
+        if self.reach != Reach::Whole {
+            return Ok(());
+        }
         publishing.publish(&self.index, changed, transitions, &elsewhere, self.ports.clock.now());
         self.edition = publishing.edition();
         Ok(())
@@ -277,11 +361,33 @@ impl<'a> Writer<'a> {
     /// Takes over what other scans committed since our rows were read. A row of this batch that they changed too
     /// keeps the revision that it was planned on: the catalog refuses it, and it is planned again (I9).
     async fn catch_up(&mut self) -> Result<(), Error> {
-        let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?.rows;
-        let ours: Vec<(SourceId, Option<Arc<Row>>)> =
-            self.pending.keys().map(|source| (source.clone(), self.index.row(source).map(Arc::clone))).collect();
-        let replaced = self.index.replace(held);
+        let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
+        let ours = self.pending_rows();
+        let replaced = self.index.replace(held.rows);
         self.elsewhere.extend(replaced.iter().filter_map(Replaced::source).cloned());
+        self.put_back(ours, held.version);
+        Ok(())
+    }
+
+    /// Reads all rows, where only those that are tried were known, and publishes them as a scan does that begins with
+    /// them.
+    async fn read_all(&mut self, publishing: &mut Publishing<'_>) -> Result<(), Error> {
+        let mark = self.ports.catalog.mark().await;
+        let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
+        let ours = self.pending_rows();
+        publishing.replace(held.rows, mark, self.ports.clock.now());
+        self.edition = publishing.edition();
+        self.index = TypeIndex::clone(&self.publisher.current());
+        self.put_back(ours, held.version);
+        Ok(())
+    }
+
+    fn pending_rows(&self) -> Vec<(SourceId, Option<Arc<Row>>)> {
+        self.pending.keys().map(|source| (source.clone(), self.index.row(source).map(Arc::clone))).collect()
+    }
+
+    /// Puts the rows of this batch on top of all rows, which were read when the catalog had this version.
+    fn put_back(&mut self, ours: Vec<(SourceId, Option<Arc<Row>>)>, version: Option<Digest>) {
         for (source, row) in ours {
             match row {
                 Some(row) => self.index.put(row),
@@ -289,7 +395,8 @@ impl<'a> Writer<'a> {
             };
         }
         self.touched = Touched::All;
-        Ok(())
+        self.version = version;
+        self.reach = Reach::Whole;
     }
 
     /// What the catalog refused was not written: the rows are what it holds, and nothing else is reported.
@@ -306,6 +413,7 @@ impl<'a> Writer<'a> {
             self.index.put(Arc::new(row));
         }
         self.touched = Touched::All;
+        self.version = None;
         Ok(())
     }
 

@@ -9,8 +9,8 @@ use mangrove_app::{
 };
 use mangrove_domain::{failure::Fault, ports::Clock, problem::Code, row::Row};
 use mangrove_testkit::fakes::{
-    ManualClock, MemoryCatalog, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler, ScriptedInspector,
-    ScriptedPackages, SeededEntropy,
+    ManualClock, MemoryBuildLocks, MemoryCatalog, MemorySeals, MemoryStore, MemoryTree, ScriptedBundler,
+    ScriptedInspector, ScriptedPackages, SeededEntropy,
 };
 
 /// Everything that outlives a process, and a scanner that does not.
@@ -22,6 +22,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) catalog: Arc<MemoryCatalog>,
     pub(crate) seals: Arc<MemorySeals>,
+    pub(crate) locks: MemoryBuildLocks,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) scanner: Arc<Scanner>,
 }
@@ -40,12 +41,13 @@ impl World {
             inspector: Arc::default(),
             catalog: Arc::new(MemoryCatalog::default()),
             seals: Arc::default(),
+            locks: MemoryBuildLocks::new(),
             store,
             clock: Arc::new(ManualClock::default()),
         };
         let scanner = world.scanner(jobs);
-        let WorldParts { tree, bundler, packages, inspector, store, catalog, seals, clock } = world;
-        Self { tree, bundler, packages, inspector, store, catalog, seals, clock, scanner }
+        let WorldParts { tree, bundler, packages, inspector, store, catalog, seals, locks, clock } = world;
+        Self { tree, bundler, packages, inspector, store, catalog, seals, locks, clock, scanner }
     }
 
     /// A new process over the same disk.
@@ -63,6 +65,7 @@ impl World {
             store: Arc::clone(&self.store),
             catalog: Arc::clone(&self.catalog),
             seals: Arc::clone(&self.seals),
+            locks: self.locks.clone(),
             clock: Arc::clone(&self.clock),
         };
         parts.scanner(2)
@@ -99,6 +102,7 @@ struct WorldParts {
     store: Arc<MemoryStore>,
     catalog: Arc<MemoryCatalog>,
     seals: Arc<MemorySeals>,
+    locks: MemoryBuildLocks,
     clock: Arc<ManualClock>,
 }
 
@@ -112,7 +116,7 @@ impl WorldParts {
             inspector: Arc::clone(&self.inspector) as _,
             catalog: Arc::clone(&self.catalog) as _,
             seals: Arc::clone(&self.seals) as _,
-            locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
+            locks: Arc::new(self.locks.clone()),
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::new(SeededEntropy::new(7)),
         };

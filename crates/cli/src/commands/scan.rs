@@ -121,7 +121,7 @@ fn print(
         printer.problem(problem);
     }
     if presentation.dry_run {
-        let steps = human::count(looked_at(report), "source");
+        let steps = human::count(report.looked_at, "source");
         let planned = shown.iter().filter(|step| !matches!(step.action, Action::Keep)).count();
         printer.status("Planned", format!("work for {planned} of {steps}; nothing was written"));
     } else if report.is_cancelled {
@@ -129,12 +129,6 @@ fn print(
     } else {
         printer.status("Scanned", summary(report));
     }
-}
-
-/// Sources that a scan decided about. Where nothing has changed there are only counts, and each row was one step.
-fn looked_at(report: &Report) -> u64 {
-    let rows = report.kinds.values().map(health::Summary::rows).sum();
-    if report.rows.is_empty() && report.steps.is_empty() { rows } else { report.steps.len() as u64 }
 }
 
 /// `12 models in 340 ms: 10 indexed (1 degraded), 2 failed to build (12 built)`.

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
+    failure::{Failure, Fault},
     outage::Outages,
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler, MethodRunner, OpenRequest, RunError, Session},
@@ -32,6 +33,10 @@ impl<T: ?Sized> Replaceable<T> {
 impl Bundler for Replaceable<dyn Bundler> {
     async fn route(&self, request: &PackageRequest) -> Route {
         self.current().route(request).await
+    }
+
+    async fn fails_again(&self, request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
+        self.current().fails_again(request, earlier).await
     }
 
     async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {

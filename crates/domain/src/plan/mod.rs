@@ -34,7 +34,7 @@ use crate::{
 /// Compares the disk with the catalog and says what to do. See the [module](self).
 #[must_use]
 pub fn plan(disk: &DiskView, catalog: &CatalogView, policy: &Policy) -> Plan {
-    let rows = rows_by_source(catalog);
+    let rows = rows_by_source(&catalog.rows);
     let observations = observations_by_source(disk, &rows);
     let mut steps: BTreeMap<&SourceId, Step> = BTreeMap::new();
     for (source, observation) in &observations {
@@ -53,9 +53,9 @@ pub fn plan(disk: &DiskView, catalog: &CatalogView, policy: &Policy) -> Plan {
     Plan { steps: steps.into_values().collect(), withheld, problems }
 }
 
-fn rows_by_source(catalog: &CatalogView) -> BTreeMap<&SourceId, &Row> {
+pub(crate) fn rows_by_source<'a>(all: impl IntoIterator<Item = &'a Row>) -> BTreeMap<&'a SourceId, &'a Row> {
     let mut rows: BTreeMap<&SourceId, &Row> = BTreeMap::new();
-    for row in &catalog.rows {
+    for row in all {
         let slot = rows.entry(&row.source).or_insert(row);
         if row.revision > slot.revision {
             *slot = row;
@@ -66,7 +66,7 @@ fn rows_by_source(catalog: &CatalogView) -> BTreeMap<&SourceId, &Row> {
 
 /// One observation for each source, whatever their order: a directory that two kinds share, or that is configured
 /// twice, must not give two steps (fault 21). The kind that the catalog knows wins, then the first by name.
-fn observations_by_source<'a>(
+pub(crate) fn observations_by_source<'a>(
     disk: &'a DiskView,
     rows: &BTreeMap<&SourceId, &Row>,
 ) -> BTreeMap<&'a SourceId, &'a Observation> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     bundle::{Bundle, BundleFile},
-    failure::Fault,
+    failure::{Failure, Fault},
     module_graph::ModuleGraph,
     outage::Outages,
     package::{Offer, PackageRequest},
@@ -25,6 +25,13 @@ use crate::{
 pub trait Bundler: Send + Sync {
     /// How an entry that needs this from outside is built. Answers from lock files and memory, never from a network.
     async fn route(&self, request: &PackageRequest) -> Route;
+
+    /// What a build of an entry that needs this would fail for, if it has failed for `earlier` with the same inputs and a
+    /// look is enough to know that it would again: the program that builds it is still missing. It need not say where in
+    /// the sources that is. `None` if it must be tried.
+    async fn fails_again(&self, _request: &PackageRequest, _earlier: &Failure) -> Option<Fault> {
+        None
+    }
 
     /// Builds one bundle. A bundler that fetches packages itself shares what it finds out about hosts with the other
     /// builds of the same plan through `outages`, and does not wait for those that are known not to answer.

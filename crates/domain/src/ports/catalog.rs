@@ -1,5 +1,7 @@
 //! What is remembered between scans.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -29,6 +31,10 @@ pub trait Catalog: Send + Sync {
 
     /// All rows.
     async fn snapshot(&self) -> Result<CatalogView, CatalogError>;
+
+    /// The rows of these sources, as a [`snapshot`](Self::snapshot) of the same moment would have them; what it costs
+    /// grows with their number, not with that of all rows. Sources without a row are left out.
+    async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError>;
 
     /// Names the content of the catalog without reading it, for a caller that still has what it concluded from it: a
     /// mark that is the same means that no row was written since, by anybody. `None` where that is not known.
@@ -105,6 +111,11 @@ pub struct CommitOutcome {
     pub conflicts: Vec<SourceId>,
     /// The revisions of the rows that were put, in the order of the changes.
     pub revisions: Vec<(SourceId, u64)>,
+    /// The [version](CatalogView::version) of the rows right before this commit: whoever knows another one does not know
+    /// what others have committed since.
+    pub version_before: Option<Digest>,
+    /// The version of the rows that this commit left.
+    pub version: Option<Digest>,
 }
 
 /// The catalog failed.

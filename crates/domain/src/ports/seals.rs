@@ -1,4 +1,4 @@
-//! Where the conclusion of a scan that found nothing to do is kept.
+//! Where a scan leaves what the next one finds if nothing changes.
 
 use async_trait::async_trait;
 

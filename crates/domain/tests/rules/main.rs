@@ -15,6 +15,7 @@ mod notation;
 mod plan;
 mod properties;
 mod removals;
+mod seal;
 mod settle;
 mod shipped;
 mod states;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
+    failure::{Failure, Fault},
     outage::Outages,
     package::PackageRequest,
     ports::{BuildFailure, BundleRequest, Bundler},
@@ -74,6 +75,10 @@ impl AutoBundler {
 impl Bundler for AutoBundler {
     async fn route(&self, request: &PackageRequest) -> Route {
         self.chosen(request.specifiers.iter().map(String::as_str)).route(request).await
+    }
+
+    async fn fails_again(&self, request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
+        self.chosen(request.specifiers.iter().map(String::as_str)).fails_again(request, earlier).await
     }
 
     async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {

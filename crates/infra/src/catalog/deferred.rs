@@ -1,6 +1,6 @@
 //! A catalog that is opened when it is first asked for something that its files do not tell from outside.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -110,6 +110,10 @@ impl Catalog for DeferredCatalog {
 
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
         self.opened().await?.catalog().snapshot().await
+    }
+
+    async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
+        self.opened().await?.catalog().rows(sources).await
     }
 
     async fn mark(&self) -> Option<Digest> {

@@ -7,6 +7,7 @@ mod read;
 mod record;
 mod staging;
 mod unusable;
+mod version;
 mod write;
 
 use std::{
@@ -21,13 +22,13 @@ use mangrove_domain::{
     failure::Fault,
     observation::CatalogView,
     ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
-    problem::{Code, Problem},
+    problem::Code,
     settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
     time::Timestamp,
     type_name::TypeName,
 };
-use sqlx::{Row as _, sqlite::SqliteSynchronous};
+use sqlx::sqlite::SqliteSynchronous;
 
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use crate::sqlite::{BusyPolicy, OpenMode};
@@ -36,7 +37,7 @@ pub(crate) use staging::StagingDirectory;
 pub use unusable::Unusable;
 
 /// The newest layout that this version reads and writes.
-pub const LAYOUT_VERSION: i64 = 3;
+pub const LAYOUT_VERSION: i64 = 4;
 
 /// How many inspections are remembered; the oldest leave first.
 pub const REMEMBERED_INSPECTIONS: i64 = 20_000;
@@ -63,7 +64,13 @@ const LAYOUT: Layout = Layout {
         "transitions_source",
         "inspections",
     ],
-    later_objects: &[],
+    later_objects: &[
+        (4, "sources_inserted"),
+        (4, "sources_updated"),
+        (4, "sources_deleted"),
+        (4, "descriptions_deleted"),
+        (4, "parts_deleted"),
+    ],
     probe: "SELECT count(*), total(length(record)), (SELECT count(*) FROM parts), \
             (SELECT count(*) FROM descriptions) FROM sources",
 };
@@ -202,49 +209,6 @@ impl SqliteCatalog {
         self.database.close().await;
     }
 
-    async fn snapshot_once(&self) -> Result<CatalogView, sqlx::Error> {
-        let Some(readers) = self.database.readers() else { return Ok(CatalogView::default()) };
-        // One read transaction, so that the parts are those of the rows.
-        let mut transaction = readers.begin().await?;
-        let mut decoder = record::Decoder::default();
-        for part in sqlx::query("SELECT digest, encoded FROM parts").fetch_all(&mut *transaction).await? {
-            let digest: &[u8] = part.try_get(0)?;
-            let encoded: &[u8] = part.try_get(1)?;
-            if let Ok(digest) = digest.try_into() {
-                decoder.add_part(digest, encoded.into());
-            }
-        }
-        let chunks = read::chunks(&mut transaction).await?;
-        let undescribed: BTreeSet<(String, String)> = sqlx::query_as(
-            "SELECT root, path FROM sources WHERE description IS NOT NULL \
-             AND NOT EXISTS (SELECT 1 FROM descriptions WHERE digest = sources.description)",
-        )
-        .fetch_all(&mut *transaction)
-        .await?
-        .into_iter()
-        .collect();
-        transaction.commit().await?;
-        let mut view = CatalogView::default();
-        for chunk in &chunks {
-            for stored in read::rows(chunk) {
-                let stored = stored?;
-                match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
-                    Ok(row) if is_undescribed(&undescribed, &stored) => {
-                        view.damaged.push(row.undescribed());
-                        view.rows.push(row.without_description());
-                    }
-                    Ok(row) => view.rows.push(row),
-                    Err(error) => {
-                        view.damaged.push(damaged_row(&stored.root, &stored.path, &error));
-                        let path = RelativePath::parse(&stored.path).ok();
-                        view.unreadable.extend(path.map(|path| SourceId { root: RootId::new(&*stored.root), path }));
-                    }
-                }
-            }
-        }
-        Ok(view)
-    }
-
     /// Runs a read again while the file is busy.
     async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(
         &self,
@@ -278,6 +242,10 @@ impl Catalog for SqliteCatalog {
             tracing::warn!(row = %problem.subject, "{}", problem.message);
         }
         Ok(view)
+    }
+
+    async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
+        self.read("read", || self.rows_once(sources)).await
     }
 
     async fn mark(&self) -> Option<Digest> {
@@ -392,20 +360,9 @@ async fn is_in_order(path: &Path) -> Result<bool, CatalogError> {
     }
 }
 
-fn is_undescribed(undescribed: &BTreeSet<(String, String)>, stored: &read::Stored<'_>) -> bool {
-    !undescribed.is_empty() && undescribed.contains(&(stored.root.to_string(), stored.path.to_string()))
-}
-
 fn described(json: &[u8]) -> Option<Description> {
     let json = mangrove_fs::json_text::parse(std::str::from_utf8(json).ok()?).ok()?;
     Description::from_json(&json)
-}
-
-fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {
-    let subject = RelativePath::parse(path)
-        .map_or_else(|_| format!("{root}/{path}"), |path| SourceId { root: RootId::new(root), path }.to_string());
-    let message = format!("the catalog row of {subject} cannot be read: {error}");
-    Problem::warning(Code::CATALOG_ROW, subject, message).advise("the next scan creates it again")
 }
 
 fn error(operation: &'static str, cause: SqliteError) -> CatalogError {

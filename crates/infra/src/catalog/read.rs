@@ -1,25 +1,137 @@
-//! Reading all rows at once.
+//! Reading rows: all of them at once, or some.
 //!
 //! Handing a row from the engine's thread to ours costs more than decoding it. So the engine puts a thousand rows
 //! into one value, each with its lengths before it, and we take them apart.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
-use sqlx::SqliteConnection;
+use mangrove_domain::{
+    observation::CatalogView,
+    problem::{Code, Problem},
+    source::{RelativePath, RootId, SourceId},
+};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::{SqliteCatalog, record, version, write};
 
 /// How many row numbers one value covers.
 const CHUNK: i64 = 1024;
 
 /// One row as it is stored.
-pub(super) struct Stored<'a> {
-    pub(super) root: Cow<'a, str>,
-    pub(super) path: Cow<'a, str>,
-    pub(super) revision: u64,
-    pub(super) record: &'a [u8],
+struct Stored<'a> {
+    root: Cow<'a, str>,
+    path: Cow<'a, str>,
+    revision: u64,
+    record: &'a [u8],
+}
+
+impl SqliteCatalog {
+    pub(super) async fn snapshot_once(&self) -> Result<CatalogView, sqlx::Error> {
+        let Some(readers) = self.database.readers() else { return Ok(CatalogView::default()) };
+        // One read transaction, so that the parts are those of the rows.
+        let mut transaction = readers.begin().await?;
+        let mut view = CatalogView { version: version::of(&mut transaction).await?, ..CatalogView::default() };
+        let mut decoder = record::Decoder::default();
+        for part in sqlx::query("SELECT digest, encoded FROM parts").fetch_all(&mut *transaction).await? {
+            add_part(&mut decoder, &part)?;
+        }
+        let chunks = chunks(&mut transaction).await?;
+        let undescribed: BTreeSet<(String, String)> = sqlx::query_as(
+            "SELECT root, path FROM sources WHERE description IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM descriptions WHERE digest = sources.description)",
+        )
+        .fetch_all(&mut *transaction)
+        .await?
+        .into_iter()
+        .collect();
+        transaction.commit().await?;
+        for chunk in &chunks {
+            for stored in rows(chunk) {
+                let stored = stored?;
+                let is_described = undescribed.is_empty()
+                    || !undescribed.contains(&(stored.root.to_string(), stored.path.to_string()));
+                add_row(&mut view, &mut decoder, &stored, is_described);
+            }
+        }
+        Ok(view)
+    }
+
+    pub(super) async fn rows_once(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, sqlx::Error> {
+        let Some(readers) = self.database.readers() else { return Ok(CatalogView::default()) };
+        let mut transaction = readers.begin().await?;
+        let mut view = CatalogView { version: version::of(&mut transaction).await?, ..CatalogView::default() };
+        // The order of a cross join is kept: the keys come first, and each row is looked up by its own.
+        let found = sqlx::query(
+            "SELECT s.root, s.path, s.revision, s.record, s.description IS NULL \
+             OR EXISTS (SELECT 1 FROM descriptions AS d WHERE d.digest = s.description) \
+             FROM json_each(?1) AS k CROSS JOIN sources AS s \
+             WHERE s.root = k.value ->> 0 AND s.path = k.value ->> 1 ORDER BY s.root, s.path",
+        )
+        .bind(write::keys(sources))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let mut decoder = record::Decoder::default();
+        let mut known = BTreeSet::new();
+        for row in &found {
+            // What cannot be taken apart is told below, as a row that cannot be read.
+            for name in record::part_names(row.try_get(3)?).unwrap_or_default() {
+                if known.insert(name) {
+                    let part = sqlx::query("SELECT digest, encoded FROM parts WHERE digest = ?1").bind(name.as_slice());
+                    for part in part.fetch_all(&mut *transaction).await? {
+                        add_part(&mut decoder, &part)?;
+                    }
+                }
+            }
+        }
+        transaction.commit().await?;
+        for row in &found {
+            let (root, path): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+            let revision = u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
+            let stored = Stored { root: root.into(), path: path.into(), revision, record: row.try_get(3)? };
+            add_row(&mut view, &mut decoder, &stored, row.try_get(4)?);
+        }
+        // Whoever reads all rows, or opens the catalog, meets what is wrong with it.
+        if !version::is_database(self.database.path()) {
+            view.version = None;
+        }
+        Ok(view)
+    }
+}
+
+fn add_part(decoder: &mut record::Decoder, part: &sqlx::sqlite::SqliteRow) -> Result<(), sqlx::Error> {
+    let digest: &[u8] = part.try_get(0)?;
+    let encoded: &[u8] = part.try_get(1)?;
+    if let Ok(digest) = digest.try_into() {
+        decoder.add_part(digest, encoded.into());
+    }
+    Ok(())
+}
+
+/// Adds one row, or what is wrong with it.
+fn add_row(view: &mut CatalogView, decoder: &mut record::Decoder, stored: &Stored<'_>, is_described: bool) {
+    match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
+        Ok(row) if is_described => view.rows.push(row),
+        Ok(row) => {
+            view.damaged.push(row.undescribed());
+            view.rows.push(row.without_description());
+        }
+        Err(error) => {
+            view.damaged.push(damaged_row(&stored.root, &stored.path, &error));
+            let path = RelativePath::parse(&stored.path).ok();
+            view.unreadable.extend(path.map(|path| SourceId { root: RootId::new(&*stored.root), path }));
+        }
+    }
+}
+
+fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {
+    let subject = RelativePath::parse(path)
+        .map_or_else(|_| format!("{root}/{path}"), |path| SourceId { root: RootId::new(root), path }.to_string());
+    let message = format!("the catalog row of {subject} cannot be read: {error}");
+    Problem::warning(Code::CATALOG_ROW, subject, message).advise("the next scan creates it again")
 }
 
 /// All rows of `sources`, packed.
-pub(super) async fn chunks(connection: &mut SqliteConnection) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+async fn chunks(connection: &mut SqliteConnection) -> Result<Vec<Vec<u8>>, sqlx::Error> {
     let last: i64 =
         sqlx::query_scalar("SELECT coalesce(max(rowid), 0) FROM sources").fetch_one(&mut *connection).await?;
     let mut chunks = Vec::new();
@@ -42,7 +154,7 @@ pub(super) async fn chunks(connection: &mut SqliteConnection) -> Result<Vec<Vec<
 
 /// The rows of one chunk. A text that is not UTF-8 comes with replacement characters: nobody knows such a
 /// source, so its row counts as one that is gone.
-pub(super) fn rows(chunk: &[u8]) -> impl Iterator<Item = Result<Stored<'_>, sqlx::Error>> {
+fn rows(chunk: &[u8]) -> impl Iterator<Item = Result<Stored<'_>, sqlx::Error>> {
     let mut rest = chunk;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -1,5 +1,7 @@
 //! A catalog that could not be opened, for a doctor that goes on looking at everything else.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use mangrove_domain::{
     description::Description,
@@ -38,6 +40,10 @@ impl Catalog for Unusable {
     }
 
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn rows(&self, _sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
         Err(self.error())
     }
 

@@ -17,6 +17,7 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use super::{
     REMEMBERED_INSPECTIONS, SqliteCatalog, error,
     record::{self, RecordError},
+    version,
 };
 use crate::sqlite::{SqliteError, is_unique_violation};
 
@@ -227,6 +228,7 @@ async fn apply(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<C
         .execute(&mut *connection)
         .await?;
     }
+    let version_before = version::of(connection).await?;
     let current = current(connection, batch).await?;
     let mut refused = BTreeSet::new();
     for (index, (prepared, current)) in batch.changes.iter().zip(&current).enumerate() {
@@ -259,6 +261,8 @@ async fn apply(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<C
     Ok(CommitOutcome {
         conflicts: refused.iter().map(|index| batch.changes[*index].change.source.clone()).collect(),
         revisions,
+        version_before,
+        version: version::of(connection).await?,
     })
 }
 
@@ -460,7 +464,7 @@ async fn release_damaged_holder(
 }
 
 /// Keys as a JSON list of `[root, path]`.
-fn keys<'a>(sources: impl IntoIterator<Item = &'a SourceId>) -> String {
+pub(super) fn keys<'a>(sources: impl IntoIterator<Item = &'a SourceId>) -> String {
     let list = sources.into_iter().map(|source| serde_json::json!([source.root.as_str(), source.path.as_str()]));
     serde_json::Value::Array(list.collect()).to_string()
 }

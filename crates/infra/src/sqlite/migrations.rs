@@ -31,6 +31,7 @@ pub(crate) static CATALOG: &[LayoutStep] = &[
         description: "departed types",
         sql: include_str!("../../migrations/catalog/0003_departed_types.sql"),
     },
+    LayoutStep { version: 4, description: "versions", sql: include_str!("../../migrations/catalog/0004_versions.sql") },
 ];
 
 /// The steps of the run history, in their order.

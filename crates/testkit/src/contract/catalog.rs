@@ -40,6 +40,57 @@ pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     knows_which_sources_had_a_type(factory().await).await;
     no_commit_leaves_the_mark_as_it_was(factory().await).await;
     keeps_unusual_names(factory().await).await;
+    gives_the_rows_of_some_sources(factory().await).await;
+    names_what_it_holds(factory().await, factory().await).await;
+}
+
+async fn gives_the_rows_of_some_sources(catalog: impl Catalog) {
+    let pulled = rows::source_in("pulled:@acme/pulled", "models/a.ts");
+    let written = put(
+        &catalog,
+        &[
+            rows::indexed("models/a.ts", "@acme/a"),
+            rows::degraded("models/b's \"other\".ts", "@acme/b"),
+            rows::rejected("models/c.ts", "@acme/c"),
+            rows::failed("models/d.ts", "@acme/d"),
+            Row { source: pulled.clone(), origin: Origin::Pulled, ..rows::failed("models/a.ts", "@acme/e") },
+        ],
+    )
+    .await;
+    let whole = catalog.snapshot().await.expect("a snapshot");
+    let absent = rows::source("models/absent.ts");
+    for wanted in [
+        Vec::new(),
+        vec![absent.clone()],
+        vec![written[1].source.clone(), pulled, absent],
+        written.iter().map(|row| row.source.clone()).collect(),
+    ] {
+        let wanted = wanted.into_iter().collect();
+        let mut view = catalog.rows(&wanted).await.expect("rows");
+        view.rows.sort_by(|one, other| one.source.cmp(&other.source));
+        let mut expected = whole.clone();
+        expected.rows.retain(|row| wanted.contains(&row.source));
+        expected.rows.sort_by(|one, other| one.source.cmp(&other.source));
+        assert_eq!(view, expected, "{wanted:?}");
+    }
+}
+
+async fn names_what_it_holds(catalog: impl Catalog, other: impl Catalog) {
+    let version = async |catalog: &dyn Catalog| catalog.snapshot().await.expect("a snapshot").version;
+    let row = put(&catalog, &[rows::indexed("models/a.ts", "@acme/a")]).await.remove(0);
+    put(&other, &[rows::indexed("models/a.ts", "@acme/a")]).await;
+    let first = version(&catalog).await;
+    assert!(first.is_some(), "a catalog that can be written has one");
+    assert_ne!(version(&other).await, first, "another catalog has another one, whatever it holds");
+    assert_eq!(version(&catalog).await, first, "reading changes nothing");
+    let mut seen = vec![first];
+    for change in [rows::put(&row), rows::delete(&Row { revision: row.revision + 1, ..row.clone() })] {
+        let outcome = commit(&catalog, rows::batch([change])).await;
+        assert_eq!(outcome.version_before, seen.last().copied().flatten(), "what was there before");
+        assert_eq!(outcome.version, version(&catalog).await, "and what there is after it");
+        assert!(!seen.contains(&outcome.version), "no version comes again");
+        seen.push(outcome.version);
+    }
 }
 
 async fn no_commit_leaves_the_mark_as_it_was(catalog: impl Catalog) {
@@ -82,7 +133,8 @@ async fn stored(catalog: &impl Catalog) -> Vec<Row> {
 
 async fn starts_empty(catalog: impl Catalog) {
     assert_eq!(stored(&catalog).await, []);
-    assert_eq!(commit(&catalog, Commit::default()).await, CommitOutcome::default());
+    let outcome = commit(&catalog, Commit::default()).await;
+    assert_eq!((outcome.conflicts, outcome.revisions), (Vec::new(), Vec::new()));
 }
 
 async fn tells_itself_from_others(catalog: impl Catalog, other: impl Catalog) {

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
-    failure::Fault,
+    failure::{Failure, Fault},
     fingerprint::{Line, Part},
     inspection::Inspection,
     json::{Json, Number},
@@ -109,6 +109,12 @@ impl Bundler for ScriptedBundler {
         }
     }
 
+    async fn fails_again(&self, request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
+        let needs_program = request.specifiers.iter().any(|specifier| specifier.starts_with("jsr:"));
+        let is_missing = needs_program && *lock(&self.lacks_program) && earlier.code == Code::RUNTIME_MISSING;
+        is_missing.then(missing_program)
+    }
+
     async fn bundle(&self, request: BundleRequest, _outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {
         let entry = request.graph.entry.to_string();
         lock(&self.calls).push(entry.clone());
@@ -122,10 +128,13 @@ impl Bundler for ScriptedBundler {
                 return Err(fault.into());
             }
         }
-        let needs_program = request.graph.edges.iter().any(|edge| edge.specifier.starts_with("jsr:"));
-        if needs_program && *lock(&self.lacks_program) {
-            let fault = Fault::environment(Code::RUNTIME_MISSING, "program:fake", "is missing");
-            return Err(fault.into());
+        if let Some(import) = request.graph.externals().into_iter().find(|import| import.starts_with("jsr:"))
+            && *lock(&self.lacks_program)
+        {
+            let fault = missing_program();
+            let message = format!("the import {import:?} needs a program: {}", fault.message);
+            let position = request.graph.place_of(import);
+            return Err(Fault { message, position, ..fault }.into());
         }
         if let Some(fault) = lock(&self.faults).get(&entry) {
             return Err(fault.clone().into());
@@ -142,6 +151,10 @@ impl Bundler for ScriptedBundler {
         code.push_str(&format!("// built by version {}\n", lock(&self.version)));
         Ok(Bundle { code, requirements: Vec::new() })
     }
+}
+
+fn missing_program() -> Fault {
+    Fault::environment(Code::RUNTIME_MISSING, "program:fake", "is missing")
 }
 
 /// Resolves every package to version 1 unless told otherwise.
@@ -167,6 +180,11 @@ impl ScriptedPackages {
     /// Makes the preparation of one package fail from now on.
     pub fn break_package(&self, specifier: &str, fault: Fault) {
         lock(&self.broken).insert(specifier.to_owned(), fault);
+    }
+
+    /// Takes back a [`break_package`](Self::break_package).
+    pub fn mend_package(&self, specifier: &str) {
+        lock(&self.broken).remove(specifier);
     }
 
     /// Makes every preparation of a package fail, or no longer.

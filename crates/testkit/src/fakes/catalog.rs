@@ -39,6 +39,7 @@ pub struct MemoryCatalog {
     store: Option<Arc<MemoryStore>>,
     for_many_writers: bool,
     failures: Mutex<VecDeque<CatalogError>>,
+    reads: Mutex<Vec<Option<BTreeSet<SourceId>>>>,
 }
 
 #[derive(Debug)]
@@ -125,6 +126,26 @@ impl MemoryCatalog {
         lock(&self.content).transitions.iter().map(|numbered| numbered.record.clone()).collect()
     }
 
+    /// What was read since the last call: these rows, or all of them (`None`).
+    pub fn take_reads(&self) -> Vec<Option<BTreeSet<SourceId>>> {
+        std::mem::take(&mut *lock(&self.reads))
+    }
+
+    fn view_of(&self, content: &Content) -> CatalogView {
+        CatalogView {
+            rows: content.rows.values().cloned().collect(),
+            damaged: content.damaged.clone(),
+            version: Some(self.version_of(content)),
+            ..CatalogView::default()
+        }
+    }
+
+    fn version_of(&self, content: &Content) -> Digest {
+        let Content { commits, damaged, descriptions, .. } = content;
+        let version = format!("{} {commits} {} {}", self.identity.0, damaged.len(), descriptions.len());
+        Digest::of(version.as_bytes())
+    }
+
     fn check(&self, commit: &Commit, content: &Content) {
         let mut seen = BTreeSet::new();
         for change in &commit.changes {
@@ -180,7 +201,18 @@ impl Catalog for MemoryCatalog {
     }
 
     async fn snapshot(&self) -> Result<CatalogView, CatalogError> {
-        Ok(CatalogView { rows: self.rows(), damaged: lock(&self.content).damaged.clone(), ..CatalogView::default() })
+        let content = lock(&self.content);
+        lock(&self.reads).push(None);
+        Ok(self.view_of(&content))
+    }
+
+    async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
+        lock(&self.reads).push(Some(sources.clone()));
+        let mut view = self.view_of(&lock(&self.content));
+        view.rows.retain(|row| sources.contains(&row.source));
+        let subjects: BTreeSet<String> = sources.iter().map(ToString::to_string).collect();
+        view.damaged.retain(|problem| subjects.contains(&problem.subject));
+        Ok(view)
     }
 
     async fn mark(&self) -> Option<Digest> {
@@ -232,11 +264,13 @@ impl Catalog for MemoryCatalog {
             );
             refused.insert(loser);
         };
+        let version_before = Some(self.version_of(&content));
         *content = next;
         content.descriptions.extend(commit.descriptions.iter().map(|known| (known.digest(), known.clone())));
         content.commits += 1;
         let conflicts = commit.changes.iter().map(|change| &change.source).filter(|source| refused.contains(*source));
-        Ok(CommitOutcome { conflicts: conflicts.cloned().collect(), revisions })
+        let version = Some(self.version_of(&content));
+        Ok(CommitOutcome { conflicts: conflicts.cloned().collect(), revisions, version_before, version })
     }
 
     async fn description(&self, digest: Digest) -> Result<Option<Description>, CatalogError> {

@@ -118,6 +118,11 @@ impl MemoryTree {
         lock(&self.away).insert(RootId::mount(path), view);
     }
 
+    /// Takes the mount off the list, wherever it is.
+    pub fn unmount(&self, path: &str) {
+        lock(&self.away).remove(&RootId::mount(path));
+    }
+
     fn text(&self, path: &str) -> Option<String> {
         lock(&self.files).get(path).cloned()
     }
@@ -206,7 +211,8 @@ impl SourceTree for MemoryTree {
             seen.clone_from(&files);
         }
         let kinds: Vec<_> = request.kinds.iter().map(|layout| (&layout.kind, &layout.export_names)).collect();
-        let content = format!("{kinds:?}\n{files:?}\n{}", lock(&self.config));
+        let (away, shipped) = (lock(&self.away).clone(), lock(&self.shipped).clone());
+        let content = format!("{kinds:?}\n{files:?}\n{}\n{away:?}\n{shipped:?}", lock(&self.config));
         let mark = request.only.is_empty().then(|| Digest::of(content.as_bytes()));
         let mut survey = Survey { statistics, mark, ..Survey::default() };
         if mark.is_some() && mark == request.unless {

@@ -19,7 +19,7 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     bundle::Bundle,
-    failure::{FailureClass, Fault},
+    failure::{Failure, FailureClass, Fault},
     fingerprint::{Line, Part},
     module_graph::ModuleGraph,
     outage::Outages,
@@ -402,6 +402,14 @@ impl Bundler for DenoBundler {
         };
         let packages = self.locks.part(request.lock.as_deref(), &request.specifiers);
         Route { identity, resolver: Resolver::Bundler(packages) }
+    }
+
+    async fn fails_again(&self, _request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
+        // What is not locked is told before.
+        if self.options.is_locked || earlier.code != Code::RUNTIME_MISSING {
+            return None;
+        }
+        self.options.places.deno().err()
     }
 
     async fn bundle(&self, mut request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {

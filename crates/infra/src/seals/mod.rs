@@ -3,23 +3,16 @@
 //! The file is a version line, a checksum, and postcard. What is damaged, or was written by another version or another
 //! build of the program, counts as missing: other code may judge the same things otherwise.
 
+mod saved;
+
 use std::{
-    collections::BTreeMap,
     fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use async_trait::async_trait;
-use mangrove_domain::{
-    bundle::{ObjectKey, StoredObject},
-    digest::Digest,
-    failure::Fault,
-    package::PackageRequest,
-    ports::Seals,
-    seal::{Seal, SealedRows},
-    source::Kind,
-};
+use mangrove_domain::{digest::Digest, failure::Fault, ports::Seals, seal::Seal};
 use mangrove_fs::{
     atomic::{self, Durability},
     faults::{Operation, io_fault},
@@ -27,10 +20,12 @@ use mangrove_fs::{
 };
 use serde::{Deserialize, Serialize};
 
+use self::saved::SavedSeal;
+
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "seal";
 
-const HEADER: &[u8] = b"mangrove seal 1\n";
+const HEADER: &[u8] = b"mangrove seal 2\n";
 
 /// The latest seal in a file of the state directory. The file is read and written at once: it is small, and read
 /// before anything else can happen.
@@ -44,13 +39,7 @@ pub struct FileSeals {
 #[derive(Serialize, Deserialize)]
 struct Saved {
     program: [u64; 6],
-    request: [u8; 32],
-    survey: [u8; 32],
-    catalog: [u8; 32],
-    needs: Vec<(Vec<String>, Option<PathBuf>, [u8; 32])>,
-    extensions: Vec<([u8; 32], u64)>,
-    vendors: Vec<([u8; 32], u64)>,
-    kinds: Vec<(String, u64, u64)>,
+    seal: SavedSeal,
 }
 
 impl FileSeals {
@@ -97,55 +86,23 @@ impl Seals for FileSeals {
         if self.program().ok()? != saved.program {
             return None;
         }
-        let object = |key: fn(Digest) -> ObjectKey| {
-            move |(digest, size_bytes)| StoredObject { key: key(Digest::from_bytes(digest)), size_bytes }
-        };
-        let needs = saved.needs.into_iter().map(|(specifiers, lock, digest)| {
-            (PackageRequest { specifiers: specifiers.into_iter().collect(), lock }, Digest::from_bytes(digest))
-        });
-        let extensions = saved.extensions.into_iter().map(object(ObjectKey::Extension));
-        let vendors = saved.vendors.into_iter().map(object(ObjectKey::Vendor));
-        let kinds = saved.kinds.into_iter();
-        Some(Seal {
-            request: Digest::from_bytes(saved.request),
-            survey: Digest::from_bytes(saved.survey),
-            catalog: Digest::from_bytes(saved.catalog),
-            needs: needs.collect(),
-            objects: extensions.chain(vendors).collect(),
-            kinds: kinds
-                .map(|(kind, indexed, shadowed)| (Kind::new(kind), SealedRows { indexed, shadowed }))
-                .collect::<BTreeMap<_, _>>(),
-        })
+        saved.seal.load()
     }
 
     async fn save(&self, seal: &Seal) -> Result<(), Fault> {
         let program = self.program().map_err(|error| io_fault(Operation::Stat, &self.program, &error))?;
-        let needs = seal.needs.iter().map(|(needed, digest)| {
-            (needed.specifiers.iter().cloned().collect(), needed.lock.clone(), *digest.as_bytes())
-        });
-        let mut saved = Saved {
-            program,
-            request: *seal.request.as_bytes(),
-            survey: *seal.survey.as_bytes(),
-            catalog: *seal.catalog.as_bytes(),
-            needs: needs.collect(),
-            extensions: Vec::new(),
-            vendors: Vec::new(),
-            kinds: seal.kinds.iter().map(|(kind, rows)| (kind.to_string(), rows.indexed, rows.shadowed)).collect(),
-        };
-        for object in &seal.objects {
-            let stored = (*object.key.digest().as_bytes(), object.size_bytes);
-            match object.key {
-                ObjectKey::Extension(_) => saved.extensions.push(stored),
-                ObjectKey::Vendor(_) => saved.vendors.push(stored),
-            }
-        }
-        self.write(&saved).map_err(|error| io_fault(Operation::Write, &self.path, &error))
+        // One that cannot be loaded is none.
+        let Some(seal) = SavedSeal::of(seal) else { return Ok(()) };
+        self.write(&Saved { program, seal }).map_err(|error| io_fault(Operation::Write, &self.path, &error))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use mangrove_domain::seal::Conclusion;
+
     use super::*;
 
     fn place() -> (tempfile::TempDir, FileSeals) {
@@ -161,10 +118,12 @@ mod tests {
         Seal {
             request: digest,
             survey: digest,
-            catalog: digest,
+            version: digest,
+            mark: None,
             needs: BTreeMap::new(),
-            objects: Vec::new(),
-            kinds: BTreeMap::new(),
+            conclusion: Conclusion::default(),
+            found: Vec::new(),
+            claimed: Vec::new(),
         }
     }
 
