@@ -16,13 +16,19 @@ use mangrove_domain::{
 };
 
 use super::{
+    package_imports::PackageImports,
+    parser::JsxRuntime,
     path::{join, parent},
-    view::{Node as PathNode, View},
+    view::{Listing, Node as PathNode, View},
+    workspace,
 };
 
 /// Settings of `compilerOptions` that the bundler applies.
 const APPLIED_OPTIONS: [&str; 6] =
     ["emitDecoratorMetadata", "experimentalDecorators", "jsx", "jsxFactory", "jsxFragmentFactory", "jsxImportSource"];
+
+/// What the configuration of Deno may be called.
+const DENO_FILES: [&str; 2] = ["deno.json", "deno.jsonc"];
 
 /// The scheme of what a package.json asks for and no registry serves: `package.json:name@workspace:*`.
 const UNSERVED: &str = "package.json:";
@@ -33,7 +39,7 @@ pub(super) struct Config {
     /// Of deno.json or deno.jsonc.
     pub(super) imports: ImportMap,
     lines: Vec<Line>,
-    /// Of the nearest package.json, if there is no deno.json: counts only for graphs with bare specifiers.
+    /// Of the nearest package.json: counts only for graphs with bare specifiers.
     pub(super) packages: ImportMap,
     package_lines: Vec<Line>,
     /// The settings that the bundler applies, sorted; an object.
@@ -56,6 +62,22 @@ impl Config {
         Self { compiler_options: Json::object::<&str>([]), ..Self::default() }
     }
 
+    /// The module that the JSX of a source calls, unless it calls functions that the source has by itself.
+    pub(super) fn jsx_module(&self, jsx: &JsxRuntime) -> Option<String> {
+        let setting = |name: &str| self.compiler_options.get(name).and_then(Json::as_str);
+        let module = match setting("jsx") {
+            Some("react-jsxdev") => "jsx-dev-runtime",
+            Some("react-jsx" | "precompile" | "preserve") => "jsx-runtime",
+            _ if *jsx == JsxRuntime::Configured => return None,
+            _ => "jsx-runtime",
+        };
+        let source = match jsx {
+            JsxRuntime::Below(source) => source.as_str(),
+            JsxRuntime::Configured => setting("jsxImportSource").unwrap_or("react"),
+        };
+        Some(format!("{source}/{module}"))
+    }
+
     /// The config part of an entry.
     pub(super) fn part(&self, has_bare_specifiers: bool) -> Part {
         let packages: &[Line] = if has_bare_specifiers { &self.package_lines } else { &[] };
@@ -72,6 +94,19 @@ impl ImportMap {
         let mut scopes: Vec<_> = self.scopes.iter().filter(|(scope, _)| applies(scope)).collect();
         scopes.sort_by_key(|(scope, _)| std::cmp::Reverse(scope.len()));
         scopes.into_iter().map(|(_, imports)| imports).chain([&self.imports]).find_map(|map| look_up(map, specifier))
+    }
+
+    /// Takes over what another map says of keys of which this one says nothing.
+    fn add_missing(&mut self, other: Self) {
+        for (key, target) in other.imports {
+            self.imports.entry(key).or_insert(target);
+        }
+        for (scope, imports) in other.scopes {
+            let own = self.scopes.entry(scope).or_default();
+            for (key, target) in imports {
+                own.entry(key).or_insert(target);
+            }
+        }
     }
 
     fn lines(&self, lines: &mut Vec<Line>) {
@@ -111,6 +146,7 @@ pub(super) struct Configs {
     pub(super) all: Vec<Config>,
     by_directory: HashMap<String, usize>,
     by_file: HashMap<String, usize>,
+    package_imports: HashMap<String, Arc<PackageImports>>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -118,7 +154,14 @@ impl Configs {
     pub(super) fn new(documents: Arc<dyn Documents>) -> Self {
         let none = Config::none();
         let by_file = HashMap::from([(String::new(), 0)]);
-        Self { documents, all: vec![none], by_directory: HashMap::new(), by_file, problems: Vec::new() }
+        Self {
+            documents,
+            all: vec![none],
+            by_directory: HashMap::new(),
+            by_file,
+            package_imports: HashMap::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// The index of the configuration that governs `directory`: the nearest deno.json or deno.jsonc up to and
@@ -127,7 +170,7 @@ impl Configs {
         if let Some(known) = self.by_directory.get(directory) {
             return *known;
         }
-        let file = nearest(view, directory, &["deno.json", "deno.jsonc"])
+        let file = nearest(view, directory, &DENO_FILES)
             .or_else(|| nearest(view, directory, &["package.json"]))
             .unwrap_or_default();
         let index = if let Some(known) = self.by_file.get(&file) {
@@ -142,6 +185,28 @@ impl Configs {
         index
     }
 
+    /// What the nearest package.json above sources of a directory says of names that begin with `#`.
+    pub(super) fn package_imports(&mut self, view: &mut View, directory: &str) -> Option<Arc<PackageImports>> {
+        let file = nearest(view, directory, &["package.json"])?;
+        if let Some(known) = self.package_imports.get(&file) {
+            return Some(Arc::clone(known));
+        }
+        // What cannot be read says nothing: the import then leads nowhere.
+        let document = self.document(view, &file, &mut Vec::new());
+        let read = document.map(|document| PackageImports::of(&document.root, parent(&file))).unwrap_or_default();
+        let read = Arc::new(read);
+        self.package_imports.insert(file, Arc::clone(&read));
+        Some(read)
+    }
+
+    /// What a package.json asks for, for names that the imports do not explain.
+    fn read_package(&mut self, view: &mut View, file: &str, config: &mut Config) {
+        let Some(document) = self.document(view, file, &mut config.package_lines) else { return };
+        config.packages = package_map(&document.root);
+        config.packages.imports.retain(|name, _| !config.imports.imports.contains_key(name));
+        config.packages.lines(&mut config.package_lines);
+    }
+
     fn read(&mut self, view: &mut View, file: &str) -> Config {
         let mut config = Config::none();
         if !file.is_empty() {
@@ -153,6 +218,9 @@ impl Configs {
         if file.ends_with("package.json") {
             config.packages = package_map(&document.root);
             config.packages.lines(&mut config.package_lines);
+            if let Some(imports) = document.root.get("imports") {
+                config.package_lines.push(Line::new("package imports", canonical(&imports.to_json()).to_string()));
+            }
             config.files.extend(reduced(file, ConfigKind::Package, &document.root));
             return config;
         }
@@ -175,23 +243,91 @@ impl Configs {
                 Err(_) => config.lines.push(Line::new(format!("importMap {address}"), "outside")),
             },
         }
-        config.imports.lines(&mut config.lines);
-        if let Some(options) = document.root.get("compilerOptions").and_then(Node::as_map) {
-            let mut applied = Vec::new();
-            for (key, value) in options {
-                let key = key.as_str().unwrap_or_default();
-                config.lines.push(Line::new(format!("compilerOptions {key}"), canonical(&value.to_json()).to_string()));
-                if APPLIED_OPTIONS.contains(&key) {
-                    applied.push((key.to_owned(), value.to_json()));
-                }
-            }
-            applied.sort_by(|left, right| left.0.cmp(&right.0));
-            config.compiler_options = Json::Object(applied);
+        let mut options = BTreeMap::new();
+        if let Some((root, workspace)) = self.workspace(view, directory, &document, &mut config.lines) {
+            config.imports.add_missing(import_map(&workspace.root, &root));
+            let offers = self.offers(view, &root, &workspace, &mut config.lines);
+            config.imports.add_missing(ImportMap { imports: offers, scopes: BTreeMap::new() });
+            options.extend(compiler_options(&workspace.root));
         }
+        config.imports.lines(&mut config.lines);
+        if let Some(package) = nearest(view, directory, &["package.json"]) {
+            self.read_package(view, &package, &mut config);
+        }
+        // A member's own come before those of its workspace.
+        options.extend(compiler_options(&document.root));
+        for (key, value) in &options {
+            config.lines.push(Line::new(format!("compilerOptions {key}"), canonical(value).to_string()));
+        }
+        let applied = options.into_iter().filter(|(key, _)| APPLIED_OPTIONS.contains(&key.as_str()));
+        config.compiler_options = Json::Object(applied.collect());
         if let Some(value) = document.root.get("nodeModulesDir") {
             config.lines.push(Line::new("nodeModulesDir", value.to_json().to_string()));
         }
         config
+    }
+
+    /// The workspace that a deno.json in `directory` belongs to, and where that lies: its own, or the nearest one above if that
+    /// lists it.
+    fn workspace(
+        &mut self,
+        view: &mut View,
+        directory: &str,
+        own: &Document,
+        lines: &mut Vec<Line>,
+    ) -> Option<(String, Document)> {
+        if workspace::members(&own.root).is_some() {
+            return Some((directory.to_owned(), own.clone()));
+        }
+        let mut above = directory;
+        while !above.is_empty() {
+            above = parent(above);
+            for name in DENO_FILES {
+                let file = join(above, name);
+                if view.node(&file) != PathNode::File {
+                    continue;
+                }
+                let Some(document) = self.document(view, &file, lines) else { continue };
+                if let Some(members) = workspace::members(&document.root) {
+                    let is_member = workspace::has_member(above, &members, directory);
+                    return is_member.then(|| (above.to_owned(), document));
+                }
+            }
+        }
+        None
+    }
+
+    /// What the members of a workspace offer to each other.
+    fn offers(
+        &mut self,
+        view: &mut View,
+        root: &str,
+        workspace: &Document,
+        lines: &mut Vec<Line>,
+    ) -> BTreeMap<String, String> {
+        let mut directories = Vec::new();
+        for member in workspace::members(&workspace.root).unwrap_or_default() {
+            match workspace::place(root, &member) {
+                Some(workspace::Place::At(directory)) => directories.push(directory),
+                Some(workspace::Place::Below(above)) => {
+                    if let Listing::Names { names, .. } = &view.directory(&above).listing {
+                        directories.extend(names.iter().map(|entry| join(&above, &entry.name)));
+                    }
+                }
+                None => {}
+            }
+        }
+        let mut offers = BTreeMap::new();
+        for directory in directories {
+            let file = DENO_FILES
+                .map(|name| join(&directory, name))
+                .into_iter()
+                .find(|file| view.node(file) == PathNode::File);
+            if let Some(document) = file.and_then(|file| self.document(view, &file, lines)) {
+                offers.extend(workspace::offers(&document.root, &directory));
+            }
+        }
+        offers
     }
 
     /// A parsed configuration file; one that cannot be used is reported, and its bytes count instead.
@@ -323,12 +459,17 @@ fn package_map(root: &Node) -> ImportMap {
     ImportMap { imports, scopes: BTreeMap::new() }
 }
 
+fn compiler_options(root: &Node) -> Vec<(String, Json)> {
+    let options = root.get("compilerOptions").and_then(Node::as_map).unwrap_or_default();
+    options.iter().map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), value.to_json())).collect()
+}
+
 /// The file with only those of its settings that the config part knows.
 fn reduced(path: &str, kind: ConfigKind, root: &Node) -> Option<ConfigFile> {
     let keys: &[&str] = match kind {
         ConfigKind::Deno => &["imports", "scopes", "importMap", "compilerOptions"],
         ConfigKind::ImportMap => &["imports", "scopes"],
-        ConfigKind::Package => &["dependencies", "devDependencies"],
+        ConfigKind::Package => &["dependencies", "devDependencies", "imports"],
         ConfigKind::Lock => &[],
     };
     let members = keys.iter().filter_map(|key| Some(((*key).to_owned(), root.get(key)?.to_json())));

@@ -14,6 +14,7 @@ mod layout;
 mod literals;
 mod manifest;
 mod options;
+mod package_imports;
 pub mod parse;
 pub mod parser;
 mod path;
@@ -34,6 +35,7 @@ mod view;
 mod views;
 mod walk;
 mod workflows;
+mod workspace;
 
 pub use checkout::Checkout;
 pub use layout::{EXTENSIONS_DIRECTORY, Layout, MARKERS, find_repository};

@@ -23,6 +23,11 @@ pub struct ParsedModule {
     /// Static imports, side-effect imports, re-exports and literal `import()`, in their order, without
     /// type-only ones.
     pub imports: Vec<Import>,
+    /// What its JSX calls; `None` if it has none.
+    pub jsx: Option<JsxRuntime>,
+    /// Where it says `import.meta`, in its order: from which byte to which, a mark at its beginning included. Of a file that does not
+    /// parse, none.
+    pub import_metas: Vec<(u32, u32)>,
     /// The names it exports, sorted; `export *` is not followed. Of a file that does not parse, the names
     /// that a scan of its tokens finds.
     pub exports: Vec<String>,
@@ -56,6 +61,15 @@ impl ParsedModule {
         let index = self.exports.iter().position(|export| export == name)?;
         self.export_lines.get(index).copied()
     }
+}
+
+/// Where the functions come from that the JSX of a module calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JsxRuntime {
+    /// From where the configuration says.
+    Configured,
+    /// From a module below this specifier: a comment of the file says so (`@jsxImportSource`).
+    Below(String),
 }
 
 /// A place that does not parse.

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     config::{Config, is_local},
+    package_imports::{Named, PackageImports},
     path::{join, parent},
     view::{Node, View},
 };
@@ -22,8 +23,14 @@ const PROBED_EXTENSIONS: [&str; 6] = [".ts", ".tsx", ".mts", ".js", ".mjs", ".js
 const TYPESCRIPT_TWINS: [(&str, &[&str]); 4] =
     [(".js", &[".ts", ".tsx"]), (".jsx", &[".tsx"]), (".mjs", &[".mts"]), (".cjs", &[".cts"])];
 
-/// Where `specifier`, written in `importer`, leads.
-pub(super) fn resolve(view: &mut View, config: &Config, importer: &str, specifier: &str) -> EdgeTarget {
+/// Where `specifier`, written in `importer`, leads. `own_names` are those of the importer's package.
+pub(super) fn resolve(
+    view: &mut View,
+    config: &Config,
+    own_names: Option<&PackageImports>,
+    importer: &str,
+    specifier: &str,
+) -> EdgeTarget {
     if specifier.is_empty() {
         return EdgeTarget::Missing;
     }
@@ -46,7 +53,13 @@ pub(super) fn resolve(view: &mut View, config: &Config, importer: &str, specifie
         (Some(target), _) => external(&target),
         (None, Some(Ok(path))) => probe(view, &path),
         (None, Some(Err(target))) => target,
-        (None, None) => external(specifier),
+        (None, None) => match own_names.and_then(|names| names.resolve(view, specifier)) {
+            None => external(specifier),
+            Some(Named::Place(target)) => target,
+            Some(Named::Other(target)) => {
+                external(config.packages.apply(importer, &target).as_deref().unwrap_or(&target))
+            }
+        },
     }
 }
 

@@ -18,7 +18,9 @@ use mangrove_domain::{
 
 use super::{
     config::Configs,
+    package_imports::is_own_name,
     parser::{ModuleParser, ParsedModule, SyntaxError},
+    path::parent,
     resolve, tokens,
     view::{Content, ReadFile, ReadJob, View},
 };
@@ -40,6 +42,8 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 struct Resolved {
     edges: Vec<Edge>,
+    /// Of names that a package.json explains, which is none of the graph's files: where they lead.
+    own_names: Vec<(String, String)>,
     has_bare_specifiers: bool,
 }
 
@@ -134,11 +138,22 @@ impl Session {
         let (Some(_), Some(module), Ok(importer)) = (record.digest(), &record.module, RelativePath::parse(path)) else {
             return resolved;
         };
-        for import in &module.imports {
-            let target = resolve::resolve(&mut self.view, &self.configs.all[config], path, &import.specifier);
-            resolved.has_bare_specifiers |= resolve::is_bare(&import.specifier);
-            let specifier = import.specifier.clone();
-            resolved.edges.push(Edge { importer: importer.clone(), specifier, target });
+        let of_jsx = module.jsx.as_ref().and_then(|jsx| self.configs.all[config].jsx_module(jsx));
+        let specifiers = module.imports.iter().map(|import| &import.specifier).chain(&of_jsx);
+        for specifier in specifiers {
+            let own_names =
+                if is_own_name(specifier) { self.configs.package_imports(&mut self.view, parent(path)) } else { None };
+            let config = &self.configs.all[config];
+            let target = resolve::resolve(&mut self.view, config, own_names.as_deref(), path, specifier);
+            resolved.has_bare_specifiers |= resolve::is_bare(specifier);
+            if own_names.is_some() && config.imports.apply(path, specifier).is_none() {
+                match &target {
+                    EdgeTarget::File(path) => resolved.own_names.push((specifier.clone(), path.to_string())),
+                    EdgeTarget::External(other) => resolved.own_names.push((specifier.clone(), other.clone())),
+                    EdgeTarget::Missing | EdgeTarget::OutsideRoot => {}
+                }
+            }
+            resolved.edges.push(Edge { importer: importer.clone(), specifier: specifier.clone(), target });
         }
         resolved
     }
@@ -199,6 +214,8 @@ impl Session {
                     EdgeTarget::OutsideRoot => lines.push(unresolved("outside")),
                 }
             }
+            let own_names = resolved.own_names.iter();
+            lines.extend(own_names.map(|(name, target)| Line::new(format!("{path} -> {name}"), target)));
             edges.extend(resolved.edges.iter().cloned());
         }
         edges.sort();

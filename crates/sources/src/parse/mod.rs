@@ -1,5 +1,7 @@
 //! Reading a module's imports, exports and literals with the bundler's own parser.
 
+mod jsx;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,8 +9,8 @@ use mangrove_domain::failure::Fault;
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
     BindingPattern, Declaration, Expression, ImportAttributeKey, ImportDeclaration, ImportDeclarationSpecifier,
-    ImportExpression, ImportOrExportKind, ModuleExportName, ObjectPropertyKind, Program, Statement, StringLiteral,
-    TSModuleReference, VariableDeclaration, WithClause,
+    ImportExpression, ImportMeta, ImportOrExportKind, ModuleExportName, ObjectPropertyKind, Program, Statement,
+    StringLiteral, TSModuleReference, VariableDeclaration, WithClause,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_parser::Parser;
@@ -24,7 +26,7 @@ use crate::{
 pub const MAXIMUM_MODULE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Changes whenever the same bytes may be read differently; remembered answers of another version are dropped.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Reads one module, whose file is called `path`.
 ///
@@ -54,7 +56,16 @@ pub fn parse_module(path: &str, bytes: &[u8]) -> ParsedModule {
         let message = first.map_or_else(|| "the parser failed".to_owned(), |error| error.message.to_string());
         return broken(bytes, text, offset, message);
     }
-    ModuleVisitor { text, module: Found::default() }.read(&parsed.program)
+    let mut module = ModuleVisitor { text, module: Found::default() }.read(&parsed.program);
+    if source_type.is_jsx() {
+        module.jsx = jsx::runtime(text, &parsed.program);
+    }
+    // The text that was parsed has no mark at its beginning.
+    let mark = u32::try_from(bytes.len() - text.len()).unwrap_or_default();
+    for (start, end) in &mut module.import_metas {
+        (*start, *end) = (*start + mark, *end + mark);
+    }
+    module
 }
 
 fn broken(bytes: &[u8], text: &str, offset: usize, message: String) -> ParsedModule {
@@ -68,6 +79,7 @@ struct Found {
     /// By where they stand.
     exports: Vec<(usize, String)>,
     literals: Vec<ExportLiteral>,
+    import_metas: Vec<(u32, u32)>,
 }
 
 struct ModuleVisitor<'text> {
@@ -81,10 +93,10 @@ impl ModuleVisitor<'_> {
             self.statement(statement, program);
         }
         self.visit_program(program);
-        let Found { mut imports, exports, literals } = self.module;
+        let Found { mut imports, exports, literals, import_metas } = self.module;
         imports.sort_by_key(|(start, _)| *start);
         let imports = imports.into_iter().map(|(_, import)| import).collect();
-        let mut module = ParsedModule { imports, literals, ..ParsedModule::default() };
+        let mut module = ParsedModule { imports, literals, import_metas, ..ParsedModule::default() };
         module.set_exports(self.text, exports);
         module
     }
@@ -206,6 +218,10 @@ impl ModuleVisitor<'_> {
 }
 
 impl<'a> Visit<'a> for ModuleVisitor<'_> {
+    fn visit_import_meta(&mut self, meta: &ImportMeta) {
+        self.module.import_metas.push((meta.span.start, meta.span.end));
+    }
+
     fn visit_import_expression(&mut self, expression: &ImportExpression<'a>) {
         if let Some(specifier) = literal(&expression.source) {
             let attribute = expression.options.as_ref().and_then(dynamic_attribute);

@@ -176,3 +176,29 @@ fn every_form_of_an_export_has_its_line() {
         assert_eq!(module.exports.len(), module.export_lines.len());
     }
 }
+
+#[test]
+fn jsx_is_found_with_what_it_calls() {
+    use crate::parser::JsxRuntime::{Below, Configured};
+    for (path, text, expected) in [
+        ("a.tsx", "export const a = <b/>;", Some(Configured)),
+        (
+            "a.jsx",
+            "/** @jsxImportSource npm:preact@10 */ const a = () => <></>;",
+            Some(Below("npm:preact@10".to_owned())),
+        ),
+        ("a.tsx", "/* @jsxRuntime classic @jsx h */ const a = <b/>;", None),
+        ("a.tsx", "// says `@jsxImportSource x`\nconst a = <b/>;", Some(Configured)),
+        ("a.tsx", "/** @jsxImportSource npm:preact */ const a = 1;", None),
+        ("a.ts", "const a = <b>c;", None),
+    ] {
+        assert_eq!(parse_module(path, text.as_bytes()).jsx, expected, "{text}");
+    }
+}
+
+#[test]
+fn places_of_import_meta_are_those_in_the_file() {
+    let text = "\u{feff}export const a = `${import.meta.url}`; // import.meta\n";
+    let [(start, end)] = parse_module("a.ts", text.as_bytes()).import_metas[..] else { panic!("one place") };
+    assert_eq!(text.get(start as usize..end as usize), Some("import.meta"));
+}

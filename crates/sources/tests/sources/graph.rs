@@ -153,6 +153,7 @@ export {};
     insta::assert_snapshot!(settings(&survey, a).join("|\n"), @r#"
     compilerOptions jsx = "react-jsx"|
     compilerOptions strict = true|
+    imports zod = npm:zod@^4.0.0|
     nodeModulesDir = "auto"|
     scopes /extensions/models/ = |
     scopes /extensions/models/ zod = npm:zod@5
@@ -340,5 +341,123 @@ export const model = { type: "@acme/d" };
             assert_eq!(found, lock, "{path}");
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_of_the_importers_own_package_lead_where_its_package_json_says() -> Result {
+    let repository = Repository::new(
+        r##"
+//- /.swamp.yaml
+repoId: own-names
+//- /deno.json
+{ "imports": { "mapped": "npm:mapped@1" } }
+//- /package.json
+{
+  "imports": {
+    "#x": "./lib/x.ts", "#y/*": "./lib/y/*.ts", "#y/deep/*": "./lib/deep/*.ts", "#chosen": { "browser": "./no.ts", "deno": "./lib/x.ts" },
+    "#node": "node:path", "#package": "zod", "#gone": "./lib/gone.ts", "#out": "../out.ts", "#without": "./lib/x", "mapped": "./no.ts"
+  },
+  "dependencies": { "zod": "^4.0.0", "mapped": "^2.0.0" }
+}
+//- /extensions/models/a.ts
+import "#x"; import "#y/q"; import "#y/deep/q"; import "#chosen"; import "#node"; import "#package"; import "#gone"; import "#out"; import "#without";
+import "#nobody"; import "mapped"; import "zod"; import "./inner/b.ts";
+export const model = { type: "@acme/a" };
+//- /extensions/models/inner/package.json
+{ "imports": { "#x": "./own.ts" } }
+//- /extensions/models/inner/b.ts
+import "#x"; import "#y/q";
+//- /extensions/models/inner/own.ts
+export {};
+//- /lib/x.ts
+export {};
+//- /lib/y/q.ts
+export {};
+//- /lib/deep/q.ts
+export {};
+"##,
+    )?;
+    let path = "extensions/models/a.ts";
+    let survey = repository.survey().await?;
+    insta::assert_snapshot!(sources(&survey, path).join("\n"), @r"
+    extensions/models/a.ts
+    extensions/models/a.ts -> #chosen lib/x.ts
+    extensions/models/a.ts -> #gone missing
+    extensions/models/a.ts -> #nobody #nobody
+    extensions/models/a.ts -> #node node:path
+    extensions/models/a.ts -> #out outside
+    extensions/models/a.ts -> #package npm:zod@^4.0.0
+    extensions/models/a.ts -> #without missing
+    extensions/models/a.ts -> #x lib/x.ts
+    extensions/models/a.ts -> #y/deep/q lib/deep/q.ts
+    extensions/models/a.ts -> #y/q lib/y/q.ts
+    extensions/models/inner/b.ts
+    extensions/models/inner/b.ts -> #x extensions/models/inner/own.ts
+    extensions/models/inner/b.ts -> #y/q #y/q
+    extensions/models/inner/own.ts
+    lib/deep/q.ts
+    lib/x.ts
+    lib/y/q.ts
+    ");
+    assert_eq!(specifiers(&survey, path), ["#nobody", "#y/q", "node:path", "npm:mapped@1", "npm:zod@^4.0.0"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_member_of_a_workspace_has_what_the_workspace_maps_and_what_other_members_offer() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: workspace
+//- /deno.json
+{
+  "workspace": ["./extensions/models", "./libraries/*", "../outside"],
+  "imports": { "zod": "npm:zod@4", "shared/": "./shared/", "own": "npm:root@1" },
+  "compilerOptions": { "jsx": "react-jsx", "jsxImportSource": "root", "strict": true }
+}
+//- /extensions/models/deno.json
+{ "name": "@acme/models", "imports": { "own": "npm:member@2" }, "compilerOptions": { "jsxImportSource": "member" } }
+//- /extensions/models/a.ts
+import "zod"; import "shared/x.ts"; import "own"; import "@acme/tools"; import "@acme/tools/deep"; import "@acme/plain";
+export const model = { type: "@acme/a" };
+//- /extensions/vaults/b.ts
+import "own"; import "@acme/plain";
+export const vault = { type: "@acme/b" };
+//- /libraries/tools/deno.jsonc
+{ "name": "@acme/tools", "exports": { ".": "./mod.ts", "./deep": "./src/deep.ts" } }
+//- /libraries/tools/mod.ts
+export {};
+//- /libraries/tools/src/deep.ts
+export {};
+//- /libraries/plain/deno.json
+{ "name": "@acme/plain", "exports": "./mod.ts" }
+//- /libraries/plain/mod.ts
+export {};
+//- /shared/x.ts
+export {};
+"#,
+    )?;
+    let survey = repository.survey().await?;
+    let path = "extensions/models/a.ts";
+    assert_eq!(specifiers(&survey, path), ["npm:member@2", "npm:zod@4"]);
+    assert_eq!(
+        sources(&survey, path),
+        [path, "libraries/plain/mod.ts", "libraries/tools/mod.ts", "libraries/tools/src/deep.ts", "shared/x.ts"]
+    );
+    insta::assert_snapshot!(settings(&survey, path).join("\n"), @r#"
+    compilerOptions jsx = "react-jsx"
+    compilerOptions jsxImportSource = "member"
+    compilerOptions strict = true
+    imports @acme/plain = /libraries/plain/mod.ts
+    imports @acme/tools = /libraries/tools/mod.ts
+    imports @acme/tools/deep = /libraries/tools/src/deep.ts
+    imports own = npm:member@2
+    imports shared/ = /shared/
+    imports zod = npm:zod@4
+    "#);
+    let path = "extensions/vaults/b.ts";
+    assert_eq!(specifiers(&survey, path), ["npm:root@1"]);
+    assert_eq!(sources(&survey, path), [path, "libraries/plain/mod.ts"]);
     Ok(())
 }
