@@ -401,3 +401,21 @@ async fn a_method_reads_what_was_written_before() {
     job `j`, step `s`: `thing.size` failed: `@acme/thing` declares no file `log`
     ");
 }
+
+#[tokio::test]
+async fn a_number_keeps_its_text_where_the_method_takes_texts() {
+    let bench = Bench::new(&sized("{zone: 012, size: 012}"));
+    let given = arguments(&bench).await;
+    assert!(given.contains(r#""zone":"012""#) && given.contains(r#""size":12"#), "{given}");
+    for (written, kept) in [("1.20", "1.20"), ("0x10", "0x10"), ("007", "007"), ("1e3", "1e3"), ("-0", "-0")] {
+        let global = CONFIGURED.replace("zone: global", &format!("zone: {written}")).replace("zone: definition, ", "");
+        let given = arguments(&Bench::new(&format!("{global}{}", call("")))).await;
+        assert!(given.contains(&format!(r#""zone":"{kept}""#)), "the global arguments: {given}");
+        let own = CONFIGURED.replace("zone: definition", &format!("zone: {written}"));
+        let given = arguments(&Bench::new(&format!("{own}{}", call("")))).await;
+        assert!(given.contains(&format!(r#""zone":"{kept}""#)), "the arguments of the method: {given}");
+    }
+    let computed = Bench::new(&sized("{zone: '${{ 12 }}', size: 1}")).run("{}").await;
+    let refused = told(&computed);
+    assert!(refused.contains("zone: expected string, found 12"), "what an expression gives is what it is: {refused}");
+}

@@ -2,7 +2,8 @@
 //! the names of arguments, and what a text may have been meant for.
 
 use mangrove_domain::{
-    inputs,
+    document::{Node, NodeValue},
+    form, inputs,
     json::{Json, Number},
     json_text, nearest,
 };
@@ -132,6 +133,72 @@ fn coerced_at(schema: &Json, value: Json, depth: usize) -> Json {
     }
 }
 
+/// The value with its numbers as they are written in the document that it was made of, where the schema takes texts and no
+/// numbers: `012` and `1.20` are names and versions there. What expressions gave stays as it is, and so does what was made of no
+/// document.
+#[must_use]
+pub fn as_written(schema: &Json, value: Json, written: Option<&Node>) -> Json {
+    match written {
+        Some(written) => as_written_at(schema, value, written, 0),
+        None => value,
+    }
+}
+
+fn as_written_at(schema: &Json, value: Json, written: &Node, depth: usize) -> Json {
+    if depth > MAX_DEPTH {
+        return value;
+    }
+    match (value, &written.value) {
+        (Json::Number(number), NodeValue::Number(of_document))
+            if number == *of_document && wants_text(schema, depth) =>
+        {
+            form::scalar_text(written).map_or(Json::Number(number), Json::String)
+        }
+        (Json::Array(items), NodeValue::List(nodes)) if items.len() == nodes.len() => match schema.get("items") {
+            Some(schema) => {
+                let item = |(item, node)| as_written_at(schema, item, node, depth + 1);
+                Json::Array(items.into_iter().zip(nodes).map(item).collect())
+            }
+            None => Json::Array(items),
+        },
+        (Json::Object(members), NodeValue::Map(_)) => {
+            let member = |(name, value): (String, Json)| {
+                let known =
+                    inputs::properties(schema).iter().find(|(known, _)| *known == name).map(|(_, schema)| schema);
+                let schema = known.or_else(|| schema.get("additionalProperties"));
+                let value = match (schema, written.get(&name)) {
+                    (Some(schema), Some(node)) => as_written_at(schema, value, node, depth + 1),
+                    (_, None) | (None, _) => value,
+                };
+                (name, value)
+            };
+            Json::Object(members.into_iter().map(member).collect())
+        }
+        (value, _) => value,
+    }
+}
+
+/// True if a schema says that it takes texts, and nothing else but `null`.
+fn wants_text(schema: &Json, depth: usize) -> bool {
+    let is_text = |name: &str| name == "string";
+    let fits = |name: &str| is_text(name) || name == "null";
+    match schema.get("type") {
+        Some(Json::String(name)) => return is_text(name),
+        Some(Json::Array(names)) => {
+            let mut names = names.iter().map(|name| name.as_str().unwrap_or_default());
+            return names.clone().all(fits) && names.any(is_text);
+        }
+        _ => {}
+    }
+    let alternatives = ["anyOf", "oneOf"].iter().find_map(|keyword| schema.get(keyword)?.as_array());
+    let is_null = |schema: &Json| schema.get("type").and_then(Json::as_str) == Some("null");
+    depth <= MAX_DEPTH
+        && alternatives.is_some_and(|alternatives| {
+            let mut texts = alternatives.iter().filter(|schema| !is_null(schema)).peekable();
+            texts.peek().is_some() && texts.all(|schema| wants_text(schema, depth + 1))
+        })
+}
+
 fn of_text(schema: &Json, text: String) -> Json {
     let mut expected = Vec::new();
     expected_types(schema, &mut expected, 0);
@@ -247,6 +314,59 @@ mod tests {
         ] {
             assert_eq!(routed(inputs, schema), expected, "{number}");
         }
+    }
+
+    #[test]
+    fn numbers_stay_as_they_are_written_where_only_texts_are_taken() {
+        let number = |value: i64, written: Option<&str>| Node {
+            written: written.map(str::to_owned),
+            ..Node::new(1, 1, NodeValue::Number(Number::Integer(value)))
+        };
+        let key = |name: &str| Node::new(1, 1, NodeValue::String(name.to_owned()));
+        let map = |members: Vec<(&str, Node)>| {
+            let members = members.into_iter().map(|(name, node)| (key(name), node)).collect();
+            Node::new(1, 1, NodeValue::Map(members))
+        };
+        let one_of =
+            |types: &[&str]| object([("anyOf", Json::Array(types.iter().map(|name| of_type(name)).collect()))]);
+        let schema = object([
+            (
+                "properties",
+                object([
+                    ("account", of_type("string")),
+                    ("size", of_type("number")),
+                    ("either", one_of(&["string", "number"])),
+                    ("optional", one_of(&["string", "null"])),
+                    ("any", object([])),
+                    ("list", object([("items", of_type("string"))])),
+                    ("expression", of_type("string")),
+                ]),
+            ),
+            ("additionalProperties", of_type("string")),
+        ]);
+        let zero = || number(12, Some("012"));
+        let mut expression = key("${{ inputs.n }}");
+        expression.line = 9;
+        let written = map(vec![
+            ("account", zero()),
+            ("size", zero()),
+            ("either", zero()),
+            ("optional", zero()),
+            ("any", zero()),
+            ("list", Node::new(1, 1, NodeValue::List(vec![zero(), number(7, None)]))),
+            ("other", zero()),
+            ("expression", expression),
+        ]);
+        let Json::Object(mut value) = written.to_json() else { unreachable!("it is a mapping") };
+        for (name, value) in &mut value {
+            if name == "expression" {
+                *value = Json::from(12);
+            }
+        }
+        assert_eq!(
+            as_written(&schema, Json::Object(value), Some(&written)).to_string(),
+            r#"{"account":"012","size":12,"either":12,"optional":"012","any":12,"list":["012","7"],"other":"012","expression":12}"#
+        );
     }
 
     #[test]

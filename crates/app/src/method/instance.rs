@@ -2,7 +2,7 @@
 //! definition that the instance has.
 
 use mangrove_domain::{
-    definition::Definition, description::Description, form::Located, inputs, json::Json, problem::Code,
+    definition::Definition, description::Description, document::Node, form::Located, inputs, json::Json, problem::Code,
     run::RunProblem, type_name::TypeName,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct InstanceCall<'a> {
     pub(crate) name: &'a Located<String>,
     /// The global arguments of the instance; without them, they are among the inputs.
     pub(crate) global_arguments: Option<&'a Json>,
+    /// What they were made of, if that is a document.
+    pub(crate) written: Option<&'a Node>,
 }
 
 /// What such a call is about.
@@ -54,8 +56,9 @@ pub(super) async fn settle(
             .map_err(|unknown| belongs_nowhere(&unknown, call, &method.arguments, schema))?,
     };
     let Routed { arguments: inputs, global_arguments } = routed;
-    let global_arguments =
-        schema.map_or(global_arguments.clone(), |schema| arguments::coerced(schema, global_arguments));
+    let written = if instance.global_arguments.is_some() { instance.written } else { call.inputs_written };
+    let fitted = |schema| arguments::coerced(schema, arguments::as_written(schema, global_arguments.clone(), written));
+    let global_arguments = schema.map_or_else(|| global_arguments.clone(), fitted);
     if let Some(schema) = schema {
         let unknown: Vec<String> =
             arguments::unknown(schema, &global_arguments).into_iter().map(|(name, _)| name).collect();

@@ -131,6 +131,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) inputs: &'a Json,
     /// Where somebody wrote them.
     pub(crate) inputs_at: &'a Position,
+    /// What they were made of, if that is a document.
+    pub(crate) inputs_written: Option<&'a Node>,
     /// True for the one call that a person asked for, where a name that nobody knows is a slip.
     pub(crate) is_single: bool,
     /// The instance that is called, if that is named instead of a definition: `definition` is one without arguments.

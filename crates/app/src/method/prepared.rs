@@ -65,6 +65,7 @@ pub(super) async fn prepare(
     };
     // What the step left for now means what it means there: `self` is its own.
     let inputs = of_step.hand_over(call.inputs, call.inputs_at).await?;
+    let inputs = arguments::as_written(&method.arguments, inputs, call.inputs_written);
     let global_arguments = definition.global_arguments.as_ref().map_or_else(|| Json::Object(Vec::new()), Node::to_json);
     let itself = arguments::merge(&[&about, &Json::object([("globalArguments", global_arguments)])]);
     let scope = call.scope.with_self(itself);
@@ -76,7 +77,9 @@ pub(super) async fn prepare(
         Callee::Extension(ready) => upgraded(services, call, ready, host, given).await?,
     };
     let (global, shared) = known_globals(call, description, given, host)?;
-    let given = rendered(&renderer, definition.arguments_of(call.method), Stage::HAND_OVER).await?;
+    let of_method = definition.arguments_of(call.method);
+    let given = rendered(&renderer, of_method, Stage::HAND_OVER).await?;
+    let given = arguments::as_written(&method.arguments, given, of_method);
     let has_checks = checks::names(description).next().is_some();
     let reads_secrets = shown::reads_secrets(call);
     let unresolved_arguments =
@@ -95,6 +98,8 @@ pub(super) async fn prepare(
         method: arguments::coerced(schema, arguments::merge(&[&given, &inputs])),
     });
     let has_value = |(name, _): &&(String, Json)| unresolved.get(name).is_none();
+    // A method may take as a text what the type itself takes as a number.
+    let shared = arguments::as_written(schema, shared, definition.global_arguments.as_ref());
     let shared = Json::Object(shared.as_object().unwrap_or_default().iter().filter(has_value).cloned().collect());
     let merged = arguments::merge(&[&arguments::known_to(schema, &shared), &given, &inputs]);
     let merged = arguments::coerced(schema, merged);
@@ -134,6 +139,7 @@ fn known_globals(
     let Some(schema) = description.details.get("globalArguments").filter(|schema| schema.as_object().is_some()) else {
         return Ok((given.clone(), given));
     };
+    let given = arguments::as_written(schema, given, call.definition.global_arguments.as_ref());
     let global = arguments::coerced(schema, given);
     let unknown = arguments::unknown(schema, &global);
     if !unknown.is_empty() {

@@ -52,6 +52,7 @@ impl Host {
             method,
             inputs: &arguments,
             inputs_at: &located.position(&caller.file),
+            inputs_written: None,
             is_single: false,
             instance: Some(InstanceCall {
                 library,
@@ -59,6 +60,7 @@ impl Host {
                 type_name: &type_name,
                 name: &located,
                 global_arguments: None,
+                written: None,
             }),
             checks: &caller.checks,
             driver: caller.driver.as_deref(),

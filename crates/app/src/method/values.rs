@@ -41,6 +41,7 @@ pub(super) fn inputs_of(
     let given = arguments::merge(&[scope.get("inputs").unwrap_or(&Json::Null), of_step]);
     let Some(written) = &call.definition.inputs else { return Ok(given) };
     let schema = inputs::schema(Some(written));
+    let given = arguments::as_written(&schema, given, call.inputs_written);
     let given = inputs::with_defaults(&schema, inputs::coerced(&schema, given));
     let mentioned = call.definition.arguments_of(call.method).map(|node| {
         let mut names = BTreeSet::new();

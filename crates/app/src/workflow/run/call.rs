@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use mangrove_domain::{
-    definition::Definition, form::Located, json::Json, position::Position, problem::Code, report, run::RunProblem,
-    type_name::TypeName, workflow::Step,
+    definition::Definition, document::Node, form::Located, json::Json, position::Position, problem::Code, report,
+    run::RunProblem, type_name::TypeName, workflow::Step,
 };
 use tokio::time::Instant;
 
@@ -38,6 +38,8 @@ pub(super) struct Call {
     pub(super) inputs: Json,
     /// Where the workflow has them; where it has none, the name of the method.
     pub(super) inputs_at: Position,
+    /// As the workflow has them, and what it gives the instance.
+    pub(super) written: [Option<Node>; 2],
 }
 
 /// Calls it as a part of the step, with reports about it if these are wanted. In a box: each level of nested workflows would
@@ -84,6 +86,7 @@ async fn call_here(
         method: &call.method,
         inputs: &call.inputs,
         inputs_at: &call.inputs_at,
+        inputs_written: call.written[0].as_ref(),
         is_single: context.workflow.is_single_call(),
         instance: call.instance.as_ref().map(|(type_name, name)| InstanceCall {
             library: context.library,
@@ -91,6 +94,7 @@ async fn call_here(
             type_name,
             name,
             global_arguments: call.global_arguments.as_ref(),
+            written: call.written[1].as_ref(),
         }),
         checks: &context.checks,
         driver: context.driver.as_deref(),

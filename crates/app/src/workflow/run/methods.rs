@@ -103,6 +103,7 @@ impl<'a> WithMethods<'a> {
         self.begin();
         let definition = context.services.definitions.named(context.library, name).await;
         let call = Call {
+            written: [None, None],
             definition: definition.map_err(|problem| problem.message)?,
             instance: None,
             global_arguments: None,

@@ -7,6 +7,7 @@ use mangrove_domain::{
     definition::Definition,
     document::Node,
     form::Located,
+    inputs::schema as schema_of,
     json::Json,
     position::Position,
     problem::{Code, Problem},
@@ -27,7 +28,7 @@ use super::{
     request::{RunOptions, RunRequest},
 };
 use crate::{
-    method::{Invoked, StepBudget, problem},
+    method::{Invoked, StepBudget, arguments, problem},
     render::{Renderer, Scope, Stage},
     workflow::inputs::{self, Mistakes},
 };
@@ -135,6 +136,7 @@ async fn prepare(
     let name = rendered_text(renderer, target.name(), file).await?;
     let inputs_at = inputs.map_or_else(|| method.position(file), |node| node.position(file));
     let method = rendered_text(renderer, method, file).await?;
+    let written = [inputs.cloned(), global_arguments.cloned()];
     let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
     let global_arguments = match global_arguments {
         Some(node) => Some(rendered(renderer, Some(node), Stage::INPUTS).await?),
@@ -155,7 +157,7 @@ async fn prepare(
             (Arc::new(unnamed), Some((type_name, name)))
         }
     };
-    Ok(Call { definition, instance, global_arguments, method, inputs, inputs_at })
+    Ok(Call { definition, instance, global_arguments, method, inputs, inputs_at, written })
 }
 
 async fn nested(
@@ -166,8 +168,10 @@ async fn nested(
 ) -> Result<RunRequest, RunProblem> {
     let file = &context.workflow.file;
     let text = rendered_text(renderer, name, file).await?;
+    let written = inputs;
     let inputs = rendered(renderer, inputs, Stage::NESTED_INPUTS).await?;
     let workflow = context.library.workflow(&text).map_err(|wrong| wrong_name(context, wrong, name))?;
+    let inputs = arguments::as_written(&schema_of(workflow.inputs.as_ref()), inputs, written);
     if context.environment.waits(&inputs) {
         look_at(context, renderer, workflow, &inputs, &name.position(file)).await?;
     }

@@ -41,7 +41,7 @@ impl Given<'_> {
         let mut values = Vec::new();
         for layer in self.layers {
             let Some(node) = layer.node else { continue };
-            let value = node.to_json();
+            let value = arguments::as_written(self.schema, node.to_json(), Some(node));
             values.push(if layer.is_own { value } else { arguments::known_to(self.schema, &value) });
             expression_paths(node, "", &mut unknown_values);
         }
