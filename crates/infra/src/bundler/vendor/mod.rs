@@ -25,8 +25,8 @@ use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
     Output, OutputChunk,
     bundler_options::{
-        AttachDebugInfo, CodeSplittingMode, ExperimentalOptions, LogLevel, OutputFormat, Platform,
-        PreserveEntrySignatures, TsConfig,
+        AttachDebugInfo, CodeSplittingMode, ExperimentalOptions, InlineConstOption, LogLevel, OptimizationOption,
+        OutputFormat, Platform, PreserveEntrySignatures, TsConfig,
     },
 };
 use serde::Serialize;
@@ -37,7 +37,7 @@ use plugin::PackagePlugin;
 use seen::Seen;
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
-pub(super) const FORMAT: &str = "5";
+pub(super) const FORMAT: &str = "6";
 
 /// The unit's own record, as it is written into `unit.json`.
 #[derive(Serialize)]
@@ -220,6 +220,13 @@ fn options(directory: &Path, input: Vec<InputItem>) -> BundlerOptions {
         // Whoever imports an entry as a whole sees everything that its file exports.
         preserve_entry_signatures: Some(PreserveEntrySignatures::Strict),
         tsconfig: Some(TsConfig::Auto(false)),
+        // Code tells errors apart by the names of their classes.
+        keep_names: Some(true),
+        // It would evaluate constant expressions of other modules, with other results than the engines in places.
+        optimization: Some(OptimizationOption {
+            inline_const: Some(InlineConstOption::Bool(false)),
+            ..OptimizationOption::default()
+        }),
         // What Node gives each `CommonJS` module; here it is where the file of the bundle lies.
         define: Some(
             [("__dirname", "import.meta.dirname"), ("__filename", "import.meta.filename")]

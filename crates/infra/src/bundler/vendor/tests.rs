@@ -320,3 +320,18 @@ fn f28_a_manifest_that_is_no_json_is_named() {
         assert!(fault.message.contains(&named) && fault.message.contains("line 2"), "{fault}");
     }
 }
+
+#[test]
+fn classes_of_one_name_in_two_modules_keep_it() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0","type":"module"}"#),
+        (
+            "pkg/index.js",
+            "import { make } from './other.js'; class Timeout extends Error {} export const names = [Timeout.name, make().name];",
+        ),
+        ("pkg/other.js", "class Timeout extends Error {} export const make = () => Timeout;"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = "import { names } from '../vendor/unit/pkg.js'; export const model = { names };";
+    assert_eq!(look(&output, code), r#"{"names":["Timeout","Timeout"]}"#);
+}
