@@ -32,7 +32,7 @@ pub use in_process::InProcess;
 pub use inbox::Inbox;
 pub use inspect::inspect;
 pub use limits::Limits;
-pub use modules::{CALLS_SOURCE, CONTEXT_SOURCE, DRIVER_SOURCE};
+pub use modules::{CALLS_SOURCE, CONTEXT_SOURCE, DRIVER_SOURCE, SOURCES_SOURCE};
 pub use names::member_names;
 pub use natives::HostFunction;
 pub use session::EngineSession;

@@ -263,13 +263,13 @@ impl Machine {
         let due: Option<f64> = ask("nextTimer")?.call(()).map_err(|error| self.stop(context, error))?;
         let is_awaited = !locked(&self.ledger).awaited_requests.is_empty();
         match (&self.mode, due) {
-            (Mode::Run(_), None) if is_awaited => {
+            (Mode::Run { .. }, None) if is_awaited => {
                 self.inbox.wait(None);
                 return Ok(true);
             }
             (_, None) => return Ok(false),
             (Mode::Inspect, Some(due)) => locked(&self.ledger).advance_clock(due),
-            (Mode::Run(_), Some(due)) => {
+            (Mode::Run { .. }, Some(due)) => {
                 let wait = (due - now_millis()).clamp(0.0, f64::from(u32::MAX));
                 if self.inbox.wait(Some(std::time::Duration::from_secs_f64(wait / 1000.0))) {
                     return Ok(true);
@@ -431,7 +431,7 @@ impl Machine {
                 format!("{subject} needs {name} {doing}, which the embedded engine lacks{place}"),
             ),
             Nature::Denied(permission, name) => match &self.mode {
-                Mode::Run(grantee) => grantee.denied(subject, *permission, name.as_deref()),
+                Mode::Run { grantee, .. } => grantee.denied(subject, *permission, name.as_deref()),
                 Mode::Inspect => missing("process.env"),
             },
             Nature::Own | Nature::Memory | Nature::Null => {

@@ -33,8 +33,10 @@ pub const CALLS_SOURCE: &str = include_str!("prelude/calls.js");
 pub const CONTEXT_SOURCE: &str = include_str!("prelude/context.js");
 /// What every engine runs around drivers.
 pub const DRIVER_SOURCE: &str = include_str!("prelude/driver.js");
+/// What every engine tells modules of their source files with.
+pub const SOURCES_SOURCE: &str = include_str!("prelude/sources.js");
 /// Every module of the prelude, by its name.
-const PRELUDE: [(&str, &str); 20] = [
+const PRELUDE: [(&str, &str); 21] = [
     (KIT, KIT_SOURCE),
     ("mangrove:absent", include_str!("prelude/absent.js")),
     ("mangrove:bodies", include_str!("prelude/bodies.js")),
@@ -52,6 +54,7 @@ const PRELUDE: [(&str, &str); 20] = [
     ("mangrove:numbers", include_str!("prelude/numbers.js")),
     ("mangrove:refusals", include_str!("prelude/refusals.js")),
     ("mangrove:sorting", include_str!("prelude/sorting.js")),
+    ("mangrove:sources", SOURCES_SOURCE),
     ("mangrove:streams", include_str!("prelude/streams.js")),
     ("mangrove:timers", include_str!("prelude/timers.js")),
     ("mangrove:web", include_str!("prelude/web.js")),
@@ -352,6 +355,8 @@ fn addressed<'js>(module: Module<'js, Declared>, name: &str) -> Result<Module<'j
     let meta = module.meta()?;
     meta.set("url", format!("file:///{name}"))?;
     meta.set("main", false)?;
+    meta.set("filename", format!("/{name}"))?;
+    meta.set("dirname", format!("/{}", name.rsplit_once('/').map_or("", |(directory, _)| directory)))?;
     Ok(module)
 }
 

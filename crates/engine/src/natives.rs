@@ -16,7 +16,7 @@ use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded, quirks};
 
-use super::{encodings, languages, web::WebOrders};
+use super::{builtin_modules, encodings, languages, web::WebOrders};
 
 /// Whether modules are looked at or run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +24,32 @@ pub(super) enum Mode {
     /// Stand-ins are inert; clock and randomness are fixed; no environment variable is set.
     Inspect,
     /// Stand-ins throw; clock and randomness are real; environment variables are those of the grantee.
-    Run(Arc<Grantee>),
+    Run {
+        /// On whose behalf.
+        grantee: Arc<Grantee>,
+        /// The address of the directory that its root is, with a slash at its end.
+        root: String,
+    },
 }
+
+/// Where sources lie for whoever is not told.
+pub(super) const NOWHERE: &str = "file:///";
 
 impl Mode {
     /// On whose behalf code runs.
     pub(super) fn grantee(&self) -> Option<&Arc<Grantee>> {
         match self {
             Self::Inspect => None,
-            Self::Run(grantee) => Some(grantee),
+            Self::Run { grantee, .. } => Some(grantee),
+        }
+    }
+
+    /// Where the paths of its sources begin.
+    fn root(&self) -> &str {
+        match self {
+            // What is found out of a bundle counts wherever its sources lie.
+            Self::Inspect => NOWHERE,
+            Self::Run { root, .. } => root,
         }
     }
 }
@@ -169,6 +186,9 @@ pub(super) fn host_object<'js>(context: &Ctx<'js>, mode: &Mode, ledger: &Arc<Mut
         add_variables(context, &host, grantee)?;
     }
     host.set("inspecting", is_inspection)?;
+    host.set("root", mode.root())?;
+    let is_built_in = |name: String| builtin_modules::is_built_in(&name);
+    host.set("isBuiltIn", Function::new(context.clone(), is_built_in)?)?;
     add_notes(context, &host, ledger)?;
     add_text(context, &host)?;
     languages::add(context, &host, mode.grantee().map(Arc::as_ref))?;

@@ -11,13 +11,14 @@ use mangrove_domain::{
 };
 use mangrove_fs::json_text;
 use rquickjs::{Ctx, Function, Object, Promise, Value};
+use url::Url;
 
 use super::{
     inbox::Inbox,
     limits::Limits,
     machine::{Machine, Nature, Stop, Thrown, kit, text},
     modules::Vendors,
-    natives::{HostFunction, Mode, Request, locked},
+    natives::{HostFunction, Mode, NOWHERE, Request, locked},
     outcome,
     web::WebOrders,
 };
@@ -49,7 +50,9 @@ impl EngineSession {
     /// [`RunError::Fault`] if the module throws while it loads, hits a limit, lacks the export, or needs a richer
     /// engine.
     pub fn open(request: &OpenRequest, limits: &Limits) -> Result<Self, RunError> {
-        let mode = Mode::Run(Arc::new(request.grantee.clone()));
+        let root = request.root_directory.as_deref().and_then(|directory| Url::from_directory_path(directory).ok());
+        let root = root.map_or_else(|| NOWHERE.to_owned(), String::from);
+        let mode = Mode::Run { grantee: Arc::new(request.grantee.clone()), root };
         let machine = Machine::new(&request.bundle, Vendors::All, mode, limits).map_err(RunError::Fault)?;
         let has_export = machine.context.with(|context| -> Result<bool, Stop> {
             let namespace = machine.load(&context)?;

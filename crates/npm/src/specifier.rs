@@ -15,7 +15,7 @@ pub enum Specifier {
         /// The path inside the package without a leading slash, such as `v4`; `None` for its main entry.
         sub_path: Option<String>,
     },
-    /// `node:…`: built into the engine, nothing to fetch.
+    /// `node:…`, which is built into the engine, and `data:…`, which is its own text: nothing to fetch.
     Builtin,
     /// `jsr:`, `https:`, a bare name: nothing that an npm registry can serve as it stands.
     Unsupported,
@@ -65,7 +65,7 @@ impl FromStr for Specifier {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with("node:") {
+        if text.starts_with("node:") || text.starts_with("data:") {
             return Ok(Specifier::Builtin);
         }
         let Some(rest) = text.strip_prefix("npm:") else {

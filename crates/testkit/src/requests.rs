@@ -24,6 +24,7 @@ pub fn open_model(bundle: LoadedBundle) -> OpenRequest {
             grants: Grants::new(),
             variables: BTreeMap::new(),
         },
+        root_directory: None,
         run: "run-1".to_owned(),
     }
 }

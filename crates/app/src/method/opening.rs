@@ -25,6 +25,7 @@ pub(super) fn open_request(
         subject: code.row.source.to_string(),
         requirements: ready.description.requirements.clone(),
         grantee: grantee(services, call.environment, ready.description.type_name.as_str(), code.row),
+        root_directory: None,
         run: call.run_id.to_owned(),
     }
 }

@@ -84,6 +84,7 @@ impl ExtensionVault {
                 variables: self.code.environment.granted(grants.get(&Permission::Env)),
                 grants,
             },
+            root_directory: None,
             // What it remembers of this vault is nothing to another one.
             run: format!("vault {}", self.made_of),
         })

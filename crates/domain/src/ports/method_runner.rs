@@ -1,6 +1,6 @@
 //! Running what an extension exports.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -36,6 +36,9 @@ pub struct OpenRequest {
     pub requirements: Vec<String>,
     /// On whose behalf it runs.
     pub grantee: Grantee,
+    /// The directory that the grantee's root is, absolute: what the code's own modules are told of where they lie begins there.
+    /// `None` if whoever asks does not know; a runner that knows where roots lie looks itself.
+    pub root_directory: Option<PathBuf>,
     /// What the calls are part of, such as the identifier of a run: see [`MethodHost::told_secrets`].
     pub run: String,
 }

@@ -10,6 +10,7 @@ import { makeDrivers } from "mangrove:driver";
 import "mangrove:instants";
 import "mangrove:sorting";
 import { denialOf, denied, forgetRefusals, missing, requirementOf, takeLacked } from "mangrove:refusals";
+import { tellSources } from "mangrove:sources";
 import { nextTimer, runTimer, timerFunctions } from "mangrove:timers";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 import { endWeb, webArrived } from "mangrove:fetch";
@@ -158,6 +159,11 @@ for (const [owner, name] of METHODS) {
   if (!(name in owner)) Reflect.defineProperty(owner, name, { value: standIn(name, "engine"), writable: true, configurable: true });
 }
 for (const [owner, name] of ADDITIONS) delete owner[name];
+
+tellSources(host.root, (name) => {
+  if (host.isBuiltIn(name)) return `node:${name}`;
+  throw new TypeError(`Import "${name}" not a dependency`);
+});
 
 // What is asked for and is not known, where it is no function: a run says so, an inspection goes on without.
 const lackingGetter = (path) => () => {

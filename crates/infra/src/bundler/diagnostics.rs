@@ -114,6 +114,11 @@ fn first_line(text: &str) -> String {
     text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
 }
 
+/// True for the assignment to a constant or an import.
+pub(super) fn is_of_assignment(kind: EventKind) -> bool {
+    matches!(kind, EventKind::AssignToImportError | EventKind::IllegalReassignmentError)
+}
+
 fn classify(kind: EventKind) -> (FailureClass, Code) {
     match kind {
         EventKind::ParseError | EventKind::JsonParseError => (FailureClass::Deterministic, Code::SYNTAX),

@@ -32,7 +32,7 @@ pub(super) fn transform(compiler_options: &Json) -> Result<BundlerTransformOptio
         Fault::deterministic(Code::INVALID_DOCUMENT, "config", format!("compilerOptions cannot be understood: {error}"))
     })?;
     let (runtime, development) = match options.jsx.as_deref() {
-        Some("react-jsx" | "precompile") => ("automatic", false),
+        Some("react-jsx" | "precompile" | "preserve") => ("automatic", false),
         Some("react-jsxdev") => ("automatic", true),
         _ => ("classic", false),
     };

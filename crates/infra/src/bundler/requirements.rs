@@ -123,7 +123,9 @@ pub(crate) fn of(code: &str) -> BTreeSet<String> {
     }
     let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
     let nodes = semantic.nodes();
-    if nodes.iter().any(|node| matches!(node.kind(), AstKind::ImportMeta(_))) {
+    // Behind `??` it is what the bundler itself asks for, where nobody tells a file where it lies (`lowering/import_meta.rs`).
+    let is_own = |node: &AstNode<'_>| matches!(nodes.parent_kind(node.id()), AstKind::LogicalExpression(_));
+    if nodes.iter().any(|node| matches!(node.kind(), AstKind::ImportMeta(_)) && !is_own(node)) {
         found.insert("import.meta".to_owned());
     }
     found.extend(nodes.iter().filter_map(|node| language_use(nodes, node)).map(str::to_owned));

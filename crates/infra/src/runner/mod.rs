@@ -90,6 +90,10 @@ async fn move_to_deno(deno: &DenoRunner, request: OpenRequest, fault: Fault) -> 
 #[async_trait]
 impl MethodRunner for ChosenRunner {
     async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
+        let mut request = request;
+        if request.root_directory.is_none() {
+            request.root_directory = self.deno.root_directory(&request.grantee.root).await;
+        }
         let asked = Arc::new(request);
         match self.open_unexplained(OpenRequest::clone(&asked)).await {
             Ok(session) => Ok(Box::new(ExplainedSession { session, request: asked })),

@@ -268,7 +268,7 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
                 outcome.map(|inspection| WireInspection::from(&inspection)).map_err(|fault| WireFault::from(&fault)),
             )
         }
-        Request::Open { bundle, export_name, subject, grantee, has_network, limits } => {
+        Request::Open { bundle, export_name, subject, grantee, root_directory, has_network, limits } => {
             let request = OpenRequest {
                 bundle: (&bundle).into(),
                 export_name: export_name.to_owned(),
@@ -276,6 +276,7 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
                 // The choice of an engine is made.
                 requirements: Vec::new(),
                 grantee: grantee.into(),
+                root_directory,
                 run: String::new(),
             };
             match (jobs.open)(&request, &to_limits(limits)) {

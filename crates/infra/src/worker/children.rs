@@ -52,9 +52,10 @@ impl Kept {
 
     /// True if a session for this request may have it.
     fn may_serve(&self, request: &OpenRequest) -> bool {
-        let OpenRequest { bundle, export_name, subject, requirements: _, grantee, run } = request;
+        let OpenRequest { bundle, export_name, subject, requirements: _, grantee, root_directory, run } = request;
         let own = &self.request;
         (&own.export_name, &own.subject, &own.grantee, &own.bundle) == (export_name, subject, grantee, bundle)
+            && own.root_directory == *root_directory
             && self.confined_to.as_ref().is_none_or(|confined| confined == run)
     }
 }

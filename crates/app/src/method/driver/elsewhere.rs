@@ -165,6 +165,7 @@ async fn ask(
         subject: driver.ready.row.source.to_string(),
         requirements: description.requirements.clone(),
         grantee: grantee(services, call.environment, description.type_name.as_str(), &driver.ready.row),
+        root_directory: None,
         run: call.run_id.to_owned(),
     };
     let question = Call {

@@ -175,6 +175,7 @@ impl Maker<'_> {
             subject: ready.row.source.to_string(),
             requirements: ready.description.requirements.clone(),
             grantee: opening::grantee(self.services, self.environment, type_name, &ready.row),
+            root_directory: None,
             run: self.host.run_id.clone(),
         };
         let told = [("scope", Json::from(scope.as_str()))].into_iter().chain(self.context.iter().cloned());

@@ -5,6 +5,7 @@ mod build_directory;
 mod classify;
 mod hosts;
 mod locked;
+mod own_places;
 mod reads;
 
 use std::{
@@ -53,7 +54,7 @@ use crate::runtime::{
 };
 
 /// Moves when our use of Deno changes what comes out of it.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
 
 /// The largest bundle that is accepted, in bytes.
 const LARGEST_BUNDLE: u64 = 64 << 20;
@@ -425,6 +426,7 @@ impl Bundler for DenoBundler {
             locked::before(&request.graph)?;
         }
         let program = self.options.places.deno().map_err(|fault| wanted_by(&request.graph, fault))?;
+        own_places::tell(&mut request.graph, self.options.parser.as_ref()).await?;
         let code = self.build(&program.path, &request, outages).await?;
         Ok(Bundle { code, requirements: own.requirements })
     }

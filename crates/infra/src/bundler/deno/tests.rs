@@ -144,6 +144,21 @@ fn config(kind: ConfigKind, name: &str) -> ConfigFile {
 const COPIES: &str = "cp \"$entry\" $out; ls -A \"${entry%/models/a.ts}\" > $log/build; sed -i '/^import/d' $out\n";
 
 #[tokio::test]
+async fn files_ask_for_their_own_place() {
+    let world = World::new(r#"cp "$entry" "$out""#);
+    let text = "import 'jsr:@std/path@1'; export const model = `${import.meta.url}`; // import.meta\n";
+    let mut own = self::graph(text, &[("jsr:@std/path@1", "jsr:@std/path@1")]);
+    own_places::tell(&mut own, &InProcess).await.unwrap();
+    assert_eq!(
+        std::str::from_utf8(&own.files[0].bytes).unwrap(),
+        "import 'jsr:@std/path@1'; export const model = \
+         `${(globalThis[Symbol.for(\"mangrove.importMeta\")]?.(\"models/a.ts\") ?? import.meta).url}`; // import.meta\n"
+    );
+    let bundle = world.bundle(self::graph("export const model = import.meta.url;\n", &[])).await.unwrap();
+    assert!(bundle.code.contains("(\"models/a.ts\") ?? import.meta).url"), "{}", bundle.code);
+}
+
+#[tokio::test]
 async fn bundles_the_bytes_of_the_request_and_leaves_nothing_behind() {
     let world = World::new(COPIES);
     let bundle = world.bundle(jsr()).await.unwrap();

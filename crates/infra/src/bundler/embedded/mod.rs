@@ -1,5 +1,6 @@
 //! Extension bundles: one module from the bytes that were hashed.
 
+mod data_modules;
 mod imports;
 mod offers;
 mod package_imports;
@@ -24,9 +25,10 @@ use mangrove_domain::{
     problem::Code,
     route::Route,
 };
+use mangrove_engine::builtin_modules;
 use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
-    ImportKind, ModuleType, Output, ResolvedExternal,
+    ImportKind, ModuleType, Output, OutputChunk, ResolvedExternal,
     bundler_options::{
         AttachDebugInfo, ChecksOptions, CodeSplittingMode, ExperimentalOptions, InlineConstOption, LogLevel,
         OptimizationOption, OutputFormat, Platform, RawMinifyOptions, SourceMapType, TreeshakeOptions, TsConfig,
@@ -46,13 +48,13 @@ use self::{
 use super::{
     diagnostics::{self, Finding},
     fence::names_a_place,
-    lowering, options,
+    lowering,
     prune::prune,
     requirements, runtime, source_map,
 };
 
 /// Moves when our use of the bundler changes what comes out of it.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
 
 /// The bundler and its version.
 pub const VERSION: &str = "rolldown 1.2.5";
@@ -102,61 +104,11 @@ impl Bundler for InProcess {
 
 fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, BuildFailure> {
     let sources = Arc::new(Sources::of(request)?);
-    let options = BundlerOptions {
-        input: Some(vec![InputItem { name: Some("bundle".to_owned()), import: sources.entry.clone() }]),
-        cwd: Some(ROOT.into()),
-        // What stands behind an unconditional `throw` is unreachable, and its exports are exports all the same.
-        minify: Some(RawMinifyOptions::Bool(false)),
-        // Source map paths are relative to the output directory.
-        dir: Some(ROOT.to_owned()),
-        entry_filenames: Some("bundle.js".to_owned().into()),
-        format: Some(OutputFormat::Esm),
-        platform: Some(Platform::Neutral),
-        code_splitting: Some(CodeSplittingMode::Bool(false)),
-        sourcemap: Some(SourceMapType::Hidden),
-        tsconfig: Some(TsConfig::Auto(false)),
-        transform: Some(options::transform(&request.graph.compiler_options)?),
-        // Code tells errors apart by the names of their classes.
-        keep_names: Some(true),
-        // Both would evaluate constant expressions, with other results than the engines in places.
-        treeshake: TreeshakeOptions::Boolean(false),
-        optimization: Some(OptimizationOption {
-            inline_const: Some(InlineConstOption::Bool(false)),
-            ..OptimizationOption::default()
-        }),
-        experimental: Some(ExperimentalOptions {
-            attach_debug_info: Some(AttachDebugInfo::None),
-            ..ExperimentalOptions::default()
-        }),
-        checks: Some(ChecksOptions::default()),
-        log_level: Some(LogLevel::Silent),
-        ..BundlerOptions::default()
+    let chunk = match generated(runtime, request, &sources, false) {
+        Err(failed) if failed.is_of_assignments => generated(runtime, request, &sources, true),
+        first => first,
     };
-    let plugin = Arc::new(SourcePlugin { sources: Arc::clone(&sources), refusals: Mutex::default() });
-    let plugins: Vec<Arc<dyn rolldown_plugin::Pluginable>> = vec![plugin.clone()];
-    let outcome = runtime.block_on(async {
-        let mut bundler = rolldown::Bundler::with_plugins(options, plugins)?;
-        let output = bundler.generate().await;
-        // What holds the request's bytes is let go here, not when the bundler's caches are.
-        let closed = bundler.close().await;
-        output.and_then(|output| closed.map(|()| output))
-    });
-    let mut findings = plugin.findings();
-    let output = match outcome {
-        Ok(output) if findings.is_empty() => output,
-        Ok(_) => return Err(diagnostics::failure(findings)),
-        Err(batch) => {
-            findings.extend(diagnostics::findings(batch, Path::new(ROOT), &|file| sources.text(file)));
-            diagnostics::sort(&mut findings);
-            return Err(diagnostics::failure(findings));
-        }
-    };
-    let chunk = output.assets.into_iter().find_map(|asset| match asset {
-        Output::Chunk(chunk) if chunk.is_entry => Some(chunk),
-        Output::Chunk(_) | Output::Asset(_) => None,
-    });
-    let chunk =
-        chunk.ok_or_else(|| Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler gave no entry chunk"))?;
+    let chunk = chunk.map_err(|failed| failed.failure)?;
     let missing = offers::missing(request, &chunk.code);
     if !missing.is_empty() {
         return Err(diagnostics::failure(missing));
@@ -172,9 +124,95 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
     Ok(Bundle { code, requirements })
 }
 
+/// No chunk came out.
+struct Failed {
+    failure: BuildFailure,
+    /// Assignments to constants are among the reasons: the language says so only when they are made.
+    is_of_assignments: bool,
+}
+
+impl From<BuildFailure> for Failed {
+    fn from(failure: BuildFailure) -> Self {
+        Self { failure, is_of_assignments: false }
+    }
+}
+
+fn options(request: &BundleRequest, sources: &Sources) -> Result<BundlerOptions, BuildFailure> {
+    Ok(BundlerOptions {
+        input: Some(vec![InputItem { name: Some("bundle".to_owned()), import: sources.entry.clone() }]),
+        cwd: Some(ROOT.into()),
+        // What stands behind an unconditional `throw` is unreachable, and its exports are exports all the same.
+        minify: Some(RawMinifyOptions::Bool(false)),
+        // Source map paths are relative to the output directory.
+        dir: Some(ROOT.to_owned()),
+        entry_filenames: Some("bundle.js".to_owned().into()),
+        format: Some(OutputFormat::Esm),
+        platform: Some(Platform::Neutral),
+        code_splitting: Some(CodeSplittingMode::Bool(false)),
+        sourcemap: Some(SourceMapType::Hidden),
+        tsconfig: Some(TsConfig::Auto(false)),
+        transform: Some(super::options::transform(&request.graph.compiler_options)?),
+        // Code tells errors apart by the names of their classes.
+        keep_names: Some(true),
+        // Both would evaluate constant expressions, with other results than the engines in places.
+        treeshake: TreeshakeOptions::Boolean(false),
+        optimization: Some(OptimizationOption {
+            inline_const: Some(InlineConstOption::Bool(false)),
+            ..OptimizationOption::default()
+        }),
+        experimental: Some(ExperimentalOptions {
+            attach_debug_info: Some(AttachDebugInfo::None),
+            ..ExperimentalOptions::default()
+        }),
+        checks: Some(ChecksOptions::default()),
+        log_level: Some(LogLevel::Silent),
+        ..BundlerOptions::default()
+    })
+}
+
+/// What the bundler makes of a request.
+fn generated(
+    runtime: &Runtime,
+    request: &BundleRequest,
+    sources: &Arc<Sources>,
+    has_wrong_assignments: bool,
+) -> Result<Arc<OutputChunk>, Failed> {
+    let options = options(request, sources)?;
+    let plugin =
+        Arc::new(SourcePlugin { sources: Arc::clone(sources), has_wrong_assignments, refusals: Mutex::default() });
+    let plugins: Vec<Arc<dyn rolldown_plugin::Pluginable>> = vec![plugin.clone()];
+    let outcome = runtime.block_on(async {
+        let mut bundler = rolldown::Bundler::with_plugins(options, plugins)?;
+        let output = bundler.generate().await;
+        // What holds the request's bytes is let go here, not when the bundler's caches are.
+        let closed = bundler.close().await;
+        output.and_then(|output| closed.map(|()| output))
+    });
+    let mut findings = plugin.findings();
+    let output = match outcome {
+        Ok(output) if findings.is_empty() => output,
+        Ok(_) => return Err(diagnostics::failure(findings).into()),
+        Err(batch) => {
+            let is_of_assignments = batch.iter().any(|diagnostic| diagnostics::is_of_assignment(diagnostic.kind()));
+            findings.extend(diagnostics::findings(batch, Path::new(ROOT), &|file| sources.text(file)));
+            diagnostics::sort(&mut findings);
+            return Err(Failed { failure: diagnostics::failure(findings), is_of_assignments });
+        }
+    };
+    let chunk = output.assets.into_iter().find_map(|asset| match asset {
+        Output::Chunk(chunk) if chunk.is_entry => Some(chunk),
+        Output::Chunk(_) | Output::Asset(_) => None,
+    });
+    chunk.ok_or_else(|| {
+        let fault = Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler gave no entry chunk");
+        BuildFailure::from(fault).into()
+    })
+}
+
 /// Why an import is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Refusal {
+    InData,
     Missing,
     OutsideRoot,
     Unsupported,
@@ -185,6 +223,8 @@ enum Refusal {
 #[derive(Debug)]
 struct SourcePlugin {
     sources: Arc<Sources>,
+    /// Whether assignments to constants are changed.
+    has_wrong_assignments: bool,
     /// Importer's id and specifier of what was refused. The build goes on with an external in its place, so
     /// that all of them are found at once.
     refusals: Mutex<BTreeSet<(String, String, Refusal)>>,
@@ -203,6 +243,9 @@ impl SourcePlugin {
             };
         }
         let importer = importer.split_once(ADDRESS).map_or(importer, |(file, _)| file);
+        if data_modules::is_data(importer) {
+            return self.resolve_in_data(importer, specifier);
+        }
         let edge = self.sources.edges.get(&(importer.to_owned(), specifier.to_owned()));
         let is_unserved = self.sources.unserved.contains_key(&(importer.to_owned(), specifier.to_owned()));
         let refusal = match edge {
@@ -219,6 +262,14 @@ impl SourcePlugin {
                 }
                 Refusal::Missing
             }
+            Some(EdgeTarget::External(address)) if data_modules::is_data(address) => {
+                let is_text = self.sources.texts.contains(&(importer.to_owned(), specifier.to_owned()));
+                return HookResolveIdOutput::from_id(if is_text {
+                    format!("{address}{AS_TEXT}")
+                } else {
+                    address.clone()
+                });
+            }
             // Also for Deno, which would read it: each import that leads outside passes through here first.
             Some(EdgeTarget::External(target)) if names_a_place(target) => Refusal::OutsideRoot,
             Some(EdgeTarget::External(mapped)) => match self.sources.external(mapped) {
@@ -229,7 +280,7 @@ impl SourcePlugin {
             Some(EdgeTarget::Missing) if kind == ImportKind::DynamicImport => return external(specifier.to_owned()),
             Some(EdgeTarget::Missing) => Refusal::Missing,
             Some(EdgeTarget::OutsideRoot) => Refusal::OutsideRoot,
-            None if specifier == lowering::HELPER => return HookResolveIdOutput::from_id(specifier),
+            None if is_helper(specifier) => return HookResolveIdOutput::from_id(specifier),
             // Not written in the file: the runtime that a JSX transform imports, or a call of `require`.
             None => {
                 match self.sources.external(specifier).or_else(|| self.sources.external(&format!("npm:{specifier}"))) {
@@ -240,6 +291,19 @@ impl SourcePlugin {
         };
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.insert((importer.to_owned(), specifier.to_owned(), refusal));
+        external(specifier.to_owned())
+    }
+
+    /// What a module imports that stands in its own address: others like it, and what is built in.
+    fn resolve_in_data(&self, importer: &str, specifier: &str) -> HookResolveIdOutput {
+        if is_helper(specifier) || data_modules::is_data(specifier) {
+            return HookResolveIdOutput::from_id(specifier);
+        }
+        if builtin_modules::is_built_in(specifier) {
+            return external(format!("node:{}", specifier.trim_start_matches("node:")));
+        }
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.insert((importer.to_owned(), specifier.to_owned(), Refusal::InData));
         external(specifier.to_owned())
     }
 
@@ -269,6 +333,11 @@ impl SourcePlugin {
     fn fault(&self, importer: &str, specifier: &str, refusal: Refusal) -> Fault {
         let edge = self.sources.edges.get(&(importer.to_owned(), specifier.to_owned()));
         match refusal {
+            Refusal::InData => Fault::deterministic(
+                Code::UNSUPPORTED_SPECIFIER,
+                format!("import:{specifier}"),
+                format!("a module that stands in a `data:` address cannot import `{specifier}`, only what is built in"),
+            ),
             Refusal::Missing => Fault::deterministic(
                 Code::UNRESOLVED_IMPORT,
                 format!("import:{specifier}"),
@@ -302,6 +371,11 @@ impl SourcePlugin {
     }
 }
 
+/// True for what changed files import.
+fn is_helper(specifier: &str) -> bool {
+    [lowering::HELPER, lowering::import_meta::HELPER, lowering::constants::HELPER].contains(&specifier)
+}
+
 fn external(target: String) -> HookResolveIdOutput {
     HookResolveIdOutput {
         id: target.into(),
@@ -328,10 +402,28 @@ impl Plugin for SourcePlugin {
         if arguments.id.starts_with('\0') {
             return Ok(None);
         }
-        if arguments.id == lowering::HELPER {
+        let helper = match arguments.id {
+            lowering::HELPER => Some(lowering::HELPER_SOURCE),
+            lowering::import_meta::HELPER => Some(lowering::import_meta::HELPER_SOURCE),
+            lowering::constants::HELPER => Some(lowering::constants::HELPER_SOURCE),
+            _ => None,
+        };
+        if let Some(code) = helper {
             return Ok(Some(HookLoadOutput {
-                code: lowering::HELPER_SOURCE.into(),
+                code: code.into(),
                 module_type: Some(ModuleType::Js),
+                ..HookLoadOutput::default()
+            }));
+        }
+        if data_modules::is_data(arguments.id) {
+            let (address, is_text) = arguments.id.strip_suffix(AS_TEXT).map_or((arguments.id, false), |it| (it, true));
+            let Some(module) = data_modules::read(address) else {
+                return Err(plugin_error(format!("{address} holds no text")));
+            };
+            let (code, kind) = module.loaded(is_text);
+            return Ok(Some(HookLoadOutput {
+                code: code.into(),
+                module_type: Some(kind),
                 ..HookLoadOutput::default()
             }));
         }
@@ -361,10 +453,30 @@ impl Plugin for SourcePlugin {
         _context: SharedTransformPluginContext,
         arguments: &HookTransformArgs<'_>,
     ) -> HookTransformReturn {
-        if !matches!(arguments.module_type, ModuleType::Ts | ModuleType::Tsx) {
+        let is_script =
+            matches!(arguments.module_type, ModuleType::Ts | ModuleType::Tsx | ModuleType::Js | ModuleType::Jsx);
+        if !is_script {
             return Ok(None);
         }
-        let lowered = lowering::lower(arguments.id, arguments.code, self.sources.has_legacy_decorators);
+        let (file, behind) = arguments.id.split_once(ADDRESS).unwrap_or((arguments.id, ""));
+        let (path, address) = if let Some(path) = file.strip_prefix(ROOT).and_then(|path| path.strip_prefix('/')) {
+            (path, lowering::import_meta::address(path, behind))
+        } else if data_modules::is_data(arguments.id) {
+            let module = data_modules::read(arguments.id);
+            module.map_or(("", None), |module| (module.file_name, Some(module.address)))
+        } else {
+            ("", None)
+        };
+        let Some(address) = address else { return Ok(None) };
+        let has_legacy_decorators = self.sources.has_legacy_decorators;
+        let source = lowering::Source {
+            path,
+            address: &address,
+            text: arguments.code,
+            has_wrong_assignments: self.has_wrong_assignments,
+            has_legacy_decorators,
+        };
+        let lowered = lowering::lower(source);
         Ok(lowered.map(|(code, map)| HookTransformOutput {
             code: Some(code),
             map: HookTransformOutputMap::Sourcemap(Box::new(map)),

@@ -1,13 +1,16 @@
 //! Standard decorators, and accessors.
 
 use oxc_ast::ast::{
-    AccessorProperty, AccessorPropertyType, Class, ClassElement, Decorator, MethodDefinition, MethodDefinitionKind,
-    MethodDefinitionType, PropertyDefinition, PropertyDefinitionType, PropertyKey,
+    AccessorProperty, AccessorPropertyType, ArrowFunctionExpression, AwaitExpression, Class, ClassElement, Decorator,
+    Function, MethodDefinition, MethodDefinitionKind, MethodDefinitionType, PropertyDefinition, PropertyDefinitionType,
+    PropertyKey,
 };
+use oxc_ast_visit::Visit;
 use oxc_span::{GetSpan, Span};
+use oxc_syntax::scope::ScopeFlags;
 
 use super::{
-    Lowering, PREFIX,
+    Lowering,
     parameters::is_instance_field,
     place::{Export, Place, is_expression},
     whole,
@@ -89,7 +92,7 @@ impl Lowering<'_> {
         for element in &class.body.body {
             match element {
                 ClassElement::PropertyDefinition(field) => self.decorated_field(&mut plan, field, deferred),
-                ClassElement::AccessorProperty(accessor) => self.accessor(&mut plan, accessor),
+                ClassElement::AccessorProperty(accessor) => self.accessor(&mut plan, accessor, deferred),
                 ClassElement::MethodDefinition(method) => self.decorated_method(&mut plan, method),
                 ClassElement::StaticBlock(_) | ClassElement::TSIndexSignature(_) => {}
             }
@@ -143,10 +146,11 @@ impl Lowering<'_> {
         });
         let (result, set) = (self.name("class"), self.name("set"));
         let applied = self.name("applied");
+        let mut last = String::new();
         if !class_decorators.is_empty() {
             let initialize = self.name("initialize");
             after = format!(" [{result}, {initialize}] = {applied}.c; {set}({result});{after}");
-            self.edits.insert(class.body.span.end - 1, format!("; static {{ {initialize}(); }} "));
+            last = format!("; static {{ {initialize}(); }} ");
             plan.before.extend([result.clone(), initialize]);
         }
         if !results.is_empty() {
@@ -154,12 +158,17 @@ impl Lowering<'_> {
         }
         let members: Vec<&str> = plan.members.iter().map(|(_, member)| member.entry.as_str()).collect();
         let block = format!(
-            " static {{ const {applied} = {PREFIX}(this, [{}], [{}]{});{after} }}{start}",
+            " static {{ const {applied} = {}(this, [{}], [{}]{});{after} }}{start}",
+            self.prefix,
             members.join(", "),
             class_decorators.join(", "),
             parent.unwrap_or_default(),
         );
         self.edits.insert(class.body.span.start + 1, block);
+        // Behind it also where the class has nothing between its braces.
+        if !last.is_empty() {
+            self.edits.insert(class.body.span.end - 1, last);
+        }
         if class_decorators.is_empty() {
             self.put_before(class, place, &plan.before);
         } else {
@@ -175,10 +184,13 @@ impl Lowering<'_> {
         let own = own_name.map(|name| format!(" {name}")).unwrap_or_default();
         let before = plan.before.join(", ");
         if is_expression(class) {
-            self.edits.replace(start, head_end, format!("(() => {{ let {before}, {set} = () => {{}}; (class{own}"));
-            self.edits.insert(class.span.end, format!("); return {result}; }})()"));
+            // One without a name has none, whatever it is assigned to: so it is in Deno.
+            let (begin, end) = scope(class);
+            self.edits.replace(start, head_end, format!("{begin} let {before}, {set} = () => {{}}; (class{own}"));
+            self.edits.insert(class.span.end, format!("); return {result}; {end}"));
             return;
         }
+        let own = if own_name.is_none() { " _default".to_owned() } else { own };
         let outer = own_name.map_or_else(|| self.name("default"), str::to_owned);
         let export = if place.export == Export::Named { "export " } else { "" };
         self.edits.replace(
@@ -201,26 +213,24 @@ impl Lowering<'_> {
             self.edits.open(place.start(class), format!("let {before}; "));
             return;
         }
-        let (open, close) = match &place.given_name {
-            Some(name) => (format!("{{ {name}: "), format!(" }}.{name}")),
-            None => (String::new(), String::new()),
-        };
-        self.edits.open(whole(class).start, format!("(() => {{ let {before}; return {open}"));
-        self.edits.insert(class.span.end, format!("{close}; }})()"));
+        let (open, close) = place.naming(class);
+        let (begin, end) = scope(class);
+        self.edits.open(whole(class).start, format!("{begin} let {before}; return {open}"));
+        self.edits.insert(class.span.end, format!("{close}; {end}"));
     }
 
     /// Where the word `class` of an anonymous class ends.
     fn end_of_keyword(&self, class: &Class<'_>) -> u32 {
         let end = class.heritage.as_ref().map_or(class.body.span.start, |heritage| heritage.expression.span().start);
         let head = whole(class);
-        let text = self.source(Span::new(head.start, end));
+        let text = self.text_of(Span::new(head.start, end));
         let offset = text.rfind("class").and_then(|offset| u32::try_from(offset + "class".len()).ok());
         offset.map_or(end, |offset| head.start + offset)
     }
 
     fn evaluated(&mut self, plan: &mut Plan, expression: &impl GetSpan, what: &str) -> String {
         let name = self.name(what);
-        plan.before.push(format!("{name} = {}", self.source(expression.span())));
+        plan.before.push(format!("{name} = {}", self.text_of(expression.span())));
         name
     }
 
@@ -234,7 +244,7 @@ impl Lowering<'_> {
             let with = if index == 0 && decorator.span.start <= shape.span.start { ";" } else { "" };
             self.edits.replace(decorator.span.start, decorator.span.end, with);
         }
-        let text = self.source(shape.key.span());
+        let text = self.text_of(shape.key.span());
         let key = match shape.key {
             PropertyKey::PrivateIdentifier(name) => {
                 Key { member: text.to_owned(), name: quoted(name.name.as_str()), temporary: None }
@@ -283,7 +293,7 @@ impl Lowering<'_> {
         plan.add(&shape, &decorators, &key, &parts, vec![init]);
     }
 
-    fn accessor(&mut self, plan: &mut Plan, accessor: &AccessorProperty<'_>) {
+    fn accessor(&mut self, plan: &mut Plan, accessor: &AccessorProperty<'_>, deferred: bool) {
         if accessor.r#type == AccessorPropertyType::TSAbstractAccessorProperty {
             return;
         }
@@ -317,11 +327,19 @@ impl Lowering<'_> {
         } else {
             String::new()
         };
-        let equals = if is_decorated || accessor.value.is_some() { " = " } else { "" };
+        let is_set = is_decorated || accessor.value.is_some();
+        let (open, close) = if deferred && is_set && !accessor.r#static {
+            // As a field: its value is made when the parameter properties are there.
+            let method = self.name("field");
+            plan.assignments.push(format!("this.#{storage} = this.#{method}()"));
+            (format!(" #{storage}; #{method}() {{ return ({open}"), format!("{close}); }}"))
+        } else {
+            let equals = if is_set { " = " } else { "" };
+            (format!(" {prefix}#{storage}{equals}{open}"), format!("{close};"))
+        };
         let member = &key.member;
-        let open = format!(" {prefix}#{storage}{equals}{open}");
         let close =
-            format!("{close}; {prefix}get {member}() {{ return {read}; }} {prefix}set {member}(value) {{ {write}; }}");
+            format!("{close} {prefix}get {member}() {{ return {read}; }} {prefix}set {member}(value) {{ {write}; }}");
         match &accessor.value {
             Some(value) => {
                 self.edits.replace(shape.content(), value.span().start, open);
@@ -373,6 +391,27 @@ impl Lowering<'_> {
         self.edits.insert(method.span.end, stand_in);
         plan.add(&shape, &decorators, &key, &format!(", this.#{raw}"), vec![call]);
     }
+}
+
+/// The beginning and the end of a scope of its own around a class expression. What is evaluated in it may be waited for where the
+/// class stands.
+fn scope(class: &Class<'_>) -> (&'static str, &'static str) {
+    let mut awaits = Awaits(false);
+    awaits.visit_class(class);
+    if awaits.0 { ("(await (async () => {", "})())") } else { ("(() => {", "})()") }
+}
+
+/// Whether the evaluation of a class itself waits for something.
+struct Awaits(bool);
+
+impl<'a> Visit<'a> for Awaits {
+    fn visit_await_expression(&mut self, _: &AwaitExpression<'a>) {
+        self.0 = true;
+    }
+
+    fn visit_function(&mut self, _: &Function<'a>, _: ScopeFlags) {}
+
+    fn visit_arrow_function_expression(&mut self, _: &ArrowFunctionExpression<'a>) {}
 }
 
 /// A key of a member.

@@ -1,23 +1,26 @@
 //! Classes and namespaces in the form that every engine understands: what TypeScript and later editions of the language add,
 //! done as Deno does it before it runs a file (`design/bundling.md`, "Classes and namespaces").
 
+pub(super) mod constants;
 mod decorated;
 mod edits;
+pub(super) mod import_meta;
 mod namespaces;
 mod parameters;
 mod place;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    Class, ClassElement, Declaration, ExportDeclaration, ExportDefaultDeclaration, ExportDefaultDeclarationKind,
-    Expression, TSEnumMember, TSExternalModuleDeclaration, TSGlobalDeclaration, TSNamespaceDeclaration,
-    UnaryExpression, VariableDeclarator,
+    AssignmentExpression, AssignmentOperator, AssignmentPattern, AssignmentTarget, Class, ClassElement, Declaration,
+    ExportDeclaration, ExportDefaultDeclaration, ExportDefaultDeclarationKind, Expression, FormalParameter,
+    ObjectProperty, PropertyDefinition, TSEnumMember, TSExternalModuleDeclaration, TSGlobalDeclaration,
+    TSNamespaceDeclaration, UnaryExpression, VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_parser::Parser;
 use oxc_span::{GetSpan, SourceType, Span};
 use oxc_syntax::operator::UnaryOperator;
-use rolldown_sourcemap::SourceMap;
+use rolldown_sourcemap::{SourceMap, collapse_sourcemaps};
 
 use edits::Edits;
 use place::Place;
@@ -27,34 +30,75 @@ pub(super) const HELPER: &str = "mangrove:decorators";
 /// What classes with decorators call.
 pub(super) const HELPER_SOURCE: &str = include_str!("decorators.js");
 
-/// Begins every name that is added to a file.
+/// Begins every name that is added to a file, unless the file has such a name itself.
 const PREFIX: &str = "__lowered";
 
-/// The file with its classes and namespaces changed, and where its parts stood; `None` if there is nothing to change, or if the file does
-/// not parse, which the bundler says better. With `legacy`, decorators are left to whoever knows the older form.
-pub(super) fn lower(id: &str, text: &str, legacy: bool) -> Option<(String, SourceMap)> {
-    let id = id.split_once('?').map_or(id, |(file, _)| file);
+/// What is to be changed in a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// The path below its root.
+    pub(super) path: &'a str,
+    /// The part of its address that stands behind that of its root, with the query and the fragment of its import; the whole of
+    /// one that begins with `data:`.
+    pub(super) address: &'a str,
+    /// Its text.
+    pub(super) text: &'a str,
+    /// Whether an assignment to a constant is made an error of its own. Few files have one, and to look costs a parse.
+    pub(super) has_wrong_assignments: bool,
+    /// Whether decorators are those of before the standard, which are left to whoever knows them.
+    pub(super) has_legacy_decorators: bool,
+}
+
+/// The file in the form in which it is bundled, and where its parts stood; `None` if there is nothing to change, or if the file does
+/// not parse, which the bundler says better.
+pub(super) fn lower(source: Source<'_>) -> Option<(String, SourceMap)> {
+    let steps = [constants::lower, import_meta::lower, lower_declarations, lower_jsx];
+    steps.into_iter().fold(None, |before: Option<(String, SourceMap)>, step| match before {
+        None => step(source),
+        Some((text, map)) => match step(Source { text: &text, ..source }) {
+            Some((text, later)) => Some((text, collapse_sourcemaps(&[&map, &later]))),
+            None => Some((text, map)),
+        },
+    })
+}
+
+/// A comment that says where JSX comes from says as well that it comes from somewhere, which the bundler wants to be told.
+fn lower_jsx(source: Source<'_>) -> Option<(String, SourceMap)> {
+    let text = source.text;
+    let is_jsx = SourceType::from_path(source.path).is_ok_and(|kind| kind.is_jsx());
+    if !is_jsx || !text.contains("@jsxImportSource") || text.contains("@jsxRuntime") {
+        return None;
+    }
+    let mut edits = Edits::default();
+    edits.insert(start_of_code(text), "/** @jsxRuntime automatic */ ");
+    edits.apply(text)
+}
+
+fn lower_declarations(source: Source<'_>) -> Option<(String, SourceMap)> {
+    let text = source.text;
+    let source_type = SourceType::from_path(source.path).ok()?.with_module(true);
     // Most files have none of it, and parsing each twice would be half the cost of a bundle.
     let has_parameters =
         ["private", "public", "protected", "readonly", "override"].iter().any(|word| text.contains(word))
             && text.contains("constructor");
     let has_classes = text.contains("class") && (has_parameters || text.contains('@') || text.contains("accessor"));
-    if !has_classes && !text.contains("namespace") && !text.contains("enum") {
+    let has_any = has_classes || text.contains("namespace") || text.contains("enum");
+    if !source_type.is_typescript() || !has_any {
         return None;
     }
     let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, text, SourceType::from_path(id).ok()?.with_module(true)).parse();
-    if parsed.panicked || !parsed.diagnostics.is_empty() || text.contains(PREFIX) {
+    let parsed = Parser::new(&allocator, text, source_type).parse();
+    if parsed.panicked || !parsed.diagnostics.is_empty() {
         return None;
     }
-    let mut lowering = Lowering::new(text, legacy);
+    let mut lowering = Lowering::new(source);
     lowering.visit_program(&parsed.program);
     if lowering.edits.is_empty() {
         return None;
     }
     if lowering.needs_helper {
-        let start = if text.starts_with("#!") { lowering.next(0, '\n') + 1 } else { 0 };
-        lowering.edits.insert(start, format!("import {{ applyDecorators as {PREFIX} }} from \"{HELPER}\"; "));
+        let import = format!("import {{ applyDecorators as {} }} from \"{HELPER}\"; ", lowering.prefix);
+        lowering.edits.insert(start_of_code(text), import);
     }
     if !lowering.hoisted.is_empty() {
         let end = u32::try_from(text.len()).ok()?;
@@ -63,9 +107,26 @@ pub(super) fn lower(id: &str, text: &str, legacy: bool) -> Option<(String, Sourc
     lowering.edits.apply(text)
 }
 
+/// Where the code of a file begins: behind the line that names a program to run it.
+fn start_of_code(text: &str) -> u32 {
+    let first = text.starts_with("#!").then(|| text.find('\n')).flatten();
+    first.and_then(|end| u32::try_from(end + 1).ok()).unwrap_or(0)
+}
+
+/// `wanted`, or a longer name that the text does not have.
+fn free_name(text: &str, wanted: &str) -> String {
+    let mut name = wanted.to_owned();
+    while text.contains(&name) {
+        name.push('_');
+    }
+    name
+}
+
 /// Walks over a file and collects what is to be changed.
 struct Lowering<'t> {
     text: &'t str,
+    /// Begins every name that is added.
+    prefix: String,
     legacy: bool,
     edits: Edits,
     needs_helper: bool,
@@ -79,11 +140,12 @@ struct Lowering<'t> {
 }
 
 impl<'t> Lowering<'t> {
-    fn new(text: &'t str, legacy: bool) -> Self {
+    fn new(source: Source<'t>) -> Self {
         let edits = Edits::default();
         Self {
-            text,
-            legacy,
+            text: source.text,
+            prefix: free_name(source.text, PREFIX),
+            legacy: source.has_legacy_decorators,
             edits,
             needs_helper: false,
             names: 0,
@@ -96,10 +158,19 @@ impl<'t> Lowering<'t> {
     /// A name that nothing in the file has.
     fn name(&mut self, what: &str) -> String {
         self.names += 1;
-        format!("{PREFIX}_{what}{}", self.names)
+        format!("{}_{what}{}", self.prefix, self.names)
     }
 
-    fn source(&self, span: Span) -> &'t str {
+    /// Notes the name that a value takes, if it is an anonymous class.
+    fn names(&mut self, name: Option<&str>, value: Option<&Expression<'_>>) {
+        if let (Some(name), Some(Expression::ClassExpression(class))) = (name, value)
+            && class.id.is_none()
+        {
+            self.next_place = Some(Place::named(name));
+        }
+    }
+
+    fn text_of(&self, span: Span) -> &'t str {
         span.source_text(self.text)
     }
 
@@ -160,12 +231,43 @@ impl<'a> Visit<'a> for Lowering<'_> {
     }
 
     fn visit_variable_declarator(&mut self, declarator: &VariableDeclarator<'a>) {
-        if let Some(Expression::ClassExpression(class)) = &declarator.init
-            && class.id.is_none()
-        {
-            self.next_place = declarator.id.get_identifier_name().map(|name| Place::named(name.as_str()));
-        }
+        let name = declarator.id.get_identifier_name();
+        self.names(name.as_ref().map(|name| name.as_str()), declarator.init.as_ref());
         walk::walk_variable_declarator(self, declarator);
+    }
+
+    fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {
+        let names = assignment.operator == AssignmentOperator::Assign || assignment.operator.is_logical();
+        if let AssignmentTarget::AssignmentTargetIdentifier(target) = &assignment.left
+            && names
+        {
+            self.names(Some(target.name.as_str()), Some(&assignment.right));
+        }
+        walk::walk_assignment_expression(self, assignment);
+    }
+
+    fn visit_assignment_pattern(&mut self, pattern: &AssignmentPattern<'a>) {
+        let name = pattern.left.get_identifier_name();
+        self.names(name.as_ref().map(|name| name.as_str()), Some(&pattern.right));
+        walk::walk_assignment_pattern(self, pattern);
+    }
+
+    fn visit_formal_parameter(&mut self, parameter: &FormalParameter<'a>) {
+        let name = parameter.pattern.get_identifier_name();
+        self.names(name.as_ref().map(|name| name.as_str()), parameter.initializer.as_deref());
+        walk::walk_formal_parameter(self, parameter);
+    }
+
+    fn visit_object_property(&mut self, property: &ObjectProperty<'a>) {
+        let name = property.key.static_name().filter(|name| !property.computed && *name != "__proto__");
+        self.names(name.as_deref(), Some(&property.value));
+        walk::walk_object_property(self, property);
+    }
+
+    fn visit_property_definition(&mut self, field: &PropertyDefinition<'a>) {
+        let name = field.key.static_name().filter(|_| !field.computed && field.decorators.is_empty());
+        self.names(name.as_deref(), field.value.as_ref());
+        walk::walk_property_definition(self, field);
     }
 
     fn visit_class(&mut self, class: &Class<'a>) {

@@ -131,7 +131,7 @@ impl Lowering<'_> {
         if let Some(key) = key {
             return format!("this[{key}]");
         }
-        let text = self.source(field.key.span());
+        let text = self.text_of(field.key.span());
         match &field.key {
             PropertyKey::StaticIdentifier(_) | PropertyKey::PrivateIdentifier(_) => format!("this.{text}"),
             key if !field.computed || key.as_expression().is_some_and(Expression::is_literal) => {

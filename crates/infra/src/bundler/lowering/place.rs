@@ -11,7 +11,7 @@ pub(super) struct Place {
     /// Where the statement begins, if it begins before the class.
     start: Option<u32>,
     pub(super) export: Export,
-    /// The name that an anonymous class expression takes from what it is assigned to.
+    /// The name that an anonymous class takes from what it is assigned to.
     pub(super) given_name: Option<String>,
 }
 
@@ -32,6 +32,17 @@ impl Place {
 
     pub(super) fn named(name: &str) -> Self {
         Self { given_name: Some(name.to_owned()), ..Self::default() }
+    }
+
+    /// What stands around an anonymous class so that it has its name wherever it stands.
+    pub(super) fn naming(&self, class: &Class<'_>) -> (String, String) {
+        match self.given_name.as_ref().filter(|_| class.id.is_none()) {
+            Some(name) => {
+                let name = serde_json::Value::from(name.as_str());
+                (format!("{{ [{name}]: "), format!(" }}[{name}]"))
+            }
+            None => (String::new(), String::new()),
+        }
     }
 
     /// Where the statement or the expression begins.

@@ -1,7 +1,11 @@
-use super::lower;
+use super::{Source, lower};
+
+fn source(text: &str) -> Source<'_> {
+    Source { path: "a.ts", address: "a.ts", text, has_wrong_assignments: false, has_legacy_decorators: false }
+}
 
 fn lowered(text: &str) -> Option<String> {
-    lower("/repository/a.ts", text, false).map(|(code, _)| code)
+    lower(source(text)).map(|(code, _)| code)
 }
 
 #[test]
@@ -21,7 +25,7 @@ fn what_needs_no_change_is_left_alone() {
 fn older_decorators_are_left_to_whoever_knows_them() {
     let text = "class A { @d x = 1; @d m() {} }";
     assert!(lowered(text).is_some());
-    assert!(lower("/repository/a.ts", text, true).is_none());
+    assert!(lower(Source { has_legacy_decorators: true, ..source(text) }).is_none());
 }
 
 #[test]
@@ -37,7 +41,7 @@ fn fields_wait_for_parameter_properties() {
 #[test]
 fn lines_stay_where_they_were() {
     let text = "class A {\n  x =\n    this.y;\n  @d\n  m() {\n    throw 1;\n  }\n  constructor(\n    private y: number,\n  ) {}\n}\n";
-    let (code, map) = lower("/repository/a.ts", text, false).unwrap();
+    let (code, map) = lower(source(text)).unwrap();
     let at = code.split('\n').position(|line| line.contains("throw 1")).unwrap();
     let table = map.generate_lookup_table();
     let token = map.lookup_token(&table, u32::try_from(at).unwrap(), 4).unwrap();
@@ -48,5 +52,23 @@ fn lines_stay_where_they_were() {
 fn a_class_in_a_field_of_a_class_is_closed_before_it() {
     let text = "class A { inner = class { @d m() {} }; constructor(private y: number) {} }";
     let code = lowered(text).unwrap();
-    assert!(code.contains("}; })()); }; constructor"), "{code}");
+    assert!(code.contains("}[\"inner\"]; })()); }; constructor"), "{code}");
+}
+
+#[test]
+fn names_that_the_file_has_are_not_given_again() {
+    let code = lowered("const __lowered = 1; class A { @d m() {} }").unwrap();
+    assert!(code.starts_with("import { applyDecorators as __lowered_ }"), "{code}");
+}
+
+#[test]
+fn a_file_is_told_where_it_lies_itself() {
+    let text = "const here = new URL('.', import.meta.url);";
+    let code = "import { importMeta as __import_meta } from \"mangrove:import-meta\"; \
+                const here = new URL('.', (__import_meta(\"models/a%20b.js?x=1\")).url);";
+    let source = Source { path: "models/a b.js", address: "models/a%20b.js?x=1", ..source(text) };
+    assert_eq!(lower(source).map(|(code, _)| code).as_deref(), Some(code));
+    assert_eq!(lowered("// import.meta"), None);
+    let both = lowered("@d(import.meta.url) class A {}").unwrap();
+    assert!(both.contains("d((__import_meta(\"a.ts\")).url)"), "{both}");
 }

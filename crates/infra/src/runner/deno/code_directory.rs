@@ -8,7 +8,7 @@ use std::{
 };
 
 use mangrove_domain::{bundle::LoadedBundle, digest::Digest, failure::Fault};
-use mangrove_engine::{CALLS_SOURCE, CONTEXT_SOURCE, DRIVER_SOURCE};
+use mangrove_engine::{CALLS_SOURCE, CONTEXT_SOURCE, DRIVER_SOURCE, SOURCES_SOURCE};
 use mangrove_fs::{
     atomic::{self, Durability},
     directory::Directory,
@@ -28,7 +28,7 @@ const WORKER_SOURCE: &str = include_str!("worker.js");
 /// `deno/run` of a state directory:
 ///
 /// ```text
-/// code/<digest>/{main,calls,context,driver,worker}.js, bundle.js
+/// code/<digest>/{main,calls,context,driver,sources,worker}.js, bundle.js
 /// code/vendor/<digest>/…                    as bundles import them
 /// …/used                                    when that directory was last loaded from
 /// ```
@@ -45,7 +45,8 @@ impl CodeDirectory {
 
     /// Lays out a bundle and gives the module to run.
     pub(super) fn lay_out(&self, bundle: &LoadedBundle) -> Result<PathBuf, Fault> {
-        let own = [bundle.code.as_ref(), CALLS_SOURCE, CONTEXT_SOURCE, DRIVER_SOURCE, WORKER_SOURCE].join("\0");
+        let own = [bundle.code.as_ref(), CALLS_SOURCE, CONTEXT_SOURCE, DRIVER_SOURCE, SOURCES_SOURCE, WORKER_SOURCE];
+        let own = own.join("\0");
         let home = self.directory.join(Digest::of(own.as_bytes()).to_string());
         let is_new = !home.is_dir();
         let main = "import { serve } from \"./worker.js\";\nserve(() => import(\"./bundle.js\"));\n";
@@ -54,6 +55,7 @@ impl CodeDirectory {
             ("calls.js", CALLS_SOURCE),
             ("context.js", CONTEXT_SOURCE),
             ("driver.js", DRIVER_SOURCE),
+            ("sources.js", SOURCES_SOURCE),
             ("worker.js", WORKER_SOURCE),
         ];
         let mut directories = BTreeSet::from([home.clone()]);

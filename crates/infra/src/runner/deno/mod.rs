@@ -133,6 +133,11 @@ impl DenoRunner {
         self.pool.count()
     }
 
+    /// The directory that a root is, absolute; `None` if it is not there.
+    pub(super) async fn root_directory(&self, root: &RootId) -> Option<PathBuf> {
+        self.options.roots.directory(root).await
+    }
+
     /// True if there is a Deno to run.
     pub(super) fn is_there(&self) -> bool {
         self.options.places.deno().is_ok()
@@ -188,7 +193,10 @@ impl DenoRunner {
 
     /// What a process for this would be started with, as things are now.
     async fn start(&self, request: &OpenRequest, program: PathBuf) -> Result<Start, Fault> {
-        let root = self.options.roots.directory(&request.grantee.root).await;
+        let root = match &request.root_directory {
+            Some(directory) => Some(directory.clone()),
+            None => self.root_directory(&request.grantee.root).await,
+        };
         let roots = self.options.roots.directories().await;
         let (repository, state_directory) = (self.options.repository.clone(), self.options.state_directory.clone());
         let (listings, cache) = (Arc::clone(&self.listings), self.cache());
@@ -209,7 +217,7 @@ impl DenoRunner {
             let metadata = std::fs::metadata(&program);
             let program_seen = metadata.map_err(|error| io_fault(Operation::Read, &program, &error))?;
             let program_seen = Seen::of(&program_seen);
-            Ok(Start { program, program_seen, main, bundle, state_directory, export_name, grantee, permissions })
+            Ok(Start { program, program_seen, main, bundle, state_directory, export_name, grantee, root, permissions })
         });
         prepared.await.unwrap_or_else(|error| Err(unprepared(&error)))
     }

@@ -17,6 +17,7 @@ use mangrove_domain::{
 use mangrove_engine::outcome;
 use mangrove_fs::json_text;
 use tokio::sync::OwnedSemaphorePermit;
+use url::Url;
 
 use super::{
     denials::normalised,
@@ -173,10 +174,12 @@ pub(super) async fn load(
     let task = format!("loading {subject} in Deno");
     let variables =
         start.variables().map_or(Json::Null, |names| Json::Array(names.into_iter().map(Json::from).collect()));
+    let root = start.root.as_deref().and_then(|directory| Url::from_directory_path(directory).ok());
     let mut message = Some(Json::object([
         ("marker", Json::from(process.marker())),
         ("exportName", Json::from(request.export_name.as_str())),
         ("variables", variables),
+        ("root", Json::from(root.as_ref().map_or("file:///", Url::as_str))),
         ("listsVariables", Json::Bool(start.may_list_variables())),
     ]));
     let mut budget = limit;

@@ -26,6 +26,8 @@ pub(super) struct Start {
     pub(super) export_name: String,
     /// On whose behalf it runs, with the variables that it sees.
     pub(super) grantee: Grantee,
+    /// The directory that the root of the code is, absolute; `None` if it is gone.
+    pub(super) root: Option<PathBuf>,
     /// The permissions as arguments of Deno: what is denied depends on what lay where when the session began.
     pub(super) permissions: Vec<OsString>,
 }

@@ -6,6 +6,7 @@ import { setImmediate as soon } from "node:timers";
 import { encode as toJson, ledTo, makeCalls } from "./calls.js";
 import { makeContext } from "./context.js";
 import { makeDrivers } from "./driver.js";
+import { tellSources } from "./sources.js";
 
 const { parse } = JSON;
 const { exit, errors: { NotCapable } } = Deno;
@@ -287,6 +288,8 @@ const work = async (load) => {
   }
   if (hello.variables !== null && hello.listsVariables) listOnly(hello.variables);
   watchAll();
+  // Names mean here what they mean without a configuration.
+  tellSources(hello.root, (name) => import.meta.resolve(name));
   const opened = await orStuck(
     load().then(
       (module) => (hello.exportName in module ? { kind: "opened", module } : { kind: "absent", found: "nothing" }),

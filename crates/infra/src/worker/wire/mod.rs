@@ -9,6 +9,7 @@ mod value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Read, Write},
+    path::PathBuf,
 };
 
 use mangrove_domain::{
@@ -83,6 +84,7 @@ pub(super) enum Request<'a> {
         export_name: &'a str,
         subject: &'a str,
         grantee: WireGrantee,
+        root_directory: Option<PathBuf>,
         /// Whether somebody takes what its calls want of the network.
         has_network: bool,
         limits: WireLimits,
@@ -233,6 +235,7 @@ impl<'a> Request<'a> {
             export_name: &request.export_name,
             subject: &request.subject,
             grantee: (&request.grantee).into(),
+            root_directory: request.root_directory.clone(),
             has_network,
             limits: limits.into(),
         }
