@@ -9,6 +9,7 @@ mod brought;
 mod cache;
 mod client;
 mod commands;
+mod comparison;
 mod configuration;
 mod context;
 mod data;

@@ -91,7 +91,7 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
         commands: AtomicUsize::new(0),
         faults: AtomicUsize::new(0),
     };
-    let second = thread::scope(|scope| {
+    let (second, held) = thread::scope(|scope| {
         let parts: [fn(&Scene<'_>, Rng) -> Result<()>; 4] = [edit, ask, command, disturb];
         let parts = parts.map(|part| {
             let (scene, random) = (&scene, random.fork());
@@ -111,7 +111,7 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
     repository.check(&expected).context("afterwards")?;
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     Ok(Outcome::Held(format!(
-        "{} s: {} edits, {} requests, {} commands, {} faults, one SIGKILL; runs: {runs}",
+        "{} s: {} edits, {} requests, {} commands, {} faults, one SIGKILL; runs: {runs}; {held}",
         duration.as_secs(),
         count(&scene.edits),
         count(&scene.requests),
@@ -120,37 +120,47 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
     )))
 }
 
-/// One daemon until it is killed in the middle, and the next one until the end. Gives the second.
-fn both_halves(scene: &Scene<'_>, first: Serving, duration: Duration, extent: Extent) -> Result<Serving> {
+/// One daemon until it is killed in the middle, and the next one until the end. Gives the second, and what both held.
+fn both_halves(scene: &Scene<'_>, first: Serving, duration: Duration, extent: Extent) -> Result<(Serving, String)> {
     let most = if extent.is_quick() { SHORT_GROWTH } else { GROWTH };
-    watch(&first, duration / 2, most).context("the first daemon")?;
+    let before = watch(&first, duration / 2, most).context("the first daemon")?;
     first.kill()?;
     let second = Serving::start(scene.repository, &["--rescan", "10s"])?;
     *locked(&scene.daemon) = (second.address, 1);
-    watch(&second, duration / 2, most).context("the second daemon")?;
-    Ok(second)
+    let after = watch(&second, duration / 2, most).context("the second daemon")?;
+    Ok((second, format!("MB by the minute: {before}; after the SIGKILL {after}")))
 }
 
-/// Watches what a daemon holds.
-fn watch(serving: &Serving, duration: Duration, most: u64) -> Result<()> {
+/// Watches what a daemon holds. Gives its memory by the minute, in MB.
+fn watch(serving: &Serving, duration: Duration, most: u64) -> Result<String> {
     let (start, mut held) = (Instant::now(), Vec::new());
     while start.elapsed() < duration {
         thread::sleep(Duration::from_millis(250));
-        held.push(serving.held()?);
+        held.push((start.elapsed(), serving.held()?));
     }
-    let quarter = held.len() / 4;
-    let typical = |held: &[Held]| {
-        let mut bytes: Vec<u64> = held.iter().map(|held| held.bytes).collect();
+    let typical = |held: &[(Duration, Held)]| {
+        let mut bytes: Vec<u64> = held.iter().map(|(_, held)| held.bytes).collect();
         bytes.sort_unstable();
-        bytes.get(bytes.len() / 2).copied().context("it was never looked at")
+        bytes.get(bytes.len() / 2).copied().unwrap_or_default()
     };
-    let (before, after) = (typical(&held[..quarter.max(1)])?, typical(&held[held.len() - quarter.max(1)..])?);
+    let minute = |(at, _): &(Duration, Held)| at.as_secs() / 60;
+    let minutes = held.chunk_by(|one, next| minute(one) == minute(next));
+    let minutes: Vec<String> = minutes.map(|held| format!("{:.1}", megabytes(typical(held)))).collect();
+    let minutes = minutes.join(" ");
+    let quarter = (held.len() / 4).max(1);
+    ensure!(held.len() >= quarter, "it was never looked at");
+    let (before, after) = (typical(&held[..quarter]), typical(&held[held.len() - quarter..]));
     let grown = after.saturating_sub(before);
-    ensure!(grown <= most, "its memory grew from {} to {} KiB", before >> 10, after >> 10);
-    let least = held.iter().map(|held| held.descriptors).min().unwrap_or_default();
-    let last = held.last().map(|held| held.descriptors).unwrap_or_default();
+    ensure!(grown <= most, "its memory grew from {} to {} KiB; MB by the minute: {minutes}", before >> 10, after >> 10);
+    let least = held.iter().map(|(_, held)| held.descriptors).min().unwrap_or_default();
+    let last = held.last().map(|(_, held)| held.descriptors).unwrap_or_default();
     ensure!(last <= least + PASSING_DESCRIPTORS, "its descriptors grew from {least} to {last}");
-    Ok(())
+    Ok(minutes)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 impl Scene<'_> {

@@ -130,7 +130,13 @@ fn request(mut arguments: impl Iterator<Item = String>) -> Result<Request> {
                 }
                 request.only = Some(name);
             }
-            other => bail!("unknown argument `{other}`; known are --quick, --minutes N, --seed N and --only DRILL"),
+            "--program" => {
+                let program = std::path::absolute(value("--program")?)?;
+                repository::PROGRAM.set(program).ok().context("--program is there twice")?;
+            }
+            other => bail!(
+                "unknown argument `{other}`; known are --quick, --minutes N, --seed N, --only DRILL and --program FILE"
+            ),
         }
     }
     Ok(request)

@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File},
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -15,6 +17,9 @@ use serde_json::Value;
 
 /// Longer than any command of the drills needs; one that needs more hangs.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_mins(2);
+
+/// The program that is drilled, where it is not the one that was built with the drills.
+pub(crate) static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 const DEFINITION: &str = "id: 7f9c24e5-2f64-4c1e-8f0b-9c8b7d6e5a41\nname: greeter\nversion: 1\nmethods: {}\n";
 
@@ -94,10 +99,10 @@ impl Repository {
 
     /// A command that is led by `prefix`, such as `ip netns exec NAME`, with a process group of its own.
     fn command(&self, prefix: &[&str], arguments: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_mangrove");
-        let mut line = prefix.to_vec();
+        let program = PROGRAM.get().map_or(OsStr::new(env!("CARGO_BIN_EXE_mangrove")), |path| path.as_os_str());
+        let mut line: Vec<&OsStr> = prefix.iter().map(OsStr::new).collect();
         line.push(program);
-        line.extend(arguments);
+        line.extend(arguments.iter().map(OsStr::new));
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).current_dir(self.root()).env_clear().stdin(Stdio::null()).process_group(0);
         if let Some(path) = std::env::var_os("PATH") {

@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod compare;
 mod deny;
 mod layers;
 mod metadata;
@@ -49,8 +50,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "soak",
-        about: "drills on the real program: [--quick] [--minutes N] [--seed N] [--only DRILL]; 20 minutes if nothing is said",
+        about: "drills on the real program: [--quick] [--minutes N] [--seed N] [--only DRILL] [--program FILE]; 20 minutes if nothing is said",
         run: soak::run,
+    },
+    Command {
+        name: "compare",
+        about: "repositories of other people against a real Deno: --real DIR [--link-only] [--only TEXT] [--deno FILE]",
+        run: compare::run,
     },
     Command { name: "tidy", about: "rules about files that no compiler checks", run: tidy::run },
 ];

@@ -1,0 +1,74 @@
+//! Programs with a bound on their time, and an environment that holds nothing but what reaches registries.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Longer than fetching the packages of one source takes.
+const TIME_LIMIT: Duration = Duration::from_mins(5);
+
+/// What a program needs to reach a registry from here, in either spelling.
+const NETWORK: [&str; 7] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NPM_CONFIG_REGISTRY",
+    "MANGROVE_NPM_REGISTRY",
+];
+
+/// What a program did.
+pub(crate) struct Ended {
+    /// -1 if a signal ended it.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// What it said last on standard error, in one line.
+    pub(crate) fn complaint(&self) -> String {
+        self.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).take(6).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A command with a bare environment in this directory.
+pub(crate) fn command(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(directory).env_clear();
+    let names = NETWORK.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
+    for name in names.chain(["PATH".to_owned()]) {
+        if let Some(value) = std::env::var_os(&name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end; one that does not end is killed, and that is an error.
+pub(crate) fn run(command: &mut Command) -> Result<Ended> {
+    let output = tempfile::tempdir().context("no temporary directory")?;
+    let (stdout, stderr) = (output.path().join("stdout"), output.path().join("stderr"));
+    command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if start.elapsed() > TIME_LIMIT {
+            child.kill()?;
+            child.wait()?;
+            bail!("{} did not end within {} s", command.get_program().display(), TIME_LIMIT.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let read = |path: &Path| -> Result<String> { Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned()) };
+    Ok(Ended { code: status.code().unwrap_or(-1), stdout: read(&stdout)?, stderr: read(&stderr)? })
+}
