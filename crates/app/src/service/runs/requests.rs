@@ -126,7 +126,9 @@ impl Service {
             Runnable::Instance { type_name, name, method, keeps_expressions } => {
                 let reader = self.repository.expressions.as_ref();
                 let brought = if *keeps_expressions { brought::expressions(&inputs, reader) } else { Vec::new() };
-                brought.into_iter().for_each(|raw| environment.bring(raw));
+                for raw in brought {
+                    environment.bring(raw);
+                }
                 Engine::instance_request(type_name, name, method, inputs, trigger)
             }
         };

@@ -173,7 +173,7 @@ impl<'a> Denials<'a> {
                     Member::Protected => self.deny(&path),
                     Member::Link => self.links.push(path),
                     Member::Directory if protected::SECRET_DIRECTORIES.iter().any(|name| path.ends_with(name)) => {
-                        self.deny(&path)
+                        self.deny(&path);
                     }
                     Member::Directory if self.denied.contains(&path) => {}
                     Member::Directory => pending.push_back(path),
