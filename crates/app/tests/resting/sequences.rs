@@ -261,7 +261,7 @@ async fn act(pair: &mut Pair, what: &str, happening: &Happening) {
         Happening::AskFor(number) => {
             for world in [&pair.sealed, &pair.planned] {
                 // Whether it is ready is not the question here.
-                let _ = world.types().ready(&Kind::new("model"), &TypeName::stored(&type_name(*number))).await;
+                let _ = world.types().ready(&Kind::new("model"), &TypeName::stored(type_name(*number))).await;
             }
         }
         Happening::Write(..)
