@@ -55,7 +55,9 @@ async fn what_another_process_commits_is_noticed_once() {
     write(&world, "a", "");
     world.scan().await;
     let noticed = async || world.scanner.publish_foreign_commits().await.expect("a fake");
+    world.catalog.take_reads();
     assert!(!noticed().await, "there is nothing but our own");
+    assert!(!world.catalog.take_reads().contains(&None), "and no row is read to see that");
     let mut publications = world.scanner.publisher().publications();
 
     write(&world, "b", "");

@@ -6,7 +6,7 @@ use mangrove_domain::{ports::Watcher, watch::FileChanges};
 use tokio::time::{Instant, timeout_at};
 
 /// A burst is over when nothing happened for this long …
-const QUIET: Duration = Duration::from_millis(15);
+const QUIET: Duration = Duration::from_millis(5);
 /// … or when it has lasted this long: whoever writes without end must not keep others waiting.
 const LONGEST: Duration = Duration::from_millis(50);
 

@@ -15,6 +15,7 @@ mod event;
 pub mod http;
 mod kept_texts;
 mod log;
+mod looking;
 pub mod metrics;
 mod options;
 mod owner;

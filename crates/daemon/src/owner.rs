@@ -26,11 +26,12 @@ use crate::{
     event::{self, Event, Request, ScanAnswer, ScanFailed},
     http::EventLog,
     log::{self, Said},
+    looking::{self, AfterEdits},
     metrics::Metrics,
     options::Options,
     read_schedules::ReadSchedules,
     readings::Readings,
-    scans::Scans,
+    scans::{Look, Scans},
     scheduled_runs::ScheduledRuns,
     status::{self, LastLook, Phase, Status},
     upkeep::{self, Activity, UpkeepTimer},
@@ -84,6 +85,7 @@ pub(crate) struct Owner {
     next_rescan: Instant,
     /// When another look may believe what the latest one saw removed.
     second_look: Option<Instant>,
+    after_edits: AfterEdits,
     /// What was said last of looks and work that failed.
     said_of_looks: Said,
     said_of_work: Said,
@@ -113,6 +115,7 @@ impl Owner {
             last_retry: now,
             next_rescan: now + parts.options.rescan,
             second_look: None,
+            after_edits: AfterEdits::default(),
             said_of_looks: Said::default(),
             said_of_work: Said::default(),
             is_repository_gone: false,
@@ -212,7 +215,11 @@ impl Owner {
         if !changes.is_complete || changes.paths.iter().any(|path| self.is_document(path)) {
             self.read_schedules();
         }
-        self.scans.want();
+        if is_at_top || !changes.is_complete {
+            self.scans.want();
+        } else {
+            self.scans.want_edits(&changes.paths);
+        }
     }
 
     /// True if the path may be, or hold, a definition or a workflow.
@@ -256,25 +263,10 @@ impl Owner {
             return;
         }
         let usual = self.parts.service.scan_request(self.parts.stopping.clone());
-        let Some((request, waiting)) = self.scans.begin(usual) else { return };
+        let Some(Look { request, edits, waiting }) = self.scans.begin(usual) else { return };
         self.waiting = waiting;
-        self.next_rescan = Instant::now() + self.parts.options.rescan;
         let (scanner, sender) = (Arc::clone(self.parts.service.scanner()), self.parts.sender.clone());
-        let start = Instant::now();
-        let look =
-            tokio::spawn(async move { request.cancellation.clone().run_until_cancelled(scanner.look(&request)).await });
-        tokio::spawn(async move {
-            let event = match look.await {
-                Ok(Some(outcome)) => Event::Looked(Box::new(outcome), start.elapsed()),
-                Ok(None) => Event::LookGivenUp,
-                Err(error) => {
-                    tracing::error!(%error, "a fault in Mangrove itself broke a look off");
-                    Event::LookGivenUp
-                }
-            };
-            // The owner may have ended.
-            let _ = sender.send(event).await;
-        });
+        looking::look(scanner, request, edits, sender);
     }
 
     async fn looked(&mut self, outcome: Result<Observed, Error>, duration: Duration) {
@@ -301,31 +293,33 @@ impl Owner {
         self.is_repository_gone = false;
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
-        let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
-        self.second_look = wait.map(|wait| Instant::now() + wait.max(BETWEEN_RETRIES));
-        let problems = plan.problems.iter().chain(&observed.disk.problems).cloned().collect();
-        self.set_last_look(problems, duration, false);
+        let (now, is_of_edits) = (Instant::now(), observed.is_of_edits());
+        if is_of_edits {
+            self.after_edits.looked_at_edits(now);
+        } else {
+            self.after_edits.looked_at_everything();
+            self.next_rescan = now + self.parts.options.rescan;
+            let wait = plan.second_look().map(|at| at.since(self.parts.service.clock().now()));
+            self.second_look = wait.map(|wait| now + wait.max(BETWEEN_RETRIES));
+            let problems = plan.problems.iter().chain(&observed.disk.problems).cloned().collect();
+            self.set_last_look(problems, duration, false);
+        }
         let (number, choice) = self.scans.looked(&plan);
         self.set_in_progress();
         let has_begun = self.parts.status.borrow().phase != Phase::Starting;
         if has_begun && choice.sources.is_empty() && waiting.is_empty() {
             self.scans.ended(number);
-            self.watch().await;
+            if !is_of_edits {
+                self.watch().await;
+            }
             return;
         }
         let sender = self.parts.sender.clone();
-        let work = tokio::spawn(async move { scanner.carry_out(observed, choice).await });
-        tokio::spawn(async move {
-            let outcome = match work.await {
-                Ok(outcome) => outcome.map(Arc::new).map_err(|error| ScanFailed::Scan(Arc::new(error))),
-                Err(error) => Err(ScanFailed::BrokenOff(error.to_string().into())),
-            };
-            event::answer(waiting, &outcome);
-            // The owner may have ended.
-            let _ = sender.send(Event::CarriedOut(number, outcome)).await;
-        });
-        // What is saved now does not wait for it.
-        self.watch().await;
+        looking::carry_out(scanner, observed, (number, choice), waiting, sender);
+        // What is saved now does not wait for it. What an edit imports anew is watched after the look at everything.
+        if !is_of_edits {
+            self.watch().await;
+        }
     }
 
     /// Tells of what became of sources, and frees those that are done.
@@ -407,7 +401,8 @@ impl Owner {
         // Events that come one after the other must not keep it from the time.
         let mut wake = self.last_tick + LONGEST_SLEEP;
         wake = wake.min(self.next_retry).min(self.next_rescan);
-        wake = [self.second_look, self.readings.next()].into_iter().flatten().fold(wake, Instant::min);
+        let further = [self.second_look, self.readings.next(), self.after_edits.at()];
+        wake = further.into_iter().flatten().fold(wake, Instant::min);
         if let Some(due) = self.scheduled.next_due().filter(|_| !self.is_stopping() && !self.is_repository_gone) {
             wake = wake.min(Instant::now() + due.since(self.parts.service.clock().now()));
         }
@@ -431,7 +426,7 @@ impl Owner {
         }
         // The clock may have been set.
         self.plan_retry();
-        if self.second_look.take_if(|at| now >= *at).is_some() {
+        if self.second_look.take_if(|at| now >= *at).is_some() || self.after_edits.take_due(now) {
             self.scans.want();
         }
         if self.readings.next().is_some_and(|at| now >= at) {

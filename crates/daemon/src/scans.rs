@@ -4,7 +4,10 @@
 //! network keeps no edit waiting. A source is worked on once at a time: what a later look wants to do with one that is
 //! being worked on waits for the end of that, and then for another look.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use mangrove_app::scan::{Choice, RetryMode, ScanRequest};
 use mangrove_domain::{
@@ -36,40 +39,68 @@ struct Wish {
     tries_all: bool,
     options: ScanOptions,
     waiting: Vec<oneshot::Sender<ScanAnswer>>,
+    /// The files that changed, if a look at what follows from them is enough.
+    edits: Option<BTreeSet<PathBuf>>,
+}
+
+/// A look that may begin.
+pub(crate) struct Look {
+    pub(crate) request: ScanRequest,
+    /// The files that changed, if a look at what follows from them is enough.
+    pub(crate) edits: Option<BTreeSet<PathBuf>>,
+    /// Who waits for what comes of it.
+    pub(crate) waiting: Vec<oneshot::Sender<ScanAnswer>>,
 }
 
 impl Scans {
     /// Wants another look, after the one that may be under way: that one may have seen too little.
     pub(crate) fn want(&mut self) {
-        self.next.get_or_insert_default();
+        self.wish();
+    }
+
+    /// The same, but a look at what follows from changes of these files is enough.
+    pub(crate) fn want_edits(&mut self, paths: &BTreeSet<PathBuf>) {
+        match &mut self.next {
+            None => self.next = Some(Wish { edits: Some(paths.clone()), ..Wish::default() }),
+            Some(Wish { edits: Some(edits), .. }) => edits.extend(paths.iter().cloned()),
+            Some(Wish { edits: None, .. }) => {}
+        }
+    }
+
+    /// The next look, which is one at everything.
+    fn wish(&mut self) -> &mut Wish {
+        let wish = self.next.get_or_insert_default();
+        wish.edits = None;
+        wish
     }
 
     /// The same, and every failed build is tried.
     pub(crate) fn want_all_tried(&mut self) {
-        self.next.get_or_insert_default().tries_all = true;
+        self.wish().tries_all = true;
     }
 
     /// A scan that somebody asked for and waits for.
     pub(crate) fn ask(&mut self, options: ScanOptions, waiting: oneshot::Sender<ScanAnswer>) {
-        let wish = self.next.get_or_insert_default();
+        let wish = self.wish();
         wish.tries_all = true;
         wish.options.rehash |= options.rehash;
         wish.options.allow_mass_removal |= options.allow_mass_removal;
         wish.waiting.push(waiting);
     }
 
-    /// The next look, if one may begin: its request, and who waits for what comes of it.
-    pub(crate) fn begin(&mut self, usual: ScanRequest) -> Option<(ScanRequest, Vec<oneshot::Sender<ScanAnswer>>)> {
+    /// The next look, if one may begin.
+    pub(crate) fn begin(&mut self, usual: ScanRequest) -> Option<Look> {
         if self.is_looking {
             return None;
         }
-        let Wish { tries_all, options, waiting } = self.next.take()?;
+        let Wish { tries_all, options, waiting, edits } = self.next.take()?;
         // Who asks for a scan wants to see what it does.
         let believes_removals = !waiting.is_empty();
         self.is_looking = true;
         let retry = if tries_all { RetryMode::All } else { RetryMode::Due };
         let ScanOptions { rehash, allow_mass_removal } = options;
-        Some((ScanRequest { retry, rehash, allow_mass_removal, believes_removals, ..usual }, waiting))
+        let request = ScanRequest { retry, rehash, allow_mass_removal, believes_removals, ..usual };
+        Some(Look { request, edits, waiting })
     }
 
     /// A look ended without a plan.
@@ -212,7 +243,7 @@ mod tests {
         scans.want();
         scans.ask(ScanOptions { rehash: true, ..ScanOptions::default() }, first);
         scans.ask(ScanOptions::default(), second);
-        let (request, waiting) = scans.begin(ScanRequest::default()).expect("a look");
+        let Look { request, waiting, .. } = scans.begin(ScanRequest::default()).expect("a look");
         assert_eq!((request.retry, request.rehash, waiting.len()), (RetryMode::All, true, 2));
         scans.look_failed();
         assert!(scans.is_idle());
@@ -222,11 +253,33 @@ mod tests {
     fn timers_try_what_is_due_and_a_start_everything() {
         let mut scans = Scans::default();
         scans.want();
-        let (request, _) = scans.begin(ScanRequest::default()).expect("a look");
+        let Look { request, .. } = scans.begin(ScanRequest::default()).expect("a look");
         assert_eq!(request.retry, RetryMode::Due);
         scans.look_failed();
         scans.want_all_tried();
-        let (request, _) = scans.begin(ScanRequest::default()).expect("a look");
+        let Look { request, .. } = scans.begin(ScanRequest::default()).expect("a look");
         assert_eq!(request.retry, RetryMode::All);
+    }
+
+    #[test]
+    fn edits_are_enough_as_long_as_nobody_wants_to_look_at_everything() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
+        let mut scans = Scans::default();
+        let begin = |scans: &mut Scans| {
+            let look = scans.begin(ScanRequest::default()).expect("a look");
+            scans.look_failed();
+            look.edits
+        };
+        scans.want_edits(&paths(&["/a"]));
+        scans.want_edits(&paths(&["/b"]));
+        assert_eq!(begin(&mut scans), Some(paths(&["/a", "/b"])));
+        scans.want_edits(&paths(&["/a"]));
+        scans.want();
+        scans.want_edits(&paths(&["/b"]));
+        assert_eq!(begin(&mut scans), None);
+        let (answer, _answered) = oneshot::channel();
+        scans.want_edits(&paths(&["/a"]));
+        scans.ask(ScanOptions::default(), answer);
+        assert_eq!(begin(&mut scans), None);
     }
 }

@@ -77,6 +77,20 @@ impl Part {
         &self.encoded
     }
 
+    /// True if one of the lines is about this. False of bytes that came from elsewhere and are no encoded part.
+    #[must_use]
+    pub fn has_key(&self, key: &str) -> bool {
+        let Some(header) = self.encoded.iter().position(|byte| *byte == b'\n') else { return false };
+        let mut rest = &self.encoded[header + 1..];
+        while let (Ok(found), Ok(_)) = (take_bytes(&mut rest), take_bytes(&mut rest)) {
+            if found == key.as_bytes() {
+                return true;
+            }
+            rest = rest.strip_prefix(b"\n").unwrap_or_default();
+        }
+        false
+    }
+
     /// The lines, sorted.
     ///
     /// # Errors
@@ -129,14 +143,19 @@ fn joined(values: &[&str]) -> Option<String> {
 }
 
 fn take_text(rest: &mut &[u8]) -> Result<String, DecodePartError> {
+    let text = std::str::from_utf8(take_bytes(rest)?).map_err(|_| DecodePartError)?;
+    Ok(text.to_owned())
+}
+
+fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodePartError> {
     let colon = rest.iter().position(|byte| *byte == b':').ok_or(DecodePartError)?;
     let length: usize =
         std::str::from_utf8(&rest[..colon]).ok().and_then(|text| text.parse().ok()).ok_or(DecodePartError)?;
     let start = colon + 1;
     let end = start.checked_add(length).filter(|end| *end <= rest.len()).ok_or(DecodePartError)?;
-    let text = std::str::from_utf8(&rest[start..end]).map_err(|_| DecodePartError)?.to_owned();
+    let bytes = &rest[start..end];
     *rest = &rest[end..];
-    Ok(text)
+    Ok(bytes)
 }
 
 /// The part without lines.

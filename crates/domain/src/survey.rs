@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
     digest::Digest,
+    kind_layout::KindLayout,
     observation::{DiskView, Observation},
     shipped::Shipped,
+    source::{Extension, Kind, Origin, SourceId},
 };
 
 /// What a survey found.
@@ -33,6 +35,30 @@ pub struct SurveyedEntry {
     /// What its extension ships for it. Looked for only in pulled extensions, and only where a specifier is one that
     /// nothing maps ([`crate::shipped::is_unmapped`]).
     pub shipped: Option<Shipped>,
+}
+
+/// Edits of modules, for a look at what follows from them and at nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Edits {
+    /// The kinds to look for, with what the loaders say of them.
+    pub kinds: Vec<KindLayout>,
+    /// The modules whose text changed.
+    pub files: BTreeSet<SourceId>,
+    /// The entries that are these modules, or reach them.
+    pub entries: Vec<EditedEntry>,
+}
+
+/// An entry as it is known before its edit. None of this changes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditedEntry {
+    /// The source.
+    pub source: SourceId,
+    /// Where its root comes from.
+    pub origin: Origin,
+    /// The extension that it belongs to.
+    pub extension: Extension,
+    /// The kind that it is of.
+    pub kind: Kind,
 }
 
 /// What a survey cost.

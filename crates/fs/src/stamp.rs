@@ -114,6 +114,12 @@ impl Seen {
         }
     }
 
+    /// True if both name the same file, under whatever paths.
+    #[must_use]
+    pub fn is_same_node(&self, other: &Seen) -> bool {
+        matches!((self, other), (Seen::There(this), Seen::There(that)) if this.inode == that.inode)
+    }
+
     /// The same without the time at which owner, mode or links changed, for files that only programs write that do not
     /// set times.
     #[must_use]

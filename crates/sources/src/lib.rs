@@ -9,6 +9,7 @@
 mod checkout;
 mod config;
 mod drivers;
+mod edits;
 mod graph;
 mod layout;
 mod literals;

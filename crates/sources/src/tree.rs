@@ -13,19 +13,21 @@ use async_trait::async_trait;
 use mangrove_domain::{
     digest::Digest,
     drift::Drift,
+    kind_layout::KindLayout,
     manifest::ExtensionManifest,
     module_graph::{ModuleGraph, SourceFile},
     observation::RootAccess,
     ports::{ObserveError, ObserveRequest, SourceTree},
     problem::Problem,
     source::{Origin, RelativePath, RootId, SourceId},
-    survey::Survey,
+    survey::{Edits, Survey},
     watch::WatchList,
     workflow::WorkflowFiles,
 };
 
 use crate::{
     config::Configs,
+    edits,
     graph::module_graph,
     layout::{EXTENSIONS_DIRECTORY, Layout},
     manifest,
@@ -178,9 +180,8 @@ impl LocalTree {
     }
 
     /// Names the question that a survey answers.
-    fn key(&self, request: &ObserveRequest) -> Digest {
-        let kinds: Vec<_> = request
-            .kinds
+    fn key(&self, kinds: &[KindLayout]) -> Digest {
+        let kinds: Vec<_> = kinds
             .iter()
             .map(|layout| {
                 (&layout.kind, &layout.directory, &layout.export_names, &layout.add_on_export_names, &layout.type_key)
@@ -248,7 +249,7 @@ impl SourceTree for LocalTree {
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError> {
         let _turn = self.turn.lock().await;
         self.kept().await;
-        let key = self.key(request);
+        let key = self.key(&request.kinds);
         let (memory, state_directory) = (Arc::clone(&self.memory), self.options.state_directory.clone());
         let (rehash, environment) = (request.rehash, self.options.environment.clone());
         // Off this task: the catalog is read by the same one meanwhile.
@@ -308,6 +309,27 @@ impl SourceTree for LocalTree {
             return Ok(Survey { statistics, mark, ..Survey::default() });
         }
         Ok(only(Survey { statistics, mark, ..survey }, request))
+    }
+
+    async fn modules_at(
+        &self,
+        kinds: &[KindLayout],
+        paths: &BTreeSet<PathBuf>,
+    ) -> Result<Option<BTreeSet<SourceId>>, ObserveError> {
+        self.kept().await;
+        let key = self.key(kinds);
+        let known = remembered(&self.memory, &self.options.state_directory).filter(|known| known.key == key);
+        let (Some(known), paths) = (known, paths.clone()) else { return Ok(None) };
+        blocking(move || edits::modules_at(&known, &paths)).await
+    }
+
+    async fn survey_edits(&self, edits: &Edits) -> Result<Option<Survey>, ObserveError> {
+        let _turn = self.turn.lock().await;
+        self.kept().await;
+        let key = self.key(&edits.kinds);
+        let known = remembered(&self.memory, &self.options.state_directory).filter(|known| known.key == key);
+        let Some(known) = known else { return Ok(None) };
+        edits::survey(&self.options, &known, edits).await
     }
 
     async fn graph(&self, source: &SourceId) -> Result<Option<ModuleGraph>, ObserveError> {

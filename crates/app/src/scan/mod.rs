@@ -9,6 +9,7 @@ mod attempt;
 mod builds;
 mod carry_out;
 pub(crate) mod descriptions;
+mod edits;
 mod error;
 mod needs;
 mod observe;
@@ -149,23 +150,32 @@ impl Scanner {
 
     /// Publishes what other processes committed since the catalog was read last; true if there was something. A daemon
     /// calls this each second. Where nothing was committed, by anybody, it costs a look at the catalog's
-    /// [mark](mangrove_domain::ports::Catalog::mark); after a commit, also one of this process, it reads all rows once.
+    /// [mark](mangrove_domain::ports::Catalog::mark); after a commit of this process it asks for the version of the rows, and
+    /// after one of another process it reads all rows once.
     ///
     /// Whoever looks at sources need not call it before: the rows that a scan reads are published before it builds.
     pub async fn publish_foreign_commits(&self) -> Result<bool, Error> {
-        let (edition, published) = {
+        let (edition, published, version) = {
             let publishing = self.publisher.lock().await;
-            (publishing.edition(), publishing.mark())
+            (publishing.edition(), publishing.mark(), publishing.version())
         };
         let mark = self.ports.catalog.mark().await;
         if mark.is_some() && mark == published {
             return Ok(false);
         }
+        if version.is_some() {
+            let now = self.ports.catalog.rows(&BTreeSet::new()).await.map_err(Error::reading_catalog)?.version;
+            let mut publishing = self.publisher.lock().await;
+            if now == version && publishing.edition() == edition {
+                publishing.set_mark(mark);
+                return Ok(false);
+            }
+        }
         // Whoever has something to publish does not wait until all rows are read.
         let view = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
         let mut publishing = self.publisher.lock().await;
         if publishing.edition() == edition {
-            return Ok(publishing.replace(view.rows, mark, self.ports.clock.now()));
+            return Ok(publishing.replace((view.rows, view.version), mark, self.ports.clock.now()));
         }
         // What was published meanwhile is newer than what was read.
         let mark = self.ports.catalog.mark().await;
@@ -174,7 +184,7 @@ impl Scanner {
 
     async fn publish_catalog(&self, publishing: &mut Publishing<'_>, mark: Option<Digest>) -> Result<bool, Error> {
         let view = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
-        Ok(publishing.replace(view.rows, mark, self.ports.clock.now()))
+        Ok(publishing.replace((view.rows, view.version), mark, self.ports.clock.now()))
     }
 
     /// When the earliest retry of what is published is due; see [`plan::next_due`]. Then a scan with
@@ -218,7 +228,10 @@ impl Scanner {
     pub fn plan(&self, observed: &Observed) -> Plan {
         let policy = self.policy(&observed.request);
         let mut plan = plan::plan(&observed.disk, &observed.catalog, &policy);
-        if let Some(removals) = self.removals().as_mut() {
+        // Of what it is not about, a look does not say that it is there.
+        if !observed.is_of_edits
+            && let Some(removals) = self.removals().as_mut()
+        {
             removals.put_off(&mut plan, &observed.catalog.rows, &policy, observed.start.at);
         }
         plan
@@ -309,14 +322,19 @@ impl Scanner {
     /// One round of the second half; gives the sources that must be looked at again.
     async fn pass(&self, observed: Observed, report: &mut Report, rivalry: Rivalry) -> Result<Again, Error> {
         let plan = self.plan(&observed);
-        let Observed { mut disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs } = observed;
+        let Observed { mut disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs, is_of_edits } =
+            observed;
         report.add_cost(statistics);
         report.add_problems(disk.problems.iter().cloned());
         report.merge(&plan);
         report.looked_at = report.looked_at.max(plan.steps.len() as u64);
         let is_catalog_whole = catalog.damaged.is_empty() && catalog.unreadable.is_empty();
         let outages = plan::outages(&catalog.rows);
-        let mut writer = self.writer(catalog, catalog_mark, start).await;
+        let mut writer = if is_of_edits {
+            self.writer_over_published(catalog, start).await
+        } else {
+            self.writer(catalog, catalog_mark, start).await
+        };
         tracing::info!(
             sources = disk.observations.len(),
             roots = disk.roots.len(),
@@ -399,6 +417,17 @@ impl Scanner {
         }
     }
 
+    /// A writer on top of what is published, with these rows, which a plan was made of.
+    async fn writer_over_published(&self, catalog: CatalogView, start: Start) -> Writer<'_> {
+        let publishing = self.publisher.lock().await;
+        let version = publishing.version().filter(|_| publishing.edition() == start.edition);
+        let mut index = TypeIndex::clone(&self.publisher.current());
+        for row in catalog.rows {
+            index.put(Arc::new(row));
+        }
+        Writer::over_published(&self.ports, &self.publisher, index, (start.edition, version))
+    }
+
     /// A writer on top of these rows. If nothing was published since before they were read, they are the newest that
     /// this process knows of, and are published; what is published later than that is newer than they are.
     async fn writer(&self, catalog: CatalogView, mark: Option<Digest>, start: Start) -> Writer<'_> {
@@ -406,7 +435,7 @@ impl Scanner {
         let mut publishing = self.publisher.lock().await;
         let mut index = TypeIndex::clone(&self.publisher.current());
         if publishing.edition() == start.edition {
-            publishing.replace(rows, mark, self.ports.clock.now());
+            publishing.replace((rows, version), mark, self.ports.clock.now());
             index = TypeIndex::clone(&self.publisher.current());
             return Writer::new(&self.ports, &self.publisher, index, (publishing.edition(), version));
         }

@@ -44,6 +44,16 @@ pub struct Observed {
     pub(super) statistics: SurveyStatistics,
     /// What a conclusion from all this would rest on; `None` if none can be sealed.
     pub(super) seal_inputs: Option<SealInputs>,
+    /// True if sources and rows are those in the request's scope alone.
+    pub(super) is_of_edits: bool,
+}
+
+impl Observed {
+    /// True if it is of [edits](super::Scanner::look_at_edits), and knows nothing of other sources.
+    #[must_use]
+    pub const fn is_of_edits(&self) -> bool {
+        self.is_of_edits
+    }
 }
 
 /// When a look began.
@@ -172,7 +182,34 @@ async fn observe(
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
-    Ok(Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs })
+    let is_of_edits = false;
+    Ok(Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs, is_of_edits })
+}
+
+/// Some sources with their rows, out of what a look at edits found.
+pub(super) async fn of_edits(
+    ports: &Ports,
+    (request, start): (ScanRequest, Start),
+    survey: Survey,
+    catalog: CatalogView,
+    sources: BTreeSet<SourceId>,
+) -> Result<Observed, Error> {
+    let statistics = survey.statistics;
+    let resolved = resolve(ports, &survey).await;
+    let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
+    let mut observed = Observed {
+        disk,
+        catalog,
+        catalog_mark: None,
+        request: ScanRequest { scope: Scope::Sources(sources), ..request },
+        start,
+        needs,
+        statistics,
+        seal_inputs: None,
+        is_of_edits: true,
+    };
+    look_at_all_bundles(ports, &mut observed).await?;
+    Ok(observed)
 }
 
 /// What the packages of all readable entries are at the moment, each set once.

@@ -50,6 +50,9 @@ struct State {
     /// Names the content of the catalog that is published; `None` if that is not known, as after each commit of ours:
     /// what others commit at the same moment has the same mark.
     mark: Option<Digest>,
+    /// Names the rows that are published ([`CatalogView::version`](mangrove_domain::observation::CatalogView::version)), if
+    /// that is known: also after a commit of ours, as long as nobody else commits between ours.
+    version: Option<Digest>,
 }
 
 impl Default for Publisher {
@@ -118,11 +121,21 @@ impl Publishing<'_> {
         self.state.mark
     }
 
+    /// Names the rows that are published, if that is known.
+    pub(super) fn version(&self) -> Option<Digest> {
+        self.state.version
+    }
+
+    /// What is published is what the catalog held when it had this mark.
+    pub(super) fn set_mark(&mut self, mark: Option<Digest>) {
+        self.state.mark = mark;
+    }
+
     /// Publishes what this process has committed: the sources that it wrote, with the transitions. `elsewhere` names
-    /// those whose rows were read again, because others may have committed them.
+    /// those whose rows were read again, because others may have committed them; `version` names all rows as they are now.
     pub(super) fn publish(
         &mut self,
-        index: &TypeIndex,
+        (index, version): (&TypeIndex, Option<Digest>),
         mut changed: BTreeSet<SourceId>,
         mut transitions: Vec<AuditRecord>,
         elsewhere: &BTreeSet<SourceId>,
@@ -138,16 +151,21 @@ impl Publishing<'_> {
                 transitions.extend(transition(&change, now));
             }
         }
-        self.state.mark = None;
+        (self.state.mark, self.state.version) = (None, version);
         self.send(index.clone(), changed.into_iter().collect(), transitions);
     }
 
-    /// Publishes rows that were read from the catalog, if they are others than those that are published. `mark` was
-    /// taken before they were read. True if they are others.
-    pub(super) fn replace(&mut self, rows: Vec<Row>, mark: Option<Digest>, now: Timestamp) -> bool {
+    /// Publishes rows that were read from the catalog with this version, if they are others than those that are
+    /// published. `mark` was taken before they were read. True if they are others.
+    pub(super) fn replace(
+        &mut self,
+        (rows, version): (Vec<Row>, Option<Digest>),
+        mark: Option<Digest>,
+        now: Timestamp,
+    ) -> bool {
         let mut index = TypeIndex::clone(&self.publisher.current.load());
         let replaced = index.replace(rows);
-        self.state.mark = mark;
+        (self.state.mark, self.state.version) = (mark, version);
         if replaced.is_empty() {
             return false;
         }

@@ -158,6 +158,16 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A writer on top of what was published as this edition, whose claims are settled.
+    pub(super) fn over_published(
+        ports: &'a Ports,
+        publisher: &'a Publisher,
+        index: TypeIndex,
+        begun: (u64, Option<Digest>),
+    ) -> Self {
+        Self { touched: Touched::Types(BTreeSet::new()), ..Self::new(ports, publisher, index, begun) }
+    }
+
     /// A writer on top of the rows of the sources that are tried, where what is known of all others is known to hold. All
     /// rows are read as soon as one of these becomes another; `is_quoted` says that others quote their failures.
     pub(super) fn over_rest(
@@ -335,7 +345,7 @@ impl<'a> Writer<'a> {
         if self.reach != Reach::Whole {
             return Ok(());
         }
-        publishing.publish(&self.index, changed, transitions, &elsewhere, self.ports.clock.now());
+        publishing.publish((&self.index, self.version), changed, transitions, &elsewhere, self.ports.clock.now());
         self.edition = publishing.edition();
         Ok(())
     }
@@ -375,7 +385,7 @@ impl<'a> Writer<'a> {
         let mark = self.ports.catalog.mark().await;
         let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
         let ours = self.pending_rows();
-        publishing.replace(held.rows, mark, self.ports.clock.now());
+        publishing.replace((held.rows, held.version), mark, self.ports.clock.now());
         self.edition = publishing.edition();
         self.index = TypeIndex::clone(&self.publisher.current());
         self.put_back(ours, held.version);

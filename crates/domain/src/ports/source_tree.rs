@@ -1,6 +1,9 @@
 //! Finding sources and what they import.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 
@@ -12,7 +15,7 @@ use crate::{
     manifest::ExtensionManifest,
     module_graph::{ModuleGraph, SourceFile},
     source::SourceId,
-    survey::Survey,
+    survey::{Edits, Survey},
     watch::WatchList,
     workflow::WorkflowFiles,
 };
@@ -30,6 +33,23 @@ pub trait SourceTree: Send + Sync {
     /// `packages` and `bundler` parts are left as the empty [`Part`](crate::fingerprint::Part), to be filled by the caller from
     /// [`SurveyedEntry::specifiers`](crate::survey::SurveyedEntry::specifiers).
     async fn survey(&self, request: &ObserveRequest) -> Result<Survey, ObserveError>;
+
+    /// The modules at these paths of the file system, where nothing else may have changed since the latest survey of this process than
+    /// the text of these. Files that came and went between two looks are nothing. `None` if a survey has to say what changed.
+    async fn modules_at(
+        &self,
+        _kinds: &[KindLayout],
+        _paths: &BTreeSet<PathBuf>,
+    ) -> Result<Option<BTreeSet<SourceId>>, ObserveError> {
+        Ok(None)
+    }
+
+    /// What a survey would say of these entries, if nothing has changed since the latest one but the text of these modules:
+    /// observations and what they need, in the order of the entries. `None` if a survey has to say it: a module exports
+    /// something else, or is an entry that is not among these.
+    async fn survey_edits(&self, _edits: &Edits) -> Result<Option<Survey>, ObserveError> {
+        Ok(None)
+    }
 
     /// The module graph of one entry with the bytes of its files, read now. `None` if the entry cannot be
     /// read. The caller compares the digests with those it observed.

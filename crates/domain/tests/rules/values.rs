@@ -46,6 +46,11 @@ proptest! {
         let read = from_encoded(whole.encoded());
         prop_assert_eq!(&read, &whole);
         let expected: BTreeSet<(String, String)> = lines.into_iter().collect();
+        for (key, _) in &expected {
+            prop_assert!(whole.has_key(key));
+            let longer = format!("{key}, and no other");
+            prop_assert!(expected.iter().any(|(key, _)| *key == longer) || !whole.has_key(&longer));
+        }
         let found: BTreeSet<(String, String)> =
             read.lines().expect("own encoding").into_iter().map(|line| (line.key, line.value)).collect();
         prop_assert_eq!(found, expected);

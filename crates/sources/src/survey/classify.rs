@@ -73,7 +73,7 @@ pub(super) fn classify(view: &mut View, places: &Places, path: &str, problems: &
     Class::Helper
 }
 
-fn claimed_type(module: &ParsedModule, layout: &KindLayout, export: &str) -> Option<TypeName> {
+pub(in super::super) fn claimed_type(module: &ParsedModule, layout: &KindLayout, export: &str) -> Option<TypeName> {
     let literal = module
         .literals
         .iter()

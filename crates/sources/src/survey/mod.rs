@@ -17,6 +17,7 @@ use mangrove_domain::{
     survey::Survey,
 };
 
+pub(super) use self::classify::claimed_type;
 use mangrove_fs::walk::Budget;
 
 use crate::{

@@ -2,11 +2,16 @@
 
 use std::{fs, io, os::unix::fs::symlink};
 
-use mangrove_domain::{observation::Entry, ports::SourceTree as _};
+use mangrove_domain::{
+    observation::{Entry, Observation},
+    ports::SourceTree as _,
+    source::SourceId,
+    survey::{EditedEntry, Edits, Survey},
+};
 use mangrove_testkit::fixture::Tree;
 use proptest::prelude::*;
 
-use crate::support::{Repository, render};
+use crate::support::{Repository, render, request};
 
 /// One random edit, by indexes into [`PATHS`] and [`CONTENTS`].
 #[derive(Clone, Debug)]
@@ -88,6 +93,65 @@ async fn compare(edits: &[Edit]) {
     }
 }
 
+/// What a look at this edit alone makes of what was seen before it; `None` if it takes a survey.
+async fn after_edit(repository: &Repository, before: &Survey, edit: &Edit) -> Option<Survey> {
+    let named = match edit {
+        Edit::Write(path, _) | Edit::Remove(path) => vec![*path],
+        Edit::Rename(from, to) => vec![*from, *to],
+        // A link says nothing of what it leads to.
+        Edit::Link(_, to) => vec![*to],
+    };
+    let paths = named.into_iter().map(|path| repository.tree.repository().join(PATHS[path])).collect();
+    let kinds = request().kinds;
+    let files = repository.tree.modules_at(&kinds, &paths).await.expect("a look")?;
+    let reaches = |seen: &Observation| {
+        let inputs = seen.inputs();
+        let is_reached = |file: &SourceId| inputs.is_some_and(|inputs| inputs.source.has_key(file.path.as_str()));
+        files.contains(&seen.source) || files.iter().any(is_reached)
+    };
+    let entry = |seen: &Observation| EditedEntry {
+        source: seen.source.clone(),
+        origin: seen.origin,
+        extension: seen.extension.clone(),
+        kind: seen.kind.clone(),
+    };
+    let entries = before.disk.observations.iter().filter(|seen| reaches(seen)).map(entry).collect();
+    let edited = repository.tree.survey_edits(&Edits { kinds, files, entries }).await.expect("a look")?;
+    let mut after = before.clone();
+    for (seen, needs) in edited.observed() {
+        let place = after.disk.observations.iter().position(|known| known.source == seen.source)?;
+        after.disk.observations[place] = seen.clone();
+        after.entries[place] = needs.clone();
+    }
+    Some(after)
+}
+
+/// Gives how often a look at an edit was enough.
+async fn compare_edits(edits: &[Edit]) -> usize {
+    let repository = Repository::new("//- /.swamp.yaml\nrepoId: random\n").expect("a repository");
+    let mut before = repository.survey().await.expect("a survey");
+    let mut enough = 0;
+    for edit in edits {
+        // An edit that the file system refuses changes nothing, which is fine.
+        let _ = apply(&repository.files, edit);
+        let edited = after_edit(&repository, &before, edit).await;
+        before = repository.survey().await.expect("a survey");
+        if let Some(edited) = edited {
+            enough += 1;
+            assert_eq!(edited.disk, before.disk, "after {edit:?}");
+            assert_eq!(edited.entries, before.entries);
+        }
+    }
+    enough
+}
+
+#[tokio::test]
+async fn a_look_at_an_edit_is_enough_where_only_a_text_changed() {
+    let edits = [Edit::Write(0, 0), Edit::Write(1, 2), Edit::Write(0, 3), Edit::Write(0, 0), Edit::Remove(12)];
+    // The text of an entry, twice, and a path where nothing was and is.
+    assert_eq!(compare_edits(&edits).await, 3);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -95,5 +159,11 @@ proptest! {
     fn incremental_equals_from_scratch(edits in edits()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(compare(&edits));
+    }
+
+    #[test]
+    fn a_look_at_edits_sees_what_a_survey_sees(edits in edits()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(compare_edits(&edits));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -21,7 +21,7 @@ use mangrove_domain::{
     problem::Code,
     shipped::{Shipped, ShippedBundle},
     source::{Extension, Origin, RelativePath, RootId, SourceId},
-    survey::{Survey, SurveyStatistics, SurveyedEntry},
+    survey::{Edits, Survey, SurveyStatistics, SurveyedEntry},
     watch::WatchList,
     workflow::WorkflowFiles,
 };
@@ -48,6 +48,9 @@ pub struct MemoryTree {
     away: Mutex<BTreeMap<RootId, RootView>>,
     shipped: Mutex<BTreeMap<String, Shipped>>,
 }
+
+/// Where the repository lies.
+const REPOSITORY: &str = "/repository";
 
 impl MemoryTree {
     /// The text of a file that cannot be read.
@@ -245,6 +248,36 @@ impl SourceTree for MemoryTree {
         Ok(survey)
     }
 
+    async fn modules_at(
+        &self,
+        _kinds: &[KindLayout],
+        paths: &BTreeSet<PathBuf>,
+    ) -> Result<Option<BTreeSet<SourceId>>, ObserveError> {
+        let exports = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.starts_with("export ")).map(str::to_owned).collect()
+        };
+        let seen = lock(&self.seen);
+        let module = |path: &PathBuf| {
+            let below = path.strip_prefix(REPOSITORY).ok()?.to_str()?;
+            let is_edited = exports(seen.get(below)?) == exports(&self.text(below)?);
+            is_edited.then(|| source(below))
+        };
+        Ok(paths.iter().map(module).collect())
+    }
+
+    async fn survey_edits(&self, edits: &Edits) -> Result<Option<Survey>, ObserveError> {
+        let mut survey = Survey::default();
+        for entry in &edits.entries {
+            let text = self.text(entry.source.path.as_str());
+            let layout = edits.kinds.iter().find(|layout| layout.kind == entry.kind);
+            let (Some(text), Some(layout)) = (text, layout) else { return Ok(None) };
+            let (observation, needs) = self.observe(entry.source.path.as_str(), &text, layout);
+            survey.disk.observations.push(observation);
+            survey.entries.push(needs);
+        }
+        Ok(Some(survey))
+    }
+
     async fn graph(&self, wanted: &SourceId) -> Result<Option<ModuleGraph>, ObserveError> {
         for (path, text) in std::mem::take(&mut *lock(&self.edits_on_graph)) {
             self.write(&path, &text);
@@ -306,9 +339,8 @@ impl SourceTree for MemoryTree {
         }))
     }
 
-    /// The repository lies at `/repository`.
     async fn source_of(&self, file: &Path) -> Result<Option<SourceId>, ObserveError> {
-        let below = file.strip_prefix("/repository").ok().and_then(Path::to_str);
+        let below = file.strip_prefix(REPOSITORY).ok().and_then(Path::to_str);
         let path = below.and_then(|below| RelativePath::parse(below).ok());
         Ok(path.map(|path| SourceId { root: RootId::local(), path }))
     }
