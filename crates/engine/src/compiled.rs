@@ -1,4 +1,5 @@
-//! Modules that many runtimes of this process load, compiled once: the prelude and the schema libraries.
+//! Modules that many runtimes of this process load, compiled once: the prelude, the schema libraries, and the files of
+//! packages that are wanted a second time.
 //!
 //! Compiling the usual schema library costs ten times what loading its compiled form does, and it is the same text
 //! in every inspection. Loading goes through the binding's loader of embedded modules, whose bytes live as long as
@@ -13,7 +14,10 @@
 //!
 //! A module that does not compile is left to the runtime that wants it, which reports the error within its limits.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use rquickjs::{
     Context, Ctx, Module, Result, Runtime,
@@ -23,33 +27,63 @@ use rquickjs::{
 
 /// How much text is compiled ahead in one process, in bytes. Compiled bytes stay until the process ends; a worker
 /// ends after a number of jobs.
-const TEXT_BYTES: usize = 8 << 20;
+const TEXT_BYTES: usize = 16 << 20;
+/// How many modules are remembered that were wanted once.
+const WANTED_ONCE: usize = 4_096;
 /// The memory that compiling one module may take, in bytes.
 const COMPILER_BYTES: usize = 128 << 20;
 
 /// The compiled form of a module: one name with its bytes, as the binding's loader wants them.
 type Form = &'static [(&'static str, &'static [u8])];
 
+/// How many runtimes of this process will want a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// This one only: it is not compiled ahead.
+    One,
+    /// Nobody knows: whoever wants it the second time will not be the last.
+    Unknown,
+    /// Nearly all.
+    Many,
+}
+
 #[derive(Default)]
 struct Compiled {
     modules: Vec<(Arc<str>, &'static str, Option<Form>)>,
     text_bytes: usize,
+    /// The names of modules that were wanted once, and are not compiled.
+    wanted_once: HashSet<Box<str>>,
 }
 
-/// Declares a module by its compiled form. `None` if it has none: it is too large, too much, or does not compile.
-pub(super) fn declare<'js>(context: &Ctx<'js>, name: &str, source: &Arc<str>) -> Option<Result<Module<'js, Declared>>> {
-    let form = form(name, source)?;
+/// Declares a module by its compiled form. `None` if it has none: too few want it, it is too large, too much, or does not
+/// compile.
+pub(super) fn declare<'js>(
+    context: &Ctx<'js>,
+    name: &str,
+    source: &Arc<str>,
+    demand: Demand,
+) -> Option<Result<Module<'js, Declared>>> {
+    let form = form(name, source, demand)?;
     Some(Bundle(form).load(context, name, None))
 }
 
-fn form(name: &str, source: &Arc<str>) -> Option<Form> {
+fn form(name: &str, source: &Arc<str>, demand: Demand) -> Option<Form> {
     static COMPILED: OnceLock<Mutex<Compiled>> = OnceLock::new();
+    if demand == Demand::One {
+        return None;
+    }
     let mut compiled = COMPILED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     let is_it = |known: &Arc<str>| Arc::ptr_eq(known, source) || known == source;
     if let Some((_, _, form)) = compiled.modules.iter().find(|(text, of, _)| *of == name && is_it(text)) {
         return *form;
     }
     if compiled.text_bytes + source.len() > TEXT_BYTES {
+        return None;
+    }
+    if demand == Demand::Unknown && !compiled.wanted_once.remove(name) {
+        if compiled.wanted_once.len() < WANTED_ONCE {
+            compiled.wanted_once.insert(name.into());
+        }
         return None;
     }
     compiled.text_bytes += source.len();
@@ -113,7 +147,8 @@ mod tests {
         let runtime = Runtime::new().expect("a runtime");
         let context = Context::full(&runtime).expect("a context");
         context.with(|context| {
-            let (module, promise) = declare(&context, name, source)?.expect("declares").eval().expect("evaluates");
+            let (module, promise) =
+                declare(&context, name, source, Demand::Many)?.expect("declares").eval().expect("evaluates");
             promise.finish::<()>().expect("ends");
             let namespace: Object = module.namespace().expect("a namespace");
             namespace.get("answer").ok()
@@ -139,7 +174,7 @@ mod tests {
     fn a_module_with_imports_has_a_form_and_they_are_resolved_where_it_is_loaded() {
         let source: Arc<str> =
             "import { n } from './n.js'; export { m } from 'node:m'; export const answer = n;".into();
-        assert!(form("vendor/aa/importing.js", &source).is_some());
+        assert!(form("vendor/aa/importing.js", &source, Demand::Many).is_some());
         let runtime = Runtime::new().expect("a runtime");
         let modules = BuiltinLoader::default()
             .with_module("vendor/aa/n.js", "export const n = 7;")
@@ -148,7 +183,8 @@ mod tests {
         runtime.set_loader(names, modules);
         let context = Context::full(&runtime).expect("a context");
         context.with(|context| {
-            let module = declare(&context, "vendor/aa/importing.js", &source).expect("a form").expect("declares");
+            let module =
+                declare(&context, "vendor/aa/importing.js", &source, Demand::Many).expect("a form").expect("declares");
             let (module, promise) = module.eval().expect("evaluates");
             promise.finish::<()>().expect("ends");
             let namespace: Object = module.namespace().expect("a namespace");
@@ -159,13 +195,24 @@ mod tests {
 
     #[test]
     fn what_does_not_compile_has_no_form() {
-        assert!(form("vendor/aa/broken.js", &"export const = 1".into()).is_none());
-        assert!(form("vendor/aa/large.js", &" ".repeat(TEXT_BYTES + 1).into()).is_none());
+        assert!(form("vendor/aa/broken.js", &"export const = 1".into(), Demand::Many).is_none());
+        assert!(form("vendor/aa/large.js", &" ".repeat(TEXT_BYTES + 1).into(), Demand::Many).is_none());
     }
 
     #[test]
     fn functions_keep_their_text() {
         let source: Arc<str> = "const f = () => 'two  spaces'; export const answer = f.toString().length;".into();
         assert_eq!(evaluate("vendor/aa/text.js", &source), Some(19));
+    }
+
+    #[test]
+    fn a_package_is_compiled_ahead_when_it_is_wanted_again_and_an_entry_never() {
+        let source: Arc<str> = "export const answer = 1".into();
+        for _ in 0..3 {
+            assert!(form("bundle.js", &source, Demand::One).is_none());
+        }
+        assert!(form("vendor/aa/package.js", &source, Demand::Unknown).is_none());
+        assert!(form("vendor/aa/package.js", &source, Demand::Unknown).is_some());
+        assert!(form("vendor/aa/package.js", &source, Demand::Unknown).is_some(), "it stays");
     }
 }

@@ -9,6 +9,7 @@ pub mod builtin_modules;
 mod compiled;
 mod encodings;
 mod hexadecimal;
+mod imported_names;
 mod in_process;
 mod inbox;
 mod inspect;

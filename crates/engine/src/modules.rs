@@ -6,12 +6,6 @@ use std::{
 };
 
 use mangrove_domain::{bundle::LoadedBundle, package::SCHEMA_LIBRARIES};
-use oxc_allocator::Allocator;
-use oxc_ast::ast::{Expression, StaticMemberExpression};
-use oxc_ast_visit::{Visit, walk};
-use oxc_parser::Parser;
-use oxc_span::SourceType;
-use oxc_syntax::module_record::{ExportImportName, ImportImportName};
 use rquickjs::{
     Ctx, Error, Module, Result,
     loader::{ImportAttributes, Loader, Resolver},
@@ -19,7 +13,11 @@ use rquickjs::{
 };
 use serde::Deserialize;
 
-use super::{compiled, nul};
+use super::{
+    compiled::{self, Demand},
+    imported_names::{self, ImportedNames},
+    nul,
+};
 use crate::builtin_modules::is_built_in;
 
 /// What the bundle's own module is called inside the engine.
@@ -76,7 +74,8 @@ pub(super) enum Vendors {
 pub(super) struct Modules {
     entry: Arc<str>,
     files: HashMap<String, File>,
-    imported_names: Mutex<HashMap<String, BTreeMap<String, BTreeSet<String>>>>,
+    /// By the name of the importing module.
+    imported_names: Mutex<HashMap<String, Arc<ImportedNames>>>,
     vendors: Vendors,
 }
 
@@ -179,9 +178,14 @@ impl Modules {
         self.files.get(name).map(|file| file.code.clone())
     }
 
-    /// True if a module is the same in many inspections: our own, and the files of schema libraries.
-    fn is_shared(&self, name: &str) -> bool {
-        prelude(name).is_some() || self.files.get(name).is_some_and(|file| file.is_schema_library)
+    /// How many runtimes of this process will want a module.
+    fn demand(&self, name: &str) -> Demand {
+        match self.files.get(name) {
+            _ if prelude(name).is_some() => Demand::Many,
+            Some(file) if file.is_schema_library => Demand::Many,
+            Some(_) => Demand::Unknown,
+            None => Demand::One,
+        }
     }
 
     fn stand_in_source(&self, specifier: &str, base: &str) -> String {
@@ -210,8 +214,10 @@ impl Modules {
     fn names(&self, base: &str, specifier: &str) -> BTreeSet<String> {
         let mut cache = self.imported_names.lock().unwrap_or_else(PoisonError::into_inner);
         let by_specifier = cache.entry(base.to_owned()).or_insert_with(|| {
-            let code = if base == ENTRY { Some(&self.entry) } else { self.files.get(base).map(|file| &file.code) };
-            code.map(|code| imported_names(code)).unwrap_or_default()
+            if base == ENTRY {
+                return Arc::new(imported_names::in_text(&self.entry));
+            }
+            self.files.get(base).map(|file| imported_names::in_shared(&file.code)).unwrap_or_default()
         });
         by_specifier.get(specifier).cloned().unwrap_or_default()
     }
@@ -241,64 +247,6 @@ fn join(base: &str, specifier: &str) -> String {
     segments.join("/")
 }
 
-/// For every specifier, the names that a module imports of it. Of a namespace import, the members that are read.
-fn imported_names(code: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, code, SourceType::mjs()).parse();
-    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut namespaces: HashMap<String, String> = HashMap::new();
-    let mut add = |specifier: &str, name: &str| {
-        if name != "default" && is_identifier(name) {
-            names.entry(specifier.to_owned()).or_default().insert(name.to_owned());
-        }
-    };
-    for entry in &parsed.module_record.import_entries {
-        let specifier = entry.module_request.name.as_str();
-        match &entry.import_name {
-            ImportImportName::Name(name) => add(specifier, name.name.as_str()),
-            ImportImportName::NamespaceObject => {
-                namespaces.insert(entry.local_name.name.to_string(), specifier.to_owned());
-            }
-            ImportImportName::Default(_) => {}
-        }
-    }
-    for entry in &parsed.module_record.indirect_export_entries {
-        if let (Some(request), ExportImportName::Name(name)) = (&entry.module_request, &entry.import_name) {
-            add(request.name.as_str(), name.name.as_str());
-        }
-    }
-    if !namespaces.is_empty() {
-        let mut members = NamespaceMembers { namespaces: &namespaces, found: Vec::new() };
-        members.visit_program(&parsed.program);
-        for (specifier, name) in members.found {
-            add(&specifier, &name);
-        }
-    }
-    names
-}
-
-struct NamespaceMembers<'n> {
-    namespaces: &'n HashMap<String, String>,
-    found: Vec<(String, String)>,
-}
-
-impl<'a> Visit<'a> for NamespaceMembers<'_> {
-    fn visit_static_member_expression(&mut self, expression: &StaticMemberExpression<'a>) {
-        if let Expression::Identifier(object) = &expression.object
-            && let Some(specifier) = self.namespaces.get(object.name.as_str())
-        {
-            self.found.push((specifier.clone(), expression.property.name.to_string()));
-        }
-        walk::walk_static_member_expression(self, expression);
-    }
-}
-
-pub(super) fn is_identifier(name: &str) -> bool {
-    let mut characters = name.chars();
-    characters.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
-        && characters.all(|character| character.is_alphanumeric() || character == '_' || character == '$')
-}
-
 /// The text of a module of the prelude.
 fn prelude(name: &str) -> Option<Arc<str>> {
     let texts = PRELUDE_TEXTS.get_or_init(|| PRELUDE.iter().map(|(name, text)| (*name, Arc::from(*text))).collect());
@@ -313,7 +261,7 @@ impl Lookup {
     /// Declares the kit, which the host evaluates itself.
     pub(super) fn kit<'js>(context: &Ctx<'js>) -> Result<Module<'js, Declared>> {
         prelude(KIT)
-            .and_then(|text| compiled::declare(context, KIT, &text))
+            .and_then(|text| compiled::declare(context, KIT, &text, Demand::Many))
             .unwrap_or_else(|| Module::declare(context.clone(), KIT, KIT_SOURCE))
     }
 }
@@ -338,7 +286,7 @@ impl Loader for Lookup {
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
         let source = self.0.source(name).ok_or_else(|| Error::new_loading(name))?;
-        let module = match self.0.is_shared(name).then(|| compiled::declare(context, name, &source)).flatten() {
+        let module = match compiled::declare(context, name, &source, self.0.demand(name)) {
             Some(module) => module?,
             None => Module::declare(context.clone(), name, &*nul::escaped(&source))?,
         };
@@ -363,17 +311,6 @@ fn addressed<'js>(module: Module<'js, Declared>, name: &str) -> Result<Module<'j
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn finds_imported_names_of_every_form() {
-        let names = imported_names(
-            "import { a, b as c } from './x.js'; import d, * as e from \"node:fs\"; export { f } from './x.js';\n\
-             e.readFile('p'); const t = \"import { no } from './x.js'\"; // import { never } from './x.js'",
-        );
-        let of = |specifier: &str| names[specifier].iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        assert_eq!(of("./x.js"), "a b f");
-        assert_eq!(of("node:fs"), "readFile");
-    }
 
     #[test]
     fn host_modules_are_out_of_reach() {

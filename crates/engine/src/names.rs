@@ -8,12 +8,7 @@ use mangrove_domain::{
 };
 use rquickjs::Object;
 
-use super::{
-    limits::Limits,
-    machine::Machine,
-    modules::{Vendors, is_identifier},
-    natives::Mode,
-};
+use super::{imported_names::is_identifier, limits::Limits, machine::Machine, modules::Vendors, natives::Mode};
 
 /// The members of the default export of the file at `path` that can be imported by name: those that Node finds, too.
 ///

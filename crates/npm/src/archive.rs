@@ -185,10 +185,25 @@ fn read_entries(
 /// # Errors
 /// [`UnpackError`]; files that were written by then stay.
 pub fn unpack(package: &str, archive: &[u8], destination: Option<&Path>, bounds: Bounds) -> Result<(), UnpackError> {
+    unpack_some(package, archive, destination, bounds, |_| true)
+}
+
+/// The same, of the files that are wanted by their paths in the package. The others are read as well, and not written.
+///
+/// # Errors
+/// [`UnpackError`]; files that were written by then stay.
+pub fn unpack_some(
+    package: &str,
+    archive: &[u8],
+    destination: Option<&Path>,
+    bounds: Bounds,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<(), UnpackError> {
     read(package, archive, bounds, |path, content, limit| {
         let inside: PathBuf = path.components().skip(1).collect();
         match content {
             Content::File(source) if !inside.as_os_str().is_empty() => {
+                let destination = destination.filter(|_| is_wanted(&inside));
                 let target = destination.map(|directory| (directory, directory.join(inside)));
                 let target = target.as_ref().map(|(root, path)| (*root, path.as_path()));
                 write_file(package, source, target, limit)

@@ -11,11 +11,13 @@
 //! put is made durable by [`sync`](BundleStore::sync), once for a batch. Presence looks at sizes only: one stat
 //! for an extension bundle, one for each file of a vendor bundle, and a vendor that many bundles share is looked
 //! at once per call. No link below the root is followed to write, to sweep or to remove. Bytes are compared with their digest by `load` and `verify`, and by `put` when something of
-//! that name is there: a damaged object is replaced by what should have been there all the time.
+//! that name is there: a damaged object is replaced by what should have been there all the time. Vendor bundles that many
+//! entries share are read and compared once, and then as long as they have the size that they had.
 
 mod durable;
 mod presence;
 mod read;
+mod recent;
 mod sweep;
 mod vendor;
 mod write;
@@ -40,7 +42,7 @@ use mangrove_fs::{
     read::{FileKind, Within},
 };
 
-use self::presence::presence_of;
+use self::{presence::presence_of, recent::Recent};
 
 /// Bundles in a local directory, shared by every process that uses it. Cheap to clone.
 #[expect(clippy::module_name_repetitions, reason = "the adapter carries the name of its port")]
@@ -54,6 +56,8 @@ struct Inner {
     root: PathBuf,
     /// Files and directories that were put and not made durable yet.
     pending: Mutex<BTreeSet<PathBuf>>,
+    /// Vendor bundles that were read lately.
+    recent: Recent,
 }
 
 /// Whose store this is.
@@ -70,7 +74,7 @@ pub enum Ownership {
 impl LocalStore {
     /// The store in this directory, such as `.mangrove/bundles`. Nothing is created before the first put.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { inner: Arc::new(Inner { root: root.into(), pending: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { root: root.into(), pending: Mutex::default(), recent: Recent::default() }) }
     }
 
     /// The directory.

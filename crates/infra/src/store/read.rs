@@ -23,10 +23,17 @@ impl Inner {
     pub(super) fn vendor_files(&self, vendors: &[StoredObject]) -> Result<Vec<BundleFile>, StoreError> {
         let mut files = Vec::new();
         for vendor in vendors {
+            if let Some(known) = self.recent.get(vendor, || self.size(vendor.key))? {
+                files.extend_from_slice(&known);
+                continue;
+            }
+            let mut read = Vec::new();
             for (path, bytes) in self.read(vendor.key)? {
                 let path = format!("../vendor/{}/{path}", vendor.key.digest());
-                files.push(BundleFile { path, code: text(vendor.key, bytes)? });
+                read.push(BundleFile { path, code: text(vendor.key, bytes)? });
             }
+            files.extend_from_slice(&read);
+            self.recent.put(vendor, read);
         }
         files.sort();
         Ok(files)

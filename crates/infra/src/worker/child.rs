@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    collections::HashMap,
     io::{self, Write as _},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
@@ -207,12 +208,24 @@ impl Frames {
     }
 }
 
+/// Vendor files by their paths, as bundles name them.
+type HeldFiles = HashMap<String, Arc<str>>;
+
 fn serve(jobs: Jobs, frames: &Frames) {
     let mut session: Option<Box<dyn Callable>> = None;
+    let mut held = HeldFiles::new();
     while let Some(frame) = frames.next() {
         let request = match wire::message::<Request<'_>>(&frame) {
             Ok(Request::Configure { memory_limit_bytes }) => {
                 limit_memory(memory_limit_bytes);
+                continue;
+            }
+            Ok(Request::Hold { path, code }) => {
+                held.insert(path.to_owned(), code.into());
+                continue;
+            }
+            Ok(Request::LetGo) => {
+                held.clear();
                 continue;
             }
             Ok(request) => request,
@@ -222,7 +235,7 @@ fn serve(jobs: Jobs, frames: &Frames) {
             }
         };
         send(&Reply::Accepted);
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| answer(jobs, &mut session, frames, request)));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| answer(jobs, &mut session, &held, frames, request)));
         send(&outcome.unwrap_or_else(|payload| Reply::Panicked(panic_text(payload.as_ref()))));
     }
 }
@@ -240,7 +253,13 @@ fn panic_text(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic without text").to_owned()
 }
 
-fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, request: Request<'_>) -> Reply {
+fn answer(
+    jobs: Jobs,
+    session: &mut Option<Box<dyn Callable>>,
+    held: &HeldFiles,
+    frames: &Frames,
+    request: Request<'_>,
+) -> Reply {
     if !matches!(request, Request::Call(_) | Request::Begin) {
         // Whoever has something else to do needs the memory.
         *session = None;
@@ -262,15 +281,23 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             Reply::Vendored(output.map(mirror))
         }
         Request::Inspect { bundle, export_names, subject, limits } => {
-            let request = wire::inspect_request(&bundle, &export_names, subject);
+            let bundle = match bundle.with(held) {
+                Ok(bundle) => bundle,
+                Err(error) => return Reply::Refused(error.to_string()),
+            };
+            let request = wire::inspect_request(bundle, &export_names, subject);
             let outcome = (jobs.inspect)(&request, &to_limits(limits));
             Reply::Inspected(
                 outcome.map(|inspection| WireInspection::from(&inspection)).map_err(|fault| WireFault::from(&fault)),
             )
         }
         Request::Open { bundle, export_name, subject, grantee, root_directory, has_network, limits } => {
+            let bundle = match bundle.with(held) {
+                Ok(bundle) => bundle,
+                Err(error) => return Reply::Refused(error.to_string()),
+            };
             let request = OpenRequest {
-                bundle: (&bundle).into(),
+                bundle,
                 export_name: export_name.to_owned(),
                 subject: subject.to_owned(),
                 // The choice of an engine is made.
@@ -300,9 +327,12 @@ fn answer(jobs: Jobs, session: &mut Option<Box<dyn Callable>>, frames: &Frames, 
             *session = None;
             Reply::Closed
         }
-        Request::HostAnswer(_) | Request::Cancel | Request::WebEvent(..) | Request::Configure { .. } => {
-            Reply::Refused("an answer to no question".to_owned())
-        }
+        Request::HostAnswer(_)
+        | Request::Cancel
+        | Request::WebEvent(..)
+        | Request::Configure { .. }
+        | Request::Hold { .. }
+        | Request::LetGo => Reply::Refused("an answer to no question".to_owned()),
     }
 }
 

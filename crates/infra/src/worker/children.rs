@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use mangrove_domain::{failure::Fault, ports::OpenRequest};
+use mangrove_domain::{bundle::BundleFile, failure::Fault, ports::OpenRequest};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
@@ -99,11 +99,12 @@ impl Children {
         (all, all.saturating_sub(places.available_permits()))
     }
 
-    /// Gives a first message to a child. A child that turns out to be dead before it began, or that somebody else kills
+    /// Gives a first message to a child, and before it the vendor files of the bundle that it is about. A child that turns out to be dead before it began, or that somebody else kills
     /// while it works, is replaced once.
     pub(super) async fn begin(
         self: &Arc<Self>,
         task: &str,
+        vendor_files: &[BundleFile],
         frame: &[u8],
         limit: Duration,
     ) -> Result<(Process, Reply), Fault> {
@@ -112,7 +113,7 @@ impl Children {
             None => self.spawn().await?,
         };
         let mut budget = limit;
-        let failure = match process.exchange(frame, &mut budget).await {
+        let failure = match process.exchange_with(vendor_files, frame, &mut budget).await {
             Ok(reply) => return Ok((process, reply)),
             Err(failure) => failure,
         };
@@ -126,7 +127,7 @@ impl Children {
         );
         let mut process = self.spawn().await?;
         let mut budget = limit;
-        match process.exchange(frame, &mut budget).await {
+        match process.exchange_with(vendor_files, frame, &mut budget).await {
             Ok(reply) => Ok((process, reply)),
             Err(failure) => Err(failure.fault(task)),
         }

@@ -10,6 +10,7 @@ pub(crate) mod child_failure;
 mod children;
 pub mod exit_with_parent;
 pub(crate) mod guarded;
+mod held_files;
 mod options;
 mod pool;
 mod process;

@@ -62,9 +62,20 @@ impl Pool {
     }
 
     async fn job(&self, task: &str, request: &Request<'_>, limit: Duration) -> Result<Reply, Fault> {
+        self.job_with(task, &[], request, limit).await
+    }
+
+    /// A job about a bundle with these vendor files.
+    async fn job_with(
+        &self,
+        task: &str,
+        vendor_files: &[BundleFile],
+        request: &Request<'_>,
+        limit: Duration,
+    ) -> Result<Reply, Fault> {
         let frame = wire::frame(request).map_err(|error| nonsense(&error, task))?;
         let _place = self.children.jobs.acquire().await;
-        let (process, reply) = self.children.begin(task, &frame, limit).await?;
+        let (process, reply) = self.children.begin(task, vendor_files, &frame, limit).await?;
         self.children.give_back(process);
         Ok(reply)
     }
@@ -155,7 +166,7 @@ impl ExportInspector for Pool {
         let task = format!("inspecting {}", request.subject);
         let limit = self.children.options.time_limits.inspect;
         let message = Request::inspect(&request, &self.children.options.inspect_limits);
-        match self.job(&task, &message, limit).await? {
+        match self.job_with(&task, &request.bundle.vendor_files, &message, limit).await? {
             Reply::Inspected(Ok(inspection)) => inspection.try_into().map_err(|error| nonsense(&error, &task)),
             Reply::Inspected(Err(fault)) => Err(fault.try_into().unwrap_or_else(|error| nonsense(&error, &task))),
             other => Err(unexpected(&other, &task)),
@@ -177,7 +188,8 @@ impl MethodRunner for Pool {
             return Ok(Box::new(PooledSession::new(Arc::clone(&self.children), process, place, kept)));
         }
         let limit = self.children.options.time_limits.open;
-        let (process, reply) = self.children.begin(&task, &frame, limit).await.map_err(RunError::Fault)?;
+        let begun = self.children.begin(&task, &request.bundle.vendor_files, &frame, limit).await;
+        let (process, reply) = begun.map_err(RunError::Fault)?;
         match reply {
             Reply::Opened(Ok(())) => {
                 Ok(Box::new(PooledSession::new(Arc::clone(&self.children), process, place, Kept::new(request))))

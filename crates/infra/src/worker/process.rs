@@ -2,12 +2,14 @@
 
 use std::{io, path::Path, time::Duration};
 
+use mangrove_domain::bundle::BundleFile;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{
     cancellation::Cancellation,
     child_failure::ChildFailure,
     guarded::Guarded,
+    held_files::HeldFiles,
     wire::{self, Reply, Request},
 };
 use crate::web::requests::Requests;
@@ -17,6 +19,8 @@ use crate::web::requests::Requests;
 pub(super) struct Process {
     child: Guarded,
     jobs: u32,
+    /// The vendor files that it holds.
+    held: HeldFiles,
 }
 
 impl Process {
@@ -37,7 +41,7 @@ impl Process {
         let (input, _, _) = child.parts();
         // A child that is dead already shows it at its first job.
         let _ = input.write_all(&configure).await;
-        Ok(Self { child, jobs: 0 })
+        Ok(Self { child, jobs: 0, held: HeldFiles::default() })
     }
 
     /// Jobs that it has answered.
@@ -60,6 +64,22 @@ impl Process {
     /// process is dead or must be dropped.
     pub(super) async fn exchange(&mut self, frame: &[u8], budget: &mut Duration) -> Result<Reply, ChildFailure> {
         self.exchange_from(false, frame, budget, &mut Cancellation::never(), &mut Requests::none()).await
+    }
+
+    /// The same for a message about a bundle with these vendor files, which are sent before it as far as it does not hold
+    /// them already.
+    pub(super) async fn exchange_with(
+        &mut self,
+        files: &[BundleFile],
+        frame: &[u8],
+        budget: &mut Duration,
+    ) -> Result<Reply, ChildFailure> {
+        let mut frames = self.held.frames(files).map_err(|error| ChildFailure::Confused(error.to_string()))?;
+        if frames.is_empty() {
+            return self.exchange(frame, budget).await;
+        }
+        frames.push(frame.to_vec());
+        self.exchange(&frames.concat(), budget).await
     }
 
     /// The same for a call, which may be told that it is to end, and has requests of its own.

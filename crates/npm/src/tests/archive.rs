@@ -7,7 +7,7 @@ use mangrove_domain::{
 use mangrove_testkit::registry::FakePackage;
 
 use super::{World, prepare, walk};
-use crate::archive::{Bounds, UnpackError, unpack};
+use crate::archive::{Bounds, UnpackError, unpack, unpack_some};
 
 fn package() -> FakePackage {
     FakePackage::new("x", "1.0.0")
@@ -89,4 +89,22 @@ async fn a_hostile_package_fails_alone_and_leaves_nothing() {
     assert!(fault.message.contains("evil@1.0.0") && fault.message.contains("leads upward"), "{}", fault.message);
     assert!(world.cached_files().is_empty(), "{:?}", world.cached_files());
     prepare(&packages, &["npm:zod@4"]).await.unwrap();
+}
+
+#[test]
+fn what_is_not_wanted_is_read_and_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = package().file("a.js", "1").file("deep/b.d.ts", "22").archive();
+    let unpack = |destination, bounds| {
+        let is_wanted = |path: &Path| !path.ends_with("b.d.ts");
+        unpack_some("x@1.0.0", &archive, Some(destination), bounds, is_wanted)
+    };
+    unpack(directory.path(), Bounds::default()).unwrap();
+    let mut files = Vec::new();
+    walk(directory.path(), &mut files);
+    let names: Vec<_> = files.iter().filter_map(|file| file.strip_prefix(directory.path()).ok()).collect();
+    assert!(names.contains(&Path::new("a.js")) && !names.iter().any(|name| name.starts_with("deep")), "{names:?}");
+    let narrow = Bounds { bytes: 1, ..Bounds::default() };
+    let other = tempfile::tempdir().unwrap();
+    assert!(matches!(unpack(other.path(), narrow), Err(UnpackError::TooLarge { .. })), "its bytes count");
 }

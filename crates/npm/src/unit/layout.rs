@@ -1,7 +1,9 @@
 //! A tree on disk, for the time that it takes to look at it or to build it.
 
 use std::{
+    ffi::OsStr,
     io,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -20,7 +22,16 @@ use crate::{
 /// Scratch directories older than this were left behind by a process that died.
 const ABANDONED: Duration = Duration::from_hours(24);
 
-/// Unpacks the tree as `node_modules` directories into a directory that goes away when dropped.
+/// Ends of the names of files that no import loads: half of the files of a usual package.
+const OF_NO_USE: [&str; 8] = [".d.ts", ".d.mts", ".d.cts", ".map", ".md", ".markdown", ".flow", ".tsbuildinfo"];
+
+/// False for a file of a package that code cannot import: declarations of types, source maps, texts for people.
+fn is_of_use(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    !OF_NO_USE.iter().any(|end| name.ends_with(end))
+}
+
+/// Unpacks the tree as `node_modules` directories, without what no import can reach, into a directory that goes away when dropped.
 pub(super) fn lay_out(fetcher: &PackageFetcher, tree: &Tree) -> Result<tempfile::TempDir, Fault> {
     let path = fetcher.cache.scratch();
     let failed = |error: io::Error| io_fault(Operation::Create, &path, &error);
@@ -31,7 +42,7 @@ pub(super) fn lay_out(fetcher: &PackageFetcher, tree: &Tree) -> Result<tempfile:
         let integrity = tree.integrity.get(package).map_or("", String::as_str);
         let bytes = fetcher.cached_archive(package, integrity)?;
         let target = directory.path().join(place.to_string());
-        archive::unpack(&package.to_string(), &bytes, Some(&target), Bounds::default())?;
+        archive::unpack_some(&package.to_string(), &bytes, Some(&target), Bounds::default(), is_of_use)?;
     }
     Ok(directory)
 }
@@ -61,4 +72,19 @@ pub(super) fn file_name(specifier: &str, is_taken: impl Fn(&str) -> bool) -> Str
     let numbered = (2_u32..).map(|number| format!("{stem}.{number}.js"));
     let mut names = std::iter::once(format!("{stem}.js")).chain(numbered);
     names.find(|name| !is_taken(name)).unwrap_or(stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations_maps_and_texts_are_of_no_use_and_everything_else_may_be() {
+        for name in ["index.d.ts", "lib/a.d.mts", "b.D.CTS", "dist/index.js.map", "README.md", "types/index.flow"] {
+            assert!(!is_of_use(Path::new(name)), "{name}");
+        }
+        for name in ["index.ts", "d.ts.js", "map", "md", "data.json", "package.json", "LICENSE", "a.node", "b.wasm"] {
+            assert!(is_of_use(Path::new(name)), "{name}");
+        }
+    }
 }

@@ -55,9 +55,12 @@ pub enum WireError {
     /// A problem code of another version.
     #[error("unknown problem code {0}")]
     UnknownCode(u16),
+    /// A bundle names a vendor file that was not sent before it.
+    #[error("the file `{0}` was not sent")]
+    NotHeld(String),
 }
 
-/// From parent to child. Every one but `Configure`, `HostAnswer`, `Cancel` and `WebEvent` is answered.
+/// From parent to child. Every one but `Configure`, `Hold`, `LetGo`, `HostAnswer`, `Cancel` and `WebEvent` is answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request<'a> {
     // The first three are known by their numbers: see `is_call`, `is_cancel` and `is_web_event`.
@@ -69,6 +72,10 @@ pub(super) enum Request<'a> {
     WebEvent(u32, WebEvent),
     /// The first frame.
     Configure { memory_limit_bytes: u64 },
+    /// A vendor file that bundles name from now on.
+    Hold { path: &'a str, code: &'a str },
+    /// Forgets every file that is held.
+    LetGo,
     /// Answered by `Parsed`.
     Parse { path: &'a str, bytes: &'a [u8] },
     /// Answered by `Bundled`.
@@ -242,9 +249,9 @@ impl<'a> Request<'a> {
     }
 }
 
-pub(super) fn inspect_request(bundle: &WireLoadedBundle<'_>, names: &[&str], subject: &str) -> InspectRequest {
+pub(super) fn inspect_request(bundle: LoadedBundle, names: &[&str], subject: &str) -> InspectRequest {
     InspectRequest {
-        bundle: LoadedBundle::from(bundle),
+        bundle,
         export_names: names.iter().map(|name| (*name).into()).collect(),
         subject: subject.to_owned(),
     }
