@@ -25,9 +25,9 @@ use rquickjs::{
     module::{Declared, WriteOptions},
 };
 
-/// How much text is compiled ahead in one process, in bytes. Compiled bytes stay until the process ends; a worker
-/// ends after a number of jobs.
-const TEXT_BYTES: usize = 16 << 20;
+/// How much text of a kind of [`Demand`] is compiled ahead in one process, in bytes. Compiled bytes stay until the process
+/// ends; a worker ends after a number of jobs.
+const TEXT_BYTES: usize = 8 << 20;
 /// How many modules are remembered that were wanted once.
 const WANTED_ONCE: usize = 4_096;
 /// The memory that compiling one module may take, in bytes.
@@ -50,7 +50,10 @@ pub(super) enum Demand {
 #[derive(Default)]
 struct Compiled {
     modules: Vec<(Arc<str>, &'static str, Option<Form>)>,
+    /// Of the modules that nearly all want.
     text_bytes: usize,
+    /// Of the modules that were wanted again.
+    text_bytes_wanted_again: usize,
     /// The names of modules that were wanted once, and are not compiled.
     wanted_once: HashSet<Box<str>>,
 }
@@ -77,7 +80,11 @@ fn form(name: &str, source: &Arc<str>, demand: Demand) -> Option<Form> {
     if let Some((_, _, form)) = compiled.modules.iter().find(|(text, of, _)| *of == name && is_it(text)) {
         return *form;
     }
-    if compiled.text_bytes + source.len() > TEXT_BYTES {
+    let text_bytes = match demand {
+        Demand::Many => compiled.text_bytes,
+        Demand::Unknown | Demand::One => compiled.text_bytes_wanted_again,
+    };
+    if text_bytes + source.len() > TEXT_BYTES {
         return None;
     }
     if demand == Demand::Unknown && !compiled.wanted_once.remove(name) {
@@ -86,7 +93,10 @@ fn form(name: &str, source: &Arc<str>, demand: Demand) -> Option<Form> {
         }
         return None;
     }
-    compiled.text_bytes += source.len();
+    match demand {
+        Demand::Many => compiled.text_bytes += source.len(),
+        Demand::Unknown | Demand::One => compiled.text_bytes_wanted_again += source.len(),
+    }
     let form = compile(name, source).ok().map(|bytes| {
         let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
         let name: &'static str = Box::leak(name.into());

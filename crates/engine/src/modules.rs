@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use mangrove_domain::{bundle::LoadedBundle, package::SCHEMA_LIBRARIES};
+use mangrove_domain::{bundle::LoadedBundle, digest::Digest, package::SCHEMA_LIBRARIES};
 use rquickjs::{
     Ctx, Error, Module, Result,
     loader::{ImportAttributes, Loader, Resolver},
@@ -183,8 +183,8 @@ impl Modules {
         match self.files.get(name) {
             _ if prelude(name).is_some() => Demand::Many,
             Some(file) if file.is_schema_library => Demand::Many,
-            Some(_) => Demand::Unknown,
-            None => Demand::One,
+            Some(_) if is_named_by_content(name) => Demand::Unknown,
+            Some(_) | None => Demand::One,
         }
     }
 
@@ -221,6 +221,13 @@ impl Modules {
         });
         by_specifier.get(specifier).cloned().unwrap_or_default()
     }
+}
+
+/// True for a file of a vendor bundle that is stored, and not of one that is being made: its directory has the name of a
+/// digest, so another text has another name.
+fn is_named_by_content(name: &str) -> bool {
+    let directory = name.strip_prefix("vendor/").and_then(|rest| rest.split_once('/'));
+    directory.is_some_and(|(directory, _)| directory.parse::<Digest>().is_ok())
 }
 
 /// `zod` of `zod@4.3.6`, `@a/b` of `@a/b@1`.
@@ -318,6 +325,15 @@ mod tests {
         let modules = Modules::new(&bundle, Vendors::All);
         for base in ["", ENTRY, "vendor/aa/x.js", "<input>", "<evalScript>", "eval_script"] {
             assert_eq!(modules.resolve(base, KIT), None, "from {base:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_named_by_its_content_may_be_wanted_again() {
+        let digest = "ab".repeat(32);
+        assert!(is_named_by_content(&format!("vendor/{digest}/zod.js")));
+        for name in ["vendor/unit/zod.js", "bundle.js", "vendor/zod.js"] {
+            assert!(!is_named_by_content(name), "{name}");
         }
     }
 }

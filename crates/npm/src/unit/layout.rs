@@ -23,12 +23,28 @@ use crate::{
 const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Ends of the names of files that no import loads: half of the files of a usual package.
-const OF_NO_USE: [&str; 8] = [".d.ts", ".d.mts", ".d.cts", ".map", ".md", ".markdown", ".flow", ".tsbuildinfo"];
+const OF_NO_USE: [&str; 11] = [
+    ".d.ts",
+    ".d.mts",
+    ".d.cts",
+    ".js.map",
+    ".mjs.map",
+    ".cjs.map",
+    ".css.map",
+    ".ts.map",
+    ".mts.map",
+    ".cts.map",
+    ".tsbuildinfo",
+];
 
-/// False for a file of a package that code cannot import: declarations of types, source maps, texts for people.
+/// Names of texts for people, without their `.md`.
+const FOR_PEOPLE: [&str; 3] = ["readme", "changelog", "history"];
+
+/// False for a file of a package that no code imports: declarations of types, source maps, texts for people.
 fn is_of_use(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    !OF_NO_USE.iter().any(|end| name.ends_with(end))
+    let is_for_people = name.strip_suffix(".md").is_some_and(|stem| FOR_PEOPLE.contains(&stem));
+    !is_for_people && !OF_NO_USE.iter().any(|end| name.ends_with(end))
 }
 
 /// Unpacks the tree as `node_modules` directories, without what no import can reach, into a directory that goes away when dropped.
@@ -80,10 +96,12 @@ mod tests {
 
     #[test]
     fn declarations_maps_and_texts_are_of_no_use_and_everything_else_may_be() {
-        for name in ["index.d.ts", "lib/a.d.mts", "b.D.CTS", "dist/index.js.map", "README.md", "types/index.flow"] {
+        for name in ["index.d.ts", "lib/a.d.mts", "b.D.CTS", "dist/index.js.map", "c.d.ts.map", "docs/README.md"] {
             assert!(!is_of_use(Path::new(name)), "{name}");
         }
-        for name in ["index.ts", "d.ts.js", "map", "md", "data.json", "package.json", "LICENSE", "a.node", "b.wasm"] {
+        for name in
+            ["index.ts", "d.ts.js", "world.map", "page.md", "data.json", "package.json", "LICENSE", "a.node", "b.wasm"]
+        {
             assert!(is_of_use(Path::new(name)), "{name}");
         }
     }
