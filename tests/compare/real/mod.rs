@@ -138,7 +138,7 @@ fn link(deno: &Deno, root: &Path, found: &Found, layout: &KindLayout, report: &m
             match answer.failed {
                 Some(failed) => complaints.push(format!("its bundle does not load in Deno: {failed}")),
                 None => {
-                    let embedded = rows::link_embedded(found, &answer.export_name);
+                    let embedded = rows::link_embedded(found, &answer.export_name, root);
                     complaints.extend(embedded.err().map(|error| format!("its bundle does not load here: {error}")));
                 }
             }

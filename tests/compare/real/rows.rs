@@ -96,7 +96,7 @@ pub(crate) fn file_of(root: &Path, bundle: &BundleRef) -> Result<PathBuf> {
 
 /// Loads a bundle with its real packages into the embedded engine, if that is where it runs. What goes wrong is a
 /// sentence.
-pub(crate) fn link_embedded(found: &Found, export_name: &str) -> Result<(), String> {
+pub(crate) fn link_embedded(found: &Found, export_name: &str, directory: &Path) -> Result<(), String> {
     let Some((description, Ok(bundle))) = &found.indexed else { return Ok(()) };
     if beyond_embedded(&description.requirements).next().is_some() {
         return Ok(());
@@ -110,6 +110,7 @@ pub(crate) fn link_embedded(found: &Found, export_name: &str) -> Result<(), Stri
         subject: found.name(),
         requirements: description.requirements.clone(),
         grantee: Grantee { name, root, grants, variables: BTreeMap::new() },
+        root_directory: Some(directory.to_owned()),
         run: String::new(),
     };
     let opened = std::thread::Builder::new()
