@@ -6,8 +6,10 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod builtin_modules;
+mod callees;
 mod compiled;
 mod encodings;
+mod faults;
 mod hexadecimal;
 mod imported_names;
 mod in_process;
@@ -40,4 +42,4 @@ pub use session::EngineSession;
 pub use web::{Redirect, WebEvent, WebHead, WebOrder, WebOrders, WebRequest};
 
 /// Moves when the engine would report another shape for the same bundle; part of the key of remembered inspections.
-pub const INSPECTOR_VERSION: &str = "3";
+pub const INSPECTOR_VERSION: &str = "4";

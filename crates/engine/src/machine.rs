@@ -13,6 +13,7 @@ use rquickjs::{
 };
 
 use super::{
+    callees::Callees,
     inbox::Inbox,
     limits::{Limits, Watch},
     modules::{ENTRY, Lookup, Modules, Vendors, declare},
@@ -36,7 +37,7 @@ pub(super) struct Machine {
     pub(super) ledger: Arc<Mutex<Ledger>>,
     pub(super) modules: Arc<Modules>,
     pub(super) limits: Limits,
-    mode: Mode,
+    pub(super) mode: Mode,
     /// What arrives from outside while a call is under way.
     pub(super) inbox: Inbox,
 }
@@ -116,6 +117,7 @@ impl Machine {
         let modules = Arc::new(Modules::new(bundle, vendors));
         runtime.set_loader(Lookup(modules.clone()), Lookup(modules.clone()));
         let context = Context::full(&runtime).map_err(|error| broken(&error))?;
+        runtime.set_host_promise_rejection_tracker(Some(Box::new(note_rejection)));
         let ledger = Ledger::new();
         context
             .with(|context| {
@@ -176,7 +178,12 @@ impl Machine {
         let (module, promise) = module.eval().map_err(|error| self.stop(context, error))?;
         self.drive(context, &kit, &promise, &mut |_| Ok(false))?;
         match promise.result::<Value>() {
-            Some(Ok(_)) | None => module.namespace().map_err(|error| self.stop(context, error)),
+            Some(Ok(_)) | None => {
+                // What follows at once from what it began belongs to it.
+                self.run_jobs(context, &mut 0, None)?;
+                self.fail_by_uncaught(context, &kit)?;
+                module.namespace().map_err(|error| self.stop(context, error))
+            }
             Some(Err(error)) => Err(self.stop(context, error)),
         }
     }
@@ -191,10 +198,16 @@ impl Machine {
         promise: &Promise<'js>,
         answer: &mut dyn FnMut(Vec<Request>) -> std::result::Result<bool, Stop>,
     ) -> std::result::Result<(), Stop> {
+        let expect: Result<()> = kit.get::<_, Function>("expected").and_then(|expect| expect.call((promise.clone(),)));
+        expect.map_err(|error| self.stop(context, error))?;
         let mut jobs = 0;
         while promise.state() == PromiseState::Pending {
             self.tell_cancelled(context, kit)?;
             if self.run_jobs(context, &mut jobs, Some(promise))? {
+                continue;
+            }
+            self.fail_by_uncaught(context, kit)?;
+            if self.run_ticks(context, kit, &mut jobs)? {
                 continue;
             }
             let requests = locked(&self.ledger).take_requests();
@@ -214,11 +227,33 @@ impl Machine {
             return Ok(false);
         }
         let abort: Function = kit.get("abort").map_err(|error| self.stop(context, error))?;
-        if abort.call::<_, ()>(()).is_err() {
-            // What listens to the signal harms nobody but itself.
-            context.catch();
-        }
+        abort.call::<_, ()>(()).map_err(|error| self.stop(context, error))?;
         if self.watch.is_spent() { Err(Stop::Cpu) } else { Ok(true) }
+    }
+
+    /// Runs what code left for the next tick. True if there was anything.
+    fn run_ticks<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>, jobs: &mut u32) -> std::result::Result<bool, Stop> {
+        self.count_job(jobs)?;
+        let ran: Result<bool> = kit.get::<_, Function>("runTicks").and_then(|run| run.call(()));
+        ran.map_err(|error| self.stop(context, error))
+    }
+
+    /// Fails if there is an error that nobody caught: in Deno it ends the process. An inspection that met stand-ins may owe
+    /// it to them, and goes on.
+    pub(super) fn fail_by_uncaught<'js>(&self, context: &Ctx<'js>, kit: &Object<'js>) -> std::result::Result<(), Stop> {
+        let take: Result<Option<Object>> = kit.get::<_, Function>("takeUncaught").and_then(|take| take.call(()));
+        let Some(uncaught) = take.map_err(|error| self.stop(context, error))? else { return Ok(()) };
+        let ledger = locked(&self.ledger);
+        if self.mode == Mode::Inspect && (ledger.engine_was_opaque || ledger.package_was_used) {
+            return Ok(());
+        }
+        drop(ledger);
+        let member = |name: &str| uncaught.get::<_, Value>(name).map_err(|error| self.stop(context, error));
+        let told = text(kit, &member("told")?).unwrap_or_default();
+        Err(match self.describe(context, &member("error")?) {
+            Stop::Threw(thrown) => Stop::Threw(Thrown { message: format!("{told}: {}", thrown.message), ..thrown }),
+            other => other,
+        })
     }
 
     /// Runs what is ready. True if anything was.
@@ -277,11 +312,7 @@ impl Machine {
             }
         }
         self.count_job(jobs)?;
-        let ran: Result<()> = ask("runTimer")?.call(());
-        if ran.is_err() {
-            // A callback that throws harms nobody but itself (fault 31).
-            context.catch();
-        }
+        ask("runTimer")?.call::<_, ()>(()).map_err(|error| self.stop(context, error))?;
         if self.watch.is_spent() { Err(Stop::Cpu) } else { Ok(true) }
     }
 
@@ -362,91 +393,16 @@ impl Machine {
         }
         Stop::Threw(Thrown { message: shortened(&message), place, nature })
     }
+}
 
-    /// The fault behind a stop, after the engine was left. `doing` completes "`subject` …".
-    pub(super) fn fault(&self, subject: &str, doing: &str, stop: &Stop) -> Fault {
-        let is_full = self.is_full();
-        let megabytes = self.limits.memory_bytes / (1024 * 1024);
-        let memory = |otherwise: &str| {
-            Fault::environment(
-                Code::MEMORY_LIMIT,
-                "limit:memory",
-                format!("{subject} needs more than {megabytes} MiB of memory {doing}{otherwise}"),
-            )
-        };
-        match stop {
-            Stop::Threw(Thrown { nature: Nature::Memory, .. }) => memory(""),
-            Stop::Threw(_) | Stop::Engine(_) if is_full => memory(""),
-            Stop::Threw(Thrown { nature: Nature::Null, .. }) => memory(", or throws null"),
-            Stop::Cpu => Fault::environment(
-                Code::CPU_LIMIT,
-                "limit:cpu",
-                format!("{subject} used up {:.1} s of processor time {doing}", self.limits.cpu.as_secs_f64()),
-            ),
-            Stop::Jobs => Fault::deterministic(
-                Code::JOB_LIMIT,
-                "limit:jobs",
-                format!("{subject} ran more than {} promise jobs {doing}", self.limits.pending_jobs),
-            ),
-            Stop::TooLarge(limit) => Fault::environment(
-                Code::MEMORY_LIMIT,
-                "limit:export",
-                format!(
-                    "what {subject} exports {limit}, and so much is not inspected; export less, or build it inside of methods"
-                ),
-            ),
-            Stop::Stuck => Fault::deterministic(
-                Code::THREW_WHILE_LOADING,
-                "module",
-                format!("{subject} waits for a promise that nothing will settle {doing}"),
-            ),
-            Stop::Threw(thrown) => self.thrown_fault(subject, doing, thrown),
-            Stop::Engine(message) => {
-                Fault::deterministic(Code::THREW_WHILE_LOADING, "module", format!("{subject} fails {doing}: {message}"))
-            }
-        }
-    }
-
-    fn thrown_fault(&self, subject: &str, doing: &str, thrown: &Thrown) -> Fault {
-        let place = thrown.place.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
-        let message = &thrown.message;
-        let missing = |names: &str| {
-            Fault::environment(
-                Code::REQUIREMENT_MISSING,
-                format!("engine:{names}"),
-                format!(
-                    "{subject} fails {doing}, and it uses {names}, which the embedded engine lacks: {message}{place}"
-                ),
-            )
-        };
-        match &thrown.nature {
-            Nature::Stack => Fault::deterministic(
-                Code::STACK_LIMIT,
-                "limit:stack",
-                format!("{subject} recurses too deep {doing}{place}"),
-            ),
-            Nature::Requirement(name) => Fault::environment(
-                Code::REQUIREMENT_MISSING,
-                format!("engine:{name}"),
-                format!("{subject} needs {name} {doing}, which the embedded engine lacks{place}"),
-            ),
-            Nature::Denied(permission, name) => match &self.mode {
-                Mode::Run { grantee, .. } => grantee.denied(subject, *permission, name.as_deref()),
-                Mode::Inspect => missing("process.env"),
-            },
-            Nature::Own | Nature::Memory | Nature::Null => {
-                let ledger = locked(&self.ledger);
-                if ledger.engine_was_opaque {
-                    let names: Vec<&str> = ledger.touched.iter().map(String::as_str).collect();
-                    return missing(&names.join(", "));
-                }
-                Fault::deterministic(
-                    Code::THREW_WHILE_LOADING,
-                    "module",
-                    format!("{subject} throws {doing}: {message}{place}"),
-                )
-            }
-        }
+/// Notes that a promise was rejected without a handler, or got one afterwards.
+#[expect(clippy::needless_pass_by_value, reason = "the engine passes them so")]
+fn note_rejection<'js>(context: Ctx<'js>, promise: Value<'js>, reason: Value<'js>, is_handled: bool) {
+    let noted: Result<()> =
+        kit(&context).and_then(|kit| kit.get::<_, Function>("rejected")?.call((promise, reason, is_handled)));
+    if noted.is_err() {
+        // Before the kit is there nothing is rejected; beyond a limit, the limit is what ends the call.
+        context.catch();
     }
 }
 
@@ -459,12 +415,16 @@ fn denied(denial: &str) -> Nature {
 }
 
 /// Evaluates the prelude and keeps its kit where only the host finds it.
-fn install(context: &Ctx<'_>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>, modules: &Modules) -> Result<()> {
+fn install(context: &Ctx<'_>, mode: &Mode, ledger: &Arc<Mutex<Ledger>>, modules: &Arc<Modules>) -> Result<()> {
     let host = host_object(context, mode, ledger)?;
     let positions = Positions::of(modules.entry_code().clone());
     let source =
         move |file: String, line: u32, column: u32| (file == ENTRY).then(|| positions.source(line, column)).flatten();
     host.set("sourcePlace", Function::new(context.clone(), source)?)?;
+    let (callees, modules) = (Callees::default(), Arc::clone(modules));
+    let callee =
+        move |file: String, line: u32, column: u32| callees.at(&file, line, column, || modules.text_of_author(&file));
+    host.set("calleeAt", Function::new(context.clone(), callee)?)?;
     web_natives::add(context, &host, ledger)?;
     context.globals().set("__mangroveHost", host)?;
     let (module, promise) = Lookup::kit(context)?.eval()?;

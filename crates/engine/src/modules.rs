@@ -34,7 +34,7 @@ pub const DRIVER_SOURCE: &str = include_str!("prelude/driver.js");
 /// What every engine tells modules of their source files with.
 pub const SOURCES_SOURCE: &str = include_str!("prelude/sources.js");
 /// Every module of the prelude, by its name.
-const PRELUDE: [(&str, &str); 21] = [
+const PRELUDE: [(&str, &str); 22] = [
     (KIT, KIT_SOURCE),
     ("mangrove:absent", include_str!("prelude/absent.js")),
     ("mangrove:bodies", include_str!("prelude/bodies.js")),
@@ -55,6 +55,7 @@ const PRELUDE: [(&str, &str); 21] = [
     ("mangrove:sources", SOURCES_SOURCE),
     ("mangrove:streams", include_str!("prelude/streams.js")),
     ("mangrove:timers", include_str!("prelude/timers.js")),
+    ("mangrove:uncaught", include_str!("prelude/uncaught.js")),
     ("mangrove:web", include_str!("prelude/web.js")),
 ];
 static PRELUDE_TEXTS: OnceLock<HashMap<&'static str, Arc<str>>> = OnceLock::new();
@@ -127,6 +128,11 @@ impl Modules {
 
     pub(super) fn entry_code(&self) -> &Arc<str> {
         &self.entry
+    }
+
+    /// The text of a module that is not the host's.
+    pub(super) fn text_of_author(&self, name: &str) -> Option<Arc<str>> {
+        if name == ENTRY { Some(self.entry.clone()) } else { self.files.get(name).map(|file| file.code.clone()) }
     }
 
     /// The specifiers by which the bundle reaches entries of schema libraries, sorted.
@@ -309,9 +315,9 @@ pub(super) fn declare<'js>(context: &Ctx<'js>, name: &str, source: &str) -> Resu
 fn addressed<'js>(module: Module<'js, Declared>, name: &str) -> Result<Module<'js, Declared>> {
     let meta = module.meta()?;
     meta.set("url", format!("file:///{name}"))?;
-    meta.set("main", false)?;
     meta.set("filename", format!("/{name}"))?;
     meta.set("dirname", format!("/{}", name.rsplit_once('/').map_or("", |(directory, _)| directory)))?;
+    meta.set("main", false)?;
     Ok(module)
 }
 

@@ -216,17 +216,14 @@ pub(super) fn host_object<'js>(context: &Ctx<'js>, mode: &Mode, ledger: &Arc<Mut
     host.set("randomBytes", Function::new(context.clone(), random_bytes)?)?;
     let chooses = |name: String| CHOOSING_VARIABLES.contains(&name.as_str());
     host.set("isChoosingVariable", Function::new(context.clone(), chooses)?)?;
+    let has_function = |owner: String, name: String| builtin_modules::has_function(&owner, &name);
+    host.set("hasFunction", Function::new(context.clone(), has_function)?)?;
     Ok(host)
 }
 
 fn add_variables<'js>(context: &Ctx<'js>, host: &Object<'js>, grantee: &Grantee) -> Result<()> {
     let grant = grantee.grants.get(&Permission::Env).cloned();
-    // Without a name: whether there is a list of them at all.
-    let may_read = move |name: Option<String>| match (&grant, name) {
-        (Some(grant), Some(name)) => grant.names(&name),
-        (Some(grant), None) => grant.allows_anything(),
-        (None, _) => false,
-    };
+    let may_read = move |name: String| grant.as_ref().is_some_and(|grant| grant.names(&name));
     host.set("mayReadVariable", Function::new(context.clone(), may_read)?)?;
     let names: Vec<String> = grantee.variables.keys().cloned().collect();
     host.set("variableNames", Function::new(context.clone(), move || names.clone())?)?;

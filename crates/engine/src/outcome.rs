@@ -94,10 +94,13 @@ pub fn lacked(names: &[&str]) -> HostCall {
     HostCall { function: LACKED.to_owned(), arguments: names.iter().map(|name| Json::from(*name)).collect() }
 }
 
+/// The function by which code and sessions write into the log of a call: its level and the line.
+pub const LOG: &str = "log";
+
 /// A line for the log of the call under way.
 #[must_use]
 pub fn logged(level: &str, line: String) -> HostCall {
-    HostCall { function: "log".to_owned(), arguments: vec![Json::from(level), Json::from(line)] }
+    HostCall { function: LOG.to_owned(), arguments: vec![Json::from(level), Json::from(line)] }
 }
 
 /// What code was refused and went on without, as lines of the log; what `error` tells is not told again.

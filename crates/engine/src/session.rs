@@ -10,7 +10,7 @@ use mangrove_domain::{
     problem::Code,
 };
 use mangrove_fs::json_text;
-use rquickjs::{Ctx, Function, Object, Promise, Value};
+use rquickjs::{Ctx, Function, Object, Promise, Value, promise::PromiseState};
 use url::Url;
 
 use super::{
@@ -231,6 +231,9 @@ fn call(
         }
     }
     machine.end_requests(context, &kit)?;
+    if promise.state() != PromiseState::Rejected {
+        machine.fail_by_uncaught(context, &kit)?;
+    }
     match promise.result::<Value>() {
         Some(Ok(value)) => match value.as_object().filter(|_| text(&kit, &value).is_none()) {
             Some(rejection) => rejected(&kit, rejection).map_err(stop),

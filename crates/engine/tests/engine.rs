@@ -623,15 +623,128 @@ fn what_was_written_and_said_before_a_throw_arrives() {
 }
 
 #[test]
-fn fault_31_a_rejection_that_nobody_awaits_ends_nothing() {
-    let mut session = open(
-        "export const model = { run() { Promise.reject(new Error('detached'));
-        setTimeout(() => { throw new Error('late') }, 0); (async () => { await 0; throw 1 })(); return 'fine'; } };",
-    )
-    .unwrap();
-    for _ in 0..2 {
-        assert_eq!(call_with(&mut session, &["run"], &mut |_| Ok(Json::Null)).unwrap(), Json::from("fine"));
+fn fault_31_an_error_that_nobody_catches_ends_its_call_and_nothing_else() {
+    let wait = "await new Promise((resolve) => setTimeout(resolve, 20)); return 'fine';";
+    for (body, told) in [
+        ("Promise.reject(new Error('lost')); return 'fine';", "nobody handles the rejection of a promise: Error: lost"),
+        ("(async () => { await 0; throw new Error('lost'); })(); return 'fine';", "of a promise: Error: lost"),
+        ("Promise.reject(7); await new Promise(() => {});", "nobody handles the rejection of a promise: 7"),
+        ("setTimeout(() => { throw new Error('lost') }, 1);", "a timer throws: Error: lost"),
+        ("setTimeout(() => Promise.reject(new Error('lost')), 1);", "of a promise: Error: lost"),
+        ("setTimeout(async () => { throw new Error('lost') }, 1);", "of a promise: Error: lost"),
+        ("queueMicrotask(() => { throw new Error('lost') });", "a callback of queueMicrotask throws: Error: lost"),
+        ("process.nextTick(() => { throw new Error('lost') });", "a callback of process.nextTick throws: Error: lost"),
+        (
+            "const t = new EventTarget(); t.addEventListener('x', () => { throw new Error('lost') }); t.dispatchEvent(new Event('x'));",
+            "a listener for \"x\" throws: Error: lost",
+        ),
+    ] {
+        let code = format!("export const model = {{ async run() {{ {body} {wait} }}, fine: () => 1 }};");
+        let mut session = open(&code).unwrap();
+        let error = call_with(&mut session, &["run"], &mut |_| Ok(Json::Null)).unwrap_err();
+        let RunError::Threw { message, stack } = error else { panic!("{body}: {error:?}") };
+        assert!(message.contains(told), "{body}: {message}");
+        assert_eq!(stack.is_some(), !told.ends_with('7'), "{body}: where it was thrown is told");
+        assert_eq!(call_with(&mut session, &["fine"], &mut |_| Ok(Json::Null)).unwrap(), Json::from(1), "{body}");
     }
+}
+
+#[test]
+fn what_is_caught_before_the_work_at_hand_is_done_ends_nothing() {
+    for body in [
+        "const p = Promise.reject(new Error('kept')); await null; await null; p.catch(() => {}); return 'fine';",
+        "try { await (async () => { throw new Error('kept'); })(); } catch { return 'fine'; }",
+        "await Promise.allSettled([Promise.reject(1), Promise.reject(2)]); return 'fine';",
+        "await Promise.any([Promise.reject(1), Promise.resolve(2)]); return 'fine';",
+        "try { await Promise.all([Promise.reject(1), Promise.reject(2)]); } catch { return 'fine'; }",
+        "await Promise.race([0, Promise.reject(1)]); return 'fine';",
+    ] {
+        assert_eq!(value(&format!("export const model = {{ async run() {{ {body} }} }};")), "\"fine\"", "{body}");
+    }
+    let (result, _) =
+        run("export const model = { async run() { Promise.reject(new Error('lost')); throw new Error('own'); } };");
+    let Err(RunError::Threw { message, .. }) = result else { panic!("{result:?}") };
+    assert_eq!(message, "Error: own", "what the call itself throws comes first");
+}
+
+#[test]
+fn a_module_that_leaves_a_rejection_does_not_load() {
+    let code = "Promise.reject(new Error('early')); export const model = { run: () => 1 };";
+    let Err(RunError::Fault(found)) = open(code).map(|_| ()) else { panic!("it loads") };
+    assert_fault(&found, FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "of a promise: Error: early");
+    assert_fault(&fault(code), FailureClass::Deterministic, Code::THREW_WHILE_LOADING, "of a promise: Error: early");
+    // What an inspection has only a stand-in for may be why.
+    look(
+        "const start = async () => { (await fetch('https://a.example')).no.such; }; start(); export const model = {};",
+    );
+}
+
+#[test]
+fn ticks_come_after_promises_that_are_ready_and_before_timers() {
+    assert_eq!(
+        value(
+            "export const model = { async run() { const told = []; const say = (what) => () => told.push(what);
+            process.nextTick(say('tick')); Promise.resolve().then(say('promise'));
+            process.nextTick(() => { told.push('second'); Promise.resolve().then(say('promise of a tick')); process.nextTick(say('tick of a tick')); });
+            await null; told.push('went on'); await new Promise((resolve) => setTimeout(resolve, 5));
+            setTimeout(() => { told.push('timer'); Promise.resolve().then(say('promise of a timer')); process.nextTick(say('tick of a timer')); }, 1);
+            await new Promise((resolve) => setTimeout(resolve, 5)); return told.join(', '); } };"
+        ),
+        "\"promise, went on, tick, second, tick of a tick, promise of a tick, timer, tick of a timer, promise of a timer\""
+    );
+}
+
+#[test]
+fn to_read_a_function_that_is_missing_is_no_use_of_it() {
+    let code = |body: &str| {
+        format!(
+            "import fs, {{ promises }} from 'node:fs'; import path from 'node:path'; import {{ EventEmitter }} from 'node:events';
+            const keep = {{ from: Buffer.from, read: fs.readFileSync, later: promises.readFile, join: path.posix.join }};
+            class Child extends EventEmitter {{}}
+            function Old() {{ EventEmitter.call(this); }}
+            export const model = {{ run: () => {{ {body} }} }};"
+        )
+    };
+    assert_eq!(
+        value(&code("return [typeof keep.read, Buffer.isBuffer('a'), Child.name];")),
+        "[\"function\",false,\"Child\"]"
+    );
+    for (body, name) in [
+        ("keep.from('a')", "Buffer"),
+        ("keep.read('a')", "node:fs"),
+        ("keep.later('a')", "node:fs"),
+        ("keep.join('a')", "node:path"),
+        ("new Child()", "node:events"),
+        ("new Old()", "node:events"),
+        ("`${keep.read}`", "node:fs"),
+        ("path.sep", "node:path"),
+        ("fs.constants", "node:fs"),
+        ("Buffer.poolSize", "Buffer"),
+    ] {
+        let (result, _) = run(&code(body));
+        let Err(RunError::Fault(found)) = result else { panic!("{body}: {result:?}") };
+        assert_fault(&found, FailureClass::Environment, Code::REQUIREMENT_MISSING, name);
+    }
+}
+
+#[test]
+fn a_list_of_variables_holds_what_is_granted_and_nothing_where_nothing_is() {
+    let code =
+        "export const model = { run: () => [Object.keys(process.env), Deno.env.toObject(), { ...process.env }] };";
+    assert_eq!(value(code), "[[],{},{}]");
+}
+
+#[test]
+fn more_arguments_than_the_engine_takes_are_a_requirement() {
+    let (result, _) = run("export const model = { run: () => Math.max(...Array(100_000).keys()) };");
+    let Err(RunError::Fault(found)) = result else { panic!("{result:?}") };
+    assert_fault(
+        &found,
+        FailureClass::Environment,
+        Code::REQUIREMENT_MISSING,
+        "a call with more than 65,535 arguments",
+    );
+    assert_eq!(value("export const model = { run: () => Math.max(...Array(60_000).keys()) };"), "59999");
 }
 
 #[test]

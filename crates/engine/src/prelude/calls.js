@@ -191,7 +191,8 @@ const isSchema = (value) =>
 /**
  * The calls of one engine. `send(id, name, text)` takes a request to the host, with its arguments as JSON text; whoever
  * gets the host's answer passes it to `settle`. The number 0 asks for no answer. `sendNow(name, text)` waits for the answer,
- * `{ succeeded, text }`. `makeContext` is that of `context.js`, `makeDrivers` that of `driver.js`.
+ * `{ succeeded, text }`. `makeContext` is that of `context.js`, `makeDrivers` that of `driver.js`. `ofTheEnd` takes, and gives, an
+ * error that code gets only after its call has ended.
  */
 /** How far an error is followed to what caused it, and how many errors are told of one that stands for several. */
 const MOST_CAUSES = 5;
@@ -296,7 +297,7 @@ const inspect = (value) => {
 /** What a line of a log says of a value: of an error also what led to it. */
 const shownInLine = (value) => (value instanceof ErrorIntrinsic ? `${show(value)}${ledTo(value)}` : show(value));
 
-export const makeCalls = (send, sendNow, makeContext, makeDrivers) => {
+export const makeCalls = (send, sendNow, makeContext, makeDrivers, ofTheEnd) => {
   const pending = create(null);
   let lastRequest = 0;
   const request = (name, parts) =>
@@ -328,7 +329,7 @@ export const makeCalls = (send, sendNow, makeContext, makeDrivers) => {
   const contexts = () => {
     callUnderWay += 1;
     const own = callUnderWay;
-    const late = (name) => new ErrorIntrinsic(`ctx.${name} was used after the call had ended`);
+    const late = (name) => ofTheEnd(new ErrorIntrinsic(`ctx.${name} was used after the call had ended`));
     return contextsOf({
       request: (name, parts) => {
         if (own === callUnderWay) return request(name, parts);

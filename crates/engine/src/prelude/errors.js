@@ -1,12 +1,18 @@
 // Errors as other engines have them: a stack begins with what was thrown, and messages of the engine's own are in the words that
 // people know and code looks for. Evaluated once, before any code of an extension.
 
+import { lacks } from "mangrove:refusals";
+
 const { deleteProperty, getPrototypeOf, defineProperty, getOwnPropertyDescriptor } = Reflect;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const exec = uncurry(RegExp.prototype.exec);
 const ErrorIntrinsic = Error;
+const TypeErrorIntrinsic = TypeError;
 const errorText = uncurry(ErrorIntrinsic.prototype.toString);
 
+// Other engines stop at twice as many and more.
+const TOO_MANY_ARGUMENTS = "too many arguments in function call (only 65535 allowed)";
+const MANY_ARGUMENTS = "a call with more than 65,535 arguments";
 const ABSENT = /^cannot (read|set) property '(.*)' of (null|undefined)$/s;
 const OTHER = {
   __proto__: null,
@@ -35,7 +41,7 @@ ErrorIntrinsic.prepareStackTrace = (_error, sites) => sites;
 defineProperty(getPrototypeOf(new ErrorIntrinsic().stack[0]), "getFunction", { value: () => undefined });
 
 // Where the text of an author has what stands in this place of a bundle.
-const { sourcePlace } = globalThis.__mangroveHost;
+const { calleeAt, sourcePlace } = globalThis.__mangroveHost;
 const placeOf = (file, line, column) => {
   try {
     if (line > 0) return sourcePlace(`${file}`, line, column > 0 ? column : 0) ?? `${file}:${line}:${column}`;
@@ -45,12 +51,28 @@ const placeOf = (file, line, column) => {
   return `${file}:${line}:${column}`;
 };
 
+// The engine does not say what it was that could not be called.
+const CALLED = { __proto__: null, "not a function": " is not a function", "not a constructor": " is not a constructor" };
+const namedCallee = (error, message, site) => {
+  const end = CALLED[message];
+  if (end === undefined || site === undefined || site.isNative() || !(error instanceof TypeErrorIntrinsic)) return;
+  const callee = calleeAt(`${site.getFileName()}`, site.getLineNumber(), site.getColumnNumber());
+  // What is thrown by its author stands where it is made.
+  if (callee !== undefined && exec(/Error$/, callee) === null) put(error, "message", `${callee}${end}`);
+};
+
 const put = (error, name, value) => defineProperty(error, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 const stackOf = (error, sites) => {
   let stack = "";
   let own;
   try {
     own = getOwnPropertyDescriptor(error, "message");
+    if (own?.value === TOO_MANY_ARGUMENTS) {
+      put(error, "name", "RequirementMissing");
+      put(error, "message", `${MANY_ARGUMENTS} is not available in the embedded engine`);
+      lacks(error, MANY_ARGUMENTS);
+    }
+    namedCallee(error, own?.value, sites[0]);
     const words = reworded(own?.value);
     if (words !== undefined) put(error, "message", words);
     stack = errorText(error);

@@ -1,5 +1,7 @@
 // Events, listeners and abort signals, as other engines have them. Evaluated once, before any code of an extension.
 
+import { guarded, uncaught } from "mangrove:uncaught";
+
 const host = globalThis.__mangroveHost;
 const { now } = host;
 const started = host.start;
@@ -132,8 +134,6 @@ class EventTarget {
     if (!(event instanceof Event)) throw new TypeError("Failed to execute 'dispatchEvent' on 'EventTarget': Argument 1 is not an Event");
     if (event.eventPhase !== Event.NONE) throw new DOMException("The event is dispatched already", "InvalidStateError");
     carry(event, this);
-    // One that throws keeps the others from nothing.
-    const thrown = [];
     const told = this.#listeners.filter((known) => known.type === event.type);
     for (const known of [...told.filter((each) => each.capture), ...told.filter((each) => !each.capture)]) {
       if (known.isGone) continue;
@@ -142,12 +142,12 @@ class EventTarget {
         if (typeof known.listener === "function") known.listener.call(this, event);
         else known.listener.handleEvent(event);
       } catch (error) {
-        thrown.push(error);
+        // One that throws keeps the others from nothing.
+        uncaught(error, `a listener for "${event.type}" throws`);
       }
       if (hasStopped(event)) break;
     }
     carry(event, null);
-    if (thrown.length > 0) throw thrown[0];
     return !event.defaultPrevented;
   }
 }
@@ -216,12 +216,9 @@ class AbortSignal extends EventTarget {
       signal.#reason = reason;
       const event = new Event("abort");
       carry(event, signal);
-      try {
-        signal.#onabort?.call(signal, event);
-      } finally {
-        carry(event, null);
-        signal.dispatchEvent(event);
-      }
+      guarded(() => signal.#onabort?.call(signal, event), 'a listener for "abort" throws');
+      carry(event, null);
+      signal.dispatchEvent(event);
     };
   }
 }

@@ -6,6 +6,7 @@ import { Blob, Body, File, FormData, withBody } from "mangrove:bodies";
 import { Headers } from "mangrove:headers";
 import { denied, missing } from "mangrove:refusals";
 import { ReadableStream } from "mangrove:streams";
+import { ofTheEnd } from "mangrove:uncaught";
 import { define } from "mangrove:web";
 
 const host = globalThis.__mangroveHost;
@@ -274,7 +275,7 @@ const send = ({ url, method, headers, redirect, signal }, bytes) =>
       giveUp() {
         stop();
         host.webStop(number);
-        fail(new TypeError("fetch: the call that sent this request has ended"));
+        fail(ofTheEnd(new TypeError("fetch: the call that sent this request has ended")));
       },
     });
     signal?.addEventListener("abort", aborted);

@@ -12,6 +12,7 @@ import "mangrove:sorting";
 import { denialOf, denied, forgetRefusals, missing, requirementOf, takeLacked } from "mangrove:refusals";
 import { tellSources } from "mangrove:sources";
 import { nextTimer, runTimer, timerFunctions } from "mangrove:timers";
+import { expected, forgetUncaught, nextTick, ofTheEnd, queueMicrotask, rejected, runTicks, takeUncaught } from "mangrove:uncaught";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 import { endWeb, webArrived } from "mangrove:fetch";
 
@@ -23,6 +24,8 @@ const { apply, construct, getPrototypeOf, ownKeys, getOwnPropertyDescriptor } = 
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const mapGet = uncurry(WeakMap.prototype.get);
 const mapSet = uncurry(WeakMap.prototype.set);
+const startsWith = uncurry(String.prototype.startsWith);
+const slice = uncurry(String.prototype.slice);
 const toWellFormed = uncurry(String.prototype.toWellFormed);
 const { create } = Object;
 const ProxyIntrinsic = Proxy;
@@ -37,8 +40,21 @@ delete globalThis.InternalError;
 
 const labels = new WeakMap();
 
-// Runner: every use throws an error that names what is missing.
-const strictHandler = (label) => {
+// What can be said of these without having them: there is no buffer here that one could be, and nobody gave arguments.
+const isBuffer = () => false;
+const answered = {
+  __proto__: null,
+  "Buffer.isBuffer": isBuffer,
+  "Deno.args": [],
+  "node:buffer.Buffer.isBuffer": isBuffer,
+  "node:util.inspect.custom": Symbol.for("nodejs.util.inspect.custom"),
+  "node:util.promisify.custom": Symbol.for("nodejs.util.promisify.custom"),
+};
+
+// Runner: every use throws an error that names what is missing. To read a function is no use of it; packages keep many for later.
+const strictHandler = (path, kind, label) => {
+  const members = create(null);
+  const owner = startsWith(path, "node:") ? slice(path, 5) : path;
   const refuse = (key) => {
     throw missing(label === "Deno" && typeof key === "string" ? `Deno.${key}` : label);
   };
@@ -48,6 +64,9 @@ const strictHandler = (label) => {
       if (key === "prototype") return target.prototype;
       if (typeof key === "symbol" || key === "then" || key === "__esModule") return undefined;
       if (label === "Deno" && key === "env") return denoEnvironment;
+      const below = `${path}.${key}`;
+      if (answered[below] !== undefined) return answered[below];
+      if (host.hasFunction(owner, key)) return (members[key] ??= standIn(below, kind, label));
       return refuse(key);
     },
     apply: () => refuse(),
@@ -118,7 +137,7 @@ const inertHandler = (path, kind, label) => {
 
 const selves = new WeakMap();
 const standIn = (path, kind, label = path, target = function () {}) => {
-  const proxy = new ProxyIntrinsic(target, inspecting ? inertHandler(path, kind, label) : strictHandler(label));
+  const proxy = new ProxyIntrinsic(target, inspecting ? inertHandler(path, kind, label) : strictHandler(path, kind, label));
   mapSet(selves, target, proxy);
   mapSet(labels, proxy, path);
   return proxy;
@@ -186,17 +205,16 @@ for (const name of ["gpu", "locks", "platform", "userAgentData"]) {
 }
 define("navigator", asKind(navigator, "Navigator"));
 
-// A runner gives the variables that are granted and refuses the others; an inspector has none, and notes who asks.
+// A runner gives the variables that are granted, which are all that a list holds, and refuses the others; an inspector has none, and notes who asks.
 // Packages ask for some to choose a variant; anybody else wants a value.
-const refused = (name) => denied("env", name, `the environment variable ${name ?? "list"} is not granted`);
+const refused = (name) => denied("env", name, `the environment variable ${name} is not granted`);
 
 const variable = (name) => {
   if (host.mayReadVariable(name)) return host.variable(name);
-  if (name !== undefined && host.isChoosingVariable(name)) return undefined;
+  if (host.isChoosingVariable(name)) return undefined;
   throw refused(name);
 };
 const variables = () => {
-  if (!host.mayReadVariable(undefined)) throw refused(undefined);
   const all = create(null);
   for (const name of host.variableNames()) all[name] = host.variable(name);
   return all;
@@ -238,7 +256,7 @@ define("process", {
       return undefined;
     },
   }),
-  nextTick: (callback, ...rest) => globalThis.queueMicrotask(() => callback(...rest)),
+  nextTick,
 });
 const { process } = globalThis;
 asKind(process, "process");
@@ -263,7 +281,8 @@ for (const name of PROCESS_VALUES) {
 // Time and chance. Those of the inspector are the same every time.
 
 for (const name of ownKeys(timerFunctions)) define(name, timerFunctions[name]);
-export { nextTimer, runTimer };
+define("queueMicrotask", queueMicrotask);
+export { expected, nextTimer, rejected, runTicks, runTimer, takeUncaught };
 if (inspecting) {
   const bytes = () => host.randomBytes(4);
   Math.random = () => {
@@ -303,10 +322,11 @@ export const limitBehind = (thrown) => {
 // Calls.
 
 export { ledTo };
-const calls = makeCalls(host.request, host.requestNow, makeContext, makeDrivers);
+const calls = makeCalls(host.request, host.requestNow, makeContext, makeDrivers, ofTheEnd);
 export const { settle, abort, forget } = calls;
 export const start = (callee, self, args, context, schema, globalSchema, takes) => {
   forgetRefusals();
+  forgetUncaught();
   return calls.start(callee, self, args, context, schema, globalSchema, takes);
 };
 export { endWeb, webArrived };

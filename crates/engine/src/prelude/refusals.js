@@ -20,13 +20,17 @@ const behind = (thrown, noteOf) => {
 const requirements = new WeakMap();
 const MOST_LACKED = 16;
 let lacked = []; // what was missing since the call began, whether or not anybody heard of it
+/** Says of an error that it was thrown because the engine lacks this. */
+export const lacks = (error, label) => {
+  mapSet(requirements, error, label);
+  if (lacked.length < MOST_LACKED) lacked[lacked.length] = label;
+  return error;
+};
 /** The error that names what the engine lacks. */
 export const missing = (label) => {
   const error = new ErrorIntrinsic(`${label} is not available in the embedded engine`);
   error.name = "RequirementMissing";
-  mapSet(requirements, error, label);
-  if (lacked.length < MOST_LACKED) lacked[lacked.length] = label;
-  return error;
+  return lacks(error, label);
 };
 /** The names of what was missing since the call began, one a line; empty if nothing was. */
 export const takeLacked = () => {

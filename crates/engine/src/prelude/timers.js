@@ -1,5 +1,7 @@
 // Timers. They run when nothing else is left to do: the host asks when the earliest one is due, and has it run.
 
+import { guarded, runTicks } from "mangrove:uncaught";
+
 const { apply } = Reflect;
 const host = globalThis.__mangroveHost;
 const TypeErrorIntrinsic = TypeError;
@@ -94,7 +96,7 @@ const stop = (handle) => {
 
 /** When the earliest timer is due, in milliseconds since the epoch; `undefined` without timers. */
 export const nextTimer = () => (timers === null ? undefined : timers.due);
-/** Runs the earliest timer. */
+/** Runs the earliest timer, and what it leaves for the next tick. */
 export const runTimer = () => {
   const timer = timers;
   timers = timer.next;
@@ -103,7 +105,8 @@ export const runTimer = () => {
     timer.due += timer.wait;
     schedule(timer);
   }
-  apply(timer.callback, timer.handle, timer.parts);
+  guarded(() => apply(timer.callback, timer.handle, timer.parts), "a timer throws");
+  runTicks();
 };
 
 /** The functions that code has. */

@@ -180,7 +180,6 @@ pub(super) async fn load(
         ("exportName", Json::from(request.export_name.as_str())),
         ("variables", variables),
         ("root", Json::from(root.as_ref().map_or("file:///", Url::as_str))),
-        ("listsVariables", Json::Bool(start.may_list_variables())),
     ]));
     let mut budget = limit;
     loop {

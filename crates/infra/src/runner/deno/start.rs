@@ -39,12 +39,6 @@ impl Start {
         may(Permission::Run) || may(Permission::Ffi)
     }
 
-    /// True if code is told which variables there are, of those that it may read: where a grant opens any, as in the embedded
-    /// engine, and where programs may be started, since `node:child_process` asks for all of them to pass them on.
-    pub(super) fn may_list_variables(&self) -> bool {
-        self.may_start_programs() || self.grantee.grants.get(&Permission::Env).is_some_and(Grant::allows_anything)
-    }
-
     /// The variables whose values a call must leave as they were: `None` for all.
     pub(super) fn variables(&self) -> Option<BTreeSet<&str>> {
         let granted = match self.grantee.grants.get(&Permission::Env) {

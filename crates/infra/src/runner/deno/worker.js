@@ -81,7 +81,12 @@ const listen = async () => {
   listening = null;
 };
 // Two readers of one input would share its frames between them.
-const afterTheEnd = (name) => new Error(`ctx.${name} was used after the call had ended`);
+const told = new WeakSet();
+const ofTheEnd = (error) => {
+  told.add(error);
+  return error;
+};
+const afterTheEnd = (name) => ofTheEnd(new Error(`ctx.${name} was used after the call had ended`));
 const ask = (id, name, text) => {
   if (id !== 0 && !isCalled) throw afterTheEnd(name);
   send({ kind: "request", id, name, text });
@@ -97,27 +102,54 @@ const askNow = (name, text) => {
   send({ kind: "request", id: -1, name, text });
   return receiveNow();
 };
-const calls = makeCalls(ask, askNow, makeContext, makeDrivers);
+const calls = makeCalls(ask, askNow, makeContext, makeDrivers, ofTheEnd);
 
-// What becomes of the work under way if nothing is left that could settle it.
+// What becomes of the work under way if nothing is left that could settle it, and if something ends it that nobody caught.
 let giveUp = null;
+let endBy = null;
 const orStuck = (work) =>
   PromiseIntrinsic.race([
     work,
     new PromiseIntrinsic((resolve) => {
       giveUp = () => resolve({ kind: "stuck" });
+      endBy = resolve;
     }),
   ]).finally(() => {
     giveUp = null;
+    endBy = null;
   });
 addEventListener("beforeunload", (event) => {
   if (giveUp === null) return;
   event.preventDefault();
   giveUp();
 });
-// What nobody waits for ends nothing.
-addEventListener("unhandledrejection", (event) => event.preventDefault());
-addEventListener("error", (event) => event.preventDefault());
+// An error that nobody catches ends a process of Deno; here it ends the call. Whoever listens for such errors and prevents what follows
+// from them has caught it, so ours is always the last one to be told.
+let uncaught = null;
+const isHeardByNode = (...names) => names.some((name) => globalThis.process?.listenerCount(name) > 0);
+const endsTheCall = (event, error, what, isHeard) => {
+  if (event.defaultPrevented) return;
+  event.preventDefault();
+  if (isHeard || (typeof error === "object" && error !== null && told.has(error))) return;
+  const outcome = describe(error);
+  outcome.message = `${what}: ${outcome.message}`;
+  if (endBy === null) uncaught ??= outcome;
+  else endBy(outcome);
+};
+const ofRejections = (event) => {
+  const isHeard = isHeardByNode("unhandledRejection", "uncaughtException");
+  endsTheCall(event, event.reason, "nobody handles the rejection of a promise", isHeard);
+};
+const ofErrors = (event) => {
+  endsTheCall(event, event.error, "a timer or a listener throws", isHeardByNode("uncaughtException"));
+};
+const listenLast = () => {
+  for (const [name, listener] of [["unhandledrejection", ofRejections], ["error", ofErrors]]) {
+    removeEventListener(name, listener);
+    addEventListener(name, listener);
+  }
+};
+listenLast();
 
 // How the host says that the call under way is to end, also while nothing is read. Who listens while a module loads hides
 // from Deno that nothing will settle what the module waits for.
@@ -260,8 +292,8 @@ const attempt = (look) => {
   }
 };
 
-// The list of all variables is refused unless all are granted. Code that may read some finds those in it, and Deno's `node:`
-// modules take it from here: they pass it on to programs.
+// The list of all variables is refused by Deno unless all are granted. Here it holds those that are, and Deno's `node:` modules take
+// it from here: they pass it on to programs.
 const listOnly = (names) => {
   const toObject = () => {
     const found = {};
@@ -286,16 +318,18 @@ const work = async (load) => {
     };
     Object.defineProperty(globalThis, name, { get: refuse, configurable: false });
   }
-  if (hello.variables !== null && hello.listsVariables) listOnly(hello.variables);
+  if (hello.variables !== null) listOnly(hello.variables);
   watchAll();
   // Names mean here what they mean without a configuration.
   tellSources(hello.root, (name) => import.meta.resolve(name));
-  const opened = await orStuck(
+  let opened = await orStuck(
     load().then(
       (module) => (hello.exportName in module ? { kind: "opened", module } : { kind: "absent", found: "nothing" }),
       describe,
     ),
   );
+  await turn();
+  if (uncaught !== null && opened.kind === "opened") opened = uncaught;
   const root = opened.module?.[hello.exportName];
   // Deno opens sockets of its own for the first listener: they are there before the host looks which ones are.
   listenForTheEnd(end);
@@ -311,20 +345,25 @@ const work = async (load) => {
     }
     if (message.kind === "rest") {
       // Nothing is read, so that Deno tells when nothing is left that could go on beside the calls of others.
-      await orStuck(new PromiseIntrinsic(() => {}));
+      const rested = await orStuck(new PromiseIntrinsic(() => {}));
       calls.forget();
-      send({ kind: "rested", left: before === null ? null : attempt(() => leftSince(before, hello.variables)) });
+      const left = before === null ? null : attempt(() => leftSince(before, hello.variables));
+      if (left !== null && (uncaught !== null || rested.kind === "threw")) left[left.length] = "an error that nobody caught";
+      send({ kind: "rested", left });
       continue;
     }
     isCalled = true;
     refusals = [];
+    uncaught = null;
+    listenLast();
     listenForTheEnd(end);
-    const outcome = await orStuck(call(root, message).catch(describe));
+    let outcome = await orStuck(call(root, message).catch(describe));
     // What was asked for and not waited for is answered all the same, and so is what follows from the answers.
     do {
       await listening;
       await turn();
     } while (listening !== null);
+    if (uncaught !== null && outcome.kind !== "threw") outcome = uncaught;
     isCalled = false;
     listenNoMore(end);
     // What was written to standard error, by programs too, ends here.

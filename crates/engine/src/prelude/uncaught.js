@@ -1,0 +1,91 @@
+// Errors that nobody catches: rejections without a handler, and what callbacks throw. Each of them ends a process of Deno, so each
+// of them ends the call here: the host asks when nothing else is left to run. Evaluated once, before any code of an extension.
+
+const { apply } = Reflect;
+const { then } = Promise.prototype;
+
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+const has = uncurry(WeakSet.prototype.has);
+const add = uncurry(WeakSet.prototype.add);
+const ours = new WeakSet();
+
+let rejections = null; // a list of { promise, reason, next }, the latest first
+let thrown = null; // { error, told } of the first callback that threw
+
+/** This error tells of the end of a call: who does not handle it ends nothing. */
+export const ofTheEnd = (error) => {
+  add(ours, error);
+  return error;
+};
+/** Notes what a callback threw; `told` says where, for people. */
+export const uncaught = (error, told) => {
+  thrown ??= { error, told };
+};
+/** A promise was rejected without a handler, or got one afterwards. */
+export const rejected = (promise, reason, isHandled) => {
+  if (typeof reason === "object" && reason !== null && has(ours, reason)) return;
+  if (!isHandled) {
+    rejections = { promise, reason, next: rejections };
+    return;
+  }
+  for (let before = null, entry = rejections; entry !== null; before = entry, entry = entry.next) {
+    if (entry.promise !== promise) continue;
+    if (before === null) rejections = entry.next;
+    else before.next = entry.next;
+    return;
+  }
+};
+/** What nobody caught, the first of it: `{ error, told }`, or `undefined`. */
+export const takeUncaught = () => {
+  let first = thrown ?? undefined;
+  for (let entry = rejections; thrown === null && entry !== null; entry = entry.next) {
+    first = { error: entry.reason, told: "nobody handles the rejection of a promise" };
+  }
+  forgetUncaught();
+  return first;
+};
+/** Whatever was not caught until now ends nothing. */
+export const forgetUncaught = () => {
+  rejections = null;
+  thrown = null;
+};
+const nothing = () => {};
+/** The host waits for this promise, and learns of its rejection itself. */
+export const expected = (promise) => {
+  apply(then, promise, [nothing, nothing]);
+};
+
+// Functions that run when the work under way is done, before promises go on that became ready meanwhile.
+let ticks = null; // a list of { callback, parts, next }, the first one first
+let lastTick = null;
+export const nextTick = (callback, ...parts) => {
+  if (typeof callback !== "function") throw new TypeError('The "callback" argument must be of type function');
+  const tick = { callback, parts, next: null };
+  if (ticks === null) ticks = tick;
+  else lastTick.next = tick;
+  lastTick = tick;
+};
+/** Runs them, also those that they add. True if there were any. */
+export const runTicks = () => {
+  const ran = ticks !== null;
+  while (ticks !== null) {
+    const { callback, parts } = ticks;
+    ticks = ticks.next;
+    guarded(() => apply(callback, undefined, parts), "a callback of process.nextTick throws");
+  }
+  return ran;
+};
+/** Runs a function; what it throws nobody catches. */
+export const guarded = (work, told) => {
+  try {
+    work();
+  } catch (error) {
+    uncaught(error, told);
+  }
+};
+const queue = globalThis.queueMicrotask;
+/** `queueMicrotask`, whose callbacks may throw. */
+export const queueMicrotask = (callback) => {
+  if (typeof callback !== "function") throw new TypeError("Failed to execute 'queueMicrotask': Argument 1 is not a function");
+  queue(() => guarded(callback, "a callback of queueMicrotask throws"));
+};
