@@ -35,6 +35,7 @@ mod operations;
 mod origins;
 mod otel;
 mod outage;
+mod package_calls;
 mod package_names;
 mod packages;
 mod pool;

@@ -20,4 +20,5 @@ mod prune;
 pub(crate) mod requirements;
 mod runtime;
 mod source_map;
+mod spreads;
 pub mod vendor;

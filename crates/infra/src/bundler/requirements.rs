@@ -104,15 +104,24 @@ const UNIVERSAL: &[&str] = &[
 /// `code` is the finished bundle: it holds the extension's own modules only, without what was shaken off.
 /// `typeof name` asks whether a global is there and does not need it.
 pub(crate) fn of(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    add(code, SourceType::mjs(), &mut found);
+    found
+}
+
+/// The names that a `CommonJS` module is given.
+const OF_COMMON_JS: &[&str] = &["__dirname", "__filename", "exports", "module", "require"];
+
+fn add(code: &str, source_type: SourceType, found: &mut BTreeSet<String>) {
     let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, code, SourceType::mjs()).parse();
-    let mut found: BTreeSet<String> = parsed
+    let parsed = Parser::new(&allocator, code, source_type).parse();
+    let built_in = parsed
         .module_record
         .requested_modules
         .keys()
         .map(ToString::to_string)
-        .filter(|specifier| specifier.starts_with("node:"))
-        .collect();
+        .filter(|specifier| specifier.starts_with("node:"));
+    found.extend(built_in);
     for import in &parsed.module_record.dynamic_imports {
         let text = import.module_request.source_text(code);
         match literal(text) {
@@ -129,7 +138,13 @@ pub(crate) fn of(code: &str) -> BTreeSet<String> {
         found.insert("import.meta".to_owned());
     }
     found.extend(nodes.iter().filter_map(|node| language_use(nodes, node)).map(str::to_owned));
+    for script in nodes.iter().filter_map(|node| script(node.kind())) {
+        add(script, SourceType::cjs(), found);
+    }
     for (name, references) in semantic.scoping().root_unresolved_references() {
+        if source_type.is_commonjs() && OF_COMMON_JS.contains(&name.as_str()) {
+            continue;
+        }
         for reference in references {
             let node = semantic.scoping().get_reference(*reference).node_id();
             match nodes.parent_kind(node) {
@@ -146,7 +161,18 @@ pub(crate) fn of(code: &str) -> BTreeSet<String> {
             }
         }
     }
-    found
+}
+
+/// The text of a `CommonJS` module that is run as a script, if this is the call that does so (`vendor/scripts.rs`).
+fn script<'a>(kind: AstKind<'a>) -> Option<&'a str> {
+    let AstKind::CallExpression(call) = kind else { return None };
+    let argument = |index: usize| call.arguments.get(index).and_then(Argument::as_expression);
+    match (argument(0), argument(1)) {
+        (Some(Expression::StringLiteral(text)), Some(Expression::Identifier(module))) => {
+            (module.name == "module" && call.arguments.len() > 4).then(|| text.value.as_str())
+        }
+        _ => None,
+    }
 }
 
 /// The method that depends on a language, if this is a use of one that the embedded engine does not answer as Deno does, or that

@@ -36,8 +36,8 @@ use rolldown_common::{
 };
 use rolldown_plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
-    HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn, HookUsage, Plugin,
-    PluginContext, SharedLoadPluginContext, SharedTransformPluginContext,
+    HookTransformArgs, HookTransformAstArgs, HookTransformAstReturn, HookTransformOutput, HookTransformOutputMap,
+    HookTransformReturn, HookUsage, Plugin, PluginContext, SharedLoadPluginContext, SharedTransformPluginContext,
 };
 use tokio::runtime::Runtime;
 
@@ -50,7 +50,7 @@ use super::{
     fence::names_a_place,
     lowering,
     prune::prune,
-    requirements, runtime, source_map,
+    requirements, runtime, source_map, spreads,
 };
 
 /// Moves when our use of the bundler changes what comes out of it.
@@ -484,8 +484,17 @@ impl Plugin for SourcePlugin {
         }))
     }
 
+    async fn transform_ast(
+        &self,
+        _context: &PluginContext,
+        mut arguments: HookTransformAstArgs<'_>,
+    ) -> HookTransformAstReturn {
+        arguments.ast.program.with_mut(|fields| spreads::lower(fields.program, fields.allocator));
+        Ok(arguments.ast)
+    }
+
     fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform | HookUsage::TransformAst
     }
 }
 

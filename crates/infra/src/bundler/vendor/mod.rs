@@ -6,6 +6,7 @@ mod made_up;
 mod names;
 mod plugin;
 mod runtime_module;
+mod scripts;
 mod seen;
 
 use std::{

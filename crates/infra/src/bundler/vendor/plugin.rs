@@ -15,9 +15,9 @@ use rolldown_common::{
 };
 use rolldown_plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookNoopReturn, HookResolveIdArgs, HookResolveIdOutput,
-    HookResolveIdReturn, HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn,
-    HookUsage, Plugin, PluginContext, PluginContextResolveOptions, SharedLoadPluginContext,
-    SharedTransformPluginContext,
+    HookResolveIdReturn, HookTransformArgs, HookTransformAstArgs, HookTransformAstReturn, HookTransformOutput,
+    HookTransformOutputMap, HookTransformReturn, HookUsage, Plugin, PluginContext, PluginContextResolveOptions,
+    SharedLoadPluginContext, SharedTransformPluginContext,
 };
 use rolldown_resolver::ResolveError;
 use serde_json::Value;
@@ -25,11 +25,11 @@ use serde_json::Value;
 use super::{
     super::{
         fence::{Fence, names_a_place},
-        links,
+        links, spreads,
     },
     PLACEHOLDER,
     made_up::{self, ABSENT_ID, Forms, MEMBERS_ENTRY, NAMED_ENTRY, NATIVE, ORIGINAL, REQUIRE_ID},
-    runtime_module,
+    runtime_module, scripts,
     seen::{Refusal, Seen},
 };
 
@@ -174,6 +174,27 @@ impl PackagePlugin {
         external(specifier)
     }
 
+    /// The text of a module that does what Node would make of it, if the bundler would make something else.
+    fn as_in_node(&self, arguments: &HookTransformArgs<'_>) -> Option<String> {
+        let path = Path::new(arguments.id);
+        if *arguments.module_type != ModuleType::Js || !self.fence.is_inside(path) {
+            return None;
+        }
+        if is_common_js(path, self.fence.directory()) {
+            let directory = path.parent()?;
+            let files = |below: &str| {
+                let is_inside = self.fence.is_inside(&directory.join(below));
+                if is_inside { scripts::modules_below(path, below) } else { Vec::new() }
+            };
+            let name = path.strip_prefix(self.fence.directory()).unwrap_or(path).display().to_string();
+            let script = scripts::adapted(arguments.code, name.trim_start_matches("node_modules/"), files);
+            if script.is_some() {
+                return script;
+            }
+        }
+        arguments.code.contains("typeof require").then(|| scripts::without_require(arguments.code)).flatten()
+    }
+
     /// True for the name of a package that does not lie in the tree: a bundler goes on to look for it in every
     /// directory around the tree, and may find one there that has nothing to do with this package.
     fn is_absent(&self, importer: Option<&str>, specifier: &str) -> bool {
@@ -197,6 +218,9 @@ impl Plugin for PackagePlugin {
             }
             return self.fenced(context, arguments).await;
         }
+        if specifier == scripts::RUNNER {
+            return Ok(Some(HookResolveIdOutput::from_id(scripts::RUNNER_ID)));
+        }
         if let Some(entry) = specifier.strip_prefix(ORIGINAL) {
             return Ok(self.forms.named.get(entry).map(|named| HookResolveIdOutput::from_id(named.id.clone())));
         }
@@ -211,7 +235,9 @@ impl Plugin for PackagePlugin {
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, arguments: &HookLoadArgs<'_>) -> HookLoadReturn {
-        let code = if let Some(made_up) = arguments.id.strip_prefix('\0') {
+        let code = if arguments.id == scripts::RUNNER_ID {
+            Some(scripts::RUNNER_SOURCE.to_owned())
+        } else if let Some(made_up) = arguments.id.strip_prefix('\0') {
             let entry =
                 |prefix: &str| made_up.strip_prefix(prefix).and_then(|entry| self.forms.named.get_key_value(entry));
             if let Some((entry, named)) = entry(NAMED_ENTRY) {
@@ -231,6 +257,16 @@ impl Plugin for PackagePlugin {
         } else if arguments.id.ends_with(NATIVE) {
             let path = Path::new(arguments.id);
             Some(made_up::native(&path.strip_prefix(self.fence.directory()).unwrap_or(path).display().to_string()))
+        } else if arguments.id.ends_with(".json") {
+            // Node reads JSON with a byte order mark; the bundler does not.
+            let text = read::text(Path::new(arguments.id), Within::Root(self.fence.directory()), FileKind::Source).ok();
+            let text = text.as_deref().and_then(|text| text.strip_prefix('\u{feff}'));
+            let module_type = Some(ModuleType::Json);
+            return Ok(text.map(|text| HookLoadOutput {
+                code: text.to_owned().into(),
+                module_type,
+                ..HookLoadOutput::default()
+            }));
         } else {
             None
         };
@@ -251,8 +287,11 @@ impl Plugin for PackagePlugin {
         let code = if arguments.id == RUNTIME_MODULE_KEY {
             Some(runtime_module::adapted(arguments.code).map_err(std::io::Error::other)?)
         } else {
+            let as_in_node = self.as_in_node(arguments);
             let handed_on = self.forms.handed_on.get(arguments.id);
-            handed_on.map(|handed_on| format!("{}\n{handed_on}", arguments.code))
+            let handed_on =
+                handed_on.map(|handed_on| format!("{}\n{handed_on}", as_in_node.as_deref().unwrap_or(arguments.code)));
+            handed_on.or(as_in_node)
         };
         Ok(Some(HookTransformOutput {
             code,
@@ -278,8 +317,34 @@ impl Plugin for PackagePlugin {
         Ok(())
     }
 
+    async fn transform_ast(
+        &self,
+        _context: &PluginContext,
+        mut arguments: HookTransformAstArgs<'_>,
+    ) -> HookTransformAstReturn {
+        arguments.ast.program.with_mut(|fields| spreads::lower(fields.program, fields.allocator));
+        Ok(arguments.ast)
+    }
+
     fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform | HookUsage::ModuleParsed
+        HookUsage::ResolveId
+            | HookUsage::Load
+            | HookUsage::Transform
+            | HookUsage::TransformAst
+            | HookUsage::ModuleParsed
+    }
+}
+
+/// True if a file may be a `CommonJS` module, by its name and the `type` of the manifest above it.
+fn is_common_js(path: &Path, root: &Path) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("cjs") => true,
+        Some("js") => {
+            let mut above = path.ancestors().skip(1).take_while(|parent| parent.starts_with(root));
+            let manifest = above.find_map(manifest);
+            manifest.is_none_or(|manifest| manifest.get("type").and_then(Value::as_str) != Some("module"))
+        }
+        _ => false,
     }
 }
 
