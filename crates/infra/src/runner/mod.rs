@@ -4,9 +4,9 @@
 pub mod deno;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -59,6 +59,9 @@ const READ_ONLY_CALLS: &[&str] = &[
     "vault.list",
     "vault.names",
 ];
+
+/// How many lines of a log are remembered, to be told once where a call is made again.
+const MOST_LINES: usize = 10_000;
 
 /// Both engines behind one port.
 ///
@@ -144,7 +147,8 @@ impl ChosenRunner {
         match self.embedded.open(request.clone()).await {
             Ok(session) => {
                 let state = State::Embedded { session, request: Box::new(request) };
-                Ok(Box::new(ChosenSession { state, deno: Arc::clone(&self.deno) }))
+                let (embedded, deno) = (Arc::clone(&self.embedded), Arc::clone(&self.deno));
+                Ok(Box::new(ChosenSession { state, embedded, deno }))
             }
             Err(RunError::Fault(fault)) if fault.code == Code::REQUIREMENT_MISSING => {
                 move_to_deno(&self.deno, request, fault).await
@@ -167,12 +171,15 @@ fn without_deno(fault: Fault, error: RunError) -> RunError {
 
 struct ChosenSession {
     state: State,
+    embedded: Arc<dyn MethodRunner>,
     deno: Arc<DenoRunner>,
 }
 
 enum State {
     /// Nothing was called yet.
     Embedded { session: Box<dyn Session>, request: Box<OpenRequest> },
+    /// What the embedded engine had loaded was given up for a Deno that did not start.
+    GivenUp(Box<OpenRequest>),
     /// Whatever the module remembers is in this engine.
     Settled(Box<dyn Session>),
     /// A call is under way, or was given up.
@@ -184,14 +191,14 @@ impl Session for ChosenSession {
     async fn call(&mut self, call: Call, host: Arc<dyn MethodHost>) -> Result<Json, RunError> {
         let recorder = Arc::new(EffectRecorder::new(Arc::clone(&host)));
         match std::mem::replace(&mut self.state, State::Busy) {
-            State::Settled(mut session) => {
-                let outcome = session.call(call, Arc::clone(&recorder) as _).await;
-                self.state = State::Settled(session);
-                if !is_missing(&outcome) {
-                    recorder.tell_lacked("").await;
+            State::Settled(session) => self.call_settled(session, call, recorder).await,
+            State::GivenUp(request) => match self.embedded.open(OpenRequest::clone(&request)).await {
+                Ok(session) => self.call_settled(session, call, recorder).await,
+                Err(error) => {
+                    self.state = State::GivenUp(request);
+                    Err(error)
                 }
-                outcome
-            }
+            },
             State::Embedded { mut session, request } => {
                 let mut outcome = session.call(call.clone(), Arc::clone(&recorder) as _).await;
                 if let Some(fault) = failed_without(&request.subject, &outcome, recorder.lacked()) {
@@ -209,10 +216,19 @@ impl Session for ChosenSession {
                 if !recorder.was_used() && (is_missing(&outcome) || self.deno.is_there()) {
                     // It holds a place that somebody else may wait for.
                     drop(session);
-                    let mut session = move_to_deno(&self.deno, *request, fault).await?;
-                    let outcome = session.call(call, host).await;
-                    self.state = State::Settled(session);
-                    return outcome;
+                    return match move_to_deno(&self.deno, OpenRequest::clone(&request), fault).await {
+                        Ok(mut session) => {
+                            let outcome = session.call(call, Arc::new(OtherLines::new(host, recorder.lines()))).await;
+                            self.state = State::Settled(session);
+                            outcome
+                        }
+                        Err(error) if is_missing(&outcome) => Err(error),
+                        Err(error) => {
+                            recorder.tell_lacked(&format!("; it was not run again there: {error}")).await;
+                            self.state = State::GivenUp(request);
+                            outcome
+                        }
+                    };
                 }
                 self.state = State::Settled(session);
                 // To make the call again would do twice what it did.
@@ -231,6 +247,22 @@ impl Session for ChosenSession {
             }
             State::Busy => Err(RunError::Threw { message: "the session has ended".to_owned(), stack: None }),
         }
+    }
+}
+
+impl ChosenSession {
+    async fn call_settled(
+        &mut self,
+        mut session: Box<dyn Session>,
+        call: Call,
+        recorder: Arc<EffectRecorder>,
+    ) -> Result<Json, RunError> {
+        let outcome = session.call(call, Arc::clone(&recorder) as _).await;
+        self.state = State::Settled(session);
+        if !is_missing(&outcome) {
+            recorder.tell_lacked("").await;
+        }
+        outcome
     }
 }
 
@@ -257,16 +289,23 @@ struct EffectRecorder {
     host: Arc<dyn MethodHost>,
     was_used: AtomicBool,
     lacked: OnceLock<String>,
+    /// The first lines of the log, as they were told.
+    lines: Mutex<VecDeque<Vec<Json>>>,
 }
 
 impl EffectRecorder {
     fn new(host: Arc<dyn MethodHost>) -> Self {
-        Self { host, was_used: AtomicBool::new(false), lacked: OnceLock::new() }
+        Self { host, was_used: AtomicBool::new(false), lacked: OnceLock::new(), lines: Mutex::default() }
     }
 
     /// What was missing during the call, with commas between.
     fn lacked(&self) -> Option<String> {
         self.lacked.get().cloned()
+    }
+
+    /// The first lines of the log, as they were told.
+    fn lines(&self) -> VecDeque<Vec<Json>> {
+        std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells whoever reads the log that the code went on without something.
@@ -293,6 +332,12 @@ impl MethodHost for EffectRecorder {
             let _ = self.lacked.set(names.join(", "));
             return Ok(Json::Null);
         }
+        if call.function == outcome::LOG {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            if lines.len() < MOST_LINES {
+                lines.push_back(call.arguments.clone());
+            }
+        }
         if !READ_ONLY_CALLS.contains(&call.function.as_str()) {
             self.was_used.store(true, Ordering::Relaxed);
         }
@@ -301,6 +346,51 @@ impl MethodHost for EffectRecorder {
 
     fn sends_request(&self) {
         self.was_used.store(true, Ordering::Relaxed);
+        self.host.sends_request();
+    }
+
+    async fn cancelled(&self) {
+        self.host.cancelled().await;
+    }
+
+    fn told_secrets(&self, granted: &BTreeMap<String, String>) -> bool {
+        self.host.told_secrets(granted)
+    }
+}
+
+/// A host of a call that is made again: lines that the first attempt has told already are not told a second time, as long as the
+/// second one says the same.
+struct OtherLines {
+    host: Arc<dyn MethodHost>,
+    told: Mutex<VecDeque<Vec<Json>>>,
+}
+
+impl OtherLines {
+    fn new(host: Arc<dyn MethodHost>, told: VecDeque<Vec<Json>>) -> Self {
+        Self { host, told: Mutex::new(told) }
+    }
+
+    /// True if this line was told already. The first one that was not ends the comparison.
+    fn was_told(&self, line: &[Json]) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = told.pop_front().is_some_and(|first| first == line);
+        if !is_same {
+            told.clear();
+        }
+        is_same
+    }
+}
+
+#[async_trait]
+impl MethodHost for OtherLines {
+    async fn call(&self, call: HostCall) -> Result<Json, String> {
+        if call.function == outcome::LOG && self.was_told(&call.arguments) {
+            return Ok(Json::Null);
+        }
+        self.host.call(call).await
+    }
+
+    fn sends_request(&self) {
         self.host.sends_request();
     }
 

@@ -102,11 +102,19 @@ impl WebClient {
     async fn send(&self, hop: &Hop) -> Result<Response, WebEvent> {
         let client =
             self.client.get_or_init(|| self.make()).as_ref().map_err(|reason| failed_because(reason.clone()))?;
-        let mut request = client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
-        if let Some(body) = &hop.body {
-            request = request.body(body.clone());
+        let attempt = || {
+            let request = client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
+            match &hop.body {
+                Some(body) => request.body(body.clone()),
+                None => request,
+            }
+        };
+        let mut outcome = attempt().send().await;
+        // A server may close a connection at the moment at which it is used again, and has then done nothing.
+        if hop.method.is_idempotent() && outcome.as_ref().is_err_and(was_dropped) {
+            outcome = attempt().send().await;
         }
-        request.send().await.map_err(|error| {
+        outcome.map_err(|error| {
             let address = address(&hop.url);
             let cause = shown_in(&chain(&error.without_url()));
             failed_because(format!("error sending request for url ({address}): {cause}"))
@@ -166,6 +174,11 @@ fn answer(hop: &Hop, response: Response, redirected: bool) -> Result<Answer, Web
         redirected,
     };
     Ok(Answer { head, body: Body::new(response, is_gzip) })
+}
+
+/// True if a connection that was there ended before anything was answered.
+fn was_dropped(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
 /// An address without user and password.

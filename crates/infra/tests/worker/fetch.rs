@@ -39,6 +39,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ("a_large_body_is_held_in_parts", a_large_body_is_held_in_parts),
         ("requests_take_the_way_of_the_environment", requests_take_the_way_of_the_environment),
         ("certificates_that_cannot_be_read_are_named", certificates_that_cannot_be_read_are_named),
+        ("a_connection_that_is_dropped_when_it_is_used_again_is_replaced", dropped_connections),
     ]
 }
 
@@ -218,5 +219,35 @@ fn certificates_that_cannot_be_read_are_named() {
         let pool = Pool::new(connected(&[("DENO_CERT", "/nowhere/ca.pem")]));
         let error = run(&pool, "https://127.0.0.1:9/", "await fetch('https://127.0.0.1:8443');").await.unwrap_err();
         assert!(error.to_string().contains("DENO_CERT names /nowhere/ca.pem"), "{error}");
+    });
+}
+
+/// A server that answers the first request of each connection, and closes it at the second one.
+fn forgetful_server() -> std::net::SocketAddr {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 8192];
+                if stream.read(&mut buffer).is_ok_and(|count| count > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+                    let _ = stream.read(&mut buffer);
+                }
+            });
+        }
+    });
+    address
+}
+
+fn dropped_connections() {
+    block_on(async {
+        let pool = Pool::new(connected(&[]));
+        let body = "const told = [];
+            for (const method of ['GET', 'GET', 'PUT', 'DELETE', 'GET']) told.push((await fetch(base, { method })).status);
+            return told.join();";
+        let told = run(&pool, &format!("http://{}/", forgetful_server()), body).await.unwrap();
+        assert_eq!(told, Json::from("200,200,200,200,200"));
     });
 }
