@@ -96,3 +96,23 @@ fn a_module_that_fetches_while_it_loads_says_what_it_needs() {
     let output = run(&it, &deno);
     assert!(output.code == 0 && all(&output).contains("found 201"), "{output}");
 }
+
+/// Text that names no requirement, uses one, and goes on without it.
+const CAUGHT: &str = "context.logger.info('before'); let version = 'none';
+    try { version = globalThis[['De', 'no'].join('')].version.deno; } catch {}
+    context.logger.info(`version ${version}`);";
+
+#[test]
+fn a_call_that_went_on_without_something_stands_where_deno_does_not_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let it = sandbox(CAUGHT);
+    let program = it.tree.path("broken-deno");
+    let text = "#!/bin/sh\n[ \"$1\" = --version ] && echo 'deno 2.9.6 (stable, release, x86_64-unknown-linux-gnu)' && exit 0\nexit 1\n";
+    it.write("broken-deno", text);
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it can be run");
+    let output = run(&it, &program);
+    assert_eq!(output.code, 0, "{output}");
+    let said = all(&output);
+    assert!(said.contains("version none") && said.contains("it was not run again there"), "{said}");
+    assert_eq!(said.matches("before").count(), 1, "{said}");
+}

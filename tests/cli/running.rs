@@ -469,6 +469,7 @@ fn a_need_that_only_shows_when_it_runs_moves_the_call_to_deno() {
     let output = run(&it, &deno);
     assert_eq!(output.code, 0, "{output}");
     assert!(all(&output).contains("version 2."), "{output}");
+    assert_eq!(all(&output).matches("before").count(), 1, "a line that both attempts say is told once: {output}");
     // What was written must not be written again.
     let it = sandbox(&format!("await context.writeResource('r', 'i', {{ a: 1 }}); {HIDDEN} return version;"));
     let output = run(&it, &deno);
