@@ -54,7 +54,7 @@ use super::{
 };
 
 /// Moves when our use of the bundler changes what comes out of it.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 
 /// The bundler and its version.
 pub const VERSION: &str = "rolldown 1.2.5";
