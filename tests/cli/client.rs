@@ -197,7 +197,7 @@ fn colours_of_programs_are_left_out_and_what_else_a_terminal_obeys_is_shown() {
 
 #[test]
 fn a_daemon_takes_drivers_that_its_configuration_speaks_of_and_which_reports_are_wanted() {
-    let sandbox = with_commands("drivers: {'@acme/far': {config: {host: a}}}\n");
+    let sandbox = with_commands("drivers: {'@acme/far': {config: {host: a}}, 'command/shell': none}\n");
     let tokens = sandbox.tree.path("tokens");
     let serving = Serving::start(&sandbox, &["--token-file", tokens.to_str().expect("text")]);
     let run = |more: &[&str]| {

@@ -52,9 +52,12 @@ pub struct DriverChoice {
 }
 
 impl Drivers {
-    /// True if an entry speaks of this driver: as what runs something, or with its settings.
+    /// True if an entry speaks of this driver: as what runs something, or with its settings. Never of [`NONE`], which is no driver.
     #[must_use]
     pub fn names(&self, driver: &str) -> bool {
+        if check_name(driver).is_some() || driver == NONE {
+            return false;
+        }
         let is_set_up = self.entries.get(driver).is_some_and(|entry| entry.driver.is_none());
         is_set_up || self.entries.values().any(|entry| entry.driver.as_deref() == Some(driver))
     }
@@ -179,7 +182,11 @@ mod tests {
             ("*", entry_of(Some("@acme/far"), "everywhere", &[])),
             ("@acme/ssh", entry_of(None, "of the driver", &[])),
             ("@acme/dns", DriverEntry::named("@acme/cloud")),
+            ("command/shell", DriverEntry::named(NONE)),
+            ("@acme/broken", DriverEntry::unusable()),
         ]);
+        assert!(!all.names(NONE), "an exception lets nobody run everything here");
+        assert!(!all.names(""));
         for (name, expected) in [
             ("@acme/far", true),
             ("@acme/ssh", true),
