@@ -277,6 +277,19 @@ fn an_expression_of_the_command_line_is_kept_in_the_definition_that_is_made_and_
 }
 
 #[test]
+fn what_comes_from_files_brings_no_expression() {
+    let sandbox = echo("");
+    let expression = "${{ env.HOME }}";
+    sandbox.write("host.txt", expression);
+    sandbox.write("inputs.yaml", &format!("text: t\nhost: \"{expression}\"\n"));
+    for more in [&["--input", "text=t", "--input", "host=@host.txt"][..], &["--input-file", "inputs.yaml"]] {
+        let refused = run(&sandbox, &[&["model", "run", "@t/echo", "say", "new"], more].concat());
+        assert!(refused.as_str().is_some_and(|text| text.contains("would be an expression")), "{more:?}: {refused}");
+    }
+    assert!(!sandbox.tree.path(".mangrove/auto-definitions").exists());
+}
+
+#[test]
 fn what_comes_on_standard_input_brings_no_expression() {
     use std::{io::Write as _, process::Stdio};
 

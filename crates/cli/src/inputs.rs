@@ -19,6 +19,17 @@ pub(crate) struct Inputs {
     pub(crate) input_file: Option<PathBuf>,
 }
 
+impl Inputs {
+    /// The values that stand on the command line itself, and not in files.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let written = self.input.iter().filter_map(|input| match input {
+            Input::All(text) => Some(text),
+            Input::One { value, .. } => Some(value).filter(|value| !value.starts_with('@')),
+        });
+        written.cloned().collect()
+    }
+}
+
 /// One input: where it belongs, and its value as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {

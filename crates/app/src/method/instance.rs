@@ -80,7 +80,8 @@ pub(super) async fn settle(
         global_arguments: &global_arguments,
         secret: &secret,
         holds_secret: &|value| call.environment.holds_vault_secret(value),
-        is_expression: &|raw| call.environment.is_left(raw) || call.environment.is_brought(raw),
+        // What a method passes on to another one may be anybody's.
+        is_expression: &|raw| call.environment.is_left(raw) || call.is_single && call.environment.is_brought(raw),
     };
     let found = services.definitions.instance(instance.library, wanted).await?;
     Ok(Settled { found, inputs })

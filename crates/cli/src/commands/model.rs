@@ -85,8 +85,8 @@ pub(crate) async fn run(context: &Context, call: &args::MethodCall) -> Result<Ex
             type_name: target.clone(),
             name: name.clone(),
             method: method.clone(),
-            // What comes on standard input may be anybody's.
-            keeps_expressions: !*stdin,
+            // What comes from files and on standard input may be anybody's.
+            written: if *stdin { Vec::new() } else { inputs.written() },
         },
         None => Runnable::Method { definition: target.clone(), method: method.clone() },
     };

@@ -1,7 +1,6 @@
 //! Expressions that a person brings on the command line for the definition of an instance.
 
 use mangrove_domain::{
-    json::Json,
     ports::Expressions,
     workflow::{
         rewrites,
@@ -9,20 +8,15 @@ use mangrove_domain::{
     },
 };
 
-/// Those in a value that read `env` or a vault and nothing else, as they are written: they mean the same wherever they stand.
-pub(super) fn expressions(value: &Json, reader: &dyn Expressions) -> Vec<String> {
-    match value {
-        Json::String(text) => template::split(text)
-            .into_iter()
-            .filter_map(|part| match part {
-                Part::Expression(span) if stands_alone(span.expression, reader) => Some(span.raw.to_owned()),
-                Part::Expression(_) | Part::Text(_) => None,
-            })
-            .collect(),
-        Json::Array(items) => items.iter().flat_map(|item| expressions(item, reader)).collect(),
-        Json::Object(members) => members.iter().flat_map(|(_, member)| expressions(member, reader)).collect(),
-        Json::Null | Json::Bool(_) | Json::Number(_) => Vec::new(),
-    }
+/// Those in a text that read `env` or a vault and nothing else, as they are written: they mean the same wherever they stand.
+pub(super) fn expressions(text: &str, reader: &dyn Expressions) -> Vec<String> {
+    template::split(text)
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::Expression(span) if stands_alone(span.expression, reader) => Some(span.raw.to_owned()),
+            Part::Expression(_) | Part::Text(_) => None,
+        })
+        .collect()
 }
 
 fn stands_alone(expression: &str, reader: &dyn Expressions) -> bool {

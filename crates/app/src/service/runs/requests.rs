@@ -59,9 +59,9 @@ pub enum Runnable {
         name: String,
         /// Its method.
         method: String,
-        /// True if an expression among the inputs that reads `env` or a vault, and becomes a global argument, is written into the
-        /// definition as it stands: for whoever may write that file, and read all of them. Else it is refused.
-        keeps_expressions: bool,
+        /// What whoever asks has written with its own hand, and may read all vaults: an expression in it that reads `env` or a vault,
+        /// and becomes a global argument, is written into the definition as it stands. All others are refused.
+        written: Vec<String>,
     },
 }
 
@@ -123,10 +123,9 @@ impl Service {
             Runnable::Method { definition, method } => {
                 Engine::method_request(&library, definition, method, inputs, trigger)?
             }
-            Runnable::Instance { type_name, name, method, keeps_expressions } => {
+            Runnable::Instance { type_name, name, method, written } => {
                 let reader = self.repository.expressions.as_ref();
-                let brought = if *keeps_expressions { brought::expressions(&inputs, reader) } else { Vec::new() };
-                for raw in brought {
+                for raw in written.iter().flat_map(|text| brought::expressions(text, reader)) {
                     environment.bring(raw);
                 }
                 Engine::instance_request(type_name, name, method, inputs, trigger)
