@@ -1,7 +1,8 @@
 //! Dates, sizes and durations as people read them.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
+pub use mangrove_domain::run::without_styles;
 use mangrove_domain::time::Timestamp;
 
 use crate::failure::FailureDocument;
@@ -93,30 +94,6 @@ pub fn versions(numbers: &[u32]) -> String {
 pub fn elapsed(millis: Option<u64>) -> String {
     millis.map(|millis| duration(Duration::from_millis(millis))).unwrap_or_default()
 }
-
-/// A line of a log without the colours and other styles that the program chose which wrote it (`ESC [ … m`). All else that a
-/// terminal would obey stays for its reader to show.
-#[must_use]
-pub fn without_styles(text: &str) -> Cow<'_, str> {
-    if !text.contains(STYLE) {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(STYLE) {
-        plain.push_str(before);
-        let length = after.find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':')).unwrap_or(after.len());
-        rest = after.get(length..).unwrap_or_default().strip_prefix('m').unwrap_or_else(|| {
-            plain.push_str(STYLE);
-            after
-        });
-    }
-    plain.push_str(rest);
-    Cow::Owned(plain)
-}
-
-/// How a sequence begins that may choose a style.
-const STYLE: &str = "\u{1b}[";
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     data::{Models, Records},
-    secrets::Environment,
+    secrets::{Environment, Folded},
     types::Types,
     vault::Vaults,
 };
@@ -84,7 +84,7 @@ pub(super) struct State {
     pub(super) refused: Option<Code>,
     pub(super) log: CallLog,
     /// How a secret goes on that the latest line has the beginning of.
-    folded: String,
+    folded: Folded,
     /// What is written and not durable yet.
     pub(super) unsettled: Vec<WrittenVersion>,
 }
@@ -99,7 +99,7 @@ impl State {
             twice: None,
             refused: None,
             log: CallLog::new(budget),
-            folded: String::new(),
+            folded: Folded::default(),
             unsettled: Vec::new(),
         }
     }

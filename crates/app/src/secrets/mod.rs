@@ -12,6 +12,7 @@ mod spelling;
 mod vaults;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -19,7 +20,7 @@ use std::{
 use mangrove_domain::{
     json::Json,
     permission::Grant,
-    run::RunProblem,
+    run::{RunProblem, without_styles},
     vault,
     workflow::template::{self, Part},
 };
@@ -33,6 +34,17 @@ use forms::Finder;
 pub const MASK: &str = "***";
 /// The shortest value that is masked, in characters.
 const SHORTEST: usize = 3;
+
+/// How many lines may stand between two of a value that was folded.
+const MOST_BETWEEN: usize = 50;
+
+/// How a value goes on that a line of a log has the beginning of.
+#[derive(Debug, Default)]
+pub(crate) struct Folded {
+    rest: String,
+    /// How many other lines there were since.
+    between: usize,
+}
 
 /// What the name of a variable contains whose value is a secret.
 const SECRET_NAMES: [&str; 7] = ["token", "key", "secret", "password", "passwd", "passphrase", "credential"];
@@ -191,36 +203,58 @@ impl Environment {
         self.mask_those(text, |_| true)
     }
 
-    /// The line of a log with every given value masked, also one that a program has folded, so that it goes on in the next line.
-    /// `rest` is how it goes on; empty where nothing does.
-    pub(crate) fn mask_line(&self, line: &str, rest: &mut String) -> String {
-        let begun = std::mem::take(rest);
-        let trimmed = line.trim();
+    /// The line of a log with every given value masked, also one that a program has folded, so that it goes on in a later line.
+    pub(crate) fn mask_line(&self, line: &str, folded: &mut Folded) -> String {
+        let plain = without_styles(line);
+        let trimmed = plain.trim();
+        let begun = std::mem::take(&mut folded.rest);
+        let is_enough = trimmed.chars().count() >= SHORTEST || folded.between == 0;
         if !trimmed.is_empty()
+            && is_enough
             && let Some(further) = begun.strip_prefix(trimmed)
         {
-            further.clone_into(rest);
+            *folded = Folded { rest: further.to_owned(), between: 0 };
             return MASK.to_owned();
         }
-        let (before, line) = match line.find(begun.as_str()) {
-            // Its end, and something behind it.
-            Some(0) if begun.chars().count() >= SHORTEST => (MASK, line.get(begun.len()..).unwrap_or_default()),
-            _ => ("", line),
-        };
+        // Its end, and something behind it.
+        if begun.chars().count() >= SHORTEST
+            && let Some(behind) = trimmed.strip_prefix(begun.as_str())
+        {
+            folded.between = 0;
+            return format!("{MASK}{}", self.mask(behind));
+        }
         let masked = self.mask(line);
+        let shown = without_styles(&masked).into_owned();
         let given = self.given();
-        let folded =
-            given.values().filter_map(|finder| finder.folded(&masked)).max_by_key(|(_, further)| further.len());
-        match folded {
+        let found = given.values().filter_map(|finder| finder.folded(&shown)).max_by_key(|(_, further)| further.len());
+        match found {
             Some((at, further)) => {
-                *rest = further;
-                format!("{before}{}{MASK}", masked.get(..at).unwrap_or_default())
+                *folded = Folded { rest: further, between: 0 };
+                format!("{}{MASK}", shown.get(..at).unwrap_or_default())
             }
-            None => format!("{before}{masked}"),
+            None => {
+                // Another stream, or another task, may have written it.
+                folded.between += 1;
+                if folded.between <= MOST_BETWEEN {
+                    folded.rest = begun;
+                }
+                masked
+            }
         }
     }
 
+    /// A style in the middle of a value would hide it from whoever looks for it, and show it to whoever leaves styles out.
     fn mask_those(&self, text: &str, is_masked: impl Fn(&str) -> bool) -> String {
+        if let Cow::Owned(plain) = without_styles(text) {
+            let masked = self.mask_plain(&plain, &is_masked);
+            if masked != plain {
+                return masked;
+            }
+        }
+        self.mask_plain(text, &is_masked)
+    }
+
+    fn mask_plain(&self, text: &str, is_masked: &dyn Fn(&str) -> bool) -> String {
         let given = self.given();
         let mut finders: Vec<(&String, &Finder)> = given.iter().filter(|(value, _)| is_masked(value)).collect();
         finders.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
@@ -351,7 +385,7 @@ mod tests {
         for (text, width) in [(secret.to_owned(), 20), (secret.to_owned(), 59), (encoded, 76)] {
             let lines: Vec<&str> =
                 text.as_bytes().chunks(width).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-            let mut rest = String::new();
+            let mut rest = Folded::default();
             let first = format!("key: {}", lines[0]);
             let masked: Vec<String> = [first.as_str()]
                 .into_iter()
@@ -364,13 +398,28 @@ mod tests {
             assert!(between.iter().all(|line| line.trim_end_matches('=') == "***"), "{masked:?}");
             assert_eq!(masked.last().map(String::as_str), Some("done"));
         }
-        let mut rest = String::new();
+        let mut rest = Folded::default();
         assert_eq!(environment.mask_line("ends with Tr0ub4dor-zebra-q", &mut rest), "ends with ***");
         assert_eq!(
             environment.mask_line("and goes on with something else", &mut rest),
             "and goes on with something else"
         );
-        assert_eq!(environment.mask_line("quilt-0123456789", &mut rest), "quilt-0123456789");
+        assert_eq!(environment.mask_line("    uilt-0123456789", &mut rest), "***", "it goes on behind other lines");
+        let end = "  -marmalade-teapot-9876543210".to_owned();
+        let rest_of = [secret; 2].concat();
+        let last = format!("{end}{rest_of}, and more");
+        assert_eq!(environment.mask_line(&last, &mut rest), "***, and more");
+    }
+
+    #[test]
+    fn f09_a_style_inside_of_a_secret_hides_it_from_nobody() {
+        let environment = Environment::default();
+        environment.conceal("s3cret-value", VaultKey::new("v", "k"));
+        let coloured = "found \u{1b}[1;31ms3cret\u{1b}[0m-value \u{1b}[32mhere\u{1b}[0m";
+        assert_eq!(environment.mask(coloured), "found *** here");
+        assert!(environment.holds_vault_secret(&Json::from(coloured)));
+        let harmless = "\u{1b}[32mhere\u{1b}[0m";
+        assert_eq!(environment.mask(harmless), harmless);
     }
 
     fn environment() -> Environment {

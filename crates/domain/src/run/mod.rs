@@ -8,7 +8,7 @@ mod step;
 use crate::{advice::Advice, failure::Failure, json::Json, time::Timestamp};
 
 pub use decide::NotDecided;
-pub use line::LogLine;
+pub use line::{LogLine, without_styles};
 pub use report::ReportRecord;
 pub use step::{ApprovalRecord, AssertSeverity, AssertionRecord, Decision, SkipReason, StepRecord};
 
