@@ -138,7 +138,7 @@ fn a_vault_of_an_extension_is_asked() {
     let missing = sandbox.run(&["vault", "read-secret", "box", "C"]);
     assert!(missing.stderr.contains("MG0720"), "{missing}");
     let broken = sandbox.run(&["vault", "read-secret", "box", "BROKEN"]);
-    let words = "has no secret `BROKEN` (Error: no BROKEN in box)";
+    let words = "does not have `BROKEN` in its list, and says when it is asked for it: Error: no BROKEN in box";
     assert!(
         broken.stderr.contains("MG0720") && broken.stderr.contains(words),
         "it throws and lists no such key: {broken}"

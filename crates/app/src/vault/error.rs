@@ -13,7 +13,7 @@ pub enum SecretError {
     #[error("{}{}", .0.message, advice(.0))]
     Unknown(Problem),
     /// The vault has no such key.
-    #[error("the vault `{vault}` ({file}) has no secret `{key}`{}; `mangrove vault put {vault} {key}` adds it", in_its_words(.said.as_deref()))]
+    #[error("{}", missing(.vault, .file, .key, .said.as_deref()))]
     Missing {
         /// The vault.
         vault: String,
@@ -99,8 +99,17 @@ impl SecretError {
     }
 }
 
-fn in_its_words(said: Option<&str>) -> String {
-    said.map(|said| format!(" ({said})")).unwrap_or_default()
+fn missing(vault: &str, file: &str, key: &str, said: Option<&str>) -> String {
+    match said {
+        None => {
+            format!("the vault `{vault}` ({file}) has no secret `{key}`; `mangrove vault put {vault} {key}` adds it")
+        }
+        Some(said) => {
+            format!(
+                "the vault `{vault}` ({file}) does not have `{key}` in its list, and says when it is asked for it: {said}"
+            )
+        }
+    }
 }
 
 fn advice(problem: &Problem) -> String {

@@ -34,7 +34,8 @@ impl Outside {
 
     /// Of something that is in no root that is known, it alone.
     fn root_of<'a>(&'a self, place: &'a str) -> &'a str {
-        self.roots.iter().map(RootId::as_str).find(|root| lies_in(place, root)).unwrap_or(place)
+        let around = self.roots.iter().map(RootId::as_str).filter(|root| lies_in(place, root));
+        around.max_by_key(|root| root.len()).unwrap_or(place)
     }
 
     /// A directory that a pattern would match, and that is not there for now.

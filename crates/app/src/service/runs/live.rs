@@ -294,11 +294,12 @@ impl State {
 
 /// A run that had ended, and whose reports are missing for this reason.
 fn without_reports(record: RunRecord, message: &str) -> RunRecord {
-    let problem = || {
-        let message = format!("a fault in Mangrove itself kept reports from being made: {message}");
-        RunProblem::new(Code::RUN_PANICKED, message)
+    let missing = format!("a fault in Mangrove itself kept reports from being made: {message}");
+    let error = match record.error {
+        Some(error) => RunProblem { message: format!("{}; {missing}", error.message), ..error },
+        None => RunProblem::new(Code::RUN_PANICKED, missing),
     };
-    RunRecord { error: record.error.or_else(|| Some(problem())), ..record }
+    RunRecord { error: Some(error), ..record }
 }
 
 /// What a panic said.
