@@ -176,17 +176,25 @@ pub(crate) struct CountedFiles {
     files: DiskFiles,
     opened: AtomicUsize,
     listed: AtomicUsize,
+    looked_at: Mutex<Vec<String>>,
 }
 
 impl CountedFiles {
     fn new(tree: &Tree) -> Self {
         let files = DiskFiles::new(tree.root()).probing_in(tree.root());
-        Self { files, opened: AtomicUsize::new(0), listed: AtomicUsize::new(0) }
+        Self { files, opened: AtomicUsize::new(0), listed: AtomicUsize::new(0), looked_at: Mutex::default() }
     }
 
     /// How many files were opened and how many lists were made since this was asked last.
     pub(crate) fn take(&self) -> (usize, usize) {
         (self.opened.swap(0, Ordering::Relaxed), self.listed.swap(0, Ordering::Relaxed))
+    }
+
+    /// The files that were looked at since this was asked last, sorted.
+    pub(crate) fn take_looked_at(&self) -> Vec<String> {
+        let mut looked_at = std::mem::take(&mut *self.looked_at.lock().expect("a list"));
+        looked_at.sort();
+        looked_at
     }
 }
 
@@ -203,6 +211,7 @@ impl RepositoryFiles for CountedFiles {
     }
 
     async fn read_changed(&self, files: Vec<KnownFile>) -> Vec<FileReading> {
+        self.looked_at.lock().expect("a list").extend(files.iter().map(|file| file.path.clone()));
         let readings = self.files.read_changed(files).await;
         let opened = readings.iter().filter(|reading| !matches!(reading, FileReading::Unchanged));
         self.opened.fetch_add(opened.count(), Ordering::Relaxed);

@@ -9,7 +9,11 @@ use mangrove_app::{
     service::{RunError, StartTriggered},
     workflow::StartError,
 };
-use mangrove_domain::{ports::RunFilter, problem::Code, run::RunStatus};
+use mangrove_domain::{
+    ports::RunFilter,
+    problem::Code,
+    run::{RunRecord, RunStatus},
+};
 
 use crate::{bench::within, service::World};
 
@@ -24,11 +28,15 @@ fn workflow(number: usize, method: &str) -> String {
     )
 }
 
-async fn run(world: &World, name: &str) -> Result<RunStatus, RunError> {
+async fn record(world: &World, name: &str) -> Result<Arc<RunRecord>, RunError> {
     let start =
         StartTriggered { workflow: name.to_owned(), trigger: "schedule".to_owned(), webhook: None, last_good: None };
     let started = within(world.service.start_triggered(start)).await?;
-    Ok(within(started.run.wait()).await.expect("a record").status)
+    Ok(within(started.run.wait()).await.expect("a record"))
+}
+
+async fn run(world: &World, name: &str) -> Result<RunStatus, RunError> {
+    Ok(record(world, name).await?.status)
 }
 
 /// Starts a run until it opens nothing any more.
@@ -76,6 +84,66 @@ async fn a_start_opens_only_what_has_changed_and_sees_every_change() {
     let error = run(&world, "w7").await.expect_err("another file took its name");
     let RunError::Unknown { problem, .. } = error else { panic!("{error}") };
     assert_eq!(problem.code, Code::AMBIGUOUS_NAME);
+}
+
+#[tokio::test]
+async fn where_changes_are_told_a_start_looks_at_what_its_run_goes_by_and_at_nothing_else() {
+    let world = World::new();
+    for number in 0..200 {
+        world.tree.write(&format!("workflows/w{number}.yaml"), workflow(number, "work")).expect("written");
+    }
+    world.service.watch_library(true);
+    settle(&world, "w7").await;
+    world.files.take_looked_at();
+    run(&world, "w7").await.expect("it begins");
+    assert_eq!(world.files.take_looked_at(), ["models/thing.yaml", "workflows/w7.yaml"]);
+    run(&world, "outer").await.expect("it begins");
+    let reached = ["models/thing.yaml", "workflows/inner.yaml", "workflows/outer.yaml"];
+    assert_eq!(world.files.take_looked_at(), reached, "what a step calls, and what that names");
+
+    // Nobody tells of this in time, and it is seen.
+    world.tree.write("workflows/w7.yaml", workflow(7, "work").replace("name: work", "name: next")).expect("written");
+    let run_of_it = record(&world, "w7").await.expect("it begins");
+    assert_eq!(run_of_it.jobs[0].steps[0].name, "next");
+    settle(&world, "w7").await;
+
+    // Of what the run does not go by, it is seen once it is told.
+    world.tree.write("workflows/w8.yaml", workflow(7, "work")).expect("written");
+    run(&world, "w7").await.expect("w8 is none of its files");
+    world.service.library_changed();
+    let error = run(&world, "w7").await.expect_err("another file took its name");
+    let RunError::Unknown { problem, .. } = error else { panic!("{error}") };
+    assert_eq!(problem.code, Code::AMBIGUOUS_NAME);
+    world.tree.write("workflows/w8.yaml", workflow(8, "work")).expect("written");
+    world.service.library_changed();
+    settle(&world, "w7").await;
+
+    // What comes into being shows in its directory, whether it is told or not.
+    world.tree.write("workflows/w500.yaml", workflow(7, "work")).expect("written");
+    run(&world, "w7").await.expect_err("another file has its name");
+}
+
+#[tokio::test]
+async fn where_changes_are_not_told_any_more_every_file_is_looked_at() {
+    let world = World::new();
+    world.tree.write("workflows/w1.yaml", workflow(1, "work")).expect("written");
+    world.service.watch_library(true);
+    settle(&world, "w1").await;
+    world.service.watch_library(false);
+    world.tree.write("workflows/outer.yaml", workflow(1, "work")).expect("written");
+    run(&world, "w1").await.expect_err("another file took its name");
+}
+
+#[tokio::test]
+async fn a_name_that_is_known_only_when_it_runs_may_be_in_any_file() {
+    let world = World::new();
+    let text = workflow(1, "work").replace("modelIdOrName: thing", "modelIdOrName: '${{ \"thing\" }}'");
+    world.tree.write("workflows/w1.yaml", text).expect("written");
+    world.service.watch_library(true);
+    settle(&world, "w1").await;
+    world.files.take_looked_at();
+    run(&world, "w1").await.expect("it begins");
+    assert!(world.files.take_looked_at().contains(&"workflows/outer.yaml".to_owned()));
 }
 
 #[tokio::test]

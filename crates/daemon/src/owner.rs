@@ -213,6 +213,7 @@ impl Owner {
             self.reload().await;
         }
         if !changes.is_complete || changes.paths.iter().any(|path| self.is_document(path)) {
+            self.parts.service.library_changed();
             self.read_schedules();
         }
         if is_at_top || !changes.is_complete {
@@ -379,6 +380,7 @@ impl Owner {
             return;
         }
         let coverage = self.parts.watcher.watch(list.clone()).await;
+        self.parts.service.watch_library(coverage.unwatched.is_empty());
         log::coverage(&coverage, self.parts.options.rescan);
         // What changed before it was watched was not told.
         if list.directories != self.watch_list.directories {
@@ -409,8 +411,7 @@ impl Owner {
         if self.parts.status.borrow().phase == Phase::Starting {
             wake = wake.min(self.ready_at);
         }
-        wake = self.ending.wake(Instant::now()).map_or(wake, |end| wake.min(end));
-        wake
+        self.ending.wake(Instant::now()).map_or(wake, |end| wake.min(end))
     }
 
     fn tick(&mut self) {
@@ -476,8 +477,7 @@ impl Owner {
     }
 
     fn has_ended(&self) -> bool {
-        let is_done = || self.parts.service.active_runs().is_empty() && self.scans.is_idle();
-        self.ending.is_over(Instant::now(), is_done)
+        self.ending.is_over(Instant::now(), || self.parts.service.active_runs().is_empty() && self.scans.is_idle())
     }
 
     fn set_in_progress(&self) {

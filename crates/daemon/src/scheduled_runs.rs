@@ -177,11 +177,17 @@ async fn run(
         holder: holder.to_owned(),
         at: service.clock().now(),
     };
-    let claimed = match service.leases() {
-        Ok(leases) => leases.claim(&claim).await.map_err(|error| error.fault),
-        // Nobody shares the state of a service without claims.
-        Err(_) => Ok(true),
+    let claiming = async {
+        match service.leases() {
+            Ok(leases) => leases.claim(&claim).await.map_err(|error| error.fault),
+            // Nobody shares the state of a service without claims.
+            Err(_) => Ok(true),
+        }
     };
+    let start =
+        StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None, last_good };
+    // The claim waits for the disk, and what is prepared meanwhile changes nothing.
+    let (claimed, prepared) = tokio::join!(claiming, service.prepare_triggered(start));
     match claimed {
         Ok(true) => {}
         Ok(false) => return FireOutcome::Elsewhere,
@@ -194,13 +200,13 @@ async fn run(
             return FireOutcome::Refused(Problem::error(fault.code, name, fault.message));
         }
     }
-    let start =
-        StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None, last_good };
     let begun = async |run: &str| {
         // The owner may have ended; the run goes on as long as the process does.
         let _ = sender.send(Event::ScheduledRunStarted(number, run.to_owned())).await;
     };
-    match triggered_runs::run(service, start, begun).await {
+    let ran =
+        async { Ok::<_, RunError>(triggered_runs::follow(service.start_prepared(prepared?).await?, begun).await) };
+    match ran.await {
         Ok(status) => FireOutcome::Ran(status),
         Err(error) => {
             let problem = refused(name, &error);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mangrove_app::service::{RunError, RunOutcome, Service, StartTriggered};
+use mangrove_app::service::{RunError, RunOutcome, Service, StartTriggered, StartedRun};
 use mangrove_domain::run::{RunRecord, RunStatus};
 
 /// Starts a run, tells its identifier to `begun`, and waits for its end. It goes on if this is dropped.
@@ -14,7 +14,11 @@ pub(crate) async fn run(
     start: StartTriggered,
     begun: impl AsyncFnOnce(&str),
 ) -> Result<RunStatus, RunError> {
-    let started = service.start_triggered(start).await?;
+    Ok(follow(service.start_triggered(start).await?, begun).await)
+}
+
+/// Tells the identifier of a run that was started to `begun`, and waits for its end. It goes on if this is dropped.
+pub(crate) async fn follow(started: StartedRun, begun: impl AsyncFnOnce(&str)) -> RunStatus {
     if let Some(problem) = &started.file_problem {
         let place = problem.position.as_ref().map(ToString::to_string);
         tracing::warn!(
@@ -31,10 +35,10 @@ pub(crate) async fn run(
     drop(started.events);
     let outcome = started.run.wait().await;
     tell(&outcome);
-    Ok(match &outcome {
+    match &outcome {
         Ok(record) => record.status,
         Err(not_recorded) => not_recorded.record.status,
-    })
+    }
 }
 
 fn tell(outcome: &RunOutcome) {

@@ -58,10 +58,11 @@ impl Service {
     /// definitions, workflows and vault configurations.
     pub async fn watch_list(&self) -> WatchList {
         let mut list = self.scanner.ports().tree.looked_at().await;
-        let Layout { definitions, workflows, further_workflows, earlier_workflows, .. } = Layout::default();
-        let vaults = VAULTS_DIRECTORY.to_owned();
-        let directories = [workflows, further_workflows, earlier_workflows, definitions, vaults];
-        for directory in directories.map(|directory| self.repository.directory.join(directory)) {
+        let layout = Layout::default();
+        let Layout { workflows, further_workflows, earlier_workflows, .. } = &layout;
+        let definitions = layout.definition_places().into_iter().map(|(directory, _)| directory);
+        let others = [workflows.as_str(), further_workflows, earlier_workflows, VAULTS_DIRECTORY];
+        for directory in definitions.chain(others).map(|directory| self.repository.directory.join(directory)) {
             // As a path of its own as well: it may come into being.
             list.files.insert(directory.clone());
             list.trees.insert(directory);

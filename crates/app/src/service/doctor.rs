@@ -72,7 +72,7 @@ impl Service {
         found.extend(self.vault_problems().await);
         // A tree that cannot be looked at says so when it is surveyed.
         let external = self.scanner.ports().tree.workflows().await.unwrap_or_default();
-        let documents = match self.load_library(external).await {
+        let documents = match self.load_library(external, None).await {
             Ok(library) => Some(Documents {
                 library,
                 expressions: Arc::clone(&self.repository.expressions),

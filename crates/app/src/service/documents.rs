@@ -72,14 +72,46 @@ impl Service {
     /// # Errors
     /// Directories cannot be listed. A file that cannot be read is a problem of the library.
     pub async fn library(&self) -> Result<Arc<Library>, ServiceError> {
+        let edition = self.library.edition();
         let external = self.scanner.ports().tree.workflows().await?;
-        Ok(self.load_library(external).await?)
+        Ok(self.load_library(external, edition).await?)
     }
 
-    pub(super) async fn load_library(&self, external: WorkflowFiles) -> Result<Arc<Library>, FilesError> {
+    /// The same, as far as a run of this workflow goes by it. While somebody [watches](Self::watch_library), only the files of
+    /// the workflow, of its definitions, and of the workflows that it calls are looked at, one by one.
+    ///
+    /// # Errors
+    /// As [`library`](Self::library).
+    pub(super) async fn library_for_run(&self, workflow: &str) -> Result<Arc<Library>, ServiceError> {
+        if self.library.edition().is_some() {
+            let automatic = self.repository.definitions.automatic().await?;
+            let known = self.library.for_run(self.repository.files.as_ref(), &automatic, workflow).await;
+            if let Some(library) = known {
+                return Ok(library);
+            }
+        }
+        self.library().await
+    }
+
+    /// From now on [`library_changed`](Self::library_changed) is called after every change of what
+    /// [`watch_list`](Self::watch_list) names, or not: what starts by itself then goes by what was read since the latest change.
+    pub fn watch_library(&self, is_complete: bool) {
+        self.library.watch(is_complete);
+    }
+
+    /// Definitions or workflows have changed, or may have.
+    pub fn library_changed(&self) {
+        self.library.changed();
+    }
+
+    pub(super) async fn load_library(
+        &self,
+        external: WorkflowFiles,
+        edition: Option<u64>,
+    ) -> Result<Arc<Library>, FilesError> {
         let from = Files { files: self.repository.files.as_ref(), documents: self.repository.documents.as_ref() };
         let automatic = self.repository.definitions.automatic().await?;
-        self.library.read(from, external, automatic).await
+        self.library.read(from, external, automatic, edition).await
     }
 
     /// Everything that is wrong with definitions and workflows, or with one workflow and what it names. The types that
@@ -167,8 +199,9 @@ impl Service {
     /// # Errors
     /// [`RunError`]: there is none, or its file cannot be read.
     pub async fn workflow_file(&self, name: &str) -> Result<(Arc<Workflow>, Json), RunError> {
+        let edition = self.library.edition();
         let external = self.scanner.ports().tree.workflows().await.map_err(ServiceError::from)?;
-        let library = self.load_library(external.clone()).await.map_err(ServiceError::from)?;
+        let library = self.load_library(external.clone(), edition).await.map_err(ServiceError::from)?;
         let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
         let brought = external.files.into_iter().find(|file| file.source.to_string() == workflow.file);
         let text = match brought {

@@ -40,8 +40,8 @@ pub use self::{
     permissions::{PermissionAdvice, PermissionAdviceError},
     reports::{ReportError, ReportQuery, ReportSubject, StoredReport},
     runs::{
-        DecideRun, ResumeRun, RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun, StartTriggered,
-        StartedRun, WaitingStep,
+        DecideRun, PreparedRun, ResumeRun, RunError, RunEvents, RunHandle, RunOutcome, Runnable, StartRun,
+        StartTriggered, StartedRun, WaitingStep,
     },
     settings::{Access, BundlerChoice, Settings},
     sources::Query,

@@ -7,7 +7,7 @@ use mangrove_domain::{definition::Definition, problem::Problem, workflow::Workfl
 use super::{
     definitions,
     library::{Layout, Library},
-    named::shared,
+    named::{Words, shared},
     part::{Outcome, PartFile},
     parts::Parts,
     read_file::{Content, ReadFile},
@@ -37,7 +37,8 @@ impl Library {
             }
         }
         library.add_external(parts);
-        let twins: Vec<Problem> = shared(&library.workflows).collect();
+        library.words = Words::of(&library.workflows);
+        let twins: Vec<Problem> = shared(&library.workflows, &library.words).collect();
         library.problems.extend(twins);
         for read in &parts.automatic {
             library.add_definition(read);

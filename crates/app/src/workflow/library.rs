@@ -17,7 +17,7 @@ use mangrove_domain::{
 use super::{
     definitions,
     files::BrokenFile,
-    named::{first_before, is_in, repeated},
+    named::{Words, first_before, is_in, repeated},
     outside::Outside,
 };
 
@@ -53,7 +53,7 @@ impl Default for Layout {
 
 impl Layout {
     /// Where definitions lie, in the order of their precedence.
-    pub(super) fn definition_places(&self) -> Vec<(&str, Place)> {
+    pub(crate) fn definition_places(&self) -> Vec<(&str, Place)> {
         let further = self.further_definitions.iter().map(|(directory, place)| (directory.as_str(), *place));
         [(self.definitions.as_str(), Place::Written)].into_iter().chain(further).collect()
     }
@@ -77,6 +77,8 @@ pub struct Library {
     pub broken_definitions: Vec<BrokenFile>,
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
+    /// The names and identifiers of its workflows.
+    pub(super) words: Words,
     pub(super) digests: HashMap<String, Digest>,
     /// The texts of workflows that run by themselves and are in order, by their files.
     pub(super) texts: HashMap<String, Arc<str>>,
@@ -168,7 +170,7 @@ impl Library {
     /// The workflow that comes before this one, because its origin does and they share a name or an identifier.
     #[must_use]
     pub fn shadowing(&self, workflow: &Workflow) -> Option<&Arc<Workflow>> {
-        first_before(&self.workflows, workflow)
+        first_before(&self.words.alike(&self.workflows, workflow), workflow)
     }
 
     /// Every model type that a definition names, or a step without an expression in a workflow of the repository.

@@ -27,7 +27,7 @@ impl Library {
     /// The [`Problem`] that there is none, that two files share its name or identifier, or what is wrong with its file.
     pub fn workflow(&self, name: &str) -> Result<&Arc<Workflow>, Problem> {
         let broken = self.broken_workflows.iter().filter_map(|broken| broken.name.as_deref());
-        let found = named::find(&self.workflows, name, broken);
+        let found = named::find((&self.workflows, &self.words), name, broken);
         found.map_err(|problem| self.wrong(problem, self.broken_workflow(name), true))
     }
 

@@ -13,12 +13,14 @@ mod named;
 mod outside;
 mod part;
 mod parts;
+mod reach;
 mod read_file;
 mod reading;
 pub mod routes;
 pub mod run;
 pub mod triggers;
 pub mod validate;
+mod watched;
 
 pub use catalogue::{Claim, TypeCatalogue};
 pub use events::{Observer, RunChange, RunEvent, Silent, replay};

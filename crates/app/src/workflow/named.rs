@@ -1,6 +1,9 @@
 //! Workflows by their names and identifiers.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     form::Located,
@@ -59,22 +62,53 @@ impl Named for Workflow {
     }
 }
 
-/// The one of this name, else of this identifier; `broken` are the names of those whose files cannot be used.
+/// Who has which name and which identifier, by their places in a list.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    names: HashMap<String, Vec<usize>>,
+    ids: HashMap<String, Vec<usize>>,
+}
+
+impl Words {
+    /// Those of this list.
+    pub(super) fn of<T: Named>(all: &[Arc<T>]) -> Self {
+        let mut words = Self::default();
+        for (place, one) in all.iter().enumerate() {
+            words.names.entry(one.name().value.clone()).or_default().push(place);
+            words.ids.entry(one.id().to_owned()).or_default().push(place);
+        }
+        words
+    }
+
+    /// All of the list that share the name or the identifier of this one, itself among them, in their order.
+    pub(super) fn alike<'a, T: Named>(&self, all: &'a [Arc<T>], one: &T) -> Vec<&'a Arc<T>> {
+        let places = [self.names.get(&one.name().value), self.ids.get(one.id())];
+        let mut places: Vec<usize> = places.into_iter().flatten().flatten().copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().filter_map(|place| all.get(place)).collect()
+    }
+}
+
+/// The one of this name, else of this identifier; `words` are those of the list, `broken` the names of those whose files cannot be
+/// used.
 ///
 /// # Errors
 /// There is none, or it is not clear which one is meant.
 pub(super) fn find<'a, T: Named>(
-    all: &'a [Arc<T>],
+    (all, words): (&'a [Arc<T>], &Words),
     name: &str,
     broken: impl Iterator<Item = &'a str> + Clone,
 ) -> Result<&'a Arc<T>, Problem> {
     // The first in the order of their origins.
-    let by_name = all.iter().filter(|known| known.name().value == name).min_by_key(|known| known.origin());
-    let by_id = || all.iter().filter(|known| known.id() == name).min_by_key(|known| known.origin());
-    let Some(found) = by_name.or_else(by_id) else {
+    let first = |places: Option<&Vec<usize>>| {
+        places.into_iter().flatten().filter_map(|place| all.get(*place)).min_by_key(|known| known.origin())
+    };
+    let Some(found) = first(words.names.get(name)).or_else(|| first(words.ids.get(name))) else {
         return Err(unknown(T::WHAT, name, all.iter().map(|known| known.name().value.as_str()), broken));
     };
-    match shadowed(all, found).or_else(|| ambiguous(all, found)) {
+    let alike = words.alike(all, found.as_ref());
+    match shadowed(&alike, found).or_else(|| ambiguous(&alike, found)) {
         None => Ok(found),
         Some((message, hint)) => Err(Problem::error(Code::AMBIGUOUS_NAME, name.to_owned(), message).advise(hint)),
     }
@@ -103,25 +137,19 @@ pub(super) fn is_in<T: Named>((names, ids): &(HashSet<Word<'_>>, HashSet<Word<'_
     names.contains(&(one.origin(), one.name().value.as_str())) || ids.contains(&(one.origin(), one.id()))
 }
 
-fn is_same<T: Named>(one: &T, other: &T) -> bool {
-    one.name().value == other.name().value || one.id() == other.id()
+/// Those of an origin with the name or the identifier of one, but for itself, among those that are alike.
+fn twins<'a, T: Named>(alike: &[&'a Arc<T>], one: &Arc<T>) -> Vec<&'a Arc<T>> {
+    alike.iter().copied().filter(|known| !Arc::ptr_eq(known, one) && known.origin() == one.origin()).collect()
 }
 
-/// The others of an origin with the name or the identifier of one.
-fn twins<'a, T: Named>(all: &'a [Arc<T>], one: &'a Arc<T>) -> impl Iterator<Item = &'a Arc<T>> {
-    let same = |known: &T| known.origin() == one.origin() && is_same(known, one.as_ref());
-    all.iter().filter(move |known| !Arc::ptr_eq(known, one) && same(known))
-}
-
-/// The first one whose origin comes before that of this one, and that has its name or its identifier.
-pub(super) fn first_before<'a, T: Named>(all: &'a [Arc<T>], one: &T) -> Option<&'a Arc<T>> {
-    let before = all.iter().filter(|known| known.origin() < one.origin() && is_same(known.as_ref(), one));
-    before.min_by_key(|known| known.origin())
+/// Among those that are alike, the first one whose origin comes before that of this one.
+pub(super) fn first_before<'a, T: Named>(alike: &[&'a Arc<T>], one: &T) -> Option<&'a Arc<T>> {
+    alike.iter().copied().filter(|known| known.origin() < one.origin()).min_by_key(|known| known.origin())
 }
 
 /// The sentence that another one comes before this one, and what to do; `None` if none does.
-fn shadowed<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
-    let winner = first_before(all, one.as_ref())?;
+fn shadowed<T: Named>(alike: &[&Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
+    let winner = first_before(alike, one.as_ref())?;
     let (what, field) = if winner.name().value == one.name().value { ("name", "name") } else { ("identifier", "id") };
     let (file, other, name) = (one.file(), winner.file(), &winner.name().value);
     let message = format!("{file} shares its {what} with `{name}` in {other}, which takes precedence");
@@ -129,8 +157,8 @@ fn shadowed<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> 
 }
 
 /// The sentence that one shares its name or identifier with others, and what to do; `None` if it does not.
-fn ambiguous<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
-    let others: Vec<&Arc<T>> = twins(all, one).collect();
+fn ambiguous<T: Named>(alike: &[&Arc<T>], one: &Arc<T>) -> Option<(String, String)> {
+    let others = twins(alike, one);
     let has_name = others.iter().any(|other| other.name().value == one.name().value);
     let (name, id) = (format!("the name `{}`", one.name().value), format!("the identifier `{}`", one.id()));
     let has_id = others.iter().any(|other| other.id() == one.id());
@@ -148,10 +176,10 @@ fn ambiguous<T: Named>(all: &[Arc<T>], one: &Arc<T>) -> Option<(String, String)>
 }
 
 /// A problem for each that shares its name or identifier.
-pub(super) fn shared<T: Named>(all: &[Arc<T>]) -> impl Iterator<Item = Problem> {
+pub(super) fn shared<T: Named>(all: &[Arc<T>], words: &Words) -> impl Iterator<Item = Problem> {
     let repeated = repeated(all);
     all.iter().filter(move |one| is_in(&repeated, one.as_ref())).filter_map(|one| {
-        let (message, hint) = ambiguous(all, one)?;
+        let (message, hint) = ambiguous(&words.alike(all, one.as_ref()), one)?;
         Some(
             Problem::error(Code::AMBIGUOUS_NAME, one.file().to_owned(), message)
                 .at(one.name().position(one.file()))

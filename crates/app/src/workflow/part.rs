@@ -1,6 +1,9 @@
 //! The files of one kind below some directories, read again only if they changed.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     digest::Digest,
@@ -95,6 +98,12 @@ impl<T> Part<T> {
             PartFile::of(known, reading, before, parse)
         });
         Ok(Self { list, files: taken.collect() })
+    }
+
+    /// What is known of those of its files that are among these.
+    pub(super) fn known(&self, paths: &BTreeSet<&str>) -> Vec<KnownFile> {
+        let wanted = self.files.iter().filter(|file| paths.contains(file.path.as_str()));
+        wanted.map(|file| KnownFile { path: file.path.clone(), stamp: file.stamp }).collect()
     }
 
     /// True if nothing has another content than there.

@@ -1,11 +1,14 @@
 //! The files that a library is made of: those of the repository, of other roots, and those that the program wrote.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     definition::{Definition, Place},
     digest::Digest,
-    ports::{DefinitionText, Documents, FileList, FilesError, RepositoryFiles},
+    ports::{DefinitionText, Documents, FileList, FileReading, FilesError, RepositoryFiles},
     source::Origin,
     workflow::{Workflow, WorkflowFile, WorkflowFiles},
 };
@@ -85,14 +88,33 @@ impl Parts {
         self.workflows.read(request).await
     }
 
+    /// True if no file has come or gone in the directories of the repository, and these files in them are as they were.
+    pub(super) async fn has_still(&self, files: &dyn RepositoryFiles, paths: &BTreeSet<&str>) -> bool {
+        let known = [self.definitions.known(paths), self.workflows.known(paths)].concat();
+        if known.len() != paths.len() {
+            return false;
+        }
+        let is_unchanged = |reading: &FileReading| matches!(reading, FileReading::Unchanged);
+        files.is_listed_so(&self.definitions.list).await
+            && files.is_listed_so(&self.workflows.list).await
+            && files.read_changed(known).await.iter().all(is_unchanged)
+    }
+
+    /// True if these are its automatic definitions.
+    pub(super) fn has_automatic(&self, automatic: &[DefinitionText]) -> bool {
+        self.automatic.len() == automatic.len()
+            && self.automatic.iter().zip(automatic).all(|(known, now)| is_of(known, &now.file, &now.text))
+    }
+
     pub(super) fn with_external(mut self, documents: &dyn Documents, external: WorkflowFiles, before: &Self) -> Self {
         self.outside =
             Outside { roots: external.roots, patterns: external.mount_patterns, problems: external.problems };
+        let known = Known::of(&before.external);
         let read = |WorkflowFile { source, origin, text }| {
             let file = source.to_string();
             let is_same = |content: Origin| content == origin;
-            known(&before.external, &file, &text, |read| read.origin().is_none_or(is_same))
-                .unwrap_or_else(|| Arc::new(ReadFile::workflow(documents, &file, &text, origin, Folder::Workflows)))
+            let read = known.get(&file, &text).filter(|read| read.origin().is_none_or(is_same));
+            read.unwrap_or_else(|| Arc::new(ReadFile::workflow(documents, &file, &text, origin, Folder::Workflows)))
         };
         self.external = external.files.into_iter().map(read).collect();
         self
@@ -104,9 +126,10 @@ impl Parts {
         automatic: Vec<DefinitionText>,
         before: &Self,
     ) -> Self {
+        let known = Known::of(&before.automatic);
         let read = |DefinitionText { file, text }| {
             let parse = || ReadFile::definition(documents, &file, &text, Place::Automatic, None);
-            known(&before.automatic, &file, &text, |_| true).unwrap_or_else(|| Arc::new(parse()))
+            known.get(&file, &text).unwrap_or_else(|| Arc::new(parse()))
         };
         self.automatic = automatic.into_iter().map(read).collect();
         self
@@ -121,15 +144,23 @@ impl Parts {
     }
 }
 
-/// What was read of a file that had this text before.
-fn known<T>(
-    before: &[Arc<ReadFile<T>>],
-    file: &str,
-    text: &str,
-    fits: impl Fn(&ReadFile<T>) -> bool,
-) -> Option<Arc<ReadFile<T>>> {
-    let known = before.iter().find(|known| known.file == file)?;
-    (known.digest == Digest::of(text.as_bytes()) && fits(known)).then(|| Arc::clone(known))
+/// What was read before, by its files.
+struct Known<'a, T>(HashMap<&'a str, &'a Arc<ReadFile<T>>>);
+
+impl<'a, T> Known<'a, T> {
+    fn of(before: &'a [Arc<ReadFile<T>>]) -> Self {
+        Self(before.iter().map(|read| (read.file.as_str(), read)).collect())
+    }
+
+    /// What was read of a file that had this text before.
+    fn get(&self, file: &str, text: &str) -> Option<Arc<ReadFile<T>>> {
+        self.0.get(file).filter(|read| is_of(read, file, text)).map(|read| Arc::clone(read))
+    }
+}
+
+/// True if this was read of that file with this text.
+fn is_of<T>(read: &ReadFile<T>, file: &str, text: &str) -> bool {
+    read.file == file && read.digest == Digest::of(text.as_bytes())
 }
 
 fn is_same<T>(some: &[Arc<ReadFile<T>>], others: &[Arc<ReadFile<T>>]) -> bool {

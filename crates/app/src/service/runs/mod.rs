@@ -14,5 +14,5 @@ pub use self::{
     handle::RunHandle,
     live::{RunEvents, RunOutcome},
     requests::{RunError, Runnable, StartRun, StartedRun},
-    triggered::StartTriggered,
+    triggered::{PreparedRun, StartTriggered},
 };

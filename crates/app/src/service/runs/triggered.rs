@@ -18,7 +18,7 @@ use crate::{
     vault::Vaults,
     workflow::{
         library::Library,
-        run::{RunOptions, RunRequest, StartError},
+        run::{Engine, RunOptions, RunRequest, StartError},
         validate,
     },
 };
@@ -36,6 +36,15 @@ pub struct StartTriggered {
     pub last_good: Option<Arc<Workflow>>,
 }
 
+/// A run that a trigger starts, as far as it is known before anything of it happens.
+pub struct PreparedRun {
+    engine: Engine,
+    library: Arc<Library>,
+    in_force: InForce,
+    trigger: String,
+    webhook: Option<Json>,
+}
+
 /// What runs, and why it is not what the file says now.
 struct InForce {
     workflow: Arc<Workflow>,
@@ -50,11 +59,29 @@ impl Service {
     /// # Errors
     /// [`RunError`]; nothing ran. An expression without a value is one, and what is known to be wrong before the run.
     pub async fn start_triggered(&self, start: StartTriggered) -> Result<StartedRun, RunError> {
+        self.start_prepared(self.prepare_triggered(start).await?).await
+    }
+
+    /// What [`start_triggered`](Self::start_triggered) does before anything is recorded or asked of a vault: finding the workflow,
+    /// and holding it against what is known. Whoever does not start it afterwards has changed nothing.
+    ///
+    /// # Errors
+    /// [`RunError`]; such a run would not begin.
+    pub async fn prepare_triggered(&self, start: StartTriggered) -> Result<PreparedRun, RunError> {
         let engine = self.engine()?;
-        let library = self.library().await?;
-        let InForce { workflow, file_problem } = self.in_force(&library, &start)?;
-        self.refuse_mistakes(&engine, &library, &workflow).await?;
+        let library = self.library_for_run(&start.workflow).await?;
+        let in_force = self.in_force(&library, &start)?;
+        self.refuse_mistakes(&engine, &library, &in_force.workflow).await?;
         let StartTriggered { trigger, webhook, .. } = start;
+        Ok(PreparedRun { engine, library, in_force, trigger, webhook })
+    }
+
+    /// Starts what was prepared.
+    ///
+    /// # Errors
+    /// [`RunError`]; nothing ran.
+    pub async fn start_prepared(&self, prepared: PreparedRun) -> Result<StartedRun, RunError> {
+        let PreparedRun { engine, library, in_force: InForce { workflow, file_problem }, trigger, webhook } = prepared;
         let environment = self.expression_environment();
         let inputs = self.trigger_inputs(&workflow, webhook, &environment, self.vaults()?).await?;
         let file = workflow.file.clone();
