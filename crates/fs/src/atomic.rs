@@ -74,6 +74,20 @@ pub fn create(directory: &Directory, name: &str, content: &[u8], durability: Dur
     Written::new(directory, PRIVATE, content, durability)?.name_once(directory, OsStr::new(name))
 }
 
+/// Takes a name in a directory that nobody has yet, and fills the file under that name: others may see less of it than the
+/// whole. Only its owner may read it. False if the name is taken.
+///
+/// # Errors
+/// That of the operating system; the name may be taken then, by a part of the content.
+pub fn claim(directory: &Directory, name: &str, content: &[u8]) -> io::Result<bool> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(directory, name, flags, PRIVATE) {
+        Ok(file) => File::from(file).write_all(content).map(|()| true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// As [`create`], at `path` below `root`. Makes the directories that are missing.
 ///
 /// # Errors
@@ -238,6 +252,19 @@ mod tests {
         assert!(!create(&opened, "1.json", b"second", Durability::Durable).expect("looked"));
         assert_eq!(fs::read_to_string(&path).expect("a string"), "first");
         assert_eq!(names(directory.path()), ["1.json"]);
+    }
+
+    #[test]
+    fn a_name_is_claimed_once_and_by_no_link() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let opened = Directory::open(directory.path(), directory.path()).expect("opens");
+        assert!(claim(&opened, "raw", b"first").expect("claimed"));
+        assert!(!claim(&opened, "raw", b"second").expect("looked"));
+        symlink("nowhere", directory.path().join("link")).expect("a link");
+        assert!(!claim(&opened, "link", b"second").expect("looked"));
+        assert_eq!(fs::read_to_string(directory.path().join("raw")).expect("a string"), "first");
+        assert_eq!(fs::metadata(directory.path().join("raw")).expect("a stat").permissions().mode() & 0o777, 0o600);
+        assert_eq!(names(directory.path()), ["link", "raw"]);
     }
 
     #[test]

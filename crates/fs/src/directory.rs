@@ -107,6 +107,14 @@ impl Directory {
         self.child(name, false)
     }
 
+    /// The same, which is made if it is missing.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make).
+    pub fn make_directory(&self, name: &OsStr) -> io::Result<Self> {
+        self.child(name, true)
+    }
+
     fn child(&self, name: &OsStr, is_made: bool) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut opened = openat(&self.handle, name, flags, Mode::empty());

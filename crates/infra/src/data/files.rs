@@ -142,29 +142,33 @@ impl Files {
         Ok(names)
     }
 
-    /// The versions of an item that there are, and the highest number that is taken.
+    /// The versions of an item that there are.
     pub(super) fn versions_of(
         &self,
         model: &Model,
         name: &str,
         evidence: &mut Evidence<'_>,
-    ) -> Result<(Versions, u32), Fault> {
-        let (mut versions, taken) = match (&self.existing, &model.existing) {
-            (Some(existing), Some(directory)) => existing.versions(directory, name, evidence)?,
-            _ => (Versions::new(), 0),
+    ) -> Result<Versions, Fault> {
+        let mut versions = match (&self.existing, &model.existing) {
+            (Some(existing), Some(directory)) => existing.versions(directory, name, evidence)?.0,
+            _ => Versions::new(),
         };
         versions.extend(self.first.versions(&model.specs, name, evidence)?);
-        let highest = versions.last_key_value().map_or(0, |(number, _)| *number);
         let own = self.ours.versions(&model.id, name, evidence)?;
         versions.retain(|number, _| *number > own.hidden_up_to);
         versions.extend(own.places);
-        Ok((versions, highest.max(taken).max(own.claimed).max(own.hidden_up_to)))
+        Ok(versions)
     }
 
-    /// The highest number of an item that is taken.
-    pub(super) fn highest(&self, model_id: &str, name: &str) -> Result<u32, Fault> {
-        let model = self.model(model_id, &self.looker())?;
-        Ok(self.versions_of(&model, name, &mut Evidence::unwanted())?.1)
+    /// The highest number of an item that is taken where nothing is written.
+    pub(super) fn highest_of_others(&self, model_id: &str, name: &str) -> Result<u32, Fault> {
+        let (model, evidence) = (self.model(model_id, &self.looker())?, &mut Evidence::unwanted());
+        let existing = match (&self.existing, &model.existing) {
+            (Some(existing), Some(directory)) => existing.versions(directory, name, evidence)?.1,
+            _ => 0,
+        };
+        let first = self.first.versions(&model.specs, name, evidence)?;
+        Ok(first.last_key_value().map_or(existing, |(number, _)| existing.max(*number)))
     }
 
     fn handle(&self, place: &Place, version: u32, evidence: &mut Evidence<'_>) -> Result<Option<DataHandle>, Fault> {
@@ -232,7 +236,7 @@ impl Files {
         version: Option<u32>,
     ) -> Result<Option<(DataHandle, Content)>, Fault> {
         let model = self.model(model_id, &self.looker())?;
-        let (versions, _) = self.versions_of(&model, name, &mut Evidence::unwanted())?;
+        let versions = self.versions_of(&model, name, &mut Evidence::unwanted())?;
         let found = match version {
             None => self.newest(&versions)?,
             Some(number) => match versions.get(&number) {
@@ -252,7 +256,7 @@ impl Files {
     pub(super) fn content_path(&self, model_id: &str, name: &str, version: u32) -> PathBuf {
         let versions = self.model(model_id, &self.looker());
         let versions = versions.and_then(|model| self.versions_of(&model, name, &mut Evidence::unwanted()));
-        match versions.unwrap_or_default().0.get(&version) {
+        match versions.unwrap_or_default().get(&version) {
             Some(Place::Existing(path)) => path.join(RAW),
             Some(Place::First(path)) => path.join(content_name(version)),
             Some(Place::Ours(_)) | None => self.ours.version(model_id, name, version).join(RAW),
@@ -265,7 +269,7 @@ impl Files {
         name: &str,
         evidence: &mut Evidence<'_>,
     ) -> Result<Vec<(Place, DataHandle)>, Fault> {
-        let (versions, _) = self.versions_of(model, name, evidence)?;
+        let versions = self.versions_of(model, name, evidence)?;
         let mut handles = Vec::with_capacity(versions.len());
         for (number, place) in versions {
             if let Some(handle) = self.handle(&place, number, evidence)? {
@@ -293,7 +297,7 @@ impl Files {
         let model = self.model(model_id, &self.looker())?;
         let mut handles = Vec::new();
         for name in self.names(&model, &mut Evidence::unwanted())?.keys() {
-            let (versions, _) = self.versions_of(&model, name, &mut Evidence::unwanted())?;
+            let versions = self.versions_of(&model, name, &mut Evidence::unwanted())?;
             handles.extend(self.newest(&versions)?.map(|(_, handle)| handle));
         }
         sort(&mut handles);
@@ -305,7 +309,7 @@ impl Files {
         let mut ids = Vec::new();
         for model in self.models(&self.looker())? {
             for name in self.names(&model, &mut Evidence::unwanted())?.keys() {
-                let (versions, _) = self.versions_of(&model, name, &mut Evidence::unwanted())?;
+                let versions = self.versions_of(&model, name, &mut Evidence::unwanted())?;
                 if self.newest(&versions)?.is_some() {
                     ids.push(model.id);
                     break;

@@ -6,10 +6,10 @@
 //! <root>/<model id>/@<name>/hidden                     up to which version nothing is found that is not ours
 //! ```
 //!
-//! A version is claimed by creating its content under a name that must not be there yet; the metadata follows, and makes
-//! it a version. Two writers therefore get two versions. A number whose metadata is missing belongs to a writer that died
-//! in between, or to a file that a method still fills: it does not exist, and it is not used again. Both files are
-//! complete before they get their names, but for a file that a method fills itself. On the disk they are once the version is
+//! A version is claimed by creating its content under a name that must not be there yet; the metadata follows, is complete
+//! before it gets its name, and makes it a version. Two writers therefore get two versions. A number whose metadata is missing
+//! belongs to a writer that died in between, or to a file that a method still fills: it does not exist, and it is not used
+//! again. On the disk they are once the version is
 //! settled: its content, then its metadata, then the names of both. A power failure before that may leave metadata without
 //! anything in it, which makes no version, or content that is shorter than its metadata says, which is told as damage. Names
 //! are escaped, so none leads anywhere else (`names`), and no link below the root is followed.
@@ -21,6 +21,7 @@
 //! `files` says what all of these say together. Searches over many items are answered by an index of it (`index`), which is
 //! believed only where what it was made of is as it was (`evidence`).
 
+mod claims;
 mod evidence;
 mod existing;
 mod files;
@@ -129,8 +130,8 @@ impl LocalData {
 impl DataStore for LocalData {
     async fn write(&self, data: NewData) -> Result<DataHandle, DataError> {
         self.blocking("write", move |files| {
-            let highest = files.highest(&data.model_id, &data.name)?;
-            files.ours.write(data, highest)
+            let others = files.highest_of_others(&data.model_id, &data.name)?;
+            files.ours.write(data, others)
         })
         .await
     }
@@ -138,8 +139,8 @@ impl DataStore for LocalData {
     async fn reserve(&self, model_id: &str, name: &str) -> Result<(u32, PathBuf), DataError> {
         let (model_id, name) = (model_id.to_owned(), name.to_owned());
         self.blocking("write", move |files| {
-            let highest = files.highest(&model_id, &name)?;
-            files.ours.reserve(&model_id, &name, highest)
+            let others = files.highest_of_others(&model_id, &name)?;
+            files.ours.reserve(&model_id, &name, others)
         })
         .await
     }

@@ -23,7 +23,9 @@ use mangrove_fs::{
 };
 
 use super::{
-    Place, RAW, Versions, directories_in, each_in,
+    Place, RAW, Versions,
+    claims::Claims,
+    directories_in, each_in,
     evidence::{Evidence, Links, Root},
     malformed, metadata, name_of, names, names_in, opened, read_text,
 };
@@ -45,20 +47,19 @@ pub(super) struct Ours {
     root: Root,
     /// Directories of items whose names this process has made durable, up to the root.
     durable: Arc<Mutex<HashSet<PathBuf>>>,
+    claims: Arc<Claims>,
 }
 
 /// What the directory of an item says.
 #[derive(Debug, Default)]
 pub(super) struct Own {
     pub(super) places: Versions,
-    /// The highest number that somebody claimed; 0 if nobody did.
-    pub(super) claimed: u32,
     pub(super) hidden_up_to: u32,
 }
 
 impl Ours {
     pub(super) fn new(root: Root) -> Self {
-        Self { root, durable: Arc::default() }
+        Self { root, durable: Arc::default(), claims: Arc::default() }
     }
 
     pub(super) const fn root(&self) -> &Root {
@@ -87,13 +88,10 @@ impl Ours {
         for entry in names_in(&directory)? {
             if entry == HIDDEN {
                 evidence.look(&self.root, &path.join(HIDDEN), Links::Refused);
-                let text = read_text(&path.join(HIDDEN))?.unwrap_or_default();
-                own.hidden_up_to =
-                    text.trim().parse().map_err(|_| malformed(&path.join(HIDDEN), "it holds no number"))?;
+                own.hidden_up_to = hidden_up_to(&path)?;
             }
             // Temporary files have other names.
             let Some(number) = entry.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            own.claimed = own.claimed.max(number);
             let place = path.join(entry);
             // Also if there is none: it makes a version of what was claimed.
             evidence.look(&self.root, &place.join(METADATA), Links::Refused);
@@ -116,14 +114,15 @@ impl Ours {
         metadata::parse(&text).map(Some).map_err(|what| malformed(&path, &what))
     }
 
-    pub(super) fn write(&self, data: NewData, highest: u32) -> Result<DataHandle, Fault> {
-        let (version, directory) = self.claim(&data.model_id, &data.name, &data.content, highest)?;
+    /// Writes a version above `others`, the highest number that is taken elsewhere.
+    pub(super) fn write(&self, data: NewData, others: u32) -> Result<DataHandle, Fault> {
+        let (version, directory) = self.claim(&data.model_id, &data.name, &data.content, others)?;
         let (size, checksum) = (data.content.len() as u64, Digest::of(&data.content));
         Self::describe(&directory, metadata::handle(data, version, size, &checksum))
     }
 
-    pub(super) fn reserve(&self, model_id: &str, name: &str, highest: u32) -> Result<(u32, PathBuf), Fault> {
-        let (version, directory) = self.claim(model_id, name, b"", highest)?;
+    pub(super) fn reserve(&self, model_id: &str, name: &str, others: u32) -> Result<(u32, PathBuf), Fault> {
+        let (version, directory) = self.claim(model_id, name, b"", others)?;
         Ok((version, directory.path().join(RAW)))
     }
 
@@ -137,21 +136,27 @@ impl Ours {
         Self::describe(&directory, metadata::handle(data, version, size, &checksum))
     }
 
-    /// Takes the next number above `highest` by giving it this content.
-    fn claim(&self, model_id: &str, name: &str, content: &[u8], highest: u32) -> Result<(u32, Directory), Fault> {
+    /// Takes the next number above all that are taken by giving it this content.
+    fn claim(&self, model_id: &str, name: &str, content: &[u8], others: u32) -> Result<(u32, Directory), Fault> {
         let path = self.item(model_id, name);
         if fs::symlink_metadata(&path).is_err() {
             // It is about to be made, also if it was there before.
             self.durable().remove(&path);
         }
-        let mut version = highest;
+        let failed = |error: io::Error| io_fault(Operation::Create, &path, &error);
+        let item = Directory::make(&self.root.path, &path).map_err(failed)?;
+        let own = match self.claims.latest(&item) {
+            Some(own) => own,
+            None => highest_in(&item)?,
+        };
+        let mut version = own.max(others);
         for _ in 0..CLAIM_ATTEMPTS {
             version = version.checked_add(1).ok_or_else(|| malformed(&path, "all versions are used up"))?;
-            let place = path.join(version.to_string());
-            let directory = Directory::make(&self.root.path, &place)
-                .map_err(|error| io_fault(Operation::Create, &place, &error))?;
-            if put(&directory, RAW, content)? {
-                return Ok((version, directory));
+            let place = item.make_directory(OsStr::new(&version.to_string())).map_err(failed)?;
+            let claimed = atomic::claim(&place, RAW, content);
+            if claimed.map_err(|error| io_fault(Operation::Write, &place.path().join(RAW), &error))? {
+                self.claims.keep(&item, version);
+                return Ok((version, place));
             }
         }
         Err(malformed(&path, "too many others write the same item"))
@@ -285,6 +290,19 @@ impl Ours {
         }
         Ok(count)
     }
+}
+
+/// The highest number in the directory of an item that somebody claimed, or up to which nothing is found; 0 if there is none.
+fn highest_in(item: &Directory) -> Result<u32, Fault> {
+    let claimed = names_in(item)?.iter().filter_map(|name| name.to_str()?.parse::<u32>().ok()).max();
+    Ok(claimed.unwrap_or(0).max(hidden_up_to(item.path())?))
+}
+
+/// Up to which version nothing is found in the directory of an item that is not ours.
+fn hidden_up_to(item: &Path) -> Result<u32, Fault> {
+    let path = item.join(HIDDEN);
+    let text = read_text(&path)?;
+    text.map_or(Ok(0), |text| text.trim().parse().map_err(|_| malformed(&path, "it holds no number")))
 }
 
 /// Makes all of these durable that are there. Several wait side by side: the disk is asked once for what it has of all of them.
