@@ -284,6 +284,7 @@ impl Types for Catalogue {
                 add_ons: Vec::new(),
                 left_out: Vec::new(),
                 behind: None,
+                foreign_state: None,
             });
         }
         let failure = self.failed.get(type_name.as_str()).cloned();

@@ -8,6 +8,7 @@ use mangrove_domain::{
     bundle::LoadedBundle,
     description::Description,
     failure::{Failure, Fault},
+    foreign_state::ForeignState,
     index::TypeIndex,
     ports::{Catalog, CatalogError},
     problem::{Code, Problem},
@@ -41,6 +42,8 @@ pub struct ReadyType {
     pub left_out: Vec<String>,
     /// What kept it from being brought up to date; its bundle may then be older than its source.
     pub behind: Option<String>,
+    /// What its code names of the files of another program.
+    pub foreign_state: Option<ForeignState>,
 }
 
 /// An add-on that can run.
@@ -54,6 +57,8 @@ pub struct ReadyAddOn {
     pub methods: BTreeMap<String, usize>,
     /// As [`methods`](Self::methods), the checks that it brought.
     pub checks: BTreeMap<String, usize>,
+    /// What its code names of the files of another program.
+    pub foreign_state: Option<ForeignState>,
 }
 
 /// Where the code of a method or check lies.
@@ -67,6 +72,8 @@ pub struct MethodCode<'a> {
     pub export_name: &'static str,
     /// Where the method or check stands below that export.
     pub path: Vec<String>,
+    /// What that bundle names of the files of another program.
+    pub foreign_state: Option<ForeignState>,
 }
 
 impl ReadyType {
@@ -79,7 +86,13 @@ impl ReadyType {
     /// Where the code of the type itself lies.
     #[must_use]
     pub fn own_code(&self) -> MethodCode<'_> {
-        MethodCode { row: &self.row, bundle: &self.bundle, export_name: "model", path: Vec::new() }
+        MethodCode {
+            row: &self.row,
+            bundle: &self.bundle,
+            export_name: "model",
+            path: Vec::new(),
+            foreign_state: self.foreign_state,
+        }
     }
 
     /// As [`code`](Self::code), of a check.
@@ -96,11 +109,12 @@ impl ReadyType {
     ) -> MethodCode<'_> {
         let added = self.add_ons.iter().find_map(|add_on| Some((add_on, brought(add_on).get(name)?)));
         match added {
-            Some((ReadyAddOn { row, bundle, .. }, record)) => MethodCode {
+            Some((ReadyAddOn { row, bundle, foreign_state, .. }, record)) => MethodCode {
                 row,
                 bundle,
                 export_name: "extension",
                 path: vec![section.to_owned(), record.to_string(), name.to_owned()],
+                foreign_state: *foreign_state,
             },
             None => MethodCode { path: vec![section.to_owned(), name.to_owned()], ..self.own_code() },
         }

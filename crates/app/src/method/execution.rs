@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
-    foreign_state::ForeignState,
     json::Json,
     ports::{Call, Checked, MethodHost, RunError, Takes},
     problem::Code,
@@ -163,7 +162,7 @@ async fn run_code(
 ) -> Result<(), RunProblem> {
     let label = label(call);
     let code = ready.code(call.method);
-    if let Some(foreign) = ForeignState::named_in(&code.bundle.code) {
+    if let Some(foreign) = code.foreign_state {
         host.remark(&foreign.remark());
     }
     let request = open_request(services, call, ready, &code);

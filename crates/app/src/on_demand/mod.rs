@@ -1,5 +1,6 @@
 //! Types on demand: what is asked for is brought up to date first, once for all who ask at the same time.
 
+mod opened;
 mod recent;
 mod refresh;
 
@@ -14,6 +15,7 @@ use mangrove_domain::{
     attachment::Added,
     bundle::LoadedBundle,
     failure::Fault,
+    foreign_state::ForeignState,
     index::TypeIndex,
     ports::{Progress, StoreError},
     problem::Code,
@@ -25,8 +27,11 @@ use mangrove_domain::{
 use mangrove_single_flight::{Lost, SingleFlight};
 use tracing::{Instrument as _, Span};
 
-use self::recent::RecentChecks;
 pub use self::refresh::refresh_all;
+use self::{
+    opened::OpenedTypes,
+    recent::{READY_FOR, RecentChecks},
+};
 use crate::{
     attachment::{self, Composed},
     scan::{self, ScanRequest, Scanner},
@@ -42,6 +47,7 @@ pub struct OnDemand {
     request: ScanRequest,
     attempts: SingleFlight<(Kind, TypeName), Result<(), Arc<scan::Error>>>,
     checks: Arc<Mutex<RecentChecks>>,
+    opened: OpenedTypes,
 }
 
 /// Why a type could not be brought up to date.
@@ -74,7 +80,13 @@ impl OnDemand {
     /// Types as this scanner builds them.
     #[must_use]
     pub fn new(scanner: Arc<Scanner>) -> Self {
-        Self { scanner, request: ScanRequest::default(), attempts: SingleFlight::new(), checks: Arc::default() }
+        Self {
+            scanner,
+            request: ScanRequest::default(),
+            attempts: SingleFlight::new(),
+            checks: Arc::default(),
+            opened: OpenedTypes::default(),
+        }
     }
 
     /// The same; `progress` is informed of how far its scans are.
@@ -172,6 +184,7 @@ impl OnDemand {
             Err(error) => return Err(OpenError::Remark(explain(&error))),
         };
         let bundle = ports.store.load(&indexed.bundle).await.map_err(OpenError::Store)?;
+        let foreign_state = ForeignState::named_in(&bundle.code);
         let Composed { row, attachment, add_ons, undescribed } = composed;
         for add_on in undescribed {
             let reason = format!("{} is left out: {}", add_on.source, add_on.undescribed().message);
@@ -183,7 +196,9 @@ impl OnDemand {
                 added.map(|(name, added)| (name.clone(), added.record)).collect()
             };
             let (methods, checks) = (of_row(&attachment.methods), of_row(&attachment.checks));
-            Some(ReadyAddOn { bundle: bundles.remove(&row.source)?, row, methods, checks })
+            let bundle = bundles.remove(&row.source)?;
+            let foreign_state = ForeignState::named_in(&bundle.code);
+            Some(ReadyAddOn { bundle, row, methods, checks, foreign_state })
         });
         Ok(ReadyType {
             row,
@@ -191,6 +206,7 @@ impl OnDemand {
             add_ons: add_ons.collect(),
             left_out: left_out.into_values().collect(),
             behind: None,
+            foreign_state,
             description: Arc::new(attachment.description),
         })
     }
@@ -225,8 +241,17 @@ impl Types for OnDemand {
             let Some(row) = index.resolve(kind, type_name).map(Arc::clone) else {
                 return Err(self.not_ready(kind, type_name, None).await);
             };
+            let opened = self.opened.get(kind, type_name, &index).filter(|_| !is_second_try);
+            if let Some(ready) = opened {
+                return Ok(ReadyType { behind, ..ready });
+            }
             match self.open(&index, &row, is_second_try).await {
-                Ok(ready) => return Ok(ReadyType { behind, ..ready }),
+                Ok(ready) => {
+                    if !is_second_try {
+                        self.opened.keep((kind, type_name), &index, &ready, READY_FOR);
+                    }
+                    return Ok(ReadyType { behind, ..ready });
+                }
                 // Found damaged only now, by its digest: taken away, so that the second try builds it again.
                 Err(OpenError::Store(error)) if !is_second_try => {
                     self.scanner.ports().discard_unusable(&error).await;

@@ -6,7 +6,7 @@ use mangrove_domain::{problem::Problem, source::Kind, time::Timestamp, type_name
 
 /// How long a type that is ready is given out without another check of its sources: the steps of a workflow follow
 /// each other faster than people save files.
-const READY_FOR: Duration = Duration::from_secs(1);
+pub(super) const READY_FOR: Duration = Duration::from_secs(1);
 
 /// How long a type that could not be made ready is not tried again.
 const NOT_READY_FOR: Duration = Duration::from_millis(250);

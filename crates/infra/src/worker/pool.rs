@@ -178,8 +178,6 @@ impl ExportInspector for Pool {
 impl MethodRunner for Pool {
     async fn open(&self, request: OpenRequest) -> Result<Box<dyn Session>, RunError> {
         let task = format!("loading {}", request.subject);
-        let message = Request::open(&request, self.children.options.web.is_some(), &self.children.options.run_limits);
-        let frame = wire::frame(&message).map_err(|error| RunError::Fault(nonsense(&error, &task)))?;
         // A session that a host opens on behalf of another one takes no place: the outer one keeps its own until the
         // inner one is done, so that waiting could last for ever.
         let place: Option<OwnedSemaphorePermit> =
@@ -187,6 +185,8 @@ impl MethodRunner for Pool {
         if let Some((process, kept)) = self.children.begin_again(&request).await {
             return Ok(Box::new(PooledSession::new(Arc::clone(&self.children), process, place, kept)));
         }
+        let message = Request::open(&request, self.children.options.web.is_some(), &self.children.options.run_limits);
+        let frame = wire::frame(&message).map_err(|error| RunError::Fault(nonsense(&error, &task)))?;
         let limit = self.children.options.time_limits.open;
         let begun = self.children.begin(&task, &request.bundle.vendor_files, &frame, limit).await;
         let (process, reply) = begun.map_err(RunError::Fault)?;

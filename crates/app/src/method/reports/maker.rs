@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
-    foreign_state::ForeignState,
     json::Json,
     ports::{Call, OpenRequest, RunError, Takes},
     problem::Code,
@@ -192,7 +191,7 @@ impl Maker<'_> {
             sources: Arc::clone(&self.services.sources),
             source: ready.row.source.clone(),
         };
-        if let Some(foreign) = ForeignState::named_in(&ready.bundle.code) {
+        if let Some(foreign) = ready.foreign_state {
             self.host.remark(&format!("the report `{name}`: {}", foreign.remark()));
         }
         let outcome = async {
